@@ -1,0 +1,1 @@
+"""The clients: they only put floors together."""

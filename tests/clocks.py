@@ -1,0 +1,51 @@
+"""Clocks that jump: when every task waits, time leaps to the next timer, on asyncio as on trio."""
+
+import asyncio
+import selectors
+from collections.abc import Mapping
+from typing import Any
+
+import trio.testing
+
+__all__ = ["BACKENDS", "JumpingEventLoop", "jumping", "real"]
+
+BACKENDS = ("asyncio", "trio")
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Answers a timed wait at once, and notes how far the clock has to leap for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leapt = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            return super().select(None)
+        ready = super().select(0)
+        if not ready and timeout > 0:
+            self.leapt += timeout
+        return ready
+
+
+class JumpingEventLoop(asyncio.SelectorEventLoop):
+    """A selector loop whose clock leaps to its next timer when nothing is ready."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return super().time() + self._jumping.leapt
+
+
+def jumping(backend: str) -> tuple[str, Mapping[str, Any]]:
+    """The backend's name and options for a test in jumped time."""
+    if backend == "trio":
+        return backend, {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    return backend, {"loop_factory": JumpingEventLoop}
+
+
+def real(backend: str) -> tuple[str, Mapping[str, Any]]:
+    """The backend's name and options for a test in real time."""
+    return backend, {}
