@@ -1,0 +1,67 @@
+"""Compact URIs: short names for relations that are URIs.
+
+Knows section 8.3 of the draft: ``curies`` names relations and documents them, and never touches an href. Must not
+fetch documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stellantis_hal.errors import TemplateError
+from stellantis_hal.hal.link import Link
+from stellantis_hal.hal.templates import expand
+
+__all__ = ["NO_CURIES", "Curies"]
+
+
+class Curies:
+    """Prefixes and their URI templates, those of a document before those of what embeds it."""
+
+    __slots__ = ("_templates",)
+
+    def __init__(self, templates: Mapping[str, str]) -> None:
+        self._templates = templates
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The prefixes known here."""
+        return tuple(self._templates)
+
+    def with_links(self, links: Iterable[Link]) -> Curies:
+        """Add the ``curies`` of an embedded document, which win over those inherited."""
+        found = {link.name: link.href for link in links if link.name is not None and link.href is not None}
+        return Curies({**self._templates, **found}) if found else self
+
+    def expand(self, rel: str) -> str | None:
+        """Give the URI that a compact relation stands for; it is also where its documentation lies.
+
+        None where the relation has no prefix that is known here (``tag:`` URIs contain colons and are none), or
+        where the prefix has a template that cannot be expanded.
+        """
+        prefix, colon, reference = rel.partition(":")
+        template = self._templates.get(prefix) if colon else None
+        if template is None:
+            return None
+        try:
+            return expand(template, {"rel": reference})
+        except TemplateError:
+            return None
+
+    def find(self, wanted: str, keys: Iterable[str]) -> tuple[str, ...]:
+        """Find the keys that mean the relation: itself, its full or compact form, or else its name without a prefix."""
+        names = tuple(keys)
+        if wanted in names:
+            return (wanted,)
+        if not self._templates:
+            return ()
+        uri = self.expand(wanted)
+        same = tuple(key for key in names if (full := self.expand(key) or key) in {wanted, uri} and full is not None)
+        if same:
+            return same
+        return tuple(
+            key for key in names if key.partition(":")[0] in self._templates and key.partition(":")[2] == wanted
+        )
+
+
+NO_CURIES = Curies({})

@@ -1,0 +1,241 @@
+"""A HAL document: any JSON object, read tolerantly and as late as possible.
+
+Knows ``_links`` and ``_embedded``, in every shape that servers send. Must not know where the document came from. The
+body is kept as it is and never changed; whatever is odd becomes a :class:`Diagnostic`, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from stellantis_hal.hal.curies import NO_CURIES, Curies
+from stellantis_hal.hal.link import Link
+
+__all__ = ["Diagnostic", "HalDocument", "State", "parse", "serialize"]
+
+_RESERVED = ("_links", "_embedded")
+_CURIES = ("curies", "curie")
+
+
+@attrs.frozen
+class Diagnostic:
+    """Something in a document that the draft does not foresee.
+
+    Attributes:
+        path: where, as a JSON path (``$._links.next``).
+        reason: what is odd there, and how it is read.
+    """
+
+    path: str
+    reason: str
+
+
+class State(Mapping[str, Any]):
+    """A document's own properties: the body without ``_links`` and ``_embedded``; a view, not a copy.
+
+    Immutable itself; what is nested in it stays plain lists and dicts. Equal to any mapping of the same content.
+    """
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._body = body
+
+    def __getitem__(self, key: str) -> Any:
+        if key in _RESERVED:
+            raise KeyError(key)
+        return self._body[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._body and key not in _RESERVED
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self._body if key not in _RESERVED)
+
+    def __len__(self) -> int:
+        return len(self._body) - sum(key in self._body for key in _RESERVED)
+
+    def __repr__(self) -> str:
+        return f"State({', '.join(self)})"
+
+
+class HalDocument:
+    """One document, or one that is embedded in another.
+
+    Args:
+        body: a JSON object as decoded; not copied, so it must not be changed afterwards.
+        curies: what it inherits from the document that embeds it.
+    """
+
+    __slots__ = ("__weakref__", "_body", "_curies", "_embedded", "_inherited", "_links")
+
+    def __init__(self, body: Mapping[str, Any], *, curies: Curies = NO_CURIES) -> None:
+        self._body = body
+        self._inherited = curies
+        self._links: Mapping[str, tuple[Link, ...]] | None = None
+        self._embedded: Mapping[str, tuple[HalDocument, ...]] | None = None
+        self._curies: Curies | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return self._body == other._body if isinstance(other, HalDocument) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # equal by value, and the value may hold lists
+
+    def __reduce__(self) -> tuple[type[HalDocument], tuple[Mapping[str, Any]]]:
+        return HalDocument, (self._body,)
+
+    def __repr__(self) -> str:
+        embedded = ", ".join(f"{rel}×{len(documents)}" for rel, documents in self.embedded.items())
+        return f"<HalDocument rels=[{', '.join(self.rels)}] embedded=[{embedded}]>"
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The whole object as it came."""
+        return self._body
+
+    @property
+    def state(self) -> State:
+        """The object without ``_links`` and ``_embedded``."""
+        return State(self._body)
+
+    @property
+    def links(self) -> Mapping[str, tuple[Link, ...]]:
+        """The links of each relation that has any, in the server's order; ``curies`` included."""
+        if self._links is None:
+            self._links = _links(self._body.get("_links"))
+        return self._links
+
+    @property
+    def rels(self) -> tuple[str, ...]:
+        """The relations that have links, without ``curies``, which is no relation."""
+        return tuple(rel for rel in self.links if rel not in _CURIES)
+
+    @property
+    def embedded(self) -> Mapping[str, tuple[HalDocument, ...]]:
+        """The documents embedded under each relation; a list that is empty counts, null does not."""
+        if self._embedded is None:
+            found = self._body.get("_embedded")
+            curies = self.curies if isinstance(found, Mapping) and found else NO_CURIES
+            self._embedded = _documents(found, curies)
+        return self._embedded
+
+    @property
+    def curies(self) -> Curies:
+        """The compact URIs in force: its own before those inherited."""
+        if self._curies is None:
+            links = self.links
+            own = [link for rel in _CURIES for link in links.get(rel, ())]
+            self._curies = self._inherited.with_links(own) if own else self._inherited
+        return self._curies
+
+    def at(self, *path: str | int) -> HalDocument | None:
+        """Read an object nested in the state as a document, with its own ``_links``; None where no object is there."""
+        value: Any = self._body
+        for step in path:
+            if isinstance(value, Mapping) and isinstance(step, str):
+                value = value.get(step)
+            elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
+                value = value[step]
+            else:
+                return None
+        return HalDocument(value, curies=self.curies) if isinstance(value, Mapping) else None
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What is odd here and in all that is embedded, computed anew at each call."""
+        return tuple(_diagnose(self._body))
+
+
+def parse(value: Mapping[str, Any]) -> HalDocument:
+    """Read a JSON object as a document; costs nothing until something is asked of it."""
+    return HalDocument(value)
+
+
+def serialize(document: HalDocument) -> Mapping[str, Any]:
+    """Give the object back exactly as it came."""
+    return document.body
+
+
+# ------------------------------------------------------------------------------------------------- reading
+
+
+def _links(value: Any) -> Mapping[str, tuple[Link, ...]]:
+    found: dict[str, tuple[Link, ...]] = {}
+    for rel, entry in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(entry, list):
+            links = tuple(link for item in entry if (link := Link.parse(rel, item)) is not None)
+        elif isinstance(entry, Mapping) and rel in _CURIES and "href" not in entry:
+            links = tuple(_named(rel, entry))
+        else:
+            link = Link.parse(rel, entry)
+            links = () if link is None else (link,)
+        if links:
+            found[rel] = links
+    return found
+
+
+def _named(rel: str, entry: Mapping[str, Any]) -> Iterable[Link]:
+    """Read ``curies`` written as an object of links by prefix instead of a list of named links."""
+    for name, value in entry.items():
+        link = Link.parse(rel, value)
+        if link is not None:
+            yield attrs.evolve(link, name=name)
+
+
+def _documents(value: Any, curies: Curies) -> Mapping[str, tuple[HalDocument, ...]]:
+    found: dict[str, tuple[HalDocument, ...]] = {}
+    for rel, entry in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(entry, list):
+            found[rel] = tuple([HalDocument(item, curies=curies) for item in entry if isinstance(item, Mapping)])
+        elif isinstance(entry, Mapping):
+            found[rel] = (HalDocument(entry, curies=curies),)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- diagnosing
+
+
+def _diagnose(body: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    waiting: list[tuple[str, Mapping[str, Any]]] = [("$", body)]
+    while waiting:
+        path, document = waiting.pop()
+        yield from _diagnose_links(f"{path}._links", document.get("_links"))
+        place, embedded = f"{path}._embedded", document.get("_embedded")
+        if embedded is not None and not isinstance(embedded, Mapping):
+            yield _odd(place, embedded, "an object", "nothing is embedded")
+            continue
+        for rel, entry in (embedded or {}).items():
+            for index, item in enumerate(entry if isinstance(entry, list) else [entry]):
+                spot = f"{place}.{rel}[{index}]" if isinstance(entry, list) else f"{place}.{rel}"
+                if isinstance(item, Mapping):
+                    waiting.append((spot, item))
+                else:
+                    yield _odd(spot, item, "an object", "left out")
+
+
+def _diagnose_links(place: str, links: Any) -> Iterator[Diagnostic]:
+    if links is not None and not isinstance(links, Mapping):
+        yield _odd(place, links, "an object", "there are no links")
+        return
+    for rel, entry in (links or {}).items():
+        if isinstance(entry, Mapping) and rel in _CURIES and "href" not in entry:
+            yield Diagnostic(f"{place}.{rel}", "an object of prefixes where a list of links belongs: read as that")
+            continue
+        for index, item in enumerate(entry if isinstance(entry, list) else [entry]):
+            spot = f"{place}.{rel}[{index}]" if isinstance(entry, list) else f"{place}.{rel}"
+            if isinstance(item, str):
+                yield Diagnostic(spot, "a string where a link object belongs: read as its href")
+            elif not isinstance(item, Mapping):
+                yield _odd(spot, item, "a link object", "left out")
+            elif not isinstance(item.get("href"), str):
+                yield _odd(f"{spot}.href", item.get("href"), "a string", "the link cannot be followed")
+            elif item.get("templated") not in (None, True, False):
+                yield _odd(f"{spot}.templated", item["templated"], "true or false", "read as false")
+
+
+def _odd(path: str, value: Any, wanted: str, effect: str) -> Diagnostic:
+    kind = "null" if value is None else type(value).__name__
+    return Diagnostic(path, f"{kind} where {wanted} belongs: {effect}")

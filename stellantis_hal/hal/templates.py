@@ -1,0 +1,102 @@
+"""URI templates (RFC 6570), expanded strictly.
+
+Knows which variables a template has and which of them it cannot do without. Must not guess whether a string is a
+template: only ``templated: true`` makes it one. Nothing is parsed before its link is followed, since real servers send
+templates that are none.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from uri_template import URITemplate
+from uri_template.expansions import (
+    Expansion,
+    ExpansionFailedError,
+    FormStyleQueryContinuation,
+    FormStyleQueryExpansion,
+    FragmentExpansion,
+    PathStyleExpansion,
+)
+from uri_template.uritemplate import ExpansionInvalidError, ExpansionReservedError
+from uri_template.variable import VariableInvalidError
+
+from stellantis_hal.errors import TemplateError
+from stellantis_hal.hal.uri import to_ascii
+
+__all__ = ["expand", "variables"]
+
+# Expressions that leave nothing behind when their variables are undefined: {?x}, {&x}, {#x} and {;x}.
+_DISPENSABLE = (FormStyleQueryExpansion, FormStyleQueryContinuation, FragmentExpansion, PathStyleExpansion)
+
+
+def variables(template: str) -> tuple[str, ...]:
+    """Name the template's variables, in their order.
+
+    Raises:
+        TemplateError: it cannot be parsed.
+    """
+    return tuple(dict.fromkeys(variable.name for expression in _parse(template) for variable in expression.variables))
+
+
+def expand(template: str, values: Mapping[str, Any]) -> str:
+    """Expand a template; what is not ASCII in its literals is percent-encoded.
+
+    Values: text, numbers, bools (``true``), enumeration members (their value), instants (RFC 3339), sequences and
+    mappings of these; anything else by its ``str``. None and a missing value are the same: undefined.
+
+    Raises:
+        TemplateError: it cannot be parsed, a value is given for a variable that it does not have, or one is missing
+            that stands in the path or the host.
+    """
+    expressions = _parse(template)
+    names = {variable.name for expression in expressions for variable in expression.variables}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise TemplateError(
+            f"no variable {', '.join(map(repr, unknown))} in the template {template!r}; it has: "
+            f"{', '.join(sorted(names)) or 'none'}"
+        )
+    ready = {name: _plain(value) for name, value in values.items() if value is not None}
+    missing = sorted({name for expression in expressions for name in _needed(expression)} - set(ready))
+    if missing:
+        raise TemplateError(
+            f"the template {template!r} cannot be expanded without {', '.join(map(repr, missing))}: pass variables="
+        )
+    try:
+        return to_ascii("".join(expression.expand(ready) or "" for expression in expressions))
+    except ExpansionFailedError as error:
+        raise TemplateError(f"the template {template!r} does not take such a value: {error}") from error
+
+
+def _parse(template: str) -> list[Expansion]:
+    try:
+        return URITemplate(template).expansions
+    except (ExpansionInvalidError, ExpansionReservedError, VariableInvalidError, IndexError) as error:
+        raise TemplateError(f"{template!r} is no URI template (RFC 6570): {error}") from error
+
+
+def _needed(expression: Expansion) -> list[str]:
+    """Name the variables without which the expression would leave a gap, such as ``//remotes``."""
+    if isinstance(expression, _DISPENSABLE):
+        return []
+    return [variable.name for variable in expression.variables if variable.default is None]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return _plain(value.value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.datetime | dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    return str(value)
