@@ -135,6 +135,7 @@ class ApiError(StellantisError):
         transaction_id: the ``X-Global-Transaction-ID`` header.
         retry_after: seconds until the server wants to be asked again; None where it does not say.
         is_transient: whether the same request may well succeed later.
+        oauth_error: the ``error`` of an identity server's body (``invalid_grant``, …); None where there is none.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class ApiError(StellantisError):
         transaction_id: str | None = None,
         retry_after: float | None = None,
         is_transient: bool = False,
+        oauth_error: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -159,6 +161,7 @@ class ApiError(StellantisError):
         self.transaction_id = transaction_id
         self.retry_after = retry_after
         self.is_transient = is_transient
+        self.oauth_error = oauth_error
 
 
 class BadRequestError(ApiError):

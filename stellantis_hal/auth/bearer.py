@@ -1,0 +1,297 @@
+"""Credentials of one account holder: the bearer token, and who keeps it alive.
+
+Knows when a token is due, that one renewal serves everybody, and what its failure means. Must not know how requests are
+sent, how a store keeps tokens, or what the API says.
+
+What is promised: a refresh token is spent under its account's lock only, after a second look at the store; the answer
+is stored before anybody uses it; and no cancellation, an asyncio task's own included, gets between the two. What is
+left is a process that dies, or a network that breaks, between the server's decision and our disk: there the server has
+forgotten the old refresh token and nobody has the new one. No client can close that gap. A store that fails at that
+very moment does not open it: the new token stays in memory, unused, and is stored first thing at the next request.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+
+import anyio
+import attrs
+
+from stellantis_hal.auth.application import Application
+from stellantis_hal.auth.brands import Identity
+from stellantis_hal.auth.fields import field_value
+from stellantis_hal.auth.grants import read_token, renewal
+from stellantis_hal.auth.refusals import is_passing, translated
+from stellantis_hal.auth.stores import TokenStore
+from stellantis_hal.auth.token import Token
+from stellantis_hal.auth.undisturbed import undisturbed
+from stellantis_hal.errors import (
+    ApiError,
+    AuthError,
+    ConsentRequiredError,
+    NetworkError,
+    QuotaError,
+    StellantisError,
+    TokenStoreError,
+)
+from stellantis_hal.navigation.fetch import Answer, Fetch, Request
+from stellantis_hal.navigation.flight import Flight
+
+__all__ = ["BearerCredentials"]
+
+_log = logging.getLogger("stellantis_hal")
+
+_EARLY = 60.0
+"""Seconds before its expiry at which a token is renewed: longer than a request takes, time-outs aside."""
+_EARLY_SHARE = 0.1
+"""Of a token just obtained, the share of its life that counts as its end: a short life is used for most of it."""
+_ATTEMPTS = 4
+_BACK_OFF = 1.0
+"""Seconds before the second attempt at a renewal that met a passing fault; doubled before each further one."""
+_ANSWER_WITHIN = 30.0
+"""Seconds for one attempt, storing included: as long may a cancellation have to wait."""
+_REMEMBER_PASSING = 5.0
+_REMEMBER_LASTING = 60.0
+"""Seconds in which a failed renewal is not tried again with the same refresh token."""
+_RENEWALS, _WITHIN = 8, 60.0
+"""At most so many renewals in so many seconds, whatever clocks and servers say: nothing sane needs more."""
+
+
+@attrs.frozen(kw_only=True)
+class _Failure:
+    """A renewal that failed: with which refresh token, how, and until when (backend's clock) that is the answer."""
+
+    refresh_token: str = attrs.field(repr=False)
+    error: StellantisError
+    until: float
+
+    @classmethod
+    def of(cls, error: StellantisError, refresh_token: str, *, now: float) -> _Failure:
+        lasting = _REMEMBER_LASTING if isinstance(error, AuthError) else _REMEMBER_PASSING
+        # A copy has no traceback, and so keeps no frame with a secret in it alive.
+        return cls(refresh_token=refresh_token, error=copy.copy(error), until=now + lasting)
+
+
+@attrs.frozen(kw_only=True)
+class _Unsaved:
+    """A token that the store did not take, and the refresh token that it replaces."""
+
+    spent: str | None = attrs.field(repr=False)
+    token: Token
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class BearerCredentials:
+    """Send an account's bearer token, and keep it fresh for any number of tasks at once.
+
+    Args:
+        application: who asks.
+        identity: who issued the token, and the realm it is checked in.
+        store: where the token is kept.
+        fetch: sends to the identity server, without credentials of its own.
+        key: the account's key in the store.
+        clock: the wall clock; it only decides when a token is due early. A wrong one costs renewals, never a session.
+
+    Raises:
+        ConfigurationError: the realm cannot be sent in a header.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        identity: Identity,
+        store: TokenStore,
+        *,
+        fetch: Fetch,
+        key: str = "default",
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._application = application
+        self._identity = identity
+        self._store = store
+        self._fetch = fetch
+        self._key = key
+        self._clock = clock
+        self._flight = Flight[Token]()
+        self._token: Token | None = None
+        self._early = _EARLY
+        self._unsaved: _Unsaved | None = None
+        self._failure: _Failure | None = None
+        self._renewals: deque[float] = deque(maxlen=_RENEWALS)
+
+    @property
+    def query(self) -> str:
+        """Give the application's id."""
+        return self._application.query
+
+    async def headers(self) -> Mapping[str, str]:
+        """Give the token and the realm, after renewing a token that is about to expire.
+
+        Raises:
+            ConsentRequiredError: there is no token under this key, or the refresh token is no longer accepted.
+            ConfigurationError: the application is refused, or the token could not be sent in a header.
+            TokenStoreError: the store failed.
+            NetworkError: the identity server could not be reached, and the token has expired.
+            ApiError: it answered something else, and the token has expired.
+        """
+        token = self._token
+        if token is None or self._unsaved is not None or self._is_due(token):
+            try:
+                token = await self._flight.run(self._replace)
+            except (NetworkError, ApiError, QuotaError) as error:
+                if token is None or self._has_expired(token):
+                    raise
+                _log.warning("account %r: token not renewed yet, the old one still serves (%s)", self._key, error)
+        return self._fields(token)
+
+    async def refused(self, answer: Answer, sent: Mapping[str, str], /) -> bool:
+        """Get another token than the one refused, if there is one to be had.
+
+        Raises:
+            AuthError: the renewal was refused, or the store failed.
+            NetworkError: the identity server could not be reached.
+            ApiError: it answered something else.
+        """
+        if "insufficient_scope" in answer.headers.get("WWW-Authenticate", ""):
+            return False  # RFC 6750 section 3.1: the token is good, but not for this
+        refused = sent.get("Authorization")
+        if self._token is None or self._fields(self._token)["Authorization"] == refused:
+            token = await self._flight.run(self._replace)
+            return self._fields(token)["Authorization"] != refused
+        return True
+
+    def __repr__(self) -> str:
+        return f"BearerCredentials({self._application!r}, {self._identity!r}, {self._store!r}, key={self._key!r})"
+
+    # ---------------------------------------------------------------------------------------------- what we have
+
+    def _fields(self, token: Token) -> dict[str, str]:
+        # Blanks around a token come from copying it; they are no part of a field's value anyway.
+        value = field_value(token.access_token.strip(), what="the access token", key=self._key)
+        return {"Authorization": f"Bearer {value}", "x-introspect-realm": self._identity.realm}
+
+    def _left(self, token: Token) -> float | None:
+        """Give the seconds until a token expires; None where nobody knows."""
+        return None if token.expires_at is None else (token.expires_at - self._clock()).total_seconds()
+
+    def _has_expired(self, token: Token) -> bool:
+        left = self._left(token)
+        return not token.access_token or (left is not None and left <= 0)
+
+    def _is_due(self, token: Token) -> bool:
+        left = self._left(token)
+        due = not token.access_token or (left is not None and left <= self._early)
+        return due and token.refresh_token is not None and not self._is_spent()
+
+    def _is_spent(self) -> bool:
+        return len(self._renewals) == _RENEWALS and anyio.current_time() - self._renewals[0] < _WITHIN
+
+    def _adopt(self, token: Token, *, at_first: bool = False) -> Token:
+        """Take a token from now on; at first sight it may be old, so that its remaining life says little."""
+        left = self._left(token)
+        self._early = _EARLY if at_first or left is None else min(_EARLY, left * _EARLY_SHARE)
+        self._token = token
+        return token
+
+    # ---------------------------------------------------------------------------------------------- replacing it
+
+    async def _replace(self) -> Token:
+        """Give another token than the present one, or the present one where no other is to be had.
+
+        Never runs twice at once in this object.
+        """
+        if self._unsaved is not None:
+            return await self._make_up(self._unsaved)
+        stored = await self._load()
+        stale = self._token
+        if stale is None:
+            self._adopt(stored, at_first=True)
+            if not self._is_due(stored):
+                return stored
+            stale = stored
+        if self._serves(stored, stale):
+            return self._adopt(stored)
+        async with self._store.lock(self._key):
+            stored = await self._load()
+            if stored.refresh_token is None or self._serves(stored, stale):
+                return self._adopt(stored)
+            self._renewals.append(anyio.current_time())
+            try:
+                return await self._renew(stored, stored.refresh_token)
+            except TokenStoreError:
+                raise  # the token is there, only not stored yet
+            except StellantisError as error:
+                self._failure = _Failure.of(error, stored.refresh_token, now=anyio.current_time())
+                raise
+
+    def _serves(self, stored: Token, stale: Token) -> bool:
+        """Tell whether what is stored has to do, without a renewal.
+
+        Raises:
+            StellantisError: a renewal is needed, and has failed just now.
+        """
+        if stored.access_token != stale.access_token and not self._has_expired(stored):
+            return True  # somebody else has renewed it
+        if stored.refresh_token is None or self._is_spent():
+            return True
+        failure = self._failure
+        if failure is not None and failure.refresh_token == stored.refresh_token:
+            if anyio.current_time() < failure.until:
+                raise copy.copy(failure.error)
+            self._failure = None
+        return False
+
+    async def _load(self) -> Token:
+        token = await self._store.load(self._key)
+        if token is None:
+            self._token = None
+            raise ConsentRequiredError(f"nobody is logged in as {self._key!r}: ask for consent first", key=self._key)
+        return token
+
+    async def _renew(self, stored: Token, spent: str) -> Token:
+        request = renewal(self._application, self._identity, spent)
+        pause = _BACK_OFF
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await undisturbed(partial(self._ask_and_keep, request, stored), within=_ANSWER_WITHIN)
+            except ApiError as error:
+                if not is_passing(error) or attempt == _ATTEMPTS:
+                    failure = translated(error, key=self._key)
+                    if not isinstance(failure, ConsentRequiredError):
+                        raise failure from error
+                    again = await self._load()
+                    if again.refresh_token == spent:
+                        raise failure from error
+                    return self._adopt(again)  # a store whose lock excludes nobody: someone else was faster
+            await anyio.sleep(pause * (1 + random.random()))  # noqa: S311 - spreads attempts, guards nothing
+            pause *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _ask_and_keep(self, request: Request, stored: Token) -> Token:
+        answer = await self._fetch(request)
+        token = read_token(answer.content, now=self._clock(), previous=stored, key=self._key)
+        self._unsaved = _Unsaved(spent=stored.refresh_token, token=token)
+        return await self._keep(token)
+
+    async def _make_up(self, unsaved: _Unsaved) -> Token:
+        """Store what could not be stored when it came, unless somebody has logged in or out since."""
+        async with self._store.lock(self._key):
+            stored = await self._store.load(self._key)
+            if stored is not None and stored.refresh_token == unsaved.spent:
+                return await undisturbed(partial(self._keep, unsaved.token), within=_ANSWER_WITHIN)
+        self._unsaved = None
+        return self._adopt(await self._load())
+
+    async def _keep(self, token: Token) -> Token:
+        await self._store.save(self._key, token)
+        self._unsaved = None
+        return self._adopt(token)

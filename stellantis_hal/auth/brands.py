@@ -1,0 +1,96 @@
+"""The brands: where their users log in, and what their users' directory is called.
+
+Knows names that the vendor chose. Must not know tokens or requests.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from stellantis_hal.auth.fields import field_value
+
+__all__ = ["IDENTITY_URL", "Brand", "Identity"]
+
+IDENTITY_URL = "https://idpcvs.{domain}/am/oauth2"
+"""Where a brand's users log in; ``{domain}`` is the brand's."""
+
+
+class Brand(enum.Enum):
+    """A brand of cars, by which its users' accounts are kept apart."""
+
+    PEUGEOT = "peugeot"
+    CITROEN = "citroen"
+    DS = "ds"
+    OPEL = "opel"
+    VAUXHALL = "vauxhall"
+
+    @property
+    def domain(self) -> str:
+        """Give the domain of the brand's identity host."""
+        return _BRANDS[self][0]
+
+    @property
+    def realm(self) -> str:
+        """Give the realm that works in the field; an application may be registered for another."""
+        return _BRANDS[self][1]
+
+
+_BRANDS = {
+    Brand.PEUGEOT: ("peugeot.com", "clientsB2CPeugeot"),
+    Brand.CITROEN: ("citroen.com", "clientsB2CCitroen"),
+    Brand.DS: ("driveds.com", "clientsB2CDS"),
+    Brand.OPEL: ("opel.com", "clientsB2COpel"),
+    Brand.VAUXHALL: ("vauxhall.co.uk", "clientsB2CVauxhall"),
+}
+
+
+def _sendable(_: Identity, field: attrs.Attribute[str], value: str) -> None:
+    field_value(value, what=field.name)
+
+
+def _without_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+@attrs.frozen
+class Identity:
+    """The server that vouches for one brand's users.
+
+    Args:
+        url: its address, without a slash at the end (``https://idpcvs.peugeot.com/am/oauth2``).
+        realm: its users' directory.
+
+    Raises:
+        ConfigurationError: one of them could not be sent in a header.
+    """
+
+    url: str = attrs.field(converter=_without_slash, validator=_sendable)
+    realm: str = attrs.field(validator=_sendable)
+
+    @classmethod
+    def of(cls, brand: Brand, *, realm: str | None = None, url: str = IDENTITY_URL) -> Identity:
+        """Give a brand's identity server.
+
+        Args:
+            brand: whose users they are.
+            realm: another one than the brand's usual; None: the usual.
+            url: its address, in which ``{domain}`` stands for the brand's domain.
+        """
+        return cls(url.replace("{domain}", brand.domain), brand.realm if realm is None else realm)
+
+    @property
+    def authorize_url(self) -> str:
+        """Give the page where users log in and consent."""
+        return f"{self.url}/authorize"
+
+    @property
+    def token_url(self) -> str:
+        """Give the address that exchanges codes and renews tokens."""
+        return f"{self.url}/access_token"
+
+    @property
+    def revocation_url(self) -> str:
+        """Give the address that revokes tokens."""
+        return f"{self.url}/token/revoke"

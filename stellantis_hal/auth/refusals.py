@@ -1,0 +1,43 @@
+"""What an identity server's refusal means.
+
+Knows RFC 6749 section 5.2 and what was seen in the field. Must not know what was asked.
+"""
+
+from __future__ import annotations
+
+from stellantis_hal.errors import (
+    ApiError,
+    ConfigurationError,
+    ConsentRequiredError,
+    StellantisError,
+    UnauthorizedError,
+)
+
+__all__ = ["is_passing", "translated"]
+
+_PASSING = frozenset({"server_error", "temporarily_unavailable"})
+_OF_THE_APPLICATION = frozenset(
+    {"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "redirect_uri_mismatch"}
+)
+
+
+def is_passing(error: ApiError) -> bool:
+    """Tell whether asking again may help, whatever the status: ``server_error`` comes with 400 too."""
+    return error.oauth_error in _PASSING
+
+
+def translated(error: ApiError, *, key: str | None) -> StellantisError:
+    """Give the error that a caller can act upon; the one given where there is no better."""
+    if error.oauth_error == "invalid_grant":
+        return ConsentRequiredError(
+            f"the identity server no longer accepts what account {key!r} has (invalid_grant): ask for consent again",
+            key=key,
+        )
+    if error.oauth_error in _OF_THE_APPLICATION or (isinstance(error, UnauthorizedError) and not error.oauth_error):
+        return ConfigurationError(
+            f"the identity server refuses the application ({error.oauth_error or error.status}): check its id, secret, "
+            "redirect URI and realm",
+            key=key,
+            more_information=str(error),
+        )
+    return error
