@@ -1,0 +1,75 @@
+"""The vendor, imitated: a seeded world of accounts, vehicles and trips behind the API's addresses.
+
+Knows what the vendor documents and what was seen in the field. Must not know the client: it shares no parsing and no
+modelling with it, so that a misreading cannot cancel out.
+"""
+
+from __future__ import annotations
+
+from stellantis_hal.simulator.exchange import Call, Moment, Reply
+from stellantis_hal.simulator.faults import (
+    Chance,
+    CutBody,
+    ExpiredToken,
+    Fault,
+    Faults,
+    ForeignLink,
+    HtmlError,
+    Late,
+    Latency,
+    LoopingLink,
+    Refused,
+    Reset,
+    ServerFault,
+    Skewed,
+    SlowBody,
+    Then,
+    TooManyRequests,
+    VanishedFields,
+    Wave,
+    WrongLength,
+)
+from stellantis_hal.simulator.identity import IssuedToken
+from stellantis_hal.simulator.limits import Subscription
+from stellantis_hal.simulator.serving import serve, server
+from stellantis_hal.simulator.simulator import Simulator
+from stellantis_hal.simulator.truth import SCOPES, Account, Trip, Vehicle
+from stellantis_hal.simulator.vendor import Statistics
+from stellantis_hal.simulator.world import World
+
+__all__ = [
+    "SCOPES",
+    "Account",
+    "Call",
+    "Chance",
+    "CutBody",
+    "ExpiredToken",
+    "Fault",
+    "Faults",
+    "ForeignLink",
+    "HtmlError",
+    "IssuedToken",
+    "Late",
+    "Latency",
+    "LoopingLink",
+    "Moment",
+    "Refused",
+    "Reply",
+    "Reset",
+    "ServerFault",
+    "Simulator",
+    "Skewed",
+    "SlowBody",
+    "Statistics",
+    "Subscription",
+    "Then",
+    "TooManyRequests",
+    "Trip",
+    "VanishedFields",
+    "Vehicle",
+    "Wave",
+    "World",
+    "WrongLength",
+    "serve",
+    "server",
+]

@@ -1,0 +1,151 @@
+"""Knows how to put the simulated vendor together, and what tests and demonstrations need of it.
+
+Must not know anything about the client that will talk to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import httpx
+
+from stellantis_hal.simulator.asgi import Application
+from stellantis_hal.simulator.clocks import Clock
+from stellantis_hal.simulator.exchange import Call, Reply
+from stellantis_hal.simulator.faults import NO_FAULTS, Fault, Faults, Plan, Then
+from stellantis_hal.simulator.identity import Identity, IssuedToken
+from stellantis_hal.simulator.limits import RateLimited, Subscription
+from stellantis_hal.simulator.routes import Routes
+from stellantis_hal.simulator.transport import SimulatorTransport
+from stellantis_hal.simulator.truth import SCOPES, Account
+from stellantis_hal.simulator.vendor import Statistics, Vendor
+from stellantis_hal.simulator.world import World
+
+__all__ = ["Simulator"]
+
+_PATH = "/connectedcar/v4"
+
+
+class Simulator:
+    """The vendor, imitated: a world behind the API's addresses, its identity server, its rate limits, its bad days.
+
+    Args:
+        world: what there is to be read.
+        rate_limits: the subscription (``per_second``, ``per_day``), enforced by strict sliding windows.
+        faults: what goes wrong.
+        clock: the wall clock, an aware UTC instant; None: one that starts at ``epoch`` (None: the real time) and goes
+            with the backend's clock, jumped time included. :meth:`now` reads it.
+        token_lifetime: seconds an access token lives.
+        rotates_tokens: whether a renewal hands out a new refresh token and retires the old one.
+        relative_links: whether links are paths instead of whole addresses.
+        pages_by_range: whether pages are named by ``indexRange`` instead of an opaque token.
+        newest_first: whether trips come newest first.
+
+    Example:
+        >>> simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=3))
+        >>> simulator.url
+        'https://api.simulator.test/connectedcar/v4'
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        rate_limits: RateLimited = Subscription(),  # noqa: B008 - frozen
+        faults: Faults = NO_FAULTS,
+        clock: Callable[[], datetime] | None = None,
+        epoch: datetime | None = None,
+        client_id: str = "simulated-client",
+        client_secret: str = "simulated-secret",  # noqa: S107 - nothing to protect
+        token_lifetime: float = 3599.0,
+        rotates_tokens: bool = True,
+        relative_links: bool = False,
+        pages_by_range: bool = False,
+        newest_first: bool = False,
+    ) -> None:
+        self.world = world
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.url = f"https://api.simulator.test{_PATH}"
+        self._clock = Clock(clock, epoch=epoch)
+        self._plan = Plan(faults)
+        self.vendor = Vendor(
+            routes=Routes(world, by_range=pages_by_range, newest_first=newest_first),
+            identity=Identity(
+                world,
+                client_id=client_id,
+                client_secret=client_secret,
+                lifetime=token_lifetime,
+                rotates=rotates_tokens,
+            ),
+            limits=rate_limits,
+            client_id=client_id,
+            path=_PATH,
+            seed=world.seed,
+            relative_links=relative_links,
+            skew=faults.skew,
+        )
+        self.asgi = Application(self)
+
+    # ------------------------------------------------------------------ how to reach it
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """Give a transport that reaches the simulator without a socket, on any backend."""
+        return SimulatorTransport(self)
+
+    def served_at(self, origin: str) -> None:
+        """Note that the simulator is reached at ``http://host:port``: :attr:`url` and :attr:`identity_url` follow."""
+        self.url = f"{origin}{_PATH}"
+
+    @property
+    def identity_url(self) -> str:
+        """The OAuth2 addresses' base; ``{domain}`` in it is to be filled with the brand's domain."""
+        parts = urlsplit(self.url)
+        if parts.hostname == "api.simulator.test":
+            return "https://idpcvs.{domain}.simulator.test/am/oauth2"
+        return f"{parts.scheme}://{parts.netloc}/am/oauth2"
+
+    def serves(self, host: str) -> bool:
+        """Say whether a host is the simulator's."""
+        return host == urlsplit(self.url).hostname or host == "simulator.test" or host.endswith(".simulator.test")
+
+    # ------------------------------------------------------------------ tokens and time
+
+    def token_for(self, account: Account | str, *, scope: tuple[str, ...] = SCOPES) -> IssuedToken:
+        """Give tokens of an account, as if its owner had just consented. Raises KeyError."""
+        key = account if isinstance(account, str) else account.key
+        return self.vendor.identity.grant(key, self._clock.now(), scope=scope)
+
+    def expire_tokens(self) -> None:
+        """Make every access token useless; refresh tokens stay good."""
+        self.vendor.identity.expire_all()
+
+    def now(self) -> datetime:
+        """Read the simulator's wall clock: also what to give a client, so that both agree."""
+        return self._clock.now().wall
+
+    # ------------------------------------------------------------------ what the edges ask
+
+    def meet(self, call: Call) -> tuple[Fault | None, float]:
+        """Say which fault a request meets, and how many seconds its answer takes."""
+        return self._plan.draw(call, self._clock.now().tick), self._plan.latency()
+
+    def answer(self, call: Call, fault: Fault | None = None) -> Reply:
+        """Answer a request now."""
+        return self.vendor.answer(call, self._clock.now(), fault)
+
+    def script(self, *steps: Then) -> None:
+        """Put more steps at the end of the faults' script."""
+        self._plan.add(steps)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What was seen so far."""
+        return self.vendor.statistics
+
+    @property
+    def remaining(self) -> tuple[int, int]:
+        """What is left of the day and of the second."""
+        return self.vendor.remaining(self._clock.now())
