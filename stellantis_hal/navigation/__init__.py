@@ -1,4 +1,39 @@
 """Walking from document to document, over any HAL API.
 
 Knows documents and the Fetch protocol. Must not know an HTTP library, credentials, or one vendor's words.
+
+::
+
+    resource ── follow ──▶ hop          one step: choose a link, or a copy that is at hand
+        │          └─────▶ flight       one request for many waiting tasks
+        ├── items, pages ▶ paginator ─▶ walks, ranges ─▶ cursor
+        ├── follow_all ──▶ in_order
+        └── snapshot ────▶ content      what came, where from, when
 """
+
+from stellantis_hal.navigation.binding import Binding, HalDeprecationWarning
+from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
+from stellantis_hal.navigation.follow import Follow
+from stellantis_hal.navigation.follow_all import Outcome
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.navigation.paginator import IndexRanges, Page, Pages, Paginator
+from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.resource import HalResource
+
+__all__ = [
+    "Answer",
+    "Binding",
+    "Fetch",
+    "Follow",
+    "HalDeprecationWarning",
+    "HalResource",
+    "Headers",
+    "IndexRanges",
+    "Origins",
+    "Outcome",
+    "Page",
+    "Pages",
+    "Paginator",
+    "Rel",
+    "Request",
+]

@@ -20,7 +20,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = fields.items() if isinstance(fields, Mapping) else fields
+        pairs: Iterable[tuple[str, str]] = fields.items() if isinstance(fields, Mapping) else fields
         merged: dict[str, str] = {}
         for name, value in pairs:
             key = name.lower()
@@ -56,7 +56,7 @@ class Request:
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = attrs.field(factory=dict)
-    content: bytes | None = None
+    content: bytes | None = attrs.field(default=None, repr=False)
     repeatable: bool | None = None
 
 
@@ -75,7 +75,7 @@ class Answer:
     url: str
     status: int
     headers: Headers
-    content: bytes
+    content: bytes = attrs.field(repr=False)
     received_at: datetime
 
 

@@ -1,0 +1,62 @@
+"""A body's bytes, shared by every resource found in it, and decoded again where it was let go.
+
+Knows bytes and where in them a document stands. Must not know addresses or clients.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, NamedTuple
+
+from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.json import decode, encode
+
+__all__ = ["Content", "Embedded", "Nested", "Step"]
+
+
+class Embedded(NamedTuple):
+    """A step into a document: to one of those embedded."""
+
+    rel: str
+    at: int
+
+
+class Nested(NamedTuple):
+    """A step into a document: to an object in its plain state."""
+
+    path: tuple[str | int, ...]
+
+
+Step = Embedded | Nested
+
+
+class Content:
+    """The bytes of one body. While anybody holds its document, that one is given; later it is decoded again."""
+
+    __slots__ = ("_bytes", "_root")
+
+    def __init__(self, content: bytes, root: HalDocument | None = None) -> None:
+        self._bytes = content
+        self._root = None if root is None else weakref.ref(root)
+
+    @classmethod
+    def of(cls, document: HalDocument) -> Content:
+        """Write a document's bytes, where only the document is at hand."""
+        return cls(encode(document.body), document)
+
+    def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
+        """Give the document at a path that was found in these bytes before."""
+        root = self._root() if self._root is not None else None
+        if root is None:
+            body: Any = decode(self._bytes) if self._bytes else {}
+            root = HalDocument(body)
+            self._root = weakref.ref(root)
+        found = root
+        for step in path:
+            if isinstance(step, Embedded):
+                found = found.embedded[step.rel][step.at]
+            else:
+                nested = found.at(*step.path)
+                assert nested is not None  # noqa: S101 - the path was found in the same bytes
+                found = nested
+        return found

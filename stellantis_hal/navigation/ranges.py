@@ -1,0 +1,175 @@
+"""Several index ranges of a collection at a time, in order.
+
+Knows collections that say their total and take index ranges. Ranges overlap by one element, so that elements which
+arrive at the head between two answers are noticed: on a mismatch the walk goes on with one range at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import attrs
+from anyio.abc import TaskGroup
+
+from stellantis_hal.errors import ApiError, PaginationLoopError, StellantisError
+from stellantis_hal.hal.masking import mask_url
+from stellantis_hal.navigation.cursor import REMEMBERED, identity_of
+from stellantis_hal.navigation.hop import Params
+from stellantis_hal.navigation.in_order import InOrder, scoped
+from stellantis_hal.navigation.walks import Course, Reading, Walk, elements_of, total_of
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.resource import HalResource
+
+__all__ = ["IndexRanges", "concurrent"]
+
+_STEPS_BACK = 16
+
+
+@attrs.frozen(kw_only=True)
+class IndexRanges:
+    """How a server takes index ranges: ``first-last``, counted from 0, both inclusive; ``first-`` is open.
+
+    Attributes:
+        parameter: the query parameter.
+        size: how many elements to ask for at a time; at least 2.
+    """
+
+    parameter: str = "indexRange"
+    size: int = attrs.field(default=60, validator=attrs.validators.ge(2))
+
+    def at(self, first: int) -> Params:
+        """Ask for ``size`` elements from an index on."""
+        return {self.parameter: f"{first}-{first + self.size - 1}"}
+
+    def beyond(self, first: int) -> Params:
+        """Ask for everything from an index on."""
+        return {self.parameter: f"{first}-"}
+
+
+class RangeWalk(AsyncIterator[Reading]):
+    """Ranges in order: those read ahead as long as each begins with the last element of the one before.
+
+    The first range decides: where it says no total, has elements without identity, or is not as long as it ought to
+    be, the collection is walked page by page.
+    """
+
+    def __init__(self, course: Course, ranges: IndexRanges, tasks: TaskGroup, limit: int) -> None:
+        self._course = course
+        self._ranges = ranges
+        self._tasks = tasks
+        self._limit = limit
+        self._ended = False
+        self._position = 0
+        self._head: str | None = None
+        self._last: str | None = None
+        self._ahead: InOrder[_Range] | None = None
+        self._by_links: Walk | None = None
+
+    def __aiter__(self) -> RangeWalk:
+        return self
+
+    async def __anext__(self) -> Reading:
+        if self._by_links is not None:
+            return await anext(self._by_links)
+        if self._ended:
+            raise StopAsyncIteration
+        if self._last is None:
+            return await self._first()
+        return await self._next_ahead() or await self._next_alone()
+
+    async def _first(self) -> Reading:
+        found = await self._read(0)
+        if found.page is None:
+            self._ended = True
+            return Reading(page=None, items=(), following=None)
+        total = total_of(found.page)
+        if total is None or len(found.items) != min(total, self._ranges.size) or None in found.identities:
+            return await self._walk_by_links()
+        if not found.items:
+            self._ended = True
+            return Reading(page=found.page, items=(), following=None)
+        self._head = found.identities[0]
+        starts = range(len(found.items) - 1, total - 1, self._ranges.size - 1)
+        self._ahead = InOrder(self._tasks, (partial(self._read, first) for first in starts), self._limit)
+        self._position = -1
+        return await self._advance(found, 0)
+
+    async def _next_ahead(self) -> Reading | None:
+        """Take the range that was read ahead; None where none was, or it does not follow on what was given."""
+        if self._ahead is None:
+            return None
+        found = await anext(self._ahead, None)
+        if isinstance(found, _Range) and found.identities and found.identities[0] == self._last:
+            return await self._advance(found, 1)
+        self._ahead.close()
+        self._ahead = None
+        if isinstance(found, StellantisError):
+            raise found
+        return None
+
+    async def _next_alone(self) -> Reading:
+        """Look for what follows the last element given, wherever it stands now."""
+        first = self._position
+        for _ in range(_STEPS_BACK):
+            found = await self._read(first)
+            if self._last in found.identities:
+                if first and found.identities[0] == self._head:
+                    break  # the first page again: the server takes no ranges after all
+                at = found.identities.index(self._last)
+                self._position = first + at
+                return await self._advance(found, at + 1)
+            if first == 0:
+                break
+            first = max(0, first - self._ranges.size + 1)
+        if self._position >= REMEMBERED:
+            raise PaginationLoopError(
+                f"the collection at {mask_url(await self._address(first))} changes faster than it can be walked",
+                url=await self._address(first),
+            )
+        return await self._walk_by_links()
+
+    async def _walk_by_links(self) -> Reading:
+        self._by_links = Walk(self._course)
+        return await anext(self._by_links)
+
+    async def _advance(self, found: _Range, skipped: int) -> Reading:
+        """Give a range's elements but for those given already."""
+        items = found.items[skipped:]
+        total = total_of(found.page) if found.page is not None else None
+        self._position += len(items)
+        self._last = found.identities[-1]
+        self._ended = total is None or self._position + 1 >= total
+        following = None if self._ended else await self._course.source.locate(self._ranges.beyond(self._position))
+        return Reading(page=found.page, items=items, following=following)
+
+    async def _read(self, first: int) -> _Range:
+        try:
+            page = await self._course.source.visit(await self._address(first))
+        except ApiError as error:
+            if not self._course.is_absent(error):
+                raise
+            return _Range(None, (), ())
+        items = elements_of(page, self._course.rel)
+        return _Range(page, items, tuple(map(identity_of, items)))
+
+    async def _address(self, first: int) -> str:
+        return await self._course.source.locate(self._ranges.at(first))
+
+
+class _Range(NamedTuple):
+    page: HalResource | None
+    items: tuple[HalResource, ...]
+    identities: tuple[str | None, ...]
+
+
+@asynccontextmanager
+async def concurrent(course: Course, ranges: IndexRanges, limit: int) -> AsyncGenerator[RangeWalk, None]:
+    """Read up to so many ranges at a time, inside the block."""
+    if limit < 1:
+        raise ValueError(f"at least one range at a time, not {limit}")
+    async with scoped() as tasks:
+        yield RangeWalk(course, ranges, tasks, limit)
