@@ -1,0 +1,359 @@
+"""A request carried through to its answer: retry, then the limiter, then credentials, then the network.
+
+Knows in which order these act, and who may see credentials. Must not know what the answer means to whoever asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import anyio
+import attrs
+import httpx
+
+from stellantis_hal.errors import (
+    BudgetExhaustedError,
+    RateLimitedError,
+    StellantisError,
+    TooManyRedirectsError,
+    UnauthorizedError,
+)
+from stellantis_hal.hal.masking import mask_url
+from stellantis_hal.hal.uri import append_query, resolve
+from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.answers import Judge
+from stellantis_hal.transport.credentials import Credentials
+from stellantis_hal.transport.exchange import Exchange, Received
+from stellantis_hal.transport.hooks import AnswerRecord, Hooks, RetryRecord, WaitRecord
+from stellantis_hal.transport.limiter import Priority, RateLimiter
+from stellantis_hal.transport.quota import UNREADABLE, Quota
+from stellantis_hal.transport.retry import RetryPolicy, insist
+
+__all__ = ["Caller", "Ways"]
+
+_logger = logging.getLogger("stellantis_hal")
+_random = random.SystemRandom()
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_FOLLOWED = frozenset({301, 302, 303, 307, 308})
+_NOTICEABLE = 0.001
+_FIRST_FLOOR = 0.1
+_HIGHEST_FLOOR = 10.0
+
+
+@attrs.frozen(kw_only=True)
+class Ways:
+    """What the callers of one session share.
+
+    Attributes:
+        exchange: the network.
+        fields: of every header, by lower-case name.
+        max_redirects: hops.
+        hooks: who listens.
+        clock: the wall clock.
+        noted: is told of each quota that an answer states.
+        number: gives each call its number.
+    """
+
+    exchange: Exchange
+    fields: Mapping[str, str]
+    max_redirects: int
+    hooks: Hooks
+    clock: Callable[[], datetime]
+    noted: Callable[[Quota], None]
+    number: Callable[[], int]
+
+
+class Caller:
+    """Implements :class:`~stellantis_hal.navigation.fetch.Fetch`; made by :meth:`Session.caller`."""
+
+    __slots__ = ("_credentials", "_judge", "_limiter", "_max_wait", "_origins", "_priority", "_retry", "_ways")
+
+    def __init__(
+        self,
+        ways: Ways,
+        *,
+        origins: Origins,
+        limiter: RateLimiter,
+        retry: RetryPolicy,
+        credentials: Credentials | httpx.Auth,
+        judge: Judge,
+        priority: Priority,
+        max_wait: float,
+    ) -> None:
+        self._ways = ways
+        self._origins = origins
+        self._limiter = limiter
+        self._retry = retry
+        self._credentials = credentials
+        self._judge = judge
+        self._priority: Priority = priority
+        self._max_wait = max_wait
+
+    async def __call__(self, request: Request, /) -> Answer:
+        """Send a request, give its answer.
+
+        Raises:
+            UntrustedOriginError: it, or a redirect, leads off the trusted origins; nothing was sent there.
+            NetworkError: no complete answer arrived.
+            ApiError: the answer is an error.
+            QuotaError: the wait for the limit would be longer than allowed.
+            AuthError: there are no credentials that the server accepts.
+        """
+        call = _Call(self, request)
+        repeatable = request.method in _REPEATABLE if request.repeatable is None else request.repeatable
+        return await insist(call.attempt, self._retry, repeatable=repeatable, on_retry=call.retrying)
+
+
+class _Verdict(NamedTuple):
+    answer: Answer
+    error: StellantisError | None
+    sent: Mapping[str, str]
+
+
+class _Call:
+    """The state of one call: its attempts, its waits, what it was refused with."""
+
+    __slots__ = ("_attempt", "_caller", "_number", "_pauses", "_renewed", "_request", "_throttled", "_wait_left")
+
+    def __init__(self, caller: Caller, request: Request) -> None:
+        self._caller = caller
+        self._request = request
+        self._number = caller._ways.number()
+        self._attempt = 0
+        self._pauses = 0
+        self._renewed = False
+        self._throttled: RateLimitedError | None = None
+        self._wait_left = caller._max_wait
+
+    async def attempt(self) -> Answer:
+        """Send until the limits and the credentials let it through."""
+        self._attempt += 1
+        while True:
+            answer, error, sent = await self._followed()
+            if error is None:
+                return answer
+            if isinstance(error, RateLimitedError):
+                self._pause(error)
+                continue
+            if isinstance(error, UnauthorizedError) and not self._renewed:
+                self._renewed = True
+                credentials = self._caller._credentials
+                if not isinstance(credentials, httpx.Auth) and await credentials.refused(answer, sent):
+                    continue
+            raise error
+
+    def retrying(self, error: StellantisError, wait: float, attempt: int) -> None:
+        """Tell that a failed attempt will be followed by another."""
+        request = self._request
+        _logger.info(
+            "#%d %s %s: attempt %d failed (%s), next in %.2f s",
+            self._number,
+            request.method,
+            mask_url(request.url),
+            attempt,
+            type(error).__name__,
+            wait,
+        )
+        tell = self._caller._ways.hooks.on_retry
+        if tell is not None:
+            tell(
+                RetryRecord(
+                    request_id=self._number,
+                    method=request.method,
+                    url=mask_url(request.url),
+                    attempt=attempt,
+                    wait=wait,
+                    error=error,
+                )
+            )
+
+    def _pause(self, error: RateLimitedError) -> None:
+        """Let everybody wait for the server's instant, and then a little, so that not all come at once.
+
+        A server that says "now" again and again is taken at its word less and less.
+        """
+        floor = min(_FIRST_FLOOR * 2**self._pauses, _HIGHEST_FLOOR)
+        self._pauses += 1
+        asked = UNREADABLE if error.retry_after is None else error.retry_after
+        seconds = max(asked, floor)
+        seconds += _random.uniform(0.0, min(1.0, 0.05 + 0.05 * seconds))
+        _logger.warning("#%d 429: everybody pauses for %.2f s", self._number, seconds)
+        self._throttled = error
+        self._caller._limiter.pause(seconds)
+
+    # ------------------------------------------------------------------------------------------- redirects
+
+    async def _followed(self) -> _Verdict:
+        caller, request = self._caller, self._request
+        url = request.url
+        caller._origins.check(url)
+        for _ in range(caller._ways.max_redirects + 1):
+            answer, sent = await self._admitted(url)
+            location = answer.headers.get("location") if answer.status in _FOLLOWED else None
+            if location is None or request.method not in {"GET", "HEAD"}:
+                return _Verdict(answer, caller._judge(request, answer), sent)
+            target = resolve(url, location)
+            caller._origins.check_redirect(url, target)
+            url = target
+        raise TooManyRedirectsError(
+            f"{request.method} {mask_url(request.url)}: more than {caller._ways.max_redirects} redirects, the next one "
+            f"to {mask_url(url)}",
+            url=url,
+            sent=True,
+        )
+
+    # ------------------------------------------------------------------------------------------- the limiter
+
+    async def _admitted(self, url: str) -> tuple[Answer, Mapping[str, str]]:
+        credentials = self._caller._credentials
+        if isinstance(credentials, httpx.Auth):
+            return await self._by_flow(url, credentials)
+        started = anyio.current_time()
+        try:
+            async with self._caller._limiter.slot(priority=self._caller._priority, max_wait=self._wait_left) as slot:
+                self._waited(anyio.current_time() - started, url)
+                sent = await credentials.headers()
+                fields = self._fields(sent)
+                received = await self._caller._ways.exchange.send(
+                    self._request.method,
+                    _with_query(url, credentials.query),
+                    fields,
+                    self._request.content,
+                    slot=slot,
+                    shown=url,
+                )
+        except BudgetExhaustedError as error:
+            raise self._refused(error) from error
+        return self._answer(url, credentials.query, received), sent
+
+    def _refused(self, error: BudgetExhaustedError) -> StellantisError:
+        """Give the 429 that cannot be waited for where there was one: the server said no, not our books."""
+        if self._throttled is None:
+            return error
+        self._throttled.retry_after = error.retry_after
+        return self._throttled
+
+    def _waited(self, seconds: float, url: str) -> None:
+        if seconds < _NOTICEABLE:
+            return
+        self._wait_left = max(0.0, self._wait_left - seconds)
+        tell = self._caller._ways.hooks.on_wait
+        if tell is not None:
+            tell(
+                WaitRecord(
+                    request_id=self._number,
+                    method=self._request.method,
+                    url=mask_url(url),
+                    seconds=seconds,
+                    priority=self._caller._priority,
+                )
+            )
+
+    # ------------------------------------------------------------------------------------------- credentials
+
+    def _fields(self, credentials: Mapping[str, str]) -> list[tuple[str, str]]:
+        fields = dict(self._caller._ways.fields)
+        for given in (self._request.headers, credentials):
+            for name, value in given.items():
+                fields[name.lower()] = value
+        return list(fields.items())
+
+    async def _by_flow(self, url: str, auth: httpx.Auth) -> tuple[Answer, Mapping[str, str]]:
+        """Let one of httpx's authentication flows send what it wants, each request by the same gates."""
+        method, content = self._request.method, self._request.content
+        flow = auth.async_auth_flow(httpx.Request(method, url, headers=self._fields({}), content=content))
+        caller = self._caller
+        try:
+            wanted = await anext(flow)
+            while True:
+                target = str(wanted.url)
+                caller._origins.check(target)
+                started = anyio.current_time()
+                try:
+                    async with caller._limiter.slot(priority=caller._priority, max_wait=self._wait_left) as slot:
+                        self._waited(anyio.current_time() - started, target)
+                        received = await caller._ways.exchange.send(
+                            wanted.method, target, wanted.headers.multi_items(), wanted.content, slot=slot, shown=url
+                        )
+                except BudgetExhaustedError as error:
+                    raise self._refused(error) from error
+                plain = [field for field in received.headers.items() if field[0] not in _HOP_FIELDS]
+                response = httpx.Response(received.status, headers=plain, content=received.content, request=wanted)
+                try:
+                    wanted = await flow.asend(response)
+                except StopAsyncIteration:
+                    return self._answer(url, "", received), {}
+        finally:
+            await flow.aclose()
+
+    # ------------------------------------------------------------------------------------------- the answer
+
+    def _answer(self, url: str, query: str, received: Received) -> Answer:
+        ways = self._caller._ways
+        if received.quota is not None:
+            ways.noted(received.quota)
+        if ways.hooks.on_answer is not None or _logger.isEnabledFor(logging.DEBUG):
+            self._report(url, received)
+        return Answer(
+            url=_without_query(url, query),
+            status=received.status,
+            headers=received.headers,
+            content=received.content,
+            received_at=ways.clock(),
+        )
+
+    def _report(self, url: str, received: Received) -> None:
+        masked, quota = mask_url(url), received.quota
+        _logger.debug(
+            "#%d %s %s: %d in %.3f s, attempt %d, quota left %s today, %s this second",
+            self._number,
+            self._request.method,
+            masked,
+            received.status,
+            received.seconds,
+            self._attempt,
+            None if quota is None else quota.day.remaining,
+            None if quota is None else quota.burst.remaining,
+        )
+        tell = self._caller._ways.hooks.on_answer
+        if tell is not None:
+            tell(
+                AnswerRecord(
+                    request_id=self._number,
+                    method=self._request.method,
+                    url=masked,
+                    status=received.status,
+                    seconds=received.seconds,
+                    attempt=self._attempt,
+                    quota=quota,
+                )
+            )
+
+
+# Fields that no longer describe the body once it is decompressed and whole.
+_HOP_FIELDS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+def _with_query(url: str, text: str) -> str:
+    """Add what identifies the application, as text, unless the address names it already."""
+    if not text:
+        return url
+    query = url.partition("#")[0].partition("?")[2]
+    if query:
+        names = {pair.partition("=")[0] for pair in query.split("&")}
+        text = "&".join(pair for pair in text.split("&") if pair.partition("=")[0] not in names)
+    return append_query(url, text)
+
+
+def _without_query(url: str, text: str) -> str:
+    """Take away what identifies the application, where a redirect has echoed it."""
+    for pair in filter(None, text.split("&")):
+        if pair in url:
+            url = re.sub(rf"(\?|&){re.escape(pair)}(?=&|#|$)(&(?=.)|)", lambda match: match[1] if match[2] else "", url)
+    return url

@@ -1,0 +1,453 @@
+"""Who may send next: a fair queue before the windows of a subscription.
+
+Knows priorities, deadlines and one timer. Must not know HTTP, retries or what a request is.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Literal, Protocol
+
+import anyio
+import attrs
+
+from stellantis_hal.errors import BudgetExhaustedError, NetworkError
+from stellantis_hal.transport.books import Books, BookStore
+from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.quota import LONGEST_PAUSE, Quota
+
+__all__ = ["LimiterStatistics", "Priority", "RateLimiter", "Slot", "TokenBucketLimiter", "utc_now"]
+
+Priority = Literal["interactive", "background"]
+
+_logger = logging.getLogger("stellantis_hal")
+_INSTANT = 0.001
+_SAVE_BOUND = 10.0
+
+
+def utc_now() -> datetime:
+    """Give the wall clock's time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@attrs.frozen(kw_only=True)
+class LimiterStatistics:
+    """What a limiter did so far, and how it stands.
+
+    Attributes:
+        granted: slots given out, without those given back.
+        given_back: slots left before anything was sent.
+        refused: slots refused because the wait would have been too long.
+        waited: slots that were waited for.
+        seconds_waited: the sum of those waits.
+        waiting: tasks in the queue now.
+        in_flight: slots out now.
+        pauses: how often everybody was paused.
+        paused_for: seconds until the present pause ends; 0 where there is none.
+        free_this_second: tokens of the burst window to be had now; None without such a window.
+        free_today: tokens of the day window to be had now; None likewise.
+        smallest_round_trip: in seconds; None before the first answer.
+    """
+
+    granted: int
+    given_back: int
+    refused: int
+    waited: int
+    seconds_waited: float
+    waiting: int
+    in_flight: int
+    pauses: int
+    paused_for: float
+    free_this_second: int | None
+    free_today: int | None
+    smallest_round_trip: float | None
+
+
+class Slot(Protocol):
+    """The right to send one request."""
+
+    def sent(self) -> None:
+        """Say that the request goes out now: from here on its token is spent."""
+        ...
+
+    def answered(self, quota: Quota | None = None) -> None:
+        """Say that the answer's headers are here, and what they tell about the subscription."""
+        ...
+
+
+class RateLimiter(Protocol):
+    """What stands between tasks and a subscription; another process-wide or distributed one can take its place.
+
+    A slot left before ``sent()`` gives its token back, and so does one left by a
+    :class:`~stellantis_hal.errors.NetworkError` that says ``sent=False``. Cancelled after ``sent()`` it counts.
+    """
+
+    def slot(
+        self, *, priority: Priority = "interactive", max_wait: float = 60.0
+    ) -> AbstractAsyncContextManager[Slot, None]:
+        """Wait for the right to send one request.
+
+        Raises:
+            BudgetExhaustedError: on entering, at once, where the wait would be longer than ``max_wait`` seconds or
+                than the anyio deadline in force.
+        """
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send for so many seconds; whoever cannot wait that long is refused at once."""
+        ...
+
+    @property
+    def statistics(self) -> LimiterStatistics:
+        """What happened so far, as a frozen value."""
+        ...
+
+
+class _Ticket:
+    """A place in the queue."""
+
+    __slots__ = ("background", "error", "event", "latest", "minute")
+
+    def __init__(self, background: bool, latest: float) -> None:
+        self.background = background
+        self.latest = latest
+        self.event = anyio.Event()
+        self.minute = -1
+        self.error: BudgetExhaustedError | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.minute >= 0 or self.error is not None
+
+    def __lt__(self, other: _Ticket) -> bool:
+        return self.latest < other.latest
+
+
+class TokenBucketLimiter:
+    """Keep both windows of a subscription, first come, first served.
+
+    Interactive requests go before background ones, and a share of both windows is theirs alone. Whoever waits does so
+    by one timer in common; a token that comes back wakes one task.
+
+    Args:
+        limits: ceilings, which the server's headers may lower. None starts with the vendor's sample (100 a second,
+            100,000 a day) and follows the headers up and down.
+        interactive_share: the part (0 to 1) of each window that background requests leave alone.
+        store: where the day's books survive a restart; None for nowhere.
+        save_every: seconds between two savings, at least.
+        clock: the wall clock, aware; it decides when a day is over.
+    """
+
+    def __init__(
+        self,
+        limits: RateLimits | None = None,
+        *,
+        interactive_share: float = 0.1,
+        store: BookStore | None = None,
+        save_every: float = 30.0,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if not 0 <= interactive_share < 1:
+            raise ValueError(f"interactive_share has to be at least 0 and less than 1, not {interactive_share}")
+        self._books = Books(limits, interactive_share=interactive_share)
+        self._clock = clock
+        self._store = store
+        self._save_every = save_every
+        self._saved_at: float | None = None
+        self._storing: anyio.Lock | None = None
+        self._interactive: OrderedDict[_Ticket, None] = OrderedDict()
+        self._background: OrderedDict[_Ticket, None] = OrderedDict()
+        self._latest: list[_Ticket] = []
+        self._keeper: _Ticket | None = None
+        self._alarm: anyio.CancelScope | None = None
+        self._granted = self._given_back = self._refused = self._waited = self._pauses = 0
+        self._seconds_waited = 0.0
+
+    def slot(
+        self, *, priority: Priority = "interactive", max_wait: float = 60.0
+    ) -> AbstractAsyncContextManager[Slot, None]:
+        """Wait for the right to send one request; see :class:`RateLimiter`.
+
+        Args:
+            priority: "interactive", or "background" for what can wait.
+            max_wait: seconds, at most.
+
+        Raises:
+            BudgetExhaustedError: the wait would be longer than that, or than the anyio deadline in force.
+        """
+        return _BookedSlot(self, priority == "background", max_wait)
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send for so many seconds, at most 24 hours; whoever cannot wait that long is refused at once."""
+        if not seconds > 0:
+            return
+        now = anyio.current_time()
+        self._pauses += 1
+        self._books.pause(now, min(seconds, LONGEST_PAUSE))
+        until = self._books.paused_until
+        for ticket in [ticket for line in (self._interactive, self._background) for ticket in line]:
+            if ticket.latest < until:
+                self._refuse(ticket, until - now)
+
+    @property
+    def statistics(self) -> LimiterStatistics:
+        """What happened so far, and how it stands."""
+        books = self._books
+        now = self._settle()
+        burst, day = books.burst.available(), books.day.available()
+        return LimiterStatistics(
+            granted=self._granted,
+            given_back=self._given_back,
+            refused=self._refused,
+            waited=self._waited,
+            seconds_waited=self._seconds_waited,
+            waiting=len(self._interactive) + len(self._background),
+            in_flight=books.burst.flying,
+            pauses=self._pauses,
+            paused_for=max(0.0, books.paused_until - now),
+            free_this_second=None if burst == math.inf else max(0, int(burst)),
+            free_today=None if day == math.inf else max(0, int(day)),
+            smallest_round_trip=books.burst.smallest_round_trip,
+        )
+
+    async def save(self) -> None:
+        """Write the books to the store now; without a store, or where nothing was ever booked, do nothing.
+
+        A store that fails is reported in the log and tried again later: requests do not depend on it.
+        """
+        if self._store is None or self._saved_at is None:
+            return
+        self._saved_at = anyio.current_time()
+        try:
+            with anyio.move_on_after(_SAVE_BOUND) as bound:
+                await self._store.save(self._books.dump(self._clock().timestamp()))
+            if bound.cancelled_caught:
+                _logger.warning("the limiter's books were not saved within %s s", _SAVE_BOUND)
+        except OSError as error:
+            _logger.warning("the limiter's books could not be saved: %s", error)
+
+    # ------------------------------------------------------------------------------------------- for slots
+
+    def _settle(self) -> float:
+        now = anyio.current_time()
+        self._books.settle(now, self._clock().timestamp())
+        return now
+
+    def _try(self, background: bool) -> int:
+        """Take a token without waiting; -1 where somebody is before us or there is none."""
+        if self._interactive or (background and self._background):
+            return -1
+        minute = self._books.take(self._settle(), background=background)
+        if minute >= 0:
+            self._granted += 1
+        return minute
+
+    async def _wait(self, background: bool, max_wait: float) -> int:
+        now = self._settle()
+        wall = self._clock().timestamp()
+        ahead = len(self._interactive) + (len(self._background) if background else 0)
+        instant = self._books.estimate(now, wall, ahead=ahead, background=background)
+        latest = min(now + max_wait, anyio.current_effective_deadline())
+        ticket = _Ticket(background, latest)
+        if instant > latest:
+            self._refused += 1
+            raise _exhausted(instant - now, latest - now)
+        line = self._background if background else self._interactive
+        line[ticket] = None
+        self._remember(ticket)
+        try:
+            await self._until_settled(ticket)
+        except BaseException:
+            if ticket.minute >= 0:  # cancelled in the very moment of being granted
+                self._give_back(ticket.minute)
+            raise
+        finally:
+            line.pop(ticket, None)
+            self._appoint()
+        if ticket.error is not None:
+            raise ticket.error
+        self._waited += 1
+        self._seconds_waited += anyio.current_time() - now
+        return ticket.minute
+
+    def _give_back(self, minute: int) -> None:
+        self._granted -= 1
+        self._given_back += 1
+        self._books.give_back(minute)
+        self._rouse(self._settle())
+
+    def _answered(self, minute: int, sent_at: float, returned_at_sending: int, quota: Quota | None) -> None:
+        now = self._settle()
+        self._books.answered(now, minute, now - sent_at)
+        if quota is not None:
+            wall = self._clock().timestamp()
+            self._books.correct(now, wall, quota, returned_at_sending=returned_at_sending)
+        self._rouse(now)
+
+    def _given_up(self, minute: int) -> None:
+        now = self._settle()
+        self._books.answered(now, minute, None)
+        self._rouse(now)
+
+    # ------------------------------------------------------------------------------------------- the queue
+
+    async def _until_settled(self, ticket: _Ticket) -> None:
+        """Wait; whoever waits while nobody keeps the time does it for all."""
+        while not ticket.settled:
+            if self._keeper is None:
+                self._keeper = ticket
+                try:
+                    with anyio.CancelScope(deadline=self._next(self._settle())) as self._alarm:
+                        await ticket.event.wait()
+                finally:
+                    self._keeper = self._alarm = None
+                if not ticket.settled:
+                    self._dispatch(self._settle())
+            else:
+                await ticket.event.wait()
+                if not ticket.settled:  # appointed to keep the time
+                    ticket.event = anyio.Event()
+
+    def _appoint(self) -> None:
+        """Let the newest in the queue keep the time: it stays longest, so that the duty rarely changes hands."""
+        if self._keeper is None:
+            for line in (self._background, self._interactive):
+                if line:
+                    next(reversed(line)).event.set()
+                    return
+
+    def _rouse(self, now: float) -> None:
+        """Serve whom a change serves, and see that the timer is early enough for the next."""
+        if self._interactive or self._background:
+            self._dispatch(now)
+            if self._alarm is not None:
+                instant = self._next(now)
+                self._alarm.deadline = min(self._alarm.deadline, instant)
+
+    def _dispatch(self, now: float) -> None:
+        """Give out what there is, first come, first served; refuse those whose time is over. Settle first."""
+        for line, background in ((self._interactive, False), (self._background, True)):
+            while line and (minute := self._books.take(now, background=background)) >= 0:
+                ticket, _ = line.popitem(last=False)
+                ticket.minute = minute
+                self._granted += 1
+                ticket.event.set()
+            if line:
+                break
+        latest = self._latest
+        while latest and (latest[0].settled or latest[0].latest <= now):
+            ticket = heapq.heappop(latest)
+            if not ticket.settled and (ticket in self._interactive or ticket in self._background):
+                self._refuse(ticket, max(0.0, self._next(now) - now))
+
+    def _refuse(self, ticket: _Ticket, wait: float) -> None:
+        (self._background if ticket.background else self._interactive).pop(ticket, None)
+        self._refused += 1
+        ticket.error = _exhausted(wait, None)
+        ticket.event.set()
+
+    def _next(self, now: float) -> float:
+        """Tell when something may change by time alone. Settle first."""
+        wall = self._clock().timestamp()
+        instant = math.inf
+        if self._interactive or self._background:
+            instant = self._books.instant(now, wall, background=not self._interactive)
+        if self._latest:
+            instant = min(instant, self._latest[0].latest)
+        return max(instant, now + _INSTANT)
+
+    def _remember(self, ticket: _Ticket) -> None:
+        if ticket.latest == math.inf:
+            return
+        heapq.heappush(self._latest, ticket)
+        if len(self._latest) > 64 + 2 * (len(self._interactive) + len(self._background)):
+            self._latest = [each for each in self._latest if each in self._interactive or each in self._background]
+            heapq.heapify(self._latest)
+
+    # ------------------------------------------------------------------------------------------- the books
+
+    async def _open_books(self) -> None:
+        """Read the store, once, whoever comes first."""
+        if self._storing is None:
+            self._storing = anyio.Lock()
+        async with self._storing:
+            if self._saved_at is not None or self._store is None:
+                return
+            content = None
+            try:
+                content = await self._store.load()
+            except OSError as error:
+                _logger.warning("the limiter's books could not be read: %s", error)
+            now = self._settle()
+            self._saved_at = now
+            if content is not None:
+                try:
+                    self._books.load(content, now, self._clock().timestamp())
+                except ValueError as error:
+                    _logger.warning("the limiter's books could not be understood, starting anew: %s", error)
+
+    def _must_open(self) -> bool:
+        return self._store is not None and self._saved_at is None
+
+    def _must_save(self, now: float) -> bool:
+        return self._saved_at is not None and now - self._saved_at >= self._save_every
+
+
+class _BookedSlot:
+    """A slot of :class:`TokenBucketLimiter`."""
+
+    __slots__ = ("_background", "_limiter", "_max_wait", "_minute", "_returned", "_sent_at")
+
+    def __init__(self, limiter: TokenBucketLimiter, background: bool, max_wait: float) -> None:
+        self._limiter = limiter
+        self._background = background
+        self._max_wait = max_wait
+        self._minute = -1
+        self._sent_at = -math.inf
+        self._returned = 0
+
+    async def __aenter__(self) -> _BookedSlot:
+        limiter = self._limiter
+        if limiter._must_open():
+            await limiter._open_books()
+        minute = limiter._try(self._background)
+        self._minute = minute if minute >= 0 else await limiter._wait(self._background, self._max_wait)
+        return self
+
+    def sent(self) -> None:
+        self._sent_at = anyio.current_time()
+        self._returned = self._limiter._books.burst.returned
+
+    def answered(self, quota: Quota | None = None) -> None:
+        if self._minute >= 0:
+            minute, self._minute = self._minute, -1
+            self._limiter._answered(minute, self._sent_at, self._returned, quota)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._minute >= 0:
+            minute, self._minute = self._minute, -1
+            unsent = self._sent_at == -math.inf or (isinstance(error, NetworkError) and not error.sent)
+            if unsent:
+                self._limiter._give_back(minute)
+            else:
+                self._limiter._given_up(minute)
+        if error is None and self._limiter._must_save(anyio.current_time()):
+            await self._limiter.save()
+
+
+def _exhausted(wait: float, allowed: float | None) -> BudgetExhaustedError:
+    bound = "" if allowed is None else f", and only {max(allowed, 0.0):.3g} s are allowed"
+    return BudgetExhaustedError(
+        f"nothing was sent: the next request is possible in about {wait:.3g} s{bound}. Come back then, allow a longer "
+        "max_wait (and deadline), or spend less of the subscription.",
+        retry_after=wait,
+    )

@@ -1,0 +1,188 @@
+"""What a program opens once and sends everything through.
+
+Knows how the parts of this floor fit together. Must not know accounts, tokens or what an API means.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from stellantis_hal import __version__
+from stellantis_hal.errors import StellantisError
+from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.answers import Judge, Scopes, error_of
+from stellantis_hal.transport.body import ACCEPTED
+from stellantis_hal.transport.caller import Caller, Ways
+from stellantis_hal.transport.credentials import Anonymous, Credentials
+from stellantis_hal.transport.exchange import Exchange, Timeouts
+from stellantis_hal.transport.hooks import Hooks
+from stellantis_hal.transport.limiter import Priority, RateLimiter, TokenBucketLimiter, utc_now
+from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.quota import Quota
+from stellantis_hal.transport.retry import RetryPolicy
+from stellantis_hal.transport.tls import Tls
+
+__all__ = ["MAX_BODY", "Session"]
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes, decompressed, that a body may have unless said otherwise."""
+
+_CONNECTIONS = 100
+_UNLIMITED = RateLimits(None, None)
+
+
+class Session:
+    """A network under control: one pool, one limiter, one set of rules, for any number of callers.
+
+    Args:
+        origins: who may be talked to, unless a caller names its own.
+        transport: any of httpx's, borrowed: its owner closes it. None makes one at the first request.
+        limiter: shared by all callers. None counts nothing, but still pauses everybody after a 429.
+        retry: for connections that fail, time-outs and 5xx.
+        timeouts: of each attempt.
+        tls: the client certificate and the authorities trusted; for a transport of our own only.
+        connections: how many requests are on their way at once, at most. An injected transport has to have as many.
+        max_body: bytes, decompressed.
+        max_redirects: hops of a GET or HEAD.
+        scopes: tells which scopes the vendor documents for an address, for 403.
+        hooks: who listens.
+        clock: the wall clock, aware.
+    """
+
+    def __init__(
+        self,
+        origins: Origins,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        limiter: RateLimiter | None = None,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        tls: Tls | None = None,
+        connections: int = _CONNECTIONS,
+        max_body: int = MAX_BODY,
+        max_redirects: int = 5,
+        scopes: Scopes | None = None,
+        hooks: Hooks | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if connections < 1:
+            raise ValueError(f"a session needs at least one connection, not {connections}")
+        self._origins = origins
+        self._clock = clock
+        self._scopes = scopes
+        self._retry = RetryPolicy() if retry is None else retry
+        self._limiter = TokenBucketLimiter(_UNLIMITED, clock=clock) if limiter is None else limiter
+        self._quota = Quota()
+        self._exchange = Exchange(
+            transport,
+            context=(Tls() if tls is None else tls).context,
+            connections=connections,
+            timeouts=Timeouts() if timeouts is None else timeouts,
+            max_body=max_body,
+        )
+        fields = {
+            "accept": "application/hal+json, application/json;q=0.9",
+            "accept-encoding": ACCEPTED,
+            "user-agent": f"stellantis_hal/{__version__}",
+        }
+        self._ways = Ways(
+            exchange=self._exchange,
+            fields=fields,
+            max_redirects=max_redirects,
+            hooks=Hooks() if hooks is None else hooks,
+            clock=clock,
+            noted=self._note,
+            number=partial(next, itertools.count(1)),
+        )
+
+    @property
+    def quota(self) -> Quota:
+        """What the latest answers said is left; its numbers are None before the first that said anything."""
+        return self._quota
+
+    @property
+    def limiter(self) -> RateLimiter:
+        """The limiter that the callers share."""
+        return self._limiter
+
+    def caller(
+        self,
+        *,
+        credentials: Credentials | httpx.Auth | None = None,
+        priority: Priority = "interactive",
+        max_wait: float = 60.0,
+        origins: Origins | None = None,
+        retry: RetryPolicy | None = None,
+        judge: Judge | None = None,
+        limited: bool = True,
+    ) -> Caller:
+        """Make a way to send requests in somebody's name; it costs next to nothing.
+
+        Args:
+            credentials: who asks; None for nobody in particular.
+            priority: "background" leaves a share of the limits to "interactive".
+            max_wait: seconds that one call may wait for the limits, all its attempts together.
+            origins: who may see these credentials; None for the session's.
+            retry: None for the session's.
+            judge: makes errors of answers; None for :func:`~stellantis_hal.transport.answers.error_of`.
+            limited: False for what does not spend the subscription (an identity server): a 429 there pauses
+                this caller alone.
+        """
+        return Caller(
+            self._ways if limited else self._unlimited(),
+            origins=self._origins if origins is None else origins,
+            limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED, clock=self._clock),
+            retry=self._retry if retry is None else retry,
+            credentials=Anonymous() if credentials is None else credentials,
+            judge=self._judged if judge is None else judge,
+            priority=priority,
+            max_wait=max_wait,
+        )
+
+    def _unlimited(self) -> Ways:
+        ways = self._ways
+        return Ways(
+            exchange=ways.exchange,
+            fields=ways.fields,
+            max_redirects=ways.max_redirects,
+            hooks=ways.hooks,
+            clock=ways.clock,
+            noted=_ignored,
+            number=ways.number,
+        )
+
+    def _judged(self, request: Request, answer: Answer) -> StellantisError | None:
+        if 200 <= answer.status < 300:
+            return None
+        return error_of(request, answer, now=self._clock(), scopes=self._scopes)
+
+    def _note(self, quota: Quota) -> None:
+        self._quota = self._quota.updated(quota)
+
+    async def aclose(self) -> None:
+        """Save the limiter's books and close what is ours; a second time does nothing."""
+        try:
+            if isinstance(self._limiter, TokenBucketLimiter):
+                await self._limiter.save()
+        finally:
+            await self._exchange.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _ignored(quota: Quota) -> None:
+    """Let an identity server's limits be its own."""
