@@ -56,7 +56,7 @@ class Curies:
         if not self._templates:
             return ()
         uri = self.expand(wanted)
-        same = tuple(key for key in names if (full := self.expand(key) or key) in {wanted, uri} and full is not None)
+        same = tuple(key for key in names if (self.expand(key) or key) in {wanted, uri})
         if same:
             return same
         return tuple(

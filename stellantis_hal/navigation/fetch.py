@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 import attrs
 
@@ -20,7 +20,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs: Iterable[tuple[str, str]] = fields.items() if isinstance(fields, Mapping) else fields
+        pairs = cast("Iterable[tuple[str, str]]", fields.items() if isinstance(fields, Mapping) else fields)
         merged: dict[str, str] = {}
         for name, value in pairs:
             key = name.lower()

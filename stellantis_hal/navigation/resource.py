@@ -27,6 +27,7 @@ from stellantis_hal.navigation.hop import (
     Choice,
     Hop,
     Params,
+    Steering,
     choose,
     copies,
     links_of,
