@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.exchange import spell
-from stellantis_hal.simulator.truth import Account, Alarm, Alert, Collision, Energy, Spot, Trip, Vehicle
+from stellantis_hal.simulator.truth import Account, Alarm, Alert, Collision, Energy, Snapshot, Spot, Trip, Vehicle
 from stellantis_hal.simulator.world import World
 
 __all__ = ["Bodies", "link"]
@@ -106,7 +106,7 @@ class Bodies:
             "label": vehicle.label,
             "motorization": vehicle.motorization,
             "createdAt": spell(self.world.epoch - timedelta(days=800)),
-            "updatedAt": spell(self.world.changed_at(vehicle.id)),
+            "updatedAt": spell(self.world.snapshot(vehicle.id).at),
             "_links": {
                 "self": link(here),
                 "user": link(f"{self.base}/user"),
@@ -232,18 +232,19 @@ class Bodies:
 
     # ------------------------------------------------------------------ a car's present
 
-    def last_position(self, vehicle: str) -> dict[str, Any]:
+    def last_position(self, snapshot: Snapshot) -> dict[str, Any]:
         """Word where a car is: GeoJSON."""
-        return _position(self.world.spot(vehicle), self.world.changed_at(vehicle))
+        return _position(snapshot.spot, snapshot.at)
 
     def maintenance(self, vehicle: str) -> dict[str, Any]:
         """Word when a car is due for service."""
-        at = spell(self.world.changed_at(vehicle))
+        snapshot = self.world.snapshot(vehicle)
+        at = spell(snapshot.at)
         here = self.vehicle_url(vehicle)
         return {
             "createdAt": at,
             "updatedAt": at,
-            **_service(self.world.mileage(vehicle)),
+            **_service(snapshot.mileage),
             "_links": {
                 "self": link(f"{here}/maintenance"),
                 "vehicle": link(here),

@@ -124,7 +124,10 @@ class Identity:
         answer: dict[str, str] = {}
         asked = tuple(value("scope").replace(",", " ").split())
         granted = tuple(scope for scope in asked if scope in SCOPES)
-        account = value("login_hint") or self._world.accounts[0].key
+        try:
+            account = self._world.account(value("login_hint") or "account-0000")
+        except KeyError:
+            return _error(400, "login_required", "login_hint names no account.")
         if value("response_type") != "code":
             answer["error"] = "unsupported_response_type"
         elif value("code_challenge") and value("code_challenge_method") not in {"S256", "plain", ""}:
@@ -132,7 +135,7 @@ class Identity:
         else:
             code = mark(self._world.seed, "code", self._count(), size=16)
             self._codes[code] = _Code(
-                grant=_Grant(self._world.account(account), granted),
+                grant=_Grant(account, granted),
                 redirect_uri=redirect,
                 challenge=value("code_challenge"),
                 method=value("code_challenge_method") or "plain",

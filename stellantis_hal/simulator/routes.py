@@ -182,14 +182,16 @@ class Routes:
         visit.needs("data:telemetry")
         if not self._world.has_status(car.id):
             raise _no_data()
-        return _single(visit, status(self._world, visit.bodies, car.id), "status")
+        return _single(visit, status(visit.bodies, car, self._world.snapshot(car.id)), "status")
 
     def _last_position(self, visit: _Visit, car: Vehicle) -> Reply:
         visit.needs("data:position")
         accepted = visit.call.headers.get("accept", "*/*")
         if not any(kind in accepted for kind in (GEO_JSON, "*/*", "application/*")):
             raise _Refusal(406, 40600, "Not acceptable.")
-        return _single(visit, visit.bodies.last_position(car.id), "lastPosition", media_type=GEO_JSON)
+        return _single(
+            visit, visit.bodies.last_position(self._world.snapshot(car.id)), "lastPosition", media_type=GEO_JSON
+        )
 
     def _maintenance(self, visit: _Visit, car: Vehicle) -> Reply:
         visit.needs("data:telemetry")

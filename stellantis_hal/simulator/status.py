@@ -9,17 +9,16 @@ from typing import Any
 
 from stellantis_hal.simulator.bodies import Bodies, link
 from stellantis_hal.simulator.exchange import spell
-from stellantis_hal.simulator.truth import Energy
-from stellantis_hal.simulator.world import World
+from stellantis_hal.simulator.truth import Energy, Snapshot, Vehicle
 
 __all__ = ["status"]
 
 
-def status(world: World, bodies: Bodies, vehicle: str) -> dict[str, Any]:
+def status(bodies: Bodies, vehicle: Vehicle, snapshot: Snapshot) -> dict[str, Any]:
     """Word a car's status, with what was put in place by hand."""
-    at = spell(world.changed_at(vehicle))
-    moving = world.is_moving(vehicle)
-    here = bodies.vehicle_url(vehicle)
+    at = spell(snapshot.at)
+    moving = snapshot.moving
+    here = bodies.vehicle_url(vehicle.id)
     body: dict[str, Any] = {
         "createdAt": at,
         "updatedAt": at,
@@ -27,7 +26,7 @@ def status(world: World, bodies: Bodies, vehicle: str) -> dict[str, Any]:
         "preconditioning": {
             "airConditioning": {"createdAt": at, "updatedAt": at, "status": "Disabled", "programs": []}
         },
-        "energies": [_energy(energy, at) for energy in world.levels(vehicle)],
+        "energies": [_energy(energy, at) for energy in snapshot.levels],
         "powertrain": {"createdAt": at, "status": "Running" if moving else "Stopped"},
         "doorsState": {
             "createdAt": at,
@@ -39,13 +38,13 @@ def status(world: World, bodies: Bodies, vehicle: str) -> dict[str, Any]:
         },
         "privacy": {"createdAt": at, "state": "None"},
         "battery": {"createdAt": at, "voltage": 91.5},
-        "service": {"createdAt": at, "type": _service(world, vehicle)},
+        "service": {"createdAt": at, "type": _service(vehicle)},
         "safety": {
             "createdAt": at,
             "beltStatus": [{"id": "Driver", "belt": "Normal"}, {"id": "Passenger", "belt": "Normal"}],
             "autoECallTriggering": "NotDetected",
         },
-        "odometer": {"createdAt": at, "mileage": world.mileage(vehicle)},
+        "odometer": {"createdAt": at, "mileage": snapshot.mileage},
         "kinetic": {"createdAt": at, "acceleration": 0.0, "speed": 42.0 if moving else 0.0, "moving": moving},
         "environment": {
             "luminosity": {"createdAt": at, "day": True},
@@ -61,8 +60,8 @@ def status(world: World, bodies: Bodies, vehicle: str) -> dict[str, Any]:
         "_links": {"self": link(f"{here}/status"), "vehicle": link(here)},
     }
     if bodies.places:
-        body["lastPosition"] = bodies.last_position(vehicle)
-    for name, block in world.changes(vehicle).items():
+        body["lastPosition"] = bodies.last_position(snapshot)
+    for name, block in bodies.world.changes(vehicle.id).items():
         if block is None:
             body.pop(name, None)
         else:
@@ -70,9 +69,8 @@ def status(world: World, bodies: Bodies, vehicle: str) -> dict[str, Any]:
     return body
 
 
-def _service(world: World, vehicle: str) -> str:
-    motorization = world.vehicle(vehicle).motorization
-    return motorization if motorization in {"Electric", "Hybrid"} else "Unknown"
+def _service(vehicle: Vehicle) -> str:
+    return vehicle.motorization if vehicle.motorization in {"Electric", "Hybrid"} else "Unknown"
 
 
 def _energy(energy: Energy, at: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ __all__ = [
     "BrandFacts",
     "Collision",
     "Energy",
+    "Snapshot",
     "Spot",
     "Trip",
     "Vehicle",
@@ -194,6 +195,22 @@ class Trip:
     def state(self) -> str:
         """What the ``states`` filter of the API calls it."""
         return self.fault or "Nominal"
+
+
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """How a car is at some time.
+
+    Attributes:
+        at: when it last reported.
+        mileage: km on its odometer.
+    """
+
+    at: datetime
+    spot: Spot
+    mileage: float
+    levels: tuple[Energy, ...]
+    moving: bool
 
 
 @attrs.frozen(kw_only=True)
