@@ -31,18 +31,6 @@ __all__ = [
     "self_url",
     "target",
 ]
-    "Choice",
-    "EmbeddedMode",
-    "Hop",
-    "Params",
-    "Steering",
-    "choose",
-    "copies",
-    "links_of",
-    "query_of",
-    "self_url",
-    "target",
-]
 
 Params = Mapping[str, Any]
 EmbeddedMode = Literal["prefer", "never", "only"]
