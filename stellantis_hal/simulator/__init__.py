@@ -18,6 +18,7 @@ from stellantis_hal.simulator.faults import (
     Late,
     Latency,
     LoopingLink,
+    OAuthFault,
     Refused,
     Reset,
     ServerFault,
@@ -31,6 +32,7 @@ from stellantis_hal.simulator.faults import (
 )
 from stellantis_hal.simulator.identity import IssuedToken
 from stellantis_hal.simulator.limits import Subscription
+from stellantis_hal.simulator.routes import Manners
 from stellantis_hal.simulator.serving import serve, server
 from stellantis_hal.simulator.simulator import Simulator
 from stellantis_hal.simulator.truth import SCOPES, Account, Trip, Vehicle
@@ -52,7 +54,9 @@ __all__ = [
     "Late",
     "Latency",
     "LoopingLink",
+    "Manners",
     "Moment",
+    "OAuthFault",
     "Refused",
     "Reply",
     "Reset",

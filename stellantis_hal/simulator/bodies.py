@@ -225,7 +225,7 @@ class Bodies:
             place["properties"].pop("createdAt")
             extension["location"] = place
         if "maintenance" in extensions:
-            extension["maintenance"] = _service(trip.start_mileage)
+            extension["maintenance"] = {"createdAt": at, **_service(trip.start_mileage)}
         if extension:
             body["_embedded"] = {"extension": extension}
         return body

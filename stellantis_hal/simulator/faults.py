@@ -27,6 +27,7 @@ __all__ = [
     "Late",
     "Latency",
     "LoopingLink",
+    "OAuthFault",
     "Plan",
     "Refused",
     "Reset",
@@ -152,6 +153,18 @@ class HtmlError(Fault):
 
 
 @attrs.frozen
+class OAuthFault(Fault):
+    """An error in OAuth2's shape; ``server_error`` is seen with status 400 and passes by itself."""
+
+    error: str = "server_error"
+    status: int = 400
+
+    def instead(self) -> Reply | None:
+        """Fail."""
+        return json_reply(self.status, {"error": self.error, "error_description": "Try later."}, kind="fault")
+
+
+@attrs.frozen
 class CutBody(Fault):
     """The connection breaks within the body, a share of it (0 to 1) having arrived."""
 
@@ -224,7 +237,7 @@ class LoopingLink(Fault):
 class VanishedFields(Fault):
     """Fields are missing, wherever in the body they stood."""
 
-    names: tuple[str, ...] = ("createdAt", "total")
+    names: tuple[str, ...] = ("createdAt", "total", "faults")
 
     def spoil(self, reply: Reply) -> Reply:
         """Take them away."""

@@ -106,7 +106,7 @@ class Seeded:
         return f"{mark(self.seed, 'trip', vehicle, trip, size=9)}{trip:06x}"
 
     def tenths(self, vehicle: int, trip: int) -> int:
-        """Read the odometer when a trip starts, in tenths of a km: a steady mean, and a wobble that never turns it back."""
+        """Read the odometer when a trip starts, in tenths of a km: a steady mean and a small wobble, so never less."""
         at_first = 10_000 + int(fraction(self.seed, "odometer", vehicle) * 900_000)
         return at_first + trip * _MEAN_TENTHS + int(fraction(self.seed, "km", vehicle, trip) * _WOBBLE_TENTHS)
 

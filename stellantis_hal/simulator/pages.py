@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 
@@ -58,23 +59,28 @@ def _token(secret: bytes, call: Call, size: int, position: int) -> str:
     return f"{place}{_SEPARATOR}{size}"
 
 
-def _position(secret: bytes, call: Call, size: int, token: str) -> int:
-    text, separator, _ = token.partition(_SEPARATOR)
+def _position(secret: bytes, call: Call, size: int, token: str, *, lenient: bool) -> int:
+    if lenient:
+        token = unquote(token).replace(unquote(_SEPARATOR), _SEPARATOR)
+    text = token.partition(_SEPARATOR)[0]
     try:
         position = int.from_bytes(b64decode(text, validate=True)[:8], "big")
     except ValueError:
         raise BadPageError("pageToken is not one of ours") from None
-    if not separator or not compare_digest(_token(secret, call, size, position).encode(), token.encode()):
+    if not compare_digest(_token(secret, call, size, position).encode(), token.encode()):
         raise BadPageError("pageToken is not one of ours")
     return position
 
 
-def cut(call: Call, total: int, secret: bytes, *, most: int = 60) -> Page:
-    """Find the page that a request asks for. Raises BadPageError."""
+def cut(call: Call, total: int, secret: bytes, *, usual: int = 60, most: int = 60, lenient: bool = False) -> Page:
+    """Find the page that a request asks for; ``lenient``: also by a token that somebody re-encoded.
+
+    Raises BadPageError.
+    """
     size_text = call.value("pageSize")
     if size_text is not None and not (size_text.isdecimal() and len(size_text) < 6 and 1 <= int(size_text) <= most):
         raise BadPageError(f"pageSize must be between 1 and {most}")
-    size = 60 if size_text is None else int(size_text)
+    size = usual if size_text is None else int(size_text)
     wanted = _RANGE.fullmatch(call.value("indexRange") or "0-")
     if wanted is None or len(wanted[1]) > 15 or len(wanted[2]) > 15:
         raise BadPageError("indexRange must look like 0-9 or 5-")
@@ -83,7 +89,7 @@ def cut(call: Call, total: int, secret: bytes, *, most: int = 60) -> Page:
     if wanted[2] and int(wanted[2]) < begin:
         raise BadPageError("indexRange ends before it begins")
     token = call.raw("pageToken")
-    first = begin if token is None else _position(secret, call, size, token)
+    first = begin if token is None else _position(secret, call, size, token, lenient=lenient)
     return Page(first=first, end=max(first, min(first + size, limit)), begin=begin, limit=limit, size=size, total=total)
 
 
@@ -123,6 +129,3 @@ def word(
         "_links": links,
         "_embedded": {name: list(items)},
     }
-
-
-Wording = Callable[[Any], dict[str, Any]]

@@ -5,9 +5,7 @@ Must not know tokens, rate limits or how bytes travel.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,13 +16,13 @@ from stellantis_hal.simulator.dice import mark
 from stellantis_hal.simulator.exchange import GEO_JSON, HAL_JSON, Call, Moment, Reply, json_reply, spell
 from stellantis_hal.simulator.filters import BadFilterError, intervals, number_range, within
 from stellantis_hal.simulator.pages import BadPageError, cut, word
+from stellantis_hal.simulator.selection import Trips, matching
 from stellantis_hal.simulator.status import status
 from stellantis_hal.simulator.truth import Account, Alert, Collision, Trip, Vehicle
 from stellantis_hal.simulator.world import World
 
-__all__ = ["Reader", "Routes"]
+__all__ = ["Manners", "Reader", "Routes"]
 
-_STATES = frozenset({"Nominal", "Unstarted", "DataLacking", "Unfinished"})
 _SAMPLES = 8  # telemetry records per trip
 
 
@@ -36,6 +34,25 @@ class Reader:
     scope: tuple[str, ...]
     base: str
     now: Moment
+
+
+@attrs.frozen(kw_only=True)
+class Manners:
+    """What differs between back ends of different ages.
+
+    Attributes:
+        relative_links: links are paths instead of whole addresses.
+        pages_by_range: pages are named by ``indexRange`` instead of an opaque token.
+        newest_first: trips come newest first, so that new ones push the others back.
+        wraps_status: ``/status`` is a collection of one-entry pages, the newest first, as the concepts page shows it.
+        lenient_tokens: page tokens are taken even when they were re-encoded on the way, as some proxies do.
+    """
+
+    relative_links: bool = False
+    pages_by_range: bool = False
+    newest_first: bool = False
+    wraps_status: bool = False
+    lenient_tokens: bool = False
 
 
 class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
@@ -64,17 +81,11 @@ class _Visit:
 
 
 class Routes:
-    """Answers what a known reader asks of the API.
+    """Answers what a known reader asks of the API, in one of its manners."""
 
-    Attributes:
-        by_range: whether pages are named by ``indexRange`` instead of an opaque token.
-        newest_first: whether trips come newest first, so that new ones push the others back.
-    """
-
-    def __init__(self, world: World, *, by_range: bool = False, newest_first: bool = False) -> None:
+    def __init__(self, world: World, manners: Manners) -> None:
         self._world = world
-        self._by_range = by_range
-        self._newest_first = newest_first
+        self._manners = manners
         self._secret = mark(world.seed, "pages", size=16).encode()
         self._served = 0
 
@@ -182,7 +193,14 @@ class Routes:
         visit.needs("data:telemetry")
         if not self._world.has_status(car.id):
             raise _no_data()
-        return _single(visit, status(visit.bodies, car, self._world.snapshot(car.id)), "status")
+        if not self._manners.wraps_status:
+            return _single(visit, status(visit.bodies, car, self._world.snapshot(car.id)), "status")
+        history = range(self._world.trip_count(car.id))[::-1]
+
+        def worded(trip: int) -> dict[str, Any]:
+            return status(visit.bodies, car, self._world.snapshot(car.id, trip))
+
+        return self._collection(visit, "Status", history, worded, usual=1)
 
     def _last_position(self, visit: _Visit, car: Vehicle) -> Reply:
         visit.needs("data:position")
@@ -228,42 +246,11 @@ class Routes:
 
     def _trips(self, visit: _Visit, car: Vehicle) -> Reply:
         visit.needs("data:trip")
-        numbers = self._matching(visit.call, car.id)
-        if self._newest_first:
+        numbers = matching(self._world, visit.call, car.id)
+        if self._manners.newest_first:
             numbers = numbers[::-1]
         world, bodies = self._world, visit.bodies
         return self._collection(visit, "trips", numbers, lambda number: bodies.trip(world.trip_at(car.id, number)))
-
-    def _matching(self, call: Call, vehicle: str) -> Sequence[int]:
-        """Find the numbers of the trips that pass the filters; times are searched for, not scanned."""
-        world, total = self._world, self._world.trip_count(vehicle)
-
-        def started(number: int) -> datetime:
-            return world.trip_at(vehicle, number).started_at
-
-        spans = intervals(call.values("timestamps"))
-        numbers: Sequence[int] = range(total)
-        if len(spans) == 1:
-            since = bisect_left(range(total), spans[0].since, key=started)
-            numbers = range(since, bisect_right(range(total), spans[0].until, lo=since, key=started))
-        elif spans:
-            numbers = [number for number in range(total) if within(started(number), spans)]
-        km, seconds = number_range(call.value("distance")), number_range(call.value("duration"))
-        states = frozenset(call.values("states"))
-        if not states <= _STATES:
-            raise BadFilterError("states knows Nominal, Unstarted, DataLacking and Unfinished")
-        if not states and call.value("distance") is None and call.value("duration") is None:
-            return numbers
-
-        def passes(trip: Trip) -> bool:
-            lasted = trip.duration.total_seconds()
-            return (
-                km[0] <= trip.distance <= km[1]
-                and seconds[0] <= lasted <= seconds[1]
-                and (not states or trip.state in states)
-            )
-
-        return [number for number in numbers if passes(world.trip_at(vehicle, number))]
 
     def _alerts_of(self, visit: _Visit, car: Vehicle) -> Reply:
         visit.needs("data:alert")
@@ -306,8 +293,8 @@ class Routes:
 
     def _telemetry_of(self, visit: _Visit, car: Vehicle) -> Reply:
         visit.needs("data:telemetry")
-        numbers = self._matching(visit.call, car.id)
-        return self._telemetry(visit, _Trips(self._world, car.id, numbers))
+        numbers = matching(self._world, visit.call, car.id)
+        return self._telemetry(visit, Trips(self._world, car.id, numbers))
 
     def _telemetry(self, visit: _Visit, trips: Sequence[Trip]) -> Reply:
         visit.needs("data:telemetry")
@@ -320,14 +307,28 @@ class Routes:
         return self._collection(visit, "telemetries", range(len(trips) * _SAMPLES), sample, most=2000)
 
     def _collection(
-        self, visit: _Visit, name: str, found: Sequence[Any], wording: Callable[[Any], dict[str, Any]], most: int = 60
+        self,
+        visit: _Visit,
+        name: str,
+        found: Sequence[Any],
+        wording: Callable[[Any], dict[str, Any]],
+        *,
+        usual: int = 60,
+        most: int = 60,
     ) -> Reply:
-        page = cut(visit.call, len(found), self._secret, most=most)
+        lenient = self._manners.lenient_tokens
+        page = cut(visit.call, len(found), self._secret, usual=usual, most=most, lenient=lenient)
         if not found:
             raise _no_data()
         items = [wording(item) for item in found[page.first : page.end]]
         body = word(
-            page, visit.call, self._secret, address=visit.address, name=name, items=items, by_range=self._by_range
+            page,
+            visit.call,
+            self._secret,
+            address=visit.address,
+            name=name,
+            items=items,
+            by_range=self._manners.pages_by_range,
         )
         return json_reply(200, body, kind=name, media_type=HAL_JSON)
 
@@ -341,19 +342,6 @@ class Routes:
         "alarms": _alarms,
         "telemetry": _telemetry_of,
     }
-
-
-class _Trips(Sequence[Trip]):
-    """Trips by their numbers, made when they are looked at."""
-
-    def __init__(self, world: World, vehicle: str, numbers: Sequence[int]) -> None:
-        self._world, self._vehicle, self._numbers = world, vehicle, numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self._world.trip_at(self._vehicle, self._numbers[place])
 
 
 def _single(visit: _Visit, body: dict[str, Any], kind: str, *, media_type: str = HAL_JSON) -> Reply:

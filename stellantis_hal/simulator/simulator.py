@@ -17,7 +17,7 @@ from stellantis_hal.simulator.exchange import Call, Reply
 from stellantis_hal.simulator.faults import NO_FAULTS, Fault, Faults, Plan, Then
 from stellantis_hal.simulator.identity import Identity, IssuedToken
 from stellantis_hal.simulator.limits import RateLimited, Subscription
-from stellantis_hal.simulator.routes import Routes
+from stellantis_hal.simulator.routes import Manners, Routes
 from stellantis_hal.simulator.transport import SimulatorTransport
 from stellantis_hal.simulator.truth import SCOPES, Account
 from stellantis_hal.simulator.vendor import Statistics, Vendor
@@ -39,9 +39,7 @@ class Simulator:
             with the backend's clock, jumped time included. :meth:`now` reads it.
         token_lifetime: seconds an access token lives.
         rotates_tokens: whether a renewal hands out a new refresh token and retires the old one.
-        relative_links: whether links are paths instead of whole addresses.
-        pages_by_range: whether pages are named by ``indexRange`` instead of an opaque token.
-        newest_first: whether trips come newest first.
+        manners: what differs between back ends of different ages.
 
     Example:
         >>> simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=3))
@@ -61,9 +59,7 @@ class Simulator:
         client_secret: str = "simulated-secret",  # noqa: S107 - nothing to protect
         token_lifetime: float = 3599.0,
         rotates_tokens: bool = True,
-        relative_links: bool = False,
-        pages_by_range: bool = False,
-        newest_first: bool = False,
+        manners: Manners = Manners(),  # noqa: B008 - frozen
     ) -> None:
         self.world = world
         self.client_id = client_id
@@ -72,7 +68,7 @@ class Simulator:
         self._clock = Clock(clock, epoch=epoch)
         self._plan = Plan(faults)
         self.vendor = Vendor(
-            routes=Routes(world, by_range=pages_by_range, newest_first=newest_first),
+            routes=Routes(world, manners),
             identity=Identity(
                 world,
                 client_id=client_id,
@@ -84,9 +80,10 @@ class Simulator:
             client_id=client_id,
             path=_PATH,
             seed=world.seed,
-            relative_links=relative_links,
             skew=faults.skew,
         )
+        if manners.relative_links:
+            self.vendor.link_base = _PATH
         self.asgi = Application(self)
 
     # ------------------------------------------------------------------ how to reach it
@@ -98,6 +95,10 @@ class Simulator:
     def served_at(self, origin: str) -> None:
         """Note that the simulator is reached at ``http://host:port``: :attr:`url` and :attr:`identity_url` follow."""
         self.url = f"{origin}{_PATH}"
+
+    def published_at(self, url: str) -> None:
+        """Note that readers know the API's base as ``url``, by way of a proxy: links begin with it."""
+        self.vendor.link_base = url.rstrip("/")
 
     @property
     def identity_url(self) -> str:

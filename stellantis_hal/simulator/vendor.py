@@ -60,16 +60,15 @@ class Vendor:
         client_id: str,
         path: str,
         seed: int,
-        relative_links: bool = False,
         skew: float = 0.0,
     ) -> None:
         self.identity = identity
         self.path = path
+        self.link_base: str | None = None
         self._routes = routes
         self._books = Books(limits)
         self._client_id = client_id
         self._seed = seed
-        self._relative = relative_links
         self._skew = timedelta(seconds=skew)
         self._requests = 0
         self._under_way = 0
@@ -127,7 +126,7 @@ class Vendor:
             return refusal.with_headers(("WWW-Authenticate", "Bearer error='invalid_token'"))
         if call.path != self.path and not call.path.startswith(f"{self.path}/"):
             return json_reply(404, {"code": 40499, "message": "Not found."}, kind="refusal")
-        base = self.path if self._relative else f"{call.origin}{self.path}"
+        base = f"{call.origin}{self.path}" if self.link_base is None else self.link_base
         reader = Reader(account=holder[0], scope=holder[1], base=base, now=now)
         return self._routes.answer(call, call.path[len(self.path) :], reader)
 
