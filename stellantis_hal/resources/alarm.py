@@ -1,0 +1,85 @@
+"""The burglar alarm.
+
+Knows what can set it off. Must not know how alarms are found.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.parts import Part
+from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.resource import Resource
+
+__all__ = ["Alarm", "AlarmActivation", "AlarmState", "AlarmStatus", "AlarmTrigger", "BreakIn"]
+
+
+class AlarmActivation(OpenEnum):
+    """Whether the alarm is armed."""
+
+    INACTIVE = "Inactive"
+    ACTIVE = "Active"
+
+
+class BreakIn(OpenEnum):
+    """What set the alarm off."""
+
+    NO_BREAK_IN = "NoBreakIn"
+    FRONT_RIGHT_DOOR = "FrontRightDoorBreakIn"
+    FRONT_LEFT_DOOR = "FrontLeftDoorBreakIn"
+    REAR_RIGHT_FRONT_DOOR = "RearRightFrontDoorBreakIn"
+    REAR_LEFT_FRONT_DOOR = "RearLeftFrontDoorBreakIn"
+    HOOD = "HoodDoorBreakIn"
+    TRUNK = "TrunkDoorBreakIn"
+    BACKLITE = "BackliteDoorBreakIn"
+    ROOF = "RoofBreakIn"
+    VOLUMETRIC = "VolumetricBreakIn"
+    VEHICLE_LIFTING = "VehicleLifting"
+    ELECTRICAL_SYSTEM = "ElectricalsystemBreakIn"
+    KEY_LEARNING = "KeyLearning"
+    UNAUTHENTICATED_STARTUP = "UnauthenticatedStartup"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class AlarmTrigger(Part):
+    """What set the alarm off, where and when."""
+
+    type: BreakIn | None = None
+    position: Position | None = None
+    started_at: datetime | None = attrs.field(default=None, metadata=names("startAt"))
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class AlarmStatus(Part):
+    """Whether the alarm is armed, and since when."""
+
+    activation: AlarmActivation | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class AlarmState(Part):
+    """The alarm in a status: whether it is armed, and what last set it off."""
+
+    trigger: AlarmTrigger | None = None
+    status: AlarmStatus | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Alarm(Resource):
+    """One event of the alarm: it was set off, or armed or disarmed; only one of both is there."""
+
+    id: str | None = None
+    trigger: AlarmTrigger | None = None
+    status: AlarmStatus | None = None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it happened."""
+        happened = self.trigger or self.status
+        return None if happened is None else happened.created_at

@@ -1,0 +1,513 @@
+"""What a status and a telemetry say of the vehicle's parts: doors, engines, lights, belts, gears.
+
+Knows their members and units. Must not know where they are put together.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.leaves import MILEAGE, TEMPERATURE
+from stellantis_hal.resources.parts import Part
+from stellantis_hal.resources.plan import names
+
+__all__ = [
+    "Air",
+    "Belt",
+    "BeltState",
+    "DoorLock",
+    "DoorOpening",
+    "DoorState",
+    "Doors",
+    "DrivingBehavior",
+    "DrivingMode",
+    "ECallTriggering",
+    "Engine",
+    "EngineAir",
+    "EngineExtension",
+    "EngineLiquid",
+    "EngineOil",
+    "EngineThermic",
+    "EngineType",
+    "Environment",
+    "Gearbox",
+    "GearboxMode",
+    "Ignition",
+    "IgnitionType",
+    "Kinetic",
+    "Light",
+    "LightDirection",
+    "LightPosition",
+    "LightStatus",
+    "Lighting",
+    "Luminosity",
+    "Odometer",
+    "Opening",
+    "Powertrain",
+    "PowertrainStatus",
+    "Privacy",
+    "PrivacyState",
+    "Ratio",
+    "Safety",
+    "Seat",
+    "Service",
+    "ServiceKind",
+    "StarterBattery",
+    "Transmission",
+    "WipingBlades",
+    "WipingSpeed",
+]
+
+
+class IgnitionType(OpenEnum):
+    """Where the ignition stands."""
+
+    STOP = "Stop"
+    START_UP = "StartUp"
+    START = "Start"
+
+
+class PowertrainStatus(OpenEnum):
+    """Whether what drives the vehicle runs."""
+
+    NOT_RUNNING = "NotRunning"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+
+
+class EngineType(OpenEnum):
+    """What kind of engine it is."""
+
+    THERMIC = "Thermic"
+    ELECTRIC = "Electric"
+
+
+class LightDirection(OpenEnum):
+    """The side a light is on."""
+
+    LEFT = "Left"
+    RIGHT = "Right"
+
+
+class LightPosition(OpenEnum):
+    """The end a light is on."""
+
+    FRONT = "Front"
+    REAR = "Rear"
+
+
+class LightStatus(OpenEnum):
+    """Whether a light is on."""
+
+    OFF = "Off"
+    ON = "On"
+
+
+class DrivingMode(OpenEnum):
+    """The mode that the driver selected."""
+
+    NORMAL = "Normal"
+    SPORT = "Sport"
+    COMFORT = "Comfort"
+    ECO = "Eco"
+    SAND = "Sand"
+    MUD = "Mud"
+    SNOW = "Snow"
+    ZEV = "ZEV"
+    HYBRID = "Hybrid"
+    ZEV_ECO = "ZEVEco"
+    HYBRID_ECO = "HybridEco"
+    ECO_PLUS = "EcoPlus"
+    E_AWD = "eAWD"
+    FOUR_AWD = "4AWD"
+    REINFORCED_LOAD = "ReinforcedLoad"
+
+
+class Ratio(OpenEnum):
+    """The gear that is in."""
+
+    RATIO_1 = "Ratio1"
+    RATIO_2 = "Ratio2"
+    RATIO_3 = "Ratio3"
+    RATIO_4 = "Ratio4"
+    RATIO_5 = "Ratio5"
+    RATIO_6 = "Ratio6"
+    RATIO_7 = "Ratio7"
+    RATIO_8 = "Ratio8"
+    NEUTRAL = "Neutral"
+    REVERSE = "Reverse"
+
+
+class PrivacyState(OpenEnum):
+    """What the driver keeps private."""
+
+    NONE = "None"
+    GEOLOCATION = "Geolocation"
+    FULL = "Full"
+
+
+class ServiceKind(OpenEnum):
+    """The kind of vehicle that a service is for."""
+
+    ELECTRIC = "Electric"
+    HYBRID = "Hybrid"
+    UNKNOWN = "Unknown"
+
+
+class BeltState(OpenEnum):
+    """Whether a seat belt is as it should be."""
+
+    NORMAL = "Normal"
+    OMISSION = "Omission"
+
+
+class Seat(OpenEnum):
+    """A seat."""
+
+    DRIVER = "Driver"
+    PASSENGER = "Passenger"
+
+
+class ECallTriggering(OpenEnum):
+    """Whether the automatic emergency call was set off."""
+
+    NOT_DETECTED = "NotDetected"
+    DETECTED = "Detected"
+    SHOCK_DETECTION_UNABLED = "ShockDetectionUnabled"
+
+
+class WipingSpeed(OpenEnum):
+    """How fast the wipers go."""
+
+    HIGH = "High"
+    LOW = "Low"
+
+
+class DoorLock(OpenEnum):
+    """What is locked and what is not."""
+
+    UNLOCKED = "Unlocked"
+    LOCKED = "Locked"
+    SUPER_LOCKED = "SuperLocked"
+    DRIVER_DOOR_UNLOCKED = "DriverDoorUnlocked"
+    CABIN_DOORS_UNLOCKED = "CabinDoorsUnlocked"
+    CARGO_DOORS_LOCKED = "CargoDoorsLocked"
+    CARGO_DOORS_UNLOCKED = "CargoDoorsUnlocked"
+    REAR_DOORS_UNLOCKED = "RearDoorsUnlocked"
+    REAR_DOORS_LOCKED = "RearDoorsLocked"
+    TRUNK_LOCKED = "TrunkLocked"
+    TRUNK_UNLOCKED = "TrunkUnLocked"
+
+
+class Opening(OpenEnum):
+    """Something that opens."""
+
+    DRIVER = "Driver"
+    PASSENGER = "Passenger"
+    REAR_LEFT = "RearLeft"
+    REAR_RIGHT = "RearRight"
+    TRUNK = "Trunk"
+    REAR_WINDOW = "RearWindow"
+    ROOF_WINDOW = "RoofWindow"
+
+
+class DoorState(OpenEnum):
+    """Whether it is open."""
+
+    OPEN = "Open"
+    CLOSED = "Closed"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Ignition(Part):
+    """Where the ignition stands, and since when."""
+
+    type: IgnitionType | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Powertrain(Part):
+    """Whether what drives the vehicle runs, and since when."""
+
+    status: PowertrainStatus | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineLiquid(Part):
+    """A liquid in an engine.
+
+    Attributes:
+        level: percent.
+        temperature: degrees Celsius.
+    """
+
+    level: float | None = None
+    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineAir(Part):
+    """The air that an engine takes in.
+
+    Attributes:
+        temperature: degrees Celsius.
+    """
+
+    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineOil(Part):
+    """An engine's oil, in older bodies.
+
+    Attributes:
+        temperature: degrees Celsius.
+    """
+
+    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineThermic(Part):
+    """What a combustion engine runs with."""
+
+    coolant: EngineLiquid | None = None
+    oil: EngineLiquid | None = None
+    air: EngineAir | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineExtension(Part):
+    """What is known of an engine beyond its type."""
+
+    thermic: EngineThermic | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Engine(Part):
+    """One engine.
+
+    Attributes:
+        type: combustion or electric.
+        speed: revolutions per minute, by the values seen; the vendor names no unit.
+        gmp_status: whether it runs, in older bodies.
+        oil: in older bodies; ``extension.thermic.oil`` is the newer.
+        extension: what a combustion engine runs with.
+        created_at: when this was measured.
+    """
+
+    type: EngineType | None = None
+    speed: float | None = None
+    gmp_status: PowertrainStatus | None = None
+    oil: EngineOil | None = None
+    extension: EngineExtension | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Light(Part):
+    """One light."""
+
+    direction: LightDirection | None = None
+    position: LightPosition | None = None
+    status: LightStatus | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Lighting(Part):
+    """Turn signals and fog lights."""
+
+    turn: tuple[Light, ...] = ()
+    fog: tuple[Light, ...] = ()
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Kinetic(Part):
+    """How the vehicle moves.
+
+    Attributes:
+        acceleration: m/s².
+        speed: km/h.
+        moving: whether it moves.
+        created_at: when this was measured.
+    """
+
+    acceleration: float | None = None
+    speed: float | None = None
+    moving: bool | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class DrivingBehavior(Part):
+    """The mode that the driver selected, and when."""
+
+    mode: DrivingMode | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class GearboxMode(Part):
+    """The gearbox's modes, each on or off."""
+
+    automatic: bool | None = None
+    sport: bool | None = None
+    snow: bool | None = None
+    sequential: bool | None = None
+    semi_manual: bool | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Gearbox(Part):
+    """The gearbox: its modes, and the gear that is in."""
+
+    mode: GearboxMode | None = None
+    ratio: Ratio | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Transmission(Part):
+    """What lies between engine and wheels."""
+
+    gearbox: Gearbox | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Privacy(Part):
+    """What the driver keeps private, and since when."""
+
+    state: PrivacyState | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class StarterBattery(Part):
+    """The 12 V battery.
+
+    Attributes:
+        voltage: no voltage, whatever the vendor's name says: its state of health, in percent.
+        created_at: when this was measured.
+    """
+
+    voltage: float | None = None
+    created_at: datetime | None = None
+
+    @property
+    def health(self) -> float | None:
+        """Its state of health in percent: what ``voltage`` really is."""
+        return self.voltage
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Service(Part):
+    """The kind of vehicle that a service is for."""
+
+    type: ServiceKind | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Belt(Part):
+    """One seat belt."""
+
+    belt: BeltState | None = None
+    seat: Seat | None = attrs.field(default=None, metadata=names("id"))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Safety(Part):
+    """Seat belts and the automatic emergency call."""
+
+    belts: tuple[Belt, ...] = attrs.field(default=(), metadata=names("beltStatus"))
+    e_call: ECallTriggering | None = attrs.field(default=None, metadata=names("autoECallTriggering"))
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class WipingBlades(Part):
+    """The wipers: whether they go, and how fast."""
+
+    active: bool | None = None
+    speed: WipingSpeed | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class DoorOpening(Part):
+    """One door, or whatever else opens."""
+
+    identifier: Opening | None = None
+    state: DoorState | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Doors(Part):
+    """Which doors are locked, which are open."""
+
+    locked_states: tuple[DoorLock, ...] = attrs.field(default=(), metadata=names("lockedStates", "lockedState"))
+    openings: tuple[DoorOpening, ...] = attrs.field(default=(), metadata=names("opening"))
+    created_at: datetime | None = None
+
+    @property
+    def is_locked(self) -> bool | None:
+        """Whether all are locked; None where nothing known is said."""
+        known = [state for state in self.locked_states if state.is_known]
+        if not known:
+            return None
+        return all(state.endswith("Locked") and state != DoorLock.TRUNK_UNLOCKED for state in known)
+
+    @property
+    def is_open(self) -> bool | None:
+        """Whether any is open; None where nothing is said."""
+        states = [opening.state for opening in self.openings if opening.state is not None]
+        return any(state == DoorState.OPEN for state in states) if states else None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Odometer(Part):
+    """The odometer.
+
+    Attributes:
+        mileage: kilometres; None for 0.0, which stands for unknown.
+        created_at: when this was measured.
+    """
+
+    mileage: float | None = attrs.field(default=None, metadata=names("mileage", leaf=MILEAGE))
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Luminosity(Part):
+    """Whether it is day."""
+
+    day: bool | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Air(Part):
+    """The air outside.
+
+    Attributes:
+        temperature: degrees Celsius; None for 215, which stands for none.
+        created_at: when this was measured.
+    """
+
+    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Environment(Part):
+    """What it is like outside."""
+
+    luminosity: Luminosity | None = None
+    air: Air | None = None

@@ -1,0 +1,38 @@
+"""The next maintenance.
+
+Knows its units. Must not know how it is found.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.resource import Resource
+
+__all__ = ["Maintenance"]
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Maintenance(Resource):
+    """When the next maintenance is due. Negative where it is overdue.
+
+    Attributes:
+        days: days left.
+        mileage: kilometres left.
+        created_at: when this was computed.
+        updated_at: when it was last changed.
+    """
+
+    days: int | None = attrs.field(default=None, metadata=names("daysBeforeMaintenance"))
+    mileage: float | None = attrs.field(default=None, metadata=names("mileageBeforeMaintenance"))
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def is_due(self) -> bool | None:
+        """Whether days or kilometres have run out; None where neither is known."""
+        left = [value for value in (self.days, self.mileage) if value is not None]
+        return any(value <= 0 for value in left) if left else None

@@ -1,0 +1,111 @@
+"""Where a vehicle was: GeoJSON Features and Points (RFC 7946).
+
+Knows that longitude comes first. Must not know maps, or any geometry beyond the point.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+
+from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.leaves import NUMBER, Leaf
+from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.problems import Found, note
+from stellantis_hal.resources.resource import Resource
+
+__all__ = ["FixStatus", "Position", "PositionType"]
+
+
+class PositionType(OpenEnum):
+    """How a position was found."""
+
+    ESTIMATED = "Estimated"
+    ACQUIRE = "Acquire"
+
+    @classmethod
+    def _spellings(cls) -> dict[str, str]:
+        return {"Aquire": "Acquire"}
+
+
+class FixStatus(OpenEnum):
+    """How good the satellite fix was: with 2D the altitude is not to be relied on."""
+
+    TWO_D = "2D"
+    THREE_D = "3D"
+
+
+def _read_coordinates(value: Any, step: str, found: list[Found]) -> tuple[float, ...] | None:
+    if not isinstance(value, list):
+        note(found, step, value, "not an array")
+        return None
+    if len(value) < 2:
+        note(found, step, value, "fewer than two numbers")
+        return None
+    numbers: list[float] = []
+    for index, item in enumerate(value[:3]):
+        if index == 2 and item is None:
+            break
+        try:
+            numbers.append(NUMBER.read(item))
+        except ValueError as error:
+            note(found, f"{step}[{index}]", item, str(error))
+            if index < 2:
+                return None
+    if not any(numbers):
+        note(found, step, value, "[0, 0] stands for an unknown position", is_sentinel=True)
+        return None
+    return tuple(numbers)
+
+
+COORDINATES: Final = Leaf(tuple, list, attempt=_read_coordinates)
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Position(Resource):
+    """A position, with what is known about how it was found.
+
+    Read from a GeoJSON Feature or from a bare Point. ``[0, 0]`` stands for an unknown position.
+
+    Attributes:
+        coordinates: longitude, latitude and, where known, altitude, in GeoJSON's order; None where the place is not
+            known.
+        created_at: when it was measured.
+        heading: the course in degrees, 0 to 360, clockwise from north.
+        signal_quality: as the receiver rates it; the vendor gives no scale.
+        type: estimated or acquired.
+        fix_status: 2D or 3D.
+    """
+
+    __constants__ = {("type",): "Feature", ("geometry", "type"): "Point"}  # noqa: RUF012 - attrs takes no ClassVar here
+
+    coordinates: tuple[float, ...] | None = attrs.field(
+        default=None, repr=False, metadata=names(("geometry", "coordinates"), "coordinates", leaf=COORDINATES)
+    )
+    created_at: datetime | None = attrs.field(default=None, metadata=names(("properties", "createdAt")))
+    heading: float | None = attrs.field(default=None, metadata=names(("properties", "heading")))
+    signal_quality: int | None = attrs.field(default=None, metadata=names(("properties", "signalQuality")))
+    type: PositionType | None = attrs.field(default=None, metadata=names(("properties", "type")))
+    fix_status: FixStatus | None = attrs.field(default=None, metadata=names(("properties", "fixStatus")))
+
+    @property
+    def longitude(self) -> float | None:
+        """Degrees east of Greenwich, WGS 84."""
+        return None if self.coordinates is None else self.coordinates[0]
+
+    @property
+    def latitude(self) -> float | None:
+        """Degrees north of the equator, WGS 84."""
+        return None if self.coordinates is None else self.coordinates[1]
+
+    @property
+    def altitude(self) -> float | None:
+        """Metres, where the position has a third number."""
+        return None if self.coordinates is None or len(self.coordinates) < 3 else self.coordinates[2]
+
+    @property
+    def __geo_interface__(self) -> dict[str, Any]:
+        """The position as a GeoJSON Feature, as shapely, geopandas and others take it."""
+        return {"geometry": None, "properties": {}} | self.to_dict()

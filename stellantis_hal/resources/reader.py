@@ -1,0 +1,121 @@
+"""Typed values made of bodies and of resources, by cattrs.
+
+Knows the converter and how to bind what it makes. Must not know any particular class.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import attrs
+import cattrs
+
+from stellantis_hal.errors import StructureError
+from stellantis_hal.navigation.binding import utc_now
+from stellantis_hal.resources.compiled import reader_of
+from stellantis_hal.resources.parts import Part
+from stellantis_hal.resources.problems import Found, Problem, as_problems
+from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.source import Source
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.resource import HalResource
+
+__all__ = ["Reader", "make_converter", "read"]
+
+P = TypeVar("P", bound=Part)
+R = TypeVar("R", bound=Resource)
+
+_log = logging.getLogger("stellantis_hal")
+
+
+def read(body: Mapping[str, Any], kind: type[P], *, path: str = "$", strict: bool = False) -> P:
+    """Read a plain JSON object as a typed value. Nothing in it is changed.
+
+    What cannot be read is None, or missing from its tuple, recorded in ``problems`` and logged once.
+
+    Args:
+        body: the object, as decoded from JSON.
+        kind: the class to read it as.
+        path: where it stands in its document, for the records.
+        strict: whether to refuse a body in which anything cannot be read.
+
+    Raises:
+        StructureError: in strict mode, naming all paths; sentinels are no reason.
+    """
+    found: list[Found] = []
+    part = cast("P", reader_of(kind)(body if type(body) is dict else dict(body), found))
+    if found:
+        _report(part, found, path, strict=strict)
+    return part
+
+
+def _report(part: Part, found: list[Found], path: str, *, strict: bool) -> None:
+    problems = as_problems(path, found)
+    object.__setattr__(part, "problems", problems)  # frozen, but not yet handed out
+    refused = [problem for problem in problems if not problem.is_sentinel]
+    if strict and refused:
+        raise StructureError(
+            f"{type(part).__name__}: {len(refused)} values cannot be read: {', '.join(map(_told, refused))}",
+            problems=refused,
+        )
+    for problem in problems:
+        level = logging.DEBUG if problem.is_sentinel else logging.WARNING
+        _log.log(level, "%s: %s", type(part).__name__, _told(problem))
+
+
+def _told(problem: Problem) -> str:
+    return f"{problem.path} ({problem.value_type}): {problem.reason}"
+
+
+def make_converter(*, strict: bool = False) -> cattrs.Converter:
+    """Make a cattrs converter that reads and writes every typed class of this library.
+
+    To be used where a program has a converter of its own; ``converter.structure(body, Trip)`` is :func:`read`.
+    """
+    converter = cattrs.Converter()
+    converter.register_structure_hook_factory(_is_part, functools.partial(_structure_hook, strict=strict))
+    converter.register_unstructure_hook_factory(_is_part, _unstructure_hook)
+    return converter
+
+
+def _is_part(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Part)
+
+
+def _structure_hook(kind: type[Part], *, strict: bool) -> Callable[[Any, Any], Part]:
+    reader_of(kind)  # made once, when cattrs asks for the hook
+    return lambda body, _: body if isinstance(body, kind) else read(body, kind, strict=strict)
+
+
+def _unstructure_hook(_: type[Part]) -> Callable[[Part], dict[str, Any]]:
+    return lambda part: part.to_dict()
+
+
+@attrs.frozen(kw_only=True)
+class Reader:
+    """How resources become typed values. What a value leads to is read the same way.
+
+    Attributes:
+        strict: whether a body in which anything cannot be read is refused.
+        keep_document: whether values keep a way to the bytes they were read from.
+        clock: the wall clock.
+    """
+
+    strict: bool = False
+    keep_document: bool = True
+    clock: Callable[[], datetime] = utc_now
+
+    def read(self, resource: HalResource, kind: type[R]) -> R:
+        """Read a resource as a typed value, bound to it.
+
+        Raises:
+            StructureError: in strict mode, naming all paths.
+        """
+        value = read(resource.document.body, kind, strict=self.strict)
+        object.__setattr__(value, "_source", Source(resource.compact(), self))  # frozen, but not yet handed out
+        return value

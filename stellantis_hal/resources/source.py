@@ -1,0 +1,30 @@
+"""The tie between a typed value and the resource it was read from.
+
+Knows that there is a resource and a reader. Must not know how either works.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from stellantis_hal.hal.document import HalDocument
+    from stellantis_hal.navigation.resource import HalResource
+    from stellantis_hal.resources.reader import Reader
+
+__all__ = ["Source"]
+
+
+@attrs.frozen
+class Source:
+    """Where a typed value came from, and how what it leads to is read."""
+
+    resource: HalResource
+    reader: Reader
+
+    @property
+    def document(self) -> HalDocument | None:
+        """The document; None where it was not kept."""
+        return self.resource.document if self.reader.keep_document else None

@@ -1,0 +1,228 @@
+"""The latest that is known of a vehicle.
+
+Knows which blocks there are, under three generations of names. Must not know how a status is fetched.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+
+import attrs
+
+from stellantis_hal.resources.adas import Adas
+from stellantis_hal.resources.alarm import AlarmState
+from stellantis_hal.resources.blocks import (
+    Doors,
+    DrivingBehavior,
+    Engine,
+    Environment,
+    Ignition,
+    IgnitionType,
+    Kinetic,
+    Lighting,
+    Odometer,
+    Powertrain,
+    Privacy,
+    Safety,
+    Service,
+    StarterBattery,
+    Transmission,
+)
+from stellantis_hal.resources.energy import Energy, EnergyType, Occurrence
+from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.parts import Part
+from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.resource import Resource
+
+__all__ = [
+    "AirConditioning",
+    "Preconditioning",
+    "PreconditioningCause",
+    "PreconditioningFailure",
+    "PreconditioningProgram",
+    "PreconditioningStatus",
+    "Recurrence",
+    "Status",
+]
+
+
+class PreconditioningStatus(OpenEnum):
+    """How the preconditioning goes."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    FINISHED = "Finished"
+    FAILURE = "Failure"
+
+
+class PreconditioningCause(OpenEnum):
+    """What started it."""
+
+    IMMEDIATE = "Immediate"
+    SCHEDULED = "Scheduled"
+
+
+class PreconditioningFailure(OpenEnum):
+    """Why it failed."""
+
+    DEFECT = "Defect"
+    DOOR_OPENED = "DoorOpened"
+    LOW_BATTERY = "LowBattery"
+    LOW_FUEL_LEVEL = "LowFuelLevel"
+    TOO_MANY_UNUSED_PROG = "TooManyUnusedProg"
+    WINDOWS_ROOF_OPENED = "WindowsRoofOpened"
+    HOOD_OPENED = "HoodOpened"
+    NOT_PARKED = "NotParked"
+    OTHER_FAILURES = "OtherFailures"
+
+
+class Recurrence(OpenEnum):
+    """Whether a program runs again."""
+
+    NONE = "None"
+    DAILY = "Daily"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class PreconditioningProgram(Part):
+    """A time of day to have the cabin at temperature.
+
+    Attributes:
+        start: local time of the vehicle.
+        occurrence: the days.
+        recurrence: whether it runs again.
+        enabled: whether it is in force.
+        slot: its number.
+    """
+
+    start: time | None = None
+    occurrence: Occurrence | None = attrs.field(default=None, metadata=names("occurence", "occurrence"))
+    recurrence: Recurrence | None = None
+    enabled: bool | None = None
+    slot: int | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class AirConditioning(Part):
+    """Heating or cooling before a drive."""
+
+    status: PreconditioningStatus | None = None
+    starting_cause: PreconditioningCause | None = None
+    failure_cause: PreconditioningFailure | None = None
+    programs: tuple[PreconditioningProgram, ...] = ()
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Preconditioning(Part):
+    """Making the vehicle ready before a drive."""
+
+    air_conditioning: AirConditioning | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Status(Resource):
+    """The latest that is known of a vehicle. Each block has its own ``created_at``, which may be much older.
+
+    Attributes:
+        created_at: when it was made; None happens.
+        updated_at: when it was last changed.
+        last_position: where the vehicle was.
+        energies: what it runs on, and how much of it is left.
+        ignition: where the ignition stands.
+        engines: its engines.
+        powertrain: whether what drives it runs.
+        preconditioning: heating or cooling before a drive.
+        doors: locked and open ones.
+        battery: the 12 V battery.
+        kinetic: how it moves.
+        odometer: how far it has come.
+        environment: what it is like outside.
+        lighting: turn signals and fog lights.
+        driving_behavior: the mode selected.
+        privacy: what the driver keeps private.
+        safety: seat belts and the emergency call.
+        alarm: the burglar alarm.
+        service: the kind of vehicle that its service is for.
+        adas: driver assistance; not in the vendor's schema, but in its answers.
+        transmission: the gearbox, where an answer has it.
+    """
+
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    last_position: Position | None = None
+    energies: tuple[Energy, ...] = attrs.field(default=(), metadata=names("energies", "energy"))
+    ignition: Ignition | None = None
+    engines: tuple[Engine, ...] = attrs.field(default=(), metadata=names("engines", "engine"))
+    powertrain: Powertrain | None = None
+    preconditioning: Preconditioning | None = attrs.field(
+        default=None, metadata=names("preconditioning", "preconditionning")
+    )
+    doors: Doors | None = attrs.field(default=None, metadata=names("doorsState"))
+    battery: StarterBattery | None = None
+    kinetic: Kinetic | None = None
+    odometer: Odometer | None = attrs.field(default=None, metadata=names("odometer", ("timed", "odometer")))
+    environment: Environment | None = None
+    lighting: Lighting | None = attrs.field(default=None, metadata=names("lightingSystem"))
+    driving_behavior: DrivingBehavior | None = None
+    privacy: Privacy | None = None
+    safety: Safety | None = None
+    alarm: AlarmState | None = None
+    service: Service | None = None
+    adas: Adas | None = None
+    transmission: Transmission | None = None
+
+    @property
+    def electric(self) -> Energy | None:
+        """The electric energy: ``.level`` in percent, ``.autonomy`` in km, ``.charging``; None where there is none."""
+        return self._energy(EnergyType.ELECTRIC)
+
+    @property
+    def fuel(self) -> Energy | None:
+        """The fuel: ``.level`` in percent, ``.autonomy`` in km; None where there is none."""
+        return self._energy(EnergyType.FUEL)
+
+    def _energy(self, kind: EnergyType) -> Energy | None:
+        return next((energy for energy in self.energies if energy.type == kind), None)
+
+    @property
+    def is_charging(self) -> bool | None:
+        """Whether the vehicle is being charged; None where that is not known."""
+        charging = None if self.electric is None else self.electric.charging
+        return None if charging is None else charging.in_progress
+
+    @property
+    def is_locked(self) -> bool | None:
+        """Whether all doors are locked; None where that is not known."""
+        return None if self.doors is None else self.doors.is_locked
+
+    @property
+    def is_moving(self) -> bool | None:
+        """Whether the vehicle moves: as it says itself, else by its speed, else by its ignition; None if unknown."""
+        if self.kinetic is not None:
+            if self.kinetic.moving is not None:
+                return self.kinetic.moving
+            if self.kinetic.speed is not None:
+                return self.kinetic.speed > 0
+        return False if self.ignition is not None and self.ignition.type == IgnitionType.STOP else None
+
+    @property
+    def mileage(self) -> float | None:
+        """The odometer in kilometres."""
+        return None if self.odometer is None else self.odometer.mileage
+
+    def is_newer_than(self, other: Status) -> bool:
+        """Tell whether this snapshot was taken after another; snapshots may arrive out of order.
+
+        Compared by ``created_at``, then by ``updated_at``; one without any instant is newer than none.
+        """
+        return _taken(self) > _taken(other)
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _taken(status: Status) -> tuple[datetime, datetime]:
+    return (status.created_at or status.updated_at or _NEVER, status.updated_at or _NEVER)

@@ -1,0 +1,95 @@
+"""Telemetry: what the vehicle's parts said at one moment.
+
+Knows which parts there are. Must not know how telemetry is found.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from stellantis_hal.resources.adas import Adas
+from stellantis_hal.resources.alarm import AlarmState
+from stellantis_hal.resources.blocks import (
+    Doors,
+    DrivingBehavior,
+    Engine,
+    Environment,
+    Ignition,
+    Kinetic,
+    Lighting,
+    Odometer,
+    Powertrain,
+    Privacy,
+    Safety,
+    StarterBattery,
+    Transmission,
+    WipingBlades,
+)
+from stellantis_hal.resources.energy import Energy
+from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.parts import Part
+from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.resource import Resource
+
+__all__ = ["Telemetry", "TelemetryExtension", "VehicleTelemetry"]
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class VehicleTelemetry(Part):
+    """What the vehicle's parts said; the blocks are those of a status."""
+
+    engines: tuple[Engine, ...] = attrs.field(default=(), metadata=names("engines", "engine"))
+    energies: tuple[Energy, ...] = attrs.field(default=(), metadata=names("energies", "energy"))
+    transmission: Transmission | None = None
+    powertrain: Powertrain | None = None
+    adas: Adas | None = None
+    lighting: Lighting | None = attrs.field(default=None, metadata=names("lightingSystem"))
+    ignition: Ignition | None = None
+    doors: Doors | None = attrs.field(default=None, metadata=names("doorsState"))
+    battery: StarterBattery | None = None
+    safety: Safety | None = None
+    wiping_blades: WipingBlades | None = None
+    odometer: Odometer | None = None
+    kinetic: Kinetic | None = None
+    driving_behavior: DrivingBehavior | None = None
+    alarm: AlarmState | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class TelemetryExtension(Part):
+    """What comes with ``extensions=("location", "maintenance")``."""
+
+    location: Position | None = None
+    maintenance: Maintenance | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Telemetry(Resource):
+    """What was measured at one moment.
+
+    Attributes:
+        created_at: the moment.
+        privacy: what the driver keeps private.
+        vehicle: what the vehicle's parts said.
+        environment: what it was like outside.
+        extension: location and maintenance, where asked for.
+    """
+
+    created_at: datetime | None = None
+    privacy: Privacy | None = None
+    vehicle: VehicleTelemetry | None = None
+    environment: Environment | None = None
+    extension: TelemetryExtension | None = attrs.field(default=None, metadata=names(("_embedded", "extension")))
+
+    @property
+    def location(self) -> Position | None:
+        """Where the vehicle was, where asked for."""
+        return None if self.extension is None else self.extension.location
+
+    @property
+    def maintenance(self) -> Maintenance | None:
+        """When the next maintenance is due, where asked for."""
+        return None if self.extension is None else self.extension.maintenance

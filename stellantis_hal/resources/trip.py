@@ -1,0 +1,352 @@
+"""Trips: from where to where, how far, on what.
+
+Knows the vendor's units, some of them odd. Must not know how trips are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from stellantis_hal.resources import filters
+from stellantis_hal.resources.alert import Alert
+from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.energy import Energy, EnergySubType, EnergyType
+from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.intervals import TimeRange
+from stellantis_hal.resources.leaves import MILEAGE, SECONDS
+from stellantis_hal.resources.parts import Part
+from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.verbs import by_id, many, one, rel_of
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.paginator import Paginator
+    from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = [
+    "EnergyConsumption",
+    "FaultCause",
+    "FaultKind",
+    "Propulsion",
+    "Trip",
+    "TripFault",
+    "TripKinetic",
+    "TripSegment",
+]
+
+
+class Propulsion(OpenEnum):
+    """What drove the vehicle."""
+
+    THERMAL = "Thermal"
+    ELECTRIC = "Electric"
+    HYBRID = "Hybrid"
+
+
+class FaultKind(OpenEnum):
+    """Which part of a trip is lacking."""
+
+    UNSTARTED = "Unstarted"
+    DATA_LACKING = "DataLacking"
+    UNFINISHED = "Unfinished"
+
+
+class FaultCause(OpenEnum):
+    """Why it is lacking."""
+
+    GEO_PRIVACY = "GeoPrivacy"
+    FULL_PRIVACY = "FullPrivacy"
+    CONNECTION = "Connection"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EnergyConsumption(Part):
+    """What a trip used of one energy.
+
+    Attributes:
+        type: fuel or electric.
+        sub_type: more precisely.
+        consumption: centilitres of fuel, or kWh; see ``litres`` and ``kilowatt_hours``.
+        average: centilitres or Wh per 100 km.
+    """
+
+    type: EnergyType | None = None
+    sub_type: EnergySubType | None = None
+    consumption: float | None = None
+    average: float | None = attrs.field(default=None, metadata=names("avgConsumption"))
+
+    @property
+    def litres(self) -> float | None:
+        """Litres of fuel; None for electricity."""
+        return self.consumption / 100 if self.consumption is not None and self.type == EnergyType.FUEL else None
+
+    @property
+    def kilowatt_hours(self) -> float | None:
+        """KWh of electricity; None for fuel."""
+        return self.consumption if self.type == EnergyType.ELECTRIC else None
+
+    @property
+    def litres_per_100_km(self) -> float | None:
+        """Litres of fuel per 100 km; None for electricity."""
+        return self.average / 100 if self.average is not None and self.type == EnergyType.FUEL else None
+
+    @property
+    def kilowatt_hours_per_100_km(self) -> float | None:
+        """KWh per 100 km; None for fuel."""
+        return self.average / 1000 if self.average is not None and self.type == EnergyType.ELECTRIC else None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class TripKinetic(Part):
+    """How fast a trip was.
+
+    Attributes:
+        average_speed: metres per second, unlike every other speed; see ``average_speed_kmh``.
+        max_speed: km/h.
+    """
+
+    average_speed: float | None = attrs.field(default=None, metadata=names("avgSpeed"))
+    max_speed: float | None = None
+
+    @property
+    def average_speed_kmh(self) -> float | None:
+        """The average speed in km/h."""
+        return None if self.average_speed is None else self.average_speed * 3.6
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class TripSegment(Part):
+    """The part of a trip that was driven by one propulsion.
+
+    Attributes:
+        propulsion: which.
+        percent: of the trip.
+        distance: kilometres.
+    """
+
+    propulsion: Propulsion | None = None
+    percent: float | None = None
+    distance: float | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class TripFault(Part):
+    """Something that a trip lacks, and why."""
+
+    fault: FaultKind | None = None
+    cause: FaultCause | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Trip(Resource):
+    """One trip of a vehicle.
+
+    Attributes:
+        id: the vendor's.
+        created_at: when its record was made.
+        updated_at: when its record was last changed.
+        started_at: when it began.
+        stopped_at: when it ended.
+        start_position: where it began.
+        stop_position: where it ended.
+        duration: how long it took.
+        distance: kilometres.
+        start_mileage: the odometer at the start, in kilometres.
+        start_energies: what there was at the start.
+        end_energies: what was left at the end.
+        energy_consumptions: what it used.
+        kinetic: how fast it was.
+        segments: what it was driven by.
+        done: whether it is over.
+        faults: what its record lacks.
+    """
+
+    id: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+    start_position: Position | None = None
+    stop_position: Position | None = None
+    duration: timedelta | None = attrs.field(default=None, metadata=names("duration", leaf=SECONDS))
+    distance: float | None = None
+    start_mileage: float | None = attrs.field(default=None, metadata=names("startMileage", leaf=MILEAGE))
+    start_energies: tuple[Energy, ...] = ()
+    end_energies: tuple[Energy, ...] = ()
+    energy_consumptions: tuple[EnergyConsumption, ...] = ()
+    kinetic: TripKinetic | None = None
+    segments: tuple[TripSegment, ...] = ()
+    done: bool | None = None
+    faults: tuple[TripFault, ...] = ()
+
+    @property
+    def average_speed_kmh(self) -> float | None:
+        """The average speed in km/h, from the vendor's metres per second."""
+        return None if self.kinetic is None else self.kinetic.average_speed_kmh
+
+    @property
+    def max_speed_kmh(self) -> float | None:
+        """The highest speed in km/h."""
+        return None if self.kinetic is None else self.kinetic.max_speed
+
+    @property
+    def consumption(self) -> EnergyConsumption | None:
+        """What it used, where it used one energy; else see ``energy_consumptions``, ``litres``, ``kilowatt_hours``."""
+        return self.energy_consumptions[0] if len(self.energy_consumptions) == 1 else None
+
+    @property
+    def litres(self) -> float | None:
+        """Litres of fuel used; None where nothing is said of fuel."""
+        return _sum([consumption.litres for consumption in self.energy_consumptions])
+
+    @property
+    def kilowatt_hours(self) -> float | None:
+        """KWh of electricity used; None where nothing is said of electricity."""
+        return _sum([consumption.kilowatt_hours for consumption in self.energy_consumptions])
+
+    def geojson(self) -> dict[str, Any]:
+        """Write it as a GeoJSON Feature: a line from start to stop, or the one of both points that is known."""
+        ends = [position.coordinates for position in (self.start_position, self.stop_position) if position is not None]
+        points = [list(point) for point in ends if point is not None]
+        geometry: dict[str, Any] | None = None
+        if len(points) == 2:
+            geometry = {"type": "LineString", "coordinates": points}
+        elif points:
+            geometry = {"type": "Point", "coordinates": points[0]}
+        left_out = {"startPosition", "stopPosition"}
+        properties = {name: value for name, value in self.to_dict().items() if name not in left_out}
+        return {"type": "Feature", "id": self.id, "geometry": geometry, "properties": properties}
+
+    # --------------------------------------------------------------------------------------------- ways on
+
+    async def vehicle(self) -> Vehicle | None:
+        """Read the vehicle that made it."""
+        from stellantis_hal.resources.vehicle import Vehicle  # noqa: PLC0415 - a vehicle leads back to trips
+
+        source = self._bound()
+        return await one(source, rel_of(source, "vehicle", "vehicles"), Vehicle)
+
+    def waypoints(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        tolerance: float | None = None,
+        index_range: tuple[int, int | None] | None = None,
+    ) -> Paginator[Position]:
+        """Walk the positions on its way.
+
+        Args:
+            since: positions from then on, aware.
+            until: positions until then, aware.
+            ranges: up to ten intervals instead of both.
+            tolerance: kilometres by which the line may be simplified.
+            index_range: the first and the last index, counted from 0, both included.
+
+        Raises:
+            ValueError: a filter is out of bounds; nothing was sent.
+        """
+        source = self._bound()
+        return many(
+            source,
+            rel_of(source, "waypoints", "wayPoints"),
+            Position,
+            embedded="positions",
+            index_range=index_range,
+            tolerance=filters.tolerance(tolerance),
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    def alerts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        locale: str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Alert]:
+        """Walk the alerts that came up on its way; the filters are those of the vehicle's."""
+        return many(
+            self._bound(),
+            "alerts",
+            Alert,
+            page_size=page_size,
+            index_range=index_range,
+            locale=filters.text("locale", locale),
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    async def alert(self, id_: str) -> Alert:
+        """Look one of its alerts up by its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await by_id(self._bound(), "alerts", Alert, id_)
+
+    def collisions(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Collision]:
+        """Walk the collisions on its way; the filters are those of the vehicle's."""
+        return many(
+            self._bound(),
+            "collisions",
+            Collision,
+            embedded="Collisions",
+            page_size=page_size,
+            index_range=index_range,
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    async def collision(self, id_: str) -> Collision:
+        """Look one of its collisions up by its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await by_id(self._bound(), "collisions", Collision, id_)
+
+    def telemetry(
+        self,
+        *,
+        types: Iterable[str] | str | None = None,
+        extensions: Iterable[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Telemetry]:
+        """Walk the telemetry of its way; the filters are those of the vehicle's."""
+        return many(
+            self._bound(),
+            "telemetry",
+            Telemetry,
+            embedded="telemetries",
+            page_size=page_size,
+            largest_page=filters.TELEMETRY_PAGE_SIZE,
+            index_range=index_range,
+            type=filters.choices("types", types, most=15),
+            extension=filters.choices("extensions", extensions, most=2),
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+
+def _sum(amounts: list[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None

@@ -1,0 +1,107 @@
+"""The account holder, and the ways on from there.
+
+Knows the account's links by name. Must not know any address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from stellantis_hal.resources import filters
+from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.resources.verbs import by_id, many
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.paginator import Paginator
+
+__all__ = ["User"]
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class User(Resource):
+    """The account holder.
+
+    Attributes:
+        email: the address.
+        first_name: the first name.
+        last_name: the last name.
+        created_at: when the account was made.
+        updated_at: when it was last changed.
+    """
+
+    email: str | None = attrs.field(default=None, repr=False)
+    first_name: str | None = attrs.field(default=None, repr=False)
+    last_name: str | None = attrs.field(default=None, repr=False)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def embedded_vehicles(self) -> tuple[Vehicle, ...]:
+        """The vehicles that came along with the account, without a request; they may be partial."""
+        if self._source is None or self._source.document is None:
+            return ()
+        read = self._source.reader.read
+        return tuple(read(resource, Vehicle) for resource in self._source.resource.embedded("Vehicles"))
+
+    def vehicles(
+        self,
+        *,
+        extensions: Iterable[str] | str | None = None,
+        locale: str | None = None,
+        country: str | None = None,
+        vin_prefix: str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Vehicle]:
+        """Walk the account's vehicles.
+
+        Args:
+            extensions: ``onboardCapabilities``, ``branding``, ``pictures``.
+            locale: the language of texts, as in ``fr-FR``.
+            country: adds the call centre of a country: ``CL``, ``BR``, ``AR``.
+            vin_prefix: only vehicles whose VIN begins so.
+            index_range: the first and the last index, counted from 0, both included.
+            page_size: items on a page, 1 to 60.
+
+        Raises:
+            ValueError: a filter is out of bounds; nothing was sent.
+        """
+        return many(
+            self._bound(),
+            "vehicles",
+            Vehicle,
+            page_size=page_size,
+            index_range=index_range,
+            extension=filters.choices("extensions", extensions, most=3),
+            locale=filters.text("locale", locale),
+            country=filters.text("country", country),
+            vinPrefix=filters.text("vin_prefix", vin_prefix),
+        )
+
+    async def vehicle(
+        self,
+        id_: str,
+        *,
+        extensions: Iterable[str] | str | None = None,
+        locale: str | None = None,
+        country: str | None = None,
+    ) -> Vehicle:
+        """Look a vehicle up by its id; the options are those of :meth:`vehicles`.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await by_id(
+            self._bound(),
+            "vehicles",
+            Vehicle,
+            id_,
+            extension=filters.choices("extensions", extensions, most=3),
+            locale=filters.text("locale", locale),
+            country=filters.text("country", country),
+        )

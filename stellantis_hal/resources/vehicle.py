@@ -1,0 +1,348 @@
+"""A vehicle, and the ways on from it.
+
+Knows the vehicle's links by name. Must not know any address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import attrs
+
+from stellantis_hal.resources import filters
+from stellantis_hal.resources.alarm import Alarm
+from stellantis_hal.resources.alert import Alert
+from stellantis_hal.resources.capabilities import Branding, Capabilities, VehicleExtension
+from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.intervals import TimeRange
+from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.parts import Part
+from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.verbs import by_id, many, one, one_resource, rel_of
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.paginator import Paginator
+    from stellantis_hal.resources.user import User
+
+__all__ = ["CallCenter", "Country", "Motorization", "StolenCallCenter", "Vehicle"]
+
+GEO_JSON = "application/vnd.geo+json"
+Seconds = timedelta | float | None
+
+
+class Motorization(OpenEnum):
+    """What drives the vehicle."""
+
+    ELECTRIC = "Electric"
+    HYBRID = "Hybrid"
+    THERMIC = "Thermic"
+    HYDROGEN = "Hydrogen"
+
+
+class Country(OpenEnum):
+    """A country with a call centre for stolen vehicles, by ISO 3166-1."""
+
+    CHILE = "CL"
+    BRAZIL = "BR"
+    ARGENTINA = "AR"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class StolenCallCenter(Part):
+    """Whom to call about a stolen vehicle."""
+
+    country_code: Country | None = None
+    phone_number: str | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class CallCenter(Part):
+    """Whom to call."""
+
+    stolen: StolenCallCenter | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Vehicle(Resource):
+    """A vehicle, and the ways on from it: every verb follows a link, and says so if there is none.
+
+    A vehicle without a link does not support the feature: ``vehicle.can("maintenance")`` asks before.
+
+    Attributes:
+        id: the vendor's.
+        vin: the vehicle identification number.
+        motorization: what drives it.
+        brand: its brand; ``branding`` is the newer place.
+        label: its version; ``branding`` is the newer place.
+        pictures: addresses of pictures, on hosts that must not get any credentials.
+        call_center: whom to call, where a country was asked for.
+        extension: what was asked for by ``extensions=(…)``.
+        created_at: when its record was made.
+        updated_at: when its record was last changed.
+    """
+
+    id: str | None = None
+    vin: str | None = attrs.field(default=None, repr=False)
+    motorization: Motorization | None = None
+    brand: str | None = None
+    label: str | None = None
+    pictures: tuple[str, ...] = attrs.field(default=(), repr=False)
+    call_center: CallCenter | None = None
+    extension: VehicleExtension | None = attrs.field(default=None, metadata=names(("_embedded", "extension")))
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    # --------------------------------------------------------------------------------------------- extensions
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; knows of nothing where ``extensions=("onboardCapabilities",)`` was not asked for."""
+        found = None if self.extension is None else self.extension.onboard_capabilities
+        return Capabilities() if found is None else found
+
+    @property
+    def branding(self) -> Branding | None:
+        """How it is called, where ``extensions=("branding",)`` was asked for."""
+        return None if self.extension is None else self.extension.branding
+
+    # --------------------------------------------------------------------------------------------- one thing
+
+    async def status(self) -> Status | None:
+        """Read the latest that is known of it; None where there are no data yet.
+
+        Raises:
+            LinkNotFoundError: it has no such link; nothing was sent.
+            ApiError: the server said no.
+        """
+        source = self._bound()
+        resource = await one_resource(source, "status")
+        if resource is None:
+            return None
+        wrapped = resource.embedded("Status")
+        return source.reader.read(wrapped[0] if wrapped else resource, Status)
+
+    async def maintenance(self) -> Maintenance | None:
+        """Read when the next maintenance is due; None where there are no data yet.
+
+        Raises:
+            LinkNotFoundError: it has no such link; nothing was sent.
+            ApiError: the server said no.
+        """
+        return await one(self._bound(), "maintenance", Maintenance)
+
+    async def last_position(self) -> Position | None:
+        """Read where it was last; None where there are no data yet.
+
+        Raises:
+            LinkNotFoundError: it has no such link; nothing was sent.
+            ApiError: the server said no.
+        """
+        return await one(self._bound(), "lastPosition", Position, accept=GEO_JSON)
+
+    async def user(self) -> User | None:
+        """Read the account that it belongs to."""
+        from stellantis_hal.resources.user import User  # noqa: PLC0415 - a user leads back to vehicles
+
+        return await one(self._bound(), "user", User)
+
+    # --------------------------------------------------------------------------------------------- collections
+
+    def status_history(self, *, page_size: int | None = None) -> Paginator[Status]:
+        """Walk what was known of it before; only some answers have more than the latest."""
+        return many(self._bound(), "status", Status, embedded="Status", page_size=page_size)
+
+    def trips(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        distance: tuple[float | None, float | None] | None = None,
+        duration: tuple[Seconds, Seconds] | None = None,
+        states: Iterable[str] | str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+        newest_first: bool = False,
+    ) -> Paginator[Trip]:
+        """Walk its trips, the oldest first unless told otherwise.
+
+        Args:
+            since: trips from then on, aware.
+            until: trips until then, aware.
+            ranges: up to ten intervals instead of both.
+            distance: kilometres, from and to.
+            duration: timedeltas or seconds, from and to.
+            states: of :class:`~stellantis_hal.resources.filters.TripState`.
+            index_range: the first and the last index, counted from 0, both included.
+            page_size: items on a page, 1 to 60.
+            newest_first: whether to walk from the last page backwards.
+
+        Raises:
+            ValueError: a filter is out of bounds; nothing was sent.
+        """
+        return many(
+            self._bound(),
+            "trips",
+            Trip,
+            newest_first=newest_first,
+            page_size=page_size,
+            index_range=index_range,
+            timestamps=filters.timestamps(since, until, ranges),
+            distance=filters.span("distance", distance),
+            duration=filters.seconds_range("duration", duration),
+            states=filters.choices("states", states),
+        )
+
+    async def trip(self, id_: str) -> Trip:
+        """Look a trip up by its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await by_id(self._bound(), "trips", Trip, id_)
+
+    def alerts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+        newest_first: bool = False,
+    ) -> Paginator[Alert]:
+        """Walk its alerts; the filters are those of :meth:`trips`."""
+        return many(
+            self._bound(),
+            "alerts",
+            Alert,
+            newest_first=newest_first,
+            page_size=page_size,
+            index_range=index_range,
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    async def alert(self, id_: str) -> Alert:
+        """Look an alert up by its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await by_id(self._bound(), "alerts", Alert, id_)
+
+    def alarms(
+        self,
+        *,
+        types: Iterable[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+        newest_first: bool = False,
+    ) -> Paginator[Alarm]:
+        """Walk the events of its alarm.
+
+        Args:
+            types: of :class:`~stellantis_hal.resources.filters.AlarmType`.
+            since: as in :meth:`trips`.
+            until: as in :meth:`trips`.
+            ranges: as in :meth:`trips`.
+            index_range: as in :meth:`trips`.
+            page_size: as in :meth:`trips`.
+            newest_first: as in :meth:`trips`.
+        """
+        return many(
+            self._bound(),
+            "alarms",
+            Alarm,
+            newest_first=newest_first,
+            page_size=page_size,
+            index_range=index_range,
+            type=filters.choices("types", types),
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    async def alarm(self, id_: str) -> Alarm:
+        """Look an event of the alarm up by its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await by_id(self._bound(), "alarms", Alarm, id_)
+
+    def collisions(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+        newest_first: bool = False,
+    ) -> Paginator[Collision]:
+        """Walk its collisions; the filters are those of :meth:`trips`."""
+        return many(
+            self._bound(),
+            rel_of(self._bound(), "collisions", "collision"),
+            Collision,
+            embedded="Collisions",
+            newest_first=newest_first,
+            page_size=page_size,
+            index_range=index_range,
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    async def collision(self, id_: str) -> Collision:
+        """Look a collision up by its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return await by_id(self._bound(), "collisions", Collision, id_)
+
+    def telemetry(
+        self,
+        *,
+        types: Iterable[str] | str | None = None,
+        extensions: Iterable[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+        newest_first: bool = False,
+    ) -> Paginator[Telemetry]:
+        """Walk its telemetry.
+
+        Args:
+            types: up to 15 of :class:`~stellantis_hal.resources.filters.TelemetryType`.
+            extensions: ``location``, ``maintenance``.
+            since: as in :meth:`trips`.
+            until: as in :meth:`trips`.
+            ranges: as in :meth:`trips`.
+            index_range: as in :meth:`trips`.
+            page_size: items on a page, 1 to 2000.
+            newest_first: as in :meth:`trips`.
+        """
+        return many(
+            self._bound(),
+            "telemetry",
+            Telemetry,
+            embedded="telemetries",
+            newest_first=newest_first,
+            page_size=page_size,
+            largest_page=filters.TELEMETRY_PAGE_SIZE,
+            index_range=index_range,
+            type=filters.choices("types", types, most=15),
+            extension=filters.choices("extensions", extensions, most=2),
+            timestamps=filters.timestamps(since, until, ranges),
+        )
