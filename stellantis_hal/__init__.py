@@ -1,3 +1,376 @@
-"""Async client for the connected-car web APIs of Stellantis' ex-PSA brands, on a generic HAL navigator."""
+"""Async client for the connected-car web APIs of Stellantis' ex-PSA brands, on a generic HAL navigator.
+
+Everything public is imported from here, and loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stellantis_hal.auth import (
+        Application,
+        Authorization,
+        BearerCredentials,
+        Brand,
+        Enrolment,
+        FileTokenStore,
+        MemoryTokenStore,
+        PartnerCredentials,
+        Scope,
+        Token,
+        TokenStore,
+    )
+    from stellantis_hal.client import (
+        Account,
+        HalClient,
+        StellantisClient,
+    )
+    from stellantis_hal.errors import (
+        AmbiguousLinkError,
+        ApiError,
+        AuthError,
+        BadRequestError,
+        BodyTooLargeError,
+        BudgetExhaustedError,
+        ConfigurationError,
+        ConsentRequiredError,
+        DetachedResourceError,
+        ForbiddenError,
+        HalError,
+        InvalidLinkError,
+        LinkNotFoundError,
+        NetworkError,
+        NotFoundError,
+        NotHalError,
+        PaginationLoopError,
+        QuotaError,
+        RateLimitedError,
+        ServerError,
+        StellantisError,
+        StructureError,
+        TemplateError,
+        TokenStoreError,
+        TooManyRedirectsError,
+        UnauthorizedError,
+        UntrustedOriginError,
+    )
+    from stellantis_hal.hal.document import (
+        Diagnostic,
+        HalDocument,
+    )
+    from stellantis_hal.hal.link import (
+        Link,
+    )
+    from stellantis_hal.navigation import (
+        Follow,
+        HalDeprecationWarning,
+        HalResource,
+        IndexRanges,
+        Outcome,
+        Page,
+        Pages,
+        Paginator,
+        Rel,
+    )
+    from stellantis_hal.resources.alarm import (
+        Alarm,
+    )
+    from stellantis_hal.resources.alert import (
+        Alert,
+    )
+    from stellantis_hal.resources.collision import (
+        Collision,
+    )
+    from stellantis_hal.resources.energy import (
+        Energy,
+    )
+    from stellantis_hal.resources.enumerations import (
+        OpenEnum,
+    )
+    from stellantis_hal.resources.filters import (
+        AlarmType,
+        TelemetryType,
+        TripState,
+    )
+    from stellantis_hal.resources.intervals import (
+        TimeRange,
+    )
+    from stellantis_hal.resources.maintenance import (
+        Maintenance,
+    )
+    from stellantis_hal.resources.position import (
+        Position,
+    )
+    from stellantis_hal.resources.problems import (
+        Problem,
+    )
+    from stellantis_hal.resources.reader import (
+        Reader,
+    )
+    from stellantis_hal.resources.status import (
+        Status,
+    )
+    from stellantis_hal.resources.telemetry import (
+        Telemetry,
+    )
+    from stellantis_hal.resources.trip import (
+        Trip,
+    )
+    from stellantis_hal.resources.user import (
+        User,
+    )
+    from stellantis_hal.resources.vehicle import (
+        Vehicle,
+    )
+    from stellantis_hal.transport.books import (
+        BookStore,
+        FileBookStore,
+    )
+    from stellantis_hal.transport.credentials import (
+        Credentials,
+    )
+    from stellantis_hal.transport.exchange import (
+        Timeouts,
+    )
+    from stellantis_hal.transport.hooks import (
+        AnswerRecord,
+        Hooks,
+        RetryRecord,
+        WaitRecord,
+    )
+    from stellantis_hal.transport.limiter import (
+        LimiterStatistics,
+        RateLimiter,
+        TokenBucketLimiter,
+    )
+    from stellantis_hal.transport.limits import (
+        RateLimits,
+    )
+    from stellantis_hal.transport.quota import (
+        Quota,
+        Window,
+    )
+    from stellantis_hal.transport.retry import (
+        RetryPolicy,
+    )
+    from stellantis_hal.transport.tls import (
+        Tls,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Account",
+    "Alarm",
+    "AlarmType",
+    "Alert",
+    "AmbiguousLinkError",
+    "AnswerRecord",
+    "ApiError",
+    "Application",
+    "AuthError",
+    "Authorization",
+    "BadRequestError",
+    "BearerCredentials",
+    "BodyTooLargeError",
+    "BookStore",
+    "Brand",
+    "BudgetExhaustedError",
+    "Collision",
+    "ConfigurationError",
+    "ConsentRequiredError",
+    "Credentials",
+    "DetachedResourceError",
+    "Diagnostic",
+    "Energy",
+    "Enrolment",
+    "FileBookStore",
+    "FileTokenStore",
+    "Follow",
+    "ForbiddenError",
+    "HalClient",
+    "HalDeprecationWarning",
+    "HalDocument",
+    "HalError",
+    "HalResource",
+    "Hooks",
+    "IndexRanges",
+    "InvalidLinkError",
+    "LimiterStatistics",
+    "Link",
+    "LinkNotFoundError",
+    "Maintenance",
+    "MemoryTokenStore",
+    "NetworkError",
+    "NotFoundError",
+    "NotHalError",
+    "OpenEnum",
+    "Outcome",
+    "Page",
+    "Pages",
+    "PaginationLoopError",
+    "Paginator",
+    "PartnerCredentials",
+    "Position",
+    "Problem",
+    "Quota",
+    "QuotaError",
+    "RateLimitedError",
+    "RateLimiter",
+    "RateLimits",
+    "Reader",
+    "Rel",
+    "RetryPolicy",
+    "RetryRecord",
+    "Scope",
+    "ServerError",
+    "Status",
+    "StellantisClient",
+    "StellantisError",
+    "StructureError",
+    "Telemetry",
+    "TelemetryType",
+    "TemplateError",
+    "TimeRange",
+    "Timeouts",
+    "Tls",
+    "Token",
+    "TokenBucketLimiter",
+    "TokenStore",
+    "TokenStoreError",
+    "TooManyRedirectsError",
+    "Trip",
+    "TripState",
+    "UnauthorizedError",
+    "UntrustedOriginError",
+    "User",
+    "Vehicle",
+    "WaitRecord",
+    "Window",
+    "__version__",
+]
+
+_HOMES = {
+    "stellantis_hal.auth": (
+        "Application",
+        "Authorization",
+        "BearerCredentials",
+        "Brand",
+        "Enrolment",
+        "FileTokenStore",
+        "MemoryTokenStore",
+        "PartnerCredentials",
+        "Scope",
+        "Token",
+        "TokenStore",
+    ),
+    "stellantis_hal.client": (
+        "Account",
+        "HalClient",
+        "StellantisClient",
+    ),
+    "stellantis_hal.errors": (
+        "AmbiguousLinkError",
+        "ApiError",
+        "AuthError",
+        "BadRequestError",
+        "BodyTooLargeError",
+        "BudgetExhaustedError",
+        "ConfigurationError",
+        "ConsentRequiredError",
+        "DetachedResourceError",
+        "ForbiddenError",
+        "HalError",
+        "InvalidLinkError",
+        "LinkNotFoundError",
+        "NetworkError",
+        "NotFoundError",
+        "NotHalError",
+        "PaginationLoopError",
+        "QuotaError",
+        "RateLimitedError",
+        "ServerError",
+        "StellantisError",
+        "StructureError",
+        "TemplateError",
+        "TokenStoreError",
+        "TooManyRedirectsError",
+        "UnauthorizedError",
+        "UntrustedOriginError",
+    ),
+    "stellantis_hal.hal.document": (
+        "Diagnostic",
+        "HalDocument",
+    ),
+    "stellantis_hal.hal.link": ("Link",),
+    "stellantis_hal.navigation": (
+        "Follow",
+        "HalDeprecationWarning",
+        "HalResource",
+        "IndexRanges",
+        "Outcome",
+        "Page",
+        "Pages",
+        "Paginator",
+        "Rel",
+    ),
+    "stellantis_hal.resources.alarm": ("Alarm",),
+    "stellantis_hal.resources.alert": ("Alert",),
+    "stellantis_hal.resources.collision": ("Collision",),
+    "stellantis_hal.resources.energy": ("Energy",),
+    "stellantis_hal.resources.enumerations": ("OpenEnum",),
+    "stellantis_hal.resources.filters": (
+        "AlarmType",
+        "TelemetryType",
+        "TripState",
+    ),
+    "stellantis_hal.resources.intervals": ("TimeRange",),
+    "stellantis_hal.resources.maintenance": ("Maintenance",),
+    "stellantis_hal.resources.position": ("Position",),
+    "stellantis_hal.resources.problems": ("Problem",),
+    "stellantis_hal.resources.reader": ("Reader",),
+    "stellantis_hal.resources.status": ("Status",),
+    "stellantis_hal.resources.telemetry": ("Telemetry",),
+    "stellantis_hal.resources.trip": ("Trip",),
+    "stellantis_hal.resources.user": ("User",),
+    "stellantis_hal.resources.vehicle": ("Vehicle",),
+    "stellantis_hal.transport.books": (
+        "BookStore",
+        "FileBookStore",
+    ),
+    "stellantis_hal.transport.credentials": ("Credentials",),
+    "stellantis_hal.transport.exchange": ("Timeouts",),
+    "stellantis_hal.transport.hooks": (
+        "AnswerRecord",
+        "Hooks",
+        "RetryRecord",
+        "WaitRecord",
+    ),
+    "stellantis_hal.transport.limiter": (
+        "LimiterStatistics",
+        "RateLimiter",
+        "TokenBucketLimiter",
+    ),
+    "stellantis_hal.transport.limits": ("RateLimits",),
+    "stellantis_hal.transport.quota": (
+        "Quota",
+        "Window",
+    ),
+    "stellantis_hal.transport.retry": ("RetryPolicy",),
+    "stellantis_hal.transport.tls": ("Tls",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for (PEP 562)."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -36,7 +36,7 @@ def _untyped(resource: Any, kind: type[Any]) -> Any:
     raise TypeError(f"this client has no way to make a {kind.__name__} of a resource: pass structure= to it")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(eq=False)
 class Binding:
     """One caller's way to the network, shared by every resource that came through it.
 

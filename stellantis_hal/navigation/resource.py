@@ -77,6 +77,15 @@ class HalResource:
         document = read_document(answer)
         return cls(Snapshot.of(answer, document), document, binding)
 
+    @classmethod
+    async def reach(cls, url: str, binding: Binding, accept_type: str | None = None) -> HalResource:
+        """Fetch an absolute address.
+
+        Raises:
+            StellantisError: whatever fetching raises, or the body is no JSON object.
+        """
+        return cls.of(await binding.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), binding)
+
     # --------------------------------------------------------------------------------------------- reading
 
     def __getitem__(self, key: str) -> Any:
@@ -283,9 +292,7 @@ class HalResource:
 
     async def visit(self, url: str, *, accept_type: str | None = None) -> HalResource:
         """Fetch an absolute address on a trusted origin."""
-        binding = self._bound()
-        answer = await binding.fetch(Request(url=url, headers={"Accept": accept(accept_type)}))
-        return HalResource.of(answer, binding)
+        return await HalResource.reach(url, self._bound(), accept_type)
 
     def _bound(self) -> Binding:
         if self._binding is None:

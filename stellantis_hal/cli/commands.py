@@ -1,0 +1,101 @@
+"""What can be typed after ``stellantis-hal``.
+
+Knows options and their checks. Must not know how anything is done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+
+import anyio
+import click
+
+from stellantis_hal import __version__
+from stellantis_hal.cli.demo import Plan, demonstrate
+from stellantis_hal.cli.screen import Screen, as_json
+from stellantis_hal.simulator import Simulator, Subscription, World, server
+
+__all__ = ["commands"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@click.group(context_settings=_SETTINGS)
+@click.version_option(__version__, prog_name="stellantis-hal")
+def commands() -> None:
+    """Connected-car data of Peugeot, Citroën, DS, Opel and Vauxhall, from the command line."""
+
+
+@commands.command(context_settings=_SETTINGS)
+@click.option("--accounts", type=click.IntRange(1, 10_000), default=20, help="Account holders in the simulated world.")
+@click.option("--vehicles", type=click.IntRange(1, 10_000), default=40, help="Their vehicles, all together.")
+@click.option("--trips", type=click.IntRange(0, 1_000_000), default=2_000, help="The vehicles' trips, all together.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=25, help="Requests a second that the API allows.")
+@click.option("--seed", type=int, default=7, help="Another number, another world; the same number, the same.")
+@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="The event loop to run on.")
+@click.option("--json", "as_json_", is_flag=True, help="Print nothing but the outcome, as JSON.")
+def demo(*, accounts: int, vehicles: int, trips: int, limit: int, seed: int, backend: str, as_json_: bool) -> None:
+    """Poll a simulated fleet, concurrently, under a tight rate limit.
+
+    Starts the simulated API in this process: no network, no account, no car is needed. Every vehicle's status,
+    position and whole trip history are read, page by page, as fast as the limit allows, and shown as a table at the
+    end. Without a terminal, plain lines are printed.
+    """
+    plan = Plan(accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, per_second=limit, seed=seed)
+    screen = Screen(silent=as_json_)
+    try:
+        with screen.following(plan):
+            report = anyio.run(partial(demonstrate, plan, screen), backend=backend)
+    except LookupError:
+        raise click.ClickException("the backend trio is not installed: pip install 'stellantis-hal[trio]'") from None
+    if as_json_:
+        click.echo(json.dumps(as_json(report), ensure_ascii=False, indent=2))
+    else:
+        screen.show(report)
+    sys.exit(0 if not report.failures else 1)
+
+
+@commands.command(context_settings=_SETTINGS)
+@click.option("--host", default="127.0.0.1", help="Where to listen; anybody who can reach it can read the world.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8_000, help="Where to listen; 0 for any free port.")
+@click.option("--accounts", type=click.IntRange(1, 10_000), default=3, help="Account holders.")
+@click.option("--vehicles", type=click.IntRange(1, 10_000), default=6, help="Their vehicles, all together.")
+@click.option("--trips", type=click.IntRange(0, 1_000_000), default=300, help="The vehicles' trips, all together.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, help="Requests a second.")
+@click.option("--daily", type=click.IntRange(1, 10_000_000), default=100_000, help="Requests in 24 hours.")
+@click.option("--seed", type=int, default=7, help="Another number, another world; the same number, the same.")
+def simulate(
+    *, host: str, port: int, accounts: int, vehicles: int, trips: int, limit: int, daily: int, seed: int
+) -> None:
+    """Serve the simulated API over a socket, until interrupted."""
+    world = World(seed=seed, accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips)
+    simulator = Simulator(world, rate_limits=Subscription(per_second=limit, per_day=daily))
+    try:
+        running, listening = server(simulator, host, port)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    click.echo(_how_to_reach(simulator))
+    with listening:
+        running.run(sockets=[listening])
+
+
+def _how_to_reach(simulator: Simulator) -> str:
+    account = simulator.world.accounts[0]
+    token = simulator.token_for(account)
+    return "\n".join(
+        [
+            f"API       {simulator.url}",
+            f"identity  {simulator.identity_url}",
+            f"client    {simulator.client_id} / {simulator.client_secret}",
+            f"account   {account.key} ({account.brand}), realm {account.realm}",
+            f"token     {token.access_token}",
+            "",
+            "Try it:",
+            f"  curl -H 'Authorization: Bearer {token.access_token}' -H 'x-introspect-realm: {account.realm}' \\",
+            f"       '{simulator.url}/user?client_id={simulator.client_id}'",
+            "",
+            "Press Ctrl+C to stop.",
+        ]
+    )
