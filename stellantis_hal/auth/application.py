@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 
 import attrs
 
-from stellantis_hal.auth.fields import field_value
+from stellantis_hal.auth.fields import is_sendable
 from stellantis_hal.errors import ConfigurationError
 
 __all__ = ["Application", "Certificate"]
@@ -25,7 +25,8 @@ Certificate = tuple[_Path, _Path] | tuple[_Path, _Path, str] | ssl.SSLContext
 
 
 def _client_id(_: Any, __: Any, value: str) -> None:
-    field_value(value, what="client_id")
+    if not is_sendable(value):
+        raise ConfigurationError("client_id must be visible ASCII without blanks or line breaks: copy it again")
 
 
 @attrs.frozen

@@ -17,7 +17,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import anyio
@@ -25,7 +25,8 @@ import attrs
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.brands import Identity
-from stellantis_hal.auth.fields import field_value
+from stellantis_hal.auth.clock import utc_now
+from stellantis_hal.auth.fields import is_sendable
 from stellantis_hal.auth.grants import read_token, renewal
 from stellantis_hal.auth.refusals import is_passing, translated
 from stellantis_hal.auth.stores import TokenStore
@@ -34,13 +35,14 @@ from stellantis_hal.auth.undisturbed import undisturbed
 from stellantis_hal.errors import (
     ApiError,
     AuthError,
+    ConfigurationError,
     ConsentRequiredError,
     NetworkError,
     QuotaError,
     StellantisError,
     TokenStoreError,
 )
-from stellantis_hal.navigation.fetch import Answer, Fetch, Request
+from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
 from stellantis_hal.navigation.flight import Flight
 
 __all__ = ["BearerCredentials"]
@@ -65,29 +67,25 @@ _RENEWALS, _WITHIN = 8, 60.0
 
 @attrs.frozen(kw_only=True)
 class _Failure:
-    """A renewal that failed: with which refresh token, how, and until when (backend's clock) that is the answer."""
+    """A renewal that failed: of which token, how, and until when (backend's clock) that is the answer."""
 
-    refresh_token: str = attrs.field(repr=False)
+    token: Token
     error: StellantisError
     until: float
 
     @classmethod
-    def of(cls, error: StellantisError, refresh_token: str, *, now: float) -> _Failure:
+    def of(cls, error: StellantisError, token: Token, *, now: float) -> _Failure:
         lasting = _REMEMBER_LASTING if isinstance(error, AuthError) else _REMEMBER_PASSING
         # A copy has no traceback, and so keeps no frame with a secret in it alive.
-        return cls(refresh_token=refresh_token, error=copy.copy(error), until=now + lasting)
+        return cls(token=token, error=copy.copy(error), until=now + lasting)
 
 
 @attrs.frozen(kw_only=True)
 class _Unsaved:
-    """A token that the store did not take, and the refresh token that it replaces."""
+    """A token that the store did not take, and the one that it replaces."""
 
-    spent: str | None = attrs.field(repr=False)
+    spent: Token
     token: Token
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class BearerCredentials:
@@ -113,7 +111,7 @@ class BearerCredentials:
         *,
         fetch: Fetch,
         key: str = "default",
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._application = application
         self._identity = identity
@@ -123,6 +121,7 @@ class BearerCredentials:
         self._clock = clock
         self._flight = Flight[Token]()
         self._token: Token | None = None
+        self._sent: tuple[Token, Headers] | None = None
         self._early = _EARLY
         self._unsaved: _Unsaved | None = None
         self._failure: _Failure | None = None
@@ -146,8 +145,9 @@ class BearerCredentials:
         token = self._token
         if token is None or self._unsaved is not None or self._is_due(token):
             try:
-                token = await self._flight.run(self._replace)
+                token = await self._flight.run(partial(self._replace, token))
             except (NetworkError, ApiError, QuotaError) as error:
+                token = self._token
                 if token is None or self._has_expired(token):
                     raise
                 _log.warning("account %r: token not renewed yet, the old one still serves (%s)", self._key, error)
@@ -163,21 +163,35 @@ class BearerCredentials:
         """
         if "insufficient_scope" in answer.headers.get("WWW-Authenticate", ""):
             return False  # RFC 6750 section 3.1: the token is good, but not for this
-        refused = sent.get("Authorization")
-        if self._token is None or self._fields(self._token)["Authorization"] == refused:
-            token = await self._flight.run(self._replace)
-            return self._fields(token)["Authorization"] != refused
-        return True
+        present = self._token
+        if present is not None and not self._is_in(present, sent):
+            return True  # it has been replaced meanwhile
+        return not self._is_in(await self._flight.run(partial(self._replace, present)), sent)
 
     def __repr__(self) -> str:
         return f"BearerCredentials({self._application!r}, {self._identity!r}, {self._store!r}, key={self._key!r})"
 
     # ---------------------------------------------------------------------------------------------- what we have
 
-    def _fields(self, token: Token) -> dict[str, str]:
+    def _fields(self, token: Token) -> Headers:
+        if self._sent is not None and self._sent[0] is token:
+            return self._sent[1]
         # Blanks around a token come from copying it; they are no part of a field's value anyway.
-        value = field_value(token.access_token.strip(), what="the access token", key=self._key)
-        return {"Authorization": f"Bearer {value}", "x-introspect-realm": self._identity.realm}
+        if not is_sendable(token.access_token.strip()):
+            raise ConfigurationError(
+                f"the access token of account {self._key!r} is empty, or has blanks, line breaks or other signs in it "
+                "that cannot be sent: copy it again, or log in again",
+                key=self._key,
+            )
+        # Headers, and not a dict, for its repr tells names only.
+        fields = Headers(
+            {"Authorization": f"Bearer {token.access_token.strip()}", "x-introspect-realm": self._identity.realm}
+        )
+        self._sent = (token, fields)
+        return fields
+
+    def _is_in(self, token: Token, sent: Mapping[str, str]) -> bool:
+        return Headers(sent).get("Authorization") == self._fields(token)["Authorization"]
 
     def _left(self, token: Token) -> float | None:
         """Give the seconds until a token expires; None where nobody knows."""
@@ -204,13 +218,15 @@ class BearerCredentials:
 
     # ---------------------------------------------------------------------------------------------- replacing it
 
-    async def _replace(self) -> Token:
-        """Give another token than the present one, or the present one where no other is to be had.
+    async def _replace(self, stale: Token | None) -> Token:
+        """Give another token than ``stale``, or the same where no other is to be had.
 
         Never runs twice at once in this object.
         """
         if self._unsaved is not None:
             return await self._make_up(self._unsaved)
+        if self._token not in (None, stale) and not self._is_due(self._token):
+            return self._token  # the task that was at it was cancelled after it was done
         stored = await self._load()
         stale = self._token
         if stale is None:
@@ -222,15 +238,14 @@ class BearerCredentials:
             return self._adopt(stored)
         async with self._store.lock(self._key):
             stored = await self._load()
-            if stored.refresh_token is None or self._serves(stored, stale):
+            if self._serves(stored, stale):
                 return self._adopt(stored)
-            self._renewals.append(anyio.current_time())
             try:
-                return await self._renew(stored, stored.refresh_token)
+                return await self._renew(stored)
             except TokenStoreError:
                 raise  # the token is there, only not stored yet
             except StellantisError as error:
-                self._failure = _Failure.of(error, stored.refresh_token, now=anyio.current_time())
+                self._failure = _Failure.of(error, stored, now=anyio.current_time())
                 raise
 
     def _serves(self, stored: Token, stale: Token) -> bool:
@@ -244,7 +259,7 @@ class BearerCredentials:
         if stored.refresh_token is None or self._is_spent():
             return True
         failure = self._failure
-        if failure is not None and failure.refresh_token == stored.refresh_token:
+        if failure is not None and failure.token.refresh_token == stored.refresh_token:
             if anyio.current_time() < failure.until:
                 raise copy.copy(failure.error)
             self._failure = None
@@ -257,10 +272,10 @@ class BearerCredentials:
             raise ConsentRequiredError(f"nobody is logged in as {self._key!r}: ask for consent first", key=self._key)
         return token
 
-    async def _renew(self, stored: Token, spent: str) -> Token:
-        request = renewal(self._application, self._identity, spent)
-        pause = _BACK_OFF
-        for attempt in range(1, _ATTEMPTS + 1):
+    async def _renew(self, stored: Token) -> Token:
+        request = renewal(self._application, self._identity, stored)
+        attempt, pause = 1, _BACK_OFF
+        while True:
             try:
                 return await undisturbed(partial(self._ask_and_keep, request, stored), within=_ANSWER_WITHIN)
             except ApiError as error:
@@ -269,24 +284,24 @@ class BearerCredentials:
                     if not isinstance(failure, ConsentRequiredError):
                         raise failure from error
                     again = await self._load()
-                    if again.refresh_token == spent:
+                    if again.refresh_token == stored.refresh_token:
                         raise failure from error
                     return self._adopt(again)  # a store whose lock excludes nobody: someone else was faster
             await anyio.sleep(pause * (1 + random.random()))  # noqa: S311 - spreads attempts, guards nothing
-            pause *= 2
-        raise AssertionError("the last attempt returns or raises")
+            attempt, pause = attempt + 1, pause * 2
 
     async def _ask_and_keep(self, request: Request, stored: Token) -> Token:
         answer = await self._fetch(request)
         token = read_token(answer.content, now=self._clock(), previous=stored, key=self._key)
-        self._unsaved = _Unsaved(spent=stored.refresh_token, token=token)
+        self._renewals.append(anyio.current_time())
+        self._unsaved = _Unsaved(spent=stored, token=token)
         return await self._keep(token)
 
     async def _make_up(self, unsaved: _Unsaved) -> Token:
         """Store what could not be stored when it came, unless somebody has logged in or out since."""
         async with self._store.lock(self._key):
             stored = await self._store.load(self._key)
-            if stored is not None and stored.refresh_token == unsaved.spent:
+            if stored is not None and stored.refresh_token == unsaved.spent.refresh_token:
                 return await undisturbed(partial(self._keep, unsaved.token), within=_ANSWER_WITHIN)
         self._unsaved = None
         return self._adopt(await self._load())

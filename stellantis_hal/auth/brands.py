@@ -9,7 +9,8 @@ import enum
 
 import attrs
 
-from stellantis_hal.auth.fields import field_value
+from stellantis_hal.auth.fields import is_sendable
+from stellantis_hal.errors import ConfigurationError
 
 __all__ = ["IDENTITY_URL", "Brand", "Identity"]
 
@@ -47,7 +48,10 @@ _BRANDS = {
 
 
 def _sendable(_: Identity, field: attrs.Attribute[str], value: str) -> None:
-    field_value(value, what=field.name)
+    if not is_sendable(value):
+        raise ConfigurationError(
+            f"the identity server's {field.name} must be visible ASCII without blanks or line breaks"
+        )
 
 
 def _without_slash(url: str) -> str:

@@ -6,18 +6,20 @@ Knows the order of the acts. Must not know how requests are sent, or how the red
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.brands import Identity
+from stellantis_hal.auth.clock import utc_now
 from stellantis_hal.auth.grants import Authorization, exchange, read_token, revocation
 from stellantis_hal.auth.refusals import translated
 from stellantis_hal.auth.stores import TokenStore
 from stellantis_hal.auth.token import Token
 from stellantis_hal.auth.undisturbed import undisturbed
-from stellantis_hal.errors import ApiError, AuthError, BadRequestError, NotHalError
+from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentRequiredError, NotHalError
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.fetch import Fetch, Request
 
@@ -30,10 +32,6 @@ PARTNER_URL = "https://api-cert.groupe-psa.com/connectedcar/v3"
 
 _WITHIN = 60.0
 """Seconds for exchanging a code or revoking a token, storing included."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Enrolment:
@@ -60,7 +58,7 @@ class Enrolment:
         *,
         fetch: Fetch,
         store: TokenStore | None = None,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._application = application
         self._identity = identity
@@ -130,7 +128,8 @@ class Enrolment:
             token = await store.load(key)
             if token is None:
                 return False
-            await self.revoke(token)
+            with suppress(ConsentRequiredError):  # it was dead already
+                await self.revoke(token)
             await store.save(key, None)
             return True
 
@@ -144,14 +143,13 @@ class Enrolment:
             NetworkError: it could not be reached.
             ApiError: it answered something else.
         """
-        secret = token.refresh_token or token.access_token
         try:
             try:
-                await self._fetch(revocation(self._application, self._identity, secret))
+                await self._fetch(revocation(self._application, self._identity, token))
             except BadRequestError as error:
                 if error.oauth_error != "invalid_request":
                     raise
-                await self._fetch(revocation(self._application, self._identity, secret, parameter="refresh_token"))
+                await self._fetch(revocation(self._application, self._identity, token, parameter="refresh_token"))
         except ApiError as error:
             raise translated(error, key=None) from error
 

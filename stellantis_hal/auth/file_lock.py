@@ -24,9 +24,8 @@ def try_acquire(path: Path) -> int | None:
 
     Raises:
         OSError: the file cannot be made or locked.
-        ImportError: this system has no such locks.
     """
-    import fcntl  # noqa: PLC0415 - POSIX only: the package must be importable elsewhere
+    import fcntl  # noqa: PLC0415 - POSIX only, and the package has to be importable elsewhere
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -34,7 +35,7 @@ T = TypeVar("T")
 _ASK_AGAIN = 0.05
 """Seconds between two looks at a lock that another has."""
 _WRITE_WITHIN = 10.0
-"""Seconds to wait for other processes that replace the file, which takes each of them some milliseconds."""
+"""Seconds to wait at most for other processes that replace the file, which takes each of them milliseconds."""
 
 
 class FileTokenStore:
@@ -47,11 +48,16 @@ class FileTokenStore:
         path: the file; its folder has to exist, and be writable by this user.
         allow_others: work with a file that others may read, or that belongs to another; what is written is 0600.
         lock_timeout: seconds to wait for an account's lock.
+
+    Raises:
+        TokenStoreError: this system has no POSIX locks.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], *, allow_others: bool = False, lock_timeout: float = LOCK_TIMEOUT
     ) -> None:
+        if sys.platform == "win32":
+            raise TokenStoreError("FileTokenStore needs POSIX file locks and rights: use another TokenStore here")
         self._path = Path(path)
         self._allow_others = allow_others
         self._lock_timeout = lock_timeout
@@ -119,10 +125,6 @@ class FileTokenStore:
             return act()
         except OSError as error:
             raise TokenStoreError(f"{self._path}: {error.strerror or error}", key=key) from error
-        except ImportError as error:
-            raise TokenStoreError(
-                "FileTokenStore needs POSIX file locks, which this system has not: use another TokenStore", key=key
-            ) from error
         except TokenStoreError as error:
             error.key = key
             raise
@@ -139,9 +141,12 @@ class FileTokenStore:
             if self._path.is_symlink():
                 raise TokenStoreError(f"{self._path} is a symbolic link: name the file that it points at") from None
             raise
-        with open(descriptor, "rb") as file:
+        try:
             self._check(os.fstat(descriptor))
-            return read_tokens(file.read(), place=str(self._path))
+            with open(descriptor, "rb", closefd=False) as file:
+                return read_tokens(file.read(), place=str(self._path))
+        finally:
+            os.close(descriptor)
 
     def _check(self, facts: os.stat_result) -> None:
         if not stat.S_ISREG(facts.st_mode):
@@ -158,10 +163,11 @@ class FileTokenStore:
 
     def _change(self, key: str, token: Token | None) -> None:
         lock = self._beside("lock")
-        until = time.monotonic() + _WRITE_WITHIN
+        within = min(_WRITE_WITHIN, self._lock_timeout)
+        until = time.monotonic() + within
         while (held := try_acquire(lock)) is None:
             if time.monotonic() >= until:
-                raise TokenStoreError(f"other processes kept replacing {self._path} for {_WRITE_WITHIN:g} s")
+                raise TokenStoreError(f"other processes kept replacing {self._path} for {within:g} s")
             time.sleep(_ASK_AGAIN / 5)
         try:
             tokens = self._read()

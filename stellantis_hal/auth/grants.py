@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -21,8 +22,7 @@ from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.brands import Identity
 from stellantis_hal.auth.token import Token, scopes_of
 from stellantis_hal.errors import AuthError, ConsentRequiredError
-from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.fetch import Headers, Request
 
 __all__ = ["Authorization", "Redirect", "exchange", "read_token", "renewal", "revocation"]
 
@@ -148,22 +148,26 @@ def exchange(application: Application, identity: Identity, authorization: Author
     return _post(application, identity.token_url, form)
 
 
-def renewal(application: Application, identity: Identity, refresh_token: str) -> Request:
-    """Ask for a new token; may be asked again when no answer came."""
-    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+def renewal(application: Application, identity: Identity, token: Token) -> Request:
+    """Ask for a new token by the refresh token of an old one; may be asked again when no answer came."""
+    form = {"grant_type": "refresh_token", "refresh_token": token.refresh_token or ""}
     return _post(application, _with_realm(identity.token_url, identity), form, repeatable=True)
 
 
-def revocation(application: Application, identity: Identity, token: str, *, parameter: str = "token") -> Request:
-    """Ask to revoke a token; a refresh token takes the access tokens made from it along.
+def revocation(application: Application, identity: Identity, token: Token, *, parameter: str = "token") -> Request:
+    """Ask to revoke a token: its refresh token where it has one, which takes the access tokens made from it along.
 
     Args:
         application: whose token it is.
         identity: who issued it.
-        token: the refresh token, or an access token.
+        token: what to revoke.
         parameter: the vendor's table calls it ``token`` (as RFC 7009 does), its example ``refresh_token``.
     """
-    return _post(application, _with_realm(identity.revocation_url, identity), {parameter: token})
+    return _post(
+        application,
+        _with_realm(identity.revocation_url, identity),
+        {parameter: token.refresh_token or token.access_token},
+    )
 
 
 def read_token(
@@ -182,8 +186,9 @@ def read_token(
         AuthError: there is no access token in it.
     """
     try:
-        body: Any = decode(content)
-    except ValueError:
+        # Not by the faster reader: it refuses an answer for one absurd number, and the refresh token would be lost.
+        body: Any = json.loads(content, parse_int=float)
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, Mapping):
         raise AuthError("the token endpoint answered something that is no token", key=key)
@@ -205,7 +210,8 @@ def _post(application: Application, url: str, form: Mapping[str, str], *, repeat
     else:
         headers["Authorization"] = basic
     content = urlencode(form).encode("ascii")
-    return Request(method="POST", url=url, headers=headers, content=content, repeatable=repeatable)
+    # Headers, and not a dict, for its repr tells names only.
+    return Request(method="POST", url=url, headers=Headers(headers), content=content, repeatable=repeatable)
 
 
 def _with_realm(url: str, identity: Identity) -> str:
@@ -214,12 +220,12 @@ def _with_realm(url: str, identity: Identity) -> str:
 
 def _expiry(expires_in: Any, now: datetime) -> datetime | None:
     """Read ``expires_in``; None where it is missing, zero, negative, absurd or no number."""
-    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float | str):
+    if not isinstance(expires_in, float | str):
         return None
     try:
         seconds = float(expires_in)
         return now + timedelta(seconds=seconds) if 0 < seconds <= _LONGEST_LIFE else None
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError):  # the latter: a wall clock at the end of time
         return None
 
 

@@ -65,7 +65,7 @@ class _Lock:
     __slots__ = ("lock", "users")
 
     def __init__(self) -> None:
-        self.lock = anyio.Lock()
+        self.lock = anyio.Semaphore(1, max_value=1)  # not a Lock: a task that asks twice waits for the bound, too
         self.users = 0
 
 

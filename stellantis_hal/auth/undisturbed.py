@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from stellantis_hal.errors import NetworkError, StellantisError
 
@@ -38,7 +39,11 @@ async def undisturbed(act: Callable[[], Awaitable[T]], *, within: float) -> T:
             with anyio.fail_after(within, shield=True):
                 values.append(await act())
         except TimeoutError:
-            errors.append(NetworkError(f"the identity server did not answer within {within:g} s", sent=True))
+            errors.append(
+                NetworkError(
+                    f"the identity server, or the token store after it, took longer than {within:g} s", sent=True
+                )
+            )
         except StellantisError as error:
             errors.append(error)
 
@@ -48,6 +53,7 @@ async def undisturbed(act: Callable[[], Awaitable[T]], *, within: float) -> T:
     except ExceptionGroup as group:
         foreign = group.exceptions[0]  # of a store or a Fetch that is not ours: one task, one exception
         raise foreign from foreign.__cause__
+    await anyio.lowlevel.checkpoint_if_cancelled()  # trio's group would end in silence
     if errors:
         raise errors[0]
     return values[0]

@@ -1,7 +1,7 @@
 """An identity server that is a function: it stands where the transport would."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -99,5 +99,5 @@ def token(*, expires_in: float | None = 3600, access: str = "access-0", refresh:
     return Token(access, refresh, expiry, ("data:trip",))
 
 
-def authorization(fields: Any) -> str:
+def authorization(fields: Mapping[str, str]) -> str:
     return fields["Authorization"]

@@ -1,0 +1,97 @@
+"""The application as a value, and the headers it becomes."""
+
+import base64
+import pickle
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.auth import Application, PartnerCredentials
+from stellantis_hal.errors import ConfigurationError
+from tests.auth.doubles import REFUSED
+
+
+def basic(value: str | None) -> str:
+    assert value is not None
+    scheme, _, encoded = value.partition(" ")
+    assert scheme == "Basic"
+    return base64.b64decode(encoded).decode()
+
+
+def test_secrets_and_the_certificate_are_hidden_in_repr() -> None:
+    shown = repr(Application("my-app", "s3cret", certificate=("cert.pem", "key.pem", "passw0rd")))
+    assert shown == "Application(client_id='my-app')"
+
+
+def test_a_certificate_may_be_a_context() -> None:
+    context = ssl.create_default_context()
+    assert Application("my-app", certificate=context).certificate is context
+
+
+def test_an_application_pickles() -> None:
+    application = Application("my-app", "s3cret", certificate=("cert.pem", "key.pem"))
+    assert pickle.loads(pickle.dumps(application)) == application
+
+
+def test_the_client_id_is_encoded_in_the_query() -> None:
+    assert Application("a&b=c").query == "client_id=a%26b%3Dc"
+
+
+@pytest.mark.parametrize("client_id", ["", "a b", "a\r\nX-Evil: 1", "é", "a\x00", None])
+def test_a_client_id_that_no_header_can_carry_is_refused(client_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="client_id"):
+        Application(client_id)
+
+
+def test_token_endpoints_get_id_and_secret_form_encoded() -> None:
+    assert basic(Application("my:app", "s3cret+%&:/=").oauth_basic()) == "my%3Aapp:s3cret%2B%25%26%3A%2F%3D"
+
+
+def test_a_blank_in_a_secret_is_form_encoded_as_a_plus() -> None:
+    assert basic(Application("my-app", "two words").oauth_basic()) == "my-app:two+words"
+
+
+def test_an_application_without_a_secret_has_no_header() -> None:
+    assert Application("my-app").oauth_basic() is None
+
+
+@given(st.text(min_size=1))
+def test_no_secret_can_break_out_of_its_header(secret: str) -> None:
+    try:
+        value = Application("my-app", secret).oauth_basic()
+    except UnicodeEncodeError:
+        return
+    assert value is not None
+    assert value.isascii()
+    assert value.isprintable()
+
+
+@pytest.mark.anyio
+async def test_a_partner_signs_in_with_id_and_secret_as_they_are() -> None:
+    credentials = PartnerCredentials(Application("my-app", "s3cret+%"))
+    assert basic((await credentials.headers())["Authorization"]) == "my-app:s3cret+%"
+    assert credentials.query == "client_id=my-app"
+
+
+@pytest.mark.anyio
+async def test_a_refused_partner_has_nothing_else_to_offer() -> None:
+    credentials = PartnerCredentials(Application("my-app", "s3cret"))
+    assert not await credentials.refused(REFUSED, await credentials.headers())
+
+
+def test_a_partner_needs_a_secret() -> None:
+    with pytest.raises(ConfigurationError, match="client_secret"):
+        PartnerCredentials(Application("my-app"))
+
+
+def test_a_partner_s_id_may_have_no_colon() -> None:
+    with pytest.raises(ConfigurationError, match="colon"):
+        PartnerCredentials(Application("my:app", "s3cret"))
+
+
+def test_a_partner_s_repr_hides_the_secret() -> None:
+    assert repr(PartnerCredentials(Application("my-app", "s3cret"))) == (
+        "PartnerCredentials(Application(client_id='my-app'))"
+    )

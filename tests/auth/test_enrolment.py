@@ -1,0 +1,224 @@
+"""Enrolling an account holder, and letting one go."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import anyio
+import pytest
+
+from stellantis_hal.auth import Enrolment, MemoryTokenStore, Scope, Token, TokenStore, capabilities
+from stellantis_hal.auth.grants import challenge
+from stellantis_hal.errors import (
+    ApiError,
+    AuthError,
+    BadRequestError,
+    ConfigurationError,
+    ConsentRequiredError,
+    NotHalError,
+    TokenStoreError,
+)
+from stellantis_hal.navigation.fetch import Answer, Request
+from tests.auth.doubles import APPLICATION, IDENTITY, NOON, answer, form_of, oauth_refusal
+
+pytestmark = pytest.mark.anyio
+
+BACK = "https://example.org/back"
+
+
+class Grants:
+    """An identity server that gives one code, once, and knows who asked for it."""
+
+    def __init__(self, *, body: dict[str, Any] | None = None) -> None:
+        self.challenge = ""
+        self.codes = {"code-1"}
+        self.revoked: list[dict[str, str]] = []
+        self.faults: list[Exception] = []
+        self.body = body or {"access_token": "a", "refresh_token": "r", "expires_in": 3600}
+
+    def consent(self, url: str) -> str:
+        query = parse_qs(urlsplit(url).query)
+        self.challenge = query["code_challenge"][0]
+        return f"{BACK}?code=code-1&state={query['state'][0]}"
+
+    async def __call__(self, request: Request, /) -> Answer:
+        await anyio.sleep(1)
+        if self.faults:
+            raise self.faults.pop(0)
+        form = form_of(request)
+        if request.url.partition("?")[0].endswith("/revoke"):
+            self.revoked.append(form)
+            return answer({})
+        if form["code"] not in self.codes or challenge(form["code_verifier"]) != self.challenge:
+            raise oauth_refusal("invalid_grant")
+        self.codes.remove(form["code"])
+        return answer(self.body)
+
+
+def enrolment(server: Grants, store: TokenStore | None = None) -> Enrolment:
+    return Enrolment(APPLICATION, IDENTITY, fetch=server, store=store, clock=lambda: NOON)
+
+
+async def test_a_consent_becomes_a_stored_token() -> None:
+    server, store = Grants(), MemoryTokenStore()
+    act = enrolment(server, store)
+    authorization = act.begin(redirect_uri=BACK, scope=[Scope.TRIP])
+    token = await act.complete(authorization, server.consent(authorization.url), key="alice")
+    assert (token.access_token, token.refresh_token, token.scope) == ("a", "r", ("data:trip",))
+    assert await store.load("alice") == token
+
+
+async def test_the_scopes_that_were_granted_are_kept() -> None:
+    server = Grants(body={"access_token": "a", "scope": "data:alert"})
+    act = enrolment(server)
+    authorization = act.begin(redirect_uri=BACK, scope=[Scope.TRIP, Scope.ALERT])
+    token = await act.complete(authorization, server.consent(authorization.url) + "&scope=data:trip")
+    assert token.scope == ("data:alert",)
+
+
+async def test_the_redirect_s_scopes_hold_where_the_answer_names_none() -> None:
+    server = Grants()
+    act = enrolment(server)
+    authorization = act.begin(redirect_uri=BACK, scope=[Scope.TRIP, Scope.ALERT])
+    token = await act.complete(authorization, server.consent(authorization.url) + "&scope=data:trip")
+    assert token.scope == ("data:trip",)
+
+
+async def test_a_replayed_or_expired_code_needs_a_new_consent() -> None:
+    server, store = Grants(), MemoryTokenStore()
+    act = enrolment(server, store)
+    authorization = act.begin(redirect_uri=BACK, scope="data:trip")
+    redirect = server.consent(authorization.url)
+    await act.complete(authorization, redirect, key="alice")
+    with pytest.raises(ConsentRequiredError) as caught:
+        await act.complete(authorization, redirect, key="alice")
+    assert caught.value.key == "alice"
+    assert await store.load("alice") is not None
+
+
+async def test_a_code_that_somebody_else_asked_for_is_worth_nothing() -> None:
+    server = Grants()
+    act = enrolment(server)
+    ours, theirs = (act.begin(redirect_uri=BACK, scope="data:trip", state="same") for _ in range(2))
+    with pytest.raises(ConsentRequiredError):
+        await act.complete(ours, server.consent(theirs.url))
+
+
+async def test_a_tampered_redirect_reaches_nobody() -> None:
+    server = Grants()
+    act = enrolment(server)
+    authorization = act.begin(redirect_uri=BACK, scope="data:trip")
+    with pytest.raises(AuthError, match="state"):
+        await act.complete(authorization, f"{BACK}?code=code-1&state=forged")
+    assert server.codes == {"code-1"}
+
+
+async def test_a_refused_application_is_a_configuration_error() -> None:
+    server = Grants()
+    server.faults = [oauth_refusal("invalid_client", 401)]
+    act = enrolment(server)
+    authorization = act.begin(redirect_uri=BACK, scope="data:trip")
+    with pytest.raises(ConfigurationError, match="invalid_client"):
+        await act.complete(authorization, server.consent(authorization.url))
+
+
+async def test_a_cancelled_exchange_is_stored_all_the_same() -> None:
+    server, store = Grants(), MemoryTokenStore()
+    act = enrolment(server, store)
+    authorization = act.begin(redirect_uri=BACK, scope="data:trip")
+    with anyio.move_on_after(0.5) as scope:
+        await act.complete(authorization, server.consent(authorization.url), key="alice")
+    assert scope.cancelled_caught
+    assert await store.load("alice") is not None
+
+
+# ------------------------------------------------------------------------------------------------- letting go
+
+
+async def test_letting_go_revokes_the_refresh_token_and_forgets_it() -> None:
+    server, store = Grants(), MemoryTokenStore()
+    await store.save("alice", Token("a", "r"))
+    assert await enrolment(server, store).withdraw("alice")
+    assert server.revoked == [{"token": "r"}]
+    assert await store.load("alice") is None
+
+
+async def test_letting_nobody_go_says_so() -> None:
+    server = Grants()
+    assert not await enrolment(server, MemoryTokenStore()).withdraw("alice")
+    assert server.revoked == []
+
+
+async def test_a_token_is_kept_until_it_is_revoked() -> None:
+    server, store = Grants(), MemoryTokenStore(Token("a", "r"))
+    server.faults = [BadRequestError("500", status=400, oauth_error="server_error")]
+    with pytest.raises(ApiError):
+        await enrolment(server, store).withdraw("alice")
+    assert await store.load("alice") is not None
+
+
+async def test_a_token_that_was_dead_already_is_forgotten() -> None:
+    server, store = Grants(), MemoryTokenStore(Token("a", "r"))
+    server.faults = [oauth_refusal("invalid_grant")]
+    assert await enrolment(server, store).withdraw("alice")
+    assert await store.load("alice") is None
+
+
+async def test_the_vendor_s_other_spelling_of_a_revocation_is_tried() -> None:
+    server = Grants()
+    server.faults = [oauth_refusal("invalid_request")]
+    await enrolment(server).revoke(Token("a", "r"))
+    assert server.revoked == [{"refresh_token": "r"}]
+
+
+async def test_a_revocation_that_the_application_may_not_ask_for_is_a_configuration_error() -> None:
+    server = Grants()
+    server.faults = [oauth_refusal("unauthorized_client")]
+    with pytest.raises(ConfigurationError):
+        await enrolment(server).revoke(Token("a", "r"))
+
+
+async def test_without_a_store_there_is_nothing_to_withdraw() -> None:
+    with pytest.raises(AuthError, match="store"):
+        await enrolment(Grants()).withdraw("alice")
+
+
+async def test_a_store_that_fails_is_told() -> None:
+    class Broken(MemoryTokenStore):
+        async def load(self, key: str) -> Token | None:
+            raise TokenStoreError("gone", key=key)
+
+    with pytest.raises(TokenStoreError, match="gone"):
+        await enrolment(Grants(), Broken()).withdraw("alice")
+
+
+# ------------------------------------------------------------------------------------------------- a car's abilities
+
+
+def api(given: Answer, seen: list[Request]) -> Callable[[Request], Any]:
+    async def fetch(request: Request, /) -> Answer:
+        seen.append(request)
+        return given
+
+    return fetch
+
+
+async def test_a_car_s_abilities_are_asked_for_by_its_vin() -> None:
+    seen: list[Request] = []
+    body = {"vin": "VF3ABCDE0FG123456", "_embedded": {"extension": {"onboardCapabilities": {}}}}
+    assert await capabilities(api(answer(body), seen), " VF3ABCDE0FG123456 ") == body
+    assert [request.url for request in seen] == [
+        "https://api-cert.groupe-psa.com/connectedcar/v3/vehicles/VF3ABCDE0FG123456?extension=onboardCapabilities"
+    ]
+
+
+async def test_a_vin_cannot_lead_elsewhere() -> None:
+    seen: list[Request] = []
+    await capabilities(api(answer({}), seen), "../fleets?x=", url="http://127.0.0.1:1/v3/")
+    assert seen[0].url == "http://127.0.0.1:1/v3/vehicles/..%2Ffleets%3Fx%3D?extension=onboardCapabilities"
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b""])
+async def test_an_answer_that_is_no_object_is_refused(content: bytes) -> None:
+    with pytest.raises(NotHalError):
+        await capabilities(api(answer(content), []), "VF3ABCDE0FG123456")
