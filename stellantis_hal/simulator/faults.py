@@ -119,7 +119,7 @@ class TooManyRequests(Fault):
             fields.append(("Retry-After", self.retry_after))
         if self.reset is not None:
             fields.append(("X-RateLimit-Reset", self.reset))
-        if self.remaining is not None:
+        if self.remaining is not None and not self.bare:
             fields += [(f"X-RateLimit-Remaining-{window}", str(self.remaining)) for window in (1, 2)]
         body = {"httpCode": "429", "httpMessage": "Too Many Requests", "moreInformation": "Rate Limit exceeded"}
         return json_reply(429, body, kind="fault").with_headers(*fields)

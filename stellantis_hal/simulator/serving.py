@@ -26,8 +26,8 @@ def server(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> tupl
 
     listening = socket.create_server((host, port), backlog=2048)
     simulator.served_at(f"http://{host}:{listening.getsockname()[1]}")
-    config = uvicorn.Config(
-        simulator.asgi, log_level="warning", access_log=False, date_header=False, server_header=False, lifespan="off"
+    config = uvicorn.Config(  # answers that break off are meant to: uvicorn's complaints are noise
+        simulator.asgi, log_level="critical", access_log=False, date_header=False, server_header=False, lifespan="off"
     )
     return uvicorn.Server(config), listening
 

@@ -71,6 +71,7 @@ class Vendor:
         self._seed = seed
         self._skew = timedelta(seconds=skew)
         self._requests = 0
+        self._answers = 0
         self._under_way = 0
         self._peak = 0
         self._kinds: Counter[str] = Counter()
@@ -80,22 +81,24 @@ class Vendor:
 
     def answer(self, call: Call, now: Moment, fault: Fault | None = None) -> Reply:
         """Answer a call, a fault included."""
+        self._answers += 1
         reply = self._reply(call, now, fault)
         skew = self._skew + timedelta(seconds=fault.seconds if isinstance(fault, Skewed) else 0.0)
         reply = reply.with_headers(
             ("Date", format_datetime((now.wall + skew).replace(microsecond=0), usegmt=True)),
-            ("X-Global-Transaction-ID", mark(self._seed, "transaction", self._requests, size=12)),
+            ("X-Global-Transaction-ID", mark(self._seed, "transaction", self._answers, size=12)),
         )
         self._kinds[reply.kind] += 1
         self._statuses[reply.status] += 1
         return reply
 
     def _reply(self, call: Call, now: Moment, fault: Fault | None) -> Reply:
-        if fault is not None and fault.before:
-            return self._faulty(fault, now)
+        stand_in = None if fault is None else fault.instead()
+        if fault is not None and fault.before and stand_in is not None:
+            return self._unseen(stand_in, fault, now)
         _, identity, address = call.path.partition("/am/oauth2/")
         if identity:
-            return (fault and fault.instead()) or self.identity.answer(call, address, now)
+            return stand_in or self.identity.answer(call, address, now)
         if call.value("client_id") != self._client_id:
             return _gateway(401, "Unauthorized", "Invalid client id or secret.")
         wait = self._books.admit(now.tick)
@@ -103,15 +106,15 @@ class Vendor:
         if wait:
             refusal = _gateway(429, "Too Many Requests", "Rate Limit exceeded")
             return refusal.with_headers(*fields, *self._books.refusal_fields(wait))
-        reply = (fault and fault.instead()) or self._resource(call, now, fault)
-        return (fault.spoil(reply) if fault else reply).with_headers(*fields)
+        reply = stand_in or self._resource(call, now, fault)
+        return (reply if fault is None else fault.spoil(reply)).with_headers(*fields)
 
-    def _faulty(self, fault: Fault, now: Moment) -> Reply:
-        reply = fault.instead() or Reply(status=503, kind="fault")
-        if isinstance(fault, TooManyRequests) and not fault.bare:
-            claimed = {name for name, _ in reply.headers}
-            reply = reply.with_headers(*(pair for pair in self._books.fields(now.tick) if pair[0] not in claimed))
-        return reply
+    def _unseen(self, reply: Reply, fault: Fault, now: Moment) -> Reply:
+        """Complete an answer that the books know nothing of with the counters it does not lie about."""
+        if isinstance(fault, TooManyRequests) and fault.bare:
+            return reply
+        claimed = {name for name, _ in reply.headers}
+        return reply.with_headers(*(field for field in self._books.fields(now.tick) if field[0] not in claimed))
 
     def _resource(self, call: Call, now: Moment, fault: Fault | None) -> Reply:
         realm = call.headers.get("x-introspect-realm")
