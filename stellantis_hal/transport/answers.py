@@ -145,6 +145,7 @@ def error_of(
         is_transient=status in _TRANSIENT
         or (status >= 500 and status not in _LASTING)
         or complaint.error in _TRANSIENT_WORDS,
+        oauth_error=complaint.error,
     )
     if isinstance(error, ForbiddenError) and scopes is not None:
         error.scopes = tuple(scopes(answer.url))

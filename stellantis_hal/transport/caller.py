@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -24,16 +23,16 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.hal.masking import mask_url
-from stellantis_hal.hal.uri import append_query, resolve
+from stellantis_hal.hal.uri import resolve
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.answers import Judge
-from stellantis_hal.transport.credentials import Credentials
+from stellantis_hal.transport.credentials import Credentials, anonymised, identified
 from stellantis_hal.transport.exchange import Exchange, Received
 from stellantis_hal.transport.hooks import AnswerRecord, Hooks, RetryRecord, WaitRecord
-from stellantis_hal.transport.limiter import Priority, RateLimiter
 from stellantis_hal.transport.quota import UNREADABLE, Quota
 from stellantis_hal.transport.retry import RetryPolicy, insist
+from stellantis_hal.transport.slots import Priority, RateLimiter
 
 __all__ = ["Caller", "Ways"]
 
@@ -217,12 +216,14 @@ class _Call:
         started = anyio.current_time()
         try:
             async with self._caller._limiter.slot(priority=self._caller._priority, max_wait=self._wait_left) as slot:
-                self._waited(anyio.current_time() - started, url)
+                admitted = anyio.current_time()
+                if admitted - started >= _NOTICEABLE:
+                    self._waited(admitted - started, url)
                 sent = await credentials.headers()
                 fields = self._fields(sent)
                 received = await self._caller._ways.exchange.send(
                     self._request.method,
-                    _with_query(url, credentials.query),
+                    identified(url, credentials.query),
                     fields,
                     self._request.content,
                     slot=slot,
@@ -230,7 +231,7 @@ class _Call:
                 )
         except BudgetExhaustedError as error:
             raise self._refused(error) from error
-        return self._answer(url, credentials.query, received), sent
+        return self._answer(url, credentials.query, received, admitted), sent
 
     def _refused(self, error: BudgetExhaustedError) -> StellantisError:
         """Give the 429 that cannot be waited for where there was one: the server said no, not our books."""
@@ -240,8 +241,6 @@ class _Call:
         return self._throttled
 
     def _waited(self, seconds: float, url: str) -> None:
-        if seconds < _NOTICEABLE:
-            return
         self._wait_left = max(0.0, self._wait_left - seconds)
         tell = self._caller._ways.hooks.on_wait
         if tell is not None:
@@ -257,12 +256,12 @@ class _Call:
 
     # ------------------------------------------------------------------------------------------- credentials
 
-    def _fields(self, credentials: Mapping[str, str]) -> list[tuple[str, str]]:
+    def _fields(self, credentials: Mapping[str, str]) -> dict[str, str]:
         fields = dict(self._caller._ways.fields)
         for given in (self._request.headers, credentials):
             for name, value in given.items():
                 fields[name.lower()] = value
-        return list(fields.items())
+        return fields
 
     async def _by_flow(self, url: str, auth: httpx.Auth) -> tuple[Answer, Mapping[str, str]]:
         """Let one of httpx's authentication flows send what it wants, each request by the same gates."""
@@ -277,9 +276,11 @@ class _Call:
                 started = anyio.current_time()
                 try:
                     async with caller._limiter.slot(priority=caller._priority, max_wait=self._wait_left) as slot:
-                        self._waited(anyio.current_time() - started, target)
+                        admitted = anyio.current_time()
+                        if admitted - started >= _NOTICEABLE:
+                            self._waited(admitted - started, target)
                         received = await caller._ways.exchange.send(
-                            wanted.method, target, wanted.headers.multi_items(), wanted.content, slot=slot, shown=url
+                            wanted.method, target, dict(wanted.headers.items()), wanted.content, slot=slot, shown=url
                         )
                 except BudgetExhaustedError as error:
                     raise self._refused(error) from error
@@ -288,27 +289,27 @@ class _Call:
                 try:
                     wanted = await flow.asend(response)
                 except StopAsyncIteration:
-                    return self._answer(url, "", received), {}
+                    return self._answer(url, "", received, admitted), {}
         finally:
             await flow.aclose()
 
     # ------------------------------------------------------------------------------------------- the answer
 
-    def _answer(self, url: str, query: str, received: Received) -> Answer:
+    def _answer(self, url: str, query: str, received: Received, admitted: float) -> Answer:
         ways = self._caller._ways
         if received.quota is not None:
             ways.noted(received.quota)
         if ways.hooks.on_answer is not None or _logger.isEnabledFor(logging.DEBUG):
-            self._report(url, received)
+            self._report(url, received, anyio.current_time() - admitted)
         return Answer(
-            url=_without_query(url, query),
+            url=anonymised(url, query),
             status=received.status,
             headers=received.headers,
             content=received.content,
             received_at=ways.clock(),
         )
 
-    def _report(self, url: str, received: Received) -> None:
+    def _report(self, url: str, received: Received, seconds: float) -> None:
         masked, quota = mask_url(url), received.quota
         _logger.debug(
             "#%d %s %s: %d in %.3f s, attempt %d, quota left %s today, %s this second",
@@ -316,7 +317,7 @@ class _Call:
             self._request.method,
             masked,
             received.status,
-            received.seconds,
+            seconds,
             self._attempt,
             None if quota is None else quota.day.remaining,
             None if quota is None else quota.burst.remaining,
@@ -329,7 +330,7 @@ class _Call:
                     method=self._request.method,
                     url=masked,
                     status=received.status,
-                    seconds=received.seconds,
+                    seconds=seconds,
                     attempt=self._attempt,
                     quota=quota,
                 )
@@ -338,22 +339,3 @@ class _Call:
 
 # Fields that no longer describe the body once it is decompressed and whole.
 _HOP_FIELDS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-
-
-def _with_query(url: str, text: str) -> str:
-    """Add what identifies the application, as text, unless the address names it already."""
-    if not text:
-        return url
-    query = url.partition("#")[0].partition("?")[2]
-    if query:
-        names = {pair.partition("=")[0] for pair in query.split("&")}
-        text = "&".join(pair for pair in text.split("&") if pair.partition("=")[0] not in names)
-    return append_query(url, text)
-
-
-def _without_query(url: str, text: str) -> str:
-    """Take away what identifies the application, where a redirect has echoed it."""
-    for pair in filter(None, text.split("&")):
-        if pair in url:
-            url = re.sub(rf"(\?|&){re.escape(pair)}(?=&|#|$)(&(?=.)|)", lambda match: match[1] if match[2] else "", url)
-    return url

@@ -5,12 +5,14 @@ Knows when credentials are asked for. Must not know what kinds there are: :mod:`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.fetch import Answer
 
-__all__ = ["Anonymous", "Credentials"]
+__all__ = ["Anonymous", "Credentials", "anonymised", "identified"]
 
 
 class Credentials(Protocol):
@@ -56,3 +58,22 @@ class Anonymous:
     async def refused(self, answer: Answer, sent: Mapping[str, str], /) -> bool:
         """Know no better."""
         return False
+
+
+def identified(url: str, text: str) -> str:
+    """Add what identifies the application, as text, unless the address names it already."""
+    if not text:
+        return url
+    query = url.partition("#")[0].partition("?")[2]
+    if query:
+        names = {pair.partition("=")[0] for pair in query.split("&")}
+        text = "&".join(pair for pair in text.split("&") if pair.partition("=")[0] not in names)
+    return append_query(url, text)
+
+
+def anonymised(url: str, text: str) -> str:
+    """Take away what identifies the application, where a redirect has echoed it."""
+    for pair in filter(None, text.split("&")):
+        if pair in url:
+            url = re.sub(rf"(\?|&){re.escape(pair)}(?=&|#|$)(&(?=.)|)", lambda match: match[1] if match[2] else "", url)
+    return url

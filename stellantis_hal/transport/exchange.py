@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import anyio
@@ -20,9 +20,10 @@ from stellantis_hal.hal.masking import mask_url
 from stellantis_hal.navigation.fetch import Headers
 from stellantis_hal.transport.body import BodyTooLarge, UnknownCoding, read_body
 from stellantis_hal.transport.border import is_foreign, translated
-from stellantis_hal.transport.limiter import Slot
-from stellantis_hal.transport.network import make_transport
+from stellantis_hal.transport.network import make_wire
 from stellantis_hal.transport.quota import Quota
+from stellantis_hal.transport.slots import Slot
+from stellantis_hal.transport.wire import HttpxWire, Opened, Wire
 
 __all__ = ["Exchange", "Received", "Timeouts"]
 
@@ -57,7 +58,6 @@ class Received(NamedTuple):
     headers: Headers
     content: bytes
     quota: Quota | None
-    seconds: float
 
 
 class Exchange:
@@ -82,19 +82,13 @@ class Exchange:
         timeouts: Timeouts,
         max_body: int,
     ) -> None:
-        self._transport = transport
+        spans = attrs.asdict(timeouts)
+        self._wire: Wire | None = None if transport is None else HttpxWire(transport, spans)
         self._owned = transport is None
         self._context = context
         self._connections = connections
         self._timeouts = timeouts
-        self._extensions = {
-            "timeout": {
-                "connect": timeouts.connect,
-                "read": timeouts.read,
-                "write": timeouts.write,
-                "pool": timeouts.pool,
-            }
-        }
+        self._spans: dict[str, float] = spans
         self._max_body = max_body
         self._gate: anyio.Semaphore | None = None
         self._closed = False
@@ -103,7 +97,7 @@ class Exchange:
         self,
         method: str,
         url: str,
-        fields: list[tuple[str, str]],
+        fields: dict[str, str],
         content: bytes | None,
         *,
         slot: Slot,
@@ -114,7 +108,7 @@ class Exchange:
         Args:
             method: of the request.
             url: to be sent, credentials included.
-            fields: of the header.
+            fields: of the header, by lower-case name.
             content: the body.
             slot: is told when the request goes out and when the answer's headers are there.
             shown: the URL without credentials, for errors.
@@ -131,9 +125,11 @@ class Exchange:
         except anyio.WouldBlock:
             await self._queue(gate, shown)
         try:
-            started = anyio.current_time()
-            with anyio.CancelScope(deadline=started + self._timeouts.total):
-                return await self._exchanged(method, url, fields, content, slot=slot, shown=shown, started=started)
+            wire = self._wire or self._reach(shown)
+            if wire.bounded:
+                return await self._exchanged(wire, method, url, fields, content, slot=slot, shown=shown)
+            with anyio.CancelScope(deadline=anyio.current_time() + self._timeouts.total):
+                return await self._exchanged(wire, method, url, fields, content, slot=slot, shown=shown)
             raise NetworkError(
                 f"{mask_url(shown)}: no complete answer within {self._timeouts.total:g} s", url=shown, sent=True
             )
@@ -152,39 +148,32 @@ class Exchange:
 
     async def _exchanged(
         self,
+        wire: Wire,
         method: str,
         url: str,
-        fields: list[tuple[str, str]],
+        fields: dict[str, str],
         content: bytes | None,
         *,
         slot: Slot,
         shown: str,
-        started: float,
     ) -> Received:
-        answering = False
-        response: httpx.Response | None = None
+        opened: Opened | None = None
         try:
-            transport = self._reach(shown)
-            request = httpx.Request(method, url, headers=fields, content=content, extensions=self._extensions)
             slot.sent()
-            response = await transport.handle_async_request(request)
-            answering = True
-            headers = Headers(
-                [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw]
-            )
+            opened = await wire.open(method, url, fields, content)
+            headers = Headers(opened.fields)
             quota = Quota.from_headers(headers)
             slot.answered(quota)
-            stream = response.stream
-            body = await read_body(_asynchronous(stream), headers.get("content-encoding", ""), limit=self._max_body)
-            await response.aclose()
+            body = await read_body(opened.stream, headers.get("content-encoding", ""), limit=self._max_body)
+            await opened.aclose()
         except BaseException as error:
-            if response is not None:
-                await _close(response)
-            ours = self._ours(error, shown, answering=answering)
+            if opened is not None:
+                await _close(opened)
+            ours = self._ours(error, shown, answering=opened is not None)
             if ours is None:
                 raise
             raise ours from error
-        return Received(response.status_code, headers, body, quota, anyio.current_time() - started)
+        return Received(opened.status, headers, body, quota)
 
     def _ours(self, error: BaseException, shown: str, *, answering: bool) -> NetworkError | None:
         if isinstance(error, BodyTooLarge):
@@ -204,33 +193,26 @@ class Exchange:
             return None
         return translated(error, shown, answering=answering)
 
-    def _reach(self, shown: str) -> httpx.AsyncBaseTransport:
+    def _reach(self, shown: str) -> Wire:
         if self._closed:
             raise NetworkError(f"{mask_url(shown)}: the session is closed, open a new one", url=shown)
-        if self._transport is None:
-            self._transport = make_transport(self._context(), connections=self._connections)
-        return self._transport
+        self._wire = make_wire(self._context(), connections=self._connections, timeouts=self._spans)
+        return self._wire
 
     async def aclose(self) -> None:
         """Close the transport if it is ours; nothing can be sent afterwards."""
         self._closed = True
-        if self._owned and self._transport is not None:
-            transport, self._transport = self._transport, None
+        wire, self._wire = self._wire, None
+        if self._owned and wire is not None:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
-                await transport.aclose()
+                await wire.aclose()
 
 
-def _asynchronous(stream: object) -> AsyncIterable[bytes]:
-    if isinstance(stream, httpx.AsyncByteStream):
-        return stream
-    raise TypeError(f"a transport for httpx's asynchronous client answers with asynchronous streams, not {stream!r}")
-
-
-async def _close(response: httpx.Response) -> None:
+async def _close(opened: Opened) -> None:
     """Close an answer that will not be read, even where the task is cancelled: its connection must not be lost."""
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
         try:
-            await response.aclose()
+            await opened.aclose()
         except Exception as error:
             if not is_foreign(error):
                 raise

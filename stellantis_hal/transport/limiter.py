@@ -11,103 +11,23 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
-from typing import Literal, Protocol
 
 import anyio
-import attrs
+import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError, NetworkError
 from stellantis_hal.transport.books import Books, BookStore
 from stellantis_hal.transport.limits import RateLimits
-from stellantis_hal.transport.quota import LONGEST_PAUSE, Quota
+from stellantis_hal.transport.quota import LONGEST_PAUSE, Quota, utc_now
+from stellantis_hal.transport.slots import LimiterStatistics, Priority, RateLimiter, Slot
 
 __all__ = ["LimiterStatistics", "Priority", "RateLimiter", "Slot", "TokenBucketLimiter", "utc_now"]
-
-Priority = Literal["interactive", "background"]
 
 _logger = logging.getLogger("stellantis_hal")
 _INSTANT = 0.001
 _SAVE_BOUND = 10.0
-
-
-def utc_now() -> datetime:
-    """Give the wall clock's time, aware, in UTC."""
-    return datetime.now(UTC)
-
-
-@attrs.frozen(kw_only=True)
-class LimiterStatistics:
-    """What a limiter did so far, and how it stands.
-
-    Attributes:
-        granted: slots given out, without those given back.
-        given_back: slots left before anything was sent.
-        refused: slots refused because the wait would have been too long.
-        waited: slots that were waited for.
-        seconds_waited: the sum of those waits.
-        waiting: tasks in the queue now.
-        in_flight: slots out now.
-        pauses: how often everybody was paused.
-        paused_for: seconds until the present pause ends; 0 where there is none.
-        free_this_second: tokens of the burst window to be had now; None without such a window.
-        free_today: tokens of the day window to be had now; None likewise.
-        smallest_round_trip: in seconds; None before the first answer.
-    """
-
-    granted: int
-    given_back: int
-    refused: int
-    waited: int
-    seconds_waited: float
-    waiting: int
-    in_flight: int
-    pauses: int
-    paused_for: float
-    free_this_second: int | None
-    free_today: int | None
-    smallest_round_trip: float | None
-
-
-class Slot(Protocol):
-    """The right to send one request."""
-
-    def sent(self) -> None:
-        """Say that the request goes out now: from here on its token is spent."""
-        ...
-
-    def answered(self, quota: Quota | None = None) -> None:
-        """Say that the answer's headers are here, and what they tell about the subscription."""
-        ...
-
-
-class RateLimiter(Protocol):
-    """What stands between tasks and a subscription; another process-wide or distributed one can take its place.
-
-    A slot left before ``sent()`` gives its token back, and so does one left by a
-    :class:`~stellantis_hal.errors.NetworkError` that says ``sent=False``. Cancelled after ``sent()`` it counts.
-    """
-
-    def slot(
-        self, *, priority: Priority = "interactive", max_wait: float = 60.0
-    ) -> AbstractAsyncContextManager[Slot, None]:
-        """Wait for the right to send one request.
-
-        Raises:
-            BudgetExhaustedError: on entering, at once, where the wait would be longer than ``max_wait`` seconds or
-                than the anyio deadline in force.
-        """
-        ...
-
-    def pause(self, seconds: float) -> None:
-        """Let nobody send for so many seconds; whoever cannot wait that long is refused at once."""
-        ...
-
-    @property
-    def statistics(self) -> LimiterStatistics:
-        """What happened so far, as a frozen value."""
-        ...
 
 
 class _Ticket:
@@ -200,7 +120,7 @@ class TokenBucketLimiter:
     def statistics(self) -> LimiterStatistics:
         """What happened so far, and how it stands."""
         books = self._books
-        now = self._settle()
+        now, _ = self._settle()
         burst, day = books.burst.available(), books.day.available()
         return LimiterStatistics(
             granted=self._granted,
@@ -235,29 +155,30 @@ class TokenBucketLimiter:
 
     # ------------------------------------------------------------------------------------------- for slots
 
-    def _settle(self) -> float:
-        now = anyio.current_time()
-        self._books.settle(now, self._clock().timestamp())
-        return now
+    def _settle(self) -> tuple[float, float]:
+        now, wall = anyio.current_time(), self._clock().timestamp()
+        self._books.settle(now, wall)
+        return now, wall
 
     def _try(self, background: bool) -> int:
         """Take a token without waiting; -1 where somebody is before us or there is none."""
         if self._interactive or (background and self._background):
             return -1
-        minute = self._books.take(self._settle(), background=background)
+        now, _ = self._settle()
+        minute = self._books.take(now, background=background)
         if minute >= 0:
             self._granted += 1
         return minute
 
     async def _wait(self, background: bool, max_wait: float) -> int:
-        now = self._settle()
-        wall = self._clock().timestamp()
+        now, wall = self._settle()
         ahead = len(self._interactive) + (len(self._background) if background else 0)
         instant = self._books.estimate(now, wall, ahead=ahead, background=background)
         latest = min(now + max_wait, anyio.current_effective_deadline())
         ticket = _Ticket(background, latest)
         if instant > latest:
             self._refused += 1
+            await anyio.lowlevel.checkpoint()  # whoever asks again at once must not starve all others
             raise _exhausted(instant - now, latest - now)
         line = self._background if background else self._interactive
         line[ticket] = None
@@ -281,20 +202,19 @@ class TokenBucketLimiter:
         self._granted -= 1
         self._given_back += 1
         self._books.give_back(minute)
-        self._rouse(self._settle())
+        self._rouse(*self._settle())
 
     def _answered(self, minute: int, sent_at: float, returned_at_sending: int, quota: Quota | None) -> None:
-        now = self._settle()
+        now, wall = self._settle()
         self._books.answered(now, minute, now - sent_at)
         if quota is not None:
-            wall = self._clock().timestamp()
             self._books.correct(now, wall, quota, returned_at_sending=returned_at_sending)
-        self._rouse(now)
+        self._rouse(now, wall)
 
     def _given_up(self, minute: int) -> None:
-        now = self._settle()
+        now, wall = self._settle()
         self._books.answered(now, minute, None)
-        self._rouse(now)
+        self._rouse(now, wall)
 
     # ------------------------------------------------------------------------------------------- the queue
 
@@ -304,12 +224,12 @@ class TokenBucketLimiter:
             if self._keeper is None:
                 self._keeper = ticket
                 try:
-                    with anyio.CancelScope(deadline=self._next(self._settle())) as self._alarm:
+                    with anyio.CancelScope(deadline=self._next(*self._settle())) as self._alarm:
                         await ticket.event.wait()
                 finally:
                     self._keeper = self._alarm = None
                 if not ticket.settled:
-                    self._dispatch(self._settle())
+                    self._dispatch(*self._settle())
             else:
                 await ticket.event.wait()
                 if not ticket.settled:  # appointed to keep the time
@@ -323,15 +243,15 @@ class TokenBucketLimiter:
                     next(reversed(line)).event.set()
                     return
 
-    def _rouse(self, now: float) -> None:
+    def _rouse(self, now: float, wall: float) -> None:
         """Serve whom a change serves, and see that the timer is early enough for the next."""
         if self._interactive or self._background:
-            self._dispatch(now)
+            self._dispatch(now, wall)
             if self._alarm is not None:
-                instant = self._next(now)
+                instant = self._next(now, wall)
                 self._alarm.deadline = min(self._alarm.deadline, instant)
 
-    def _dispatch(self, now: float) -> None:
+    def _dispatch(self, now: float, wall: float) -> None:
         """Give out what there is, first come, first served; refuse those whose time is over. Settle first."""
         for line, background in ((self._interactive, False), (self._background, True)):
             while line and (minute := self._books.take(now, background=background)) >= 0:
@@ -345,7 +265,7 @@ class TokenBucketLimiter:
         while latest and (latest[0].settled or latest[0].latest <= now):
             ticket = heapq.heappop(latest)
             if not ticket.settled and (ticket in self._interactive or ticket in self._background):
-                self._refuse(ticket, max(0.0, self._next(now) - now))
+                self._refuse(ticket, max(0.0, self._next(now, wall) - now))
 
     def _refuse(self, ticket: _Ticket, wait: float) -> None:
         (self._background if ticket.background else self._interactive).pop(ticket, None)
@@ -353,9 +273,8 @@ class TokenBucketLimiter:
         ticket.error = _exhausted(wait, None)
         ticket.event.set()
 
-    def _next(self, now: float) -> float:
+    def _next(self, now: float, wall: float) -> float:
         """Tell when something may change by time alone. Settle first."""
-        wall = self._clock().timestamp()
         instant = math.inf
         if self._interactive or self._background:
             instant = self._books.instant(now, wall, background=not self._interactive)
@@ -385,11 +304,11 @@ class TokenBucketLimiter:
                 content = await self._store.load()
             except OSError as error:
                 _logger.warning("the limiter's books could not be read: %s", error)
-            now = self._settle()
+            now, wall = self._settle()
             self._saved_at = now
             if content is not None:
                 try:
-                    self._books.load(content, now, self._clock().timestamp())
+                    self._books.load(content, now, wall)
                 except ValueError as error:
                     _logger.warning("the limiter's books could not be understood, starting anew: %s", error)
 
@@ -440,8 +359,9 @@ class _BookedSlot:
                 self._limiter._give_back(minute)
             else:
                 self._limiter._given_up(minute)
-        if error is None and self._limiter._must_save(anyio.current_time()):
-            await self._limiter.save()
+        limiter = self._limiter
+        if limiter._saved_at is not None and error is None and limiter._must_save(anyio.current_time()):
+            await limiter.save()
 
 
 def _exhausted(wait: float, allowed: float | None) -> BudgetExhaustedError:

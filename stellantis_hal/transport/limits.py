@@ -5,16 +5,18 @@ Knows two numbers. Must not count anything.
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 __all__ = ["RateLimits"]
 
 
-def _positive(limits: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
+def _positive(limits: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is None:
         return
-    if not isinstance(value, int):
-        raise TypeError(f"{attribute.name} has to be an int, not {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} has to be an int or None, not {value!r}")
     if value < 1:
         raise ValueError(f"{attribute.name} has to be at least 1, not {value}")
 

@@ -24,10 +24,11 @@ from stellantis_hal.transport.caller import Caller, Ways
 from stellantis_hal.transport.credentials import Anonymous, Credentials
 from stellantis_hal.transport.exchange import Exchange, Timeouts
 from stellantis_hal.transport.hooks import Hooks
-from stellantis_hal.transport.limiter import Priority, RateLimiter, TokenBucketLimiter, utc_now
+from stellantis_hal.transport.limiter import TokenBucketLimiter
 from stellantis_hal.transport.limits import RateLimits
-from stellantis_hal.transport.quota import Quota
+from stellantis_hal.transport.quota import Quota, utc_now
 from stellantis_hal.transport.retry import RetryPolicy
+from stellantis_hal.transport.slots import Priority, RateLimiter
 from stellantis_hal.transport.tls import Tls
 
 __all__ = ["MAX_BODY", "Session"]
