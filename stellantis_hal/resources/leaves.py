@@ -6,7 +6,7 @@ A reader raises ValueError with a reason that quotes nothing, or Sentinel where 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from math import isfinite
 from typing import Any, Final
@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 NO_TEMPERATURE: Final = 215.0
+_MANY: Final = 10**9  # seconds, well within a timedelta
 UNSET_TIMES: Final = frozenset({"PT34H7M", "PT34H07M"})
 
 
@@ -56,12 +57,14 @@ class Leaf:
         read: gives the Python value, or raises ValueError.
         write: gives the JSON value of what ``read`` gave.
         exact: the type that passes as it is, without a call; None where there is none.
+        members: values that stand for one thing each, and what they stand for.
         attempt: reads and records by itself, for values that can be read in part.
     """
 
     read: Callable[[Any], Any]
     write: Callable[[Any], Any]
     exact: type | None = None
+    members: Mapping[str, Any] | None = None
     attempt: Attempt | None = None
 
 
@@ -149,6 +152,8 @@ def _duration(value: Any) -> timedelta:
 
 
 def _seconds(value: Any) -> timedelta:
+    if value.__class__ is int and -_MANY < value < _MANY:
+        return timedelta(0, value)
     try:
         return timedelta(seconds=_number(value))
     except OverflowError:
@@ -212,4 +217,4 @@ def member_of(enumeration: type[OpenEnum]) -> Leaf:
             raise ValueError("not a string")
         return known.get(value) or enumeration(value)
 
-    return Leaf(read, str)
+    return Leaf(read, str, members=known)

@@ -94,16 +94,15 @@ def _derived(kind: type) -> Plan:
     known = {"_links", "_embedded"}
     containers: dict[str, set[str]] = {}
     for path in (*(path for field in fields for path in field.paths), *constants):
+        known.add(path[0])
         if len(path) > 1 and path[0] != "_embedded":
             containers.setdefault(path[0], set()).add(path[1])
-        else:
-            known.add(path[0])
     return Plan(
         kind=kind,
         fields=fields,
         constants=constants,
         known=frozenset(known),
-        containers={key: frozenset(inner) for key, inner in containers.items() if key not in known},
+        containers={key: frozenset(inner) for key, inner in containers.items()},
     )
 
 

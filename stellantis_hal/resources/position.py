@@ -38,6 +38,13 @@ class FixStatus(OpenEnum):
 
 
 def _read_coordinates(value: Any, step: str, found: list[Found]) -> tuple[float, ...] | None:
+    if value.__class__ is list and 2 <= len(value) <= 3:
+        for number in value:
+            if number.__class__ is not float or number - number != 0.0:
+                break
+        else:
+            if any(value):
+                return tuple(value)
     if not isinstance(value, list):
         note(found, step, value, "not an array")
         return None

@@ -9,7 +9,7 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import cattrs
@@ -30,6 +30,7 @@ __all__ = ["Reader", "make_converter", "read"]
 P = TypeVar("P", bound=Part)
 R = TypeVar("R", bound=Resource)
 
+_set = object.__setattr__  # for frozen values that are not yet handed out
 _log = logging.getLogger("stellantis_hal")
 
 
@@ -56,7 +57,7 @@ def read(body: Mapping[str, Any], kind: type[P], *, path: str = "$", strict: boo
 
 def _report(part: Part, found: list[Found], path: str, *, strict: bool) -> None:
     problems = as_problems(path, found)
-    object.__setattr__(part, "problems", problems)  # frozen, but not yet handed out
+    _set(part, "problems", problems)
     refused = [problem for problem in problems if not problem.is_sentinel]
     if strict and refused:
         raise StructureError(
@@ -116,6 +117,9 @@ class Reader:
         Raises:
             StructureError: in strict mode, naming all paths.
         """
-        value = read(resource.document.body, kind, strict=self.strict)
-        object.__setattr__(value, "_source", Source(resource.compact(), self))  # frozen, but not yet handed out
+        found: list[Found] = []
+        value: R = reader_of(kind)(_plain(resource.document.body), found)
+        if found:
+            _report(value, found, "$", strict=self.strict)
+        _set(value, "_source", Source(resource.compact(), self))
         return value
