@@ -49,10 +49,14 @@ def read(body: Mapping[str, Any], kind: type[P], *, path: str = "$", strict: boo
         StructureError: in strict mode, naming all paths; sentinels are no reason.
     """
     found: list[Found] = []
-    part = cast("P", reader_of(kind)(body if type(body) is dict else dict(body), found))
+    part: P = reader_of(kind)(_plain(body), found)
     if found:
         _report(part, found, path, strict=strict)
     return part
+
+
+def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
+    return body if type(body) is dict else dict(body)
 
 
 def _report(part: Part, found: list[Found], path: str, *, strict: bool) -> None:
