@@ -4,7 +4,7 @@ Knows OAuth2, tokens and where they are kept. Must not know how requests are sen
 objects a program deals with.
 """
 
-from stellantis_hal.auth.application import Application, Certificate
+from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.bearer import BearerCredentials
 from stellantis_hal.auth.brands import IDENTITY_URL, Brand, Identity
 from stellantis_hal.auth.enrolment import PARTNER_URL, Enrolment, capabilities
@@ -22,7 +22,6 @@ __all__ = [
     "Authorization",
     "BearerCredentials",
     "Brand",
-    "Certificate",
     "Enrolment",
     "FileTokenStore",
     "Identity",

@@ -7,8 +7,6 @@ accounts or addresses.
 from __future__ import annotations
 
 import base64
-import os
-import ssl
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -16,12 +14,9 @@ import attrs
 
 from stellantis_hal.auth.fields import is_sendable
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.transport.tls import Certificate
 
-__all__ = ["Application", "Certificate"]
-
-_Path = str | os.PathLike[str]
-Certificate = tuple[_Path, _Path] | tuple[_Path, _Path, str] | ssl.SSLContext
-"""Paths of a certificate and its key, with the key's password where it has one; or a context with the chain loaded."""
+__all__ = ["Application"]
 
 
 def _client_id(_: Any, __: Any, value: str) -> None:

@@ -25,10 +25,9 @@ import attrs
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.brands import Identity
-from stellantis_hal.auth.clock import utc_now
 from stellantis_hal.auth.fields import is_sendable
 from stellantis_hal.auth.grants import read_token, renewal
-from stellantis_hal.auth.refusals import is_passing, translated
+from stellantis_hal.auth.refusals import is_final, translated
 from stellantis_hal.auth.stores import TokenStore
 from stellantis_hal.auth.token import Token
 from stellantis_hal.auth.undisturbed import undisturbed
@@ -42,6 +41,7 @@ from stellantis_hal.errors import (
     StellantisError,
     TokenStoreError,
 )
+from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
 from stellantis_hal.navigation.flight import Flight
 
@@ -54,6 +54,8 @@ _EARLY = 60.0
 _EARLY_SHARE = 0.1
 """Of a token just obtained, the share of its life that counts as its end: a short life is used for most of it."""
 _ATTEMPTS = 4
+_ATTEMPTS_WITHIN = 45.0
+"""Seconds after which no further attempt is begun."""
 _BACK_OFF = 1.0
 """Seconds before the second attempt at a renewal that met a passing fault; doubled before each further one."""
 _ANSWER_WITHIN = 30.0
@@ -274,12 +276,12 @@ class BearerCredentials:
 
     async def _renew(self, stored: Token) -> Token:
         request = renewal(self._application, self._identity, stored)
-        attempt, pause = 1, _BACK_OFF
+        attempt, pause, until = 1, _BACK_OFF, anyio.current_time() + _ATTEMPTS_WITHIN
         while True:
             try:
                 return await undisturbed(partial(self._ask_and_keep, request, stored), within=_ANSWER_WITHIN)
             except ApiError as error:
-                if not is_passing(error) or attempt == _ATTEMPTS:
+                if is_final(error) or attempt == _ATTEMPTS or anyio.current_time() >= until:
                     failure = translated(error, key=self._key)
                     if not isinstance(failure, ConsentRequiredError):
                         raise failure from error
@@ -287,6 +289,9 @@ class BearerCredentials:
                     if again.refresh_token == stored.refresh_token:
                         raise failure from error
                     return self._adopt(again)  # a store whose lock excludes nobody: someone else was faster
+            except NetworkError:
+                if attempt == _ATTEMPTS or anyio.current_time() >= until:
+                    raise
             await anyio.sleep(pause * (1 + random.random()))  # noqa: S311 - spreads attempts, guards nothing
             attempt, pause = attempt + 1, pause * 2
 

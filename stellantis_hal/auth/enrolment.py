@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.brands import Identity
-from stellantis_hal.auth.clock import utc_now
 from stellantis_hal.auth.grants import Authorization, exchange, read_token, revocation
 from stellantis_hal.auth.refusals import translated
 from stellantis_hal.auth.stores import TokenStore
@@ -21,6 +20,7 @@ from stellantis_hal.auth.token import Token
 from stellantis_hal.auth.undisturbed import undisturbed
 from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentRequiredError, NotHalError
 from stellantis_hal.hal.json import decode
+from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.navigation.fetch import Fetch, Request
 
 __all__ = ["PARTNER_URL", "Enrolment", "capabilities"]

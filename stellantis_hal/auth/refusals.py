@@ -9,21 +9,23 @@ from stellantis_hal.errors import (
     ApiError,
     ConfigurationError,
     ConsentRequiredError,
+    QuotaError,
     StellantisError,
     UnauthorizedError,
 )
 
-__all__ = ["is_passing", "translated"]
+__all__ = ["is_final", "translated"]
 
 _PASSING = frozenset({"server_error", "temporarily_unavailable"})
+"""Faults of the server's own, whatever the status: ``server_error`` comes with 400 too."""
 _OF_THE_APPLICATION = frozenset(
     {"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "redirect_uri_mismatch"}
 )
 
 
-def is_passing(error: ApiError) -> bool:
-    """Tell whether asking again may help, whatever the status: ``server_error`` comes with 400 too."""
-    return error.oauth_error in _PASSING
+def is_final(error: ApiError) -> bool:
+    """Tell whether asking again is of no use: not for faults of the server's own, and not yet where it says when."""
+    return isinstance(error, QuotaError) or not (error.is_transient or error.oauth_error in _PASSING)
 
 
 def translated(error: ApiError, *, key: str | None) -> StellantisError:
