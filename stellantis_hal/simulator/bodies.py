@@ -298,9 +298,6 @@ class Bodies:
     def collision(self, collision: Collision) -> dict[str, Any]:
         """Word an accident."""
         here = self.vehicle_url(collision.vehicle)
-        links: dict[str, Any] = {"self": link(f"{here}/collisions/{collision.id}"), "vehicle": link(here)}
-        if collision.trip is not None:
-            links["trip"] = link(self.trip_url(collision.vehicle, collision.trip))
         return {
             "id": collision.id,
             "createdAt": spell(collision.at),
@@ -308,7 +305,11 @@ class Bodies:
             "tippedOver": collision.tipped_over,
             "pedestrian": collision.pedestrian,
             "details": [{"side": side, "severity": severity} for side, severity in collision.sides],
-            "_links": links,
+            "_links": {
+                "self": link(f"{here}/collisions/{collision.id}"),
+                "vehicle": link(here),
+                "trip": link(self.trip_url(collision.vehicle, collision.trip)),
+            },
         }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
@@ -26,10 +26,6 @@ class Moment:
 
     tick: float
     wall: datetime
-
-    def after(self, seconds: float) -> Moment:
-        """Give the moment so many seconds later."""
-        return Moment(self.tick + seconds, self.wall + timedelta(seconds=seconds))
 
 
 @attrs.frozen(kw_only=True)

@@ -250,4 +250,4 @@ class Collision:
     tipped_over: bool
     pedestrian: bool
     sides: tuple[tuple[str, str], ...]
-    trip: str | None
+    trip: str

@@ -38,7 +38,8 @@ class Reader:
         """Read what must be there."""
         response = await self.get(place)
         assert response.status_code == 200, response.text
-        return response.json()
+        body: dict[str, Any] = response.json()
+        return body
 
     async def ids(self, place: str, name: str) -> list[str]:
         """Walk a collection by its next links, and list the ids met."""

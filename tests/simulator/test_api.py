@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stellantis_hal.simulator import SCOPES, Manners, Simulator, World
+from stellantis_hal.simulator import SCOPES, Manners, Simulator, Subscription, World
 from stellantis_hal.simulator.exchange import spell
 from tests.simulator.reader import Reader, a_car
 
@@ -183,6 +183,18 @@ async def test_a_trip_is_worded_in_the_vendors_units(reader: Reader, car: str) -
     assert body["stoppedAt"] == spell(trip.stopped_at)
     assert sum(segment["distance"] for segment in body["segments"]) == pytest.approx(trip.distance)
     assert set(body["_links"]) == {"self", "vehicle", "waypoints", "alerts", "collisions"}
+
+
+@pytest.mark.parametrize(
+    ("motorization", "propulsions"),
+    [("Electric", ["Electric"]), ("Thermic", ["Thermal"]), ("Hybrid", ["Thermal", "Electric"])],
+)
+async def test_a_trip_has_the_segments_of_its_motorization(motorization: str, propulsions: list[str]) -> None:
+    reader = Reader(Simulator(World(seed=1, vehicles=30, trips=900)))
+    vehicle = next(car for car in reader.simulator.world.vehicles if car.motorization == motorization)
+    trip = (await reader.body(f"/user/vehicles/{vehicle.id}/trips"))["_embedded"]["trips"][0]
+    assert [segment["propulsion"] for segment in trip["segments"]] == propulsions
+    assert [energy["type"] for energy in trip["startEnergies"]] == list(vehicle.energies)
 
 
 async def test_a_page_of_60_trips_weighs_what_the_vendors_do(reader: Reader, car: str) -> None:
@@ -443,8 +455,6 @@ async def test_every_answer_carries_a_transaction_id_of_its_own(reader: Reader) 
 
 
 async def test_beyond_the_burst_limit_the_gateway_says_when_to_come_back() -> None:
-    from stellantis_hal.simulator import Subscription
-
     reader = Reader(simulated(rate_limits=Subscription(per_second=2, per_day=50)))
     answers = [await reader.get("/user") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]

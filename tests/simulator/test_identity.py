@@ -36,7 +36,7 @@ def consent(reader: Reader, **changes: str) -> dict[str, str]:
 
 
 async def redirected(reader: Reader, **changes: str) -> dict[str, str]:
-    response = await reader.ask("authorize", **consent(reader, **changes))
+    response = await reader.ask("authorize", None, **consent(reader, **changes))
     assert response.status_code == 302, response.text
     location = response.headers["Location"]
     assert location.startswith(BACK)
@@ -98,11 +98,11 @@ async def test_an_improper_request_redirects_with_an_error(reader: Reader, chang
 
 @pytest.mark.parametrize("changes", [{"client_id": "other"}, {"redirect_uri": ""}, {"login_hint": "nobody"}])
 async def test_what_cannot_be_redirected_is_a_400(reader: Reader, changes: dict[str, str]) -> None:
-    assert (await reader.ask("authorize", **consent(reader, **changes))).status_code == 400
+    assert (await reader.ask("authorize", None, **consent(reader, **changes))).status_code == 400
 
 
 async def test_a_redirect_address_without_query_gets_one(reader: Reader) -> None:
-    response = await reader.ask("authorize", **consent(reader, redirect_uri="mymap://back"))
+    response = await reader.ask("authorize", None, **consent(reader, redirect_uri="mymap://back"))
     assert response.headers["Location"].startswith("mymap://back?code=")
 
 

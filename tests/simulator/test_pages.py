@@ -1,5 +1,7 @@
 """How collections are cut into pages."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ SECRET = b"secret"
 PLACE = "https://host/things"
 
 
-def page_of(total: int, query: str, *, by_range: bool = False) -> dict[str, object]:
+def page_of(total: int, query: str, *, by_range: bool = False) -> dict[str, Any]:
     call = Call(method="GET", path="/things", query=query)
     page = cut(call, total, SECRET)
     items = list(range(total))[page.first : page.end]
@@ -24,8 +26,8 @@ def walk(total: int, query: str, *, rel: str = "next", by_range: bool = False) -
     found: list[list[int]] = []
     while True:
         body = page_of(total, query, by_range=by_range)
-        found.append(body["_embedded"]["things"])  # type: ignore[index]  # the body is what was just worded
-        links: dict[str, dict[str, str]] = body["_links"]  # type: ignore[assignment]  # likewise
+        found.append(body["_embedded"]["things"])
+        links: dict[str, dict[str, str]] = body["_links"]
         if rel not in links:
             return found
         query = links[rel]["href"].partition("?")[2]
@@ -44,7 +46,7 @@ def test_next_leads_through_everything_once(total: int, size: int, by_range: boo
 @given(totals, sizes, st.booleans())
 def test_prev_leads_back_from_the_last_page_to_the_first(total: int, size: int, by_range: bool) -> None:
     first = page_of(total, f"pageSize={size}", by_range=by_range)
-    last = first["_links"]["last"]["href"].partition("?")[2]  # type: ignore[index]  # the body is what was just worded
+    last = first["_links"]["last"]["href"].partition("?")[2]
     pages = walk(total, last, rel="prev", by_range=by_range)
     assert [item for page in reversed(pages) for item in page] == list(range(total))
 
@@ -68,23 +70,23 @@ def test_pages_are_counted_from_one() -> None:
 
 def test_links_keep_filters_as_they_were_sent_and_drop_the_client_id() -> None:
     query = "states=Nominal&timestamps=2024-01-01T00:00:00%2B01:00/&client_id=me&pageSize=2"
-    href = page_of(9, query)["_links"]["next"]["href"]  # type: ignore[index]  # the body is what was just worded
+    href = page_of(9, query)["_links"]["next"]["href"]
     kept = "states=Nominal&timestamps=2024-01-01T00:00:00%2B01:00/&pageSize=2"
     assert href.startswith(f"{PLACE}?{kept}&pageToken=")
 
 
 def test_older_back_ends_name_pages_by_range() -> None:
     links = page_of(9, "states=Nominal&pageSize=4", by_range=True)["_links"]
-    assert links["next"]["href"] == f"{PLACE}?states=Nominal&pageSize=4&indexRange=4-7"  # type: ignore[index]  # likewise
+    assert links["next"]["href"] == f"{PLACE}?states=Nominal&pageSize=4&indexRange=4-7"
 
 
 def test_a_page_named_by_range_alone_needs_no_other_query() -> None:
     links = page_of(99, "", by_range=True)["_links"]
-    assert links["next"]["href"] == f"{PLACE}?indexRange=60-119"  # type: ignore[index]  # the body is what was worded
+    assert links["next"]["href"] == f"{PLACE}?indexRange=60-119"
 
 
 def token_query() -> str:
-    href = page_of(9, "pageSize=2")["_links"]["next"]["href"]  # type: ignore[index]  # the body is what was worded
+    href: str = page_of(9, "pageSize=2")["_links"]["next"]["href"]
     return href.partition("?")[2]
 
 
