@@ -21,6 +21,7 @@ from stellantis_hal.resources.parts import Part
 from stellantis_hal.resources.problems import Found, Problem, as_problems
 from stellantis_hal.resources.resource import Resource
 from stellantis_hal.resources.source import Source
+from stellantis_hal.resources.thin import without_document
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -107,7 +108,8 @@ class Reader:
 
     Attributes:
         strict: whether a body in which anything cannot be read is refused.
-        keep_document: whether values keep a way to the bytes they were read from.
+        keep_document: whether values keep a way to the bytes they were read from; if not, their links are all that
+            is left of them.
         clock: the wall clock.
     """
 
@@ -125,5 +127,6 @@ class Reader:
         value: R = reader_of(kind)(_plain(resource.document.body), found)
         if found:
             _report(value, found, "$", strict=self.strict)
-        _set(value, "_source", Source(resource.compact(), self))
+        kept = resource.compact() if self.keep_document else without_document(resource)
+        _set(value, "_source", Source(kept, self))
         return value
