@@ -41,6 +41,7 @@ from stellantis_hal.errors import (
     StellantisError,
     TokenStoreError,
 )
+from stellantis_hal.hal.masking import mask_text
 from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
 from stellantis_hal.navigation.flight import Flight
@@ -152,7 +153,9 @@ class BearerCredentials:
                 token = self._token
                 if token is None or self._has_expired(token):
                     raise
-                _log.warning("account %r: token not renewed yet, the old one still serves (%s)", self._key, error)
+                _log.warning(
+                    "account %s: token not renewed yet, the old one still serves (%s)", mask_text(self._key), error
+                )
         return self._fields(token)
 
     async def refused(self, answer: Answer, sent: Mapping[str, str], /) -> bool:
