@@ -11,25 +11,19 @@ import attrs
 
 from stellantis_hal.resources.adas import Adas
 from stellantis_hal.resources.alarm import AlarmState
-from stellantis_hal.resources.blocks import (
-    Doors,
+from stellantis_hal.resources.energy import Energy, EnergyType, Occurrence
+from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.equipment import Doors, Environment, Lighting, Privacy, Safety, Service, StarterBattery
+from stellantis_hal.resources.motion import (
     DrivingBehavior,
     Engine,
-    Environment,
     Ignition,
     IgnitionType,
     Kinetic,
-    Lighting,
     Odometer,
     Powertrain,
-    Privacy,
-    Safety,
-    Service,
-    StarterBattery,
     Transmission,
 )
-from stellantis_hal.resources.energy import Energy, EnergyType, Occurrence
-from stellantis_hal.resources.enumerations import OpenEnum
 from stellantis_hal.resources.parts import Part
 from stellantis_hal.resources.plan import names
 from stellantis_hal.resources.position import Position

@@ -11,24 +11,26 @@ import attrs
 
 from stellantis_hal.resources.adas import Adas
 from stellantis_hal.resources.alarm import AlarmState
-from stellantis_hal.resources.blocks import (
+from stellantis_hal.resources.energy import Energy
+from stellantis_hal.resources.equipment import (
     Doors,
-    DrivingBehavior,
-    Engine,
     Environment,
-    Ignition,
-    Kinetic,
     Lighting,
-    Odometer,
-    Powertrain,
     Privacy,
     Safety,
     StarterBattery,
-    Transmission,
     WipingBlades,
 )
-from stellantis_hal.resources.energy import Energy
 from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.motion import (
+    DrivingBehavior,
+    Engine,
+    Ignition,
+    Kinetic,
+    Odometer,
+    Powertrain,
+    Transmission,
+)
 from stellantis_hal.resources.parts import Part
 from stellantis_hal.resources.plan import names
 from stellantis_hal.resources.position import Position

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,6 +18,7 @@ from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.history import history, latest
 from stellantis_hal.resources.intervals import TimeRange
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.parts import Part
@@ -124,10 +126,8 @@ class Vehicle(Resource):
         """
         source = self._bound()
         resource = await one_resource(source, "status")
-        if resource is None:
-            return None
-        wrapped = resource.embedded("Status")
-        return source.reader.read(wrapped[0] if wrapped else resource, Status)
+        found = None if resource is None else latest(resource)
+        return None if found is None else source.reader.read(found, Status)
 
     async def maintenance(self) -> Maintenance | None:
         """Read when the next maintenance is due; None where there are no data yet.
@@ -155,9 +155,10 @@ class Vehicle(Resource):
 
     # --------------------------------------------------------------------------------------------- collections
 
-    def status_history(self, *, page_size: int | None = None) -> Paginator[Status]:
-        """Walk what was known of it before; only some answers have more than the latest."""
-        return many(self._bound(), "status", Status, embedded="Status", page_size=page_size)
+    def status_history(self) -> Paginator[Status]:
+        """Walk every status that the API gives: those it keeps, or the latest alone."""
+        source = self._bound()
+        return history(source.resource.follow("status")).map(partial(source.reader.read, kind=Status))
 
     def trips(
         self,

@@ -1,4 +1,4 @@
-"""What a status and a telemetry say of the vehicle's parts: doors, engines, lights, belts, gears.
+"""What the vehicle is equipped with, and what is around it: doors, lights, belts, wipers, air.
 
 Knows their members and units. Must not know where they are put together.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 import attrs
 
 from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.leaves import MILEAGE, TEMPERATURE
+from stellantis_hal.resources.leaves import TEMPERATURE
 from stellantis_hal.resources.parts import Part
 from stellantis_hal.resources.plan import names
 
@@ -22,69 +22,25 @@ __all__ = [
     "DoorOpening",
     "DoorState",
     "Doors",
-    "DrivingBehavior",
-    "DrivingMode",
     "ECallTriggering",
-    "Engine",
-    "EngineAir",
-    "EngineExtension",
-    "EngineLiquid",
-    "EngineOil",
-    "EngineThermic",
-    "EngineType",
     "Environment",
-    "Gearbox",
-    "GearboxMode",
-    "Ignition",
-    "IgnitionType",
-    "Kinetic",
     "Light",
     "LightDirection",
     "LightPosition",
     "LightStatus",
     "Lighting",
     "Luminosity",
-    "Odometer",
     "Opening",
-    "Powertrain",
-    "PowertrainStatus",
     "Privacy",
     "PrivacyState",
-    "Ratio",
     "Safety",
     "Seat",
     "Service",
     "ServiceKind",
     "StarterBattery",
-    "Transmission",
     "WipingBlades",
     "WipingSpeed",
 ]
-
-
-class IgnitionType(OpenEnum):
-    """Where the ignition stands."""
-
-    STOP = "Stop"
-    START_UP = "StartUp"
-    START = "Start"
-
-
-class PowertrainStatus(OpenEnum):
-    """Whether what drives the vehicle runs."""
-
-    NOT_RUNNING = "NotRunning"
-    STARTING = "Starting"
-    RUNNING = "Running"
-    STOPPING = "Stopping"
-    STOPPED = "Stopped"
-
-
-class EngineType(OpenEnum):
-    """What kind of engine it is."""
-
-    THERMIC = "Thermic"
-    ELECTRIC = "Electric"
 
 
 class LightDirection(OpenEnum):
@@ -106,41 +62,6 @@ class LightStatus(OpenEnum):
 
     OFF = "Off"
     ON = "On"
-
-
-class DrivingMode(OpenEnum):
-    """The mode that the driver selected."""
-
-    NORMAL = "Normal"
-    SPORT = "Sport"
-    COMFORT = "Comfort"
-    ECO = "Eco"
-    SAND = "Sand"
-    MUD = "Mud"
-    SNOW = "Snow"
-    ZEV = "ZEV"
-    HYBRID = "Hybrid"
-    ZEV_ECO = "ZEVEco"
-    HYBRID_ECO = "HybridEco"
-    ECO_PLUS = "EcoPlus"
-    E_AWD = "eAWD"
-    FOUR_AWD = "4AWD"
-    REINFORCED_LOAD = "ReinforcedLoad"
-
-
-class Ratio(OpenEnum):
-    """The gear that is in."""
-
-    RATIO_1 = "Ratio1"
-    RATIO_2 = "Ratio2"
-    RATIO_3 = "Ratio3"
-    RATIO_4 = "Ratio4"
-    RATIO_5 = "Ratio5"
-    RATIO_6 = "Ratio6"
-    RATIO_7 = "Ratio7"
-    RATIO_8 = "Ratio8"
-    NEUTRAL = "Neutral"
-    REVERSE = "Reverse"
 
 
 class PrivacyState(OpenEnum):
@@ -224,94 +145,6 @@ class DoorState(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Ignition(Part):
-    """Where the ignition stands, and since when."""
-
-    type: IgnitionType | None = None
-    created_at: datetime | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Powertrain(Part):
-    """Whether what drives the vehicle runs, and since when."""
-
-    status: PowertrainStatus | None = None
-    created_at: datetime | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineLiquid(Part):
-    """A liquid in an engine.
-
-    Attributes:
-        level: percent.
-        temperature: degrees Celsius.
-    """
-
-    level: float | None = None
-    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineAir(Part):
-    """The air that an engine takes in.
-
-    Attributes:
-        temperature: degrees Celsius.
-    """
-
-    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineOil(Part):
-    """An engine's oil, in older bodies.
-
-    Attributes:
-        temperature: degrees Celsius.
-    """
-
-    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineThermic(Part):
-    """What a combustion engine runs with."""
-
-    coolant: EngineLiquid | None = None
-    oil: EngineLiquid | None = None
-    air: EngineAir | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineExtension(Part):
-    """What is known of an engine beyond its type."""
-
-    thermic: EngineThermic | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Engine(Part):
-    """One engine.
-
-    Attributes:
-        type: combustion or electric.
-        speed: revolutions per minute, by the values seen; the vendor names no unit.
-        gmp_status: whether it runs, in older bodies.
-        oil: in older bodies; ``extension.thermic.oil`` is the newer.
-        extension: what a combustion engine runs with.
-        created_at: when this was measured.
-    """
-
-    type: EngineType | None = None
-    speed: float | None = None
-    gmp_status: PowertrainStatus | None = None
-    oil: EngineOil | None = None
-    extension: EngineExtension | None = None
-    created_at: datetime | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
 class Light(Part):
     """One light."""
 
@@ -327,57 +160,6 @@ class Lighting(Part):
     turn: tuple[Light, ...] = ()
     fog: tuple[Light, ...] = ()
     created_at: datetime | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Kinetic(Part):
-    """How the vehicle moves.
-
-    Attributes:
-        acceleration: m/s².
-        speed: km/h.
-        moving: whether it moves.
-        created_at: when this was measured.
-    """
-
-    acceleration: float | None = None
-    speed: float | None = None
-    moving: bool | None = None
-    created_at: datetime | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class DrivingBehavior(Part):
-    """The mode that the driver selected, and when."""
-
-    mode: DrivingMode | None = None
-    created_at: datetime | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class GearboxMode(Part):
-    """The gearbox's modes, each on or off."""
-
-    automatic: bool | None = None
-    sport: bool | None = None
-    snow: bool | None = None
-    sequential: bool | None = None
-    semi_manual: bool | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Gearbox(Part):
-    """The gearbox: its modes, and the gear that is in."""
-
-    mode: GearboxMode | None = None
-    ratio: Ratio | None = None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Transmission(Part):
-    """What lies between engine and wheels."""
-
-    gearbox: Gearbox | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -469,19 +251,6 @@ class Doors(Part):
         """Whether any is open; None where nothing is said."""
         states = [opening.state for opening in self.openings if opening.state is not None]
         return any(state == DoorState.OPEN for state in states) if states else None
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class Odometer(Part):
-    """The odometer.
-
-    Attributes:
-        mileage: kilometres; None for 0.0, which stands for unknown.
-        created_at: when this was measured.
-    """
-
-    mileage: float | None = attrs.field(default=None, metadata=names("mileage", leaf=MILEAGE))
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -1,0 +1,61 @@
+"""A status, as the two kinds of back ends answer it: itself, or wrapped in a collection of one per page.
+
+Knows how to tell one from the other. Must not know what a status holds.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.navigation.content import Content
+from stellantis_hal.navigation.follow import Follow
+from stellantis_hal.navigation.hop import Params, copies
+from stellantis_hal.navigation.paginator import Paginator
+from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.walks import Course
+from stellantis_hal.resources.verbs import is_absent
+
+__all__ = ["STATUS", "history", "latest"]
+
+STATUS = "Status"
+_COLLECTION = frozenset({"total", "currentPage", "totalPage"})
+
+
+def _is_collection(page: HalResource) -> bool:
+    return bool(copies(page.document, STATUS)) or not _COLLECTION.isdisjoint(page.state)
+
+
+def latest(page: HalResource) -> HalResource | None:
+    """Find the status in an answer; None in a collection that is empty."""
+    if not _is_collection(page):
+        return page
+    return next(iter(page.embedded(STATUS)), None)
+
+
+def history(follow: Follow[HalResource]) -> Paginator[HalResource]:
+    """Walk every status behind a link, be it one alone."""
+    return Paginator(Course(source=_Wrapping(follow), rel=STATUS, absent=is_absent), lambda status: status)
+
+
+class _Wrapping:
+    """A step to a collection; a status that comes alone is shown as a collection of one."""
+
+    def __init__(self, follow: Follow[HalResource]) -> None:
+        self._follow = follow
+
+    async def reopened(self) -> HalResource:
+        page = await self._follow.reopened()
+        return page if _is_collection(page) else _wrapped(page)
+
+    async def locate(self, params: Params) -> str:
+        return await self._follow.locate(params)
+
+    async def visit(self, url: str) -> HalResource:
+        return await self._follow.visit(url)
+
+
+def _wrapped(status: HalResource) -> HalResource:
+    document = HalDocument({"total": 1, "_embedded": {STATUS: [status.document.body]}})
+    snapshot = attrs.evolve(status._snapshot, content=Content.of(document))
+    return HalResource(snapshot, document, status._binding)
