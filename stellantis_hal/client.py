@@ -347,7 +347,7 @@ class _Vehicles:
 
     async def _step(self) -> Follow[HalResource]:
         root = await self._account.root()
-        rel = "vehicles" if root.can("vehicles") or not root.can("vehicle") else "vehicle"
+        rel = "vehicle" if "vehicle" in root.links and "vehicles" not in root.links else "vehicles"
         return root.follow(rel, params=self._params, embedded="never")
 
     async def reopened(self) -> HalResource:

@@ -1,0 +1,211 @@
+"""What the clients put together, and the face that the package shows."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+import stellantis_hal
+from stellantis_hal import (
+    Application,
+    Brand,
+    HalClient,
+    MemoryTokenStore,
+    NotFoundError,
+    Rel,
+    ServerError,
+    StellantisClient,
+    Timeouts,
+    Token,
+    UntrustedOriginError,
+)
+from stellantis_hal.client import API_URL, CERTIFICATE_API_URL
+from stellantis_hal.navigation import HalResource
+from stellantis_hal.simulator import Simulator
+from tests.client.simulated import ONCE, account_of, application_of, client_of, token_of, world
+
+FACE = Path(stellantis_hal.__file__)
+
+
+class Recorder(httpx.AsyncBaseTransport):
+    """A server with one document, that notes what it was asked."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.requests: list[httpx.Request] = []
+        self.status = status
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        links = {"self": {"href": "/api"}, "order": {"href": "orders/1"}, "elsewhere": {"href": "https://other.test/"}}
+        return httpx.Response(self.status, json={"name": "root", "_links": links})
+
+
+class Order:
+    """A typed value of some other API."""
+
+    def __init__(self, resource: HalResource, kind: type[object]) -> None:
+        self.name = resource["name"]
+        self.kind = kind
+
+
+@pytest.mark.anyio
+async def test_the_hal_client_walks_any_api_from_its_entry() -> None:
+    recorder = Recorder()
+    async with HalClient("https://api.test/v1/", transport=recorder, auth=httpx.BasicAuth("me", "secret")) as hal:
+        assert (await hal.root())["name"] == "root"
+        assert (await hal.follow("order")).url == "https://api.test/v1/orders/1"
+        assert (await hal.get("https://api.test/direct")).status == 200
+        assert hal.resume((await hal.root()).dump())["name"] == "root"
+    assert all(request.headers["authorization"].startswith("Basic ") for request in recorder.requests)
+
+
+@pytest.mark.anyio
+async def test_the_hal_client_sends_nothing_to_hosts_that_were_not_named() -> None:
+    recorder = Recorder()
+    async with HalClient("https://api.test/", transport=recorder) as hal:
+        with pytest.raises(UntrustedOriginError):
+            await hal.follow("elsewhere")
+    async with HalClient("https://api.test/", transport=recorder, trusted_origins=["https://other.test"]) as hal:
+        assert (await hal.follow("elsewhere")).url == "https://other.test/"
+    assert [request.url.host for request in recorder.requests] == ["api.test", "api.test", "other.test"]
+
+
+@pytest.mark.anyio
+async def test_the_hal_client_makes_typed_values_by_a_function_of_ones_own() -> None:
+    async with HalClient("https://api.test/", transport=Recorder(), structure=Order) as hal:
+        assert (await hal.follow(Rel("order", Order))).name == "root"
+    async with HalClient("https://api.test/", transport=Recorder()) as hal:
+        with pytest.raises(TypeError, match="structure="):
+            await hal.follow(Rel("order", Order))
+
+
+@pytest.mark.anyio
+async def test_a_timeout_in_seconds_bounds_the_silence_of_a_server() -> None:
+    recorder = Recorder()
+    async with HalClient("https://api.test/", transport=recorder, timeout=7) as hal:
+        await hal.root()
+    async with HalClient("https://api.test/", transport=recorder, timeout=Timeouts(read=8)) as hal:
+        await hal.root()
+    assert [request.extensions["timeout"]["read"] for request in recorder.requests] == [7, 8]
+
+
+@pytest.mark.anyio
+async def test_the_entry_resource_is_asked_for_again_after_a_failure() -> None:
+    recorder = Recorder(status=500)
+    async with HalClient("https://api.test/", transport=recorder, retry=ONCE) as hal:
+        with pytest.raises(ServerError):
+            await hal.root()
+        recorder.status = 200
+        assert (await hal.root())["name"] == "root"
+
+
+@pytest.mark.anyio
+async def test_the_host_goes_with_the_certificate() -> None:
+    asked: list[str] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url.copy_with(query=None)))
+        return httpx.Response(404, json={"code": 40400})
+
+    for certificate in (None, ("cert.pem", "key.pem")):
+        application = Application("my-client-id", certificate=certificate)
+        async with StellantisClient(application, transport=httpx.MockTransport(note)) as client:
+            with pytest.raises(NotFoundError):
+                await client.account(Token("t"), brand=Brand.DS).root()
+    assert asked == [f"{API_URL}/user", f"{CERTIFICATE_API_URL}/user"]
+
+
+@pytest.mark.anyio
+async def test_an_account_is_enrolled_and_then_walked() -> None:
+    simulator = Simulator(world())
+    store = MemoryTokenStore()
+    holder = simulator.world.accounts[0]
+    brand = next(brand for brand in Brand if brand.domain == holder.domain)
+    async with client_of(simulator) as client:
+        enrolment = client.enrolment(brand=brand, store=store)
+        consent = enrolment.begin(redirect_uri="https://example.org/back", scope=["data:trip", "data:position"])
+        page = await simulator.transport().handle_async_request(
+            httpx.Request("GET", f"{consent.url}&login_hint={holder.key}")
+        )
+        await enrolment.complete(consent, page.headers["location"], key="alice")
+        account = client.account(store, brand=brand, key="alice")
+        assert await account.vehicles().first() is not None
+    assert list(await store.keys()) == ["alice"]
+
+
+@pytest.mark.anyio
+async def test_a_token_that_expires_in_mid_walk_is_renewed_and_nothing_is_lost() -> None:
+    simulator = Simulator(world(trips=200))
+    store = MemoryTokenStore()
+    holder = simulator.world.accounts[0]
+    await store.save("alice", token_of(simulator.token_for(holder)))
+    brand = next(brand for brand in Brand if brand.domain == holder.domain)
+    async with client_of(simulator) as client:
+        vehicle = await client.account(store, brand=brand, key="alice").vehicles().first()
+        assert vehicle is not None
+        ids: list[str | None] = []
+        async for trip in vehicle.trips(page_size=20):
+            ids.append(trip.id)
+            if len(ids) % 50 == 0:
+                simulator.expire_tokens()
+    assert ids == list(simulator.world.trip_ids(vehicle.id or ""))
+    assert simulator.statistics.renewals >= 3
+
+
+def test_the_addresses_of_a_client_are_checked_when_it_is_made() -> None:
+    with pytest.raises(ValueError, match="no http or https address"):
+        StellantisClient(Application("my-client-id"), base_url="ftp://files.test")
+
+
+@pytest.mark.anyio
+async def test_the_representation_of_an_account_names_its_key_and_no_secret() -> None:
+    simulator = Simulator(world())
+    async with client_of(simulator) as client:
+        account = account_of(client, simulator)
+        assert repr(account) == f"<Account {account.key!r} interactive>"
+    assert "simulated-secret" not in repr(application_of(simulator))
+
+
+# ------------------------------------------------------------------------------------------------- the face
+
+
+def test_every_name_of_the_face_is_there_and_comes_from_where_the_face_says() -> None:
+    for name in stellantis_hal.__all__:
+        assert getattr(stellantis_hal, name) is not None
+    assert dir(stellantis_hal) == sorted(stellantis_hal.__all__)
+
+
+def test_what_type_checkers_see_is_what_is_loaded() -> None:
+    tree = ast.parse(FACE.read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+    }
+    assert sorted([*seen, "__version__"]) == sorted(stellantis_hal.__all__)
+    for name, home in seen.items():
+        assert getattr(importlib.import_module(home), name) is getattr(stellantis_hal, name)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Unknown'"):
+        stellantis_hal.Unknown  # noqa: B018 - the access is the test
+
+
+def test_the_face_loads_no_library() -> None:
+    libraries = ("httpx", "attrs", "cattrs", "anyio", "tenacity", "ssl", "asyncio", "click", "uvicorn")
+    code = f"import sys, stellantis_hal; print([name for name in {libraries} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    changelog = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
+    newest = next(line for line in changelog.splitlines() if line.startswith("## ["))
+    assert newest.startswith(f"## [{stellantis_hal.__version__}]")

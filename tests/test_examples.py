@@ -1,0 +1,92 @@
+"""The examples of README and docstrings do what they say."""
+
+import ast
+import doctest
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import CodeBlockParser
+
+import stellantis_hal
+from stellantis_hal import Token
+from stellantis_hal.simulator import Simulator, World
+from stellantis_hal.transport.credentials import Anonymous
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def blocks() -> list[tuple[int, str]]:
+    """Give the README's Python examples with their lines."""
+    document = Sybil(parsers=[CodeBlockParser("python", lambda example: None)], patterns=["*.md"]).parse(README)
+    return [(example.line, str(example.parsed)) for example in document.examples()]
+
+
+class Credentials(Anonymous):
+    """What the simulator asks of anybody."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        account = simulator.world.accounts[0]
+        self.query = f"client_id={simulator.client_id}"
+        self._fields = {
+            "Authorization": f"Bearer {simulator.token_for(account).access_token}",
+            "x-introspect-realm": account.realm,
+        }
+
+    async def headers(self) -> Mapping[str, str]:
+        return self._fields
+
+
+@pytest.mark.anyio
+async def test_every_example_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    world = World(seed=7, accounts=2, vehicles=4, trips=200)
+    simulator = Simulator(world, client_id="my-client-id", client_secret="my-client-secret")
+    issued = simulator.token_for(simulator.world.accounts[0])
+    token = Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
+    await stellantis_hal.FileTokenStore(tmp_path / "tokens.json").save("alice", token)
+    simulated: dict[str, Any] = {
+        "base_url": simulator.url,
+        "identity_url": simulator.identity_url,
+        "transport": simulator.transport(),
+        "clock": simulator.now,
+    }
+    names: dict[str, Any] = {
+        "Token": Token,
+        "auth": Credentials(simulator),
+        "entry_url": f"{simulator.url}/user",
+        "simulated": simulated,
+        "transport": simulator.transport(),
+        "__name__": "readme",
+    }
+    application = stellantis_hal.Application(simulator.client_id, simulator.client_secret)
+    async with stellantis_hal.StellantisClient(application, **simulated) as client:
+        for line, example in blocks():
+            # The vendor's addresses are the default: nothing else in an example is not as it stands.
+            source = example.replace("StellantisClient(application)", "StellantisClient(application, **simulated)")
+            code = compile(
+                "\n" * line + source, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+            )
+            names["account"] = client.account(token, brand=stellantis_hal.Brand.PEUGEOT)
+            outcome = eval(code, names)
+            if inspect.isawaitable(outcome):
+                await outcome
+    assert "after two answers 503" in capsys.readouterr().out
+
+
+def modules() -> list[str]:
+    """Name every module of the package."""
+    return [name for _, name, _ in pkgutil.walk_packages(stellantis_hal.__path__, "stellantis_hal.")]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_the_examples_of_docstrings_are_true(name: str) -> None:
+    outcome = doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS)
+    assert outcome.failed == 0
