@@ -33,7 +33,7 @@ from stellantis_hal.simulator.faults import (
 from stellantis_hal.simulator.identity import IssuedToken
 from stellantis_hal.simulator.limits import Subscription
 from stellantis_hal.simulator.routes import Manners
-from stellantis_hal.simulator.serving import serve, server
+from stellantis_hal.simulator.serving import Tls, serve, server
 from stellantis_hal.simulator.simulator import Simulator
 from stellantis_hal.simulator.truth import SCOPES, Account, Trip, Vehicle
 from stellantis_hal.simulator.vendor import Statistics
@@ -67,6 +67,7 @@ __all__ = [
     "Statistics",
     "Subscription",
     "Then",
+    "Tls",
     "TooManyRequests",
     "Trip",
     "VanishedFields",

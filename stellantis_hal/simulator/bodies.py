@@ -126,6 +126,17 @@ class Bodies:
             body["_embedded"] = {"extension": extension}
         return body
 
+    def capabilities(self, vehicle: Vehicle) -> dict[str, Any]:
+        """Word what a car can do, as fleet owners and partners are told by its VIN."""
+        onboard = _capabilities()
+        onboard["remote"]["stolen"] = {"supported": False, "scopeName": "remote:stolen:write"}
+        return {
+            "vin": vehicle.vin,
+            "motorization": vehicle.motorization,
+            "createdAt": spell(self.world.epoch - timedelta(days=800)),
+            "_embedded": {"extension": {"onboardCapabilities": onboard}},
+        }
+
     # ------------------------------------------------------------------ trips
 
     def trip(self, trip: Trip) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from random import Random
 
-__all__ = ["dice", "fraction", "mark"]
+__all__ = ["dice", "fraction", "fractions", "mark"]
 
 
 def _digest(parts: tuple[object, ...], size: int) -> bytes:
@@ -18,6 +18,13 @@ def _digest(parts: tuple[object, ...], size: int) -> bytes:
 def fraction(*parts: object) -> float:
     """Give a number in [0, 1) that depends on the parts alone."""
     return (int.from_bytes(_digest(parts, 8), "big") >> 11) / (1 << 53)
+
+
+def fractions(*parts: object) -> tuple[float, float, float]:
+    """Give three numbers in [0, 1) that depend on the parts alone, for the price of one."""
+    digest = _digest(parts, 12)
+    east, north, up = (int.from_bytes(digest[at : at + 4], "big") / (1 << 32) for at in (0, 4, 8))
+    return east, north, up
 
 
 def mark(*parts: object, size: int = 4) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import attrs
 
-from stellantis_hal.simulator.dice import dice, fraction, mark
+from stellantis_hal.simulator.dice import dice, fraction, fractions, mark
 from stellantis_hal.simulator.truth import BRANDS, Account, Energy, Spot, Trip, Vehicle
 
 __all__ = ["Seeded"]
@@ -37,6 +37,7 @@ class Seeded:
         self.epoch = epoch
         self.vehicle = lru_cache(maxsize=_REMEMBERED)(self._vehicle)
         self.trips_of = lru_cache(maxsize=_REMEMBERED)(self._trips_of)
+        self.first_tenths = lru_cache(maxsize=_REMEMBERED)(self._first_tenths)
         self.find = lru_cache(maxsize=_REMEMBERED)(self._find)
 
     # ------------------------------------------------------------------ accounts and vehicles
@@ -91,6 +92,13 @@ class Seeded:
             has_maintenance=rolls.random() < 0.9,
         )
 
+    def find_vin(self, vin: str) -> int:
+        """Give the number of the vehicle with a VIN. Raises KeyError."""
+        number = vin[-8:]
+        if number.isdecimal() and int(number) < self.vehicles and self.vehicle(int(number)).vin == vin:
+            return int(number)
+        raise KeyError(vin)
+
     # ------------------------------------------------------------------ trips
 
     def _trips_of(self, vehicle: int) -> int:
@@ -107,8 +115,14 @@ class Seeded:
 
     def tenths(self, vehicle: int, trip: int) -> int:
         """Read the odometer when a trip starts, in tenths of a km: a steady mean and a small wobble, so never less."""
-        at_first = 10_000 + int(fraction(self.seed, "odometer", vehicle) * 900_000)
-        return at_first + trip * _MEAN_TENTHS + int(fraction(self.seed, "km", vehicle, trip) * _WOBBLE_TENTHS)
+        return (
+            self.first_tenths(vehicle)
+            + trip * _MEAN_TENTHS
+            + int(fraction(self.seed, "km", vehicle, trip) * _WOBBLE_TENTHS)
+        )
+
+    def _first_tenths(self, vehicle: int) -> int:
+        return 10_000 + int(fraction(self.seed, "odometer", vehicle) * 900_000)
 
     def levels(self, vehicle: int, trip: int) -> tuple[Energy, ...]:
         """Say how full a vehicle is when a trip starts."""
@@ -120,10 +134,11 @@ class Seeded:
     def spot(self, vehicle: int, trip: int) -> Spot:
         """Say where a trip starts: within 0.1 degrees of home."""
         home = self.vehicle(vehicle).home
+        east, north, up = fractions(self.seed, "place", vehicle, trip)
         return Spot(
-            round(home.longitude + 0.2 * (fraction(self.seed, "east", vehicle, trip) - 0.5), 6),
-            round(home.latitude + 0.2 * (fraction(self.seed, "north", vehicle, trip) - 0.5), 6),
-            round(300.0 * fraction(self.seed, "up", vehicle, trip), 1),
+            round(home.longitude + 0.2 * (east - 0.5), 6),
+            round(home.latitude + 0.2 * (north - 0.5), 6),
+            round(300.0 * up, 1),
         )
 
     def trip(self, vehicle: int, trip: int) -> Trip:

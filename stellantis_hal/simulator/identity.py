@@ -102,6 +102,17 @@ class Identity:
         """Make every access token useless; refresh tokens stay good."""
         self._access.clear()
 
+    def authenticates(self, call: Call) -> bool:
+        """Say whether a call carries the application's name and secret by HTTP Basic (RFC 6749 section 2.3.1)."""
+        scheme, _, text = call.headers.get("authorization", "").partition(" ")
+        try:
+            name, _, secret = b64decode(text, validate=True).decode().partition(":")
+        except ValueError:
+            return False
+        known = compare_digest(unquote_plus(name).encode(), self._client_id.encode())
+        known &= compare_digest(unquote_plus(secret).encode(), self._client_secret.encode())
+        return known and scheme.lower() == "basic"
+
     # ------------------------------------------------------------------ the addresses
 
     def answer(self, call: Call, address: str, now: Moment) -> Reply:
@@ -109,9 +120,9 @@ class Identity:
         if address == "authorize" and call.method == "GET":
             return self._authorize(call, now)
         if address == "access_token" and call.method == "POST":
-            return self._basic(call) or self._token(call, now)
+            return self._token(call, now) if self.authenticates(call) else _stranger()
         if address == "token/revoke" and call.method == "POST":
-            return self._basic(call) or self._revoke(call)
+            return self._revoke(call) if self.authenticates(call) else _stranger()
         return _error(404, "not_found", "No such address.")
 
     def _authorize(self, call: Call, now: Moment) -> Reply:
@@ -145,22 +156,9 @@ class Identity:
             answer["scope"] = " ".join(granted)
         if value("state"):
             answer["state"] = value("state")
-        target = f"{redirect}{'&' if '?' in redirect else '?'}{urlencode(answer, quote_via=quote)}"
+        place = quote(redirect, safe="%:/?#[]@!$&'()*+,;=~")
+        target = f"{place}{'&' if '?' in place else '?'}{urlencode(answer, quote_via=quote)}"
         return Reply(status=302, headers=(("Location", target),), kind="authorize")
-
-    def _basic(self, call: Call) -> Reply | None:
-        """Refuse a client that does not authenticate (RFC 6749 section 2.3.1), else None."""
-        scheme, _, text = call.headers.get("authorization", "").partition(" ")
-        try:
-            name, _, secret = b64decode(text, validate=True).decode().partition(":")
-        except ValueError:
-            name = secret = ""
-        known = compare_digest(unquote_plus(name).encode(), self._client_id.encode())
-        known &= compare_digest(unquote_plus(secret).encode(), self._client_secret.encode())
-        if scheme.lower() == "basic" and known:
-            return None
-        refusal = _error(401, "invalid_client", "Client authentication failed.")
-        return refusal.with_headers(("WWW-Authenticate", 'Basic realm="oauth2"'))
 
     def _token(self, call: Call, now: Moment) -> Reply:
         form = call.form
@@ -245,6 +243,11 @@ def _challenge(verifier: str, method: str) -> str:
     if method == "plain":
         return verifier
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def _stranger() -> Reply:
+    refusal = _error(401, "invalid_client", "Client authentication failed.")
+    return refusal.with_headers(("WWW-Authenticate", 'Basic realm="oauth2"'))
 
 
 def _error(status: int, error: str, description: str) -> Reply:

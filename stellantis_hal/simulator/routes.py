@@ -46,6 +46,7 @@ class Manners:
         newest_first: trips come newest first, so that new ones push the others back.
         wraps_status: ``/status`` is a collection of one-entry pages, the newest first, as the concepts page shows it.
         lenient_tokens: page tokens are taken even when they were re-encoded on the way, as some proxies do.
+        compresses: bodies are compressed with gzip for readers that accept it.
     """
 
     relative_links: bool = False
@@ -53,6 +54,7 @@ class Manners:
     newest_first: bool = False
     wraps_status: bool = False
     lenient_tokens: bool = False
+    compresses: bool = False
 
 
 class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
@@ -106,6 +108,15 @@ class Routes:
             return self._refuse(refusal, visit)
         except (BadPageError, BadFilterError) as error:
             return self._refuse(_Refusal(400, 40000, str(error)), visit)
+
+    def capabilities(self, vin: str) -> Reply:
+        """Answer what a partner asks before a car is enrolled: what it can do."""
+        try:
+            vehicle = self._world.vehicle_by_vin(vin)
+        except KeyError:
+            return json_reply(404, {"code": 40400, "message": "No data available for such context."}, kind="refusal")
+        body = Bodies(world=self._world, base="").capabilities(vehicle)
+        return json_reply(200, body, kind="capabilities", media_type=HAL_JSON)
 
     def _refuse(self, refusal: _Refusal, visit: _Visit) -> Reply:
         digits = mark(self._world.seed, "uuid", self._served, size=16)

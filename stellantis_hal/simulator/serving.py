@@ -6,17 +6,34 @@ Must not know what is answered.
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import TYPE_CHECKING
+
+import attrs
 
 from stellantis_hal.simulator.simulator import Simulator
 
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["serve", "server"]
+__all__ = ["Tls", "serve", "server"]
 
 
-def server(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> tuple[uvicorn.Server, socket.socket]:
+@attrs.frozen(kw_only=True)
+class Tls:
+    """What TLS needs, as PEM files: a certificate, its key, the authority that clients' certificates must come from.
+
+    With an ``authority`` the server wants a client certificate, as the vendor's newer host does.
+    """
+
+    certificate: str
+    key: str
+    authority: str | None = None
+
+
+def server(
+    simulator: Simulator, host: str = "127.0.0.1", port: int = 0, *, tls: Tls | None = None
+) -> tuple[uvicorn.Server, socket.socket]:
     """Prepare a uvicorn server on a socket that is bound and listening already (0: any free port).
 
     The simulator's :attr:`~Simulator.url` follows. Run it with ``server.run(sockets=[socket])``, in a thread if wished;
@@ -25,9 +42,18 @@ def server(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> tupl
     import uvicorn  # noqa: PLC0415 - an extra
 
     listening = socket.create_server((host, port), backlog=2048)
-    simulator.served_at(f"http://{host}:{listening.getsockname()[1]}")
+    simulator.served_at(f"{'https' if tls else 'http'}://{host}:{listening.getsockname()[1]}")
     config = uvicorn.Config(  # answers that break off are meant to: uvicorn's complaints are noise
-        simulator.asgi, log_level="critical", access_log=False, date_header=False, server_header=False, lifespan="off"
+        simulator.asgi,
+        log_level="critical",
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        lifespan="off",
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+        ssl_ca_certs=tls.authority if tls else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.authority else ssl.CERT_NONE,
     )
     return uvicorn.Server(config), listening
 

@@ -26,6 +26,7 @@ from stellantis_hal.simulator.world import World
 __all__ = ["Simulator"]
 
 _PATH = "/connectedcar/v4"
+_PARTNER_PATH = "/connectedcar/v3"
 
 
 class Simulator:
@@ -79,8 +80,10 @@ class Simulator:
             limits=rate_limits,
             client_id=client_id,
             path=_PATH,
+            partner_path=_PARTNER_PATH,
             seed=world.seed,
             skew=faults.skew,
+            compresses=manners.compresses,
         )
         if manners.relative_links:
             self.vendor.link_base = _PATH
@@ -107,6 +110,11 @@ class Simulator:
         if parts.hostname == "api.simulator.test":
             return "https://idpcvs.{domain}.simulator.test/am/oauth2"
         return f"{parts.scheme}://{parts.netloc}/am/oauth2"
+
+    @property
+    def partner_url(self) -> str:
+        """The base that partners know, for ``vehicles/{vin}``: HTTP Basic with the application's name and secret."""
+        return f"{self.url.removesuffix(_PATH)}{_PARTNER_PATH}"
 
     def serves(self, host: str) -> bool:
         """Say whether a host is the simulator's."""

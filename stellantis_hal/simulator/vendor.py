@@ -5,12 +5,14 @@ Must not know how bytes travel. A call and a moment in, a reply out; it remember
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime
 from types import MappingProxyType
+from urllib.parse import unquote
 
 import attrs
 
@@ -59,16 +61,20 @@ class Vendor:
         limits: RateLimited,
         client_id: str,
         path: str,
+        partner_path: str,
         seed: int,
         skew: float = 0.0,
+        compresses: bool = False,
     ) -> None:
         self.identity = identity
         self.path = path
+        self.partner_path = partner_path
         self.link_base: str | None = None
         self._routes = routes
         self._books = Books(limits)
         self._client_id = client_id
         self._seed = seed
+        self._compresses = compresses
         self._skew = timedelta(seconds=skew)
         self._requests = 0
         self._answers = 0
@@ -83,6 +89,9 @@ class Vendor:
         """Answer a call, a fault included."""
         self._answers += 1
         reply = self._reply(call, now, fault)
+        if self._compresses and "gzip" in call.headers.get("accept-encoding", ""):
+            zipped = gzip.compress(reply.body, compresslevel=1, mtime=0)
+            reply = attrs.evolve(reply, body=zipped).with_headers(("Content-Encoding", "gzip"))
         skew = self._skew + timedelta(seconds=fault.seconds if isinstance(fault, Skewed) else 0.0)
         reply = reply.with_headers(
             ("Date", format_datetime((now.wall + skew).replace(microsecond=0), usegmt=True)),
@@ -106,7 +115,7 @@ class Vendor:
         if wait:
             refusal = _gateway(429, "Too Many Requests", "Rate Limit exceeded")
             return refusal.with_headers(*fields, *self._books.refusal_fields(wait))
-        reply = stand_in or self._resource(call, now, fault)
+        reply = stand_in or self._seen(call, now, fault)
         return (reply if fault is None else fault.spoil(reply)).with_headers(*fields)
 
     def _unseen(self, reply: Reply, fault: Fault, now: Moment) -> Reply:
@@ -115,6 +124,17 @@ class Vendor:
             return reply
         claimed = {name for name, _ in reply.headers}
         return reply.with_headers(*(field for field in self._books.fields(now.tick) if field[0] not in claimed))
+
+    def _seen(self, call: Call, now: Moment, fault: Fault | None) -> Reply:
+        partner = f"{self.partner_path}/vehicles/"
+        if call.path.startswith(partner):
+            return self._partner(call, unquote(call.path.removeprefix(partner)))
+        return self._resource(call, now, fault)
+
+    def _partner(self, call: Call, vin: str) -> Reply:
+        if not self.identity.authenticates(call):
+            return _gateway(401, "Unauthorized", "Invalid client id or secret.")
+        return self._routes.capabilities(vin)
 
     def _resource(self, call: Call, now: Moment, fault: Fault | None) -> Reply:
         realm = call.headers.get("x-introspect-realm")

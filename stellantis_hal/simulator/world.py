@@ -87,6 +87,10 @@ class World:
         """Find a vehicle by its id. Raises KeyError."""
         return self._made.vehicle(self._made.find(vehicle))
 
+    def vehicle_by_vin(self, vin: str) -> Vehicle:
+        """Find a vehicle by its VIN. Raises KeyError."""
+        return self._made.vehicle(self._made.find_vin(vin))
+
     # ------------------------------------------------------------------ trips
 
     def trip_count(self, vehicle: str | None = None) -> int:

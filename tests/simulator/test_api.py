@@ -1,8 +1,9 @@
 """What the API's addresses answer, read by hand over the in-process transport."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from stellantis_hal.simulator import SCOPES, Manners, Simulator, Subscription, World
@@ -173,6 +174,15 @@ async def test_trips_come_newest_first_where_the_back_end_does_so() -> None:
     assert await reader.ids(f"/user/vehicles/{car}/trips", "trips") == reader.simulator.world.trip_ids(car)[::-1]
 
 
+async def test_newest_first_a_trip_that_arrives_during_a_walk_pushes_the_others_back() -> None:
+    reader = Reader(simulated(manners=Manners(newest_first=True)))
+    car = a_car(reader.simulator, trips=65)
+    first = await reader.body(f"/user/vehicles/{car}/trips?pageSize=5")
+    reader.simulator.world.add_trip(car)
+    second = await reader.body(first["_links"]["next"]["href"])
+    assert second["_embedded"]["trips"][0]["id"] == first["_embedded"]["trips"][-1]["id"]
+
+
 async def test_a_trip_is_worded_in_the_vendors_units(reader: Reader, car: str) -> None:
     trip = next(reader.simulator.world.trips(car))
     body = await reader.body(f"/user/vehicles/{car}/trips/{trip.id}")
@@ -328,13 +338,14 @@ async def test_warnings_are_selected_by_time_and_type(reader: Reader, car: str) 
 
 
 async def test_an_empty_collection_is_a_404_with_code_40400() -> None:
-    reader = Reader(Simulator(World(seed=1)))
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    reader = Reader(Simulator(World(seed=1), clock=lambda: noon))
     car = reader.simulator.world.vehicles[0].id
     response = await reader.get(f"/user/vehicles/{car}/trips")
     body = response.json()
     assert (response.status_code, body["code"]) == (404, 40400)
     assert set(body) == {"code", "message", "uuid", "timestamp"}
-    assert body["timestamp"] == spell(reader.simulator.now())
+    assert body["timestamp"] == "2026-05-01T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
@@ -444,6 +455,36 @@ async def test_without_the_position_scope_positions_are_left_out(simulator: Simu
         response = await reader.get(f"/user/vehicles/{car}/{place}")
         assert response.status_code == 200
         assert "coordinates" not in response.text
+
+
+# ---------------------------------------------------------------------- partners
+
+
+async def asked_by_a_partner(reader: Reader, vin: str) -> httpx.Response:
+    simulator = reader.simulator
+    basic = httpx.BasicAuth(simulator.client_id, simulator.client_secret)
+    url = f"{simulator.partner_url}/vehicles/{vin}?extension=onboardCapabilities&client_id={simulator.client_id}"
+    response = await reader.transport.handle_async_request(next(basic.auth_flow(httpx.Request("GET", url))))
+    await response.aread()
+    return response
+
+
+async def test_a_partner_learns_what_a_car_can_do(reader: Reader) -> None:
+    for vehicle in reader.simulator.world.vehicles[::5]:
+        body = (await asked_by_a_partner(reader, vehicle.vin)).json()
+        assert (body["vin"], body["motorization"]) == (vehicle.vin, vehicle.motorization)
+        assert "data:trip" in body["_embedded"]["extension"]["onboardCapabilities"]["data"]
+
+
+@pytest.mark.parametrize("vin", ["VF3AAAAAA00000000", "VF3", "VF3AAAAAA99999999"])
+async def test_an_unknown_vin_is_a_404(reader: Reader, vin: str) -> None:
+    response = await asked_by_a_partner(reader, vin)
+    assert (response.status_code, response.json()["code"]) == (404, 40400)
+
+
+async def test_an_end_users_token_does_not_make_a_partner(reader: Reader) -> None:
+    vehicle = reader.simulator.world.vehicles[0]
+    assert (await reader.get(f"{reader.simulator.partner_url}/vehicles/{vehicle.vin}")).status_code == 401
 
 
 # ---------------------------------------------------------------------- rate limits

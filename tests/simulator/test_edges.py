@@ -1,14 +1,18 @@
 """The simulator served as an ASGI application and over a socket, and its clock."""
 
+import ssl
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import anyio
+import attrs
 import httpx
 import pytest
+import trustme
 
 from stellantis_hal.simulator import (
     CutBody,
@@ -22,6 +26,7 @@ from stellantis_hal.simulator import (
     Simulator,
     SlowBody,
     Then,
+    Tls,
     World,
     WrongLength,
     serve,
@@ -50,8 +55,8 @@ async def asgi(simulator: Simulator, *, method: str = "GET") -> httpx.Response:
 
 
 @contextmanager
-def served(simulator: Simulator) -> Generator[str]:
-    running, listening = server(simulator)
+def served(simulator: Simulator, tls: Tls | None = None) -> Generator[str]:
+    running, listening = server(simulator, tls=tls)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
@@ -182,6 +187,49 @@ def test_page_tokens_survive_a_socket() -> None:
         assert client.send(following).json()["currentPage"] == 2
 
 
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def pem(authority: trustme.CA, tmp_path: Path) -> Tls:
+    files = Tls(certificate=f"{tmp_path}/own.pem", key=f"{tmp_path}/own.key", authority=f"{tmp_path}/ca.pem")
+    own = authority.issue_cert("127.0.0.1")
+    own.cert_chain_pems[0].write_to_path(files.certificate)
+    own.private_key_pem.write_to_path(files.key)
+    authority.cert_pem.write_to_path(f"{tmp_path}/ca.pem")
+    return files
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def test_over_tls_its_url_is_https(authority: trustme.CA, pem: Tls) -> None:
+    simulator = simulated()
+    with (
+        served(simulator, attrs.evolve(pem, authority=None)) as url,
+        httpx.Client(verify=trusting(authority)) as client,
+    ):
+        links = client.send(asking(simulator, f"{url}/user")).json()["_links"]
+    assert links["self"]["href"] == f"{url}/user"
+    assert url.startswith("https://127.0.0.1:")
+
+
+def test_mutual_tls_wants_a_client_certificate(authority: trustme.CA, pem: Tls) -> None:
+    simulator = simulated()
+    known = trusting(authority)
+    authority.issue_cert("client.test").configure_cert(known)
+    with served(simulator, pem) as url:
+        with httpx.Client(verify=known) as client:
+            assert client.send(asking(simulator, f"{url}/user")).status_code == 200
+        with httpx.Client(verify=trusting(authority)) as client, pytest.raises(httpx.TransportError):
+            client.send(asking(simulator, f"{url}/user"))
+
+
 def test_a_taken_port_is_an_os_error() -> None:
     simulator = simulated()
     _, listening = server(simulator)
@@ -199,6 +247,15 @@ def test_serving_lasts_until_the_server_is_told_to_exit(monkeypatch: pytest.Monk
     simulator = simulated()
     serve(simulator, port=0)
     assert simulator.url == f"http://127.0.0.1:{ran[0]}/connectedcar/v4"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("accepted", "encoding"), [("br, gzip", "gzip"), ("identity", None)])
+async def test_bodies_are_compressed_for_readers_that_accept_it(accepted: str, encoding: str | None) -> None:
+    reader = Reader(simulated(manners=Manners(compresses=True)))
+    response = await reader.get("/user", accept_encoding=accepted)
+    assert response.headers.get("Content-Encoding") == encoding
+    assert response.json()["email"] == reader.account.email
 
 
 # ---------------------------------------------------------------------- clocks

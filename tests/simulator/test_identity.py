@@ -106,6 +106,11 @@ async def test_a_redirect_address_without_query_gets_one(reader: Reader) -> None
     assert response.headers["Location"].startswith("mymap://back?code=")
 
 
+async def test_a_redirect_address_cannot_smuggle_header_fields(reader: Reader) -> None:
+    response = await reader.ask("authorize", None, **consent(reader, redirect_uri="https://app.test/ü\r\nX-Evil: 1"))
+    assert response.headers["Location"].startswith("https://app.test/%C3%BC%0D%0AX-Evil:%201?code=")
+
+
 async def test_a_replayed_code_kills_what_it_gave(reader: Reader) -> None:
     code = (await redirected(reader))["code"]
     token = (await reader.ask("access_token", exchange(code))).json()
