@@ -1,0 +1,165 @@
+"""Derive the table of facts from the vendor's specification: which property of which schema has which place here.
+
+Run as ``python -m tests.resources.derive_facts SPECIFICATION > tests/resources/facts.json`` when the vendor publishes a
+new one. Takes over names, types and enumerations, no prose. Needs PyYAML.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from stellantis_hal.resources.alarm import Alarm
+from stellantis_hal.resources.alert import Alert
+from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.plan import Plan, plan_of
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.user import User
+from stellantis_hal.resources.vehicle import Vehicle
+
+ROOTS = {
+    "User": User,
+    "Vehicle": Vehicle,
+    "Status": Status,
+    "Position": Position,
+    "Maintenance": Maintenance,
+    "Alert": Alert,
+    "AlarmDetails": Alarm,
+    "Collision": Collision,
+    "Trip": Trip,
+    "Telemetry": Telemetry,
+}
+COLLECTIONS = ("Vehicles", "Telemetries", "Collisions", "Alerts", "Alarms", "Trips", "WayPoints")
+# What has a place other than an attribute of its own.
+ELSEWHERE = {
+    "User._embedded.Vehicles": "User.embedded_vehicles",
+    "total": "Page.total",
+    "totalPage": "Page.resource",
+    "currentPage": "Page.resource",
+    "xError.code": "ApiError.code",
+    "xError.message": "ApiError.args",
+    "xError.debug": "ApiError.args",
+}
+
+
+class _Yaml12(yaml.SafeLoader):
+    """Booleans of YAML 1.2: On and Off are words."""
+
+
+_Yaml12.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if not tag.endswith((":bool", ":timestamp"))]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
+
+
+def load(path: str) -> dict[str, Any]:
+    """Load a specification."""
+    with open(path, encoding="utf-8") as file:
+        document: dict[str, Any] = yaml.load(file, _Yaml12)
+    return document
+
+
+def derive(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Derive the rows, in the order of the specification."""
+    schemas = document["components"]["schemas"]
+    rows = _Rows(schemas)
+    for name, kind in ROOTS.items():
+        rows.walk({"$ref": f"#/components/schemas/{name}"}, plan_of(kind), name)
+    for name in COLLECTIONS:
+        rows.collection(name)
+    rows.errors()
+    return list(rows.found.values())
+
+
+class _Rows:
+    def __init__(self, schemas: dict[str, Any]) -> None:
+        self._schemas = schemas
+        self._walked: set[tuple[str, type]] = set()
+        self.found: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def merged(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Resolve references and put together what allOf takes apart."""
+        merged: dict[str, Any] = {"properties": {}}
+        for part in self._parts(schema):
+            merged.update({key: part[key] for key in ("type", "enum", "format", "items") if key in part})
+            for name, value in (part.get("properties") or {}).items():
+                known = merged["properties"].get(name, value)
+                merged["properties"][name] = value if known == value else {"allOf": [known, value]}
+        return merged
+
+    def _parts(self, schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if "$ref" in schema:
+            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
+        yield schema
+        for part in schema.get("allOf", ()):
+            yield from self._parts(part)
+
+    def _add(self, schema: str, place: str, merged: dict[str, Any]) -> None:
+        row: dict[str, Any] = {"property": schema, "type": merged.get("type", "object"), "place": place}
+        items = self.merged(merged["items"]) if "items" in merged else {}
+        if "items" in merged:
+            row["items"] = items.get("type", "object")
+        if "enum" in (items or merged):
+            row["enum"] = (items or merged)["enum"]
+        if "format" in merged:
+            row["format"] = merged["format"]
+        self.found[schema, place] = row
+
+    def walk(self, schema: dict[str, Any], plan: Plan, name: str, prefix: tuple[str, ...] = ()) -> None:
+        """Find a place for each property of a schema."""
+        name = schema["$ref"].rpartition("/")[2] if "$ref" in schema else name
+        if (name, plan.kind) in self._walked:
+            return
+        self._walked.add((name, plan.kind))
+        for key, value in self.merged(schema)["properties"].items():
+            path, merged = (*prefix, key), self.merged(value)
+            place = f"{name}.{key}"
+            field = next((field for field in plan.fields if path in field.paths), None)
+            if key == "_links":
+                for rel in merged["properties"]:
+                    self._add(f"{place}.{rel}", f"{plan.kind.__name__}.follow", {"type": "link"})
+            elif place in ELSEWHERE:
+                self._add(place, ELSEWHERE[place], merged)
+            elif path in plan.constants:
+                self._add(place, f"{plan.kind.__name__}.to_dict", merged)
+            elif field is None:
+                if not merged["properties"]:
+                    raise LookupError(f"{place} has no place")
+                self.walk(value, plan, place, path)
+            else:
+                self._add(place, f"{plan.kind.__name__}.{field.name}", merged)
+                if field.part is not None:
+                    inner = merged["items"] if "items" in merged else value
+                    self.walk(inner, plan_of(field.part), place)
+
+    def collection(self, name: str) -> None:
+        """Find a place for what a collection says of itself; its items are found on their own."""
+        for key, value in self.merged({"$ref": f"#/components/schemas/{name}"})["properties"].items():
+            merged = self.merged(value)
+            if key == "_links":
+                for rel in merged["properties"]:
+                    self._add(f"{name}._links.{rel}", "Paginator.pages", {"type": "link"})
+            elif key == "_embedded":
+                for inner, items in merged["properties"].items():
+                    self._add(f"{name}._embedded.{inner}", "Page.items", self.merged(items))
+            else:
+                self._add(f"{name}.{key}", ELSEWHERE[key], merged)
+
+    def errors(self) -> None:
+        """Find a place for what an error says."""
+        for key, value in self.merged({"$ref": "#/components/schemas/xError"})["properties"].items():
+            self._add(f"xError.{key}", ELSEWHERE[f"xError.{key}"], self.merged(value))
+
+
+if __name__ == "__main__":
+    print("[", ",\n ".join(json.dumps(row) for row in derive(load(sys.argv[1]))), "]", sep="")

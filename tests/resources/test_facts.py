@@ -1,0 +1,94 @@
+"""The table of facts: each property of each schema of the vendor's reading side has a place, and the place fits."""
+
+import json
+from datetime import datetime, time, timedelta
+from importlib import import_module
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import attrs
+import pytest
+
+from stellantis_hal import errors
+from stellantis_hal.navigation.paginator import Page, Paginator
+from stellantis_hal.resources.enumerations import OpenEnum
+from stellantis_hal.resources.parts import Part
+from stellantis_hal.resources.plan import plan_of
+
+FACTS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
+MODULES = (
+    "adas alarm alert capabilities collision energy equipment maintenance motion position status telemetry trip user "
+    "vehicle"
+).split()
+KINDS = {
+    name: value
+    for module in map(import_module, (f"stellantis_hal.resources.{name}" for name in MODULES))
+    for name, value in vars(module).items()
+    if isinstance(value, type) and issubclass(value, Part)
+}
+OTHERS: dict[str, type] = {"Page": Page, "Paginator": Paginator, "ApiError": errors.ApiError}
+FITTING: dict[str, set[type]] = {
+    "string": {str, datetime, timedelta, time},
+    "number": {float},
+    "integer": {float, int, timedelta},
+    "boolean": {bool},
+}
+
+
+def place_of(fact: dict[str, Any]) -> tuple[type, str]:
+    kind, _, attribute = fact["place"].partition(".")
+    return (KINDS.get(kind) or OTHERS[kind]), attribute
+
+
+def is_field(kind: type, attribute: str) -> bool:
+    return issubclass(kind, Part) and attribute in attrs.fields_dict(kind)
+
+
+def without_none(hint: Any) -> Any:
+    return next(arg for arg in get_args(hint) if arg is not type(None)) if isinstance(hint, UnionType) else hint
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: f"{fact['property']}->{fact['place']}")
+def test_every_property_of_every_schema_has_a_place_that_fits(fact: dict[str, Any]) -> None:
+    kind, attribute = place_of(fact)
+    assert hasattr(kind, attribute) or attribute in {"code", "args"}
+    if not is_field(kind, attribute):
+        return
+    hint = without_none(get_type_hints(kind)[attribute])
+    json_type = fact["type"]
+    if get_origin(hint) is tuple:  # an older generation may have one where the newest has several
+        hint, json_type = get_args(hint)[0], fact.get("items", json_type)
+    if "enum" in fact:
+        assert issubclass(hint, str)
+        if issubclass(hint, OpenEnum):
+            assert [value for value in fact["enum"] if not hint(value).is_known] == []
+    elif json_type == "object":
+        assert attrs.has(hint)
+    elif json_type in FITTING:
+        assert hint in FITTING[json_type] or issubclass(hint, OpenEnum)
+
+
+def test_enumerations_know_nothing_that_the_vendor_does_not() -> None:
+    documented: dict[type, set[str]] = {}
+    for fact in FACTS:
+        kind, attribute = place_of(fact)
+        if "enum" in fact and is_field(kind, attribute):
+            hint = get_type_hints(kind)[attribute]
+            hint = get_args(hint)[0] if get_origin(hint) is tuple else without_none(hint)
+            documented.setdefault(hint, set()).update(fact["enum"])
+    enumerations = {kind: values for kind, values in documented.items() if issubclass(kind, OpenEnum)}
+    assert len(enumerations) > 40
+    assert [kind for kind, values in enumerations.items() if {str(member) for member in kind} != values] == []
+
+
+def test_every_field_but_a_few_is_documented() -> None:
+    """Fields beyond the schemas turn up in the field: the driver assistance and the gearbox of a status."""
+    placed = {fact["place"] for fact in FACTS}
+    undocumented = {
+        f"{kind.__name__}.{field.name}"
+        for kind in KINDS.values()
+        for field in plan_of(kind).fields
+        if f"{kind.__name__}.{field.name}" not in placed
+    }
+    assert undocumented == {"Status.adas", "Status.transmission"}
