@@ -1,0 +1,292 @@
+"""Logging in and out at the command line: ``login``, ``logout``, ``whoami``, ``token``.
+
+Knows options, the browser and the terminal. Must not know OAuth2, and never prints a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import click
+
+from stellantis_hal.auth import (
+    IDENTITY_URL,
+    Application,
+    Authorization,
+    Brand,
+    Enrolment,
+    FileTokenStore,
+    Scope,
+    Token,
+)
+from stellantis_hal.cli.loopback import is_loopback, listening
+from stellantis_hal.client import StellantisClient
+from stellantis_hal.errors import StellantisError
+
+__all__ = ["login", "login_commands", "logout", "token", "whoami"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
+_STORE = Path(click.get_app_dir("stellantis-hal")) / "tokens"
+_DATA_SCOPES = tuple(str(scope) for scope in Scope if scope.startswith("data:"))
+
+
+@attrs.frozen(kw_only=True)
+class _Settings:
+    """Who asks, whom, for which account, and where tokens are kept."""
+
+    client_id: str
+    client_secret: str | None = attrs.field(repr=False)
+    certificate: str | None
+    certificate_key: str | None
+    brand: str
+    realm: str | None
+    identity_url: str
+    base_url: str | None
+    store: Path
+    account: str
+
+    def client(self) -> StellantisClient:
+        certificate = None
+        if self.certificate is not None:
+            certificate = (self.certificate, self.certificate_key or self.certificate)
+        application = Application(self.client_id, self.client_secret or None, certificate=certificate)
+        return StellantisClient(application, base_url=self.base_url, identity_url=self.identity_url)
+
+    def tokens(self) -> FileTokenStore:
+        self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileTokenStore(self.store)
+
+    def enrolment(self, client: StellantisClient) -> Enrolment:
+        return client.enrolment(brand=Brand(self.brand), store=self.tokens(), realm=self.realm)
+
+
+_OF_THE_STORE = (
+    click.option(
+        "--store", type=click.Path(path_type=Path, dir_okay=False), default=_STORE, help="The file that keeps tokens."
+    ),
+    click.option("--account", default="default", help="The account's name in that file."),
+)
+_OF_THE_APPLICATION = (
+    click.option("--client-id", required=True, help="The application's id."),
+    click.option(
+        "--client-secret",
+        prompt="Client secret (empty for none)",
+        prompt_required=False,
+        hide_input=True,
+        show_default=False,
+        help="Its secret; by the environment, STELLANTIS_HAL_CLIENT_SECRET, nobody else can read it.",
+    ),
+    click.option(
+        "--certificate", type=click.Path(exists=True, dir_okay=False), help="Its certificate, for mutual TLS."
+    ),
+    click.option("--certificate-key", type=click.Path(exists=True, dir_okay=False), help="The certificate's key."),
+    click.option(
+        "--brand",
+        type=click.Choice([brand.value for brand in Brand], case_sensitive=False),
+        required=True,
+        help="The brand of the account's cars.",
+    ),
+    click.option("--realm", help="Another realm than the brand's usual."),
+    click.option("--identity-url", default=IDENTITY_URL, help="Where to log in."),
+    click.option("--base-url", help="Where the API is."),
+)
+
+
+def _with(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command several options, in this order."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def _settings(options: dict[str, Any]) -> _Settings:
+    """Take the settings out of a command's options, and fill in what the environment has."""
+    names = [field.name for field in attrs.fields(_Settings)]
+    return _Settings(**{name: options.pop(name) for name in names})
+
+
+def _run(act: Callable[[], Any]) -> Any:
+    """Run to the end; what goes wrong is told in a line."""
+    try:
+        return anyio.run(act)
+    except (StellantisError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+# ------------------------------------------------------------------------------------------------- login
+
+
+@click.command(context_settings=_SETTINGS)
+@_with(*_OF_THE_APPLICATION, *_OF_THE_STORE)
+@click.option("--scope", multiple=True, help="What to ask for; may be repeated.  [default: all data]")
+@click.option(
+    "--redirect-uri",
+    default="http://127.0.0.1:8912/",
+    help="As it was registered. On this machine it is listened on (port 0: any); else paste what the browser shows.",
+)
+@click.option("--paste", is_flag=True, help="Paste the redirect, whatever the redirect URI.")
+@click.option("--browser/--no-browser", default=True, help="Open the page, or only print its address.")
+@click.option("--pkce/--no-pkce", default=True, help="Prove that it is we who asked.")
+@click.option("--local", help="The page's language, such as fr-FR.")
+@click.option("--within", type=click.FloatRange(1, 3600), default=300, help="Seconds to wait for the browser.")
+def login(
+    *,
+    scope: tuple[str, ...],
+    redirect_uri: str,
+    paste: bool,
+    browser: bool,
+    pkce: bool,
+    local: str | None,
+    within: float,
+    **options: Any,
+) -> None:
+    """Log in and consent in the browser; the token is kept in a file that nobody else may read."""
+    settings = _settings(options)
+    asked = scope or _DATA_SCOPES
+
+    async def act() -> None:
+        async with settings.client() as client:
+            enrolment = settings.enrolment(client)
+            begin = partial(enrolment.begin, scope=asked, pkce=pkce, local=local)
+            if paste or not is_loopback(redirect_uri):
+                authorization = begin(redirect_uri=redirect_uri)
+                _show(authorization, browser=browser)
+                answer = _ask_for_the_redirect()  # blocks, and nothing else runs
+            else:
+                async with listening(redirect_uri) as loopback:
+                    authorization = begin(redirect_uri=loopback.redirect_uri)
+                    _show(authorization, browser=browser)
+                    try:
+                        answer = await loopback.receive(within=within)
+                    except TimeoutError:
+                        raise click.ClickException(f"the browser did not come back within {within:g} s") from None
+            token = await enrolment.complete(authorization, answer, key=settings.account)
+        click.echo(f"Logged in as {settings.account!r}; the token is kept in {settings.store}.")
+        _describe(token)
+
+    _run(act)
+
+
+def _show(authorization: Authorization, *, browser: bool) -> None:
+    click.echo("Log in and consent on this page:")
+    click.echo(authorization.url)
+    if browser and click.launch(authorization.url) != 0:
+        click.echo("No browser could be opened: open the page yourself.", err=True)
+
+
+def _ask_for_the_redirect() -> str:
+    return str(
+        click.prompt(
+            "Then paste the address that the browser ends at (of an address that it cannot open, too)",
+            prompt_suffix=":\n",
+        )
+    )
+
+
+# ------------------------------------------------------------------------------------------------- logout, whoami
+
+
+@click.command(context_settings=_SETTINGS)
+@_with(*_OF_THE_APPLICATION, *_OF_THE_STORE)
+def logout(**options: Any) -> None:
+    """Revoke an account's token and forget it."""
+    settings = _settings(options)
+
+    async def act() -> None:
+        async with settings.client() as client:
+            was_there = await settings.enrolment(client).withdraw(settings.account)
+        if not was_there:
+            raise click.ClickException(await _nobody(settings.tokens(), settings.account))
+        click.echo(f"{settings.account!r} is logged out.")
+
+    _run(act)
+
+
+@click.command(context_settings=_SETTINGS)
+@_with(*_OF_THE_APPLICATION, *_OF_THE_STORE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def whoami(*, as_json: bool, **options: Any) -> None:
+    """Ask the API who is logged in."""
+    settings = _settings(options)
+
+    async def act() -> None:
+        brand = Brand(settings.brand)
+        async with settings.client() as client:
+            account = client.account(settings.tokens(), brand=brand, key=settings.account, realm=settings.realm)
+            user = await account.user()
+        name = " ".join(part for part in (user.first_name, user.last_name) if part) or None
+        facts = {"account": settings.account, "brand": brand.value, "name": name, "email": user.email}
+        _print(facts, as_json=as_json)
+
+    _run(act)
+
+
+# ------------------------------------------------------------------------------------------------- token
+
+
+@click.command(context_settings=_SETTINGS)
+@_with(*_OF_THE_STORE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def token(*, store: Path, account: str, as_json: bool) -> None:
+    """Show a token's expiry and scopes, never the token itself."""
+
+    async def act() -> None:
+        tokens = FileTokenStore(store)
+        kept = await tokens.load(account)
+        if kept is None:
+            raise click.ClickException(await _nobody(tokens, account))
+        _describe(kept, account=account, as_json=as_json)
+
+    _run(act)
+
+
+async def _nobody(store: FileTokenStore, account: str) -> str:
+    others = ", ".join(repr(key) for key in await store.keys())
+    return f"nobody is logged in as {account!r}" + (f"; there are {others}" if others else "")
+
+
+def _describe(token: Token, *, account: str | None = None, as_json: bool = False) -> None:
+    facts: dict[str, Any] = {} if account is None else {"account": account}
+    expiry = None if token.expires_at is None else token.expires_at.isoformat(timespec="seconds")
+    facts["expires_at"] = expiry
+    if token.expires_at is not None and not as_json:
+        facts["expires_at"] = f"{expiry} ({_distance((token.expires_at - datetime.now(UTC)).total_seconds())})"
+    facts["renewable"] = token.refresh_token is not None
+    facts["scope"] = list(token.scope)
+    _print(facts, as_json=as_json)
+
+
+def _distance(seconds: float) -> str:
+    minutes = math.floor(abs(seconds) / 60)
+    span = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    return f"in {span}" if seconds > 0 else f"{span} ago; it is renewed when it is needed"
+
+
+def _print(facts: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    for name, value in facts.items():
+        if isinstance(value, list):
+            shown = " ".join(value)
+        elif isinstance(value, bool):
+            shown = "yes" if value else "no"
+        else:
+            shown = value
+        click.echo(f"{name.replace('_', ' '):<11}{shown or 'unknown'}")
+
+
+login_commands = (login, logout, whoami, token)
+"""To be added to the group of all commands."""

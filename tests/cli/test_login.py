@@ -1,0 +1,283 @@
+"""Logging in and out at the command line."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from stellantis_hal.auth import Token
+from stellantis_hal.auth.token_file import read_tokens, write_tokens
+from stellantis_hal.cli.login import login_commands
+from stellantis_hal.simulator import Simulator, World, server
+
+pytestmark = pytest.mark.wall_clock
+
+
+@click.group()
+def commands() -> None:
+    """Stand for the real group."""
+
+
+for command in login_commands:
+    commands.add_command(command)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Generator[Simulator, None, None]:
+    simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=0))
+    running, listening = server(simulator)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield simulator
+    running.should_exit = True
+    thread.join(10)
+    listening.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "tokens"
+
+
+@pytest.fixture
+def run(simulator: Simulator, store: Path) -> Callable[..., Result]:
+    environment = {
+        "STELLANTIS_HAL_CLIENT_ID": simulator.client_id,
+        "STELLANTIS_HAL_CLIENT_SECRET": simulator.client_secret,
+        "STELLANTIS_HAL_BRAND": "peugeot",
+        "STELLANTIS_HAL_REALM": simulator.world.accounts[0].realm,
+        "STELLANTIS_HAL_IDENTITY_URL": simulator.identity_url,
+        "STELLANTIS_HAL_BASE_URL": simulator.url,
+        "STELLANTIS_HAL_STORE": str(store),
+    }
+
+    def invoke(*arguments: str, **options: Any) -> Result:
+        return CliRunner().invoke(commands, arguments, env=environment | options.pop("env", {}), **options)
+
+    return invoke
+
+
+class Browser:
+    """Opens the page that it is told to, as the account holder, who consents."""
+
+    def __init__(self) -> None:
+        self.pages: list[str] = []
+        self.threads: list[threading.Thread] = []
+        self.typed: int | None = None
+
+    def __call__(self, url: str) -> int:
+        self.pages.append(url)
+        self.threads.append(threading.Thread(target=self.browse, args=(url,)))
+        self.threads[-1].start()
+        return 0
+
+    def browse(self, url: str) -> None:
+        with httpx.Client(timeout=10) as client:
+            address = client.get(url).headers["location"]
+            if self.typed is None:
+                assert client.get(address).status_code == 200
+            else:
+                os.write(self.typed, f"{address}\n".encode())
+                os.close(self.typed)
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Generator[Browser, None, None]:
+    browser = Browser()
+    monkeypatch.setattr(click, "launch", browser)
+    yield browser
+    for thread in browser.threads:
+        thread.join(10)
+
+
+def kept(store: Path, account: str = "default") -> Token | None:
+    return read_tokens(store.read_bytes()).get(account)
+
+
+def secrets_of(store: Path) -> list[str]:
+    tokens = read_tokens(store.read_bytes()).values()
+    return [secret for token in tokens for secret in (token.access_token, token.refresh_token) if secret]
+
+
+def test_a_log_in_by_a_loopback_port_keeps_the_token(run: Callable[..., Result], store: Path, browser: Browser) -> None:
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/back", "--scope", "data:trip", "--local", "fr-FR")
+    assert result.exit_code == 0, result.output
+    assert "Logged in as 'default'" in result.output
+    token = kept(store)
+    assert token is not None
+    assert token.scope == ("data:trip",)
+    assert "local=fr-FR" in browser.pages[0]
+    assert "code_challenge=" in browser.pages[0]
+    assert store.stat().st_mode & 0o777 == 0o600
+    assert store.parent.stat().st_mode & 0o777 == 0o700
+    assert not any(secret in result.output for secret in secrets_of(store))
+
+
+def test_a_log_in_by_paste_serves_custom_schemes(run: Callable[..., Result], store: Path, browser: Browser) -> None:
+    reading, browser.typed = os.pipe()
+    with open(reading, "rb") as typed:
+        result = run("login", "--redirect-uri", "mymap://oauth2redirect/fr", "--account", "alice", input=typed)
+    assert result.exit_code == 0, result.output
+    assert "paste the address" in result.output
+    assert kept(store, "alice") is not None
+
+
+def test_a_pasted_address_of_another_log_in_is_refused(run: Callable[..., Result], store: Path) -> None:
+    result = run("login", "--paste", "--no-browser", input="http://127.0.0.1:8912/?code=x&state=forged\n")
+    assert result.exit_code == 1
+    assert "start again" in result.output
+    assert not store.exists()
+
+
+def test_a_browser_that_cannot_be_opened_is_told(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str) -> int:
+        return 1
+
+    monkeypatch.setattr(click, "launch", refuse)
+    result = run("login", "--paste", input="nothing\n")
+    assert "open the page yourself" in result.output
+
+
+def test_a_browser_that_never_comes_back_is_given_up(run: Callable[..., Result]) -> None:
+    result = run("login", "--no-browser", "--redirect-uri", "http://127.0.0.1:0/", "--within", "1")
+    assert result.exit_code == 1
+    assert "did not come back within 1 s" in result.output
+
+
+def test_a_port_that_is_taken_is_told(run: Callable[..., Result]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = run("login", "--no-browser", "--redirect-uri", f"http://127.0.0.1:{taken.getsockname()[1]}/")
+    assert result.exit_code == 1
+    assert "Error: " in result.output
+
+
+def test_a_wrong_secret_is_told_and_not_shown(run: Callable[..., Result], browser: Browser) -> None:
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", env={"STELLANTIS_HAL_CLIENT_SECRET": "wr0ng-s3cret"})
+    assert result.exit_code == 1
+    assert "refuse" in result.output
+    assert "wr0ng-s3cret" not in result.output
+
+
+@pytest.fixture
+def logged_in(simulator: Simulator, store: Path) -> Path:
+    issued = simulator.token_for(simulator.world.accounts[0])
+    store.parent.mkdir()
+    store.write_bytes(
+        write_tokens(
+            {
+                "default": Token(issued.access_token, issued.refresh_token, issued.expires_at, issued.scope),
+                "old": Token("access-secret", None, issued.expires_at.replace(year=2000), ("data:trip", "data:alert")),
+                "unknown": Token("access-secret"),
+            }
+        )
+    )
+    store.chmod(0o600)
+    return store
+
+
+def test_whoami_asks_the_api(run: Callable[..., Result], simulator: Simulator, logged_in: Path) -> None:
+    result = run("whoami")
+    assert result.exit_code == 0, result.output
+    assert simulator.world.accounts[0].email in result.output
+    assert not any(secret in result.output for secret in secrets_of(logged_in))
+
+
+def test_whoami_speaks_json(run: Callable[..., Result], simulator: Simulator, logged_in: Path) -> None:
+    facts = json.loads(run("whoami", "--json").output)
+    assert facts["email"] == simulator.world.accounts[0].email
+    assert facts["brand"] == "peugeot"
+
+
+def test_whoami_of_nobody_fails(run: Callable[..., Result]) -> None:
+    result = run("whoami")
+    assert result.exit_code == 1
+    assert "nobody is logged in" in result.output
+
+
+def test_token_shows_expiry_and_scopes_and_never_the_secret(run: Callable[..., Result], logged_in: Path) -> None:
+    result = run("token")
+    assert result.exit_code == 0, result.output
+    assert "renewable  yes" in result.output
+    assert "data:trip" in result.output
+    assert " (in 5" in result.output
+    assert not any(secret in result.output for secret in secrets_of(logged_in))
+
+
+def test_token_tells_that_it_has_expired(run: Callable[..., Result], logged_in: Path) -> None:
+    result = run("token", "--account", "old")
+    assert " min ago; it is renewed when it is needed)" in result.output
+    assert "renewable  no" in result.output
+    assert "scope      data:trip data:alert" in result.output
+
+
+def test_token_of_unknown_life_says_so(run: Callable[..., Result], logged_in: Path) -> None:
+    result = run("token", "--account", "unknown")
+    assert "expires at unknown" in result.output
+    assert "scope      unknown" in result.output
+
+
+def test_token_speaks_json(run: Callable[..., Result], logged_in: Path) -> None:
+    facts = json.loads(run("token", "--account", "old", "--json").output)
+    assert facts["account"] == "old"
+    assert facts["expires_at"].startswith("2000-")
+    assert facts["renewable"] is False
+    assert facts["scope"] == ["data:trip", "data:alert"]
+
+
+def test_token_of_nobody_names_who_is_there(run: Callable[..., Result], logged_in: Path) -> None:
+    result = run("token", "--account", "bob")
+    assert result.exit_code == 1
+    assert "nobody is logged in as 'bob'; there are 'default', 'old', 'unknown'" in result.output
+
+
+def test_logout_revokes_and_forgets(run: Callable[..., Result], simulator: Simulator, logged_in: Path) -> None:
+    refresh_token = kept(logged_in)
+    result = run("logout")
+    assert result.exit_code == 0, result.output
+    assert kept(logged_in) is None
+    assert refresh_token is not None
+    form = {"grant_type": "refresh_token", "refresh_token": str(refresh_token.refresh_token)}
+    realm = simulator.world.accounts[0].realm
+    answer = httpx.post(
+        f"{simulator.identity_url}/access_token?realm={realm}",
+        data=form,
+        auth=(simulator.client_id, simulator.client_secret),
+    )
+    assert answer.json()["error"] == "invalid_grant"
+
+
+def test_logout_of_nobody_fails(run: Callable[..., Result]) -> None:
+    result = run("logout")
+    assert result.exit_code == 1
+    assert "nobody is logged in as 'default'" in result.output
+
+
+def test_a_certificate_that_cannot_be_used_is_told(run: Callable[..., Result], logged_in: Path, tmp_path: Path) -> None:
+    nonsense = tmp_path / "cert.pem"
+    nonsense.write_text("nonsense")
+    result = run("whoami", "--certificate", str(nonsense))
+    assert result.exit_code == 1
+    assert "certificate cannot be used" in result.output
+
+
+def test_an_application_without_a_secret_names_itself(run: Callable[..., Result], browser: Browser) -> None:
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", env={"STELLANTIS_HAL_CLIENT_SECRET": ""})
+    assert result.exit_code == 1, "the simulator wants a secret"
+    assert "refuse" in result.output
+
+
+def test_help_shows_no_secret(run: Callable[..., Result], simulator: Simulator) -> None:
+    for name in ("login", "logout", "whoami", "token"):
+        result = run(name, "--help")
+        assert result.exit_code == 0
+        assert simulator.client_secret not in result.output
