@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 
 import anyio
+import attrs
 import click
 
 from stellantis_hal import __version__
-from stellantis_hal.cli.demo import Plan, demonstrate
+from stellantis_hal.cli.demo import BAD_DAY, Plan, demonstrate
 from stellantis_hal.cli.screen import Screen, as_json
 from stellantis_hal.simulator import Simulator, Subscription, World, server
 
@@ -35,8 +38,19 @@ def commands() -> None:
 @click.option("--limit", type=click.IntRange(1, 1_000), default=25, help="Requests a second that the API allows.")
 @click.option("--seed", type=int, default=7, help="Another number, another world; the same number, the same.")
 @click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="The event loop to run on.")
+@click.option("--bad-day", is_flag=True, help="Let the API fail now and then, in every way that it can.")
 @click.option("--json", "as_json_", is_flag=True, help="Print nothing but the outcome, as JSON.")
-def demo(*, accounts: int, vehicles: int, trips: int, limit: int, seed: int, backend: str, as_json_: bool) -> None:
+def demo(
+    *,
+    accounts: int,
+    vehicles: int,
+    trips: int,
+    limit: int,
+    seed: int,
+    backend: str,
+    bad_day: bool,
+    as_json_: bool,
+) -> None:
     """Poll a simulated fleet, concurrently, under a tight rate limit.
 
     Starts the simulated API in this process: no network, no account, no car is needed. Every vehicle's status,
@@ -44,12 +58,13 @@ def demo(*, accounts: int, vehicles: int, trips: int, limit: int, seed: int, bac
     end. Without a terminal, plain lines are printed.
     """
     plan = Plan(accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, per_second=limit, seed=seed)
+    if bad_day:
+        plan = attrs.evolve(plan, faults=BAD_DAY)
     screen = Screen(silent=as_json_)
-    try:
-        with screen.following(plan):
-            report = anyio.run(partial(demonstrate, plan, screen), backend=backend)
-    except LookupError:
-        raise click.ClickException("the backend trio is not installed: pip install 'stellantis-hal[trio]'") from None
+    if find_spec(backend) is None:
+        raise click.ClickException(f"{backend} is not installed: pip install 'stellantis-hal[{backend}]'")
+    with screen.following(plan):
+        report = anyio.run(partial(demonstrate, plan, screen), backend=backend)
     if as_json_:
         click.echo(json.dumps(as_json(report), ensure_ascii=False, indent=2))
     else:
@@ -77,25 +92,24 @@ def simulate(
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     click.echo(_how_to_reach(simulator))
-    with listening:
+    with listening, suppress(KeyboardInterrupt):
         running.run(sockets=[listening])
 
 
 def _how_to_reach(simulator: Simulator) -> str:
     account = simulator.world.accounts[0]
     token = simulator.token_for(account)
-    return "\n".join(
-        [
-            f"API       {simulator.url}",
-            f"identity  {simulator.identity_url}",
-            f"client    {simulator.client_id} / {simulator.client_secret}",
-            f"account   {account.key} ({account.brand}), realm {account.realm}",
-            f"token     {token.access_token}",
-            "",
-            "Try it:",
-            f"  curl -H 'Authorization: Bearer {token.access_token}' -H 'x-introspect-realm: {account.realm}' \\",
-            f"       '{simulator.url}/user?client_id={simulator.client_id}'",
-            "",
-            "Press Ctrl+C to stop.",
-        ]
+    lines = (
+        f"API       {simulator.url}",
+        f"identity  {simulator.identity_url}",
+        f"client    {simulator.client_id} / {simulator.client_secret}",
+        f"account   {account.key} ({account.brand}), realm {account.realm}",
+        f"token     {token.access_token}",
+        "",
+        "Try it:",
+        f"  curl -H 'Authorization: Bearer {token.access_token}' -H 'x-introspect-realm: {account.realm}' \\",
+        f"       '{simulator.url}/user?client_id={simulator.client_id}'",
+        "",
+        "Press Ctrl+C to stop.",
     )
+    return "\n".join(lines)

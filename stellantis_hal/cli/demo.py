@@ -25,11 +25,38 @@ from stellantis_hal import (
     TokenBucketLimiter,
     Vehicle,
 )
-from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World
+from stellantis_hal.simulator import (
+    Chance,
+    CutBody,
+    ExpiredToken,
+    Faults,
+    HtmlError,
+    Latency,
+    Reset,
+    ServerFault,
+    Simulator,
+    Subscription,
+    TooManyRequests,
+    World,
+)
 
-__all__ = ["Audience", "Line", "Plan", "Report", "demonstrate"]
+__all__ = ["BAD_DAY", "GOOD_DAY", "Audience", "Line", "Plan", "Report", "demonstrate"]
 
-_LATENCY = 0.03
+GOOD_DAY = Faults(latency=Latency(0.03))
+"""A server that answers after 30 ms."""
+
+BAD_DAY = Faults(
+    latency=Latency(0.03, tail=0.1),
+    chances=[
+        Chance(fault=ServerFault(status=503), rate=0.05, run=3),
+        Chance(fault=Reset(), rate=0.03),
+        Chance(fault=CutBody(), rate=0.02),
+        Chance(fault=HtmlError(), rate=0.02),
+        Chance(fault=TooManyRequests(), rate=0.01),
+        Chance(fault=ExpiredToken(), rate=0.02),
+    ],
+)
+"""A server on one of its bad days."""
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +69,7 @@ class Plan:
         trips: all together.
         per_second: requests that the API allows.
         seed: of the world.
+        faults: what goes wrong.
     """
 
     accounts: int
@@ -49,6 +77,7 @@ class Plan:
     trips: int
     per_second: int
     seed: int
+    faults: Faults = GOOD_DAY
 
 
 @attrs.frozen(kw_only=True)
@@ -169,7 +198,7 @@ async def demonstrate(plan: Plan, audience: Audience) -> Report:
     simulator = Simulator(
         world,
         rate_limits=Subscription(per_second=plan.per_second, per_day=100_000),
-        faults=Faults(latency=Latency(_LATENCY)),
+        faults=plan.faults,
     )
     limiter = TokenBucketLimiter(RateLimits(per_second=plan.per_second), clock=simulator.now)
     poll = _Poll(audience, limiter)

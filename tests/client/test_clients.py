@@ -20,6 +20,7 @@ from stellantis_hal import (
     ServerError,
     StellantisClient,
     Timeouts,
+    Tls,
     Token,
     UntrustedOriginError,
 )
@@ -101,6 +102,14 @@ async def test_the_entry_resource_is_asked_for_again_after_a_failure() -> None:
             await hal.root()
         recorder.status = 200
         assert (await hal.root())["name"] == "root"
+
+
+@pytest.mark.anyio
+async def test_settings_for_tls_of_ones_own_take_the_place_of_the_applications_certificate() -> None:
+    # A certificate that is not there would be noticed when the context is made, at the first request.
+    application = Application("my-client-id", certificate=("missing.pem", "missing.key"))
+    async with StellantisClient(application, transport=Recorder(), tls=Tls()) as client:
+        assert (await client.account(Token("t"), brand=Brand.DS).root())["name"] == "root"
 
 
 @pytest.mark.anyio

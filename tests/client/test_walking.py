@@ -120,6 +120,19 @@ async def test_vehicles_are_asked_for_with_their_extensions() -> None:
         assert len(await account.vehicles(index_range=(0, 0)).collect()) == 1
 
 
+async def test_a_walk_over_vehicles_is_taken_up_by_another_client_without_reading_the_entry() -> None:
+    simulator = Simulator(world(vehicles=3))
+    async with client_of(simulator) as client:
+        page = await anext(aiter(account_of(client, simulator).vehicles(page_size=1).pages()))
+    before = simulator.statistics.by_kind["user"]
+    async with client_of(simulator) as client:
+        rest = [page async for page in account_of(client, simulator).vehicles().pages(token=page.token)]
+    assert [vehicle.id for page in rest for vehicle in page.items] == [
+        vehicle.id for vehicle in simulator.world.vehicles[1:]
+    ]
+    assert simulator.statistics.by_kind["user"] == before
+
+
 async def test_page_sizes_are_checked_before_anything_is_sent() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
