@@ -55,13 +55,13 @@ class Curies:
             return (wanted,)
         if not self._templates:
             return ()
-        uri = self.expand(wanted)
-        same = tuple(key for key in names if (self.expand(key) or key) in {wanted, uri})
+        full = {name: self.expand(name) or name for name in names}
+        uri = self.expand(wanted) or wanted
+        same = tuple(name for name in names if full[name] == uri)
         if same:
             return same
-        return tuple(
-            key for key in names if key.partition(":")[0] in self._templates and key.partition(":")[2] == wanted
-        )
+        prefixed = {self.expand(f"{prefix}:{wanted}") for prefix in self._templates}
+        return tuple(name for name in names if full[name] in prefixed)
 
 
 NO_CURIES = Curies({})

@@ -6,7 +6,7 @@ body is kept as it is and never changed; whatever is odd becomes a :class:`Diagn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -84,8 +84,8 @@ class HalDocument:
 
     __hash__ = None  # type: ignore[assignment]  # equal by value, and the value may hold lists
 
-    def __reduce__(self) -> tuple[type[HalDocument], tuple[Mapping[str, Any]]]:
-        return HalDocument, (self._body,)
+    def __reduce__(self) -> tuple[Callable[..., HalDocument], tuple[Mapping[str, Any], Curies]]:
+        return _restored, (self._body, self._inherited)
 
     def __repr__(self) -> str:
         embedded = ", ".join(f"{rel}×{len(documents)}" for rel, documents in self.embedded.items())
@@ -160,6 +160,10 @@ def serialize(document: HalDocument) -> Mapping[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------- reading
+
+
+def _restored(body: Mapping[str, Any], curies: Curies) -> HalDocument:
+    return HalDocument(body, curies=curies)
 
 
 def _links(value: Any) -> Mapping[str, tuple[Link, ...]]:

@@ -11,22 +11,37 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "standard_decode"]
+
+_BOM = b"\xef\xbb\xbf"
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _decode(content: bytes) -> Any:
+def standard_decode(content: bytes) -> Any:
+    """Read JSON by the standard library, as strictly as orjson does: no NaN, no infinity.
+
+    Raises:
+        ValueError: it is no JSON, or nested too deeply.
+    """
     try:
         return json.loads(content, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
-decode: Callable[[bytes], Any] = import_module("orjson").loads if find_spec("orjson") else _decode
-"""Read JSON from bytes; ValueError is all that it raises."""
+_loads: Callable[[bytes], Any] = import_module("orjson").loads if find_spec("orjson") else standard_decode
+
+
+def decode(content: bytes) -> Any:
+    """Read JSON from bytes; a byte order mark in front, which some servers send, is ignored (RFC 8259 section 8.1).
+
+    Raises:
+        ValueError: it is no JSON, or nested too deeply.
+    """
+    return _loads(content.removeprefix(_BOM))
 
 
 def encode(value: Any) -> bytes:
@@ -34,6 +49,9 @@ def encode(value: Any) -> bytes:
 
     Raises:
         TypeError: the value is none that JSON knows.
-        ValueError: it holds itself, NaN or an infinity.
+        ValueError: it holds itself, NaN, an infinity or half a character, or is nested too deeply.
     """
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -5,6 +5,7 @@ Knows the members of a Link Object (draft-kelly-json-hal-11 section 5). Must not
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,4 +75,6 @@ def _text(link: Mapping[str, Any], member: str) -> str | None:
 
 def _notice(value: Any) -> str | None:
     """Read a deprecation notice, which ought to be a URL but counts whatever it is, unless it says false."""
-    return None if value is None or value is False else str(value)
+    if value is None or value is False:
+        return None
+    return value if isinstance(value, str) else reprlib.repr(value)  # bounded, however deep it is

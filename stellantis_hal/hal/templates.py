@@ -27,7 +27,7 @@ from uri_template.variable import VariableInvalidError
 from stellantis_hal.errors import TemplateError
 from stellantis_hal.hal.uri import to_ascii
 
-__all__ = ["expand", "variables"]
+__all__ = ["expand", "plain", "variables"]
 
 # Expressions that leave nothing behind when their variables are undefined: {?x}, {&x}, {#x} and {;x}.
 _DISPENSABLE = (FormStyleQueryExpansion, FormStyleQueryContinuation, FragmentExpansion, PathStyleExpansion)
@@ -46,7 +46,8 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
     """Expand a template; what is not ASCII in its literals is percent-encoded.
 
     Values: text, numbers, bools (``true``), enumeration members (their value), instants (RFC 3339), sequences and
-    mappings of these; anything else by its ``str``. None and a missing value are the same: undefined.
+    mappings of these; anything else by its ``str``. None, an empty sequence or mapping, and a missing value are the
+    same: undefined (RFC 6570 section 2.3).
 
     Raises:
         TemplateError: it cannot be parsed, a value is given for a variable that it does not have, or one is missing
@@ -60,7 +61,7 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
             f"no variable {', '.join(map(repr, unknown))} in the template {template!r}; it has: "
             f"{', '.join(sorted(names)) or 'none'}"
         )
-    ready = {name: _plain(value) for name, value in values.items() if value is not None}
+    ready = {name: value for name, given in values.items() if (value := plain(given)) not in (None, [], {})}
     missing = sorted({name for expression in expressions for name in _needed(expression)} - set(ready))
     if missing:
         raise TemplateError(
@@ -86,9 +87,12 @@ def _needed(expression: Expansion) -> list[str]:
     return [variable.name for variable in expression.variables if variable.default is None]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Make text of a value, or a list or dict of texts, for an address; None stays, and is left out of those."""
+    if value is None:
+        return None
     if isinstance(value, enum.Enum):
-        return _plain(value.value)
+        return plain(value.value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dt.datetime | dt.date | dt.time):
@@ -96,7 +100,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value if item is not None]
     return str(value)

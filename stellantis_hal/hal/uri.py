@@ -129,10 +129,11 @@ def to_ascii(url: str) -> str:
     if url.isascii():
         return url
     parts = split(url)
-    authority = None if parts.authority is None else f"//{parts.authority}"
-    head, found, tail = (url, "", "") if authority is None else url.partition(authority)
-    encoded = [quote(part, safe=_ASCII, errors="surrogatepass") for part in (head, tail)]
-    return encoded[0] + found + encoded[1]
+    kept = 0
+    if parts.authority is not None:
+        kept = len(parts.scheme) + 1 if parts.scheme is not None else 0
+        kept += len(parts.authority) + 2
+    return url[:kept] + quote(url[kept:], safe=_ASCII, errors="surrogatepass")
 
 
 _ASCII = "".join(map(chr, range(128)))

@@ -1,0 +1,98 @@
+"""Compact URIs: they name relations, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from stellantis_hal.hal.document import HalDocument, parse
+
+DOCS = {"name": "ex", "href": "https://docs.example/{rel}", "templated": True}
+
+
+def _document(*rels: str, curies: Any = (DOCS,), embedded: Any = None) -> HalDocument:
+    links: dict[str, Any] = {rel: {"href": f"/{rel}"} for rel in rels}
+    return parse(
+        {"_links": {"curies": list(curies) if isinstance(curies, tuple) else curies, **links}, "_embedded": embedded}
+    )
+
+
+def _found(document: HalDocument, wanted: str) -> tuple[str, ...]:
+    return document.curies.find(wanted, document.rels)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("ex:widgets", ("ex:widgets",)),
+        ("https://docs.example/widgets", ("ex:widgets",)),
+        ("widgets", ("ex:widgets",)),
+        ("gadgets", ("https://docs.example/gadgets",)),
+        ("ex:gadgets", ("https://docs.example/gadgets",)),
+        ("https://docs.example/gadgets", ("https://docs.example/gadgets",)),
+        ("tag:example.org,2020:thing", ("tag:example.org,2020:thing",)),
+        ("thing", ()),
+        ("other", ()),
+        ("no:widgets", ()),
+    ],
+)
+def test_a_relation_is_found_by_its_key_its_uri_or_its_bare_name(wanted: str, found: tuple[str, ...]) -> None:
+    document = _document("ex:widgets", "https://docs.example/gadgets", "tag:example.org,2020:thing")
+    assert _found(document, wanted) == found
+
+
+def test_the_literal_key_wins_over_everything_else() -> None:
+    document = _document("widgets", "ex:widgets")
+    assert _found(document, "widgets") == ("widgets",)
+
+
+def test_a_bare_name_under_several_prefixes_finds_all_of_them() -> None:
+    other = {"name": "oo", "href": "https://other/{rel}", "templated": True}
+    document = _document("ex:a", "oo:a", curies=(DOCS, other))
+    assert _found(document, "a") == ("ex:a", "oo:a")
+
+
+def test_the_literal_key_works_without_any_curie() -> None:
+    document = _document("ex:a", curies=())
+    assert _found(document, "ex:a") == ("ex:a",)
+    assert _found(document, "a") == ()
+
+
+@pytest.mark.parametrize("key", ["curies", "curie"])
+@pytest.mark.parametrize(
+    "form", [[DOCS], DOCS, {"ex": {"href": "https://docs.example/{rel}"}}, {"ex": "https://docs.example/{rel}"}]
+)
+def test_curies_are_read_in_every_form(key: str, form: Any) -> None:
+    document = parse({"_links": {key: form, "ex:a": {"href": "/a"}}})
+    assert document.curies.expand("ex:a") == "https://docs.example/a"
+    assert document.rels == ("ex:a",)
+
+
+def test_a_curie_that_is_null_is_left_out() -> None:
+    assert parse({"_links": {"curies": {"ex": None}}}).curies.prefixes == ()
+
+
+@pytest.mark.parametrize("template", ["https://docs/{", "https://docs/{other}", "https://docs/"])
+def test_a_curie_whose_template_is_broken_explains_nothing(template: str) -> None:
+    document = _document("ex:a", curies=({"name": "ex", "href": template},))
+    assert document.curies.expand("ex:a") is None
+    assert _found(document, "ex:a") == ("ex:a",)
+
+
+def test_curies_without_name_or_href_are_no_prefixes() -> None:
+    document = _document(curies=({"href": "/{rel}"}, {"name": "x"}))
+    assert document.curies.prefixes == ()
+
+
+def test_embedded_documents_inherit_curies_and_their_own_win() -> None:
+    inner = {"_links": {"curies": [{"name": "ex", "href": "https://inner/{rel}"}], "ex:a": {"href": "/"}}}
+    document = _document(embedded={"plain": {"_links": {"ex:a": {"href": "/"}}}, "own": inner})
+    assert document.embedded["plain"][0].curies.expand("ex:a") == "https://docs.example/a"
+    assert document.embedded["own"][0].curies.expand("ex:a") == "https://inner/a"
+    assert document.curies.expand("ex:a") == "https://docs.example/a"
+
+
+def test_objects_in_the_state_inherit_curies_too() -> None:
+    document = parse({"_links": {"curies": [DOCS]}, "line": {"_links": {"ex:a": {"href": "/"}}}})
+    line = document.at("line")
+    assert line is not None
+    assert line.curies.expand("ex:a") == "https://docs.example/a"

@@ -1,0 +1,46 @@
+"""JSON in and out."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from stellantis_hal.hal.json import decode, encode, standard_decode
+from tests.hal.values import JSON, nested
+
+DECODERS = pytest.mark.parametrize("read", [decode, standard_decode])
+
+
+@given(JSON)
+def test_what_is_written_is_read_again(value: Any) -> None:
+    assert standard_decode(encode(value)) == value
+
+
+@DECODERS
+@pytest.mark.parametrize("content", [b"", b"{", b"[1,]", b"NaN", b"-Infinity", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_is_a_value_error(read: Callable[[bytes], Any], content: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the messages are those of two libraries
+        read(content)
+
+
+def test_a_byte_order_mark_is_ignored() -> None:
+    assert decode(b'\xef\xbb\xbf{"a":1}') == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, "\ud800", nested(100_000, "a")], ids=["nan", "inf", "half", "deep"]
+)
+def test_what_json_cannot_say_is_a_value_error(value: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the message is the standard library's
+        encode(value)
+
+
+def test_what_json_does_not_know_is_a_type_error() -> None:
+    with pytest.raises(TypeError):
+        encode(object())
+
+
+def test_it_is_written_as_utf_8_without_blanks() -> None:
+    assert encode({"a": ["é", 1]}) == '{"a":["é",1]}'.encode()
