@@ -11,6 +11,7 @@ import binascii
 from collections import deque
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, Protocol
 
 import attrs
@@ -47,9 +48,10 @@ class Mark:
     given: tuple[bytes, ...] = ()
 
     @classmethod
-    def after(cls, identities: Iterable[str], *, url: str, number: int) -> Mark:
-        """Note a place behind the elements with these identities."""
-        return cls(url=url, number=number, given=tuple(map(_digest, identities)))
+    def after(cls, given: Iterable[str | bytes], *, url: str, number: int) -> Mark:
+        """Note a place behind the elements with these identities, or digests of them."""
+        digests = tuple(_digest(one) if isinstance(one, str) else one for one in given)
+        return cls(url=url, number=number, given=digests)
 
     def to_token(self) -> str:
         """Write it as opaque text, fit for a URL or a file; it holds an address, so keep it like one."""
@@ -104,12 +106,13 @@ class Recent:
         earlier: digests of those that the walk gave before it was taken up again.
     """
 
-    __slots__ = ("_earlier", "_order", "_recent")
+    __slots__ = ("_earlier", "_from_token", "_order", "_recent")
 
     def __init__(self, earlier: Iterable[bytes] = ()) -> None:
         self._recent: set[str] = set()
         self._order: deque[str] = deque()
-        self._earlier = frozenset(earlier)
+        self._from_token = tuple(earlier)
+        self._earlier = frozenset(self._from_token)
 
     def admit(self, identity: str | None) -> bool:
         """Tell whether an element is to be given: not if it was among the last given; without identity always."""
@@ -123,9 +126,10 @@ class Recent:
             self._recent.discard(self._order.popleft())
         return True
 
-    def last(self) -> tuple[str, ...]:
-        """Give the identities that a token takes along."""
-        return tuple(self._order[at] for at in range(max(0, len(self._order) - _IN_TOKEN), len(self._order)))
+    def last(self) -> tuple[str | bytes, ...]:
+        """Give what a token takes along: the identities given last, or the digests of them that a token brought."""
+        last: list[str | bytes] = [*self._from_token, *reversed(tuple(islice(reversed(self._order), _IN_TOKEN)))]
+        return tuple(last[-_IN_TOKEN:])
 
 
 class _Element(Protocol):

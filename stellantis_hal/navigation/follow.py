@@ -6,13 +6,15 @@ Knows where it starts and which link to take. Must not do I/O before it is await
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
 import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.flight import Flight
-from stellantis_hal.navigation.hop import Hop, Params, Steering, choose
+from stellantis_hal.navigation.hop import Choice, Hop, Params, Steering, choose
 from stellantis_hal.navigation.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
 
@@ -106,24 +108,29 @@ class Follow(Generic[R]):
         """
         if self._reached is None:
             here = await self._origin()
-            with_copy = self._at_hand(here)
-            if with_copy is not None:
-                self._reached = with_copy
-            else:
-                if self._flight is None:
-                    self._flight = Flight()
-                return await self._flight.run(self._fetched)
+            with self._named():
+                choice = choose(here.document, here.base, self._hop)
+            copy = here.copy_at(choice)
+            if copy is None:
+                self._flight = self._flight or Flight()
+                return await self._flight.run(partial(self._fetched, here, choice))
+            self._reached = copy
         return self._reached
 
     async def reopened(self) -> HalResource:
         """Take the last step anew: a walk starts from what is there now."""
-        return await self._taken()
+        here = await self._origin()
+        with self._named():
+            return await here.step(self._hop)
 
     async def locate(self, params: Params) -> str:
         """Give the address that the last step leads to, with parameters added; it is not fetched."""
         here = await self._origin()
         hop = attrs.evolve(self._hop, params={**(self._hop.params or {}), **params}, embedded="never")
-        return choose(here.document, here.base, hop).url or here.url
+        with self._named():
+            url = choose(here.document, here.base, hop).url
+        assert url is not None  # noqa: S101 - embedded copies were ruled out
+        return url
 
     async def visit(self, url: str) -> HalResource:
         """Fetch an absolute address on a trusted origin."""
@@ -140,27 +147,18 @@ class Follow(Generic[R]):
     async def _origin(self) -> HalResource:
         return await self._start() if callable(self._start) else self._start
 
-    def _at_hand(self, here: HalResource) -> HalResource | None:
-        try:
-            return here.copy_at(choose(here.document, here.base, self._hop))
-        except StellantisError as error:
-            self._name(error)
-            raise
-
-    async def _fetched(self) -> HalResource:
+    async def _fetched(self, here: HalResource, choice: Choice) -> HalResource:
         if self._reached is None:
-            self._reached = await self._taken()
+            with self._named():
+                self._reached = await here.fetch_choice(choice, self._hop)
         return self._reached
 
-    async def _taken(self) -> HalResource:
-        here = await self._origin()
-        try:
-            return await here.step(self._hop)
-        except StellantisError as error:
-            self._name(error)
-            raise
-
-    def _name(self, error: StellantisError) -> None:
+    @contextmanager
+    def _named(self) -> Generator[None]:
         """Note on an error which step it ended."""
-        path = self.path
-        error.add_note(f"while following {' → '.join(path)}: step {len(path)}, {self._hop.rel!r}")
+        try:
+            yield
+        except StellantisError as error:
+            path = self.path
+            error.add_note(f"while following {' → '.join(path)}: step {len(path)}, {self._hop.rel!r}")
+            raise

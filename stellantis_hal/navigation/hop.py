@@ -15,7 +15,7 @@ from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotF
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.masking import mask_url
-from stellantis_hal.hal.templates import expand
+from stellantis_hal.hal.templates import expand, plain
 from stellantis_hal.hal.uri import append_query, encode_query, resolve, to_ascii
 
 __all__ = [
@@ -181,16 +181,13 @@ def target(link: Link, base: str, variables: Params | None = None, params: Param
 
 
 def query_of(params: Params) -> str:
-    """Encode parameters for a query: bools as ``true`` and ``false``, lists by repetition, None left out."""
+    """Encode parameters for a query: as template variables, but lists by repetition, and None left out."""
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
-        several = value if isinstance(value, list | tuple) else (value,)
-        pairs += [(name, _text(item)) for item in several if item is not None]
+        text = plain(value)
+        several = text if isinstance(text, list) else [text]
+        pairs += [(name, str(item)) for item in several if item is not None]
     return encode_query(pairs)
-
-
-def _text(value: Any) -> str:
-    return ("false", "true")[value] if isinstance(value, bool) else str(value)
 
 
 def _not_found(document: HalDocument, base: str, hop: Hop) -> LinkNotFoundError:
@@ -198,9 +195,11 @@ def _not_found(document: HalDocument, base: str, hop: Hop) -> LinkNotFoundError:
     near = difflib.get_close_matches(hop.rel, available, n=1)
     chosen = [f"{what}={value!r}" for what, value in (("name", hop.name), ("index", hop.index)) if value is not None]
     wanted = " with ".join([repr(hop.rel), *chosen])
-    if hop.rel in available:
-        names = [link.name for link in document.links.get(hop.rel, ())]
+    if hop.rel in document.links:
+        names = [link.name for link in document.links[hop.rel]]
         hint = f"; links of that relation: {len(names)}, named {names}"
+    elif hop.rel in available:
+        hint = f"; {hop.rel!r} is embedded here, without a link"
     else:
         hint = f"; did you mean {near[0]!r}?" if near else ""
     return LinkNotFoundError(

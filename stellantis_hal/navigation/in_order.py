@@ -22,16 +22,16 @@ R = TypeVar("R")
 
 
 class _Started(Generic[R]):
-    __slots__ = ("done", "outcome", "scope")
+    __slots__ = ("done", "outcomes", "scope")
 
     def __init__(self) -> None:
         self.done = anyio.Event()
         self.scope = anyio.CancelScope()
-        self.outcome: R | StellantisError | None = None
+        self.outcomes: list[R | Exception] = []
 
 
 class InOrder(AsyncIterator[R | StellantisError]):
-    """The outcomes, in the order of the jobs; a job's own error is an outcome like any other."""
+    """The outcomes, in the order of the jobs; an error of ours is an outcome like any other, others are raised."""
 
     def __init__(self, tasks: TaskGroup, jobs: Iterable[Callable[[], Awaitable[R]]], limit: int) -> None:
         self._tasks = tasks
@@ -52,15 +52,17 @@ class InOrder(AsyncIterator[R | StellantisError]):
         first = self._started[0]
         await first.done.wait()
         self._started.popleft()
-        assert first.outcome is not None  # noqa: S101 - it is done
-        return first.outcome
+        outcome = first.outcomes[0]
+        if isinstance(outcome, Exception) and not isinstance(outcome, StellantisError):
+            raise outcome
+        return outcome
 
     async def _work(self, job: Callable[[], Awaitable[R]], started: _Started[R]) -> None:
         with started.scope:
             try:
-                started.outcome = await job()
-            except StellantisError as error:
-                started.outcome = error
+                started.outcomes.append(await job())
+            except Exception as error:  # noqa: BLE001 - handed to the consumer, in its turn and in no group
+                started.outcomes.append(error)
             started.done.set()
 
     def close(self) -> None:
@@ -76,11 +78,14 @@ async def scoped() -> AsyncGenerator[TaskGroup, None]:
 
     An exception of the block goes on as it is, not wrapped in a group.
     """
-    failure: Exception | None = None
+    cancelled = anyio.get_cancelled_exc_class()
+    failure: BaseException | None = None
     async with anyio.create_task_group() as tasks:
         try:
             yield tasks
-        except Exception as error:  # noqa: BLE001 - raised again below, bare
+        except cancelled:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised again below, bare
             failure = error
         tasks.cancel_scope.cancel()
     if failure is not None:

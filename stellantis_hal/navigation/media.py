@@ -5,6 +5,7 @@ Knows media types and their q-values. Must not know what a document means.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -16,16 +17,26 @@ from stellantis_hal.navigation.fetch import Answer
 
 __all__ = ["ACCEPT", "accept", "media_type", "read_document"]
 
-ACCEPT = (("application/hal+json", 1.0), ("application/json", 0.9), ("application/*+json", 0.8))
+ACCEPT: tuple[tuple[str, float], ...] = (
+    ("application/hal+json", 1.0),
+    ("application/json", 0.9),
+    ("application/*+json", 0.8),
+)
 """What is asked for where neither the link nor the caller says: media ranges, best first, with their q-values."""
 
 _EXCERPT = 80
+_PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
 
 
 @lru_cache(maxsize=256)
 def accept(preferred: str | None = None) -> str:
-    """Write the ``Accept`` field: what a link's ``type`` hints at first, then whatever can be read."""
-    ranges = ACCEPT if preferred is None else ((preferred, 1.0), *((name, q - 0.1) for name, q in ACCEPT))
+    """Write the ``Accept`` field: what a link's ``type`` hints at first, then whatever can be read.
+
+    A hint that cannot stand in a header field is no hint.
+    """
+    ranges = ACCEPT
+    if preferred is not None and _PRINTABLE.fullmatch(preferred):
+        ranges = ((preferred, 1.0), *((name, q - 0.1) for name, q in ACCEPT if name != preferred))
     return ", ".join(name if q == 1 else f"{name};q={q:.1f}" for name, q in ranges)
 
 

@@ -24,7 +24,6 @@ __all__ = ["Absent", "IndexRanges", "ItemWalk", "Page", "PageWalk", "Pages", "Pa
 
 T = TypeVar("T")
 U = TypeVar("U")
-_IN_TOKEN = 64
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -43,14 +42,14 @@ class Page(Generic[T]):
     total: int | None
     resource: HalResource | None = attrs.field(repr=False)
     _following: str | None = attrs.field(repr=False, alias="following")
-    _given: tuple[str, ...] = attrs.field(repr=False, alias="given")
+    _given: tuple[str | bytes, ...] = attrs.field(repr=False, alias="given")
 
     @property
     def token(self) -> str | None:
         """Where ``pages(token=…)`` takes up the walk AFTER this page, in any process; None after the last."""
         if self._following is None:
             return None
-        return Mark.after(self._given[-_IN_TOKEN:], url=self._following, number=self.number).to_token()
+        return Mark.after(self._given, url=self._following, number=self.number).to_token()
 
 
 class PageWalk(AsyncIterator[Page[T]]):
@@ -66,36 +65,38 @@ class PageWalk(AsyncIterator[Page[T]]):
         self._read = read
         self._recent = Recent(mark.given if mark else ())
         self._number = mark.number if mark else 0
-        self._page: Page[T] | None = None
+        # The page given last, or where the walk was taken up: what a token is made of, where one is needed.
+        self._behind: Page[T] | Mark | None = mark
 
     def __aiter__(self) -> PageWalk[T]:
         return self
 
     async def __anext__(self) -> Page[T]:
         try:
-            reading = await anext(self._readings)
+            page = self._made(await anext(self._readings))
         except StellantisError as error:
-            if self._page is not None and error.resume_token is None:
-                error.resume_token = self._page.token
+            if error.resume_token is None:
+                error.resume_token = self._token()
             raise
+        self._behind = page
+        return page
+
+    def _made(self, reading: Reading) -> Page[T]:
+        new = [element for element in reading.items if self._recent.admit(identity_of(element))]
+        items = [item for element in new if (item := self._read(element)) is not None]
         self._number += 1
-        items: list[T] = []
-        given: list[str] = []
-        for element in reading.items:
-            identity = identity_of(element)
-            if identity is not None:
-                given.append(identity)
-            if self._recent.admit(identity) and (item := self._read(element)) is not None:
-                items.append(item)
-        self._page = Page(
+        return Page(
             items=tuple(items),
             number=self._number,
             total=total_of(reading.page) if reading.page is not None else 0,
             resource=reading.page,
             following=reading.following,
-            given=tuple(given),
+            given=self._recent.last(),
         )
-        return self._page
+
+    def _token(self) -> str | None:
+        behind = self._behind
+        return behind.to_token() if isinstance(behind, Mark) else behind.token if behind is not None else None
 
 
 class ItemWalk(AsyncIterator[T]):
@@ -109,13 +110,10 @@ class ItemWalk(AsyncIterator[T]):
         return self
 
     async def __anext__(self) -> T:
-        for item in self._items:
-            return item
         while True:
-            page = await anext(self._pages)
-            self._items = iter(page.items)
             for item in self._items:
                 return item
+            self._items = iter((await anext(self._pages)).items)
 
 
 class Pages(Generic[T]):

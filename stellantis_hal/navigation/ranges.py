@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IndexRanges", "concurrent"]
 
-_STEPS_BACK = 16
+_STEPS = 16
 
 
 @attrs.frozen(kw_only=True)
@@ -63,9 +63,11 @@ class RangeWalk(AsyncIterator[Reading]):
         self._tasks = tasks
         self._limit = limit
         self._ended = False
-        self._position = 0
+        # Where the element given last stands, and those of the range that it came in.
+        self._position = -1
+        self._known: tuple[str | None, ...] = ()
         self._head: str | None = None
-        self._last: str | None = None
+        self._takes_ranges = False
         self._ahead: InOrder[_Range] | None = None
         self._by_links: Walk | None = None
 
@@ -77,25 +79,22 @@ class RangeWalk(AsyncIterator[Reading]):
             return await anext(self._by_links)
         if self._ended:
             raise StopAsyncIteration
-        if self._last is None:
+        if not self._known:
             return await self._first()
         return await self._next_ahead() or await self._next_alone()
 
     async def _first(self) -> Reading:
         found = await self._read(0)
         if found.page is None:
-            self._ended = True
-            return Reading(page=None, items=(), following=None)
+            return self._end(found)
         total = total_of(found.page)
         if total is None or len(found.items) != min(total, self._ranges.size) or None in found.identities:
             return await self._walk_by_links()
         if not found.items:
-            self._ended = True
-            return Reading(page=found.page, items=(), following=None)
+            return self._end(found)
         self._head = found.identities[0]
         starts = range(len(found.items) - 1, total - 1, self._ranges.size - 1)
         self._ahead = InOrder(self._tasks, (partial(self._read, first) for first in starts), self._limit)
-        self._position = -1
         return await self._advance(found, 0)
 
     async def _next_ahead(self) -> Reading | None:
@@ -103,7 +102,8 @@ class RangeWalk(AsyncIterator[Reading]):
         if self._ahead is None:
             return None
         found = await anext(self._ahead, None)
-        if isinstance(found, _Range) and found.identities and found.identities[0] == self._last:
+        if isinstance(found, _Range) and found.identities[:1] == self._known[-1:] and None not in found.identities:
+            self._takes_ranges = True
             return await self._advance(found, 1)
         self._ahead.close()
         self._ahead = None
@@ -112,23 +112,29 @@ class RangeWalk(AsyncIterator[Reading]):
         return None
 
     async def _next_alone(self) -> Reading:
-        """Look for what follows the last element given, wherever it stands now."""
-        first = self._position
-        for _ in range(_STEPS_BACK):
+        """Look for what follows the elements given last, wherever they stand now."""
+        first, size = self._position, self._ranges.size
+        for _ in range(_STEPS):
             found = await self._read(first)
-            if self._last in found.identities:
-                if first and found.identities[0] == self._head:
-                    break  # the first page again: the server takes no ranges after all
-                at = found.identities.index(self._last)
-                self._position = first + at
-                return await self._advance(found, at + 1)
-            if first == 0:
+            if None in found.identities or (first and not self._takes_ranges and self._head in found.identities):
+                break  # the first page again: the server takes no ranges after all
+            seen = [at for at, identity in enumerate(found.identities) if identity in self._known]
+            if not seen:
+                if first == 0:
+                    break
+                first = max(0, first - size + 1)
+                continue
+            first = self._position = first + seen[-1]
+            if seen[-1] + 1 < len(found.identities):
+                return await self._advance(found, seen[-1] + 1)
+            if len(found.identities) < size:
+                if self._takes_ranges:
+                    return self._end(found)
                 break
-            first = max(0, first - self._ranges.size + 1)
         if self._position >= REMEMBERED:
+            url = await self._address(first)
             raise PaginationLoopError(
-                f"the collection at {mask_url(await self._address(first))} changes faster than it can be walked",
-                url=await self._address(first),
+                f"the collection at {mask_url(url)} changes faster than it can be walked", url=url
             )
         return await self._walk_by_links()
 
@@ -136,13 +142,17 @@ class RangeWalk(AsyncIterator[Reading]):
         self._by_links = Walk(self._course)
         return await anext(self._by_links)
 
+    def _end(self, found: _Range) -> Reading:
+        self._ended = True
+        return Reading(page=found.page, items=(), following=None)
+
     async def _advance(self, found: _Range, skipped: int) -> Reading:
         """Give a range's elements but for those given already."""
         items = found.items[skipped:]
         total = total_of(found.page) if found.page is not None else None
         self._position += len(items)
-        self._last = found.identities[-1]
-        self._ended = total is None or self._position + 1 >= total
+        self._known = found.identities
+        self._ended = total is not None and self._position + 1 >= total
         following = None if self._ended else await self._course.source.locate(self._ranges.beyond(self._position))
         return Reading(page=found.page, items=items, following=following)
 

@@ -1,43 +1,32 @@
-"""A place in the graph, as it was when it was read.
+"""A place in the graph, and the way on from there.
 
-Knows its document, its address and who can fetch. Must not do I/O but where a method is awaited, and never changes:
-reading again gives another resource.
+Knows who can fetch. Must not do I/O but where a method is awaited, and never changes: reading again gives another
+resource.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 from typing import Any, TypeVar, Unpack, cast, overload
 
 import attrs
 
 from stellantis_hal.errors import DetachedResourceError, InvalidLinkError, LinkNotFoundError
-from stellantis_hal.hal.document import HalDocument, State
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.masking import mask_url
-from stellantis_hal.hal.uri import append_query, resolve, split, to_ascii
-from stellantis_hal.navigation.binding import Binding, utc_now
-from stellantis_hal.navigation.content import Embedded, Nested, Step
+from stellantis_hal.hal.uri import append_query, resolve, to_ascii
+from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.content import Nested
 from stellantis_hal.navigation.fetch import Answer, Headers, Request
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import Outcomes, follow_all
-from stellantis_hal.navigation.hop import (
-    Choice,
-    Hop,
-    Params,
-    Steering,
-    choose,
-    copies,
-    links_of,
-    query_of,
-    self_url,
-)
+from stellantis_hal.navigation.hop import Choice, Hop, Params, Steering, choose, copies, links_of, query_of, target
 from stellantis_hal.navigation.media import accept, media_type, read_document
 from stellantis_hal.navigation.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
-from stellantis_hal.navigation.snapshot import Dump, Snapshot, dump, load
+from stellantis_hal.navigation.snapshot import Dump, Snapshot, load
+from stellantis_hal.navigation.view import View
 from stellantis_hal.navigation.writing import Writing, read_outcome, write_request, write_target
 
 __all__ = ["HalResource"]
@@ -45,27 +34,14 @@ __all__ = ["HalResource"]
 T = TypeVar("T")
 
 
-class HalResource:
+class HalResource(View):
     """A snapshot of a place: its state, its links, and the way on.
 
     ``resource["vin"]`` and ``"vin" in resource`` read the state and never do I/O. It is made by a client, by following
     links, or by :meth:`load`; pickled or dumped it goes without its client.
     """
 
-    __slots__ = ("__weakref__", "_binding", "_document", "_path", "_snapshot", "_superseded")
-
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        document: HalDocument | None,
-        binding: Binding | None,
-        path: tuple[Step, ...] = (),
-    ) -> None:
-        self._snapshot = snapshot
-        self._document = document
-        self._binding = binding
-        self._path = path
-        self._superseded = False
+    __slots__ = ()
 
     @classmethod
     def of(cls, answer: Answer, binding: Binding) -> HalResource:
@@ -85,133 +61,6 @@ class HalResource:
             StellantisError: whatever fetching raises, or the body is no JSON object.
         """
         return cls.of(await binding.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), binding)
-
-    # --------------------------------------------------------------------------------------------- reading
-
-    def __getitem__(self, key: str) -> Any:
-        return self.state[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.state
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.state)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Read a property of the state; the default where it is missing."""
-        return self.state.get(key, default)
-
-    def __repr__(self) -> str:
-        where = mask_url(split(self.url)._replace(scheme=None, authority=None, fragment=None).__str__())
-        embedded = ", ".join(f"{rel}×{len(found)}" for rel, found in self.document.embedded.items())
-        kind = "embedded" if self.is_embedded else self.status
-        return f"<HalResource {where} {kind} rels=[{', '.join(self.rels)}] embedded=[{embedded}]>"
-
-    @property
-    def document(self) -> HalDocument:
-        """The document; read again from the shared bytes where this resource is compact."""
-        return self._document if self._document is not None else self._snapshot.content.document(self._path)
-
-    @property
-    def state(self) -> State:
-        """Its properties: the body without ``_links`` and ``_embedded``, immutable."""
-        return self.document.state
-
-    @property
-    def links(self) -> Mapping[str, tuple[Link, ...]]:
-        """The links of each relation, ``curies`` included."""
-        return self.document.links
-
-    @property
-    def rels(self) -> tuple[str, ...]:
-        """The relations that have links."""
-        return self.document.rels
-
-    def embedded(self, rel: str) -> tuple[HalResource, ...]:
-        """Give the copies embedded under a relation, as they came; none where there are none."""
-        document = self.document
-        return tuple(
-            self._copy(key, index, copy)
-            for key in copies(document, rel)
-            for index, copy in enumerate(document.embedded[key])
-        )
-
-    def _copy(self, rel: str, index: int, document: HalDocument) -> HalResource:
-        return HalResource(self._snapshot, document, self._binding, (*self._path, Embedded(rel, index)))
-
-    def at(self, *path: str | int) -> HalResource:
-        """Read an object nested in the state (``resource.at("lines", 0)``) as a resource, with its own links.
-
-        Raises:
-            KeyError: no object is there.
-        """
-        document = self.document.at(*path)
-        if document is None:
-            raise KeyError(path)
-        return HalResource(self._snapshot, document, self._binding, (*self._path, Nested(path)))
-
-    def compact(self) -> HalResource:
-        """Give the same resource without its decoded document: its bytes are shared, and decoded again on demand."""
-        return HalResource(self._snapshot, None, self._binding, self._path)
-
-    # --------------------------------------------------------------------------------------------- provenance
-
-    @property
-    def base(self) -> str:
-        """The address of the answer that it came in, after redirects: what its references are relative to."""
-        return self._snapshot.url
-
-    @property
-    def url(self) -> str:
-        """Its own address: where it was retrieved, or, for an embedded copy, its ``self``; else what embeds it."""
-        return (self.self_url or self.base) if self._path else self.base
-
-    @property
-    def self_url(self) -> str | None:
-        """Its ``self`` link, resolved; None where it has none that can be followed."""
-        return self_url(self.document, self.base)
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether it is a copy that came inside another document, and so may be partial."""
-        return bool(self._path)
-
-    @property
-    def status(self) -> int:
-        """The HTTP status of the answer that it came in."""
-        return self._snapshot.status
-
-    @property
-    def headers(self) -> Headers:
-        """The header fields of the answer that it came in."""
-        return self._snapshot.headers
-
-    @property
-    def fetched_at(self) -> datetime:
-        """When it was received, aware, UTC."""
-        return self._snapshot.fetched_at
-
-    @property
-    def age(self) -> float:
-        """Seconds since it was received."""
-        now = (self._binding.clock if self._binding else utc_now)()
-        return max(0.0, (now - self.fetched_at).total_seconds())
-
-    @property
-    def stale(self) -> bool:
-        """Whether a write went through it since, or it is older than its server vouches for (``max-age``)."""
-        max_age = self._snapshot.max_age
-        return self._superseded or (max_age is not None and self.age > max_age)
-
-    @property
-    def profile(self) -> str | None:
-        """The profile (RFC 6906) that its media type or its ``profile`` link names."""
-        named = media_type(self.headers.get("content-type", ""))[1].get("profile")
-        return named or next((link.href for link in self.links.get("profile", ())), None)
-
-    def docs_url(self, rel: str) -> str | None:
-        """Give the address of a relation's documentation, from its CURIE; never fetched by itself."""
-        return self.document.curies.expand(rel)
 
     # --------------------------------------------------------------------------------------------- following
 
@@ -280,11 +129,22 @@ class HalResource:
 
     async def fetch_choice(self, choice: Choice, hop: Hop) -> HalResource:
         """Fetch the address that a choice fell on."""
-        assert choice.url is not None  # noqa: S101 - a choice without a copy has an address
-        if choice.link is not None:
-            self._bound().notify(choice.link, self.base)
-        preferred = hop.accept or (choice.link.type if choice.link is not None else None)
-        return await self.visit(choice.url, accept_type=preferred)
+        assert choice.link is not None  # noqa: S101 - a choice without a copy has a link
+        assert choice.url is not None  # noqa: S101 - and so an address
+        return await self._go(choice.link, choice.url, hop.accept)
+
+    async def along(self, link: Link) -> HalResource:
+        """Fetch what one of its links leads to.
+
+        Raises:
+            HalError: the link leads nowhere.
+            StellantisError: whatever fetching raises.
+        """
+        return await self._go(link, target(link, self.base), link.type or self._own_type())
+
+    async def _go(self, link: Link, url: str, accept_type: str | None) -> HalResource:
+        self._bound().notify(link, self.base)
+        return await self.visit(url, accept_type=accept_type or link.type)
 
     def as_(self, kind: type[T]) -> T:
         """Make a value of it, by the client's way of doing so."""
@@ -310,7 +170,13 @@ class HalResource:
         Raises:
             InvalidLinkError: it is embedded and has no ``self``.
         """
-        return await self.visit(self._own_url())
+        return await self.visit(self._own_url(), accept_type=self._own_type())
+
+    def _own_type(self) -> str | None:
+        """Tell which media type to ask for again: the one that it came in, or that its ``self`` hints at."""
+        if self._path:
+            return next((link.type for link in self.links.get("self", ())), None)
+        return media_type(self.headers.get("content-type", ""))[0] or None
 
     def _own_url(self) -> str:
         url = self.self_url if self._path else self.base
@@ -329,8 +195,9 @@ class HalResource:
         """
         url, binding = self._own_url(), self._bound()
         conditions = {} if self._path else self._snapshot.validators
-        answer = await binding.fetch(Request(url=url, headers={"Accept": accept(), **conditions}))
-        if answer.status != 304:
+        fields = {"Accept": accept(self._own_type()), **conditions}
+        answer = await binding.fetch(Request(url=url, headers=fields))
+        if answer.status != 304 or not conditions:
             return HalResource.of(answer, binding)
         renewed = attrs.evolve(
             self._snapshot,
@@ -371,11 +238,12 @@ class HalResource:
         url, link = write_target(self.document, self.base, self._own_url() if rel is None else None, rel, options)
         if link is not None:
             binding.notify(link, self.base)
-        etag = None if self._path else self.headers.get("etag")
+        is_own = url in (self.base, self.url)
+        etag = self.headers.get("etag") if is_own and not self._path else None
         answer = await binding.fetch(write_request(method, url, options, etag))
-        if url == self.url:
+        if is_own:
             self._superseded = True
-        document = read_outcome(answer)
+        answer, document = read_outcome(answer)
         return HalResource(Snapshot.of(answer, document), document, binding)
 
     @property
@@ -399,10 +267,6 @@ class HalResource:
         return await self.visit(self.location)
 
     # --------------------------------------------------------------------------------------------- keeping
-
-    def dump(self) -> Dump:
-        """Write it as plain JSON, without its client; :meth:`load` or ``client.resume`` read it."""
-        return dump(self._snapshot, self.document, embedded=self.is_embedded)
 
     @classmethod
     def load(cls, kept: Mapping[str, Any], binding: Binding | None = None) -> HalResource:

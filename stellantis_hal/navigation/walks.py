@@ -14,16 +14,17 @@ import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from stellantis_hal.errors import AmbiguousLinkError, ApiError, LinkNotFoundError, StellantisError
+from stellantis_hal.errors import AmbiguousLinkError, ApiError, LinkNotFoundError
 from stellantis_hal.hal.masking import mask_url
 from stellantis_hal.navigation.cursor import Trail
-from stellantis_hal.navigation.hop import Params, links_of, target
+from stellantis_hal.navigation.hop import Params, target
 from stellantis_hal.navigation.in_order import scoped
 
 if TYPE_CHECKING:
+    from stellantis_hal.hal.link import Link
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Absent", "Course", "Reading", "Source", "Walk", "ahead", "elements_of", "next_url", "total_of"]
+__all__ = ["Absent", "Course", "Reading", "Source", "Walk", "ahead", "elements_of", "link_onward", "total_of"]
 
 Absent = Callable[[ApiError], bool]
 """Tells whether an error on the first page means that the collection is empty."""
@@ -103,13 +104,13 @@ def elements_of(page: HalResource, rel: str | None) -> tuple[HalResource, ...]:
     return page.embedded(keys[0]) if keys else ()
 
 
-def next_url(page: HalResource, rels: tuple[str, ...] = _FORWARD) -> str | None:
-    """Give the address of the page after this one; None where the link is missing or null."""
-    for rel in rels:
-        for link in links_of(page.document, rel):
-            if link.href is not None:
-                return target(link, page.base)
-    return None
+def link_onward(page: HalResource, rels: tuple[str, ...] = _FORWARD) -> Link | None:
+    """Give the link to the page after this one; None where it is missing or null, or has a null href.
+
+    These relations are registered ones, so no CURIE makes another name mean them.
+    """
+    links = page.document.links
+    return next((link for rel in rels for link in links.get(rel, ()) if link.href is not None), None)
 
 
 def total_of(page: HalResource) -> int | None:
@@ -133,7 +134,10 @@ class Walk(AsyncIterator[Reading]):
     def __init__(self, course: Course, following: str | None = None) -> None:
         self._course = course
         self._following = following
+        # The page that the walk is on, and the link that leads on from there; none at a start.
+        self._onward: tuple[HalResource, Link] | None = None
         self._trail = Trail()
+        self._total: int | None = None
         self._ended = False
 
     def __aiter__(self) -> Walk:
@@ -142,23 +146,45 @@ class Walk(AsyncIterator[Reading]):
     async def __anext__(self) -> Reading:
         if self._ended:
             raise StopAsyncIteration
-        if self._following is None:
-            page = await self._first()
-        else:
-            self._trail.check(self._following)
-            page = await self._course.source.visit(self._following)
+        page = await self._next()
         if page is None:
             self._ended = True
             return Reading(page=None, items=(), following=None)
-        return self.read(page)
-
-    def read(self, page: HalResource) -> Reading:
-        """Take a page as the one that the walk is on."""
-        self._trail.visit(self._following, page.base, page.self_url)
-        self._following = next_url(page, _BACKWARD if self._course.reverse else _FORWARD)
-        self._ended = self._following is None
         items = elements_of(page, self._course.rel)
-        return Reading(page=page, items=items[::-1] if self._course.reverse else items, following=self._following)
+        if self._course.reverse:
+            items = (*items, *await self._pushed(page))[::-1]
+        link = link_onward(page, _BACKWARD if self._course.reverse else _FORWARD)
+        following = None if link is None else target(link, page.base)
+        self._trail.visit(self._following, page.base, page.self_url)
+        self._following = following
+        self._onward = None if link is None else (page, link)
+        self._ended = link is None
+        self._total = total_of(page)
+        return Reading(page=page, items=items, following=following)
+
+    async def _pushed(self, page: HalResource) -> tuple[HalResource, ...]:
+        """Read again what lies behind a page, walking backwards, where the collection has grown since.
+
+        Elements that arrived at the head have pushed others from this page onto those that were given already.
+        """
+        total, behind = total_of(page), page
+        missing = 0 if total is None or self._total is None else total - self._total
+        found: list[HalResource] = []
+        while missing > 0 and (link := link_onward(behind)) is not None:
+            behind = await behind.along(link)
+            items = elements_of(behind, self._course.rel)
+            found += items
+            missing -= max(1, len(items))
+        return tuple(found)
+
+    async def _next(self) -> HalResource | None:
+        if self._following is None:
+            return await self._first()
+        self._trail.check(self._following)
+        if self._onward is None:
+            return await self._course.source.visit(self._following)
+        page, link = self._onward
+        return await page.along(link)
 
     async def _first(self) -> HalResource | None:
         try:
@@ -167,9 +193,9 @@ class Walk(AsyncIterator[Reading]):
             if self._course.is_absent(error):
                 return None
             raise
-        if not self._course.reverse or next_url(page) is None:
+        if not self._course.reverse or link_onward(page) is None:
             return page
-        last = next_url(page, ("last",))
+        last = link_onward(page, ("last",))
         if last is None:
             raise LinkNotFoundError(
                 f"no link 'last' at {mask_url(page.url)}: this collection cannot be walked backwards",
@@ -177,21 +203,25 @@ class Walk(AsyncIterator[Reading]):
                 available=page.rels,
                 url=page.url,
             )
-        return await self._course.source.visit(last)
+        return await page.along(last)
 
 
 class _Ahead(AsyncIterator[Reading]):
     """The consumer's end of a walk that goes on by itself."""
 
-    def __init__(self, receive: MemoryObjectReceiveStream[Reading | StellantisError]) -> None:
+    def __init__(self, receive: MemoryObjectReceiveStream[Reading | Exception]) -> None:
         self._receive = receive
+        self._failure: Exception | None = None
 
     async def __anext__(self) -> Reading:
+        if self._failure is not None:
+            raise self._failure  # asked again, it must not look like the end
         try:
             outcome = await self._receive.receive()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
-        if isinstance(outcome, StellantisError):
+        if isinstance(outcome, Exception):
+            self._failure = outcome
             raise outcome
         return outcome
 
@@ -201,17 +231,17 @@ async def ahead(walk: Walk, pages: int) -> AsyncGenerator[AsyncIterator[Reading]
     """Let a walk run up to so many pages ahead of its consumer, inside the block."""
     if pages < 1:
         raise ValueError(f"at least one page ahead, not {pages}")
-    send, receive = anyio.create_memory_object_stream[Reading | StellantisError](pages - 1)
+    send, receive = anyio.create_memory_object_stream[Reading | Exception](pages - 1)
     async with scoped() as tasks:
         with receive:
             tasks.start_soon(_run, walk, send)
             yield _Ahead(receive)
 
 
-async def _run(walk: Walk, send: MemoryObjectSendStream[Reading | StellantisError]) -> None:
+async def _run(walk: Walk, send: MemoryObjectSendStream[Reading | Exception]) -> None:
     async with send:
         try:
             async for reading in walk:
                 await send.send(reading)
-        except StellantisError as error:
+        except Exception as error:  # noqa: BLE001 - handed to the consumer, in its turn and in no group
             await send.send(error)

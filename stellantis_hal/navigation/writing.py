@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypedDict
 
+import attrs
+
 from stellantis_hal.errors import HalError, NotHalError
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import encode
@@ -67,7 +69,8 @@ def write_target(
         embedded="never",
     )
     choice = choose(document, base, hop)
-    return choice.url or base, choice.link
+    assert choice.url is not None  # noqa: S101 - embedded copies were ruled out
+    return choice.url, choice.link
 
 
 def write_request(method: str, url: str, options: Writing, etag: str | None) -> Request:
@@ -90,9 +93,9 @@ def write_request(method: str, url: str, options: Writing, etag: str | None) -> 
     return Request(url=url, method=method, headers=headers, content=content)
 
 
-def read_outcome(answer: Answer) -> HalDocument:
-    """Read what a write answered; it was done, so a body that is no document is no error, just none."""
+def read_outcome(answer: Answer) -> tuple[Answer, HalDocument]:
+    """Read what a write answered; it was done, so a body that is no document is no error: it is left out."""
     try:
-        return read_document(answer)
+        return answer, read_document(answer)
     except NotHalError:
-        return HalDocument({})
+        return attrs.evolve(answer, content=b""), HalDocument({})

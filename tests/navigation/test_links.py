@@ -1,0 +1,239 @@
+"""Choosing a link and finding where it leads."""
+
+import warnings
+from typing import Any
+
+import pytest
+
+from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
+from stellantis_hal.navigation import HalDeprecationWarning
+from tests.navigation.site import HOME, Site, answer, link, links
+
+pytestmark = pytest.mark.anyio
+
+
+async def _reached(rels: dict[str, Any], rel: str, *, base: str = HOME, **options: Any) -> str:
+    """Where a link leads."""
+    here = Site().resource({"_links": rels}, base)
+    return await here.follow(rel, **options).locate({})
+
+
+@pytest.mark.parametrize("one", [link("/a"), [link("/a")], "/a", [link("/a"), link("/a")], [None, link("/a")]])
+async def test_a_single_link_is_followed_in_whatever_shape_it_comes(one: Any) -> None:
+    assert await _reached({"a": one}, "a") == "https://api.example/a"
+
+
+MANY = [link("/1", name="one", title="A"), link("/2", name="two", title="B"), link("/3", name="two", title="C")]
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"name": "one"}, "/1"),
+        ({"index": 1}, "/2"),
+        ({"index": -1}, "/3"),
+        ({"where": lambda link: link.title == "C"}, "/3"),
+        ({"name": "two", "index": 1}, "/3"),
+        ({"name": "two", "where": lambda link: link.title == "B"}, "/2"),
+    ],
+)
+async def test_one_of_many_links_is_chosen(options: dict[str, Any], place: str) -> None:
+    assert await _reached({"a": MANY}, "a", **options) == f"https://api.example{place}"
+
+
+@pytest.mark.parametrize("options", [{}, {"name": "two"}, {"where": lambda link: link.href != "/1"}])
+async def test_several_links_and_no_choice_are_ambiguous(options: dict[str, Any]) -> None:
+    with pytest.raises(AmbiguousLinkError, match="choose with name=, index= or where=") as caught:
+        await _reached({"a": MANY}, "a", **options)
+    assert caught.value.rel == "a"
+    assert set(caught.value.candidates) <= {"/1", "/2", "/3"}
+    assert caught.value.url == HOME
+
+
+async def test_the_same_href_as_a_template_and_not_is_ambiguous() -> None:
+    with pytest.raises(AmbiguousLinkError):
+        await _reached({"a": [link("/a"), link("/a", templated=True), link(None)]}, "a")
+
+
+@pytest.mark.parametrize("options", [{"name": "nobody"}, {"index": 3}, {"index": -4}, {"where": lambda _: False}])
+async def test_a_choice_that_no_link_meets_finds_none(options: dict[str, Any]) -> None:
+    with pytest.raises(LinkNotFoundError, match=r"links of that relation: 3, named \['one', 'two', 'two'\]"):
+        await _reached({"a": MANY}, "a", **options)
+
+
+async def test_a_missing_link_lists_what_there_is_and_suggests_the_nearest() -> None:
+    here = Site().resource({"_links": links(vehicles="/v", status="/s"), "_embedded": {"trips": []}})
+    with pytest.raises(
+        LinkNotFoundError, match="available: vehicles, status, trips; did you mean 'vehicles'"
+    ) as caught:
+        await here.follow("vehicle")
+    assert caught.value.rel == "vehicle"
+    assert caught.value.available == ("vehicles", "status", "trips")
+    assert caught.value.url == HOME
+
+
+async def test_a_document_without_links_says_that_there_are_none() -> None:
+    with pytest.raises(LinkNotFoundError, match="no link 'zzz' at .*; available: none\n"):
+        await Site().resource({}).follow("zzz")
+
+
+async def test_a_relation_that_is_only_embedded_says_so_where_that_must_not_serve() -> None:
+    here = Site().resource({"_embedded": {"a": {"x": 1}}})
+    with pytest.raises(LinkNotFoundError, match="'a' is embedded here, without a link"):
+        await here.follow("a", embedded="never")
+
+
+@pytest.mark.parametrize("href", [None, 5, {}, ["/a"]])
+async def test_a_link_without_an_href_can_be_seen_but_not_followed(href: Any) -> None:
+    here = Site().resource({"_links": {"a": link(href)}})
+    assert here.can("a")
+    with pytest.raises(InvalidLinkError, match="has no href that is a string") as caught:
+        await here.follow("a")
+    assert caught.value.url == HOME
+
+
+# --------------------------------------------------------------------------------------------- curies
+
+CURIES = {"curies": [link("https://docs.example/{rel}", name="ex", templated=True)]}
+
+
+@pytest.mark.parametrize("rel", ["ex:a", "a", "https://docs.example/a"])
+async def test_a_curied_link_is_found_by_its_key_its_uri_and_its_name(rel: str) -> None:
+    assert await _reached({**CURIES, "ex:a": link("/a")}, rel) == "https://api.example/a"
+
+
+async def test_a_name_that_two_prefixes_share_is_ambiguous() -> None:
+    curies = {"curies": [*CURIES["curies"], link("https://other/{rel}", name="oo", templated=True)]}
+    with pytest.raises(AmbiguousLinkError):
+        await _reached({**curies, "ex:a": link("/a"), "oo:a": link("/b")}, "a")
+
+
+async def test_curies_never_touch_an_href() -> None:
+    assert await _reached({**CURIES, "a": link("ex:a")}, "a") == "ex:a"
+
+
+async def test_the_documentation_of_a_relation_is_an_address() -> None:
+    here = Site().resource({"_links": {**CURIES, "ex:a": link("/a")}})
+    assert here.docs_url("ex:a") == "https://docs.example/a"
+    assert here.docs_url("a") is None
+    assert here.rels == ("ex:a",)
+
+
+async def test_embedded_copies_are_found_through_curies_too() -> None:
+    here = Site().resource({"_links": CURIES, "_embedded": {"ex:a": {"x": 1}}})
+    assert (await here.follow("a"))["x"] == 1
+
+
+# --------------------------------------------------------------------------------------------- addresses
+
+
+@pytest.mark.parametrize(
+    ("base", "href", "expected"),
+    [
+        (HOME, "/a", "https://api.example/a"),
+        (f"{HOME}/", "a", f"{HOME}/a"),
+        (HOME, "oper", "https://api.example/oper"),
+        (HOME, "?x=1", f"{HOME}?x=1"),
+        (HOME, "//cdn.example/p", "https://cdn.example/p"),
+        (HOME, "/a#here", "https://api.example/a"),
+        (HOME, "/é", "https://api.example/%C3%A9"),
+        (HOME, '/a?filters=[{"project":{}}]', 'https://api.example/a?filters=[{"project":{}}]'),
+        (HOME, "/a?t=YQ==&r=1&r=2&e=%2f", "https://api.example/a?t=YQ==&r=1&r=2&e=%2f"),
+    ],
+)
+async def test_references_are_resolved_against_where_the_document_was_found(
+    base: str, href: str, expected: str
+) -> None:
+    assert await _reached({"a": link(href)}, "a", base=base) == expected
+
+
+async def test_references_are_relative_to_the_last_of_the_redirects() -> None:
+    site = Site({"/old": answer(f"{HOME}/moved/here", {"_links": links(a="next")}), "/moved/next": {"x": 1}})
+    here = await site.resource({"_links": links(old=f"{HOME}/old")}).follow("old")
+    assert here.url == f"{HOME}/moved/here"
+    assert (await here.follow("a"))["x"] == 1
+
+
+async def test_parameters_are_appended_to_what_the_server_wrote() -> None:
+    params = {"p": [1, None, "b c"], "q": None, "r": True, "s": ["x"]}
+    reached = await _reached({"a": link("/a?t=YQ==#f")}, "a", params=params)
+    assert reached == "https://api.example/a?t=YQ==&p=1&p=b%20c&r=true&s=x"
+
+
+# --------------------------------------------------------------------------------------------- templates
+
+
+async def test_a_template_is_expanded_before_it_is_resolved() -> None:
+    rels = {"a": link("{+place}{?page,size}", templated=True)}
+    reached = await _reached(rels, "a", variables={"place": "/x/../y", "size": 5}, params={"profile": "endUser"})
+    assert reached == "https://api.example/y?size=5&profile=endUser"
+
+
+async def test_a_template_without_path_variables_is_followed_without_any() -> None:
+    assert await _reached({"a": link("/trips{?page}", templated=True)}, "a") == "https://api.example/trips"
+
+
+async def test_a_broken_template_harms_only_whoever_follows_it() -> None:
+    rels = {"bad": link("/{*path}", templated=True), "good": link("/a")}
+    assert await _reached(rels, "good") == "https://api.example/a"
+    with pytest.raises(TemplateError, match="no URI template") as caught:
+        await _reached(rels, "bad")
+    assert caught.value.url == HOME
+
+
+@pytest.mark.parametrize("variables", [{}, {"cbid": None}, {"cbid": []}, {"other": 1}])
+async def test_variables_that_do_not_fit_are_refused_before_anything_is_sent(variables: dict[str, Any]) -> None:
+    site = Site()
+    here = site.resource({"_links": {"a": link("/{cbid}/remotes", templated=True)}})
+    with pytest.raises(TemplateError):
+        await here.follow("a", variables=variables)
+    assert site.requests == []
+
+
+async def test_a_link_that_is_no_template_takes_no_variables() -> None:
+    with pytest.raises(TemplateError, match="is no template, so it takes no variables; use params="):
+        await _reached({"a": link("/{x}", templated="true")}, "a", variables={"x": 1})
+
+
+# --------------------------------------------------------------------------------------------- deprecation
+
+
+async def test_a_deprecated_link_warns_once_with_its_notice(caplog: pytest.LogCaptureFixture) -> None:
+    site = Site({"/a": {}})
+    here = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation="https://docs.example/gone")}})
+    with pytest.warns(HalDeprecationWarning, match="'a' at .* is deprecated: https://docs.example/gone"):
+        await here.follow("a")
+    await here.follow("a")
+    assert len(caplog.records) == 1
+
+
+async def test_a_page_that_a_deprecated_link_leads_to_warns_too() -> None:
+    site = Site({"/2": {}})
+    here = site.resource({"_links": {"next": link(f"{HOME}/2", deprecation=True)}})
+    with pytest.warns(HalDeprecationWarning):
+        await here.items().collect()
+
+
+async def test_a_write_along_a_deprecated_link_warns_too() -> None:
+    site = Site({"/a": {}})
+    here = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation="gone")}})
+    with pytest.warns(HalDeprecationWarning):
+        await here.post("a")
+
+
+async def test_looking_at_a_deprecated_link_does_not_warn() -> None:
+    here = Site().resource({"_links": {"a": link("/a", deprecation="gone")}})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert here.links["a"][0].deprecation == "gone"
+
+
+async def test_a_server_that_deprecates_everything_does_not_fill_the_memory() -> None:
+    site = Site({"/a": {}})
+    rels = {f"r{number}": link(f"{HOME}/a", deprecation="gone") for number in range(1_002)}
+    here = site.resource({"_links": rels})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for rel in (*rels, "r1001"):
+            await here.follow(rel)
+    assert len(told) == 1_003
