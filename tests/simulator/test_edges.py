@@ -1,5 +1,6 @@
 """The simulator served as an ASGI application and over a socket, and its clock."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Generator
@@ -228,6 +229,12 @@ def test_mutual_tls_wants_a_client_certificate(authority: trustme.CA, pem: Tls) 
             assert client.send(asking(simulator, f"{url}/user")).status_code == 200
         with httpx.Client(verify=trusting(authority)) as client, pytest.raises(httpx.TransportError):
             client.send(asking(simulator, f"{url}/user"))
+
+
+def test_small_answers_are_not_held_back_by_the_socket() -> None:
+    _, listening = server(simulated())
+    with listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_a_taken_port_is_an_os_error() -> None:
