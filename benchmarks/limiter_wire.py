@@ -1,7 +1,7 @@
 """The limiter against a strict sliding window over sockets: no 429, and nearly all of the window used.
 
 Run it as ``python benchmarks/limiter_wire.py [--seconds 30] [--tasks 1000] [--limit 100]``. A server in a process of
-its own counts each request after a delay on its way in, refuses the one that would be one too many within any second, and
+its own counts each request after a delay on its way in, refuses the one that would be too many within any second, and
 answers after a delay on its way out. Utilisation is the mean over all sliding windows of 10 s (or of a third of a
 shorter run) of the requests served in them.
 """

@@ -42,6 +42,9 @@ _UNIX_DATE = re.compile(
     r"\s*[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (?:GMT|UTC) (\d{4})\s*", re.ASCII
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# Masked before it is cut: half a secret is not recognised.
+_READ = 8_192
+_SHOWN = 300
 _MISCONFIGURED = ("not registered to plan", "invalid client id or secret")
 _TRANSIENT_WORDS = frozenset({"server_error", "temporarily_unavailable"})
 _TRANSIENT = frozenset({408, 425, 429})
@@ -123,7 +126,7 @@ def error_of(
     complaint = read_complaint(answer.content)
     words = " ".join(part for part in (complaint.error, complaint.message, complaint.more_information) if part)
     place = f"{request.method} {mask_url(answer.url)}"
-    said = f": {mask_text(words[:300])}" if words else ""
+    said = f": {mask_text(words[:_READ])[:_SHOWN]}" if words else ""
     if any(sign in words.lower() for sign in _MISCONFIGURED):
         return ConfigurationError(
             f"{place} was refused by the gateway ({status}){said}. Check client id, secret, certificate and the plan "
@@ -196,7 +199,7 @@ def _instant(value: Any) -> datetime | None:
 
 def _plain(content: bytes) -> str:
     """Give the words of an HTML page or a plain text."""
-    text = content[:4096].decode("utf-8", "replace")
+    text = content[:_READ].decode("utf-8", "replace")
     text = re.sub(r"<(script|style)\b.*?(</\1>|$)", " ", text, flags=re.DOTALL | re.IGNORECASE)
     text = re.sub(r"<[^>]*>?", " ", text)
-    return " ".join(text.split())[:200]
+    return " ".join(text.split())

@@ -7,12 +7,17 @@ the bound, too: a bomb is noticed after that many bytes, whatever it would have 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
+
+import anyio
 
 __all__ = ["ACCEPTED", "BodyTooLarge", "UnknownCoding", "read_body"]
 
 ACCEPTED = "gzip, deflate"
 """What we ask for: codings whose decompression can be bounded step by step."""
+
+
+_CLOSING = 5.0
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - a signal within this floor, not an error that leaves it
@@ -37,6 +42,18 @@ async def read_body(stream: AsyncIterable[bytes], coding: str, *, limit: int) ->
         EOFError: a compressed body breaks off.
         zlib.error: it is damaged.
     """
+    iterator = aiter(stream)
+    try:
+        return await _read(iterator, coding, limit)
+    except BaseException:
+        abandon = getattr(iterator, "aclose", None)
+        if abandon is not None:  # a generator left to the garbage collector would end in another task, or never
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
+                await abandon()
+        raise
+
+
+async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
     names = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
     chunks: list[bytes] = []
     size = 0

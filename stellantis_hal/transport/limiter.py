@@ -230,6 +230,8 @@ class TokenBucketLimiter:
                     self._keeper = self._alarm = None
                 if not ticket.settled:
                     self._dispatch(*self._settle())
+                    if ticket.settled:
+                        await anyio.lowlevel.checkpoint()  # those served with it came earlier
             else:
                 await ticket.event.wait()
                 if not ticket.settled:  # appointed to keep the time

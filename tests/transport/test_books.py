@@ -1,0 +1,205 @@
+"""What was spent survives a restart."""
+
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.transport.books import Books, FileBookStore
+from stellantis_hal.transport.limiter import TokenBucketLimiter
+from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.slots import RateLimiter
+from tests.transport.doubles import wall
+
+pytestmark = pytest.mark.anyio
+
+
+class MemoryStore:
+    """Keeps books for the next limiter, and breaks when told to."""
+
+    def __init__(self, content: bytes | None = None, *, broken: bool = False, slow: bool = False) -> None:
+        self.content = content
+        self.broken = broken
+        self.slow = slow
+        self.saves = 0
+        self.loads = 0
+
+    async def load(self) -> bytes | None:
+        self.loads += 1
+        await anyio.lowlevel.checkpoint()
+        if self.broken:
+            raise OSError("unreadable")
+        return self.content
+
+    async def save(self, content: bytes) -> None:
+        self.saves += 1
+        if self.slow:
+            await anyio.sleep(1000)
+        if self.broken:
+            raise OSError("unwritable")
+        self.content = content
+
+
+def limiter(store: MemoryStore | FileBookStore, *, per_day: int = 10) -> TokenBucketLimiter:
+    return TokenBucketLimiter(RateLimits(5, per_day), store=store, save_every=30.0, clock=wall)
+
+
+async def spend(rates: RateLimiter, count: int = 1) -> None:
+    for _ in range(count):
+        async with rates.slot() as slot:
+            slot.sent()
+            slot.answered()
+
+
+async def test_a_restart_in_mid_day_goes_on_with_what_is_left() -> None:
+    store = MemoryStore()
+    before = limiter(store)
+    await spend(before, 4)
+    await before.save()
+    after = limiter(store)
+    await spend(after)
+    assert after.statistics.free_today == 10 - 4 - 1
+
+
+async def test_right_after_a_restart_the_first_second_is_left_to_the_former_process() -> None:
+    store = MemoryStore()
+    before = limiter(store)
+    await spend(before)
+    await before.save()
+    start = anyio.current_time()
+    await spend(limiter(store))
+    assert anyio.current_time() >= start + 1.0
+
+
+async def test_long_after_it_nothing_is_held_back() -> None:
+    store = MemoryStore()
+    before = limiter(store)
+    await spend(before)
+    await before.save()
+    await anyio.sleep(60)
+    start = anyio.current_time()
+    await spend(limiter(store))
+    assert anyio.current_time() < start + 0.5
+
+
+async def test_the_store_is_read_once_by_however_many_tasks() -> None:
+    store = MemoryStore()
+    rates = limiter(store)
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(spend, rates)
+    assert store.loads == 1
+
+
+async def test_books_are_saved_now_and_then() -> None:
+    store = MemoryStore()
+    rates = limiter(store)
+    await spend(rates, 2)
+    assert store.saves == 0
+    await anyio.sleep(30)
+    await spend(rates, 2)
+    assert store.saves == 1
+
+
+async def test_nothing_is_saved_before_anything_was_booked() -> None:
+    store = MemoryStore()
+    await limiter(store).save()
+    assert store.saves == 0
+
+
+async def test_without_a_store_saving_does_nothing() -> None:
+    await TokenBucketLimiter(clock=wall).save()
+
+
+async def test_a_store_that_cannot_be_read_is_reported_and_done_without(caplog: pytest.LogCaptureFixture) -> None:
+    rates = limiter(MemoryStore(broken=True))
+    await spend(rates)
+    assert "could not be read" in caplog.text
+
+
+async def test_a_store_that_cannot_be_written_is_reported_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryStore()
+    rates = limiter(store)
+    await spend(rates)
+    store.broken = True
+    await rates.save()
+    assert "could not be saved" in caplog.text
+    store.broken = False
+    await rates.save()
+    assert store.content is not None
+
+
+async def test_a_store_that_hangs_is_left_alone_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    rates = limiter(MemoryStore(slow=True))
+    await spend(rates)
+    start = anyio.current_time()
+    await rates.save()
+    assert anyio.current_time() == pytest.approx(start + 10.0, abs=0.5)
+    assert "not saved" in caplog.text
+
+
+FOREIGN = [
+    b"",
+    b"\xff",
+    b"[]",
+    b"null",
+    b"{}",
+    b'{"format":2}',
+    b'{"format":1,"saved":0,"minutes":[1]}',
+    b'{"format":1,"saved":[],"minutes":[]}',
+    b'{"format":1,"saved":1,"minutes":[["a",1]]}',
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+async def test_books_that_nobody_can_read_are_reported_and_begun_anew(
+    content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    rates = limiter(MemoryStore(content))
+    await spend(rates)
+    assert "could not be understood" in caplog.text
+    assert rates.statistics.free_today == 9
+
+
+@given(st.binary() | st.sampled_from(FOREIGN))
+def test_loading_anything_raises_nothing_but_value_errors(content: bytes) -> None:
+    books = Books(None, interactive_share=0.0)
+    try:
+        books.load(content, 0.0, 0.0)
+    except ValueError:
+        assert books.day.spent == 0
+
+
+@given(st.lists(st.floats(0.0, 3600.0), max_size=50))
+def test_books_dumped_and_loaded_have_spent_the_same(pauses: list[float]) -> None:
+    books = Books(RateLimits(None, 1000), interactive_share=0.0)
+    wall = 1_000_000.0
+    for pause in pauses:
+        wall += pause
+        books.settle(0.0, wall)
+        books.take(0.0, background=False)
+    again = Books(RateLimits(None, 1000), interactive_share=0.0)
+    again.load(books.dump(wall), 0.0, wall)
+    assert again.day.minutes() == books.day.minutes()
+    assert again.day.spent == books.day.spent
+
+
+@pytest.mark.wall_clock
+async def test_a_file_keeps_the_books(tmp_path: Path) -> None:
+    store = FileBookStore(tmp_path / "books.json")
+    assert await store.load() is None
+    await store.save(b"one")
+    await store.save(b"two")
+    assert await store.load() == b"two"
+    assert [path.name for path in tmp_path.iterdir()] == ["books.json"]
+
+
+@pytest.mark.wall_clock
+async def test_a_file_that_cannot_take_its_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "books.json").mkdir()
+    with pytest.raises(OSError, match="books"):
+        await FileBookStore(tmp_path / "books.json").save(b"one")
+    assert [path.name for path in tmp_path.iterdir()] == ["books.json"]

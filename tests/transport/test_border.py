@@ -1,0 +1,169 @@
+"""Every failure that a transport can produce ends as one of our errors."""
+
+import asyncio
+import ssl
+import zlib
+from typing import Any
+
+import aiohttp
+import anyio
+import httpcore
+import httpx
+import idna
+import pytest
+import trio
+
+from stellantis_hal.errors import NetworkError
+from stellantis_hal.transport.border import is_foreign, is_lasting, translated
+from stellantis_hal.transport.retry import RetryPolicy
+from tests.transport.doubles import call, get, session
+
+pytestmark = pytest.mark.anyio
+URL = "https://api.test/user/vehicles/0123456789abcdef0123?client_id=secret"
+
+
+def caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def key() -> Any:
+    return aiohttp.client_reqrep.ConnectionKey("api.test", 443, True, True, None, None, None)
+
+
+def certificate_error() -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = "self-signed certificate"
+    return error
+
+
+def alert() -> ssl.SSLError:
+    error = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+    error.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    return error
+
+
+UNSENT = [
+    httpx.ConnectError("refused"),
+    httpx.ConnectTimeout("slow"),
+    httpx.PoolTimeout("full"),
+    httpx.ProxyError("no"),
+    httpx.UnsupportedProtocol("ftp"),
+    httpx.LocalProtocolError("bad header"),
+    httpx.InvalidURL("odd"),
+    idna.IDNAError("label too long"),
+    UnicodeEncodeError("latin-1", "é", 0, 1, "no"),
+    ValueError("a header with a line break"),
+    caused(httpx.ConnectError("x"), aiohttp.ClientConnectorError(key(), OSError(111, "refused"))),
+    caused(httpx.ConnectTimeout("x"), aiohttp.ConnectionTimeoutError("x")),
+    caused(httpx.UnsupportedProtocol("x"), aiohttp.InvalidURL("x")),
+]
+SENT = [
+    httpx.ReadError("reset"),
+    httpx.WriteError("reset"),
+    httpx.CloseError("reset"),
+    httpx.ReadTimeout("late"),
+    httpx.WriteTimeout("late"),
+    httpx.RemoteProtocolError("garbage"),
+    httpx.DecodingError("cut"),
+    httpx.StreamConsumed(),
+    httpcore.ReadError("reset"),
+    httpcore.RemoteProtocolError("garbage"),
+    aiohttp.ServerDisconnectedError(),
+    aiohttp.ClientPayloadError("short"),
+    anyio.BrokenResourceError(),
+    anyio.ClosedResourceError(),
+    anyio.EndOfStream(),
+    trio.BrokenResourceError(),
+    asyncio.IncompleteReadError(b"", 3),
+    TimeoutError(),
+    ConnectionResetError(104, "reset"),
+    OSError(101, "unreachable"),
+    EOFError(),
+    zlib.error("damaged"),
+    ssl.SSLError(1, "odd"),
+    RuntimeError("Session is closed"),
+    ExceptionGroup("both", [OSError(111, "refused"), OSError(101, "unreachable")]),
+    # What the httpx-aiohttp package makes of a connection that broke after sending:
+    caused(httpx.ConnectTimeout("x"), aiohttp.ServerDisconnectedError()),
+    caused(httpx.ConnectTimeout("x"), aiohttp.ClientOSError(104, "reset")),
+]
+ALL = [*((error, False) for error in UNSENT), *((error, True) for error in SENT)]
+
+
+@pytest.mark.parametrize(("error", "sent"), ALL, ids=lambda value: type(value).__name__)
+async def test_whatever_a_transport_raises_becomes_a_network_error(error: Exception, sent: bool) -> None:
+    with pytest.raises(NetworkError) as failure:
+        await call(error, retry=RetryPolicy(attempts=1))
+    assert failure.value.sent is sent
+    assert failure.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [TypeError("bug"), KeyError("bug"), ExceptionGroup("x", [TypeError("bug")])])
+async def test_a_mistake_is_no_network_error(error: Exception) -> None:
+    assert not is_foreign(error)
+    with pytest.raises(type(error)):
+        await call(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.UnsupportedProtocol("ftp"),
+        httpx.InvalidURL("odd"),
+        ValueError("line break"),
+        RuntimeError("closed"),
+        caused(httpx.ConnectError("x"), certificate_error()),
+        caused(httpx.ReadError("x"), alert()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_cannot_help_is_not_tried_again(error: Exception) -> None:
+    opened, transport = session(error)
+    async with opened:
+        with pytest.raises(NetworkError):
+            await get(opened.caller())
+    assert len(transport.requests) == 1
+
+
+def test_an_error_of_our_own_making_may_pass() -> None:
+    assert not is_lasting(NetworkError("timed out"))
+
+
+def test_a_certificate_that_is_not_trusted_is_named() -> None:
+    error = translated(caused(httpx.ConnectError("x"), certificate_error()), URL)
+    assert "self-signed certificate" in str(error)
+    assert "CA bundle" in str(error)
+
+
+def test_a_certificate_error_hidden_by_aiohttp_is_found() -> None:
+    hidden = aiohttp.ClientConnectorCertificateError(key(), certificate_error())
+    assert "CA bundle" in str(translated(caused(httpx.ConnectError("x"), hidden), URL))
+
+
+def test_a_refused_handshake_tells_of_pairs() -> None:
+    assert "go in pairs" in str(translated(caused(httpx.ReadError("x"), alert()), URL))
+
+
+def test_a_broken_connection_may_mean_a_missing_certificate() -> None:
+    assert "client certificate" in str(translated(httpx.ReadError("reset"), URL))
+    assert "client certificate" not in str(translated(httpx.ReadError("reset"), "http://api.test/"))
+
+
+def test_an_answer_that_broke_off_was_asked_for() -> None:
+    error = translated(httpx.ConnectError("odd"), URL, answering=True)
+    assert error.sent
+    assert "broke off" in str(error)
+
+
+def test_a_chain_of_causes_may_be_a_circle() -> None:
+    first, second = OSError("a"), OSError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert "OSError" in str(translated(first, URL))
+
+
+def test_no_message_holds_what_identifies_anybody() -> None:
+    text = str(translated(httpx.ReadError("client_id=secret at VF3CUZZ1234567890"), URL))
+    assert "secret" not in text
+    assert "VF3CUZZ1234567890" not in text
+    assert "0123456789abcdef0123" not in text

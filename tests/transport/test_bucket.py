@@ -1,0 +1,340 @@
+"""The two windows as pure values: no clock, no task, no server but a simulated one."""
+
+import math
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.transport.bucket import BurstWindow, DayWindow
+
+DAY = 86_400
+SPANS = st.floats(min_value=0.0, max_value=0.2)
+
+
+def drive(limit: int, trips: list[tuple[float, float]]) -> tuple[list[float], BurstWindow]:
+    """Send one request for each trip (seconds out, seconds back) as soon as a token is there; gives the server's times."""
+    window = BurstWindow(limit)
+    flying: list[tuple[float, float]] = []
+    counted: list[float] = []
+    now = 0.0
+    waiting = deque(trips)
+    while waiting or flying:
+        window.settle(now)
+        while waiting and window.available() >= 1:
+            out, back = waiting.popleft()
+            window.take()
+            counted.append(now + out)
+            flying.append((now + out + back, out + back))
+        events = [instant for instant, _ in flying]
+        if waiting and (instant := window.instant(1, now)) < math.inf:
+            events.append(instant)
+        now = min(events)
+        for arrival in [each for each in flying if each[0] <= now]:
+            flying.remove(arrival)
+            window.answered(now, arrival[1])
+    return sorted(counted), window
+
+
+@given(st.integers(1, 20), st.lists(st.tuples(SPANS, SPANS), max_size=90))
+def test_a_strict_sliding_window_is_never_exceeded_whatever_the_delays(
+    limit: int, trips: list[tuple[float, float]]
+) -> None:
+    counted, _ = drive(limit, trips)
+    assert len(counted) == len(trips)
+    for earlier, later in zip(counted, counted[limit:], strict=False):
+        assert later - earlier > 1.0
+
+
+@given(st.integers(5, 40), st.floats(0.0, 0.3), st.floats(0.0, 0.3))
+def test_with_steady_delays_round_trips_are_won_back_after_a_hundred_samples(
+    limit: int, out: float, back: float
+) -> None:
+    counted, window = drive(limit, [(out, back)] * (100 + 6 * limit))
+    for earlier, later in zip(counted, counted[limit:], strict=False):
+        assert later - earlier > 1.0
+    assert counted[-1] - counted[-1 - 2 * limit] < 2 * (1.0 + 0.0025) + 1e-6
+    assert window.smallest_round_trip == pytest.approx(out + back, abs=1e-9)
+
+
+def test_no_round_trip_is_known_before_the_first_answer() -> None:
+    assert BurstWindow(3).smallest_round_trip is None
+
+
+def test_a_token_given_back_can_be_taken_at_once() -> None:
+    window = BurstWindow(1)
+    window.take()
+    assert window.available() == 0
+    window.give_back()
+    assert window.available() == 1
+
+
+def test_a_request_given_up_holds_its_token_for_a_window_from_then() -> None:
+    window = BurstWindow(1)
+    window.take()
+    window.answered(10.0, None)
+    assert window.instant(1, 10.0) == pytest.approx(11.0025)
+
+
+def test_while_all_tokens_fly_only_an_answer_can_tell() -> None:
+    window = BurstWindow(1)
+    window.take()
+    assert window.instant(1, 0.0) == math.inf
+    assert window.estimate(1, 0.0) == 1.0
+
+
+def test_the_estimate_counts_rounds_for_a_long_queue() -> None:
+    window = BurstWindow(2)
+    for _ in range(2):
+        window.take()
+        window.answered(0.0, None)
+    assert window.estimate(1 + 4, 0.0) == pytest.approx(1.0025 + 2.0)
+
+
+def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
+    window = BurstWindow(1000)
+    for _ in range(200):
+        window.take()
+        window.answered(0.0, 0.5)
+    assert window.instant(1000, 0.0) == pytest.approx(1.0025)
+    early = BurstWindow(1000)
+    for _ in range(200):
+        early.take()
+        early.answered(0.0, 0.5)
+    early.distrust()
+    early.settle(5.0)
+    early.take()
+    early.answered(5.0, 0.5)
+    assert early.instant(1000, 5.0) == pytest.approx(6.0025)
+
+
+def test_a_longer_path_is_believed_after_two_generations_of_samples() -> None:
+    window = BurstWindow(10)
+    window.take()
+    window.answered(0.0, 0.1)
+    for _ in range(4_000):
+        window.take()
+        window.answered(0.0, 0.2)
+    assert window.smallest_round_trip == 0.2
+
+
+def test_without_a_limit_there_are_always_tokens() -> None:
+    window = BurstWindow(None)
+    for _ in range(1000):
+        window.take()
+        window.answered(0.0, 0.1)
+    assert window.available() > 1
+    assert window.instant(5, 3.0) == 3.0
+    window.correct(0.0, 10, 0, returned_at_sending=0)
+    window.hold(0.0)
+    assert window.limit == math.inf
+    assert window.available() > 1
+
+
+def test_headers_lower_the_limit() -> None:
+    window = BurstWindow(100, ceiling=100)
+    window.correct(0.0, 10, None, returned_at_sending=0)
+    assert window.available() == 10
+
+
+def test_headers_do_not_raise_it_above_the_ceiling() -> None:
+    window = BurstWindow(100, ceiling=100)
+    window.correct(0.0, 500, None, returned_at_sending=0)
+    assert window.available() == 100
+
+
+def test_headers_raise_it_where_there_is_no_ceiling() -> None:
+    window = BurstWindow(100)
+    window.correct(0.0, 500, 500, returned_at_sending=0)
+    assert window.available() == 500
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+def test_headers_without_a_sensible_limit_change_nothing(limit: int | None) -> None:
+    window = BurstWindow(100)
+    window.correct(0.0, limit, 0, returned_at_sending=0)
+    assert window.available() == 100
+
+
+def test_requests_of_others_are_held_against_the_window_for_its_span() -> None:
+    window = BurstWindow(10)
+    window.take()
+    window.correct(5.0, 10, 4, returned_at_sending=0)
+    assert window.available() == 10 - 1 - 5
+    assert window.instant(6, 5.0) == 6.0
+    window.settle(6.0)
+    assert window.available() == 9
+
+
+def test_our_own_requests_are_not_taken_for_those_of_others() -> None:
+    window = BurstWindow(10)
+    for _ in range(6):
+        window.take()
+    window.correct(0.0, 10, 4, returned_at_sending=0)
+    assert window.foreign == 0
+
+
+def test_others_tokens_and_our_own_return_independently() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.answered(0.0, None)
+    window.correct(0.5, 4, 1, returned_at_sending=0)
+    assert window.foreign == 2
+    assert window.instant(2, 0.5) == pytest.approx(1.0025)
+    assert window.instant(4, 0.5) == 1.5
+
+
+def test_holding_the_window_keeps_everybody_out_for_its_span() -> None:
+    window = BurstWindow(10)
+    window.hold(3.0)
+    assert window.available() == 0
+    assert window.instant(1, 3.0) == 4.0
+
+
+# ------------------------------------------------------------------------------------------------- the day
+
+
+def test_a_day_token_returns_when_its_whole_minute_is_a_day_old() -> None:
+    window = DayWindow(1)
+    window.settle(59.0)
+    window.take()
+    window.settle(59.0 + DAY)
+    assert window.available() == 0
+    window.settle(60.0 + DAY)
+    assert window.available() == 1
+
+
+def test_the_instant_of_the_next_token_is_told() -> None:
+    window = DayWindow(2)
+    window.settle(59.0)
+    window.take()
+    window.settle(130.0)
+    window.take()
+    assert window.instant(1, 130.0) == 60.0 + DAY
+    assert window.instant(2, 130.0) == 180.0 + DAY
+    assert window.instant(3, 130.0) == 130.0 + DAY
+
+
+def test_there_is_no_instant_to_wait_for_while_tokens_are_left() -> None:
+    assert DayWindow(2).instant(2, 77.0) == 77.0
+
+
+def test_a_token_answered_a_minute_later_is_booked_there() -> None:
+    window = DayWindow(1)
+    window.settle(59.0)
+    minute = window.take()
+    window.settle(61.0)
+    window.answered(minute)
+    assert window.minutes() == {1: 1}
+
+
+def test_a_token_answered_within_its_minute_stays_there() -> None:
+    window = DayWindow(1)
+    window.settle(30.0)
+    window.answered(window.take())
+    assert window.minutes() == {0: 1}
+
+
+def test_a_day_token_given_back_was_never_spent() -> None:
+    window = DayWindow(1)
+    window.give_back(window.take())
+    assert window.available() == 1
+
+
+def test_giving_back_after_more_than_a_day_changes_nothing() -> None:
+    window = DayWindow(1)
+    minute = window.take()
+    window.settle(3.0 * DAY)
+    window.give_back(minute)
+    assert window.available() == 1
+
+
+def test_a_clock_put_back_returns_nothing() -> None:
+    window = DayWindow(1)
+    window.settle(10.0 * DAY)
+    window.take()
+    window.settle(5.0 * DAY)
+    assert window.available() == 0
+    window.settle(11.0 * DAY)
+    assert window.available() == 0
+
+
+def test_the_days_limit_follows_headers_below_its_ceiling() -> None:
+    window = DayWindow(1000, ceiling=1000)
+    window.correct(0.0, 500, 500)
+    assert window.available() == 500
+    window.correct(0.0, 5000, 5000)
+    assert window.available() == 1000
+
+
+def test_the_days_limit_follows_headers_up_without_a_ceiling() -> None:
+    window = DayWindow(1000)
+    window.correct(0.0, 5000, None)
+    assert window.available() == 5000
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+def test_a_day_without_a_sensible_limit_in_the_headers_stays_as_it_is(limit: int | None) -> None:
+    window = DayWindow(1000)
+    window.correct(0.0, limit, 0)
+    assert window.available() == 1000
+
+
+def test_a_day_without_a_limit_ignores_headers() -> None:
+    window = DayWindow(None)
+    window.correct(0.0, 5, 0)
+    assert window.available() == math.inf
+
+
+def test_what_others_spent_of_the_day_counts_until_an_answer_knows_better() -> None:
+    window = DayWindow(1000)
+    window.settle(120.0)
+    window.take()
+    window.correct(120.0, 1000, 100)
+    assert window.available() == 100
+    window.correct(121.0, 1000, 700)
+    assert window.available() == 700
+
+
+def test_what_others_spent_of_the_day_counts_for_an_hour() -> None:
+    window = DayWindow(10)
+    window.settle(120.0)
+    window.correct(120.0, 10, 0)
+    assert window.instant(1, 120.0) == 3720.0
+    window.settle(3720.0)
+    assert window.available() == 10
+
+
+def test_beyond_what_others_spent_our_own_minutes_have_to_return() -> None:
+    window = DayWindow(10)
+    window.settle(0.0)
+    for _ in range(4):
+        window.take()
+    window.correct(0.0, 10, 0)
+    assert window.instant(7, 0.0) == 60.0 + DAY
+
+
+@given(st.lists(st.tuples(st.integers(0, 4 * DAY), st.integers(1, 50)), max_size=60))
+def test_the_ring_is_never_more_generous_than_exact_timestamps(spends: list[tuple[int, int]]) -> None:
+    limit = 100
+    window = DayWindow(limit)
+    exact: deque[int] = deque()
+    for wall, count in sorted(spends):
+        window.settle(wall)
+        while exact and exact[0] <= wall - DAY:
+            exact.popleft()
+        assert window.available() <= limit - len(exact)
+        for _ in range(min(count, int(window.available()))):
+            window.take()
+            exact.append(wall)
+        assert len(exact) <= limit
+
+
+@given(st.dictionaries(st.integers(-10, 6000), st.integers(-5, 50), max_size=40), st.integers(1500, 5000))
+def test_restoring_takes_over_exactly_the_minutes_of_the_last_day(minutes: dict[int, int], minute: int) -> None:
+    window = DayWindow(100)
+    window.restore(minutes, minute * 60.0)
+    fresh = {key: count for key, count in minutes.items() if minute - 1441 < key <= minute and count > 0}
+    assert window.minutes() == fresh
+    assert window.spent == sum(fresh.values())

@@ -1,0 +1,788 @@
+"""A request carried through to its answer."""
+
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stellantis_hal.errors import (
+    BodyTooLargeError,
+    BudgetExhaustedError,
+    ConfigurationError,
+    NetworkError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    StellantisError,
+    TooManyRedirectsError,
+    UnauthorizedError,
+    UntrustedOriginError,
+)
+from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.exchange import Timeouts
+from stellantis_hal.transport.hooks import AnswerRecord, Hooks, RetryRecord, WaitRecord
+from stellantis_hal.transport.limiter import TokenBucketLimiter
+from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.quota import Quota, Window
+from stellantis_hal.transport.retry import RetryPolicy
+from stellantis_hal.transport.session import Session
+from tests.transport.doubles import API, Badge, Scripted, call, get, session, wall
+
+pytestmark = pytest.mark.anyio
+OK = httpx.Response(200, json={"vin": "x"})
+
+
+def moved(location: str, status: int = 302) -> httpx.Response:
+    return httpx.Response(status, headers={"Location": location})
+
+
+def slow(status: int, **fields: str) -> httpx.Response:
+    return httpx.Response(status, headers={name.replace("_", "-"): value for name, value in fields.items()})
+
+
+# ------------------------------------------------------------------------------------------------- answers
+
+
+async def test_an_answer_is_given_as_a_value() -> None:
+    answer = await call(httpx.Response(200, json={"a": 1}, headers={"ETag": '"7"'}))
+    assert (answer.status, answer.content, answer.headers["etag"]) == (200, b'{"a":1}', '"7"')
+    assert answer.url == f"{API}/user"
+    assert abs((wall() - answer.received_at).total_seconds()) < 1
+
+
+async def test_a_request_says_what_it_accepts_unless_it_was_told() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        await get(opened.caller())
+        await get(opened.caller(), headers={"ACCEPT": "application/vnd.geo+json"})
+    first, second = (request.headers for request in transport.requests)
+    assert first["accept"].startswith("application/hal+json")
+    assert second.get_list("accept") == ["application/vnd.geo+json"]
+    assert first["user-agent"].startswith("stellantis_hal/")
+
+
+async def test_a_body_is_sent_as_it_is() -> None:
+    opened, transport = session(httpx.Response(202))
+    async with opened:
+        answer = await get(opened.caller(), method="POST", content=b'{"a":1}', headers={"Content-Type": "x/y"})
+    assert answer.status == 202
+    assert transport.requests[0].content == b'{"a":1}'
+    assert transport.requests[0].headers["content-type"] == "x/y"
+
+
+async def test_an_error_status_is_an_error() -> None:
+    with pytest.raises(NotFoundError):
+        await call(httpx.Response(404, json={"code": 40400}))
+
+
+async def test_a_304_is_given_where_it_was_asked_for() -> None:
+    opened, _ = session(httpx.Response(304))
+    async with opened:
+        assert (await get(opened.caller(), headers={"If-None-Match": '"1"'})).status == 304
+
+
+async def test_a_body_beyond_the_bound_is_refused() -> None:
+    with pytest.raises(BodyTooLargeError):
+        await call(httpx.Response(200, content=b"x" * 11), max_body=10)
+
+
+async def test_a_coding_that_was_not_asked_for_is_a_network_error() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        stream = httpx.ByteStream(b"?")
+        return httpx.Response(200, headers={"Content-Encoding": "br"}, stream=stream)
+
+    with pytest.raises(NetworkError, match="br"):
+        await call(answer, retry=RetryPolicy(attempts=1))
+
+
+async def test_a_caller_may_judge_answers_itself() -> None:
+    def judge(request: Request, answer: Answer) -> StellantisError | None:
+        return ConfigurationError("odd") if answer.status == 200 else None
+
+    opened, _ = session(OK)
+    async with opened:
+        with pytest.raises(ConfigurationError, match="odd"):
+            await get(opened.caller(judge=judge))
+
+
+# ------------------------------------------------------------------------------------------------- credentials
+
+
+async def test_credentials_go_to_the_api() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        answer = await get(opened.caller(credentials=Badge()), "/user?a=1")
+    request = transport.requests[0]
+    assert request.headers["authorization"] == "Bearer token-1"
+    assert str(request.url) == f"{API}/user?a=1&client_id=app"
+    assert answer.url == f"{API}/user?a=1"
+
+
+async def test_the_client_id_is_never_sent_twice() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        await get(opened.caller(credentials=Badge("client_id=app&x=1")), "/user?client_id=app#top")
+    assert transport.requests[0].url.query == b"client_id=app&x=1"
+
+
+@pytest.mark.parametrize("query", ["a=1&a=2&t=x%3D%3D", "t=ab==&u=%2F%2f", "p=%2B+%20", "k=%7e~%41"])
+async def test_a_query_made_by_the_server_is_kept_byte_for_byte(query: str) -> None:
+    opened, transport = session(OK)
+    async with opened:
+        await get(opened.caller(credentials=Badge()), f"/user?{query}")
+    assert transport.requests[0].url.query == f"{query}&client_id=app".encode()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://other.test/", "http://api.test/", f"{API}:8443/", "https://u@api.test/", "//x"]
+)
+async def test_nothing_is_sent_to_an_origin_that_is_not_trusted(url: str) -> None:
+    opened, transport = session(OK)
+    async with opened:
+        with pytest.raises(UntrustedOriginError):
+            await opened.caller(credentials=Badge())(Request(url=url))
+    assert transport.requests == []
+
+
+async def test_a_caller_may_trust_origins_of_its_own() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        caller = opened.caller(origins=Origins("https://id.test"), limited=False)
+        await caller(Request(url="https://id.test/token"))
+        with pytest.raises(UntrustedOriginError):
+            await get(caller)
+    assert len(transport.requests) == 1
+
+
+async def test_a_refused_token_is_renewed_once() -> None:
+    badge = Badge(renewals=1)
+    opened, transport = session(httpx.Response(401), OK)
+    async with opened:
+        await get(opened.caller(credentials=badge))
+    assert [request.headers["authorization"] for request in transport.requests] == ["Bearer token-1", "Bearer token-2"]
+    answer, sent = badge.refusals[0]
+    assert answer.status == 401
+    assert sent == {"Authorization": "Bearer token-1"}
+
+
+async def test_a_token_refused_twice_is_an_error() -> None:
+    badge = Badge(renewals=5)
+    opened, transport = session(httpx.Response(401))
+    async with opened:
+        with pytest.raises(UnauthorizedError):
+            await get(opened.caller(credentials=badge))
+    assert len(transport.requests) == 2
+    assert len(badge.refusals) == 1
+
+
+async def test_a_token_that_cannot_be_renewed_is_an_error() -> None:
+    opened, transport = session(httpx.Response(401))
+    async with opened:
+        with pytest.raises(UnauthorizedError):
+            await get(opened.caller())
+    assert len(transport.requests) == 1
+
+
+async def test_a_configuration_error_of_the_gateway_is_not_looped() -> None:
+    badge = Badge(renewals=5)
+    body = {"httpCode": "401", "httpMessage": "Unauthorized", "moreInformation": "Invalid client id or secret."}
+    opened, transport = session(httpx.Response(401, json=body))
+    async with opened:
+        with pytest.raises(ConfigurationError):
+            await get(opened.caller(credentials=badge))
+    assert len(transport.requests) == 1
+    assert badge.refusals == []
+
+
+class Challenge(httpx.Auth):
+    """Answers a 401 with a password."""
+
+    requires_response_body = True
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        response = yield request
+        if response.status_code == 401 and response.text == "who?":
+            request.headers["Authorization"] = "me"
+            yield request
+
+
+async def test_any_authentication_of_httpx_will_do() -> None:
+    opened, transport = session(httpx.Response(401, text="who?"), OK)
+    async with opened:
+        assert (await get(opened.caller(credentials=Challenge()))).status == 200
+    assert [request.headers.get("authorization") for request in transport.requests] == [None, "me"]
+
+
+async def test_basic_authentication_is_attached() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        await get(opened.caller(credentials=httpx.BasicAuth("me", "secret")))
+    assert transport.requests[0].headers["authorization"].startswith("Basic ")
+
+
+async def test_an_authentication_that_fails_is_a_401() -> None:
+    opened, _ = session(httpx.Response(401, text="who?"))
+    async with opened:
+        with pytest.raises(UnauthorizedError):
+            await get(opened.caller(credentials=Challenge()))
+
+
+class Astray(httpx.Auth):
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        yield httpx.Request("GET", "https://other.test/token")
+
+
+async def test_an_authentication_may_not_lead_astray_either() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        with pytest.raises(UntrustedOriginError):
+            await get(opened.caller(credentials=Astray()))
+    assert transport.requests == []
+
+
+async def test_an_authentication_waits_for_its_turn_like_anybody() -> None:
+    waits: list[WaitRecord] = []
+    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(httpx.Response(401, text="who?"), OK, limiter=rates, hooks=Hooks(on_wait=waits.append))
+    async with opened:
+        caller = opened.caller(credentials=Challenge())
+        await get(caller)
+        with pytest.raises(BudgetExhaustedError):
+            await get(opened.caller(credentials=Challenge(), max_wait=0.1))
+    assert transport.times[1] >= transport.times[0] + 1.0
+    assert len(waits) == 1
+
+
+# ------------------------------------------------------------------------------------------------- redirects
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_of_a_get_is_followed_with_credentials(status: int) -> None:
+    opened, transport = session(moved("../v4/me?x=%2F", status), OK)
+    async with opened:
+        answer = await get(opened.caller(credentials=Badge()), "/v3/user")
+    assert transport.requests[1].url.raw_path == b"/v4/me?x=%2F&client_id=app"
+    assert transport.requests[1].headers["authorization"] == "Bearer token-1"
+    assert answer.url == f"{API}/v4/me?x=%2F"
+
+
+@pytest.mark.parametrize(
+    ("echo", "plain"),
+    [("/me?client_id=app", "/me"), ("/me?client_id=app&a=1", "/me?a=1"), ("/me?a=1&client_id=app", "/me?a=1")],
+)
+async def test_an_echoed_client_id_is_taken_out_of_the_answers_address(echo: str, plain: str) -> None:
+    opened, _ = session(moved(echo), OK)
+    async with opened:
+        assert (await get(opened.caller(credentials=Badge()))).url == f"{API}{plain}"
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.test/", "//evil.test/", "http://api.test/user", "https://a@api.test/"]
+)
+async def test_a_redirect_to_another_origin_is_refused_before_a_byte_is_sent(target: str) -> None:
+    opened, transport = session(moved(target), OK)
+    async with opened:
+        with pytest.raises(UntrustedOriginError):
+            await get(opened.caller(credentials=Badge()))
+    assert len(transport.requests) == 1
+
+
+async def test_a_redirect_out_of_tls_is_refused_even_to_a_trusted_origin() -> None:
+    opened, transport = session(moved("http://api.test/user"), OK, trusted=[API, "http://api.test"])
+    async with opened:
+        with pytest.raises(UntrustedOriginError):
+            await get(opened.caller())
+    assert len(transport.requests) == 1
+
+
+async def test_redirects_end_somewhere() -> None:
+    opened, transport = session(moved("/user"), max_redirects=3)
+    async with opened:
+        with pytest.raises(TooManyRedirectsError):
+            await get(opened.caller())
+    assert len(transport.requests) == 4
+
+
+async def test_a_303_after_a_write_is_handed_up() -> None:
+    opened, transport = session(moved("/status", 303))
+    async with opened:
+        answer = await get(opened.caller(), method="POST")
+    assert answer.headers["location"] == "/status"
+    assert len(transport.requests) == 1
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.sampled_from(["", "/a", "b?c=1", "//evil.test", "https://evil.test/", "http://api.test/", "https:api.test"])
+        | st.sampled_from(["https://api.test@evil.test/", "https://api.test\\@evil.test", f"{API}:1/", "\t//evil.test"])
+        | st.text(alphabet="htps:/\\.@#? evil\tapi", max_size=20),
+        max_size=5,
+    )
+)
+def test_credentials_never_reach_a_foreign_origin_whatever_the_redirects(targets: list[str]) -> None:
+    async def main() -> None:
+        moves = [httpx.Response(302, headers=[(b"Location", target.encode())]) for target in targets]
+        opened, transport = session(*moves, OK)
+        async with opened:
+            try:
+                await get(opened.caller(credentials=Badge()))
+            except StellantisError:
+                pass
+        for request in transport.requests:
+            assert (request.url.scheme, request.url.host, request.url.port) == ("https", "api.test", None)
+
+    anyio.run(main)
+
+
+# ------------------------------------------------------------------------------------------------- retries
+
+
+async def test_a_wave_of_503_is_ridden_out() -> None:
+    opened, transport = session(httpx.Response(503), httpx.Response(502), OK)
+    async with opened:
+        await get(opened.caller())
+    assert len(transport.requests) == 3
+
+
+async def test_a_post_is_not_repeated_after_it_may_have_been_seen() -> None:
+    for act in (httpx.Response(503), httpx.ReadError("reset"), httpx.ReadTimeout("late")):
+        opened, transport = session(act, OK)
+        async with opened:
+            with pytest.raises((ServerError, NetworkError)):
+                await get(opened.caller(), method="POST")
+        assert len(transport.requests) == 1
+
+
+async def test_a_post_is_repeated_where_it_was_never_sent() -> None:
+    opened, transport = session(httpx.ConnectError("refused"), OK)
+    async with opened:
+        await get(opened.caller(), method="POST")
+    assert len(transport.requests) == 2
+
+
+async def test_a_post_that_says_so_is_repeated() -> None:
+    opened, transport = session(httpx.ReadError("reset"), OK)
+    async with opened:
+        await get(opened.caller(), method="POST", repeatable=True)
+    assert len(transport.requests) == 2
+
+
+async def test_a_request_that_was_never_sent_costs_no_token() -> None:
+    rates = TokenBucketLimiter(RateLimits(None, 10), clock=wall)
+    opened, _ = session(httpx.ConnectError("refused"), httpx.ConnectError("refused"), OK, limiter=rates)
+    async with opened:
+        await get(opened.caller())
+    assert rates.statistics.free_today == 9
+
+
+async def test_every_attempt_costs_a_token() -> None:
+    rates = TokenBucketLimiter(RateLimits(None, 10), clock=wall)
+    opened, _ = session(httpx.Response(503), httpx.ReadError("reset"), moved("/b"), OK, limiter=rates)
+    async with opened:
+        await get(opened.caller())
+    assert rates.statistics.free_today == 6
+
+
+async def test_credentials_are_asked_anew_before_each_attempt() -> None:
+    badge = Badge()
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        badge.serial += 1
+        return httpx.Response(503)
+
+    opened, transport = session(fail, OK)
+    async with opened:
+        await get(opened.caller(credentials=badge))
+    assert transport.requests[1].headers["authorization"] == "Bearer token-2"
+
+
+# ------------------------------------------------------------------------------------------------- 429
+
+
+async def test_a_429_is_waited_for_and_tried_again() -> None:
+    opened, transport = session(slow(429, Retry_After="7"), OK)
+    async with opened:
+        await get(opened.caller())
+    assert transport.times[0] + 7.0 <= transport.times[1] <= transport.times[0] + 8.2
+
+
+async def test_a_429_of_a_post_is_tried_again_too() -> None:
+    opened, transport = session(slow(429, Retry_After="1"), httpx.Response(202))
+    async with opened:
+        await get(opened.caller(), method="POST")
+    assert len(transport.requests) == 2
+
+
+async def test_one_429_pauses_everybody() -> None:
+    opened, transport = session(slow(429, Retry_After="7"), OK)
+    async with opened:
+        caller = opened.caller()
+        async with anyio.create_task_group() as group:
+            group.start_soon(get, caller)
+            await anyio.sleep(1)
+            for _ in range(20):
+                group.start_soon(get, caller)
+    assert len(transport.requests) == 22
+    assert min(transport.times[1:]) >= transport.times[0] + 7.0
+
+
+async def test_a_429_that_takes_longer_than_allowed_is_an_error_at_once() -> None:
+    opened, transport = session(slow(429, Retry_After="15001"))
+    async with opened:
+        with pytest.raises(RateLimitedError) as refusal:
+            await get(opened.caller())
+        assert refusal.value.retry_after == pytest.approx(15001, abs=2)
+        assert anyio.current_time() < transport.times[0] + 1.0
+        with pytest.raises(BudgetExhaustedError):
+            await get(opened.caller())
+    assert len(transport.requests) == 1
+
+
+async def test_a_429_that_takes_longer_than_the_deadline_in_force_is_an_error_at_once() -> None:
+    opened, _ = session(slow(429, Retry_After="20"))
+    async with opened:
+        with anyio.fail_after(10), pytest.raises(RateLimitedError):
+            await get(opened.caller())
+
+
+@pytest.mark.parametrize("fields", [{}, {"Retry_After": "soon"}])
+async def test_a_429_that_does_not_say_how_long_counts_as_a_second(fields: dict[str, str]) -> None:
+    opened, transport = session(slow(429, **fields), OK)
+    async with opened:
+        await get(opened.caller())
+    assert transport.times[0] + 1.0 <= transport.times[1] <= transport.times[0] + 1.3
+
+
+async def test_a_server_that_says_now_for_ever_is_believed_less_and_less() -> None:
+    opened, transport = session(slow(429, Retry_After="0"))
+    async with opened:
+        with pytest.raises(RateLimitedError):
+            await get(opened.caller(max_wait=60.0))
+    assert len(transport.requests) < 20
+    assert anyio.current_time() < transport.times[0] + 61.0
+
+
+async def test_a_storm_of_429_loses_nobody_and_sends_nobody_early() -> None:
+    storm_ends = anyio.current_time() + 10.0
+    early: list[float] = []
+    refused_at = open_at = 0.0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal refused_at, open_at
+        now = anyio.current_time()
+        if refused_at + 0.5 < now < open_at:  # those of the same turn were on their way already
+            early.append(now)
+        if now < storm_ends:
+            if now >= open_at:
+                refused_at, open_at = now, now + 3.0
+            return slow(429, Retry_After="3")
+        return OK
+
+    rates = TokenBucketLimiter(RateLimits(100, None), clock=wall)
+    opened, transport = session(answer, limiter=rates)
+    statuses: list[int] = []
+    async with opened:
+        caller = opened.caller(max_wait=300.0)
+
+        async def one() -> None:
+            statuses.append((await get(caller)).status)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(1000):
+                group.start_soon(one)
+    assert statuses == [200] * 1000
+    assert early == []
+
+
+async def test_an_identity_servers_429_does_not_pause_the_api() -> None:
+    opened, transport = session(slow(429, Retry_After="30"), OK)
+    async with opened:
+        with pytest.raises(RateLimitedError):
+            await get(opened.caller(limited=False, max_wait=1.0))
+        await get(opened.caller())
+    assert transport.times[1] < transport.times[0] + 1.0
+
+
+# ------------------------------------------------------------------------------------------------- quota, hooks
+
+
+async def test_the_quota_of_the_latest_answers_is_known() -> None:
+    first = slow(200, X_RateLimit_Limit_1="1000", X_RateLimit_Remaining_1="900")
+    second = slow(200, X_RateLimit_Limit_2="10", X_RateLimit_Remaining_2="9")
+    opened, _ = session(first, second, OK)
+    async with opened:
+        assert opened.quota == Quota()
+        for _ in range(3):
+            await get(opened.caller())
+        assert opened.quota == Quota(day=Window(1000, 900), burst=Window(10, 9))
+
+
+async def test_an_identity_servers_quota_is_not_the_apis() -> None:
+    opened, _ = session(slow(200, X_RateLimit_Limit_1="5", X_RateLimit_Remaining_1="4"))
+    async with opened:
+        await get(opened.caller(limited=False))
+        assert opened.quota == Quota()
+
+
+async def test_hooks_hear_of_answers_retries_and_waits() -> None:
+    heard: list[Any] = []
+    hooks = Hooks(on_answer=heard.append, on_retry=heard.append, on_wait=heard.append)
+    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, _ = session(httpx.Response(503), OK, hooks=hooks, limiter=rates)
+    async with opened:
+        await get(opened.caller(credentials=Badge()), "/user?secret=1")
+    kinds = [type(record) for record in heard]
+    assert kinds[:2] == [AnswerRecord, RetryRecord]
+    assert kinds[-1] is AnswerRecord
+    assert {record.request_id for record in heard} == {1}
+    assert {record.url for record in heard} == {f"{API}/user?secret=***"}
+    assert [record.attempt for record in heard if isinstance(record, AnswerRecord)] == [1, 2]
+
+
+async def test_a_wait_is_told_with_its_length() -> None:
+    waits: list[WaitRecord] = []
+    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, _ = session(OK, hooks=Hooks(on_wait=waits.append), limiter=rates)
+    async with opened:
+        caller = opened.caller(priority="background")
+        await get(caller)
+        await get(caller)
+    assert waits[0].seconds == pytest.approx(1.0, abs=0.1)
+    assert waits[0].priority == "background"
+
+
+async def test_waits_of_all_attempts_together_are_bounded() -> None:
+    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(moved("/user"), limiter=rates, max_redirects=9)
+    async with opened:
+        with pytest.raises(BudgetExhaustedError):
+            await get(opened.caller(max_wait=2.5))
+    assert len(transport.requests) == 3
+
+
+# ------------------------------------------------------------------------------------------------- the network
+
+
+async def test_no_more_tasks_reach_the_transport_than_there_are_connections() -> None:
+    async def answer(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(1)
+        return httpx.Response(200)
+
+    opened, transport = session(answer, connections=3)
+    async with opened, anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(get, opened.caller())
+    assert transport.most_inside == 3
+    assert len(transport.requests) == 10
+
+
+async def test_waiting_for_a_connection_ends_in_time() -> None:
+    async def hang(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(50)
+        return httpx.Response(200)
+
+    opened, transport = session(hang, connections=1, timeouts=Timeouts(pool=5.0), retry=RetryPolicy(attempts=1))
+    async with opened, anyio.create_task_group() as group:
+        group.start_soon(get, opened.caller())
+        await anyio.sleep(1)
+        with pytest.raises(NetworkError, match="no connection became free") as failure:
+            await get(opened.caller())
+        assert not failure.value.sent
+        group.cancel_scope.cancel()
+    assert len(transport.requests) == 1
+
+
+async def test_an_attempt_ends_in_time_however_busy_the_server_seems() -> None:
+    class Dripping(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                await anyio.sleep(1)
+                yield b"."
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Dripping())
+
+    start = anyio.current_time()
+    with pytest.raises(NetworkError, match="within 9 s"):
+        await call(answer, timeouts=Timeouts(total=9.0), retry=RetryPolicy(attempts=1))
+    assert anyio.current_time() == pytest.approx(start + 9.0, abs=0.5)
+
+
+async def test_the_transport_is_told_its_timeouts() -> None:
+    opened, transport = session(OK, timeouts=Timeouts(connect=1, read=2, write=3, pool=4, total=5))
+    async with opened:
+        await get(opened.caller())
+    spans = transport.requests[0].extensions["timeout"]
+    assert [spans[name] for name in ("connect", "read", "write", "pool")] == [1, 2, 3, 4]
+
+
+class Watched(httpx.AsyncByteStream):
+    """A body that breaks off or hangs, and notes that it was closed."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{"
+        if self.error is not None:
+            raise self.error
+        await anyio.sleep(1000)
+
+    async def aclose(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.closed = True
+
+
+async def test_a_discarded_answer_is_closed() -> None:
+    body = Watched(httpx.ReadError("cut"))
+    opened, _ = session(lambda request: httpx.Response(200, stream=body), OK)
+    async with opened:
+        await get(opened.caller())
+    assert body.closed
+
+
+async def test_a_cancelled_request_closes_its_answer_and_leaves_a_free_connection() -> None:
+    body = Watched(None)
+    opened, transport = session(lambda request: httpx.Response(200, stream=body), OK, connections=1)
+    async with opened:
+        caller = opened.caller()
+        with anyio.move_on_after(1):
+            await get(caller)
+        assert body.closed
+        await get(caller)
+    assert len(transport.requests) == 2
+
+
+async def test_a_request_cancelled_in_the_queue_leaves_nothing_behind() -> None:
+    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(OK, limiter=rates)
+    async with opened:
+        caller = opened.caller()
+        await get(caller)
+        async with anyio.create_task_group() as group:
+            group.start_soon(get, caller)
+            await anyio.sleep(0.1)
+            group.cancel_scope.cancel()
+        assert rates.statistics.waiting == 0
+        await get(caller)
+    assert len(transport.requests) == 2
+
+
+class Unclosable(Watched):
+    async def aclose(self) -> None:
+        raise self.closing
+
+    closing: Exception = httpx.CloseError("no")
+
+
+async def test_an_answer_that_cannot_be_closed_does_not_hide_the_error() -> None:
+    opened, _ = session(lambda request: httpx.Response(200, stream=Unclosable(httpx.ReadError("cut"))))
+    async with opened:
+        with pytest.raises(NetworkError, match="cut"):
+            await get(opened.caller(retry=RetryPolicy(attempts=1)))
+
+
+async def test_a_mistake_in_a_transport_is_seen_as_it_is() -> None:
+    body = Unclosable(httpx.ReadError("cut"))
+    body.closing = TypeError("a bug")
+    opened, _ = session(TypeError("another"), lambda request: httpx.Response(200, stream=body))
+    async with opened:
+        with pytest.raises(TypeError, match="another"):
+            await get(opened.caller())
+        with pytest.raises(TypeError, match="a bug"):
+            await get(opened.caller())
+
+
+async def test_a_synchronous_stream_is_a_mistake_in_the_transport() -> None:
+    class Synchronous(httpx.SyncByteStream):
+        pass
+
+    with pytest.raises(TypeError, match="asynchronous"):
+        await call(lambda request: httpx.Response(200, stream=Synchronous()))
+
+
+async def test_a_borrowed_transport_is_not_closed() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        await get(opened.caller())
+    assert not transport.closed
+
+
+async def test_a_closed_session_sends_nothing() -> None:
+    opened, transport = session(OK)
+    await opened.aclose()
+    await opened.aclose()
+    with pytest.raises(NetworkError, match="closed"):
+        await get(opened.caller(retry=RetryPolicy(attempts=1)))
+    assert transport.requests == []
+
+
+async def test_closing_a_session_saves_the_limiters_books() -> None:
+    saved: list[bytes] = []
+
+    class Store:
+        async def load(self) -> bytes | None:
+            return None
+
+        async def save(self, content: bytes) -> None:
+            saved.append(content)
+
+    rates = TokenBucketLimiter(RateLimits(10, 100), store=Store(), clock=wall)
+    opened, _ = session(OK, limiter=rates)
+    async with opened:
+        await get(opened.caller())
+    assert len(saved) == 1
+    assert opened.limiter is rates
+
+
+async def test_a_limiter_of_another_kind_takes_the_place_of_ours() -> None:
+    class Foreign:
+        def __init__(self, inner: TokenBucketLimiter) -> None:
+            self.slot = inner.slot
+            self.pause = inner.pause
+
+        statistics: Any = None
+
+    opened, transport = session(OK, limiter=Foreign(TokenBucketLimiter(clock=wall)))
+    async with opened:
+        await get(opened.caller())
+    assert len(transport.requests) == 1
+
+
+async def test_a_session_needs_a_connection() -> None:
+    with pytest.raises(ValueError, match="connection"):
+        Session(Origins(API), transport=Scripted(OK), connections=0)
+
+
+# ------------------------------------------------------------------------------------------------- a long day
+
+
+async def test_a_day_of_polling_at_the_days_limit_meets_no_429() -> None:
+    sent: list[float] = []
+
+    def strict(request: httpx.Request) -> httpx.Response:
+        now = anyio.current_time()
+        if len(sent) >= 300 and sent[-300] > now - 86_400:
+            return slow(429, Retry_After="60")
+        sent.append(now)
+        left = 300 - sum(1 for time in sent if time > now - 86_400)
+        return slow(200, X_RateLimit_Limit_1="300", X_RateLimit_Remaining_1=str(left))
+
+    rates = TokenBucketLimiter(RateLimits(100, 300), clock=wall)
+    opened, transport = session(strict, limiter=rates)
+    async with opened:
+        caller = opened.caller(max_wait=90_000.0)
+        start = anyio.current_time()
+        while anyio.current_time() < start + 1.5 * 86_400:
+            await get(caller)
+            await anyio.sleep(200)
+    assert len(transport.requests) == len(sent)
+    assert len(sent) > 430
