@@ -17,10 +17,23 @@ from stellantis_hal.resources.parts import Part
 from stellantis_hal.resources.plan import plan_of
 
 FACTS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
-MODULES = (
-    "adas alarm alert capabilities collision energy equipment maintenance motion position status telemetry trip user "
-    "vehicle"
-).split()
+MODULES = [
+    "adas",
+    "alarm",
+    "alert",
+    "capabilities",
+    "collision",
+    "energy",
+    "equipment",
+    "maintenance",
+    "motion",
+    "position",
+    "status",
+    "telemetry",
+    "trip",
+    "user",
+    "vehicle",
+]
 KINDS = {
     name: value
     for module in map(import_module, (f"stellantis_hal.resources.{name}" for name in MODULES))

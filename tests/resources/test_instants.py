@@ -16,7 +16,9 @@ from stellantis_hal.resources.instants import (
 )
 
 aware = st.datetimes(
-    min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1), timezones=st.just(UTC)  # noqa: DTZ001
+    min_value=datetime(2, 1, 1),
+    max_value=datetime(9998, 1, 1),
+    timezones=st.just(UTC),
 )
 
 

@@ -77,7 +77,9 @@ def test_parts_that_make_no_interval_are_refused(parts: dict[str, datetime]) -> 
 
 
 moments = st.datetimes(
-    min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)  # noqa: DTZ001
+    min_value=datetime(1970, 1, 1),
+    max_value=datetime(2100, 1, 1),
+    timezones=st.just(UTC),
 )
 spans = st.timedeltas(min_value=timedelta(seconds=1), max_value=timedelta(days=900))
 

@@ -1,0 +1,263 @@
+"""What people want to know of a status, a trip, a position, a vehicle."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from stellantis_hal.resources.alarm import Alarm
+from stellantis_hal.resources.capabilities import Capabilities
+from stellantis_hal.resources.energy import BatteryLoad, Energy, FuelConsumptions
+from stellantis_hal.resources.equipment import Doors
+from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.reader import read
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.vehicle import Vehicle
+from tests.resources import bodies
+
+STATUS = read(bodies.status(), Status)
+TRIP = read(bodies.trip(), Trip)
+NOTHING = Status()
+
+
+# ------------------------------------------------------------------------------------------------- status
+
+
+def test_a_status_tells_fuel_from_electricity() -> None:
+    assert STATUS.electric is not None
+    assert STATUS.fuel is not None
+    assert (STATUS.electric.level, STATUS.electric.autonomy) == (60.5, 200.0)
+    assert (STATUS.fuel.level, STATUS.fuel.autonomy) == (80.5, 400.0)
+    assert (NOTHING.electric, NOTHING.fuel) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_charging"),
+    [
+        ({}, None),
+        ({"energies": [{"type": "Electric"}]}, None),
+        ({"energies": [{"type": "Electric", "extension": {"electric": {}}}]}, None),
+        ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {}}}}]}, None),
+        ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "InProgress"}}}}]}, True),
+        ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "Finished"}}}}]}, False),
+    ],
+)
+def test_whether_it_charges(body: dict[str, Any], is_charging: bool | None) -> None:
+    assert read(body, Status).is_charging is is_charging
+
+
+@pytest.mark.parametrize(
+    ("states", "is_locked"),
+    [
+        ([], None),
+        (["Bolted"], None),
+        (["Locked"], True),
+        (["SuperLocked"], True),
+        (["Unlocked"], False),
+        (["Locked", "TrunkUnLocked"], False),
+        (["Locked", "Bolted"], True),
+        (["CabinDoorsUnlocked"], False),
+    ],
+)
+def test_whether_it_is_locked(states: list[str], is_locked: bool | None) -> None:
+    assert read({"doorsState": {"lockedStates": states}}, Status).is_locked is is_locked
+
+
+def test_without_doors_nobody_knows() -> None:
+    assert NOTHING.is_locked is None
+
+
+@pytest.mark.parametrize(
+    ("states", "is_open"), [([], None), ([None], None), (["Closed"], False), (["Closed", "Open"], True)]
+)
+def test_whether_any_door_is_open(states: list[str | None], is_open: bool | None) -> None:
+    assert read({"opening": [{"state": state} for state in states]}, Doors).is_open is is_open
+
+
+@pytest.mark.parametrize(
+    ("body", "is_moving"),
+    [
+        ({}, None),
+        ({"kinetic": {"moving": True, "speed": 0}}, True),
+        ({"kinetic": {"speed": 0}}, False),
+        ({"kinetic": {"speed": 5}}, True),
+        ({"kinetic": {}, "ignition": {"type": "Stop"}}, False),
+        ({"ignition": {"type": "Start"}}, None),
+    ],
+)
+def test_whether_it_moves(body: dict[str, Any], is_moving: bool | None) -> None:
+    assert read(body, Status).is_moving is is_moving
+
+
+def test_how_far_it_has_come() -> None:
+    assert (STATUS.mileage, NOTHING.mileage) == (12345.5, None)
+
+
+def test_the_twelve_volt_battery_tells_its_health_not_its_voltage() -> None:
+    assert STATUS.battery is not None
+    assert STATUS.battery.health == STATUS.battery.voltage == 85.5
+
+
+def test_a_newer_status_is_newer_whatever_the_order_of_arrival() -> None:
+    old, new = (read({"createdAt": f"2023-09-1{day}T00:00:00Z"}, Status) for day in (1, 2))
+    assert new.is_newer_than(old)
+    assert not old.is_newer_than(new)
+    assert not old.is_newer_than(old)
+    assert old.is_newer_than(NOTHING)
+
+
+def test_without_created_at_the_last_change_decides() -> None:
+    old, new = (read({"createdAt": None, "updatedAt": f"2023-09-1{day}T00:00:00Z"}, Status) for day in (1, 2))
+    assert new.is_newer_than(old)
+    assert not old.is_newer_than(new)
+
+
+def test_each_block_has_an_instant_of_its_own() -> None:
+    body = bodies.status()
+    body["odometer"]["createdAt"] = "2023-04-12T09:41:10Z"
+    status = read(body, Status)
+    assert status.odometer is not None
+    assert status.created_at is not None
+    assert status.odometer.created_at is not None
+    assert status.created_at - status.odometer.created_at > timedelta(days=150)
+
+
+# ------------------------------------------------------------------------------------------------- energy
+
+
+def test_shortcuts_of_an_energy_lead_into_its_extension() -> None:
+    fuel, electric = STATUS.fuel, STATUS.electric
+    assert fuel is not None
+    assert electric is not None
+    assert electric.extension is not None
+    assert electric.extension.electric is not None
+    assert (electric.charging, electric.battery) == (
+        electric.extension.electric.charging,
+        electric.extension.electric.battery,
+    )
+    assert fuel.consumptions is not None
+    assert (fuel.charging, fuel.battery, electric.consumptions, Energy().consumptions) == (None, None, None, None)
+
+
+def test_centilitres_and_watt_hours_come_in_usual_units_too() -> None:
+    assert (FuelConsumptions(total=1234.0).total_litres, FuelConsumptions().total_litres) == (12.34, None)
+    load = BatteryLoad(capacity=50000.0, residual=30000.0)
+    assert (load.capacity_kwh, load.residual_kwh) == (50.0, 30.0)
+    assert (BatteryLoad().capacity_kwh, BatteryLoad().residual_kwh) == (None, None)
+
+
+# ------------------------------------------------------------------------------------------------- trip
+
+
+def test_the_average_speed_comes_in_km_per_hour_too() -> None:
+    assert TRIP.kinetic is not None
+    assert (TRIP.kinetic.average_speed, TRIP.average_speed_kmh, TRIP.max_speed_kmh) == (10.0, 36.0, 110.5)
+    assert (Trip().average_speed_kmh, Trip().max_speed_kmh) == (None, None)
+    assert read({"kinetic": {}}, Trip).average_speed_kmh is None
+
+
+def test_what_a_trip_used_comes_in_litres_and_kilowatt_hours() -> None:
+    fuel, electric = TRIP.energy_consumptions
+    assert (fuel.litres, fuel.litres_per_100_km) == (2.5, 6.85)
+    assert (fuel.kilowatt_hours, fuel.kilowatt_hours_per_100_km) == (None, None)
+    assert (electric.litres, electric.litres_per_100_km) == (None, None)
+    assert (electric.kilowatt_hours, electric.kilowatt_hours_per_100_km) == (3.5, 9.6)
+    assert (TRIP.litres, TRIP.kilowatt_hours) == (2.5, 3.5)
+    assert (Trip().litres, Trip().kilowatt_hours) == (None, None)
+
+
+def test_the_consumption_of_a_trip_on_one_energy() -> None:
+    one = read({"energyConsumptions": [{"type": "Fuel", "consumption": 250}]}, Trip)
+    assert one.consumption == one.energy_consumptions[0]
+    assert (TRIP.consumption, Trip().consumption) == (None, None)
+
+
+def test_a_trip_is_a_line_in_geojson() -> None:
+    feature = TRIP.geojson()
+    assert feature["geometry"] == {"type": "LineString", "coordinates": [[2.25, 48.75, 35.5], [3.25, 49.75, 35.5]]}
+    assert (feature["type"], feature["id"], feature["properties"]["distance"]) == ("Feature", "trip-1", 36.5)
+    assert "startPosition" not in feature["properties"]
+
+
+def test_a_trip_of_which_one_end_is_known_is_a_point() -> None:
+    one = read({"stopPosition": bodies.position(), "startPosition": {"geometry": None}}, Trip)
+    assert one.geojson()["geometry"] == {"type": "Point", "coordinates": [2.25, 48.75, 35.5]}
+    assert Trip().geojson()["geometry"] is None
+
+
+# ------------------------------------------------------------------------------------------------- position
+
+
+def test_longitude_comes_first() -> None:
+    position = read(bodies.position(), Position)
+    assert (position.longitude, position.latitude, position.altitude) == (2.25, 48.75, 35.5)
+    assert read({"geometry": {"coordinates": [2, 48]}}, Position).altitude is None
+    assert (Position().longitude, Position().latitude, Position().altitude) == (None, None, None)
+
+
+def test_a_bare_point_is_a_position() -> None:
+    position = read({"type": "Point", "coordinates": [2.25, 48.75]}, Position)
+    assert (position.longitude, position.latitude, position.problems) == (2.25, 48.75, ())
+
+
+def test_a_position_is_a_feature_to_others() -> None:
+    assert read(bodies.position(), Position).__geo_interface__ == bodies.position()
+    assert Position().__geo_interface__ == {"type": "Feature", "geometry": None, "properties": {}}
+
+
+def test_positions_and_persons_are_not_shown() -> None:
+    assert "48.75" not in repr(read(bodies.position(), Position))
+    assert "VR3" not in repr(read(bodies.vehicle(), Vehicle))
+
+
+# ------------------------------------------------------------------------------------------------- the others
+
+
+def test_what_a_vehicle_can_do() -> None:
+    capabilities = read(bodies.vehicle(), Vehicle).capabilities
+    assert capabilities.has("data:trip")
+    assert not capabilities.has("data:alert")
+    assert capabilities.has("remote:door:write")
+    assert capabilities.has("remote:door")
+    assert not capabilities.has("remote:horn:write")
+    assert not capabilities.has("remote:sunroof:write")
+    assert not capabilities.has("remote:extra")
+    assert not capabilities.has("door")
+
+
+def test_nothing_is_known_of_what_was_not_asked_for() -> None:
+    assert Vehicle().capabilities == Capabilities()
+    assert not Vehicle().capabilities.has("remote:door")
+    assert Vehicle().branding is None
+
+
+def test_a_vehicle_tells_how_it_is_called() -> None:
+    branding = read(bodies.vehicle(), Vehicle).branding
+    assert branding is not None
+    assert branding.label == "3008"
+
+
+@pytest.mark.parametrize(
+    ("days", "mileage", "is_due"),
+    [(None, None, None), (5, None, False), (5, 10.0, False), (5, -1.0, True), (0, None, True)],
+)
+def test_whether_maintenance_is_due(days: int | None, mileage: float | None, is_due: bool | None) -> None:
+    assert Maintenance(days=days, mileage=mileage).is_due is is_due
+
+
+def test_an_alarm_happened_when_its_trigger_or_status_did() -> None:
+    assert read(bodies.alarm(), Alarm).created_at == datetime(2023, 9, 12, 9, 41, 10, 911000, UTC)
+    assert read({"status": {"createdAt": bodies.AT}}, Alarm).created_at is not None
+    assert Alarm().created_at is None
+
+
+def test_telemetry_comes_with_place_and_maintenance_where_asked_for() -> None:
+    telemetry = read(bodies.telemetry(), Telemetry)
+    assert (telemetry.location, telemetry.maintenance) == (
+        read(bodies.position(), Position),
+        read(bodies.maintenance(), Maintenance),
+    )
+    assert (Telemetry().location, Telemetry().maintenance) == (None, None)
