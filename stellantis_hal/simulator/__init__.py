@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from stellantis_hal.simulator.exchange import Call, Moment, Reply
 from stellantis_hal.simulator.faults import (
-    Chance,
     CutBody,
     ExpiredToken,
     Fault,
-    Faults,
     ForeignLink,
     HtmlError,
     Late,
-    Latency,
     LoopingLink,
     OAuthFault,
     Refused,
@@ -24,14 +21,13 @@ from stellantis_hal.simulator.faults import (
     ServerFault,
     Skewed,
     SlowBody,
-    Then,
     TooManyRequests,
     VanishedFields,
-    Wave,
     WrongLength,
 )
 from stellantis_hal.simulator.identity import IssuedToken
 from stellantis_hal.simulator.limits import Subscription
+from stellantis_hal.simulator.plans import Chance, Faults, Latency, Then, Wave
 from stellantis_hal.simulator.routes import Manners
 from stellantis_hal.simulator.serving import Tls, serve, server
 from stellantis_hal.simulator.simulator import Simulator

@@ -15,9 +15,9 @@ from stellantis_hal.simulator.exchange import spell
 from stellantis_hal.simulator.truth import Account, Alarm, Alert, Collision, Energy, Snapshot, Spot, Trip, Vehicle
 from stellantis_hal.simulator.world import World
 
-__all__ = ["Bodies", "link"]
+__all__ = ["SUBTYPES", "Bodies", "link", "service"]
 
-_SUBTYPES = {"Fuel": "FossilEnergy", "Electric": "ElectricEnergy"}
+SUBTYPES = {"Fuel": "FossilEnergy", "Electric": "ElectricEnergy"}
 _CAPABILITIES = (
     "data:telemetry",
     "data:telemetry:vehicle:energies",
@@ -51,7 +51,7 @@ def _position(spot: Spot, at: datetime, *, heading: int = 0) -> dict[str, Any]:
 def _light(energy: Energy) -> dict[str, Any]:
     return {
         "type": energy.type,
-        "subType": _SUBTYPES[energy.type],
+        "subType": SUBTYPES[energy.type],
         "level": energy.level,
         "autonomy": round(energy.level * (7 if energy.type == "Fuel" else 3.5)),
     }
@@ -185,62 +185,6 @@ class Bodies:
         )
         return _position(spot, trip.started_at + share * trip.duration, heading=trip.index * 47 % 360)
 
-    def telemetry(self, trip: Trip, share: float, types: Iterable[str], extensions: Iterable[str]) -> dict[str, Any]:
-        """Word what a car measured when a share of a trip had passed; no types: all of them."""
-        wanted = frozenset(types)
-        at = spell(trip.started_at + share * trip.duration)
-        moving = 0.0 < share < 1.0
-        parts: dict[str, Any] = {
-            "energies": [
-                {
-                    "type": before.type,
-                    "subType": _SUBTYPES[before.type],
-                    "level": round(before.level + share * (after.level - before.level), 1),
-                    "autonomy": round(before.level * 3),
-                }
-                for before, after in zip(trip.before, trip.after, strict=True)
-            ],
-            "engines": [{"type": "Thermic", "speed": 2100.0 if moving else 0.0}],
-            "ignition": {"type": "Start" if moving else "Stop", "createdAt": at},
-            "doorsState": {"lockedStates": ["Locked"], "opening": [{"identifier": "Trunk", "state": "Closed"}]},
-            "battery": {"voltage": 92.5},
-            "lightingSystem": {"fog": [{"direction": "Left", "position": "Rear", "status": "Off"}]},
-            "transmission": {"gearbox": {"mode": {"automatic": True}, "ratio": "Ratio4" if moving else "Neutral"}},
-            "safety": {"beltStatus": [{"id": "Driver", "belt": "Normal"}], "autoECallTriggering": "NotDetected"},
-            "adas": {"esp": True, "abs": True, "bsm": "Inactive"},
-            "wipingBlades": {"active": False},
-        }
-        everything = not wanted or "vehicle" in wanted
-        vehicle = {name: part for name, part in parts.items() if everything or f"vehicle.{name}" in wanted}
-        if everything:
-            vehicle["odometer"] = {"mileage": round(trip.start_mileage + share * trip.distance, 1)}
-            vehicle["kinetic"] = {"speed": round(trip.average_speed, 1) if moving else 0.0, "moving": moving}
-            vehicle["powertrain"] = {"status": "Running" if moving else "Stopped"}
-        body: dict[str, Any] = {
-            "createdAt": at,
-            "_links": {
-                "self": link(f"{self.vehicle_url(trip.vehicle)}/telemetry"),
-                "vehicle": link(self.vehicle_url(trip.vehicle)),
-                "trip": link(self.trip_url(trip.vehicle, trip.id)),
-            },
-        }
-        if not wanted or "privacy" in wanted:
-            body["privacy"] = {"state": "None"}
-        if not wanted or "environment" in wanted:
-            body["environment"] = {"luminosity": {"day": True}, "air": {"temp": 12.5}}
-        if vehicle:
-            body["vehicle"] = vehicle
-        extension: dict[str, Any] = {}
-        if "location" in extensions and self.places:
-            place = self.waypoint(trip, share)
-            place["properties"].pop("createdAt")
-            extension["location"] = place
-        if "maintenance" in extensions:
-            extension["maintenance"] = {"createdAt": at, **_service(trip.start_mileage)}
-        if extension:
-            body["_embedded"] = {"extension": extension}
-        return body
-
     # ------------------------------------------------------------------ a car's present
 
     def last_position(self, snapshot: Snapshot) -> dict[str, Any]:
@@ -255,7 +199,7 @@ class Bodies:
         return {
             "createdAt": at,
             "updatedAt": at,
-            **_service(snapshot.mileage),
+            **service(snapshot.mileage),
             "_links": {
                 "self": link(f"{here}/maintenance"),
                 "vehicle": link(here),
@@ -324,7 +268,8 @@ class Bodies:
         }
 
 
-def _service(mileage: float) -> dict[str, Any]:
+def service(mileage: float) -> dict[str, Any]:
+    """Word how far the next service is, given the odometer in km: every 20,000 km."""
     to_go = round(20_000 - mileage % 20_000, 1)
     return {"daysBeforeMaintenance": round(to_go / 55), "mileageBeforeMaintenance": to_go}
 
@@ -333,7 +278,7 @@ def _consumption(before: Energy, after: Energy, distance: float) -> dict[str, An
     used = round((before.level - after.level) * (45 if before.type == "Fuel" else 0.5), 1)
     return {
         "type": before.type,
-        "subType": _SUBTYPES[before.type],
+        "subType": SUBTYPES[before.type],
         "consumption": used,
         "avgConsumption": round(used / distance * 100, 1) if distance else 0.0,
     }

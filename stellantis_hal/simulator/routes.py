@@ -18,6 +18,7 @@ from stellantis_hal.simulator.filters import BadFilterError, intervals, number_r
 from stellantis_hal.simulator.pages import BadPageError, cut, word
 from stellantis_hal.simulator.selection import Trips, matching
 from stellantis_hal.simulator.status import status
+from stellantis_hal.simulator.telemetry import telemetry
 from stellantis_hal.simulator.truth import Account, Alert, Collision, Trip, Vehicle
 from stellantis_hal.simulator.world import World
 
@@ -313,7 +314,7 @@ class Routes:
 
         def sample(number: int) -> dict[str, Any]:
             share = number % _SAMPLES / (_SAMPLES - 1)
-            return visit.bodies.telemetry(trips[number // _SAMPLES], share, types, extensions)
+            return telemetry(visit.bodies, trips[number // _SAMPLES], share, types, extensions)
 
         return self._collection(visit, "telemetries", range(len(trips) * _SAMPLES), sample, most=2000)
 

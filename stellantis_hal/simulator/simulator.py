@@ -14,9 +14,10 @@ import httpx
 from stellantis_hal.simulator.asgi import Application
 from stellantis_hal.simulator.clocks import Clock
 from stellantis_hal.simulator.exchange import Call, Reply
-from stellantis_hal.simulator.faults import NO_FAULTS, Fault, Faults, Plan, Then
+from stellantis_hal.simulator.faults import Fault
 from stellantis_hal.simulator.identity import Identity, IssuedToken
 from stellantis_hal.simulator.limits import RateLimited, Subscription
+from stellantis_hal.simulator.plans import NO_FAULTS, Faults, Plan, Then
 from stellantis_hal.simulator.routes import Manners, Routes
 from stellantis_hal.simulator.transport import SimulatorTransport
 from stellantis_hal.simulator.truth import SCOPES, Account

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stellantis_hal.simulator.bodies import Bodies, link
+from stellantis_hal.simulator.bodies import SUBTYPES, Bodies, link
 from stellantis_hal.simulator.exchange import spell
 from stellantis_hal.simulator.truth import Energy, Snapshot, Vehicle
 
@@ -78,14 +78,13 @@ def _energy(energy: Energy, at: str) -> dict[str, Any]:
         "createdAt": at,
         "updatedAt": at,
         "type": energy.type,
+        "subType": SUBTYPES[energy.type],
         "level": energy.level,
     }
     if energy.type == "Fuel":
-        body["subType"] = "FossilEnergy"
         body["autonomy"] = round(energy.level * 7)
         body["extension"] = {"fuel": {"consumptions": {"total": 1250.0, "instant": 0.0}}}
         return body
-    body["subType"] = "ElectricEnergy"
     body["autonomy"] = round(energy.level * 3.5)
     body["extension"] = {
         "electric": {

@@ -5,6 +5,7 @@ Must not know what is answered.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SimulatorTransport"]
 
 _BROKEN = "peer closed connection without sending complete message body"
+_TOO_LATE = "The read operation timed out"
 
 
 class SimulatorTransport(httpx.AsyncBaseTransport):
@@ -39,25 +41,31 @@ class SimulatorTransport(httpx.AsyncBaseTransport):
             fault, latency = simulator.meet(call)
             if isinstance(fault, Refused):
                 raise httpx.ConnectError("Connection refused", request=request)
-            patience = request.extensions.get("timeout", {}).get("read")
             if isinstance(fault, Late):
                 latency += fault.seconds
+            patience = _patience(request)
+            arrival = min(latency / 2, patience)
+            await _pass(arrival)
             reply = None
-            if patience is not None and latency > patience:
-                await anyio.sleep(min(latency / 2, patience))
-                if latency / 2 <= patience:
-                    simulator.answer(call, fault)
-                    await anyio.sleep(patience - latency / 2)
-                raise httpx.ReadTimeout("The read operation timed out", request=request)
-            if latency:
-                await anyio.sleep(latency / 2)
-            if not (isinstance(fault, Reset) and not fault.counted):
+            if latency / 2 <= patience and not (isinstance(fault, Reset) and not fault.counted):
                 reply = simulator.answer(call, fault)
-            if latency:
-                await anyio.sleep(latency / 2)
-            if isinstance(fault, Reset) or reply is None:
+            await _pass(min(latency, patience) - arrival)
+            if latency > patience:
+                raise httpx.ReadTimeout(_TOO_LATE, request=request)
+            if reply is None or isinstance(fault, Reset):
                 raise httpx.ReadError("Connection reset by peer", request=request)
-            return _response(reply, fault, request, patience)
+            return _response(reply, fault, request)
+
+
+def _patience(request: httpx.Request) -> float:
+    """Give the reader's read timeout, in seconds."""
+    seconds = request.extensions.get("timeout", {}).get("read")
+    return math.inf if seconds is None else float(seconds)
+
+
+async def _pass(seconds: float) -> None:
+    if seconds > 0:
+        await anyio.sleep(seconds)
 
 
 def _call(request: httpx.Request, body: bytes) -> Call:
@@ -72,11 +80,11 @@ def _call(request: httpx.Request, body: bytes) -> Call:
     )
 
 
-def _response(reply: Reply, fault: Fault | None, request: httpx.Request, patience: float | None) -> httpx.Response:
+def _response(reply: Reply, fault: Fault | None, request: httpx.Request) -> httpx.Response:
     length = len(reply.body) + (fault.off if isinstance(fault, WrongLength) else 0)
     headers = [*reply.headers, ("Content-Length", str(max(0, length)))]
     if isinstance(fault, CutBody | SlowBody | WrongLength):
-        stream = _Stream(reply.body, fault, request, patience)
+        stream = _Stream(reply.body, fault, request)
         return httpx.Response(reply.status, headers=headers, stream=stream, request=request)
     body = b"" if request.method == "HEAD" else reply.body
     return httpx.Response(reply.status, headers=headers, stream=httpx.ByteStream(body), request=request)
@@ -85,8 +93,8 @@ def _response(reply: Reply, fault: Fault | None, request: httpx.Request, patienc
 class _Stream(httpx.AsyncByteStream):
     """A body that comes slowly, or not whole."""
 
-    def __init__(self, body: bytes, fault: Fault, request: httpx.Request, patience: float | None) -> None:
-        self._body, self._fault, self._request, self._patience = body, fault, request, patience
+    def __init__(self, body: bytes, fault: Fault, request: httpx.Request) -> None:
+        self._body, self._fault, self._request = body, fault, request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         fault = self._fault
@@ -100,8 +108,8 @@ class _Stream(httpx.AsyncByteStream):
         if isinstance(fault, SlowBody):
             size = max(1, -(-len(self._body) // fault.pieces))
             for start in range(0, len(self._body), size):
-                if self._patience is not None and fault.seconds > self._patience:
-                    await anyio.sleep(self._patience)
-                    raise httpx.ReadTimeout("The read operation timed out", request=self._request)
-                await anyio.sleep(fault.seconds)
+                patience = _patience(self._request)
+                await _pass(min(fault.seconds, patience))
+                if fault.seconds > patience:
+                    raise httpx.ReadTimeout(_TOO_LATE, request=self._request)
                 yield self._body[start : start + size]

@@ -35,7 +35,7 @@ from stellantis_hal.simulator import (
     World,
     WrongLength,
 )
-from stellantis_hal.simulator.faults import Plan
+from stellantis_hal.simulator.plans import Plan
 from tests.simulator.reader import Reader
 
 pytestmark = pytest.mark.anyio
@@ -342,3 +342,31 @@ def test_once_chance_strikes_it_may_go_on_for_a_while() -> None:
 def test_chance_spares_other_paths() -> None:
     plan = Plan(Faults(chances=[Chance(fault=Refused(), rate=1.0, path="trips", run=2)]))
     assert drawn(plan, STATUS, TRIPS, STATUS, TRIPS) == [None, Refused(), None, Refused()]
+
+
+def test_chaos_brings_every_mishap_as_often_as_told_and_spares_the_identity_server() -> None:
+    plan = Plan(Faults.chaos(0.3, seed=5))
+    met = [fault for fault in drawn(plan, *[TRIPS] * 5000) if fault is not None]
+    assert 1100 < len(met) < 1800
+    assert len(set(met)) == 14
+    assert drawn(plan, *[Call(method="POST", path="/am/oauth2/access_token")] * 300) == [None] * 300
+
+
+async def test_a_patient_reader_gets_through_chaos() -> None:
+    reader = Reader(Simulator(World(seed=3, vehicles=2, trips=200), faults=Faults.chaos(0.4, seed=1)))
+    car = reader.simulator.world.vehicles[0].id
+    place: str | None = f"/user/vehicles/{car}/trips?pageSize=5"
+    found: list[str] = []
+    while place is not None:
+        try:
+            response = await reader.get(place)
+            body = response.json()
+        except (httpx.TransportError, ValueError):
+            continue
+        if response.status_code == 401:
+            token = reader.simulator.token_for("account-0000")
+            reader.headers["Authorization"] = f"Bearer {token.access_token}"
+        if response.status_code == 200:
+            found += [trip["id"] for trip in body["_embedded"]["trips"]]
+            place = body["_links"].get("next", {}).get("href")
+    assert found == reader.simulator.world.trip_ids(car)
