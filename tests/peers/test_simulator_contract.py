@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stellantis_hal.simulator import Manners, Simulator, World, server
+from stellantis_hal.simulator import Manners, Simulator, Subscription, World, server
 
 pytestmark = pytest.mark.wall_clock
 
@@ -48,7 +48,11 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module")
 def simulator() -> Generator[Simulator]:
     world = World(seed=7, accounts=2, vehicles=16, trips=600)
-    simulator = Simulator(world, manners=Manners(lenient_tokens=True))  # Prism re-encodes page tokens
+    simulator = Simulator(
+        world,
+        rate_limits=Subscription(per_second=10_000),
+        manners=Manners(lenient_tokens=True),  # Prism re-encodes page tokens
+    )
     running, listening = server(simulator)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
