@@ -9,9 +9,8 @@ import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import attrs
@@ -24,6 +23,7 @@ from stellantis_hal.auth import (
     Brand,
     Enrolment,
     FileTokenStore,
+    Identity,
     Scope,
     Token,
 )
@@ -32,6 +32,8 @@ from stellantis_hal.client import StellantisClient
 from stellantis_hal.errors import StellantisError
 
 __all__ = ["login", "login_commands", "logout", "token", "whoami"]
+
+T = TypeVar("T")
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
 _STORE = Path(click.get_app_dir("stellantis-hal")) / "tokens"
@@ -53,12 +55,18 @@ class _Settings:
     store: Path
     account: str
 
-    def client(self) -> StellantisClient:
+    def application(self) -> Application:
         certificate = None
         if self.certificate is not None:
             certificate = (self.certificate, self.certificate_key or self.certificate)
-        application = Application(self.client_id, self.client_secret or None, certificate=certificate)
-        return StellantisClient(application, base_url=self.base_url, identity_url=self.identity_url)
+        return Application(self.client_id, self.client_secret or None, certificate=certificate)
+
+    def begin(self, **options: Any) -> Authorization:
+        identity = Identity.of(Brand(self.brand), realm=self.realm, url=self.identity_url)
+        return Authorization.begin(self.application(), identity, **options)
+
+    def client(self) -> StellantisClient:
+        return StellantisClient(self.application(), base_url=self.base_url, identity_url=self.identity_url)
 
     def tokens(self) -> FileTokenStore:
         self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -117,10 +125,10 @@ def _settings(options: dict[str, Any]) -> _Settings:
     return _Settings(**{name: options.pop(name) for name in names})
 
 
-def _run(act: Callable[[], Any]) -> Any:
+def _run(act: Callable[..., T], *arguments: Any) -> T:
     """Run to the end; what goes wrong is told in a line."""
     try:
-        return anyio.run(act)
+        return act(*arguments)
     except (StellantisError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -154,29 +162,33 @@ def login(
 ) -> None:
     """Log in and consent in the browser; the token is kept in a file that nobody else may read."""
     settings = _settings(options)
-    asked = scope or _DATA_SCOPES
 
-    async def act() -> None:
+    def begin(address: str) -> Authorization:
+        asked = scope or _DATA_SCOPES
+        authorization = settings.begin(redirect_uri=address, scope=asked, pkce=pkce, local=local)
+        _show(authorization, browser=browser)
+        return authorization
+
+    async def receive() -> tuple[Authorization, str]:
+        async with listening(redirect_uri) as loopback:
+            authorization = begin(loopback.redirect_uri)
+            try:
+                return authorization, await loopback.receive(within=within)
+            except TimeoutError:
+                raise click.ClickException(f"the browser did not come back within {within:g} s") from None
+
+    async def complete(authorization: Authorization, answer: str) -> Token:
         async with settings.client() as client:
-            enrolment = settings.enrolment(client)
-            begin = partial(enrolment.begin, scope=asked, pkce=pkce, local=local)
-            if paste or not is_loopback(redirect_uri):
-                authorization = begin(redirect_uri=redirect_uri)
-                _show(authorization, browser=browser)
-                answer = _ask_for_the_redirect()  # blocks, and nothing else runs
-            else:
-                async with listening(redirect_uri) as loopback:
-                    authorization = begin(redirect_uri=loopback.redirect_uri)
-                    _show(authorization, browser=browser)
-                    try:
-                        answer = await loopback.receive(within=within)
-                    except TimeoutError:
-                        raise click.ClickException(f"the browser did not come back within {within:g} s") from None
-            token = await enrolment.complete(authorization, answer, key=settings.account)
-        click.echo(f"Logged in as {settings.account!r}; the token is kept in {settings.store}.")
-        _describe(token)
+            return await settings.enrolment(client).complete(authorization, answer, key=settings.account)
 
-    _run(act)
+    if paste or not is_loopback(redirect_uri):
+        # No event loop runs meanwhile: it would keep the first Ctrl+C to itself.
+        authorization, answer = _run(begin, redirect_uri), _ask_for_the_redirect()
+    else:
+        authorization, answer = _run(anyio.run, receive)
+    kept = _run(anyio.run, complete, authorization, answer)
+    click.echo(f"Logged in as {settings.account!r}; the token is kept in {settings.store}.")
+    _describe(kept)
 
 
 def _show(authorization: Authorization, *, browser: bool) -> None:
@@ -211,7 +223,7 @@ def logout(**options: Any) -> None:
             raise click.ClickException(await _nobody(settings.tokens(), settings.account))
         click.echo(f"{settings.account!r} is logged out.")
 
-    _run(act)
+    _run(anyio.run, act)
 
 
 @click.command(context_settings=_SETTINGS)
@@ -230,7 +242,7 @@ def whoami(*, as_json: bool, **options: Any) -> None:
         facts = {"account": settings.account, "brand": brand.value, "name": name, "email": user.email}
         _print(facts, as_json=as_json)
 
-    _run(act)
+    _run(anyio.run, act)
 
 
 # ------------------------------------------------------------------------------------------------- token
@@ -249,7 +261,7 @@ def token(*, store: Path, account: str, as_json: bool) -> None:
             raise click.ClickException(await _nobody(tokens, account))
         _describe(kept, account=account, as_json=as_json)
 
-    _run(act)
+    _run(anyio.run, act)
 
 
 async def _nobody(store: FileTokenStore, account: str) -> str:
