@@ -17,6 +17,7 @@ import click
 
 from stellantis_hal import __version__
 from stellantis_hal.cli.demo import BAD_DAY, Plan, demonstrate
+from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.screen import Screen, as_json
 from stellantis_hal.simulator import Simulator, Subscription, World, server
 
@@ -29,6 +30,10 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 @click.version_option(__version__, prog_name="stellantis-hal")
 def commands() -> None:
     """Connected-car data of Peugeot, Citroën, DS, Opel and Vauxhall, from the command line."""
+
+
+for _command in (login, logout, whoami, token):
+    commands.add_command(_command)
 
 
 @commands.command(context_settings=_SETTINGS)
@@ -98,16 +103,16 @@ def simulate(
 
 def _how_to_reach(simulator: Simulator) -> str:
     account = simulator.world.accounts[0]
-    token = simulator.token_for(account)
+    issued = simulator.token_for(account)
     lines = (
         f"API       {simulator.url}",
         f"identity  {simulator.identity_url}",
         f"client    {simulator.client_id} / {simulator.client_secret}",
         f"account   {account.key} ({account.brand}), realm {account.realm}",
-        f"token     {token.access_token}",
+        f"token     {issued.access_token}",
         "",
         "Try it:",
-        f"  curl -H 'Authorization: Bearer {token.access_token}' -H 'x-introspect-realm: {account.realm}' \\",
+        f"  curl -H 'Authorization: Bearer {issued.access_token}' -H 'x-introspect-realm: {account.realm}' \\",
         f"       '{simulator.url}/user?client_id={simulator.client_id}'",
         "",
         "Press Ctrl+C to stop.",
