@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from stellantis_hal.simulator import SCOPES, Manners, Simulator, Subscription, World
+from stellantis_hal.simulator import SCOPES, Faults, Latency, Manners, Simulator, Subscription, World
 from stellantis_hal.simulator.exchange import spell
 from tests.simulator.reader import Reader, a_car
 
@@ -505,3 +506,22 @@ async def test_beyond_the_burst_limit_the_gateway_says_when_to_come_back() -> No
     assert refusal.json()["httpCode"] == "429"
     assert reader.simulator.remaining == (48, 0)
     assert reader.simulator.statistics.refused == 1
+
+
+async def test_after_the_wait_it_named_the_gateway_admits_again() -> None:
+    reader = Reader(simulated(rate_limits=Subscription(per_second=5, per_day=7), token_lifetime=200_000.0))
+    seen: list[int] = []
+    for _ in range(9):
+        answer = await reader.get("/user")
+        seen.append(answer.status_code)
+        await anyio.sleep(float(answer.headers.get("Retry-After", 0)))
+    assert seen == [200] * 5 + [429] + [200] * 2 + [429]
+    assert (await reader.get("/user")).status_code == 200
+
+
+async def test_tasks_that_rush_are_admitted_up_to_the_limit() -> None:
+    reader = Reader(simulated(rate_limits=Subscription(per_second=20), faults=Faults(latency=Latency(fixed=0.1))))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(reader.get, "/user")
+    assert reader.simulator.statistics.by_status == {200: 20, 429: 30}
