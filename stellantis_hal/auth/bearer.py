@@ -250,6 +250,8 @@ class BearerCredentials:
             except TokenStoreError:
                 raise  # the token is there, only not stored yet
             except StellantisError as error:
+                if isinstance(error, AuthError):
+                    error.key = self._key  # the transport, which knows a gateway's refusal, knows no accounts
                 self._failure = _Failure.of(error, stored, now=anyio.current_time())
                 raise
 

@@ -378,6 +378,7 @@ async def test_the_gateway_s_configuration_error_is_passed_on_and_not_looped() -
         with pytest.raises(ConfigurationError) as caught:
             await credentials.headers()
         assert caught.value.more_information == "Not registered to plan"
+        assert caught.value.key == "alice"
     assert len(server.requests) == 1
 
 
