@@ -80,7 +80,6 @@ class ChargingScheduling(Part):
 
     programs: ChargingPrograms | None = None
     next_delayed_time: bool | None = None
-    preferences: bool | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

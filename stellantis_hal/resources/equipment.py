@@ -194,7 +194,6 @@ class Service(Part):
 
     type: ServiceKind | None = None
     created_at: datetime | None = None
-    updated_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -10,7 +10,7 @@ import attrs
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.navigation.content import Content
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.hop import Params, copies
+from stellantis_hal.navigation.hop import copies
 from stellantis_hal.navigation.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.walks import Course
@@ -42,17 +42,13 @@ class _Wrapping:
     """A step to a collection; a status that comes alone is shown as a collection of one."""
 
     def __init__(self, follow: Follow[HalResource]) -> None:
-        self._follow = follow
+        self._first = follow.reopened
+        self.locate = follow.locate
+        self.visit = follow.visit
 
     async def reopened(self) -> HalResource:
-        page = await self._follow.reopened()
+        page = await self._first()
         return page if _is_collection(page) else _wrapped(page)
-
-    async def locate(self, params: Params) -> str:
-        return await self._follow.locate(params)
-
-    async def visit(self, url: str) -> HalResource:
-        return await self._follow.visit(url)
 
 
 def _wrapped(status: HalResource) -> HalResource:

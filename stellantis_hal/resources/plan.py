@@ -117,9 +117,8 @@ def _field(attribute: attrs.Attribute[Any], hint: Any) -> Field:
 
 
 def _without_none(hint: Any) -> Any:
-    if isinstance(hint, types.UnionType):
-        return next(kind for kind in typing.get_args(hint) if kind is not type(None))
-    return hint
+    kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
+    return kinds[0] if kinds else hint
 
 
 def _camel(name: str) -> str:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import attrs
 
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.hal.json import encode
+from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.navigation.content import Content, Nested, Step
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import Snapshot
@@ -31,12 +31,13 @@ class _Links(Content):
 
     __slots__ = ()
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
-        super().__init__(zlib.compress(encode(_links(body)), _FAST))
+    def __init__(self, root: HalDocument) -> None:
+        super().__init__(zlib.compress(encode(_links(root.body)), _FAST), root)
 
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Give the document at a path, with nothing in it but links."""
-        return Content(zlib.decompress(self._bytes)).document(path)
+        root = HalDocument(decode(zlib.decompress(self._bytes)), curies=self._curies)
+        return Content(b"", root).document(path)
 
 
 def _links(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +59,6 @@ def without_document(resource: HalResource) -> HalResource:
     whole = resource._snapshot
     stripped = _stripped.get(whole)
     if stripped is None:
-        stripped = attrs.evolve(whole, content=_Links(whole.content.document().body))
+        stripped = attrs.evolve(whole, content=_Links(whole.content.document()))
         _stripped[whole] = stripped
     return HalResource(stripped, None, resource._binding, resource._path)

@@ -139,7 +139,7 @@ class _Rows:
             else:
                 self._add(place, f"{plan.kind.__name__}.{field.name}", merged)
                 if field.part is not None:
-                    inner = merged["items"] if "items" in merged else value
+                    inner = merged.get("items", value)
                     self.walk(inner, plan_of(field.part), place)
 
     def collection(self, name: str) -> None:

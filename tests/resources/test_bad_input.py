@@ -161,7 +161,7 @@ def test_a_duplicated_part_is_there_twice(place: tuple[type[Part], Any, Path]) -
     changed = copy.deepcopy(body)
     holder = at(changed, path[:-1])
     if isinstance(holder, list):
-        holder.append(copy.deepcopy(holder[path[-1]]))
+        holder.append(copy.deepcopy(at(body, path)))
     value = read(changed, kind)
     assert (value.problems, value.to_dict()) == ((), changed)
 

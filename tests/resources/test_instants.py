@@ -15,11 +15,8 @@ from stellantis_hal.resources.instants import (
     write_time_of_day,
 )
 
-aware = st.datetimes(
-    min_value=datetime(2, 1, 1),
-    max_value=datetime(9998, 1, 1),
-    timezones=st.just(UTC),
-)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+aware = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(lambda span: EPOCH + span)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +98,7 @@ def test_iso_durations_read_as_timedeltas(text: str, span: timedelta) -> None:
 
 @pytest.mark.parametrize("text", ["", "P", "PT", "P1DT", "14:30", "PT1X", "P1M", "P1Y", f"P{'9' * 400}D", "P٣D"])
 def test_what_is_no_duration_of_fixed_length_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="duration|length"):
+    with pytest.raises(ValueError, match=r"duration|length"):
         read_duration(text)
 
 

@@ -14,6 +14,7 @@ from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.energy import ChargeProgram, ChargingStatus, Energy, EnergyType
+from stellantis_hal.resources.leaves import COUNT, FLAG, NUMBER, TEXT
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.parts import Part
 from stellantis_hal.resources.plan import plan_of
@@ -135,6 +136,10 @@ def test_a_whole_number_may_be_written_as_a_float(written: float) -> None:
 @pytest.mark.parametrize("written", [90, 90.0, 10**9])
 def test_a_duration_in_seconds_may_be_written_either_way(written: float) -> None:
     assert read({"duration": written}, Trip).duration == timedelta(seconds=written)
+
+
+def test_leaves_read_what_already_fits() -> None:
+    assert (FLAG.read(True), COUNT.read(5), TEXT.read("a"), NUMBER.read(1.5)) == (True, 5, "a", 1.5)
 
 
 def test_an_unknown_member_of_an_enumeration_is_kept_without_a_record() -> None:
