@@ -70,17 +70,18 @@ _RENEWALS, _WITHIN = 8, 60.0
 
 @attrs.frozen(kw_only=True)
 class _Failure:
-    """A renewal that failed: of which token, how, and until when (backend's clock) that is the answer."""
+    """A renewal that failed: of which token, how, when (backend's clock), and how long that is the answer."""
 
     token: Token
     error: StellantisError
-    until: float
+    at: float
+    lasting: float
 
     @classmethod
-    def of(cls, error: StellantisError, token: Token, *, now: float) -> _Failure:
+    def of(cls, error: StellantisError, token: Token) -> _Failure:
         lasting = _REMEMBER_LASTING if isinstance(error, AuthError) else _REMEMBER_PASSING
         # A copy has no traceback, and so keeps no frame with a secret in it alive.
-        return cls(token=token, error=copy.copy(error), until=now + lasting)
+        return cls(token=token, error=copy.copy(error), at=anyio.current_time(), lasting=lasting)
 
 
 @attrs.frozen(kw_only=True)
@@ -89,6 +90,11 @@ class _Unsaved:
 
     spent: Token
     token: Token
+
+
+def _is_within(seconds: float, *, since: float) -> bool:
+    """Tell whether an instant of the backend's clock is recent; one of another event loop's clock means nothing."""
+    return 0 <= anyio.current_time() - since < seconds
 
 
 class BearerCredentials:
@@ -212,7 +218,7 @@ class BearerCredentials:
         return due and token.refresh_token is not None and not self._is_spent()
 
     def _is_spent(self) -> bool:
-        return len(self._renewals) == _RENEWALS and anyio.current_time() - self._renewals[0] < _WITHIN
+        return len(self._renewals) == _RENEWALS and _is_within(_WITHIN, since=self._renewals[0])
 
     def _adopt(self, token: Token, *, at_first: bool = False) -> Token:
         """Take a token from now on; at first sight it may be old, so that its remaining life says little."""
@@ -252,7 +258,7 @@ class BearerCredentials:
             except StellantisError as error:
                 if isinstance(error, AuthError):
                     error.key = self._key  # the transport, which knows a gateway's refusal, knows no accounts
-                self._failure = _Failure.of(error, stored, now=anyio.current_time())
+                self._failure = _Failure.of(error, stored)
                 raise
 
     def _serves(self, stored: Token, stale: Token) -> bool:
@@ -267,7 +273,7 @@ class BearerCredentials:
             return True
         failure = self._failure
         if failure is not None and failure.token.refresh_token == stored.refresh_token:
-            if anyio.current_time() < failure.until:
+            if _is_within(failure.lasting, since=failure.at):
                 raise copy.copy(failure.error)
             self._failure = None
         return False

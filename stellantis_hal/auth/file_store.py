@@ -58,7 +58,7 @@ class FileTokenStore:
     ) -> None:
         if sys.platform == "win32":
             raise TokenStoreError("FileTokenStore needs POSIX file locks and rights: use another TokenStore here")
-        self._path = Path(path)
+        self._path = Path(path).absolute()  # whatever the process does to its working directory later
         self._allow_others = allow_others
         self._lock_timeout = lock_timeout
 

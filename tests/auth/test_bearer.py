@@ -24,7 +24,8 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.navigation.fetch import Answer, Request
-from tests.auth.doubles import REFUSED, Clock, IdentityServer, answer, authorization, bearer, oauth_refusal, token
+from tests.auth.doubles import NOON, REFUSED, Clock, IdentityServer, answer, authorization, bearer, oauth_refusal, token
+from tests.clocks import JumpingEventLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -653,3 +654,27 @@ async def test_no_secret_shows_in_repr() -> None:
     assert "TOPSECRET" not in repr(credentials) + repr(fields)
     assert "s3cret" not in repr(credentials)
     assert "alice" in repr(credentials)
+
+
+def test_credentials_outlive_an_event_loop() -> None:
+    server = IdentityServer(delay=0)
+    store = MemoryTokenStore(token())
+    credentials = bearer(store, server, clock=lambda: NOON)
+
+    async def refuse_often() -> None:
+        for _ in range(8):
+            assert await credentials.refused(REFUSED, await credentials.headers())
+
+    async def refuse() -> bool:
+        return await credentials.refused(REFUSED, await credentials.headers())
+
+    anyio.run(refuse_often, backend_options={"loop_factory": Later})
+    assert anyio.run(refuse)
+    assert server.renewals == 9
+
+
+class Later(JumpingEventLoop):
+    """A loop whose clock is far ahead of the next one's."""
+
+    def time(self) -> float:
+        return super().time() + 1_000_000
