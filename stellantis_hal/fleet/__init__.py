@@ -1,0 +1,34 @@
+"""Fleets: many vehicles of many accounts, one budget, for months.
+
+Knows what services need on top of the client. Must not be known by anything but the command line.
+"""
+
+from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore, MemoryCheckpoints, SQLiteCheckpoints
+from stellantis_hal.fleet.events import AccountLost, Change, Event, Outage, Recovered, Update, VehicleUnavailable
+from stellantis_hal.fleet.members import Left
+from stellantis_hal.fleet.schedule import Budget, Plan, quiet
+from stellantis_hal.fleet.statistics import FleetStatistics
+from stellantis_hal.fleet.watch import BudgetWarning, Watch, by_activity, watch
+
+__all__ = [
+    "AccountLost",
+    "Budget",
+    "BudgetWarning",
+    "Change",
+    "CheckpointError",
+    "CheckpointStore",
+    "Event",
+    "FleetStatistics",
+    "Left",
+    "MemoryCheckpoints",
+    "Outage",
+    "Plan",
+    "Recovered",
+    "SQLiteCheckpoints",
+    "Update",
+    "VehicleUnavailable",
+    "Watch",
+    "by_activity",
+    "quiet",
+    "watch",
+]

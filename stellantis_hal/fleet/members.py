@@ -1,0 +1,124 @@
+"""Who is watched: accounts, their vehicles, and what is known of each.
+
+Knows how a vehicle is kept small. Must not decide when anything happens.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from stellantis_hal.client import Account
+from stellantis_hal.fleet.delivery import Checkpoint
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["Holding", "Left", "Member", "Trouble", "name_of", "rebound"]
+
+
+@attrs.frozen
+class Left:
+    """Given by an asynchronous source: this is to be watched no more.
+
+    Attributes:
+        who: an account or its key, a vehicle or its id.
+    """
+
+    who: Account | Vehicle | str
+
+
+class Trouble:
+    """What is wrong with one thing about a vehicle."""
+
+    __slots__ = ("failures", "since", "told", "until")
+
+    def __init__(self, since: float) -> None:
+        self.failures = 0
+        self.since = since
+        self.until = since
+        self.told = False
+
+
+class Holding:
+    """An account and the vehicles found by it; or a vehicle that was given by itself, which has no account."""
+
+    __slots__ = ("account", "background", "busy", "failures", "key", "listed", "lost", "members", "name")
+
+    def __init__(self, name: str, account: Account | None, max_wait: float) -> None:
+        self.name = name
+        self.account = account
+        self.background = None if account is None else account.with_options(priority="background", max_wait=max_wait)
+        self.key = None if account is None else account.key
+        self.members: dict[str, Member] = {}
+        self.lost: float | None = None
+        self.failures = 0
+        self.listed = account is None
+        self.busy = False
+
+    def __repr__(self) -> str:
+        return f"<Holding {self.name} vehicles={len(self.members)}>"
+
+
+class Member:
+    """A vehicle that is watched."""
+
+    __slots__ = (
+        "asked",
+        "busy",
+        "checkpoint",
+        "deep_at",
+        "factor",
+        "fresh",
+        "holding",
+        "id",
+        "troubles",
+        "urgent",
+        "vehicle",
+        "weight",
+    )
+
+    def __init__(self, id_: str, holding: Holding, vehicle: Vehicle, weight: float) -> None:
+        self.id = id_
+        self.holding = holding
+        self.vehicle = vehicle
+        self.weight = weight
+        self.asked = 0
+        self.factor = 1.0
+        self.fresh = True
+        self.busy = False
+        self.urgent = False
+        self.checkpoint: Checkpoint | None = None
+        self.deep_at = float("-inf")
+        self.troubles: dict[str, Trouble] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Member {self.id}>"
+
+    def rests(self, what: str, now: float) -> bool:
+        """Tell whether something about it is to be left alone for the present."""
+        trouble = None if self.troubles is None else self.troubles.get(what)
+        return trouble is not None and trouble.until > now
+
+    def trouble(self, what: str, now: float) -> Trouble:
+        """Give what is wrong with something about it, from now on."""
+        if self.troubles is None:
+            self.troubles = {}
+        return self.troubles.setdefault(what, Trouble(now))
+
+    def mended(self, what: str) -> Trouble | None:
+        """Forget what was wrong with something about it."""
+        if self.troubles is None:
+            return None
+        trouble = self.troubles.pop(what, None)
+        if not self.troubles:
+            self.troubles = None
+        return trouble
+
+
+def name_of(vehicle: Vehicle) -> str | None:
+    """Tell by what a vehicle is known: its id, else its address; None where it has neither."""
+    return vehicle.id or vehicle.url
+
+
+def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
+    """Give the same vehicle as seen through an account's options, without the page that it came on."""
+    resource = vehicle.resource
+    return vehicle if resource is None else account._reader.read(account.resume(resource), Vehicle)

@@ -1,0 +1,258 @@
+"""One thing about one vehicle: ask for it, and say what is new.
+
+Knows how snapshots and trips are read. Must not know when, or what to do about failures: they are raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import attrs
+
+from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore
+from stellantis_hal.fleet.delivery import Checkpoint, Facts, admit, facts_of, noted, window
+from stellantis_hal.fleet.events import Change, Update
+from stellantis_hal.fleet.members import Member
+from stellantis_hal.fleet.news import judge
+from stellantis_hal.fleet.statistics import Counts
+from stellantis_hal.navigation.paginator import Paginator
+from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["KINDS", "Poller", "Terms"]
+
+SNAPSHOTS: dict[str, Callable[[Vehicle], Awaitable[Resource | None]]] = {
+    "status": lambda vehicle: vehicle.status(),
+    "maintenance": lambda vehicle: vehicle.maintenance(),
+    "position": lambda vehicle: vehicle.last_position(),
+}
+KINDS = (*SNAPSHOTS, "trips")
+
+Adapt = Callable[[Vehicle, Status], float]
+_Found = list[tuple[Facts, Trip]]
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    """What is wanted of vehicles.
+
+    Attributes:
+        since: trips that started before are not wanted; None: those that come after the first look.
+        overlap: seconds before the newest trip that every look goes back.
+        reach: seconds before the newest trip that late ones are looked for in.
+        deep_every: seconds between two looks that go back so far.
+        repeats: whether snapshots without news are wanted too.
+        adapt: how much longer or shorter intervals are, by the vehicle's status.
+    """
+
+    since: float | None
+    overlap: float
+    reach: float
+    deep_every: float
+    repeats: bool
+    adapt: Adapt | None
+
+
+class Poller:
+    """Asks, and offers what is new.
+
+    Args:
+        terms: what is wanted.
+        store: where checkpoints are.
+        clock: the wall clock.
+        counts: what is counted.
+        offer: hands an update over, with what is known once it was acknowledged; waits while there is no room.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        *,
+        store: CheckpointStore,
+        clock: Callable[[], datetime],
+        counts: Counts,
+        offer: Callable[[Member, Update, Checkpoint], Awaitable[None]],
+    ) -> None:
+        self._terms = terms
+        self._store = store
+        self._clock = clock
+        self._counts = counts
+        self._offer = offer
+
+    async def recall(self, member: Member) -> Checkpoint:
+        """Give what is known of a vehicle, from the store where it is not at hand.
+
+        Raises:
+            CheckpointError: the store fails, or has something else than a checkpoint.
+        """
+        if member.checkpoint is None:
+            content = await self._store.load(key_of(member))
+            try:
+                member.checkpoint = Checkpoint() if content is None else Checkpoint.load(content)
+            except ValueError as error:
+                raise CheckpointError(f"the checkpoint of vehicle {member.id} cannot be read: {error}") from error
+        return member.checkpoint
+
+    async def ask(self, member: Member, vehicle: Vehicle, what: str, *, now: float) -> bool:
+        """Ask for one thing and offer what is new; gives whether there are any data.
+
+        Raises:
+            StellantisError: it cannot be had.
+        """
+        if what == "trips":
+            await self._trips(member, vehicle, now)
+            return True
+        self._asks(member)
+        snapshot = await SNAPSHOTS[what](vehicle)
+        if snapshot is None:
+            return False
+        if isinstance(snapshot, Status) and self._terms.adapt is not None:
+            member.factor = self._terms.adapt(vehicle, snapshot)
+            if not 0 < member.factor < float("inf"):
+                raise ValueError(f"adapt has to give a number more than 0, not {member.factor!r}")
+        await self._snapshot(member, what, snapshot)
+        return True
+
+    # ------------------------------------------------------------------------------------------- snapshots
+
+    async def _snapshot(self, member: Member, what: str, snapshot: Resource) -> None:
+        checkpoint = await self.recall(member)
+        news = judge(checkpoint.kept.get(what), snapshot)
+        kept = news.kept
+        if news.verdict == "older":
+            self._counts.older += 1
+            return
+        if news.verdict == "same":
+            self._counts.same += 1
+            if not self._terms.repeats:
+                member.checkpoint = checkpoint.keeping(what, kept)
+                return
+            kept = attrs.evolve(kept, serial=kept.serial + 1)
+        update = Update(
+            id=f"{member.id}/{what}/{kept.serial}-{kept.digest.hex()}",
+            account=member.holding.key,
+            vehicle=member.vehicle,
+            what=what,
+            changes=news.changes,
+            resource=snapshot,
+            age=snapshot.age,
+        )
+        await self._give(member, update, checkpoint.keeping(what, kept))
+
+    async def _give(self, member: Member, update: Update, after: Checkpoint) -> None:
+        await self._offer(member, update, after)
+        member.checkpoint = after
+        self._counts.updates += 1
+
+    # ------------------------------------------------------------------------------------------- trips
+
+    async def _trips(self, member: Member, vehicle: Vehicle, now: float) -> None:
+        checkpoint = await self.recall(member)
+        if not checkpoint.met:
+            checkpoint = await self._meet(member, vehicle, checkpoint)
+            if self._terms.since is None:
+                member.deep_at = now + self._terms.deep_every
+                return
+        deep = now >= member.deep_at
+        terms = self._terms
+        since = window(checkpoint, overlap=terms.overlap, reach=terms.reach, deep=deep)
+        wanted = None if since is None else datetime.fromtimestamp(max(0.0, since), UTC)
+        first = True
+        async for page in vehicle.trips(since=wanted).pages():
+            self._asks(member)
+            found = self._read(page.items)
+            if first and page.token is not None and _falls(found):
+                await self._backwards(member, vehicle.trips(since=wanted, newest_first=True))
+                break
+            first = False
+            await self._admit(member, found)
+        if deep:
+            member.deep_at = now + terms.deep_every
+
+    async def _backwards(self, member: Member, trips: Paginator[Trip]) -> None:
+        """Walk a collection that has the newest first from its end, so that trips come in order all the same."""
+        async for page in trips.pages():
+            self._asks(member)
+            await self._admit(member, self._read(page.items))
+
+    async def _admit(self, member: Member, found: _Found) -> None:
+        for facts, trip in sorted(found, key=_started):
+            checkpoint = await self.recall(member)
+            verdict, after = admit(checkpoint, facts, reach=self._terms.reach)
+            if verdict is None:
+                continue
+            update = Update(
+                id=f"{member.id}/trips/{facts.update_id}",
+                account=member.holding.key,
+                vehicle=member.vehicle,
+                what="trips",
+                changes=(Change("done", False, True) if verdict == "finished" else Change("trips", None, trip.id),),
+                resource=trip,
+                age=trip.age,
+                late=verdict == "late",
+            )
+            await self._give(member, update, after)
+
+    def _asks(self, member: Member) -> None:
+        self._counts.requests += 1
+        member.asked += 1
+
+    async def _meet(self, member: Member, vehicle: Vehicle, checkpoint: Checkpoint) -> Checkpoint:
+        """Look at a vehicle's trips for the first time: those that are there are no news, unless they were asked for.
+
+        It is saved at once, so that what comes between now and the first acknowledgement is news after a crash too.
+        """
+        checkpoint = attrs.evolve(checkpoint, met=True, since=self._terms.since)
+        if self._terms.since is None:
+            for facts, _ in sorted(await self._newest(member, vehicle), key=_started):
+                checkpoint = noted(checkpoint, facts, reach=self._terms.reach)
+        await self._store.save(key_of(member), checkpoint.dump())
+        member.checkpoint = checkpoint
+        return checkpoint
+
+    async def _newest(self, member: Member, vehicle: Vehicle) -> _Found:
+        """Read the newest trips, as far back as they are remembered, whichever end of the collection they are at."""
+        found: _Found = []
+        self._asks(member)  # the walk backwards begins with a look at the first page
+        falling: bool | None = None
+        async for page in vehicle.trips(newest_first=True).pages():
+            self._asks(member)
+            found += self._read(page.items)
+            if falling is None and page.token is not None and len(found) > 1:
+                falling = _falls(found)
+                if not falling:
+                    break
+            if self._reached(found):
+                return found
+        if falling is not False:
+            return found
+        async for page in vehicle.trips().pages():
+            self._asks(member)
+            found += self._read(page.items)
+            if self._reached(found):
+                break
+        return found
+
+    def _reached(self, found: _Found) -> bool:
+        starts = [facts.started for facts, _ in found]
+        return bool(starts) and min(starts) < max(starts) - self._terms.reach
+
+    def _read(self, trips: tuple[Trip, ...]) -> _Found:
+        now = self._clock().timestamp()
+        return [(facts_of(trip, now), trip) for trip in trips]
+
+
+def key_of(member: Member) -> str:
+    """Tell under which key a vehicle's checkpoint is kept."""
+    return f"watch/{member.id}"
+
+
+def _started(found: tuple[Facts, Trip]) -> float:
+    return found[0].started
+
+
+def _falls(found: _Found) -> bool:
+    return len(found) > 1 and found[0][0].started > found[-1][0].started

@@ -1,0 +1,355 @@
+"""Watching a fleet: the tasks that poll, and the stream that their news come along.
+
+Knows tasks, the order of things and who is told what. Must not hold a rule of its own: when, what is new, and whether
+it is one vehicle or everything, is decided beside it by values alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+import anyio
+import attrs
+from anyio.abc import TaskGroup
+
+from stellantis_hal.client import Account
+from stellantis_hal.fleet.buffer import Buffer
+from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.crew import Crew, Orders
+from stellantis_hal.fleet.delivery import Checkpoint
+from stellantis_hal.fleet.events import Event, Update
+from stellantis_hal.fleet.members import Left, Member, name_of
+from stellantis_hal.fleet.polling import KINDS, Poller, Terms, key_of
+from stellantis_hal.fleet.schedule import Plan
+from stellantis_hal.fleet.statistics import Counts, FleetStatistics
+from stellantis_hal.navigation.in_order import scoped
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.transport.limits import RateLimits
+
+__all__ = ["BudgetWarning", "Source", "Watch", "by_activity", "watch"]
+
+Source = Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Left]
+"""Whom to watch: accounts with all their vehicles, or vehicles by themselves."""
+
+Clock = Callable[[], datetime]
+
+_GOODBYE = 10.0
+_OVERLAP = timedelta(hours=6)
+_DEEP_EVERY = timedelta(days=1)
+
+
+class BudgetWarning(UserWarning):
+    """The interval asked for does not fit the budget; vehicles are polled as often as it allows."""
+
+
+def by_activity(vehicle: Vehicle, status: Status) -> float:
+    """Poll vehicles that move or are charged twice as often, those that sleep less often: the usual ``adapt``.
+
+    A vehicle that has said nothing new for a day is polled half as often, for a week a quarter as often.
+    """
+    if status.is_moving or status.is_charging:
+        return 0.5
+    age = status.age
+    if age is None or age < 86_400.0:
+        return 1.0
+    return 2.0 if age < 7 * 86_400.0 else 4.0
+
+
+@attrs.frozen
+class _Delivery:
+    """What is in the buffer: an event, and what acknowledging it saves."""
+
+    event: Event
+    key: str = ""
+    after: Checkpoint | None = None
+
+
+class Watch(AsyncIterator[Event]):
+    """A fleet that is watched: iterate over its events inside the ``async with``. Made by :func:`watch`.
+
+    It has one consumer. Asking for the next event, or leaving the block without an exception, acknowledges the last.
+    """
+
+    def __init__(
+        self, source: Source, orders: Orders, terms: Terms, *, store: CheckpointStore, buffer: int, clock: Clock | None
+    ) -> None:
+        self._source = source
+        self._terms = terms
+        self._store = store
+        self._counts = Counts()
+        self._buffer: Buffer[_Delivery] = Buffer(buffer)
+        self._crew = Crew(
+            orders,
+            self._make_poller,
+            counts=self._counts,
+            clock=clock,
+            say=self._say,
+            is_full=lambda: self._buffer.is_full,
+            settled=self._settled,
+            failed=self._buffer.fail,
+        )
+        self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
+        self._tasks: TaskGroup | None = None
+        self._given: _Delivery | None = None
+        self._warned = False
+
+    def _make_poller(self, crew: Crew) -> Poller:
+        return Poller(self._terms, store=self._store, clock=crew.now, counts=self._counts, offer=self._offer)
+
+    # ------------------------------------------------------------------------------------------- the stream
+
+    async def __aenter__(self) -> Self:
+        if self._tasks is not None:
+            raise RuntimeError("a watch is entered once: make another")
+        self._tasks = await self._scope.__aenter__()
+        self._tasks.start_soon(self._enlist)
+        self._tasks.start_soon(self._work, self._tasks)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._crew.stop()
+        try:
+            if error is None:
+                with anyio.move_on_after(_GOODBYE, shield=True) as bound:
+                    await self._acknowledge()
+                if bound.cancelled_caught:
+                    raise CheckpointError(f"the last update could not be acknowledged within {_GOODBYE} s")
+        finally:
+            await self._scope.__aexit__(kind, error, traceback)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        """Acknowledge the last event and wait for the next.
+
+        Raises:
+            StopAsyncIteration: it was stopped, and everything has been delivered.
+            CheckpointError: the acknowledgement cannot be kept, or what is known of a vehicle cannot be read.
+            Exception: what the source, or a function that was passed in, raised.
+        """
+        if self._tasks is None:
+            raise RuntimeError("a watch works inside its block: async with watch(…) as updates: …")
+        await self._acknowledge()
+        delivery = await self._buffer.get()
+        self._given = delivery
+        self._counts.delivered += 1
+        self._crew.wake()
+        return delivery.event
+
+    async def _acknowledge(self) -> None:
+        given = self._given
+        if given is not None and given.after is not None:
+            await self._store.save(given.key, given.after.dump())
+            self._counts.acknowledged += 1
+        self._given = None
+
+    async def _say(self, event: Event) -> None:
+        await self._buffer.put(_Delivery(event))
+
+    async def _offer(self, member: Member, update: Update, after: Checkpoint) -> None:
+        await self._buffer.put(_Delivery(update, key_of(member), after))
+
+    # ------------------------------------------------------------------------------------------- its tasks
+
+    async def _work(self, tasks: TaskGroup) -> None:
+        try:
+            await self._crew.work(tasks)
+        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
+            self._buffer.fail(error)
+
+    async def _enlist(self) -> None:
+        try:
+            if isinstance(self._source, AsyncIterable):
+                async for who in self._source:
+                    if isinstance(who, Left):
+                        self._crew.remove(who.who)
+                    else:
+                        self._crew.add(who)
+            else:
+                for who in self._source:
+                    self._crew.add(who)
+        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
+            self._buffer.fail(error)
+
+    def _settled(self, plan: Plan) -> None:
+        if not plan.fits and not self._warned:
+            self._warned = True
+            warnings.warn(str(plan), BudgetWarning, stacklevel=2)
+
+    # ------------------------------------------------------------------------------------------- control
+
+    def pause(self) -> None:
+        """Start no more polls until :meth:`resume`; those that were asked for by :meth:`poll_now` go on."""
+        self._crew.paused = True
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`; nobody is polled twice to make up for it."""
+        self._crew.paused = False
+        self._crew.wake()
+
+    def add(self, who: Account | Vehicle) -> None:
+        """Watch an account with all its vehicles, or a vehicle by itself, from now on.
+
+        An account that was lost starts again: pass one that has a new token.
+
+        Raises:
+            ValueError: it belongs to another client, or another account has the same key.
+        """
+        self._crew.add(who)
+
+    def remove(self, who: Account | Vehicle | str) -> bool:
+        """Watch an account or its key, a vehicle or its id, no more; gives whether it was watched.
+
+        What is in the buffer is delivered all the same. What is known of it stays in the store, so that it goes on
+        there when it comes back.
+        """
+        return self._crew.remove(who)
+
+    def poll_now(self, *vehicles: Vehicle | str) -> None:
+        """Poll vehicles, or those with these ids, at once; what is new comes along the stream.
+
+        These polls are interactive: they wait for no turn, no pause and no pace, and are paid for by the share of the
+        limits that the polls of the watch leave alone.
+
+        Raises:
+            KeyError: one of them is not watched.
+        """
+        for vehicle in vehicles:
+            id_ = vehicle if isinstance(vehicle, str) else name_of(vehicle)
+            if id_ is None or not self._crew.urge(id_):
+                raise KeyError(id_)
+
+    def stop(self, *, within: float = _GOODBYE) -> None:
+        """Let the stream end: no more polls; those under way have so many seconds, then what is there is the rest."""
+        self._crew.stop()
+        if self._tasks is None:
+            self._buffer.close()
+        else:
+            self._tasks.start_soon(self._finish, within)
+
+    async def _finish(self, within: float) -> None:
+        with anyio.move_on_after(within):
+            await self._crew.rest()
+        self._buffer.close()
+
+    @property
+    def statistics(self) -> FleetStatistics:
+        """What it did so far, and how it stands. Takes a look at every vehicle: not to be asked for all the time."""
+        crew, counts = self._crew, self._counts
+        now = anyio.current_time()
+        overdue, lag = crew.agenda.overdue(now)
+        return FleetStatistics(
+            accounts=sum(holding.account is not None for holding in crew.holdings.values()),
+            accounts_lost=sum(holding.lost is not None for holding in crew.holdings.values()),
+            vehicles=len(crew.members),
+            unavailable=sum(len(member.troubles or ()) for member in crew.members.values()),
+            polls=counts.polls,
+            requests=counts.requests,
+            updates=counts.updates,
+            delivered=counts.delivered,
+            acknowledged=counts.acknowledged,
+            same=counts.same,
+            older=counts.older,
+            errors=counts.frozen_errors(),
+            running=crew.running,
+            waiting=len(self._buffer),
+            overdue=overdue,
+            lag=lag,
+            lateness=counts.percentile(0.5),
+            lateness_p99=counts.percentile(0.99),
+            lateness_most=counts.most,
+            paused=crew.paused,
+            outage=None if crew.health.since is None else now - crew.health.since,
+            budget=crew.budget(),
+            plan=crew.plan,
+        )
+
+
+def watch(
+    source: Source,
+    *,
+    every: timedelta | None,
+    what: Iterable[str] = ("status", "trips"),
+    checkpoints: CheckpointStore | None = None,
+    since: datetime | None = None,
+    adapt: Callable[[Vehicle, Status], float] | None = by_activity,
+    rhythm: Callable[[datetime], float] | None = None,
+    weight: Callable[[Vehicle], float] | None = None,
+    budget: RateLimits | None = None,
+    repeats: bool = False,
+    late: timedelta = timedelta(days=14),
+    buffer: int = 256,
+    concurrency: int = 64,
+    relist: timedelta = timedelta(hours=12),
+    max_wait: timedelta = timedelta(minutes=10),
+    clock: Clock | None = None,
+) -> Watch:
+    """Watch vehicles for news: ``async with watch(accounts, every=timedelta(minutes=5)) as updates: …``.
+
+    Polls are background requests: they leave the client's interactive share alone, and are spread over the day so that
+    the subscription lasts. What cannot be polled as often as asked is polled as often as the budget allows, each in
+    its turn; a :class:`BudgetWarning` tells so, and which interval would fit.
+
+    Args:
+        source: accounts of one client, with all their vehicles, or vehicles by themselves. An asynchronous source may
+            go on giving them for ever, and :class:`Left` for those to be watched no more.
+        every: between two polls of a vehicle; None: as fast as the budget allows.
+        what: "status", "maintenance", "position", "trips".
+        checkpoints: where it is kept what was acknowledged; None: nowhere.
+        since: trips from then on are delivered; None: those that appear after the first look at a vehicle.
+        adapt: gives, by a vehicle's status, how much longer its interval is (0.5: half as long).
+        rhythm: gives how much longer intervals are at an instant, as :func:`quiet` does.
+        weight: gives how much more often than others a vehicle is polled.
+        budget: what the watch may spend at most; None: what the client's limiter leaves to background requests.
+        repeats: whether snapshots that say nothing new are delivered too.
+        late: how far back trips are looked for that appear after newer ones: once a day, else 6 hours.
+        buffer: updates that wait for the consumer at most; polls wait while it is full.
+        concurrency: polls at a time.
+        relist: between two looks at which vehicles an account has.
+        max_wait: how long a poll may wait for the limiter.
+        clock: the wall clock; None: that of the client.
+
+    Raises:
+        ValueError: an option is out of bounds.
+    """
+    kinds = (what,) if isinstance(what, str) else tuple(dict.fromkeys(what))
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        raise ValueError(f"what can be watched is {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}")
+    if every is not None and every <= timedelta():
+        raise ValueError("the interval has to be positive; None is as fast as the budget allows")
+    if since is not None and since.tzinfo is None:
+        raise ValueError("since has to be aware")
+    if late < _OVERLAP:
+        raise ValueError(f"late has to be at least {_OVERLAP}")
+    if concurrency < 1:
+        raise ValueError(f"at least one poll at a time, not {concurrency}")
+    orders = Orders(
+        every=0.0 if every is None else every.total_seconds(),
+        what=kinds,
+        concurrency=concurrency,
+        relist=relist.total_seconds(),
+        max_wait=max_wait.total_seconds(),
+        spend=budget,
+        rhythm=rhythm,
+        weight=weight,
+    )
+    terms = Terms(
+        since=None if since is None else since.timestamp(),
+        overlap=_OVERLAP.total_seconds(),
+        reach=late.total_seconds(),
+        deep_every=_DEEP_EVERY.total_seconds(),
+        repeats=repeats,
+        adapt=adapt,
+    )
+    store = MemoryCheckpoints() if checkpoints is None else checkpoints
+    return Watch(source, orders, terms, store=store, buffer=buffer, clock=clock)
