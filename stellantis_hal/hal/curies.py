@@ -28,6 +28,11 @@ class Curies:
         """The prefixes known here."""
         return tuple(self._templates)
 
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """The URI template of each prefix."""
+        return self._templates
+
     def with_links(self, links: Iterable[Link]) -> Curies:
         """Add the ``curies`` of an embedded document, which win over those inherited."""
         found = {link.name: link.href for link in links if link.name is not None and link.href is not None}

@@ -131,6 +131,11 @@ class HalDocument:
             self._curies = self._inherited.with_links(own) if own else self._inherited
         return self._curies
 
+    @property
+    def inherited(self) -> Curies:
+        """The compact URIs that it inherits from what embeds it."""
+        return self._inherited
+
     def at(self, *path: str | int) -> HalDocument | None:
         """Read an object nested in the state as a document, with its own ``_links``; None where no object is there."""
         value: Any = self._body

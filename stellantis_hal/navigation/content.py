@@ -33,11 +33,12 @@ Step = Embedded | Nested
 class Content:
     """The bytes of one body. While anybody holds its document, that one is given; later it is decoded again."""
 
-    __slots__ = ("_bytes", "_root")
+    __slots__ = ("_bytes", "_curies", "_root")
 
-    def __init__(self, content: bytes, root: HalDocument | None = None) -> None:
+    def __init__(self, content: bytes, root: HalDocument) -> None:
         self._bytes = content
-        self._root = None if root is None else weakref.ref(root)
+        self._curies = root.inherited
+        self._root = weakref.ref(root)
 
     @classmethod
     def of(cls, document: HalDocument) -> Content:
@@ -46,10 +47,10 @@ class Content:
 
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Give the document at a path that was found in these bytes before."""
-        root = self._root() if self._root is not None else None
+        root = self._root()
         if root is None:
             body: Any = decode(self._bytes) if self._bytes else {}
-            root = HalDocument(body)
+            root = HalDocument(body, curies=self._curies)
             self._root = weakref.ref(root)
         found = root
         for step in path:

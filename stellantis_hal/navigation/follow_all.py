@@ -56,9 +56,6 @@ class Outcomes(AsyncIterator[Outcome]):
         self._links = iter(links)
         self._outcomes = outcomes
 
-    def __aiter__(self) -> Outcomes:
-        return self
-
     async def __anext__(self) -> Outcome:
         outcome = await anext(self._outcomes)
         link = next(self._links)

@@ -39,9 +39,6 @@ class InOrder(AsyncIterator[R | StellantisError]):
         self._limit = limit
         self._started: deque[_Started[R]] = deque()
 
-    def __aiter__(self) -> InOrder[R]:
-        return self
-
     async def __anext__(self) -> R | StellantisError:
         while len(self._started) < self._limit and (job := next(self._jobs, None)) is not None:
             started: _Started[R] = _Started()

@@ -68,9 +68,6 @@ class PageWalk(AsyncIterator[Page[T]]):
         # The page given last, or where the walk was taken up: what a token is made of, where one is needed.
         self._behind: Page[T] | Mark | None = mark
 
-    def __aiter__(self) -> PageWalk[T]:
-        return self
-
     async def __anext__(self) -> Page[T]:
         try:
             page = self._made(await anext(self._readings))
@@ -105,9 +102,6 @@ class ItemWalk(AsyncIterator[T]):
     def __init__(self, pages: PageWalk[T]) -> None:
         self._pages = pages
         self._items: Iterator[T] = iter(())
-
-    def __aiter__(self) -> ItemWalk[T]:
-        return self
 
     async def __anext__(self) -> T:
         while True:
@@ -150,6 +144,8 @@ class Pages(Generic[T]):
         Where the collection says no total, takes no index ranges, is walked backwards or from a token, it is read one
         page ahead instead.
         """
+        if limit < 1:
+            raise ValueError(f"at least one range at a time, not {limit}")
         if self._ranges is None or self._course.reverse or self._mark is not None:
             async with self.ahead(1) as walk:
                 yield walk

@@ -71,9 +71,6 @@ class RangeWalk(AsyncIterator[Reading]):
         self._ahead: InOrder[_Range] | None = None
         self._by_links: Walk | None = None
 
-    def __aiter__(self) -> RangeWalk:
-        return self
-
     async def __anext__(self) -> Reading:
         if self._by_links is not None:
             return await anext(self._by_links)
@@ -179,7 +176,5 @@ class _Range(NamedTuple):
 @asynccontextmanager
 async def concurrent(course: Course, ranges: IndexRanges, limit: int) -> AsyncGenerator[RangeWalk, None]:
     """Read up to so many ranges at a time, inside the block."""
-    if limit < 1:
-        raise ValueError(f"at least one range at a time, not {limit}")
     async with scoped() as tasks:
         yield RangeWalk(course, ranges, tasks, limit)

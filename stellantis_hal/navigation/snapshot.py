@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 import attrs
 
+from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.navigation.content import Content
 from stellantis_hal.navigation.fetch import Answer, Headers
@@ -77,12 +78,13 @@ class Dump(TypedDict):
     fetched_at: str
     body: Mapping[str, Any]
     embedded: bool
+    curies: dict[str, str]
 
 
 def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
     """Write what is needed to go on from here later, or elsewhere.
 
-    An embedded copy is written alone, without the document that held it.
+    An embedded copy is written alone, without the document that held it, but with the CURIEs inherited from there.
     """
     return Dump(
         url=snapshot.url,
@@ -91,6 +93,7 @@ def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
         fetched_at=snapshot.fetched_at.isoformat(),
         body=document.body,
         embedded=embedded,
+        curies=dict(document.inherited.templates),
     )
 
 
@@ -102,7 +105,7 @@ def load(kept: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
     """
     try:
         body, headers = kept["body"], kept["headers"]
-        document = HalDocument(dict(body))
+        document = HalDocument(dict(body), curies=Curies(dict(kept.get("curies", {}))))
         snapshot = Snapshot(
             url=str(kept["url"]),
             status=int(kept["status"]),

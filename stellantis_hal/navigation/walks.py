@@ -140,9 +140,6 @@ class Walk(AsyncIterator[Reading]):
         self._total: int | None = None
         self._ended = False
 
-    def __aiter__(self) -> Walk:
-        return self
-
     async def __anext__(self) -> Reading:
         if self._ended:
             raise StopAsyncIteration
@@ -167,15 +164,17 @@ class Walk(AsyncIterator[Reading]):
 
         Elements that arrived at the head have pushed others from this page onto those that were given already.
         """
-        total, behind = total_of(page), page
-        missing = 0 if total is None or self._total is None else total - self._total
+        behind, pages = page, 0
         found: list[HalResource] = []
-        while missing > 0 and (link := link_onward(behind)) is not None:
+        while self._pushed_by(behind) > max(pages, len(found)) and (link := link_onward(behind)) is not None:
             behind = await behind.along(link)
-            items = elements_of(behind, self._course.rel)
-            found += items
-            missing -= max(1, len(items))
+            found += elements_of(behind, self._course.rel)
+            pages += 1
         return tuple(found)
+
+    def _pushed_by(self, page: HalResource) -> int:
+        total = total_of(page)
+        return 0 if total is None or self._total is None else total - self._total
 
     async def _next(self) -> HalResource | None:
         if self._following is None:

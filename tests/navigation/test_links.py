@@ -73,7 +73,7 @@ async def test_a_missing_link_lists_what_there_is_and_suggests_the_nearest() -> 
 
 
 async def test_a_document_without_links_says_that_there_are_none() -> None:
-    with pytest.raises(LinkNotFoundError, match="no link 'zzz' at .*; available: none\n"):
+    with pytest.raises(LinkNotFoundError, match=r"no link 'zzz' at .*; available: none\n"):
         await Site().resource({}).follow("zzz")
 
 

@@ -1,0 +1,173 @@
+"""Embedded copies: served where they are what a link leads to, and never taken for more than they are."""
+
+from typing import Any
+
+import pytest
+
+from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
+from tests.navigation.site import HOME, Site, link, links
+
+pytestmark = pytest.mark.anyio
+
+FULL = {"full": True, "_links": links(self=f"{HOME}/a")}
+
+
+def _copy(href: Any = f"{HOME}/a", **members: Any) -> dict[str, Any]:
+    return {"full": False, "_links": {"self": link(href, **members)}}
+
+
+def _site() -> Site:
+    return Site({"/a": FULL, "/a?p=1": FULL, "/b": FULL})
+
+
+@pytest.mark.parametrize("own", [f"{HOME}/a", "/v4/a", "v4/a", f"{HOME}/a#part", f"{HOME}/x/../a"])
+async def test_a_copy_that_is_the_target_of_the_link_is_served_without_asking(own: str) -> None:
+    site = _site()
+    here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy(own)}})
+    found = await here.follow("a")
+    assert found["full"] is False
+    assert found.is_embedded
+    assert found.url == f"{HOME}/a"
+    assert site.requests == []
+
+
+@pytest.mark.parametrize(
+    "embedded",
+    [
+        _copy(f"{HOME}/b"),
+        {"full": False},
+        {"_links": {"self": None}},
+        _copy(None),
+        _copy("/{x}", templated=True),
+        [],
+        None,
+    ],
+)
+async def test_a_copy_that_is_not_known_to_be_the_target_is_not_served(embedded: Any) -> None:
+    site = _site()
+    here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": embedded}})
+    assert (await here.follow("a"))["full"] is True
+    assert site.asked == ["/a"]
+
+
+async def test_a_templated_self_without_variables_is_expanded_before_it_is_compared() -> None:
+    site = _site()
+    rels = {"a": link(f"{HOME}/a{{?p}}", templated=True)}
+    here = site.resource({"_links": rels, "_embedded": {"a": _copy(f"{HOME}/a{{?p}}", templated=True)}})
+    assert (await here.follow("a")).is_embedded
+    assert not (await here.follow("a", variables={"p": 1})).is_embedded
+    assert site.asked == ["/a?p=1"]
+
+
+async def test_parameters_make_it_another_resource_than_the_copy() -> None:
+    site = _site()
+    here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy()}})
+    assert not (await here.follow("a", params={"p": 1})).is_embedded
+
+
+async def test_the_right_one_of_many_copies_is_served() -> None:
+    site = _site()
+    copies = [_copy(f"{HOME}/{name}") | {"name": name} for name in "xab"]
+    here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": copies}})
+    assert (await here.follow("a"))["name"] == "a"
+
+
+async def test_never_asks_in_spite_of_a_copy() -> None:
+    site = _site()
+    here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy()}})
+    assert (await here.follow("a", embedded="never"))["full"] is True
+    assert (await here.follow("a"))["full"] is False
+
+
+async def test_only_serves_a_copy_or_fails() -> None:
+    site = _site()
+    here = site.resource({"_links": links(a=f"{HOME}/a", b=f"{HOME}/b"), "_embedded": {"a": _copy()}})
+    assert (await here.follow("a", embedded="only"))["full"] is False
+    with pytest.raises(LinkNotFoundError, match="embedded='only' forbids to follow it"):
+        await here.follow("b", embedded="only")
+    assert site.requests == []
+
+
+async def test_a_copy_without_any_link_is_reached_by_the_same_follow() -> None:
+    here = _site().resource({"_embedded": {"a": {"full": False}}})
+    assert (await here.follow("a"))["full"] is False
+    assert here.can("a")
+    assert not here.can("b")
+
+
+async def test_an_empty_list_of_copies_is_nothing_to_follow() -> None:
+    here = _site().resource({"_embedded": {"a": []}})
+    assert not here.can("a")
+    with pytest.raises(LinkNotFoundError):
+        await here.follow("a")
+
+
+async def test_several_copies_without_a_link_want_a_choice() -> None:
+    copies = [{"n": 1}, {"n": 2, "_links": {"self": link(f"{HOME}/2", name="two")}}]
+    here = _site().resource({"_embedded": {"a": copies}})
+    with pytest.raises(AmbiguousLinkError, match="2 documents are embedded as 'a'") as caught:
+        await here.follow("a")
+    assert caught.value.candidates == ("", f"{HOME}/2")
+    assert (await here.follow("a", index=0))["n"] == 1
+    assert (await here.follow("a", index=-1))["n"] == 2
+    assert (await here.follow("a", name="two"))["n"] == 2
+    assert (await here.follow("a", where=lambda own: own.href == f"{HOME}/2"))["n"] == 2
+    for options in ({"index": 2}, {"name": "three"}):
+        with pytest.raises(LinkNotFoundError):
+            await here.follow("a", **options)  # type: ignore[arg-type]  # two kinds of options in one loop
+
+
+async def test_a_template_that_needs_variables_wants_them_though_there_is_a_copy() -> None:
+    here = _site().resource({"_links": {"a": link("/{x}", templated=True)}, "_embedded": {"a": _copy()}})
+    with pytest.raises(TemplateError):
+        await here.follow("a")
+
+
+async def test_embedded_gives_what_there_is_whatever_its_case_and_never_asks() -> None:
+    site = _site()
+    here = site.resource({"_embedded": {"Collisions": [{"n": 1}, {"n": 2}], "none": None, "one": {}}})
+    assert [item["n"] for item in here.embedded("collisions")] == [1, 2]
+    assert here.embedded("none") == here.embedded("missing") == ()
+    assert len(here.embedded("one")) == 1
+    assert site.resource({}).embedded("a") == ()
+    assert site.requests == []
+
+
+async def test_fetch_reads_the_full_one_and_leaves_the_copy_as_it_is() -> None:
+    site = _site()
+    here = site.resource({"_embedded": {"a": [_copy()]}})
+    (copy,) = here.embedded("a")
+    full = await copy.fetch()
+    assert full["full"] is True
+    assert not full.is_embedded
+    assert copy["full"] is False
+    assert here.embedded("a")[0]["full"] is False
+
+
+@pytest.mark.parametrize("act", ["fetch", "refresh"])
+async def test_a_copy_without_an_address_cannot_be_read_by_itself(act: str) -> None:
+    (copy,) = _site().resource({"_embedded": {"a": {}}}).embedded("a")
+    with pytest.raises(InvalidLinkError, match="has no self link"):
+        await getattr(copy, act)()
+
+
+async def test_a_copy_is_asked_for_in_the_type_that_its_link_hints_at() -> None:
+    site = _site()
+    (copy,) = site.resource({"_embedded": {"a": _copy(type="text/x")}}).embedded("a")
+    await copy.fetch()
+    assert site.requests[0].headers["Accept"].startswith("text/x, application/hal+json;q=0.9")
+
+
+async def test_links_in_a_copy_are_relative_to_the_answer_that_it_came_in() -> None:
+    site = Site({"/up/b": {"x": 1}})
+    here = site.resource({"_embedded": {"a": {"_links": links(self="/elsewhere/a", b="b")}}}, f"{HOME}/up/here")
+    (copy,) = here.embedded("a")
+    assert copy.base == f"{HOME}/up/here"
+    assert (await copy.follow("b"))["x"] == 1
+
+
+async def test_copies_nest() -> None:
+    here = _site().resource({"_embedded": {"a": [{}, {"_embedded": {"b": {"n": 1}}}]}})
+    found = await here.follow("a", index=1).follow("b")
+    assert found["n"] == 1
+    assert found.compact()["n"] == 1

@@ -1,0 +1,298 @@
+"""Chains: nothing happens before they are awaited, and then only once."""
+
+import gc
+import warnings
+from typing import Any
+
+import anyio
+import pytest
+
+from stellantis_hal.errors import LinkNotFoundError, NotFoundError, ServerError
+from stellantis_hal.navigation import Follow, HalResource, Rel
+from stellantis_hal.navigation.flight import Flight
+from tests.navigation.site import HOME, Site, link, links
+
+pytestmark = pytest.mark.anyio
+
+
+def _chain(delay: float = 1.0, **replies: Any) -> tuple[Site, HalResource]:
+    site = Site(
+        {
+            "/vehicles": {"_links": links(trips=f"{HOME}/trips", self=f"{HOME}/vehicles")},
+            "/trips": {"total": 3},
+            **replies,
+        },
+        delay=delay,
+    )
+    return site, site.resource({"_links": links(vehicles=f"{HOME}/vehicles")})
+
+
+async def test_a_chain_goes_from_link_to_link() -> None:
+    site, root = _chain()
+    trips = await root.follow("vehicles").follow("trips")
+    assert trips["total"] == 3
+    assert site.asked == ["/vehicles", "/trips"]
+
+
+async def test_building_a_chain_asks_nobody_and_leaves_nothing_behind() -> None:
+    site, root = _chain()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chain = root.follow("vehicles").follow("trips").follow("nowhere")
+        chain.items()
+        chain.pages()
+        assert repr(chain) == "<Follow vehicles → trips → nowhere>"
+        del chain
+        gc.collect()
+    assert site.requests == []
+
+
+async def test_awaiting_twice_costs_one_request() -> None:
+    site, root = _chain()
+    step = root.follow("vehicles")
+    assert await step is await step
+    assert site.asked == ["/vehicles"]
+
+
+async def test_many_tasks_that_await_one_chain_cost_one_request_for_each_step() -> None:
+    site, root = _chain()
+    chain = root.follow("vehicles").follow("trips")
+    reached: list[HalResource] = []
+
+    async def wait() -> None:
+        reached.append(await chain)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(wait)
+    assert len(reached) == 10
+    assert len(set(map(id, reached))) == 1
+    assert site.asked == ["/vehicles", "/trips"]
+
+
+async def test_intermediate_steps_stay_reachable() -> None:
+    site, root = _chain()
+    chain = root.follow("vehicles").follow("trips")
+    await chain
+    assert chain.previous is not None
+    assert (await chain.previous).url == f"{HOME}/vehicles"
+    assert chain.path == ("vehicles", "trips")
+    assert len(site.requests) == 2
+
+
+async def test_two_chains_from_one_step_share_it() -> None:
+    site, root = _chain()
+    vehicles = root.follow("vehicles")
+    await vehicles.follow("trips")
+    await vehicles.follow("self")
+    assert site.asked == ["/vehicles", "/trips", "/vehicles"]
+
+
+async def test_a_task_that_gets_to_a_step_late_finds_it_taken() -> None:
+    site, root = _chain()
+    waits = iter((0, 60))
+
+    async def start() -> HalResource:
+        await anyio.sleep(next(waits))
+        return root
+
+    step = Follow.along(start, "vehicles", {})
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(step.resource)
+    assert site.asked == ["/vehicles"]
+
+
+async def test_a_cancelled_waiter_harms_no_other() -> None:
+    site, root = _chain(delay=5)
+    step = root.follow("vehicles")
+    reached: list[HalResource] = []
+
+    async def wait(patience: float) -> None:
+        with anyio.move_on_after(patience):
+            reached.append(await step)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait, 3)  # the first, whose task does the work
+        await anyio.sleep(1)
+        tasks.start_soon(wait, 1)
+        tasks.start_soon(wait, 60)
+        tasks.start_soon(wait, 60)
+    assert len(reached) == 2
+    assert reached[0] is reached[1]
+    assert site.asked == ["/vehicles", "/vehicles"]
+
+
+async def test_when_everybody_was_cancelled_the_next_one_starts_anew() -> None:
+    site, root = _chain(delay=5)
+    step = root.follow("vehicles")
+    with anyio.move_on_after(1):
+        await step
+    assert (await step).url == f"{HOME}/vehicles"
+    assert len(site.requests) == 2
+
+
+async def test_a_failure_reaches_every_waiter_and_is_not_remembered() -> None:
+    failure = ServerError("down", status=503)
+    site, root = _chain(**{"/vehicles": failure})
+    step = root.follow("vehicles")
+    caught: list[ServerError] = []
+
+    async def wait() -> None:
+        with pytest.raises(ServerError) as info:
+            await step
+        caught.append(info.value)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(wait)
+    assert len(set(map(id, caught))) == 3
+    assert {error.status for error in caught} == {503}
+    assert site.asked == ["/vehicles"]
+    site.replies["/vehicles"] = {}
+    assert await step
+
+
+async def test_an_error_names_the_step_that_it_ended() -> None:
+    _, root = _chain(**{"/trips": NotFoundError("no", status=404)})
+    with pytest.raises(NotFoundError) as caught:
+        await root.follow("vehicles").follow("trips").follow("further")
+    assert caught.value.__notes__ == ["while following vehicles → trips: step 2, 'trips'"]
+
+
+async def test_a_missing_link_in_the_middle_names_the_step_and_its_neighbours() -> None:
+    _, root = _chain()
+    with pytest.raises(LinkNotFoundError, match="did you mean 'trips'") as caught:
+        await root.follow("vehicles").follow("trip")
+    assert caught.value.__notes__ == ["while following vehicles → trip: step 2, 'trip'"]
+    assert caught.value.url == f"{HOME}/vehicles"
+
+
+async def test_a_walk_along_a_chain_names_the_step_too() -> None:
+    _, root = _chain()
+    with pytest.raises(LinkNotFoundError) as caught:
+        await root.follow("vehicles").follow("trip").items().first()
+    assert caught.value.__notes__ == ["while following vehicles → trip: step 2, 'trip'"]
+
+
+async def test_variables_and_parameters_reach_the_right_step() -> None:
+    site = Site(
+        {
+            "/vehicles/v1?a=1": {"_links": {"trips": link(f"{HOME}/trips{{?page}}", templated=True)}},
+            "/trips?page=2&b=2": {},
+        }
+    )
+    root = site.resource({"_links": {"vehicle": link(f"{HOME}/vehicles/{{id}}", templated=True)}})
+    await root.follow("vehicle", variables={"id": "v1"}, params={"a": 1}).follow(
+        "trips", variables={"page": 2}, params={"b": 2}
+    )
+    assert site.asked == ["/vehicles/v1?a=1", "/trips?page=2&b=2"]
+
+
+async def test_the_address_of_a_step_is_found_without_asking_for_it() -> None:
+    site, root = _chain()
+    chain = root.follow("vehicles").follow("trips", params={"a": 1})
+    assert await chain.locate({"b": 2}) == f"{HOME}/trips?a=1&b=2"
+    assert site.asked == ["/vehicles"]
+
+
+# --------------------------------------------------------------------------------------------- typed relations
+
+
+class _Trip:
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+
+def _structure(resource: HalResource, kind: type[Any]) -> Any:
+    return kind(resource["total"])
+
+
+TRIPS = Rel("trips", _Trip)
+
+
+async def test_a_typed_relation_gives_its_type() -> None:
+    site, root = _chain()
+    site.structure = _structure
+    root = site.resource({"_links": links(vehicles=f"{HOME}/vehicles")})
+    step = root.follow("vehicles").follow(TRIPS)
+    trip = await step
+    assert type(trip) is _Trip
+    assert trip.total == 3
+    assert await step is trip
+    assert (await step.resource())["total"] == 3
+    assert len(site.requests) == 2
+
+
+async def test_a_step_beyond_a_typed_one_starts_from_its_resource() -> None:
+    site, root = _chain(**{"/trips": {"total": 1, "_links": links(self=f"{HOME}/trips")}})
+    assert (await root.follow("vehicles").follow(TRIPS).follow("self"))["total"] == 1
+    assert len(site.requests) == 3
+
+
+async def test_a_client_that_cannot_make_values_says_so() -> None:
+    _, root = _chain()
+    with pytest.raises(TypeError, match="no way to make a _Trip of a resource: pass structure="):
+        await root.follow("vehicles").follow(TRIPS)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [({}, "text/typed"), ({"accept": "text/said"}, "text/said"), ({"accept": None}, "text/typed")],
+)
+async def test_a_typed_relation_may_name_its_media_type(options: Any, wanted: str) -> None:
+    site, root = _chain()
+    await root.follow(Rel("vehicles", HalResource, "text/typed"), **options).resource()
+    assert site.requests[0].headers["Accept"].startswith(f"{wanted}, ")
+
+
+# --------------------------------------------------------------------------------------------- single flight
+
+
+async def test_an_error_that_is_none_of_ours_passes_the_work_on() -> None:
+    flight: Flight[int] = Flight()
+    runs: list[int] = []
+    outcomes: list[Any] = []
+
+    async def work() -> int:
+        runs.append(1)
+        await anyio.sleep(1)
+        if len(runs) == 1:
+            raise KeyError("a bug")
+        return 5
+
+    async def wait() -> None:
+        try:
+            outcomes.append(await flight.run(work))
+        except KeyError as error:
+            outcomes.append(str(error))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(wait)
+    assert outcomes == ["'a bug'", 5, 5]
+    assert len(runs) == 2
+
+
+async def test_a_flight_remembers_nothing_once_it_is_done() -> None:
+    flight: Flight[int] = Flight()
+    results = iter((1, 2))
+
+    async def work() -> int:
+        return next(results)
+
+    assert [await flight.run(work), await flight.run(work)] == [1, 2]
+
+
+async def test_a_value_that_is_none_is_shared_too() -> None:
+    flight: Flight[None] = Flight()
+    runs: list[int] = []
+
+    async def work() -> None:
+        runs.append(1)
+        await anyio.sleep(1)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(flight.run, work)
+    assert len(runs) == 1

@@ -1,0 +1,98 @@
+"""Every link of a relation at once, within a bound, in order."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from stellantis_hal.errors import InvalidLinkError, ServerError, TemplateError
+from stellantis_hal.navigation import HalResource, Outcome
+from tests.navigation.site import HOME, Site, link, links
+
+pytestmark = pytest.mark.anyio
+
+
+def _many(number: int) -> tuple[Site, HalResource]:
+    site = Site({f"/{n}": {"n": n} for n in range(number)}, delay=1)
+    return site, site.resource({"_links": {"item": [link(f"{HOME}/{n}") for n in range(number)]}})
+
+
+async def _outcomes(here: HalResource, **options: Any) -> list[Outcome]:
+    async with here.follow_all("item", **options) as outcomes:
+        return [outcome async for outcome in outcomes]
+
+
+async def test_the_outcomes_come_in_the_order_of_the_links() -> None:
+    site, here = _many(10)
+    assert [outcome.result()["n"] for outcome in await _outcomes(here, limit=3)] == list(range(10))
+    assert site.largest == 3
+
+
+async def test_one_failure_loses_none_of_the_others_and_names_its_link() -> None:
+    site, here = _many(4)
+    failure = ServerError("down", status=500)
+    site.replies["/1"] = failure
+    outcomes = await _outcomes(here)
+    assert [outcome.error for outcome in outcomes] == [None, failure, None, None]
+    assert outcomes[1].link is not None
+    assert outcomes[1].link.href == f"{HOME}/1"
+    with pytest.raises(ServerError):
+        outcomes[1].result()
+
+
+async def test_a_link_that_leads_nowhere_fails_alone() -> None:
+    site = Site({"/1": {}})
+    here = site.resource({"_links": {"item": [link(None), link("/{x}", templated=True), link(f"{HOME}/1")]}})
+    outcomes = await _outcomes(here)
+    assert [type(outcome.error) for outcome in outcomes] == [InvalidLinkError, TemplateError, type(None)]
+
+
+async def test_embedded_copies_serve_where_they_may() -> None:
+    site, _ = _many(2)
+    copies = [{"n": "copy", "_links": links(self=f"{HOME}/1")}]
+    here = site.resource({"_links": {"item": [link(f"{HOME}/0"), link(f"{HOME}/1")]}, "_embedded": {"item": copies}})
+    assert [outcome.result()["n"] for outcome in await _outcomes(here)] == [0, "copy"]
+    alone = site.resource({"_embedded": {"item": [{"n": 1}, {"n": 2}]}})
+    outcomes = await _outcomes(alone)
+    assert [outcome.result()["n"] for outcome in outcomes] == [1, 2]
+    assert [outcome.link for outcome in outcomes] == [None, None]
+
+
+async def test_no_links_are_no_outcomes() -> None:
+    assert await _outcomes(Site().resource({})) == []
+
+
+async def test_leaving_early_stops_what_is_under_way() -> None:
+    site, here = _many(10)
+    async with here.follow_all("item", limit=2) as outcomes:
+        await anext(outcomes)
+    await anyio.sleep(60)
+    assert len(site.requests) <= 3
+
+
+async def test_an_error_of_the_block_comes_bare() -> None:
+    _, here = _many(3)
+    with pytest.raises(KeyError, match="of the block"):
+        await _failing(here)
+
+
+async def _failing(here: HalResource) -> None:
+    async with here.follow_all("item") as outcomes:
+        await anext(outcomes)
+        raise KeyError("of the block")
+
+
+async def test_an_error_that_is_none_of_ours_comes_bare_in_its_turn() -> None:
+    site, here = _many(3)
+    site.replies["/1"] = KeyError("a bug")
+    async with here.follow_all("item") as outcomes:
+        assert (await anext(outcomes)).result()["n"] == 0
+        with pytest.raises(KeyError):
+            await anext(outcomes)
+        assert (await anext(outcomes)).result()["n"] == 2  # asked again, it goes on
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+async def test_the_limit_is_at_least_one(limit: int) -> None:
+    with pytest.raises(ValueError, match="limit is at least 1"):
+        await _outcomes(_many(1)[1], limit=limit)

@@ -1,0 +1,177 @@
+"""Who is trusted: the origins named, told from the exact address, and nobody else."""
+
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.errors import UntrustedOriginError
+from stellantis_hal.hal.uri import resolve
+from stellantis_hal.navigation.origins import Origins, origin_of
+
+ORIGINS = Origins("https://api.example/v4", "http://localhost:8080")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example",
+        "https://api.example/",
+        "https://api.example:443/x",
+        "https://api.example:/x",
+        "HTTPS://API.Example/x?a@b",
+        "https://api.example?x=//evil.example/",
+        "https://api.example#@evil.example",
+        "http://localhost:8080/x",
+        "http://LOCALHOST:08080/x",
+    ],
+)
+def test_a_trusted_origin_is_told_by_scheme_host_and_port(url: str) -> None:
+    assert ORIGINS.trusts(url)
+    assert ORIGINS.trusts(url)
+    ORIGINS.check(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "/relative",
+        "//api.example/x",
+        "api.example/x",
+        "http://api.example/x",
+        "https://api.example:444/x",
+        "https://api.example:0/x",
+        "https://api.example:99999/x",
+        "https://api.example:x/",
+        "https://api.example:443:443/",
+        "https://api.example.evil.example/",
+        "https://evil.example/https://api.example/",
+        "https://evilapi.example/",
+        "https://api.example./",
+        "https://user@api.example/",
+        "https://api.example@evil.example/",
+        "https://api.example:443@evil.example/",
+        "https://evil.example\\@api.example/",
+        "https://api.example\\.evil.example/",
+        "https:\\\\api.example/",
+        "https:/api.example/",
+        "https:api.example/",
+        "https:///api.example/",
+        "https://",
+        "https://api.example\t/",
+        "https://api.example /",
+        " https://api.example/",
+        "https://api.example/a b",
+        "https://api.example/\r\nX: 1",
+        "https://api.example/\x00",
+        "https://api.example/\x7f",
+        "https://api.example/é",
+        "https://аpi.example/",
+        "https://api。example/",
+        "https://api%2eexample/",
+        "https://-api.example/",
+        "https://api..example/",
+        f"https://{'a' * 64}.example/",
+        "https://[::1]/",
+        "https://[api.example]/",
+        "https://[::1%25eth0]/",
+        "ftp://api.example/",
+        "javascript:alert(1)",
+        "urn:x",
+    ],
+)
+def test_everything_else_is_refused_before_anything_is_sent(url: str) -> None:
+    assert not ORIGINS.trusts(url)
+    with pytest.raises(UntrustedOriginError, match="its origin is not trusted") as caught:
+        ORIGINS.check(url)
+    assert caught.value.url == url
+
+
+def test_addresses_by_number_are_trusted_as_they_are_written() -> None:
+    origins = Origins("https://[2001:db8::1]:8443/", "http://127.0.0.1")
+    assert origins.trusts("https://[2001:DB8::1]:8443/x")
+    assert origins.trusts("http://127.0.0.1:80/x")
+    assert not origins.trusts("https://[2001:db8::1]/x")
+    assert not origins.trusts("http://2130706433/")
+    assert origin_of("https://[fe80::1%eth0]/") is None
+
+
+@pytest.mark.parametrize(
+    "url", ["", "api.example", "ftp://h/", "https://user:secret@h/", "https://h\\x", "https://h /"]
+)
+def test_only_an_address_with_an_origin_can_be_trusted(url: str) -> None:
+    with pytest.raises(ValueError, match="no http or https address with a host") as caught:
+        Origins(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_origins_show_themselves() -> None:
+    assert repr(ORIGINS) == "Origins(http://localhost:8080, https://api.example:443)"
+
+
+def test_a_redirect_must_not_leave_tls_nor_the_origins() -> None:
+    origins = Origins("https://api.example", "http://api.example")
+    origins.check_redirect("https://api.example/a", "https://api.example/b")
+    origins.check_redirect("http://api.example/a", "https://api.example/b")
+    origins.check_redirect("http://api.example/a", "http://api.example/b")
+    with pytest.raises(UntrustedOriginError, match="it would leave TLS"):
+        origins.check_redirect("HTTPS://api.example/a", "http://api.example/b")
+    with pytest.raises(UntrustedOriginError, match="not trusted"):
+        origins.check_redirect("https://api.example/a", "https://evil.example/b")
+
+
+def test_a_hostile_server_does_not_fill_the_memory() -> None:
+    origins = Origins("https://api.example")
+    assert all(origins.trusts(f"https://api.example?{number}") for number in range(200))
+    assert len(origins._texts) == 64
+
+
+_PIECES = st.sampled_from(
+    [
+        "https:",
+        "http:",
+        "//",
+        "/",
+        "\\",
+        "@",
+        ":",
+        "?",
+        "#",
+        "api.example",
+        "evil.example",
+        ".",
+        "443",
+        "[",
+        "]",
+        "%40",
+        "\t",
+        "é",
+        " ",
+        "x",
+    ]
+)
+_URLS = st.builds(
+    lambda start, rest: start + "".join(rest),
+    st.sampled_from(["https://api.example", "https://", "//", "", "https:"]),
+    st.lists(_PIECES, max_size=8),
+)
+
+
+@given(_URLS)
+def test_no_parser_sees_another_host_in_an_address_that_is_trusted(reference: str) -> None:
+    for url in (reference, resolve("https://api.example/v4/user", reference)):
+        if ORIGINS.trusts(url):
+            ours = ("https", "api.example", 443)
+            split = urlsplit(url)
+            theirs = httpx.URL(url)
+            assert (split.scheme, split.hostname, split.port or 443) == ours
+            assert (theirs.scheme, theirs.host, theirs.port or 443) == ours
+            assert not theirs.userinfo
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_trusted_or_not(text: str) -> None:
+    assert not Origins("https://api.example").trusts(text)

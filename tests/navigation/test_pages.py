@@ -1,0 +1,421 @@
+"""Walking collections, page by page."""
+
+from collections.abc import AsyncIterable
+from typing import Any
+
+import anyio
+import pytest
+
+from stellantis_hal.errors import (
+    AmbiguousLinkError,
+    ApiError,
+    LinkNotFoundError,
+    NotFoundError,
+    PaginationLoopError,
+    ServerError,
+    TemplateError,
+)
+from stellantis_hal.navigation import Page, Paginator
+from stellantis_hal.navigation.cursor import Mark
+from tests.navigation.collection import Collection, ids
+from tests.navigation.site import HOME, Site, answer, link, links
+
+pytestmark = pytest.mark.anyio
+
+
+def _page(*elements: Any, **rels: Any) -> dict[str, Any]:
+    return {"_embedded": {"items": [{"id": one} for one in elements]}, "_links": rels}
+
+
+def _site(**pages: Any) -> Site:
+    return Site({f"/{name}": page for name, page in pages.items()}, delay=1)
+
+
+def _items(site: Site, first: str = "p1", **options: Any) -> Paginator[Any]:
+    return site.resource({"_links": links(items=f"{HOME}/{first}")}).follow("items").items(**options)
+
+
+async def _take(walk: AsyncIterable[Any], given: list[Any]) -> None:
+    """Note what a walk gives, up to its error."""
+    async for item in walk:
+        given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+
+
+async def _walked(items: Paginator[Any]) -> list[Any]:
+    return ids(await items.collect())
+
+
+async def test_a_walk_goes_on_to_the_last_page_empty_ones_included() -> None:
+    site = _site(
+        p1=_page(1, 2, next=link(f"{HOME}/p2")),
+        p2=_page(next=link(f"{HOME}/p3")),
+        p3={"_links": {"next": f"{HOME}/p4"}},
+        p4=_page(3, next=None),
+    )
+    assert await _walked(_items(site)) == [1, 2, 3]
+    assert site.asked == ["/p1", "/p2", "/p3", "/p4"]
+
+
+@pytest.mark.parametrize("following", [None, [], {}, link(None), [None, link(None)], 5])
+async def test_a_next_that_leads_nowhere_is_the_end(following: Any) -> None:
+    assert await _walked(_items(_site(p1=_page(1, next=following)))) == [1]
+
+
+async def test_only_the_registered_next_leads_on() -> None:
+    curies = [link("https://docs/{rel}", name="ex", templated=True)]
+    page = _page(1, curies=curies, **{"ex:next": link(f"{HOME}/p2")})
+    assert await _walked(_items(_site(p1=page))) == [1]
+
+
+async def test_a_templated_next_is_expanded_without_variables() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2{{?size}}", templated=True)), p2=_page(2))
+    assert await _walked(_items(site)) == [1, 2]
+
+
+async def test_a_server_made_query_is_followed_byte_for_byte() -> None:
+    site = Site({"/p1": _page(1, next=link("p1?pageToken=YQ==&r=2&r=1")), "/p1?pageToken=YQ==&r=2&r=1": _page(2)})
+    assert await _walked(_items(site)) == [1, 2]
+
+
+async def test_each_iteration_is_a_walk_of_its_own() -> None:
+    site = _site(p1=_page(1))
+    items = _items(site)
+    assert await _walked(items) == await _walked(items) == [1]
+    assert site.asked == ["/p1", "/p1"]
+
+
+async def test_a_walk_from_a_resource_starts_on_that_page() -> None:
+    site = _site(p2=_page(2))
+    here = site.resource(_page(1, next=link(f"{HOME}/p2")))
+    assert await _walked(here.items()) == [1, 2]
+    assert site.asked == ["/p2"]
+    assert [page.number async for page in here.pages()] == [1, 2]
+
+
+async def test_nothing_embedded_is_an_empty_walk() -> None:
+    assert await _walked(Site().resource({}).items()) == []
+    assert await Site().resource({}).items().first() is None
+
+
+async def test_several_kinds_of_items_want_a_name() -> None:
+    here = Site().resource({"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
+    with pytest.raises(AmbiguousLinkError, match=r"embeds 'a', 'b': name the items, as in \.items\('a'\)"):
+        await here.items().collect()
+    assert await _walked(here.items("b")) == [2]
+    assert await _walked(here.items("B")) == [2]
+    assert await _walked(here.items("c")) == []
+
+
+async def test_collect_and_first_read_no_further_than_they_must() -> None:
+    site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(3))
+    items = _items(site)
+    assert ids(await items.collect(2)) == [1, 2]
+    assert (await items.first())["id"] == 1
+    assert await items.collect(0) == []
+    assert site.asked == ["/p1", "/p1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "total"),
+    [
+        ({"total": 5}, 5),
+        ({"page": {"totalElements": 6}}, 6),
+        ({"total": True, "page": {"totalElements": "6"}}, None),
+        ({"total": -1, "page": []}, None),
+        ({}, None),
+    ],
+)
+async def test_the_total_is_what_the_first_page_says(body: dict[str, Any], total: int | None) -> None:
+    assert await _items(_site(p1=body)).total() == total
+
+
+async def test_items_become_whatever_they_are_mapped_to_and_none_is_left_out() -> None:
+    site = _site(p1=_page(1, 2, 3))
+    odd = _items(site).map(lambda item: item["id"] if item["id"] % 2 else None)
+    assert await odd.collect() == [1, 3]
+    assert await odd.map(str).collect() == ["1", "3"]
+
+
+async def test_an_element_that_is_pushed_onto_the_next_page_is_given_once() -> None:
+    site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3, "2", True, None))
+    assert await _walked(_items(site)) == [1, 2, 3, True, None]
+
+
+async def test_elements_without_id_are_told_apart_by_their_address() -> None:
+    own = [{"n": n, "_links": links(self=f"{HOME}/{n}")} for n in (1, 1, 2)]
+    here = Site().resource({"_embedded": {"items": [*own, {"n": 3}, {"n": 3}]}})
+    assert [item["n"] async for item in here.items()] == [1, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "following", [f"{HOME}/p1", f"{HOME}/p1#x", f"{HOME}/own", f"{HOME}/x/../p1", f"{HOME}/moved", ""]
+)
+async def test_a_next_that_was_seen_before_is_a_loop(following: str) -> None:
+    page = _page(1, self=link(f"{HOME}/own"), next=link(following))
+    site = _site(p1=answer(f"{HOME}/moved", page))
+    given: list[Any] = []
+    with pytest.raises(PaginationLoopError, match="where it has been") as caught:
+        await _take(_items(site), given)
+    assert given == [1]
+    assert caught.value.resume_token is not None
+    assert len(site.asked) <= 2  # where a redirect hid the first address, it is seen one request later
+
+
+async def test_a_longer_loop_is_noticed_too() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=_page(2, next=link(f"{HOME}/p1")))
+    with pytest.raises(PaginationLoopError):
+        await _items(site).collect()
+    assert site.asked == ["/p1", "/p2"]
+
+
+# --------------------------------------------------------------------------------------------- absent
+
+
+def _absent(error: ApiError) -> bool:
+    return error.code == 40400
+
+
+async def test_an_absent_collection_is_empty_where_the_caller_says_so() -> None:
+    site = _site(p1=NotFoundError("none", status=404, code=40400))
+    items = _items(site, absent=_absent)
+    assert await _walked(items) == []
+    (page,) = [page async for page in items.pages()]
+    assert (page.items, page.number, page.total, page.resource, page.token) == ((), 1, 0, None, None)
+
+
+@pytest.mark.parametrize(("code", "absent"), [(None, _absent), (40400, None)])
+async def test_a_wrong_address_stays_an_error(code: int | None, absent: Any) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        await _items(_site(p1=NotFoundError("none", status=404, code=code)), absent=absent).collect()
+    assert caught.value.resume_token is None
+
+
+async def test_a_later_page_that_is_missing_is_an_error_whatever_its_code() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=NotFoundError("none", status=404, code=40400))
+    with pytest.raises(NotFoundError):
+        await _items(site, absent=_absent).collect()
+
+
+# --------------------------------------------------------------------------------------------- backwards
+
+
+@pytest.mark.parametrize("back", ["prev", "previous"])
+async def test_backwards_goes_from_the_last_page_to_the_first(back: str) -> None:
+    site = _site(
+        p1=_page(1, 2, next=link(f"{HOME}/p2"), last=link(f"{HOME}/p3")),
+        p2=_page(3, 4, **{back: link(f"{HOME}/p1"), "next": link(f"{HOME}/p3")}),
+        p3=_page(5, **{back: link(f"{HOME}/p2")}),
+    )
+    assert await _walked(_items(site, reverse=True)) == [5, 4, 3, 2, 1]
+    assert site.asked == ["/p1", "/p3", "/p2", "/p1"]
+
+
+async def test_a_single_page_needs_no_last_to_be_walked_backwards() -> None:
+    site = _site(p1=_page(1, 2))
+    assert await _walked(_items(site, reverse=True)) == [2, 1]
+    assert site.asked == ["/p1"]
+
+
+async def test_several_pages_without_a_last_cannot_be_walked_backwards() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")))
+    with pytest.raises(LinkNotFoundError, match="cannot be walked backwards") as caught:
+        await _items(site, reverse=True).collect()
+    assert caught.value.available == ("next",)
+
+
+async def test_an_absent_collection_is_empty_backwards_too() -> None:
+    site = _site(p1=NotFoundError("none", status=404, code=40400))
+    assert await _walked(_items(site, reverse=True, absent=_absent)) == []
+
+
+async def test_backwards_loses_nothing_that_new_elements_push_away() -> None:
+    collection = Collection(list("abcdefgh"))
+
+    def arrive(answers: int) -> None:
+        if answers in {2, 3}:
+            collection.elements[:0] = [f"new{answers}-{n}" for n in range(4)]
+
+    collection.happens = arrive
+    walked = await _walked(collection.root.follow("items").items(reverse=True))
+    assert [one for one in walked if len(one) == 1] == list("hgfedcba")
+    assert len(set(walked)) == len(walked)
+
+
+# --------------------------------------------------------------------------------------------- tokens
+
+
+def _three() -> Site:
+    return _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(next=link(f"{HOME}/p3")), p3=_page(2, 3, next=None))
+
+
+async def test_pages_say_what_they_hold_and_where_to_go_on() -> None:
+    site = _three()
+    site.replies["/p1"] = {**_page(1, 2, next=link(f"{HOME}/p2")), "total": 3}
+    pages: list[Page[Any]] = [page async for page in _items(site).pages()]
+    assert [ids(page.items) for page in pages] == [[1, 2], [], [3]]
+    assert [page.number for page in pages] == [1, 2, 3]
+    assert [page.total for page in pages] == [3, None, None]
+    assert [page.resource.url for page in pages if page.resource] == [f"{HOME}/p{n}" for n in (1, 2, 3)]
+    assert pages[2].token is None
+    assert "token" not in repr(pages[0])
+
+
+@pytest.mark.parametrize("at", [0, 1])
+async def test_a_token_takes_the_walk_up_after_its_page(at: int) -> None:
+    pages = [page async for page in _items(_three()).pages()]
+    site = _three()
+    token = pages[at].token
+    assert token is not None
+    rest = [page async for page in site.resource({}).pages(token=token)]
+    assert [page.number for page in rest] == [page.number for page in pages[at + 1 :]]
+    assert [ids(page.items) for page in rest] == [ids(page.items) for page in pages[at + 1 :]]
+    assert site.asked[0] == f"/p{at + 2}"
+
+
+async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_before() -> None:
+    root = _three().resource({"_links": links(items=f"{HOME}/p1")})
+    token = (await anext(aiter(root.follow("items").pages()))).token
+    later = (await anext(aiter(root.follow("items").pages(token=token)))).token
+    (last,) = [page async for page in root.follow("items").pages(token=later)]
+    assert ids(last.items) == [3]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "é",
+        "W10=",
+        "NQ==",
+        Mark(url="/", number=1).to_token()[:-6],
+        "WzIsInUiLDEsIiJd",
+        "WzEsMSwxLCIiXQ==",
+        "WzEsInUiLDEsIkFBIl0=",
+    ],
+)
+async def test_what_is_no_token_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="no token of a page"):
+        Site().resource({}).pages(token=token)
+
+
+async def test_an_error_that_ends_a_walk_carries_the_token_to_go_on() -> None:
+    site = _three()
+    site.replies["/p3"] = ServerError("down", status=500)
+    walk = aiter(_items(site).pages())
+    page = await anext(walk)
+    last = await anext(walk)
+    for _ in range(2):  # asked again, it tries again
+        with pytest.raises(ServerError) as caught:
+            await anext(walk)
+        assert caught.value.resume_token == last.token != page.token
+        caught.value.resume_token = None
+    site.replies["/p3"] = _page(2, 3)
+    assert ids((await anext(walk)).items) == [3]
+
+
+async def test_an_error_before_the_first_page_of_a_resumed_walk_carries_its_own_token() -> None:
+    site = _three()
+    token = (await anext(aiter(_items(site).pages()))).token
+    site.replies["/p2"] = ServerError("down", status=500)
+    with pytest.raises(ServerError) as caught:
+        await anext(aiter(_items(site).pages(token)))
+    assert caught.value.resume_token == token
+
+
+async def test_an_error_of_what_reads_the_items_carries_the_token_before_their_page() -> None:
+    site = _three()
+
+    def read(item: Any) -> int:
+        if item["id"] == 3:
+            raise TemplateError("odd")
+        return int(item["id"])
+
+    walk = aiter(_items(site).map(read).pages())
+    pages = [await anext(walk), await anext(walk)]
+    with pytest.raises(TemplateError) as caught:
+        await anext(walk)
+    assert caught.value.resume_token == pages[1].token
+
+
+async def test_a_resumed_walk_notices_loops() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=_page(2, next=link(f"{HOME}/p2")))
+    token = (await anext(aiter(_items(site).pages()))).token
+    with pytest.raises(PaginationLoopError):
+        async for _ in _items(site).pages(token):
+            pass
+
+
+# --------------------------------------------------------------------------------------------- media types of pages
+
+
+async def test_the_next_page_is_asked_for_in_the_type_of_its_link_or_of_the_page_before() -> None:
+    site = _site(
+        p1=answer(f"{HOME}/p1", _page(1, next=link(f"{HOME}/p2", type="text/x")), kind="application/a+json"),
+        p2=answer(f"{HOME}/p2", _page(2, next=link(f"{HOME}/p3")), kind="application/b+json"),
+        p3=_page(3),
+    )
+    await _items(site).collect()
+    assert [request.headers["Accept"].split(",")[0] for request in site.requests] == [
+        "application/hal+json",
+        "text/x",
+        "application/b+json",
+    ]
+
+
+# --------------------------------------------------------------------------------------------- ahead
+
+
+async def test_the_next_page_is_fetched_while_the_consumer_works() -> None:
+    site = _site(**{f"p{n}": _page(n, next=link(f"{HOME}/p{n + 1}") if n < 5 else None) for n in range(1, 6)})
+    start = anyio.current_time()
+    given: list[int] = []
+    async with _items(site).ahead(1) as items:
+        async for item in items:
+            given.append(item["id"])
+            await anyio.sleep(1)
+            assert len(site.requests) <= item["id"] + 1
+    assert given == [1, 2, 3, 4, 5]
+    assert anyio.current_time() - start < 7.5  # one after the other it takes 10 s of the jumping clock
+
+
+async def test_more_pages_may_be_read_ahead() -> None:
+    site = _site(**{f"p{n}": _page(n, next=link(f"{HOME}/p{n + 1}")) for n in range(1, 9)})
+    async with _items(site).pages().ahead(3) as pages:
+        assert ids((await anext(pages)).items) == [1]
+        await anyio.sleep(60)
+        assert len(site.requests) == 4
+
+
+async def test_an_error_read_ahead_comes_in_its_turn_and_stays() -> None:
+    site = _three()
+    site.replies["/p3"] = ServerError("down", status=500)
+    given: list[Any] = []
+    async with _items(site).ahead(1) as items:
+        for _ in range(2):
+            with pytest.raises(ServerError) as caught:
+                await _take(items, given)
+            assert caught.value.resume_token is not None
+    assert given == [1, 2]
+
+
+async def test_an_error_that_is_none_of_ours_comes_bare() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=KeyError("a bug"))
+    async with _items(site).ahead(1) as items:
+        with pytest.raises(KeyError):
+            await _take(items, [])
+
+
+async def test_leaving_early_stops_what_is_read_ahead() -> None:
+    site = _three()
+    async with _items(site).ahead(1) as items:
+        await anext(items)
+    assert await anyio.sleep(60) is None
+    assert site.asked == ["/p1", "/p2"]
+
+
+@pytest.mark.parametrize("pages", [0, -1])
+async def test_ahead_means_at_least_one_page(pages: int) -> None:
+    with pytest.raises(ValueError, match="at least one page ahead"):
+        async with _items(_three()).ahead(pages):
+            pass

@@ -1,0 +1,238 @@
+"""Resources: what they say, how they age, how they are kept."""
+
+import datetime as dt
+import gc
+import json
+import pickle
+from typing import Any
+
+import pytest
+
+from stellantis_hal.errors import DetachedResourceError
+from stellantis_hal.navigation import HalResource
+from tests.navigation.site import HOME, NOON, Site, answer, link, links
+
+pytestmark = pytest.mark.anyio
+
+VIN = "VF3ABCDEF12345678"
+
+
+def test_a_resource_reads_like_its_state() -> None:
+    here = Site().resource({"vin": "x", "_links": links(self="/"), "_embedded": {}})
+    assert here["vin"] == "x"
+    assert "vin" in here
+    assert "_links" not in here
+    assert list(here) == ["vin"]
+    assert here.get("vin") == "x"
+    assert here.get("nothing", 5) == 5
+    with pytest.raises(KeyError):
+        here["nothing"]
+
+
+def test_a_resource_knows_where_it_came_from() -> None:
+    here = Site().resource({"_links": links(self="/own")}, f"{HOME}/asked", etag='"1"')
+    assert here.url == here.base == f"{HOME}/asked"
+    assert here.self_url == "https://api.example/own"
+    assert (here.status, here.fetched_at, here.headers["ETag"], here.is_embedded) == (200, NOON, '"1"', False)
+    assert here.links["self"][0].href == "/own"
+    assert here.location is None
+
+
+def test_a_resource_without_a_usable_self_has_none() -> None:
+    assert Site().resource({}).self_url is None
+    assert Site().resource({"_links": {"self": [link(None), link("/{", templated=True), "/x"]}}).self_url is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "rels", "profile"),
+    [
+        ('application/hal+json; profile="https://p"', {}, "https://p"),
+        ("application/hal+json", {"profile": link("/p")}, "/p"),
+        ("application/hal+json", {}, None),
+    ],
+)
+def test_a_profile_is_read_from_the_type_or_the_link(kind: str, rels: dict[str, Any], profile: str | None) -> None:
+    site = Site()
+    assert HalResource.of(answer(HOME, {"_links": rels}, kind=kind), site.binding).profile == profile
+
+
+def test_the_representation_shows_the_path_the_relations_and_the_counts_and_masks_the_rest() -> None:
+    body = {"_links": links(self="/x", trips="/t"), "_embedded": {"trips": [{}, {}]}}
+    here = Site().resource(body, f"{HOME}/vehicles/{VIN}?client_id=abc")
+    assert repr(here) == "<HalResource /v4/vehicles/***?client_id=*** 200 rels=[self, trips] embedded=[trips×2]>"
+    assert repr(here.embedded("trips")[0]).startswith("<HalResource /v4/vehicles/***?client_id=*** embedded ")
+
+
+async def test_links_nested_in_the_state_are_reached_without_converting_it() -> None:
+    site = Site({"/l": {"x": 1}})
+    here = site.resource({"lines": [{"_links": links(a=f"{HOME}/l"), "n": 7}]})
+    line = here.at("lines", 0)
+    assert line["n"] == 7
+    assert (await line.follow("a"))["x"] == 1
+    assert line.compact()["n"] == 7
+    assert here["lines"][0]["n"] == 7
+
+
+@pytest.mark.parametrize("path", [("lines", 1), ("lines",), ("nothing",)])
+def test_where_no_object_is_nested_is_a_key_error(path: tuple[str | int, ...]) -> None:
+    with pytest.raises(KeyError):
+        Site().resource({"lines": [{}]}).at(*path)
+
+
+# --------------------------------------------------------------------------------------------- compact
+
+
+def test_a_compact_copy_reads_its_document_from_the_shared_bytes_again() -> None:
+    body = {"_embedded": {"a": [{"n": 0}, {"n": 1, "_embedded": {"b": {"deep": {"k": [{"m": 5}]}}}}]}}
+    here = Site().resource(body)
+    inner = here.embedded("a")[1].embedded("b")[0].at("deep").at("k", 0).compact()
+    assert inner.document is not None
+    del here
+    gc.collect()
+    assert inner["m"] == 5
+    assert inner.compact()["m"] == 5
+
+
+def test_compact_copies_share_a_document_that_somebody_holds() -> None:
+    here = Site().resource({"_embedded": {"a": [{"n": 0}]}})
+    assert here.embedded("a")[0].compact().document is here.document.embedded["a"][0]
+
+
+def test_a_compact_copy_keeps_the_curies_that_it_inherited() -> None:
+    curies = [link("https://docs/{rel}", name="ex", templated=True)]
+    here = Site().resource({"_links": {"curies": curies}, "_embedded": {"a": {"_links": links(**{"ex:b": "/b"})}}})
+    compact = here.embedded("a")[0].compact()
+    del here
+    gc.collect()
+    assert compact.can("b")
+
+
+# --------------------------------------------------------------------------------------------- age
+
+
+def test_age_is_the_time_since_it_was_received() -> None:
+    site = Site()
+    here = site.resource({})
+    site.now += dt.timedelta(seconds=90)
+    assert here.age == 90.0
+    site.now = NOON - dt.timedelta(hours=1)
+    assert here.age == 0.0
+
+
+@pytest.mark.parametrize(
+    ("control", "stale"),
+    [
+        (None, False),
+        ("max-age=60", True),
+        ('public, MAX-AGE="600"', False),
+        ("max-age=0", True),
+        ("no-cache", True),
+        ("no-store, max-age=600", True),
+        ("private", False),
+        ("max-age=99999999999999", False),
+    ],
+)
+def test_it_is_stale_once_it_is_older_than_its_server_vouches_for(control: str | None, *, stale: bool) -> None:
+    site = Site()
+    here = site.resource({}, **({} if control is None else {"cache-control": control}))
+    site.now += dt.timedelta(seconds=90)
+    assert here.stale is stale
+
+
+# --------------------------------------------------------------------------------------------- reading again
+
+
+async def test_refresh_asks_whether_it_has_changed_and_keeps_the_state_if_not() -> None:
+    site = Site({"": answer(status=304, content=b"", kind="", etag='"2"', cache_control="max-age=5")})
+    here = site.resource({"a": 1}, etag='"1"', last_modified="Mon, 03 Jun 2024 08:35:36 GMT", x="kept")
+    site.now += dt.timedelta(seconds=60)
+    again = await here.refresh()
+    headers = site.requests[0].headers
+    assert headers["If-None-Match"] == '"1"'
+    assert headers["If-Modified-Since"] == "Mon, 03 Jun 2024 08:35:36 GMT"
+    assert again is not here
+    assert again["a"] == 1
+    assert (again.age, here.age) == (0.0, 60.0)
+    assert (again.headers["etag"], again.headers["x"], again.status) == ('"2"', "kept", 200)
+    assert again.compact()["a"] == 1
+
+
+async def test_refresh_gives_the_new_state_if_it_has_changed() -> None:
+    site = Site({"": {"a": 2}})
+    assert (await site.resource({"a": 1}, etag='"1"').refresh())["a"] == 2
+
+
+async def test_without_validators_refresh_just_reads_again() -> None:
+    site = Site({"": {"a": 2}})
+    assert (await site.resource({"a": 1}).refresh())["a"] == 2
+    assert set(site.requests[0].headers) == {"Accept"}
+
+
+async def test_what_is_embedded_is_refreshed_from_its_own_address() -> None:
+    site = Site({"/a": {"a": 2}})
+    (copy,) = site.resource({"_embedded": {"a": {"_links": links(self=f"{HOME}/a")}}}, etag='"1"').embedded("a")
+    assert (await copy.refresh())["a"] == 2
+    assert "If-None-Match" not in site.requests[0].headers
+
+
+async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
+    site = Site({"": {}})
+    here = HalResource.of(answer(kind="application/vnd.geo+json; charset=utf-8"), site.binding)
+    await here.fetch()
+    await here.refresh()
+    assert {request.headers["Accept"].split(",")[0] for request in site.requests} == {"application/vnd.geo+json"}
+
+
+# --------------------------------------------------------------------------------------------- keeping
+
+BODY = {
+    "a": [1, {"b": "é"}],
+    "_links": links(self=f"{HOME}/x", next=f"{HOME}/n"),
+    "_embedded": {"c": [{"n": 1, "_links": {"ex:d": link(f"{HOME}/d")}}]},
+}
+
+
+@pytest.mark.parametrize(
+    "keep", [lambda r: pickle.loads(pickle.dumps(r)), lambda r: HalResource.load(json.loads(json.dumps(r.dump())))]
+)
+async def test_a_resource_is_kept_without_its_client(keep: Any) -> None:
+    here = Site().resource(BODY, f"{HOME}/x", etag='"1"', set_cookie="secret")
+    kept = keep(here)
+    assert kept.document == here.document
+    assert (kept.url, kept.status, kept.fetched_at, kept.headers["etag"]) == (f"{HOME}/x", 200, NOON, '"1"')
+    assert "set-cookie" not in kept.headers
+    assert kept.compact()["a"] == [1, {"b": "é"}]
+    assert kept.age > 0
+    assert repr(kept) == repr(here)
+    assert (await kept.follow("c"))["n"] == 1
+    for act in (kept.follow("next"), kept.fetch(), kept.refresh(), kept.post(json={})):
+        with pytest.raises(DetachedResourceError, match=r"bind it with client\.resume\(dump\)"):
+            await act
+
+
+async def test_a_kept_resource_is_bound_again_and_followed() -> None:
+    site = Site({"/n": {"x": 1}, "/d": {"x": 2}})
+    curies = {"curies": [link("https://docs/{rel}", name="ex", templated=True)]}
+    here = site.resource({**BODY, "_links": {**BODY["_links"], **curies}})  # type: ignore[dict-item]  # a mixed dict
+    kept = HalResource.load(pickle.loads(pickle.dumps(here)).dump(), site.binding)
+    assert (await kept.follow("next"))["x"] == 1
+    copy = HalResource.load(json.loads(json.dumps(here.embedded("c")[0].dump())), site.binding)
+    assert copy.is_embedded
+    assert (await copy.follow("https://docs/d"))["x"] == 2
+    assert copy.compact()["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {},
+        {"url": HOME},
+        [],
+        5,
+        {**Site().resource({}).dump(), "body": 5},
+        {**Site().resource({}).dump(), "fetched_at": 5},
+    ],
+)
+def test_what_is_no_dump_is_refused(kept: Any) -> None:
+    with pytest.raises(ValueError, match="no dump of a resource"):
+        HalResource.load(kept)
