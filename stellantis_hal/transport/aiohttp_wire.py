@@ -14,7 +14,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-__all__ = ["AiohttpWire"]
+__all__ = ["AiohttpWire", "named"]
 
 # httpx and our session say these themselves, or mean not to.
 _OWN_FIELDS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -53,7 +53,7 @@ class AiohttpWire:
         try:
             response = await self._client.request(method, target, headers=fields, data=content, allow_redirects=False)
         except aiohttp.ClientError as error:
-            raise _named(error) from error
+            raise named(error) from error
         return _AiohttpOpened(response)
 
     async def aclose(self) -> None:
@@ -95,7 +95,7 @@ class _AiohttpOpened:
         self._response.release()
 
 
-def _named(error: aiohttp.ClientError) -> httpx.TransportError:
+def named(error: aiohttp.ClientError) -> httpx.TransportError:
     """Tell in httpx's words what aiohttp says; what matters is whether anything was sent."""
     words = str(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):

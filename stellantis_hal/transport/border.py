@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 
+import anyio
 import httpx
 
 from stellantis_hal.errors import NetworkError
@@ -33,6 +34,15 @@ _UNSENT = (
     httpx.LocalProtocolError,
     httpx.InvalidURL,
     ValueError,
+)
+# Somebody was there and hung up, which for https means during the handshake.
+_BROKEN = (
+    ssl.SSLError,
+    ConnectionResetError,
+    ConnectionAbortedError,
+    EOFError,
+    anyio.BrokenResourceError,
+    anyio.EndOfStream,
 )
 # The same request would fail in the same way.
 _LASTING = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, ValueError, RuntimeError)
@@ -120,7 +130,9 @@ def _description(error: BaseException, *, answering: bool, tls: bool) -> str:
         return f"no answer in time ({detail})"
     if answering:
         return f"the answer broke off ({detail})"
-    if _is_unsent(error):
-        return f"could not be reached ({detail})"
-    hint = " A host that wants a client certificate may refuse one in this way, too." if tls else ""
-    return f"the connection broke before an answer came ({detail}).{hint}"
+    hint = ". A host that wants a client certificate may refuse one in this way, too" if tls else ""
+    if not _is_unsent(error):
+        return f"the connection broke before an answer came ({detail}){hint}"
+    if any(isinstance(link, _BROKEN) for link in _chain(error)):
+        return f"the connection broke before anything was sent ({detail}){hint}"
+    return f"could not be reached ({detail})"

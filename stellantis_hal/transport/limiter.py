@@ -229,13 +229,17 @@ class TokenBucketLimiter:
                 finally:
                     self._keeper = self._alarm = None
                 if not ticket.settled:
-                    self._dispatch(*self._settle())
-                    if ticket.settled:
-                        await anyio.lowlevel.checkpoint()  # those served with it came earlier
+                    await self._serve(ticket)
             else:
                 await ticket.event.wait()
                 if not ticket.settled:  # appointed to keep the time
                     ticket.event = anyio.Event()
+
+    async def _serve(self, keeper: _Ticket) -> None:
+        """Give out what there is; those served together with the timekeeper came earlier, so they go first."""
+        self._dispatch(*self._settle())
+        if keeper.settled:
+            await anyio.lowlevel.checkpoint()
 
     def _appoint(self) -> None:
         """Let the newest in the queue keep the time: it stays longest, so that the duty rarely changes hands."""

@@ -7,7 +7,7 @@ limiter paces those.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import anyio
 import attrs
@@ -111,9 +111,8 @@ async def insist(
         return state.attempt_number >= policy.attempts or anyio.current_time() + state.upcoming_sleep >= end
 
     def tell(state: RetryCallState) -> None:
-        error = _error(state)
-        if isinstance(error, StellantisError):
-            on_retry(error, state.upcoming_sleep, state.attempt_number)
+        error = cast("StellantisError", _error(state))  # nothing else is worth another attempt
+        on_retry(error, state.upcoming_sleep, state.attempt_number)
 
     retrying = policy._retrying.copy(
         stop=stop,

@@ -17,7 +17,7 @@ __all__ = ["API", "Badge", "Scripted", "call", "get", "session", "wall"]
 API = "https://api.test"
 _START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
-Act = httpx.Response | BaseException | Callable[[httpx.Request], Any]
+Act = httpx.Response | BaseException | Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
 
 def wall() -> datetime:
@@ -48,7 +48,7 @@ class Scripted(httpx.AsyncBaseTransport):
             if isinstance(act, httpx.Response):
                 return httpx.Response(act.status_code, headers=act.headers, content=act.content)
             answer = act(request)
-            return await answer if isinstance(answer, Awaitable) else answer
+            return answer if isinstance(answer, httpx.Response) else await answer
         finally:
             self.inside -= 1
 

@@ -1,5 +1,6 @@
 """Bodies, plain and compressed, within their bound."""
 
+import contextlib
 import gzip
 import tracemalloc
 import zlib
@@ -136,9 +137,7 @@ def test_whatever_was_compressed_comes_out(parts: list[bytes], coding: str) -> N
 @given(st.binary(max_size=200), st.text(max_size=10) | st.sampled_from(["gzip", "deflate"]))
 def test_garbage_ends_in_one_of_four_ways(content: bytes, coding: str) -> None:
     async def main() -> None:
-        try:
+        with contextlib.suppress(BodyTooLarge, UnknownCoding, EOFError, zlib.error):
             assert len(await read(content, coding, limit=1000)) <= 1000
-        except (BodyTooLarge, UnknownCoding, EOFError, zlib.error):
-            pass
 
     anyio.run(main)

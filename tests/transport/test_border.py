@@ -12,8 +12,10 @@ import httpx
 import idna
 import pytest
 import trio
+from aiohttp.client_reqrep import ConnectionKey
 
 from stellantis_hal.errors import NetworkError
+from stellantis_hal.transport.aiohttp_wire import named
 from stellantis_hal.transport.border import is_foreign, is_lasting, translated
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import call, get, session
@@ -28,7 +30,7 @@ def caused(error: Exception, cause: BaseException) -> Exception:
 
 
 def key() -> Any:
-    return aiohttp.client_reqrep.ConnectionKey("api.test", 443, True, True, None, None, None)
+    return ConnectionKey("api.test", 443, True, True, None, None, None)
 
 
 def certificate_error() -> ssl.SSLCertVerificationError:
@@ -167,3 +169,20 @@ def test_no_message_holds_what_identifies_anybody() -> None:
     assert "secret" not in text
     assert "VF3CUZZ1234567890" not in text
     assert "0123456789abcdef0123" not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (aiohttp.ConnectionTimeoutError(), httpx.ConnectTimeout),
+        (aiohttp.ClientConnectorError(key(), OSError(111, "refused")), httpx.ConnectError),
+        (aiohttp.ServerTimeoutError(), httpx.ReadTimeout),
+        (aiohttp.SocketTimeoutError(), httpx.ReadTimeout),
+        (aiohttp.InvalidURL("x"), httpx.UnsupportedProtocol),
+        (aiohttp.ServerDisconnectedError(), httpx.ReadError),
+        (aiohttp.ClientOSError(32, "broken pipe"), httpx.ReadError),
+        (aiohttp.ClientPayloadError("short"), httpx.RemoteProtocolError),
+    ],
+)
+def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientError, kind: type[Exception]) -> None:
+    assert type(named(error)) is kind

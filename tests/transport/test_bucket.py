@@ -14,7 +14,7 @@ SPANS = st.floats(min_value=0.0, max_value=0.2)
 
 
 def drive(limit: int, trips: list[tuple[float, float]]) -> tuple[list[float], BurstWindow]:
-    """Send one request for each trip (seconds out, seconds back) as soon as a token is there; gives the server's times."""
+    """Send a request per trip (seconds out, seconds back) as soon as there is a token; give the server's times."""
     window = BurstWindow(limit)
     flying: list[tuple[float, float]] = []
     counted: list[float] = []

@@ -1,6 +1,6 @@
 """Who may send next, on both backends, in jumped time."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -36,6 +36,13 @@ async def spend(
     return sent
 
 
+async def fail(rates: RateLimiter, error: Exception) -> None:
+    """Leave a slot by an error after sending."""
+    async with rates.slot() as slot:
+        slot.sent()
+        raise error
+
+
 def assert_in_turn(times: dict[int, float]) -> None:
     """Hold that nobody was served before somebody who came earlier, but in the same turn (trio shuffles those)."""
     latest = 0.0
@@ -44,7 +51,7 @@ def assert_in_turn(times: dict[int, float]) -> None:
         latest = max(latest, time)
 
 
-async def started(group: anyio.abc.TaskGroup, act: Callable[..., Awaitable[Any]], *args: Any) -> None:
+async def started(group: anyio.abc.TaskGroup, act: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
     """Start a task, and let it run until it waits."""
     group.start_soon(act, *args)
     await anyio.lowlevel.checkpoint()
@@ -107,8 +114,9 @@ async def test_a_wait_longer_than_allowed_is_refused_at_once() -> None:
 async def test_a_wait_longer_than_the_deadline_in_force_is_refused_at_once() -> None:
     rates = limiter(1)
     before = await spend(rates)
-    with anyio.fail_after(0.5), pytest.raises(BudgetExhaustedError):
-        await spend(rates)
+    with anyio.fail_after(0.5):
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates)
     assert anyio.current_time() < before + 0.4
 
 
@@ -137,7 +145,7 @@ async def test_the_place_in_the_queue_is_part_of_the_wait() -> None:
         await started(group, spend, rates)
         with pytest.raises(BudgetExhaustedError) as refusal:
             await spend(rates, max_wait=1.5)
-    assert refusal.value.retry_after == pytest.approx(3.0, abs=0.2)
+        assert refusal.value.retry_after == pytest.approx(3.0, abs=0.2)
 
 
 async def test_whoever_waited_as_long_as_allowed_is_refused_then() -> None:
@@ -175,18 +183,14 @@ async def test_a_token_given_back_goes_to_whoever_waits() -> None:
 async def test_a_slot_left_because_nothing_could_be_sent_gives_its_token_back() -> None:
     rates = limiter(1)
     with pytest.raises(NetworkError):
-        async with rates.slot() as slot:
-            slot.sent()
-            raise NetworkError("refused", sent=False)
+        await fail(rates, NetworkError("refused", sent=False))
     assert rates.statistics.free_this_second == 1
 
 
 async def test_a_slot_left_after_sending_has_spent_its_token() -> None:
     rates = limiter(1)
     with pytest.raises(NetworkError):
-        async with rates.slot() as slot:
-            slot.sent()
-            raise NetworkError("reset", sent=True)
+        await fail(rates, NetworkError("reset", sent=True))
     assert rates.statistics.free_this_second == 0
 
 
