@@ -1,0 +1,90 @@
+"""Bodies that the vendor's specification allows, whatever they are: reading them leaves no problem.
+
+In process, hypothesis makes them from the schemas; over a socket, Prism makes another one at every call. Where the
+specification contradicts itself, or says less than it means, the exceptions below say so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stellantis_hal import Account, Application, Brand, StellantisClient, Token
+from stellantis_hal.resources.alarm import Alarm
+from stellantis_hal.resources.alert import Alert
+from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.problems import Problem
+from stellantis_hal.resources.reader import Reader, read
+from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.user import User
+from stellantis_hal.resources.vehicle import Vehicle
+from tests.peers.processes import free_port, prism, running, specification
+from tests.resources.derive_facts import ROOTS, derive, load
+from tests.resources.test_facts import FACTS
+
+# Why a body that the specification allows leaves a record: the cause lies in the specification.
+EXCEPTIONS = {
+    "not an ISO 8601 duration": "durations and times of day are typed as plain strings; only the prose says more",
+    "not within a day": "the same: a time of day is a string, so any duration may stand there",
+    "years and months have no fixed length": "the same",
+    "a duration too long to hold": "a trip's duration is an integer without a bound",
+    "fewer than two numbers": "minItems stands with the numbers of a position instead of with their array",
+    "no such instant": "RFC 3339 allows the year 0000 and an offset that leads out of the years",
+}
+
+
+def unexplained(problems: tuple[Problem, ...]) -> list[Problem]:
+    """Leave out sentinels, which any number may be, and what the specification is to blame for."""
+    return [problem for problem in problems if not problem.is_sentinel and problem.reason not in EXCEPTIONS]
+
+
+# ------------------------------------------------------------------------------------------------- in process
+
+
+def typed(value: Any) -> Any:
+    """Say of every schema with properties that it is an object: where the type is missing, anything at all would do."""
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    schema = {key: typed(item) for key, item in value.items()}
+    return {"type": "object", **schema} if isinstance(schema.get("properties"), dict) else schema
+
+
+def bodies_of(document: dict[str, Any], schema: str) -> st.SearchStrategy[Any]:
+    jsonschema = pytest.importorskip("hypothesis_jsonschema")
+    schemas = typed(document["components"]["schemas"])
+    made: st.SearchStrategy[Any] = jsonschema.from_schema(
+        {"$ref": f"#/components/schemas/{schema}", "components": {"schemas": schemas}}
+    )
+    return made
+
+
+@pytest.mark.parametrize("schema", ROOTS)
+def test_every_body_made_from_a_schema_is_read_without_a_problem(schema: str) -> None:
+    kind = ROOTS[schema]
+
+    @settings(
+        max_examples=30,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+    @given(bodies_of(load(specification()), schema))
+    def judge(body: Any) -> None:
+        assert unexplained(read(body, kind).problems) == []
+
+    judge()
+
+
+def test_the_table_of_facts_is_what_the_specification_says() -> None:
+    assert derive(load(specification())) == FACTS
