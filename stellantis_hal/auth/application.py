@@ -35,6 +35,10 @@ class Application:
 
     Raises:
         ConfigurationError: the id is empty, or holds what no header may hold.
+
+    Example:
+        >>> Application("my-id", "my-secret", certificate=("cert.pem", "key.pem"))
+        Application(client_id='my-id')
     """
 
     client_id: str = attrs.field(validator=_client_id)

@@ -272,10 +272,12 @@ class BearerCredentials:
         if stored.refresh_token is None or self._is_spent():
             return True
         failure = self._failure
-        if failure is not None and failure.token.refresh_token == stored.refresh_token:
-            if _is_within(failure.lasting, since=failure.at):
-                raise copy.copy(failure.error)
-            self._failure = None
+        if (
+            failure is not None
+            and failure.token.refresh_token == stored.refresh_token
+            and _is_within(failure.lasting, since=failure.at)
+        ):
+            raise copy.copy(failure.error)
         return False
 
     async def _load(self) -> Token:

@@ -19,7 +19,12 @@ IDENTITY_URL = "https://idpcvs.{domain}/am/oauth2"
 
 
 class Brand(enum.Enum):
-    """A brand of cars, by which its users' accounts are kept apart."""
+    """A brand of cars, by which its users' accounts are kept apart.
+
+    Example:
+        >>> Brand.DS.domain, Brand.DS.realm
+        ('driveds.com', 'clientsB2CDS')
+    """
 
     PEUGEOT = "peugeot"
     CITROEN = "citroen"
@@ -68,6 +73,10 @@ class Identity:
 
     Raises:
         ConfigurationError: one of them could not be sent in a header.
+
+    Example:
+        >>> Identity.of(Brand.OPEL, realm="OTPOpel").token_url
+        'https://idpcvs.opel.com/am/oauth2/access_token'
     """
 
     url: str = attrs.field(converter=_without_slash, validator=_sendable)

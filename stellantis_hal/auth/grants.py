@@ -88,6 +88,15 @@ class Authorization:
             pkce: prove at the exchange that it is we who asked (RFC 7636, S256).
             local: the page's language, ``fr-FR`` style; the vendor spells its parameter like this.
             separator: between scopes: a blank (RFC 6749 section 3.3), or the comma of the vendor's example.
+
+        Example:
+            >>> from stellantis_hal.auth import Brand
+            >>> application, identity = Application("my-id"), Identity.of(Brand.DS)
+            >>> consent = Authorization.begin(application, identity, redirect_uri="app://back", scope="data:trip")
+            >>> consent.url
+            'https://idpcvs.driveds.com/am/oauth2/authorize?client_id=my-id&response_type=code&redirect_uri=app%3A...'
+            >>> consent.read(f"app://back?code=abc&state={consent.state}&scope=data:trip")
+            Redirect(scope=('data:trip',))
         """
         state = secrets.token_urlsafe(32) if state is None else state
         verifier = secrets.token_urlsafe(48) if pkce else None

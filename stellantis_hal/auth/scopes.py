@@ -72,6 +72,10 @@ def required_scopes(url: str) -> tuple[str, ...]:
 
     All of them for readings of data. For callbacks, monitors and remotes any of them may do: the vendor's table says
     "any data scope", or that of the action, which the address does not tell.
+
+    Example:
+        >>> [str(scope) for scope in required_scopes("https://api.groupe-psa.com/connectedcar/v4/user/vehicles/x/trips")]
+        ['data:trip', 'data:position']
     """
     try:
         path = urlsplit(url).path

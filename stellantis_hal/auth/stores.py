@@ -75,6 +75,15 @@ class MemoryTokenStore:
     Args:
         token: serves every key that nothing was saved for, so give it when there is one account only.
         lock_timeout: seconds to wait for an account's lock.
+
+    Example:
+        >>> async def example() -> tuple[str, ...]:
+        ...     store = MemoryTokenStore()
+        ...     async with store.lock("alice"):
+        ...         await store.save("alice", Token("a secret"))
+        ...     return await store.keys()
+        >>> anyio.run(example)
+        ('alice',)
     """
 
     def __init__(self, token: Token | None = None, *, lock_timeout: float = LOCK_TIMEOUT) -> None:

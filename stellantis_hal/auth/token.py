@@ -49,6 +49,10 @@ class Token:
     Raises:
         ValueError: ``expires_at`` is naive.
         TypeError: a token is no text.
+
+    Example:
+        >>> Token("a secret", "another", scope="data:trip data:position")
+        Token(expires_at=None, scope=('data:trip', 'data:position'))
     """
 
     access_token: str = attrs.field(repr=False, validator=_text)

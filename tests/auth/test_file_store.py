@@ -48,8 +48,9 @@ async def test_none_forgets_one_account(path: Path) -> None:
     assert await store.keys() == ("bob",)
 
 
-async def test_the_file_is_for_its_owner_alone_whatever_the_umask(path: Path) -> None:
-    before = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o777])
+async def test_the_file_is_for_its_owner_alone_whatever_the_umask(path: Path, umask: int) -> None:
+    before = os.umask(umask)
     try:
         await FileTokenStore(path).save("alice", ALICE)
     finally:
@@ -102,6 +103,14 @@ async def test_a_symbolic_link_is_refused(path: Path) -> None:
     with pytest.raises(TokenStoreError, match="symbolic link"):
         await FileTokenStore(link).save("alice", ALICE)
     assert link.is_symlink()
+
+
+async def test_a_symbolic_link_in_the_place_of_a_lock_is_not_followed(path: Path) -> None:
+    target = path.with_name("target")
+    path.with_name(".tokens.lock").symlink_to(target)
+    with pytest.raises(TokenStoreError):
+        await FileTokenStore(path).save("alice", ALICE)
+    assert not target.exists()
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
@@ -159,6 +168,20 @@ async def test_what_a_crashed_writer_left_is_cleared_away(path: Path) -> None:
     await store.save("bob", Token("b"))
     assert await store.keys() == ("alice", "bob")
     assert os.listdir(path.parent) == ["tokens"]
+
+
+async def test_file_and_folder_are_on_the_disk_before_a_save_returns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, synced = os.fsync, list[bool]()
+
+    def note(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    await FileTokenStore(path).save("alice", ALICE)
+    assert synced == [False, True]
 
 
 async def test_a_full_disk_leaves_the_old_file_and_no_other(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
