@@ -16,7 +16,7 @@ from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import Outcome
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.navigation.paginator import IndexRanges, Page, Pages, Paginator
+from stellantis_hal.navigation.paginator import IndexRanges, ItemWalk, Page, Pages, PageWalk, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
 
@@ -29,9 +29,11 @@ __all__ = [
     "HalResource",
     "Headers",
     "IndexRanges",
+    "ItemWalk",
     "Origins",
     "Outcome",
     "Page",
+    "PageWalk",
     "Pages",
     "Paginator",
     "Rel",

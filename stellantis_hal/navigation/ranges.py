@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["IndexRanges", "concurrent"]
 
 _STEPS = 16
+_DOUBTS = 2
 
 
 @attrs.frozen(kw_only=True)
@@ -68,6 +69,8 @@ class RangeWalk(AsyncIterator[Reading]):
         self._known: tuple[str | None, ...] = ()
         self._head: str | None = None
         self._takes_ranges = False
+        self._doubts = 0
+        self._restarts = 0
         self._ahead: InOrder[_Range] | None = None
         self._by_links: Walk | None = None
 
@@ -113,27 +116,42 @@ class RangeWalk(AsyncIterator[Reading]):
         first, size = self._position, self._ranges.size
         for _ in range(_STEPS):
             found = await self._read(first)
-            if None in found.identities or (first and not self._takes_ranges and self._head in found.identities):
-                break  # the first page again: the server takes no ranges after all
-            seen = [at for at, identity in enumerate(found.identities) if identity in self._known]
-            if not seen:
-                if first == 0:
-                    break
-                first = max(0, first - size + 1)
-                continue
-            first = self._position = first + seen[-1]
-            if seen[-1] + 1 < len(found.identities):
-                return await self._advance(found, seen[-1] + 1)
-            if len(found.identities) < size:
-                if self._takes_ranges:
-                    return self._end(found)
+            if None in found.identities:
+                return await self._walk_by_links()
+            if first and not self._takes_ranges and self._head in found.identities:
+                self._doubts += 1
+                if self._doubts > _DOUBTS:
+                    return await self._walk_by_links()  # the first page again and again: no ranges here
                 break
-        if self._position >= REMEMBERED:
-            url = await self._address(first)
+            seen = [at for at, identity in enumerate(found.identities) if identity in self._known]
+            if seen:
+                self._takes_ranges = self._takes_ranges or first > 0
+                first = self._position = first + seen[-1]
+                if seen[-1] + 1 < len(found.identities):
+                    return await self._advance(found, seen[-1] + 1)
+                if len(found.identities) < size:
+                    return self._end(found)
+            elif first == 0:
+                break
+            else:
+                first = max(0, first - size + 1)
+        return await self._anew()
+
+    async def _anew(self) -> Reading:
+        """Start over where the elements given last are gone; those given already are not given twice."""
+        self._restarts += 1
+        if self._position >= REMEMBERED or self._restarts > _STEPS:
+            url = await self._address(0)
             raise PaginationLoopError(
                 f"the collection at {mask_url(url)} changes faster than it can be walked", url=url
             )
-        return await self._walk_by_links()
+        found = await self._read(0)
+        if None in found.identities:
+            return await self._walk_by_links()
+        if not found.identities:
+            return self._end(found)
+        self._position, self._head = -1, found.identities[0]
+        return await self._advance(found, 0)
 
     async def _walk_by_links(self) -> Reading:
         self._by_links = Walk(self._course)

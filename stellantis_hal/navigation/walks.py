@@ -202,7 +202,17 @@ class Walk(AsyncIterator[Reading]):
                 available=page.rels,
                 url=page.url,
             )
-        return await page.along(last)
+        return await _last_of(await page.along(last))
+
+
+async def _last_of(page: HalResource) -> HalResource:
+    """Go on from what was the last page to what is the last now."""
+    trail = Trail()
+    while (link := link_onward(page)) is not None:
+        trail.visit(page.base)
+        trail.check(target(link, page.base))
+        page = await page.along(link)
+    return page
 
 
 class _Ahead(AsyncIterator[Reading]):

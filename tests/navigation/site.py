@@ -38,7 +38,7 @@ def answer(
     status: int = 200,
     kind: str = HAL,
     content: bytes | None = None,
-    **fields: str,
+    **fields: Any,
 ) -> Answer:
     """An answer with a JSON body, or any other."""
     named = {"content-type": kind, **{name.replace("_", "-"): value for name, value in fields.items()}}
@@ -69,7 +69,7 @@ class Site:
             return Binding(fetch=self, clock=lambda: self.now)
         return Binding(fetch=self, clock=lambda: self.now, structure=self.structure)
 
-    def resource(self, body: Mapping[str, Any] | None = None, url: str = HOME, **fields: str) -> HalResource:
+    def resource(self, body: Mapping[str, Any] | None = None, url: str = HOME, **fields: Any) -> HalResource:
         """A resource as if it had been fetched."""
         return HalResource.of(attrs.evolve(answer(url, body, **fields), received_at=self.now), self.binding)
 

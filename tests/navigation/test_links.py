@@ -1,11 +1,13 @@
 """Choosing a link and finding where it leads."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
+from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation import HalDeprecationWarning
 from tests.navigation.site import HOME, Site, answer, link, links
 
@@ -23,6 +25,10 @@ async def test_a_single_link_is_followed_in_whatever_shape_it_comes(one: Any) ->
     assert await _reached({"a": one}, "a") == "https://api.example/a"
 
 
+def _titled(*titles: str) -> Callable[[Link], bool]:
+    return lambda found: found.title in titles
+
+
 MANY = [link("/1", name="one", title="A"), link("/2", name="two", title="B"), link("/3", name="two", title="C")]
 
 
@@ -32,16 +38,16 @@ MANY = [link("/1", name="one", title="A"), link("/2", name="two", title="B"), li
         ({"name": "one"}, "/1"),
         ({"index": 1}, "/2"),
         ({"index": -1}, "/3"),
-        ({"where": lambda link: link.title == "C"}, "/3"),
+        ({"where": _titled("C")}, "/3"),
         ({"name": "two", "index": 1}, "/3"),
-        ({"name": "two", "where": lambda link: link.title == "B"}, "/2"),
+        ({"name": "two", "where": _titled("B")}, "/2"),
     ],
 )
 async def test_one_of_many_links_is_chosen(options: dict[str, Any], place: str) -> None:
     assert await _reached({"a": MANY}, "a", **options) == f"https://api.example{place}"
 
 
-@pytest.mark.parametrize("options", [{}, {"name": "two"}, {"where": lambda link: link.href != "/1"}])
+@pytest.mark.parametrize("options", [{}, {"name": "two"}, {"where": _titled("B", "C")}])
 async def test_several_links_and_no_choice_are_ambiguous(options: dict[str, Any]) -> None:
     with pytest.raises(AmbiguousLinkError, match="choose with name=, index= or where=") as caught:
         await _reached({"a": MANY}, "a", **options)
@@ -55,7 +61,7 @@ async def test_the_same_href_as_a_template_and_not_is_ambiguous() -> None:
         await _reached({"a": [link("/a"), link("/a", templated=True), link(None)]}, "a")
 
 
-@pytest.mark.parametrize("options", [{"name": "nobody"}, {"index": 3}, {"index": -4}, {"where": lambda _: False}])
+@pytest.mark.parametrize("options", [{"name": "nobody"}, {"index": 3}, {"index": -4}, {"where": _titled()}])
 async def test_a_choice_that_no_link_meets_finds_none(options: dict[str, Any]) -> None:
     with pytest.raises(LinkNotFoundError, match=r"links of that relation: 3, named \['one', 'two', 'two'\]"):
         await _reached({"a": MANY}, "a", **options)

@@ -110,7 +110,9 @@ async def test_collect_and_first_read_no_further_than_they_must() -> None:
     site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(3))
     items = _items(site)
     assert ids(await items.collect(2)) == [1, 2]
-    assert (await items.first())["id"] == 1
+    first = await items.first()
+    assert first is not None
+    assert first["id"] == 1
     assert await items.collect(0) == []
     assert site.asked == ["/p1", "/p1"]
 
@@ -208,6 +210,12 @@ async def test_backwards_goes_from_the_last_page_to_the_first(back: str) -> None
     )
     assert await _walked(_items(site, reverse=True)) == [5, 4, 3, 2, 1]
     assert site.asked == ["/p1", "/p3", "/p2", "/p1"]
+
+
+async def test_a_last_page_that_leads_back_is_a_loop() -> None:
+    page = _page(1, next=link(f"{HOME}/p1"), last=link(f"{HOME}/p1"))
+    with pytest.raises(PaginationLoopError):
+        await _items(_site(p1=page), reverse=True).collect()
 
 
 async def test_a_single_page_needs_no_last_to_be_walked_backwards() -> None:
@@ -410,7 +418,7 @@ async def test_leaving_early_stops_what_is_read_ahead() -> None:
     site = _three()
     async with _items(site).ahead(1) as items:
         await anext(items)
-    assert await anyio.sleep(60) is None
+    await anyio.sleep(60)
     assert site.asked == ["/p1", "/p2"]
 
 

@@ -6,7 +6,7 @@ import anyio
 import attrs
 import pytest
 
-from stellantis_hal.errors import NotFoundError, PaginationLoopError, ServerError
+from stellantis_hal.errors import ApiError, NotFoundError, PaginationLoopError, ServerError
 from stellantis_hal.navigation import IndexRanges, Paginator
 from stellantis_hal.navigation.cursor import REMEMBERED
 from tests.navigation.collection import Collection, ids
@@ -17,8 +17,11 @@ RANGES = IndexRanges(size=3)
 
 
 def _items(collection: Collection, ranges: IndexRanges | None = RANGES, **options: Any) -> Paginator[Any]:
-    absent = lambda error: error.code == 40400  # noqa: E731
-    return collection.root.follow("items").items(ranges=ranges, absent=absent, **options)
+    return collection.root.follow("items").items(ranges=ranges, absent=_is_absent, **options)
+
+
+def _is_absent(error: ApiError) -> bool:
+    return error.code == 40400
 
 
 async def _walked(collection: Collection, limit: int = 4, **options: Any) -> list[Any]:

@@ -192,9 +192,16 @@ BODY = {
 }
 
 
-@pytest.mark.parametrize(
-    "keep", [lambda r: pickle.loads(pickle.dumps(r)), lambda r: HalResource.load(json.loads(json.dumps(r.dump())))]
-)
+def _pickled(here: HalResource) -> HalResource:
+    kept: HalResource = pickle.loads(pickle.dumps(here))
+    return kept
+
+
+def _dumped(here: HalResource) -> HalResource:
+    return HalResource.load(json.loads(json.dumps(here.dump())))
+
+
+@pytest.mark.parametrize("keep", [_pickled, _dumped])
 async def test_a_resource_is_kept_without_its_client(keep: Any) -> None:
     here = Site().resource(BODY, f"{HOME}/x", etag='"1"', set_cookie="secret")
     kept = keep(here)

@@ -1,0 +1,162 @@
+"""Laws of walks: whatever pages a server makes, and whatever happens between two of its answers."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stellantis_hal.errors import PaginationLoopError
+from stellantis_hal.navigation import IndexRanges, Paginator
+from tests.clocks import BACKENDS, jumping
+from tests.navigation.collection import Collection
+from tests.navigation.site import HOME, Site, link, links
+
+pytestmark = pytest.mark.parametrize("backend", BACKENDS)
+
+Graph = list[tuple[list[int], int | None]]
+"""Pages: their elements, and the number of the page that their ``next`` leads to."""
+
+ELEMENTS = st.lists(st.integers(0, 30), max_size=4)
+GRAPHS: st.SearchStrategy[Graph] = st.integers(1, 7).flatmap(
+    lambda size: st.lists(
+        st.tuples(ELEMENTS, st.none() | st.integers(0, size - 1)), min_size=size, max_size=size
+    )  # pages lead anywhere: back, on, to themselves
+)
+CHAINS: st.SearchStrategy[Graph] = st.lists(ELEMENTS, min_size=1, max_size=7).map(
+    lambda pages: [(page, number + 1 if number + 1 < len(pages) else None) for number, page in enumerate(pages)]
+)
+
+
+def _run(backend: str, main: Callable[[], Awaitable[Any]]) -> Any:
+    name, options = jumping(backend)
+    return anyio.run(main, backend=name, backend_options=dict(options))
+
+
+def _items(graph: Graph) -> Paginator[Any]:
+    pages = {
+        f"/{number}": {
+            "_embedded": {"items": [{"id": element} for element in elements]},
+            "_links": {"next": None if following is None else link(f"{HOME}/{following}")},
+        }
+        for number, (elements, following) in enumerate(graph)
+    }
+    return Site(pages).resource({"_links": links(items=f"{HOME}/0")}).follow("items").items()
+
+
+def _expected(graph: Graph) -> tuple[list[int], bool]:
+    """Every element that can be reached, once, in order; and whether the pages lead back to one that was seen."""
+    number: int | None = 0
+    seen: set[int] = set()
+    given: dict[int, None] = {}
+    while number is not None and number not in seen:
+        seen.add(number)
+        elements, number = graph[number]
+        given.update(dict.fromkeys(elements))
+    return list(given), number is not None
+
+
+async def _given(walk: AsyncIterable[Any]) -> tuple[list[Any], bool]:
+    """What a walk gives, and whether it noticed a loop."""
+    given: list[Any] = []
+    try:
+        async for item in walk:
+            given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+    except PaginationLoopError:
+        return given, True
+    return given, False
+
+
+@given(GRAPHS)
+def test_any_graph_of_pages_gives_each_element_once_and_ends(backend: str, graph: Graph) -> None:
+    async def main() -> tuple[list[Any], bool]:
+        return await _given(_items(graph))
+
+    assert _run(backend, main) == _expected(graph)
+
+
+@given(GRAPHS, st.integers(1, 3))
+def test_reading_ahead_gives_the_same(backend: str, graph: Graph, pages: int) -> None:
+    async def main() -> tuple[list[Any], bool]:
+        async with _items(graph).ahead(pages) as items:
+            return await _given(items)
+
+    assert _run(backend, main) == _expected(graph)
+
+
+@given(CHAINS)
+def test_resuming_from_any_token_gives_the_rest(backend: str, graph: Graph) -> None:
+    async def main() -> None:
+        pages = [page async for page in _items(graph).pages()]
+        for at, page in enumerate(pages):
+            if page.token is None:
+                assert at == len(pages) - 1
+                continue
+            rest = [item["id"] async for later in _items(graph).pages(page.token) for item in later.items]
+            assert rest == [item["id"] for later in pages[at + 1 :] for item in later.items]
+
+    _run(backend, main)
+
+
+# --------------------------------------------------------------------------------------------- changes meanwhile
+
+CHANGES = st.lists(st.integers(0, 5), max_size=12)
+"""How many elements arrive at the head before each answer."""
+
+CHURN = st.lists(st.integers(-5, 5), max_size=12)
+"""The same; below zero, so many leave."""
+
+
+def _changing(length: int, changes: Sequence[int]) -> Collection:
+    collection = Collection(list(range(length)))
+
+    def happen(answers: int) -> None:
+        change = changes[answers] if answers < len(changes) else 0
+        if change < 0:
+            del collection.elements[:-change]
+        else:
+            collection.elements[:0] = [f"new{answers}.{n}" for n in range(change)]
+
+    collection.happens = happen
+    return collection
+
+
+@settings(max_examples=50)  # three walks each
+@given(st.integers(0, 20), CHANGES)
+def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, length: int, changes: list[int]) -> None:
+    async def walk(how: str) -> list[Any]:
+        items = _changing(length, changes).root.follow("items").items(reverse=how == "backwards")
+        if how == "ahead":
+            async with items.ahead(2) as walk:
+                return [item["id"] async for item in walk]
+        return [item["id"] async for item in items]
+
+    async def main() -> None:
+        for how in ("sequential", "ahead", "backwards"):
+            given = await walk(how)
+            order = range(length) if how != "backwards" else range(length - 1, -1, -1)
+            assert [one for one in given if isinstance(one, int)] == list(order)
+            assert len(given) == len(set(given))
+
+    _run(backend, main)
+
+
+@given(st.integers(0, 25), CHURN, st.integers(1, 5), st.integers(2, 6))
+def test_ranges_lose_nothing_that_stays_and_repeat_nothing(
+    backend: str, length: int, changes: list[int], limit: int, size: int
+) -> None:
+    collection = _changing(length, changes)
+    collection.size = size
+
+    async def main() -> list[Any]:
+        items = collection.root.follow("items").items(ranges=IndexRanges(size=size))
+        async with items.concurrent(limit) as walk:
+            return [item["id"] async for item in walk]
+
+    given = _run(backend, main)
+    original = [one for one in given if isinstance(one, int)]
+    assert original == sorted(original)
+    assert len(given) == len(set(given))
+    assert set(range(length)) & set(collection.elements) <= set(original)

@@ -1,0 +1,63 @@
+"""What type checkers see: checked by running them over this file, as over all others."""
+
+from collections.abc import Callable
+from typing import assert_type
+
+import attrs
+
+from stellantis_hal.navigation import Follow, HalResource, ItemWalk, Page, Pages, PageWalk, Paginator, Rel
+from stellantis_hal.navigation.entry import Entry
+from stellantis_hal.navigation.follow_all import Outcomes
+from stellantis_hal.navigation.snapshot import Dump
+
+
+@attrs.frozen
+class Trip:
+    """Something typed."""
+
+    distance: float
+
+
+TRIP = Rel("trip", Trip)
+RAW = Rel("raw", HalResource, accept="text/x")
+
+
+async def typed(root: HalResource, entry: Entry, number: Callable[[HalResource], int | None]) -> None:
+    """Never run: its types are what is tested."""
+    assert_type(TRIP, Rel[Trip])
+    assert_type(root.follow(TRIP), Follow[Trip])
+    assert_type(await root.follow(TRIP), Trip)
+    assert_type(await root.follow("vehicles").follow(TRIP), Trip)
+    assert_type(await root.follow(TRIP).follow("vehicle"), HalResource)
+    assert_type(await root.follow(RAW, name="x", index=1, embedded="never"), HalResource)
+    assert_type(await root.follow("trips"), HalResource)
+    assert_type(await root.follow("trips").resource(), HalResource)
+    assert_type(await entry.follow(TRIP), Trip)
+    assert_type(await entry.follow("trips"), HalResource)
+
+    assert_type(root.items(), Paginator[HalResource])
+    assert_type(root.items().map(number), Paginator[int])
+    assert_type(await root.items().map(number).first(), int | None)
+    assert_type(await root.follow("trips").items().collect(limit=5), list[HalResource])
+    assert_type(root.pages(), Pages[HalResource])
+    async for page in root.follow("trips").pages(token="x"):
+        assert_type(page, Page[HalResource])
+    async for item in root.items().map(number):
+        assert_type(item, int)
+    async with root.items().ahead(1) as ahead, root.items().map(number).concurrent(8) as concurrent:
+        assert_type(ahead, ItemWalk[HalResource])
+        assert_type(concurrent, ItemWalk[int])
+    async with root.pages().ahead() as pages:
+        assert_type(pages, PageWalk[HalResource])
+
+    async with root.follow_all("item", limit=2) as outcomes:
+        assert_type(outcomes, Outcomes)
+    assert_type(root.embedded("x"), tuple[HalResource, ...])
+    assert_type(root.at("x", 0).compact(), HalResource)
+    assert_type(root.dump(), Dump)
+    assert_type(await root.post("x", json={}, if_match=True), HalResource)
+
+
+def test_a_relation_carries_its_name_its_type_and_its_media_type() -> None:
+    assert (TRIP.name, TRIP.type, TRIP.accept) == ("trip", Trip, None)
+    assert RAW.accept == "text/x"
