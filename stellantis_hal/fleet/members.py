@@ -40,7 +40,7 @@ class Trouble:
 class Holding:
     """An account and the vehicles found by it; or a vehicle that was given by itself, which has no account."""
 
-    __slots__ = ("account", "background", "busy", "failures", "key", "listed", "lost", "members", "name")
+    __slots__ = ("account", "background", "busy", "failures", "key", "listed", "lost", "members", "name", "unwanted")
 
     def __init__(self, name: str, account: Account | None, max_wait: float) -> None:
         self.name = name
@@ -51,6 +51,7 @@ class Holding:
         self.lost: float | None = None
         self.failures = 0
         self.listed = account is None
+        self.unwanted: set[str] = set()
         self.busy = False
 
     def __repr__(self) -> str:

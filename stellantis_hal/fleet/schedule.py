@@ -113,6 +113,12 @@ class Allowance:
         while self._recent and self._recent[0][0] <= now - 1.0:
             self._spent -= self._recent.popleft()[1]
 
+    def settle(self, now: float, extra: float) -> None:
+        """Note that a poll cost so many requests more (or less) than was thought when it started."""
+        self._settle(now)
+        if self._budget.per_day < math.inf:
+            self._tokens = min(self._budget.burst, self._tokens - extra)
+
     def wait(self, now: float, cost: float = 1.0) -> float:
         """Tell for how many seconds a poll of so many requests has to wait; 0 where it may start now.
 

@@ -19,12 +19,14 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.buffer import Buffer
+from stellantis_hal.fleet.care import Care
 from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.crew import Crew, Orders
+from stellantis_hal.fleet.crew import Crew
 from stellantis_hal.fleet.delivery import Checkpoint
 from stellantis_hal.fleet.events import Event, Update
 from stellantis_hal.fleet.members import Left, Member, name_of
 from stellantis_hal.fleet.polling import KINDS, Poller, Terms, key_of
+from stellantis_hal.fleet.roster import Orders, Roster
 from stellantis_hal.fleet.schedule import Plan
 from stellantis_hal.fleet.statistics import Counts, FleetStatistics
 from stellantis_hal.navigation.in_order import scoped
@@ -80,27 +82,24 @@ class Watch(AsyncIterator[Event]):
         self, source: Source, orders: Orders, terms: Terms, *, store: CheckpointStore, buffer: int, clock: Clock | None
     ) -> None:
         self._source = source
-        self._terms = terms
         self._store = store
         self._counts = Counts()
         self._buffer: Buffer[_Delivery] = Buffer(buffer)
+        self._roster = roster = Roster(orders, clock)
+        self._care = Care(roster, counts=self._counts, say=self._say)
         self._crew = Crew(
-            orders,
-            self._make_poller,
+            roster,
+            self._care,
+            Poller(terms, store=store, clock=roster.wall_clock, counts=self._counts, offer=self._offer),
             counts=self._counts,
-            clock=clock,
-            say=self._say,
             is_full=lambda: self._buffer.is_full,
-            settled=self._settled,
-            failed=self._buffer.fail,
+            planned=self._planned,
+            broken=self._buffer.fail,
         )
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
         self._tasks: TaskGroup | None = None
         self._given: _Delivery | None = None
-        self._warned = False
-
-    def _make_poller(self, crew: Crew) -> Poller:
-        return Poller(self._terms, store=self._store, clock=crew.now, counts=self._counts, offer=self._offer)
+        self._plan: Plan | None = None
 
     # ------------------------------------------------------------------------------------------- the stream
 
@@ -115,7 +114,7 @@ class Watch(AsyncIterator[Event]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._crew.stop()
+        self._crew.stopped = True
         try:
             if error is None:
                 with anyio.move_on_after(_GOODBYE, shield=True) as bound:
@@ -171,18 +170,18 @@ class Watch(AsyncIterator[Event]):
             if isinstance(self._source, AsyncIterable):
                 async for who in self._source:
                     if isinstance(who, Left):
-                        self._crew.remove(who.who)
+                        self.remove(who.who)
                     else:
-                        self._crew.add(who)
+                        self.add(who)
             else:
                 for who in self._source:
-                    self._crew.add(who)
+                    self.add(who)
         except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
             self._buffer.fail(error)
 
-    def _settled(self, plan: Plan) -> None:
-        if not plan.fits and not self._warned:
-            self._warned = True
+    def _planned(self, plan: Plan) -> None:
+        before, self._plan = self._plan, plan
+        if not plan.fits and (before is None or before.fits):
             warnings.warn(str(plan), BudgetWarning, stacklevel=2)
 
     # ------------------------------------------------------------------------------------------- control
@@ -204,7 +203,8 @@ class Watch(AsyncIterator[Event]):
         Raises:
             ValueError: it belongs to another client, or another account has the same key.
         """
-        self._crew.add(who)
+        self._roster.add(who, anyio.current_time())
+        self._crew.wake()
 
     def remove(self, who: Account | Vehicle | str) -> bool:
         """Watch an account or its key, a vehicle or its id, no more; gives whether it was watched.
@@ -212,7 +212,7 @@ class Watch(AsyncIterator[Event]):
         What is in the buffer is delivered all the same. What is known of it stays in the store, so that it goes on
         there when it comes back.
         """
-        return self._crew.remove(who)
+        return self._roster.remove(who)
 
     def poll_now(self, *vehicles: Vehicle | str) -> None:
         """Poll vehicles, or those with these ids, at once; what is new comes along the stream.
@@ -230,7 +230,8 @@ class Watch(AsyncIterator[Event]):
 
     def stop(self, *, within: float = _GOODBYE) -> None:
         """Let the stream end: no more polls; those under way have so many seconds, then what is there is the rest."""
-        self._crew.stop()
+        self._crew.stopped = True
+        self._crew.wake()
         if self._tasks is None:
             self._buffer.close()
         else:
@@ -244,14 +245,14 @@ class Watch(AsyncIterator[Event]):
     @property
     def statistics(self) -> FleetStatistics:
         """What it did so far, and how it stands. Takes a look at every vehicle: not to be asked for all the time."""
-        crew, counts = self._crew, self._counts
+        crew, roster, health, counts = self._crew, self._roster, self._care.health, self._counts
         now = anyio.current_time()
-        overdue, lag = crew.agenda.overdue(now)
+        overdue, lag = roster.agenda.overdue(now)
         return FleetStatistics(
-            accounts=sum(holding.account is not None for holding in crew.holdings.values()),
-            accounts_lost=sum(holding.lost is not None for holding in crew.holdings.values()),
-            vehicles=len(crew.members),
-            unavailable=sum(len(member.troubles or ()) for member in crew.members.values()),
+            accounts=sum(holding.account is not None for holding in roster.holdings.values()),
+            accounts_lost=sum(holding.lost is not None for holding in roster.holdings.values()),
+            vehicles=len(roster.members),
+            unavailable=sum(len(member.troubles or ()) for member in roster.members.values()),
             polls=counts.polls,
             requests=counts.requests,
             updates=counts.updates,
@@ -268,9 +269,9 @@ class Watch(AsyncIterator[Event]):
             lateness_p99=counts.percentile(0.99),
             lateness_most=counts.most,
             paused=crew.paused,
-            outage=None if crew.health.since is None else now - crew.health.since,
-            budget=crew.budget(),
-            plan=crew.plan,
+            outage=None if health.since is None else now - health.since,
+            budget=roster.budget(),
+            plan=self._plan,
         )
 
 

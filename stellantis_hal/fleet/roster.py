@@ -1,0 +1,246 @@
+"""Who is watched, when each is due, and what may be spent on them.
+
+Knows members, intervals and budgets. Must not start, wait for or ask anything: instants are handed in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import attrs
+
+from stellantis_hal.client import Account
+from stellantis_hal.fleet.budget import budget_of
+from stellantis_hal.fleet.members import Holding, Member, name_of
+from stellantis_hal.fleet.schedule import Agenda, Allowance, Budget, Plan, fraction_of, next_due
+from stellantis_hal.navigation.binding import utc_now
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.session import Session
+
+__all__ = ["LISTING_COST", "Orders", "Roster", "Turn"]
+
+LISTING_COST = 2.0
+"""Requests that a look at an account's vehicles costs: the entry, and the first page."""
+
+_DAY = 86_400.0
+_TOO_SHORT = 0.1
+_LEARNING = 0.02
+_BUDGET_EVERY = 30.0
+_FIRST_SHARE = 0.25
+
+Turn = Member | Holding
+
+
+@attrs.frozen(kw_only=True)
+class Orders:
+    """How a fleet is to be polled.
+
+    Attributes:
+        every: seconds between two polls of a vehicle; 0: as fast as the budget allows.
+        what: the kinds of things to ask for.
+        concurrency: polls at a time.
+        relist: seconds between two looks at an account's vehicles.
+        max_wait: seconds that a poll may wait for the limiter.
+        spend: what may be spent at most; None: what the limiter leaves to background requests.
+        rhythm: how much longer intervals are at an instant.
+        weight: how much more often a vehicle is polled than others.
+    """
+
+    every: float
+    what: tuple[str, ...]
+    concurrency: int
+    relist: float
+    max_wait: float
+    spend: RateLimits | None
+    rhythm: Callable[[datetime], float] | None
+    weight: Callable[[Vehicle], float] | None
+
+
+class Roster:
+    """Accounts and vehicles, each with the instant at which its turn comes.
+
+    Args:
+        orders: how they are to be polled.
+        clock: the wall clock; None: that of the first client.
+    """
+
+    def __init__(self, orders: Orders, clock: Callable[[], datetime] | None) -> None:
+        self.orders = orders
+        self.agenda: Agenda[Turn] = Agenda()
+        self.holdings: dict[str, Holding] = {}
+        self.members: dict[str, Member] = {}
+        self._cost = float(len(orders.what))
+        self._allowance: Allowance | None = None
+        self._budget_at = -math.inf
+        self._session: Session | None = None
+        self._clock = clock
+
+    def wall_clock(self) -> datetime:
+        """Read the wall clock."""
+        return utc_now() if self._clock is None else self._clock()
+
+    # ------------------------------------------------------------------------------------------- who
+
+    def add(self, who: Account | Vehicle, now: float) -> None:
+        """Watch an account's vehicles, or one vehicle, from now on.
+
+        Raises:
+            ValueError: it belongs to another client, or another account has the same key, or it has no links.
+        """
+        if isinstance(who, Account):
+            self._add_account(who, now)
+        else:
+            self._add_vehicle(who, now)
+
+    def _add_account(self, account: Account, now: float) -> None:
+        if self._session is None:
+            self._session = account._session
+            self._clock = self._clock or account._reader.clock
+        elif self._session is not account._session:
+            raise ValueError("this account belongs to another client: watch the accounts of each client by themselves")
+        name = f"account:{account.key}"
+        known = self.holdings.get(name)
+        if known is not None and known.lost is None:
+            if known.account is not None and known.account._credentials is account._credentials:
+                return
+            raise ValueError(f"another account is watched by the key {account.key!r}: give each a key of its own")
+        holding = Holding(name, account, self.orders.max_wait)
+        if known is not None:
+            self._forget(known)
+            holding.lost, holding.failures, holding.unwanted = known.lost, known.failures, known.unwanted
+        self.holdings[name] = holding
+        self.agenda.put(holding, now)
+
+    def _add_vehicle(self, vehicle: Vehicle, now: float) -> None:
+        id_ = name_of(vehicle)
+        if id_ is None or vehicle.resource is None:
+            raise ValueError("a vehicle without id or links cannot be watched: read it by an account")
+        if id_ not in self.members:
+            holding = Holding(f"vehicle:{id_}", None, self.orders.max_wait)
+            self.holdings[holding.name] = holding
+            self._enter(holding, id_, vehicle, now)
+
+    def _enter(self, holding: Holding, id_: str, vehicle: Vehicle, now: float) -> None:
+        weight = 1.0 if self.orders.weight is None else self.orders.weight(vehicle)
+        if not 0 < weight < math.inf:
+            raise ValueError(f"weight has to give a number more than 0, not {weight!r}")
+        member = Member(id_, holding, vehicle, weight)
+        self.members[id_] = holding.members[id_] = member
+        self.put_apart(member, now)
+
+    def put_apart(self, member: Member, now: float) -> None:
+        """Give a newcomer its first turn: not all at once, but within as long as all of them take, or an interval."""
+        spread = self.orders.every
+        if spread > 0 and self._allowance is not None:
+            pace = self._allowance.budget.pace
+            spread = min(spread, len(self.members) * self._cost / pace if pace > 0 else math.inf)
+        self.agenda.put(member, now + fraction_of(member.id) * spread)
+
+    def remove(self, who: Account | Vehicle | str) -> bool:
+        """Watch an account, or a vehicle, no more; gives whether it was."""
+        key = who.key if isinstance(who, Account) else who if isinstance(who, str) else name_of(who) or ""
+        member = None if isinstance(who, Account) else self.members.get(key)
+        if member is not None:
+            member.holding.unwanted.add(key)
+            self.dismiss(member)
+            return True
+        holding = self.holdings.pop(f"account:{key}", None)
+        if holding is not None:
+            self._forget(holding)
+        return holding is not None
+
+    def _forget(self, holding: Holding) -> None:
+        self.agenda.drop(holding)
+        for member in list(holding.members.values()):
+            self.dismiss(member)
+
+    def dismiss(self, member: Member) -> None:
+        """Watch a vehicle no more."""
+        self.agenda.drop(member)
+        del member.holding.members[member.id]
+        del self.members[member.id]
+        if member.holding.account is None:
+            del self.holdings[member.holding.name]
+
+    def watches(self, turn: Turn) -> bool:
+        """Tell whether somebody is watched still."""
+        if isinstance(turn, Holding):
+            return self.holdings.get(turn.name) is turn
+        return self.members.get(turn.id) is turn
+
+    def listed(self, holding: Holding, found: Mapping[str, Vehicle], now: float) -> None:
+        """Take over which vehicles an account has by now."""
+        for id_ in [id_ for id_ in holding.members if id_ not in found]:
+            self.dismiss(holding.members[id_])
+        for id_, vehicle in found.items():
+            if id_ in holding.members:
+                holding.members[id_].vehicle = vehicle
+            elif id_ not in self.members and id_ not in holding.unwanted:
+                self._enter(holding, id_, vehicle, now)
+        self.agenda.put(holding, now + self.orders.relist * (0.75 + 0.5 * fraction_of(holding.name)))
+
+    # ------------------------------------------------------------------------------------------- when
+
+    def reenter(self, member: Member, due: float, now: float) -> None:
+        """Enter the next turn of a vehicle that was due, and has been polled."""
+        interval = self.interval(member)
+        if member.fresh:  # those that started close together move apart
+            member.fresh = False
+            interval *= _FIRST_SHARE + (1 - _FIRST_SHARE) * fraction_of(member.id, "again")
+        following = next_due(due, now, interval)
+        if member.troubles is not None and len(member.troubles) == len(self.orders.what):
+            following = max(following, min(trouble.until for trouble in member.troubles.values()))
+        self.agenda.put(member, following)
+
+    def interval(self, member: Member) -> float:
+        """Tell how many seconds lie between two polls of a vehicle at present."""
+        rhythm = 1.0 if self.orders.rhythm is None else self.orders.rhythm(self.wall_clock())
+        if not 0 < rhythm < math.inf:
+            raise ValueError(f"rhythm has to give a number more than 0, not {rhythm!r}")
+        every = self.orders.every if self.orders.every > 0 else self._fastest()
+        return every * member.factor * rhythm / member.weight
+
+    def _fastest(self) -> float:
+        """Give an interval that nobody can keep, so that there is always somebody due; the budget sets the pace."""
+        daily = math.inf if self._allowance is None else self._allowance.budget.daily
+        return _TOO_SHORT * len(self.members) * self._cost * _DAY / max(daily, 1.0)
+
+    # ------------------------------------------------------------------------------------------- how much
+
+    def wait(self, turn: Turn, now: float) -> float:
+        """Tell for how many seconds the budget lets somebody wait; where that is 0, it is spent."""
+        if self._session is None:
+            return 0.0
+        if self._allowance is None or now - self._budget_at >= _BUDGET_EVERY:
+            self._budget_at = now
+            if self._allowance is None:
+                self._allowance = Allowance(self.budget(), now)
+            else:
+                self._allowance.adjust(self.budget(), now)
+        cost = self._cost if isinstance(turn, Member) else LISTING_COST
+        wait = self._allowance.wait(now, cost)
+        if wait > 0:
+            return min(wait, _BUDGET_EVERY)
+        self._allowance.spend(now, cost)
+        return 0.0
+
+    def learn(self, member: Member, now: float) -> None:
+        """Note what a poll did cost."""
+        if self._allowance is not None:
+            self._allowance.settle(now, member.asked - self._cost)
+        self._cost += _LEARNING * (member.asked - self._cost)
+
+    def budget(self) -> Budget:
+        """Tell what may be spent, as the limiter has it now."""
+        if self._session is None:
+            return Budget()
+        return budget_of(self._session.limiter, self._session.quota, self.orders.spend)
+
+    def plan(self) -> Plan | None:
+        """Tell whether the interval fits the budget; None before every account's vehicles are known."""
+        if not all(holding.listed for holding in self.holdings.values()):
+            return None
+        return Plan(vehicles=len(self.members), cost=self._cost, every=self.orders.every, budget=self.budget().daily)
