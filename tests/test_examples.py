@@ -51,7 +51,7 @@ async def test_every_example_of_the_readme_runs(
     simulator = Simulator(world, client_id="my-client-id", client_secret="my-client-secret")
     issued = simulator.token_for(simulator.world.accounts[0])
     token = Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
-    await stellantis_hal.FileTokenStore(tmp_path / "tokens.json").save("alice", token)
+    await stellantis_hal.FileTokenStore(tmp_path / "tokens").save("alice", token)
     simulated: dict[str, Any] = {
         "base_url": simulator.url,
         "identity_url": simulator.identity_url,
