@@ -86,7 +86,7 @@ class Exchange:
         self._wire: Wire | None = None if transport is None else HttpxWire(transport, spans)
         self._owned = transport is None
         self._context = context
-        self._connections = connections
+        self.connections = connections
         self._timeouts = timeouts
         self._spans: dict[str, float] = spans
         self._max_body = max_body
@@ -119,7 +119,7 @@ class Exchange:
         """
         gate = self._gate
         if gate is None:
-            gate = self._gate = anyio.Semaphore(self._connections, fast_acquire=True)
+            gate = self._gate = anyio.Semaphore(self.connections, fast_acquire=True)
         try:
             gate.acquire_nowait()
         except anyio.WouldBlock:
@@ -142,7 +142,7 @@ class Exchange:
             return
         raise NetworkError(
             f"{mask_url(shown)}: no connection became free within {self._timeouts.pool:g} s; "
-            f"all {self._connections} are busy",
+            f"all {self.connections} are busy",
             url=shown,
         )
 
@@ -196,7 +196,7 @@ class Exchange:
     def _reach(self, shown: str) -> Wire:
         if self._closed:
             raise NetworkError(f"{mask_url(shown)}: the session is closed, open a new one", url=shown)
-        self._wire = make_wire(self._context(), connections=self._connections, timeouts=self._spans)
+        self._wire = make_wire(self._context(), connections=self.connections, timeouts=self._spans)
         return self._wire
 
     async def aclose(self) -> None:

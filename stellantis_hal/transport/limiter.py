@@ -76,6 +76,7 @@ class TokenBucketLimiter:
     ) -> None:
         if not 0 <= interactive_share < 1:
             raise ValueError(f"interactive_share has to be at least 0 and less than 1, not {interactive_share}")
+        self._limits = limits
         self._books = Books(limits, interactive_share=interactive_share)
         self._clock = clock
         self._store = store
@@ -115,6 +116,11 @@ class TokenBucketLimiter:
         for ticket in [ticket for line in (self._interactive, self._background) for ticket in line]:
             if ticket.latest < until:
                 self._refuse(ticket, until - now)
+
+    @property
+    def limits(self) -> RateLimits | None:
+        """The ceilings given; None where the headers rule."""
+        return self._limits
 
     @property
     def statistics(self) -> LimiterStatistics:

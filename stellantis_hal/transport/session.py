@@ -50,7 +50,9 @@ class Session:
         retry: for connections that fail, time-outs and 5xx.
         timeouts: of each attempt.
         tls: the client certificate and the authorities trusted; for a transport of our own only.
-        connections: how many requests are on their way at once, at most. An injected transport has to have as many.
+        connections: how many requests are on their way at once, at most; an injected transport has to have as many.
+            None: ten for each request that the limiter lets through in a second (an answer may take ten seconds), but
+            no more than 100.
         max_body: bytes, decompressed.
         max_redirects: hops of a GET or HEAD.
         scopes: tells which scopes the vendor documents for an address, for 403.
@@ -67,14 +69,14 @@ class Session:
         retry: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
         tls: Tls | None = None,
-        connections: int = _CONNECTIONS,
+        connections: int | None = None,
         max_body: int = MAX_BODY,
         max_redirects: int = 5,
         scopes: Scopes | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        if connections < 1:
+        if connections is not None and connections < 1:
             raise ValueError(f"a session needs at least one connection, not {connections}")
         self._origins = origins
         self._clock = clock
@@ -85,7 +87,7 @@ class Session:
         self._exchange = Exchange(
             transport,
             context=(Tls() if tls is None else tls).context,
-            connections=connections,
+            connections=_fitting(self._limiter) if connections is None else connections,
             timeouts=Timeouts() if timeouts is None else timeouts,
             max_body=max_body,
         )
@@ -108,6 +110,11 @@ class Session:
     def quota(self) -> Quota:
         """What the latest answers said is left; its numbers are None before the first that said anything."""
         return self._quota
+
+    @property
+    def connections(self) -> int:
+        """How many requests are on their way at once, at most."""
+        return self._exchange.connections
 
     @property
     def limiter(self) -> RateLimiter:
@@ -183,6 +190,14 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _fitting(limiter: RateLimiter) -> int:
+    """Size the pool with the limiter: tasks that wait for it wait there, and connections that it cannot use are waste."""
+    limits = limiter.limits if isinstance(limiter, TokenBucketLimiter) else None
+    if limits is None or limits.per_second is None:
+        return _CONNECTIONS
+    return min(_CONNECTIONS, 10 * limits.per_second)
 
 
 def _ignored(quota: Quota) -> None:

@@ -756,6 +756,15 @@ async def test_a_limiter_of_another_kind_takes_the_place_of_ours() -> None:
     assert len(transport.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("limits", "connections"),
+    [(None, 100), (RateLimits(None, 5), 100), (RateLimits(2, None), 20), (RateLimits(500, None), 100)],
+)
+async def test_the_pool_is_sized_with_the_limiter(limits: RateLimits | None, connections: int) -> None:
+    opened, _ = session(OK, limiter=TokenBucketLimiter(limits, clock=wall))
+    assert opened.connections == connections
+
+
 async def test_a_session_needs_a_connection() -> None:
     with pytest.raises(ValueError, match="connection"):
         Session(Origins(API), transport=Scripted(OK), connections=0)

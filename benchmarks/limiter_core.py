@@ -1,0 +1,102 @@
+"""What the limiter itself costs, without any network: ``python benchmarks/limiter_core.py [--rounds 5]``.
+
+Prints medians in microseconds: the synchronous core per token (taken and answered) while tokens are free, the same
+while 10,000 tasks wait, a whole ``slot()`` while tokens are free, and a day's token alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import anyio
+
+from stellantis_hal.transport.books import Books
+from stellantis_hal.transport.bucket import DayWindow
+from stellantis_hal.transport.limiter import TokenBucketLimiter
+from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.quota import Quota, Window
+
+TURNS = 20_000
+WAITING = 10_000
+
+
+def core() -> float:
+    """Take a token and answer it, both windows, with headers."""
+    books = Books(RateLimits(1_000_000, 100_000_000), interactive_share=0.1)
+    start = time.perf_counter()
+    for turn in range(TURNS):
+        now = turn * 0.001
+        books.settle(now, now)
+        minute = books.take(now, background=False)
+        books.settle(now, now)
+        books.answered(now, minute, 0.01)
+    return (time.perf_counter() - start) / TURNS * 1e6
+
+
+def day() -> float:
+    """Take a token of the day alone."""
+    window = DayWindow(100_000_000)
+    start = time.perf_counter()
+    for turn in range(TURNS):
+        window.settle(turn * 0.01)
+        if window.available() >= 1:
+            window.take()
+    return (time.perf_counter() - start) / TURNS * 1e6
+
+
+async def slot() -> float:
+    """Enter, send, answer with headers, leave."""
+    limiter = TokenBucketLimiter(RateLimits(1_000_000, 100_000_000))
+    quota = Quota(day=Window(100_000_000, 50_000_000), burst=Window(1_000_000, 900_000))
+    start = time.perf_counter()
+    for _ in range(TURNS):
+        async with limiter.slot() as right:
+            right.sent()
+            right.answered(quota)
+    return (time.perf_counter() - start) / TURNS * 1e6
+
+
+async def crowded() -> float:
+    """Serve 10,000 waiting tasks; the time per token that the queue and the windows take."""
+    limiter = TokenBucketLimiter(RateLimits(WAITING * 2, None))
+    spent = 0.0
+
+    async def wait() -> None:
+        async with limiter.slot(max_wait=1e6) as right:
+            right.sent()
+            right.answered()
+
+    limiter.pause(3600.0)
+    async with anyio.create_task_group() as group:
+        for _ in range(WAITING):
+            group.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        limiter._books.paused_until = 0.0
+        now, wall = limiter._settle()
+        start = time.perf_counter()
+        limiter._dispatch(now, wall)
+        spent = time.perf_counter() - start
+    return spent / WAITING * 1e6
+
+
+def median(rounds: int, measure: Callable[[], float]) -> float:
+    """Give the median of some rounds."""
+    return statistics.median(measure() for _ in range(rounds))
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    print(f"core, free:              {median(rounds, core):6.2f} us per token")
+    print(f"core, {WAITING:,} waiting:   {median(rounds, lambda: anyio.run(crowded)):6.2f} us per token")
+    print(f"whole slot(), free:      {median(rounds, lambda: anyio.run(slot)):6.2f} us")
+    print(f"day window alone:        {median(rounds, day):6.2f} us per token")
+
+
+if __name__ == "__main__":
+    main()
