@@ -132,7 +132,11 @@ class Capabilities(Part):
     remote: RemoteCapabilities | None = None
 
     def has(self, name: str) -> bool:
-        """Tell whether the vehicle has a capability: ``data:trip``, ``remote:door:write``, or just ``remote:door``."""
+        """Tell whether the vehicle has a capability: ``data:trip``, ``remote:door:write``, or just ``remote:door``.
+
+        >>> Capabilities(data=("data:trip",)).has("data:trip"), Capabilities().has("remote:door")
+        (True, False)
+        """
         if name in self.data:
             return True
         kind, _, operation = name.removesuffix(":write").partition(":")

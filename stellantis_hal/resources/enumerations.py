@@ -17,6 +17,10 @@ class OpenEnum(StrEnum):
     A member equals its string and hashes alike. ``EnergyType("Steam")`` is a member too: equal to ``"Steam"``, its
     ``is_known`` is False, its ``name`` is the value itself. Unknown members compare by value, not by ``is``; they are
     not iterated over. Members pickle and copy.
+
+    >>> from stellantis_hal.resources.energy import EnergyType
+    >>> EnergyType("Fuel") is EnergyType.FUEL, EnergyType("Steam").is_known, EnergyType("Steam") == "Steam"
+    (True, False, True)
     """
 
     @property

@@ -37,6 +37,10 @@ class TimeRange:
 
     Raises:
         ValueError: the parts make no interval of the vendor's grammar.
+
+    >>> from datetime import UTC
+    >>> str(TimeRange(datetime(2023, 1, 2, tzinfo=UTC), duration=timedelta(hours=8), repeat=5, every=timedelta(days=1)))
+    'R5/2023-01-02T00:00:00Z/PT8H/P1D'
     """
 
     since: datetime | None = attrs.field(default=None, validator=_aware)

@@ -38,6 +38,10 @@ class Part:
         ``"vendor"`` uses the newest generation of the vendor's names, units and nesting, with unknown keys in their
         places, so that reading it again gives an equal value. ``"python"`` uses the names of this library, unknown
         keys under ``extra``; values are spelt as the vendor spells them.
+
+        >>> from stellantis_hal.resources.maintenance import Maintenance
+        >>> Maintenance(days=45).to_dict(), Maintenance(days=45).to_dict("python")
+        ({'daysBeforeMaintenance': 45}, {'days': 45})
         """
         written: dict[str, Any] = {}
         for field in plan_of(type(self)).fields:

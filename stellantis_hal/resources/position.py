@@ -84,6 +84,12 @@ class Position(Resource):
         signal_quality: as the receiver rates it; the vendor gives no scale.
         type: estimated or acquired.
         fix_status: 2D or 3D.
+
+    >>> here = Position(coordinates=(2.25, 48.75))
+    >>> here.longitude, here.latitude, here.altitude
+    (2.25, 48.75, None)
+    >>> here.__geo_interface__["geometry"]
+    {'coordinates': [2.25, 48.75], 'type': 'Point'}
     """
 
     __constants__ = {("type",): "Feature", ("geometry", "type"): "Point"}  # noqa: RUF012 - attrs takes no ClassVar here

@@ -48,6 +48,13 @@ def read(body: Mapping[str, Any], kind: type[P], *, path: str = "$", strict: boo
 
     Raises:
         StructureError: in strict mode, naming all paths; sentinels are no reason.
+
+    >>> from stellantis_hal.resources.trip import Trip
+    >>> trip = read({"distance": 12, "startedAt": "soon", "mood": "sunny"}, Trip)
+    >>> trip.distance, trip.started_at, trip.extra["mood"]
+    (12.0, None, 'sunny')
+    >>> [(problem.path, problem.reason) for problem in trip.problems]
+    [('$.startedAt', 'not an instant')]
     """
     found: list[Found] = []
     part: P = reader_of(kind)(_plain(body), found)

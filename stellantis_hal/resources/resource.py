@@ -54,7 +54,7 @@ class Resource(Part):
         moment: datetime | None = getattr(self, "created_at", None) or getattr(self, "updated_at", None)
         if moment is None:
             return None
-        return (self._now() - moment).total_seconds()
+        return max(0.0, (self._now() - moment).total_seconds())
 
     def can(self, rel: str) -> bool:
         """Tell whether there is a link of this relation, without asking anybody."""
