@@ -10,12 +10,12 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 import anyio.to_thread
 
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.transport.bucket import BurstWindow, DayWindow
+from stellantis_hal.transport.keeping import BookStore
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.quota import Quota
 
@@ -135,26 +135,6 @@ class Books:
         self.day.restore(minutes, wall)
         if abs(wall - saved) < _MOMENT:
             self.burst.hold(now)
-
-
-class BookStore(Protocol):
-    """Where the books wait for the next process: a few kilobytes under no particular name."""
-
-    async def load(self) -> bytes | None:
-        """Give what was saved last; None where nothing was.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        ...
-
-    async def save(self, content: bytes) -> None:
-        """Keep this, whole or not at all.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        ...
 
 
 class FileBookStore:

@@ -6,7 +6,6 @@ Knows priorities, deadlines and one timer. Must not know HTTP, retries or what a
 from __future__ import annotations
 
 import heapq
-import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,16 +17,15 @@ import anyio
 import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError, NetworkError
-from stellantis_hal.transport.books import Books, BookStore
+from stellantis_hal.transport.books import Books
+from stellantis_hal.transport.keeping import BookStore, Keeping
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.quota import LONGEST_PAUSE, Quota, utc_now
 from stellantis_hal.transport.slots import LimiterStatistics, Priority, RateLimiter, Slot
 
 __all__ = ["LimiterStatistics", "Priority", "RateLimiter", "Slot", "TokenBucketLimiter", "utc_now"]
 
-_logger = logging.getLogger("stellantis_hal")
 _INSTANT = 0.001
-_SAVE_BOUND = 10.0
 
 
 class _Ticket:
@@ -79,10 +77,7 @@ class TokenBucketLimiter:
         self._limits = limits
         self._books = Books(limits, interactive_share=interactive_share)
         self._clock = clock
-        self._store = store
-        self._save_every = save_every
-        self._saved_at: float | None = None
-        self._storing: anyio.Lock | None = None
+        self._keeping = None if store is None else Keeping(store, save_every)
         self._interactive: OrderedDict[_Ticket, None] = OrderedDict()
         self._background: OrderedDict[_Ticket, None] = OrderedDict()
         self._latest: list[_Ticket] = []
@@ -148,16 +143,8 @@ class TokenBucketLimiter:
 
         A store that fails is reported in the log and tried again later: requests do not depend on it.
         """
-        if self._store is None or self._saved_at is None:
-            return
-        self._saved_at = anyio.current_time()
-        try:
-            with anyio.move_on_after(_SAVE_BOUND) as bound:
-                await self._store.save(self._books.dump(self._clock().timestamp()))
-            if bound.cancelled_caught:
-                _logger.warning("the limiter's books were not saved within %s s", _SAVE_BOUND)
-        except OSError as error:
-            _logger.warning("the limiter's books could not be saved: %s", error)
+        if self._keeping is not None:
+            await self._keeping.save(lambda: self._books.dump(self._clock().timestamp()))
 
     # ------------------------------------------------------------------------------------------- for slots
 
@@ -302,33 +289,9 @@ class TokenBucketLimiter:
             self._latest = [each for each in self._latest if each in self._interactive or each in self._background]
             heapq.heapify(self._latest)
 
-    # ------------------------------------------------------------------------------------------- the books
-
-    async def _open_books(self) -> None:
-        """Read the store, once, whoever comes first."""
-        if self._storing is None:
-            self._storing = anyio.Lock()
-        async with self._storing:
-            if self._saved_at is not None or self._store is None:
-                return
-            content = None
-            try:
-                content = await self._store.load()
-            except OSError as error:
-                _logger.warning("the limiter's books could not be read: %s", error)
-            now, wall = self._settle()
-            self._saved_at = now
-            if content is not None:
-                try:
-                    self._books.load(content, now, wall)
-                except ValueError as error:
-                    _logger.warning("the limiter's books could not be understood, starting anew: %s", error)
-
-    def _must_open(self) -> bool:
-        return self._store is not None and self._saved_at is None
-
-    def _must_save(self, now: float) -> bool:
-        return self._saved_at is not None and now - self._saved_at >= self._save_every
+    def _load(self, content: bytes) -> None:
+        now, wall = self._settle()
+        self._books.load(content, now, wall)
 
 
 class _BookedSlot:
@@ -346,8 +309,9 @@ class _BookedSlot:
 
     async def __aenter__(self) -> _BookedSlot:
         limiter = self._limiter
-        if limiter._must_open():
-            await limiter._open_books()
+        keeping = limiter._keeping
+        if keeping is not None and not keeping.opened:
+            await keeping.open(limiter._load)
         minute = limiter._try(self._background)
         self._minute = minute if minute >= 0 else await limiter._wait(self._background, self._max_wait)
         return self
@@ -371,9 +335,9 @@ class _BookedSlot:
                 self._limiter._give_back(minute)
             else:
                 self._limiter._given_up(minute)
-        limiter = self._limiter
-        if limiter._saved_at is not None and error is None and limiter._must_save(anyio.current_time()):
-            await limiter.save()
+        keeping = self._limiter._keeping
+        if keeping is not None and error is None and keeping.is_due():
+            await self._limiter.save()
 
 
 def _exhausted(wait: float, allowed: float | None) -> BudgetExhaustedError:

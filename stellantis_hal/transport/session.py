@@ -193,7 +193,7 @@ class Session:
 
 
 def _fitting(limiter: RateLimiter) -> int:
-    """Size the pool with the limiter: tasks that wait for it wait there, and connections that it cannot use are waste."""
+    """Size the pool with the limiter: tasks wait there, and connections that it cannot fill are waste."""
     limits = limiter.limits if isinstance(limiter, TokenBucketLimiter) else None
     if limits is None or limits.per_second is None:
         return _CONNECTIONS
