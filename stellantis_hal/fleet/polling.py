@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import attrs
 
 from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore
-from stellantis_hal.fleet.delivery import Checkpoint, Facts, admit, facts_of, noted, window
+from stellantis_hal.fleet.delivery import Checkpoint, Facts, TripVerdict, admit, facts_of, noted, window
 from stellantis_hal.fleet.events import Change, Update
 from stellantis_hal.fleet.members import Member
 from stellantis_hal.fleet.news import judge
@@ -22,7 +22,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["KINDS", "Poller", "Terms"]
+__all__ = ["KINDS", "Poller", "Terms", "falls", "in_time", "key_of", "trip_update"]
 
 SNAPSHOTS: dict[str, Callable[[Vehicle], Awaitable[Resource | None]]] = {
     "status": lambda vehicle: vehicle.status(),
@@ -74,7 +74,7 @@ class Poller:
         store: CheckpointStore,
         clock: Callable[[], datetime],
         counts: Counts,
-        offer: Callable[[Member, Update, Checkpoint], Awaitable[None]],
+        offer: Callable[[Update, str, Checkpoint], Awaitable[None]],
     ) -> None:
         self._terms = terms
         self._store = store
@@ -143,9 +143,8 @@ class Poller:
         await self._give(member, update, checkpoint.keeping(what, kept))
 
     async def _give(self, member: Member, update: Update, after: Checkpoint) -> None:
-        await self._offer(member, update, after)
+        await self._offer(update, key_of(member), after)
         member.checkpoint = after
-        self._counts.updates += 1
 
     # ------------------------------------------------------------------------------------------- trips
 
@@ -164,7 +163,7 @@ class Poller:
         async for page in vehicle.trips(since=wanted).pages():
             self._asks(member)
             found = self._read(page.items)
-            if first and page.token is not None and _falls(found):
+            if first and page.token is not None and falls(found):
                 await self._backwards(member, vehicle.trips(since=wanted, newest_first=True))
                 break
             first = False
@@ -179,21 +178,12 @@ class Poller:
             await self._admit(member, self._read(page.items))
 
     async def _admit(self, member: Member, found: _Found) -> None:
-        for facts, trip in sorted(found, key=_started):
+        for facts, trip in in_time(found):
             checkpoint = await self.recall(member)
             verdict, after = admit(checkpoint, facts, reach=self._terms.reach)
             if verdict is None:
                 continue
-            update = Update(
-                id=f"{member.id}/trips/{facts.update_id}",
-                account=member.holding.key,
-                vehicle=member.vehicle,
-                what="trips",
-                changes=(Change("done", False, True) if verdict == "finished" else Change("trips", None, trip.id),),
-                resource=trip,
-                age=trip.age,
-                late=verdict == "late",
-            )
+            update = trip_update(member, trip, facts, verdict)
             await self._give(member, update, after)
 
     def _asks(self, member: Member) -> None:
@@ -207,7 +197,7 @@ class Poller:
         """
         checkpoint = attrs.evolve(checkpoint, met=True, since=self._terms.since)
         if self._terms.since is None:
-            for facts, _ in sorted(await self._newest(member, vehicle), key=_started):
+            for facts, _ in in_time(await self._newest(member, vehicle)):
                 checkpoint = noted(checkpoint, facts, reach=self._terms.reach)
         await self._store.save(key_of(member), checkpoint.dump())
         member.checkpoint = checkpoint
@@ -222,7 +212,7 @@ class Poller:
             self._asks(member)
             found += self._read(page.items)
             if falling is None and page.token is not None and len(found) > 1:
-                falling = _falls(found)
+                falling = falls(found)
                 if not falling:
                     break
             if self._reached(found):
@@ -245,14 +235,30 @@ class Poller:
         return [(facts_of(trip, now), trip) for trip in trips]
 
 
+def trip_update(member: Member, trip: Trip, facts: Facts, verdict: TripVerdict) -> Update:
+    """Tell of a trip."""
+    return Update(
+        id=f"{member.id}/trips/{facts.update_id}",
+        account=member.holding.key,
+        vehicle=member.vehicle,
+        what="trips",
+        changes=(Change("done", False, True) if verdict == "finished" else Change("trips", None, trip.id),),
+        resource=trip,
+        age=trip.age,
+        late=verdict == "late",
+    )
+
+
+def in_time(found: list[tuple[Facts, Trip]]) -> list[tuple[Facts, Trip]]:
+    """Put trips in the order in which they began."""
+    return sorted(found, key=lambda each: each[0].started)
+
+
+def falls(found: list[tuple[Facts, Trip]]) -> bool:
+    """Tell whether a page has the newest trip first."""
+    return len(found) > 1 and found[0][0].started > found[-1][0].started
+
+
 def key_of(member: Member) -> str:
     """Tell under which key a vehicle's checkpoint is kept."""
     return f"watch/{member.id}"
-
-
-def _started(found: tuple[Facts, Trip]) -> float:
-    return found[0].started
-
-
-def _falls(found: _Found) -> bool:
-    return len(found) > 1 and found[0][0].started > found[-1][0].started

@@ -7,29 +7,23 @@ it is one vehicle or everything, is decided beside it by values alone.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterable, Callable, Iterable
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
+from functools import partial
 
 import anyio
-import attrs
 from anyio.abc import TaskGroup
 
 from stellantis_hal.client import Account
-from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.care import Care
-from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.checkpoints import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.crew import Crew
-from stellantis_hal.fleet.delivery import Checkpoint
-from stellantis_hal.fleet.events import Event, Update
-from stellantis_hal.fleet.members import Left, Member, name_of
-from stellantis_hal.fleet.polling import KINDS, Poller, Terms, key_of
+from stellantis_hal.fleet.members import Left, name_of
+from stellantis_hal.fleet.polling import KINDS, Poller, Terms
 from stellantis_hal.fleet.roster import Orders, Roster
 from stellantis_hal.fleet.schedule import Plan
-from stellantis_hal.fleet.statistics import Counts, FleetStatistics
-from stellantis_hal.navigation.in_order import scoped
+from stellantis_hal.fleet.statistics import FleetStatistics
+from stellantis_hal.fleet.stream import GOODBYE, Stream
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.limits import RateLimits
@@ -41,7 +35,6 @@ Source = Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Left]
 
 Clock = Callable[[], datetime]
 
-_GOODBYE = 10.0
 _OVERLAP = timedelta(hours=6)
 _DEEP_EVERY = timedelta(days=1)
 
@@ -63,28 +56,14 @@ def by_activity(vehicle: Vehicle, status: Status) -> float:
     return 2.0 if age < 7 * 86_400.0 else 4.0
 
 
-@attrs.frozen
-class _Delivery:
-    """What is in the buffer: an event, and what acknowledging it saves."""
-
-    event: Event
-    key: str = ""
-    after: Checkpoint | None = None
-
-
-class Watch(AsyncIterator[Event]):
-    """A fleet that is watched: iterate over its events inside the ``async with``. Made by :func:`watch`.
-
-    It has one consumer. Asking for the next event, or leaving the block without an exception, acknowledges the last.
-    """
+class Watch(Stream):
+    """A fleet that is watched: iterate over its events inside the ``async with``. Made by :func:`watch`."""
 
     def __init__(
         self, source: Source, orders: Orders, terms: Terms, *, store: CheckpointStore, buffer: int, clock: Clock | None
     ) -> None:
+        super().__init__(store, size=buffer)
         self._source = source
-        self._store = store
-        self._counts = Counts()
-        self._buffer: Buffer[_Delivery] = Buffer(buffer)
         self._roster = roster = Roster(orders, clock)
         self._care = Care(roster, counts=self._counts, say=self._say)
         self._crew = Crew(
@@ -96,88 +75,25 @@ class Watch(AsyncIterator[Event]):
             planned=self._planned,
             broken=self._buffer.fail,
         )
-        self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
-        self._tasks: TaskGroup | None = None
-        self._given: _Delivery | None = None
         self._plan: Plan | None = None
 
-    # ------------------------------------------------------------------------------------------- the stream
+    def _begin(self, tasks: TaskGroup) -> None:
+        tasks.start_soon(self._guarded, self._enlist)
+        tasks.start_soon(self._guarded, partial(self._crew.work, tasks))
 
-    async def __aenter__(self) -> Self:
-        if self._tasks is not None:
-            raise RuntimeError("a watch is entered once: make another")
-        self._tasks = await self._scope.__aenter__()
-        self._tasks.start_soon(self._enlist)
-        self._tasks.start_soon(self._work, self._tasks)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._crew.stopped = True
-        try:
-            if error is None:
-                with anyio.move_on_after(_GOODBYE, shield=True) as bound:
-                    await self._acknowledge()
-                if bound.cancelled_caught:
-                    raise CheckpointError(f"the last update could not be acknowledged within {_GOODBYE} s")
-        finally:
-            await self._scope.__aexit__(kind, error, traceback)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Event:
-        """Acknowledge the last event and wait for the next.
-
-        Raises:
-            StopAsyncIteration: it was stopped, and everything has been delivered.
-            CheckpointError: the acknowledgement cannot be kept, or what is known of a vehicle cannot be read.
-            Exception: what the source, or a function that was passed in, raised.
-        """
-        if self._tasks is None:
-            raise RuntimeError("a watch works inside its block: async with watch(…) as updates: …")
-        await self._acknowledge()
-        delivery = await self._buffer.get()
-        self._given = delivery
-        self._counts.delivered += 1
+    def _taken(self) -> None:
         self._crew.wake()
-        return delivery.event
-
-    async def _acknowledge(self) -> None:
-        given = self._given
-        if given is not None and given.after is not None:
-            await self._store.save(given.key, given.after.dump())
-            self._counts.acknowledged += 1
-        self._given = None
-
-    async def _say(self, event: Event) -> None:
-        await self._buffer.put(_Delivery(event))
-
-    async def _offer(self, member: Member, update: Update, after: Checkpoint) -> None:
-        await self._buffer.put(_Delivery(update, key_of(member), after))
-
-    # ------------------------------------------------------------------------------------------- its tasks
-
-    async def _work(self, tasks: TaskGroup) -> None:
-        try:
-            await self._crew.work(tasks)
-        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
-            self._buffer.fail(error)
 
     async def _enlist(self) -> None:
-        try:
-            if isinstance(self._source, AsyncIterable):
-                async for who in self._source:
-                    if isinstance(who, Left):
-                        self.remove(who.who)
-                    else:
-                        self.add(who)
-            else:
-                for who in self._source:
+        if isinstance(self._source, AsyncIterable):
+            async for who in self._source:
+                if isinstance(who, Left):
+                    self.remove(who.who)
+                else:
                     self.add(who)
-        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
-            self._buffer.fail(error)
+        else:
+            for who in self._source:
+                self.add(who)
 
     def _planned(self, plan: Plan) -> None:
         before, self._plan = self._plan, plan
@@ -228,7 +144,7 @@ class Watch(AsyncIterator[Event]):
             if id_ is None or not self._crew.urge(id_):
                 raise KeyError(id_)
 
-    def stop(self, *, within: float = _GOODBYE) -> None:
+    def stop(self, *, within: float = GOODBYE) -> None:
         """Let the stream end: no more polls; those under way have so many seconds, then what is there is the rest."""
         self._crew.stopped = True
         self._crew.wake()

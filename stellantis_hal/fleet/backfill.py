@@ -1,0 +1,332 @@
+"""All the trips there ever were: a walk through a fleet's history that can be taken up again anywhere.
+
+Knows vehicles, pages and what was given. Must not know what the trips are wanted for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import anyio
+import attrs
+from anyio.abc import TaskGroup
+
+from stellantis_hal.client import Account
+from stellantis_hal.errors import StellantisError
+from stellantis_hal.fleet.buffer import Buffer
+from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.delivery import Checkpoint, Facts, admit, facts_of, window
+from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable
+from stellantis_hal.fleet.health import scope_of
+from stellantis_hal.fleet.members import Holding, Member, name_of, rebound
+from stellantis_hal.fleet.polling import falls, in_time, trip_update
+from stellantis_hal.fleet.schedule import back_off
+from stellantis_hal.fleet.stream import Stream
+from stellantis_hal.navigation.binding import utc_now
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["Backfill", "Progress", "backfill"]
+
+_REACH = timedelta(days=14).total_seconds()
+_ATTEMPTS = 6
+_FIRST_PAUSE = 15.0
+_LONGEST_PAUSE = 300.0
+
+Source = Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle]
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """How far a backfill has come.
+
+    Attributes:
+        vehicles: found so far.
+        done: of these, the ones whose history is complete, those of earlier runs included.
+        failed: accounts and vehicles that were given up in this run.
+        trips: handed over to the buffer.
+        pages: read.
+        is_complete: whether every vehicle has been found and none is under way.
+    """
+
+    vehicles: int
+    done: int
+    failed: int
+    trips: int
+    pages: int
+    is_complete: bool
+
+
+class Backfill(Stream):
+    """A fleet's history: iterate over its trips inside the ``async with``. Made by :func:`backfill`."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        store: CheckpointStore,
+        name: str,
+        vehicles: int,
+        pages: int,
+        buffer: int,
+        max_wait: float,
+        told: Callable[[Progress], None] | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        super().__init__(store, size=buffer)
+        self._source = source
+        self._since = since
+        self._until = until
+        self._name = name
+        self._workers = vehicles
+        self._ranges = pages
+        self._max_wait = max_wait
+        self._told = told
+        self._clock = clock
+        self._found: Buffer[Member] = Buffer(vehicles)
+        self._known: set[str] = set()
+        self._vehicles = self._done = self._failed = self._pages = 0
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        return self._progress(complete=False)
+
+    def _progress(self, *, complete: bool) -> Progress:
+        return Progress(
+            vehicles=self._vehicles,
+            done=self._done,
+            failed=self._failed,
+            trips=self._counts.updates,
+            pages=self._pages,
+            is_complete=complete,
+        )
+
+    def _tell(self, *, complete: bool = False) -> None:
+        if self._told is not None:
+            self._told(self._progress(complete=complete))
+
+    # ------------------------------------------------------------------------------------------- its tasks
+
+    def _begin(self, tasks: TaskGroup) -> None:
+        tasks.start_soon(self._guarded, self._run)
+
+    async def _run(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(self._workers):
+                tasks.start_soon(self._guarded, self._work)
+            await self._guarded(self._find)
+            self._found.close()
+        self._tell(complete=True)
+        self._buffer.close()
+
+    async def _find(self) -> None:
+        if isinstance(self._source, AsyncIterable):
+            async for who in self._source:
+                await self._find_of(who)
+        else:
+            for who in self._source:
+                await self._find_of(who)
+
+    async def _find_of(self, who: Account | Vehicle) -> None:
+        if not isinstance(who, Account):
+            await self._enter(Holding(f"vehicle:{name_of(who)}", None, self._max_wait), who)
+            return
+        holding = Holding(f"account:{who.key}", who, self._max_wait)
+        assert holding.background is not None  # noqa: S101 - it has an account
+        listed: dict[str, Vehicle] = {}
+        for attempt in range(_ATTEMPTS):
+            try:
+                async for vehicle in holding.background.vehicles():
+                    listed.setdefault(name_of(vehicle) or "", rebound(holding.background, vehicle))
+                break
+            except StellantisError as error:
+                if await self._gives_up(error, attempt):
+                    await self._say(AccountLost(account=who.key, error=error, again_in=0.0))
+                    break
+        for vehicle in listed.values():
+            await self._enter(holding, vehicle)
+
+    async def _enter(self, holding: Holding, vehicle: Vehicle) -> None:
+        id_ = name_of(vehicle)
+        if id_ is not None and id_ not in self._known:  # two accounts may share a vehicle
+            self._known.add(id_)
+            self._vehicles += 1
+            await self._found.put(Member(id_, holding, vehicle, 1.0))
+
+    async def _gives_up(self, error: StellantisError, attempt: int) -> bool:
+        """Wait for what may pass; tell whether there is no more point in it."""
+        if attempt == _ATTEMPTS - 1 or scope_of(error) not in {"everything", "budget"}:
+            self._failed += 1
+            self._tell()
+            return True
+        await anyio.sleep(back_off(attempt, _FIRST_PAUSE, _LONGEST_PAUSE))
+        return False
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                member = await self._found.get()
+            except StopAsyncIteration:
+                return
+            for attempt in range(_ATTEMPTS):
+                try:
+                    await self._walk(member)
+                    self._done += 1
+                    self._tell()
+                    break
+                except CheckpointError:
+                    raise
+                except StellantisError as error:
+                    if await self._gives_up(error, attempt):
+                        await self._say(
+                            VehicleUnavailable(
+                                account=member.holding.key,
+                                vehicle=member.vehicle,
+                                what="trips",
+                                error=error,
+                                again_in=0.0,
+                            )
+                        )
+                        break
+
+    # ------------------------------------------------------------------------------------------- one vehicle
+
+    async def _walk(self, member: Member) -> None:
+        key = f"{self._name}/{member.id}"
+        if member.checkpoint is None:
+            member.checkpoint = await self._recall(key)
+        if member.checkpoint.met:
+            return
+        from_ = window(member.checkpoint, overlap=_REACH, reach=_REACH, deep=True)
+        since = None if from_ is None else datetime.fromtimestamp(max(0.0, from_), UTC)
+        trips = partial(member.vehicle.trips, since=since, until=self._until)
+        giving = _Giving(member, key, self._offer)
+        falling = False
+        async with trips().pages().concurrent(self._ranges) as walk:
+            async for page in walk:
+                found = self._facts(page.items)
+                self._pages += 1
+                if page.number == 1 and page.token is not None and falls(found):
+                    falling = True
+                    break
+                await giving.take(found)
+                self._tell()
+        if falling:  # the newest first: from the end, so that trips come in order all the same
+            async with trips(newest_first=True).pages().ahead(1) as backwards:
+                async for page in backwards:
+                    self._pages += 1
+                    await giving.take(self._facts(page.items))
+                    self._tell()
+        if not await giving.finish():
+            await self._store.save(key, member.checkpoint.dump())
+
+    def _facts(self, trips: tuple[Trip, ...]) -> list[tuple[Facts, Trip]]:
+        now = self._clock().timestamp()
+        return [(facts_of(trip, now), trip) for trip in trips]
+
+    async def _recall(self, key: str) -> Checkpoint:
+        content = await self._store.load(key)
+        if content is None:
+            return Checkpoint(since=None if self._since is None else self._since.timestamp())
+        try:
+            return Checkpoint.load(content)
+        except ValueError as error:
+            raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
+
+
+class _Giving:
+    """Trips of one vehicle on their way to the consumer, the last always held back.
+
+    So the last of all can say that it is the last: whoever acknowledges it says that the history is complete.
+    """
+
+    def __init__(self, member: Member, key: str, offer: Callable[[Update, str, Checkpoint], Awaitable[None]]) -> None:
+        self._member = member
+        self._key = key
+        self._offer = offer
+        self._after = member.checkpoint or Checkpoint()
+        self._held: Update | None = None
+
+    async def take(self, found: list[tuple[Facts, Trip]]) -> None:
+        """Give what was not given yet."""
+        for facts, trip in in_time(found):
+            verdict, after = admit(self._after, facts, reach=_REACH)
+            if verdict is not None:
+                if self._held is not None:
+                    await self._give(self._held, self._after)
+                self._held = trip_update(self._member, trip, facts, verdict)
+                self._after = after
+
+    async def finish(self) -> bool:
+        """Give the last; tell whether there was one."""
+        self._after = attrs.evolve(self._after, met=True)
+        if self._held is None:
+            self._member.checkpoint = self._after
+            return False
+        await self._give(self._held, self._after)
+        return True
+
+    async def _give(self, update: Update, after: Checkpoint) -> None:
+        await self._offer(update, self._key, after)
+        self._member.checkpoint = after
+
+
+def backfill(
+    source: Source,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    checkpoints: CheckpointStore | None = None,
+    name: str = "backfill",
+    vehicles: int = 8,
+    pages: int = 4,
+    buffer: int = 256,
+    max_wait: timedelta = timedelta(minutes=10),
+    progress: Callable[[Progress], None] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> Backfill:
+    """Walk all trips of a fleet, each vehicle's in order: ``async with backfill(accounts) as trips: async for …``.
+
+    Vehicles are walked side by side, and so are a vehicle's pages; memory is bounded by these numbers and the buffer,
+    whatever the length of the history. With a store it can be left anywhere and taken up again by the same call:
+    what was acknowledged is not delivered again. What cannot be had is an :class:`AccountLost` or a
+    :class:`VehicleUnavailable` on the stream, and is tried again by the next run.
+
+    Args:
+        source: accounts, with all their vehicles, or vehicles by themselves.
+        since: trips from then on, aware; None: all.
+        until: trips until then, aware; None: all.
+        checkpoints: where it is kept how far it has come; None: nowhere.
+        name: of this backfill in the store; another one begins anew.
+        vehicles: walked at a time.
+        pages: of each vehicle read at a time.
+        buffer: trips that wait for the consumer at most.
+        max_wait: how long a request may wait for the limiter.
+        progress: is called after every page, and at the end.
+        clock: the wall clock.
+
+    Raises:
+        ValueError: an option is out of bounds.
+    """
+    if vehicles < 1 or pages < 1:
+        raise ValueError("at least one vehicle and one page at a time")
+    if any(moment is not None and moment.tzinfo is None for moment in (since, until)):
+        raise ValueError("since and until have to be aware")
+    return Backfill(
+        source,
+        since=since,
+        until=until,
+        store=MemoryCheckpoints() if checkpoints is None else checkpoints,
+        name=name,
+        vehicles=vehicles,
+        pages=pages,
+        buffer=buffer,
+        max_wait=max_wait.total_seconds(),
+        told=progress,
+        clock=clock,
+    )
