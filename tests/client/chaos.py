@@ -44,7 +44,7 @@ class Outcome:
 
 async def chaos(*, requests: int, seed: int, vehicles: int = 40, page_size: int = 4) -> Outcome:
     """Walk the trips of a fleet, as many as take about so many requests."""
-    world = World(seed=seed, accounts=max(1, vehicles // 4), vehicles=vehicles, trips=int(requests * page_size * 0.88))
+    world = World(seed=seed, accounts=max(1, vehicles // 4), vehicles=vehicles, trips=int(requests * page_size * 0.92))
     limits = Subscription(per_second=100, per_day=10 * requests)
     faults = attrs.evolve(Faults.chaos(0.1, seed=seed), latency=Latency(0.02, uniform=0.05))
     simulator = Simulator(world, rate_limits=limits, faults=faults)
