@@ -146,10 +146,8 @@ class RangeWalk(AsyncIterator[Reading]):
                 f"the collection at {mask_url(url)} changes faster than it can be walked", url=url
             )
         found = await self._read(0)
-        if None in found.identities:
+        if not found.identities or None in found.identities:
             return await self._walk_by_links()
-        if not found.identities:
-            return self._end(found)
         self._position, self._head = -1, found.identities[0]
         return await self._advance(found, 0)
 

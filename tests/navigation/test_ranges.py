@@ -201,6 +201,24 @@ async def test_elements_that_lose_their_identity_are_walked_by_links() -> None:
     assert await _walked(collection) == list(range(20))
 
 
+async def test_elements_that_lose_their_identity_for_good_are_walked_by_links() -> None:
+    collection = Collection(list(range(7)))
+
+    def forget(answers: int) -> None:
+        collection.identified = answers < 1
+
+    collection.happens = forget
+    async with _items(collection).concurrent(4) as items:
+        given = [item.get("id", item.get("name")) async for item in items]
+    assert given == [0, 1, 2, *range(7)]  # without identity nobody can tell what was given already
+
+
+async def test_a_collection_that_is_emptied_meanwhile_ends() -> None:
+    collection = Collection(list(range(7)))
+    collection.happens = lambda answers: collection.elements.clear() if answers == 1 else None
+    assert await _walked(collection) == [0, 1, 2]
+
+
 async def test_more_changes_than_can_be_remembered_are_told() -> None:
     length = REMEMBERED + 1_500
     collection = Collection(list(range(length)), size=500)
