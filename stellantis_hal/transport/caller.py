@@ -6,6 +6,7 @@ Knows in which order these act, and who may see credentials. Must not know what 
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -118,7 +119,17 @@ class _Verdict(NamedTuple):
 class _Call:
     """The state of one call: its attempts, its waits, what it was refused with."""
 
-    __slots__ = ("_attempt", "_caller", "_number", "_pauses", "_renewed", "_request", "_throttled", "_wait_left")
+    __slots__ = (
+        "_attempt",
+        "_caller",
+        "_number",
+        "_pauses",
+        "_renewed",
+        "_request",
+        "_resume_at",
+        "_throttled",
+        "_wait_left",
+    )
 
     def __init__(self, caller: Caller, request: Request) -> None:
         self._caller = caller
@@ -126,6 +137,7 @@ class _Call:
         self._number = caller._ways.number()
         self._attempt = 0
         self._pauses = 0
+        self._resume_at = -math.inf
         self._renewed = False
         self._throttled: RateLimitedError | None = None
         self._wait_left = caller._max_wait
@@ -177,6 +189,9 @@ class _Call:
 
         A server that says "now" again and again is taken at its word less and less.
         """
+        now = anyio.current_time()
+        if now < self._resume_at:  # a limiter that does not pause would make this a loop
+            raise error
         floor = min(_FIRST_FLOOR * 2**self._pauses, _HIGHEST_FLOOR)
         self._pauses += 1
         asked = UNREADABLE if error.retry_after is None else error.retry_after
@@ -184,6 +199,7 @@ class _Call:
         seconds += _random.uniform(0.0, min(1.0, 0.05 + 0.05 * seconds))
         _logger.warning("#%d 429: everybody pauses for %.2f s", self._number, seconds)
         self._throttled = error
+        self._resume_at = now + seconds
         self._caller._limiter.pause(seconds)
 
     # ------------------------------------------------------------------------------------------- redirects

@@ -43,6 +43,13 @@ _UNLIMITED = RateLimits(None, None)
 class Session:
     """A network under control: one pool, one limiter, one set of rules, for any number of callers.
 
+    ::
+
+        limiter = TokenBucketLimiter(RateLimits(per_second=10, per_day=10_000))
+        async with Session(Origins("https://api.example.com"), limiter=limiter) as session:
+            fetch = session.caller(priority="background", max_wait=600)
+            answer = await fetch(Request(url="https://api.example.com/things"))
+
     Args:
         origins: who may be talked to, unless a caller names its own.
         transport: any of httpx's, borrowed: its owner closes it. None makes one at the first request.

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -765,6 +765,23 @@ async def test_the_pool_is_sized_with_the_limiter(limits: RateLimits | None, con
     assert opened.connections == connections
 
 
+async def test_a_limiter_that_does_not_pause_is_no_reason_to_insist() -> None:
+    class Restless:
+        def __init__(self, inner: TokenBucketLimiter) -> None:
+            self.slot = inner.slot
+
+        def pause(self, seconds: float) -> None:
+            """Do nothing, though asked to."""
+
+        statistics: Any = None
+
+    opened, transport = session(slow(429, Retry_After="5"), limiter=Restless(TokenBucketLimiter(clock=wall)))
+    async with opened:
+        with pytest.raises(RateLimitedError):
+            await get(opened.caller())
+    assert len(transport.requests) == 2
+
+
 async def test_a_session_needs_a_connection() -> None:
     with pytest.raises(ValueError, match="connection"):
         Session(Origins(API), transport=Scripted(OK), connections=0)
