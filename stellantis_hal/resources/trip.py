@@ -14,7 +14,8 @@ import attrs
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.collision import Collision
-from stellantis_hal.resources.energy import Energy, EnergySubType, EnergyType
+from stellantis_hal.resources.consumption import EnergyConsumption, TripConsumption
+from stellantis_hal.resources.energy import Energy
 from stellantis_hal.resources.enumerations import OpenEnum
 from stellantis_hal.resources.intervals import TimeRange
 from stellantis_hal.resources.leaves import MILEAGE, SECONDS
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = [
-    "EnergyConsumption",
     "FaultCause",
     "FaultKind",
     "Propulsion",
@@ -63,43 +63,6 @@ class FaultCause(OpenEnum):
     GEO_PRIVACY = "GeoPrivacy"
     FULL_PRIVACY = "FullPrivacy"
     CONNECTION = "Connection"
-
-
-@attrs.frozen(kw_only=True, weakref_slot=False)
-class EnergyConsumption(Part):
-    """What a trip used of one energy.
-
-    Attributes:
-        type: fuel or electric.
-        sub_type: more precisely.
-        consumption: centilitres of fuel, or kWh; see ``litres`` and ``kilowatt_hours``.
-        average: centilitres or Wh per 100 km.
-    """
-
-    type: EnergyType | None = None
-    sub_type: EnergySubType | None = None
-    consumption: float | None = None
-    average: float | None = attrs.field(default=None, metadata=names("avgConsumption"))
-
-    @property
-    def litres(self) -> float | None:
-        """Litres of fuel; None for electricity."""
-        return self.consumption / 100 if self.consumption is not None and self.type == EnergyType.FUEL else None
-
-    @property
-    def kilowatt_hours(self) -> float | None:
-        """KWh of electricity; None for fuel."""
-        return self.consumption if self.type == EnergyType.ELECTRIC else None
-
-    @property
-    def litres_per_100_km(self) -> float | None:
-        """Litres of fuel per 100 km; None for electricity."""
-        return self.average / 100 if self.average is not None and self.type == EnergyType.FUEL else None
-
-    @property
-    def kilowatt_hours_per_100_km(self) -> float | None:
-        """KWh per 100 km; None for fuel."""
-        return self.average / 1000 if self.average is not None and self.type == EnergyType.ELECTRIC else None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -196,19 +159,19 @@ class Trip(Resource):
         return None if self.kinetic is None else self.kinetic.max_speed
 
     @property
-    def consumption(self) -> EnergyConsumption | None:
-        """What it used, where it used one energy; else see ``energy_consumptions``, ``litres``, ``kilowatt_hours``."""
-        return self.energy_consumptions[0] if len(self.energy_consumptions) == 1 else None
+    def consumption(self) -> TripConsumption:
+        """What it used in all: ``.litres``, ``.kilowatt_hours``, and both per 100 km; None where nothing is said."""
+        return TripConsumption.of(self.energy_consumptions, self.distance)
 
     @property
     def litres(self) -> float | None:
         """Litres of fuel used; None where nothing is said of fuel."""
-        return _sum([consumption.litres for consumption in self.energy_consumptions])
+        return self.consumption.litres
 
     @property
     def kilowatt_hours(self) -> float | None:
         """KWh of electricity used; None where nothing is said of electricity."""
-        return _sum([consumption.kilowatt_hours for consumption in self.energy_consumptions])
+        return self.consumption.kilowatt_hours
 
     def geojson(self) -> dict[str, Any]:
         """Write it as a GeoJSON Feature: a line from start to stop, or the one of both points that is known."""
@@ -345,8 +308,3 @@ class Trip(Resource):
             extension=filters.choices("extensions", extensions, most=2),
             timestamps=filters.timestamps(since, until, ranges),
         )
-
-
-def _sum(amounts: list[float | None]) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if known else None

@@ -146,6 +146,23 @@ def test_a_part_nested_in_an_array_is_recorded_and_all_else_is_read(place: tuple
     assert settled(value.to_dict()) == settled(without(body, path))
 
 
+@given(places())
+def test_a_part_nested_in_an_object_is_kept_or_recorded_and_all_else_is_read(
+    place: tuple[type[Part], Any, Path],
+) -> None:
+    kind, body, path = place
+    inner = at(body, path)
+    changed = replaced(body, path, {"nested": inner})
+    value = read(changed, kind)
+    if not isinstance(inner, dict):
+        assert [problem.path for problem in value.problems] == [told(path)]
+        assert settled(value.to_dict()) == settled(without(body, path))
+    elif path != ("_embedded",):
+        written = value.to_dict()
+        assert (value.problems, at(written, path)["nested"]) == ((), inner)
+        assert settled(without(written, path)) == settled(without(body, path))
+
+
 @given(holders(), json_values)
 def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Part], Any, Path], new: Any) -> None:
     kind, body, path = place

@@ -7,6 +7,7 @@ import pytest
 
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.capabilities import Capabilities
+from stellantis_hal.resources.consumption import TripConsumption
 from stellantis_hal.resources.energy import BatteryLoad, Energy, FuelConsumptions
 from stellantis_hal.resources.equipment import Doors
 from stellantis_hal.resources.maintenance import Maintenance
@@ -169,10 +170,18 @@ def test_what_a_trip_used_comes_in_litres_and_kilowatt_hours() -> None:
     assert (Trip().litres, Trip().kilowatt_hours) == (None, None)
 
 
-def test_the_consumption_of_a_trip_on_one_energy() -> None:
-    one = read({"energyConsumptions": [{"type": "Fuel", "consumption": 250}]}, Trip)
-    assert one.consumption == one.energy_consumptions[0]
-    assert (TRIP.consumption, Trip().consumption) == (None, None)
+def test_the_consumption_of_a_trip_is_added_up_and_set_against_its_distance() -> None:
+    body = bodies.trip() | {"distance": 50.0}
+    body["energyConsumptions"].append({"type": "Fuel", "consumption": 50.0})
+    consumption = read(body, Trip).consumption
+    assert (consumption.litres, consumption.litres_per_100_km) == (3.0, 6.0)
+    assert (consumption.kilowatt_hours, consumption.kilowatt_hours_per_100_km) == (3.5, 7.0)
+
+
+def test_without_a_distance_nothing_is_said_per_100_km() -> None:
+    body = {"energyConsumptions": [{"type": "Fuel", "consumption": 250}], "distance": 0}
+    assert read(body, Trip).consumption == TripConsumption(litres=2.5)
+    assert Trip().consumption == TripConsumption()
 
 
 def test_a_trip_is_a_line_in_geojson() -> None:
