@@ -134,14 +134,15 @@ class BurstWindow:
         """Believe the server's headers: its limit below our ceiling, and requests that are not ours.
 
         What it has counted of ours are at most the tokens out now and those that came back since this request was sent.
-        Whatever it counts beyond is somebody else's, and leaves its window within one span.
+        Whatever it counts beyond is somebody else's, and leaves its window within one span. It narrows ours only where
+        less is left than our own ceiling would allow.
         """
         if self.limit == math.inf or limit is None or limit < 1:
             return
         self.limit = limit if self.ceiling is None else min(limit, self.ceiling)
         if remaining is not None:
             ours = self.taken - returned_at_sending
-            self.foreign = max(0, limit - remaining - ours)
+            self.foreign = max(0, int(self.limit) - remaining - ours)
             self.foreign_until = now + self.span
 
     def instant(self, count: int, now: float) -> float:
@@ -232,13 +233,14 @@ class DayWindow:
     def correct(self, wall: float, limit: int | None, remaining: int | None) -> None:
         """Believe the server's headers: its limit below our ceiling, and requests that are not ours.
 
-        When those were sent nobody knows, so they count for an hour, or until an answer knows better.
+        When those were sent nobody knows, so they count for an hour, or until an answer knows better; and only where
+        they leave less than our own ceiling would allow.
         """
         if self.limit == math.inf or limit is None or limit < 1:
             return
         self.limit = limit if self.ceiling is None else min(limit, self.ceiling)
         if remaining is not None:
-            self.foreign = max(0, limit - remaining - self.spent)
+            self.foreign = max(0, int(self.limit) - remaining - self.spent)
             self.foreign_until = wall + _HEARSAY
 
     def instant(self, count: int, wall: float) -> float:

@@ -167,6 +167,22 @@ def test_requests_of_others_are_held_against_the_window_for_its_span() -> None:
     assert window.available() == 9
 
 
+def test_others_do_not_narrow_a_window_whose_ceiling_leaves_them_room() -> None:
+    window = BurstWindow(10, ceiling=10)
+    window.correct(0.0, 100, 40, returned_at_sending=0)
+    assert window.available() == 10
+    window.correct(0.0, 100, 4, returned_at_sending=0)
+    assert window.available() == 4
+
+
+def test_others_do_not_narrow_a_day_whose_ceiling_leaves_them_room() -> None:
+    window = DayWindow(1000, ceiling=1000)
+    window.correct(0.0, 100_000, 50_000)
+    assert window.available() == 1000
+    window.correct(0.0, 100_000, 40)
+    assert window.available() == 40
+
+
 def test_our_own_requests_are_not_taken_for_those_of_others() -> None:
     window = BurstWindow(10)
     for _ in range(6):
