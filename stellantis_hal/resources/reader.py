@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +34,8 @@ R = TypeVar("R", bound=Resource)
 
 _set = object.__setattr__  # for frozen values that are not yet handed out
 _log = logging.getLogger("stellantis_hal")
+_INDEX = re.compile(r"\[\d+\]")
+_REMEMBERED = 1_000
 
 
 def read(body: Mapping[str, Any], kind: type[P], *, path: str = "$", strict: bool = False) -> P:
@@ -67,7 +70,7 @@ def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
     return body if type(body) is dict else dict(body)
 
 
-def _report(part: Part, found: list[Found], path: str, *, strict: bool) -> None:
+def _report(part: Part, found: list[Found], path: str, *, strict: bool, told: set[str] | None = None) -> None:
     problems = as_problems(path, found)
     _set(part, "problems", problems)
     refused = [problem for problem in problems if not problem.is_sentinel]
@@ -77,8 +80,17 @@ def _report(part: Part, found: list[Found], path: str, *, strict: bool) -> None:
             problems=refused,
         )
     for problem in problems:
-        level = logging.DEBUG if problem.is_sentinel else logging.WARNING
+        is_news = told is None or _is_news(told, f"{type(part).__name__}{_INDEX.sub('[]', problem.path)}")
+        level = logging.WARNING if is_news and not problem.is_sentinel else logging.DEBUG
         _log.log(level, "%s: %s", type(part).__name__, _told(problem))
+
+
+def _is_news(told: set[str], place: str) -> bool:
+    """Tell whether a place was not told of before, as far as is remembered."""
+    if place in told or len(told) >= _REMEMBERED:
+        return False
+    told.add(place)
+    return True
 
 
 def _told(problem: Problem) -> str:
@@ -118,11 +130,18 @@ class Reader:
         keep_document: whether values keep a way to the bytes they were read from; if not, their links are all that
             is left of them.
         clock: the wall clock.
+
+    What cannot be read is logged as a warning once for each path, whatever the index; after that, for debugging.
     """
 
     strict: bool = False
     keep_document: bool = True
     clock: Callable[[], datetime] = utc_now
+    _told: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
+
+    def __reduce__(self) -> tuple[Callable[[], Reader], tuple[()]]:
+        """Pickle without the clock, which may be anything and is the client's."""
+        return functools.partial(Reader, strict=self.strict, keep_document=self.keep_document), ()
 
     def read(self, resource: HalResource, kind: type[R]) -> R:
         """Read a resource as a typed value, bound to it.
@@ -133,7 +152,7 @@ class Reader:
         found: list[Found] = []
         value: R = reader_of(kind)(_plain(resource.document.body), found)
         if found:
-            _report(value, found, "$", strict=self.strict)
+            _report(value, found, "$", strict=self.strict, told=self._told)
         kept = resource.compact() if self.keep_document else without_document(resource)
         _set(value, "_source", Source(kept, self))
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -447,8 +448,22 @@ async def test_age_is_told_by_the_readers_clock() -> None:
     assert (read(bodies.status(), Status).age or 0) > 0
 
 
+async def test_a_path_is_warned_of_once_however_many_items_have_it(caplog: pytest.LogCaptureFixture) -> None:
+    broken = {"segments": [{"percent": "x"}, {"percent": "x"}]}
+    served = Served({f"{CAR}/trips": page("trips", broken, broken)})
+    with caplog.at_level(logging.DEBUG, logger="stellantis_hal"):
+        await a_vehicle(served, "trips").trips().collect()
+    told = [(record.levelname, record.getMessage().partition(" (")[0]) for record in caplog.records]
+    assert told == [
+        ("WARNING", "Trip: $.segments[0].percent"),
+        ("DEBUG", "Trip: $.segments[1].percent"),
+        ("DEBUG", "Trip: $.segments[0].percent"),
+        ("DEBUG", "Trip: $.segments[1].percent"),
+    ]
+
+
 async def test_a_bound_value_pickles_without_its_client() -> None:
-    vehicle = a_vehicle(Served({}), "trips")
+    vehicle = a_vehicle(Served({}), "trips", reader=Reader(clock=lambda: NOW))
     again: Vehicle = pickle.loads(pickle.dumps(vehicle))
     assert (again, again.url, again.can("trips")) == (vehicle, vehicle.url, True)
     with pytest.raises(DetachedResourceError):

@@ -171,7 +171,8 @@ def test_what_a_trip_used_comes_in_litres_and_kilowatt_hours() -> None:
 
 
 def test_the_consumption_of_a_trip_is_added_up_and_set_against_its_distance() -> None:
-    body = bodies.trip() | {"distance": 50.0}
+    body = bodies.trip()
+    body["distance"] = 50.0
     body["energyConsumptions"].append({"type": "Fuel", "consumption": 50.0})
     consumption = read(body, Trip).consumption
     assert (consumption.litres, consumption.litres_per_100_km) == (3.0, 6.0)
