@@ -1,0 +1,246 @@
+"""A page of 60 full trips to typed values, decoding included: ``python benchmarks/structuring.py [--rounds 60]``.
+
+The references are read in the same run, interleaved: ``pip install pydantic msgspec`` beside this package and its extra
+``speed``. Prints medians per page and per trip, and the ratio to pydantic's ``validate_json`` of the same fields; then
+the memory of 10,000 typed trips, their documents reachable or dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+import msgspec
+import pydantic
+
+from stellantis_hal.hal.json import decode, encode
+from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.resources.reader import Reader, read
+from stellantis_hal.resources.trip import Trip
+
+PAGE, TRIPS = 60, 10_000
+AT = "2023-09-12T09:41:10.911Z"
+HEADERS = Headers({"Content-Type": "application/hal+json"})
+VEHICLE = "https://api.example/connectedcar/v4/user/vehicles/" + "01234a91598cf0c57e856bb88003fd2a" * 3
+
+
+def position(number: int) -> dict[str, Any]:
+    """Make a position."""
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [2.1 + number / 1000, 48.2, 35.5]},
+        "properties": {"createdAt": AT, "heading": 120, "signalQuality": 9, "type": "Acquire", "fixStatus": "3D"},
+    }
+
+
+def energies(level: float) -> list[dict[str, Any]]:
+    """Make the energies of a hybrid."""
+    return [
+        {"type": "Fuel", "subType": "FossilEnergy", "level": level, "autonomy": 400},
+        {"type": "Electric", "subType": "ElectricEnergy", "level": level / 2, "autonomy": 40},
+    ]
+
+
+def trip(number: int) -> dict[str, Any]:
+    """Make a trip with every field, two unknown ones and its links."""
+    place = f"{VEHICLE}/trips/t{number}"
+    rels = {"self": "", "waypoints": "/wayPoints", "alerts": "/alerts", "collisions": "/collisions"}
+    return {
+        "id": f"trip-{number:08}",
+        "createdAt": AT,
+        "updatedAt": AT,
+        "startedAt": "2023-09-12T08:41:10Z",
+        "stoppedAt": "2023-09-12T09:31:10Z",
+        "startPosition": position(number),
+        "stopPosition": position(number + 1),
+        "duration": 3000 + number,
+        "distance": 12.5 + number,
+        "startMileage": 12000.5 + number,
+        "startEnergies": energies(80.5),
+        "endEnergies": energies(70.5),
+        "energyConsumptions": [
+            {"type": "Fuel", "consumption": 120.5, "avgConsumption": 650.5},
+            {"type": "Electric", "consumption": 3.5, "avgConsumption": 1650.5},
+        ],
+        "kinetic": {"avgSpeed": 12.5, "maxSpeed": 110.5},
+        "segments": [
+            {"propulsion": "Thermal", "percent": 60.5, "distance": 6.5},
+            {"propulsion": "Electric", "percent": 39.5, "distance": 6.0},
+        ],
+        "done": True,
+        "faults": [{"fault": "DataLacking", "cause": "Connection"}],
+        "unknownKey": {"a": 1},
+        "another": "x",
+        "_links": {rel: {"href": place + tail} for rel, tail in rels.items()} | {"vehicle": {"href": VEHICLE}},
+    }
+
+
+def page(first: int = 0, size: int = PAGE) -> bytes:
+    """Make a page, as bytes that hold nothing but themselves."""
+    items = [trip(first + number) for number in range(size)]
+    links = {"self": {"href": f"{VEHICLE}/trips"}}
+    return bytes(bytearray(encode({"_links": links, "total": size, "_embedded": {"trips": items}})))
+
+
+# ------------------------------------------------------------------------------------------------- the references
+
+
+def enumeration(name: str, *values: str) -> type[Enum]:
+    """Make an enumeration of strings."""
+    return Enum(name, {f"M{number}": value for number, value in enumerate(values)}, type=str)
+
+
+def model(base: type, /, **options: Any) -> Any:
+    """Make the class of a page of trips, its fields as the vendor names them, on a base of either library."""
+
+    def make(name: str, **fields: Any) -> Any:
+        annotations = {key: kind if key in many else kind | None for key, kind in fields.items()}
+        defaults = {key: () if key in many else None for key in fields}
+        namespace = {"__annotations__": annotations, **defaults, "__module__": __name__}
+        return type(base)(name, (base,), namespace, **options)
+
+    many = {"startEnergies", "endEnergies", "energyConsumptions", "segments", "faults", "trips"}
+    energy_type = enumeration("EnergyType", "Fuel", "Electric")
+    sub_type = enumeration("SubType", "FossilEnergy", "ElectricEnergy", "Hydrogen")
+    geometry = make("Geometry", type=str, coordinates=list[float])
+    properties = make(
+        "Properties",
+        createdAt=datetime,
+        heading=float,
+        signalQuality=int,
+        type=enumeration("PositionType", "Estimated", "Acquire"),
+        fixStatus=enumeration("FixStatus", "2D", "3D"),
+    )
+    place = make("Position", type=str, geometry=geometry, properties=properties)
+    energy = make("Energy", type=energy_type, subType=sub_type, level=float, autonomy=float, createdAt=datetime)
+    used = make("Used", type=energy_type, subType=sub_type, consumption=float, avgConsumption=float)
+    kinetic = make("Kinetic", avgSpeed=float, maxSpeed=float)
+    propulsion = enumeration("Propulsion", "Thermal", "Electric", "Hybrid")
+    segment = make("Segment", propulsion=propulsion, percent=float, distance=float)
+    fault = make(
+        "Fault",
+        fault=enumeration("FaultKind", "Unstarted", "DataLacking", "Unfinished"),
+        cause=enumeration("Cause", "GeoPrivacy", "FullPrivacy", "Connection"),
+    )
+    whole = make(
+        "Trip",
+        id=str,
+        createdAt=datetime,
+        updatedAt=datetime,
+        startedAt=datetime,
+        stoppedAt=datetime,
+        startPosition=place,
+        stopPosition=place,
+        duration=float,
+        distance=float,
+        startMileage=float,
+        startEnergies=tuple[energy, ...],
+        endEnergies=tuple[energy, ...],
+        energyConsumptions=tuple[used, ...],
+        kinetic=kinetic,
+        segments=tuple[segment, ...],
+        done=bool,
+        faults=tuple[fault, ...],
+    )
+    return make("Embedded", trips=tuple[whole, ...])
+
+
+class Ignoring(pydantic.BaseModel):
+    """Unknown keys are dropped."""
+
+    model_config = pydantic.ConfigDict(extra="ignore")
+
+
+class Keeping(pydantic.BaseModel):
+    """Unknown keys are kept, as ours are."""
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+
+def references(content: bytes) -> dict[str, Callable[[], Any]]:
+    """Give ways to read a page with other libraries."""
+    ignoring, keeping, structs = model(Ignoring), model(Keeping), model(msgspec.Struct, frozen=True)
+    first = pydantic.create_model("Page", embedded=(ignoring, pydantic.Field(alias="_embedded")))
+    second = pydantic.create_model("Page", embedded=(keeping, pydantic.Field(alias="_embedded")))
+    decoder = msgspec.json.Decoder(msgspec.defstruct("Page", [("embedded", structs)], rename={"embedded": "_embedded"}))
+    assert len(first.model_validate_json(content).embedded.trips) == PAGE
+    assert len(decoder.decode(content).embedded.trips) == PAGE
+    return {
+        "pydantic validate_json": lambda: first.model_validate_json(content),
+        "  keeping unknown keys": lambda: second.model_validate_json(content),
+        "msgspec": lambda: decoder.decode(content),
+        "decoding alone": lambda: decode(content),
+    }
+
+
+# ------------------------------------------------------------------------------------------------- ours
+
+
+async def nobody(request: Request, /) -> Answer:
+    """Answer nothing: no link is followed here."""
+    raise NotImplementedError
+
+
+def structured(content: bytes, reader: Reader, number: int = 0) -> list[Trip]:
+    """Read a page as a walk does: an answer, its embedded resources, typed and bound."""
+    url = f"{VEHICLE}/trips?page={number}"
+    answer = Answer(url=url, status=200, headers=HEADERS, content=content, received_at=datetime.now(UTC))
+    resource = HalResource.of(answer, Binding(fetch=nobody))
+    return [reader.read(copy, Trip) for copy in resource.embedded("trips")]
+
+
+def megabytes(reader: Reader) -> float:
+    """Measure what 10,000 typed trips hold, their pages' bytes included."""
+    gc.collect()
+    tracemalloc.start()
+    trips = [
+        value
+        for first in range(0, TRIPS, PAGE)
+        for value in structured(page(first, min(PAGE, TRIPS - first)), reader, first)
+    ]
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(trips) == TRIPS
+    return held / 2**20
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=60)
+    rounds = parser.parse_args().rounds
+    content = page()
+    ways = references(content) | {
+        "ours, plain mappings": lambda: [read(item, Trip) for item in decode(content)["_embedded"]["trips"]],
+        "ours, bound": lambda: structured(content, Reader()),
+        "ours, keep_document=False": lambda: structured(content, Reader(keep_document=False)),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):  # the first round warms up
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    reference = statistics.median(times["pydantic validate_json"])
+    print(f"{PAGE} trips, {len(content):,} bytes, medians of {rounds} rounds")
+    for name, measured in times.items():
+        median = statistics.median(measured)
+        print(f"{name:26} {median * 1e6:7.0f} µs/page {median / PAGE * 1e6:6.1f} µs/trip {median / reference:6.2f}")
+    print(
+        f"{TRIPS:,} trips held: {megabytes(Reader()):.1f} MiB, {megabytes(Reader(keep_document=False)):.1f} MiB dropped"
+    )
+
+
+if __name__ == "__main__":
+    main()
