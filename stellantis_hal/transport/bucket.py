@@ -19,6 +19,7 @@ __all__ = ["BurstWindow", "DayWindow"]
 
 _GUARD = 0.0025
 _WARM_UP = 100
+_WARM_WINDOWS = 3
 _GENERATION = 2_000
 _MINUTES = 1_441
 """A day of minutes, and the one that is being filled: a minute's tokens return when all of them are a day old."""
@@ -42,6 +43,7 @@ class BurstWindow:
         "_returns",
         "_samples",
         "_smallest",
+        "_trusted_at",
         "ceiling",
         "flying",
         "foreign",
@@ -64,6 +66,7 @@ class BurstWindow:
         self._samples = 0
         self._smallest = math.inf
         self._elder = math.inf
+        self._trusted_at = math.inf
 
     @property
     def smallest_round_trip(self) -> float | None:
@@ -107,14 +110,19 @@ class BurstWindow:
             return
         back = now + self.span + _GUARD
         if round_trip is not None:
-            self._learn(round_trip)
-            if self._samples >= _WARM_UP:
+            self._learn(now, round_trip)
+            if self._samples >= _WARM_UP and now >= self._trusted_at:
                 back -= min(self._smallest, self._elder, self.span)
         returns = self._returns
         returns.append(max(back, returns[-1]) if returns else back)
 
-    def _learn(self, round_trip: float) -> None:
-        """Keep the smallest of two generations, so that a path that became longer is believed after a while."""
+    def _learn(self, now: float, round_trip: float) -> None:
+        """Keep the smallest of two generations, so that a path that became longer is believed after a while.
+
+        Samples of one burst are late together, so they have to come from several windows before they are believed.
+        """
+        if self._samples == 0:
+            self._trusted_at = now + _WARM_WINDOWS * self.span
         self._samples += 1
         if self._samples % _GENERATION == 0:
             self._elder, self._smallest = self._smallest, math.inf

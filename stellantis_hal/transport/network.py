@@ -1,7 +1,7 @@
 """The wire that is used when no transport is given.
 
-Knows which libraries are there and which backend runs. Must not know what is sent. aiohttp's client costs a tenth of
-httpcore's pool under many tasks, so it is taken where it is installed and asyncio runs.
+Knows which libraries are there and which backend runs. Must not know what is sent. aiohttp's client costs a fraction of
+httpcore, so it is taken where it is installed and asyncio runs.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import ssl
 
 import anyio
-import httpx
 
-from stellantis_hal.transport.wire import HttpxWire, Wire
+from stellantis_hal.transport.lanes import LanesWire
+from stellantis_hal.transport.wire import Wire
 
 __all__ = ["make_wire"]
 
@@ -21,7 +21,7 @@ def make_wire(context: ssl.SSLContext, *, connections: int, timeouts: dict[str, 
 
     Args:
         context: for https.
-        connections: how many there are at most, and how many are kept alive.
+        connections: how many requests there will be at once, at most.
         timeouts: ``connect``, ``read``, ``write``, ``pool`` and ``total``, in seconds.
     """
     if anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
@@ -31,5 +31,4 @@ def make_wire(context: ssl.SSLContext, *, connections: int, timeouts: dict[str, 
             pass  # the extra `speed` is not installed
         else:
             return AiohttpWire(context, connections=connections, timeouts=timeouts)
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0)
-    return HttpxWire(httpx.AsyncHTTPTransport(verify=context, limits=limits), timeouts)
+    return LanesWire(context, timeouts)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import httpx
 
-__all__ = ["HttpxWire", "Opened", "Wire"]
+__all__ = ["HttpxOpened", "HttpxWire", "Opened", "Wire"]
 
 
 class Opened(Protocol):
@@ -75,17 +75,19 @@ class HttpxWire:
         self._transport = transport
         self._extensions: dict[str, Any] = {"timeout": timeouts}
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> Opened:
+    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> HttpxOpened:
         """Send, and give the answer as soon as its headers are there."""
         request = httpx.Request(method, _parsed(url), headers=fields, content=content, extensions=self._extensions)
-        return _HttpxOpened(await self._transport.handle_async_request(request))
+        return HttpxOpened(await self._transport.handle_async_request(request))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
 
-class _HttpxOpened:
+class HttpxOpened:
+    """An answer of httpx's."""
+
     __slots__ = ("_response", "status")
 
     def __init__(self, response: httpx.Response) -> None:

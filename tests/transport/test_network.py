@@ -19,12 +19,14 @@ from stellantis_hal.errors import ConfigurationError, NetworkError
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.exchange import Timeouts
+from stellantis_hal.transport.lanes import LanesWire
 from stellantis_hal.transport.limiter import TokenBucketLimiter
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.network import make_wire
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
+from tests.transport.doubles import Scripted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 ONCE = RetryPolicy(attempts=1)
@@ -423,3 +425,52 @@ async def test_authorities_may_lie_in_a_folder(files: Path) -> None:
 
 async def test_the_certificates_password_is_not_shown(files: Path) -> None:
     assert "secret" not in repr(Tls(certificate=("a", "b", "secret")))
+
+
+# ------------------------------------------------------------------------------------------------- lanes
+
+
+async def test_lanes_are_kept_for_each_origin() -> None:
+    async with serving(reply()) as one, serving(reply()) as other, Session(Origins(one.url, other.url)) as session:
+        caller = session.caller()
+        for _ in range(3):
+            await caller(Request(url=one.url))
+            await caller(Request(url=other.url + "/user"))
+    assert (one.connections, other.connections) == (1, 1)
+
+
+class Body(httpx.AsyncByteStream):
+    """A body whose connection cannot be given back."""
+
+    def __init__(self, closing: Exception | None) -> None:
+        self.closing = closing
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    async def aclose(self) -> None:
+        if self.closing is not None:
+            raise self.closing
+
+
+async def test_a_lane_whose_answer_cannot_be_closed_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes: list[Scripted] = []
+    bodies = [Body(httpx.CloseError("no")), Body(None), Body(None)]
+
+    def lane(**options: Any) -> Scripted:
+        lanes.append(Scripted(lambda request: httpx.Response(200, stream=bodies.pop(0))))
+        return lanes[-1]
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lane)
+    wire = LanesWire(ssl.create_default_context(), {})
+    opened = await wire.open("GET", "http://a.test", {}, None)
+    with pytest.raises(httpx.CloseError):
+        await opened.aclose()
+    assert lanes[0].closed
+    for _ in range(2):
+        opened = await wire.open("GET", "http://a.test", {}, None)
+        await opened.aclose()
+        await opened.aclose()
+    assert len(lanes) == 2
+    await wire.aclose()
+    assert lanes[1].closed
