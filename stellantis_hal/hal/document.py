@@ -6,7 +6,7 @@ body is kept as it is and never changed; whatever is odd becomes a :class:`Diagn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -66,7 +66,7 @@ class HalDocument:
     """One document, or one that is embedded in another.
 
     Args:
-        body: a JSON object as decoded; not copied, so it must not be changed afterwards.
+        body: a JSON object as decoded, dicts and lists; not copied, so it must not be changed afterwards.
         curies: what it inherits from the document that embeds it.
     """
 
@@ -105,7 +105,8 @@ class HalDocument:
     def links(self) -> Mapping[str, tuple[Link, ...]]:
         """The links of each relation that has any, in the server's order; ``curies`` included."""
         if self._links is None:
-            self._links = _links(self._body.get("_links"))
+            found = self._body.get("_links")
+            self._links = _Links(found) if isinstance(found, dict) and found else _NO_LINKS
         return self._links
 
     @property
@@ -118,8 +119,7 @@ class HalDocument:
         """The documents embedded under each relation; a list that is empty counts, null does not."""
         if self._embedded is None:
             found = self._body.get("_embedded")
-            curies = self.curies if isinstance(found, Mapping) and found else NO_CURIES
-            self._embedded = _documents(found, curies)
+            self._embedded = _documents(found, self.curies) if isinstance(found, dict) and found else _NO_DOCUMENTS
         return self._embedded
 
     @property
@@ -127,7 +127,7 @@ class HalDocument:
         """The compact URIs in force: its own before those inherited."""
         if self._curies is None:
             links = self.links
-            own = [link for rel in _CURIES for link in links.get(rel, ())]
+            own = [link for rel in _CURIES for link in links.get(rel, ())] if links else None
             self._curies = self._inherited.with_links(own) if own else self._inherited
         return self._curies
 
@@ -140,7 +140,7 @@ class HalDocument:
         """Read an object nested in the state as a document, with its own ``_links``; None where no object is there."""
         value: Any = self._body
         for step in path:
-            if isinstance(value, Mapping) and isinstance(step, str):
+            if isinstance(step, str) and isinstance(value, Mapping):
                 value = value.get(step)
             elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
                 value = value[step]
@@ -171,22 +171,56 @@ def _restored(body: Mapping[str, Any], curies: Curies) -> HalDocument:
     return HalDocument(body, curies=curies)
 
 
-def _links(value: Any) -> Mapping[str, tuple[Link, ...]]:
-    found: dict[str, tuple[Link, ...]] = {}
-    for rel, entry in value.items() if isinstance(value, Mapping) else ():
+class _Links(Mapping[str, tuple[Link, ...]]):
+    """The links of each relation, read when they are asked for: most of a page's links never are."""
+
+    __slots__ = ("_raw", "_read")
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self._raw = raw
+        self._read: dict[str, tuple[Link, ...]] = {}
+
+    def __getitem__(self, rel: str) -> tuple[Link, ...]:
+        found = self._read.get(rel)
+        if found is None:
+            found = self._read[rel] = _links_of(rel, self._raw.get(rel))
+        if not found:
+            raise KeyError(rel)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (
+            rel for rel, entry in self._raw.items() if (isinstance(entry, dict) and rel not in _CURIES) or rel in self
+        )
+
+    def __contains__(self, rel: object) -> bool:
+        entry = self._raw.get(rel) if isinstance(rel, str) else None
         if isinstance(entry, list):
-            links = tuple(link for item in entry if (link := Link.parse(rel, item)) is not None)
-        elif isinstance(entry, Mapping) and rel in _CURIES and "href" not in entry:
-            links = tuple(_named(rel, entry))
-        else:
-            link = Link.parse(rel, entry)
-            links = () if link is None else (link,)
-        if links:
-            found[rel] = links
-    return found
+            return any(map(_is_link, entry))
+        return _is_link(entry) if rel not in _CURIES else self.get(rel) is not None
+
+    def __len__(self) -> int:
+        return sum(rel in self for rel in self._raw)
 
 
-def _named(rel: str, entry: Mapping[str, Any]) -> Iterable[Link]:
+_NO_LINKS = _Links({})
+_NO_DOCUMENTS: Mapping[str, tuple[HalDocument, ...]] = {}
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, dict | str)
+
+
+def _links_of(rel: str, entry: Any) -> tuple[Link, ...]:
+    if isinstance(entry, list):
+        return tuple([link for item in entry if (link := Link.parse(rel, item)) is not None])
+    if rel in _CURIES and isinstance(entry, dict) and "href" not in entry:
+        return tuple(_named(rel, entry))
+    link = Link.parse(rel, entry)
+    return () if link is None else (link,)
+
+
+def _named(rel: str, entry: Mapping[str, Any]) -> Iterator[Link]:
     """Read ``curies`` written as an object of links by prefix instead of a list of named links."""
     for name, value in entry.items():
         link = Link.parse(rel, value)
@@ -194,12 +228,12 @@ def _named(rel: str, entry: Mapping[str, Any]) -> Iterable[Link]:
             yield attrs.evolve(link, name=name)
 
 
-def _documents(value: Any, curies: Curies) -> Mapping[str, tuple[HalDocument, ...]]:
+def _documents(value: Mapping[str, Any], curies: Curies) -> Mapping[str, tuple[HalDocument, ...]]:
     found: dict[str, tuple[HalDocument, ...]] = {}
-    for rel, entry in value.items() if isinstance(value, Mapping) else ():
+    for rel, entry in value.items():
         if isinstance(entry, list):
-            found[rel] = tuple([HalDocument(item, curies=curies) for item in entry if isinstance(item, Mapping)])
-        elif isinstance(entry, Mapping):
+            found[rel] = tuple([HalDocument(item, curies=curies) for item in entry if isinstance(item, dict)])
+        elif isinstance(entry, dict):
             found[rel] = (HalDocument(entry, curies=curies),)
     return found
 

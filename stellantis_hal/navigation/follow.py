@@ -6,7 +6,6 @@ Knows where it starts and which link to take. Must not do I/O before it is await
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
@@ -108,8 +107,7 @@ class Follow(Generic[R]):
         """
         if self._reached is None:
             here = await self._origin()
-            with self._named():
-                choice = choose(here.document, here.base, self._hop)
+            choice = self._choice(here, self._hop)
             copy = here.copy_at(choice)
             if copy is None:
                 self._flight = self._flight or Flight()
@@ -120,15 +118,17 @@ class Follow(Generic[R]):
     async def reopened(self) -> HalResource:
         """Take the last step anew: a walk starts from what is there now."""
         here = await self._origin()
-        with self._named():
+        try:
             return await here.step(self._hop)
+        except StellantisError as error:
+            self._name(error)
+            raise
 
     async def locate(self, params: Params) -> str:
         """Give the address that the last step leads to, with parameters added; it is not fetched."""
         here = await self._origin()
         hop = attrs.evolve(self._hop, params={**(self._hop.params or {}), **params}, embedded="never")
-        with self._named():
-            url = choose(here.document, here.base, hop).url
+        url = self._choice(here, hop).url
         assert url is not None  # noqa: S101 - embedded copies were ruled out
         return url
 
@@ -149,16 +149,21 @@ class Follow(Generic[R]):
 
     async def _fetched(self, here: HalResource, choice: Choice) -> HalResource:
         if self._reached is None:
-            with self._named():
+            try:
                 self._reached = await here.fetch_choice(choice, self._hop)
+            except StellantisError as error:
+                self._name(error)
+                raise
         return self._reached
 
-    @contextmanager
-    def _named(self) -> Generator[None]:
-        """Note on an error which step it ended."""
+    def _choice(self, here: HalResource, hop: Hop) -> Choice:
         try:
-            yield
+            return choose(here.document, here.base, hop)
         except StellantisError as error:
-            path = self.path
-            error.add_note(f"while following {' → '.join(path)}: step {len(path)}, {self._hop.rel!r}")
+            self._name(error)
             raise
+
+    def _name(self, error: StellantisError) -> None:
+        """Note on an error which step it ended."""
+        path = self.path
+        error.add_note(f"while following {' → '.join(path)}: step {len(path)}, {self._hop.rel!r}")

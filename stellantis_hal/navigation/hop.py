@@ -102,12 +102,15 @@ def choose(document: HalDocument, base: str, hop: Hop) -> Choice:
                 return Choice(None, None, found)
         raise _not_found(document, base, hop)
     link = _pick(links, hop, document, base)
+    found = _copy_by_text(document, link, hop) if hop.embedded != "never" else None
+    if found is not None:
+        return Choice(link, None, found)
     url = target(link, base, hop.variables, hop.params)
     if hop.embedded != "never":
         for rel in copies(document, hop.rel):
             for index, copy in enumerate(document.embedded[rel]):
-                if _leads_to(copy, link, url, base, hop):
-                    return Choice(link, url, (rel, index))
+                if self_url(copy, base) == url:
+                    return Choice(link, None, (rel, index))
         if hop.embedded == "only":
             raise LinkNotFoundError(
                 f"no embedded copy of {hop.rel!r} at {mask_url(base)}: its link leads elsewhere, and embedded='only' "
@@ -131,6 +134,8 @@ def links_of(document: HalDocument, rel: str) -> tuple[Link, ...]:
 
 
 def _pick(links: tuple[Link, ...], hop: Hop, document: HalDocument, base: str) -> Link:
+    if len(links) == 1 and hop.name is None and hop.index is None and hop.where is None:
+        return links[0]
     matching = [
         link for link in links if (hop.name is None or link.name == hop.name) and (hop.where is None or hop.where(link))
     ]
@@ -233,13 +238,16 @@ def self_url(document: HalDocument, base: str) -> str | None:
     return None
 
 
-def _leads_to(copy: HalDocument, link: Link, url: str, base: str, hop: Hop) -> bool:
-    own = copy.links.get("self")
-    if not own:
-        return False
-    if not link.templated and own[0].href == link.href and not hop.params and not own[0].templated:
-        return True
-    return self_url(copy, base) == url
+def _copy_by_text(document: HalDocument, link: Link, hop: Hop) -> tuple[str, int] | None:
+    """Find the copy whose ``self`` is the link's href as text, which spares resolving either."""
+    if link.href is None or link.templated or hop.params or hop.variables:
+        return None
+    for rel in copies(document, hop.rel):
+        for index, copy in enumerate(document.embedded[rel]):
+            own = copy.links.get("self")
+            if own and own[0].href == link.href and not own[0].templated:
+                return rel, index
+    return None
 
 
 def _pick_copy(document: HalDocument, base: str, hop: Hop) -> tuple[str, int] | None:

@@ -50,6 +50,7 @@ def test_a_deprecation_notice_nested_very_deeply_can_be_read() -> None:
 def _touch(document: HalDocument) -> None:
     for reading in (document.links, document.rels, document.curies.prefixes, document.state, document.diagnostics):
         assert len(reading) >= 0
+    assert len(dict(document.links)) == len(document.links)
     for key in (*document.links, "ex:a"):
         document.curies.expand(key)
         document.curies.find("a", (*document.links, key))
