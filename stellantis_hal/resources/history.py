@@ -8,7 +8,7 @@ from __future__ import annotations
 import attrs
 
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.navigation.content import Content
+from stellantis_hal.navigation.content import Content, Step
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.hop import copies
 from stellantis_hal.navigation.paginator import Paginator
@@ -51,7 +51,19 @@ class _Wrapping:
         return page if _is_collection(page) else _wrapped(page)
 
 
+class _Alone(Content):
+    """A status shown as the only one of a collection; its bytes stay where they are."""
+
+    __slots__ = ("_status",)
+
+    def __init__(self, status: HalResource) -> None:
+        self._status = status.compact()
+
+    def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
+        """Give the collection, or the document at a path in it."""
+        root = HalDocument({"total": 1, "_embedded": {STATUS: [self._status.document.body]}})
+        return Content(b"", root).document(path)
+
+
 def _wrapped(status: HalResource) -> HalResource:
-    document = HalDocument({"total": 1, "_embedded": {STATUS: [status.document.body]}})
-    snapshot = attrs.evolve(status._snapshot, content=Content.of(document))
-    return HalResource(snapshot, document, status._binding)
+    return HalResource(attrs.evolve(status._snapshot, content=_Alone(status)), None, status._binding)

@@ -29,10 +29,16 @@ def without_document(resource: HalResource) -> HalResource:
     whole = resource._snapshot
     stripped = _stripped.get(whole)
     if stripped is None:
-        root = whole.content.document()
-        stripped = attrs.evolve(whole, content=Content.of(HalDocument(_links(root.body), curies=root.inherited)))
-        _stripped[whole] = stripped
+        stripped = _stripped[whole] = attrs.evolve(whole, content=_links_of(whole.content))
     return HalResource(stripped, None, resource._binding, resource._path)
+
+
+def _links_of(content: Content) -> Content:
+    root = content.document()
+    try:
+        return Content.of(HalDocument(_links(root.body), curies=root.inherited))
+    except ValueError:  # half a character or an infinity in a link can be read, but not written: then all is kept
+        return content
 
 
 def _links(body: Mapping[str, Any]) -> dict[str, Any]:

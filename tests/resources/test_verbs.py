@@ -8,9 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from stellantis_hal.errors import DetachedResourceError, LinkNotFoundError, NotFoundError, ServerError, StructureError
+from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.navigation.content import Content
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.reader import Reader, read
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
@@ -147,6 +151,15 @@ async def test_the_history_of_a_status_that_comes_alone_is_that_one() -> None:
     assert await history.total() == 1
     async with history.concurrent() as statuses:
         assert len([status async for status in statuses]) == 1
+
+
+async def test_a_history_of_one_can_be_told_in_pages_and_keeps_its_document() -> None:
+    served = Served({f"{CAR}/status": bodies.status() | {"_links": {"self": link(f"{CAR}/status")}}})
+    [shown] = [found async for found in a_vehicle(served, "status").status_history().pages()]
+    assert (shown.total, shown.token) == (1, None)
+    assert shown.items[0].document is not None
+    assert shown.items[0].document.body["odometer"] == bodies.status()["odometer"]
+    assert shown.items[0].url == f"{HOST}{CAR}/status"
 
 
 async def test_no_history_is_an_empty_walk() -> None:
@@ -413,6 +426,14 @@ async def test_a_single_embedded_object_keeps_its_links_too() -> None:
     whole = Served({}).resource("/page", {"_embedded": {"trips": {"_links": {"self": link("/1")}}}})
     [copy] = whole.embedded("trips")
     assert Reader(keep_document=False).read(copy, Trip).url == f"{HOST}/1"
+
+
+async def test_links_that_cannot_be_written_again_are_kept_whole() -> None:
+    odd = HalDocument({"_embedded": {"trips": [{"_links": {"self": {"href": "/1", "odd": float("inf")}}}]}})
+    snapshot = attrs.evolve(Served({}).resource("/page", {})._snapshot, content=Content(b"", odd))
+    [copy] = HalResource(snapshot, odd, None).embedded("trips")
+    trip = Reader(keep_document=False).read(copy, Trip)
+    assert (trip.url, trip.document) == (f"{HOST}/1", None)
 
 
 async def test_what_is_nested_in_a_state_keeps_its_document() -> None:
