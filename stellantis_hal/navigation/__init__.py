@@ -4,11 +4,13 @@ Knows documents and the Fetch protocol. Must not know an HTTP library, credentia
 
 ::
 
-    resource ── follow ──▶ hop          one step: choose a link, or a copy that is at hand
-        │          └─────▶ flight       one request for many waiting tasks
-        ├── items, pages ▶ paginator ─▶ walks, ranges ─▶ cursor
-        ├── follow_all ──▶ in_order
-        └── snapshot ────▶ content      what came, where from, when
+    entry ───────────▶ resource          a place, and the way on from there
+        view ────────▶ snapshot ▶ content    what came, where from, when
+        follow ──────▶ hop               one step: choose a link, or a copy that is at hand
+            └────────▶ flight            one request for many waiting tasks
+        items, pages ▶ paginator ▶ walks, ranges ▶ cursor
+        follow_all ──▶ in_order          several at a time, their outcomes in order
+        post, put … ─▶ writing
 """
 
 from stellantis_hal.navigation.binding import Binding, HalDeprecationWarning

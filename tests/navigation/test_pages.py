@@ -1,5 +1,6 @@
 """Walking collections, page by page."""
 
+import weakref
 from collections.abc import AsyncIterable
 from typing import Any
 
@@ -15,8 +16,8 @@ from stellantis_hal.errors import (
     ServerError,
     TemplateError,
 )
-from stellantis_hal.navigation import Page, Paginator
-from stellantis_hal.navigation.cursor import Mark
+from stellantis_hal.navigation import IndexRanges, Page, Paginator
+from stellantis_hal.navigation.cursor import REMEMBERED, Mark
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site, answer, link, links
 
@@ -149,6 +150,36 @@ async def test_elements_without_id_are_told_apart_by_their_address() -> None:
     assert [item["n"] async for item in here.items()] == [1, 2, 3, 3]
 
 
+@pytest.mark.parametrize(("others", "times"), [(REMEMBERED - 1, 1), (REMEMBERED, 2)])
+async def test_an_element_is_remembered_until_so_many_others_were_given(others: int, times: int) -> None:
+    site = _site(p1=_page("x", *range(others), next=link(f"{HOME}/p2")), p2=_page("x"))
+    assert (await _walked(_items(site))).count("x") == times
+
+
+@pytest.mark.parametrize("how", ["sequential", "ahead", "concurrent"])
+async def test_a_walk_holds_no_more_than_the_pages_at_hand(how: str) -> None:
+    collection = Collection(list(range(600)))
+    items = collection.root.follow("items").items(ranges=IndexRanges(size=3))
+    alive: list[int] = []
+    pages: list[weakref.ref[Any]] = []
+
+    async def walk(source: AsyncIterable[Page[Any]]) -> None:
+        async for page in source:
+            pages.append(weakref.ref(page.resource))
+            alive.append(sum(ref() is not None for ref in pages))
+
+    if how == "sequential":
+        await walk(items.pages())
+    elif how == "ahead":
+        async with items.pages().ahead(1) as ahead:
+            await walk(ahead)
+    else:
+        async with items.pages().concurrent(4) as concurrent:
+            await walk(concurrent)
+    assert len(pages) >= 200
+    assert max(alive) <= 3
+
+
 @pytest.mark.parametrize(
     "following", [f"{HOME}/p1", f"{HOME}/p1#x", f"{HOME}/own", f"{HOME}/x/../p1", f"{HOME}/moved", ""]
 )
@@ -210,6 +241,13 @@ async def test_backwards_goes_from_the_last_page_to_the_first(back: str) -> None
     )
     assert await _walked(_items(site, reverse=True)) == [5, 4, 3, 2, 1]
     assert site.asked == ["/p1", "/p3", "/p2", "/p1"]
+
+
+async def test_a_token_takes_a_walk_backwards_up_too() -> None:
+    items = Collection(list(range(8))).root.follow("items").items(reverse=True)
+    page = await anext(aiter(items.pages()))
+    assert ids(page.items) == [7, 6]
+    assert [item["id"] async for later in items.pages(page.token) for item in later.items] == [5, 4, 3, 2, 1, 0]
 
 
 async def test_a_last_page_that_leads_back_is_a_loop() -> None:
