@@ -17,9 +17,9 @@ from collections import deque
 
 __all__ = ["BurstWindow", "DayWindow"]
 
-_GUARD = 0.0025
+_GUARD = 0.002
 _WARM_UP = 100
-_WARM_WINDOWS = 3
+_WARM_WINDOWS = 2
 _GENERATION = 2_000
 _MINUTES = 1_441
 """A day of minutes, and the one that is being filled: a minute's tokens return when all of them are a day old."""
