@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import attrs
 
 from stellantis_hal.errors import NotFoundError
@@ -33,6 +34,7 @@ class Collection:
         identified: whether elements have ids.
         extra_total: how many more elements the total promises.
         fails: errors that ranges answer with, once each.
+        delays: seconds that one answer after the other takes.
     """
 
     elements: list[Any]
@@ -45,6 +47,7 @@ class Collection:
     identified: bool = True
     extra_total: int = 0
     fails: dict[str, Exception] = attrs.field(factory=dict)
+    delays: Sequence[float] = ()
     answered: int = 0
     site: Site = attrs.field(init=False)
 
@@ -55,7 +58,9 @@ class Collection:
     def root(self) -> HalResource:
         return self.site.resource({"_links": {"items": link(f"{HOME}/items")}})
 
-    def reply(self, request: Request) -> Any:
+    async def reply(self, request: Request) -> Any:
+        if self.delays:
+            await anyio.sleep(self.delays[len(self.site.requests) % len(self.delays)])
         self.happens(self.answered)
         self.answered += 1
         query = parse_qs(urlsplit(request.url).query)
