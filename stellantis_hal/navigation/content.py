@@ -9,7 +9,7 @@ import weakref
 from typing import Any, NamedTuple
 
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.hal.json import decode, encode
+from stellantis_hal.hal.json import decode
 
 __all__ = ["Content", "Embedded", "Nested", "Step"]
 
@@ -33,17 +33,20 @@ Step = Embedded | Nested
 class Content:
     """The bytes of one body. While anybody holds its document, that one is given; later it is decoded again."""
 
-    __slots__ = ("_bytes", "_curies", "_root")
+    __slots__ = ("_bytes", "_curies", "_kept", "_root")
 
     def __init__(self, content: bytes, root: HalDocument) -> None:
         self._bytes = content
         self._curies = root.inherited
         self._root = weakref.ref(root)
+        self._kept: HalDocument | None = None
 
     @classmethod
     def of(cls, document: HalDocument) -> Content:
-        """Write a document's bytes, where only the document is at hand."""
-        return cls(encode(document.body), document)
+        """Stand in for bytes where only the document is at hand, by holding on to it."""
+        content = cls(b"", document)
+        content._kept = document
+        return content
 
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Give the document at a path that was found in these bytes before."""
