@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import anyio
 
-from stellantis_hal.errors import QuotaError, StellantisError
+from stellantis_hal.errors import BudgetExhaustedError, QuotaError, StellantisError
 from stellantis_hal.fleet.events import AccountLost, Event, Outage, Recovered, VehicleUnavailable
 from stellantis_hal.fleet.health import Health, scope_of
 from stellantis_hal.fleet.members import Holding, Member
@@ -143,6 +143,18 @@ class Care:
         await self._say(event)
 
     # ------------------------------------------------------------------------------------------- everything
+
+    async def spent(self) -> None:
+        """Note that nothing is left of the day's budget."""
+        if self.health.since is None:
+            await self._blame(
+                "",
+                BudgetExhaustedError(
+                    "nothing is left of the day's budget for this watch: polls go on when there is; ask less often, "
+                    "or spend less elsewhere",
+                    retry_after=None,
+                ),
+            )
 
     async def _works(self, now: float) -> None:
         lasted = self.health.succeeded(now)

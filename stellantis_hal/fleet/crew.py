@@ -116,6 +116,8 @@ class Crew:
         wait = max(first.due, self._care.health.probe_at) - now
         if wait <= 0:
             wait = roster.wait(first.key, now)
+            if wait > 0 and roster.is_spent and self._care.health.since is None:
+                tasks.start_soon(self._care.spent)
         if wait > 0:
             return wait
         roster.agenda.drop(first.key)

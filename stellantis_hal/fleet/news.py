@@ -67,18 +67,18 @@ class News:
 
 
 def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the leaves of nested objects and arrays by their paths."""
+    """Give the leaves of nested objects and arrays by their paths; what is empty has none."""
     return dict(_leaves(value, ""))
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict):
         for name, inner in value.items():
             yield from _leaves(inner, f"{path}.{name}" if path else str(name))
-    elif isinstance(value, list) and value:
+    elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from _leaves(inner, f"{path}[{place}]")
-    elif path:
+    else:
         yield path, value
 
 

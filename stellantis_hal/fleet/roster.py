@@ -30,6 +30,7 @@ _TOO_SHORT = 0.1
 _LEARNING = 0.02
 _BUDGET_EVERY = 30.0
 _FIRST_SHARE = 0.25
+_SAMPLE = 20
 
 Turn = Member | Holding
 
@@ -227,6 +228,11 @@ class Roster:
         self._allowance.spend(now, cost)
         return 0.0
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left of the day's budget."""
+        return self._allowance is not None and self._allowance.budget.free_today < 1
+
     def learn(self, member: Member, now: float) -> None:
         """Note what a poll did cost."""
         if self._allowance is not None:
@@ -240,7 +246,12 @@ class Roster:
         return budget_of(self._session.limiter, self._session.quota, self.orders.spend)
 
     def plan(self) -> Plan | None:
-        """Tell whether the interval fits the budget; None before every account's vehicles are known."""
-        if not all(holding.listed for holding in self.holdings.values()):
+        """Tell whether the interval fits the budget, by as many vehicles as there will be, going by those known so far.
+
+        None before every account was listed, or as many as make a fair sample.
+        """
+        listed = sum(holding.listed for holding in self.holdings.values())
+        if listed < min(len(self.holdings), _SAMPLE):
             return None
-        return Plan(vehicles=len(self.members), cost=self._cost, every=self.orders.every, budget=self.budget().daily)
+        vehicles = round(len(self.members) * len(self.holdings) / max(1, listed))
+        return Plan(vehicles=vehicles, cost=self._cost, every=self.orders.every, budget=self.budget().daily)

@@ -31,7 +31,6 @@ __all__ = [
 DAY = 86_400.0
 _SLICES = 96
 _FEEDBACK = 1_800.0
-_START = 60.0
 _LEAST_INTERVAL = 0.001
 _MOST_DOUBLINGS = 32
 
@@ -90,7 +89,7 @@ class Allowance:
     def __init__(self, budget: Budget, now: float) -> None:
         self._budget = budget
         self._at = now
-        self._tokens = min(budget.burst, max(1.0, budget.pace * _START))
+        self._tokens = budget.burst
         self._recent: deque[tuple[float, float]] = deque()
         self._spent = 0.0
 
@@ -174,7 +173,7 @@ class Plan:
     @property
     def fits(self) -> bool:
         """Whether the budget suffices."""
-        return self.needed <= self.budget
+        return self.needed <= self.budget * (1 + 1e-9)  # a rounding error is no reason to warn
 
     @property
     def fitting(self) -> timedelta:

@@ -1,0 +1,121 @@
+"""A simulated vendor with a client in front of it, for tests of fleets."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import attrs
+
+from stellantis_hal.auth.application import Application
+from stellantis_hal.auth.brands import Brand
+from stellantis_hal.auth.stores import MemoryTokenStore
+from stellantis_hal.auth.token import Token
+from stellantis_hal.client import Account, StellantisClient
+from stellantis_hal.fleet import Event, Update, Watch
+from stellantis_hal.simulator import Faults, Manners, Simulator, Subscription, World
+
+__all__ = ["EPOCH", "Fleet", "a_fleet", "trips_in", "until", "updates_of"]
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@attrs.frozen(kw_only=True)
+class Fleet:
+    world: World
+    simulator: Simulator
+    client: StellantisClient
+    accounts: list[Account]
+    stores: dict[str, MemoryTokenStore]
+
+    @property
+    def vehicles(self) -> list[str]:
+        return [vehicle.id for vehicle in self.world.vehicles]
+
+    def account(self, key: str) -> Account:
+        """The same account holder, who consented anew."""
+        return account_of(self.client, self.simulator, key, MemoryTokenStore(token_of(self.simulator, key)))
+
+    async def lose_consent(self, key: str) -> None:
+        """The account holder takes their consent back, and every access token runs out."""
+        await self.stores[key].save(key, Token("gone", "gone", expires_at=EPOCH - timedelta(days=1)))
+        self.simulator.expire_tokens()
+
+    async def consent(self, key: str) -> None:
+        """The account holder consents again: there is a new token in the store."""
+        await self.stores[key].save(key, token_of(self.simulator, key))
+
+
+def token_of(simulator: Simulator, key: str) -> Token:
+    issued = simulator.token_for(key)
+    return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
+
+
+def account_of(client: StellantisClient, simulator: Simulator, key: str, store: MemoryTokenStore) -> Account:
+    domain = simulator.world.account(key).domain
+    return client.account(store, brand=next(brand for brand in Brand if brand.domain == domain), key=key)
+
+
+@asynccontextmanager
+async def a_fleet(
+    *,
+    vehicles: int = 4,
+    accounts: int = 2,
+    trips: int = 40,
+    faults: Faults | None = None,
+    limits: Subscription | None = None,
+    world: World | None = None,
+    token_lifetime: float = 3599.0,
+    manners: Manners | None = None,
+    **options: Any,
+) -> AsyncIterator[Fleet]:
+    world = world or World(seed=7, accounts=accounts, vehicles=vehicles, trips=trips, epoch=EPOCH)
+    simulator = Simulator(
+        world,
+        epoch=EPOCH,
+        rate_limits=limits or Subscription(),
+        faults=faults or Faults(),
+        token_lifetime=token_lifetime,
+        manners=manners or Manners(),
+    )
+    async with StellantisClient(
+        Application(simulator.client_id, simulator.client_secret),
+        base_url=simulator.url,
+        identity_url=simulator.identity_url,
+        transport=simulator.transport(),
+        clock=simulator.now,
+        **options,
+    ) as client:
+        stores = {account.key: MemoryTokenStore(token_of(simulator, account.key)) for account in world.accounts}
+        yield Fleet(
+            world=world,
+            simulator=simulator,
+            client=client,
+            accounts=[account_of(client, simulator, key, store) for key, store in stores.items()],
+            stores=stores,
+        )
+
+
+async def until(updates: Watch, kind: type[Event] | None = None, *, within: float = 3_600.0, **facts: Any) -> Any:
+    """Wait for an event of a kind with these facts; what comes before it is passed over."""
+    with anyio.fail_after(within):
+        async for event in updates:
+            if (kind is None or isinstance(event, kind)) and all(
+                getattr(event, name) == fact for name, fact in facts.items()
+            ):
+                return event
+    raise AssertionError("the stream ended")
+
+
+async def updates_of(updates: Watch, seconds: float) -> list[Event]:
+    """Take whatever comes within so many seconds."""
+    events: list[Event] = []
+    with anyio.move_on_after(seconds):
+        async for event in updates:
+            events.append(event)  # noqa: PERF401 - what came before the end counts
+    return events
+
+
+def trips_in(events: Iterable[Event]) -> list[str | None]:
+    return [event.trip.id for event in events if isinstance(event, Update) and event.trip is not None]

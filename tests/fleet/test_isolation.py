@@ -1,0 +1,259 @@
+"""What goes wrong with one leaves the others alone; what goes wrong with all is told, and passes."""
+
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from stellantis_hal.errors import (
+    BudgetExhaustedError,
+    ConsentRequiredError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+)
+from stellantis_hal.fleet import AccountLost, Outage, Recovered, Update, VehicleUnavailable, watch
+from stellantis_hal.simulator import Chance, Faults, ServerFault, Subscription, Then, TooManyRequests, Wave
+from stellantis_hal.simulator import faults as kinds
+from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.retry import RetryPolicy
+from tests.fleet.fleets import Fleet, a_fleet, until, updates_of
+
+pytestmark = pytest.mark.anyio
+EVERY = timedelta(minutes=5)
+ONCE = RetryPolicy(attempts=1)
+
+
+def requests(fleet: Fleet) -> int:
+    return fleet.simulator.statistics.requests
+
+
+
+# ------------------------------------------------------------------------------------------- accounts
+
+
+async def test_an_account_that_must_consent_again_is_told_once_and_the_rest_goes_on() -> None:
+    async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
+        await updates_of(updates, 900)
+        await fleet.lose_consent("account-0000")
+        events = await updates_of(updates, 6 * 3_600)
+        assert [type(event) for event in events] == [AccountLost]
+        lost = events[0]
+        assert isinstance(lost, AccountLost)
+        assert lost.account == "account-0000"
+        assert isinstance(lost.error, ConsentRequiredError)
+        statistics = updates.statistics
+        assert (statistics.accounts_lost, statistics.vehicles) == (1, 4)
+        fleet.world.add_trip(fleet.vehicles[2])
+        assert (await until(updates, Update)).account == "account-0001"
+
+
+async def test_an_account_that_consented_again_comes_back_at_once_when_it_is_added() -> None:
+    async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
+        await updates_of(updates, 900)
+        await fleet.lose_consent("account-0000")
+        await until(updates, AccountLost)
+        updates.add(fleet.account("account-0000"))
+        recovered = await until(updates, Recovered, within=60)
+        assert (recovered.account, recovered.vehicle) == ("account-0000", None)
+        fleet.world.add_trip(fleet.vehicles[0])
+        assert (await until(updates, Update)).account == "account-0000"
+
+
+async def test_an_account_whose_store_gets_a_new_token_comes_back_by_itself() -> None:
+    async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
+        await updates_of(updates, 900)
+        await fleet.lose_consent("account-0000")
+        lost = await until(updates, AccountLost)
+        await fleet.consent("account-0000")
+        recovered = await until(updates, Recovered, account=lost.account, within=24 * 3_600)
+        assert recovered.after >= lost.again_in
+
+
+async def test_an_account_that_is_lost_from_the_start_is_told() -> None:
+    async with a_fleet(vehicles=4, accounts=2) as fleet:
+        await fleet.lose_consent("account-0001")
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            assert (await until(updates, AccountLost)).account == "account-0001"
+            await updates_of(updates, 3_600)
+            assert updates.statistics.vehicles == 2
+
+
+async def test_a_vehicle_by_itself_whose_account_is_lost_comes_back_by_itself() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        vehicle = await fleet.accounts[0].vehicles().first()
+        assert vehicle is not None
+        async with watch([vehicle], every=EVERY) as updates:
+            await updates_of(updates, 900)
+            fleet.simulator.script(Then(fault=kinds.OAuthFault("invalid_grant", 400), path="access_token", times=2))
+            fleet.simulator.expire_tokens()
+            assert (await until(updates, AccountLost)).account is None
+            recovered = await until(updates, Recovered, within=24 * 3_600)
+            assert recovered.vehicle is vehicle
+            fleet.world.add_trip(fleet.vehicles[0])
+            await until(updates, Update)
+
+
+async def test_renewed_tokens_disturb_nothing() -> None:
+    async with a_fleet(token_lifetime=600.0) as fleet, watch(fleet.accounts, every=EVERY) as updates:
+        await updates_of(updates, 900)
+        assert await updates_of(updates, 6 * 3_600) == []
+        assert fleet.simulator.statistics.renewals > 40
+        assert updates.statistics.errors == {}
+
+
+# ------------------------------------------------------------------------------------------- vehicles
+
+
+async def test_a_vehicle_that_is_forbidden_backs_off_alone_and_comes_back() -> None:
+    async with a_fleet(vehicles=4, accounts=1) as fleet:
+        broken = fleet.vehicles[1]
+        fleet.simulator.script(Then(fault=ServerFault(403, 40300), path=f"{broken}/status", times=4))
+        async with watch(fleet.accounts, every=EVERY, adapt=None) as updates:
+            event = await until(updates, VehicleUnavailable)
+            assert (event.vehicle.id, event.what, event.account) == (broken, "status", "account-0000")
+            assert isinstance(event.error, ForbiddenError)
+            assert event.again_in == 300.0
+            assert updates.statistics.unavailable == 1
+            recovered = await until(updates, Recovered, within=24 * 3_600)
+            assert (recovered.vehicle.id, recovered.what) == (broken, "status")
+            assert 300 + 600 + 1_200 + 2_400 <= recovered.after <= 300 + 600 + 1_200 + 2_400 + 4 * 300
+            assert updates.statistics.unavailable == 0
+
+
+async def test_what_else_there_is_about_a_vehicle_goes_on() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        fleet.simulator.script(Then(fault=ServerFault(404, 1001), path="/status", times=1_000))
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            assert isinstance((await until(updates, VehicleUnavailable)).error, NotFoundError)
+            await updates_of(updates, 3_600)
+            fleet.world.add_trip(fleet.vehicles[0])
+            assert (await until(updates, Update, within=900)).what == "trips"
+
+
+async def test_a_vehicle_that_is_unavailable_as_a_whole_is_asked_less_and_less_often() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        broken = fleet.vehicles[0]
+        fleet.simulator.script(Then(fault=ServerFault(403, 40300), path=f"{broken}/(status|trips)", times=10_000))
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            await updates_of(updates, 24 * 3_600)
+            assert fleet.simulator.statistics.by_status[403] <= 20
+
+
+async def test_one_vehicle_whose_server_fails_is_no_outage() -> None:
+    async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
+        broken = fleet.vehicles[3]
+        fleet.simulator.script(Then(fault=ServerFault(500, 50038), path=f"{broken}/trips", times=10_000))
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            events = [event for event in await updates_of(updates, 6 * 3_600) if not isinstance(event, Update)]
+            assert [type(event) for event in events] == [VehicleUnavailable]
+            assert isinstance(events[0], VehicleUnavailable)
+            assert isinstance(events[0].error, ServerError)
+            assert updates.statistics.errors["ServerError"] >= 3
+
+
+async def test_a_single_failure_of_a_server_is_not_worth_telling() -> None:
+    async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
+        fleet.simulator.script(Then(fault=ServerFault(502), path="/status", times=1))
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            events = await updates_of(updates, 3_600)
+            assert all(isinstance(event, Update) for event in events)
+            assert updates.statistics.errors == {"ServerError": 1}
+
+
+# ------------------------------------------------------------------------------------------- everything
+
+
+async def test_an_outage_of_hours_is_told_once_probed_and_passes() -> None:
+    outage = Faults(waves=[Wave(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
+    async with a_fleet(vehicles=12, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet:
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            await updates_of(updates, 3_500)
+            started = await until(updates, Outage)
+            assert isinstance(started.error, ServerError)
+            during = requests(fleet)
+            fleet.world.add_trip(fleet.vehicles[5])
+            assert updates.statistics.outage is not None
+            recovered = await until(updates, Recovered, within=4 * 3_600)
+            assert (recovered.account, recovered.vehicle) == (None, None)
+            assert 3 * 3_600 - 400 <= recovered.after <= 3 * 3_600 + 400
+            assert requests(fleet) - during <= 3 * 3_600 / 300 + 15
+            update = await until(updates, Update, within=900)
+            assert update.vehicle.id == fleet.vehicles[5]
+            assert updates.statistics.outage is None
+
+
+async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
+    outage = Faults(waves=[Wave(fault=kinds.Refused(), since=0.0, until=3_600.0)])
+    async with a_fleet(vehicles=6, accounts=6, faults=outage, retry=ONCE) as fleet:
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            await until(updates, Outage)
+            await until(updates, Recovered, within=2 * 3_600)
+            await updates_of(updates, 2 * 3_600)
+            assert updates.statistics.vehicles == 6
+
+
+async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> None:
+    outage = Faults(waves=[Wave(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
+    async with a_fleet(vehicles=6, faults=outage, retry=ONCE) as fleet:
+        for broken in fleet.vehicles[:2]:
+            fleet.simulator.script(Then(fault=ServerFault(500, 50038), path=broken, times=100_000))
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            await until(updates, Outage, within=2 * 3_600)
+            await until(updates, Recovered, vehicle=None, within=2 * 3_600)
+
+
+async def test_a_day_that_is_spent_is_an_outage_until_there_is_budget_again() -> None:
+    limits = Subscription(per_second=100, per_day=300)
+    async with a_fleet(vehicles=4, limits=limits, rate_limits=RateLimits(100, 300)) as fleet:
+        async with watch(fleet.accounts, every=timedelta(hours=1), what="status", repeats=True) as updates:
+            await until(updates, Update)
+            while (fleet.client.limiter.statistics.free_today or 0) > 0:
+                await fleet.accounts[0].get(f"{fleet.simulator.url}/user")
+            outage = await until(updates, Outage, within=4 * 3_600)
+            assert isinstance(outage.error, BudgetExhaustedError)
+            await until(updates, Recovered, within=25 * 3_600)
+            assert fleet.simulator.statistics.refused == 0
+
+
+async def test_a_server_that_says_come_back_in_hours_is_believed() -> None:
+    async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=EVERY) as updates:
+        await updates_of(updates, 900)
+        fleet.simulator.script(Then(fault=TooManyRequests(retry_after="7200")))
+        outage = await until(updates, Outage)
+        assert isinstance(outage.error, RateLimitedError)
+        before = requests(fleet)
+        await updates_of(updates, 6_000)
+        assert requests(fleet) == before
+        await until(updates, Recovered)
+
+
+@pytest.mark.parametrize("fault", [kinds.Reset(), kinds.HtmlError(502), kinds.CutBody(), kinds.HtmlError(200)])
+async def test_bad_weather_loses_no_trip(fault: kinds.Fault) -> None:
+    weather = Faults(chances=[Chance(fault=fault, rate=0.3, path="/connectedcar/")], seed=3)
+    async with a_fleet(vehicles=3, accounts=1, faults=weather) as fleet:
+        driven, found = list[str](), list[str | None]()
+        async with watch(fleet.accounts, every=EVERY, what="trips") as updates:
+            await updates_of(updates, 3 * 3_600)
+            for number in range(12):
+                driven.append(fleet.world.add_trip(fleet.vehicles[number % 3]).id)
+                found += [
+                    event.trip.id
+                    for event in await updates_of(updates, 900)
+                    if isinstance(event, Update) and event.trip is not None
+                ]
+            found += [
+                event.trip.id
+                for event in await updates_of(updates, 12 * 3_600)
+                if isinstance(event, Update) and event.trip is not None
+            ]
+        assert sorted(filter(None, found)) == sorted(driven)
+
+
+async def test_a_watch_waits_no_longer_than_it_has_to_after_leaving_in_an_outage() -> None:
+    async with a_fleet(faults=Faults(waves=[Wave(fault=kinds.Refused(), since=0.0, until=1e9)])) as fleet:
+        with anyio.fail_after(700):
+            async with watch(fleet.accounts, every=EVERY) as updates:
+                await anyio.sleep(600)
+                assert updates.statistics.vehicles == 0

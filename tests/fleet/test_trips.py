@@ -1,0 +1,297 @@
+"""No trip is lost and none comes twice: across restarts, crashes, late records and pages."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+
+from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, watch
+from stellantis_hal.simulator import Manners, World
+from tests.fleet.fleets import EPOCH, Fleet, a_fleet, trips_in, until, updates_of
+
+pytestmark = pytest.mark.anyio
+EVERY = timedelta(minutes=5)
+ROUND = 700.0
+
+
+def watching(fleet: Fleet, store: Any = None, **options: Any) -> Any:
+    return watch(fleet.accounts, every=EVERY, what="trips", checkpoints=store, **options)
+
+
+async def test_trips_that_were_there_at_the_first_look_are_no_news() -> None:
+    async with a_fleet(trips=400) as fleet, watching(fleet) as updates:
+        assert await updates_of(updates, 3_600) == []
+
+
+async def test_a_new_trip_comes_once() -> None:
+    async with a_fleet() as fleet, watching(fleet) as updates:
+        await updates_of(updates, ROUND)
+        trip = fleet.world.add_trip(fleet.vehicles[1])
+        events = await updates_of(updates, 48 * 3_600)
+        assert trips_in(events) == [trip.id]
+        update = events[0]
+        assert isinstance(update, Update)
+        assert update.id == f"{fleet.vehicles[1]}/trips/{trip.id}/finished"
+        assert update.changes == (Change("trips", None, trip.id),)
+        assert update.trip is not None
+        assert update.trip.distance == 12.5
+        assert update.status is None
+
+
+async def test_trips_come_in_order() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watching(fleet) as updates:
+        await updates_of(updates, ROUND)
+        trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(150)]
+        assert trips_in(await updates_of(updates, ROUND)) == trips
+
+
+async def test_an_unfinished_trip_comes_again_when_it_finishes() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watching(fleet) as updates:
+        await updates_of(updates, ROUND)
+        trip = fleet.world.start_trip(fleet.vehicles[0])
+        first = await until(updates, Update)
+        fleet.world.drive(fleet.vehicles[0], 20.0)
+        assert await updates_of(updates, 3_600) == []
+        fleet.world.finish_trip(fleet.vehicles[0])
+        second = await until(updates, Update)
+        assert [first.trip.id, second.trip.id] == [trip.id, trip.id]
+        assert (first.trip.done, second.trip.done) == (False, True)
+        assert second.changes == (Change("done", False, True),)
+        assert first.id != second.id
+
+
+async def test_a_trip_under_way_at_the_first_look_comes_when_it_finishes() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        fleet.world.start_trip(fleet.vehicles[0])
+        async with watching(fleet) as updates:
+            assert await updates_of(updates, 3_600) == []
+            fleet.world.finish_trip(fleet.vehicles[0])
+            assert (await until(updates, Update)).trip.done
+
+
+async def test_a_late_trip_is_found_and_says_so() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:
+        hidden = hide_trip(fleet.world, fleet.vehicles[0], 70)
+        async with watching(fleet) as updates:
+            await updates_of(updates, ROUND)
+            show_trip(fleet.world)
+            events = await updates_of(updates, 26 * 3_600)
+            assert trips_in(events) == [hidden]
+            assert isinstance(events[0], Update)
+            assert events[0].late
+
+
+def hide_trip(world: World, vehicle: str, place: int) -> str:
+    """Let the back end not have one of the older trips yet."""
+    made = world._made
+    hidden = made.trip(made.find(vehicle), place).id
+    usual = World.trip_count, World.trip_at
+    world.__dict__["trip_count"] = lambda vehicle_id=None: usual[0](world, vehicle_id) - 1
+    world.__dict__["trip_at"] = lambda vehicle_id, trip: usual[1](world, vehicle_id, trip + (trip >= place))
+    return hidden
+
+
+def show_trip(world: World) -> None:
+    del world.__dict__["trip_count"], world.__dict__["trip_at"]
+
+
+async def test_trips_from_an_instant_on_are_caught_up_with() -> None:
+    async with a_fleet(vehicles=2, accounts=1, trips=400) as fleet:
+        since = EPOCH - timedelta(days=30)
+        wanted = {
+            vehicle: [trip.id for trip in fleet.world.trips(vehicle) if trip.started_at >= since]
+            for vehicle in fleet.vehicles
+        }
+        assert min(map(len, wanted.values())) > 60
+        async with watching(fleet, since=since) as updates:
+            events = await updates_of(updates, 24 * 3_600)
+        for vehicle, trips in wanted.items():
+            mine = [event for event in events if isinstance(event, Update) and event.vehicle.id == vehicle]
+            assert trips_in(mine) == trips
+
+
+async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() -> None:
+    world = World(seed=7, accounts=1, vehicles=1, trips=300, epoch=EPOCH)
+    async with a_fleet(world=world, manners=Manners(newest_first=True)) as fleet:
+        async with watching(fleet) as updates:
+            assert await updates_of(updates, ROUND) == []
+            trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(130)]
+            assert trips_in(await updates_of(updates, ROUND)) == trips
+
+
+# ------------------------------------------------------------------------------------------- restarts
+
+
+async def test_a_restart_goes_on_where_the_last_acknowledgement_was() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet() as fleet:
+        async with watching(fleet, store) as updates:
+            await updates_of(updates, ROUND)
+        driven = [fleet.world.add_trip(vehicle).id for vehicle in fleet.vehicles for _ in range(3)]
+        found = list[str | None]()
+        for _ in range(20):
+            async with watching(fleet, store) as updates:
+                found += trips_in([await until(updates, Update)])
+            if len(found) == len(driven):
+                break
+        assert sorted(filter(None, found)) == sorted(driven)
+
+
+async def test_leaving_by_an_exception_acknowledges_nothing_and_the_same_update_comes_again() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with watching(fleet, store) as updates:
+            await updates_of(updates, ROUND)
+        for _ in range(3):
+            fleet.world.add_trip(fleet.vehicles[0])
+        ids = list[str]()
+        with pytest.raises(KeyError):
+            async with watching(fleet, store) as updates:
+                async for event in updates:
+                    ids.append(event.id)
+                    if len(ids) == 2:
+                        raise KeyError("the consumer crashed")
+        async with watching(fleet, store) as updates:
+            ids += [event.id for event in await updates_of(updates, ROUND)]
+        assert ids[2] == ids[1]
+        assert len(ids) == 4
+        assert len(set(ids)) == 3
+
+
+async def test_cancelling_the_consumer_acknowledges_nothing() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with watching(fleet, store) as updates:
+            await updates_of(updates, ROUND)
+        trip = fleet.world.add_trip(fleet.vehicles[0])
+        with anyio.CancelScope() as scope:
+            async with watching(fleet, store) as updates:
+                await anext(updates)
+                scope.cancel()
+                await anyio.sleep(1)
+        async with watching(fleet, store) as updates:
+            assert trips_in([await until(updates, Update)]) == [trip.id]
+
+
+async def test_what_came_while_nobody_watched_comes_after_the_restart() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with watching(fleet, store) as updates:
+            await updates_of(updates, ROUND)
+        trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(200)]
+        async with watching(fleet, store) as updates:
+            assert trips_in(await updates_of(updates, ROUND)) == trips
+
+
+async def test_a_crash_right_after_the_first_look_loses_nothing() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        with pytest.raises(KeyError):
+            async with watching(fleet, store):
+                await anyio.sleep(ROUND)
+                raise KeyError("crashed")
+        trip = fleet.world.add_trip(fleet.vehicles[0])
+        async with watching(fleet, store) as updates:
+            assert trips_in([await until(updates, Update)]) == [trip.id]
+
+
+async def test_a_snapshot_that_was_given_does_not_come_again_after_a_restart() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=EVERY, what="status", checkpoints=store) as updates:
+            assert len(await updates_of(updates, ROUND)) == 1
+        async with watch(fleet.accounts, every=EVERY, what="status", checkpoints=store) as updates:
+            assert await updates_of(updates, ROUND) == []
+            fleet.world.update_status(fleet.vehicles[0], battery={"voltage": 12}, createdAt="2026-01-01T12:00:00Z")
+            changes = (await until(updates, Update)).changes
+            assert Change("battery.voltage", 91.5, 12.0) in changes
+            assert len(changes) < 8
+
+
+@pytest.mark.wall_clock
+@pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watch.BudgetWarning")
+async def test_checkpoints_in_a_file_do_all_this_too(tmp_path: Path) -> None:
+    async with a_fleet(vehicles=3, accounts=1) as fleet:
+        found, driven = list[str | None](), list[str]()
+        for number in range(4):
+            async with (
+                SQLiteCheckpoints(tmp_path / "fleet.db") as store,
+                watch(fleet.accounts, every=timedelta(seconds=0.2), what="trips", checkpoints=store) as updates,
+            ):
+                with anyio.move_on_after(0.6 if number == 0 else 10):
+                    async for event in updates:
+                        found += trips_in([event])
+                        if len(found) == len(driven):
+                            break
+            driven += [fleet.world.add_trip(vehicle).id for vehicle in fleet.vehicles] if number < 3 else []
+        assert sorted(filter(None, found)) == sorted(driven)
+
+
+# ------------------------------------------------------------------------------------------- stores that fail
+
+
+@attrs.define
+class Broken(MemoryCheckpoints):
+    """A store that fails when it is told to."""
+
+    broken: bool = False
+    stuck: bool = False
+
+    def __attrs_pre_init__(self) -> None:
+        super().__init__()
+
+    async def save(self, key: str, content: bytes) -> None:
+        if self.broken:
+            raise CheckpointError("the disk is full")
+        if self.stuck:
+            await anyio.sleep_forever()
+        await super().save(key, content)
+
+
+async def test_an_acknowledgement_that_cannot_be_kept_is_an_error_where_it_is_made() -> None:
+    store = Broken()
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watching(fleet, store) as updates:
+        await updates_of(updates, ROUND)
+        fleet.world.add_trip(fleet.vehicles[0])
+        await until(updates, Update)
+        store.broken = True
+        with pytest.raises(CheckpointError, match="disk is full"):
+            await anext(updates)
+        store.broken = False
+        assert await updates_of(updates, ROUND) == []
+
+
+async def test_an_acknowledgement_that_cannot_be_kept_on_leaving_is_an_error() -> None:
+    store = Broken()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        with pytest.raises(CheckpointError):
+            async with watching(fleet, store) as updates:
+                await updates_of(updates, ROUND)
+                fleet.world.add_trip(fleet.vehicles[0])
+                await until(updates, Update)
+                store.broken = True
+
+
+async def test_leaving_is_bounded_whatever_the_store_does() -> None:
+    store = Broken()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        with anyio.fail_after(3_600), pytest.raises(CheckpointError, match="within 10"):
+            async with watching(fleet, store) as updates:
+                await updates_of(updates, ROUND)
+                fleet.world.add_trip(fleet.vehicles[0])
+                await until(updates, Update)
+                store.stuck = True
+
+
+async def test_a_checkpoint_that_cannot_be_read_ends_the_watch_rather_than_begin_anew() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        await store.save(f"watch/{fleet.vehicles[0]}", b"something else")
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            async with watching(fleet, store) as updates:
+                await updates_of(updates, ROUND)
+
+

@@ -1,0 +1,572 @@
+"""The stream of updates, and its control."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from stellantis_hal.client import Account
+from stellantis_hal.fleet import (
+    BudgetWarning,
+    Change,
+    Left,
+    MemoryCheckpoints,
+    Recovered,
+    Update,
+    VehicleUnavailable,
+    by_activity,
+    quiet,
+    watch,
+)
+from stellantis_hal.resources.reader import read
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.simulator import Subscription, World
+from stellantis_hal.transport.limits import RateLimits
+from tests.fleet.fleets import EPOCH, a_fleet, trips_in, until, updates_of
+
+pytestmark = pytest.mark.anyio
+MINUTE = timedelta(minutes=1)
+
+
+# ------------------------------------------------------------------------------------------- updates
+
+
+async def test_every_vehicle_of_every_account_is_watched() -> None:
+    async with a_fleet(vehicles=7, accounts=3) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        events = await updates_of(updates, 600)
+        assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
+        assert updates.statistics.vehicles == 7
+        assert updates.statistics.accounts == 3
+
+
+async def test_an_update_says_whose_what_since_when_and_how_old() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await until(updates, Update, what="status")
+        fleet.world.update_status(
+            fleet.vehicles[0],
+            battery={"createdAt": "2026-01-01T00:00:30Z", "voltage": 50},
+            createdAt="2026-01-01T00:00:30Z",
+        )
+        await anyio.sleep(600)
+        update = await until(updates, Update, what="status")
+        assert update.account == "account-0000"
+        assert update.vehicle.id == fleet.vehicles[0]
+        assert Change("battery.voltage", 91.5, 50.0) in update.changes
+        assert update.status is update.resource
+        assert update.status.battery.voltage == 50.0
+        assert update.trip is None
+        assert 0 < update.age <= (fleet.simulator.now() - EPOCH).total_seconds() - 30
+
+
+async def test_nothing_comes_where_nothing_is_new() -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await updates_of(updates, 900)
+        assert await updates_of(updates, 6 * 3_600) == []
+        assert updates.statistics.same > 100
+
+
+async def test_identical_snapshots_come_when_asked_for() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=5 * MINUTE, what="status", repeats=True) as updates:
+            events = await updates_of(updates, 3_600)
+        assert len(events) >= 11
+        assert len({event.id for event in events if isinstance(event, Update)}) == len(events)
+
+
+async def test_an_older_snapshot_after_a_newer_one_never_comes() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=5 * MINUTE, what=["status"]) as updates:
+            await until(updates, Update)
+            fleet.world.update_status(fleet.vehicles[0], createdAt="2025-12-01T00:00:00Z")
+            assert await updates_of(updates, 3_600) == []
+            assert updates.statistics.older > 0
+
+
+async def test_maintenance_and_position_can_be_watched_too() -> None:
+    async with a_fleet(vehicles=6, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=5 * MINUTE, what=("maintenance", "position")) as updates:
+            events = await updates_of(updates, 900)
+    assert {event.what for event in events if isinstance(event, Update)} == {"maintenance", "position"}
+
+
+async def test_vehicles_can_be_given_by_themselves() -> None:
+    async with a_fleet() as fleet:
+        vehicle = await fleet.accounts[0].with_options(priority="background").vehicles().first()
+        assert vehicle is not None
+        async with watch([vehicle, vehicle], every=5 * MINUTE) as updates:
+            update = await until(updates, Update)
+            assert (update.account, update.vehicle.id) == (None, vehicle.id)
+            updates.poll_now(vehicle)
+            await updates_of(updates, 60)
+            assert updates.statistics.vehicles == 1
+            assert updates.remove(vehicle)
+            assert updates.statistics.vehicles == 0
+
+
+async def test_a_vehicle_without_links_is_refused() -> None:
+    async with watch([read({"id": "a"}, Vehicle)], every=MINUTE) as updates:
+        with pytest.raises(ValueError, match="without id or links"):
+            await anext(updates)
+
+
+async def test_vehicles_alone_are_polled_by_the_clock_that_is_given() -> None:
+    moments = list[datetime]()
+
+    def clock() -> datetime:
+        return datetime(2030, 1, 1, tzinfo=UTC)
+
+    def rhythm(moment: datetime) -> float:
+        moments.append(moment)
+        return 1.0
+
+    async with a_fleet() as fleet:
+        vehicles = await fleet.accounts[0].vehicles().collect()
+        async with watch(vehicles, every=5 * MINUTE, rhythm=rhythm, clock=clock) as updates:
+            await updates_of(updates, 600)
+        assert set(moments) == {clock()}
+        moments.clear()
+        async with watch(vehicles, every=5 * MINUTE, rhythm=rhythm) as updates:
+            await updates_of(updates, 600)
+        assert moments[0].year < 2030 or moments[0] > clock()
+
+
+# ------------------------------------------------------------------------------------------- how often
+
+
+async def test_each_vehicle_is_polled_at_the_interval_asked_for() -> None:
+    async with a_fleet(vehicles=4, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=None) as updates:
+            await updates_of(updates, 24 * 3_600)
+        polls = fleet.simulator.statistics.by_kind["status"]
+        assert 4 * 144 - 4 <= polls <= 4 * 144 + 8
+
+
+async def test_moving_and_charging_vehicles_are_polled_more_often_sleeping_ones_less() -> None:
+    moving = read({"kinetic": {"moving": True}}, Status)
+    charging = read(
+        {"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "InProgress"}}}}]}, Status
+    )
+    vehicle = read({}, Vehicle)
+    assert by_activity(vehicle, moving) == by_activity(vehicle, charging) == 0.5
+    assert by_activity(vehicle, read({}, Status)) == 1.0
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        found = await fleet.accounts[0].vehicles().first()
+        assert found is not None
+        factors = list[float]()
+        for days in (0.5, 2, 10):
+            created = (fleet.simulator.now() - timedelta(days=days)).isoformat()
+            fleet.world.update_status(found.id or "", createdAt=created, updatedAt=created, energies=None)
+            status = await found.status()
+            assert status is not None
+            factors.append(by_activity(found, status))
+        assert factors == [1.0, 2.0, 4.0]
+
+
+async def test_a_rule_of_ones_own_decides_how_often() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        first = fleet.vehicles[0]
+
+        def rule(vehicle: Vehicle, status: Status) -> float:
+            return 0.2 if vehicle.id == first else 2.0
+
+        polls = await count_polls(fleet, hours=12, adapt=rule)
+        assert polls[first] >= 8 * polls[fleet.vehicles[1]]
+
+
+async def test_a_vehicle_of_more_weight_is_polled_more_often() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        first = fleet.vehicles[0]
+        polls = await count_polls(
+            fleet, hours=12, adapt=None, weight=lambda vehicle: 3.0 if vehicle.id == first else 1.0
+        )
+        assert 2.5 <= polls[first] / polls[fleet.vehicles[1]] <= 3.5
+
+
+async def test_nights_can_be_quiet() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        polls = await count_polls(fleet, hours=6, adapt=None, rhythm=quiet(time(0), time(6), factor=4.0))
+        assert 7 <= polls[fleet.vehicles[0]] <= 12
+
+
+async def count_polls(fleet: Any, *, hours: float, **options: Any) -> dict[str, int]:
+    polls = dict.fromkeys(fleet.vehicles, 0)
+    async with watch(fleet.accounts, every=10 * MINUTE, what="status", repeats=True, **options) as updates:
+        for event in await updates_of(updates, hours * 3_600):
+            assert isinstance(event, Update)
+            polls[event.vehicle.id or ""] += 1
+    return polls
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"adapt": lambda vehicle, status: 0.0},
+        {"rhythm": lambda moment: -1.0},
+        {"weight": lambda vehicle: float("inf")},
+    ],
+)
+async def test_rules_that_give_no_sensible_number_end_the_watch(options: Any) -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE, **options) as updates:
+        with pytest.raises(ValueError, match="has to give a number more than 0"):
+            await updates_of(updates, 600)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"every": timedelta(0)},
+        {"what": ("status", "weather")},
+        {"what": ()},
+        {"since": datetime(2026, 1, 1)},  # noqa: DTZ001 - the point of it
+        {"concurrency": 0},
+        {"late": timedelta(hours=1)},
+        {"buffer": 0},
+    ],
+)
+async def test_options_out_of_bounds_are_refused(options: Any) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        watch([], **{"every": MINUTE, **options})
+
+
+# ------------------------------------------------------------------------------------------- the budget
+
+
+async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would() -> None:
+    async with a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet:
+        async with watch(fleet.accounts, every=5 * MINUTE) as updates:
+            with pytest.warns(BudgetWarning, match="every=1:0[0-9]:.. would fit"):
+                await updates_of(updates, 120)
+            plan = updates.statistics.plan
+            assert plan is not None
+            assert not plan.fits
+            assert plan.fitting >= timedelta(hours=1)
+
+
+async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None:
+    async with a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet:
+        with pytest.raises(BudgetWarning):
+            async with watch(fleet.accounts, every=5 * MINUTE) as updates:
+                await updates_of(updates, 600)
+
+
+@pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watch.BudgetWarning")
+async def test_the_budget_is_spent_but_never_exceeded_and_nobody_starves() -> None:
+    limits = Subscription(per_second=5, per_day=4_000)
+    async with a_fleet(vehicles=25, accounts=5, limits=limits, rate_limits=RateLimits(5, 4_000)) as fleet:
+        async with watch(fleet.accounts, every=MINUTE, what="status", repeats=True) as updates:
+            events = await updates_of(updates, 24 * 3_600)
+        statistics = fleet.simulator.statistics
+        assert statistics.refused == 0
+        assert 0.9 * 0.95 * 4_000 <= statistics.requests - statistics.renewals <= 0.9 * 4_000 + 2
+        polls = [
+            sum(isinstance(event, Update) and event.vehicle.id == vehicle for event in events)
+            for vehicle in fleet.vehicles
+        ]
+        assert min(polls) >= 0.5 * max(polls)
+
+
+async def test_as_fast_as_allowed_spends_the_second_too() -> None:
+    limits = Subscription(per_second=10, per_day=1_000_000)
+    async with a_fleet(vehicles=6, accounts=1, limits=limits, rate_limits=RateLimits(10, 1_000_000)) as fleet:
+        async with watch(fleet.accounts, every=None, what="status", repeats=True, adapt=None) as updates:
+            await updates_of(updates, 100)
+        statistics = fleet.simulator.statistics
+        assert statistics.refused == 0
+        assert 850 <= statistics.by_kind["status"] <= 910
+
+
+async def test_a_budget_of_its_own_is_kept() -> None:
+    async with a_fleet(vehicles=6, accounts=1) as fleet:
+        async with watch(
+            fleet.accounts, every=None, what="status", repeats=True, budget=RateLimits(None, 2_400)
+        ) as updates:
+            await updates_of(updates, 12 * 3_600)
+        assert 1_000 <= fleet.simulator.statistics.by_kind["status"] <= 1_300
+
+
+# ------------------------------------------------------------------------------------------- control
+
+
+async def test_a_pause_stops_polls_and_resume_goes_on() -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await updates_of(updates, 900)
+        updates.pause()
+        await updates_of(updates, 60)
+        before = updates.statistics.polls
+        await updates_of(updates, 3_600)
+        assert updates.statistics.polls == before
+        assert updates.statistics.paused
+        updates.resume()
+        await updates_of(updates, 600)
+        assert before + 4 <= updates.statistics.polls <= before + 12
+
+
+async def test_accounts_can_be_added_and_removed() -> None:
+    async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
+        await updates_of(updates, 600)
+        assert updates.statistics.vehicles == 2
+        updates.add(fleet.accounts[1])
+        updates.add(fleet.accounts[1])
+        assert len(await updates_of(updates, 600)) == 2
+        assert updates.statistics.vehicles == 4
+        assert updates.remove(fleet.accounts[0])
+        assert not updates.remove("account-0000")
+        assert not updates.remove(read({}, Vehicle))
+        assert updates.remove("account-0001")
+        before = updates.statistics.polls
+        await updates_of(updates, 3_600)
+        assert updates.statistics.polls == before
+
+
+async def test_a_vehicle_that_was_removed_does_not_come_back_with_its_account() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates:
+            await updates_of(updates, 600)
+            assert updates.remove(fleet.vehicles[0])
+            await updates_of(updates, 3 * 3_600)
+            assert updates.statistics.vehicles == 1
+
+
+async def test_a_vehicle_removed_while_it_is_polled_is_polled_no_more() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
+        update = await until(updates, Update)
+        updates.poll_now(update.vehicle)
+        assert updates.remove(update.vehicle)
+        await updates_of(updates, 3_600)
+        assert updates.statistics.vehicles == 0
+        with pytest.raises(KeyError):
+            updates.poll_now(update.vehicle)
+
+
+async def test_an_account_removed_while_it_is_listed_brings_no_vehicles() -> None:
+    async with a_fleet() as fleet, watch([], every=5 * MINUTE) as updates:
+        updates.add(fleet.accounts[0])
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        assert updates.remove(fleet.accounts[0])
+        await updates_of(updates, 600)
+        assert updates.statistics.vehicles == 0
+
+
+async def test_a_source_may_grow_and_shrink() -> None:
+    async with a_fleet(vehicles=4, accounts=2) as fleet:
+
+        async def source() -> AsyncIterator[Account | Vehicle | Left]:
+            yield fleet.accounts[0]
+            await anyio.sleep(3_600)
+            yield fleet.accounts[1]
+            await anyio.sleep(3_600)
+            yield Left("account-0000")
+            await anyio.sleep(3_600)
+            yield Left(fleet.accounts[1])
+
+        async with watch(source(), every=5 * MINUTE) as updates:
+            counts = list[int]()
+            for _ in range(4):
+                await updates_of(updates, 3_000)
+                counts.append(updates.statistics.vehicles)
+                await updates_of(updates, 600)
+        assert counts == [2, 4, 2, 0]
+
+
+async def test_vehicles_that_an_account_gains_and_loses_are_noticed() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        made = fleet.world._made
+        async with watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates:
+            await updates_of(updates, 600)
+            made.vehicles = 3
+            await updates_of(updates, 2 * 3_600)
+            assert updates.statistics.vehicles == 3
+            made.vehicles = 1
+            await updates_of(updates, 2 * 3_600)
+            assert updates.statistics.vehicles == 1
+
+
+async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
+    def source() -> Any:
+        raise KeyError("no database")
+        yield
+
+    with pytest.raises(KeyError, match="no database"):
+        async with watch(source(), every=MINUTE) as updates:
+            await anext(updates)
+
+
+async def test_an_error_of_the_block_goes_on_as_it_is() -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE) as updates:
+            await anext(updates)
+            raise KeyError("mine")
+
+
+async def test_accounts_of_two_clients_are_not_watched_together() -> None:
+    async with a_fleet() as fleet, a_fleet() as other:
+        async with watch([*fleet.accounts, *other.accounts], every=MINUTE) as updates:
+            with pytest.raises(ValueError, match="another client"):
+                await updates_of(updates, 600)
+
+
+async def test_two_accounts_by_one_key_are_refused() -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE) as updates:
+        await anext(updates)
+        with pytest.raises(ValueError, match="a key of its own"):
+            updates.add(fleet.account("account-0000"))
+
+
+async def test_poll_now_waits_for_no_turn_and_no_pause() -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates:
+        await updates_of(updates, 24 * 3_600)
+        updates.pause()
+        fleet.world.update_status(fleet.vehicles[2], battery={"voltage": 12}, createdAt="2026-01-02T00:00:00Z")
+        updates.poll_now(fleet.vehicles[2], fleet.vehicles[2])
+        update = await until(updates, Update, within=5)
+        assert update.vehicle.id == fleet.vehicles[2]
+
+
+async def test_poll_now_is_paid_for_by_the_interactive_share() -> None:
+    async with a_fleet(rate_limits=RateLimits(100, 20)) as fleet:
+        async with watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates:
+            await updates_of(updates, 24 * 3_600)
+            while fleet.client.limiter.statistics.free_today != 2:
+                await fleet.accounts[0].get(fleet.simulator.url + "/user")
+            updates.poll_now(fleet.vehicles[2])
+            before = updates.statistics.polls
+            await updates_of(updates, 5)
+            assert updates.statistics.polls == before + 1
+            assert fleet.client.limiter.statistics.free_today == 1
+
+
+async def test_poll_now_of_a_vehicle_that_is_being_polled_comes_after() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
+        await anyio.sleep(600)
+        updates.poll_now(fleet.vehicles[0])
+        fleet.world.add_trip(fleet.vehicles[0])
+        events = await updates_of(updates, 30)
+        assert trips_in(events) == [fleet.world.trip_ids(fleet.vehicles[0])[-1]]
+
+
+async def test_what_is_not_watched_cannot_be_polled() -> None:
+    async with watch([], every=MINUTE) as updates:
+        with pytest.raises(KeyError):
+            updates.poll_now("nobody")
+        with pytest.raises(KeyError):
+            updates.poll_now(read({}, Vehicle))
+
+
+# ------------------------------------------------------------------------------------------- the end
+
+
+async def test_a_stopped_stream_gives_what_is_there_and_ends() -> None:
+    async with a_fleet(vehicles=8) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await anyio.sleep(900)
+        updates.stop()
+        events = [event async for event in updates]
+        assert len(events) == updates.statistics.acknowledged == 8
+
+
+async def test_stopping_is_bounded_while_nobody_takes_anything() -> None:
+    async with a_fleet(vehicles=8) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
+        await anyio.sleep(900)
+        updates.stop(within=20)
+        await anyio.sleep(30)
+        with anyio.fail_after(1):
+            assert len([event async for event in updates]) >= 1
+
+
+async def test_a_stream_can_be_stopped_before_it_begins() -> None:
+    updates = watch([], every=MINUTE)
+    updates.stop()
+    async with updates:
+        with pytest.raises(StopAsyncIteration):
+            await anext(updates)
+
+
+async def test_a_stream_works_inside_its_block_and_once() -> None:
+    updates = watch([], every=MINUTE)
+    with pytest.raises(RuntimeError, match="inside its block"):
+        await anext(updates)
+    async with updates:
+        with pytest.raises(RuntimeError, match="entered once"):
+            await updates.__aenter__()
+
+
+async def test_leaving_cancels_what_is_under_way_and_leaves_nothing_behind() -> None:
+    from stellantis_hal.simulator import Faults, Latency
+
+    async with a_fleet(faults=Faults(latency=Latency(60.0))) as fleet:
+        with anyio.fail_after(300):
+            async with watch(fleet.accounts, every=5 * MINUTE) as updates:
+                await anyio.sleep(200)
+                assert updates.statistics.running > 0
+        assert fleet.client.limiter.statistics.in_flight == 0
+        assert fleet.client.limiter.statistics.waiting == 0
+
+
+async def test_a_slow_consumer_slows_the_polls_down_and_nothing_piles_up() -> None:
+    async with a_fleet(vehicles=30, accounts=1) as fleet:
+        async with watch(
+            fleet.accounts, every=MINUTE, what="status", repeats=True, buffer=4, concurrency=3
+        ) as updates:
+            taken = 0
+            async for _ in updates:
+                taken += 1
+                await anyio.sleep(600)
+                assert updates.statistics.waiting <= 4
+                assert updates.statistics.running <= 3
+                if taken == 20:
+                    break
+            assert updates.statistics.polls <= 20 + 4 + 3 + 1
+
+
+async def test_statistics_are_frozen_and_tell_how_it_stands() -> None:
+    async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        assert updates.statistics.lateness_p99 == 0.0
+        await updates_of(updates, 3_600)
+        statistics = updates.statistics
+        with pytest.raises(AttributeError):
+            statistics.polls = 0  # type: ignore[misc]  # the point of it
+        assert statistics.polls > 40
+        assert statistics.requests >= 2 * statistics.polls - 10
+        assert statistics.delivered == statistics.updates == 4
+        assert statistics.acknowledged == 4
+        assert (statistics.waiting, statistics.running, statistics.unavailable, statistics.errors) == (0, 0, 0, {})
+        assert statistics.outage is None
+        assert statistics.budget.per_second == 90
+        assert statistics.budget.per_day == 90_000
+        assert statistics.lateness <= statistics.lateness_p99 <= statistics.lateness_most
+        assert statistics.plan is not None
+        assert statistics.plan.fits
+
+
+async def test_checkpoints_of_ones_own_are_used() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=5 * MINUTE, checkpoints=store) as updates:
+            await updates_of(updates, 600)
+    assert await store.load(f"watch/{fleet.vehicles[0]}") is not None
+
+
+async def test_a_vehicle_without_data_is_left_alone_until_it_has_some() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        fleet.world.hide_status(fleet.vehicles[0])
+        async with watch(fleet.accounts, every=5 * MINUTE, what="status", adapt=None) as updates:
+            event = await until(updates, VehicleUnavailable)
+            assert (event.vehicle.id, event.what, event.error) == (fleet.vehicles[0], "status", None)
+            before = fleet.simulator.statistics.by_kind
+            await updates_of(updates, 12 * 3_600)
+            polls = fleet.simulator.statistics.by_status[404]
+            assert polls <= 9, before
+            fleet.world.show_status(fleet.vehicles[0])
+            recovered = await until(updates, Recovered, within=24 * 3_600)
+            assert (recovered.vehicle.id, recovered.what) == (fleet.vehicles[0], "status")
+            assert recovered.after > 12 * 3_600
+
+
+async def test_a_world_without_vehicles_is_watched_in_peace() -> None:
+    world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
+    async with a_fleet(world=world) as fleet, watch(fleet.accounts, every=MINUTE) as updates:
+        assert await updates_of(updates, 24 * 3_600) == []
