@@ -22,6 +22,7 @@ from stellantis_hal.auth.token import Token
 from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.binding import Binding, utc_now
 from stellantis_hal.navigation.entry import Entry
+from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.hop import Params, query_of
 from stellantis_hal.navigation.origins import Origins
@@ -182,6 +183,7 @@ class StellantisClient(_Client):
         self._application = application
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
+        self._identity_fetches: dict[str, Fetch] = {}  # one for each brand, however many accounts
         self._reader = Reader(strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
         self._session = Session(
@@ -234,9 +236,13 @@ class StellantisClient(_Client):
     def _identity(self, brand: Brand, realm: str | None) -> Identity:
         return Identity.of(brand, realm=realm, url=self._identity_url)
 
-    def _identity_fetch(self, identity: Identity) -> Any:
+    def _identity_fetch(self, identity: Identity) -> Fetch:
         """Send to an identity server: unlimited, without credentials, each time once, for renewing has retries."""
-        return self._session.caller(origins=Origins(identity.url), limited=False, retry=RetryPolicy(attempts=1))
+        fetch = self._identity_fetches.get(identity.url)
+        if fetch is None:
+            fetch = self._session.caller(origins=Origins(identity.url), limited=False, retry=RetryPolicy(attempts=1))
+            self._identity_fetches[identity.url] = fetch
+        return fetch
 
 
 class Account(Entry):

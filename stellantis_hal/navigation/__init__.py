@@ -13,6 +13,8 @@ Knows documents and the Fetch protocol. Must not know an HTTP library, credentia
         post, put … ─▶ writing
 """
 
+import logging
+
 from stellantis_hal.navigation.binding import Binding, HalDeprecationWarning
 from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
 from stellantis_hal.navigation.follow import Follow
@@ -41,3 +43,6 @@ __all__ = [
     "Rel",
     "Request",
 ]
+
+# Programs decide what becomes of the log; until they do, it is not printed.
+logging.getLogger("stellantis_hal").addHandler(logging.NullHandler())

@@ -5,7 +5,6 @@ jumped, so that hours of back-off take no time.
 """
 
 import argparse
-import logging
 import time
 from collections import Counter
 from functools import partial
@@ -103,11 +102,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--verbose", action="store_true", help="show the library's log")
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
     options = parser.parse_args()
-    if not options.verbose:
-        logging.getLogger("stellantis_hal").addHandler(logging.NullHandler())
     backend, settings = jumping(options.backend)
     start = time.perf_counter()
     run = partial(chaos, requests=options.requests, seed=options.seed)
