@@ -36,13 +36,20 @@ class Facts:
 
     Attributes:
         identity: of the trip, the same whenever it is read.
-        started: when, in seconds since the epoch.
+        started: when, in seconds since the epoch; no later than now, whatever it says.
         done: whether it is over.
+        said: when it says that it started; None where it does not.
     """
 
     identity: str
     started: float
     done: bool
+    said: float | None = None
+
+    @property
+    def order(self) -> float:
+        """What puts trips of one vehicle in order."""
+        return self.started if self.said is None else self.said
 
     @property
     def update_id(self) -> str:
@@ -68,6 +75,7 @@ def facts_of(trip: Trip, now: float) -> Facts:
         identity=identity or blake2b(encode(trip.to_dict()), digest_size=8).hexdigest(),
         started=now if moment is None else min(moment.timestamp(), now),  # clocks that go wrong are not believed
         done=trip.done if trip.done is not None else not unfinished,
+        said=None if moment is None else moment.timestamp(),
     )
 
 

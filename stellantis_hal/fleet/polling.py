@@ -251,12 +251,12 @@ def trip_update(member: Member, trip: Trip, facts: Facts, verdict: TripVerdict) 
 
 def in_time(found: list[tuple[Facts, Trip]]) -> list[tuple[Facts, Trip]]:
     """Put trips in the order in which they began."""
-    return sorted(found, key=lambda each: each[0].started)
+    return sorted(found, key=lambda each: each[0].order)
 
 
 def falls(found: list[tuple[Facts, Trip]]) -> bool:
     """Tell whether a page has the newest trip first."""
-    return len(found) > 1 and found[0][0].started > found[-1][0].started
+    return len(found) > 1 and found[0][0].order > found[-1][0].order
 
 
 def key_of(member: Member) -> str:

@@ -1,0 +1,264 @@
+"""All trips of a fleet, taken up again anywhere."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import pytest
+
+from stellantis_hal.client import Account
+from stellantis_hal.errors import ForbiddenError, ServerError
+from stellantis_hal.fleet import (
+    AccountLost,
+    CheckpointError,
+    MemoryCheckpoints,
+    Progress,
+    Update,
+    VehicleUnavailable,
+    backfill,
+)
+from stellantis_hal.resources.reader import read
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.simulator import Faults, Manners, ServerFault, Then, Wave, World
+from stellantis_hal.transport.retry import RetryPolicy
+from tests.fleet.fleets import EPOCH, Fleet, a_fleet, trips_in, updates_of
+
+pytestmark = pytest.mark.anyio
+ONCE = RetryPolicy(attempts=1)
+
+
+def by_vehicle(events: list[Any]) -> dict[str, list[str | None]]:
+    found = dict[str, list[str | None]]()
+    for event in events:
+        found.setdefault(event.vehicle.id, []).append(event.trip.id)
+    return found
+
+
+def all_trips(fleet: Fleet) -> dict[str, list[str]]:
+    return {vehicle: fleet.world.trip_ids(vehicle) for vehicle in fleet.vehicles}
+
+
+@pytest.mark.parametrize("pages", [1, 4])
+async def test_every_trip_of_every_vehicle_comes_once_and_in_order(pages: int) -> None:
+    async with a_fleet(vehicles=5, accounts=2, trips=900) as fleet:
+        async with backfill(fleet.accounts, pages=pages, clock=fleet.simulator.now) as trips:
+            events = [event async for event in trips]
+        assert by_vehicle(events) == all_trips(fleet)
+
+
+async def test_back_ends_of_every_age_are_walked_in_order() -> None:
+    for manners in (Manners(newest_first=True), Manners(pages_by_range=True)):
+        async with a_fleet(vehicles=2, accounts=1, trips=300, manners=manners) as fleet:
+            async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
+                assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
+async def test_it_goes_from_an_instant_to_another() -> None:
+    since, until = EPOCH - timedelta(days=20), EPOCH - timedelta(days=5)
+    async with a_fleet(vehicles=2, accounts=1, trips=300) as fleet:
+        async with backfill(fleet.accounts, since=since, until=until, clock=fleet.simulator.now) as trips:
+            found = by_vehicle([event async for event in trips])
+        assert found == {
+            vehicle: [trip.id for trip in fleet.world.trips(vehicle) if since <= trip.started_at <= until]
+            for vehicle in fleet.vehicles
+        }
+
+
+async def test_it_can_be_left_anywhere_and_taken_up_again() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=3, accounts=1, trips=300) as fleet:
+        events, left = list[Any](), 0
+        while True:
+            async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+                before = len(events)
+                async for event in trips:
+                    events.append(event)
+                    if len(events) - before == 37 + left:
+                        left += 1
+                        break
+                else:
+                    break
+        assert left >= 5
+        assert by_vehicle(events) == all_trips(fleet)
+
+
+async def test_a_crash_delivers_the_last_again_and_nothing_else() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=2, accounts=1, trips=200) as fleet:
+        ids = list[str]()
+        with pytest.raises(KeyError):
+            async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+                async for event in trips:
+                    assert isinstance(event, Update)
+                    ids.append(event.id)
+                    if len(ids) == 90:
+                        raise KeyError("crashed")
+        async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+            ids += [event.id async for event in trips if isinstance(event, Update)]
+        assert len(ids) == 201
+        assert len(set(ids)) == 200
+        assert ids.count(ids[89]) == 2
+
+
+async def test_what_is_complete_costs_nothing_but_the_list() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=3, accounts=1, trips=300) as fleet:
+        fleet.world.trip_count()
+        for _ in range(2):
+            async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+                events = [event async for event in trips]
+        before = fleet.simulator.statistics.by_kind["trips"]
+        assert events == []
+        async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+            assert [event async for event in trips] == []
+        assert fleet.simulator.statistics.by_kind["trips"] == before
+
+
+async def test_a_vehicle_without_trips_is_complete() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet:
+        for _ in range(2):
+            async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+                assert [event async for event in trips] == []
+        assert fleet.simulator.statistics.by_status[404] == 1
+
+
+async def test_another_backfill_begins_anew() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1, trips=30) as fleet:
+        for name in ("first", "second"):
+            async with backfill(fleet.accounts, checkpoints=store, name=name, clock=fleet.simulator.now) as trips:
+                assert len([event async for event in trips]) == 30
+
+
+async def test_progress_is_told() -> None:
+    told = list[Progress]()
+    async with a_fleet(vehicles=5, accounts=2, trips=900) as fleet:
+        async with backfill(fleet.accounts, progress=told.append, clock=fleet.simulator.now) as trips:
+            assert trips.progress.trips == 0
+            async for _ in trips:
+                pass
+            assert trips.progress.done == 5
+    last = told[-1]
+    assert (last.vehicles, last.done, last.failed, last.trips, last.is_complete) == (5, 5, 0, 900, True)
+    assert last.pages >= 15
+    assert all(before.trips <= after.trips for before, after in zip(told, told[1:], strict=False))
+
+
+async def test_a_slow_consumer_holds_the_walk_up() -> None:
+    async with a_fleet(vehicles=20, accounts=1, trips=5_000) as fleet:
+        async with backfill(fleet.accounts, buffer=10, vehicles=2, pages=2, clock=fleet.simulator.now) as trips:
+            await anext(trips)
+            await anyio.sleep(3_600)
+            assert trips.progress.trips <= 11 + 2
+            assert fleet.simulator.statistics.by_kind["trips"] <= 2 * (1 + 2 + 2)
+
+
+async def test_a_vehicle_seen_by_two_accounts_is_walked_once() -> None:
+    async with a_fleet(vehicles=2, accounts=1, trips=60) as fleet:
+        async with backfill(fleet.accounts * 2, clock=fleet.simulator.now) as trips:
+            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
+async def test_vehicles_can_be_given_by_themselves_and_by_an_asynchronous_source() -> None:
+    async with a_fleet(vehicles=2, accounts=1, trips=60) as fleet:
+        first, second = await fleet.accounts[0].vehicles().collect()
+
+        async def source() -> AsyncIterator[Account | Vehicle]:
+            yield first
+            yield second
+            yield read({}, Vehicle)
+
+        async with backfill(source(), clock=fleet.simulator.now) as trips:
+            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
+async def test_a_lost_account_is_told_and_the_rest_goes_on() -> None:
+    async with a_fleet(vehicles=4, accounts=2, trips=80) as fleet:
+        await fleet.lose_consent("account-0000")
+        async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
+            events = [event async for event in trips]
+            assert trips.progress.failed == 1
+        lost = [event for event in events if isinstance(event, AccountLost)]
+        assert [event.account for event in lost] == ["account-0000"]
+        assert len(events) == 1 + sum(fleet.world.trip_count(vehicle) for vehicle in fleet.vehicles[2:])
+
+
+async def test_a_vehicle_that_is_refused_is_told_and_tried_again_by_the_next_run() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=2, accounts=1, trips=80) as fleet:
+        fleet.simulator.script(Then(fault=ServerFault(403, 40300), path=f"{fleet.vehicles[0]}/trips"))
+        async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+            events = [event async for event in trips]
+        refused = [event for event in events if isinstance(event, VehicleUnavailable)]
+        assert [event.vehicle.id for event in refused] == [fleet.vehicles[0]]
+        assert isinstance(refused[0].error, ForbiddenError)
+        async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+            assert by_vehicle([event async for event in trips]) == {
+                fleet.vehicles[0]: fleet.world.trip_ids(fleet.vehicles[0])
+            }
+
+
+async def test_an_outage_of_minutes_is_waited_out() -> None:
+    outage = Faults(waves=[Wave(fault=ServerFault(503), since=0.0, until=200.0)])
+    async with a_fleet(vehicles=2, accounts=1, trips=200, faults=outage, retry=ONCE) as fleet:
+        async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
+            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
+async def test_an_outage_in_the_middle_of_a_history_is_waited_out() -> None:
+    async with a_fleet(vehicles=2, accounts=1, trips=400, retry=ONCE) as fleet:
+        fleet.simulator.script(Then(fault=ServerFault(503), path="trips", skip=3, times=4))
+        async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
+            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
+async def test_an_outage_that_does_not_end_is_told() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=80, retry=ONCE) as fleet:
+        fleet.simulator.script(Then(fault=ServerFault(503), path="trips", times=1_000))
+        async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
+            events = [event async for event in trips]
+        assert [type(event) for event in events] == [VehicleUnavailable]
+        assert isinstance(events[0], VehicleUnavailable)
+        assert isinstance(events[0].error, ServerError)
+
+
+async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
+    def source() -> Any:
+        raise KeyError("no database")
+        yield
+
+    async with backfill(source()) as trips:
+        with pytest.raises(KeyError, match="no database"):
+            await updates_of(trips, 10)  # type: ignore[arg-type]  # any stream
+
+
+async def test_a_checkpoint_that_cannot_be_read_is_an_error() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:
+        await store.save(f"backfill/{fleet.vehicles[0]}", b"something else")
+        async with backfill(fleet.accounts, checkpoints=store) as trips:
+            with pytest.raises(CheckpointError, match="cannot be read"):
+                await anext(trips)
+
+
+async def test_trips_in_a_world_that_knows_none_are_none() -> None:
+    world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
+    async with a_fleet(world=world) as fleet, backfill(fleet.accounts) as trips:
+        assert trips_in([event async for event in trips]) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"vehicles": 0},
+        {"pages": 0},
+        {"buffer": 0},
+        {"since": datetime(2026, 1, 1)},  # noqa: DTZ001 - the point of it
+        {"until": datetime(2026, 1, 1), "since": datetime(2026, 1, 1, tzinfo=UTC)},  # noqa: DTZ001 - the point of it
+    ],
+)
+async def test_options_out_of_bounds_are_refused(options: Any) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        backfill([], **options)
