@@ -20,7 +20,7 @@ from stellantis_hal.fleet.statistics import Counts
 
 __all__ = ["Care"]
 
-_PATIENCE = 3
+_PATIENCE = 4
 _ACCOUNT_AGAIN = 900.0
 _LISTING_AGAIN = 15.0
 _LONGEST_LISTING = 900.0
@@ -83,8 +83,12 @@ class Care:
         now = anyio.current_time()
         trouble = member.trouble(what, now)
         trouble.failures += 1
+        trouble.passing = tell_after > 1
         usual = max(_LEAST_EVERY, self._roster.interval(member))
-        rest = back_off(trouble.failures - 1, usual, _LONGEST_REST)
+        if trouble.passing:  # what may pass in a moment is tried again before its next turn
+            rest = back_off(trouble.failures - 1, _LEAST_EVERY, usual)
+        else:
+            rest = back_off(trouble.failures - 1, usual, _LONGEST_REST)
         trouble.until = now + rest
         if trouble.failures >= tell_after and not trouble.told:
             trouble.told = True

@@ -180,7 +180,7 @@ class Crew:
         member.asked = 0
         for what in self._roster.orders.what:
             now = anyio.current_time()
-            if member.rests(what, now) and not urgent:
+            if not (urgent or member.wants(what, now)):
                 continue
             try:
                 found = await self._poller.ask(member, vehicle, what, now=now)

@@ -5,10 +5,13 @@ Knows how a vehicle is kept small. Must not decide when anything happens.
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.delivery import Checkpoint
+from stellantis_hal.resources.source import Source
 from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["Holding", "Left", "Member", "Trouble", "name_of", "rebound"]
@@ -28,13 +31,14 @@ class Left:
 class Trouble:
     """What is wrong with one thing about a vehicle."""
 
-    __slots__ = ("failures", "since", "told", "until")
+    __slots__ = ("failures", "passing", "since", "told", "until")
 
     def __init__(self, since: float) -> None:
         self.failures = 0
         self.since = since
         self.until = since
         self.told = False
+        self.passing = False
 
 
 class Holding:
@@ -70,6 +74,7 @@ class Member:
         "fresh",
         "holding",
         "id",
+        "regular",
         "troubles",
         "urgent",
         "vehicle",
@@ -89,14 +94,25 @@ class Member:
         self.checkpoint: Checkpoint | None = None
         self.deep_at = float("-inf")
         self.troubles: dict[str, Trouble] | None = None
+        self.regular: float | None = None
 
     def __repr__(self) -> str:
         return f"<Member {self.id}>"
 
-    def rests(self, what: str, now: float) -> bool:
-        """Tell whether something about it is to be left alone for the present."""
+    def wants(self, what: str, now: float) -> bool:
+        """Tell whether something about it is to be asked for: not what is to be left alone for the present.
+
+        Between its regular turns only what failed in passing is.
+        """
         trouble = None if self.troubles is None else self.troubles.get(what)
-        return trouble is not None and trouble.until > now
+        if trouble is None:
+            return self.regular is None
+        return trouble.until <= now
+
+    @property
+    def again_at(self) -> float:
+        """When what failed in passing is to be asked for again; ``inf`` where nothing did."""
+        return min((trouble.until for trouble in (self.troubles or {}).values() if trouble.passing), default=math.inf)
 
     def trouble(self, what: str, now: float) -> Trouble:
         """Give what is wrong with something about it, from now on."""
@@ -121,5 +137,6 @@ def name_of(vehicle: Vehicle) -> str | None:
 
 def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
     """Give the same vehicle as seen through an account's options, without the page that it came on."""
-    resource = vehicle.resource
-    return vehicle if resource is None else account._reader.read(account.resume(resource), Vehicle)
+    if vehicle.resource is None:
+        return vehicle
+    return attrs.evolve(vehicle, source=Source(account.resume(vehicle.resource), account._reader))

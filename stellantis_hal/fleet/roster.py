@@ -29,7 +29,6 @@ _DAY = 86_400.0
 _TOO_SHORT = 0.1
 _LEARNING = 0.02
 _BUDGET_EVERY = 30.0
-_FIRST_SHARE = 0.25
 _SAMPLE = 20
 
 Turn = Member | Holding
@@ -187,14 +186,18 @@ class Roster:
 
     def reenter(self, member: Member, due: float, now: float) -> None:
         """Enter the next turn of a vehicle that was due, and has been polled."""
-        interval = self.interval(member)
-        if member.fresh:  # those that started close together move apart
-            member.fresh = False
-            interval *= _FIRST_SHARE + (1 - _FIRST_SHARE) * fraction_of(member.id, "again")
-        following = next_due(due, now, interval)
+        regular = member.regular
+        if regular is None:
+            interval = self.interval(member)
+            if member.fresh:  # those that started close together move apart, all over the interval
+                member.fresh = False
+                interval *= fraction_of(member.id, "again")
+            regular = next_due(due, now, interval)
         if member.troubles is not None and len(member.troubles) == len(self.orders.what):
-            following = max(following, min(trouble.until for trouble in member.troubles.values()))
-        self.agenda.put(member, following)
+            regular = max(regular, min(trouble.until for trouble in member.troubles.values()))
+        again = member.again_at
+        member.regular = regular if again < regular else None
+        self.agenda.put(member, min(again, regular))
 
     def interval(self, member: Member) -> float:
         """Tell how many seconds lie between two polls of a vehicle at present."""

@@ -61,7 +61,9 @@ async def test_many_tasks_may_use_it_at_once(tmp_path: Path) -> None:
         async with anyio.create_task_group() as tasks:
             for number in range(20):
                 tasks.start_soon(store.save, f"key-{number}", str(number).encode())
-        assert [await store.load(f"key-{number}") for number in range(20)] == [str(number).encode() for number in range(20)]
+        assert [await store.load(f"key-{number}") for number in range(20)] == [
+            str(number).encode() for number in range(20)
+        ]
 
 
 async def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:

@@ -164,8 +164,8 @@ def test_a_checkpoint_is_read_as_it_was_written(checkpoint: Checkpoint) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"7", b"{}", b"[2,true,null,null,\"\",\"\",{}]", b"[1,true,null,null,\"AAAA\",\"\",{}]",
-     b"[1,true,null,null,\"!\",\"\",{}]", b"[1,true,null,null,\"\",\"\",{\"status\":3}]", b"[1,true,null,null,\"\",\"\",3]"],
+    [b"", b"7", b"{}", b'[2,true,null,null,"","",{}]', b'[1,true,null,null,"AAAA","",{}]',
+     b'[1,true,null,null,"!","",{}]', b'[1,true,null,null,"","",{"status":3}]', b'[1,true,null,null,"","",3]'],
 )  # fmt: skip
 def test_other_bytes_are_no_checkpoint(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
@@ -274,5 +274,3 @@ def test_under_any_interleaving_of_crashes_and_restarts_each_is_delivered_and_ac
 def test_what_is_noted_without_being_given_is_not_given_later() -> None:
     checkpoint = noted(Checkpoint(met=True), a_trip("a", 1, done=False), reach=REACH)
     assert run([a_trip("a", 1, done=False), a_trip("a", 1)], checkpoint)[0] == ["a finished"]
-
-

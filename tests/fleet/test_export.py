@@ -35,9 +35,7 @@ VEHICLE = read({"id": "vehicle-1"}, Vehicle)
 
 
 def an_update(resource: Any, what: str = "trips") -> Update:
-    return Update(
-        id="1", account="account-1", vehicle=VEHICLE, what=what, changes=(), resource=resource, age=None
-    )
+    return Update(id="1", account="account-1", vehicle=VEHICLE, what=what, changes=(), resource=resource, age=None)
 
 
 def test_json_lines_hold_one_object_a_line_and_lose_nothing() -> None:

@@ -29,7 +29,6 @@ def requests(fleet: Fleet) -> int:
     return fleet.simulator.statistics.requests
 
 
-
 # ------------------------------------------------------------------------------------------- accounts
 
 

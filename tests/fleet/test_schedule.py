@@ -56,9 +56,11 @@ def most_within(spent: list[tuple[float, float]], span: float) -> float:
     return most
 
 
-@given(budgets, st.lists(st.sampled_from([1.0, 2.0, 3.0]), min_size=1, max_size=4), st.lists(
-    st.sampled_from([0.0, 0.0, 0.001, 0.3, 5.0, 900.0]), min_size=1, max_size=6
-))
+@given(
+    budgets,
+    st.lists(st.sampled_from([1.0, 2.0, 3.0]), min_size=1, max_size=4),
+    st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.3, 5.0, 900.0]), min_size=1, max_size=6),
+)
 def test_no_second_and_no_day_ever_holds_more_than_the_budget(
     budget: Budget, costs: list[float], gaps: list[float]
 ) -> None:
@@ -80,7 +82,9 @@ def test_nearly_all_of_the_budget_is_spent_when_asked_to_go_as_fast_as_allowed(
 
 def test_the_day_is_spread_over_the_day() -> None:
     spent = spend_greedily(Budget(per_day=960.0), [1.0], [0.0], DAY)
-    by_quarter = [sum(cost for at, cost in spent if start <= at < start + DAY / 4) for start in range(0, 86_400, 21_600)]
+    by_quarter = [
+        sum(cost for at, cost in spent if start <= at < start + DAY / 4) for start in range(0, 86_400, 21_600)
+    ]
     assert max(by_quarter) - min(by_quarter) <= 0.05 * sum(by_quarter)
 
 
@@ -252,9 +256,7 @@ def test_backing_off_doubles_and_ends(failures: int, every: float, longest: floa
 # ------------------------------------------------------------------------------------------- the time of day
 
 
-@pytest.mark.parametrize(
-    ("hour", "factor"), [(21, 1.0), (22, 4.0), (23, 4.0), (0, 4.0), (4, 4.0), (5, 1.0), (12, 1.0)]
-)
+@pytest.mark.parametrize(("hour", "factor"), [(21, 1.0), (22, 4.0), (23, 4.0), (0, 4.0), (4, 4.0), (5, 1.0), (12, 1.0)])
 def test_nights_are_quiet(hour: int, factor: float) -> None:
     assert quiet(time(22), time(5))(datetime(2026, 1, 1, hour, tzinfo=UTC)) == factor
 

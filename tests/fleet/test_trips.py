@@ -115,11 +115,10 @@ async def test_trips_from_an_instant_on_are_caught_up_with() -> None:
 
 async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=300, epoch=EPOCH)
-    async with a_fleet(world=world, manners=Manners(newest_first=True)) as fleet:
-        async with watching(fleet) as updates:
-            assert await updates_of(updates, ROUND) == []
-            trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(130)]
-            assert trips_in(await updates_of(updates, ROUND)) == trips
+    async with a_fleet(world=world, manners=Manners(newest_first=True)) as fleet, watching(fleet) as updates:
+        assert await updates_of(updates, ROUND) == []
+        trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(130)]
+        assert trips_in(await updates_of(updates, ROUND)) == trips
 
 
 # ------------------------------------------------------------------------------------------- restarts
@@ -293,5 +292,3 @@ async def test_a_checkpoint_that_cannot_be_read_ends_the_watch_rather_than_begin
         with pytest.raises(CheckpointError, match="cannot be read"):
             async with watching(fleet, store) as updates:
                 await updates_of(updates, ROUND)
-
-

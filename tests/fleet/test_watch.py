@@ -507,19 +507,19 @@ async def test_leaving_cancels_what_is_under_way_and_leaves_nothing_behind() -> 
 
 
 async def test_a_slow_consumer_slows_the_polls_down_and_nothing_piles_up() -> None:
-    async with a_fleet(vehicles=30, accounts=1) as fleet:
-        async with watch(
-            fleet.accounts, every=MINUTE, what="status", repeats=True, buffer=4, concurrency=3
-        ) as updates:
-            taken = 0
-            async for _ in updates:
-                taken += 1
-                await anyio.sleep(600)
-                assert updates.statistics.waiting <= 4
-                assert updates.statistics.running <= 3
-                if taken == 20:
-                    break
-            assert updates.statistics.polls <= 20 + 4 + 3 + 1
+    async with (
+        a_fleet(vehicles=30, accounts=1) as fleet,
+        watch(fleet.accounts, every=MINUTE, what="status", repeats=True, buffer=4, concurrency=3) as updates,
+    ):
+        taken = 0
+        async for _ in updates:
+            taken += 1
+            await anyio.sleep(600)
+            assert updates.statistics.waiting <= 4
+            assert updates.statistics.running <= 3
+            if taken == 20:
+                break
+        assert updates.statistics.polls <= 20 + 4 + 3 + 1
 
 
 async def test_statistics_are_frozen_and_tell_how_it_stands() -> None:

@@ -1,0 +1,163 @@
+"""A week of a fleet, in jumped time, against the simulator in the same process: nothing lost, nothing twice.
+
+Run it as ``python benchmarks/fleet_week.py [--vehicles 10000] [--days 7] [--every 12] [--minutes 30]``. The whole of it
+makes about 300,000 requests and takes some ten minutes of one core; after ``--minutes`` of real time it stops where it
+is and checks what came until then. A smaller one: ``--vehicles 100``.
+
+Every vehicle is asked for its status and its trips every ``--every`` hours, within the vendor's sample subscription
+(100 a second, 100,000 a day). Each drives once a day. The server is down for an hour on the second day (503), for six
+hours on the fourth (no connection), and one request in 200 fails. Checked: every trip that was driven came exactly
+once, no 429, no day over the budget. Printed: polls, requests, lateness, CPU for each poll (the simulator's share of it
+included), and memory, for which the trips that the simulator has to remember are told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import resource
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import trio.testing
+
+from stellantis_hal.auth import Application, Brand, Token
+from stellantis_hal.client import StellantisClient
+from stellantis_hal.fleet import Event, FleetStatistics, Outage, Recovered, Update, watch
+from stellantis_hal.simulator import Chance, Faults, Refused, ServerFault, Simulator, Wave, World
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = 3_600.0
+DAY = 86_400.0
+
+
+def resident() -> float:
+    """Memory of this process now, in MiB."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+class Week:
+    """The simulated world, who drives in it, and what came."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        count = options.vehicles
+        self.world = World(seed=11, accounts=max(1, count // 20), vehicles=count, trips=count * 8, epoch=EPOCH)
+        waves = [
+            Wave(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + HOUR),
+            Wave(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 6 * HOUR),
+        ]
+        chances = [Chance(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")]
+        self.simulator = Simulator(
+            self.world, epoch=EPOCH, faults=Faults(waves=waves, chances=chances, seed=5), token_lifetime=12 * HOUR
+        )
+        self.driven: set[str] = set()
+        self.came: Counter[str] = Counter()
+        self.others: list[Event] = []
+        self.memory: list[tuple[float, float, int]] = []
+
+    async def drive(self) -> None:
+        """Let each vehicle drive once a day, until half a day before the end: so much the next look may take."""
+        vehicles = [vehicle.id for vehicle in self.world.vehicles]
+        each_hour = max(1, len(vehicles) // 24)
+        await anyio.sleep(1.5 * self.options.every * HOUR)  # everybody was looked at
+        last = (self.options.days * 24 - 1.5 * self.options.every) * HOUR
+        place = 0
+        while anyio.current_time() < last:
+            at = self.simulator.now() - timedelta(hours=1)
+            for _ in range(each_hour):
+                vehicle = vehicles[place % len(vehicles)]
+                place += 1
+                self.driven.add(f"{vehicle}/{self.world.add_trip(vehicle, at=at).id}")
+            await anyio.sleep(HOUR)
+
+    async def look_at_memory(self) -> None:
+        """Note the memory twice a day."""
+        while True:
+            await anyio.sleep(DAY / 2)
+            gc.collect()
+            self.memory.append((anyio.current_time() / DAY, resident(), len(self.driven)))
+
+    async def run(self) -> FleetStatistics:
+        """Watch for the whole time, or as long as the real time allows."""
+        options, simulator = self.options, self.simulator
+        until = time.monotonic() + options.minutes * 60
+        async with StellantisClient(
+            Application(simulator.client_id, simulator.client_secret),
+            base_url=simulator.url,
+            identity_url=simulator.identity_url,
+            transport=simulator.transport(),
+            clock=simulator.now,
+            keep_document=False,
+        ) as client:
+            accounts = []
+            for holder in self.world.accounts:
+                issued = simulator.token_for(holder)
+                token = Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
+                brand = next(brand for brand in Brand if brand.domain == holder.domain)
+                accounts.append(client.account(token, brand=brand, key=holder.key))
+            async with watch(accounts, every=timedelta(hours=options.every), adapt=None) as updates:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self.drive)
+                    tasks.start_soon(self.look_at_memory)
+                    with anyio.move_on_after(options.days * DAY):
+                        async for event in updates:
+                            self.take(event)
+                            if time.monotonic() > until:
+                                print("stopped: the real time is over")
+                                break
+                    tasks.cancel_scope.cancel()
+                return updates.statistics
+
+    def take(self, event: Event) -> None:
+        """Note what came."""
+        if not isinstance(event, Update):
+            self.others.append(event)
+        elif event.trip is not None:
+            self.came[f"{event.vehicle.id}/{event.trip.id}"] += 1
+
+
+def main() -> int:
+    """Run, check, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--vehicles", type=int, default=10_000)
+    parser.add_argument("--days", type=float, default=7.0)
+    parser.add_argument("--every", type=float, default=12.0, help="hours")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of real time, at most")
+    options = parser.parse_args()
+    week = Week(options)
+    before, started, cpu = resident(), time.monotonic(), time.process_time()
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    statistics = anyio.run(week.run, backend="trio", backend_options={"clock": clock})
+    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+    seen = week.simulator.statistics
+    lost, twice = week.driven - set(week.came), [trip for trip, times in week.came.items() if times > 1]
+    print(
+        f"{options.vehicles} vehicles, {options.days} days, every {options.every} h: {seconds:.0f} s, CPU {cpu:.0f} s"
+    )
+    print(
+        f"polls {statistics.polls}, requests {seen.requests} (renewals {seen.renewals}, 429s {seen.refused}), "
+        f"CPU for each request {cpu / seen.requests * 1e6:.0f} us with the simulator's share"
+    )
+    print(f"updates {statistics.updates}, without news {statistics.same}, errors {dict(statistics.errors)}")
+    outages = [event.after / HOUR for event in week.others if isinstance(event, Recovered) and event.vehicle is None]
+    print(f"outages told {sum(isinstance(event, Outage) for event in week.others)}, hours {outages}")
+    print(
+        f"lateness: median {statistics.lateness:.2f} s, p99 {statistics.lateness_p99:.2f} s, "
+        f"most {statistics.lateness_most / HOUR:.2f} h (after the outage)"
+    )
+    print(f"trips driven {len(week.driven)}, lost {len(lost)}, twice {len(twice)}")
+    print(f"memory: {before:.0f} MiB before, then by day: ", end="")
+    print(", ".join(f"{day:.1f}: {memory:.0f} ({trips} trips)" for day, memory, trips in week.memory))
+    return int(bool(lost or twice or seen.refused))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
