@@ -71,10 +71,10 @@ class Member:
         "checkpoint",
         "deep_at",
         "factor",
-        "fresh",
         "holding",
         "id",
         "regular",
+        "spread",
         "troubles",
         "urgent",
         "vehicle",
@@ -88,7 +88,7 @@ class Member:
         self.weight = weight
         self.asked = 0
         self.factor = 1.0
-        self.fresh = True
+        self.spread = 1.0
         self.busy = False
         self.urgent = False
         self.checkpoint: Checkpoint | None = None

@@ -133,10 +133,11 @@ class Roster:
 
     def put_apart(self, member: Member, now: float) -> None:
         """Give a newcomer its first turn: not all at once, but within as long as all of them take, or an interval."""
-        spread = self.orders.every
-        if spread > 0 and self._allowance is not None:
+        every = spread = self.orders.every
+        if every > 0 and self._allowance is not None:
             pace = self._allowance.budget.pace
-            spread = min(spread, len(self.members) * self._cost / pace if pace > 0 else math.inf)
+            spread = min(every, self._expected() * self._cost / pace if pace > 0 else math.inf)
+            member.spread = spread / every
         self.agenda.put(member, now + fraction_of(member.id) * spread)
 
     def remove(self, who: Account | Vehicle | str) -> bool:
@@ -173,6 +174,7 @@ class Roster:
 
     def listed(self, holding: Holding, found: Mapping[str, Vehicle], now: float) -> None:
         """Take over which vehicles an account has by now."""
+        holding.listed = True
         for id_ in [id_ for id_ in holding.members if id_ not in found]:
             self.dismiss(holding.members[id_])
         for id_, vehicle in found.items():
@@ -189,9 +191,9 @@ class Roster:
         regular = member.regular
         if regular is None:
             interval = self.interval(member)
-            if member.fresh:  # those that started close together move apart, all over the interval
-                member.fresh = False
-                interval *= fraction_of(member.id, "again")
+            if member.spread < 1:  # those that started close together move apart, all over the interval
+                interval *= member.spread + (1 - member.spread) * fraction_of(member.id, "again")
+                member.spread = 1.0
             regular = next_due(due, now, interval)
         if member.troubles is not None and len(member.troubles) == len(self.orders.what):
             regular = max(regular, min(trouble.until for trouble in member.troubles.values()))
@@ -256,5 +258,9 @@ class Roster:
         listed = sum(holding.listed for holding in self.holdings.values())
         if listed < min(len(self.holdings), _SAMPLE):
             return None
-        vehicles = round(len(self.members) * len(self.holdings) / max(1, listed))
-        return Plan(vehicles=vehicles, cost=self._cost, every=self.orders.every, budget=self.budget().daily)
+        return Plan(vehicles=self._expected(), cost=self._cost, every=self.orders.every, budget=self.budget().daily)
+
+    def _expected(self) -> int:
+        """Guess how many vehicles there will be once every account was listed."""
+        listed = sum(holding.listed for holding in self.holdings.values())
+        return round(len(self.members) * len(self.holdings) / max(1, listed))

@@ -1,0 +1,179 @@
+"""A fleet over sockets: is the budget spent, is anybody refused, how late are polls, what does a poll cost?
+
+Run it as ``python benchmarks/fleet_wire.py [--vehicles 2000] [--limit 100] [--seconds 60] [--latency 0.03]``. The
+simulator is served by uvicorn in a process of its own, with answers that take ``--latency`` and up to half as much more;
+the client reserves nothing for interactive requests, so that the whole limit is the watch's. Three runs, one after the other,
+about two and a half times ``--seconds`` in all, and a minute and a half to warm up:
+
+1. a bare loop: 64 tasks that await ``vehicle.status()`` in turn, over the same client;
+2. a watch, as fast as allowed: utilisation (requests answered, of the limit), 429s, CPU for each poll against the loop's;
+3. a watch at an interval that needs 90 % of the limit: by how much polls begin late, once everybody had two turns.
+
+Memory is that of the client's process, before the first watch and at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import resource
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from stellantis_hal.auth import Application, Brand, Token
+from stellantis_hal.client import Account, StellantisClient
+from stellantis_hal.fleet import watch
+from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World, server
+from stellantis_hal.transport.hooks import AnswerRecord, Hooks
+from stellantis_hal.transport.limiter import TokenBucketLimiter
+from stellantis_hal.transport.limits import RateLimits
+
+PER_DAY = 50_000_000
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Serve the simulator until it is terminated; say where, and hand out tokens."""
+    world = World(seed=3, accounts=options.vehicles // 20, vehicles=options.vehicles, trips=options.vehicles)
+    latency = Latency(options.latency, options.latency / 2)
+    simulator = Simulator(
+        world,
+        rate_limits=Subscription(per_second=options.limit, per_day=PER_DAY),
+        faults=Faults(latency=latency),
+        token_lifetime=86_400.0,
+    )
+    running, listening = server(simulator)
+    accounts = []
+    for account in world.accounts:
+        issued = simulator.token_for(account)
+        accounts.append([account.key, account.domain, issued.access_token, issued.expires_at.timestamp()])
+    print(json.dumps({"url": simulator.url, "identity": simulator.identity_url, "accounts": accounts}), flush=True)
+    running.run(sockets=[listening])
+
+
+def resident() -> float:
+    """Memory of this process now, in MiB."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+async def bare_loop(accounts: list[Account], seconds: float) -> tuple[int, float]:
+    """Poll without any of the fleet's layers; gives polls and CPU seconds."""
+    vehicles = [vehicle for account in accounts for vehicle in await account.vehicles().collect()]
+    turns = itertools.cycle(vehicles)
+    polls = 0
+    cpu = time.process_time()
+
+    async def work() -> None:
+        nonlocal polls
+        while time.monotonic() < until:
+            await next(turns).status()
+            polls += 1
+
+    until = time.monotonic() + seconds
+    async with anyio.create_task_group() as tasks:
+        for _ in range(64):
+            tasks.start_soon(work)
+    return polls, time.process_time() - cpu
+
+
+async def watched(accounts: list[Account], every: timedelta | None, seconds: float, warm_up: float) -> dict[str, Any]:
+    """Watch, and measure what came after the warm-up."""
+    async with watch(accounts, every=every, what="status", adapt=None, concurrency=64) as updates:
+        with anyio.move_on_after(warm_up):
+            async for _ in updates:
+                pass
+        before, cpu = updates.statistics, time.process_time()
+        updates._counts.late.clear()
+        with anyio.move_on_after(seconds):
+            async for _ in updates:
+                pass
+        after = updates.statistics
+        return {
+            "polls": after.polls - before.polls,
+            "cpu": time.process_time() - cpu,
+            "vehicles": after.vehicles,
+            "late": (after.lateness, after.lateness_p99, max(updates._counts.late, default=0.0)),
+            "errors": dict(after.errors),
+        }
+
+
+async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
+    """Run all three and print."""
+    limiter = TokenBucketLimiter(RateLimits(options.limit, PER_DAY), interactive_share=0.0)
+    refused = 0
+
+    def answered(record: AnswerRecord) -> None:
+        nonlocal refused
+        refused += record.status == 429
+
+    async with StellantisClient(
+        Application("simulated-client", "simulated-secret"),
+        base_url=served["url"],
+        identity_url=served["identity"],
+        limiter=limiter,
+        hooks=Hooks(on_answer=answered),
+    ) as client:
+        accounts = [
+            client.account(
+                Token(token, expires_at=datetime.fromtimestamp(expires, UTC)),
+                brand=next(brand for brand in Brand if brand.domain == domain),
+                key=key,
+            )
+            for key, domain, token, expires in served["accounts"]
+        ]
+        start = resident()
+        polls, cpu = await bare_loop(accounts, options.seconds / 2)
+        bare = cpu / polls * 1e6
+        print(f"bare loop: {polls} polls, {bare:.0f} us of CPU each")
+        fast = await watched(accounts, None, options.seconds, 1.1 * options.vehicles / options.limit + 5.0)
+        share = fast["polls"] / options.seconds / options.limit
+        each = fast["cpu"] / fast["polls"] * 1e6
+        print(
+            f"as fast as allowed, {fast['vehicles']} vehicles: {fast['polls']} polls in {options.seconds:.0f} s, "
+            f"utilisation {share:.3f}, {each:.0f} us of CPU each, {each / bare:.2f} of the bare loop, {fast['errors']}"
+        )
+        every = options.vehicles / (0.9 * options.limit)
+        steady = await watched(accounts, timedelta(seconds=every), options.seconds, 2 * every + 5.0)
+        median, p99, most = (seconds * 1e3 for seconds in steady["late"])
+        print(
+            f"every {every:.1f} s (90 % of the limit): {steady['polls']} polls in {options.seconds:.0f} s, "
+            f"late by {median:.0f} ms (median), {p99:.0f} ms (p99), {most:.0f} ms (most), {steady['errors']}"
+        )
+        print(f"429s: {refused}; memory: {start:.0f} MiB before, {resident():.0f} MiB after")
+        return refused == 0
+
+
+def main() -> int:
+    """Start the server, measure, stop it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--vehicles", type=int, default=2_000)
+    parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--latency", type=float, default=0.03)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options)
+        return 0
+    command = [sys.executable, __file__, "--serve", "--vehicles", str(options.vehicles)]
+    command += ["--limit", str(options.limit), "--latency", str(options.latency)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            fine = anyio.run(measure, options, json.loads(process.stdout.readline()))
+        finally:
+            process.terminate()
+    return int(not fine)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
