@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 
 import anyio
 import attrs
@@ -139,7 +140,7 @@ class Backfill(Stream):
         holding = Holding(f"account:{who.key}", who, self._max_wait)
         assert holding.background is not None  # noqa: S101 - it has an account
         listed: dict[str, Vehicle] = {}
-        for attempt in range(_ATTEMPTS):
+        for attempt in count():
             try:
                 async for vehicle in holding.background.vehicles():
                     listed.setdefault(name_of(vehicle) or "", rebound(holding.background, vehicle))
@@ -173,7 +174,7 @@ class Backfill(Stream):
                 member = await self._found.get()
             except StopAsyncIteration:
                 return
-            for attempt in range(_ATTEMPTS):
+            for attempt in count():
                 try:
                     await self._walk(member)
                     self._done += 1

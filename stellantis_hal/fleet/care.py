@@ -150,15 +150,11 @@ class Care:
 
     async def spent(self) -> None:
         """Note that nothing is left of the day's budget."""
-        if self.health.since is None:
-            await self._blame(
-                "",
-                BudgetExhaustedError(
-                    "nothing is left of the day's budget for this watch: polls go on when there is; ask less often, "
-                    "or spend less elsewhere",
-                    retry_after=None,
-                ),
-            )
+        error = BudgetExhaustedError(
+            "nothing is left of the day's budget for this watch: polls go on when there is; ask less often, or spend "
+            "less elsewhere",
+        )
+        await self._blame("", error)
 
     async def _works(self, now: float) -> None:
         lasted = self.health.succeeded(now)

@@ -11,6 +11,9 @@ import attrs
 
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.delivery import Checkpoint
+from stellantis_hal.hal.json import encode
+from stellantis_hal.navigation.content import Content
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.source import Source
 from stellantis_hal.resources.vehicle import Vehicle
 
@@ -58,9 +61,6 @@ class Holding:
         self.unwanted: set[str] = set()
         self.busy = False
 
-    def __repr__(self) -> str:
-        return f"<Holding {self.name} vehicles={len(self.members)}>"
-
 
 class Member:
     """A vehicle that is watched."""
@@ -96,9 +96,6 @@ class Member:
         self.troubles: dict[str, Trouble] | None = None
         self.regular: float | None = None
 
-    def __repr__(self) -> str:
-        return f"<Member {self.id}>"
-
     def wants(self, what: str, now: float) -> bool:
         """Tell whether something about it is to be asked for: not what is to be left alone for the present.
 
@@ -131,12 +128,19 @@ class Member:
 
 
 def name_of(vehicle: Vehicle) -> str | None:
-    """Tell by what a vehicle is known: its id, else its address; None where it has neither."""
-    return vehicle.id or vehicle.url
+    """Tell by what a vehicle is known: its id, else its own address; None where it has neither."""
+    return vehicle.id or (None if vehicle.resource is None else vehicle.resource.self_url)
 
 
 def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
-    """Give the same vehicle as seen through an account's options, without the page that it came on."""
+    """Give the same vehicle as seen through an account's options, without the page that it came on.
+
+    Its document is kept as bytes: decoded it takes eight times the memory, and there may be ten thousand of them.
+    """
     if vehicle.resource is None:
         return vehicle
-    return attrs.evolve(vehicle, source=Source(account.resume(vehicle.resource), account._reader))
+    resource = account.resume(vehicle.resource)
+    document = resource.document
+    snapshot = attrs.evolve(resource._snapshot, content=Content(encode(document.body), document))
+    small = HalResource(snapshot, None, resource._binding, resource._path)
+    return attrs.evolve(vehicle, source=Source(small, account._reader))

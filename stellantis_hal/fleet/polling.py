@@ -219,6 +219,7 @@ class Poller:
                 return found
         if falling is not False:
             return found
+        found.clear()
         async for page in vehicle.trips().pages():
             self._asks(member)
             found += self._read(page.items)

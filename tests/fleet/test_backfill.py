@@ -1,5 +1,6 @@
 """All trips of a fleet, taken up again anywhere."""
 
+import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -49,9 +50,11 @@ async def test_every_trip_of_every_vehicle_comes_once_and_in_order(pages: int) -
 
 async def test_back_ends_of_every_age_are_walked_in_order() -> None:
     for manners in (Manners(newest_first=True), Manners(pages_by_range=True)):
-        async with a_fleet(vehicles=2, accounts=1, trips=300, manners=manners) as fleet:
-            async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
-                assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+        async with (
+            a_fleet(vehicles=2, accounts=1, trips=300, manners=manners) as fleet,
+            backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
+        ):
+            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
 async def test_it_goes_from_an_instant_to_another() -> None:
@@ -87,13 +90,17 @@ async def test_a_crash_delivers_the_last_again_and_nothing_else() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=2, accounts=1, trips=200) as fleet:
         ids = list[str]()
-        with pytest.raises(KeyError):
+
+        async def run() -> None:
             async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
                 async for event in trips:
                     assert isinstance(event, Update)
                     ids.append(event.id)
                     if len(ids) == 90:
                         raise KeyError("crashed")
+
+        with pytest.raises(KeyError):
+            await run()
         async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
             ids += [event.id async for event in trips if isinstance(event, Update)]
         assert len(ids) == 201
@@ -134,31 +141,37 @@ async def test_another_backfill_begins_anew() -> None:
 
 async def test_progress_is_told() -> None:
     told = list[Progress]()
-    async with a_fleet(vehicles=5, accounts=2, trips=900) as fleet:
-        async with backfill(fleet.accounts, progress=told.append, clock=fleet.simulator.now) as trips:
-            assert trips.progress.trips == 0
-            async for _ in trips:
-                pass
-            assert trips.progress.done == 5
+    async with (
+        a_fleet(vehicles=5, accounts=2, trips=900) as fleet,
+        backfill(fleet.accounts, progress=told.append, clock=fleet.simulator.now) as trips,
+    ):
+        assert trips.progress.trips == 0
+        async for _ in trips:
+            pass
+        assert trips.progress.done == 5
     last = told[-1]
     assert (last.vehicles, last.done, last.failed, last.trips, last.is_complete) == (5, 5, 0, 900, True)
     assert last.pages >= 15
-    assert all(before.trips <= after.trips for before, after in zip(told, told[1:], strict=False))
+    assert all(before.trips <= after.trips for before, after in itertools.pairwise(told))
 
 
 async def test_a_slow_consumer_holds_the_walk_up() -> None:
-    async with a_fleet(vehicles=20, accounts=1, trips=5_000) as fleet:
-        async with backfill(fleet.accounts, buffer=10, vehicles=2, pages=2, clock=fleet.simulator.now) as trips:
-            await anext(trips)
-            await anyio.sleep(3_600)
-            assert trips.progress.trips <= 11 + 2
-            assert fleet.simulator.statistics.by_kind["trips"] <= 2 * (1 + 2 + 2)
+    async with (
+        a_fleet(vehicles=20, accounts=1, trips=5_000) as fleet,
+        backfill(fleet.accounts, buffer=10, vehicles=2, pages=2, clock=fleet.simulator.now) as trips,
+    ):
+        await anext(trips)
+        await anyio.sleep(3_600)
+        assert trips.progress.trips <= 11 + 2
+        assert fleet.simulator.statistics.by_kind["trips"] <= 2 * (1 + 2 + 2)
 
 
 async def test_a_vehicle_seen_by_two_accounts_is_walked_once() -> None:
-    async with a_fleet(vehicles=2, accounts=1, trips=60) as fleet:
-        async with backfill(fleet.accounts * 2, clock=fleet.simulator.now) as trips:
-            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+    async with (
+        a_fleet(vehicles=2, accounts=1, trips=60) as fleet,
+        backfill(fleet.accounts * 2, clock=fleet.simulator.now) as trips,
+    ):
+        assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
 async def test_vehicles_can_be_given_by_themselves_and_by_an_asynchronous_source() -> None:
@@ -202,9 +215,11 @@ async def test_a_vehicle_that_is_refused_is_told_and_tried_again_by_the_next_run
 
 async def test_an_outage_of_minutes_is_waited_out() -> None:
     outage = Faults(waves=[Wave(fault=ServerFault(503), since=0.0, until=200.0)])
-    async with a_fleet(vehicles=2, accounts=1, trips=200, faults=outage, retry=ONCE) as fleet:
-        async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
-            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+    async with (
+        a_fleet(vehicles=2, accounts=1, trips=200, faults=outage, retry=ONCE) as fleet,
+        backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
+    ):
+        assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
 async def test_an_outage_in_the_middle_of_a_history_is_waited_out() -> None:

@@ -1,5 +1,7 @@
 """One vehicle, or everything?"""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,7 +73,7 @@ def test_an_outage_is_probed_less_and_less_often() -> None:
     for _ in range(8):
         probes.append(health.probe_at)
         health.failed("a", health.probe_at, vehicles=1)
-    gaps = [after - before for before, after in zip(probes, probes[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(probes)]
     assert probes[0] == 15.0
     assert gaps == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0, 300.0]
 

@@ -14,7 +14,7 @@ from stellantis_hal.errors import (
     ServerError,
 )
 from stellantis_hal.fleet import AccountLost, Outage, Recovered, Update, VehicleUnavailable, watch
-from stellantis_hal.simulator import Chance, Faults, ServerFault, Subscription, Then, TooManyRequests, Wave
+from stellantis_hal.simulator import Chance, Faults, Latency, ServerFault, Subscription, Then, TooManyRequests, Wave
 from stellantis_hal.simulator import faults as kinds
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
@@ -166,31 +166,35 @@ async def test_a_single_failure_of_a_server_is_not_worth_telling() -> None:
 
 async def test_an_outage_of_hours_is_told_once_probed_and_passes() -> None:
     outage = Faults(waves=[Wave(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
-    async with a_fleet(vehicles=12, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet:
-        async with watch(fleet.accounts, every=EVERY) as updates:
-            await updates_of(updates, 3_500)
-            started = await until(updates, Outage)
-            assert isinstance(started.error, ServerError)
-            during = requests(fleet)
-            fleet.world.add_trip(fleet.vehicles[5])
-            assert updates.statistics.outage is not None
-            recovered = await until(updates, Recovered, within=4 * 3_600)
-            assert (recovered.account, recovered.vehicle) == (None, None)
-            assert 3 * 3_600 - 400 <= recovered.after <= 3 * 3_600 + 400
-            assert requests(fleet) - during <= 3 * 3_600 / 300 + 15
-            update = await until(updates, Update, within=900)
-            assert update.vehicle.id == fleet.vehicles[5]
-            assert updates.statistics.outage is None
+    async with (
+        a_fleet(vehicles=12, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet,
+        watch(fleet.accounts, every=EVERY) as updates,
+    ):
+        await updates_of(updates, 3_500)
+        started = await until(updates, Outage)
+        assert isinstance(started.error, ServerError)
+        during = requests(fleet)
+        fleet.world.add_trip(fleet.vehicles[5])
+        assert updates.statistics.outage is not None
+        recovered = await until(updates, Recovered, within=4 * 3_600)
+        assert (recovered.account, recovered.vehicle) == (None, None)
+        assert 3 * 3_600 - 400 <= recovered.after <= 3 * 3_600 + 400
+        assert requests(fleet) - during <= 3 * 3_600 / 300 + 15
+        update = await until(updates, Update, within=900)
+        assert update.vehicle.id == fleet.vehicles[5]
+        assert updates.statistics.outage is None
 
 
 async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
     outage = Faults(waves=[Wave(fault=kinds.Refused(), since=0.0, until=3_600.0)])
-    async with a_fleet(vehicles=6, accounts=6, faults=outage, retry=ONCE) as fleet:
-        async with watch(fleet.accounts, every=EVERY) as updates:
-            await until(updates, Outage)
-            await until(updates, Recovered, within=2 * 3_600)
-            await updates_of(updates, 2 * 3_600)
-            assert updates.statistics.vehicles == 6
+    async with (
+        a_fleet(vehicles=6, accounts=6, faults=outage, retry=ONCE) as fleet,
+        watch(fleet.accounts, every=EVERY) as updates,
+    ):
+        await until(updates, Outage)
+        await until(updates, Recovered, within=2 * 3_600)
+        await updates_of(updates, 2 * 3_600)
+        assert updates.statistics.vehicles == 6
 
 
 async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> None:
@@ -205,15 +209,17 @@ async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> N
 
 async def test_a_day_that_is_spent_is_an_outage_until_there_is_budget_again() -> None:
     limits = Subscription(per_second=100, per_day=300)
-    async with a_fleet(vehicles=4, limits=limits, rate_limits=RateLimits(100, 300)) as fleet:
-        async with watch(fleet.accounts, every=timedelta(hours=1), what="status", repeats=True) as updates:
-            await until(updates, Update)
-            while (fleet.client.limiter.statistics.free_today or 0) > 0:
-                await fleet.accounts[0].get(f"{fleet.simulator.url}/user")
-            outage = await until(updates, Outage, within=4 * 3_600)
-            assert isinstance(outage.error, BudgetExhaustedError)
-            await until(updates, Recovered, within=25 * 3_600)
-            assert fleet.simulator.statistics.refused == 0
+    async with (
+        a_fleet(vehicles=4, limits=limits, rate_limits=RateLimits(100, 300)) as fleet,
+        watch(fleet.accounts, every=timedelta(hours=1), what="status", repeats=True) as updates,
+    ):
+        await until(updates, Update)
+        while (fleet.client.limiter.statistics.free_today or 0) > 0:
+            await fleet.accounts[0].get(f"{fleet.simulator.url}/user")
+        outage = await until(updates, Outage, within=4 * 3_600)
+        assert isinstance(outage.error, BudgetExhaustedError)
+        await until(updates, Recovered, within=25 * 3_600)
+        assert fleet.simulator.statistics.refused == 0
 
 
 async def test_a_server_that_says_come_back_in_hours_is_believed() -> None:
@@ -256,3 +262,39 @@ async def test_a_watch_waits_no_longer_than_it_has_to_after_leaving_in_an_outage
             async with watch(fleet.accounts, every=EVERY) as updates:
                 await anyio.sleep(600)
                 assert updates.statistics.vehicles == 0
+
+
+# ------------------------------------------------------------------------------------------- removed meanwhile
+
+
+async def test_an_account_removed_while_its_list_fails_is_gone() -> None:
+    slow = Faults(latency=Latency(30.0), waves=[Wave(fault=ServerFault(503), since=0.0, until=1e9)])
+    async with a_fleet(faults=slow, retry=ONCE) as fleet, watch(fleet.accounts, every=EVERY) as updates:
+        await anyio.sleep(20)
+        assert updates.remove("account-0000")
+        await updates_of(updates, 600)
+        assert updates.statistics.accounts == 1
+
+
+async def test_an_account_removed_while_it_is_being_lost_is_not_told_of() -> None:
+    async with (
+        a_fleet(faults=Faults(latency=Latency(30.0))) as fleet,
+        watch(fleet.accounts, every=EVERY) as updates,
+    ):
+        await updates_of(updates, 900)
+        await fleet.lose_consent("account-0000")
+        updates.poll_now(fleet.vehicles[0])
+        await anyio.sleep(20)
+        assert updates.remove("account-0000")
+        assert await updates_of(updates, 3_600) == []
+
+
+async def test_vehicles_that_have_neither_id_nor_address_are_passed_over() -> None:
+    vanished = kinds.VanishedFields(("id", "self"))
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        fleet.simulator.script(Then(fault=vanished, path="/user/vehicles$"))
+        async with watch(fleet.accounts, every=EVERY, relist=timedelta(hours=1)) as updates:
+            await updates_of(updates, 900)
+            assert updates.statistics.vehicles == 0
+            await updates_of(updates, 2 * 3_600)
+            assert updates.statistics.vehicles == 2

@@ -66,7 +66,7 @@ def test_no_second_and_no_day_ever_holds_more_than_the_budget(
 ) -> None:
     spent = spend_greedily(budget, costs, gaps, 3 * DAY)
     whole = max(costs) - 1  # a poll is not divided: one that costs more than fits goes alone
-    assert most_within(spent, 1.0) <= max(budget.per_second, max(costs)) + 1e-6
+    assert most_within(spent, 1.0) <= max(budget.per_second, *costs) + 1e-6
     assert most_within(spent, DAY) <= budget.per_day + whole + 1e-6
 
 
@@ -93,6 +93,7 @@ def test_where_others_spend_the_pace_goes_down_with_what_is_left() -> None:
     assert poor.pace == pytest.approx(0.1)
     assert poor.pace < full.pace
     assert Budget(per_day=100.0, free_today=0.0).pace == 0.0
+    assert Budget(per_second=7.0).pace == 7.0
 
 
 def test_nothing_may_start_while_nothing_is_left() -> None:

@@ -26,11 +26,24 @@ async def test_trips_that_were_there_at_the_first_look_are_no_news() -> None:
         assert await updates_of(updates, 3_600) == []
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("trips", [1, 61, 100, 300])
+async def test_the_first_look_goes_as_far_back_as_late_trips_are_looked_for(trips: int, newest_first: bool) -> None:
+    world = World(seed=7, accounts=1, vehicles=1, trips=trips, epoch=EPOCH)
+    async with (
+        a_fleet(world=world, manners=Manners(newest_first=newest_first)) as fleet,
+        watching(fleet, late=timedelta(days=30)) as updates,
+    ):
+        assert await updates_of(updates, 25 * 3_600) == []
+        driven = fleet.world.add_trip(fleet.vehicles[0])
+        assert trips_in(await updates_of(updates, ROUND)) == [driven.id]
+
+
 async def test_a_new_trip_comes_once() -> None:
     async with a_fleet() as fleet, watching(fleet) as updates:
         await updates_of(updates, ROUND)
         trip = fleet.world.add_trip(fleet.vehicles[1])
-        events = await updates_of(updates, 48 * 3_600)
+        events = await updates_of(updates, 26 * 3_600)
         assert trips_in(events) == [trip.id]
         update = events[0]
         assert isinstance(update, Update)
@@ -147,12 +160,16 @@ async def test_leaving_by_an_exception_acknowledges_nothing_and_the_same_update_
         for _ in range(3):
             fleet.world.add_trip(fleet.vehicles[0])
         ids = list[str]()
-        with pytest.raises(KeyError):
+
+        async def run() -> None:
             async with watching(fleet, store) as updates:
                 async for event in updates:
                     ids.append(event.id)
                     if len(ids) == 2:
                         raise KeyError("the consumer crashed")
+
+        with pytest.raises(KeyError):
+            await run()
         async with watching(fleet, store) as updates:
             ids += [event.id for event in await updates_of(updates, ROUND)]
         assert ids[2] == ids[1]
@@ -188,10 +205,14 @@ async def test_what_came_while_nobody_watched_comes_after_the_restart() -> None:
 async def test_a_crash_right_after_the_first_look_loses_nothing() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
-        with pytest.raises(KeyError):
+
+        async def run() -> None:
             async with watching(fleet, store):
                 await anyio.sleep(ROUND)
                 raise KeyError("crashed")
+
+        with pytest.raises(KeyError):
+            await run()
         trip = fleet.world.add_trip(fleet.vehicles[0])
         async with watching(fleet, store) as updates:
             assert trips_in([await until(updates, Update)]) == [trip.id]
@@ -266,23 +287,31 @@ async def test_an_acknowledgement_that_cannot_be_kept_is_an_error_where_it_is_ma
 async def test_an_acknowledgement_that_cannot_be_kept_on_leaving_is_an_error() -> None:
     store = Broken()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
-        with pytest.raises(CheckpointError):
+
+        async def run() -> None:
             async with watching(fleet, store) as updates:
                 await updates_of(updates, ROUND)
                 fleet.world.add_trip(fleet.vehicles[0])
                 await until(updates, Update)
                 store.broken = True
 
+        with pytest.raises(CheckpointError):
+            await run()
+
 
 async def test_leaving_is_bounded_whatever_the_store_does() -> None:
     store = Broken()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
-        with anyio.fail_after(3_600), pytest.raises(CheckpointError, match="within 10"):
+
+        async def run() -> None:
             async with watching(fleet, store) as updates:
                 await updates_of(updates, ROUND)
                 fleet.world.add_trip(fleet.vehicles[0])
                 await until(updates, Update)
                 store.stuck = True
+
+        with anyio.fail_after(3_600), pytest.raises(CheckpointError, match="within 10"):
+            await run()
 
 
 async def test_a_checkpoint_that_cannot_be_read_ends_the_watch_rather_than_begin_anew() -> None:

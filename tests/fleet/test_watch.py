@@ -24,7 +24,7 @@ from stellantis_hal.fleet import (
 from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Subscription, World
+from stellantis_hal.simulator import Faults, Latency, Subscription, World
 from stellantis_hal.transport.limits import RateLimits
 from tests.fleet.fleets import EPOCH, a_fleet, trips_in, until, updates_of
 
@@ -78,18 +78,22 @@ async def test_identical_snapshots_come_when_asked_for() -> None:
 
 
 async def test_an_older_snapshot_after_a_newer_one_never_comes() -> None:
-    async with a_fleet(vehicles=1, accounts=1) as fleet:
-        async with watch(fleet.accounts, every=5 * MINUTE, what=["status"]) as updates:
-            await until(updates, Update)
-            fleet.world.update_status(fleet.vehicles[0], createdAt="2025-12-01T00:00:00Z")
-            assert await updates_of(updates, 3_600) == []
-            assert updates.statistics.older > 0
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, what=["status"]) as updates,
+    ):
+        await until(updates, Update)
+        fleet.world.update_status(fleet.vehicles[0], createdAt="2025-12-01T00:00:00Z")
+        assert await updates_of(updates, 3_600) == []
+        assert updates.statistics.older > 0
 
 
 async def test_maintenance_and_position_can_be_watched_too() -> None:
-    async with a_fleet(vehicles=6, accounts=1) as fleet:
-        async with watch(fleet.accounts, every=5 * MINUTE, what=("maintenance", "position")) as updates:
-            events = await updates_of(updates, 900)
+    async with (
+        a_fleet(vehicles=6, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, what=("maintenance", "position")) as updates,
+    ):
+        events = await updates_of(updates, 900)
     assert {event.what for event in events if isinstance(event, Update)} == {"maintenance", "position"}
 
 
@@ -236,14 +240,16 @@ async def test_options_out_of_bounds_are_refused(options: Any) -> None:
 
 
 async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would() -> None:
-    async with a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet:
-        async with watch(fleet.accounts, every=5 * MINUTE) as updates:
-            with pytest.warns(BudgetWarning, match="every=1:0[0-9]:.. would fit"):
-                await updates_of(updates, 120)
-            plan = updates.statistics.plan
-            assert plan is not None
-            assert not plan.fits
-            assert plan.fitting >= timedelta(hours=1)
+    async with (
+        a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE) as updates,
+    ):
+        with pytest.warns(BudgetWarning, match="every=1:0[0-9]:.. would fit"):
+            await updates_of(updates, 120)
+        plan = updates.statistics.plan
+        assert plan is not None
+        assert not plan.fits
+        assert plan.fitting >= timedelta(hours=1)
 
 
 async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None:
@@ -323,12 +329,14 @@ async def test_accounts_can_be_added_and_removed() -> None:
 
 
 async def test_a_vehicle_that_was_removed_does_not_come_back_with_its_account() -> None:
-    async with a_fleet(vehicles=2, accounts=1) as fleet:
-        async with watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates:
-            await updates_of(updates, 600)
-            assert updates.remove(fleet.vehicles[0])
-            await updates_of(updates, 3 * 3_600)
-            assert updates.statistics.vehicles == 1
+    async with (
+        a_fleet(vehicles=2, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates,
+    ):
+        await updates_of(updates, 600)
+        assert updates.remove(fleet.vehicles[0])
+        await updates_of(updates, 3 * 3_600)
+        assert updates.statistics.vehicles == 1
 
 
 async def test_a_vehicle_removed_while_it_is_polled_is_polled_no_more() -> None:
@@ -397,17 +405,23 @@ async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
 
 
 async def test_an_error_of_the_block_goes_on_as_it_is() -> None:
-    with pytest.raises(KeyError, match="mine"):
+    async def run() -> None:
         async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE) as updates:
             await anext(updates)
             raise KeyError("mine")
 
+    with pytest.raises(KeyError, match="mine"):
+        await run()
+
 
 async def test_accounts_of_two_clients_are_not_watched_together() -> None:
-    async with a_fleet() as fleet, a_fleet() as other:
-        async with watch([*fleet.accounts, *other.accounts], every=MINUTE) as updates:
-            with pytest.raises(ValueError, match="another client"):
-                await updates_of(updates, 600)
+    async with (
+        a_fleet() as fleet,
+        a_fleet() as other,
+        watch([*fleet.accounts, *other.accounts], every=MINUTE) as updates,
+    ):
+        with pytest.raises(ValueError, match="another client"):
+            await updates_of(updates, 600)
 
 
 async def test_two_accounts_by_one_key_are_refused() -> None:
@@ -428,16 +442,18 @@ async def test_poll_now_waits_for_no_turn_and_no_pause() -> None:
 
 
 async def test_poll_now_is_paid_for_by_the_interactive_share() -> None:
-    async with a_fleet(rate_limits=RateLimits(100, 20)) as fleet:
-        async with watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates:
-            await updates_of(updates, 24 * 3_600)
-            while fleet.client.limiter.statistics.free_today != 2:
-                await fleet.accounts[0].get(fleet.simulator.url + "/user")
-            updates.poll_now(fleet.vehicles[2])
-            before = updates.statistics.polls
-            await updates_of(updates, 5)
-            assert updates.statistics.polls == before + 1
-            assert fleet.client.limiter.statistics.free_today == 1
+    async with (
+        a_fleet(rate_limits=RateLimits(100, 20)) as fleet,
+        watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates,
+    ):
+        await updates_of(updates, 24 * 3_600)
+        while fleet.client.limiter.statistics.free_today != 2:
+            await fleet.accounts[0].get(fleet.simulator.url + "/user")
+        updates.poll_now(fleet.vehicles[2])
+        before = updates.statistics.polls
+        await updates_of(updates, 5)
+        assert updates.statistics.polls == before + 1
+        assert fleet.client.limiter.statistics.free_today == 1
 
 
 async def test_poll_now_of_a_vehicle_that_is_being_polled_comes_after() -> None:
@@ -447,6 +463,46 @@ async def test_poll_now_of_a_vehicle_that_is_being_polled_comes_after() -> None:
         fleet.world.add_trip(fleet.vehicles[0])
         events = await updates_of(updates, 30)
         assert trips_in(events) == [fleet.world.trip_ids(fleet.vehicles[0])[-1]]
+
+
+async def test_poll_now_while_a_poll_is_under_way_polls_once_more_after_it() -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1, faults=Faults(latency=Latency(20.0))) as fleet,
+        watch(fleet.accounts, every=timedelta(hours=10), what="status") as updates,
+    ):
+        while not updates.statistics.vehicles or not updates.statistics.running:
+            await anyio.sleep(1)
+        updates.poll_now(fleet.vehicles[0])
+        await updates_of(updates, 100)
+        assert updates.statistics.polls == 3
+        assert fleet.simulator.statistics.by_kind["status"] == 2
+
+
+async def test_a_rule_that_fails_in_a_poll_asked_for_now_ends_the_watch_too() -> None:
+    failing = False
+
+    def rule(vehicle: Vehicle, status: Status) -> float:
+        if failing:
+            raise KeyError("my mistake")
+        return 1.0
+
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, adapt=rule) as updates:
+        await updates_of(updates, 600)
+        failing = True
+        updates.poll_now(fleet.vehicles[0])
+        with pytest.raises(KeyError, match="my mistake"):
+            await anext(updates)
+
+
+async def test_a_poll_under_way_is_finished_when_the_stream_is_stopped() -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1, faults=Faults(latency=Latency(4.0))) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, what="status") as updates,
+    ):
+        while not updates.statistics.vehicles or not updates.statistics.running:
+            await anyio.sleep(1)
+        updates.stop()
+        assert len([event async for event in updates]) == 1
 
 
 async def test_what_is_not_watched_cannot_be_polled() -> None:
@@ -495,8 +551,6 @@ async def test_a_stream_works_inside_its_block_and_once() -> None:
 
 
 async def test_leaving_cancels_what_is_under_way_and_leaves_nothing_behind() -> None:
-    from stellantis_hal.simulator import Faults, Latency
-
     async with a_fleet(faults=Faults(latency=Latency(60.0))) as fleet:
         with anyio.fail_after(300):
             async with watch(fleet.accounts, every=5 * MINUTE) as updates:
@@ -544,9 +598,11 @@ async def test_statistics_are_frozen_and_tell_how_it_stands() -> None:
 
 async def test_checkpoints_of_ones_own_are_used() -> None:
     store = MemoryCheckpoints()
-    async with a_fleet(vehicles=1, accounts=1) as fleet:
-        async with watch(fleet.accounts, every=5 * MINUTE, checkpoints=store) as updates:
-            await updates_of(updates, 600)
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, checkpoints=store) as updates,
+    ):
+        await updates_of(updates, 600)
     assert await store.load(f"watch/{fleet.vehicles[0]}") is not None
 
 
