@@ -1,12 +1,12 @@
 """A fleet over sockets: is the budget spent, is anybody refused, how late are polls, what does a poll cost?
 
 Run it as ``python benchmarks/fleet_wire.py [--vehicles 2000] [--limit 100] [--seconds 60] [--latency 0.03]``. The
-simulator is served by uvicorn in a process of its own, with answers that take ``--latency`` and up to half as much more;
-the client reserves nothing for interactive requests, so that the whole limit is the watch's. Three runs, one after the other,
-about two and a half times ``--seconds`` in all, and a minute and a half to warm up:
+simulator is served by uvicorn in a process of its own, with answers that take ``--latency`` and up to half as much
+more; the client reserves nothing for interactive requests, so that the whole limit is the watch's. Three runs, one
+after the other, about two and a half times ``--seconds`` in all, and a minute and a half to warm up:
 
 1. a bare loop: 64 tasks that await ``vehicle.status()`` in turn, over the same client;
-2. a watch, as fast as allowed: utilisation (requests answered, of the limit), 429s, CPU for each poll against the loop's;
+2. a watch, as fast as allowed: utilisation (polls, of the limit), 429s, CPU for each poll against the loop's;
 3. a watch at an interval that needs 90 % of the limit: by how much polls begin late, once everybody had two turns.
 
 Memory is that of the client's process, before the first watch and at the end.

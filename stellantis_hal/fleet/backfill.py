@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
 
 import anyio
 import attrs
@@ -140,7 +139,8 @@ class Backfill(Stream):
         holding = Holding(f"account:{who.key}", who, self._max_wait)
         assert holding.background is not None  # noqa: S101 - it has an account
         listed: dict[str, Vehicle] = {}
-        for attempt in count():
+        attempt = 0
+        while True:
             try:
                 async for vehicle in holding.background.vehicles():
                     listed.setdefault(name_of(vehicle) or "", rebound(holding.background, vehicle))
@@ -149,6 +149,7 @@ class Backfill(Stream):
                 if await self._gives_up(error, attempt):
                     await self._say(AccountLost(account=who.key, error=error, again_in=0.0))
                     break
+                attempt += 1
         for vehicle in listed.values():
             await self._enter(holding, vehicle)
 
@@ -174,26 +175,28 @@ class Backfill(Stream):
                 member = await self._found.get()
             except StopAsyncIteration:
                 return
-            for attempt in count():
-                try:
-                    await self._walk(member)
-                    self._done += 1
-                    self._tell()
-                    break
-                except CheckpointError:
-                    raise
-                except StellantisError as error:
-                    if await self._gives_up(error, attempt):
-                        await self._say(
-                            VehicleUnavailable(
-                                account=member.holding.key,
-                                vehicle=member.vehicle,
-                                what="trips",
-                                error=error,
-                                again_in=0.0,
-                            )
-                        )
-                        break
+            await self._insist(member)
+
+    async def _insist(self, member: Member) -> None:
+        """Walk a vehicle's history, over failures that pass."""
+        attempt = 0
+        while True:
+            try:
+                await self._walk(member)
+            except CheckpointError:
+                raise
+            except StellantisError as error:
+                if await self._gives_up(error, attempt):
+                    account, vehicle = member.holding.key, member.vehicle
+                    await self._say(
+                        VehicleUnavailable(account=account, vehicle=vehicle, what="trips", error=error, again_in=0.0)
+                    )
+                    return
+                attempt += 1
+            else:
+                self._done += 1
+                self._tell()
+                return
 
     # ------------------------------------------------------------------------------------------- one vehicle
 

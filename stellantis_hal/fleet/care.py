@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import anyio
 
-from stellantis_hal.errors import BudgetExhaustedError, QuotaError, StellantisError
+from stellantis_hal.errors import BudgetExhaustedError, QuotaError, StellantisError, UnauthorizedError
 from stellantis_hal.fleet.events import AccountLost, Event, Outage, Recovered, VehicleUnavailable
 from stellantis_hal.fleet.health import Health, scope_of
 from stellantis_hal.fleet.members import Holding, Member
@@ -51,6 +51,7 @@ class Care:
         now = anyio.current_time()
         await self._works(now)
         holding = member.holding
+        holding.refusals = 0
         if holding.account is None and holding.lost is not None:
             await self._found(holding, Recovered(vehicle=member.vehicle, after=now - holding.lost))
         if not found:
@@ -67,6 +68,10 @@ class Care:
         self._counts.errors[type(error).__name__] += 1
         scope = scope_of(error)
         if scope == "account":
+            member.holding.refusals += 1
+            if isinstance(error, UnauthorizedError) and member.holding.refusals < _PATIENCE:
+                await self._leave_alone(member, what, error, tell_after=_PATIENCE)  # another token may do
+                return True
             await self._lose(member.holding, error)
             return False
         if scope == "vehicle":

@@ -47,7 +47,19 @@ class Trouble:
 class Holding:
     """An account and the vehicles found by it; or a vehicle that was given by itself, which has no account."""
 
-    __slots__ = ("account", "background", "busy", "failures", "key", "listed", "lost", "members", "name", "unwanted")
+    __slots__ = (
+        "account",
+        "background",
+        "busy",
+        "failures",
+        "key",
+        "listed",
+        "lost",
+        "members",
+        "name",
+        "refusals",
+        "unwanted",
+    )
 
     def __init__(self, name: str, account: Account | None, max_wait: float) -> None:
         self.name = name
@@ -57,6 +69,7 @@ class Holding:
         self.members: dict[str, Member] = {}
         self.lost: float | None = None
         self.failures = 0
+        self.refusals = 0
         self.listed = account is None
         self.unwanted: set[str] = set()
         self.busy = False
@@ -137,8 +150,7 @@ def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
 
     Its document is kept as bytes: decoded it takes eight times the memory, and there may be ten thousand of them.
     """
-    if vehicle.resource is None:
-        return vehicle
+    assert vehicle.resource is not None  # noqa: S101 - it was found by an account
     resource = account.resume(vehicle.resource)
     document = resource.document
     snapshot = attrs.evolve(resource._snapshot, content=Content(encode(document.body), document))

@@ -1,6 +1,6 @@
 """A simulated vendor with a client in front of it, for tests of fleets."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -69,7 +69,7 @@ async def a_fleet(
     token_lifetime: float = 3599.0,
     manners: Manners | None = None,
     **options: Any,
-) -> AsyncIterator[Fleet]:
+) -> AsyncGenerator[Fleet, None]:
     world = world or World(seed=7, accounts=accounts, vehicles=vehicles, trips=trips, epoch=EPOCH)
     simulator = Simulator(
         world,

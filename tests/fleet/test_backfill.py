@@ -1,7 +1,7 @@
 """All trips of a fleet, taken up again anywhere."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -110,8 +110,8 @@ async def test_a_crash_delivers_the_last_again_and_nothing_else() -> None:
 
 async def test_what_is_complete_costs_nothing_but_the_list() -> None:
     store = MemoryCheckpoints()
+    events = list[Any]()
     async with a_fleet(vehicles=3, accounts=1, trips=300) as fleet:
-        fleet.world.trip_count()
         for _ in range(2):
             async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
                 events = [event async for event in trips]
@@ -240,9 +240,9 @@ async def test_an_outage_that_does_not_end_is_told() -> None:
 
 
 async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
-    def source() -> Any:
+    def source() -> Iterator[Account]:
+        yield from ()
         raise KeyError("no database")
-        yield
 
     async with backfill(source()) as trips:
         with pytest.raises(KeyError, match="no database"):

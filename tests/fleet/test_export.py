@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -138,9 +138,10 @@ def test_each_trip_is_one_write() -> None:
         def write(self, text: str, /) -> None:
             writes.append(text)
 
-    for format_ in ("jsonl", "csv", "geojson"):
+    formats: tuple[Literal["jsonl", "csv", "geojson"], ...] = ("jsonl", "csv", "geojson")
+    for format_ in formats:
         writes.clear()
-        writer = trip_writer(Tape(), format_)  # type: ignore[arg-type]  # a loop widens the literal
+        writer = trip_writer(Tape(), format_)
         writer.write(TRIP)
         writer.write(TRIP)
         assert len(writes) == 2
