@@ -54,6 +54,28 @@ if TYPE_CHECKING:
         UnauthorizedError,
         UntrustedOriginError,
     )
+    from stellantis_hal.fleet import (
+        AccountLost,
+        BudgetWarning,
+        Change,
+        CheckpointError,
+        CheckpointStore,
+        FleetStatistics,
+        Left,
+        MemoryCheckpoints,
+        Outage,
+        Progress,
+        Recovered,
+        SQLiteCheckpoints,
+        Update,
+        VehicleUnavailable,
+        Watch,
+        backfill,
+        by_activity,
+        quiet,
+        trip_writer,
+        watch,
+    )
     from stellantis_hal.hal.document import (
         Diagnostic,
         HalDocument,
@@ -78,11 +100,19 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.alert import (
         Alert,
     )
+    from stellantis_hal.resources.capabilities import (
+        Capabilities,
+    )
     from stellantis_hal.resources.collision import (
         Collision,
     )
+    from stellantis_hal.resources.consumption import (
+        TripConsumption,
+    )
     from stellantis_hal.resources.energy import (
+        ChargingStatus,
         Energy,
+        EnergyType,
     )
     from stellantis_hal.resources.enumerations import (
         OpenEnum,
@@ -161,6 +191,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Account",
+    "AccountLost",
     "Alarm",
     "AlarmType",
     "Alert",
@@ -176,6 +207,12 @@ __all__ = [
     "BookStore",
     "Brand",
     "BudgetExhaustedError",
+    "BudgetWarning",
+    "Capabilities",
+    "Change",
+    "ChargingStatus",
+    "CheckpointError",
+    "CheckpointStore",
     "Collision",
     "ConfigurationError",
     "ConsentRequiredError",
@@ -183,9 +220,11 @@ __all__ = [
     "DetachedResourceError",
     "Diagnostic",
     "Energy",
+    "EnergyType",
     "Enrolment",
     "FileBookStore",
     "FileTokenStore",
+    "FleetStatistics",
     "Follow",
     "ForbiddenError",
     "HalClient",
@@ -196,15 +235,18 @@ __all__ = [
     "Hooks",
     "IndexRanges",
     "InvalidLinkError",
+    "Left",
     "LimiterStatistics",
     "Link",
     "LinkNotFoundError",
     "Maintenance",
+    "MemoryCheckpoints",
     "MemoryTokenStore",
     "NetworkError",
     "NotFoundError",
     "NotHalError",
     "OpenEnum",
+    "Outage",
     "Outcome",
     "Page",
     "Pages",
@@ -213,15 +255,18 @@ __all__ = [
     "PartnerCredentials",
     "Position",
     "Problem",
+    "Progress",
     "Quota",
     "QuotaError",
     "RateLimitedError",
     "RateLimiter",
     "RateLimits",
     "Reader",
+    "Recovered",
     "Rel",
     "RetryPolicy",
     "RetryRecord",
+    "SQLiteCheckpoints",
     "Scope",
     "ServerError",
     "Status",
@@ -240,14 +285,23 @@ __all__ = [
     "TokenStoreError",
     "TooManyRedirectsError",
     "Trip",
+    "TripConsumption",
     "TripState",
     "UnauthorizedError",
     "UntrustedOriginError",
+    "Update",
     "User",
     "Vehicle",
+    "VehicleUnavailable",
     "WaitRecord",
+    "Watch",
     "Window",
     "__version__",
+    "backfill",
+    "by_activity",
+    "quiet",
+    "trip_writer",
+    "watch",
 ]
 
 _HOMES = {
@@ -263,6 +317,11 @@ _HOMES = {
         "QuotaError RateLimitedError ServerError StellantisError StructureError TemplateError TokenStoreError "
         "TooManyRedirectsError UnauthorizedError UntrustedOriginError"
     ),
+    "stellantis_hal.fleet": (
+        "AccountLost BudgetWarning Change CheckpointError CheckpointStore FleetStatistics Left "
+        "MemoryCheckpoints Outage Progress Recovered SQLiteCheckpoints Update VehicleUnavailable Watch "
+        "backfill by_activity quiet trip_writer watch"
+    ),
     "stellantis_hal.hal.document": "Diagnostic HalDocument",
     "stellantis_hal.hal.link": "Link",
     "stellantis_hal.navigation": (
@@ -270,8 +329,10 @@ _HOMES = {
     ),
     "stellantis_hal.resources.alarm": "Alarm",
     "stellantis_hal.resources.alert": "Alert",
+    "stellantis_hal.resources.capabilities": "Capabilities",
     "stellantis_hal.resources.collision": "Collision",
-    "stellantis_hal.resources.energy": "Energy",
+    "stellantis_hal.resources.consumption": "TripConsumption",
+    "stellantis_hal.resources.energy": "ChargingStatus Energy EnergyType",
     "stellantis_hal.resources.enumerations": "OpenEnum",
     "stellantis_hal.resources.filters": "AlarmType TelemetryType TripState",
     "stellantis_hal.resources.intervals": "TimeRange",

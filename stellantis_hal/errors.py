@@ -32,7 +32,8 @@ where they arise, with ``raise … from``.
     │   ├── PaginationLoopError
     │   ├── UntrustedOriginError
     │   └── DetachedResourceError
-    └── StructureError               a body that strict reading refuses
+    ├── StructureError               a body that strict reading refuses
+    └── CheckpointError              where a fleet stands could not be kept (in ``stellantis_hal.fleet``)
 """
 
 from __future__ import annotations

@@ -42,16 +42,21 @@ class Credentials(Anonymous):
         return self._fields
 
 
+def issue(simulator: Simulator) -> Token:
+    """Issue a token pair of its own, for a refresh token that is spent twice ends its grant."""
+    issued = simulator.token_for(simulator.world.accounts[0])
+    return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
+
+
 @pytest.mark.anyio
+@pytest.mark.wall_clock  # some examples keep files, by worker threads
 async def test_every_example_of_the_readme_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     world = World(seed=7, accounts=2, vehicles=4, trips=200)
     simulator = Simulator(world, client_id="my-client-id", client_secret="my-client-secret")
-    issued = simulator.token_for(simulator.world.accounts[0])
-    token = Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
-    await stellantis_hal.FileTokenStore(tmp_path / "tokens").save("alice", token)
+    await stellantis_hal.FileTokenStore(tmp_path / "tokens").save("alice", issue(simulator))
     simulated: dict[str, Any] = {
         "base_url": simulator.url,
         "identity_url": simulator.identity_url,
@@ -74,7 +79,7 @@ async def test_every_example_of_the_readme_runs(
             code = compile(
                 "\n" * line + source, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
             )
-            names["account"] = client.account(token, brand=stellantis_hal.Brand.PEUGEOT)
+            names["account"] = client.account(issue(simulator), brand=stellantis_hal.Brand.PEUGEOT)
             outcome = eval(code, names)
             if inspect.isawaitable(outcome):
                 await outcome

@@ -126,7 +126,7 @@ def error_of(
     complaint = read_complaint(answer.content)
     words = " ".join(part for part in (complaint.error, complaint.message, complaint.more_information) if part)
     place = f"{request.method} {mask_url(answer.url)}"
-    said = f": {mask_text(words[:_READ])[:_SHOWN]}" if words else ""
+    said = f": {mask_text(words[:_READ])[:_SHOWN].rstrip('. ')}" if words else ""
     if any(sign in words.lower() for sign in _MISCONFIGURED):
         return ConfigurationError(
             f"{place} was refused by the gateway ({status}){said}. Check client id, secret, certificate and the plan "

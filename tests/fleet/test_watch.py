@@ -275,7 +275,7 @@ async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None
                 await updates_of(updates, 600)
 
 
-@pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watch.BudgetWarning")
+@pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.BudgetWarning")
 async def test_the_budget_is_spent_but_never_exceeded_and_nobody_starves() -> None:
     limits = Subscription(per_second=5, per_day=1_500)
     async with a_fleet(vehicles=12, accounts=3, limits=limits, rate_limits=RateLimits(5, 1_500)) as fleet:
