@@ -35,8 +35,8 @@ class Link:
     """
 
     href: str | None
-    rel: str = attrs.field(kw_only=True, default="")
-    templated: bool = attrs.field(kw_only=True, default=False)
+    rel: str = ""
+    templated: bool = False
     name: str | None = attrs.field(kw_only=True, default=None)
     title: str | None = attrs.field(kw_only=True, default=None)
     type: str | None = attrs.field(kw_only=True, default=None)
