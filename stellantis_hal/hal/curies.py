@@ -7,12 +7,17 @@ fetch documentation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from stellantis_hal.errors import TemplateError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.templates import expand
 
 __all__ = ["NO_CURIES", "Curies"]
+
+
+# Each document inherits all of its embedder's, and is searched through them: nobody means more than a handful.
+_MOST = 100
 
 
 class Curies:
@@ -34,9 +39,13 @@ class Curies:
         return self._templates
 
     def with_links(self, links: Iterable[Link]) -> Curies:
-        """Add the ``curies`` of an embedded document, which win over those inherited."""
-        found = {link.name: link.href for link in links if link.name is not None and link.href is not None}
-        return Curies({**self._templates, **found}) if found else self
+        """Add the ``curies`` of an embedded document, which win over those inherited; a hundred count at most."""
+        named = ((link.name, link.href) for link in links if link.name is not None and link.href is not None)
+        found = dict(islice(named, _MOST))
+        if not found:
+            return self
+        inherited = ((name, href) for name, href in self._templates.items() if name not in found)
+        return Curies({**dict(islice(inherited, _MOST - len(found))), **found})
 
     def expand(self, rel: str) -> str | None:
         """Give the URI that a compact relation stands for; it is also where its documentation lies.

@@ -38,10 +38,17 @@ _loads: Callable[[bytes], Any] = import_module("orjson").loads if find_spec("orj
 def decode(content: bytes) -> Any:
     """Read JSON from bytes; a byte order mark in front, which some servers send, is ignored (RFC 8259 section 8.1).
 
+    What orjson refuses is read once more by the standard library: half a character or a number too large for a float
+    in one value ought not to cost the others.
+
     Raises:
         ValueError: it is no JSON, or nested too deeply.
     """
-    return _loads(content.removeprefix(_BOM))
+    content = content.removeprefix(_BOM)
+    try:
+        return _loads(content)
+    except ValueError:
+        return standard_decode(content)
 
 
 def encode(value: Any) -> bytes:

@@ -1,18 +1,27 @@
 """What must not be read over a shoulder, masked for messages, ``repr`` and logs.
 
 Knows how secrets and personal data look in addresses and texts. Must not know where they come from. Texts may be a
-hostile server's: every pattern takes time that grows with the text, not with its square.
+hostile server's: every pattern takes time that grows with the text, not with its square, no more than some kilobytes
+are looked at, and what comes out is one line that a terminal only prints (CWE-117, CWE-150).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from itertools import islice
 
 from stellantis_hal.hal.uri import split
 
-__all__ = ["MASK", "mask_text", "mask_url"]
+__all__ = ["MASK", "mask_text", "mask_url", "one_line", "shortlist"]
 
 MASK = "***"
+
+_READ = 8_192
+# Left out where a text was cut: half a secret is not recognised.
+_MARGIN = 64
+_LISTED = 20
+_NAME = 80
 
 # ISO 3779: 17 characters without I, O and Q, some of them digits.
 _VIN = re.compile(r"(?<![A-Za-z0-9])(?=[A-HJ-NPR-Za-hj-npr-z]{0,16}[0-9])[A-HJ-NPR-Za-hj-npr-z0-9]{17}(?![A-Za-z0-9])")
@@ -35,7 +44,7 @@ def mask_url(url: str) -> str:
 
     What stays readable is the origin, and the segments that name a kind of thing rather than one of them.
     """
-    parts = split(url)
+    parts = split(url[: _READ + 1])
     authority = parts.authority
     if authority is not None and "@" in authority:
         authority = f"{MASK}@{authority.rpartition('@')[2]}"
@@ -46,11 +55,31 @@ def mask_url(url: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Mask tokens, secrets, client ids, VINs, e-mail addresses and coordinates in free text."""
-    masked = _BEARER.sub(rf"\1 {MASK}", text)
+    """Mask tokens, secrets, client ids, VINs, e-mail addresses and coordinates in free text; give it as one line.
+
+    Of a text longer than eight kilobytes the rest is left out.
+    """
+    masked = _BEARER.sub(rf"\1 {MASK}", one_line(text[:_READ]))
     masked = _NAMED.sub(rf"\g<name>{MASK}", masked)
     masked = _COORDINATES.sub(MASK, masked)
-    return _VIN.sub(MASK, _MAIL.sub(MASK, masked))
+    masked = _VIN.sub(MASK, _MAIL.sub(MASK, masked))
+    return masked if len(text) <= _READ else f"{masked[:-_MARGIN]}…"
+
+
+def one_line(text: str) -> str:
+    """Give a text without what moves a cursor, hides or turns letters, or is half a character.
+
+    Line breaks and other blanks become a space, the rest a replacement character.
+    """
+    if text.isprintable():
+        return text
+    return "".join([sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text])
+
+
+def shortlist(names: Collection[object]) -> str:
+    """Write the first names of however many there are, masked."""
+    shown = [mask_text(str(name)[:_NAME]) for name in islice(names, _LISTED)]
+    return ", ".join(shown) + (f" … ({len(names)} in all)" if len(names) > _LISTED else "")
 
 
 def _is_id(segment: str) -> bool:

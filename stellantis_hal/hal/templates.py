@@ -25,10 +25,13 @@ from uri_template.uritemplate import ExpansionInvalidError, ExpansionReservedErr
 from uri_template.variable import VariableInvalidError
 
 from stellantis_hal.errors import TemplateError
+from stellantis_hal.hal.masking import mask_text, shortlist
 from stellantis_hal.hal.uri import to_ascii
 
 __all__ = ["expand", "plain", "variables"]
 
+# The parser takes time by the square of a template that is nothing but braces: milliseconds for this many characters.
+_LONGEST = 8_192
 # Expressions that leave nothing behind when their variables are undefined: {?x}, {&x}, {#x} and {;x}.
 _DISPENSABLE = (FormStyleQueryExpansion, FormStyleQueryContinuation, FragmentExpansion, PathStyleExpansion)
 
@@ -58,26 +61,35 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
     unknown = sorted(set(values) - names)
     if unknown:
         raise TemplateError(
-            f"no variable {', '.join(map(repr, unknown))} in the template {template!r}; it has: "
-            f"{', '.join(sorted(names)) or 'none'}"
+            f"no variable {', '.join(map(repr, unknown))} in the template {_shown(template)}; it has: "
+            f"{shortlist(sorted(names)) or 'none'}"
         )
     ready = {name: value for name, given in values.items() if (value := plain(given)) not in (None, [], {})}
     missing = sorted({name for expression in expressions for name in _needed(expression)} - set(ready))
     if missing:
         raise TemplateError(
-            f"the template {template!r} cannot be expanded without {', '.join(map(repr, missing))}: pass variables="
+            f"the template {_shown(template)} cannot be expanded without {shortlist([*map(repr, missing)])}: pass "
+            "variables="
         )
     try:
         return to_ascii("".join(expression.expand(ready) or "" for expression in expressions))
-    except ExpansionFailedError as error:
-        raise TemplateError(f"the template {template!r} does not take such a value: {error}") from error
+    except (ExpansionFailedError, UnicodeError) as error:
+        raise TemplateError(
+            f"the template {_shown(template)} does not take such a value: {mask_text(str(error))}"
+        ) from error
 
 
 def _parse(template: str) -> list[Expansion]:
+    if len(template) > _LONGEST:
+        raise TemplateError(f"a template of {len(template)} characters, more than the {_LONGEST} that are read")
     try:
         return URITemplate(template).expansions
-    except (ExpansionInvalidError, ExpansionReservedError, VariableInvalidError, IndexError) as error:
-        raise TemplateError(f"{template!r} is no URI template (RFC 6570): {error}") from error
+    except (ExpansionInvalidError, ExpansionReservedError, VariableInvalidError, IndexError, UnicodeError) as error:
+        raise TemplateError(f"{_shown(template)} is no URI template (RFC 6570): {mask_text(str(error))}") from error
+
+
+def _shown(template: str) -> str:
+    return repr(mask_text(template))
 
 
 def _needed(expression: Expansion) -> list[str]:

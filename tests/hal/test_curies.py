@@ -96,3 +96,17 @@ def test_objects_in_the_state_inherit_curies_too() -> None:
     line = document.at("line")
     assert line is not None
     assert line.curies.expand("ex:a") == "https://docs.example/a"
+
+
+def _prefixes(start: int, count: int) -> list[dict[str, Any]]:
+    return [{"name": f"c{at}", "href": f"https://docs.example/{at}/{{rel}}"} for at in range(start, start + count)]
+
+
+def test_no_more_than_a_hundred_prefixes_count_those_of_the_document_itself_first() -> None:
+    inner = {"_links": {"curies": _prefixes(50, 60)}}
+    document = parse({"_links": {"curies": _prefixes(0, 1_000)}, "_embedded": {"item": inner}})
+    own = document.embedded["item"][0]
+    assert len(document.curies.templates) == 100
+    assert len(own.curies.templates) == 100
+    assert set(own.curies.prefixes) >= {f"c{at}" for at in range(50, 110)}
+    assert own.inherited is document.curies

@@ -44,3 +44,14 @@ def test_what_json_does_not_know_is_a_type_error() -> None:
 
 def test_it_is_written_as_utf_8_without_blanks() -> None:
     assert encode({"a": ["é", 1]}) == '{"a":["é",1]}'.encode()
+
+
+@DECODERS
+@pytest.mark.parametrize("content", [b'{"half": "\\ud83d", "n": 1}', b'{"large": 1e400, "n": 1}'])
+def test_one_odd_value_does_not_cost_the_others(read: Callable[[bytes], Any], content: bytes) -> None:
+    assert read(content)["n"] == 1
+
+
+@DECODERS
+def test_of_keys_said_twice_the_last_counts(read: Callable[[bytes], Any]) -> None:
+    assert read(b'{"a": 1, "a": 2}') == {"a": 2}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.hal.masking import mask_text, mask_url
+from stellantis_hal.hal.masking import mask_text, mask_url, one_line, shortlist
 
 VIN = "VF3ABCDEF12345678"
 
@@ -109,3 +109,32 @@ def test_no_text_makes_masking_slow(hostile: str) -> None:
     text = hostile * (60_000 // len(hostile)) + " access_token=SECRET"
     assert "SECRET" not in mask_text(text)
     assert "SECRET" not in mask_url(f"https://h/{text}?{text}")
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r\n", "\x1b", "\x00", "\x7f", "\x9b", "\u202e", "\u2028", "\u200b", "\ud800"])
+def test_no_text_begins_a_line_of_its_own_or_speaks_to_the_terminal(sign: str) -> None:
+    for masked in (mask_text(f"a{sign}b"), mask_url(f"https://h/a{sign}b"), one_line(f"a{sign}b")):
+        assert masked.isprintable()
+        assert "a" in masked
+        assert "b" in masked
+
+
+def test_what_a_line_break_divides_is_masked_all_the_same() -> None:
+    assert mask_text(f"line\n{VIN}\ntoken\n=\nSECRET") == "line *** token = ***"
+
+
+def test_no_more_than_some_kilobytes_are_shown_of_any_text() -> None:
+    assert 8_000 < len(mask_text("word " * 1_000_000)) < 8_300
+    assert len(mask_url("https://h/" + "a/" * 1_000_000)) < 8_300
+
+
+@given(st.integers(0, 20))
+def test_what_a_cut_divides_is_not_shown_by_half(before: int) -> None:
+    assert VIN[:8] not in mask_text(" " * (8_192 - before) + VIN + " " * 100)
+
+
+def test_a_list_of_names_is_short_however_many_there_are() -> None:
+    assert shortlist(["self", None, f"a\n{VIN}"]) == "self, None, a ***"
+    listed = shortlist([f"rel{at}" + "x" * 1_000 for at in range(1_000)])
+    assert listed.endswith("… (1000 in all)")
+    assert len(listed) < 2_000

@@ -231,3 +231,25 @@ def test_literals_that_are_not_ascii_are_encoded() -> None:
 def test_any_text_expands_or_is_a_template_error(template: str, values: dict[str, str]) -> None:
     with contextlib.suppress(TemplateError):
         assert expand(template, values).isascii()
+
+
+@pytest.mark.parametrize("template", ["{" * 1_000_000, "{?a}" * 100_000, "{" + "v," * 500_000 + "}"])
+def test_a_template_longer_than_any_is_refused_unread(template: str) -> None:
+    # The parser would take hours for the first.
+    with pytest.raises(TemplateError, match="characters") as caught:
+        expand(template, {})
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("template", ["\ud800{a}", "{a}\ud800", "{\ud800}"])
+def test_half_a_character_is_no_template(template: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        expand(template, {"a": 1})
+    assert str(caught.value).isprintable()
+
+
+def test_a_template_is_shown_masked_and_in_one_line() -> None:
+    with pytest.raises(TemplateError) as caught:
+        expand("/vehicles/VF3ABCDEF12345678\n/{a}", {})
+    assert "/vehicles/***" in str(caught.value)
+    assert "\\n" not in str(caught.value)
