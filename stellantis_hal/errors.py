@@ -295,7 +295,7 @@ class LinkNotFoundError(HalError):
     def __init__(self, message: str, *, rel: str, available: Sequence[str] = (), url: str = "") -> None:
         super().__init__(message, url=url)
         self.rel = rel
-        self.available = tuple(available)
+        self.available: tuple[str, ...] = tuple(available)
 
 
 class AmbiguousLinkError(HalError):
@@ -309,7 +309,7 @@ class AmbiguousLinkError(HalError):
     def __init__(self, message: str, *, rel: str, candidates: Sequence[str] = (), url: str = "") -> None:
         super().__init__(message, url=url)
         self.rel = rel
-        self.candidates = tuple(candidates)
+        self.candidates: tuple[str, ...] = tuple(candidates)
 
 
 class TemplateError(HalError):
@@ -340,4 +340,4 @@ class StructureError(StellantisError):
 
     def __init__(self, message: str, *, problems: Sequence[Any] = ()) -> None:
         super().__init__(message)
-        self.problems = tuple(problems)
+        self.problems: tuple[Any, ...] = tuple(problems)

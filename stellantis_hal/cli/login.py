@@ -300,5 +300,5 @@ def _print(facts: dict[str, Any], *, as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):<11}{shown or 'unknown'}")
 
 
-login_commands = (login, logout, whoami, token)
+login_commands: tuple[click.Command, ...] = (login, logout, whoami, token)
 """To be added to the group of all commands."""

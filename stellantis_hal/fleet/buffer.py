@@ -29,7 +29,7 @@ class Buffer(Generic[T]):
     def __init__(self, size: int) -> None:
         if size < 1:
             raise ValueError(f"the buffer has to hold at least one item, not {size}")
-        self.size = size
+        self.size: int = size
         self._items: deque[T] = deque()
         self._closed = False
         self._failure: Exception | None = None

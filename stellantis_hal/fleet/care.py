@@ -39,7 +39,7 @@ class Care:
     """
 
     def __init__(self, roster: Roster, *, counts: Counts, say: Callable[[Event], Awaitable[None]]) -> None:
-        self.health = Health()
+        self.health: Health = Health()
         self._roster = roster
         self._counts = counts
         self._say = say

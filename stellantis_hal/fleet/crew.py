@@ -52,7 +52,7 @@ class Crew:
         planned: Callable[[Plan], None],
         broken: Callable[[Exception], None],
     ) -> None:
-        self.running = 0
+        self.running: int = 0
         self.paused = False
         self.stopped = False
         self._roster = roster

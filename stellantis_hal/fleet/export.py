@@ -59,7 +59,7 @@ class TripWriter:
 
     def __init__(self, file: Text) -> None:
         self._file = file
-        self.written = 0
+        self.written: int = 0
 
     def write(self, trip: Update | Trip, *, account: str | None = None, vehicle: str | None = None) -> None:
         """Write a trip; an update says by itself whose it is.

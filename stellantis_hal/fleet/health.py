@@ -62,7 +62,7 @@ class Health:
     __slots__ = ("_failures", "_probe", "_since", "_until", "needed")
 
     def __init__(self, needed: int = 5) -> None:
-        self.needed = needed
+        self.needed: int = needed
         self._failures: list[Failure] = []
         self._since: float | None = None
         self._until = -math.inf

@@ -37,11 +37,11 @@ class Trouble:
     __slots__ = ("failures", "passing", "since", "told", "until")
 
     def __init__(self, since: float) -> None:
-        self.failures = 0
-        self.since = since
-        self.until = since
-        self.told = False
-        self.passing = False
+        self.failures: int = 0
+        self.since: float = since
+        self.until: float = since
+        self.told: bool = False
+        self.passing: bool = False
 
 
 class Holding:
@@ -62,17 +62,19 @@ class Holding:
     )
 
     def __init__(self, name: str, account: Account | None, max_wait: float) -> None:
-        self.name = name
-        self.account = account
-        self.background = None if account is None else account.with_options(priority="background", max_wait=max_wait)
-        self.key = None if account is None else account.key
+        self.name: str = name
+        self.account: Account | None = account
+        self.background: Account | None = (
+            None if account is None else account.with_options(priority="background", max_wait=max_wait)
+        )
+        self.key: str | None = None if account is None else account.key
         self.members: dict[str, Member] = {}
         self.lost: float | None = None
-        self.failures = 0
-        self.refusals = 0
-        self.listed = account is None
+        self.failures: int = 0
+        self.refusals: int = 0
+        self.listed: bool = account is None
         self.unwanted: set[str] = set()
-        self.busy = False
+        self.busy: bool = False
 
 
 class Member:
@@ -95,17 +97,17 @@ class Member:
     )
 
     def __init__(self, id_: str, holding: Holding, vehicle: Vehicle, weight: float) -> None:
-        self.id = id_
-        self.holding = holding
-        self.vehicle = vehicle
-        self.weight = weight
-        self.asked = 0
-        self.factor = 1.0
-        self.spread = 1.0
-        self.busy = False
-        self.urgent = False
+        self.id: str = id_
+        self.holding: Holding = holding
+        self.vehicle: Vehicle = vehicle
+        self.weight: float = weight
+        self.asked: int = 0
+        self.factor: float = 1.0
+        self.spread: float = 1.0
+        self.busy: bool = False
+        self.urgent: bool = False
         self.checkpoint: Checkpoint | None = None
-        self.deep_at = float("-inf")
+        self.deep_at: float = float("-inf")
         self.troubles: dict[str, Trouble] | None = None
         self.regular: float | None = None
 

@@ -90,10 +90,16 @@ class Counts:
     )
 
     def __init__(self) -> None:
-        self.polls = self.requests = self.updates = self.delivered = self.acknowledged = self.same = self.older = 0
+        self.polls: int = 0
+        self.requests: int = 0
+        self.updates: int = 0
+        self.delivered: int = 0
+        self.acknowledged: int = 0
+        self.same: int = 0
+        self.older: int = 0
         self.errors: Counter[str] = Counter()
         self.late: deque[float] = deque(maxlen=_REMEMBERED)
-        self.most = 0.0
+        self.most: float = 0.0
 
     def began(self, late: float) -> None:
         """Note by how many seconds a poll began late."""

@@ -7,7 +7,7 @@ body is kept as it is and never changed; whatever is odd becomes a :class:`Diagn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -82,7 +82,7 @@ class HalDocument:
     def __eq__(self, other: object) -> bool:
         return self._body == other._body if isinstance(other, HalDocument) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # equal by value, and the value may hold lists
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal by value, and the value may hold lists
 
     def __reduce__(self) -> tuple[Callable[..., HalDocument], tuple[Mapping[str, Any], Curies]]:
         return _restored, (self._body, self._inherited)

@@ -48,7 +48,7 @@ class Follow(Generic[R]):
         self._reached: HalResource | None = None
         self._typed: R | None = None
         self._flight: Flight[HalResource] | None = None
-        self.previous = previous
+        self.previous: Follow[Any] | None = previous
 
     @classmethod
     def along(

@@ -5,14 +5,15 @@ Knows that longitude comes first. Must not know maps, or any geometry beyond the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import attrs
 
 from stellantis_hal.resources.enumerations import OpenEnum
 from stellantis_hal.resources.leaves import NUMBER, Leaf
-from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.plan import Path, names
 from stellantis_hal.resources.problems import Found, note
 from stellantis_hal.resources.resource import Resource
 
@@ -92,7 +93,7 @@ class Position(Resource):
     {'coordinates': [2.25, 48.75], 'type': 'Point'}
     """
 
-    __constants__ = {("type",): "Feature", ("geometry", "type"): "Point"}  # noqa: RUF012 - attrs takes no ClassVar here
+    __constants__: ClassVar[Mapping[Path, str]] = {("type",): "Feature", ("geometry", "type"): "Point"}
 
     coordinates: tuple[float, ...] | None = attrs.field(
         default=None, repr=False, metadata=names(("geometry", "coordinates"), "coordinates", leaf=COORDINATES)

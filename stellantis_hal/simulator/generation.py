@@ -5,6 +5,7 @@ Must not know what was changed by hand, HTTP, HAL or the API's wording.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -35,10 +36,10 @@ class Seeded:
         self.vehicles = vehicles
         self.trips = trips
         self.epoch = epoch
-        self.vehicle = lru_cache(maxsize=_REMEMBERED)(self._vehicle)
-        self.trips_of = lru_cache(maxsize=_REMEMBERED)(self._trips_of)
-        self.first_tenths = lru_cache(maxsize=_REMEMBERED)(self._first_tenths)
-        self.find = lru_cache(maxsize=_REMEMBERED)(self._find)
+        self.vehicle: Callable[[int], Vehicle] = lru_cache(maxsize=_REMEMBERED)(self._vehicle)
+        self.trips_of: Callable[[int], int] = lru_cache(maxsize=_REMEMBERED)(self._trips_of)
+        self.first_tenths: Callable[[int], int] = lru_cache(maxsize=_REMEMBERED)(self._first_tenths)
+        self.find: Callable[[str], int] = lru_cache(maxsize=_REMEMBERED)(self._find)
 
     # ------------------------------------------------------------------ accounts and vehicles
 

@@ -79,7 +79,7 @@ class Identity:
         self._access: dict[str, _Access] = {}
         self._refresh: dict[str, _Refresh] = {}
         self._codes: dict[str, _Code] = {}
-        self.renewals = 0
+        self.renewals: int = 0
 
     # ------------------------------------------------------------------ for the API and for tests
 

@@ -69,7 +69,7 @@ class Simulator:
         self.url = f"https://api.simulator.test{_PATH}"
         self._clock = Clock(clock, epoch=epoch)
         self._plan = Plan(faults)
-        self.vendor = Vendor(
+        self.vendor: Vendor = Vendor(
             routes=Routes(world, manners),
             identity=Identity(
                 world,
@@ -88,7 +88,7 @@ class Simulator:
         )
         if manners.relative_links:
             self.vendor.link_base = _PATH
-        self.asgi = Application(self)
+        self.asgi: Application = Application(self)
 
     # ------------------------------------------------------------------ how to reach it
 

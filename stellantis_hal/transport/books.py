@@ -38,9 +38,9 @@ class Books:
     def __init__(self, limits: RateLimits | None, *, interactive_share: float) -> None:
         start = RateLimits() if limits is None else limits
         known = limits is not None
-        self.burst = BurstWindow(start.per_second, ceiling=start.per_second if known else None)
-        self.day = DayWindow(start.per_day, ceiling=start.per_day if known else None)
-        self.paused_until = -math.inf
+        self.burst: BurstWindow = BurstWindow(start.per_second, ceiling=start.per_second if known else None)
+        self.day: DayWindow = DayWindow(start.per_day, ceiling=start.per_day if known else None)
+        self.paused_until: float = -math.inf
         self._share = interactive_share
         self._reserves = (0, 0)
         self._reserve()

@@ -55,12 +55,12 @@ class BurstWindow:
 
     def __init__(self, limit: int | None, *, ceiling: int | None = None, span: float = 1.0) -> None:
         self.limit: float = math.inf if limit is None else limit
-        self.ceiling = ceiling
-        self.span = span
-        self.flying = 0
-        self.taken = 0
-        self.foreign = 0
-        self.foreign_until = -math.inf
+        self.ceiling: int | None = ceiling
+        self.span: float = span
+        self.flying: int = 0
+        self.taken: int = 0
+        self.foreign: int = 0
+        self.foreign_until: float = -math.inf
         self._returned = 0
         self._returns: deque[float] = deque()
         self._samples = 0
@@ -190,10 +190,10 @@ class DayWindow:
 
     def __init__(self, limit: int | None, *, ceiling: int | None = None) -> None:
         self.limit: float = math.inf if limit is None else limit
-        self.ceiling = ceiling
-        self.spent = 0
-        self.foreign = 0
-        self.foreign_until = -math.inf
+        self.ceiling: int | None = ceiling
+        self.spent: int = 0
+        self.foreign: int = 0
+        self.foreign_until: float = -math.inf
         self._ring = array("q", bytes(8 * _MINUTES))
         self._minute = 0
 

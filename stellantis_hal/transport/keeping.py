@@ -53,7 +53,7 @@ class Keeping:
         self._every = every
         self._lock: anyio.Lock | None = None
         self._written_at = 0.0
-        self.opened = False
+        self.opened: bool = False
 
     async def open(self, load: Callable[[bytes], None]) -> None:
         """Read the store, once, whoever comes first; ``load`` raises ValueError where it understands nothing."""

@@ -92,7 +92,7 @@ class HttpxOpened:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
-        self.status = response.status_code
+        self.status: int = response.status_code
 
     @property
     def fields(self) -> Iterable[tuple[str, str]]:
