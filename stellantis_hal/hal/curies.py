@@ -16,8 +16,11 @@ from stellantis_hal.hal.templates import expand
 __all__ = ["NO_CURIES", "Curies"]
 
 
-# Each document inherits all of its embedder's, and is searched through them: nobody means more than a handful.
+# Each document inherits all of its embedder's, and each of its relations may be expanded to be compared: a server that
+# means well has a handful, and a hostile one could make that take hours.
 _MOST = 100
+_LONGEST = 256
+_SEARCHED = 1_000
 
 
 class Curies:
@@ -41,7 +44,7 @@ class Curies:
     def with_links(self, links: Iterable[Link]) -> Curies:
         """Add the ``curies`` of an embedded document, which win over those inherited; a hundred count at most."""
         named = ((link.name, link.href) for link in links if link.name is not None and link.href is not None)
-        found = dict(islice(named, _MOST))
+        found = dict(islice(((name, href) for name, href in named if len(href) <= _LONGEST), _MOST))
         if not found:
             return self
         inherited = ((name, href) for name, href in self._templates.items() if name not in found)
@@ -63,12 +66,16 @@ class Curies:
             return None
 
     def find(self, wanted: str, keys: Iterable[str]) -> tuple[str, ...]:
-        """Find the keys that mean the relation: itself, its full or compact form, or else its name without a prefix."""
+        """Find the keys that mean the relation: itself, its full or compact form, or else its name without a prefix.
+
+        For the latter two no more than the first thousand keys are looked at.
+        """
         names = tuple(keys)
         if wanted in names:
             return (wanted,)
         if not self._templates:
             return ()
+        names = names[:_SEARCHED]
         full = {name: self.expand(name) or name for name in names}
         uri = self.expand(wanted) or wanted
         same = tuple(name for name in names if full[name] == uri)

@@ -13,6 +13,7 @@ import attrs
 
 from stellantis_hal.hal.curies import NO_CURIES, Curies
 from stellantis_hal.hal.link import Link
+from stellantis_hal.hal.masking import shortlist
 
 __all__ = ["Diagnostic", "HalDocument", "State", "parse", "serialize"]
 
@@ -59,7 +60,7 @@ class State(Mapping[str, Any]):
         return len(self._body) - sum(key in self._body for key in _RESERVED)
 
     def __repr__(self) -> str:
-        return f"State({', '.join(self)})"
+        return f"State({shortlist([*self])})"
 
 
 class HalDocument:
@@ -88,8 +89,8 @@ class HalDocument:
         return _restored, (self._body, self._inherited)
 
     def __repr__(self) -> str:
-        embedded = ", ".join(f"{rel}×{len(documents)}" for rel, documents in self.embedded.items())
-        return f"<HalDocument rels=[{', '.join(self.rels)}] embedded=[{embedded}]>"
+        embedded = shortlist([f"{rel}×{len(documents)}" for rel, documents in self.embedded.items()])
+        return f"<HalDocument rels=[{shortlist(self.rels)}] embedded=[{embedded}]>"
 
     @property
     def body(self) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ __all__ = ["Binding", "HalDeprecationWarning", "utc_now"]
 
 _log = logging.getLogger("stellantis_hal")
 _REMEMBERED = 1_000
+_SHOWN = 300
 
 
 class HalDeprecationWarning(UserWarning):
@@ -53,10 +54,14 @@ class Binding:
 
     def notify(self, link: Link, base: str) -> None:
         """Warn of a deprecated link (draft, section 5.4), once for each relation and notice."""
-        if link.deprecation is None or (link.rel, link.deprecation) in self._told:
+        if link.deprecation is None:
+            return
+        # Cut before it is remembered: a thousand notices may be a hostile server's, and megabytes long.
+        rel, notice = link.rel[:_SHOWN], mask_text(link.deprecation)[:_SHOWN]
+        if (rel, notice) in self._told:
             return
         if len(self._told) < _REMEMBERED:
-            self._told.add((link.rel, link.deprecation))
-        text = f"the link {link.rel!r} at {mask_url(base)} is deprecated: {mask_text(link.deprecation)}"
+            self._told.add((rel, notice))
+        text = f"the link {rel!r} at {mask_url(base)} is deprecated: {notice}"
         _log.warning("%s", text)
         warnings.warn(text, HalDeprecationWarning, stacklevel=2)

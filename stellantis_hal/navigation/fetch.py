@@ -5,13 +5,24 @@ Knows a request and an answer as values. Must not know any HTTP library, credent
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol, cast
 
 import attrs
 
-__all__ = ["Answer", "Fetch", "Headers", "Request"]
+__all__ = ["Answer", "Fetch", "Headers", "Request", "fits_field"]
+
+_FIELD = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,1022}[\x21-\x7e])?")
+
+
+def fits_field(value: str) -> bool:
+    """Tell whether a text can stand in a header field as it is, and be nothing more than that field's value.
+
+    Visible ASCII and blanks within, that is, of a kilobyte at most (RFC 9110 section 5.5).
+    """
+    return _FIELD.fullmatch(value) is not None
 
 
 class Headers(Mapping[str, str]):

@@ -14,7 +14,7 @@ import attrs
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.masking import mask_url
+from stellantis_hal.hal.masking import mask_url, shortlist
 from stellantis_hal.hal.templates import expand, plain
 from stellantis_hal.hal.uri import append_query, encode_query, resolve, to_ascii
 
@@ -31,6 +31,8 @@ __all__ = [
     "self_url",
     "target",
 ]
+
+_COMPARED = 100  # relations, for a suggestion; comparing a million of them would take minutes
 
 Params = Mapping[str, Any]
 EmbeddedMode = Literal["prefer", "never", "only"]
@@ -148,7 +150,7 @@ def _pick(links: tuple[Link, ...], hop: Hop, document: HalDocument, base: str) -
     if any((link.href, link.templated) != (matching[0].href, matching[0].templated) for link in matching):
         raise AmbiguousLinkError(
             f"{len(matching)} links {hop.rel!r} match at {mask_url(base)}: choose with name=, index= or where=; "
-            f"their names are {[link.name for link in matching]}",
+            f"their names are [{shortlist([repr(link.name) for link in matching])}]",
             rel=hop.rel,
             candidates=[link.href or "" for link in matching],
             url=base,
@@ -197,18 +199,18 @@ def query_of(params: Params) -> str:
 
 def _not_found(document: HalDocument, base: str, hop: Hop) -> LinkNotFoundError:
     available = tuple(dict.fromkeys((*document.rels, *document.embedded)))
-    near = difflib.get_close_matches(hop.rel, available, n=1)
+    near = difflib.get_close_matches(hop.rel, available[:_COMPARED], n=1)
     chosen = [f"{what}={value!r}" for what, value in (("name", hop.name), ("index", hop.index)) if value is not None]
     wanted = " with ".join([repr(hop.rel), *chosen])
     if hop.rel in document.links:
-        names = [link.name for link in document.links[hop.rel]]
-        hint = f"; links of that relation: {len(names)}, named {names}"
+        names = [repr(link.name) for link in document.links[hop.rel]]
+        hint = f"; links of that relation: {len(names)}, named [{shortlist(names)}]"
     elif hop.rel in available:
         hint = f"; {hop.rel!r} is embedded here, without a link"
     else:
         hint = f"; did you mean {near[0]!r}?" if near else ""
     return LinkNotFoundError(
-        f"no link {wanted} at {mask_url(base)}; available: {', '.join(available) or 'none'}{hint}",
+        f"no link {wanted} at {mask_url(base)}; available: {shortlist(available) or 'none'}{hint}",
         rel=hop.rel,
         available=available,
         url=base,

@@ -25,24 +25,33 @@ ACCEPT: tuple[tuple[str, float], ...] = (
 """What is asked for where neither the link nor the caller says: media ranges, best first, with their q-values."""
 
 _EXCERPT = 80
+_LONGEST = 1_024
 _PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
 
 
-@lru_cache(maxsize=256)
 def accept(preferred: str | None = None) -> str:
     """Write the ``Accept`` field: what a link's ``type`` hints at first, then whatever can be read.
 
     A hint that cannot stand in a header field is no hint.
     """
+    return _accept(preferred if preferred is not None and _PRINTABLE.fullmatch(preferred) else None)
+
+
+@lru_cache(maxsize=256)
+def _accept(preferred: str | None) -> str:
     ranges = ACCEPT
-    if preferred is not None and _PRINTABLE.fullmatch(preferred):
+    if preferred is not None:
         ranges = ((preferred, 1.0), *((name, q - 0.1) for name, q in ACCEPT if name != preferred))
     return ", ".join(name if q == 1 else f"{name};q={q:.1f}" for name, q in ranges)
 
 
-@lru_cache(maxsize=256)
 def media_type(content_type: str) -> tuple[str, Mapping[str, str]]:
     """Split a ``Content-Type`` into its type, in lower case, and its parameters; blanks do not matter."""
+    return _media_type(content_type[:_LONGEST])  # what a cache keeps ought to be short
+
+
+@lru_cache(maxsize=256)
+def _media_type(content_type: str) -> tuple[str, Mapping[str, str]]:
     essence, *rest = content_type.split(";")
     pairs = (part.partition("=") for part in rest)
     return essence.strip().lower(), {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
@@ -78,7 +87,7 @@ def _not_hal(answer: Answer, content_type: str, found: str) -> NotHalError:
     excerpt = mask_text(answer.content[:_EXCERPT].decode("utf-8", "replace"))
     return NotHalError(
         f"{mask_url(answer.url)} answered {answer.status} with {found} where a HAL document was expected; "
-        f"its content type is {content_type or 'missing'!r}, it begins {excerpt!r}",
+        f"its content type is {content_type[:_EXCERPT] or 'missing'!r}, it begins {excerpt!r}",
         url=answer.url,
         content_type=content_type,
         excerpt=excerpt,

@@ -91,7 +91,7 @@ class Origins:
             origin = origin_of(site)
             known = origin in self._trusted
             # A handful of sites is all that an API has; addresses made up by a hostile server are not remembered.
-            if known and len(self._texts) < 64:
+            if known and len(self._texts) < 64 and len(site) < 300:
                 self._texts[site] = True
         return known
 

@@ -15,7 +15,7 @@ import attrs
 from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.navigation.content import Content
-from stellantis_hal.navigation.fetch import Answer, Headers
+from stellantis_hal.navigation.fetch import Answer, Headers, fits_field
 
 __all__ = ["Dump", "Snapshot", "dump", "load"]
 
@@ -64,9 +64,12 @@ class Snapshot:
 
     @property
     def validators(self) -> Mapping[str, str]:
-        """The header fields of a conditional request (RFC 9110 section 13.1); empty where it has no validators."""
+        """The header fields of a conditional request (RFC 9110 section 13.1); empty where it has no validators.
+
+        One that could not be sent back as it came is none: it came from a server, or out of a dump.
+        """
         pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
-        return {condition: self.headers[field] for condition, field in pairs if field in self.headers}
+        return {condition: value for condition, field in pairs if fits_field(value := self.headers.get(field, ""))}
 
 
 class Dump(TypedDict):
@@ -105,14 +108,21 @@ def load(kept: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
     """
     try:
         body, headers = kept["body"], kept["headers"]
-        document = HalDocument(dict(body), curies=Curies(dict(kept.get("curies", {}))))
+        document = HalDocument(dict(body), curies=Curies(_texts(kept.get("curies", {}))))
         snapshot = Snapshot(
             url=str(kept["url"]),
             status=int(kept["status"]),
-            headers=Headers(dict(headers)),
+            headers=Headers(_texts(headers)),
             fetched_at=datetime.fromisoformat(kept["fetched_at"]).astimezone(UTC),
             content=Content.of(document),
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError) as error:
         raise ValueError(f"no dump of a resource: {error!r}") from error
     return snapshot, document
+
+
+def _texts(kept: Any) -> dict[str, str]:
+    found: dict[Any, Any] = dict(kept)
+    if not all(isinstance(text, str) for pair in found.items() for text in pair):
+        raise TypeError("texts by name were expected")
+    return found

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from stellantis_hal.hal.document import HalDocument, State
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.masking import mask_url
+from stellantis_hal.hal.masking import mask_url, shortlist
 from stellantis_hal.hal.uri import split
 from stellantis_hal.navigation.binding import Binding, utc_now
 from stellantis_hal.navigation.content import Embedded, Nested, Step
@@ -58,9 +58,9 @@ class View:
 
     def __repr__(self) -> str:
         where = mask_url(split(self.url)._replace(scheme=None, authority=None, fragment=None).__str__())
-        embedded = ", ".join(f"{rel}×{len(found)}" for rel, found in self.document.embedded.items())
+        embedded = shortlist([f"{rel}×{len(found)}" for rel, found in self.document.embedded.items()])
         kind = "embedded" if self.is_embedded else self.status
-        return f"<HalResource {where} {kind} rels=[{', '.join(self.rels)}] embedded=[{embedded}]>"
+        return f"<HalResource {where} {kind} rels=[{shortlist(self.rels)}] embedded=[{embedded}]>"
 
     @property
     def document(self) -> HalDocument:

@@ -14,8 +14,8 @@ import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from stellantis_hal.errors import AmbiguousLinkError, ApiError, LinkNotFoundError
-from stellantis_hal.hal.masking import mask_url
+from stellantis_hal.errors import AmbiguousLinkError, ApiError, LinkNotFoundError, PaginationLoopError
+from stellantis_hal.hal.masking import mask_url, shortlist
 from stellantis_hal.navigation.cursor import Trail
 from stellantis_hal.navigation.hop import Params, target
 from stellantis_hal.navigation.in_order import scoped
@@ -29,6 +29,8 @@ __all__ = ["Absent", "Course", "Reading", "Source", "Walk", "ahead", "elements_o
 Absent = Callable[[ApiError], bool]
 """Tells whether an error on the first page means that the collection is empty."""
 
+# Pages by which a collection may grow while one of its pages is read; whatever a hostile server says, it ends there.
+_GROWTH = 100
 _FORWARD = ("next",)
 _BACKWARD = ("prev", "previous")
 
@@ -96,7 +98,8 @@ def elements_of(page: HalResource, rel: str | None) -> tuple[HalResource, ...]:
     keys = tuple(page.document.embedded)
     if len(keys) > 1:
         raise AmbiguousLinkError(
-            f"{mask_url(page.url)} embeds {', '.join(map(repr, keys))}: name the items, as in .items({keys[0]!r})",
+            f"{mask_url(page.url)} embeds {shortlist([*map(repr, keys)])}: name the items, as in "
+            f".items({keys[0][:80]!r})",
             rel="",
             candidates=keys,
             url=page.url,
@@ -164,12 +167,11 @@ class Walk(AsyncIterator[Reading]):
 
         Elements that arrived at the head have pushed others from this page onto those that were given already.
         """
-        behind, pages = page, 0
+        behind, growth = page, _Growth()
         found: list[HalResource] = []
-        while self._pushed_by(behind) > max(pages, len(found)) and (link := link_onward(behind)) is not None:
-            behind = await behind.along(link)
+        while self._pushed_by(behind) > max(growth.pages, len(found)) and (link := link_onward(behind)) is not None:
+            behind = await growth.step(behind, link)
             found += elements_of(behind, self._course.rel)
-            pages += 1
         return tuple(found)
 
     def _pushed_by(self, page: HalResource) -> int:
@@ -207,12 +209,35 @@ class Walk(AsyncIterator[Reading]):
 
 async def _last_of(page: HalResource) -> HalResource:
     """Go on from what was the last page to what is the last now."""
-    trail = Trail()
+    growth = _Growth()
     while (link := link_onward(page)) is not None:
-        trail.visit(page.base)
-        trail.check(target(link, page.base))
-        page = await page.along(link)
+        page = await growth.step(page, link)
     return page
+
+
+class _Growth:
+    """The pages that came while others were read: no loop, and no more than can be."""
+
+    def __init__(self) -> None:
+        self.pages = 0
+        self._trail = Trail()
+
+    async def step(self, page: HalResource, link: Link) -> HalResource:
+        """Read the page after this one.
+
+        Raises:
+            PaginationLoopError: it was here already, or there is no end to them.
+        """
+        self._trail.visit(page.base)
+        self._trail.check(target(link, page.base))
+        if self.pages == _GROWTH:
+            raise PaginationLoopError(
+                f"the collection at {mask_url(page.url)} grows faster than it can be walked: {_GROWTH} pages came "
+                "while one was read",
+                url=page.url,
+            )
+        self.pages += 1
+        return await page.along(link)
 
 
 class _Ahead(AsyncIterator[Reading]):

@@ -16,7 +16,7 @@ from stellantis_hal.hal.json import encode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.masking import mask_url
 from stellantis_hal.hal.uri import append_query
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.fetch import Answer, Request, fits_field
 from stellantis_hal.navigation.hop import Hop, Params, choose, query_of
 from stellantis_hal.navigation.media import accept, read_document
 
@@ -78,6 +78,7 @@ def write_request(method: str, url: str, options: Writing, etag: str | None) -> 
 
     Raises:
         HalError: it is to be sent only if nothing has changed, and there is no ETag to tell.
+        ValueError: what is to stand in a header field cannot.
     """
     headers = {"Accept": accept()}
     content = options.get("content") if options.get("json") is None else encode(options.get("json"))
@@ -85,11 +86,16 @@ def write_request(method: str, url: str, options: Writing, etag: str | None) -> 
         headers["Content-Type"] = options.get("content_type", "application/json")
     condition = options.get("if_match", False)
     if condition is True:
-        if etag is None:
-            raise HalError(f"{mask_url(url)} was read without an ETag: there is nothing for If-Match", url=url)
+        if etag is None or not fits_field(etag):
+            raise HalError(
+                f"{mask_url(url)} was read without an ETag that can be sent: there is nothing for If-Match", url=url
+            )
         condition = etag
     if condition:
         headers["If-Match"] = condition
+    for name, value in headers.items():
+        if not fits_field(value):
+            raise ValueError(f"this cannot be the value of {name}: {value[:80]!r}")
     return Request(url=url, method=method, headers=headers, content=content)
 
 

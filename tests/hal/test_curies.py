@@ -110,3 +110,13 @@ def test_no_more_than_a_hundred_prefixes_count_those_of_the_document_itself_firs
     assert len(own.curies.templates) == 100
     assert set(own.curies.prefixes) >= {f"c{at}" for at in range(50, 110)}
     assert own.inherited is document.curies
+
+
+def test_what_a_hostile_server_could_make_expensive_is_not_expanded() -> None:
+    curies = [{"name": "b", "href": "{" * 257}, {"name": "w", "href": "{rel}" * 51}]
+    rels = {f"w:{at}": {"href": "/"} for at in range(200_000)}
+    document = parse({"_links": {"curies": curies, **rels, "b:x": {"href": "/"}}})
+    assert _found(document, "0") == ("w:0",)
+    assert _found(document, "199999") == ()
+    assert _found(document, "w:199999") == ("w:199999",)
+    assert document.curies.expand("b:x") is None

@@ -183,3 +183,11 @@ def test_what_is_odd_is_reported_as_a_value(body: dict[str, Any], path: str, rea
 def test_a_sound_document_has_nothing_odd() -> None:
     body = {"_links": {"self": {"href": "/", "templated": False}}, "_embedded": {"a": [{"_links": {}}], "b": {}}}
     assert parse(body).diagnostics == ()
+
+
+def test_a_document_with_many_keys_shows_some_of_them_in_one_line() -> None:
+    many = {f"key\n{at}": {"href": "/"} for at in range(10_000)}
+    for shown in (repr(parse({"_links": many, "_embedded": many})), repr(parse(many).state)):
+        assert "(10000 in all)" in shown
+        assert shown.isprintable()
+        assert len(shown) < 1_000

@@ -243,3 +243,22 @@ async def test_a_server_that_deprecates_everything_does_not_fill_the_memory() ->
         for rel in (*rels, "r1001"):
             await here.follow(rel)
     assert len(told) == 1_003
+
+
+async def test_a_million_relations_make_a_short_error_soon() -> None:
+    here = Site().resource({"_links": {f"relation\n{at:07}": link("/") for at in range(100_000)}})
+    with pytest.raises(LinkNotFoundError, match="100000 in all") as caught:
+        await here.follow("relation_0000001")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 2_000
+    assert len(caught.value.available) == 100_000
+
+
+async def test_a_notice_of_deprecation_is_one_short_line() -> None:
+    notice = "gone\nERROR root: all is lost" * 1_000
+    site = Site({"/a": {}})
+    here = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation=notice)}})
+    with pytest.warns(HalDeprecationWarning, match="gone ERROR") as told:
+        await here.follow("a")
+    assert str(told[0].message).isprintable()
+    assert len(str(told[0].message)) < 500

@@ -172,3 +172,9 @@ def test_no_parser_sees_another_host_in_an_address_that_is_trusted(reference: st
 @given(st.text(max_size=40))
 def test_any_text_is_trusted_or_not(text: str) -> None:
     assert not Origins("https://api.example").trusts(text)
+
+
+def test_a_hostile_server_does_not_fill_the_memory_with_few_addresses_either() -> None:
+    origins = Origins("https://api.example")
+    assert all(origins.trusts(f"https://api.example?{number}{'x' * 100_000}") for number in range(10))
+    assert not origins._texts

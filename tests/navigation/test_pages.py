@@ -16,7 +16,7 @@ from stellantis_hal.errors import (
     ServerError,
     TemplateError,
 )
-from stellantis_hal.navigation import IndexRanges, Page, Paginator
+from stellantis_hal.navigation import IndexRanges, Page, Paginator, Request
 from stellantis_hal.navigation.cursor import REMEMBERED, Mark
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site, answer, link, links
@@ -465,3 +465,53 @@ async def test_ahead_means_at_least_one_page(pages: int) -> None:
     with pytest.raises(ValueError, match="at least one page ahead"):
         async with _items(_three()).ahead(pages):
             pass
+
+
+# --------------------------------------------------------------------------------------------- without end
+
+
+def _endless(*, growing: bool) -> Site:
+    """Answer any page with one more element, a next page, and a total that grows with each if asked to."""
+    site = Site()
+
+    def page(request: Request) -> Any:
+        asked = len(site.requests)
+        number = request.url.rpartition("=")[2]
+        rels = {"prev": link("?page=0"), "last": link("?page=1"), "next": link(f"?page={asked + 1}")}
+        if growing and number == "1" and asked < 3:
+            del rels["next"]
+        return {"total": asked**3 * 1_000 if growing else 5, **_page(asked, **rels)}
+
+    site.replies = {f"/p?page={number}": page for number in range(200)}
+    return site
+
+
+async def test_a_last_page_that_is_never_the_last_ends_a_walk_backwards() -> None:
+    site = _endless(growing=False)
+    with pytest.raises(PaginationLoopError, match="grows faster than it can be walked"):
+        await site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True).collect()
+    assert len(site.requests) == 102
+
+
+async def test_a_collection_that_says_it_grows_without_end_ends_a_walk_backwards() -> None:
+    site = _endless(growing=True)
+    walk = aiter(site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True))
+    assert (await anext(walk))["id"] == 2
+    with pytest.raises(PaginationLoopError, match="grows faster than it can be walked"):
+        await anext(walk)
+    assert len(site.requests) == 103
+
+
+async def test_pages_pushed_onto_each_other_in_a_circle_are_a_loop() -> None:
+    site = Site()
+    rels = {"prev": link("?page=0"), "last": link("?page=1")}
+
+    def first(_: Any) -> Any:
+        told = len(site.requests)
+        return {"total": 1 if told < 2 else 10**9, **_page(told, **rels, next=link("?page=0"))}
+
+    site.replies = {"/p?page=0": first, "/p?page=1": {"total": 1, **_page("last", **rels)}}
+    root = site.resource({"_links": links(items=f"{HOME}/p?page=0")})
+    with pytest.raises(PaginationLoopError, match="loop"):
+        await root.follow("items").items(reverse=True).collect()
+    assert len(site.requests) < 10

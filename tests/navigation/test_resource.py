@@ -238,8 +238,28 @@ async def test_a_kept_resource_is_bound_again_and_followed() -> None:
         5,
         {**Site().resource({}).dump(), "body": 5},
         {**Site().resource({}).dump(), "fetched_at": 5},
+        {**Site().resource({}).dump(), "fetched_at": "0001-01-01T00:00:00+14:00"},
+        {**Site().resource({}).dump(), "status": float("inf")},
+        {**Site().resource({}).dump(), "headers": {"etag": 5}},
+        {**Site().resource({}).dump(), "headers": {5: "etag"}},
+        {**Site().resource({}).dump(), "curies": {"a": None}},
     ],
 )
 def test_what_is_no_dump_is_refused(kept: Any) -> None:
     with pytest.raises(ValueError, match="no dump of a resource"):
         HalResource.load(kept)
+
+
+@pytest.mark.parametrize("etag", ['"1"\r\nAuthorization: mine', "1\x00", '"é"', " 1", "x" * 2_000, ""])
+async def test_a_validator_that_cannot_be_sent_back_as_it_came_is_none(etag: str) -> None:
+    site = Site({"": {"a": 2}})
+    kept = HalResource.load({**site.resource({"a": 1}).dump(), "headers": {"etag": etag}}, site.binding)
+    assert (await kept.refresh())["a"] == 2
+    assert set(site.requests[0].headers) == {"Accept"}
+
+
+def test_a_resource_with_many_links_shows_some_of_them_in_one_line() -> None:
+    shown = repr(Site().resource({"_links": {f"rel{at}\n": link("/") for at in range(10_000)}}))
+    assert "(10000 in all)" in shown
+    assert shown.isprintable()
+    assert len(shown) < 500

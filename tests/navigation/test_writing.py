@@ -128,3 +128,19 @@ async def test_a_copy_is_written_to_at_its_own_address_or_not_at_all() -> None:
     assert site.asked == ["/items"]
     with pytest.raises(InvalidLinkError):
         await here.embedded("a")[1].patch(json={})
+
+
+async def test_an_etag_that_cannot_be_sent_back_is_none() -> None:
+    site = _site()
+    here = site.resource({"_links": links(self=HOME)}, etag='"1"\r\nx: y')
+    with pytest.raises(HalError, match="nothing for If-Match"):
+        await here.put(json={}, if_match=True)
+    assert site.requests == []
+
+
+@pytest.mark.parametrize("options", [{"content_type": "a/b\r\nx: y"}, {"if_match": '"1"\nx: y'}])
+async def test_what_cannot_stand_in_a_header_field_is_not_sent(options: Any) -> None:
+    site = _site()
+    with pytest.raises(ValueError, match="cannot be the value of"):
+        await site.resource({"_links": links(self=HOME)}).put(content=b"", **options)
+    assert site.requests == []
