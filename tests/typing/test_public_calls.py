@@ -1,0 +1,580 @@
+"""A program that uses each public call: mypy and pyright check the types it states, and here it runs."""
+
+import ast
+import io
+import pickle
+from collections.abc import Generator, Mapping
+from datetime import UTC, datetime, time, timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any, assert_type
+
+import httpx
+import pytest
+
+import stellantis_hal
+from stellantis_hal import (
+    Account,
+    AccountLost,
+    Alarm,
+    AlarmType,
+    Alert,
+    AmbiguousLinkError,
+    AnswerRecord,
+    ApiError,
+    Application,
+    AuthError,
+    Authorization,
+    BadRequestError,
+    BodyTooLargeError,
+    BookStore,
+    Brand,
+    BudgetExhaustedError,
+    BudgetWarning,
+    Capabilities,
+    Change,
+    ChargingStatus,
+    CheckpointError,
+    CheckpointStore,
+    Collision,
+    ConfigurationError,
+    ConsentRequiredError,
+    Credentials,
+    DetachedResourceError,
+    Diagnostic,
+    Energy,
+    EnergyType,
+    Enrolment,
+    FileBookStore,
+    FileTokenStore,
+    FleetStatistics,
+    Follow,
+    ForbiddenError,
+    HalClient,
+    HalDeprecationWarning,
+    HalDocument,
+    HalError,
+    HalResource,
+    Hooks,
+    IndexRanges,
+    InvalidLinkError,
+    Left,
+    LimiterStatistics,
+    Link,
+    LinkNotFoundError,
+    Maintenance,
+    MemoryCheckpoints,
+    MemoryTokenStore,
+    NetworkError,
+    NotFoundError,
+    NotHalError,
+    OpenEnum,
+    Outage,
+    Outcome,
+    Page,
+    Pages,
+    PaginationLoopError,
+    Paginator,
+    PartnerCredentials,
+    Position,
+    Problem,
+    Progress,
+    Quota,
+    QuotaError,
+    RateLimitedError,
+    RateLimiter,
+    RateLimits,
+    Reader,
+    Recovered,
+    Rel,
+    RetryPolicy,
+    RetryRecord,
+    Scope,
+    ServerError,
+    SQLiteCheckpoints,
+    Status,
+    StellantisClient,
+    StellantisError,
+    StructureError,
+    Telemetry,
+    TelemetryType,
+    TemplateError,
+    Timeouts,
+    TimeRange,
+    Tls,
+    Token,
+    TokenBucketLimiter,
+    TokenStore,
+    TokenStoreError,
+    TooManyRedirectsError,
+    Trip,
+    TripConsumption,
+    TripState,
+    UnauthorizedError,
+    UntrustedOriginError,
+    Update,
+    User,
+    Vehicle,
+    VehicleUnavailable,
+    WaitRecord,
+    Watch,
+    Window,
+    backfill,
+    by_activity,
+    quiet,
+    trip_writer,
+    watch,
+)
+from stellantis_hal.fleet import Backfill, Event, TripWriter
+from stellantis_hal.navigation import ItemWalk, PageWalk
+from stellantis_hal.simulator import IssuedToken, Simulator, World
+
+UNUSED = {
+    "BearerCredentials": "made by client.account(); by hand it wants a fetch, which no public call gives",
+}
+"""Public names that no program here calls, each with the reason."""
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+TRIP = Rel("trips", HalResource)
+
+
+def a_simulator() -> Simulator:
+    return Simulator(World(seed=7, accounts=2, vehicles=4, trips=200))
+
+
+def token_of(simulator: Simulator) -> Token:
+    issued = assert_type(simulator.token_for(simulator.world.accounts[0]), IssuedToken)
+    return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
+
+
+def client_of(simulator: Simulator, *, hooks: Hooks | None = None) -> StellantisClient:
+    transport = assert_type(simulator.transport(), httpx.AsyncBaseTransport)
+    return StellantisClient(
+        Application(simulator.client_id, simulator.client_secret),
+        base_url=assert_type(simulator.url, str),
+        identity_url=assert_type(simulator.identity_url, str),
+        trusted_origins=(),
+        rate_limits=RateLimits(per_second=100, per_day=100_000),
+        limiter=None,
+        retry=RetryPolicy(attempts=5),
+        timeout=Timeouts(read=10.0),
+        transport=transport,
+        hooks=hooks,
+        clock=simulator.now,
+    )
+
+
+def account_of(client: StellantisClient, simulator: Simulator) -> Account:
+    return client.account(token_of(simulator), brand=Brand.PEUGEOT, key="alice", realm=None)
+
+
+# ------------------------------------------------------------------------------------------- applications and tokens
+
+
+def test_who_asks() -> None:
+    application = Application("id", "secret", certificate=("cert.pem", "key.pem"))
+    assert_type(application.client_id, str)
+    assert_type(application.client_secret, str | None)
+    assert_type(Brand.OPEL.domain, str)
+    assert_type(Brand.VAUXHALL.realm, str)
+    assert {brand.name for brand in Brand} == {"PEUGEOT", "CITROEN", "DS", "OPEL", "VAUXHALL"}
+    token = Token("access", "refresh", expires_at=EPOCH, scope=("data:trip",))
+    assert_type(token.access_token, str)
+    assert_type(token.refresh_token, str | None)
+    assert_type(token.expires_at, datetime | None)
+    assert_type(token.scope, tuple[str, ...])
+    assert "access'" not in repr(token)
+    credentials: Credentials = PartnerCredentials(application)
+    assert_type(credentials.query, str)
+    assert_type(Tls(certificate=application.certificate).authorities, str | PathLike[str] | None)
+
+
+@pytest.mark.anyio
+@pytest.mark.wall_clock  # files are written by worker threads
+async def test_where_tokens_are_kept(tmp_path: Path) -> None:
+    stores: list[TokenStore] = [MemoryTokenStore(), FileTokenStore(tmp_path / "tokens")]
+    for store in stores:
+        async with store.lock("alice"):
+            await store.save("alice", Token("access"))
+        assert assert_type(await store.load("alice"), Token | None) == Token("access")
+        assert assert_type(await store.keys(), tuple[str, ...]) == ("alice",)
+
+
+@pytest.mark.anyio
+async def test_how_consent_is_asked_for() -> None:
+    async with client_of(a_simulator()) as client:
+        enrolment = assert_type(client.enrolment(brand=Brand.DS, store=MemoryTokenStore()), Enrolment)
+        begun = assert_type(
+            enrolment.begin(redirect_uri="http://localhost/back", scope=[Scope.TRIP, Scope.ALERT]), Authorization
+        )
+        assert assert_type(begun.url, str).startswith("https://")
+        assert assert_type(await enrolment.withdraw("nobody"), bool) is False
+
+
+# ------------------------------------------------------------------------------------------- one account
+
+
+@pytest.mark.anyio
+async def test_an_account_and_what_its_client_tells() -> None:
+    simulator = a_simulator()
+    answers = list[AnswerRecord]()
+    retries = list[RetryRecord]()
+    waits = list[WaitRecord]()
+    hooks = Hooks(on_answer=answers.append, on_retry=retries.append, on_wait=waits.append)
+    async with client_of(simulator, hooks=hooks) as opened:
+        client = assert_type(opened, StellantisClient)
+        account = assert_type(account_of(client, simulator), Account)
+        account = assert_type(account.with_options(priority="background", max_wait=600), Account)
+        assert_type(account.key, str)
+        assert_type(client.quota, Quota)
+        assert_type(client.quota.day, Window)
+        assert client.quota.burst.remaining is None
+        root = assert_type(await account.root(), HalResource)
+        assert_type(await account.get(root.url), HalResource)
+        assert_type(account.resume(root.dump()), HalResource)
+        assert_type(account.follow("vehicles"), Follow[HalResource])
+        assert_type(await account.follow("vehicles"), HalResource)
+        user = assert_type(await account.user(), User)
+        assert_type(user.email, str | None)
+        assert_type(client.limiter, RateLimiter)
+        assert assert_type(client.limiter.statistics, LimiterStatistics).granted >= 3
+        assert_type(client.quota.day.remaining, int | None)
+        assert_type(client.quota.day.limit, int | None)
+    assert {record.status for record in answers} == {200}
+    assert_type(answers[0].seconds, float)
+    assert not retries
+    assert not waits
+
+
+@pytest.mark.anyio
+async def test_a_vehicle_and_all_its_verbs() -> None:
+    simulator = a_simulator()
+    async with client_of(simulator) as client:
+        account = account_of(client, simulator)
+        vehicles = assert_type(account.vehicles(extensions=["onboardCapabilities"]), Paginator[Vehicle])
+        async for each in vehicles:
+            assert_type(each, Vehicle)
+        found = assert_type(await vehicles.first(), Vehicle | None)
+        assert found is not None
+        assert found.id is not None
+        vehicle = assert_type(await account.vehicle(found.id), Vehicle)
+        assert assert_type(vehicle.same_resource(found), bool)
+        assert_type(found.capabilities, Capabilities)
+        assert_type(found.capabilities.has("data:trip"), bool)
+        assert_type(vehicle.vin, str | None)
+        assert_type(vehicle.can("trips"), bool)
+        assert_type(vehicle.follow("trips"), Follow[HalResource])
+        assert_type(await vehicle.follow("trips"), HalResource)
+        assert_type(vehicle.document, HalDocument | None)
+        assert_type(vehicle.extra, Mapping[str, Any])
+        assert_type(vehicle.problems, tuple[Problem, ...])
+        assert_type(await vehicle.maintenance(), Maintenance | None)
+        assert_type(await vehicle.last_position(), Position | None)
+        assert_type(await vehicle.user(), User | None)
+        assert_type(vehicle.status_history(), Paginator[Status])
+        assert_type(vehicle.alerts(), Paginator[Alert])
+        assert_type(await vehicle.alerts().collect(limit=10), list[Alert])
+        assert_type(vehicle.alarms(types=[AlarmType.STATUS]), Paginator[Alarm])
+        assert_type(vehicle.collisions(), Paginator[Collision])
+        assert_type(vehicle.telemetry(types=[TelemetryType.VEHICLE]), Paginator[Telemetry])
+        for look_up in (vehicle.trip, vehicle.alert, vehicle.alarm, vehicle.collision):
+            with pytest.raises(NotFoundError):
+                await look_up("no-such-id")
+
+
+@pytest.mark.anyio
+async def test_a_status_and_what_is_in_it() -> None:
+    simulator = a_simulator()
+    async with client_of(simulator) as client:
+        vehicle = await account_of(client, simulator).vehicles().first()
+        assert vehicle is not None
+        status = assert_type(await vehicle.status(), Status | None)
+        assert status is not None
+        assert_type(status.mileage, float | None)
+        assert_type(status.is_charging, bool | None)
+        assert_type(status.electric, Energy | None)
+        assert_type(status.fuel, Energy | None)
+        assert_type(status.last_position, Position | None)
+        energies = assert_type(status.energies, tuple[Energy, ...])
+        assert energies
+        assert_type(energies[0].type, EnergyType | None)
+        assert_type(energies[0].level, float | None)
+        assert_type(energies[0].autonomy, float | None)
+        assert issubclass(ChargingStatus, OpenEnum)
+        assert_type(by_activity(vehicle, status), float)
+
+
+@pytest.mark.anyio
+async def test_trips_page_by_page_and_several_at_a_time() -> None:
+    simulator = a_simulator()
+    async with client_of(simulator) as client:
+        vehicle = await account_of(client, simulator).vehicles().first()
+        assert vehicle is not None
+        trips = assert_type(
+            vehicle.trips(
+                ranges=TimeRange(since=EPOCH - timedelta(days=900)),
+                distance=(1, None),
+                states=[TripState.NOMINAL],
+                newest_first=False,
+                page_size=10,
+            ),
+            Paginator[Trip],
+        )
+        assert_type(await trips.total(), int | None)
+        pages = assert_type(trips.pages(), Pages[Trip])
+        async for page in pages:
+            assert_type(page, Page[Trip])
+            assert_type(page.items, tuple[Trip, ...])
+            assert_type(page.number, int)
+            assert_type(page.total, int | None)
+            token = assert_type(page.token, str | None)
+            if token is not None:
+                assert_type(trips.pages(token=token), Pages[Trip])
+        async with trips.ahead(1) as items:
+            assert_type(items, ItemWalk[Trip])
+            ahead = [item async for item in items]
+        async with trips.concurrent(8) as fast:
+            assert_type(fast, ItemWalk[Trip])
+            assert [item async for item in fast] == ahead
+        async with trips.pages().concurrent(2) as walk:
+            assert_type(walk, PageWalk[Trip])
+        trip = assert_type(ahead[0], Trip)
+        assert_type(trip.distance, float | None)
+        assert_type(trip.started_at, datetime | None)
+        assert_type(trip.duration, timedelta | None)
+        assert_type(trip.average_speed_kmh, float | None)
+        assert_type(trip.consumption, TripConsumption)
+        assert_type(trip.consumption.litres_per_100_km, float | None)
+        assert_type(trip.geojson(), dict[str, Any])
+        assert_type(trip.to_dict(), dict[str, Any])
+        assert_type(trip.waypoints(), Paginator[Position])
+        assert_type(await trip.vehicle(), Vehicle | None)
+
+
+# ------------------------------------------------------------------------------------------- any HAL API
+
+
+class Identified(httpx.Auth):
+    """An authentication of one's own, as any program of httpx's has one."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._client_id = simulator.client_id
+        self._fields = {
+            "Authorization": f"Bearer {token_of(simulator).access_token}",
+            "x-introspect-realm": simulator.world.accounts[0].realm,
+        }
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.url = request.url.copy_add_param("client_id", self._client_id)
+        request.headers.update(self._fields)
+        yield request
+
+
+@pytest.mark.anyio
+async def test_the_navigator_alone() -> None:
+    simulator = a_simulator()
+    async with HalClient(
+        f"{simulator.url}/user",
+        auth=Identified(simulator),
+        limiter=None,
+        transport=simulator.transport(),
+        clock=simulator.now,
+    ) as hal:
+        root = assert_type(await hal.root(), HalResource)
+        assert_type(root["email"], Any)
+        assert assert_type("email" in root, bool)
+        assert_type(root.state["email"], Any)
+        assert_type(root.url, str)
+        assert_type(root.rels, tuple[str, ...])
+        assert_type(root.links, Mapping[str, tuple[Link, ...]])
+        assert_type(root.embedded("vehicles"), tuple[HalResource, ...])
+        assert_type(root.document.diagnostics, tuple[Diagnostic, ...])
+        assert_type(root.status, int)
+        assert_type(root.fetched_at, datetime)
+        assert_type(await root.fetch(), HalResource)
+        assert_type(root.can("vehicles"), bool)
+        step = assert_type(
+            hal.follow("vehicles", name=None, index=None, where=None, variables=None, params=None, embedded="never"),
+            Follow[HalResource],
+        )
+        assert_type(step.follow("trips"), Follow[HalResource])
+        assert_type(step.items(), Paginator[HalResource])
+        assert_type(step.pages(), Pages[HalResource])
+        async for item in step.items():
+            assert_type(item, HalResource)
+            assert_type(item.items(), Paginator[HalResource])
+            assert_type(item.follow(TRIP), Follow[HalResource])
+        async with root.follow_all("vehicles", limit=2) as outcomes:
+            async for outcome in outcomes:
+                assert_type(outcome, Outcome)
+                assert_type(outcome.result(), HalResource)
+        with pytest.raises(ApiError):
+            assert_type(await root.post(json={}), HalResource)
+        with pytest.raises(ApiError):
+            assert_type(await root.put(json={}), HalResource)
+        with pytest.raises(ApiError):
+            assert_type(await root.patch(json={}), HalResource)
+        with pytest.raises(ApiError):
+            assert_type(await root.delete(), HalResource)
+        detached: HalResource = pickle.loads(pickle.dumps(root))
+        with pytest.raises(DetachedResourceError):
+            await detached.follow("vehicles")
+        assert_type(await hal.resume(detached).follow("vehicles"), HalResource)
+    assert issubclass(HalDeprecationWarning, UserWarning)
+
+
+def test_values_of_one_s_own() -> None:
+    link = Link.parse("self", {"href": "/a"})
+    assert_type(link, Link | None)
+    assert link is not None
+    assert_type(link.href, str | None)
+    assert_type(IndexRanges().size, int)
+    assert_type(Reader(strict=True).strict, bool)
+    assert_type(quiet(time(22), time(6), factor=4.0)(EPOCH), float)
+
+
+# ------------------------------------------------------------------------------------------- limits
+
+
+@pytest.mark.anyio
+@pytest.mark.wall_clock  # the books are a file
+async def test_a_limiter_of_one_s_own(tmp_path: Path) -> None:
+    books: BookStore = FileBookStore(tmp_path / "books")
+    bucket = TokenBucketLimiter(RateLimits(per_second=2, per_day=None), store=books)
+    limiter: RateLimiter = bucket
+    async with limiter.slot(priority="background", max_wait=1.0) as slot:
+        slot.sent()
+        slot.answered(Quota())
+    limiter.pause(60.0)
+    with pytest.raises(BudgetExhaustedError) as refused:
+        async with limiter.slot(max_wait=1.0):
+            pass
+    assert_type(refused.value.retry_after, float | None)
+    await bucket.save()
+    assert_type(await books.load(), bytes | None)
+
+
+# ------------------------------------------------------------------------------------------- fleets
+
+
+def told(event: Event) -> str:
+    """Tell what an event says; type checkers see to it that none is forgotten."""
+    match event:
+        case Update():
+            assert_type(event.vehicle, Vehicle)
+            assert_type(event.trip, Trip | None)
+            assert_type(event.status, Status | None)
+            assert_type(event.changes, tuple[Change, ...])
+            return event.what
+        case AccountLost():
+            assert_type(event.error, StellantisError)
+            return f"{event.account}: again in {event.again_in} s"
+        case VehicleUnavailable():
+            assert_type(event.error, StellantisError | None)
+            return event.what
+        case Outage():
+            return str(assert_type(event.since, datetime))
+        case Recovered():
+            return str(assert_type(event.after, float))
+
+
+@pytest.mark.anyio
+async def test_a_fleet_that_is_watched() -> None:
+    simulator = a_simulator()
+    checkpoints: CheckpointStore = MemoryCheckpoints()
+    async with client_of(simulator) as client:
+        account = account_of(client, simulator)
+        watched = watch(
+            [account], every=timedelta(minutes=5), what=("status", "trips"), checkpoints=checkpoints, adapt=by_activity
+        )
+        async with assert_type(watched, Watch) as updates:
+            async for event in updates:
+                assert told(assert_type(event, Event))
+                break
+            assert_type(updates.statistics, FleetStatistics)
+            updates.pause()
+            updates.resume()
+            assert_type(updates.remove(account), bool)
+            updates.add(account)
+            with pytest.raises(KeyError):
+                updates.poll_now("no-such-vehicle")
+            updates.stop(within=0.0)
+    assert_type(Left("alice").who, Account | Vehicle | str)
+    assert issubclass(BudgetWarning, UserWarning)
+
+
+@pytest.mark.anyio
+@pytest.mark.wall_clock  # SQLite works in a thread
+async def test_a_fleet_s_history_in_a_file(tmp_path: Path) -> None:
+    simulator = a_simulator()
+    file = io.StringIO()
+    progress = list[Progress]()
+    async with client_of(simulator) as client, SQLiteCheckpoints(tmp_path / "fleet.db") as checkpoints:
+        writer = assert_type(trip_writer(file, "jsonl"), TripWriter)
+        history = backfill(
+            [account_of(client, simulator)], checkpoints=checkpoints, progress=progress.append, clock=simulator.now
+        )
+        async with assert_type(history, Backfill) as trips:
+            async for event in trips:
+                if isinstance(event, Update):
+                    writer.write(event)
+        writer.close()
+    assert assert_type(writer.written, int) == len(file.getvalue().splitlines()) > 0
+    assert assert_type(progress[-1].is_complete, bool)
+
+
+# ------------------------------------------------------------------------------------------- errors
+
+
+def test_every_error_has_its_place_and_its_facts() -> None:
+    network: list[type[NetworkError]] = [TooManyRedirectsError, BodyTooLargeError]
+    api: list[type[ApiError]] = [BadRequestError, UnauthorizedError, ForbiddenError, NotFoundError, ServerError]
+    quota: list[type[QuotaError]] = [RateLimitedError, BudgetExhaustedError]
+    auth: list[type[AuthError]] = [ConsentRequiredError, ConfigurationError, TokenStoreError]
+    hal: list[type[HalError]] = [
+        NotHalError,
+        InvalidLinkError,
+        LinkNotFoundError,
+        AmbiguousLinkError,
+        TemplateError,
+        PaginationLoopError,
+        UntrustedOriginError,
+        DetachedResourceError,
+    ]
+    others: list[type[StellantisError]] = [StructureError, CheckpointError]
+    for kind in (*network, *api, *quota, *auth, *hal, *others):
+        assert issubclass(kind, StellantisError)
+    both: type[ApiError] = RateLimitedError
+    assert issubclass(both, QuotaError)
+
+    assert_type(NetworkError("…", sent=True).sent, bool)
+    answer = ServerError("…", status=503)
+    assert_type(answer.status, int)
+    assert_type(answer.code, int | None)
+    assert_type(answer.uuid, str | None)
+    assert_type(answer.timestamp, datetime | None)
+    assert_type(answer.transaction_id, str | None)
+    assert_type(answer.url, str)
+    assert_type(answer.is_transient, bool)
+    assert_type(ForbiddenError("…", status=403).scopes, tuple[str, ...])
+    assert_type(RateLimitedError("…", status=429).retry_after, float | None)
+    assert_type(ConsentRequiredError("…", key="alice").key, str | None)
+    assert_type(LinkNotFoundError("…", rel="trips").rel, str)
+    assert_type(LinkNotFoundError("…", rel="trips").available, tuple[str, ...])
+    assert_type(AmbiguousLinkError("…", rel="trips").candidates, tuple[str, ...])
+    assert_type(StructureError("…").problems, tuple[Any, ...])
+    assert_type(answer.resume_token, str | None)
+
+
+# ------------------------------------------------------------------------------------------- nothing is forgotten
+
+
+def used() -> set[str]:
+    """Give the names that the tests above mention, importing them aside."""
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def test_every_public_name_is_used_here_or_has_a_reason_not_to_be() -> None:
+    assert set(stellantis_hal.__all__) - {"__version__"} - used() == set(UNUSED)
+    assert_type(stellantis_hal.__version__, str)
