@@ -19,6 +19,7 @@ __all__ = ["AiohttpWire", "named"]
 # httpx and our session say these themselves, or mean not to.
 _OWN_FIELDS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 _KEPT = 30.0
+_SHORT = 2_048
 
 
 class AiohttpWire:
@@ -48,8 +49,9 @@ class AiohttpWire:
 
     async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> _AiohttpOpened:
         """Send, and give the answer as soon as its headers are there."""
-        # Made by httpx's rules where they are needed: it encodes what no request line may hold, and nothing else.
-        target = URL(url if _is_plain(url) else str(httpx.URL(url)), encoded=True)
+        # Made by httpx's rules where they are needed: it encodes what no request line may hold, and nothing else. It
+        # refuses what is too long, too, of which yarl would remember a hundred.
+        target = URL(url if len(url) <= _SHORT and _is_plain(url) else str(httpx.URL(url)), encoded=True)
         try:
             response = await self._client.request(method, target, headers=fields, data=content, allow_redirects=False)
         except aiohttp.ClientError as error:

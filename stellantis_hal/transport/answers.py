@@ -45,6 +45,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # Masked before it is cut: half a secret is not recognised.
 _READ = 8_192
 _SHOWN = 300
+_LARGEST = 10**9
 _MISCONFIGURED = ("not registered to plan", "invalid client id or secret")
 _TRANSIENT_WORDS = frozenset({"server_error", "temporarily_unavailable"})
 _TRANSIENT = frozenset({408, 425, 429})
@@ -173,7 +174,7 @@ def _number(*candidates: Any) -> int | None:
     for value in candidates:
         if isinstance(value, str) and (match := _CODE.fullmatch(value)):
             return int(match[1])
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST:
             return value
     return None
 

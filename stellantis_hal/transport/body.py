@@ -1,7 +1,8 @@
 """A body read to its end, and never further than allowed.
 
 Knows content codings (RFC 9110 section 8.4.1) and one bound. Must not know what a body means. Decompression stops at
-the bound, too: a bomb is noticed after that many bytes, whatever it would have become.
+the bound, too: a bomb is noticed after that many bytes, whatever it would have become; so is a body that goes on for
+ever and unfolds to nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ ACCEPTED = "gzip, deflate"
 
 
 _CLOSING = 5.0
+_OVERHEAD = 1_024
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - a signal within this floor, not an error that leaves it
@@ -67,7 +69,11 @@ async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
     if len(names) > 1 or names[0] not in {"gzip", "x-gzip", "deflate"}:
         raise UnknownCoding(", ".join(names)[:80])
     inflating = _Inflating(names[0] == "deflate")
+    packed = 0
     async for chunk in stream:
+        packed += len(chunk)
+        if packed > 2 * limit + _OVERHEAD:
+            raise BodyTooLarge
         for piece in inflating.feed(chunk, limit + 1):
             size += len(piece)
             if size > limit:
@@ -100,8 +106,9 @@ class _Inflating:
                 self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
             self._fed = True
             piece = self._member.decompress(chunk, most)
-            size += len(piece)
-            pieces.append(piece)
+            if piece:
+                size += len(piece)
+                pieces.append(piece)
             chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
         return pieces
 

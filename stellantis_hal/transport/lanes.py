@@ -13,6 +13,7 @@ from collections.abc import AsyncIterable, Iterable
 import anyio
 import httpx
 
+from stellantis_hal.hal.uri import split
 from stellantis_hal.transport.wire import HttpxOpened, HttpxWire, Opened
 
 __all__ = ["LanesWire"]
@@ -37,12 +38,12 @@ class LanesWire:
     def __init__(self, context: ssl.SSLContext, timeouts: dict[str, float]) -> None:
         self._context = context
         self._timeouts = timeouts
-        self._idle: dict[str, list[HttpxWire]] = {}
+        self._idle: dict[tuple[str | None, str | None], list[HttpxWire]] = {}
 
     async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> Opened:
         """Send, and give the answer as soon as its headers are there."""
-        end = url.find("/", 8)
-        lanes = self._idle.setdefault(url if end < 0 else url[:end], [])
+        site = split(url)[:2]  # and not whatever stands before the first slash: a query may follow the host
+        lanes = self._idle.setdefault(site, [])
         lane = lanes.pop() if lanes else self._lane()
         try:
             opened = await lane.open(method, url, fields, content)

@@ -58,7 +58,12 @@ class Wire(Protocol):
         ...
 
 
-_parsed = lru_cache(maxsize=1024)(httpx.URL)
+_SHORT = 2_048
+_remembered = lru_cache(maxsize=1024)(httpx.URL)
+
+
+def _parsed(url: str) -> httpx.URL:
+    return _remembered(url) if len(url) <= _SHORT else httpx.URL(url)
 
 
 class HttpxWire:

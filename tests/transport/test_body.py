@@ -141,3 +141,20 @@ def test_garbage_ends_in_one_of_four_ways(content: bytes, coding: str) -> None:
             assert len(await read(content, coding, limit=1000)) <= 1000
 
     anyio.run(main)
+
+
+@pytest.mark.parametrize("size", [20, 10_000])
+async def test_a_body_that_unfolds_to_nothing_for_ever_is_refused(size: int) -> None:
+    nothing = gzip.compress(b"") * 1_000
+    read_so_far = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read_so_far
+        while True:
+            for start in range(0, len(nothing), size):
+                read_so_far += size
+                yield nothing[start : start + size]
+
+    with pytest.raises(BodyTooLarge):
+        await read_body(endless(), "gzip", limit=100_000)
+    assert read_so_far < 250_000

@@ -474,3 +474,20 @@ async def test_a_lane_whose_answer_cannot_be_closed_is_not_used_again(monkeypatc
     assert len(lanes) == 2
     await wire.aclose()
     assert lanes[1].closed
+
+
+async def test_a_query_right_behind_the_host_takes_no_lane_of_its_own() -> None:
+    async with serving(reply()) as server, Session(Origins(server.url)) as session:
+        caller = session.caller()
+        for number in range(5):
+            await caller(Request(url=f"{server.url}?page={number}&next=/x"))
+    assert server.connections == 1
+
+
+async def test_an_address_longer_than_any_is_not_sent(transport: Any) -> None:
+    async with serving(reply()) as server:
+        with pytest.raises(NetworkError, match="too long") as caught:
+            await ask(server.url, "/" + "a" * 70_000, transport=transport)
+        assert (await ask(server.url, "/" + "a" * 3_000, transport=transport)).status == 200
+    assert not caught.value.sent
+    assert len(str(caught.value)) < 10_000
