@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["free_port", "prism", "running", "specification"]
+__all__ = ["announced", "free_port", "prism", "running", "specification"]
 
 _SECONDS = 60
 
@@ -42,6 +43,33 @@ def running(
     finally:
         process.terminate()
         process.wait(10)
+
+
+@contextmanager
+def announced(
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Generator[str, None, None]:
+    """Run a server that chooses its port and says it in its first line; give its address, and stop it likewise."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        impatience = threading.Timer(_SECONDS, process.kill)
+        impatience.start()
+        try:
+            port = process.stdout.readline().decode().strip()
+            impatience.cancel()
+            assert port.isdigit(), process.stderr.read().decode()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            impatience.cancel()
+            process.terminate()
+            process.wait(10)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

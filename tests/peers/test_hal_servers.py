@@ -7,10 +7,7 @@
 
 import os
 import shutil
-import subprocess
-import threading
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +18,7 @@ from stellantis_hal.navigation.binding import Binding
 from stellantis_hal.navigation.entry import Entry
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
+from tests.peers.processes import announced
 
 MODULES = os.environ.get("STELLANTIS_HAL_NODE_MODULES", "")
 PYTHON = os.environ.get("STELLANTIS_HAL_HYPERMODEL_PYTHON", "")
@@ -28,25 +26,6 @@ NODE = shutil.which("node")
 HERE = Path(__file__).parent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
-
-
-@contextmanager
-def _serving(command: Sequence[str], folder: Path) -> Generator[str, None, None]:
-    """Run a server itself, with no shell before it, so that ending it ends it."""
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        impatience = threading.Timer(60, process.kill)
-        impatience.start()
-        try:
-            port = process.stdout.readline().decode().strip()
-            impatience.cancel()
-            assert port.isdigit(), process.stderr.read().decode()
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            impatience.cancel()
-            process.terminate()
-            process.wait(10)
 
 
 @pytest.fixture
@@ -57,8 +36,8 @@ def halson(tmp_path: Path) -> Iterator[str]:
         pytest.skip("STELLANTIS_HAL_NODE_MODULES names no folder with them (npm install halson@3 express@5)")
     shutil.copy(HERE / "hal-server" / "server.mjs", tmp_path)
     (tmp_path / "node_modules").symlink_to(Path(MODULES).resolve())
-    with _serving([NODE, "server.mjs"], tmp_path) as url:
-        yield url
+    with announced([NODE, "server.mjs"], folder=tmp_path) as address:
+        yield f"{address}/"
 
 
 @pytest.fixture
@@ -72,8 +51,8 @@ def hypermodel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not Path(PYTHON).is_file():
         pytest.skip("STELLANTIS_HAL_HYPERMODEL_PYTHON names no Python with fastapi-hypermodel and pydantic<2.11")
     script = str(HERE / "hypermodel-server" / "server.py")
-    with _serving([PYTHON, script], tmp_path_factory.mktemp("hypermodel")) as url:
-        yield url
+    with announced([PYTHON, script], folder=tmp_path_factory.mktemp("hypermodel")) as address:
+        yield f"{address}/"
 
 
 @pytest.fixture

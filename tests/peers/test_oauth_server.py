@@ -5,8 +5,6 @@ Needs Node and, at ``STELLANTIS_HAL_NODE_MODULES``, a folder ``node_modules`` wi
 
 import os
 import shutil
-import subprocess
-import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +33,7 @@ from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from tests.auth.doubles import REFUSED
+from tests.peers.processes import announced
 
 MODULES = os.environ.get("STELLANTIS_HAL_NODE_MODULES", "")
 NODE = shutil.which("node")
@@ -62,24 +61,8 @@ def serving(folder: Path, **settings: str) -> Generator[Identity, None, None]:
     shutil.copy(Path(__file__).parent / "oauth-server" / "server.mjs", folder)
     (folder / "node_modules").symlink_to(Path(MODULES).resolve())
     assert NODE is not None
-    process = subprocess.Popen(
-        [NODE, "server.mjs"], cwd=folder, env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    impatience = threading.Timer(30, process.kill)
-    impatience.start()
-    try:
-        port = process.stdout.readline().decode().strip()
-        impatience.cancel()
-        assert port.isdigit(), process.stderr.read().decode()
-        yield Identity.of(Brand.PEUGEOT, url=f"http://127.0.0.1:{port}/am/oauth2")
-    finally:
-        impatience.cancel()
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
-        process.stderr.close()
+    with announced([NODE, "server.mjs"], folder=folder, environment=settings) as address:
+        yield Identity.of(Brand.PEUGEOT, url=f"{address}/am/oauth2")
 
 
 @pytest.fixture(scope="module")

@@ -4,45 +4,17 @@ Needs the vendor's OpenAPI file for end users (``STELLANTIS_HAL_SPECIFICATION``)
 ``prism`` on the path). Prism turns each violation into a 500 that lists it.
 """
 
-import os
-import shutil
-import socket
-import subprocess
 import threading
-import time
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from stellantis_hal.simulator import Manners, Simulator, Subscription, World, server
+from tests.peers.processes import free_port, prism, running, specification
 
 pytestmark = pytest.mark.wall_clock
-
-SPECIFICATION = os.environ.get("STELLANTIS_HAL_SPECIFICATION", "")
-PRISM = os.environ.get("STELLANTIS_HAL_PRISM") or shutil.which("prism") or ""
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        if process.poll() is not None:
-            break
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError("Prism did not start.")
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +25,11 @@ def simulator() -> Generator[Simulator]:
         rate_limits=Subscription(per_second=10_000),
         manners=Manners(lenient_tokens=True),  # Prism re-encodes page tokens
     )
-    running, listening = server(simulator)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+    serving, listening = server(simulator)
+    thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})
     thread.start()
     yield simulator
-    running.should_exit = True
+    serving.should_exit = True
     thread.join(10)
     listening.close()
 
@@ -65,23 +37,11 @@ def simulator() -> Generator[Simulator]:
 @pytest.fixture(scope="module")
 def proxy(simulator: Simulator) -> Generator[str]:
     """The address of a contract proxy in front of the simulator."""
-    if not Path(SPECIFICATION).is_file():
-        pytest.skip("STELLANTIS_HAL_SPECIFICATION names no file: the vendor's OpenAPI file is needed")
-    if not Path(PRISM).is_file():
-        pytest.skip("Prism is not installed: npm install @stoplight/prism-cli, then set STELLANTIS_HAL_PRISM")
-    port = free_port()
-    command = [str(Path(PRISM).resolve()), "proxy", "--errors", "-h", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(
-        [*command, SPECIFICATION, simulator.url], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        wait_for(port, process)
-        address = f"http://127.0.0.1:{port}"
+    path, port = specification(), free_port()
+    command = [prism(), "proxy", "--errors", "-h", "127.0.0.1", "-p", str(port), path, simulator.url]
+    with running(command, port) as address:
         simulator.published_at(address)
         yield address
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def links_of(body: Any) -> Iterator[tuple[str, str]]:
