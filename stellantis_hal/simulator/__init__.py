@@ -27,8 +27,8 @@ from stellantis_hal.simulator.faults import (
 )
 from stellantis_hal.simulator.identity import IssuedToken
 from stellantis_hal.simulator.limits import Subscription
+from stellantis_hal.simulator.manners import Manners
 from stellantis_hal.simulator.plans import Chance, Faults, Latency, Then, Wave
-from stellantis_hal.simulator.routes import Manners
 from stellantis_hal.simulator.serving import Tls, serve, server
 from stellantis_hal.simulator.simulator import Simulator
 from stellantis_hal.simulator.truth import SCOPES, Account, Trip, Vehicle

@@ -15,6 +15,7 @@ from stellantis_hal.simulator.bodies import Bodies
 from stellantis_hal.simulator.dice import mark
 from stellantis_hal.simulator.exchange import GEO_JSON, HAL_JSON, Call, Moment, Reply, json_reply, spell
 from stellantis_hal.simulator.filters import BadFilterError, intervals, number_range, within
+from stellantis_hal.simulator.manners import Manners
 from stellantis_hal.simulator.pages import BadPageError, cut, word
 from stellantis_hal.simulator.selection import Trips, matching
 from stellantis_hal.simulator.status import status
@@ -22,7 +23,7 @@ from stellantis_hal.simulator.telemetry import telemetry
 from stellantis_hal.simulator.truth import Account, Alert, Collision, Trip, Vehicle
 from stellantis_hal.simulator.world import World
 
-__all__ = ["Manners", "Reader", "Routes"]
+__all__ = ["Reader", "Routes"]
 
 _SAMPLES = 8  # telemetry records per trip
 
@@ -35,27 +36,6 @@ class Reader:
     scope: tuple[str, ...]
     base: str
     now: Moment
-
-
-@attrs.frozen(kw_only=True)
-class Manners:
-    """What differs between back ends of different ages.
-
-    Attributes:
-        relative_links: links are paths instead of whole addresses.
-        pages_by_range: pages are named by ``indexRange`` instead of an opaque token.
-        newest_first: trips come newest first, so that new ones push the others back.
-        wraps_status: ``/status`` is a collection of one-entry pages, the newest first, as the concepts page shows it.
-        lenient_tokens: page tokens are taken even when they were re-encoded on the way, as some proxies do.
-        compresses: bodies are compressed with gzip for readers that accept it.
-    """
-
-    relative_links: bool = False
-    pages_by_range: bool = False
-    newest_first: bool = False
-    wraps_status: bool = False
-    lenient_tokens: bool = False
-    compresses: bool = False
 
 
 class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error

@@ -17,8 +17,9 @@ from stellantis_hal.simulator.exchange import Call, Reply
 from stellantis_hal.simulator.faults import Fault
 from stellantis_hal.simulator.identity import Identity, IssuedToken
 from stellantis_hal.simulator.limits import RateLimited, Subscription
+from stellantis_hal.simulator.manners import Manners
 from stellantis_hal.simulator.plans import NO_FAULTS, Faults, Plan, Then
-from stellantis_hal.simulator.routes import Manners, Routes
+from stellantis_hal.simulator.routes import Routes
 from stellantis_hal.simulator.transport import SimulatorTransport
 from stellantis_hal.simulator.truth import SCOPES, Account
 from stellantis_hal.simulator.vendor import Statistics, Vendor
