@@ -124,15 +124,12 @@ class Authorization:
             AuthError: the redirect answers another consent than this one, reports an error, or has no code. Its message
                 shows none of what was in the address but the error's name.
         """
-        try:
-            query = parse_qsl(urlsplit(redirect_url.strip()).query, keep_blank_values=True)
-        except ValueError:
-            raise AuthError("that is no address: copy all of it from the browser") from None
+        query = _query(redirect_url)
         values = dict(query)
         repeated = {name for name in ("state", "code", "error") if sum(name == other for other, _ in query) > 1}
         if repeated:
             raise AuthError(f"the redirect says {' and '.join(sorted(repeated))} more than once: it was tampered with")
-        if not hmac.compare_digest(_bytes(values.get("state", "")), _bytes(self.state)):
+        if not self._is_ours(values.get("state", "")):
             raise AuthError("the redirect answers another log-in than this one (its state differs): start again")
         if "error" in values:
             name = _word(values["error"])
@@ -142,6 +139,17 @@ class Authorization:
         if not values.get("code"):
             raise AuthError("the redirect has no code: copy the whole address from the browser")
         return Redirect(code=values["code"], scope=scopes_of(values.get("scope")))
+
+    def is_answered_by(self, redirect_url: str) -> bool:
+        """Tell whether an address says this consent's state: any page can send a browser to a redirect URI.
+
+        Raises:
+            AuthError: it is no address.
+        """
+        return any(name == "state" and self._is_ours(value) for name, value in _query(redirect_url))
+
+    def _is_ours(self, state: str) -> bool:
+        return hmac.compare_digest(_bytes(state), _bytes(self.state))
 
 
 def challenge(verifier: str) -> str:
@@ -218,7 +226,7 @@ def _post(application: Application, url: str, form: Mapping[str, str], *, repeat
         form = {**form, "client_id": application.client_id}
     else:
         headers["Authorization"] = basic
-    content = urlencode(form).encode("ascii")
+    content = urlencode(form, errors="surrogatepass").encode("ascii")  # a refresh token may be any server's text
     # Headers, and not a dict, for its repr tells names only.
     return Request(method="POST", url=url, headers=Headers(headers), content=content, repeatable=repeatable)
 
@@ -242,6 +250,13 @@ def _scope(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return scopes_of(value)
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _query(address: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(urlsplit(address.strip()).query, keep_blank_values=True)
+    except ValueError:
+        raise AuthError("that is no address: copy all of it from the browser") from None
 
 
 def _bytes(text: str) -> bytes:

@@ -18,6 +18,7 @@ import click
 from stellantis_hal import __version__
 from stellantis_hal.cli.demo import BAD_DAY, Plan, demonstrate
 from stellantis_hal.cli.login import login, logout, token, whoami
+from stellantis_hal.cli.loopback import is_loopback
 from stellantis_hal.cli.screen import Screen, as_json
 from stellantis_hal.simulator import Simulator, Subscription, World, server
 
@@ -97,6 +98,8 @@ def simulate(
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     click.echo(_how_to_reach(simulator))
+    if not is_loopback(simulator.url):
+        click.echo(f"Warning: whoever can reach {host} can use this simulator and every token of it.", err=True)
     with listening, suppress(KeyboardInterrupt):
         running.run(sockets=[listening])
 

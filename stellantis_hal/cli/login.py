@@ -30,6 +30,7 @@ from stellantis_hal.auth import (
 from stellantis_hal.cli.loopback import is_loopback, listening
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.errors import StellantisError
+from stellantis_hal.hal.masking import one_line
 
 __all__ = ["login", "login_commands", "logout", "token", "whoami"]
 
@@ -173,7 +174,7 @@ def login(
         async with listening(redirect_uri) as loopback:
             authorization = begin(loopback.redirect_uri)
             try:
-                return authorization, await loopback.receive(within=within)
+                return authorization, await loopback.receive(within=within, is_awaited=authorization.is_answered_by)
             except TimeoutError:
                 raise click.ClickException(f"the browser did not come back within {within:g} s") from None
 
@@ -297,7 +298,7 @@ def _print(facts: dict[str, Any], *, as_json: bool) -> None:
             shown = "yes" if value else "no"
         else:
             shown = value
-        click.echo(f"{name.replace('_', ' '):<11}{shown or 'unknown'}")
+        click.echo(f"{name.replace('_', ' '):<11}{one_line(str(shown or 'unknown'))}")  # a server may have said it
 
 
 login_commands: tuple[click.Command, ...] = (login, logout, whoami, token)

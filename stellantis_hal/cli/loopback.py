@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -51,17 +51,21 @@ class Loopback:
         self._listener = listener
         self._path = urlsplit(redirect_uri).path or "/"
         self._address = ""
+        self._is_awaited: Callable[[str], bool] = bool
         self._arrived = anyio.Event()
 
-    async def receive(self, *, within: float = math.inf) -> str:
+    async def receive(self, *, within: float = math.inf, is_awaited: Callable[[str], bool] = bool) -> str:
         """Wait for the browser, answer it, and give the whole address that it asked for.
 
         Args:
             within: seconds.
+            is_awaited: tells by the address whether it is the redirect that is waited for; others are turned away, for
+                every page that is open in a browser can send it here.
 
         Raises:
             TimeoutError: it did not come.
         """
+        self._is_awaited = is_awaited
         with anyio.fail_after(within):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._listener.serve, self._serve)
@@ -82,11 +86,13 @@ class Loopback:
         method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
         target = rest.partition(" ")[0]
         path, _, query = target.partition("?")
-        if method != "GET" or path != self._path or not query:
+        address = f"{self.redirect_uri.partition('?')[0]}?{query}"
+        is_here = method == "GET" and path == self._path and bool(query) and _is_for_this_machine(head)
+        if not is_here or not self._is_awaited(address):
             await stream.send(_response(404, "Not here", "Nothing to see."))
             return
         await stream.send(_response(200, "Thank you", "You can close this page and go back to the terminal."))
-        self._address = f"{self.redirect_uri.partition('?')[0]}?{query}"
+        self._address = address
         self._arrived.set()
 
 
@@ -106,6 +112,13 @@ async def listening(redirect_uri: str) -> AsyncGenerator[Loopback, None]:
             port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - a socket's port; there is no Django
             redirect_uri = parts._replace(netloc=f"{shown}:{port}").geturl()
         yield Loopback(redirect_uri, listener)
+
+
+def _is_for_this_machine(head: bytes) -> bool:
+    """Tell whether the request was meant for a loopback address: another name may be made to lead here, too."""
+    named = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    hosts = [value.strip().decode("latin-1") for name, _, value in named if name.strip().lower() == b"host"]
+    return all(is_loopback(f"http://{host}/") for host in hosts)
 
 
 def _response(status: int, title: str, text: str) -> bytes:

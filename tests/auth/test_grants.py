@@ -292,3 +292,16 @@ def test_any_json_is_a_token_or_refused(body: dict[str, Any]) -> None:
 def test_any_bytes_are_a_token_or_refused(content: bytes) -> None:
     with pytest.raises(AuthError):
         read_token(content, now=NOON)
+
+
+def test_a_redirect_is_told_from_what_other_pages_send_by_its_state() -> None:
+    consent = begin(state="s1")
+    assert consent.is_answered_by("http://127.0.0.1/?state=s1&error=access_denied")
+    assert not consent.is_answered_by("http://127.0.0.1/?code=c&state=s2")
+    assert not consent.is_answered_by("http://127.0.0.1/?code=c")
+
+
+def test_half_a_character_in_a_refresh_token_is_sent_all_the_same() -> None:
+    request = renewal(APPLICATION, IDENTITY, Token("a", "r\ud800"))
+    assert request.content is not None
+    assert request.content.endswith(b"refresh_token=r%ED%A0%80")

@@ -201,7 +201,8 @@ def test_a_failure_is_the_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.wall_clock
-def test_the_simulator_is_served_until_it_is_interrupted() -> None:
+@pytest.mark.parametrize(("host", "is_exposed"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_the_simulator_is_served_until_it_is_interrupted(host: str, is_exposed: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = CliRunner().invoke(commands, ["simulate", "--port", str(port)])
@@ -218,10 +219,11 @@ def test_the_simulator_is_served_until_it_is_interrupted() -> None:
 
     visitor = threading.Thread(target=visit_and_interrupt)
     visitor.start()
-    served = CliRunner().invoke(commands, ["simulate", "--port", str(port), "--vehicles", "2"])
+    served = CliRunner().invoke(commands, ["simulate", "--host", host, "--port", str(port), "--vehicles", "2"])
     visitor.join()
     assert served.exit_code == 0
     assert "curl -H" in served.output
+    assert ("Warning" in served.output) is is_exposed
     assert answers == [401]
 
 

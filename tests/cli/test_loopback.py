@@ -44,12 +44,12 @@ async def test_the_browser_is_thanked_and_its_address_handed_over() -> None:
     async with listening("http://127.0.0.1:0/back") as loopback, anyio.create_task_group() as tasks:
 
         async def browse() -> None:
-            answers.append(await send(loopback.redirect_uri, b"GET /favicon.ico HTTP/1.1\r\nHost: x\r\n\r\n"))
-            answers.append(await send(loopback.redirect_uri, b"POST /back?code=1 HTTP/1.1\r\nHost: x\r\n\r\n"))
-            answers.append(await send(loopback.redirect_uri, b"GET /back HTTP/1.1\r\nHost: x\r\n\r\n"))
+            answers.append(await send(loopback.redirect_uri, b"GET /favicon.ico HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+            answers.append(await send(loopback.redirect_uri, b"POST /back?code=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+            answers.append(await send(loopback.redirect_uri, b"GET /back HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
             answers.append(await send(loopback.redirect_uri, b"nonsense\r\n\r\n"))
             answers.append(
-                await send(loopback.redirect_uri, b"GET /back?code=a%2Bb&state=s HTTP/1.1\r\nHost: x\r\n\r\n")
+                await send(loopback.redirect_uri, b"GET /back?code=a%2Bb&state=s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             )
 
         tasks.start_soon(browse)
@@ -94,3 +94,35 @@ async def test_another_ip_version_is_spoken_where_it_is_there() -> None:
             assert loopback.redirect_uri.startswith("http://[::1]:")
     except OSError:
         pytest.skip("this machine has no IPv6")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.test", "127.0.0.1.evil.test", "127.0.0.1@evil.test", "127.0.0.1/\r\nHost: evil.test", "", "[", "10.0.0.1:1"],
+)
+async def test_a_request_for_another_name_is_turned_away(host: str) -> None:
+    answers: list[bytes] = []
+    async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
+
+        async def browse() -> None:
+            forged = f"GET /?code=forged HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+            answers.append(await send(loopback.redirect_uri, forged))
+            await send(loopback.redirect_uri, b"GET /?code=1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
+
+        tasks.start_soon(browse)
+        assert (await loopback.receive(within=10)).endswith("?code=1")
+    assert answers[0].split()[1] == b"404"
+
+
+async def test_what_another_page_sends_is_turned_away_and_the_redirect_waited_for() -> None:
+    answers: list[bytes] = []
+    async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
+
+        async def browse() -> None:
+            for state in (b"forged", b"ours"):
+                request = b"GET /?code=1&state=%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % state
+                answers.append(await send(loopback.redirect_uri, request))
+
+        tasks.start_soon(browse)
+        assert (await loopback.receive(within=10, is_awaited=lambda it: it.endswith("=ours"))).endswith("state=ours")
+    assert [answer.split()[1] for answer in answers] == [b"404", b"200"]
