@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -67,6 +68,8 @@ class SQLiteCheckpoints:
     be missing, and their updates are delivered again. Use it as ``async with SQLiteCheckpoints(path) as checkpoints``,
     or call :meth:`aclose`.
 
+    They tell which vehicles there are and how far each was read: a file made here is its owner's alone.
+
     Args:
         path: the file; its folder has to exist.
     """
@@ -113,7 +116,7 @@ class SQLiteCheckpoints:
     def _load(self, key: str) -> bytes | None:
         try:
             row = self._opened().execute("SELECT content FROM checkpoints WHERE key = ?", (key,)).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise CheckpointError(f"the checkpoints in {self._path} cannot be read: {error}") from error
         return None if row is None else bytes(row[0])
 
@@ -122,11 +125,12 @@ class SQLiteCheckpoints:
             connection = self._opened()
             with connection:
                 connection.execute("REPLACE INTO checkpoints (key, content) VALUES (?, ?)", (key, content))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise CheckpointError(f"the checkpoints in {self._path} cannot be written: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
+            self._make()
             connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -137,6 +141,15 @@ class SQLiteCheckpoints:
                 raise
             self._connection = connection
         return self._connection
+
+    def _make(self) -> None:
+        """Make the file before SQLite does, which would let others read it; never open one that is there.
+
+        Closing a descriptor gives back every lock that the process has on its file.
+        """
+        if self._path != ":memory:":
+            with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from abc import abstractmethod
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
@@ -136,7 +137,7 @@ class CsvTrips(TripWriter):
         )
         text = "".join(self._lines)
         self._lines.clear()
-        return text
+        return text if _is_whole(text) else text.encode("utf-8", "replace").decode()
 
     def close(self) -> None:
         """Write the header where no trip came."""
@@ -192,7 +193,29 @@ def trip_writer(file: Text, format_: Literal["jsonl", "csv", "geojson"]) -> Trip
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    """Write JSON that any file takes: a trip may have anything among what is not known of it."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # a number that is none
+        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    return text if _is_whole(text) else text.encode("utf-8", "backslashreplace").decode()  # JSON's own escape
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether there is no half of a character in it, which no file takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _spot(position: Position | None) -> tuple[float | None, float | None]:

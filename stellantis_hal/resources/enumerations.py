@@ -23,6 +23,12 @@ class OpenEnum(StrEnum):
     (True, False, True)
     """
 
+    def __repr__(self) -> str:
+        """Show an unknown member by its value, as text that can stand in a line of a log."""
+        if self.is_known:
+            return f"<{type(self).__name__}.{self.name}: {self.value!r}>"
+        return f"{type(self).__name__}({self.value!r})"
+
     @property
     def is_known(self) -> bool:
         """Tell whether this library's enumeration lists the value."""

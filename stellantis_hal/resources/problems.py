@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import attrs
 
+from stellantis_hal.hal.masking import shortlist
+
 __all__ = ["NO_EXTRA", "Extra", "Found", "Problem", "Sentinel", "json_type", "nest", "note"]
 
 
@@ -49,7 +51,7 @@ class Extra(Mapping[str, Any]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Extra({', '.join(self._values)})"
+        return f"Extra({shortlist(self._values)})"
 
     def __reduce__(self) -> tuple[type[Extra], tuple[Mapping[str, Any]]]:
         return Extra, (self._values,)

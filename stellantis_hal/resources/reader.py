@@ -36,6 +36,7 @@ _set = object.__setattr__  # for frozen values that are not yet handed out
 _log = logging.getLogger("stellantis_hal")
 _INDEX = re.compile(r"\[\d+\]")
 _REMEMBERED = 1_000
+_SHOWN = 20
 
 
 def read(body: Mapping[str, Any], kind: type[P], *, path: str = "$", strict: bool = False) -> P:
@@ -76,7 +77,8 @@ def _report(part: Part, found: list[Found], path: str, *, strict: bool, told: se
     refused = [problem for problem in problems if not problem.is_sentinel]
     if strict and refused:
         raise StructureError(
-            f"{type(part).__name__}: {len(refused)} values cannot be read: {', '.join(map(_told, refused))}",
+            f"{type(part).__name__}: {len(refused)} values cannot be read: {', '.join(map(_told, refused[:_SHOWN]))}"
+            + (", …" if len(refused) > _SHOWN else ""),
             problems=refused,
         )
     for problem in problems:

@@ -1,5 +1,6 @@
 """Where checkpoints are kept."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -19,6 +20,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> CheckpointStore:
 async def close(store: CheckpointStore) -> None:
     if isinstance(store, SQLiteCheckpoints):
         await store.aclose()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The files of a folder, and what their owner and others may do with them."""
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
 
 async def test_what_was_never_saved_is_not_there(store: CheckpointStore) -> None:
@@ -93,3 +99,42 @@ async def test_a_cancelled_save_is_whole_or_not_at_all(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
+
+
+async def test_a_new_file_is_its_owners_alone_and_an_old_one_left_as_it_is(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
+            await store.save("a", b"1")
+            assert set(modes(tmp_path).values()) == {0o600}
+        (tmp_path / "fleet.db").chmod(0o640)
+        async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
+            assert await store.load("a") == b"1"
+        assert (tmp_path / "fleet.db").stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)
+
+
+async def test_checkpoints_may_be_kept_in_sqlites_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with SQLiteCheckpoints(":memory:") as store:
+        await store.save("a", b"1")
+        assert await store.load("a") == b"1"
+    assert not modes(tmp_path)
+
+
+async def test_a_key_with_half_a_character_is_refused(tmp_path: Path) -> None:
+    async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
+        with pytest.raises(CheckpointError, match="cannot be written"):
+            await store.save("\ud800", b"1")
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            await store.load("\ud800")
+
+
+@pytest.mark.parametrize("key", ["../../etc/passwd", "'; DROP TABLE checkpoints; --", "a\0b", "\n", "x" * 100_000])
+async def test_a_key_is_only_ever_a_key(tmp_path: Path, key: str) -> None:
+    async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
+        await store.save("other", b"1")
+        await store.save(key, b"2")
+        assert (await store.load(key), await store.load("other")) == (b"2", b"1")
+    assert list(modes(tmp_path)) == ["fleet.db"]

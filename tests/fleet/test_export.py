@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import math
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -155,3 +157,19 @@ def test_what_is_no_trip_is_refused() -> None:
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(ValueError, match="jsonl, csv, geojson"):
         trip_writer(io.StringIO(), "xml")  # type: ignore[arg-type]  # the point of it
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "geojson"])
+def test_half_a_character_or_an_infinity_costs_neither_its_trip_nor_the_others(
+    tmp_path: Path, kind: Literal["jsonl", "csv", "geojson"]
+) -> None:
+    odd = read({**BODY, "id": "half \ud83d", "news": {"large": [math.inf, 1.5], "\ud83d": -math.inf}}, Trip)
+    with open(tmp_path / "trips", "w", encoding="utf-8", newline="") as file, trip_writer(file, kind) as writer:
+        writer.write(odd)
+        writer.write(TRIP)
+    text = (tmp_path / "trips").read_text(encoding="utf-8")
+    assert "half " in text
+    assert 'trip ""one"", é' in text or 'trip \\"one\\", é' in text
+    if kind == "jsonl":
+        trip = json.loads(text.splitlines()[0])["trip"]
+        assert (trip["id"], trip["news"]["large"]) == ("half \ud83d", [None, 1.5])

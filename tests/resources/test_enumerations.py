@@ -48,3 +48,14 @@ def test_another_spelling_is_the_known_member() -> None:
 def test_what_is_no_string_is_no_member() -> None:
     with pytest.raises(ValueError, match="5 is not a valid EnergyType"):
         EnergyType(5)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_an_unknown_member_is_shown_in_one_line() -> None:
+    assert repr(EnergyType("a\nb\x1b[2J")) == "EnergyType('a\\nb\\x1b[2J')"
+    assert repr(EnergyType.FUEL) == "<EnergyType.FUEL: 'Fuel'>"
+
+
+def test_unknown_members_are_not_remembered() -> None:
+    before = len(EnergyType._value2member_map_)
+    assert all(EnergyType(f"new {at}") == f"new {at}" for at in range(1_000))
+    assert len(EnergyType._value2member_map_) == before

@@ -279,6 +279,13 @@ def test_strict_reading_names_every_path() -> None:
     assert [problem.path for problem in caught.value.problems] == ["$.distance", "$.segments[0]"]
 
 
+def test_strict_reading_names_some_of_many_paths() -> None:
+    with pytest.raises(StructureError, match=r"Trip: 10000 values.*, …$") as caught:
+        read({"segments": [5] * 10_000}, Trip, strict=True)
+    assert len(str(caught.value)) < 2_000
+    assert len(caught.value.problems) == 10_000
+
+
 def test_strict_reading_lets_sentinels_pass() -> None:
     assert read({"startMileage": 0.0}, Trip, strict=True).start_mileage is None
 
