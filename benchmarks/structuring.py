@@ -15,6 +15,7 @@ import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -94,7 +95,12 @@ def page(first: int = 0, size: int = PAGE) -> bytes:
 # ------------------------------------------------------------------------------------------------- the references
 
 
-def enumeration(name: str, *values: str) -> type[Enum]:
+def several(kind: Any) -> Any:
+    """Make the type of tuples of a class that exists at run time only."""
+    return GenericAlias(tuple, (kind, ...))
+
+
+def enumeration(name: str, *values: str) -> Any:
     """Make an enumeration of strings."""
     return Enum(name, {f"M{number}": value for number, value in enumerate(values)}, type=str)
 
@@ -143,15 +149,15 @@ def model(base: type, /, **options: Any) -> Any:
         duration=float,
         distance=float,
         startMileage=float,
-        startEnergies=tuple[energy, ...],
-        endEnergies=tuple[energy, ...],
-        energyConsumptions=tuple[used, ...],
+        startEnergies=several(energy),
+        endEnergies=several(energy),
+        energyConsumptions=several(used),
         kinetic=kinetic,
-        segments=tuple[segment, ...],
+        segments=several(segment),
         done=bool,
-        faults=tuple[fault, ...],
+        faults=several(fault),
     )
-    return make("Embedded", trips=tuple[whole, ...])
+    return make("Embedded", trips=several(whole))
 
 
 class Ignoring(pydantic.BaseModel):
@@ -169,9 +175,11 @@ class Keeping(pydantic.BaseModel):
 def references(content: bytes) -> dict[str, Callable[[], Any]]:
     """Give ways to read a page with other libraries."""
     ignoring, keeping, structs = model(Ignoring), model(Keeping), model(msgspec.Struct, frozen=True)
-    first = pydantic.create_model("Page", embedded=(ignoring, pydantic.Field(alias="_embedded")))
+    first: Any = pydantic.create_model("Page", embedded=(ignoring, pydantic.Field(alias="_embedded")))
     second = pydantic.create_model("Page", embedded=(keeping, pydantic.Field(alias="_embedded")))
-    decoder = msgspec.json.Decoder(msgspec.defstruct("Page", [("embedded", structs)], rename={"embedded": "_embedded"}))
+    decoder: Any = msgspec.json.Decoder(
+        msgspec.defstruct("Page", [("embedded", structs)], rename={"embedded": "_embedded"})
+    )
     assert len(first.model_validate_json(content).embedded.trips) == PAGE
     assert len(decoder.decode(content).embedded.trips) == PAGE
     return {

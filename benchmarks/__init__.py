@@ -1,0 +1,1 @@
+"""What the package costs, beside what its peers cost, in one run: ``python -m benchmarks``."""

@@ -1,0 +1,78 @@
+"""(g) A fleet of 10,000 vehicles: CPU of a poll beside a bare loop's over the same session, memory of a vehicle.
+
+The watch polls as fast as it can, within limits that never bind; the loop awaits ``vehicle.status()`` in 64 tasks. Both
+are those of ``benchmarks/fleet_wire.py``, and the server is a process of its own.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+
+import anyio
+
+from benchmarks import fleet_wire
+from benchmarks.measuring import Figure, Row, Scale, row
+from benchmarks.served import opened, served
+from stellantis_hal.client import Account
+from stellantis_hal.fleet import watch
+
+__all__ = ["run"]
+
+
+def run(scale: Scale) -> list[Row]:
+    """Measure."""
+    vehicles = scale.pick(20, 2_000, 10_000, 10_000)
+    with served(accounts=max(1, vehicles // 20), vehicles=vehicles, trips=vehicles) as place:
+
+        async def measured() -> list[Row]:
+            async with opened(place) as (_, accounts):
+                return await _measure(accounts, vehicles, scale)
+
+        return anyio.run(measured)
+
+
+async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list[Row]:
+    seconds = scale.pick(1, 3, 5, 10) / (4 if scale.size == "tiny" else 1)
+    loops: list[float] = []
+    polls: list[float] = []
+    held: list[float] = []
+    # The loop comes first, and long enough for the server to have its copies.
+    await fleet_wire.bare_loop(accounts, 0.2 if scale.size == "tiny" else max(2.0, vehicles / 1500))
+    for _ in range(scale.pick(1, 2, 3, 5)):
+        count, spent = await fleet_wire.bare_loop(accounts, seconds)
+        loops.append(spent / count * 1e6)
+        gc.collect()
+        before = fleet_wire.resident()
+        used, memory = await _watched(accounts, vehicles, seconds)
+        polls.append(used)
+        held.append((memory - before) / vehicles * 1024)
+    return [
+        row(
+            "g",
+            f"{vehicles:,} vehicles: a poll",
+            "µs CPU",
+            polls,
+            against=("bare loop", loops),
+            figure=Figure(most=1.2),
+        ),
+        row("g", f"{vehicles:,} vehicles: a bare loop's turn", "µs CPU", loops),
+        row("g", f"{vehicles:,} vehicles: memory of one, watched (resident, first)", "KiB", held[:1]),
+    ]
+
+
+async def _watched(accounts: list[Account], vehicles: int, seconds: float) -> tuple[float, float]:
+    """Watch: let everybody have a first turn, then measure CPU for each poll; and the memory by then, in MiB."""
+    async with watch(accounts, every=None, what="status", adapt=None, concurrency=64) as updates:
+        until = time.monotonic() + 60.0
+        while updates.statistics.polls < vehicles and time.monotonic() < until:
+            with anyio.move_on_after(0.1):
+                async for _ in updates:
+                    pass
+        before, used = updates.statistics.polls, time.process_time()
+        with anyio.move_on_after(seconds):
+            async for _ in updates:
+                pass
+        spent, count = time.process_time() - used, updates.statistics.polls - before
+        gc.collect()
+        return spent / count * 1e6, fleet_wire.resident()

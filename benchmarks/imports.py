@@ -1,0 +1,62 @@
+"""(h) ``import stellantis_hal``: time, modules, and what must not come along; then the whole client.
+
+Each in an interpreter of its own; time is CPU time of the import alone.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import Figure, Row, Scale, in_turn, row
+
+__all__ = ["HEAVY", "imported", "run"]
+
+HEAVY = ("httpx", "aiohttp", "anyio", "attrs", "cattrs", "tenacity", "ssl", "click", "rich", "uvicorn", "trio")
+"""What the package's face must not load; nor its own command line and simulator."""
+
+_PROBE = """
+import json, sys, time
+known, start = set(sys.modules), time.process_time_ns()
+{act}
+spent = (time.process_time_ns() - start) / 1e6
+print(json.dumps({{"ms": spent, "modules": sorted(set(sys.modules) - known)}}))
+"""
+
+
+def imported(act: str) -> dict[str, Any]:
+    """Run an import statement in an interpreter of its own: ``ms`` of CPU, and the ``modules`` that it loaded."""
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-c", _PROBE.format(act=act)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=root).stdout)
+    return found
+
+
+def run(scale: Scale) -> list[Row]:
+    """Measure."""
+    acts = {
+        "import stellantis_hal": "import stellantis_hal",
+        "from stellantis_hal import StellantisClient": "from stellantis_hal import StellantisClient",
+        "from stellantis_hal.resources.trip import Trip": "from stellantis_hal.resources.trip import Trip",
+        "import httpx": "import httpx",
+    }
+    counts: dict[str, int] = {}
+
+    def measured(name: str) -> float:
+        found = imported(acts[name])
+        counts[name] = len(found["modules"])
+        return float(found["ms"])
+
+    found = in_turn({name: partial(measured, name) for name in acts}, scale.pick(1, 3, 7, 15))
+    reference = ("import httpx", found["import httpx"])
+    rows: list[Row] = []
+    for name, values in found.items():
+        figure = Figure(most=10.0) if name == "import stellantis_hal" else None
+        against = None if figure or name == "import httpx" else reference
+        rows.append(row("h", name, "ms CPU", values, against=against, figure=figure))
+        rows.append(row("h", f"{name}: modules", "", [float(counts[name])]))
+    return rows

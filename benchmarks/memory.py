@@ -1,0 +1,116 @@
+"""(i) Memory: 10,000 typed trips held, and a long walk of which nothing is held.
+
+Trips held are measured by tracemalloc, their pages' bytes included; the walk by the process's resident memory, over a
+network that takes no time and makes each page anew.
+"""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+
+from benchmarks.bodies import answer_of
+from benchmarks.fleet_wire import resident
+from benchmarks.measuring import Figure, Row, Scale, installed, optional, row
+from stellantis_hal.hal.json import decode
+from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.resources.reader import Reader
+from stellantis_hal.resources.trip import Trip
+
+__all__ = ["run"]
+
+_URL = "https://api.example/trips"
+
+
+def run(scale: Scale) -> list[Row]:
+    """Measure."""
+    rows = [_walk(scale.pick(600, 30_000, 90_000, 1_000_000))]
+    if installed("pydantic", "msgspec"):
+        rows = _held(scale.pick(120, 2_400, 10_000, 10_000)) + rows
+    return rows
+
+
+# ------------------------------------------------------------------------------------------------- held
+
+
+def _held(count: int) -> list[Row]:
+    bodies = optional("benchmarks.structuring")
+    pages = [bytes(bodies.page(first, min(60, count - first))) for first in range(0, count, 60)]
+    keeping, dropping = Reader(), Reader(keep_document=False)
+    pydantic_page, msgspec_page = _models(bodies)
+
+    ways: dict[str, tuple[Callable[[bytes], Any], float | None]] = {
+        "documents reachable": (lambda content: bodies.structured(content, keeping), 90.0),
+        "keep_document=False": (lambda content: bodies.structured(content, dropping), 60.0),
+        "raw dictionaries": (decode, None),
+        "pydantic": (pydantic_page.model_validate_json, None),
+        "msgspec": (msgspec_page.decode, None),
+    }
+    rows: list[Row] = []
+    for name, (read, most) in ways.items():
+        read(pages[0])  # what is made once is no trip's
+        # Ours hold on to the bytes, so they count, and are made anew inside.
+        held = _megabytes(lambda read=read: [read(bytes(bytearray(content))) for content in pages])  # type: ignore[misc]
+        scaled = held * 10_000 / count
+        figure = None if most is None else Figure(most=most)
+        rows.append(row("i", f"10,000 trips held: {name}", "MiB", [scaled], figure=figure))
+    return rows
+
+
+def _models(bodies: Any) -> tuple[Any, Any]:
+    pydantic, msgspec = optional("pydantic"), optional("msgspec")
+    model = pydantic.create_model("Page", embedded=(bodies.model(bodies.Ignoring), pydantic.Field(alias="_embedded")))
+    struct = bodies.model(msgspec.Struct, frozen=True)
+    page = msgspec.defstruct("Page", [("embedded", struct)], rename={"embedded": "_embedded"})
+    return model, msgspec.json.Decoder(page)
+
+
+def _megabytes(make: Callable[[], Any]) -> float:
+    gc.collect()
+    tracemalloc.start()
+    held = make()
+    gc.collect()
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    del held
+    return size / 2**20
+
+
+# ------------------------------------------------------------------------------------------------- walked
+
+
+def _walk(trips: int) -> Row:
+    grown = anyio.run(_grown, trips)
+    return row("i", f"a walk over {trips:,} trips: resident memory grown", "MiB", [grown], figure=Figure(most=20.0))
+
+
+async def _grown(trips: int) -> float:
+    from_items = '","distance":12.5,"startedAt":"2023-09-12T08:41:10Z","_links":{"self":{"href":"/trips/'
+
+    async def fetch(request: Request, /) -> Answer:
+        first = int(request.url.rpartition("=")[2])
+        items = ",".join(f'{{"id":"t{at}{from_items}{at}"}}}}}}' for at in range(first, min(first + 60, trips)))
+        more = f'"next":{{"href":"{_URL}?first={first + 60}"}}' if first + 60 < trips else ""
+        body = f'{{"total":{trips},"_links":{{{more}}},"_embedded":{{"trips":[{items}]}}}}'
+        return answer_of(request.url, body.encode())
+
+    reader = Reader()
+    start = most = 0.0
+    page = await HalResource.reach(f"{_URL}?first=0", Binding(fetch=fetch))
+    count = 0
+    async for trip in page.items().map(lambda item: reader.read(item, Trip)):
+        count += 1
+        assert trip.distance is not None
+        if count == min(6_000, trips // 2):  # what is remembered of elements given has its full size by then
+            gc.collect()
+            start = most = resident()
+        elif count % 3_000 == 0:
+            most = max(most, resident())
+    assert count == trips
+    return most - start

@@ -1,0 +1,75 @@
+"""(b) A page of 60 trips, from its bytes to typed trips.
+
+The bodies are full trips of ``benchmarks/structuring.py`` (about 150 kB), with pydantic and msgspec models of the same
+fields, and a page of the simulated vendor, with models made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks.bodies import Vendor, whole
+from benchmarks.measuring import Figure, Row, Scale, cpu, in_turn, installed, optional, row
+from benchmarks.peers import msgspec_type, pydantic_type
+from stellantis_hal.hal.json import decode
+from stellantis_hal.resources.reader import Reader, read
+from stellantis_hal.resources.trip import Trip
+
+__all__ = ["run"]
+
+_PEER = "pydantic validate_json"
+
+
+def run(scale: Scale) -> list[Row]:
+    """Measure."""
+    vendor = Vendor(trips=60)
+    simulated = vendor.body(f"{vendor.vehicle}/trips?pageSize=60")
+    rows: list[Row] = []
+    if installed("pydantic", "msgspec"):
+        full = optional("benchmarks.structuring")
+        content: bytes = full.page()
+        rows += _measured("60 full trips", content, full.references(content), scale, Figure(most=1.6))
+    return rows + _measured("60 simulated trips", simulated, _peers(simulated), scale, None)
+
+
+def _peers(content: bytes) -> dict[str, Callable[[], Any]]:
+    body = decode(content)
+    ways: dict[str, Callable[[], Any]] = {"decoding alone": lambda: decode(content)}
+    if installed("pydantic"):
+        model = pydantic_type(body)
+        ways = {_PEER: lambda: model.model_validate_json(content)} | ways
+    if installed("msgspec"):
+        decoder = optional("msgspec").json.Decoder(msgspec_type(body))
+        ways["msgspec"] = lambda: decoder.decode(content)
+    return ways
+
+
+def _measured(
+    what: str, content: bytes, peers: Mapping[str, Callable[[], Any]], scale: Scale, figure: Figure | None
+) -> list[Row]:
+    url = "https://api.example/user/vehicles/1/trips"
+    keeping, dropping = Reader(clock=lambda: datetime.now(UTC)), Reader(keep_document=False)
+    ours: dict[str, Callable[[], Any]] = {
+        "ours, bound": lambda: [keeping.read(copy, Trip) for copy in whole(url, content).embedded("trips")],
+        "ours, keep_document=False": lambda: [
+            dropping.read(copy, Trip) for copy in whole(url, content).embedded("trips")
+        ],
+        "ours, plain mappings": lambda: [read(item, Trip) for item in decode(content)["_embedded"]["trips"]],
+    }
+    assert len(ours["ours, bound"]()) == 60
+    times = scale.pick(1, 5, 10, 20)
+    ways = {name: _timed(act, times) for name, act in (ours | dict(peers)).items()}
+    found = in_turn(ways, scale.pick(1, 7, 15, 31))
+    reference = _PEER if _PEER in found else "decoding alone"
+    rows: list[Row] = []
+    for name, values in found.items():
+        against = None if name == reference else (reference, found[reference])
+        judged = figure if name == "ours, bound" else None
+        rows.append(row("b", f"{what}: {name.strip()}", "µs CPU", values, against=against, figure=judged))
+    return rows
+
+
+def _timed(act: Callable[[], Any], times: int) -> Callable[[], float]:
+    return lambda: cpu(act, times)

@@ -1,0 +1,173 @@
+"""(e) Paging at 50 ms latency: one page after the other, one ahead, eight ranges at a time; typed trips.
+
+Each beside a loop by hand that does the same over the same session: fetch, decode, structure, go on. Judged is the wall
+time, which latency makes steady; CPU is told besides. The least possible is what the latency alone would take.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
+
+import anyio
+
+from benchmarks.measuring import Figure, Row, Scale, row
+from benchmarks.served import opened, served
+from stellantis_hal.client import Account
+from stellantis_hal.hal.json import decode
+from stellantis_hal.hal.uri import append_query, resolve
+from stellantis_hal.navigation.fetch import Fetch, Request
+from stellantis_hal.resources.reader import read
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["LATENCY", "run"]
+
+LATENCY = 0.05
+_SIZE = 60
+_LIMIT = 8
+Walked = Callable[[], Awaitable[int]]
+
+
+def run(scale: Scale) -> list[Row]:
+    """Measure."""
+    trips = scale.pick(180, 1_200, 2_400, 10_000)
+    with served(trips=trips) as place:
+
+        async def measured() -> list[Row]:
+            async with opened(place) as (_, (account, *_)):
+                return await _measure(account, place.vehicle, trips, scale)
+
+        return anyio.run(measured)
+
+
+async def _measure(account: Account, id_: str, trips: int, scale: Scale) -> list[Row]:
+    vehicle = await account.vehicle(id_)
+    fetch = account._binding.fetch
+    url = f"{vehicle.document.links['trips'][0].href}?pageSize={_SIZE}" if vehicle.document is not None else ""
+    pages = -(-trips // _SIZE)
+    # Ours overlap by an element, so that those who move are noticed: 59 new ones in each range but the first.
+    ranges = 1 + -(-(trips - _SIZE) // (_SIZE - 1))
+    least = {"sequential": pages * LATENCY, "one ahead": pages * LATENCY}
+    least["8 ranges"] = (1 + -(-(ranges - 1) // _LIMIT)) * LATENCY
+    # The answers' copies are made before anything is measured, by the very requests that follow.
+    pairs: dict[str, tuple[Walked, Walked]] = {
+        "sequential": (partial(_sequential, vehicle), partial(_sequential_by_hand, fetch, url)),
+        "one ahead": (partial(_ahead, vehicle), partial(_ahead_by_hand, fetch, url)),
+        "8 ranges": (partial(_concurrent, vehicle), partial(_concurrent_by_hand, fetch, url.partition("?")[0])),
+    }
+    for ours, by_hand in pairs.values():
+        assert await ours() == await by_hand() == trips
+    await _wait(account, LATENCY)
+    rows: list[Row] = []
+    for name, (ours, by_hand) in pairs.items():
+        walls: dict[bool, list[float]] = {True: [], False: []}
+        spent: dict[bool, list[float]] = {True: [], False: []}
+        for turn in range(scale.pick(1, 2, 3, 3)):
+            for is_ours in (True, False) if turn % 2 else (False, True):
+                used, start = time.process_time(), time.perf_counter()
+                await (ours if is_ours else by_hand)()
+                walls[is_ours].append(time.perf_counter() - start)
+                spent[is_ours].append((time.process_time() - used) / pages * 1e6)
+        what = f"{trips:,} trips, {name}"
+        bound = [least[name]] * len(walls[True])
+        against = ("by hand", walls[False])
+        rows += [
+            row("e", what, "s", walls[True], against=against, figure=Figure(most=1.05)),
+            row("e", f"{what}, by hand", "s", walls[False]),
+            row("e", f"{what}: least possible", "s", bound, against=("ours", walls[True]), inverse=False),
+            row("e", f"{what}: CPU", "µs/page", spent[True], against=("by hand", spent[False])),
+        ]
+    await _wait(account, 0.0)
+    return rows
+
+
+async def _wait(account: Account, seconds: float) -> None:
+    await account._binding.fetch(Request(url=resolve(account._url, f"/wait/{seconds}")))
+
+
+# ------------------------------------------------------------------------------------------------- ours
+
+
+async def _sequential(vehicle: Vehicle) -> int:
+    return await _counted(vehicle.trips(page_size=_SIZE))
+
+
+async def _ahead(vehicle: Vehicle) -> int:
+    return await _inside(vehicle.trips(page_size=_SIZE).ahead(1))
+
+
+async def _concurrent(vehicle: Vehicle) -> int:
+    return await _inside(vehicle.trips().concurrent(_LIMIT))
+
+
+async def _inside(block: AbstractAsyncContextManager[AsyncIterator[Trip]]) -> int:
+    async with block as walk:
+        return await _counted(walk)
+
+
+async def _counted(walk: Any) -> int:
+    count = 0
+    async for _ in walk:
+        count += 1
+    return count
+
+
+# ------------------------------------------------------------------------------------------------- by hand
+
+
+async def _page(fetch: Fetch, url: str) -> tuple[list[Trip], str | None]:
+    answer = await fetch(Request(url=url, headers={"Accept": "application/hal+json"}))
+    body = decode(answer.content)
+    following = body["_links"].get("next")
+    trips = [read(item, Trip) for item in body["_embedded"]["trips"]]
+    return trips, None if following is None else resolve(url, following["href"])
+
+
+async def _sequential_by_hand(fetch: Fetch, url: str) -> int:
+    count = 0
+    following: str | None = url
+    while following is not None:
+        trips, following = await _page(fetch, following)
+        for _ in trips:
+            count += 1
+    return count
+
+
+async def _ahead_by_hand(fetch: Fetch, url: str) -> int:
+    send, receive = anyio.create_memory_object_stream[list[Trip]](0)
+
+    async def produce() -> None:
+        following: str | None = url
+        async with send:
+            while following is not None:
+                trips, following = await _page(fetch, following)
+                await send.send(trips)
+
+    count = 0
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(produce)
+        async with receive:
+            async for trips in receive:
+                for _ in trips:
+                    count += 1
+    return count
+
+
+async def _concurrent_by_hand(fetch: Fetch, url: str) -> int:
+    answer = await fetch(Request(url=append_query(url, f"indexRange=0-{_SIZE - 1}")))
+    body = decode(answer.content)
+    found: dict[int, list[Trip]] = {0: [read(item, Trip) for item in body["_embedded"]["trips"]]}
+    starts = iter(range(_SIZE - 1, body["total"] - 1, _SIZE - 1))
+
+    async def work() -> None:
+        for start in starts:
+            found[start], _ = await _page(fetch, append_query(url, f"indexRange={start}-{start + _SIZE - 1}"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(_LIMIT):
+            tasks.start_soon(work)
+    return sum(len(trips) - (start > 0) for start, trips in sorted(found.items()))
