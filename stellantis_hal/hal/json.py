@@ -27,7 +27,7 @@ def standard_decode(content: bytes) -> Any:
         ValueError: it is no JSON, or nested too deeply.
     """
     try:
-        return json.loads(content, parse_constant=_refuse)
+        return json.loads(content.decode(), parse_constant=_refuse)  # of bytes it would take UTF-16, too
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -17,6 +17,7 @@ import attrs
 import httpx
 
 from stellantis_hal.errors import (
+    AuthError,
     BudgetExhaustedError,
     RateLimitedError,
     StellantisError,
@@ -300,12 +301,22 @@ class _Call:
                         )
                 except BudgetExhaustedError as error:
                     raise self._refused(error) from error
-                plain = [field for field in received.headers.items() if field[0] not in _HOP_FIELDS]
+                # As bytes, for httpx takes no text but ASCII, and a server may have sent anything.
+                plain = [
+                    (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
+                    for name, value in received.headers.items()
+                    if name not in _HOP_FIELDS
+                ]
                 response = httpx.Response(received.status, headers=plain, content=received.content, request=wanted)
                 try:
                     wanted = await flow.asend(response)
                 except StopAsyncIteration:
                     return self._answer(url, "", received, admitted), {}
+                except (LookupError, ValueError, httpx.HTTPError) as error:  # httpx's own do this on odd challenges
+                    raise AuthError(
+                        f"{mask_url(url)} answered {received.status} with a challenge that {type(auth).__name__} does "
+                        f"not understand ({type(error).__name__})"
+                    ) from error
         finally:
             await flow.aclose()
 

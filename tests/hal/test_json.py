@@ -19,7 +19,9 @@ def test_what_is_written_is_read_again(value: Any) -> None:
 
 
 @DECODERS
-@pytest.mark.parametrize("content", [b"", b"{", b"[1,]", b"NaN", b"-Infinity", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1,]", b"NaN", b"-Infinity", b"\xff", b"1\0", b"\xff\xfe{\0}\0", b"[" * 100_000]
+)
 def test_what_is_no_json_is_a_value_error(read: Callable[[bytes], Any], content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the messages are those of two libraries
         read(content)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import (
+    AuthError,
     BodyTooLargeError,
     BudgetExhaustedError,
     ConfigurationError,
@@ -232,6 +233,23 @@ async def test_an_authentication_that_fails_is_a_401() -> None:
     async with opened:
         with pytest.raises(UnauthorizedError):
             await get(opened.caller(credentials=Challenge()))
+
+
+@pytest.mark.parametrize(
+    "challenge", ["Digest nonsense", 'Digest realm="r", nonce="n", algorithm=x', 'Digest realm="r", nonce="n", qop="x"']
+)
+async def test_a_challenge_that_nobody_understands_is_an_error_of_ours(challenge: str) -> None:
+    opened, _ = session(httpx.Response(401, headers={"www-authenticate": challenge}))
+    async with opened:
+        with pytest.raises(AuthError, match="challenge that DigestAuth does not understand"):
+            await get(opened.caller(credentials=httpx.DigestAuth("me", "secret")))
+
+
+async def test_an_authentication_sees_fields_that_are_not_ascii() -> None:
+    opened, _ = session(httpx.Response(200, headers=[(b"x-name", b"\xc3\xa9\xff")]))
+    async with opened:
+        answer = await get(opened.caller(credentials=httpx.BasicAuth("me", "secret")))
+    assert answer.headers["x-name"] == "\xc3\xa9\xff"
 
 
 class Astray(httpx.Auth):
