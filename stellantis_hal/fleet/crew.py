@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -26,6 +27,12 @@ from stellantis_hal.resources.vehicle import Vehicle
 __all__ = ["Crew"]
 
 _URGENT = 8
+
+
+class _Claim(NamedTuple):
+    turn: Turn
+    due: float
+    probing: bool
 
 
 class Crew:
@@ -107,6 +114,14 @@ class Crew:
         now = anyio.current_time()
         if self._start_urgent(tasks, now):
             return 0.0
+        claim = self._claim(tasks, now)
+        if isinstance(claim, float):
+            return claim
+        tasks.start_soon(self._take_turns, tasks, claim)
+        return 0.0
+
+    def _claim(self, tasks: TaskGroup, now: float) -> _Claim | float:
+        """Give whoever is next, no longer to be found by others; else the seconds until there may be somebody."""
         roster = self._roster
         if self.paused or self._probing or self.running >= roster.orders.concurrency or self._is_full():
             return math.inf
@@ -125,8 +140,7 @@ class Crew:
         self._probing = probing = self._care.health.since is not None
         self.running += 1
         first.key.busy = True
-        tasks.start_soon(self._take_turn, first.key, first.due, probing)
-        return 0.0
+        return _Claim(first.key, first.due, probing)
 
     def _start_urgent(self, tasks: TaskGroup, now: float) -> bool:
         for _ in range(len(self._urgent) if self._urgent_running < _URGENT else 0):
@@ -145,22 +159,33 @@ class Crew:
 
     # ------------------------------------------------------------------------------------------- turns
 
-    async def _take_turn(self, turn: Turn, due: float, probing: bool) -> None:
+    async def _take_turns(self, tasks: TaskGroup, claim: _Claim) -> None:
+        """Take a turn, and go on with the next as long as somebody is due: a task for each costs a tenth more."""
+        following: _Claim | float = claim
+        try:
+            while not isinstance(following, float):
+                await self._take_turn(following)
+                following = math.inf if self.stopped else self._claim(tasks, anyio.current_time())
+                if self._urgent or self.running < self._roster.orders.concurrency:
+                    self.wake()  # for there is room, or somebody who waited for this one
+        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
+            self._broken(error)
+            self.wake()
+
+    async def _take_turn(self, claim: _Claim) -> None:
+        turn = claim.turn
         try:
             if isinstance(turn, Holding):
                 await self._list(turn)
             else:
-                await self._poll(turn, turn.vehicle, due)
+                await self._poll(turn, turn.vehicle, claim.due)
                 self._roster.learn(turn, anyio.current_time())
-        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
-            self._broken(error)
         finally:
             turn.busy = False
             self.running -= 1
-            if probing:
+            if claim.probing:
                 self._probing = False
             self._ended.set()
-            self.wake()
 
     async def _take_urgent_turn(self, member: Member, now: float) -> None:
         account = member.holding.account

@@ -48,6 +48,11 @@ class Content:
         content._kept = document
         return content
 
+    @property
+    def raw(self) -> bytes:
+        """The body as it came; empty where only the document is at hand."""
+        return self._bytes
+
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Give the document at a path that was found in these bytes before."""
         root = self._root()

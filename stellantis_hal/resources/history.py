@@ -59,6 +59,11 @@ class _Alone(Content):
     def __init__(self, status: HalResource) -> None:
         self._status = status.compact()
 
+    @property
+    def raw(self) -> bytes:
+        """Nothing: there are no bytes of the collection."""
+        return b""
+
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Give the collection, or the document at a path in it."""
         root = HalDocument({"total": 1, "_embedded": {STATUS: [self._status.document.body]}})

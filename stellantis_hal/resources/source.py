@@ -28,3 +28,8 @@ class Source:
     def document(self) -> HalDocument | None:
         """The document; None where it was not kept."""
         return self.resource.document if self.reader.keep_document else None
+
+    @property
+    def content(self) -> bytes:
+        """The bytes that the document came in, others' included; empty where they were not kept, or never were."""
+        return self.resource._snapshot.content.raw if self.reader.keep_document else b""
