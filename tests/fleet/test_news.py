@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet.news import Change, Kept, differences, flatten, judge
-from stellantis_hal.resources.reader import read
+from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.resources.reader import Reader, read
 from stellantis_hal.resources.status import Status
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -133,3 +136,45 @@ def test_paths_name_objects_and_places() -> None:
         "a.b[0]": 1,
         "a.b[1].c": 2,
     }
+
+
+class Body(bytes):
+    """A body that counts how often it is decoded."""
+
+    decoded = 0
+
+    def removeprefix(self, prefix: Any, /) -> bytes:
+        self.decoded += 1
+        return bytes(self).removeprefix(prefix)
+
+
+def a_status_of(body: Body, reader: Reader) -> Status:
+    answer = Answer(url="https://api.example/status", status=200, headers=Headers(), content=body, received_at=START)
+    return reader.read(HalResource.of(answer, Binding(fetch=never)), Status)
+
+
+async def never(request: Request, /) -> Answer:
+    raise AssertionError(request.url)
+
+
+def test_a_snapshot_in_the_same_bytes_is_decoded_once() -> None:
+    content = b'{"createdAt":"2026-01-01T00:00:00Z","energies":[{"type":"Electric","level":50}]}'
+    kept = judge(None, a_status_of(Body(content), Reader())).kept
+    again = Body(content)
+    assert judge(kept, a_status_of(again, Reader())).verdict == "same"
+    assert again.decoded == 1
+
+
+def test_the_same_in_other_bytes_is_no_news() -> None:
+    kept = judge(None, a_status_of(Body(b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{}}'), Reader())).kept
+    other = a_status_of(Body(b'{ "odometer": {}, "createdAt": "2026-01-01T00:00:00Z" }'), Reader())
+    assert judge(kept, other).verdict == "same"
+
+
+@pytest.mark.parametrize("keep_document", [True, False])
+def test_a_change_is_news_whether_documents_are_kept_or_not(keep_document: bool) -> None:
+    reader = Reader(keep_document=keep_document)
+    links = b'"_links":{"self":{"href":"/status"}}'
+    kept = judge(None, a_status_of(Body(b'{"odometer":{"mileage":1},%s}' % links), reader)).kept
+    news = judge(kept, a_status_of(Body(b'{"odometer":{"mileage":2},%s}' % links), reader))
+    assert news.changes == (Change("odometer.mileage", 1.0, 2.0),)

@@ -646,3 +646,15 @@ async def test_a_world_without_vehicles_is_watched_in_peace() -> None:
     world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
     async with a_fleet(world=world) as fleet, watch(fleet.accounts, every=MINUTE) as updates:
         assert await updates_of(updates, 24 * 3_600) == []
+
+
+async def test_a_fleet_with_more_vehicles_than_places_is_polled_by_as_many_as_there_are_places() -> None:
+    faults = Faults(latency=Latency(3.0))
+    async with (
+        a_fleet(vehicles=12, accounts=1, faults=faults) as fleet,
+        watch(fleet.accounts, every=timedelta(seconds=15), what="status", repeats=True, concurrency=2) as updates,
+    ):
+        events = await updates_of(updates, 600)
+        assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
+        assert len(events) > 350
+        assert fleet.simulator.statistics.peak == 2

@@ -160,6 +160,8 @@ async def test_a_history_of_one_can_be_told_in_pages_and_keeps_its_document() ->
     assert shown.items[0].document is not None
     assert shown.items[0].document.body["odometer"] == bodies.status()["odometer"]
     assert shown.items[0].url == f"{HOST}{CAR}/status"
+    assert shown.items[0].resource is not None
+    assert shown.items[0].resource._snapshot.content.raw == b""  # nobody sent this collection
 
 
 async def test_no_history_is_an_empty_walk() -> None:
