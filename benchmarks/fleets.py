@@ -22,7 +22,7 @@ __all__ = ["run"]
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    vehicles = scale.pick(20, 2_000, 10_000, 10_000)
+    vehicles = scale.pick(20, 1_000, 10_000, 10_000)
     with served(accounts=max(1, vehicles // 20), vehicles=vehicles, trips=vehicles) as place:
 
         async def measured() -> list[Row]:
@@ -39,7 +39,7 @@ async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list
     held: list[float] = []
     # The loop comes first, and long enough for the server to have its copies.
     await fleet_wire.bare_loop(accounts, 0.2 if scale.size == "tiny" else max(2.0, vehicles / 1500))
-    for _ in range(scale.pick(1, 2, 3, 5)):
+    for _ in range(scale.pick(1, 1, 3, 5)):
         count, spent = await fleet_wire.bare_loop(accounts, seconds)
         loops.append(spent / count * 1e6)
         gc.collect()

@@ -34,8 +34,9 @@ _PEERS = {"aiolimiter": "aiolimiter", "pyrate-limiter": "pyrate_limiter"}
 def run(scale: Scale) -> list[Row]:
     """Measure."""
     rows = _costs(scale)
-    seconds = scale.pick(3, 6, 15, 30)
-    rows += _wire([["benchmarks.limiter_wire", "--profiles", name] for name in ("J1", "J2", "J3")], seconds, "ours")
+    seconds = scale.pick(3, 5, 15, 30)
+    profiles = ("J1",) if scale.size == "tiny" else ("J1", "J2", "J3")
+    rows += _wire([["benchmarks.limiter_wire", "--profiles", name] for name in profiles], seconds, "ours")
     peers = [["benchmarks.limits", "--peer", name] for name, module in _PEERS.items() if installed(module)]
     return rows + (_wire(peers, min(seconds, 10), "") if peers else [])
 

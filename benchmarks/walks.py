@@ -34,7 +34,7 @@ Walked = Callable[[], Awaitable[int]]
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    trips = scale.pick(180, 1_200, 2_400, 10_000)
+    trips = scale.pick(180, 600, 2_400, 10_000)
     with served(trips=trips) as place:
 
         async def measured() -> list[Row]:

@@ -115,7 +115,7 @@ class Crew:
         if self._start_urgent(tasks, now):
             return 0.0
         claim = self._claim(tasks, now)
-        if isinstance(claim, float):
+        if not isinstance(claim, _Claim):
             return claim
         tasks.start_soon(self._take_turns, tasks, claim)
         return 0.0
@@ -163,7 +163,7 @@ class Crew:
         """Take a turn, and go on with the next as long as somebody is due: a task for each costs a tenth more."""
         following: _Claim | float = claim
         try:
-            while not isinstance(following, float):
+            while isinstance(following, _Claim):
                 await self._take_turn(following)
                 following = math.inf if self.stopped else self._claim(tasks, anyio.current_time())
                 if self._urgent or self.running < self._roster.orders.concurrency:

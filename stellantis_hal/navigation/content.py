@@ -6,7 +6,8 @@ Knows bytes and where in them a document stands. Must not know addresses or clie
 from __future__ import annotations
 
 import weakref
-from typing import Any, NamedTuple
+from collections import deque
+from typing import Any, Final, NamedTuple
 
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import decode
@@ -28,6 +29,10 @@ class Nested(NamedTuple):
 
 
 Step = Embedded | Nested
+
+# Documents decoded again, held a little longer: what is asked of one item of a page is soon asked of the next.
+_LATELY: Final[deque[HalDocument]] = deque(maxlen=4)
+_LARGE = 1_000_000
 
 
 class Content:
@@ -60,6 +65,8 @@ class Content:
             body: Any = decode(self._bytes) if self._bytes else {}
             root = HalDocument(body, curies=self._curies)
             self._root = weakref.ref(root)
+            if len(self._bytes) < _LARGE:
+                _LATELY.append(root)
         found = root
         for step in path:
             if isinstance(step, Embedded):

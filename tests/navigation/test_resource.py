@@ -4,6 +4,7 @@ import datetime as dt
 import gc
 import json
 import pickle
+import weakref
 from typing import Any
 
 import pytest
@@ -93,9 +94,37 @@ def test_a_compact_copy_reads_its_document_from_the_shared_bytes_again() -> None
     assert inner.compact()["m"] == 5
 
 
+def test_a_body_is_kept_as_it_came() -> None:
+    here = HalResource.of(answer(content=b'{ "n" :1}'), Site().binding)
+    assert here.compact()._snapshot.content.raw == b'{ "n" :1}'
+    assert HalResource.load(here.dump())._snapshot.content.raw == b""
+
+
 def test_compact_copies_share_a_document_that_somebody_holds() -> None:
     here = Site().resource({"_embedded": {"a": [{"n": 0}]}})
     assert here.embedded("a")[0].compact().document is here.document.embedded["a"][0]
+
+
+@pytest.mark.parametrize(("length", "is_held"), [(10, True), (1_000_000, False)])
+def test_a_document_decoded_again_is_held_for_the_items_beside_it_unless_it_is_large(
+    length: int, is_held: bool
+) -> None:
+    here = Site().resource({"x": "x" * length, "_embedded": {"a": [{"n": 0}, {"n": 1}]}})
+    first, second = (copy.compact() for copy in here.embedded("a"))
+    del here
+    gc.collect()
+    decoded = weakref.ref(first.document)
+    gc.collect()
+    assert (decoded() is not None) is is_held
+    assert second["n"] == 1
+
+
+def test_only_few_documents_decoded_again_are_held() -> None:
+    compact = [Site().resource({"n": number}).compact() for number in range(6)]
+    gc.collect()
+    decoded = [weakref.ref(copy.document) for copy in compact]
+    gc.collect()
+    assert [document() is not None for document in decoded] == [False, False, True, True, True, True]
 
 
 def test_a_compact_copy_keeps_the_curies_that_it_inherited() -> None:

@@ -414,6 +414,14 @@ async def test_a_document_can_be_dropped_and_links_are_still_followed() -> None:
     assert dict(trip.resource.state) == {}
 
 
+@pytest.mark.parametrize("keep_document", [True, False])
+async def test_a_value_leads_to_the_bytes_of_its_document_where_it_is_kept(keep_document: bool) -> None:
+    whole = Served({}).resource("/trip", {"distance": 1.5})
+    source = Reader(keep_document=keep_document).read(whole, Trip)._source
+    assert source is not None
+    assert bool(source.content) is keep_document
+
+
 async def test_items_of_a_page_share_its_packed_links() -> None:
     served = Served({})
     body = {"_embedded": {"trips": [{"_links": {"self": link("/1")}}, 5, {"_links": {"self": link("/2")}}], "x": None}}
