@@ -164,22 +164,22 @@ class Crew:
         following: _Claim | float = claim
         try:
             while isinstance(following, _Claim):
-                await self._take_turn(following)
-                following = math.inf if self.stopped else self._claim(tasks, anyio.current_time())
+                now = await self._take_turn(following)
+                following = math.inf if self.stopped else self._claim(tasks, now)
                 if self._urgent or self.running < self._roster.orders.concurrency:
                     self.wake()  # for there is room, or somebody who waited for this one
         except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
             self._broken(error)
             self.wake()
 
-    async def _take_turn(self, claim: _Claim) -> None:
+    async def _take_turn(self, claim: _Claim) -> float:
         turn = claim.turn
         try:
             if isinstance(turn, Holding):
-                await self._list(turn)
-            else:
-                await self._poll(turn, turn.vehicle, claim.due)
-                self._roster.learn(turn, anyio.current_time())
+                return await self._list(turn)
+            now = await self._poll(turn, turn.vehicle, claim.due)
+            self._roster.learn(turn, now)
+            return now
         finally:
             turn.busy = False
             self.running -= 1
@@ -200,7 +200,8 @@ class Crew:
             self._ended.set()
             self.wake()
 
-    async def _poll(self, member: Member, vehicle: Vehicle, due: float, *, urgent: bool = False) -> None:
+    async def _poll(self, member: Member, vehicle: Vehicle, due: float, *, urgent: bool = False) -> float:
+        """Ask for everything that is wanted of a vehicle, and give the instant at which that was done."""
         self._counts.polls += 1
         member.asked = 0
         for what in self._roster.orders.what:
@@ -214,15 +215,18 @@ class Crew:
             except StellantisError as error:
                 if await self._care.failed(member, what, error):
                     continue
+                now = anyio.current_time()
                 if self._roster.watches(member) and member.holding.lost is None:
-                    self._roster.agenda.put(member, anyio.current_time())
-                return
+                    self._roster.agenda.put(member, now)
+                return now
             await self._care.answered(member, what, found=found)
+        now = anyio.current_time()
         if self._roster.watches(member) and (member.holding.lost is None or member not in self._roster.agenda):
-            self._roster.reenter(member, due, anyio.current_time())
+            self._roster.reenter(member, due, now)
+        return now
 
-    async def _list(self, holding: Holding) -> None:
-        """Look which vehicles an account has by now."""
+    async def _list(self, holding: Holding) -> float:
+        """Look which vehicles an account has by now, and give the instant at which that was done."""
         assert holding.background is not None  # noqa: S101 - only accounts are listed
         self._counts.polls += 1
         self._counts.requests += int(LISTING_COST)
@@ -243,3 +247,4 @@ class Crew:
         plan = self._roster.plan()
         if plan is not None:
             self._planned(plan)
+        return anyio.current_time()

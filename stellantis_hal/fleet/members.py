@@ -124,7 +124,9 @@ class Member:
     @property
     def again_at(self) -> float:
         """When what failed in passing is to be asked for again; ``inf`` where nothing did."""
-        return min((trouble.until for trouble in (self.troubles or {}).values() if trouble.passing), default=math.inf)
+        if self.troubles is None:
+            return math.inf
+        return min((trouble.until for trouble in self.troubles.values() if trouble.passing), default=math.inf)
 
     def trouble(self, what: str, now: float) -> Trouble:
         """Give what is wrong with something about it, from now on."""

@@ -128,7 +128,8 @@ class Poller:
         if news.verdict == "same":
             self._counts.same += 1
             if not self._terms.repeats:
-                member.checkpoint = checkpoint.keeping(what, kept)
+                if kept is not checkpoint.kept.get(what):
+                    member.checkpoint = checkpoint.keeping(what, kept)
                 return
             kept = attrs.evolve(kept, serial=kept.serial + 1)
         update = Update(

@@ -240,9 +240,11 @@ class Roster:
 
     def learn(self, member: Member, now: float) -> None:
         """Note what a poll did cost."""
-        if self._allowance is not None:
-            self._allowance.settle(now, member.asked - self._cost)
-        self._cost += _LEARNING * (member.asked - self._cost)
+        extra = member.asked - self._cost
+        if extra:
+            if self._allowance is not None:
+                self._allowance.settle(now, extra)
+            self._cost += _LEARNING * extra
 
     def budget(self) -> Budget:
         """Tell what may be spent, as the limiter has it now."""

@@ -84,12 +84,13 @@ class Allowance:
     day's requests are spread over the day.
     """
 
-    __slots__ = ("_at", "_budget", "_recent", "_spent", "_tokens")
+    __slots__ = ("_at", "_budget", "_burst", "_pace", "_recent", "_spent", "_tokens")
 
     def __init__(self, budget: Budget, now: float) -> None:
         self._budget = budget
+        self._burst, self._pace = budget.burst, budget.pace
         self._at = now
-        self._tokens = budget.burst
+        self._tokens = self._burst
         self._recent: deque[tuple[float, float]] = deque()
         self._spent = 0.0
 
@@ -102,12 +103,13 @@ class Allowance:
         """Go on with another budget: limits that headers corrected, what is left by now."""
         self._settle(now)
         self._budget = budget
-        self._tokens = min(self._tokens, budget.burst)
+        self._burst, self._pace = budget.burst, budget.pace
+        self._tokens = min(self._tokens, self._burst)
 
     def _settle(self, now: float) -> None:
         if now > self._at:
             if self._budget.per_day < math.inf:
-                self._tokens = min(self._budget.burst, self._tokens + (now - self._at) * self._budget.pace)
+                self._tokens = min(self._burst, self._tokens + (now - self._at) * self._pace)
             self._at = now
         while self._recent and self._recent[0][0] <= now - 1.0:
             self._spent -= self._recent.popleft()[1]
@@ -116,7 +118,7 @@ class Allowance:
         """Note that a poll cost so many requests more (or less) than was thought when it started."""
         self._settle(now)
         if self._budget.per_day < math.inf:
-            self._tokens = min(self._budget.burst, self._tokens - extra)
+            self._tokens = min(self._burst, self._tokens - extra)
 
     def wait(self, now: float, cost: float = 1.0) -> float:
         """Tell for how many seconds a poll of so many requests has to wait; 0 where it may start now.
@@ -126,10 +128,9 @@ class Allowance:
         self._settle(now)
         until = now
         if self._budget.per_day < math.inf:
-            lacking = min(cost, self._budget.burst) - self._tokens
+            lacking = min(cost, self._burst) - self._tokens
             if lacking > 1e-9:
-                pace = self._budget.pace
-                until = now + lacking / pace if pace > 0 else math.inf
+                until = now + lacking / self._pace if self._pace > 0 else math.inf
         room = self._budget.per_second - min(cost, self._budget.per_second)
         spent = self._spent
         for at, spending in self._recent:

@@ -127,8 +127,9 @@ class HalDocument:
     def curies(self) -> Curies:
         """The compact URIs in force: its own before those inherited."""
         if self._curies is None:
-            links = self.links
-            own = [link for rel in _CURIES for link in links.get(rel, ())] if links else None
+            raw, own = self._body.get("_links"), list[Link]()
+            if isinstance(raw, dict) and not raw.keys().isdisjoint(_CURIES):
+                own = [link for rel in _CURIES for link in self.links.get(rel, ())]
             self._curies = self._inherited.with_links(own) if own else self._inherited
         return self._curies
 

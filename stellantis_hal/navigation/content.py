@@ -71,7 +71,7 @@ class Content:
         for step in path:
             if isinstance(step, Embedded):
                 found = found.embedded[step.rel][step.at]
-            else:
+            elif step.path:  # else it is itself: a copy that was kept by itself, without what it was embedded in
                 nested = found.at(*step.path)
                 assert nested is not None  # noqa: S101 - the path was found in the same bytes
                 found = nested

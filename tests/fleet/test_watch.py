@@ -658,3 +658,14 @@ async def test_a_fleet_with_more_vehicles_than_places_is_polled_by_as_many_as_th
         assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
         assert len(events) > 350
         assert fleet.simulator.statistics.peak == 2
+
+
+async def test_a_snapshot_with_nothing_more_than_an_empty_block_is_no_update() -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=MINUTE, what="status") as updates,
+    ):
+        await until(updates, Update, what="status")
+        fleet.world.update_status(fleet.vehicles[0], mood=[])
+        assert await updates_of(updates, 600) == []
+        assert updates.statistics.same > 5
