@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.delivery import Checkpoint
-from stellantis_hal.hal.json import encode
+from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.content import Content
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.source import Source
@@ -157,6 +157,6 @@ def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
     assert vehicle.resource is not None  # noqa: S101 - it was found by an account
     resource = account.resume(vehicle.resource)
     document = resource.document
-    snapshot = attrs.evolve(resource._snapshot, content=Content(encode(document.body), document))
+    snapshot = attrs.evolve(resource._snapshot, content=Content(rewrite(document.body), document))
     small = HalResource(snapshot, None, resource._binding, resource._path)
     return attrs.evolve(vehicle, source=Source(small, account._reader))

@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
 
-__all__ = ["decode", "encode", "standard_decode"]
+__all__ = ["decode", "encode", "rewrite", "standard_decode"]
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -62,3 +62,22 @@ def encode(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+_dumps: Callable[[Any], bytes] = import_module("orjson").dumps if find_spec("orjson") else encode
+
+
+def rewrite(value: Any) -> bytes:
+    """Write what was decoded once more, as fast as can be; to be decoded again, not to be compared.
+
+    Numbers may be spelt differently where orjson is installed. It writes infinities as null, so that where any null is
+    written the standard library has the last word.
+
+    Raises:
+        ValueError: it holds an infinity or half a character, or is nested too deeply.
+    """
+    try:
+        content = _dumps(value)
+    except TypeError:
+        return encode(value)
+    return encode(value) if b"null" in content else content

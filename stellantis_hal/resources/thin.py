@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import attrs
 
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.hal.json import encode
+from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.content import Content, Nested
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import Snapshot
@@ -38,7 +38,7 @@ def _links_of(content: Content) -> Content:
     root = content.document()
     links = HalDocument(_links(root.body), curies=root.inherited)
     try:
-        return Content(encode(links.body), links)
+        return Content(rewrite(links.body), links)
     except ValueError:  # half a character or an infinity in a link can be read, but not written: then all is kept
         return content
 

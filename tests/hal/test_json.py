@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from stellantis_hal.hal.json import decode, encode, standard_decode
+from stellantis_hal.hal.json import decode, encode, rewrite, standard_decode
 from tests.hal.values import JSON, nested
 
 DECODERS = pytest.mark.parametrize("read", [decode, standard_decode])
@@ -16,6 +16,11 @@ DECODERS = pytest.mark.parametrize("read", [decode, standard_decode])
 @given(JSON)
 def test_what_is_written_is_read_again(value: Any) -> None:
     assert standard_decode(encode(value)) == value
+
+
+@given(JSON)
+def test_what_is_written_again_is_the_same(value: Any) -> None:
+    assert standard_decode(rewrite(value)) == value
 
 
 @DECODERS
@@ -37,11 +42,15 @@ def test_a_byte_order_mark_is_ignored() -> None:
 def test_what_json_cannot_say_is_a_value_error(value: Any) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the message is the standard library's
         encode(value)
+    with pytest.raises(ValueError):  # noqa: PT011 - likewise
+        rewrite(value)
 
 
 def test_what_json_does_not_know_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         encode(object())
+    with pytest.raises(TypeError):
+        rewrite(object())
 
 
 def test_it_is_written_as_utf_8_without_blanks() -> None:
