@@ -6,7 +6,8 @@ any point, and asked again after an error.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import copy
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,14 +15,14 @@ import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from stellantis_hal.errors import AmbiguousLinkError, ApiError, LinkNotFoundError, PaginationLoopError
+from stellantis_hal.errors import AmbiguousLinkError, ApiError, HalError, LinkNotFoundError, PaginationLoopError
+from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.masking import mask_url, shortlist
 from stellantis_hal.navigation.cursor import Trail
 from stellantis_hal.navigation.hop import Params, target
 from stellantis_hal.navigation.in_order import scoped
 
 if TYPE_CHECKING:
-    from stellantis_hal.hal.link import Link
     from stellantis_hal.navigation.resource import HalResource
 
 __all__ = ["Absent", "Course", "Reading", "Source", "Walk", "ahead", "elements_of", "link_onward", "total_of"]
@@ -110,10 +111,18 @@ def elements_of(page: HalResource, rel: str | None) -> tuple[HalResource, ...]:
 def link_onward(page: HalResource, rels: tuple[str, ...] = _FORWARD) -> Link | None:
     """Give the link to the page after this one; None where it is missing or null, or has a null href.
 
-    These relations are registered ones, so no CURIE makes another name mean them.
+    What is there and is no link is given as one without an href, for a walk must not take it for the end. These
+    relations are registered ones, so no CURIE makes another name mean them.
     """
-    links = page.document.links
-    return next((link for rel in rels for link in links.get(rel, ()) if link.href is not None), None)
+    links = page.document.body.get("_links")
+    if not isinstance(links, Mapping):
+        return None
+    for rel in rels:
+        found = links.get(rel)
+        for value in found if isinstance(found, list) else [found]:
+            if value is not None and not (isinstance(value, Mapping) and value.get("href", "") is None):
+                return Link.parse(rel, value) or Link(None, rel)
+    return None
 
 
 def total_of(page: HalResource) -> int | None:
@@ -142,8 +151,11 @@ class Walk(AsyncIterator[Reading]):
         self._trail = Trail()
         self._total: int | None = None
         self._ended = False
+        self._broken: HalError | None = None
 
     async def __anext__(self) -> Reading:
+        if self._broken is not None:
+            raise copy.copy(self._broken)
         if self._ended:
             raise StopAsyncIteration
         page = await self._next()
@@ -154,7 +166,10 @@ class Walk(AsyncIterator[Reading]):
         if self._course.reverse:
             items = (*items, *await self._pushed(page))[::-1]
         link = link_onward(page, _BACKWARD if self._course.reverse else _FORWARD)
-        following = None if link is None else target(link, page.base)
+        try:
+            following = None if link is None else target(link, page.base)
+        except HalError as error:  # the page is good: its items are given before the walk fails
+            following, self._broken = None, error
         self._trail.visit(self._following, page.base, page.self_url)
         self._following = following
         self._onward = None if link is None else (page, link)

@@ -10,6 +10,7 @@ import pytest
 from stellantis_hal.errors import (
     AmbiguousLinkError,
     ApiError,
+    InvalidLinkError,
     LinkNotFoundError,
     NotFoundError,
     PaginationLoopError,
@@ -57,9 +58,18 @@ async def test_a_walk_goes_on_to_the_last_page_empty_ones_included() -> None:
     assert site.asked == ["/p1", "/p2", "/p3", "/p4"]
 
 
-@pytest.mark.parametrize("following", [None, [], {}, link(None), [None, link(None)], 5])
-async def test_a_next_that_leads_nowhere_is_the_end(following: Any) -> None:
+@pytest.mark.parametrize("following", [None, [], link(None), [None, link(None)]])
+async def test_a_next_that_is_null_is_the_end(following: Any) -> None:
     assert await _walked(_items(_site(p1=_page(1, next=following)))) == [1]
+
+
+@pytest.mark.parametrize("following", [{}, {"href": 5}, {"name": "no href"}, 5, True, [[]]])
+async def test_a_next_that_cannot_be_read_ends_no_walk_in_silence(following: Any) -> None:
+    walk = aiter(_items(_site(p1=_page(1, 2, next=following))))
+    assert [(await anext(walk))["id"], (await anext(walk))["id"]] == [1, 2]
+    for _ in range(2):
+        with pytest.raises(InvalidLinkError, match="'next'"):
+            await anext(walk)
 
 
 async def test_only_the_registered_next_leads_on() -> None:
