@@ -6,7 +6,7 @@ Knows how to get from a value to its resource, document and links. Must not know
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import attrs
 
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from stellantis_hal.hal.document import HalDocument
     from stellantis_hal.navigation.follow import Follow
     from stellantis_hal.navigation.hop import Steering
+    from stellantis_hal.navigation.rel import Rel
     from stellantis_hal.navigation.resource import HalResource
+
 __all__ = ["Resource"]
+
+T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -60,7 +64,11 @@ class Resource(Part):
         """Tell whether there is a link of this relation, without asking anybody."""
         return self._source is not None and self._source.resource.can(rel)
 
-    def follow(self, rel: str, **options: Unpack[Steering]) -> Follow[HalResource]:
+    @overload
+    def follow(self, rel: Rel[T], **options: Unpack[Steering]) -> Follow[T]: ...
+    @overload
+    def follow(self, rel: str, **options: Unpack[Steering]) -> Follow[HalResource]: ...
+    def follow(self, rel: str | Rel[Any], **options: Unpack[Steering]) -> Follow[Any]:
         """Build a step along a link, as :meth:`stellantis_hal.navigation.resource.HalResource.follow` does.
 
         Raises:

@@ -1,6 +1,6 @@
 """From an account to its trips, the whole client before the simulated vendor."""
 
-from typing import Any
+from typing import Any, assert_type
 
 import anyio
 import pytest
@@ -13,6 +13,7 @@ from stellantis_hal import (
     StellantisClient,
     Trip,
     TripState,
+    User,
     Vehicle,
 )
 from stellantis_hal.simulator import Manners, Simulator
@@ -161,6 +162,16 @@ async def test_a_typed_relation_gives_a_typed_value() -> None:
         trip = await vehicle.trips().first()
     assert isinstance(vehicle, Vehicle)
     assert isinstance(trip, Trip)
+
+
+async def test_a_typed_relation_is_followed_from_a_typed_value_without_a_cast() -> None:
+    simulator = Simulator(world(vehicles=2))
+    async with client_of(simulator) as client:
+        vehicle = await first_vehicle(account_of(client, simulator))
+        user = assert_type(await vehicle.follow(Rel("user", User)), User)
+        raw = assert_type(await vehicle.follow("user"), HalResource)
+    assert isinstance(user, User)
+    assert raw.can("vehicles")
 
 
 async def test_the_entry_resource_is_read_once_per_account_however_many_ask() -> None:
