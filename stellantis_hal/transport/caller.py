@@ -29,6 +29,7 @@ from stellantis_hal.hal.uri import resolve
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.answers import Judge
+from stellantis_hal.transport.border import translated
 from stellantis_hal.transport.credentials import Credentials, anonymised, identified
 from stellantis_hal.transport.exchange import Exchange, Received
 from stellantis_hal.transport.hooks import AnswerRecord, Hooks, RetryRecord, WaitRecord
@@ -123,6 +124,7 @@ class _Call:
     __slots__ = (
         "_attempt",
         "_caller",
+        "_jitter",
         "_number",
         "_pauses",
         "_renewed",
@@ -137,6 +139,7 @@ class _Call:
         self._request = request
         self._number = caller._ways.number()
         self._attempt = 0
+        self._jitter = 0.0
         self._pauses = 0
         self._resume_at = -math.inf
         self._renewed = False
@@ -154,9 +157,10 @@ class _Call:
                 self._pause(error)
                 continue
             if isinstance(error, UnauthorizedError) and not self._renewed:
-                self._renewed = True
                 credentials = self._caller._credentials
-                if not isinstance(credentials, httpx.Auth) and await credentials.refused(answer, sent):
+                mended = not isinstance(credentials, httpx.Auth) and await credentials.refused(answer, sent)
+                self._renewed = True  # not before: a renewal that failed is not one that did not help
+                if mended:
                     continue
             raise error
 
@@ -197,7 +201,11 @@ class _Call:
         self._pauses += 1
         asked = UNREADABLE if error.retry_after is None else error.retry_after
         seconds = max(asked, floor)
-        seconds += _random.uniform(0.0, min(1.0, 0.05 + 0.05 * seconds))
+        jitter = _random.uniform(0.0, min(1.0, 0.05 + 0.05 * seconds))
+        if seconds <= self._wait_left:  # our own delay must not make impossible what the server's wait allows
+            jitter = min(jitter, self._wait_left - seconds)
+        self._jitter = jitter
+        seconds += jitter
         _logger.warning("#%d 429: everybody pauses for %.2f s", self._number, seconds)
         self._throttled = error
         self._resume_at = now + seconds
@@ -214,7 +222,7 @@ class _Call:
             location = answer.headers.get("location") if answer.status in _FOLLOWED else None
             if location is None or request.method not in {"GET", "HEAD"}:
                 return _Verdict(answer, caller._judge(request, answer), sent)
-            target = resolve(url, location)
+            target = resolve(url, location).partition("#")[0]
             caller._origins.check_redirect(url, target)
             url = target
         raise TooManyRedirectsError(
@@ -254,7 +262,8 @@ class _Call:
         """Give the 429 that cannot be waited for where there was one: the server said no, not our books."""
         if self._throttled is None:
             return error
-        self._throttled.retry_after = error.retry_after
+        if error.retry_after is not None:
+            self._throttled.retry_after = max(0.0, error.retry_after - self._jitter)  # the server's wait, not ours
         return self._throttled
 
     def _waited(self, seconds: float, url: str) -> None:
@@ -283,8 +292,12 @@ class _Call:
     async def _by_flow(self, url: str, auth: httpx.Auth) -> tuple[Answer, Mapping[str, str]]:
         """Let one of httpx's authentication flows send what it wants, each request by the same gates."""
         method, content = self._request.method, self._request.content
-        flow = auth.async_auth_flow(httpx.Request(method, url, headers=self._fields({}), content=content))
         caller = self._caller
+        try:
+            request = httpx.Request(method, url, headers=self._fields({}), content=content)
+        except httpx.InvalidURL as error:
+            raise translated(error, url) from error
+        flow = auth.async_auth_flow(request)
         try:
             wanted = await anext(flow)
             while True:

@@ -228,6 +228,15 @@ async def test_basic_authentication_is_attached() -> None:
     assert transport.requests[0].headers["authorization"].startswith("Basic ")
 
 
+async def test_an_address_that_httpx_refuses_is_an_error_of_ours_under_any_authentication() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        for credentials in (None, httpx.BasicAuth("me", "secret")):
+            with pytest.raises(NetworkError, match="InvalidURL"):
+                await opened.caller(credentials=credentials)(Request(url="https://api.test/" + "x" * 70_000))
+    assert transport.requests == []
+
+
 async def test_an_authentication_that_fails_is_a_401() -> None:
     opened, _ = session(httpx.Response(401, text="who?"))
     async with opened:
@@ -460,6 +469,21 @@ async def test_a_429_that_takes_longer_than_allowed_is_an_error_at_once() -> Non
         with pytest.raises(BudgetExhaustedError):
             await get(opened.caller())
     assert len(transport.requests) == 1
+
+
+async def test_what_the_error_says_is_the_servers_wait_without_our_own_delay() -> None:
+    opened, _ = session(slow(429, Retry_After="15001"))
+    async with opened:
+        with pytest.raises(RateLimitedError) as refusal:
+            await get(opened.caller())
+    assert refusal.value.retry_after == pytest.approx(15001, abs=0.001)
+
+
+async def test_a_429_that_takes_just_as_long_as_allowed_is_waited_for() -> None:
+    opened, transport = session(slow(429, Retry_After="60"), OK)
+    async with opened:
+        assert (await get(opened.caller(max_wait=60.0))).status == 200
+    assert transport.times[1] == pytest.approx(transport.times[0] + 60.0, abs=0.01)
 
 
 async def test_a_429_that_takes_longer_than_the_deadline_in_force_is_an_error_at_once() -> None:
