@@ -17,8 +17,9 @@ from stellantis_hal.auth.bearer import BearerCredentials
 from stellantis_hal.auth.brands import IDENTITY_URL, Brand, Identity
 from stellantis_hal.auth.enrolment import Enrolment
 from stellantis_hal.auth.scopes import required_scopes
-from stellantis_hal.auth.stores import MemoryTokenStore, TokenStore
-from stellantis_hal.auth.token import Token
+from stellantis_hal.auth.stores import TokenStore, store_of
+from stellantis_hal.auth.token import Token, TokenLike
+from stellantis_hal.errors import ApiError
 from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.binding import Binding, utc_now
 from stellantis_hal.navigation.entry import Entry
@@ -28,6 +29,7 @@ from stellantis_hal.navigation.hop import Params, query_of
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.paginator import IndexRanges, Paginator
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
 from stellantis_hal.resources.reader import Reader
@@ -199,7 +201,12 @@ class StellantisClient(_Client):
         )
 
     def account(
-        self, token_or_store: Token | TokenStore, *, brand: Brand, key: str = "default", realm: str | None = None
+        self,
+        token_or_store: Token | TokenLike | TokenStore,
+        *,
+        brand: Brand,
+        key: str = "default",
+        realm: str | None = None,
     ) -> Account:
         """Act for one account holder.
 
@@ -216,7 +223,7 @@ class StellantisClient(_Client):
         credentials = BearerCredentials(
             self._application,
             identity,
-            MemoryTokenStore(token_or_store) if isinstance(token_or_store, Token) else token_or_store,
+            store_of(token_or_store),
             fetch=self._identity_fetch(identity),
             key=key,
             clock=self._clock,
@@ -298,7 +305,7 @@ class Account(Entry):
         self,
         *,
         locale: str | None = None,
-        extensions: Iterable[str] = (),
+        extensions: Iterable[str] | str = (),
         vin_prefix: str | None = None,
         country: str | None = None,
         index_range: tuple[int, int | None] | None = None,
@@ -319,18 +326,18 @@ class Account(Entry):
         """
         params: Params = {
             "locale": locale,
-            "extension": list(extensions) or None,
+            "extension": choices("extensions", extensions or None),
             "vinPrefix": vin_prefix,
             "country": country,
             "indexRange": checked_range(index_range),
             "pageSize": checked_size(page_size),
         }
         ranges = IndexRanges() if index_range is None else None
-        walk = Paginator.over(_Vehicles(self, params), "vehicles", absent=is_absent, ranges=ranges)
+        walk = Paginator.over(_Vehicles(self, params), "vehicles", absent=self._has_no_vehicles, ranges=ranges)
         return walk.map(lambda resource: self._reader.read(resource, Vehicle))
 
     async def vehicle(
-        self, id_: str, *, locale: str | None = None, extensions: Iterable[str] = (), country: str | None = None
+        self, id_: str, *, locale: str | None = None, extensions: Iterable[str] | str = (), country: str | None = None
     ) -> Vehicle:
         """Read one vehicle by the API's own id (which is not its VIN).
 
@@ -339,9 +346,13 @@ class Account(Entry):
             ValueError: the id cannot be part of a path.
         """
         collection = await _Vehicles(self, {}).locate({})
-        params = {"locale": locale, "extension": list(extensions) or None, "country": country}
+        params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
         resource = await self.get(append_query(join_segment(collection, id_), query_of(params)))
         return self._reader.read(resource, Vehicle)
+
+    def _has_no_vehicles(self, error: ApiError) -> bool:
+        # Of the entry resource a 404 says nothing about vehicles.
+        return is_absent(error) and error.url.partition("?")[0] != self._url
 
 
 class _Vehicles:

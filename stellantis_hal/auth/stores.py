@@ -11,10 +11,10 @@ from typing import Protocol
 
 import anyio
 
-from stellantis_hal.auth.token import Token
+from stellantis_hal.auth.token import Token, TokenLike
 from stellantis_hal.errors import TokenStoreError
 
-__all__ = ["LOCK_TIMEOUT", "MemoryTokenStore", "TokenStore"]
+__all__ = ["LOCK_TIMEOUT", "MemoryTokenStore", "TokenStore", "store_of"]
 
 LOCK_TIMEOUT = 180.0
 """Seconds to wait for an account's lock: longer than the slowest renewal that somebody else may be at."""
@@ -135,3 +135,18 @@ class MemoryTokenStore:
 
     def __repr__(self) -> str:
         return f"MemoryTokenStore({len(self._tokens)} accounts)"
+
+
+def store_of(given: Token | TokenLike | TokenStore) -> TokenStore:
+    """Give a store as it is, and a token in one that forgets.
+
+    Raises:
+        TypeError: what is given is the text of a token.
+    """
+    if isinstance(given, str):
+        raise TypeError("an account needs a Token or a TokenStore, not the text of a token: Token(text)")
+    if isinstance(given, Token):
+        return MemoryTokenStore(given)
+    if isinstance(given, TokenLike):
+        return MemoryTokenStore(Token(given.access_token, given.refresh_token, given.expires_at, given.scope))
+    return given

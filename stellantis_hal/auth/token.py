@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
-__all__ = ["Token", "scopes_of"]
+__all__ = ["Token", "TokenLike", "scopes_of"]
 
 
 def scopes_of(value: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -59,3 +59,17 @@ class Token:
     refresh_token: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_text))
     expires_at: datetime | None = attrs.field(default=None, converter=_utc)
     scope: tuple[str, ...] = attrs.field(default=(), converter=scopes_of)
+
+
+@runtime_checkable
+class TokenLike(Protocol):
+    """Whatever has the parts of a token: one that a simulator issued, or a program's own."""
+
+    @property
+    def access_token(self) -> str: ...
+    @property
+    def refresh_token(self) -> str | None: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+    @property
+    def scope(self) -> tuple[str, ...]: ...

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
@@ -15,8 +16,10 @@ from stellantis_hal import (
     Brand,
     HalClient,
     MemoryTokenStore,
+    NetworkError,
     NotFoundError,
     Rel,
+    RetryPolicy,
     ServerError,
     StellantisClient,
     Timeouts,
@@ -163,6 +166,80 @@ async def test_a_token_that_expires_in_mid_walk_is_renewed_and_nothing_is_lost()
                 simulator.expire_tokens()
     assert ids == list(simulator.world.trip_ids(vehicle.id or ""))
     assert simulator.statistics.renewals >= 3
+
+
+@pytest.mark.anyio
+async def test_what_the_simulator_issues_is_a_token_and_is_renewed_at_the_brands_own_address() -> None:
+    simulator = Simulator(world())
+    holder = simulator.world.accounts[0]
+    brand = next(brand for brand in Brand if brand.domain == holder.domain)
+    application = application_of(simulator)
+    async with StellantisClient(
+        application, base_url=simulator.url, transport=simulator.transport(), clock=simulator.now
+    ) as client:
+        account = client.account(simulator.token_for(holder), brand=brand)
+        await account.root()
+        simulator.expire_tokens()
+        await account.user()
+    assert simulator.statistics.renewals == 1
+
+
+def test_the_text_of_a_token_is_no_token() -> None:
+    client = StellantisClient(Application("my-client-id"))
+    with pytest.raises(TypeError, match=r"Token\(text\)"):
+        client.account("secret", brand=Brand.DS)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.anyio
+async def test_an_identity_server_that_is_away_is_a_network_error_for_everybody() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host.startswith("idpcvs."):
+            raise httpx.ConnectError("away", request=request)
+        return httpx.Response(401, json={"httpCode": "401", "moreInformation": "The access token is invalid"})
+
+    errors: list[Exception] = []
+    async with StellantisClient(
+        Application("my-client-id"), transport=httpx.MockTransport(answer), retry=RetryPolicy(attempts=2)
+    ) as client:
+        account = client.account(Token("a", "r"), brand=Brand.DS)
+
+        async def ask() -> None:
+            with pytest.raises(NetworkError) as caught:
+                await account.get(f"{API_URL}/user")
+            errors.append(caught.value)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(ask)
+    assert len(errors) == 20
+
+
+@pytest.mark.anyio
+async def test_a_missing_entry_does_not_pass_for_an_account_without_vehicles() -> None:
+    gone = httpx.MockTransport(lambda request: httpx.Response(404, json={"code": 40400}))
+    async with StellantisClient(Application("my-client-id"), transport=gone) as client:
+        with pytest.raises(NotFoundError):
+            await client.account(Token("t"), brand=Brand.DS).vehicles().collect()
+
+
+@pytest.mark.anyio
+async def test_an_account_whose_collection_is_absent_has_no_vehicles() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/user"):
+            return httpx.Response(200, json={"_links": {"vehicles": {"href": "user/vehicles"}}})
+        return httpx.Response(404, json={"code": 40400})
+
+    async with StellantisClient(Application("my-client-id"), transport=httpx.MockTransport(answer)) as client:
+        assert await client.account(Token("t"), brand=Brand.DS).vehicles().collect() == []
+
+
+@pytest.mark.anyio
+async def test_one_extension_may_be_given_as_text() -> None:
+    simulator = Simulator(world())
+    async with client_of(simulator) as client:
+        vehicle = await account_of(client, simulator).vehicles(extensions="branding").first()
+    assert vehicle is not None
+    assert vehicle.branding is not None
 
 
 def test_the_addresses_of_a_client_are_checked_when_it_is_made() -> None:
