@@ -5,7 +5,6 @@ Knows in which order these act, and who may see credentials. Must not know what 
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 from collections.abc import Callable, Mapping
@@ -32,14 +31,13 @@ from stellantis_hal.transport.answers import Judge
 from stellantis_hal.transport.border import translated
 from stellantis_hal.transport.credentials import Credentials, anonymised, identified
 from stellantis_hal.transport.exchange import Exchange, Received
-from stellantis_hal.transport.hooks import AnswerRecord, Hooks, RetryRecord, WaitRecord
+from stellantis_hal.transport.hooks import Hooks, Report
 from stellantis_hal.transport.quota import UNREADABLE, Quota
 from stellantis_hal.transport.retry import RetryPolicy, insist
 from stellantis_hal.transport.slots import Priority, RateLimiter
 
 __all__ = ["Caller", "Ways"]
 
-_logger = logging.getLogger("stellantis_hal")
 _random = random.SystemRandom()
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _FOLLOWED = frozenset({301, 302, 303, 307, 308})
@@ -125,9 +123,9 @@ class _Call:
         "_attempt",
         "_caller",
         "_jitter",
-        "_number",
         "_pauses",
         "_renewed",
+        "_report",
         "_request",
         "_resume_at",
         "_throttled",
@@ -137,7 +135,7 @@ class _Call:
     def __init__(self, caller: Caller, request: Request) -> None:
         self._caller = caller
         self._request = request
-        self._number = caller._ways.number()
+        self._report = Report(caller._ways.hooks, caller._ways.number(), request.method)
         self._attempt = 0
         self._jitter = 0.0
         self._pauses = 0
@@ -166,28 +164,7 @@ class _Call:
 
     def retrying(self, error: StellantisError, wait: float, attempt: int) -> None:
         """Tell that a failed attempt will be followed by another."""
-        request = self._request
-        _logger.info(
-            "#%d %s %s: attempt %d failed (%s), next in %.2f s",
-            self._number,
-            request.method,
-            mask_url(request.url),
-            attempt,
-            type(error).__name__,
-            wait,
-        )
-        tell = self._caller._ways.hooks.on_retry
-        if tell is not None:
-            tell(
-                RetryRecord(
-                    request_id=self._number,
-                    method=request.method,
-                    url=mask_url(request.url),
-                    attempt=attempt,
-                    wait=wait,
-                    error=error,
-                )
-            )
+        self._report.retrying(self._request.url, error, wait=wait, attempt=attempt)
 
     def _pause(self, error: RateLimitedError) -> None:
         """Let everybody wait for the server's instant, and then a little, so that not all come at once.
@@ -206,7 +183,7 @@ class _Call:
             jitter = min(jitter, self._wait_left - seconds)
         self._jitter = jitter
         seconds += jitter
-        _logger.warning("#%d 429: everybody pauses for %.2f s", self._number, seconds)
+        self._report.paused(seconds)
         self._throttled = error
         self._resume_at = now + seconds
         self._caller._limiter.pause(seconds)
@@ -262,23 +239,13 @@ class _Call:
         """Give the 429 that cannot be waited for where there was one: the server said no, not our books."""
         if self._throttled is None:
             return error
-        if error.retry_after is not None:
-            self._throttled.retry_after = max(0.0, error.retry_after - self._jitter)  # the server's wait, not ours
+        left = error.retry_after
+        self._throttled.retry_after = None if left is None else max(0.0, left - self._jitter)  # the server's, not ours
         return self._throttled
 
     def _waited(self, seconds: float, url: str) -> None:
         self._wait_left = max(0.0, self._wait_left - seconds)
-        tell = self._caller._ways.hooks.on_wait
-        if tell is not None:
-            tell(
-                WaitRecord(
-                    request_id=self._number,
-                    method=self._request.method,
-                    url=mask_url(url),
-                    seconds=seconds,
-                    priority=self._caller._priority,
-                )
-            )
+        self._report.waited(url, seconds, self._caller._priority)
 
     # ------------------------------------------------------------------------------------------- credentials
 
@@ -339,8 +306,9 @@ class _Call:
         ways = self._caller._ways
         if received.quota is not None:
             ways.noted(received.quota)
-        if ways.hooks.on_answer is not None or _logger.isEnabledFor(logging.DEBUG):
-            self._report(url, received, anyio.current_time() - admitted)
+        if self._report.is_heard:
+            seconds = anyio.current_time() - admitted
+            self._report.answered(url, received.status, seconds, attempt=self._attempt, quota=received.quota)
         return Answer(
             url=anonymised(url, query),
             status=received.status,
@@ -348,33 +316,6 @@ class _Call:
             content=received.content,
             received_at=ways.clock(),
         )
-
-    def _report(self, url: str, received: Received, seconds: float) -> None:
-        masked, quota = mask_url(url), received.quota
-        _logger.debug(
-            "#%d %s %s: %d in %.3f s, attempt %d, quota left %s today, %s this second",
-            self._number,
-            self._request.method,
-            masked,
-            received.status,
-            seconds,
-            self._attempt,
-            None if quota is None else quota.day.remaining,
-            None if quota is None else quota.burst.remaining,
-        )
-        tell = self._caller._ways.hooks.on_answer
-        if tell is not None:
-            tell(
-                AnswerRecord(
-                    request_id=self._number,
-                    method=self._request.method,
-                    url=masked,
-                    status=received.status,
-                    seconds=seconds,
-                    attempt=self._attempt,
-                    quota=quota,
-                )
-            )
 
 
 # Fields that no longer describe the body once it is decompressed and whole.

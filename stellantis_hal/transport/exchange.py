@@ -20,6 +20,7 @@ from stellantis_hal.hal.masking import mask_url
 from stellantis_hal.navigation.fetch import Headers
 from stellantis_hal.transport.body import BodyTooLarge, UnknownCoding, read_body
 from stellantis_hal.transport.border import is_foreign, translated
+from stellantis_hal.transport.gate import Gate
 from stellantis_hal.transport.network import make_wire
 from stellantis_hal.transport.quota import Quota
 from stellantis_hal.transport.slots import Slot
@@ -90,7 +91,7 @@ class Exchange:
         self._timeouts = timeouts
         self._spans: dict[str, float] = spans
         self._max_body = max_body
-        self._gate: anyio.Semaphore | None = None
+        self._gate = Gate(connections, timeouts.pool)
         self._closed = False
 
     async def send(
@@ -117,13 +118,8 @@ class Exchange:
             NetworkError: there is no complete answer.
             ConfigurationError: TLS is not set up rightly.
         """
-        gate = self._gate
-        if gate is None:
-            gate = self._gate = anyio.Semaphore(self.connections, fast_acquire=True)
-        try:
-            gate.acquire_nowait()
-        except anyio.WouldBlock:
-            await self._queue(gate, shown)
+        if not self._gate.try_enter():
+            await self._queue(shown)
         try:
             wire = self._wire or self._reach(shown)
             if wire.bounded:
@@ -134,17 +130,17 @@ class Exchange:
                 f"{mask_url(shown)}: no complete answer within {self._timeouts.total:g} s", url=shown, sent=True
             )
         finally:
-            gate.release()
+            self._gate.leave()
 
-    async def _queue(self, gate: anyio.Semaphore, shown: str) -> None:
-        with anyio.CancelScope(deadline=anyio.current_time() + self._timeouts.pool):
-            await gate.acquire()
-            return
-        raise NetworkError(
-            f"{mask_url(shown)}: no connection became free within {self._timeouts.pool:g} s; "
-            f"all {self.connections} are busy",
-            url=shown,
-        )
+    async def _queue(self, shown: str) -> None:
+        try:
+            await self._gate.enter()
+        except TimeoutError:
+            raise NetworkError(
+                f"{mask_url(shown)}: no connection became free within {self._timeouts.pool:g} s; "
+                f"all {self.connections} are busy",
+                url=shown,
+            ) from None
 
     async def _exchanged(
         self,

@@ -1,18 +1,22 @@
-"""Places for a program to listen in.
+"""What a call tells of itself: lines in the log, and records for a program that listens in.
 
-Knows what is worth counting: retries, waits, answers. Must not hold secrets: addresses are masked already.
+Knows what is worth counting: retries, waits, answers. Must not let secrets through: addresses are masked here.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import attrs
 
 from stellantis_hal.errors import StellantisError
+from stellantis_hal.hal.masking import mask_url
 from stellantis_hal.transport.quota import Quota
 
-__all__ = ["AnswerRecord", "Hooks", "RetryRecord", "WaitRecord"]
+__all__ = ["AnswerRecord", "Hooks", "Report", "RetryRecord", "WaitRecord"]
+
+_logger = logging.getLogger("stellantis_hal")
 
 
 @attrs.frozen(kw_only=True)
@@ -85,3 +89,85 @@ class Hooks:
     on_answer: Callable[[AnswerRecord], None] | None = None
     on_retry: Callable[[RetryRecord], None] | None = None
     on_wait: Callable[[WaitRecord], None] | None = None
+
+
+class Report:
+    """Tells what happens to one call.
+
+    Args:
+        hooks: who listens.
+        number: the call's, among those of its session.
+        method: of its request.
+    """
+
+    __slots__ = ("_hooks", "_method", "_number")
+
+    def __init__(self, hooks: Hooks, number: int, method: str) -> None:
+        self._hooks = hooks
+        self._number = number
+        self._method = method
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody would hear of an answer: writing it up for nobody would cost."""
+        return self._hooks.on_answer is not None or _logger.isEnabledFor(logging.DEBUG)
+
+    def answered(self, url: str, status: int, seconds: float, *, attempt: int, quota: Quota | None) -> None:
+        """Tell of an answer."""
+        masked = mask_url(url)
+        _logger.debug(
+            "#%d %s %s: %d in %.3f s, attempt %d, quota left %s today, %s this second",
+            self._number,
+            self._method,
+            masked,
+            status,
+            seconds,
+            attempt,
+            None if quota is None else quota.day.remaining,
+            None if quota is None else quota.burst.remaining,
+        )
+        tell = self._hooks.on_answer
+        if tell is not None:
+            tell(
+                AnswerRecord(
+                    request_id=self._number,
+                    method=self._method,
+                    url=masked,
+                    status=status,
+                    seconds=seconds,
+                    attempt=attempt,
+                    quota=quota,
+                )
+            )
+
+    def retrying(self, url: str, error: StellantisError, *, wait: float, attempt: int) -> None:
+        """Tell that a failed attempt will be followed by another."""
+        masked, name = mask_url(url), type(error).__name__
+        _logger.info(
+            "#%d %s %s: attempt %d failed (%s), next in %.2f s", self._number, self._method, masked, attempt, name, wait
+        )
+        tell = self._hooks.on_retry
+        if tell is not None:
+            tell(
+                RetryRecord(
+                    request_id=self._number, method=self._method, url=masked, attempt=attempt, wait=wait, error=error
+                )
+            )
+
+    def paused(self, seconds: float) -> None:
+        """Tell of a 429."""
+        _logger.warning("#%d 429: everybody pauses for %.2f s", self._number, seconds)
+
+    def waited(self, url: str, seconds: float, priority: str) -> None:
+        """Tell of a wait for the limits."""
+        tell = self._hooks.on_wait
+        if tell is not None:
+            tell(
+                WaitRecord(
+                    request_id=self._number,
+                    method=self._method,
+                    url=mask_url(url),
+                    seconds=seconds,
+                    priority=priority,
+                )
+            )

@@ -1,6 +1,6 @@
 """Who may send next: a fair queue before the windows of a subscription.
 
-Knows priorities, deadlines and one timer. Must not know HTTP, retries or what a request is.
+Knows priorities and deadlines. Must not know HTTP, retries or what a request is.
 """
 
 from __future__ import annotations
@@ -22,27 +22,24 @@ from stellantis_hal.transport.keeping import BookStore, Keeping
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.quota import LONGEST_PAUSE, Quota, utc_now
 from stellantis_hal.transport.slots import LimiterStatistics, Priority, RateLimiter, Slot
+from stellantis_hal.transport.timekeeping import Ticket, Timekeeper
 
 __all__ = ["LimiterStatistics", "Priority", "RateLimiter", "Slot", "TokenBucketLimiter", "utc_now"]
 
 _INSTANT = 0.001
 
 
-class _Ticket:
+class _Ticket(Ticket):
     """A place in the queue."""
 
-    __slots__ = ("background", "error", "event", "latest", "minute")
+    __slots__ = ("background", "error", "latest", "minute")
 
     def __init__(self, background: bool, latest: float) -> None:
+        super().__init__()
         self.background = background
         self.latest = latest
-        self.event = anyio.Event()
         self.minute = -1
         self.error: BudgetExhaustedError | None = None
-
-    @property
-    def settled(self) -> bool:
-        return self.minute >= 0 or self.error is not None
 
     def __lt__(self, other: _Ticket) -> bool:
         return self.latest < other.latest
@@ -81,8 +78,7 @@ class TokenBucketLimiter:
         self._interactive: OrderedDict[_Ticket, None] = OrderedDict()
         self._background: OrderedDict[_Ticket, None] = OrderedDict()
         self._latest: list[_Ticket] = []
-        self._keeper: _Ticket | None = None
-        self._alarm: anyio.CancelScope | None = None
+        self._time = Timekeeper(lambda: self._next(*self._settle()), lambda: self._dispatch(*self._settle()))
         self._granted = self._given_back = self._refused = self._waited = self._pauses = 0
         self._seconds_waited = 0.0
 
@@ -177,7 +173,7 @@ class TokenBucketLimiter:
         line[ticket] = None
         self._remember(ticket)
         try:
-            await self._until_settled(ticket)
+            await self._time.wait(ticket)
         except BaseException:
             if ticket.minute >= 0:  # cancelled in the very moment of being granted
                 self._give_back(ticket.minute)
@@ -211,44 +207,19 @@ class TokenBucketLimiter:
 
     # ------------------------------------------------------------------------------------------- the queue
 
-    async def _until_settled(self, ticket: _Ticket) -> None:
-        """Wait; whoever waits while nobody keeps the time does it for all."""
-        while not ticket.settled:
-            if self._keeper is None:
-                self._keeper = ticket
-                try:
-                    with anyio.CancelScope(deadline=self._next(*self._settle())) as self._alarm:
-                        await ticket.event.wait()
-                finally:
-                    self._keeper = self._alarm = None
-                if not ticket.settled:
-                    await self._serve(ticket)
-            else:
-                await ticket.event.wait()
-                if not ticket.settled:  # appointed to keep the time
-                    ticket.event = anyio.Event()
-
-    async def _serve(self, keeper: _Ticket) -> None:
-        """Give out what there is; those served together with the timekeeper came earlier, so they go first."""
-        self._dispatch(*self._settle())
-        if keeper.settled:
-            await anyio.lowlevel.checkpoint()
-
     def _appoint(self) -> None:
         """Let the newest in the queue keep the time: it stays longest, so that the duty rarely changes hands."""
-        if self._keeper is None:
+        if not self._time.is_kept:
             for line in (self._background, self._interactive):
                 if line:
-                    next(reversed(line)).event.set()
+                    self._time.appoint(next(reversed(line)))
                     return
 
     def _rouse(self, now: float, wall: float) -> None:
         """Serve whom a change serves, and see that the timer is early enough for the next."""
         if self._interactive or self._background:
             self._dispatch(now, wall)
-            if self._alarm is not None:
-                instant = self._next(now, wall)
-                self._alarm.deadline = min(self._alarm.deadline, instant)
+            self._time.hasten()
 
     def _dispatch(self, now: float, wall: float) -> None:
         """Give out what there is, first come, first served; refuse those whose time is over. Settle first."""
@@ -257,7 +228,7 @@ class TokenBucketLimiter:
                 ticket, _ = line.popitem(last=False)
                 ticket.minute = minute
                 self._granted += 1
-                ticket.event.set()
+                ticket.settle()
             if line:
                 break
         latest = self._latest
@@ -270,7 +241,7 @@ class TokenBucketLimiter:
         (self._background if ticket.background else self._interactive).pop(ticket, None)
         self._refused += 1
         ticket.error = _exhausted(wait, None)
-        ticket.event.set()
+        ticket.settle()
 
     def _next(self, now: float, wall: float) -> float:
         """Tell when something may change by time alone. Settle first."""
