@@ -17,7 +17,7 @@ from rich.console import Console
 
 from benchmarks.concerns import CONCERNS, alone
 from benchmarks.measuring import Row, Size
-from benchmarks.report import as_json, load, saved, show
+from benchmarks.report import as_json, in_brief, load, saved, show
 
 __all__ = ["main"]
 
@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(CONCERNS), help="concerns, by letter: a,b")
     parser.add_argument("--compare", type=Path, help="a file of an earlier run")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="where the file goes")
+    parser.add_argument("--brief", action="store_true", help="print the README's table, too")
     parser.add_argument("--strict", action="store_true", help="fail where a figure is missed")
     options = parser.parse_args()
     letters = [letter.strip() for letter in options.only.split(",")]
@@ -51,7 +52,10 @@ def main() -> int:
             rows += alone(letter, size)
     seconds = time.perf_counter() - start
     show(rows, console, earlier)
-    path = saved(as_json(rows, size=size, seconds=seconds), options.results)
+    run = as_json(rows, size=size, seconds=seconds)
+    path = saved(run, options.results)
+    if options.brief:
+        print(in_brief(run))
     console.print(f"{seconds:.0f} s, written to {path}")
     return int(options.strict and any(row.is_met is False for row in rows))
 

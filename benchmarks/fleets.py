@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 
 import anyio
 
@@ -16,6 +17,9 @@ from benchmarks.measuring import Figure, Row, Scale, row
 from benchmarks.served import opened, served
 from stellantis_hal.client import Account
 from stellantis_hal.fleet import watch
+from stellantis_hal.fleet.watching import by_activity
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["run"]
 
@@ -36,6 +40,7 @@ async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list
     seconds = scale.pick(1, 3, 5, 10) / (4 if scale.size == "tiny" else 1)
     loops: list[float] = []
     polls: list[float] = []
+    adapted: list[float] = []
     held: list[float] = []
     # The loop comes first, and long enough for the server to have its copies.
     await fleet_wire.bare_loop(accounts, 0.2 if scale.size == "tiny" else max(2.0, vehicles / 1500))
@@ -44,9 +49,11 @@ async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list
         loops.append(spent / count * 1e6)
         gc.collect()
         before = fleet_wire.resident()
-        used, memory = await _watched(accounts, vehicles, seconds)
+        used, memory = await _watched(accounts, vehicles, seconds, adapt=None)
         polls.append(used)
         held.append((memory - before) / vehicles * 1024)
+        used, _ = await _watched(accounts, vehicles, seconds, adapt=by_activity)
+        adapted.append(used)
     return [
         row(
             "g",
@@ -56,14 +63,23 @@ async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list
             against=("bare loop", loops),
             figure=Figure(most=1.2),
         ),
+        row(
+            "g",
+            f"{vehicles:,} vehicles: a poll, each status read for its activity",
+            "µs CPU",
+            adapted,
+            against=("bare loop", loops),
+        ),
         row("g", f"{vehicles:,} vehicles: a bare loop's turn", "µs CPU", loops),
         row("g", f"{vehicles:,} vehicles: memory of one, watched (resident, first)", "KiB", held[:1]),
     ]
 
 
-async def _watched(accounts: list[Account], vehicles: int, seconds: float) -> tuple[float, float]:
+async def _watched(
+    accounts: list[Account], vehicles: int, seconds: float, *, adapt: Callable[[Vehicle, Status], float] | None
+) -> tuple[float, float]:
     """Watch: let everybody have a first turn, then measure CPU for each poll; and the memory by then, in MiB."""
-    async with watch(accounts, every=None, what="status", adapt=None, concurrency=64) as updates:
+    async with watch(accounts, every=None, what="status", adapt=adapt, concurrency=64) as updates:
         until = time.monotonic() + 60.0
         while updates.statistics.updates < vehicles and time.monotonic() < until:  # the first look is news
             with anyio.move_on_after(0.1):

@@ -40,7 +40,7 @@ def run(scale: Scale) -> list[Row]:
 
 
 def _held(count: int) -> list[Row]:
-    bodies = optional("benchmarks.structuring")
+    bodies = optional("benchmarks.full_trips")
     pages = [bytes(bodies.page(first, min(60, count - first))) for first in range(0, count, 60)]
     keeping, dropping = Reader(), Reader(keep_document=False)
     pydantic_page, msgspec_page = _models(bodies)

@@ -1,6 +1,6 @@
 """(b) A page of 60 trips, from its bytes to typed trips.
 
-The bodies are full trips of ``benchmarks/structuring.py`` (about 150 kB), with pydantic and msgspec models of the same
+The bodies are full trips of ``benchmarks/full_trips.py`` (about 150 kB), with pydantic and msgspec models of the same
 fields, and a page of the simulated vendor, with models made from it.
 """
 
@@ -28,7 +28,7 @@ def run(scale: Scale) -> list[Row]:
     simulated = vendor.body(f"{vendor.vehicle}/trips?pageSize=60")
     rows: list[Row] = []
     if installed("pydantic", "msgspec"):
-        full = optional("benchmarks.structuring")
+        full = optional("benchmarks.full_trips")
         content: bytes = full.page()
         rows += _measured("60 full trips", content, full.references(content), scale, Figure(most=1.6))
     return rows + _measured("60 simulated trips", simulated, _peers(simulated), scale, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,7 @@ from rich.table import Table
 from benchmarks.concerns import CONCERNS
 from benchmarks.measuring import Row, median
 
-__all__ = ["as_json", "load", "saved", "show"]
+__all__ = ["as_json", "in_brief", "load", "saved", "show"]
 
 _LIBRARIES = ("aiohttp", "httpx", "httpx-aiohttp", "orjson", "msgspec", "pydantic", "aiolimiter", "pyrate-limiter")
 
@@ -98,6 +98,15 @@ def show(rows: Sequence[Row], console: Console, earlier: dict[tuple[str, str], f
     console.print(f"{len(judged) - len(missed)} of {len(judged)} figures reached")
     for row in missed:
         console.print(f"  missed: ({row.concern}) {row.what}: {row.reached:.3g}, to reach {row.figure}")
+
+
+def in_brief(run: Mapping[str, Any]) -> str:
+    """Write the ratios that have a figure to reach as a table for the README, with the day and the machine's kind."""
+    lines = ["| measured | beside | ratio | to reach |", "|---|---|---|---|"]
+    for row in run["rows"]:
+        if row["ratios"] and row["figure"]:
+            lines.append(f"| {row['what']} | {row['against']} | {row['reached']:.2f} | {row['figure']} |")
+    return "\n".join([f"{run['at'][:10]}, {run['machine']}:", "", *lines])
 
 
 def _cells(row: Row) -> list[str]:

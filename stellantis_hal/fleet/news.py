@@ -15,8 +15,9 @@ import attrs
 
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.source import Source
 
-__all__ = ["Change", "Kept", "News", "differences", "flatten", "judge"]
+__all__ = ["Change", "Kept", "News", "differences", "flatten", "is_known", "judge"]
 
 
 @attrs.frozen
@@ -117,6 +118,14 @@ def judge(kept: Kept | None, snapshot: Resource) -> News:
     return News(verdict="news", changes=changes, kept=Kept(taken=known, digest=digest, serial=serial, leaves=packed))
 
 
+def is_known(kept: Kept | None, found: Source) -> bool:
+    """Tell, before anything was read, whether a body is the latest one again, byte for byte.
+
+    False where there are no bytes to tell by.
+    """
+    return kept is not None and bool(found.content) and _digest_of(found.content) == kept.digest
+
+
 def _taken(snapshot: Resource) -> tuple[float, float] | None:
     created: datetime | None = getattr(snapshot, "created_at", None)
     updated: datetime | None = getattr(snapshot, "updated_at", None)
@@ -135,4 +144,8 @@ def _digest(snapshot: Resource) -> bytes:
     if not content:
         document = snapshot.document
         content = encode(snapshot.to_dict() if document is None else document.body)
+    return _digest_of(content)
+
+
+def _digest_of(content: bytes) -> bytes:
     return blake2b(content, digest_size=8).digest()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import attrs
 
@@ -14,21 +15,18 @@ from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore
 from stellantis_hal.fleet.delivery import Checkpoint, Facts, TripVerdict, admit, facts_of, noted, window
 from stellantis_hal.fleet.events import Change, Update
 from stellantis_hal.fleet.members import Member
-from stellantis_hal.fleet.news import judge
+from stellantis_hal.fleet.news import is_known, judge
 from stellantis_hal.fleet.statistics import Counts
 from stellantis_hal.navigation.paginator import Paginator
 from stellantis_hal.resources.resource import Resource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.resources.vehicle import LAST_POSITION, MAINTENANCE, STATUS, Vehicle
+from stellantis_hal.resources.verbs import Single
 
 __all__ = ["KINDS", "Poller", "Terms", "falls", "in_time", "key_of", "trip_update"]
 
-SNAPSHOTS: dict[str, Callable[[Vehicle], Awaitable[Resource | None]]] = {
-    "status": lambda vehicle: vehicle.status(),
-    "maintenance": lambda vehicle: vehicle.maintenance(),
-    "position": lambda vehicle: vehicle.last_position(),
-}
+SNAPSHOTS: dict[str, Single[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
 KINDS = (*SNAPSHOTS, "trips")
 
 Adapt = Callable[[Vehicle, Status], float]
@@ -106,9 +104,14 @@ class Poller:
             await self._trips(member, vehicle, now)
             return True
         self._asks(member)
-        snapshot = await SNAPSHOTS[what](vehicle)
-        if snapshot is None:
+        single = SNAPSHOTS[what]
+        found = await single.look(vehicle._bound())
+        if found is None:
             return False
+        if not self._is_read_anyway(what) and is_known((await self.recall(member)).kept.get(what), found):
+            self._counts.same += 1  # and nothing is read of it: most polls are of vehicles that sleep
+            return True
+        snapshot: Resource = single.read(found)
         if isinstance(snapshot, Status) and self._terms.adapt is not None:
             member.factor = self._terms.adapt(vehicle, snapshot)
             if not 0 < member.factor < float("inf"):
@@ -117,6 +120,9 @@ class Poller:
         return True
 
     # ------------------------------------------------------------------------------------------- snapshots
+
+    def _is_read_anyway(self, what: str) -> bool:
+        return self._terms.repeats or (what == "status" and self._terms.adapt is not None)
 
     async def _snapshot(self, member: Member, what: str, snapshot: Resource) -> None:
         checkpoint = await self.recall(member)

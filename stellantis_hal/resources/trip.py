@@ -24,7 +24,7 @@ from stellantis_hal.resources.plan import names
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.resource import Resource
 from stellantis_hal.resources.telemetry import Telemetry
-from stellantis_hal.resources.verbs import by_id, many, one, rel_of
+from stellantis_hal.resources.verbs import Single, by_id, many, rel_of
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.paginator import Paginator
@@ -193,7 +193,7 @@ class Trip(Resource):
         from stellantis_hal.resources.vehicle import Vehicle  # noqa: PLC0415 - a vehicle leads back to trips
 
         source = self._bound()
-        return await one(source, rel_of(source, "vehicle", "vehicles"), Vehicle)
+        return await Single(rel_of(source, "vehicle", "vehicles"), Vehicle).ask(source)
 
     def waypoints(
         self,

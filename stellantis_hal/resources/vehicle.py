@@ -28,15 +28,26 @@ from stellantis_hal.resources.resource import Resource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.resources.verbs import by_id, many, one, one_resource, rel_of
+from stellantis_hal.resources.verbs import Single, by_id, many, rel_of
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.paginator import Paginator
     from stellantis_hal.resources.user import User
 
-__all__ = ["CallCenter", "Country", "Motorization", "StolenCallCenter", "Vehicle"]
+__all__ = [
+    "LAST_POSITION",
+    "MAINTENANCE",
+    "STATUS",
+    "CallCenter",
+    "Country",
+    "Motorization",
+    "StolenCallCenter",
+    "Vehicle",
+]
 
-GEO_JSON = "application/vnd.geo+json"
+STATUS = Single("status", Status, find=latest)
+MAINTENANCE = Single("maintenance", Maintenance)
+LAST_POSITION = Single("lastPosition", Position, accept="application/vnd.geo+json")
 Seconds = timedelta | float | None
 
 
@@ -124,10 +135,7 @@ class Vehicle(Resource):
             LinkNotFoundError: it has no such link; nothing was sent.
             ApiError: the server said no.
         """
-        source = self._bound()
-        resource = await one_resource(source, "status")
-        found = None if resource is None else latest(resource)
-        return None if found is None else source.reader.read(found, Status)
+        return await STATUS.ask(self._bound())
 
     async def maintenance(self) -> Maintenance | None:
         """Read when the next maintenance is due; None where there are no data yet.
@@ -136,7 +144,7 @@ class Vehicle(Resource):
             LinkNotFoundError: it has no such link; nothing was sent.
             ApiError: the server said no.
         """
-        return await one(self._bound(), "maintenance", Maintenance)
+        return await MAINTENANCE.ask(self._bound())
 
     async def last_position(self) -> Position | None:
         """Read where it was last; None where there are no data yet.
@@ -145,13 +153,13 @@ class Vehicle(Resource):
             LinkNotFoundError: it has no such link; nothing was sent.
             ApiError: the server said no.
         """
-        return await one(self._bound(), "lastPosition", Position, accept=GEO_JSON)
+        return await LAST_POSITION.ask(self._bound())
 
     async def user(self) -> User | None:
         """Read the account that it belongs to."""
         from stellantis_hal.resources.user import User  # noqa: PLC0415 - a user leads back to vehicles
 
-        return await one(self._bound(), "user", User)
+        return await Single("user", User).ask(self._bound())
 
     # --------------------------------------------------------------------------------------------- collections
 

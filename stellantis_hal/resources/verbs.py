@@ -5,8 +5,11 @@ Knows what absent data looks like. Must not know which verbs there are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
 
 from stellantis_hal.errors import ApiError, NotFoundError
 from stellantis_hal.hal.uri import append_query, join_segment
@@ -14,12 +17,12 @@ from stellantis_hal.navigation.hop import query_of
 from stellantis_hal.navigation.paginator import IndexRanges, Paginator
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.source import Source
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
-    from stellantis_hal.resources.source import Source
 
-__all__ = ["by_id", "is_absent", "many", "one", "one_resource", "rel_of"]
+__all__ = ["Single", "by_id", "is_absent", "many", "rel_of"]
 
 R = TypeVar("R", bound=Resource)
 
@@ -37,20 +40,42 @@ def rel_of(source: Source, *rels: str) -> str:
     return next((rel for rel in rels if source.resource.can(rel)), rels[0])
 
 
-async def one_resource(source: Source, rel: str, *, accept: str | None = None) -> HalResource | None:
-    """Follow a link to one thing, untyped; None where there are no data (yet)."""
-    try:
-        return await source.resource.follow(rel, accept=accept)
-    except NotFoundError as error:
-        if is_absent(error):
-            return None
-        raise
+@attrs.frozen
+class Single(Generic[R]):
+    """One thing behind a link, of which there may be no data (yet).
 
+    Attributes:
+        rel: of the link.
+        kind: what it is read as.
+        accept: the media type to ask for; None: the usual.
+        find: finds it in the answer; None: it is the answer.
+    """
 
-async def one(source: Source, rel: str, kind: type[R], *, accept: str | None = None) -> R | None:
-    """Follow a link to one thing; None where there are no data (yet)."""
-    resource = await one_resource(source, rel, accept=accept)
-    return None if resource is None else source.reader.read(resource, kind)
+    rel: str
+    kind: type[R]
+    accept: str | None = None
+    find: Callable[[HalResource], HalResource | None] | None = None
+
+    async def look(self, source: Source) -> Source | None:
+        """Ask for it, and read nothing yet; None where there are no data."""
+        try:
+            found: HalResource | None = await source.resource.follow(self.rel, accept=self.accept)
+        except NotFoundError as error:
+            if is_absent(error):
+                return None
+            raise
+        if self.find is not None and found is not None:
+            found = self.find(found)
+        return None if found is None else Source(found, source.reader)
+
+    def read(self, found: Source) -> R:
+        """Read what :meth:`look` found."""
+        return found.reader.read(found.resource, self.kind)
+
+    async def ask(self, source: Source) -> R | None:
+        """Ask for it and read it; None where there are no data."""
+        found = await self.look(source)
+        return None if found is None else self.read(found)
 
 
 async def by_id(source: Source, rel: str, kind: type[R], id_: str, **params: Any) -> R:

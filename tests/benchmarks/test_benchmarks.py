@@ -16,6 +16,7 @@ import pytest
 from benchmarks.concerns import CONCERNS, MODULES, measured
 from benchmarks.imports import HEAVY, imported
 from benchmarks.measuring import Figure, Row
+from benchmarks.report import as_json, in_brief
 from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.navigation.binding import Binding
@@ -54,6 +55,14 @@ def test_a_figure_is_met_on_its_own_side() -> None:
     assert not Figure(least=0.85).is_met(0.8)
     assert Figure(most=10.0).is_met(10.0)
     assert not Figure(most=10.0).is_met(10.1)
+
+
+def test_the_readmes_table_has_the_ratios_that_are_judged() -> None:
+    judged = Row(concern="b", what="a page", unit="µs", values=(5.0,), ratios=(1.5,), figure=Figure(most=1.6))
+    rows = [judged, Row(concern="b", what="a peer", unit="µs", values=(5.0,), ratios=(2.0,))]
+    table = in_brief(as_json(rows, size="tiny", seconds=1.0))
+    assert "| a page |  | 1.50 | ≤ 1.6 |" in table
+    assert "a peer" not in table
 
 
 def test_a_figure_is_held_against_the_ratio_where_there_is_a_reference() -> None:

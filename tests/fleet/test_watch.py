@@ -150,6 +150,21 @@ async def test_each_vehicle_is_polled_at_the_interval_asked_for() -> None:
         assert 4 * 144 - 4 <= polls <= 4 * 144 + 8
 
 
+@pytest.mark.parametrize(("adapt", "reads"), [(None, False), (by_activity, True)])
+async def test_a_status_in_the_same_bytes_is_not_even_read_unless_intervals_go_by_it(
+    adapt: Any, reads: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "stellantis_hal")
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        fleet.world.update_status(next(iter(fleet.world.vehicles)).id, battery={"voltage": "unreadable"})
+        async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=adapt) as updates:
+            await updates_of(updates, 3 * 3_600)
+            assert updates.statistics.same >= 10
+    told = [record for record in caplog.records if "voltage" in record.getMessage()]
+    assert (len(told) > 5) is reads
+    assert told
+
+
 async def test_moving_and_charging_vehicles_are_polled_more_often_sleeping_ones_less() -> None:
     moving = read({"kinetic": {"moving": True}}, Status)
     charging = read(

@@ -1,17 +1,10 @@
-"""A page of 60 full trips to typed values, decoding included: ``python benchmarks/structuring.py [--rounds 60]``.
+"""Full trips, 25 fields each, and other libraries' classes for them.
 
-The references are read in the same run, interleaved: ``pip install pydantic msgspec`` beside this package and its extra
-``speed``. Prints medians per page and per trip, and the ratio to pydantic's ``validate_json`` of the same fields; then
-the memory of 10,000 typed trips, their documents reachable or dropped.
+Knows bodies and what reads them. Must not measure. Needs pydantic and msgspec: the extra ``bench``.
 """
 
 from __future__ import annotations
 
-import argparse
-import gc
-import statistics
-import time
-import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
@@ -25,10 +18,10 @@ from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.navigation.binding import Binding
 from stellantis_hal.navigation.fetch import Answer, Headers, Request
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.reader import Reader, read
+from stellantis_hal.resources.reader import Reader
 from stellantis_hal.resources.trip import Trip
 
-PAGE, TRIPS = 60, 10_000
+PAGE = 60
 AT = "2023-09-12T09:41:10.911Z"
 HEADERS = Headers({"Content-Type": "application/hal+json"})
 VEHICLE = "https://api.example/connectedcar/v4/user/vehicles/" + "01234a91598cf0c57e856bb88003fd2a" * 3
@@ -194,8 +187,8 @@ def references(content: bytes) -> dict[str, Callable[[], Any]]:
 
 
 async def nobody(request: Request, /) -> Answer:
-    """Answer nothing: no link is followed here."""
-    raise NotImplementedError
+    """Answer nothing."""
+    raise AssertionError(f"{request.url}: no link is followed here")
 
 
 def structured(content: bytes, reader: Reader, number: int = 0) -> list[Trip]:
@@ -204,51 +197,3 @@ def structured(content: bytes, reader: Reader, number: int = 0) -> list[Trip]:
     answer = Answer(url=url, status=200, headers=HEADERS, content=content, received_at=datetime.now(UTC))
     resource = HalResource.of(answer, Binding(fetch=nobody))
     return [reader.read(copy, Trip) for copy in resource.embedded("trips")]
-
-
-def megabytes(reader: Reader) -> float:
-    """Measure what 10,000 typed trips hold, their pages' bytes included."""
-    gc.collect()
-    tracemalloc.start()
-    trips = [
-        value
-        for first in range(0, TRIPS, PAGE)
-        for value in structured(page(first, min(PAGE, TRIPS - first)), reader, first)
-    ]
-    gc.collect()
-    held = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert len(trips) == TRIPS
-    return held / 2**20
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60)
-    rounds = parser.parse_args().rounds
-    content = page()
-    ways = references(content) | {
-        "ours, plain mappings": lambda: [read(item, Trip) for item in decode(content)["_embedded"]["trips"]],
-        "ours, bound": lambda: structured(content, Reader()),
-        "ours, keep_document=False": lambda: structured(content, Reader(keep_document=False)),
-    }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(rounds + 1):  # the first round warms up
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            if turn:
-                times[name].append(time.perf_counter() - start)
-    reference = statistics.median(times["pydantic validate_json"])
-    print(f"{PAGE} trips, {len(content):,} bytes, medians of {rounds} rounds")
-    for name, measured in times.items():
-        median = statistics.median(measured)
-        print(f"{name:26} {median * 1e6:7.0f} µs/page {median / PAGE * 1e6:6.1f} µs/trip {median / reference:6.2f}")
-    print(
-        f"{TRIPS:,} trips held: {megabytes(Reader()):.1f} MiB, {megabytes(Reader(keep_document=False)):.1f} MiB dropped"
-    )
-
-
-if __name__ == "__main__":
-    main()
