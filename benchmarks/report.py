@@ -103,9 +103,11 @@ def show(rows: Sequence[Row], console: Console, earlier: dict[tuple[str, str], f
 def in_brief(run: Mapping[str, Any]) -> str:
     """Write the ratios that have a figure to reach as a table for the README, with the day and the machine's kind."""
     lines = ["| measured | beside | ratio | to reach |", "|---|---|---|---|"]
-    for row in run["rows"]:
-        if row["ratios"] and row["figure"]:
-            lines.append(f"| {row['what']} | {row['against']} | {row['reached']:.2f} | {row['figure']} |")
+    lines += [
+        f"| {row['what']} | {row['against']} | {row['reached']:.2f} | {row['figure']} |"
+        for row in run["rows"]
+        if row["ratios"] and row["figure"]
+    ]
     return "\n".join([f"{run['at'][:10]}, {run['machine']}:", "", *lines])
 
 

@@ -59,13 +59,12 @@ class Single(Generic[R]):
     async def look(self, source: Source) -> Source | None:
         """Ask for it, and read nothing yet; None where there are no data."""
         try:
-            found: HalResource | None = await source.resource.follow(self.rel, accept=self.accept)
+            answer = await source.resource.follow(self.rel, accept=self.accept)
         except NotFoundError as error:
             if is_absent(error):
                 return None
             raise
-        if self.find is not None and found is not None:
-            found = self.find(found)
+        found = answer if self.find is None else self.find(answer)
         return None if found is None else Source(found, source.reader)
 
     def read(self, found: Source) -> R:

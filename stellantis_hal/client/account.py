@@ -1,0 +1,154 @@
+"""One account holder, and the way to their vehicles.
+
+Knows the entry resource. Must not know how a token is renewed or where it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stellantis_hal.errors import ApiError
+from stellantis_hal.hal.uri import append_query, join_segment
+from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.entry import Entry
+from stellantis_hal.navigation.follow import Follow
+from stellantis_hal.navigation.hop import Params, query_of
+from stellantis_hal.navigation.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.resources.filters import choices
+from stellantis_hal.resources.filters import index_range as checked_range
+from stellantis_hal.resources.filters import page_size as checked_size
+from stellantis_hal.resources.reader import Reader
+from stellantis_hal.resources.user import User
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.resources.verbs import is_absent
+from stellantis_hal.transport.credentials import Credentials
+from stellantis_hal.transport.limiter import Priority
+from stellantis_hal.transport.session import Session
+
+__all__ = ["Account"]
+
+
+class Account(Entry):
+    """One account holder, as the application sees them. Made by :meth:`StellantisClient.account`."""
+
+    def __init__(
+        self,
+        session: Session,
+        credentials: Credentials,
+        reader: Reader,
+        url: str,
+        *,
+        key: str,
+        priority: Priority = "interactive",
+        max_wait: float = 60.0,
+    ) -> None:
+        fetch = session.caller(credentials=credentials, priority=priority, max_wait=max_wait)
+        super().__init__(url, Binding(fetch, reader.clock, reader.read))
+        self._session = session
+        self._credentials = credentials
+        self._reader = reader
+        self._priority: Priority = priority
+        self._max_wait = max_wait
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"<Account {self.key!r} {self._priority}>"
+
+    def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> Account:
+        """Give the same account with another priority, or another bound on waiting for the limits.
+
+        Args:
+            priority: "background" leaves a share of the limits to "interactive".
+            max_wait: seconds that one call may wait; beyond that ``BudgetExhaustedError`` comes at once.
+        """
+        other = Account(
+            self._session,
+            self._credentials,
+            self._reader,
+            self._url,
+            key=self.key,
+            priority=self._priority if priority is None else priority,
+            max_wait=self._max_wait if max_wait is None else max_wait,
+        )
+        other.adopt(self)
+        return other
+
+    async def user(self) -> User:
+        """Read the account holder's own resource, anew."""
+        return self._reader.read(await self.reread(), User)
+
+    def vehicles(
+        self,
+        *,
+        locale: str | None = None,
+        extensions: Iterable[str] | str = (),
+        vin_prefix: str | None = None,
+        country: str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Vehicle]:
+        """Walk the account's vehicles.
+
+        Args:
+            locale: of labels (``fr-FR``).
+            extensions: more of each vehicle: ``onboardCapabilities``, ``branding``, ``pictures``.
+            vin_prefix: only VINs that begin so.
+            country: CL, BR or AR, where their back ends differ.
+            index_range: first and last index, both included; None: open.
+            page_size: 1 to 60.
+
+        Raises:
+            ValueError: a bound does not hold; nothing was sent.
+        """
+        params: Params = {
+            "locale": locale,
+            "extension": choices("extensions", extensions or None),
+            "vinPrefix": vin_prefix,
+            "country": country,
+            "indexRange": checked_range(index_range),
+            "pageSize": checked_size(page_size),
+        }
+        ranges = IndexRanges() if index_range is None else None
+        walk = Paginator.over(_Vehicles(self, params), "vehicles", absent=self._has_no_vehicles, ranges=ranges)
+        return walk.map(lambda resource: self._reader.read(resource, Vehicle))
+
+    async def vehicle(
+        self, id_: str, *, locale: str | None = None, extensions: Iterable[str] | str = (), country: str | None = None
+    ) -> Vehicle:
+        """Read one vehicle by the API's own id (which is not its VIN).
+
+        Raises:
+            NotFoundError: there is none; the API says so of an existing one too, now and then.
+            ValueError: the id cannot be part of a path.
+        """
+        collection = await _Vehicles(self, {}).locate({})
+        params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
+        resource = await self.get(append_query(join_segment(collection, id_), query_of(params)))
+        return self._reader.read(resource, Vehicle)
+
+    def _has_no_vehicles(self, error: ApiError) -> bool:
+        # Of the entry resource a 404 says nothing about vehicles.
+        return is_absent(error) and error.url.partition("?")[0] != self._url
+
+
+class _Vehicles:
+    """The collection behind the entry's link to vehicles, whichever generation of the API names it."""
+
+    def __init__(self, account: Account, params: Params) -> None:
+        self._account = account
+        self._params = params
+
+    async def _step(self) -> Follow[HalResource]:
+        root = await self._account.root()
+        rel = "vehicle" if "vehicle" in root.links and "vehicles" not in root.links else "vehicles"
+        return root.follow(rel, params=self._params, embedded="never")
+
+    async def reopened(self) -> HalResource:
+        return await (await self._step()).reopened()
+
+    async def locate(self, params: Params) -> str:
+        return await (await self._step()).locate(params)
+
+    async def visit(self, url: str) -> HalResource:
+        return await self._account.get(url)

@@ -1,0 +1,49 @@
+"""What every client has: a session, opened and closed with it.
+
+Knows a session. Must not know what is asked through it.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from stellantis_hal.transport.exchange import Timeouts
+from stellantis_hal.transport.limiter import RateLimiter
+from stellantis_hal.transport.quota import Quota
+from stellantis_hal.transport.session import Session
+
+__all__ = ["Client", "timeouts_of"]
+
+
+class Client:
+    """A session, opened and closed with its client."""
+
+    _session: Session
+
+    @property
+    def quota(self) -> Quota:
+        """What the server said last is left: ``quota.day.remaining``, ``quota.burst.remaining``; None before that."""
+        return self._session.quota
+
+    @property
+    def limiter(self) -> RateLimiter:
+        """The limiter that every request passes; its ``statistics`` tell what it did."""
+        return self._session.limiter
+
+    async def aclose(self) -> None:
+        """Close what the client opened; a transport that was given stays its owner's."""
+        await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def timeouts_of(timeout: float | Timeouts | None) -> Timeouts | None:
+    """Read a number as the seconds that a server may be silent."""
+    return Timeouts(read=timeout, total=max(timeout, Timeouts().total)) if isinstance(timeout, int | float) else timeout

@@ -1,0 +1,155 @@
+"""The client for one registered application: it puts the floors together, and does nothing else.
+
+Knows which part serves which. Must not hold a rule of its own: what is hard is decided below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import httpx
+
+from stellantis_hal.auth.application import Application
+from stellantis_hal.auth.bearer import BearerCredentials
+from stellantis_hal.auth.brands import IDENTITY_URL, Brand, Identity
+from stellantis_hal.auth.enrolment import Enrolment
+from stellantis_hal.auth.scopes import required_scopes
+from stellantis_hal.auth.stores import TokenStore, store_of
+from stellantis_hal.auth.token import Token, TokenLike
+from stellantis_hal.client.account import Account
+from stellantis_hal.client.base import Client, timeouts_of
+from stellantis_hal.navigation.binding import utc_now
+from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.resources.reader import Reader
+from stellantis_hal.transport.exchange import Timeouts
+from stellantis_hal.transport.hooks import Hooks
+from stellantis_hal.transport.limiter import RateLimiter, TokenBucketLimiter
+from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.retry import RetryPolicy
+from stellantis_hal.transport.session import Session
+from stellantis_hal.transport.tls import Tls
+
+__all__ = ["API_URL", "CERTIFICATE_API_URL", "StellantisClient"]
+
+API_URL = "https://api.groupe-psa.com/connectedcar/v4"
+"""Where applications without a client certificate are served."""
+
+CERTIFICATE_API_URL = "https://api-cert.groupe-psa.com/connectedcar/v4"
+"""Where mutual TLS is asked for."""
+
+
+class StellantisClient(Client):
+    """One registered application: one subscription, one limiter, any number of accounts.
+
+    Args:
+        application: who asks.
+        base_url: the API; None: the mutual-TLS host where the application has a certificate, else the other.
+        identity_url: where tokens are renewed; ``{domain}`` stands for the brand's domain.
+        trusted_origins: other origins of the same API, by any address on them.
+        rate_limits: what the subscription allows at most; None: whatever the server's headers say.
+        limiter: another limiter, instead of one made of ``rate_limits``.
+        retry: for connections that fail, time-outs and 5xx.
+        timeout: seconds without a byte, or bounds for each phase.
+        transport: any of httpx's, borrowed; None makes one at the first request.
+        tls: other authorities; for a transport of its own only. The certificate is the application's.
+        hooks: who is told of answers, waits and retries.
+        strict: whether a body in which anything cannot be read is refused.
+        keep_document: whether typed values keep a way to the bytes that they were read from.
+        clock: the wall clock, aware.
+
+    Raises:
+        ValueError: an address has no http or https origin.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        base_url: str | None = None,
+        identity_url: str = IDENTITY_URL,
+        trusted_origins: Iterable[str] = (),
+        rate_limits: RateLimits | None = None,
+        limiter: RateLimiter | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | Timeouts | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        tls: Tls | None = None,
+        hooks: Hooks | None = None,
+        strict: bool = False,
+        keep_document: bool = True,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if base_url is None:
+            base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
+        if tls is None:
+            tls = Tls(certificate=application.certificate)
+        self._application = application
+        self._base_url = base_url.rstrip("/")
+        self._identity_url = identity_url
+        self._identity_fetches: dict[str, Fetch] = {}  # one for each brand, however many accounts
+        self._reader = Reader(strict=strict, keep_document=keep_document, clock=clock)
+        self._clock = clock
+        self._session = Session(
+            Origins(base_url, *trusted_origins),
+            transport=transport,
+            limiter=TokenBucketLimiter(rate_limits, clock=clock) if limiter is None else limiter,
+            retry=retry,
+            timeouts=timeouts_of(timeout),
+            tls=tls,
+            scopes=required_scopes,
+            hooks=hooks,
+            clock=clock,
+        )
+
+    def account(
+        self,
+        token_or_store: Token | TokenLike | TokenStore,
+        *,
+        brand: Brand,
+        key: str = "default",
+        realm: str | None = None,
+    ) -> Account:
+        """Act for one account holder.
+
+        Args:
+            token_or_store: where the token is kept; or the token itself, which is then renewed in memory only.
+            brand: the brand of the account's cars.
+            key: the account's key in the store.
+            realm: another realm than the brand's usual.
+
+        Raises:
+            ConfigurationError: the realm or the identity server's address cannot be sent in a header.
+        """
+        identity = self._identity(brand, realm)
+        credentials = BearerCredentials(
+            self._application,
+            identity,
+            store_of(token_or_store),
+            fetch=self._identity_fetch(identity),
+            key=key,
+            clock=self._clock,
+        )
+        return Account(self._session, credentials, self._reader, f"{self._base_url}/user", key=key)
+
+    def enrolment(self, *, brand: Brand, store: TokenStore | None = None, realm: str | None = None) -> Enrolment:
+        """Ask account holders of a brand for their consent, and give it back; tokens go to the store.
+
+        Raises:
+            ConfigurationError: the realm or the identity server's address cannot be sent in a header.
+        """
+        identity = self._identity(brand, realm)
+        fetch = self._identity_fetch(identity)
+        return Enrolment(self._application, identity, fetch=fetch, store=store, clock=self._clock)
+
+    def _identity(self, brand: Brand, realm: str | None) -> Identity:
+        return Identity.of(brand, realm=realm, url=self._identity_url)
+
+    def _identity_fetch(self, identity: Identity) -> Fetch:
+        """Send to an identity server: unlimited, without credentials, each time once, for renewing has retries."""
+        fetch = self._identity_fetches.get(identity.url)
+        if fetch is None:
+            fetch = self._session.caller(origins=Origins(identity.url), limited=False, retry=RetryPolicy(attempts=1))
+            self._identity_fetches[identity.url] = fetch
+        return fetch
