@@ -25,8 +25,8 @@ class Ticket:
     __slots__ = ("event", "settled")
 
     def __init__(self) -> None:
-        self.event = anyio.Event()
-        self.settled = False
+        self.event: anyio.Event = anyio.Event()
+        self.settled: bool = False
 
     def settle(self) -> None:
         """End the wait."""
