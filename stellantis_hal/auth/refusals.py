@@ -19,7 +19,14 @@ __all__ = ["is_final", "translated"]
 _PASSING = frozenset({"server_error", "temporarily_unavailable"})
 """Faults of the server's own, whatever the status: ``server_error`` comes with 400 too."""
 _OF_THE_APPLICATION = frozenset(
-    {"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "redirect_uri_mismatch"}
+    {
+        "invalid_client",
+        "invalid_request",  # what is sent does not vary but by brand and realm
+        "invalid_scope",
+        "redirect_uri_mismatch",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
 )
 
 

@@ -130,8 +130,8 @@ def error_of(
     said = f": {mask_text(words[:_READ])[:_SHOWN].rstrip('. ')}" if words else ""
     if any(sign in words.lower() for sign in _MISCONFIGURED):
         return ConfigurationError(
-            f"{place} was refused by the gateway ({status}){said}. Check client id, secret, certificate and the plan "
-            "that the application is registered to; trying again cannot help.",
+            f"{place} was refused by the gateway ({status}){said}. Check client id, secret, certificate, realm and the "
+            "plan that the application is registered to; trying again cannot help.",
             more_information=None if complaint.more_information is None else mask_text(complaint.more_information),
         )
     kind = _KINDS.get(status, ServerError if status >= 500 else ApiError)

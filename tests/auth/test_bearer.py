@@ -361,7 +361,7 @@ async def test_server_error_never_costs_the_refresh_token() -> None:
     assert authorization(await credentials.headers()) == "Bearer access-1"
 
 
-@pytest.mark.parametrize("name", ["invalid_client", "unauthorized_client", "unsupported_grant_type"])
+@pytest.mark.parametrize("name", ["invalid_client", "invalid_request", "unauthorized_client", "unsupported_grant_type"])
 async def test_a_refused_application_is_a_configuration_error(name: str) -> None:
     server = IdentityServer()
     server.faults = [oauth_refusal(name, 401)]
