@@ -59,7 +59,7 @@ class Single(Generic[R]):
     async def look(self, source: Source) -> Source | None:
         """Ask for it, and read nothing yet; None where there are no data."""
         try:
-            answer = await source.resource.follow(self.rel, accept=self.accept)
+            answer = await source.resource.follow(self.rel, accept=self.accept).reopened()
         except NotFoundError as error:
             if is_absent(error):
                 return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -181,6 +183,27 @@ async def test_documents_of_held_trips_are_decoded_again_once_for_a_page_and_onl
     documents = [trip.document for trip in trips]
     assert all(documents)
     assert body.decoded == 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("keep_document", "most"), [(True, 700), (False, 1_000)])
+async def test_a_held_trip_takes_little_memory_beside_the_bytes_of_its_page(keep_document: bool, most: int) -> None:
+    served, reader = three_pages(), Reader(keep_document=keep_document)
+
+    async def held(number: int) -> list[Trip]:
+        page = await served.reach(f"{HOST}/trips?page={number}")
+        return [reader.read(item, Trip) for item in page.embedded("trips")]
+
+    await held(1)  # what is made once is no trip's
+    gc.collect()
+    tracemalloc.start()
+    try:
+        trips = await held(2)
+        gc.collect()
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size / len(trips) < most
 
 
 @pytest.mark.anyio
