@@ -103,12 +103,14 @@ class NetworkError(StellantisError):
     Attributes:
         url: the address asked for, without what identifies the application.
         sent: whether the request may have reached the server.
+        is_transient: whether trying again may help; not where TLS said no, or the request itself cannot be sent.
     """
 
-    def __init__(self, message: str, *, url: str = "", sent: bool = False) -> None:
+    def __init__(self, message: str, *, url: str = "", sent: bool = False, is_transient: bool = True) -> None:
         super().__init__(message)
         self.url = url
         self.sent = sent
+        self.is_transient = is_transient
 
 
 class TooManyRedirectsError(NetworkError):

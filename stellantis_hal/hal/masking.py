@@ -78,7 +78,7 @@ def one_line(text: str) -> str:
 
 def shortlist(names: Collection[object]) -> str:
     """Write the first names of however many there are, masked."""
-    shown = [mask_text(str(name)[:_NAME]) for name in islice(names, _LISTED)]
+    shown = [mask_text(str(name))[:_NAME] for name in islice(names, _LISTED)]
     return ", ".join(shown) + (f" … ({len(names)} in all)" if len(names) > _LISTED else "")
 
 

@@ -114,12 +114,18 @@ class Recent:
         self._from_token = tuple(earlier)
         self._earlier = frozenset(self._from_token)
 
+    def knows(self, identity: str | None) -> bool:
+        """Tell whether an element was among the last given; one without identity never was."""
+        if identity is None:
+            return False
+        return identity in self._recent or bool(self._earlier and _digest(identity) in self._earlier)
+
     def admit(self, identity: str | None) -> bool:
         """Tell whether an element is to be given: not if it was among the last given; without identity always."""
+        if self.knows(identity):
+            return False
         if identity is None:
             return True
-        if identity in self._recent or (self._earlier and _digest(identity) in self._earlier):
-            return False
         self._recent.add(identity)
         self._order.append(identity)
         if len(self._order) > REMEMBERED:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 
-from stellantis_hal.errors import StellantisError
+from stellantis_hal.errors import ApiError, NetworkError, QuotaError, StellantisError
 
 __all__ = ["Flight"]
 
@@ -21,9 +21,10 @@ T = TypeVar("T")
 class _Trip(Generic[T]):
     """One execution under way: who waits for it, and how it ended."""
 
-    __slots__ = ("done", "failure", "values")
+    __slots__ = ("deadline", "done", "failure", "values")
 
     def __init__(self) -> None:
+        self.deadline: float = anyio.current_effective_deadline()
         self.done = anyio.Event()
         self.values: list[T] = []
         self.failure: StellantisError | None = None
@@ -33,7 +34,8 @@ class Flight(Generic[T]):
     """Single flight: the first caller executes in its own task, the others wait for what comes of it.
 
     Callers that waited get the same value, or a copy of the same error each. When the first caller is cancelled, or
-    fails with an error that is none of ours, one of the others takes over; so a cancelled caller harms nobody.
+    fails with an error that is none of ours, one of the others takes over; so a cancelled caller harms nobody. So does
+    one who has more time left, where the first may have failed for want of it.
     """
 
     __slots__ = ("_current",)
@@ -52,7 +54,7 @@ class Flight(Generic[T]):
             await trip.done.wait()
             if trip.values:
                 return trip.values[0]
-            if trip.failure is not None:
+            if trip.failure is not None and not _was_hurried(trip):
                 raise copy.copy(trip.failure) from trip.failure
         trip = self._current = _Trip()
         try:
@@ -66,3 +68,11 @@ class Flight(Generic[T]):
         finally:
             self._current = None
             trip.done.set()
+
+
+def _was_hurried(trip: _Trip[Any]) -> bool:
+    """Tell whether an execution had less time than the present caller, and failed with what time may mend."""
+    failure = trip.failure
+    may_pass = isinstance(failure, (ApiError, NetworkError)) and failure.is_transient
+    is_hurried = trip.deadline < anyio.current_effective_deadline()
+    return is_hurried and (may_pass or isinstance(failure, QuotaError))

@@ -103,6 +103,12 @@ def choose(document: HalDocument, base: str, hop: Hop) -> Choice:
             if found is not None:
                 return Choice(None, None, found)
         raise _not_found(document, base, hop)
+    if hop.index is None:  # a null href stands for no link, as it does in walks
+        links = tuple([link for link in links if link.href is not None]) or links
+        if links[0].href is None and hop.embedded != "never":
+            held = _pick_copy(document, base, hop)
+            if held is not None:
+                return Choice(None, None, held)
     link = _pick(links, hop, document, base)
     found = _copy_by_text(document, link, hop) if hop.embedded != "never" else None
     if found is not None:

@@ -25,6 +25,8 @@ ACCEPT: tuple[tuple[str, float], ...] = (
 """What is asked for where neither the link nor the caller says: media ranges, best first, with their q-values."""
 
 _EXCERPT = 80
+# Masked before it is cut: half a secret is not recognised.
+_READ = 8_192
 _LONGEST = 1_024
 _PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
 
@@ -84,7 +86,7 @@ def read_document(answer: Answer) -> HalDocument:
 
 
 def _not_hal(answer: Answer, content_type: str, found: str) -> NotHalError:
-    excerpt = mask_text(answer.content[:_EXCERPT].decode("utf-8", "replace"))
+    excerpt = mask_text(answer.content[:_READ].decode("utf-8", "replace"))[:_EXCERPT]
     return NotHalError(
         f"{mask_url(answer.url)} answered {answer.status} with {found} where a HAL document was expected; "
         f"its content type is {content_type[:_EXCERPT] or 'missing'!r}, it begins {excerpt!r}",

@@ -64,23 +64,29 @@ class PageWalk(AsyncIterator[Page[T]]):
         self._readings = readings
         self._read = read
         self._recent = Recent(mark.given if mark else ())
+        self._reading: Reading | None = None  # one that could not be made a page of yet
         self._number = mark.number if mark else 0
         # The page given last, or where the walk was taken up: what a token is made of, where one is needed.
         self._behind: Page[T] | Mark | None = mark
 
     async def __anext__(self) -> Page[T]:
         try:
-            page = self._made(await anext(self._readings))
+            if self._reading is None:
+                self._reading = await anext(self._readings)
+            page = self._made(self._reading)
         except StellantisError as error:
             if error.resume_token is None:
                 error.resume_token = self._token()
             raise
+        self._reading = None
         self._behind = page
         return page
 
     def _made(self, reading: Reading) -> Page[T]:
-        new = [element for element in reading.items if self._recent.admit(identity_of(element))]
-        items = [item for element in new if (item := self._read(element)) is not None]
+        named = [(identity_of(element), element) for element in reading.items]
+        # All are read before any counts as given: one that cannot be read must not cost the others when asked again.
+        read = [(name, self._read(element)) for name, element in named if not self._recent.knows(name)]
+        items = [item for name, item in read if self._recent.admit(name) and item is not None]
         self._number += 1
         return Page(
             items=tuple(items),

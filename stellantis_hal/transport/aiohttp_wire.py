@@ -46,6 +46,8 @@ class AiohttpWire:
                 sock_read=timeouts["read"],
             ),
         )
+        # It would send again by itself what broke on a connection used before: every attempt is ours to count and pay.
+        self._client._retry_connection = False
 
     async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> _AiohttpOpened:
         """Send, and give the answer as soon as its headers are there."""
@@ -54,6 +56,8 @@ class AiohttpWire:
         target = URL(url if len(url) <= _SHORT and _is_plain(url) else str(httpx.URL(url)), encoded=True)
         try:
             response = await self._client.request(method, target, headers=fields, data=content, allow_redirects=False)
+        except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
+            raise named(error) from None  # its text has the whole address
         except aiohttp.ClientError as error:
             raise named(error) from error
         return _AiohttpOpened(response)
@@ -99,7 +103,7 @@ class _AiohttpOpened:
 
 def named(error: aiohttp.ClientError) -> httpx.TransportError:
     """Tell in httpx's words what aiohttp says; what matters is whether anything was sent."""
-    words = str(error)
+    words = f"{error.status}, {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return httpx.ConnectTimeout(words)
     if isinstance(error, aiohttp.ClientConnectorError):

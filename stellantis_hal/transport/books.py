@@ -149,7 +149,7 @@ class FileBookStore:
 
     async def load(self) -> bytes | None:
         """Read the file; None where there is none."""
-        return await anyio.to_thread.run_sync(self._read)
+        return await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)
 
     def _read(self) -> bytes | None:
         try:

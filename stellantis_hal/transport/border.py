@@ -17,7 +17,7 @@ import httpx
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.hal.masking import mask_text, mask_url
 
-__all__ = ["is_foreign", "is_lasting", "translated"]
+__all__ = ["is_foreign", "translated"]
 
 _LIBRARIES = frozenset({"aiohttp", "anyio", "asyncio", "h11", "h2", "hpack", "httpcore", "httpx", "idna", "trio"})
 _KINDS = (OSError, EOFError, ValueError, zlib.error, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -72,15 +72,12 @@ def translated(error: BaseException, url: str, *, answering: bool = False) -> Ne
     """
     sent = answering or not _is_unsent(error)
     what = _tls_fault(error) or _description(error, answering=answering, tls=url.startswith("https:"))
-    return NetworkError(f"{mask_url(url)}: {what}", url=url, sent=sent)
+    return NetworkError(f"{mask_url(url)}: {what}", url=url, sent=sent, is_transient=not _is_lasting(error))
 
 
-def is_lasting(error: NetworkError) -> bool:
+def _is_lasting(error: BaseException) -> bool:
     """Tell whether trying again cannot help: TLS said no, or the request itself cannot be sent."""
-    cause = error.__cause__
-    if cause is None:
-        return False
-    return _tls_fault(cause) is not None or (isinstance(cause, _LASTING) and not isinstance(cause, OSError))
+    return _tls_fault(error) is not None or (isinstance(error, _LASTING) and not isinstance(error, OSError))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

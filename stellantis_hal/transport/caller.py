@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.hal.masking import mask_url
-from stellantis_hal.hal.uri import resolve
+from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.answers import Judge
@@ -107,7 +108,9 @@ class Caller:
         """
         call = _Call(self, request)
         repeatable = request.method in _REPEATABLE if request.repeatable is None else request.repeatable
-        return await insist(call.attempt, self._retry, repeatable=repeatable, on_retry=call.retrying)
+        return await insist(
+            call.attempt, self._retry, repeatable=repeatable, on_retry=call.retrying, waited=call.waited
+        )
 
 
 class _Verdict(NamedTuple):
@@ -154,6 +157,7 @@ class _Call:
             if isinstance(error, RateLimitedError):
                 self._pause(error)
                 continue
+            self._throttled = None
             if isinstance(error, UnauthorizedError) and not self._renewed:
                 credentials = self._caller._credentials
                 mended = not isinstance(credentials, httpx.Auth) and await credentials.refused(answer, sent)
@@ -161,6 +165,10 @@ class _Call:
                 if mended:
                     continue
             raise error
+
+    def waited(self) -> float:
+        """Give the seconds that went by waiting for the limits."""
+        return self._caller._max_wait - self._wait_left
 
     def retrying(self, error: StellantisError, wait: float, attempt: int) -> None:
         """Tell that a failed attempt will be followed by another."""
@@ -179,8 +187,9 @@ class _Call:
         asked = UNREADABLE if error.retry_after is None else error.retry_after
         seconds = max(asked, floor)
         jitter = _random.uniform(0.0, min(1.0, 0.05 + 0.05 * seconds))
-        if seconds <= self._wait_left:  # our own delay must not make impossible what the server's wait allows
-            jitter = min(jitter, self._wait_left - seconds)
+        room = min(self._wait_left, anyio.current_effective_deadline() - now) - seconds
+        if room >= 0:  # our own delay must not make impossible what the server's wait allows
+            jitter = min(jitter, room / 2)
         self._jitter = jitter
         seconds += jitter
         self._report.paused(seconds)
@@ -199,7 +208,7 @@ class _Call:
             location = answer.headers.get("location") if answer.status in _FOLLOWED else None
             if location is None or request.method not in {"GET", "HEAD"}:
                 return _Verdict(answer, caller._judge(request, answer), sent)
-            target = resolve(url, location).partition("#")[0]
+            target = resolve(url, to_ascii(location)).partition("#")[0]
             caller._origins.check_redirect(url, target)
             url = target
         raise TooManyRedirectsError(
@@ -207,6 +216,7 @@ class _Call:
             f"to {mask_url(url)}",
             url=url,
             sent=True,
+            is_transient=False,
         )
 
     # ------------------------------------------------------------------------------------------- the limiter
@@ -284,8 +294,9 @@ class _Call:
                 # As bytes, for httpx takes no text but ASCII, and a server may have sent anything.
                 plain = [
                     (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
-                    for name, value in received.headers.items()
+                    for name, values in received.headers.items()
                     if name not in _HOP_FIELDS
+                    for value in (_CHALLENGES.split(values) if name == "www-authenticate" else [values])
                 ]
                 response = httpx.Response(received.status, headers=plain, content=received.content, request=wanted)
                 try:
@@ -318,5 +329,7 @@ class _Call:
         )
 
 
+# Where one challenge ends and the next begins in fields that were joined (RFC 9110 section 11.6.1).
+_CHALLENGES = re.compile(r",\s*(?=[A-Za-z][A-Za-z0-9_-]*\s+[A-Za-z0-9_-]+\s*=)")
 # Fields that no longer describe the body once it is decompressed and whole.
 _HOP_FIELDS = frozenset({"content-encoding", "content-length", "transfer-encoding"})

@@ -40,7 +40,7 @@ class Timeouts:
     Attributes:
         connect: until a connection is made, TLS included.
         read: without a byte from the server. The vendor has answered after 60 s, so a little more than that.
-        write: without a byte accepted by the server.
+        write: without a byte accepted by the server. aiohttp knows no such bound; ``total`` ends it there.
         pool: waiting for one of our own connections.
         total: all of it, however busy the server seems.
     """
@@ -178,12 +178,14 @@ class Exchange:
                 "that much is expected",
                 url=shown,
                 sent=True,
+                is_transient=False,
             )
         if isinstance(error, UnknownCoding):
             return NetworkError(
                 f"{mask_url(shown)}: the body is compressed as {str(error)!r}, which was not asked for",
                 url=shown,
                 sent=True,
+                is_transient=False,
             )
         if isinstance(error, StellantisError) or not isinstance(error, Exception) or not is_foreign(error):
             return None
@@ -191,7 +193,9 @@ class Exchange:
 
     def _reach(self, shown: str) -> Wire:
         if self._closed:
-            raise NetworkError(f"{mask_url(shown)}: the session is closed, open a new one", url=shown)
+            raise NetworkError(
+                f"{mask_url(shown)}: the session is closed, open a new one", url=shown, is_transient=False
+            )
         self._wire = make_wire(self._context(), connections=self.connections, timeouts=self._spans)
         return self._wire
 

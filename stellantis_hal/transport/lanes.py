@@ -8,7 +8,7 @@ with a single connection that one task uses at a time has neither trouble.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 
 import anyio
 import httpx
@@ -39,6 +39,7 @@ class LanesWire:
         self._context = context
         self._timeouts = timeouts
         self._idle: dict[tuple[str | None, str | None], list[HttpxWire]] = {}
+        self._closed = False
 
     async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> Opened:
         """Send, and give the answer as soon as its headers are there."""
@@ -50,13 +51,20 @@ class LanesWire:
         except BaseException:
             await _discard(lane)
             raise
-        return _LaneOpened(opened, lane, lanes)
+        return _LaneOpened(opened, lane, lambda: self._keep(lane, lanes))
 
     def _lane(self) -> HttpxWire:
         return HttpxWire(httpx.AsyncHTTPTransport(verify=self._context, limits=_ONE), self._timeouts)
 
+    async def _keep(self, lane: HttpxWire, lanes: list[HttpxWire]) -> None:
+        if self._closed:
+            await _discard(lane)
+        else:
+            lanes.append(lane)
+
     async def aclose(self) -> None:
-        """Close all connections that are idle."""
+        """Close all connections: those that are idle now, the others as soon as their answers are read."""
+        self._closed = True
         for lanes in self._idle.values():
             while lanes:
                 await lanes.pop().aclose()
@@ -68,12 +76,12 @@ async def _discard(lane: HttpxWire) -> None:
 
 
 class _LaneOpened:
-    __slots__ = ("_idle", "_lane", "_opened", "status")
+    __slots__ = ("_keep", "_lane", "_opened", "status")
 
-    def __init__(self, opened: HttpxOpened, lane: HttpxWire, idle: list[HttpxWire]) -> None:
+    def __init__(self, opened: HttpxOpened, lane: HttpxWire, keep: Callable[[], Awaitable[None]]) -> None:
         self._opened = opened
         self._lane: HttpxWire | None = lane
-        self._idle = idle
+        self._keep = keep
         self.status = opened.status
 
     @property
@@ -93,4 +101,4 @@ class _LaneOpened:
         except BaseException:
             await _discard(lane)
             raise
-        self._idle.append(lane)
+        await self._keep()

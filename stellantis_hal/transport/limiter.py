@@ -161,8 +161,7 @@ class TokenBucketLimiter:
 
     async def _wait(self, background: bool, max_wait: float) -> int:
         now, wall = self._settle()
-        ahead = len(self._interactive) + (len(self._background) if background else 0)
-        instant = self._books.estimate(now, wall, ahead=ahead, background=background)
+        instant = now + self._wait_of(background, now, wall)
         latest = min(now + max_wait, anyio.current_effective_deadline())
         ticket = _Ticket(background, latest)
         if instant > latest:
@@ -235,13 +234,18 @@ class TokenBucketLimiter:
         while latest and (latest[0].settled or latest[0].latest <= now):
             ticket = heapq.heappop(latest)
             if not ticket.settled and (ticket in self._interactive or ticket in self._background):
-                self._refuse(ticket, max(0.0, self._next(now, wall) - now))
+                self._refuse(ticket, self._wait_of(ticket.background, now, wall))
 
     def _refuse(self, ticket: _Ticket, wait: float) -> None:
         (self._background if ticket.background else self._interactive).pop(ticket, None)
         self._refused += 1
         ticket.error = _exhausted(wait, None)
         ticket.settle()
+
+    def _wait_of(self, background: bool, now: float, wall: float) -> float:
+        """Guess for how long somebody who comes now would have to wait. Settle first."""
+        ahead = len(self._interactive) + (len(self._background) if background else 0)
+        return max(0.0, self._books.estimate(now, wall, ahead=ahead, background=background) - now)
 
     def _next(self, now: float, wall: float) -> float:
         """Tell when something may change by time alone. Settle first."""

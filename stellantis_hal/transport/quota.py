@@ -43,6 +43,7 @@ class Window:
 
 
 _UNKNOWN = Window()
+_INSTANT = 1e9
 
 
 @attrs.frozen(kw_only=True)
@@ -116,6 +117,12 @@ def parse_retry_after(text: str, *, now: datetime) -> float:
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
     """Tell how long the server wants us to stay away: ``Retry-After``, else ``X-RateLimit-Reset``; None if neither."""
     text = headers.get("retry-after")
+    if text is not None:
+        return parse_retry_after(text, now=now)
+    text = headers.get("x-ratelimit-reset")
     if text is None:
-        text = headers.get("x-ratelimit-reset")
-    return None if text is None else parse_retry_after(text, now=now)
+        return None
+    match = _SECONDS.fullmatch(text)
+    if match and float(match[1]) >= _INSTANT:  # other APIs say an instant there, in seconds since the epoch
+        return min(max(float(match[1]) - now.timestamp(), 0.0), LONGEST_PAUSE)
+    return parse_retry_after(text, now=now)

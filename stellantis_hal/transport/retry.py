@@ -22,7 +22,6 @@ from stellantis_hal.errors import (
     StellantisError,
     TooManyRedirectsError,
 )
-from stellantis_hal.transport.border import is_lasting
 
 __all__ = ["RetryPolicy", "insist", "may_repeat"]
 
@@ -42,7 +41,7 @@ class RetryPolicy:
         attempts: how often a request is sent at most; 1 for no retries.
         initial: seconds.
         longest: seconds.
-        total: seconds after which no further attempt begins.
+        total: seconds after which no further attempt begins, waits for the limits not counted.
     """
 
     attempts: int = attrs.field(default=5, validator=[validators.instance_of(int), validators.ge(1)])
@@ -74,7 +73,7 @@ def may_repeat(error: BaseException, *, repeatable: bool) -> bool:
     if isinstance(error, (BodyTooLargeError, TooManyRedirectsError, RateLimitedError)):
         return False
     if isinstance(error, NetworkError):
-        return (repeatable or not error.sent) and not is_lasting(error)
+        return (repeatable or not error.sent) and error.is_transient
     return isinstance(error, ApiError) and repeatable and error.is_transient
 
 
@@ -84,6 +83,7 @@ async def insist(
     *,
     repeatable: bool,
     on_retry: Callable[[StellantisError, float, int], None],
+    waited: Callable[[], float] = lambda: 0.0,
 ) -> T:
     """Call ``attempt`` until it succeeds, fails for good, or the policy or the anyio deadline in force ends it.
 
@@ -92,6 +92,7 @@ async def insist(
         policy: bounds them.
         repeatable: whether an attempt may be repeated after the server may have seen it.
         on_retry: is told of each failure that another attempt follows: the error, the wait, the attempt's number.
+        waited: tells the seconds that went by waiting for one's turn, which are not held against the policy's total.
     """
     started = anyio.current_time()
     try:
@@ -107,7 +108,7 @@ async def insist(
         return await attempt()
 
     def stop(state: RetryCallState) -> bool:
-        end = min(started + policy.total, anyio.current_effective_deadline())
+        end = min(started + policy.total + waited(), anyio.current_effective_deadline())
         return state.attempt_number >= policy.attempts or anyio.current_time() + state.upcoming_sleep >= end
 
     def tell(state: RetryCallState) -> None:

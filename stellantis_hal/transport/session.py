@@ -12,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+import attrs
 import httpx
 
 from stellantis_hal import __version__
@@ -152,7 +153,7 @@ class Session:
                 this caller alone.
         """
         return Caller(
-            self._ways if limited else self._unlimited(),
+            self._ways if limited else attrs.evolve(self._ways, noted=_ignored),
             origins=self._origins if origins is None else origins,
             limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED, clock=self._clock),
             retry=self._retry if retry is None else retry,
@@ -160,18 +161,6 @@ class Session:
             judge=self._judged if judge is None else judge,
             priority=priority,
             max_wait=max_wait,
-        )
-
-    def _unlimited(self) -> Ways:
-        ways = self._ways
-        return Ways(
-            exchange=ways.exchange,
-            fields=ways.fields,
-            max_redirects=ways.max_redirects,
-            hooks=ways.hooks,
-            clock=ways.clock,
-            noted=_ignored,
-            number=ways.number,
         )
 
     def _judged(self, request: Request, answer: Answer) -> StellantisError | None:

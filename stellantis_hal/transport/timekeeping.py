@@ -45,19 +45,19 @@ class Timekeeper:
     def __init__(self, instant: Callable[[], float], serve: Callable[[], None]) -> None:
         self._instant = instant
         self._serve = serve
-        self._keeper: Ticket | None = None
+        self._kept = False
         self._alarm: anyio.CancelScope | None = None
 
     async def wait(self, ticket: Ticket) -> None:
         """Wait until a ticket is settled; whoever waits while nobody keeps the time does it for all."""
         while not ticket.settled:
-            if self._keeper is None:
-                self._keeper = ticket
+            if not self._kept:
+                self._kept = True
                 try:
                     with anyio.CancelScope(deadline=self._instant()) as self._alarm:
                         await ticket.event.wait()
                 finally:
-                    self._keeper = self._alarm = None
+                    self._kept, self._alarm = False, None
                 if not ticket.settled:
                     await self._serve_with(ticket)
             else:
@@ -68,7 +68,7 @@ class Timekeeper:
     @property
     def is_kept(self) -> bool:
         """Whether somebody keeps the time."""
-        return self._keeper is not None
+        return self._kept
 
     def appoint(self, ticket: Ticket) -> None:
         """Wake somebody who waits, to keep the time from now on."""

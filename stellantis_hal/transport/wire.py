@@ -101,7 +101,8 @@ class HttpxOpened:
 
     @property
     def fields(self) -> Iterable[tuple[str, str]]:
-        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._response.headers.raw]
+        raw = self._response.headers.raw
+        return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
 
     @property
     def stream(self) -> AsyncIterable[bytes]:

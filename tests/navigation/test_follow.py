@@ -1,6 +1,7 @@
 """Chains: nothing happens before they are awaited, and then only once."""
 
 import gc
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +9,14 @@ from typing import Any
 import anyio
 import pytest
 
-from stellantis_hal.errors import LinkNotFoundError, NotFoundError, ServerError
+from stellantis_hal.errors import (
+    BudgetExhaustedError,
+    LinkNotFoundError,
+    NetworkError,
+    NotFoundError,
+    ServerError,
+    StellantisError,
+)
 from stellantis_hal.navigation import Follow, HalResource, Rel
 from stellantis_hal.navigation.flight import Flight
 from tests.navigation.site import HOME, Site, link, links
@@ -297,3 +305,55 @@ async def test_a_value_that_is_none_is_shared_too() -> None:
         for _ in range(3):
             tasks.start_soon(flight.run, work)
     assert len(runs) == 1
+
+
+@pytest.mark.parametrize(
+    "failure", [NetworkError("slow"), BudgetExhaustedError("no"), ServerError("x", status=503, is_transient=True)]
+)
+async def test_who_has_more_time_takes_over_from_who_had_too_little(failure: StellantisError) -> None:
+    flight: Flight[int] = Flight()
+    outcomes: list[object] = []
+
+    async def execute() -> int:
+        await anyio.sleep(1)
+        if anyio.current_effective_deadline() < math.inf:
+            raise failure
+        return 7
+
+    async def hurried() -> None:
+        with anyio.fail_after(60):
+            try:
+                await flight.run(execute)
+            except StellantisError as error:
+                outcomes.append(error)
+
+    async def patient() -> None:
+        outcomes.append(await flight.run(execute))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hurried)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(patient)
+        tasks.start_soon(patient)
+    assert outcomes == [failure, 7, 7]
+
+
+async def test_a_failure_that_time_cannot_mend_is_everybodys() -> None:
+    flight: Flight[int] = Flight()
+    attempts = 0
+
+    async def execute() -> int:
+        nonlocal attempts
+        attempts += 1
+        await anyio.sleep(1)
+        raise NotFoundError("gone", status=404)
+
+    async def ask(patience: float) -> None:
+        with anyio.fail_after(patience), pytest.raises(NotFoundError):
+            await flight.run(execute)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, 60)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(ask, 600)
+    assert attempts == 1

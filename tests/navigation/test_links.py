@@ -262,3 +262,12 @@ async def test_a_notice_of_deprecation_is_one_short_line() -> None:
         await here.follow("a")
     assert str(told[0].message).isprintable()
     assert len(str(told[0].message)) < 500
+
+
+async def test_a_null_href_beside_another_stands_for_no_link() -> None:
+    assert await _reached({"x": [{"href": None}, link("/a")]}, "x") == "https://api.example/a"
+
+
+async def test_a_null_href_does_not_hide_an_embedded_copy() -> None:
+    place = Site().resource({"_links": {"x": {"href": None}}, "_embedded": {"x": {"id": 2}}})
+    assert (await place.follow("x"))["id"] == 2

@@ -15,6 +15,7 @@ from stellantis_hal.errors import (
     NotFoundError,
     PaginationLoopError,
     ServerError,
+    StructureError,
     TemplateError,
 )
 from stellantis_hal.navigation import IndexRanges, Page, Paginator, Request
@@ -525,3 +526,18 @@ async def test_pages_pushed_onto_each_other_in_a_circle_are_a_loop() -> None:
     with pytest.raises(PaginationLoopError, match="loop"):
         await root.follow("items").items(reverse=True).collect()
     assert len(site.requests) < 10
+
+
+async def test_an_item_that_cannot_be_read_costs_no_other_when_the_walk_is_asked_again() -> None:
+    refused = {2}
+
+    def read(item: Any) -> int:
+        if item["id"] in refused:
+            raise StructureError("odd", problems=())
+        return int(item["id"])
+
+    walk = aiter(_items(_site(p1=_page(1, 2, 3, next=link(f"{HOME}/p2")), p2=_page(4))).map(read))
+    with pytest.raises(StructureError):
+        await anext(walk)
+    refused.clear()
+    assert [item async for item in walk] == [1, 2, 3, 4]

@@ -16,7 +16,7 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.aiohttp_wire import named
-from stellantis_hal.transport.border import is_foreign, is_lasting, translated
+from stellantis_hal.transport.border import is_foreign, translated
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import call, get, session
 
@@ -129,7 +129,7 @@ async def test_what_cannot_help_is_not_tried_again(error: Exception) -> None:
 
 
 def test_an_error_of_our_own_making_may_pass() -> None:
-    assert not is_lasting(NetworkError("timed out"))
+    assert NetworkError("timed out").is_transient
 
 
 def test_a_certificate_that_is_not_trusted_is_named() -> None:

@@ -488,3 +488,18 @@ def test_tokens_are_neither_lost_nor_made_whoever_leaves_when(backend: str, acts
 
     name, options = jumping(backend)
     anyio.run(main, backend=name, backend_options=dict(options))
+
+
+async def test_a_refusal_says_when_even_where_only_an_answer_can_free_a_token() -> None:
+    rates = limiter(1)
+    async with rates.slot() as slot:
+        slot.sent()
+        with pytest.raises(BudgetExhaustedError) as at_once:
+            async with rates.slot(max_wait=0.5):
+                pass
+        with pytest.raises(BudgetExhaustedError) as later:
+            async with rates.slot(max_wait=1.2):
+                pass
+    for caught in (at_once, later):
+        assert caught.value.retry_after is not None
+        assert 0.0 < caught.value.retry_after < 5.0

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import ssl
 import sys
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from stellantis_hal.transport.network import make_wire
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
-from tests.transport.doubles import Scripted
+from tests.transport.doubles import Badge, Scripted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 ONCE = RetryPolicy(attempts=1)
@@ -491,3 +492,63 @@ async def test_an_address_longer_than_any_is_not_sent(transport: Any) -> None:
         assert (await ask(server.url, "/" + "a" * 3_000, transport=transport)).status == 200
     assert not caught.value.sent
     assert len(str(caught.value)) < 10_000
+
+
+async def test_what_breaks_on_a_connection_used_before_is_not_sent_again_in_secret() -> None:
+    served = 0
+
+    async def answer_once(_: bytes, stream: anyio.abc.ByteStream) -> None:
+        nonlocal served
+        served += 1
+        if served > 1:
+            await stream.aclose()
+        else:
+            await stream.send(reply())
+
+    limiter = TokenBucketLimiter(RateLimits(100, None))
+    async with (
+        serving(answer_once) as server,
+        Session(Origins(server.url), retry=ONCE, limiter=limiter) as session,
+    ):
+        caller = session.caller()
+        await caller(Request(url=server.url, method="PUT"))
+        with pytest.raises(NetworkError) as caught:
+            await caller(Request(url=server.url, method="PUT"))
+        assert caught.value.sent
+        assert len(server.heads) == limiter.statistics.granted == 2
+
+
+async def test_a_session_closed_while_an_answer_is_read_leaves_no_connection() -> None:
+    gone = anyio.Event()
+
+    async def slowly(_: bytes, stream: anyio.abc.ByteStream) -> None:
+        await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+        await anyio.sleep(0.05)
+        await stream.send(b"}")
+        try:
+            await stream.receive()
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            gone.set()
+            raise
+
+    async with serving(slowly) as server, anyio.create_task_group() as group:
+        wire = LanesWire(Tls().context(), {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0})
+        opened = await wire.open("GET", server.url, {"host": "127.0.0.1"}, None)
+        await wire.aclose()
+        group.start_soon(_read_and_close, opened)
+        await gone.wait()
+
+
+async def _read_and_close(opened: Any) -> None:
+    async for _ in opened.stream:
+        pass
+    await opened.aclose()
+
+
+async def test_no_error_of_a_wire_has_what_identifies_the_application() -> None:
+    endless = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 200_000 + b"\r\nContent-Length: 2\r\n\r\n{}"
+    secret = "-".join("abc")
+    async with serving(endless) as server, Session(Origins(server.url), retry=ONCE) as session:
+        with pytest.raises(NetworkError) as caught:
+            await session.caller(credentials=Badge(f"client_id={secret}"))(Request(url=f"{server.url}/a"))
+    assert secret not in "".join(traceback.format_exception(caught.value))

@@ -116,3 +116,10 @@ def test_a_limit_may_be_absent() -> None:
 def test_a_limit_is_a_positive_int(value: int, error: type[Exception]) -> None:
     with pytest.raises(error):
         RateLimits(per_second=value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1772366430", 30.0), ("1772366000", 0.0), ("9999999999", 86_400.0), ("45", 45.0)]
+)
+def test_a_reset_may_be_an_instant(text: str, seconds: float) -> None:
+    assert retry_after({"x-ratelimit-reset": text}, now=NOW) == seconds
