@@ -157,6 +157,12 @@ def test_headers_without_a_sensible_limit_change_nothing(limit: int | None) -> N
     assert window.available() == 100
 
 
+def test_headers_may_lower_the_limit_to_a_single_request() -> None:
+    window = BurstWindow(100)
+    window.correct(0.0, 1, None, returned_at_sending=0)
+    assert window.available() == 1
+
+
 def test_requests_of_others_are_held_against_the_window_for_its_span() -> None:
     window = BurstWindow(10)
     window.take()
@@ -189,6 +195,17 @@ def test_our_own_requests_are_not_taken_for_those_of_others() -> None:
         window.take()
     window.correct(0.0, 10, 4, returned_at_sending=0)
     assert window.foreign == 0
+
+
+def test_what_came_back_before_the_sending_is_no_longer_in_the_servers_count() -> None:
+    window = BurstWindow(10)
+    for _ in range(3):
+        window.take()
+        window.answered(0.0, None)
+    window.settle(5.0)
+    window.take()
+    window.correct(5.0, 10, 5, returned_at_sending=3)
+    assert window.foreign == 10 - 5 - 1
 
 
 def test_others_tokens_and_our_own_return_independently() -> None:
@@ -295,6 +312,34 @@ def test_a_day_without_a_sensible_limit_in_the_headers_stays_as_it_is(limit: int
     window = DayWindow(1000)
     window.correct(0.0, limit, 0)
     assert window.available() == 1000
+
+
+def test_the_days_limit_may_be_a_single_request() -> None:
+    window = DayWindow(1000)
+    window.correct(0.0, 1, None)
+    assert window.available() == 1
+
+
+def test_a_minute_that_is_just_a_day_old_is_still_booked_and_once() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.settle(6000.0 + DAY)
+    assert window.minutes() == {100: 1}
+
+
+def test_a_minute_that_is_more_than_a_day_old_is_not_taken_over() -> None:
+    window = DayWindow(10)
+    window.restore({100: 1, 101: 2}, 6060.0 + DAY)
+    assert window.minutes() == {101: 2}
+
+
+def test_what_was_booked_already_is_kept_when_books_are_taken_over() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.restore({100: 2}, 6000.0)
+    assert window.minutes() == {100: 3}
 
 
 def test_a_day_without_a_limit_ignores_headers() -> None:

@@ -411,6 +411,28 @@ async def test_statistics_add_up() -> None:
     assert figures.smallest_round_trip is not None
 
 
+async def test_everybody_whom_a_pause_sends_away_counts_as_refused() -> None:
+    rates = limiter(1)
+    await spend(rates)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=10.0)
+
+    async with anyio.create_task_group() as group:
+        await started(group, impatient)
+        await started(group, impatient)
+        rates.pause(100.0)
+    assert rates.statistics.refused == 2
+
+
+async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -> None:
+    rates = limiter(1)
+    rates.pause(100.0)
+    with pytest.raises(BudgetExhaustedError, match=r"100 s, and only 0\.5 s"):
+        await spend(rates, max_wait=0.5)
+
+
 async def test_a_limiter_can_be_entered_with_no_end_to_the_wait() -> None:
     rates = limiter(1)
     await spend(rates)
