@@ -186,3 +186,16 @@ def test_no_message_holds_what_identifies_anybody() -> None:
 )
 def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientError, kind: type[Exception]) -> None:
     assert type(named(error)) is kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        aiohttp.ConnectionTimeoutError("words"),
+        aiohttp.ServerTimeoutError("words"),
+        aiohttp.ClientConnectionError("words"),
+        aiohttp.ClientPayloadError("words"),
+    ],
+)
+def test_aiohttps_words_are_kept(error: aiohttp.ClientError) -> None:
+    assert str(named(error)) == "words"
