@@ -92,6 +92,38 @@ def test_the_estimate_counts_rounds_for_a_long_queue() -> None:
     assert window.estimate(1 + 4, 0.0) == pytest.approx(1.002 + 2.0)
 
 
+@pytest.mark.parametrize(("count", "rounds"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
+def test_each_round_of_the_estimate_lasts_the_window_and_serves_the_limit(count: int, rounds: int) -> None:
+    window = BurstWindow(2, span=10.0)
+    window.take()
+    window.take()
+    assert window.estimate(count, 5.0) == 5.0 + rounds * 10.0
+
+
+def test_tokens_that_are_left_shorten_the_estimate() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.take()
+    assert window.estimate(8, 0.0) == 2.0
+
+
+def test_what_others_hold_comes_back_before_a_round_begins() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.take()
+    window.correct(0.0, 4, 0, returned_at_sending=0)
+    assert window.estimate(5, 0.0) == 1.0
+
+
+def test_a_token_given_back_is_not_in_the_servers_count() -> None:
+    window = BurstWindow(10)
+    for _ in range(3):
+        window.take()
+    window.give_back()
+    window.correct(0.0, 10, 5, returned_at_sending=0)
+    assert window.foreign == 10 - 5 - 2
+
+
 def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
     window = BurstWindow(1000)
     for _ in range(200):
@@ -281,6 +313,35 @@ def test_giving_back_after_more_than_a_day_changes_nothing() -> None:
     window.settle(3.0 * DAY)
     window.give_back(minute)
     assert window.available() == 1
+
+
+def test_giving_back_a_minute_that_has_just_left_the_day_changes_nothing() -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    minute = window.take()
+    window.settle(6060.0 + DAY)
+    window.give_back(minute)
+    assert window.available() == 1
+
+
+@pytest.mark.parametrize("age", [0, 1, 2, 1440])
+def test_a_day_token_of_any_age_returns_with_its_minute(age: int) -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + 60 * age
+    window.settle(now)
+    assert window.instant(1, now) == 6060.0 + DAY
+
+
+def test_our_own_day_token_is_of_no_use_before_those_of_others_return() -> None:
+    window = DayWindow(2)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + DAY - 60
+    window.settle(now)
+    window.correct(now, 2, 0)
+    assert window.instant(2, now) == now + 3600
 
 
 def test_a_clock_put_back_returns_nothing() -> None:

@@ -495,6 +495,22 @@ async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -
         await spend(rates, max_wait=0.5)
 
 
+async def test_waits_are_counted_and_added_up() -> None:
+    rates = limiter(1)
+    for _ in range(3):
+        await spend(rates)
+    assert rates.statistics.waited == 2
+    assert rates.statistics.seconds_waited == pytest.approx(2.0, abs=0.1)
+
+
+async def test_tokens_given_back_are_counted() -> None:
+    rates = limiter(1)
+    for _ in range(2):
+        async with rates.slot():
+            pass
+    assert rates.statistics.given_back == 2
+
+
 async def test_everybody_who_cannot_wait_counts_as_refused() -> None:
     rates = limiter(1)
     await spend(rates)

@@ -94,13 +94,20 @@ async def test_a_body_beyond_the_bound_is_refused() -> None:
         await call(httpx.Response(200, content=b"x" * 11), max_body=10)
 
 
+async def test_a_body_beyond_the_bound_had_been_asked_for_at_its_address() -> None:
+    with pytest.raises(BodyTooLargeError, match="10 bytes") as failure:
+        await call(httpx.Response(200, content=b"x" * 11), max_body=10)
+    assert (failure.value.url, failure.value.sent) == (f"{API}/user", True)
+
+
 async def test_a_coding_that_was_not_asked_for_is_a_network_error() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         stream = httpx.ByteStream(b"?")
         return httpx.Response(200, headers={"Content-Encoding": "br"}, stream=stream)
 
-    with pytest.raises(NetworkError, match="br"):
+    with pytest.raises(NetworkError, match="br") as failure:
         await call(answer, retry=RetryPolicy(attempts=1))
+    assert (failure.value.url, failure.value.sent) == (f"{API}/user", True)
 
 
 async def test_a_caller_may_judge_answers_itself() -> None:
