@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Generator
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -12,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import (
+    ApiError,
     AuthError,
     BodyTooLargeError,
     BudgetExhaustedError,
     ConfigurationError,
+    ForbiddenError,
     NetworkError,
     NotFoundError,
     RateLimitedError,
@@ -81,6 +84,25 @@ async def test_a_body_is_sent_as_it_is() -> None:
 async def test_an_error_status_is_an_error() -> None:
     with pytest.raises(NotFoundError):
         await call(httpx.Response(404, json={"code": 40400}))
+
+
+@pytest.mark.parametrize("status", [199, 300])
+async def test_a_status_just_beside_success_is_an_error(status: int) -> None:
+    with pytest.raises(ApiError):
+        await call(httpx.Response(status))
+
+
+async def test_a_date_to_come_back_at_is_read_by_the_sessions_clock() -> None:
+    date = (wall() + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    with pytest.raises(ApiError) as failure:
+        await call(slow(404, Retry_After=date))
+    assert failure.value.retry_after == pytest.approx(90, abs=2)
+
+
+async def test_a_session_names_the_scopes_that_it_was_told_of() -> None:
+    with pytest.raises(ForbiddenError) as failure:
+        await call(httpx.Response(403), scopes=lambda url: ("data:trip",))
+    assert failure.value.scopes == ("data:trip",)
 
 
 async def test_a_304_is_given_where_it_was_asked_for() -> None:
@@ -744,6 +766,16 @@ async def test_an_attempt_ends_in_time_however_busy_the_server_seems() -> None:
     assert anyio.current_time() == pytest.approx(start + 9.0, abs=0.5)
 
 
+async def test_an_attempt_that_takes_too_long_had_been_sent_to_its_address() -> None:
+    async def hang(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(1000)
+        return httpx.Response(200)
+
+    with pytest.raises(NetworkError, match="within 5 s") as failure:
+        await call(hang, timeouts=Timeouts(total=5.0), retry=RetryPolicy(attempts=1))
+    assert (failure.value.url, failure.value.sent) == (f"{API}/user", True)
+
+
 async def test_the_transport_is_told_its_timeouts() -> None:
     opened, transport = session(OK, timeouts=Timeouts(connect=1, read=2, write=3, pool=4, total=5))
     async with opened:
@@ -863,8 +895,9 @@ async def test_a_closed_session_sends_nothing() -> None:
     opened, transport = session(OK)
     await opened.aclose()
     await opened.aclose()
-    with pytest.raises(NetworkError, match="closed"):
+    with pytest.raises(NetworkError, match="closed") as failure:
         await get(opened.caller(retry=RetryPolicy(attempts=1)))
+    assert failure.value.url == f"{API}/user"
     assert transport.requests == []
 
 
