@@ -167,6 +167,28 @@ async def test_books_that_nobody_can_read_are_reported_and_begun_anew(
     assert rates.statistics.free_today == 9
 
 
+def test_a_background_request_waits_for_what_is_beyond_the_share() -> None:
+    books = Books(RateLimits(2, None), interactive_share=0.5)
+    books.answered(0.0, books.take(0.0, background=False), None)
+    assert books.instant(0.0, 0.0, background=False) == 0.0
+    assert books.instant(0.0, 0.0, background=True) == pytest.approx(1.002)
+
+
+@pytest.mark.parametrize(("seconds", "ahead", "instant"), [(10.0, 0, 10.0), (10.0, 3, 11.0), (0.5, 0, 0.5)])
+def test_after_a_pause_the_queue_is_served_in_rounds(seconds: float, ahead: int, instant: float) -> None:
+    books = Books(RateLimits(2, None), interactive_share=0.0)
+    books.pause(0.0, seconds)
+    assert books.estimate(0.0, 0.0, ahead=ahead, background=False) == instant
+
+
+@pytest.mark.parametrize(("ahead", "instant"), [(0, 7.0), (1, 7.0 + 60 + 86_400)])
+def test_the_place_in_the_queue_may_lie_beyond_the_day(ahead: int, instant: float) -> None:
+    books = Books(RateLimits(None, 2), interactive_share=0.0)
+    books.settle(7.0, 6000.0)
+    books.take(7.0, background=False)
+    assert books.estimate(7.0, 6000.0, ahead=ahead, background=False) == instant
+
+
 def test_books_of_another_format_are_refused_by_its_number() -> None:
     with pytest.raises(ValueError, match="format 2"):
         Books(None, interactive_share=0.0).load(b'{"format":2}', 0.0, 0.0)

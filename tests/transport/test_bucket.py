@@ -124,6 +124,35 @@ def test_a_token_given_back_is_not_in_the_servers_count() -> None:
     assert window.foreign == 10 - 5 - 2
 
 
+def answer_at_once(window: BurstWindow, now: float, count: int) -> None:
+    window.settle(now)
+    for _ in range(count):
+        window.take()
+        window.answered(now, 0.1)
+
+
+@pytest.mark.parametrize(("samples", "instant"), [(98, 40.002), (99, 39.902)])
+def test_the_round_trip_is_subtracted_from_the_hundredth_sample_on(samples: int, instant: float) -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, samples)
+    answer_at_once(window, 30.0, 1)
+    assert window.instant(1, 30.0) == pytest.approx(instant)
+
+
+@pytest.mark.parametrize(("now", "instant"), [(15.0, 25.002), (20.0, 29.902)])
+def test_samples_of_one_moment_are_believed_after_two_windows(now: float, instant: float) -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, 100)
+    answer_at_once(window, now, 1)
+    assert window.instant(1, now) == pytest.approx(instant)
+
+
+def test_without_a_limit_every_answered_token_has_come_back() -> None:
+    window = BurstWindow(None)
+    answer_at_once(window, 0.0, 2)
+    assert window.returned == 2
+
+
 def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
     window = BurstWindow(1000)
     for _ in range(200):
@@ -387,6 +416,14 @@ def test_a_minute_that_is_just_a_day_old_is_still_booked_and_once() -> None:
     window.take()
     window.settle(6000.0 + DAY)
     assert window.minutes() == {100: 1}
+
+
+def test_a_minute_counts_all_that_is_booked_under_it() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.take()
+    assert window.minutes() == {100: 2}
 
 
 def test_a_minute_that_is_more_than_a_day_old_is_not_taken_over() -> None:
