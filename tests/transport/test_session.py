@@ -100,8 +100,11 @@ async def test_a_date_to_come_back_at_is_read_by_the_sessions_clock() -> None:
 
 
 async def test_a_session_names_the_scopes_that_it_was_told_of() -> None:
+    def scopes(url: str) -> tuple[str, ...]:
+        return ("data:trip",)
+
     with pytest.raises(ForbiddenError) as failure:
-        await call(httpx.Response(403), scopes=lambda url: ("data:trip",))
+        await call(httpx.Response(403), scopes=scopes)
     assert failure.value.scopes == ("data:trip",)
 
 
