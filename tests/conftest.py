@@ -4,12 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tests.clocks import BACKENDS, jumping, real
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=20_000)
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    max_examples=15,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+)
 settings.load_profile("default")
 
 

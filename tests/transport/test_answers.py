@@ -73,6 +73,21 @@ def test_the_vendors_body_is_read() -> None:
     assert error.timestamp == datetime(2023, 9, 12, 9, 41, 10, 911000, tzinfo=UTC)
 
 
+def test_a_code_may_be_nought() -> None:
+    assert read_complaint(b'{"code":0}').code == 0
+
+
+def test_scripts_and_styles_of_a_page_are_not_its_words() -> None:
+    page = b"<STYLE>\np{}\n</STYLE><h1>Bad</h1><script>\nrun()\n</script><p>day</p>"
+    assert read_complaint(page).message == "Bad day"
+
+
+def test_an_instant_with_an_offset_is_given_in_utc() -> None:
+    timestamp = read_complaint(b'{"timestamp":"2017-08-10T15:46:39+02:00"}').timestamp
+    assert timestamp is not None
+    assert timestamp.tzinfo is UTC
+
+
 @pytest.mark.parametrize("code", ["495", " 495 ", 495])
 def test_a_code_is_an_int_whatever_it_was_sent_as(code: Any) -> None:
     assert read_complaint(json.dumps({"code": code}).encode()).code == 495
@@ -189,9 +204,55 @@ def test_a_message_says_what_where_and_what_to_do() -> None:
         assert part in text
 
 
+def test_an_error_knows_the_whole_address() -> None:
+    assert api_error(404).url == URL
+
+
+def test_an_error_knows_the_word_of_oauth() -> None:
+    assert api_error(400, {"error": "invalid_grant"}).oauth_error == "invalid_grant"
+
+
+def test_a_code_that_repeats_the_status_is_not_said_twice() -> None:
+    assert "code" not in str(api_error(422, {"code": 422}))
+
+
+def test_an_error_without_a_code_does_not_speak_of_one() -> None:
+    assert "code" not in str(api_error(422, {"message": "unfit"}))
+
+
+@pytest.mark.parametrize("body", [b"", {"message": "It is so. "}])
+def test_a_message_ends_with_what_there_is_to_say(body: Any) -> None:
+    text = str(api_error(422, body))
+    assert text.endswith(("answered 422", "It is so"))
+
+
+def test_an_application_that_is_refused_reads_where_and_what_to_check() -> None:
+    text = str(verdict(401, {"message": "Invalid client id or secret."}))
+    for part in ("GET", "/user/vehicles/", "401", "Invalid client id or secret", "certificate"):
+        assert part in text
+
+
+@pytest.mark.parametrize("status", [300, 399])
+def test_what_is_neither_a_success_nor_followed_says_that_it_leads_nowhere(status: int) -> None:
+    assert "does not say where" in str(api_error(status))
+
+
+def test_a_bad_request_is_no_redirect() -> None:
+    assert "parameters" in str(api_error(400))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_303_of_a_reading_is_an_error(method: str) -> None:
+    assert api_error(303, method=method).status == 303
+
+
+def test_a_servers_date_to_come_back_is_counted_from_now() -> None:
+    assert api_error(503, Retry_After="Sun, 01 Mar 2026 12:00:30 GMT").retry_after == 30.0
+
+
 def test_a_403_names_the_scopes_documented_for_its_address() -> None:
     answer = Answer(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
-    error = error_of(Request(url=URL), answer, now=NOW, scopes=lambda url: ("data:trip",))
+    error = error_of(Request(url=URL), answer, now=NOW, scopes=lambda url: ("data:trip",) if url == URL else ())
     assert isinstance(error, ForbiddenError)
     assert error.scopes == ("data:trip",)
     assert "data:trip" in str(error)

@@ -158,3 +158,44 @@ async def test_a_body_that_unfolds_to_nothing_for_ever_is_refused(size: int) -> 
     with pytest.raises(BodyTooLarge):
         await read_body(endless(), "gzip", limit=100_000)
     assert read_so_far < 250_000
+
+
+class Abandoned:
+    """A stream that is left in mid-body, and takes a while to end."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.ended = False
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                await anyio.sleep(1)
+                yield b"x"
+        finally:
+            with anyio.CancelScope(shield=False):
+                await anyio.sleep(self.seconds)
+            self.ended = True
+
+
+async def test_a_stream_left_by_an_error_is_ended_first() -> None:
+    abandoned = Abandoned(0.5)
+    with pytest.raises(BodyTooLarge):
+        await read_body(abandoned.stream(), "", limit=2)
+    assert abandoned.ended
+
+
+async def test_a_stream_that_does_not_end_is_left_alone_after_a_while() -> None:
+    start = anyio.current_time()
+    with pytest.raises(BodyTooLarge):
+        await read_body(Abandoned(1000.0).stream(), "", limit=2)
+    assert anyio.current_time() < start + 100
+
+
+async def test_a_compressed_body_of_just_the_bound_is_read() -> None:
+    assert await read(gzip.compress(WORDS), "gzip", limit=len(WORDS)) == WORDS
+
+
+async def test_a_body_that_did_not_shrink_is_read_up_to_its_bound() -> None:
+    content = bytes(range(256)) * 20
+    assert await read(gzip.compress(content, 0), "gzip", limit=len(content)) == content

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stellantis_hal.transport.books import Books, FileBookStore
 from stellantis_hal.transport.limiter import TokenBucketLimiter
 from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.quota import Quota, Window
 from stellantis_hal.transport.slots import RateLimiter
 from tests.transport.doubles import wall
 
@@ -117,7 +118,7 @@ async def test_without_a_store_saving_does_nothing() -> None:
 async def test_a_store_that_cannot_be_read_is_reported_and_done_without(caplog: pytest.LogCaptureFixture) -> None:
     rates = limiter(MemoryStore(broken=True))
     await spend(rates)
-    assert "could not be read" in caplog.text
+    assert "could not be read: OSError" in caplog.text
 
 
 async def test_a_store_that_cannot_be_written_is_reported_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -126,7 +127,7 @@ async def test_a_store_that_cannot_be_written_is_reported_and_tried_again(caplog
     await spend(rates)
     store.broken = True
     await rates.save()
-    assert "could not be saved" in caplog.text
+    assert "could not be saved: OSError" in caplog.text
     store.broken = False
     await rates.save()
     assert store.content is not None
@@ -137,10 +138,10 @@ async def test_a_store_that_hangs_is_left_alone_after_a_while(caplog: pytest.Log
     rates = limiter(MemoryStore(slow=True))
     await spend(rates)
     assert anyio.current_time() == pytest.approx(start + 10.0, abs=0.5)
-    assert "not read" in caplog.text
+    assert "not read within 10.0 s" in caplog.text
     await rates.save()
     assert anyio.current_time() == pytest.approx(start + 20.0, abs=0.5)
-    assert "not saved" in caplog.text
+    assert "not saved within 10.0 s" in caplog.text
 
 
 FOREIGN = [
@@ -166,6 +167,39 @@ async def test_books_that_nobody_can_read_are_reported_and_begun_anew(
     assert rates.statistics.free_today == 9
 
 
+def test_a_background_request_waits_for_what_is_beyond_the_share() -> None:
+    books = Books(RateLimits(2, None), interactive_share=0.5)
+    books.answered(0.0, books.take(0.0, background=False), None)
+    assert books.instant(0.0, 0.0, background=False) == 0.0
+    assert books.instant(0.0, 0.0, background=True) == pytest.approx(1.002)
+
+
+@pytest.mark.parametrize(("seconds", "ahead", "instant"), [(10.0, 0, 10.0), (10.0, 3, 11.0), (0.5, 0, 0.5)])
+def test_after_a_pause_the_queue_is_served_in_rounds(seconds: float, ahead: int, instant: float) -> None:
+    books = Books(RateLimits(2, None), interactive_share=0.0)
+    books.pause(0.0, seconds)
+    assert books.estimate(0.0, 0.0, ahead=ahead, background=False) == instant
+
+
+@pytest.mark.parametrize(("ahead", "instant"), [(0, 7.0), (1, 7.0 + 60 + 86_400)])
+def test_the_place_in_the_queue_may_lie_beyond_the_day(ahead: int, instant: float) -> None:
+    books = Books(RateLimits(None, 2), interactive_share=0.0)
+    books.settle(7.0, 6000.0)
+    books.take(7.0, background=False)
+    assert books.estimate(7.0, 6000.0, ahead=ahead, background=False) == instant
+
+
+def test_books_of_another_format_are_refused_by_its_number() -> None:
+    with pytest.raises(ValueError, match="format 2"):
+        Books(None, interactive_share=0.0).load(b'{"format":2}', 0.0, 0.0)
+
+
+def test_the_share_left_to_interactive_requests_follows_a_corrected_limit() -> None:
+    books = Books(None, interactive_share=0.5)
+    books.correct(0.0, 0.0, Quota(burst=Window(4, 4)), returned_at_sending=0)
+    assert [books.take(0.0, background=True) >= 0 for _ in range(3)] == [True, True, False]
+
+
 @given(st.binary() | st.sampled_from(FOREIGN))
 def test_loading_anything_raises_nothing_but_value_errors(content: bytes) -> None:
     books = Books(None, interactive_share=0.0)
@@ -173,6 +207,11 @@ def test_loading_anything_raises_nothing_but_value_errors(content: bytes) -> Non
         books.load(content, 0.0, 0.0)
     except ValueError:
         assert books.day.spent == 0
+
+
+async def test_why_books_cannot_be_understood_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    await spend(limiter(MemoryStore(b'{"format":2}')))
+    assert "starting anew: books of format 2" in caplog.text
 
 
 @given(st.lists(st.floats(0.0, 3600.0), max_size=50))

@@ -140,7 +140,40 @@ def test_a_certificate_that_is_not_trusted_is_named() -> None:
 
 def test_a_certificate_error_hidden_by_aiohttp_is_found() -> None:
     hidden = aiohttp.ClientConnectorCertificateError(key(), certificate_error())
-    assert "CA bundle" in str(translated(caused(httpx.ConnectError("x"), hidden), URL))
+    error = translated(caused(httpx.ConnectError("x"), hidden), URL)
+    assert "self-signed certificate" in str(error)
+    assert "CA bundle" in str(error)
+
+
+def test_an_alert_hidden_by_aiohttp_is_found() -> None:
+    hidden = aiohttp.ClientConnectorSSLError(key(), alert())
+    assert "go in pairs" in str(translated(caused(httpx.ConnectError("x"), hidden), URL))
+
+
+def test_an_error_of_the_network_knows_the_whole_address() -> None:
+    assert translated(httpx.ReadError("reset"), URL).url == URL
+
+
+def test_an_error_that_says_nothing_is_told_by_its_kind() -> None:
+    assert "(ReadError)" in str(translated(httpx.ReadError(""), URL))
+
+
+def test_a_connection_that_breaks_in_the_handshake_may_lack_a_certificate() -> None:
+    error = translated(caused(httpx.ConnectError("x"), ConnectionResetError(104, "reset")), URL)
+    assert "before anything was sent" in str(error)
+    assert "client certificate" in str(error)
+
+
+def test_an_odd_error_of_tls_is_no_alert() -> None:
+    odd = ssl.SSLError(1, "odd")
+    odd.reason = "ODD"
+    assert "go in pairs" not in str(translated(caused(httpx.ReadError("x"), odd), URL))
+
+
+def test_a_host_that_is_not_there_is_no_matter_of_certificates() -> None:
+    error = translated(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL)
+    assert "could not be reached" in str(error)
+    assert "certificate" not in str(error)
 
 
 def test_a_refused_handshake_tells_of_pairs() -> None:
@@ -186,3 +219,16 @@ def test_no_message_holds_what_identifies_anybody() -> None:
 )
 def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientError, kind: type[Exception]) -> None:
     assert type(named(error)) is kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        aiohttp.ConnectionTimeoutError("words"),
+        aiohttp.ServerTimeoutError("words"),
+        aiohttp.ClientConnectionError("words"),
+        aiohttp.ClientPayloadError("words"),
+    ],
+)
+def test_aiohttps_words_are_kept(error: aiohttp.ClientError) -> None:
+    assert str(named(error)) == "words"

@@ -92,6 +92,67 @@ def test_the_estimate_counts_rounds_for_a_long_queue() -> None:
     assert window.estimate(1 + 4, 0.0) == pytest.approx(1.002 + 2.0)
 
 
+@pytest.mark.parametrize(("count", "rounds"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
+def test_each_round_of_the_estimate_lasts_the_window_and_serves_the_limit(count: int, rounds: int) -> None:
+    window = BurstWindow(2, span=10.0)
+    window.take()
+    window.take()
+    assert window.estimate(count, 5.0) == 5.0 + rounds * 10.0
+
+
+def test_tokens_that_are_left_shorten_the_estimate() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.take()
+    assert window.estimate(8, 0.0) == 2.0
+
+
+def test_what_others_hold_comes_back_before_a_round_begins() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.take()
+    window.correct(0.0, 4, 0, returned_at_sending=0)
+    assert window.estimate(5, 0.0) == 1.0
+
+
+def test_a_token_given_back_is_not_in_the_servers_count() -> None:
+    window = BurstWindow(10)
+    for _ in range(3):
+        window.take()
+    window.give_back()
+    window.correct(0.0, 10, 5, returned_at_sending=0)
+    assert window.foreign == 10 - 5 - 2
+
+
+def answer_at_once(window: BurstWindow, now: float, count: int) -> None:
+    window.settle(now)
+    for _ in range(count):
+        window.take()
+        window.answered(now, 0.1)
+
+
+@pytest.mark.parametrize(("samples", "instant"), [(98, 40.002), (99, 39.902)])
+def test_the_round_trip_is_subtracted_from_the_hundredth_sample_on(samples: int, instant: float) -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, samples)
+    answer_at_once(window, 30.0, 1)
+    assert window.instant(1, 30.0) == pytest.approx(instant)
+
+
+@pytest.mark.parametrize(("now", "instant"), [(15.0, 25.002), (20.0, 29.902)])
+def test_samples_of_one_moment_are_believed_after_two_windows(now: float, instant: float) -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, 100)
+    answer_at_once(window, now, 1)
+    assert window.instant(1, now) == pytest.approx(instant)
+
+
+def test_without_a_limit_every_answered_token_has_come_back() -> None:
+    window = BurstWindow(None)
+    answer_at_once(window, 0.0, 2)
+    assert window.returned == 2
+
+
 def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
     window = BurstWindow(1000)
     for _ in range(200):
@@ -157,6 +218,12 @@ def test_headers_without_a_sensible_limit_change_nothing(limit: int | None) -> N
     assert window.available() == 100
 
 
+def test_headers_may_lower_the_limit_to_a_single_request() -> None:
+    window = BurstWindow(100)
+    window.correct(0.0, 1, None, returned_at_sending=0)
+    assert window.available() == 1
+
+
 def test_requests_of_others_are_held_against_the_window_for_its_span() -> None:
     window = BurstWindow(10)
     window.take()
@@ -189,6 +256,17 @@ def test_our_own_requests_are_not_taken_for_those_of_others() -> None:
         window.take()
     window.correct(0.0, 10, 4, returned_at_sending=0)
     assert window.foreign == 0
+
+
+def test_what_came_back_before_the_sending_is_no_longer_in_the_servers_count() -> None:
+    window = BurstWindow(10)
+    for _ in range(3):
+        window.take()
+        window.answered(0.0, None)
+    window.settle(5.0)
+    window.take()
+    window.correct(5.0, 10, 5, returned_at_sending=3)
+    assert window.foreign == 10 - 5 - 1
 
 
 def test_others_tokens_and_our_own_return_independently() -> None:
@@ -266,6 +344,35 @@ def test_giving_back_after_more_than_a_day_changes_nothing() -> None:
     assert window.available() == 1
 
 
+def test_giving_back_a_minute_that_has_just_left_the_day_changes_nothing() -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    minute = window.take()
+    window.settle(6060.0 + DAY)
+    window.give_back(minute)
+    assert window.available() == 1
+
+
+@pytest.mark.parametrize("age", [0, 1, 2, 1440])
+def test_a_day_token_of_any_age_returns_with_its_minute(age: int) -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + 60 * age
+    window.settle(now)
+    assert window.instant(1, now) == 6060.0 + DAY
+
+
+def test_our_own_day_token_is_of_no_use_before_those_of_others_return() -> None:
+    window = DayWindow(2)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + DAY - 60
+    window.settle(now)
+    window.correct(now, 2, 0)
+    assert window.instant(2, now) == now + 3600
+
+
 def test_a_clock_put_back_returns_nothing() -> None:
     window = DayWindow(1)
     window.settle(10.0 * DAY)
@@ -295,6 +402,42 @@ def test_a_day_without_a_sensible_limit_in_the_headers_stays_as_it_is(limit: int
     window = DayWindow(1000)
     window.correct(0.0, limit, 0)
     assert window.available() == 1000
+
+
+def test_the_days_limit_may_be_a_single_request() -> None:
+    window = DayWindow(1000)
+    window.correct(0.0, 1, None)
+    assert window.available() == 1
+
+
+def test_a_minute_that_is_just_a_day_old_is_still_booked_and_once() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.settle(6000.0 + DAY)
+    assert window.minutes() == {100: 1}
+
+
+def test_a_minute_counts_all_that_is_booked_under_it() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.take()
+    assert window.minutes() == {100: 2}
+
+
+def test_a_minute_that_is_more_than_a_day_old_is_not_taken_over() -> None:
+    window = DayWindow(10)
+    window.restore({100: 1, 101: 2}, 6060.0 + DAY)
+    assert window.minutes() == {101: 2}
+
+
+def test_what_was_booked_already_is_kept_when_books_are_taken_over() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.restore({100: 2}, 6000.0)
+    assert window.minutes() == {100: 3}
 
 
 def test_a_day_without_a_limit_ignores_headers() -> None:

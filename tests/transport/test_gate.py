@@ -82,6 +82,7 @@ async def test_nobody_waits_for_those_who_have_gone() -> None:
     async with anyio.create_task_group() as tasks:
         for number, patience in enumerate((5, 30, 5, 30, 5)):
             tasks.start_soon(wait, number, patience)
+            await anyio.wait_all_tasks_blocked()  # so that they stand in line in this order
         await anyio.sleep(10)
         gate.leave()
         await anyio.sleep(1)

@@ -1,6 +1,7 @@
 """Who may send next, on both backends, in jumped time."""
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import anyio
@@ -289,6 +290,53 @@ async def test_a_share_is_left_to_interactive_requests() -> None:
     await spend(rates, max_wait=0.0)
 
 
+async def test_what_is_given_back_to_the_share_is_not_given_on_to_background_requests() -> None:
+    rates = limiter(2, interactive_share=0.5)
+    times: list[float] = []
+
+    async def wait() -> None:
+        times.append(await spend(rates, priority="background"))
+
+    await spend(rates)
+    start = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        await started(group, wait)
+        async with rates.slot():
+            pass
+    assert times[0] >= start + 1.0
+
+
+async def test_a_background_request_counts_everybody_before_it() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, spend, rates)
+        group.start_soon(partial(spend, rates, priority="background"))
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(BudgetExhaustedError) as refusal:
+            await spend(rates, priority="background", max_wait=1.5)
+        assert refusal.value.retry_after == pytest.approx(3.0, abs=0.2)
+
+
+async def test_an_interactive_request_does_not_count_background_ones() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(spend, rates, priority="background"))
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(BudgetExhaustedError) as refusal:
+            await spend(rates, max_wait=0.5)
+        assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
+
+
+async def test_the_estimate_for_background_requests_leaves_the_share_alone() -> None:
+    rates = limiter(2, interactive_share=0.5)
+    await spend(rates)
+    with pytest.raises(BudgetExhaustedError) as refusal:
+        await spend(rates, priority="background", max_wait=0.5)
+    assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
+
+
 async def test_a_share_of_the_day_is_left_to_interactive_requests() -> None:
     rates = limiter(None, 10, interactive_share=0.3)
     for _ in range(7):
@@ -350,6 +398,20 @@ async def test_a_pause_of_no_length_is_none(seconds: float) -> None:
     assert rates.statistics.pauses == 0
 
 
+async def test_a_pause_of_less_than_a_second_is_one() -> None:
+    rates = limiter(100)
+    rates.pause(0.5)
+    start = anyio.current_time()
+    assert await spend(rates) == pytest.approx(start + 0.5, abs=0.1)
+
+
+async def test_pauses_are_counted() -> None:
+    rates = limiter(100)
+    rates.pause(1.0)
+    rates.pause(2.0)
+    assert rates.statistics.pauses == 2
+
+
 async def test_a_pause_never_lasts_longer_than_a_day() -> None:
     rates = limiter(100)
     rates.pause(float("inf"))
@@ -409,6 +471,53 @@ async def test_statistics_add_up() -> None:
     assert (figures.granted, figures.waited, figures.refused) == (2, 1, 0)
     assert figures.seconds_waited == pytest.approx(1.0, abs=0.1)
     assert figures.smallest_round_trip is not None
+
+
+async def test_everybody_whom_a_pause_sends_away_counts_as_refused() -> None:
+    rates = limiter(1)
+    await spend(rates)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=10.0)
+
+    async with anyio.create_task_group() as group:
+        await started(group, impatient)
+        await started(group, impatient)
+        rates.pause(100.0)
+    assert rates.statistics.refused == 2
+
+
+async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -> None:
+    rates = limiter(1)
+    rates.pause(100.0)
+    with pytest.raises(BudgetExhaustedError, match=r"100 s, and only 0\.5 s"):
+        await spend(rates, max_wait=0.5)
+
+
+async def test_waits_are_counted_and_added_up() -> None:
+    rates = limiter(1)
+    for _ in range(3):
+        await spend(rates)
+    assert rates.statistics.waited == 2
+    assert rates.statistics.seconds_waited == pytest.approx(2.0, abs=0.1)
+
+
+async def test_tokens_given_back_are_counted() -> None:
+    rates = limiter(1)
+    for _ in range(2):
+        async with rates.slot():
+            pass
+    assert rates.statistics.given_back == 2
+
+
+async def test_everybody_who_cannot_wait_counts_as_refused() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    for _ in range(2):
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=0.5)
+    assert rates.statistics.refused == 2
 
 
 async def test_a_limiter_can_be_entered_with_no_end_to_the_wait() -> None:

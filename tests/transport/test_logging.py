@@ -31,6 +31,14 @@ async def test_an_answer_is_one_line_with_all_that_matters(caplog: pytest.LogCap
     assert "attempt 1, quota left 93 today, None this second" in record.getMessage()
 
 
+async def test_an_answer_is_told_with_what_is_left_of_the_second(caplog: pytest.LogCaptureFixture) -> None:
+    opened, _ = session(httpx.Response(200, headers={"X-RateLimit-Limit-2": "10", "X-RateLimit-Remaining-2": "7"}))
+    with caplog.at_level(logging.DEBUG, "stellantis_hal"):
+        async with opened:
+            await get(opened.caller())
+    assert "7 this second" in caplog.text
+
+
 async def test_an_answer_without_a_quota_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
     opened, _ = session(httpx.Response(200))
     with caplog.at_level(logging.DEBUG, "stellantis_hal"):
@@ -44,7 +52,7 @@ async def test_a_retry_and_a_pause_are_told(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.INFO, "stellantis_hal"):
         async with opened:
             await get(opened.caller())
-    assert "attempt 1 failed (ServerError)" in caplog.text
+    assert f"#1 GET {API}/user: attempt 1 failed (ServerError)" in caplog.text
     assert "everybody pauses" in caplog.text
 
 

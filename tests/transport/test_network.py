@@ -342,6 +342,21 @@ def simple(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+def test_a_certificate_that_is_not_there_is_told_in_the_systems_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        Tls(certificate=(tmp_path / "no.pem", tmp_path / "no.key")).context()
+
+
+def test_a_key_that_does_not_fit_is_told_in_openssls_words(files: Path) -> None:
+    with pytest.raises(ConfigurationError, match="KEY_VALUES_MISMATCH"):
+        Tls(certificate=(files / "client.pem", files / "stranger.key")).context()
+
+
+def test_a_bundle_that_is_not_there_is_told_in_the_systems_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        Tls(authorities=tmp_path / "no.pem").context()
+
+
 async def test_an_authority_of_ones_own_is_trusted(authority: trustme.CA, files: Path) -> None:
     async with serving(reply(), simple(authority)) as server:
         assert (await ask(server.url, tls=Tls(authorities=files / "ca.pem"))).status == 200

@@ -114,7 +114,7 @@ def test_a_limit_may_be_absent() -> None:
 
 @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-3, ValueError), (1.5, TypeError), (True, TypeError)])
 def test_a_limit_is_a_positive_int(value: int, error: type[Exception]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error, match="per_second"):
         RateLimits(per_second=value)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Generator
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -12,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import (
+    ApiError,
     AuthError,
     BodyTooLargeError,
     BudgetExhaustedError,
     ConfigurationError,
+    ForbiddenError,
     NetworkError,
     NotFoundError,
     RateLimitedError,
@@ -83,6 +86,28 @@ async def test_an_error_status_is_an_error() -> None:
         await call(httpx.Response(404, json={"code": 40400}))
 
 
+@pytest.mark.parametrize("status", [199, 300])
+async def test_a_status_just_beside_success_is_an_error(status: int) -> None:
+    with pytest.raises(ApiError):
+        await call(httpx.Response(status))
+
+
+async def test_a_date_to_come_back_at_is_read_by_the_sessions_clock() -> None:
+    date = (wall() + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    with pytest.raises(ApiError) as failure:
+        await call(slow(404, Retry_After=date))
+    assert failure.value.retry_after == pytest.approx(90, abs=2)
+
+
+async def test_a_session_names_the_scopes_that_it_was_told_of() -> None:
+    def scopes(url: str) -> tuple[str, ...]:
+        return ("data:trip",)
+
+    with pytest.raises(ForbiddenError) as failure:
+        await call(httpx.Response(403), scopes=scopes)
+    assert failure.value.scopes == ("data:trip",)
+
+
 async def test_a_304_is_given_where_it_was_asked_for() -> None:
     opened, _ = session(httpx.Response(304))
     async with opened:
@@ -94,13 +119,20 @@ async def test_a_body_beyond_the_bound_is_refused() -> None:
         await call(httpx.Response(200, content=b"x" * 11), max_body=10)
 
 
+async def test_a_body_beyond_the_bound_had_been_asked_for_at_its_address() -> None:
+    with pytest.raises(BodyTooLargeError, match="10 bytes") as failure:
+        await call(httpx.Response(200, content=b"x" * 11), max_body=10)
+    assert (failure.value.url, failure.value.sent) == (f"{API}/user", True)
+
+
 async def test_a_coding_that_was_not_asked_for_is_a_network_error() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         stream = httpx.ByteStream(b"?")
         return httpx.Response(200, headers={"Content-Encoding": "br"}, stream=stream)
 
-    with pytest.raises(NetworkError, match="br"):
+    with pytest.raises(NetworkError, match="br") as failure:
         await call(answer, retry=RetryPolicy(attempts=1))
+    assert (failure.value.url, failure.value.sent) == (f"{API}/user", True)
 
 
 async def test_a_caller_may_judge_answers_itself() -> None:
@@ -226,6 +258,64 @@ async def test_basic_authentication_is_attached() -> None:
     async with opened:
         await get(opened.caller(credentials=httpx.BasicAuth("me", "secret")))
     assert transport.requests[0].headers["authorization"].startswith("Basic ")
+
+
+async def test_an_authentication_sends_the_requests_own_fields_and_body() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        await get(
+            opened.caller(credentials=httpx.BasicAuth("me", "x")), method="PUT", content=b"{}", headers={"A": "b"}
+        )
+    (sent,) = transport.requests
+    assert (sent.content, sent.headers["a"]) == (b"{}", "b")
+    assert sent.headers["user-agent"].startswith("stellantis_hal/")
+
+
+class Attentive(httpx.Auth):
+    """Keeps what it is shown."""
+
+    requires_request_body = True
+
+    def __init__(self) -> None:
+        self.seen: list[bytes | str] = []
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        response = yield request
+        self.seen += [request.content, str(response.request.url)]
+
+
+async def test_an_authentication_is_shown_the_body_and_what_was_answered() -> None:
+    attentive = Attentive()
+    opened, _ = session(OK)
+    async with opened:
+        await get(opened.caller(credentials=attentive), method="PUT", content=b"{}")
+    assert attentive.seen == [b"{}", f"{API}/user"]
+
+
+async def test_an_authentication_leaves_the_interactive_share_alone_like_anybody() -> None:
+    rates = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=wall)
+    opened, transport = session(OK, limiter=rates)
+    async with opened:
+        caller = opened.caller(credentials=httpx.BasicAuth("me", "secret"), priority="background")
+        await get(caller)
+        await get(caller)
+    assert transport.times[1] >= transport.times[0] + 1.0
+
+
+async def test_an_error_under_an_authentication_names_the_address_that_was_asked_for() -> None:
+    opened, _ = session(httpx.ReadError("cut"))
+    async with opened:
+        with pytest.raises(NetworkError) as failure:
+            await get(opened.caller(credentials=httpx.BasicAuth("me", "secret"), retry=RetryPolicy(attempts=1)))
+    assert failure.value.url == f"{API}/user"
+
+
+async def test_an_answer_under_an_authentication_is_told_with_its_length() -> None:
+    heard: list[AnswerRecord] = []
+    opened, _ = session(OK, hooks=Hooks(on_answer=heard.append))
+    async with opened:
+        await get(opened.caller(credentials=httpx.BasicAuth("me", "secret")))
+    assert heard[0].seconds == pytest.approx(0.0, abs=0.1)
 
 
 async def test_an_address_that_httpx_refuses_is_an_error_of_ours_under_any_authentication() -> None:
@@ -599,6 +689,28 @@ async def test_a_wait_is_told_with_its_length() -> None:
     assert waits[0].priority == "background"
 
 
+async def test_an_answer_is_told_with_its_method_status_length_and_quota() -> None:
+    async def late(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(2)
+        return slow(202, X_RateLimit_Limit_1="5", X_RateLimit_Remaining_1="4")
+
+    heard: list[AnswerRecord] = []
+    opened, _ = session(late, hooks=Hooks(on_answer=heard.append))
+    async with opened:
+        await get(opened.caller(), method="POST")
+    assert [(each.method, each.status, each.quota) for each in heard] == [("POST", 202, Quota(day=Window(5, 4)))]
+    assert heard[0].seconds == pytest.approx(2.0, abs=0.1)
+
+
+async def test_a_retry_is_told_with_its_method_attempt_wait_and_error() -> None:
+    heard: list[RetryRecord] = []
+    opened, transport = session(httpx.Response(503), OK, hooks=Hooks(on_retry=heard.append))
+    async with opened:
+        await get(opened.caller())
+    assert [(each.method, each.attempt, type(each.error)) for each in heard] == [("GET", 1, ServerError)]
+    assert heard[0].wait == pytest.approx(transport.times[1] - transport.times[0], abs=0.1)
+
+
 async def test_waits_of_all_attempts_together_are_bounded() -> None:
     rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
     opened, transport = session(moved("/user"), limiter=rates, max_redirects=9)
@@ -635,6 +747,7 @@ async def test_waiting_for_a_connection_ends_in_time() -> None:
         await anyio.sleep(1)
         with pytest.raises(NetworkError, match="no connection became free") as failure:
             await get(opened.caller())
+        assert failure.value.url == f"{API}/user"
         assert not failure.value.sent
         group.cancel_scope.cancel()
     assert len(transport.requests) == 1
@@ -654,6 +767,16 @@ async def test_an_attempt_ends_in_time_however_busy_the_server_seems() -> None:
     with pytest.raises(NetworkError, match="within 9 s"):
         await call(answer, timeouts=Timeouts(total=9.0), retry=RetryPolicy(attempts=1))
     assert anyio.current_time() == pytest.approx(start + 9.0, abs=0.5)
+
+
+async def test_an_attempt_that_takes_too_long_had_been_sent_to_its_address() -> None:
+    async def hang(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(1000)
+        return httpx.Response(200)
+
+    with pytest.raises(NetworkError, match="within 5 s") as failure:
+        await call(hang, timeouts=Timeouts(total=5.0), retry=RetryPolicy(attempts=1))
+    assert (failure.value.url, failure.value.sent) == (f"{API}/user", True)
 
 
 async def test_the_transport_is_told_its_timeouts() -> None:
@@ -731,6 +854,20 @@ async def test_an_answer_that_cannot_be_closed_does_not_hide_the_error() -> None
             await get(opened.caller(retry=RetryPolicy(attempts=1)))
 
 
+class Unending(Watched):
+    async def aclose(self) -> None:
+        await anyio.sleep(1000)
+
+
+async def test_an_answer_that_takes_for_ever_to_close_is_left_alone_after_a_while() -> None:
+    opened, _ = session(lambda request: httpx.Response(200, stream=Unending(httpx.ReadError("cut"))))
+    start = anyio.current_time()
+    async with opened:
+        with pytest.raises(NetworkError, match="cut"):
+            await get(opened.caller(retry=RetryPolicy(attempts=1)))
+    assert anyio.current_time() < start + 100
+
+
 async def test_a_mistake_in_a_transport_is_seen_as_it_is() -> None:
     body = Unclosable(httpx.ReadError("cut"))
     body.closing = TypeError("a bug")
@@ -761,8 +898,9 @@ async def test_a_closed_session_sends_nothing() -> None:
     opened, transport = session(OK)
     await opened.aclose()
     await opened.aclose()
-    with pytest.raises(NetworkError, match="closed"):
+    with pytest.raises(NetworkError, match="closed") as failure:
         await get(opened.caller(retry=RetryPolicy(attempts=1)))
+    assert failure.value.url == f"{API}/user"
     assert transport.requests == []
 
 

@@ -1,0 +1,26 @@
+"""What identifies the application in an address, put there and taken away as text."""
+
+import pytest
+
+from stellantis_hal.transport.credentials import anonymised, identified
+
+URL = "https://api.test/user"
+
+
+@pytest.mark.parametrize(
+    ("url", "text", "whole"),
+    [
+        (URL, "", URL),
+        (URL, "a=1&b=2", f"{URL}?a=1&b=2"),
+        (f"{URL}?b=9", "a=1&b=2", f"{URL}?b=9&a=1"),
+        (f"{URL}?b=9=9", "b=2&c=3=3&d=4", f"{URL}?b=9=9&c=3=3&d=4"),
+        (f"{URL}?x=?&c=3", "c=3=3&d=4&e=5", f"{URL}?x=?&c=3&d=4&e=5"),
+        (f"{URL}?b=9#c=8", "b=2", f"{URL}?b=9#c=8"),
+    ],
+)
+def test_only_what_an_address_does_not_name_already_is_added(url: str, text: str, whole: str) -> None:
+    assert identified(url, text) == whole
+
+
+def test_each_name_that_identifies_the_application_is_taken_away() -> None:
+    assert anonymised(f"{URL}?a=1&x=2&b=3", "a=1&b=3") == f"{URL}?x=2"
