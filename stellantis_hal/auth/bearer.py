@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -55,6 +56,7 @@ _EARLY = 60.0
 _EARLY_SHARE = 0.1
 """Of a token just obtained, the share of its life that counts as its end: a short life is used for most of it."""
 _ATTEMPTS = 4
+_MARGIN = 1.1  # seconds: the transport waits up to one longer than the server asks
 _ATTEMPTS_WITHIN = 45.0
 """Seconds after which no further attempt is begun."""
 _BACK_OFF = 1.0
@@ -293,6 +295,12 @@ class BearerCredentials:
         while True:
             try:
                 return await undisturbed(partial(self._ask_and_keep, request, stored), within=_ANSWER_WITHIN)
+            except QuotaError as error:
+                wait = math.inf if error.retry_after is None else error.retry_after + _MARGIN
+                if anyio.current_time() + wait >= min(until, anyio.current_effective_deadline()):
+                    raise
+                await anyio.sleep(wait)
+                continue
             except ApiError as error:
                 if is_final(error) or attempt == _ATTEMPTS or anyio.current_time() >= until:
                     failure = translated(error, key=self._key)

@@ -5,7 +5,7 @@ Knows keys, tokens and locks. Must not know who renews a token, or how.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
@@ -44,7 +44,7 @@ class TokenStore(Protocol):
         """
         ...
 
-    async def keys(self) -> tuple[str, ...]:
+    async def keys(self) -> Collection[str]:
         """Give the keys that have a token."""
         ...
 

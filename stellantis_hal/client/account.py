@@ -61,7 +61,15 @@ class Account(Entry):
         Args:
             priority: "background" leaves a share of the limits to "interactive".
             max_wait: seconds that one call may wait; beyond that ``BudgetExhaustedError`` comes at once.
+
+        Raises:
+            ValueError: there is no such priority, or the wait is no number of seconds.
         """
+        if priority not in (None, "interactive", "background"):
+            raise ValueError(f'priority is "interactive" or "background", not {priority!r}')
+        given: object = max_wait
+        if given is not None and not (isinstance(given, int | float) and given >= 0):
+            raise ValueError(f"max_wait is a number of seconds, not {given!r}")
         other = Account(
             self._session,
             self._credentials,

@@ -88,7 +88,7 @@ class StellantisClient(Client):
         self._application = application
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
-        self._identity_fetches: dict[str, Fetch] = {}  # one for each brand, however many accounts
+        self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, however many accounts
         self._reader = Reader(strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
         self._session = Session(
@@ -127,7 +127,9 @@ class StellantisClient(Client):
             self._application,
             identity,
             store_of(token_or_store),
-            fetch=self._identity_fetch(identity),
+            fetch=self._identity_fetch(
+                identity, max_wait=0.0
+            ),  # a renewal waits by itself, so that it can be cancelled
             key=key,
             clock=self._clock,
         )
@@ -146,10 +148,11 @@ class StellantisClient(Client):
     def _identity(self, brand: Brand, realm: str | None) -> Identity:
         return Identity.of(brand, realm=realm, url=self._identity_url)
 
-    def _identity_fetch(self, identity: Identity) -> Fetch:
+    def _identity_fetch(self, identity: Identity, *, max_wait: float = 60.0) -> Fetch:
         """Send to an identity server: unlimited, without credentials, each time once, for renewing has retries."""
-        fetch = self._identity_fetches.get(identity.url)
+        fetch = self._identity_fetches.get((identity.url, max_wait))
         if fetch is None:
-            fetch = self._session.caller(origins=Origins(identity.url), limited=False, retry=RetryPolicy(attempts=1))
-            self._identity_fetches[identity.url] = fetch
+            origins, once = Origins(identity.url), RetryPolicy(attempts=1)
+            fetch = self._session.caller(origins=origins, limited=False, retry=once, max_wait=max_wait)
+            self._identity_fetches[identity.url, max_wait] = fetch
         return fetch

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.care import Care
 from stellantis_hal.fleet.checkpoints import CheckpointError
-from stellantis_hal.fleet.members import Holding, Member, name_of, rebound
+from stellantis_hal.fleet.members import Holding, Member, name_of, rebound, with_priority
 from stellantis_hal.fleet.polling import Poller
 from stellantis_hal.fleet.roster import LISTING_COST, Roster, Turn
 from stellantis_hal.fleet.schedule import Plan
@@ -190,7 +190,9 @@ class Crew:
     async def _take_urgent_turn(self, member: Member, now: float) -> None:
         account = member.holding.account
         try:
-            vehicle = member.vehicle if account is None else rebound(account, member.vehicle)
+            vehicle = (
+                with_priority(member.vehicle, "interactive") if account is None else rebound(account, member.vehicle)
+            )
             await self._poll(member, vehicle, now, urgent=True)
         except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
             self._broken(error)

@@ -16,8 +16,10 @@ from stellantis_hal.navigation.content import Content
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.source import Source
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.transport.caller import Caller
+from stellantis_hal.transport.slots import Priority, RateLimiter
 
-__all__ = ["Holding", "Left", "Member", "Trouble", "name_of", "rebound"]
+__all__ = ["Holding", "Left", "Member", "Trouble", "limiter_of", "name_of", "rebound", "with_priority"]
 
 
 @attrs.frozen
@@ -51,6 +53,7 @@ class Holding:
         "account",
         "background",
         "busy",
+        "empty",
         "failures",
         "key",
         "listed",
@@ -71,6 +74,7 @@ class Holding:
         self.members: dict[str, Member] = {}
         self.lost: float | None = None
         self.failures: int = 0
+        self.empty: int = 0
         self.refusals: int = 0
         self.listed: bool = account is None
         self.unwanted: set[str] = set()
@@ -147,6 +151,22 @@ class Member:
 def name_of(vehicle: Vehicle) -> str | None:
     """Tell by what a vehicle is known: its id, else its own address; None where it has neither."""
     return vehicle.id or (None if vehicle.resource is None else vehicle.resource.self_url)
+
+
+def with_priority(vehicle: Vehicle, priority: Priority, max_wait: float | None = None) -> Vehicle:
+    """Give the same vehicle with another priority of what it asks; as it is where its way to the network has none."""
+    source = vehicle._bound()
+    fetch = source.resource._bound().fetch
+    if not isinstance(fetch, Caller):
+        return vehicle
+    binding = attrs.evolve(source.resource._bound(), fetch=fetch.with_options(priority=priority, max_wait=max_wait))
+    return attrs.evolve(vehicle, source=Source(HalResource.load(source.resource.dump(), binding), source.reader))
+
+
+def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
+    """Tell what a vehicle's requests wait for; None where nobody knows."""
+    fetch = vehicle._bound().resource._bound().fetch
+    return fetch.limiter if isinstance(fetch, Caller) else None
 
 
 def rebound(account: Account, vehicle: Vehicle) -> Vehicle:

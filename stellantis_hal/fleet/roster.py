@@ -13,12 +13,14 @@ import attrs
 
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.budget import budget_of
-from stellantis_hal.fleet.members import Holding, Member, name_of
+from stellantis_hal.fleet.members import Holding, Member, limiter_of, name_of, with_priority
 from stellantis_hal.fleet.schedule import Agenda, Allowance, Budget, Plan, fraction_of, next_due
 from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.quota import Quota
 from stellantis_hal.transport.session import Session
+from stellantis_hal.transport.slots import RateLimiter
 
 __all__ = ["LISTING_COST", "Orders", "Roster", "Turn"]
 
@@ -30,6 +32,8 @@ _TOO_SHORT = 0.1
 _LEARNING = 0.02
 _BUDGET_EVERY = 30.0
 _SAMPLE = 20
+_BELIEVED = 4
+_EMPTY_AGAIN = 30.0
 
 Turn = Member | Holding
 
@@ -76,6 +80,7 @@ class Roster:
         self._allowance: Allowance | None = None
         self._budget_at = -math.inf
         self._session: Session | None = None
+        self._limiter: RateLimiter | None = None
         self._clock = clock
 
     def wall_clock(self) -> datetime:
@@ -98,6 +103,9 @@ class Roster:
     def _add_account(self, account: Account, now: float) -> None:
         if self._session is None:
             self._session = account._session
+            if self._limiter not in (None, self._session.limiter):
+                raise ValueError("this account belongs to another client than the vehicles: watch them apart")
+            self._limiter = self._session.limiter
             self._clock = self._clock or account._reader.clock
         elif self._session is not account._session:
             raise ValueError("this account belongs to another client: watch the accounts of each client by themselves")
@@ -119,6 +127,12 @@ class Roster:
         if id_ is None or vehicle.resource is None:
             raise ValueError("a vehicle without id or links cannot be watched: read it by an account")
         if id_ not in self.members:
+            limiter = limiter_of(vehicle)
+            if self._limiter is None:
+                self._limiter, self._clock = limiter, self._clock or vehicle._bound().reader.clock
+            elif limiter is not self._limiter:
+                raise ValueError("this vehicle belongs to another client: watch the vehicles of each client apart")
+            vehicle = with_priority(vehicle, "background", self.orders.max_wait)
             holding = Holding(f"vehicle:{id_}", None, self.orders.max_wait)
             self.holdings[holding.name] = holding
             self._enter(holding, id_, vehicle, now)
@@ -175,6 +189,12 @@ class Roster:
     def listed(self, holding: Holding, found: Mapping[str, Vehicle], now: float) -> None:
         """Take over which vehicles an account has by now."""
         holding.listed = True
+        if not found and holding.members and holding.empty < _BELIEVED:
+            # The API says "no vehicles" of accounts that have some, now and then.
+            holding.empty += 1
+            self.agenda.put(holding, now + min(self.orders.relist, _EMPTY_AGAIN * 2**holding.empty))
+            return
+        holding.empty = 0
         for id_ in [id_ for id_ in holding.members if id_ not in found]:
             self.dismiss(holding.members[id_])
         for id_, vehicle in found.items():
@@ -218,7 +238,7 @@ class Roster:
 
     def wait(self, turn: Turn, now: float) -> float:
         """Tell for how many seconds the budget lets somebody wait; where that is 0, it is spent."""
-        if self._session is None:
+        if self._limiter is None:
             return 0.0
         if self._allowance is None or now - self._budget_at >= _BUDGET_EVERY:
             self._budget_at = now
@@ -248,9 +268,9 @@ class Roster:
 
     def budget(self) -> Budget:
         """Tell what may be spent, as the limiter has it now."""
-        if self._session is None:
+        if self._limiter is None:
             return Budget()
-        return budget_of(self._session.limiter, self._session.quota, self.orders.spend)
+        return budget_of(self._limiter, Quota() if self._session is None else self._session.quota, self.orders.spend)
 
     def plan(self) -> Plan | None:
         """Tell whether the interval fits the budget, by as many vehicles as there will be, going by those known so far.

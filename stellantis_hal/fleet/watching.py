@@ -248,6 +248,8 @@ def watch(
         raise ValueError("since has to be aware")
     if late < _OVERLAP:
         raise ValueError(f"late has to be at least {_OVERLAP}")
+    if relist <= timedelta() or max_wait < timedelta():
+        raise ValueError("relist has to be positive, max_wait not negative")
     if concurrency < 1:
         raise ValueError(f"at least one poll at a time, not {concurrency}")
     orders = Orders(

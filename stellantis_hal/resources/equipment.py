@@ -239,11 +239,11 @@ class Doors(Part):
 
     @property
     def is_locked(self) -> bool | None:
-        """Whether all are locked; None where nothing known is said."""
-        known = [state for state in self.locked_states if state.is_known]
-        if not known:
-            return None
-        return all(state.endswith("Locked") and state != DoorLock.TRUNK_UNLOCKED for state in known)
+        """Whether all are locked; None where that is not said: some are, or something unknown is not."""
+        unlocked = [state for state in self.locked_states if state.lower().endswith("unlocked")]
+        if unlocked:
+            return False if any(state.is_known for state in unlocked) else None
+        return True if {DoorLock.LOCKED, DoorLock.SUPER_LOCKED} & set(self.locked_states) else None
 
     @property
     def is_open(self) -> bool | None:

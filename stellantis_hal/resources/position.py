@@ -44,7 +44,7 @@ def _read_coordinates(value: Any, step: str, found: list[Found]) -> tuple[float,
             if number.__class__ is not float or number - number != 0.0:
                 break
         else:
-            if any(value):
+            if any(value[:2]):
                 return tuple(value)
     if not isinstance(value, list):
         note(found, step, value, "not an array")
@@ -62,7 +62,7 @@ def _read_coordinates(value: Any, step: str, found: list[Found]) -> tuple[float,
             note(found, f"{step}[{index}]", item, str(error))
             if index < 2:
                 return None
-    if not any(numbers):
+    if not any(numbers[:2]):
         note(found, step, value, "[0, 0] stands for an unknown position", is_sentinel=True)
         return None
     return tuple(numbers)

@@ -14,7 +14,7 @@ import attrs
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.resource import Resource
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.resources.verbs import by_id, many
+from stellantis_hal.resources.verbs import by_id, many, rel_of
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.paginator import Paginator
@@ -73,8 +73,9 @@ class User(Resource):
         """
         return many(
             self._bound(),
-            "vehicles",
+            rel_of(self._bound(), "vehicles", "vehicle"),
             Vehicle,
+            embedded="vehicles",
             page_size=page_size,
             index_range=index_range,
             extension=filters.choices("extensions", extensions, most=3),
@@ -98,7 +99,7 @@ class User(Resource):
         """
         return await by_id(
             self._bound(),
-            "vehicles",
+            rel_of(self._bound(), "vehicles", "vehicle"),
             Vehicle,
             id_,
             extension=filters.choices("extensions", extensions, most=3),

@@ -316,7 +316,7 @@ class Vehicle(Resource):
         Raises:
             NotFoundError: there is none.
         """
-        return await by_id(self._bound(), "collisions", Collision, id_)
+        return await by_id(self._bound(), rel_of(self._bound(), "collisions", "collision"), Collision, id_)
 
     def telemetry(
         self,

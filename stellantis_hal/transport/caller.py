@@ -96,6 +96,24 @@ class Caller:
         self._priority: Priority = priority
         self._max_wait = max_wait
 
+    @property
+    def limiter(self) -> RateLimiter:
+        """What its requests wait for."""
+        return self._limiter
+
+    def with_options(self, *, priority: Priority, max_wait: float | None = None) -> Caller:
+        """Give the same way to send with another priority, or another bound on waiting for the limits, in seconds."""
+        return Caller(
+            self._ways,
+            origins=self._origins,
+            limiter=self._limiter,
+            retry=self._retry,
+            credentials=self._credentials,
+            judge=self._judge,
+            priority=priority,
+            max_wait=self._max_wait if max_wait is None else max_wait,
+        )
+
     async def __call__(self, request: Request, /) -> Answer:
         """Send a request, give its answer.
 

@@ -10,7 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 
 import anyio
@@ -27,6 +27,7 @@ from stellantis_hal.transport.timekeeping import Ticket, Timekeeper
 __all__ = ["LimiterStatistics", "Priority", "RateLimiter", "Slot", "TokenBucketLimiter", "utc_now"]
 
 _INSTANT = 0.001
+_LONG = 600.0
 
 
 class _Ticket(Ticket):
@@ -316,9 +317,10 @@ class _BookedSlot:
 
 
 def _exhausted(wait: float, allowed: float | None) -> BudgetExhaustedError:
+    span = f"{wait:.3g} s" if wait < _LONG else f"{timedelta(seconds=round(wait))} (h:mm:ss)"
     bound = "" if allowed is None else f", and only {max(allowed, 0.0):.3g} s are allowed"
     return BudgetExhaustedError(
-        f"nothing was sent: the next request is possible in about {wait:.3g} s{bound}. Come back then, allow a longer "
+        f"nothing was sent: the next request is possible in about {span}{bound}. Come back then, allow a longer "
         "max_wait (and deadline), or spend less of the subscription.",
         retry_after=wait,
     )

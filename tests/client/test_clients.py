@@ -4,7 +4,9 @@ import ast
 import importlib
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -295,3 +297,35 @@ def test_the_changelog_begins_with_this_version() -> None:
     changelog = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
     newest = next(line for line in changelog.splitlines() if line.startswith("## ["))
     assert newest.startswith(f"## [{stellantis_hal.__version__}]")
+
+
+@pytest.mark.anyio
+async def test_a_renewal_that_is_told_to_wait_can_be_cancelled_and_waits_where_there_is_time() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host.startswith("idpcvs."):
+            asked.append(anyio.current_time())
+            if len(asked) in (1, 2):
+                return httpx.Response(429, headers={"Retry-After": "7"})
+            return httpx.Response(200, json={"access_token": "new", "refresh_token": "s", "expires_in": 3600})
+        return httpx.Response(200, json={})
+
+    asked: list[float] = []
+    async with StellantisClient(Application("my-client-id"), transport=httpx.MockTransport(answer)) as client:
+        account = client.account(Token("", "r"), brand=Brand.DS)
+        start = anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(account.root)
+            await anyio.sleep(3)
+            tasks.cancel_scope.cancel()
+        assert anyio.current_time() - start == pytest.approx(3, abs=1.5)
+        await account.root()
+        assert asked[-1] - start < 30
+
+
+@pytest.mark.parametrize(
+    "options", [{"priority": "low"}, {"max_wait": timedelta(60)}, {"max_wait": "5"}, {"max_wait": -1}]
+)
+def test_options_that_make_no_sense_are_refused_at_once(options: Any) -> None:
+    client = StellantisClient(Application("my-client-id"))
+    with pytest.raises(ValueError, match=r"priority is|number of seconds"):
+        client.account(Token("t"), brand=Brand.DS).with_options(**options)

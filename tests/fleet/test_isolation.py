@@ -90,7 +90,7 @@ async def test_a_vehicle_by_itself_whose_account_is_lost_comes_back_by_itself() 
             fleet.simulator.expire_tokens()
             assert (await until(updates, AccountLost)).account is None
             recovered = await until(updates, Recovered, within=24 * 3_600)
-            assert recovered.vehicle is vehicle
+            assert recovered.vehicle == vehicle
             fleet.world.add_trip(fleet.vehicles[0])
             await until(updates, Update)
 

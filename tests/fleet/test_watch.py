@@ -1,11 +1,13 @@
 """The stream of updates, and its control."""
 
+import math
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import anyio
 import anyio.lowlevel
+import attrs
 import pytest
 
 from stellantis_hal.client import Account
@@ -22,10 +24,11 @@ from stellantis_hal.fleet import (
     quiet,
     watch,
 )
-from stellantis_hal.resources.reader import read
+from stellantis_hal.navigation import Answer, Binding, HalResource, Headers, Request
+from stellantis_hal.resources.reader import Reader, read
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Faults, Latency, Subscription, World
+from stellantis_hal.simulator import Faults, Latency, ServerFault, Subscription, Then, World
 from stellantis_hal.transport.limits import RateLimits
 from tests.fleet.fleets import EPOCH, a_fleet, trips_in, until, updates_of
 
@@ -684,3 +687,65 @@ async def test_a_snapshot_with_nothing_more_than_an_empty_block_is_no_update() -
         fleet.world.update_status(fleet.vehicles[0], mood=[])
         assert await updates_of(updates, 600) == []
         assert updates.statistics.same > 5
+
+
+async def test_vehicles_by_themselves_are_polled_within_the_budget_and_in_the_background() -> None:
+    async with a_fleet(vehicles=2, accounts=1, rate_limits=RateLimits(50, 100)) as fleet:
+        vehicles = await fleet.accounts[0].vehicles().collect()
+        async with watch(vehicles, every=None, what="status") as updates:
+            await updates_of(updates, 6 * 3_600)
+            assert updates.statistics.budget.per_day == 90
+        assert fleet.client.limiter.statistics.free_today is not None
+        assert fleet.client.limiter.statistics.free_today >= 10
+        spend = RateLimits(1, 10)
+        async with watch(vehicles, every=None, what="status", budget=spend) as updates:
+            assert (updates.statistics.budget.per_second, updates.statistics.budget.per_day) == (math.inf, math.inf)
+            await updates_of(updates, 60)
+            assert (updates.statistics.budget.per_second, updates.statistics.budget.per_day) == (1, 10)
+
+
+async def test_vehicles_of_two_clients_are_watched_apart() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, a_fleet(vehicles=1, accounts=1) as other:
+        [mine] = await fleet.accounts[0].vehicles().collect()
+        [others] = await other.accounts[0].vehicles().collect()
+        others = attrs.evolve(others, id="another")
+        sources: list[list[Account | Vehicle]] = [[mine, others], [mine, other.accounts[0]]]
+        for source in sources:
+            async with watch(source, every=MINUTE) as updates:
+                with pytest.raises(ValueError, match="another client"):
+                    await anext(updates)
+
+
+async def test_a_vehicle_over_a_network_of_ones_own_is_watched_without_a_budget() -> None:
+    async def fetch(request: Request, /) -> Answer:
+        content = b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{"mileage":1}}'
+        return Answer(url=request.url, status=200, headers=Headers({}), content=content, received_at=EPOCH)
+
+    body = b'{"id":"v","_links":{"status":{"href":"/status"}}}'
+    answer = Answer(url="https://a.example/v", status=200, headers=Headers({}), content=body, received_at=EPOCH)
+    vehicle = Reader().read(HalResource.of(answer, Binding(fetch=fetch)), Vehicle)
+    async with watch([vehicle], every=MINUTE, what="status") as updates:
+        assert (await until(updates, Update)).vehicle == vehicle
+        updates.poll_now(vehicle)
+        await updates_of(updates, 5)
+        assert updates.statistics.budget.per_day == math.inf
+
+
+async def test_one_empty_listing_is_not_believed_but_several_are() -> None:
+    async with (
+        a_fleet(vehicles=2, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1), what="status") as updates,
+    ):
+        await updates_of(updates, 900)
+        fleet.simulator.script(Then(fault=ServerFault(404, 40400), path="/user/vehicles", times=1))
+        await updates_of(updates, 2 * 3_600)
+        assert updates.statistics.vehicles == 2
+        fleet.simulator.script(Then(fault=ServerFault(404, 40400), path="/user/vehicles", times=50))
+        await updates_of(updates, 4 * 3_600)
+        assert updates.statistics.vehicles == 0
+
+
+@pytest.mark.parametrize("options", [{"relist": timedelta()}, {"relist": -MINUTE}, {"max_wait": -MINUTE}])
+def test_spans_that_make_no_sense_are_refused(options: Any) -> None:
+    with pytest.raises(ValueError, match="relist"):
+        watch([], every=MINUTE, **options)

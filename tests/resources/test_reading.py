@@ -320,6 +320,7 @@ def test_sentinels_leave_nothing_behind() -> None:
     assert read({"odometer": {"mileage": 0.0}}, Status).mileage is None
     assert read({"start": "PT34H7M"}, ChargeProgram).start is None
     assert read({"geometry": {"coordinates": [0, 0]}}, Position).coordinates is None
+    assert read({"geometry": {"coordinates": [0.0, 0.0, 35.0]}}, Position).coordinates is None
 
 
 # ------------------------------------------------------------------------------------------------- generations

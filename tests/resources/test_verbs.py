@@ -505,3 +505,11 @@ async def test_a_thin_value_pickles_too() -> None:
     vehicle = a_vehicle(Served({}), "trips", reader=Reader(keep_document=False))
     again: Vehicle = pickle.loads(pickle.dumps(vehicle))
     assert (again, again.url, again.document) == (vehicle, vehicle.url, None)
+
+
+@pytest.mark.anyio
+async def test_an_account_may_link_its_vehicles_by_the_older_name() -> None:
+    served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a": bodies.vehicle()})
+    user = Reader().read(served.resource("/user", {"_links": {"vehicle": link("/user/vehicles")}}), User)
+    assert len(await user.vehicles().collect()) == 1
+    assert (await user.vehicle("a")).vin

@@ -61,6 +61,9 @@ def test_whether_it_charges(body: dict[str, Any], is_charging: bool | None) -> N
         (["Locked", "TrunkUnLocked"], False),
         (["Locked", "Bolted"], True),
         (["CabinDoorsUnlocked"], False),
+        (["TrunkLocked"], None),
+        (["RearDoorsLocked", "CargoDoorsLocked"], None),
+        (["Locked", "HoodUnlocked"], None),
     ],
 )
 def test_whether_it_is_locked(states: list[str], is_locked: bool | None) -> None:
