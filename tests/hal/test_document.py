@@ -117,7 +117,15 @@ def test_an_object_nested_in_the_state_is_reached_without_being_converted() -> N
     assert inner.state["k"] == 1
 
 
-@pytest.mark.parametrize("path", [("lines",), ("lines", 5), ("lines", "a"), ("missing",), (0,), ("n", "x", "y")])
+def test_an_object_nested_in_the_state_is_reached_from_the_end_of_its_list_too() -> None:
+    first = parse({"lines": [{"n": 1}, {"n": 2}]}).at("lines", -2)
+    assert first is not None
+    assert first.state["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "path", [("lines",), ("lines", 1), ("lines", -2), ("lines", 5), ("lines", "a"), ("missing",), (0,), ("n", "x", "y")]
+)
 def test_where_no_object_is_nested_there_is_no_document(path: tuple[str | int, ...]) -> None:
     assert parse({"lines": [{}], "n": {}}).at(*path) is None
 

@@ -19,6 +19,7 @@ VIN = "VF3ABCDEF12345678"
         ("https://h/a/abcdefghijklmnopqrstuvwxyz", "https://h/a/***"),
         ("https://h/am/oauth2/access_token", "https://h/am/oauth2/access_token"),
         ("https://h/a?client_id=abc&pageToken=YQ==&&flag", "https://h/a?client_id=***&pageToken=***&&***"),
+        ("https://h/a?state=half=other", "https://h/a?state=***"),
         ("https://user:secret@h/a#frag", "https://***@h/a#***"),
         ("https://h/user/jean.dupont@example.com", "https://h/user/***"),
         ("https://h/user/jean%40example.com", "https://h/user/***"),

@@ -143,6 +143,8 @@ def test_names_and_values_of_a_query_are_encoded() -> None:
     [
         ("http://h/trips?page=1#x", "t1", "http://h/trips/t1"),
         ("http://h/trips/", "t1", "http://h/trips/t1"),
+        ("http://h/trips#x", "t1", "http://h/trips/t1"),
+        ("http://h/X/", "t1", "http://h/X/t1"),
         ("http://h", "t1", "http://h/t1"),
         ("http://h/trips", "a/b?c#d e%2e", "http://h/trips/a%2Fb%3Fc%23d%20e%252e"),
         ("http://h/trips", "...", "http://h/trips/..."),

@@ -103,16 +103,18 @@ async def test_an_empty_list_of_copies_is_nothing_to_follow() -> None:
 
 
 async def test_several_copies_without_a_link_want_a_choice() -> None:
-    copies = [{"n": 1}, {"n": 2, "_links": {"self": link(f"{HOME}/2", name="two")}}]
+    copies = [{"n": 1}, {"n": 2, "_links": {"self": link("/v4/2", name="two")}}]
     here = _site().resource({"_embedded": {"a": copies}})
     with pytest.raises(AmbiguousLinkError, match="2 documents are embedded as 'a'") as caught:
         await here.follow("a")
+    assert (caught.value.rel, caught.value.url) == ("a", HOME)
     assert caught.value.candidates == ("", f"{HOME}/2")
     assert (await here.follow("a", index=0))["n"] == 1
     assert (await here.follow("a", index=-1))["n"] == 2
     assert (await here.follow("a", name="two"))["n"] == 2
-    assert (await here.follow("a", where=lambda own: own.href == f"{HOME}/2"))["n"] == 2
-    for step in (here.follow("a", index=2), here.follow("a", name="three")):
+    assert (await here.follow("a", where=lambda own: own.href == "/v4/2"))["n"] == 2
+    assert (await here.follow("a", index=-2))["n"] == 1
+    for step in (here.follow("a", index=2), here.follow("a", index=-3), here.follow("a", name="three")):
         with pytest.raises(LinkNotFoundError):
             await step
 
@@ -147,8 +149,9 @@ async def test_fetch_reads_the_full_one_and_leaves_the_copy_as_it_is() -> None:
 @pytest.mark.parametrize("act", ["fetch", "refresh"])
 async def test_a_copy_without_an_address_cannot_be_read_by_itself(act: str) -> None:
     (copy,) = _site().resource({"_embedded": {"a": {}}}).embedded("a")
-    with pytest.raises(InvalidLinkError, match="has no self link"):
+    with pytest.raises(InvalidLinkError, match="has no self link") as caught:
         await getattr(copy, act)()
+    assert caught.value.url == HOME
 
 
 async def test_a_copy_is_asked_for_in_the_type_that_its_link_hints_at() -> None:

@@ -67,6 +67,14 @@ async def test_a_choice_that_no_link_meets_finds_none(options: dict[str, Any]) -
         await _reached({"a": MANY}, "a", **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "wanted"), [({"name": "nobody"}, "'a' with name='nobody' at"), ({"index": 3}, "'a' with index=3 at")]
+)
+async def test_a_choice_that_no_link_meets_is_told(options: dict[str, Any], wanted: str) -> None:
+    with pytest.raises(LinkNotFoundError, match=wanted):
+        await _reached({"a": MANY}, "a", **options)
+
+
 async def test_a_missing_link_lists_what_there_is_and_suggests_the_nearest() -> None:
     here = Site().resource({"_links": links(vehicles="/v", status="/s"), "_embedded": {"trips": []}})
     with pytest.raises(

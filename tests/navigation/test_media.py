@@ -67,6 +67,12 @@ def test_a_body_that_is_no_document_names_address_type_and_first_bytes(content: 
     assert repr(excerpt) in str(caught.value)
 
 
+@pytest.mark.parametrize(("kind", "told"), [("text/html", "'text/html'"), ("", "'missing'")])
+def test_a_body_that_is_no_document_names_its_type_or_that_there_is_none(kind: str, told: str) -> None:
+    with pytest.raises(NotHalError, match=f"its content type is {told}"):
+        _read(content=b"<html>", kind=kind)
+
+
 def test_the_excerpt_is_short_and_masked() -> None:
     with pytest.raises(NotHalError) as caught:
         _read(content=b"\xff access_token=SECRET " + b"x" * 500, kind="text/html")

@@ -117,8 +117,9 @@ def test_a_redirect_must_not_leave_tls_nor_the_origins() -> None:
     origins.check_redirect("https://api.example/a", "https://api.example/b")
     origins.check_redirect("http://api.example/a", "https://api.example/b")
     origins.check_redirect("http://api.example/a", "http://api.example/b")
-    with pytest.raises(UntrustedOriginError, match="it would leave TLS"):
+    with pytest.raises(UntrustedOriginError, match="it would leave TLS") as caught:
         origins.check_redirect("HTTPS://api.example/a", "http://api.example/b")
+    assert caught.value.url == "http://api.example/b"
     with pytest.raises(UntrustedOriginError, match="not trusted"):
         origins.check_redirect("https://api.example/a", "https://evil.example/b")
 

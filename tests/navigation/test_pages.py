@@ -116,6 +116,17 @@ async def test_several_kinds_of_items_want_a_name() -> None:
     assert await _walked(here.items("b")) == [2]
     assert await _walked(here.items("B")) == [2]
     assert await _walked(here.items("c")) == []
+    assert [ids(page.items) async for page in here.pages("b")] == [[2]]
+
+
+async def test_pages_behind_a_link_are_those_of_the_items_that_were_named() -> None:
+    site = _site(p1={"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
+    pages = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items").pages("b")
+    assert [ids(page.items) async for page in pages] == [[2]]
+
+
+async def test_a_page_is_walked_backwards_too() -> None:
+    assert await _walked(Site().resource(_page(1, 2)).items(reverse=True)) == [2, 1]
 
 
 async def test_collect_and_first_read_no_further_than_they_must() -> None:
@@ -125,8 +136,9 @@ async def test_collect_and_first_read_no_further_than_they_must() -> None:
     first = await items.first()
     assert first is not None
     assert first["id"] == 1
+    assert ids(await items.collect(1)) == [1]
     assert await items.collect(0) == []
-    assert site.asked == ["/p1", "/p1"]
+    assert site.asked == ["/p1", "/p1", "/p1"]
 
 
 @pytest.mark.parametrize(
@@ -298,6 +310,28 @@ async def test_backwards_loses_nothing_that_new_elements_push_away() -> None:
     assert len(set(walked)) == len(walked)
 
 
+async def test_backwards_finds_what_was_pushed_away_under_the_key_that_was_named() -> None:
+    def page(total: int, *elements: str, **rels: Any) -> dict[str, Any]:
+        embedded = {"others": [{}], **_page(*elements)["_embedded"]}
+        return {"total": total, "_embedded": embedded, "_links": rels}
+
+    site = _site(
+        p1=page(3, "a", "b", next=link(f"{HOME}/p2"), last=link(f"{HOME}/p2")),
+        p2=page(3, "c", prev=link(f"{HOME}/p1")),
+    )
+    walk = aiter(_items(site, rel="items", reverse=True))
+    assert (await anext(walk))["id"] == "c"
+    site.replies["/p1"] = page(4, "new", "a", next=link(f"{HOME}/p2"))
+    site.replies["/p2"] = page(4, "b", "c", prev=link(f"{HOME}/p1"))
+    assert [item["id"] async for item in walk] == ["b", "a", "new"]
+
+
+async def test_backwards_reads_each_page_once_where_nothing_arrives() -> None:
+    collection = Collection(list(range(7)))
+    await _walked(collection.root.follow("items").items(reverse=True))
+    assert collection.site.asked == ["/items", "/items?start=6", "/items?start=3", "/items?start=0"]
+
+
 # --------------------------------------------------------------------------------------------- tokens
 
 
@@ -349,6 +383,9 @@ async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_be
         "WzIsInUiLDEsIiJd",
         "WzEsMSwxLCIiXQ==",
         "WzEsInUiLDEsIkFBIl0=",
+        "WzEsInUiLDEsIkFBQUEiXQ==",
+        "WzEsInUiLDEsIj8_Pz8iXQ==",
+        "WzEsInUiLCIxIiwiIl0=",
     ],
 )
 async def test_what_is_no_token_is_refused(token: str) -> None:
@@ -508,8 +545,9 @@ async def test_a_collection_that_says_it_grows_without_end_ends_a_walk_backwards
     site = _endless(growing=True)
     walk = aiter(site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True))
     assert (await anext(walk))["id"] == 2
-    with pytest.raises(PaginationLoopError, match="grows faster than it can be walked"):
+    with pytest.raises(PaginationLoopError, match="grows faster than it can be walked") as caught:
         await anext(walk)
+    assert caught.value.url == f"{HOME}/p?page=103"
     assert len(site.requests) == 103
 
 
