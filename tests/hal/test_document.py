@@ -71,7 +71,7 @@ def test_the_state_is_the_body_without_links_and_embeds() -> None:
 
 
 def test_the_state_does_not_give_links_away() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="_links"):
         parse({"_links": {}}).state["_links"]
 
 
@@ -167,6 +167,7 @@ def test_a_document_shows_its_relations() -> None:
             "$._links.a.href",
             "null where a string belongs: the link cannot be followed",
         ),
+        ({"_links": {"a": {"href": 5}}}, "$._links.a.href", "int where a string belongs: the link cannot be followed"),
         (
             {"_links": {"a": {"href": "/a", "templated": "true"}}},
             "$._links.a.templated",
@@ -191,6 +192,25 @@ def test_what_is_odd_is_reported_as_a_value(body: dict[str, Any], path: str, rea
 def test_a_sound_document_has_nothing_odd() -> None:
     body = {"_links": {"self": {"href": "/", "templated": False}}, "_embedded": {"a": [{"_links": {}}], "b": {}}}
     assert parse(body).diagnostics == ()
+
+
+@pytest.mark.parametrize("links", [{"a": {"href": "/{x}", "templated": True}}, {"curies": {"href": "/{rel}"}}])
+def test_a_template_and_a_single_curie_are_nothing_odd(links: dict[str, Any]) -> None:
+    assert parse({"_links": links}).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        (
+            {"_embedded": {"a": [{"_links": []}, {"_embedded": []}]}},
+            {"$._embedded.a[0]._links", "$._embedded.a[1]._embedded"},
+        ),
+        ({"_links": {"curies": {"ex": "/{rel}"}, "a": None}}, {"$._links.curies", "$._links.a"}),
+    ],
+)
+def test_one_odd_thing_hides_no_other(body: dict[str, Any], paths: set[str]) -> None:
+    assert {odd.path for odd in parse(body).diagnostics} == paths
 
 
 def test_a_document_with_many_keys_shows_some_of_them_in_one_line() -> None:

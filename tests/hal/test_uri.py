@@ -71,6 +71,9 @@ def test_references_resolve_as_the_rfc_shows(reference: str, expected: str) -> N
         ("http://a?q", "", "http://a?q"),
         ("http://a/b", "//g/./x/../y", "http://g/y"),
         ("http://a/b", "http://g/./x/../y", "http://g/y"),
+        ("http://a/b", "http://g/..", "http://g/"),
+        ("http://a/b", "g:a/./b", "g:a/b"),
+        ("http://a/b", "g:a/.", "g:a/"),
         ("urn:x", "y", "urn:y"),
         ("urn:a/b", "../..", "urn:"),
         ("http://h/v4/", "vehicles", "http://h/v4/vehicles"),
@@ -136,6 +139,10 @@ def test_a_query_is_added_as_text(url: str, text: str, expected: str) -> None:
 def test_names_and_values_of_a_query_are_encoded() -> None:
     pairs = [("a b", "1&2"), ("t", "2023-01-01T00:00:00+00:00/P1D"), ("é", "%")]
     assert encode_query(pairs) == "a%20b=1%262&t=2023-01-01T00:00:00%2B00:00/P1D&%C3%A9=%25"
+
+
+def test_some_signs_stay_as_they_are_in_names_and_values_of_a_query() -> None:
+    assert encode_query([("a:,/", "b:,/")]) == "a:,/=b:,/"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
+from stellantis_hal.hal.document import parse
+from stellantis_hal.hal.link import Link
+from stellantis_hal.navigation.hop import Choice, Hop, choose
 from tests.navigation.site import HOME, Site, link, links
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +60,27 @@ async def test_a_templated_self_without_variables_is_expanded_before_it_is_compa
     assert (await here.follow("a")).is_embedded
     assert not (await here.follow("a", variables={"p": 1})).is_embedded
     assert site.asked == ["/a?p=1"]
+
+
+async def test_a_template_is_not_the_target_of_a_link_that_is_none_though_they_read_alike() -> None:
+    site = Site({"/{x}": FULL})
+    here = site.resource(
+        {"_links": links(a=f"{HOME}/{{x}}"), "_embedded": {"a": _copy(f"{HOME}/{{x}}", templated=True)}}
+    )
+    assert (await here.follow("a"))["full"] is True
+
+
+async def test_a_link_without_an_href_does_not_lead_to_a_copy_without_one() -> None:
+    here = _site().resource({"_links": {"a": link(None)}, "_embedded": {"a": _copy(None)}})
+    with pytest.raises(InvalidLinkError):
+        await here.follow("a")
+
+
+@pytest.mark.parametrize("own", [f"{HOME}/a", "/v4/a"])
+def test_the_choice_of_a_copy_says_which_link_led_to_it(own: str) -> None:
+    document = parse({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy(own)}})
+    choice = choose(document, HOME, Hop(rel="a"))
+    assert choice == Choice(Link(f"{HOME}/a", "a"), None, ("a", 0))
 
 
 async def test_parameters_make_it_another_resource_than_the_copy() -> None:

@@ -205,6 +205,12 @@ async def test_the_address_of_a_step_is_found_without_asking_for_it() -> None:
     assert site.asked == ["/vehicles"]
 
 
+async def test_the_address_of_a_step_is_found_though_a_copy_would_serve() -> None:
+    copy = {"_links": links(self=f"{HOME}/a")}
+    here = Site().resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": copy}})
+    assert await here.follow("a").locate({}) == f"{HOME}/a"
+
+
 # --------------------------------------------------------------------------------------------- typed relations
 
 

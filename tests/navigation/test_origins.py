@@ -99,6 +99,16 @@ def test_addresses_by_number_are_trusted_as_they_are_written() -> None:
     assert origin_of("https://[fe80::1%eth0]/") is None
 
 
+@pytest.mark.parametrize(("port", "is_one"), [(0, False), (1, True), (65_535, True), (65_536, False)])
+def test_a_port_is_a_number_that_a_port_can_have(port: int, *, is_one: bool) -> None:
+    assert origin_of(f"https://h:{port}/") == (("https", "h", port) if is_one else None)
+
+
+@pytest.mark.parametrize("host", ["[:::1]", "[::1x]", "[]", "[", "]"])
+def test_what_is_no_address_in_brackets_is_no_host(host: str) -> None:
+    assert origin_of(f"https://{host}/") is None
+
+
 @pytest.mark.parametrize(
     "url", ["", "api.example", "ftp://h/", "https://user:secret@h/", "https://h\\x", "https://h /"]
 )

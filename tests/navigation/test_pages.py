@@ -111,8 +111,9 @@ async def test_nothing_embedded_is_an_empty_walk() -> None:
 
 async def test_several_kinds_of_items_want_a_name() -> None:
     here = Site().resource({"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
-    with pytest.raises(AmbiguousLinkError, match=r"embeds 'a', 'b': name the items, as in \.items\('a'\)"):
+    with pytest.raises(AmbiguousLinkError, match=r"embeds 'a', 'b': name the items, as in \.items\('a'\)") as caught:
         await here.items().collect()
+    assert (caught.value.rel, caught.value.candidates, caught.value.url) == ("", ("a", "b"), HOME)
     assert await _walked(here.items("b")) == [2]
     assert await _walked(here.items("B")) == [2]
     assert await _walked(here.items("c")) == []
@@ -127,6 +128,16 @@ async def test_pages_behind_a_link_are_those_of_the_items_that_were_named() -> N
 
 async def test_a_page_is_walked_backwards_too() -> None:
     assert await _walked(Site().resource(_page(1, 2)).items(reverse=True)) == [2, 1]
+
+
+async def test_a_paginator_goes_forwards_where_nothing_is_said() -> None:
+    assert await _walked(Paginator.over(Site().resource(_page(1, 2)))) == [1, 2]
+
+
+async def test_a_copy_that_is_a_page_leads_on_though_it_has_no_address() -> None:
+    site = _site(p2=_page(2))
+    (copy,) = site.resource({"_embedded": {"page": _page(1, next=link(f"{HOME}/p2"))}}).embedded("page")
+    assert await _walked(copy.items()) == [1, 2]
 
 
 async def test_collect_and_first_read_no_further_than_they_must() -> None:
@@ -145,6 +156,7 @@ async def test_collect_and_first_read_no_further_than_they_must() -> None:
     ("body", "total"),
     [
         ({"total": 5}, 5),
+        ({"total": 0}, 0),
         ({"page": {"totalElements": 6}}, 6),
         ({"total": True, "page": {"totalElements": "6"}}, None),
         ({"total": -1, "page": []}, None),
@@ -219,8 +231,9 @@ async def test_a_next_that_was_seen_before_is_a_loop(following: str) -> None:
 
 async def test_a_longer_loop_is_noticed_too() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=_page(2, next=link(f"{HOME}/p1")))
-    with pytest.raises(PaginationLoopError):
+    with pytest.raises(PaginationLoopError) as caught:
         await _items(site).collect()
+    assert caught.value.url == f"{HOME}/p1"
     assert site.asked == ["/p1", "/p2"]
 
 
@@ -290,6 +303,7 @@ async def test_several_pages_without_a_last_cannot_be_walked_backwards() -> None
     with pytest.raises(LinkNotFoundError, match="cannot be walked backwards") as caught:
         await _items(site, reverse=True).collect()
     assert caught.value.available == ("next",)
+    assert (caught.value.rel, caught.value.url) == ("last", f"{HOME}/p1")
 
 
 async def test_an_absent_collection_is_empty_backwards_too() -> None:
@@ -369,6 +383,21 @@ async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_be
     later = (await anext(aiter(root.follow("items").pages(token=token)))).token
     (last,) = [page async for page in root.follow("items").pages(token=later)]
     assert ids(last.items) == [3]
+
+
+async def test_a_token_remembers_an_element_whose_id_is_half_a_character() -> None:
+    content = b'{"_embedded": {"items": [{"id": "\\ud83d"}]}, "_links": {"%s": {"href": "/v4/p2"}}}'
+    site = _site(p1=answer(f"{HOME}/p1", content=content % b"next"), p2=answer(f"{HOME}/p2", content=content % b"self"))
+    token = (await anext(aiter(_items(site).pages()))).token
+    assert [page.items async for page in _items(site).pages(token)] == [()]
+
+
+async def test_a_walk_that_is_taken_up_asks_for_the_type_that_was_named() -> None:
+    site = _three()
+    root = site.resource({"_links": links(items=f"{HOME}/p1")})
+    token = (await anext(aiter(_items(_three()).pages()))).token
+    await anext(aiter(root.follow("items", accept="text/x").pages(token=token)))
+    assert site.requests[0].headers["Accept"].startswith("text/x, ")
 
 
 @pytest.mark.parametrize(

@@ -375,6 +375,13 @@ async def test_a_resource_says_which_errors_mean_that_it_has_no_items() -> None:
         assert [item async for item in items] == []
 
 
+async def test_the_items_that_were_named_are_read_by_ranges() -> None:
+    body = {"total": 2, "_embedded": {"others": [{}], "items": [{"id": 0}, {"id": 1}]}}
+    site = Site({"?indexRange=0-2": body})
+    async with site.resource({}).items("items", ranges=RANGES).concurrent() as items:
+        assert [item["id"] async for item in items] == [0, 1]
+
+
 @pytest.mark.parametrize("ranges", [RANGES, None])
 async def test_at_least_one_range_at_a_time(ranges: IndexRanges | None) -> None:
     with pytest.raises(ValueError, match="at least one range at a time"):

@@ -7,10 +7,12 @@ import pickle
 import weakref
 from typing import Any
 
+import attrs
 import pytest
 
 from stellantis_hal.errors import DetachedResourceError
-from stellantis_hal.navigation import HalResource
+from stellantis_hal.navigation import HalResource, Headers
+from stellantis_hal.navigation.media import accept
 from tests.navigation.site import HOME, NOON, Site, answer, link, links
 
 pytestmark = pytest.mark.anyio
@@ -233,6 +235,12 @@ async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
     assert {request.headers["Accept"].split(",")[0] for request in site.requests} == {"application/vnd.geo+json"}
 
 
+async def test_what_came_without_a_type_is_asked_for_again_in_any() -> None:
+    site = Site({"": {}})
+    await HalResource.of(attrs.evolve(answer(), headers=Headers()), site.binding).fetch()
+    assert site.requests[0].headers["Accept"] == accept()
+
+
 # --------------------------------------------------------------------------------------------- keeping
 
 BODY = {
@@ -263,8 +271,9 @@ async def test_a_resource_is_kept_without_its_client(keep: Any) -> None:
     assert repr(kept) == repr(here)
     assert (await kept.follow("c"))["n"] == 1
     for act in (kept.follow("next"), kept.fetch(), kept.refresh(), kept.post(json={})):
-        with pytest.raises(DetachedResourceError, match=r"bind it with client\.resume\(dump\)"):
+        with pytest.raises(DetachedResourceError, match=r"bind it with client\.resume\(dump\)") as caught:
             await act
+        assert caught.value.url == f"{HOME}/x"
 
 
 async def test_a_kept_resource_is_bound_again_and_followed() -> None:
