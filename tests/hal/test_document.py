@@ -92,6 +92,20 @@ def test_a_link_and_a_list_of_links_are_read_alike() -> None:
     assert [link.href for link in document.links["many"]] == ["/1", "/2"]
 
 
+def test_each_link_says_which_relation_it_stands_under() -> None:
+    document = parse({"_links": {"one": {"href": "/1"}, "many": [{"href": "/1"}, "/2"]}})
+    assert [link.rel for found in document.links.values() for link in found] == ["one", "many", "many"]
+
+
+def test_a_relation_without_links_is_named_by_the_error() -> None:
+    with pytest.raises(KeyError, match="nothing"):
+        parse({"_links": {"one": "/1"}}).links["nothing"]
+
+
+def test_curies_are_among_the_links() -> None:
+    assert "curies" in parse({"_links": {"curies": {"ex": "/{rel}"}}}).links
+
+
 @pytest.mark.parametrize("embedded", [None, {}, [], "x", 3])
 def test_embeds_that_are_absent_null_or_of_another_kind_are_none(embedded: Any) -> None:
     assert parse({"_embedded": embedded}).embedded == {}

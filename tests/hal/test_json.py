@@ -40,6 +40,8 @@ def test_a_constant_that_is_no_json_is_named() -> None:
 def test_what_is_nested_too_deeply_is_told() -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         standard_decode(b"[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        encode(nested(100_000, "a"))
 
 
 def test_a_byte_order_mark_is_ignored() -> None:

@@ -142,3 +142,11 @@ def test_a_list_of_names_is_short_however_many_there_are() -> None:
     listed = shortlist([f"rel{at}" + "x" * 1_000 for at in range(1_000)])
     assert listed.endswith("… (1000 in all)")
     assert len(listed) < 2_000
+
+
+def test_a_list_of_twenty_names_is_whole() -> None:
+    assert shortlist([str(at) for at in range(20)]) == ", ".join(map(str, range(20)))
+
+
+def test_a_sign_that_cannot_be_shown_is_one_replacement_character() -> None:
+    assert one_line("a\x1bb\nc") == "a\ufffdb c"

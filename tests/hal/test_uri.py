@@ -180,6 +180,7 @@ def test_an_id_that_names_no_place_is_refused(segment: str) -> None:
         ("http://h/a?b=%20c#d", "http://h/a?b=%20c#d"),
         ("http://h/é?é#é", "http://h/%C3%A9?%C3%A9#%C3%A9"),
         ("/é%C3", "/%C3%A9%C3"),
+        ("é/x", "%C3%A9/x"),
         ("//é/é", "//é/%C3%A9"),
         ("http://é@é:1/é", "http://é@é:1/%C3%A9"),
         ("http:é", "http:%C3%A9"),

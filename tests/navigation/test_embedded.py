@@ -107,8 +107,9 @@ async def test_only_serves_a_copy_or_fails() -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a", b=f"{HOME}/b"), "_embedded": {"a": _copy()}})
     assert (await here.follow("a", embedded="only"))["full"] is False
-    with pytest.raises(LinkNotFoundError, match="embedded='only' forbids to follow it"):
+    with pytest.raises(LinkNotFoundError, match="embedded='only' forbids to follow it") as caught:
         await here.follow("b", embedded="only")
+    assert (caught.value.rel, caught.value.available, caught.value.url) == ("b", ("a",), HOME)
     assert site.requests == []
 
 

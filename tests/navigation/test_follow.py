@@ -239,6 +239,11 @@ async def test_a_typed_relation_gives_its_type() -> None:
     assert len(site.requests) == 2
 
 
+async def test_a_typed_step_knows_the_steps_before_it() -> None:
+    _, root = _chain()
+    assert root.follow("vehicles").follow(TRIPS).path == ("vehicles", "trips")
+
+
 async def test_a_step_beyond_a_typed_one_starts_from_its_resource() -> None:
     site, root = _chain({"/trips": {"total": 1, "_links": links(self=f"{HOME}/trips")}})
     assert (await root.follow("vehicles").follow(TRIPS).follow("self"))["total"] == 1

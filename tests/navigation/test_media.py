@@ -38,6 +38,10 @@ def test_a_document_of_a_wrong_type_is_known_by_its_links() -> None:
     assert _read(body={"_embedded": {}}, kind="text/html").rels == ()
 
 
+def test_blanks_before_a_document_of_no_type_do_not_matter() -> None:
+    assert _read(content=b' {"a":1}', kind="")["a"] == 1
+
+
 def test_a_byte_order_mark_is_ignored() -> None:
     here = _read(content=b'\xef\xbb\xbf{"a":1}')
     assert here["a"] == 1
@@ -50,7 +54,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
         (b"", "application/hal+json", "an empty body"),
         (b" \n", "application/hal+json", "an empty body"),
         (b"<html>secret", "text/html", "no JSON"),
-        (b"{oops", "text/html", "no JSON"),
+        (b"{oops", "text/html", "no JSON where"),
         (b"{oops", "application/json", r"no JSON that can be read \("),
         (b"[1]", "application/json", r"JSON, but no object \(list\)"),
         (b"3", "application/json", r"JSON, but no object \(int\)"),
