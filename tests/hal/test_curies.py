@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal.hal.document import HalDocument, parse
+from stellantis_hal.hal.link import Link
 
 DOCS = {"name": "ex", "href": "https://docs.example/{rel}", "templated": True}
 
@@ -67,6 +68,10 @@ def test_curies_are_read_in_every_form(key: str, form: Any) -> None:
     assert document.rels == ("ex:a",)
 
 
+def test_a_prefix_in_an_object_of_prefixes_is_a_link_of_that_relation() -> None:
+    assert parse({"_links": {"curies": {"ex": "/{rel}"}}}).links["curies"] == (Link("/{rel}", "curies", name="ex"),)
+
+
 def test_a_curie_that_is_null_is_left_out() -> None:
     assert parse({"_links": {"curies": {"ex": None}}}).curies.prefixes == ()
 
@@ -81,6 +86,20 @@ def test_a_curie_whose_template_is_broken_explains_nothing(template: str) -> Non
 def test_curies_without_name_or_href_are_no_prefixes() -> None:
     document = _document(curies=({"href": "/{rel}"}, {"name": "x"}))
     assert document.curies.prefixes == ()
+
+
+def test_a_relation_is_compact_up_to_its_first_colon() -> None:
+    assert _document().curies.expand("ex:a:b") == "https://docs.example/a%3Ab"
+
+
+def test_a_prefix_alone_is_no_compact_relation() -> None:
+    assert _document().curies.expand("ex") is None
+
+
+@pytest.mark.parametrize(("length", "prefixes"), [(256, ("ex",)), (257, ())])
+def test_a_template_counts_up_to_a_length(length: int, prefixes: tuple[str, ...]) -> None:
+    document = _document(curies=({"name": "ex", "href": "/{rel}".ljust(length, "x")},))
+    assert document.curies.prefixes == prefixes
 
 
 def test_embedded_documents_inherit_curies_and_their_own_win() -> None:

@@ -71,7 +71,7 @@ def test_the_state_is_the_body_without_links_and_embeds() -> None:
 
 
 def test_the_state_does_not_give_links_away() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="_links"):
         parse({"_links": {}}).state["_links"]
 
 
@@ -90,6 +90,20 @@ def test_a_link_and_a_list_of_links_are_read_alike() -> None:
     document = parse({"_links": {"one": {"href": "/1"}, "many": [{"href": "/1"}, None, "/2"]}})
     assert [link.href for link in document.links["one"]] == ["/1"]
     assert [link.href for link in document.links["many"]] == ["/1", "/2"]
+
+
+def test_each_link_says_which_relation_it_stands_under() -> None:
+    document = parse({"_links": {"one": {"href": "/1"}, "many": [{"href": "/1"}, "/2"]}})
+    assert [link.rel for found in document.links.values() for link in found] == ["one", "many", "many"]
+
+
+def test_a_relation_without_links_is_named_by_the_error() -> None:
+    with pytest.raises(KeyError, match="nothing"):
+        parse({"_links": {"one": "/1"}}).links["nothing"]
+
+
+def test_curies_are_among_the_links() -> None:
+    assert "curies" in parse({"_links": {"curies": {"ex": "/{rel}"}}}).links
 
 
 @pytest.mark.parametrize("embedded", [None, {}, [], "x", 3])
@@ -117,7 +131,15 @@ def test_an_object_nested_in_the_state_is_reached_without_being_converted() -> N
     assert inner.state["k"] == 1
 
 
-@pytest.mark.parametrize("path", [("lines",), ("lines", 5), ("lines", "a"), ("missing",), (0,), ("n", "x", "y")])
+def test_an_object_nested_in_the_state_is_reached_from_the_end_of_its_list_too() -> None:
+    first = parse({"lines": [{"n": 1}, {"n": 2}]}).at("lines", -2)
+    assert first is not None
+    assert first.state["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "path", [("lines",), ("lines", 1), ("lines", -2), ("lines", 5), ("lines", "a"), ("missing",), (0,), ("n", "x", "y")]
+)
 def test_where_no_object_is_nested_there_is_no_document(path: tuple[str | int, ...]) -> None:
     assert parse({"lines": [{}], "n": {}}).at(*path) is None
 
@@ -159,6 +181,7 @@ def test_a_document_shows_its_relations() -> None:
             "$._links.a.href",
             "null where a string belongs: the link cannot be followed",
         ),
+        ({"_links": {"a": {"href": 5}}}, "$._links.a.href", "int where a string belongs: the link cannot be followed"),
         (
             {"_links": {"a": {"href": "/a", "templated": "true"}}},
             "$._links.a.templated",
@@ -183,6 +206,25 @@ def test_what_is_odd_is_reported_as_a_value(body: dict[str, Any], path: str, rea
 def test_a_sound_document_has_nothing_odd() -> None:
     body = {"_links": {"self": {"href": "/", "templated": False}}, "_embedded": {"a": [{"_links": {}}], "b": {}}}
     assert parse(body).diagnostics == ()
+
+
+@pytest.mark.parametrize("links", [{"a": {"href": "/{x}", "templated": True}}, {"curies": {"href": "/{rel}"}}])
+def test_a_template_and_a_single_curie_are_nothing_odd(links: dict[str, Any]) -> None:
+    assert parse({"_links": links}).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        (
+            {"_embedded": {"a": [{"_links": []}, {"_embedded": []}]}},
+            {"$._embedded.a[0]._links", "$._embedded.a[1]._embedded"},
+        ),
+        ({"_links": {"curies": {"ex": "/{rel}"}, "a": None}}, {"$._links.curies", "$._links.a"}),
+    ],
+)
+def test_one_odd_thing_hides_no_other(body: dict[str, Any], paths: set[str]) -> None:
+    assert {odd.path for odd in parse(body).diagnostics} == paths
 
 
 def test_a_document_with_many_keys_shows_some_of_them_in_one_line() -> None:

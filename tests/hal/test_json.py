@@ -32,6 +32,18 @@ def test_what_is_no_json_is_a_value_error(read: Callable[[bytes], Any], content:
         read(content)
 
 
+def test_a_constant_that_is_no_json_is_named() -> None:
+    with pytest.raises(ValueError, match="-Infinity is no JSON"):
+        decode(b"[-Infinity]")
+
+
+def test_what_is_nested_too_deeply_is_told() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        standard_decode(b"[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        encode(nested(100_000, "a"))
+
+
 def test_a_byte_order_mark_is_ignored() -> None:
     assert decode(b'\xef\xbb\xbf{"a":1}') == {"a": 1}
 

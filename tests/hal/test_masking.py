@@ -19,6 +19,10 @@ VIN = "VF3ABCDEF12345678"
         ("https://h/a/abcdefghijklmnopqrstuvwxyz", "https://h/a/***"),
         ("https://h/am/oauth2/access_token", "https://h/am/oauth2/access_token"),
         ("https://h/a?client_id=abc&pageToken=YQ==&&flag", "https://h/a?client_id=***&pageToken=***&&***"),
+        ("https://h/a?state=half=other", "https://h/a?state=***"),
+        (f"https://h/{'a' * 24}/{'a' * 23}", f"https://h/***/{'a' * 23}"),
+        ("https://h/abcde1/abcd1/abcdef", "https://h/***/abcd1/abcdef"),
+        ("https://user:se@cret@h/a", "https://***@h/a"),
         ("https://user:secret@h/a#frag", "https://***@h/a#***"),
         ("https://h/user/jean.dupont@example.com", "https://h/user/***"),
         ("https://h/user/jean%40example.com", "https://h/user/***"),
@@ -138,3 +142,11 @@ def test_a_list_of_names_is_short_however_many_there_are() -> None:
     listed = shortlist([f"rel{at}" + "x" * 1_000 for at in range(1_000)])
     assert listed.endswith("… (1000 in all)")
     assert len(listed) < 2_000
+
+
+def test_a_list_of_twenty_names_is_whole() -> None:
+    assert shortlist([str(at) for at in range(20)]) == ", ".join(map(str, range(20)))
+
+
+def test_a_sign_that_cannot_be_shown_is_one_replacement_character() -> None:
+    assert one_line("a\x1bb\nc") == "a\ufffdb c"

@@ -253,3 +253,14 @@ def test_a_template_is_shown_masked_and_in_one_line() -> None:
         expand("/vehicles/VF3ABCDEF12345678\n/{a}", {})
     assert "/vehicles/***" in str(caught.value)
     assert "\\n" not in str(caught.value)
+
+
+def test_every_variable_that_a_template_does_not_have_is_named() -> None:
+    with pytest.raises(TemplateError, match="no variable 'y', 'z' in the template"):
+        expand("/{x}", {"x": 1, "y": 2, "z": 3})
+
+
+def test_a_template_is_read_up_to_a_length() -> None:
+    assert expand("x" * 8_192, {}) == "x" * 8_192
+    with pytest.raises(TemplateError, match="8193 characters"):
+        expand("x" * 8_193, {})

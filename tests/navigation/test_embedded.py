@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
+from stellantis_hal.hal.document import parse
+from stellantis_hal.hal.link import Link
+from stellantis_hal.navigation.hop import Choice, Hop, choose
 from tests.navigation.site import HOME, Site, link, links
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +62,27 @@ async def test_a_templated_self_without_variables_is_expanded_before_it_is_compa
     assert site.asked == ["/a?p=1"]
 
 
+async def test_a_template_is_not_the_target_of_a_link_that_is_none_though_they_read_alike() -> None:
+    site = Site({"/{x}": FULL})
+    here = site.resource(
+        {"_links": links(a=f"{HOME}/{{x}}"), "_embedded": {"a": _copy(f"{HOME}/{{x}}", templated=True)}}
+    )
+    assert (await here.follow("a"))["full"] is True
+
+
+async def test_a_link_without_an_href_that_was_chosen_leads_to_no_copy_without_one() -> None:
+    here = _site().resource({"_links": {"a": link(None)}, "_embedded": {"a": _copy(None)}})
+    with pytest.raises(InvalidLinkError):
+        await here.follow("a", index=0)
+
+
+@pytest.mark.parametrize("own", [f"{HOME}/a", "/v4/a"])
+def test_the_choice_of_a_copy_says_which_link_led_to_it(own: str) -> None:
+    document = parse({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy(own)}})
+    choice = choose(document, HOME, Hop(rel="a"))
+    assert choice == Choice(Link(f"{HOME}/a", "a"), None, ("a", 0))
+
+
 async def test_parameters_make_it_another_resource_than_the_copy() -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy()}})
@@ -83,8 +107,9 @@ async def test_only_serves_a_copy_or_fails() -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a", b=f"{HOME}/b"), "_embedded": {"a": _copy()}})
     assert (await here.follow("a", embedded="only"))["full"] is False
-    with pytest.raises(LinkNotFoundError, match="embedded='only' forbids to follow it"):
+    with pytest.raises(LinkNotFoundError, match="embedded='only' forbids to follow it") as caught:
         await here.follow("b", embedded="only")
+    assert (caught.value.rel, caught.value.available, caught.value.url) == ("b", ("a",), HOME)
     assert site.requests == []
 
 
@@ -103,16 +128,18 @@ async def test_an_empty_list_of_copies_is_nothing_to_follow() -> None:
 
 
 async def test_several_copies_without_a_link_want_a_choice() -> None:
-    copies = [{"n": 1}, {"n": 2, "_links": {"self": link(f"{HOME}/2", name="two")}}]
+    copies = [{"n": 1}, {"n": 2, "_links": {"self": link("/v4/2", name="two")}}]
     here = _site().resource({"_embedded": {"a": copies}})
     with pytest.raises(AmbiguousLinkError, match="2 documents are embedded as 'a'") as caught:
         await here.follow("a")
+    assert (caught.value.rel, caught.value.url) == ("a", HOME)
     assert caught.value.candidates == ("", f"{HOME}/2")
     assert (await here.follow("a", index=0))["n"] == 1
     assert (await here.follow("a", index=-1))["n"] == 2
     assert (await here.follow("a", name="two"))["n"] == 2
-    assert (await here.follow("a", where=lambda own: own.href == f"{HOME}/2"))["n"] == 2
-    for step in (here.follow("a", index=2), here.follow("a", name="three")):
+    assert (await here.follow("a", where=lambda own: own.href == "/v4/2"))["n"] == 2
+    assert (await here.follow("a", index=-2))["n"] == 1
+    for step in (here.follow("a", index=2), here.follow("a", index=-3), here.follow("a", name="three")):
         with pytest.raises(LinkNotFoundError):
             await step
 
@@ -147,8 +174,9 @@ async def test_fetch_reads_the_full_one_and_leaves_the_copy_as_it_is() -> None:
 @pytest.mark.parametrize("act", ["fetch", "refresh"])
 async def test_a_copy_without_an_address_cannot_be_read_by_itself(act: str) -> None:
     (copy,) = _site().resource({"_embedded": {"a": {}}}).embedded("a")
-    with pytest.raises(InvalidLinkError, match="has no self link"):
+    with pytest.raises(InvalidLinkError, match="has no self link") as caught:
         await getattr(copy, act)()
+    assert caught.value.url == HOME
 
 
 async def test_a_copy_is_asked_for_in_the_type_that_its_link_hints_at() -> None:

@@ -205,6 +205,12 @@ async def test_the_address_of_a_step_is_found_without_asking_for_it() -> None:
     assert site.asked == ["/vehicles"]
 
 
+async def test_the_address_of_a_step_is_found_though_a_copy_would_serve() -> None:
+    copy = {"_links": links(self=f"{HOME}/a")}
+    here = Site().resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": copy}})
+    assert await here.follow("a").locate({}) == f"{HOME}/a"
+
+
 # --------------------------------------------------------------------------------------------- typed relations
 
 
@@ -231,6 +237,11 @@ async def test_a_typed_relation_gives_its_type() -> None:
     assert await step is trip
     assert (await step.resource())["total"] == 3
     assert len(site.requests) == 2
+
+
+async def test_a_typed_step_knows_the_steps_before_it() -> None:
+    _, root = _chain()
+    assert root.follow("vehicles").follow(TRIPS).path == ("vehicles", "trips")
 
 
 async def test_a_step_beyond_a_typed_one_starts_from_its_resource() -> None:

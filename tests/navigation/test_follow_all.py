@@ -28,6 +28,17 @@ async def test_the_outcomes_come_in_the_order_of_the_links() -> None:
     assert site.largest == 3
 
 
+async def test_each_outcome_says_its_link() -> None:
+    _, here = _many(3)
+    assert [outcome.link.href for outcome in await _outcomes(here) if outcome.link] == [f"{HOME}/{n}" for n in range(3)]
+
+
+async def test_at_most_eight_are_followed_at_a_time_where_nothing_is_said() -> None:
+    site, here = _many(10)
+    await _outcomes(here)
+    assert site.largest == 8
+
+
 async def test_one_failure_loses_none_of_the_others_and_names_its_link() -> None:
     site, here = _many(4)
     failure = ServerError("down", status=500)

@@ -38,6 +38,7 @@ MANY = [link("/1", name="one", title="A"), link("/2", name="two", title="B"), li
         ({"name": "one"}, "/1"),
         ({"index": 1}, "/2"),
         ({"index": -1}, "/3"),
+        ({"index": -3}, "/1"),
         ({"where": _titled("C")}, "/3"),
         ({"name": "two", "index": 1}, "/3"),
         ({"name": "two", "where": _titled("B")}, "/2"),
@@ -57,14 +58,34 @@ async def test_several_links_and_no_choice_are_ambiguous(options: dict[str, Any]
 
 
 async def test_the_same_href_as_a_template_and_not_is_ambiguous() -> None:
-    with pytest.raises(AmbiguousLinkError):
+    with pytest.raises(AmbiguousLinkError) as caught:
         await _reached({"a": [link("/a"), link("/a", templated=True), link(None)]}, "a")
+    assert caught.value.candidates == ("/a", "/a")
+
+
+async def test_several_links_and_no_choice_are_named() -> None:
+    with pytest.raises(AmbiguousLinkError, match=r"their names are \['one', 'two', 'two'\]"):
+        await _reached({"a": MANY}, "a")
 
 
 @pytest.mark.parametrize("options", [{"name": "nobody"}, {"index": 3}, {"index": -4}, {"where": _titled()}])
 async def test_a_choice_that_no_link_meets_finds_none(options: dict[str, Any]) -> None:
     with pytest.raises(LinkNotFoundError, match=r"links of that relation: 3, named \['one', 'two', 'two'\]"):
         await _reached({"a": MANY}, "a", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"), [({"name": "nobody"}, "'a' with name='nobody' at"), ({"index": 3}, "'a' with index=3 at")]
+)
+async def test_a_choice_that_no_link_meets_is_told(options: dict[str, Any], wanted: str) -> None:
+    with pytest.raises(LinkNotFoundError, match=wanted):
+        await _reached({"a": MANY}, "a", **options)
+
+
+@pytest.mark.parametrize("options", [{"name": "nobody"}, {"index": 1}, {"where": _titled()}])
+async def test_a_choice_that_the_only_link_does_not_meet_finds_none(options: dict[str, Any]) -> None:
+    with pytest.raises(LinkNotFoundError):
+        await _reached({"a": link("/a")}, "a", **options)
 
 
 async def test_a_missing_link_lists_what_there_is_and_suggests_the_nearest() -> None:
@@ -197,8 +218,9 @@ async def test_variables_that_do_not_fit_are_refused_before_anything_is_sent(var
 
 
 async def test_a_link_that_is_no_template_takes_no_variables() -> None:
-    with pytest.raises(TemplateError, match="is no template, so it takes no variables; use params="):
+    with pytest.raises(TemplateError, match="is no template, so it takes no variables; use params=") as caught:
         await _reached({"a": link("/{x}", templated="true")}, "a", variables={"x": 1})
+    assert caught.value.url == HOME
 
 
 # --------------------------------------------------------------------------------------------- deprecation
@@ -207,10 +229,10 @@ async def test_a_link_that_is_no_template_takes_no_variables() -> None:
 async def test_a_deprecated_link_warns_once_with_its_notice(caplog: pytest.LogCaptureFixture) -> None:
     site = Site({"/a": {}})
     here = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation="https://docs.example/gone")}})
-    with pytest.warns(HalDeprecationWarning, match="'a' at .* is deprecated: https://docs.example/gone"):
+    with pytest.warns(HalDeprecationWarning, match="'a' at .* is deprecated: https://docs.example/gone") as told:
         await here.follow("a")
     await here.follow("a")
-    assert len(caplog.records) == 1
+    assert caplog.messages == [str(told[0].message)]
 
 
 async def test_a_page_that_a_deprecated_link_leads_to_warns_too() -> None:

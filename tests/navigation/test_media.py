@@ -38,6 +38,10 @@ def test_a_document_of_a_wrong_type_is_known_by_its_links() -> None:
     assert _read(body={"_embedded": {}}, kind="text/html").rels == ()
 
 
+def test_blanks_before_a_document_of_no_type_do_not_matter() -> None:
+    assert _read(content=b' {"a":1}', kind="")["a"] == 1
+
+
 def test_a_byte_order_mark_is_ignored() -> None:
     here = _read(content=b'\xef\xbb\xbf{"a":1}')
     assert here["a"] == 1
@@ -50,7 +54,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
         (b"", "application/hal+json", "an empty body"),
         (b" \n", "application/hal+json", "an empty body"),
         (b"<html>secret", "text/html", "no JSON"),
-        (b"{oops", "text/html", "no JSON"),
+        (b"{oops", "text/html", "no JSON where"),
         (b"{oops", "application/json", r"no JSON that can be read \("),
         (b"[1]", "application/json", r"JSON, but no object \(list\)"),
         (b"3", "application/json", r"JSON, but no object \(int\)"),
@@ -65,6 +69,12 @@ def test_a_body_that_is_no_document_names_address_type_and_first_bytes(content: 
     excerpt = content.decode().replace("\n", " ")
     assert caught.value.excerpt == excerpt
     assert repr(excerpt) in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "told"), [("text/html", "'text/html'"), ("", "'missing'")])
+def test_a_body_that_is_no_document_names_its_type_or_that_there_is_none(kind: str, told: str) -> None:
+    with pytest.raises(NotHalError, match=f"its content type is {told}"):
+        _read(content=b"<html>", kind=kind)
 
 
 def test_the_excerpt_is_short_and_masked() -> None:

@@ -99,6 +99,16 @@ def test_addresses_by_number_are_trusted_as_they_are_written() -> None:
     assert origin_of("https://[fe80::1%eth0]/") is None
 
 
+@pytest.mark.parametrize(("port", "is_one"), [(0, False), (1, True), (65_535, True), (65_536, False)])
+def test_a_port_is_a_number_that_a_port_can_have(port: int, *, is_one: bool) -> None:
+    assert origin_of(f"https://h:{port}/") == (("https", "h", port) if is_one else None)
+
+
+@pytest.mark.parametrize("host", ["[:::1]", "[::1x]", "[]", "[", "]"])
+def test_what_is_no_address_in_brackets_is_no_host(host: str) -> None:
+    assert origin_of(f"https://{host}/") is None
+
+
 @pytest.mark.parametrize(
     "url", ["", "api.example", "ftp://h/", "https://user:secret@h/", "https://h\\x", "https://h /"]
 )
@@ -117,8 +127,9 @@ def test_a_redirect_must_not_leave_tls_nor_the_origins() -> None:
     origins.check_redirect("https://api.example/a", "https://api.example/b")
     origins.check_redirect("http://api.example/a", "https://api.example/b")
     origins.check_redirect("http://api.example/a", "http://api.example/b")
-    with pytest.raises(UntrustedOriginError, match="it would leave TLS"):
+    with pytest.raises(UntrustedOriginError, match="it would leave TLS") as caught:
         origins.check_redirect("HTTPS://api.example/a", "http://api.example/b")
+    assert caught.value.url == "http://api.example/b"
     with pytest.raises(UntrustedOriginError, match="not trusted"):
         origins.check_redirect("https://api.example/a", "https://evil.example/b")
 

@@ -111,11 +111,33 @@ async def test_nothing_embedded_is_an_empty_walk() -> None:
 
 async def test_several_kinds_of_items_want_a_name() -> None:
     here = Site().resource({"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
-    with pytest.raises(AmbiguousLinkError, match=r"embeds 'a', 'b': name the items, as in \.items\('a'\)"):
+    with pytest.raises(AmbiguousLinkError, match=r"embeds 'a', 'b': name the items, as in \.items\('a'\)") as caught:
         await here.items().collect()
+    assert (caught.value.rel, caught.value.candidates, caught.value.url) == ("", ("a", "b"), HOME)
     assert await _walked(here.items("b")) == [2]
     assert await _walked(here.items("B")) == [2]
     assert await _walked(here.items("c")) == []
+    assert [ids(page.items) async for page in here.pages("b")] == [[2]]
+
+
+async def test_pages_behind_a_link_are_those_of_the_items_that_were_named() -> None:
+    site = _site(p1={"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
+    pages = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items").pages("b")
+    assert [ids(page.items) async for page in pages] == [[2]]
+
+
+async def test_a_page_is_walked_backwards_too() -> None:
+    assert await _walked(Site().resource(_page(1, 2)).items(reverse=True)) == [2, 1]
+
+
+async def test_a_paginator_goes_forwards_where_nothing_is_said() -> None:
+    assert await _walked(Paginator.over(Site().resource(_page(1, 2)))) == [1, 2]
+
+
+async def test_a_copy_that_is_a_page_leads_on_though_it_has_no_address() -> None:
+    site = _site(p2=_page(2))
+    (copy,) = site.resource({"_embedded": {"page": _page(1, next=link(f"{HOME}/p2"))}}).embedded("page")
+    assert await _walked(copy.items()) == [1, 2]
 
 
 async def test_collect_and_first_read_no_further_than_they_must() -> None:
@@ -125,14 +147,16 @@ async def test_collect_and_first_read_no_further_than_they_must() -> None:
     first = await items.first()
     assert first is not None
     assert first["id"] == 1
+    assert ids(await items.collect(1)) == [1]
     assert await items.collect(0) == []
-    assert site.asked == ["/p1", "/p1"]
+    assert site.asked == ["/p1", "/p1", "/p1"]
 
 
 @pytest.mark.parametrize(
     ("body", "total"),
     [
         ({"total": 5}, 5),
+        ({"total": 0}, 0),
         ({"page": {"totalElements": 6}}, 6),
         ({"total": True, "page": {"totalElements": "6"}}, None),
         ({"total": -1, "page": []}, None),
@@ -207,8 +231,9 @@ async def test_a_next_that_was_seen_before_is_a_loop(following: str) -> None:
 
 async def test_a_longer_loop_is_noticed_too() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=_page(2, next=link(f"{HOME}/p1")))
-    with pytest.raises(PaginationLoopError):
+    with pytest.raises(PaginationLoopError) as caught:
         await _items(site).collect()
+    assert caught.value.url == f"{HOME}/p1"
     assert site.asked == ["/p1", "/p2"]
 
 
@@ -278,6 +303,7 @@ async def test_several_pages_without_a_last_cannot_be_walked_backwards() -> None
     with pytest.raises(LinkNotFoundError, match="cannot be walked backwards") as caught:
         await _items(site, reverse=True).collect()
     assert caught.value.available == ("next",)
+    assert (caught.value.rel, caught.value.url) == ("last", f"{HOME}/p1")
 
 
 async def test_an_absent_collection_is_empty_backwards_too() -> None:
@@ -296,6 +322,28 @@ async def test_backwards_loses_nothing_that_new_elements_push_away() -> None:
     walked = await _walked(collection.root.follow("items").items(reverse=True))
     assert [one for one in walked if len(one) == 1] == list("hgfedcba")
     assert len(set(walked)) == len(walked)
+
+
+async def test_backwards_finds_what_was_pushed_away_under_the_key_that_was_named() -> None:
+    def page(total: int, *elements: str, **rels: Any) -> dict[str, Any]:
+        embedded = {"others": [{}], **_page(*elements)["_embedded"]}
+        return {"total": total, "_embedded": embedded, "_links": rels}
+
+    site = _site(
+        p1=page(3, "a", "b", next=link(f"{HOME}/p2"), last=link(f"{HOME}/p2")),
+        p2=page(3, "c", prev=link(f"{HOME}/p1")),
+    )
+    walk = aiter(_items(site, rel="items", reverse=True))
+    assert (await anext(walk))["id"] == "c"
+    site.replies["/p1"] = page(4, "new", "a", next=link(f"{HOME}/p2"))
+    site.replies["/p2"] = page(4, "b", "c", prev=link(f"{HOME}/p1"))
+    assert [item["id"] async for item in walk] == ["b", "a", "new"]
+
+
+async def test_backwards_reads_each_page_once_where_nothing_arrives() -> None:
+    collection = Collection(list(range(7)))
+    await _walked(collection.root.follow("items").items(reverse=True))
+    assert collection.site.asked == ["/items", "/items?start=6", "/items?start=3", "/items?start=0"]
 
 
 # --------------------------------------------------------------------------------------------- tokens
@@ -337,6 +385,21 @@ async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_be
     assert ids(last.items) == [3]
 
 
+async def test_a_token_remembers_an_element_whose_id_is_half_a_character() -> None:
+    content = b'{"_embedded": {"items": [{"id": "\\ud83d"}]}, "_links": {"%s": {"href": "/v4/p2"}}}'
+    site = _site(p1=answer(f"{HOME}/p1", content=content % b"next"), p2=answer(f"{HOME}/p2", content=content % b"self"))
+    token = (await anext(aiter(_items(site).pages()))).token
+    assert [page.items async for page in _items(site).pages(token)] == [()]
+
+
+async def test_a_walk_that_is_taken_up_asks_for_the_type_that_was_named() -> None:
+    site = _three()
+    root = site.resource({"_links": links(items=f"{HOME}/p1")})
+    token = (await anext(aiter(_items(_three()).pages()))).token
+    await anext(aiter(root.follow("items", accept="text/x").pages(token=token)))
+    assert site.requests[0].headers["Accept"].startswith("text/x, ")
+
+
 @pytest.mark.parametrize(
     "token",
     [
@@ -349,6 +412,9 @@ async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_be
         "WzIsInUiLDEsIiJd",
         "WzEsMSwxLCIiXQ==",
         "WzEsInUiLDEsIkFBIl0=",
+        "WzEsInUiLDEsIkFBQUEiXQ==",
+        "WzEsInUiLDEsIj8_Pz8iXQ==",
+        "WzEsInUiLCIxIiwiIl0=",
     ],
 )
 async def test_what_is_no_token_is_refused(token: str) -> None:
@@ -508,8 +574,9 @@ async def test_a_collection_that_says_it_grows_without_end_ends_a_walk_backwards
     site = _endless(growing=True)
     walk = aiter(site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True))
     assert (await anext(walk))["id"] == 2
-    with pytest.raises(PaginationLoopError, match="grows faster than it can be walked"):
+    with pytest.raises(PaginationLoopError, match="grows faster than it can be walked") as caught:
         await anext(walk)
+    assert caught.value.url == f"{HOME}/p?page=103"
     assert len(site.requests) == 103
 
 

@@ -10,6 +10,7 @@ from stellantis_hal.errors import ApiError, NotFoundError, PaginationLoopError, 
 from stellantis_hal.navigation import IndexRanges, Paginator
 from stellantis_hal.navigation.cursor import REMEMBERED
 from tests.navigation.collection import Collection, ids
+from tests.navigation.site import HOME, Site
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,34 @@ async def test_ranges_overlap_by_one_element() -> None:
     collection = Collection(list(range(7)))
     await _walked(collection)
     assert sorted(asked.rpartition("=")[2] for asked in collection.site.asked) == ["0-2", "2-4", "4-6"]
+
+
+def _asked(collection: Collection) -> list[str]:
+    """Which ranges were asked for, in turn."""
+    return [asked.rpartition("=")[2] for asked in collection.site.asked if "indexRange" in asked]
+
+
+async def test_a_server_without_ranges_is_known_after_three_doubts() -> None:
+    collection = Collection(list(range(10)), takes_ranges=False)
+    await _walked(collection, 1)
+    assert _asked(collection).count("2-4") == 1 + 3
+
+
+async def test_what_items_are_mapped_to_is_read_by_ranges_too() -> None:
+    collection = Collection(list(range(7)))
+    async with _items(collection).map(lambda item: item["id"]).concurrent(1) as items:
+        assert [item async for item in items] == list(range(7))
+    assert _asked(collection) == ["0-2", "2-4", "4-6"]
+
+
+async def test_an_empty_collection_has_a_page_of_its_own() -> None:
+    async with _items(Collection([])).pages().concurrent() as pages:
+        assert [page.resource is not None async for page in pages] == [True]
+
+
+async def test_the_last_range_leads_nowhere() -> None:
+    async with _items(Collection(list(range(5)))).pages().concurrent() as pages:
+        assert [page.token is None async for page in pages] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +149,60 @@ async def test_everything_given_may_vanish() -> None:
 
     collection.happens = vanish
     assert await _walked(collection, 1) == list(range(20))
+
+
+async def test_what_was_given_last_is_looked_for_back_to_the_head_before_it_starts_over() -> None:
+    collection = Collection(list(range(9)))
+
+    def vanish(answers: int) -> None:
+        if answers == 2:
+            collection.elements = ["a", "b", "c", "d", "e"]
+
+    collection.happens = vanish
+    await _walked(collection, 1)
+    assert _asked(collection) == ["0-2", "2-4", "4-6", "4-6", "2-4", "0-2", "0-2", "2-4"]
+
+
+async def test_what_moves_towards_the_head_does_not_start_the_walk_over() -> None:
+    collection = Collection(list(range(20)))
+
+    def leave(answers: int) -> None:
+        if answers == 7:
+            collection.elements = ["new", 0, 1, *collection.elements[9:]]
+
+    collection.happens = leave
+    assert await _walked(collection, 1) == list(range(20))
+
+
+@pytest.mark.parametrize("arrivals", [{2: 4}, {1: 1, 3: 4}])
+async def test_a_head_that_is_pushed_to_where_the_walk_stands_does_not_start_it_over(arrivals: dict[int, int]) -> None:
+    collection = Collection(list(range(20)))
+
+    def arrive(answers: int) -> None:
+        collection.elements[:0] = [f"new{answers}-{n}" for n in range(arrivals.get(answers, 0))]
+
+    collection.happens = arrive
+    assert await _walked(collection, 1) == list(range(20))
+
+
+async def test_a_collection_that_is_another_at_each_answer_is_started_over_a_number_of_times() -> None:
+    collection = Collection(list(range(20)))
+
+    def replace(answers: int) -> None:
+        collection.elements = [f"{answers}-{n}" for n in range(20)]
+
+    collection.happens = replace
+    given: list[Any] = []
+    with pytest.raises(PaginationLoopError, match="changes faster than it can be walked") as caught:
+        await _note(collection, given)
+    assert caught.value.url == f"{HOME}/items?indexRange=0-2"
+    assert len(given) == 3 + 16 * 3
+
+
+async def _note(collection: Collection, given: list[Any]) -> None:
+    async with _items(collection).concurrent(1) as items:
+        async for item in items:
+            given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
 
 
 async def test_what_was_given_long_ago_is_not_looked_for_for_ever() -> None:
@@ -283,6 +366,20 @@ async def test_the_pages_of_a_resource_are_read_by_ranges_too() -> None:
     here = await collection.root.follow("items")
     async with here.items(ranges=RANGES).concurrent(2) as items:
         assert [item["id"] async for item in items] == list(range(7))
+    assert sorted(_asked(collection)) == ["0-2", "2-4", "4-6"]
+
+
+async def test_a_resource_says_which_errors_mean_that_it_has_no_items() -> None:
+    site = Site({"?indexRange=0-2": NotFoundError("none", status=404, code=40400)})
+    async with site.resource({}).items(ranges=RANGES, absent=_is_absent).concurrent() as items:
+        assert [item async for item in items] == []
+
+
+async def test_the_items_that_were_named_are_read_by_ranges() -> None:
+    body = {"total": 2, "_embedded": {"others": [{}], "items": [{"id": 0}, {"id": 1}]}}
+    site = Site({"?indexRange=0-2": body})
+    async with site.resource({}).items("items", ranges=RANGES).concurrent() as items:
+        assert [item["id"] async for item in items] == [0, 1]
 
 
 @pytest.mark.parametrize("ranges", [RANGES, None])

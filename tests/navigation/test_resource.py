@@ -7,10 +7,12 @@ import pickle
 import weakref
 from typing import Any
 
+import attrs
 import pytest
 
 from stellantis_hal.errors import DetachedResourceError
-from stellantis_hal.navigation import HalResource
+from stellantis_hal.navigation import HalResource, Headers
+from stellantis_hal.navigation.media import accept
 from tests.navigation.site import HOME, NOON, Site, answer, link, links
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +66,10 @@ def test_the_representation_shows_the_path_the_relations_and_the_counts_and_mask
     assert repr(here.embedded("trips")[0]).startswith("<HalResource /v4/vehicles/***?client_id=*** embedded ")
 
 
+def test_the_representation_leaves_a_fragment_out() -> None:
+    assert repr(Site().resource({}, f"{HOME}/a#b")).startswith("<HalResource /v4/a 200 ")
+
+
 async def test_links_nested_in_the_state_are_reached_without_converting_it() -> None:
     site = Site({"/l": {"x": 1}})
     here = site.resource({"lines": [{"_links": links(a=f"{HOME}/l"), "n": 7}]})
@@ -76,8 +82,9 @@ async def test_links_nested_in_the_state_are_reached_without_converting_it() -> 
 
 @pytest.mark.parametrize("path", [("lines", 1), ("lines",), ("nothing",)])
 def test_where_no_object_is_nested_is_a_key_error(path: tuple[str | int, ...]) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError) as caught:
         Site().resource({"lines": [{}]}).at(*path)
+    assert caught.value.args == (path,)
 
 
 # --------------------------------------------------------------------------------------------- compact
@@ -103,6 +110,17 @@ def test_a_body_is_kept_as_it_came() -> None:
 def test_compact_copies_share_a_document_that_somebody_holds() -> None:
     here = Site().resource({"_embedded": {"a": [{"n": 0}]}})
     assert here.embedded("a")[0].compact().document is here.document.embedded["a"][0]
+
+
+def test_a_compact_copy_of_what_was_loaded_keeps_its_document() -> None:
+    compact = HalResource.load(Site().resource({"n": 1}).dump()).compact()
+    gc.collect()
+    assert compact["n"] == 1
+
+
+async def test_a_compact_copy_can_be_followed() -> None:
+    here = Site({"/a": {"n": 1}}).resource({"_links": links(a=f"{HOME}/a")})
+    assert (await here.compact().follow("a"))["n"] == 1
 
 
 @pytest.mark.parametrize(("length", "is_held"), [(10, True), (1_000_000, False)])
@@ -191,6 +209,11 @@ async def test_refresh_gives_the_new_state_if_it_has_changed() -> None:
     assert (await site.resource({"a": 1}, etag='"1"').refresh())["a"] == 2
 
 
+async def test_what_was_refreshed_can_be_followed() -> None:
+    site = Site({"": {"_links": links(a=f"{HOME}/a")}, "/a": {"n": 1}})
+    assert (await (await site.resource({}).refresh()).follow("a"))["n"] == 1
+
+
 async def test_without_validators_refresh_just_reads_again() -> None:
     site = Site({"": {"a": 2}})
     assert (await site.resource({"a": 1}).refresh())["a"] == 2
@@ -210,6 +233,12 @@ async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
     await here.fetch()
     await here.refresh()
     assert {request.headers["Accept"].split(",")[0] for request in site.requests} == {"application/vnd.geo+json"}
+
+
+async def test_what_came_without_a_type_is_asked_for_again_in_any() -> None:
+    site = Site({"": {}})
+    await HalResource.of(attrs.evolve(answer(), headers=Headers()), site.binding).fetch()
+    assert site.requests[0].headers["Accept"] == accept()
 
 
 # --------------------------------------------------------------------------------------------- keeping
@@ -242,8 +271,9 @@ async def test_a_resource_is_kept_without_its_client(keep: Any) -> None:
     assert repr(kept) == repr(here)
     assert (await kept.follow("c"))["n"] == 1
     for act in (kept.follow("next"), kept.fetch(), kept.refresh(), kept.post(json={})):
-        with pytest.raises(DetachedResourceError, match=r"bind it with client\.resume\(dump\)"):
+        with pytest.raises(DetachedResourceError, match=r"bind it with client\.resume\(dump\)") as caught:
             await act
+        assert caught.value.url == f"{HOME}/x"
 
 
 async def test_a_kept_resource_is_bound_again_and_followed() -> None:
@@ -256,6 +286,17 @@ async def test_a_kept_resource_is_bound_again_and_followed() -> None:
     assert copy.is_embedded
     assert (await copy.follow("https://docs/d"))["x"] == 2
     assert copy.compact()["n"] == 1
+
+
+def test_a_dump_without_curies_is_read_as_one_that_inherited_none() -> None:
+    kept = {name: value for name, value in Site().resource({"n": 1}).dump().items() if name != "curies"}
+    assert HalResource.load(kept)["n"] == 1
+
+
+def test_an_instant_in_a_dump_is_read_as_utc_whatever_its_offset() -> None:
+    kept = HalResource.load({**Site().resource({}).dump(), "fetched_at": "2024-06-01T14:00:00+02:00"})
+    assert kept.fetched_at.isoformat() == "2024-06-01T12:00:00+00:00"
+    assert kept.fetched_at.tzinfo is dt.UTC
 
 
 @pytest.mark.parametrize(
