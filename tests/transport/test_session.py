@@ -322,8 +322,10 @@ async def test_an_address_that_httpx_refuses_is_an_error_of_ours_under_any_authe
     opened, transport = session(OK)
     async with opened:
         for credentials in (None, httpx.BasicAuth("me", "secret")):
-            with pytest.raises(NetworkError, match="InvalidURL"):
-                await opened.caller(credentials=credentials)(Request(url="https://api.test/" + "x" * 70_000))
+            url = "https://api.test/" + "x" * 70_000
+            with pytest.raises(NetworkError, match="InvalidURL") as failure:
+                await opened.caller(credentials=credentials)(Request(url=url))
+            assert failure.value.url == url
     assert transport.requests == []
 
 
@@ -709,6 +711,50 @@ async def test_a_retry_is_told_with_its_method_attempt_wait_and_error() -> None:
         await get(opened.caller())
     assert [(each.method, each.attempt, type(each.error)) for each in heard] == [("GET", 1, ServerError)]
     assert heard[0].wait == pytest.approx(transport.times[1] - transport.times[0], abs=0.1)
+
+
+async def test_the_limiter_hears_what_the_headers_say() -> None:
+    rates = TokenBucketLimiter(clock=wall)
+    await call(slow(200, X_RateLimit_Limit_1="50", X_RateLimit_Remaining_1="7"), limiter=rates)
+    assert rates.statistics.free_today == 7
+
+
+@pytest.mark.parametrize("limited", [True, False])
+async def test_without_a_limiter_nothing_is_waited_for(limited: bool) -> None:
+    opened, transport = session(OK)
+    async with opened:
+        caller = opened.caller(limited=limited)
+        for _ in range(101):
+            await get(caller)
+    assert transport.times[-1] < transport.times[0] + 0.5
+
+
+async def test_five_redirects_are_followed_unless_it_was_told_otherwise() -> None:
+    opened, transport = session(moved("/user"))
+    async with opened:
+        with pytest.raises(TooManyRedirectsError) as failure:
+            await get(opened.caller())
+    assert len(transport.requests) == 1 + 5
+    assert failure.value.sent
+
+
+async def test_a_caller_may_retry_by_a_policy_of_its_own() -> None:
+    opened, transport = session(httpx.Response(503), OK)
+    async with opened:
+        with pytest.raises(ServerError):
+            await get(opened.caller(retry=RetryPolicy(attempts=1)))
+    assert len(transport.requests) == 1
+
+
+async def test_a_location_of_what_is_no_redirect_is_not_followed() -> None:
+    assert (await call(httpx.Response(200, headers={"Location": "/other"}))).url == f"{API}/user"
+
+
+async def test_an_answer_that_breaks_off_says_so() -> None:
+    with pytest.raises(NetworkError, match="broke off"):
+        await call(
+            lambda request: httpx.Response(200, stream=Watched(httpx.ReadError("cut"))), retry=RetryPolicy(attempts=1)
+        )
 
 
 async def test_waits_of_all_attempts_together_are_bounded() -> None:
