@@ -19,9 +19,10 @@ from stellantis_hal.fleet.news import is_known, judge
 from stellantis_hal.fleet.statistics import Counts
 from stellantis_hal.navigation.paginator import Paginator
 from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.snapshots import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.resources.vehicle import LAST_POSITION, MAINTENANCE, STATUS, Vehicle
+from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.verbs import Single
 
 __all__ = ["KINDS", "Poller", "Terms", "falls", "in_time", "key_of", "trip_update"]

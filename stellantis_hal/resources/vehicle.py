@@ -18,13 +18,14 @@ from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.history import history, latest
+from stellantis_hal.resources.history import history
 from stellantis_hal.resources.intervals import TimeRange
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.parts import Part
 from stellantis_hal.resources.plan import names
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.snapshots import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
@@ -34,20 +35,8 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.paginator import Paginator
     from stellantis_hal.resources.user import User
 
-__all__ = [
-    "LAST_POSITION",
-    "MAINTENANCE",
-    "STATUS",
-    "CallCenter",
-    "Country",
-    "Motorization",
-    "StolenCallCenter",
-    "Vehicle",
-]
+__all__ = ["CallCenter", "Country", "Motorization", "StolenCallCenter", "Vehicle"]
 
-STATUS = Single("status", Status, find=latest)
-MAINTENANCE = Single("maintenance", Maintenance)
-LAST_POSITION = Single("lastPosition", Position, accept="application/vnd.geo+json")
 Seconds = timedelta | float | None
 
 

@@ -5,6 +5,7 @@ Knows in which order these act, and who may see credentials. Must not know what 
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import re
@@ -103,16 +104,10 @@ class Caller:
 
     def with_options(self, *, priority: Priority, max_wait: float | None = None) -> Caller:
         """Give the same way to send with another priority, or another bound on waiting for the limits, in seconds."""
-        return Caller(
-            self._ways,
-            origins=self._origins,
-            limiter=self._limiter,
-            retry=self._retry,
-            credentials=self._credentials,
-            judge=self._judge,
-            priority=priority,
-            max_wait=self._max_wait if max_wait is None else max_wait,
-        )
+        other = copy.copy(self)
+        other._priority = priority
+        other._max_wait = self._max_wait if max_wait is None else max_wait
+        return other
 
     async def __call__(self, request: Request, /) -> Answer:
         """Send a request, give its answer.
