@@ -189,9 +189,12 @@ def test_anything_anywhere_never_raises(place: tuple[type[Part], Any, Path], val
     read(replaced(body, path, value), kind).to_dict()
 
 
-@given(st.sampled_from([kind for kind, _ in FULL]), st.dictionaries(st.text(max_size=5), json_values))
+unknown_keys = st.text(max_size=5).map("~{}".format)  # a few known ones are as short, and Hypothesis finds them
+
+
+@given(st.sampled_from([kind for kind, _ in FULL]), st.dictionaries(unknown_keys, json_values))
 def test_any_object_reads_as_any_kind(kind: type[Part], body: dict[str, Any]) -> None:
-    assert dict(read(body, kind).extra).keys() >= body.keys() - {"_links", "_embedded", "type", "id", "done"}
+    assert dict(read(body, kind).extra).keys() == body.keys()
 
 
 @pytest.mark.parametrize(
