@@ -162,6 +162,20 @@ async def test_a_failure_reaches_every_waiter_and_is_not_remembered() -> None:
     assert (await step).status == 200
 
 
+async def test_a_failure_that_may_pass_reaches_every_waiter_who_has_no_more_time_either() -> None:
+    site, root = _chain({"/vehicles": ServerError("down", status=503, is_transient=True)})
+    step = root.follow("vehicles")
+
+    async def wait() -> None:
+        with pytest.raises(ServerError):
+            await step
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(wait)
+    assert site.asked == ["/vehicles"]
+
+
 async def test_an_error_names_the_step_that_it_ended() -> None:
     _, root = _chain({"/trips": NotFoundError("no", status=404)})
     with pytest.raises(NotFoundError) as caught:

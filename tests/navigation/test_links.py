@@ -293,3 +293,17 @@ async def test_a_null_href_beside_another_stands_for_no_link() -> None:
 async def test_a_null_href_does_not_hide_an_embedded_copy() -> None:
     place = Site().resource({"_links": {"x": {"href": None}}, "_embedded": {"x": {"id": 2}}})
     assert (await place.follow("x"))["id"] == 2
+
+
+async def test_a_copy_beside_a_null_href_does_not_serve_where_it_must_not() -> None:
+    place = Site().resource({"_links": {"x": {"href": None}}, "_embedded": {"x": {"id": 2}}})
+    with pytest.raises(InvalidLinkError):
+        await place.follow("x", embedded="never")
+
+
+async def test_several_copies_beside_a_null_href_want_a_choice() -> None:
+    copies = [{"_links": links(self="/1")}, {"_links": links(self="/2")}]
+    place = Site().resource({"_links": {"x": {"href": None}}, "_embedded": {"x": copies}})
+    with pytest.raises(AmbiguousLinkError) as caught:
+        await place.follow("x")
+    assert caught.value.candidates == ("https://api.example/1", "https://api.example/2")

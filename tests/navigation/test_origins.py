@@ -104,9 +104,13 @@ def test_a_port_is_a_number_that_a_port_can_have(port: int, *, is_one: bool) -> 
     assert origin_of(f"https://h:{port}/") == (("https", "h", port) if is_one else None)
 
 
-@pytest.mark.parametrize("host", ["[:::1]", "[::1x]", "[]", "[", "]"])
+@pytest.mark.parametrize("host", ["[:::1]", "[::1x]", "[]", "[", "]", "[::1:443"])
 def test_what_is_no_address_in_brackets_is_no_host(host: str) -> None:
     assert origin_of(f"https://{host}/") is None
+
+
+def test_an_address_in_brackets_needs_no_port() -> None:
+    assert origin_of("https://[::1]/") == ("https", "[::1]", 443)
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,13 @@ async def test_an_element_that_is_pushed_onto_the_next_page_is_given_once() -> N
     assert await _walked(_items(site)) == [1, 2, 3, True, None]
 
 
+async def test_an_element_that_was_given_is_not_read_again() -> None:
+    site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3))
+    read: list[Any] = []
+    await _items(site).map(lambda item: read.append(item["id"])).collect()
+    assert read == [1, 2, 3]
+
+
 async def test_elements_without_id_are_told_apart_by_their_address() -> None:
     own = [{"n": n, "_links": links(self=f"{HOME}/{n}")} for n in (1, 1, 2)]
     here = Site().resource({"_embedded": {"items": [*own, {"n": 3}, {"n": 3}]}})

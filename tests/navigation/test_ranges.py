@@ -79,6 +79,12 @@ async def test_the_last_range_leads_nowhere() -> None:
         assert [page.token is None async for page in pages] == [False, True]
 
 
+async def test_pages_of_ranges_say_where_they_came_from() -> None:
+    async with _items(Collection(list(range(5)))).pages().concurrent(1) as pages:
+        found = [page.resource.url async for page in pages if page.resource]
+    assert found == [f"{HOME}/items?indexRange=0-2", f"{HOME}/items?indexRange=2-4"]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
