@@ -721,10 +721,10 @@ async def test_a_vehicle_over_a_network_of_ones_own_is_watched_without_a_budget(
         content = b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{"mileage":1}}'
         return Answer(url=request.url, status=200, headers=Headers({}), content=content, received_at=EPOCH)
 
-    body = b'{"id":"v","_links":{"status":{"href":"/status"}}}'
+    body = b'{"id":"v","_links":{"status":{"href":"/status"},"trips":{"href":"/trips"}}}'
     answer = Answer(url="https://a.example/v", status=200, headers=Headers({}), content=body, received_at=EPOCH)
     vehicle = Reader().read(HalResource.of(answer, Binding(fetch=fetch)), Vehicle)
-    async with watch([vehicle], every=MINUTE, what="status") as updates:
+    async with watch([vehicle], every=MINUTE) as updates:
         assert (await until(updates, Update)).vehicle == vehicle
         updates.poll_now(vehicle)
         await updates_of(updates, 5)
