@@ -766,6 +766,32 @@ async def test_waits_of_all_attempts_together_are_bounded() -> None:
     assert len(transport.requests) == 3
 
 
+@pytest.mark.parametrize(("most", "is_sent"), [(2.5, True), (0.5, False), (None, False)])
+async def test_the_same_way_to_send_has_another_bound_on_waits_where_one_is_given(
+    most: float | None, *, is_sent: bool
+) -> None:
+    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(OK, limiter=rates)
+    async with opened:
+        caller = opened.caller(max_wait=0.5).with_options(priority="interactive", max_wait=most)
+        await get(caller)
+        with contextlib.suppress(BudgetExhaustedError):
+            await get(caller)
+    assert len(transport.requests) == 1 + is_sent
+
+
+async def test_the_same_way_to_send_has_another_priority() -> None:
+    waits: list[WaitRecord] = []
+    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, _ = session(OK, hooks=Hooks(on_wait=waits.append), limiter=rates)
+    async with opened:
+        caller = opened.caller()
+        await get(caller.with_options(priority="background"))
+        await get(caller.with_options(priority="background"))
+        await get(caller)
+    assert [wait.priority for wait in waits] == ["background", "interactive"]
+
+
 # ------------------------------------------------------------------------------------------------- the network
 
 
