@@ -1,6 +1,6 @@
 """Every benchmark in one run: ``python -m benchmarks [--quick | --full] [--only a,b] [--compare FILE]``.
 
-Takes less than three minutes (``--quick``: 40 seconds; ``--full``, with 10,000 trips a walk and a walk of a million: a
+Takes about four minutes (``--quick``: one; ``--full``, with 10,000 trips a walk and a walk of a million: a
 quarter of an hour). Each concern runs in a process of its own, prints nothing, and hands back rows; references that are
 not installed (``pip install -e '.[bench]'``) are left out. Prints a table and writes a file below
 ``benchmarks/results``. The status is 1 where a figure was missed and ``--strict`` was asked for.
@@ -28,7 +28,7 @@ def main() -> int:
     """Run, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--quick", action="store_const", dest="size", const="quick", help="40 seconds")
+    sizes.add_argument("--quick", action="store_const", dest="size", const="quick", help="a minute")
     sizes.add_argument("--full", action="store_const", dest="size", const="full", help="a quarter of an hour")
     sizes.add_argument("--tiny", action="store_const", dest="size", const="tiny", help=argparse.SUPPRESS)
     parser.add_argument("--only", default=",".join(CONCERNS), help="concerns, by letter: a,b")
