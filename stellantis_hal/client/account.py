@@ -6,6 +6,7 @@ Knows the entry resource. Must not know how a token is renewed or where it is ke
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from stellantis_hal.errors import ApiError
 from stellantis_hal.hal.uri import append_query, join_segment
@@ -118,8 +119,14 @@ class Account(Entry):
             "pageSize": checked_size(page_size),
         }
         ranges = IndexRanges() if index_range is None else None
-        walk = Paginator.over(_Vehicles(self, params), "vehicles", absent=self._has_no_vehicles, ranges=ranges)
-        return walk.map(lambda resource: self._reader.read(resource, Vehicle))
+        walk = Paginator.over(
+            _Vehicles(self, params),
+            "vehicles",
+            absent=self._has_no_vehicles,
+            ranges=ranges,
+            lost=partial(self._reader.lost, kind=Vehicle),
+        )
+        return walk.map(partial(self._reader.read, kind=Vehicle))
 
     async def vehicle(
         self, id_: str, *, locale: str | None = None, extensions: Iterable[str] | str = (), country: str | None = None

@@ -41,22 +41,43 @@ class Mark:
         url: the page to read next.
         number: how many pages lie behind.
         given: digests of the elements given last.
+        rel: the key that the walk's items are embedded under; None: the only one there is.
+        reverse: whether the walk goes from the last page to the first.
     """
 
     url: str
     number: int
     given: tuple[bytes, ...] = ()
+    rel: str | None = None
+    reverse: bool = False
 
     @classmethod
-    def after(cls, given: Iterable[str | bytes], *, url: str, number: int) -> Mark:
+    def after(
+        cls, given: Iterable[str | bytes], *, url: str, number: int, rel: str | None = None, reverse: bool = False
+    ) -> Mark:
         """Note a place behind the elements with these identities, or digests of them."""
         digests = tuple(_digest(one) if isinstance(one, str) else one for one in given)
-        return cls(url=url, number=number, given=digests)
+        return cls(url=url, number=number, given=digests, rel=rel, reverse=reverse)
+
+    def check(self, rel: str | None, *, reverse: bool) -> None:
+        """Refuse to be taken up by a walk of another kind, which would find nothing, or turn back.
+
+        Raises:
+            ValueError: the walk is after other items, or goes the other way.
+        """
+        if self.rel != rel and self.rel is not None and rel is not None:
+            raise ValueError(f"a token of a walk over {self.rel[:80]!r} cannot be taken up by one over {rel[:80]!r}")
+        if self.reverse != reverse:
+            raise ValueError(
+                "a token of a walk in the server's order cannot be taken up by a reversed one, nor the other way round"
+            )
 
     def to_token(self) -> str:
         """Write it as opaque text, fit for a URL or a file; it holds an address, so keep it like one."""
         given = base64.b64encode(b"".join(self.given)).decode()
-        return base64.urlsafe_b64encode(encode([_VERSION, self.url, self.number, given])).decode()
+        return base64.urlsafe_b64encode(
+            encode([_VERSION, self.url, self.number, given, self.rel, self.reverse])
+        ).decode()
 
     @classmethod
     def from_token(cls, token: str) -> Mark:
@@ -66,13 +87,16 @@ class Mark:
             ValueError: it is none that this version wrote.
         """
         try:
-            version, url, number, given = decode(base64.urlsafe_b64decode(token.encode("ascii")))
+            version, url, number, given, rel, reverse = decode(base64.urlsafe_b64decode(token.encode("ascii")))
             digests = base64.b64decode(given, validate=True)
         except (ValueError, TypeError, binascii.Error) as error:
             raise ValueError("no token of a page: pass page.token as it was given out") from error
-        if version != _VERSION or not isinstance(url, str) or not isinstance(number, int) or len(digests) % 8:
+        is_walk = isinstance(rel, str | None) and isinstance(reverse, bool)
+        is_place = isinstance(url, str) and isinstance(number, int)
+        if version != _VERSION or not is_place or not is_walk or len(digests) % 8:
             raise ValueError("no token of a page that this version can read")
-        return cls(url=url, number=number, given=tuple(digests[at : at + 8] for at in range(0, len(digests), 8)))
+        given = tuple(digests[at : at + 8] for at in range(0, len(digests), 8))
+        return cls(url=url, number=number, given=given, rel=rel, reverse=reverse)
 
 
 class Trail:

@@ -15,7 +15,7 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.cursor import Mark, Recent, identity_of
 from stellantis_hal.navigation.ranges import IndexRanges, concurrent
-from stellantis_hal.navigation.walks import Absent, Course, Reading, Source, Walk, ahead, total_of
+from stellantis_hal.navigation.walks import Absent, Course, Lost, Reading, Source, Walk, ahead, strays_of, total_of
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -41,15 +41,21 @@ class Page(Generic[T]):
     number: int
     total: int | None
     resource: HalResource | None = attrs.field(repr=False)
+    _course: Course = attrs.field(repr=False, alias="course")
     _following: str | None = attrs.field(repr=False, alias="following")
     _given: tuple[str | bytes, ...] = attrs.field(repr=False, alias="given")
 
     @property
     def token(self) -> str | None:
-        """Where ``pages(token=…)`` takes up the walk AFTER this page, in any process; None after the last."""
+        """Where ``pages(token=…)`` takes up the walk AFTER this page, in any process; None after the last.
+
+        To be given to a walk of the same collection: the place is the token's, whatever filters the walk has.
+        """
         if self._following is None:
             return None
-        return Mark.after(self._given, url=self._following, number=self.number).to_token()
+        course = self._course
+        mark = Mark.after(self._given, url=self._following, number=self.number, rel=course.rel, reverse=course.reverse)
+        return mark.to_token()
 
 
 class PageWalk(AsyncIterator[Page[T]]):
@@ -57,10 +63,12 @@ class PageWalk(AsyncIterator[Page[T]]):
 
     def __init__(
         self,
+        course: Course,
         readings: AsyncIterator[Reading],
         read: Callable[[HalResource], T | None],
         mark: Mark | None = None,
     ) -> None:
+        self._course = course
         self._readings = readings
         self._read = read
         self._recent = Recent(mark.given if mark else ())
@@ -83,6 +91,8 @@ class PageWalk(AsyncIterator[Page[T]]):
         return page
 
     def _made(self, reading: Reading) -> Page[T]:
+        if reading.page is not None and (lost := strays_of(reading.page, self._course.rel)):
+            self._course.lost(reading.page, lost)
         named = [(identity_of(element), element) for element in reading.items]
         # All are read before any counts as given: one that cannot be read must not cost the others when asked again.
         read = [(name, self._read(element)) for name, element in named if not self._recent.knows(name)]
@@ -93,6 +103,7 @@ class PageWalk(AsyncIterator[Page[T]]):
             number=self._number,
             total=total_of(reading.page) if reading.page is not None else 0,
             resource=reading.page,
+            course=self._course,
             following=reading.following,
             given=self._recent.last(),
         )
@@ -132,7 +143,7 @@ class Pages(Generic[T]):
         self._mark = mark
 
     def __aiter__(self) -> PageWalk[T]:
-        return PageWalk(self._walk(), self._read, self._mark)
+        return PageWalk(self._course, self._walk(), self._read, self._mark)
 
     def _walk(self) -> Walk:
         return Walk(self._course, self._mark.url if self._mark is not None else None)
@@ -141,7 +152,7 @@ class Pages(Generic[T]):
     async def ahead(self, pages: int = 1) -> AsyncGenerator[PageWalk[T], None]:
         """Read so many pages ahead while the consumer works: ``async with pages.ahead(1) as walk: async for …``."""
         async with ahead(self._walk(), pages) as readings:
-            yield PageWalk(readings, self._read, self._mark)
+            yield PageWalk(self._course, readings, self._read, self._mark)
 
     @asynccontextmanager
     async def concurrent(self, limit: int = 8) -> AsyncGenerator[PageWalk[T], None]:
@@ -157,7 +168,7 @@ class Pages(Generic[T]):
                 yield walk
         else:
             async with concurrent(self._course, self._ranges, limit) as readings:
-                yield PageWalk(readings, self._read)
+                yield PageWalk(self._course, readings, self._read)
 
 
 class Paginator(Generic[T]):
@@ -183,6 +194,7 @@ class Paginator(Generic[T]):
         reverse: bool = False,
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
+        lost: Lost | None = None,
     ) -> Paginator[HalResource]:
         """Walk the items as resources.
 
@@ -192,8 +204,10 @@ class Paginator(Generic[T]):
             reverse: from the last page to the first, and so in each page.
             absent: which errors on the first page mean that there are no items.
             ranges: how the server takes index ranges, for :meth:`concurrent`.
+            lost: is told what a page has in place of items that is no object; None: a warning in the log.
         """
-        return Paginator(Course(source=source, rel=rel, reverse=reverse, absent=absent), _itself, ranges)
+        course = Course(source=source, rel=rel, reverse=reverse, absent=absent)
+        return Paginator(course if lost is None else attrs.evolve(course, lost=lost), _itself, ranges)
 
     def map(self, read: Callable[[T], U | None]) -> Paginator[U]:
         """Make something of each item; one of which None is made is left out."""
@@ -212,9 +226,12 @@ class Paginator(Generic[T]):
         """Walk page by page, from the first or from where a token was given out.
 
         Raises:
-            ValueError: it is no token.
+            ValueError: it is no token, or one of a walk over other items or the other way.
         """
-        return Pages(self._course, self._read, self._ranges, None if token is None else Mark.from_token(token))
+        mark = None if token is None else Mark.from_token(token)
+        if mark is not None:
+            mark.check(self._course.rel, reverse=self._course.reverse)
+        return Pages(self._course, self._read, self._ranges, mark)
 
     @asynccontextmanager
     async def ahead(self, pages: int = 1) -> AsyncGenerator[ItemWalk[T], None]:

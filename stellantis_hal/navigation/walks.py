@@ -7,9 +7,10 @@ any point, and asked again after an error.
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import attrs
@@ -19,21 +20,42 @@ from stellantis_hal.errors import AmbiguousLinkError, ApiError, HalError, LinkNo
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.masking import mask_url, shortlist
 from stellantis_hal.navigation.cursor import Trail
-from stellantis_hal.navigation.hop import Params, target
+from stellantis_hal.navigation.hop import Params, copies, target
 from stellantis_hal.navigation.in_order import scoped
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Absent", "Course", "Reading", "Source", "Walk", "ahead", "elements_of", "link_onward", "total_of"]
+__all__ = [
+    "Absent",
+    "Course",
+    "Lost",
+    "Reading",
+    "Source",
+    "Walk",
+    "ahead",
+    "elements_of",
+    "link_onward",
+    "strays_of",
+    "total_of",
+]
+
+_log = logging.getLogger("stellantis_hal")
+
 
 Absent = Callable[[ApiError], bool]
 """Tells whether an error on the first page means that the collection is empty."""
+Lost = Callable[["HalResource", Mapping[str, Any]], None]
+"""Is told of a page, and of what stands in it, by JSON path, where its items belong, and is no object."""
 
 # Pages by which a collection may grow while one of its pages is read; whatever a hostile server says, it ends there.
 _GROWTH = 100
 _FORWARD = ("next",)
 _BACKWARD = ("prev", "previous")
+
+
+def _warn(page: HalResource, strays: Mapping[str, Any]) -> None:
+    _log.warning("left out at %s, for an item is an object: %s", mask_url(page.url), shortlist([*strays]))
 
 
 class Source(Protocol):
@@ -61,12 +83,14 @@ class Course:
         rel: the key that its items are embedded under; None: the only one there is.
         reverse: whether to walk from the last page to the first.
         absent: which errors on the first page mean that it is empty.
+        lost: is told what is left out; the usual is a warning in the log.
     """
 
     source: Source
     rel: str | None = None
     reverse: bool = False
     absent: Absent | None = None
+    lost: Lost = _warn
 
     def is_absent(self, error: ApiError) -> bool:
         """Tell whether an error means that there are no elements."""
@@ -106,6 +130,26 @@ def elements_of(page: HalResource, rel: str | None) -> tuple[HalResource, ...]:
             url=page.url,
         )
     return page.embedded(keys[0]) if keys else ()
+
+
+def strays_of(page: HalResource, rel: str | None) -> Mapping[str, Any]:
+    """Give what stands where a page's items belong and is none, for it is no object, by JSON path.
+
+    Nothing (null, an empty array that means an empty object) is no stray.
+    """
+    document = page.document
+    embedded = document.body.get("_embedded") or {}
+    if not isinstance(embedded, Mapping):
+        return {"$._embedded": embedded}
+    strays: dict[str, Any] = {}
+    for key in embedded if rel is None else (rel, *copies(document, rel)):
+        entry = embedded.get(key)
+        if isinstance(entry, list):
+            items = enumerate(entry)
+            strays |= {f"$._embedded.{key}[{at}]": item for at, item in items if not isinstance(item, dict)}
+        elif entry and not isinstance(entry, dict):
+            strays[f"$._embedded.{key}"] = entry
+    return strays
 
 
 def link_onward(page: HalResource, rels: tuple[str, ...] = _FORWARD) -> Link | None:

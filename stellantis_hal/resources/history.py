@@ -13,7 +13,7 @@ from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.hop import copies
 from stellantis_hal.navigation.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.walks import Course
+from stellantis_hal.navigation.walks import Lost
 from stellantis_hal.resources.verbs import is_absent
 
 __all__ = ["STATUS", "history", "latest"]
@@ -33,9 +33,9 @@ def latest(page: HalResource) -> HalResource | None:
     return next(iter(page.embedded(STATUS)), None)
 
 
-def history(follow: Follow[HalResource]) -> Paginator[HalResource]:
+def history(follow: Follow[HalResource], lost: Lost) -> Paginator[HalResource]:
     """Walk every status behind a link, be it one alone."""
-    return Paginator(Course(source=_Wrapping(follow), rel=STATUS, absent=is_absent), lambda status: status)
+    return Paginator.over(_Wrapping(follow), STATUS, absent=is_absent, lost=lost)
 
 
 class _Wrapping:

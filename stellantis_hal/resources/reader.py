@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ from stellantis_hal.errors import StructureError
 from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.resources.compiled import reader_of
 from stellantis_hal.resources.parts import Part
-from stellantis_hal.resources.problems import Found, Problem, as_problems
+from stellantis_hal.resources.problems import Found, Problem, as_problems, json_type
 from stellantis_hal.resources.resource import Resource
 from stellantis_hal.resources.source import Source
 from stellantis_hal.resources.thin import without_document
@@ -74,17 +74,21 @@ def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
 def _report(part: Part, found: list[Found], path: str, *, strict: bool, told: set[str] | None = None) -> None:
     problems = as_problems(path, found)
     _set(part, "problems", problems)
+    _tell(type(part), problems, strict=strict, told=told)
+
+
+def _tell(kind: type[Part], problems: Iterable[Problem], *, strict: bool, told: set[str] | None) -> None:
     refused = [problem for problem in problems if not problem.is_sentinel]
     if strict and refused:
         raise StructureError(
-            f"{type(part).__name__}: {len(refused)} values cannot be read: {', '.join(map(_told, refused[:_SHOWN]))}"
+            f"{kind.__name__}: {len(refused)} values cannot be read: {', '.join(map(_told, refused[:_SHOWN]))}"
             + (", …" if len(refused) > _SHOWN else ""),
             problems=refused,
         )
     for problem in problems:
-        is_news = told is None or _is_news(told, f"{type(part).__name__}{_INDEX.sub('[]', problem.path)}")
+        is_news = told is None or _is_news(told, f"{kind.__name__}{_INDEX.sub('[]', problem.path)}")
         level = logging.WARNING if is_news and not problem.is_sentinel else logging.DEBUG
-        _log.log(level, "%s: %s", type(part).__name__, _told(problem))
+        _log.log(level, "%s: %s", kind.__name__, _told(problem))
 
 
 def _is_news(told: set[str], place: str) -> bool:
@@ -158,3 +162,13 @@ class Reader:
         kept = resource.compact() if self.keep_document else without_document(resource)
         _set(value, "_source", Source(kept, self))
         return value
+
+    def lost(self, _: HalResource, strays: Mapping[str, Any], *, kind: type[Resource]) -> None:
+        """Tell of what a page has in place of items, and that is left out.
+
+        Raises:
+            StructureError: in strict mode, naming all paths.
+        """
+        reason = "no object, so no item: left out"
+        problems = [Problem(path=path, value_type=json_type(value), reason=reason) for path, value in strays.items()]
+        _tell(kind, problems, strict=self.strict, told=self._told)

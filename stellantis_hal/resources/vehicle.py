@@ -155,7 +155,8 @@ class Vehicle(Resource):
     def status_history(self) -> Paginator[Status]:
         """Walk every status that the API gives: those it keeps, or the latest alone."""
         source = self._bound()
-        return history(source.resource.follow("status")).map(partial(source.reader.read, kind=Status))
+        statuses = history(source.resource.follow("status"), partial(source.reader.lost, kind=Status))
+        return statuses.map(partial(source.reader.read, kind=Status))
 
     def trips(
         self,

@@ -114,5 +114,12 @@ def many(
     follow = source.resource.follow(rel, params=params, embedded="never")
     # A range of the caller's own leaves nothing to divide among several requests.
     ranges = IndexRanges(size=max(2, page_size or filters.PAGE_SIZE)) if index_range is None else None
-    items = follow.items(embedded or rel, reverse=newest_first, absent=is_absent, ranges=ranges)
+    items = Paginator.over(
+        follow,
+        embedded or rel,
+        reverse=newest_first,
+        absent=is_absent,
+        ranges=ranges,
+        lost=partial(source.reader.lost, kind=kind),
+    )
     return items.map(partial(source.reader.read, kind=kind))

@@ -416,17 +416,67 @@ async def test_a_walk_that_is_taken_up_asks_for_the_type_that_was_named() -> Non
         "W10=",
         "NQ==",
         Mark(url="/", number=1).to_token()[:-6],
-        "WzIsInUiLDEsIiJd",
-        "WzEsMSwxLCIiXQ==",
-        "WzEsInUiLDEsIkFBIl0=",
-        "WzEsInUiLDEsIkFBQUEiXQ==",
-        "WzEsInUiLDEsIj8_Pz8iXQ==",
-        "WzEsInUiLCIxIiwiIl0=",
+        "WzEsInUiLDEsIiJd",  # [1,"u",1,""]
+        "WzIsInUiLDEsIiIsbnVsbCxmYWxzZV0=",  # [2,"u",1,"",null,false]
+        "WzEsMSwxLCIiLG51bGwsZmFsc2Vd",  # [1,1,1,"",null,false]
+        "WzEsInUiLDEsIkFBIixudWxsLGZhbHNlXQ==",  # [1,"u",1,"AA",null,false]
+        "WzEsInUiLDEsIkFBQUEiLG51bGwsZmFsc2Vd",  # [1,"u",1,"AAAA",null,false]
+        "WzEsInUiLDEsIj8_Pz8iLG51bGwsZmFsc2Vd",  # [1,"u",1,"????",null,false]
+        "WzEsInUiLCIxIiwiIixudWxsLGZhbHNlXQ==",  # [1,"u","1","",null,false]
+        "WzEsInUiLDEsIiIsMSxmYWxzZV0=",  # [1,"u",1,"",1,false]
+        "WzEsInUiLDEsIiIsbnVsbCwwXQ==",  # [1,"u",1,"",null,0]
     ],
 )
 async def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="no token of a page"):
         Site().resource({}).pages(token=token)
+
+
+async def test_a_token_is_refused_by_a_walk_over_other_items_or_the_other_way() -> None:
+    token = (await anext(aiter(_items(_three(), rel="items").pages()))).token
+    root = _three().resource({"_links": links(items=f"{HOME}/p1")})
+    with pytest.raises(ValueError, match="walk over 'items' cannot be taken up by one over 'alerts'"):
+        root.follow("items").items("alerts").pages(token)
+    with pytest.raises(ValueError, match="cannot be taken up by a reversed one"):
+        root.follow("items").items("items", reverse=True).pages(token)
+    for items in (root.follow("items").items("items"), root.follow("items").items()):
+        assert [ids(page.items) async for page in items.pages(token)] == [[], [3]]
+
+
+async def test_a_token_of_a_reversed_walk_goes_on_backwards_and_nowhere_else() -> None:
+    follow = Collection(list(range(7))).root.follow("items")
+    pages = [page async for page in follow.items(reverse=True).pages()]
+    rest = [page async for page in follow.items(reverse=True).pages(pages[0].token)]
+    assert [ids(page.items) for page in rest] == [[5, 4, 3], [2, 1, 0]]
+    with pytest.raises(ValueError, match="cannot be taken up by a reversed one, nor the other way round"):
+        follow.items().pages(pages[0].token)
+
+
+@pytest.mark.parametrize(
+    ("embedded", "given", "told"),
+    [
+        ({"items": [{"id": 1}, None, {"id": 2}, "three"]}, [1, 2], "$._embedded.items[1], $._embedded.items[3]"),
+        ({"items": "none today"}, [], "$._embedded.items"),
+        ({"ITEMS": [{"id": 1}, 5]}, [1], "$._embedded.ITEMS[1]"),
+        (["not", "an object"], [], "$._embedded"),
+    ],
+)
+@pytest.mark.parametrize("rel", [None, "items"])
+async def test_what_is_no_object_is_left_out_of_a_page_and_told(
+    embedded: Any, given: list[int], told: str, rel: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await _walked(_items(_site(p1={"_embedded": embedded}), rel=rel)) == given
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()) == (
+        "WARNING",
+        f"left out at {HOME}/p1, for an item is an object: {told}",
+    )
+
+
+@pytest.mark.parametrize("embedded", [None, [], {}, {"items": None}, {"items": []}, {"items": ""}, {"others": [5]}])
+async def test_nothing_is_no_loss(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert await _walked(_items(_site(p1={"_embedded": embedded}), rel="items")) == []
+    assert not caplog.records
 
 
 async def test_an_error_that_ends_a_walk_carries_the_token_to_go_on() -> None:

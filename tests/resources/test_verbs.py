@@ -14,6 +14,7 @@ import pytest
 from stellantis_hal.errors import DetachedResourceError, LinkNotFoundError, NotFoundError, ServerError, StructureError
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.navigation.content import Content
+from stellantis_hal.navigation.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.reader import Reader, read
 from stellantis_hal.resources.status import Status
@@ -468,6 +469,33 @@ async def test_strictness_is_handed_on() -> None:
     served = Served({f"{CAR}/trips": page("trips", {"distance": "x"})})
     with pytest.raises(StructureError):
         await a_vehicle(served, "trips", reader=Reader(strict=True)).trips().collect()
+
+
+@pytest.mark.parametrize(
+    ("rel", "key", "kind", "walk"),
+    [
+        ("trips", "trips", Trip, lambda vehicle: vehicle.trips()),
+        ("status", "Status", Status, lambda vehicle: vehicle.status_history()),
+    ],
+)
+async def test_an_item_that_is_no_object_is_told_once_and_refused_in_strict_mode(
+    rel: str, key: str, kind: type[Any], walk: Callable[[Vehicle], Paginator[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    served, lenient = Served({f"{CAR}/{rel}": page(key, {"id": "1"}, None, "three", {"id": "4"})}), Reader()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert len(await walk(a_vehicle(served, rel, reader=lenient)).collect()) == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{kind.__name__}: $._embedded.{key}[1] (null): no object, so no item: left out"
+    ]
+    strict = aiter(walk(a_vehicle(served, rel, reader=Reader(strict=True))))
+    for _ in range(2):
+        with pytest.raises(StructureError) as caught:
+            await anext(strict)
+        assert [(problem.path, problem.value_type) for problem in caught.value.problems] == [
+            (f"$._embedded.{key}[1]", "null"),
+            (f"$._embedded.{key}[2]", "string"),
+        ]
 
 
 async def test_age_is_told_by_the_readers_clock() -> None:
