@@ -224,7 +224,8 @@ def watch(
         what: "status", "maintenance", "position", "trips".
         checkpoints: where it is kept what was acknowledged; None: nowhere.
         since: trips from then on are delivered; None: those that appear after the first look at a vehicle.
-        adapt: gives, by a vehicle's status, how much longer its interval is (0.5: half as long).
+        adapt: gives, by a vehicle's status, how much longer its interval is (0.5: half as long). It is asked when the
+            status has changed, and once an hour otherwise.
         rhythm: gives how much longer intervals are at an instant, as :func:`quiet` does.
         weight: gives how much more often than others a vehicle is polled.
         budget: what the watch may spend at most; None: what the client's limiter leaves to background requests.
