@@ -117,7 +117,8 @@ class StellantisClient(Client):
         """Act for one account holder.
 
         Args:
-            token_or_store: where the token is kept; or the token itself, which is then renewed in memory only.
+            token_or_store: where the token is kept; or the token itself, which is then renewed in memory only, by this
+                account alone: two accounts made of one token spend each other's refresh token.
             brand: the brand of the account's cars, or its name.
             key: the account's key in the store.
             realm: another realm than the brand's usual.
