@@ -53,8 +53,8 @@ def translated(error: ApiError, *, key: str | None) -> StellantisError:
         )
     if not error.oauth_error and 400 <= error.status < 500 and not isinstance(error, QuotaError):
         return NetworkError(
-            f"what answered {error.status} at {mask_url(error.url)} is no OAuth2 server: identity_url is wrong, or there "
-            "is a proxy or a page of maintenance in between",
+            f"what answered {error.status} at {mask_url(error.url)} is no OAuth2 server: identity_url is wrong, or a "
+            "proxy or a page of maintenance is in between",
             url=error.url,
             sent=True,
         )
