@@ -164,6 +164,17 @@ async def test_whoever_waited_as_long_as_allowed_is_refused_then() -> None:
         await anyio.sleep(3)
 
 
+async def test_somebody_impatient_is_refused_in_time_though_somebody_patient_came_before() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        await started(group, partial(spend, rates, max_wait=60.0))
+        start = anyio.current_time()
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=3.0)
+        assert anyio.current_time() == pytest.approx(start + 3.0, abs=0.1)
+
+
 async def test_a_slot_left_before_sending_gives_its_token_back() -> None:
     rates = limiter(1)
     async with rates.slot():
