@@ -1,6 +1,7 @@
 """Who may send next, on both backends, in jumped time."""
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from stellantis_hal.transport.limiter import TokenBucketLimiter
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.quota import Quota, Window
 from stellantis_hal.transport.slots import Priority, RateLimiter
-from tests.clocks import BACKENDS, jumping
+from tests.clocks import BACKENDS, jumping, leap
 from tests.transport.doubles import wall
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +113,13 @@ async def test_a_wait_longer_than_allowed_is_refused_at_once() -> None:
     assert anyio.current_time() < before + 0.4
 
 
+async def test_a_wait_of_less_than_a_second_may_be_all_that_is_allowed() -> None:
+    rates = limiter(1)
+    first = await spend(rates)
+    await anyio.sleep(0.8)
+    assert await spend(rates, max_wait=0.5) == pytest.approx(first + 1.0, abs=0.1)
+
+
 async def test_a_wait_longer_than_the_deadline_in_force_is_refused_at_once() -> None:
     rates = limiter(1)
     before = await spend(rates)
@@ -156,7 +164,7 @@ async def test_whoever_waited_as_long_as_allowed_is_refused_then() -> None:
         start = anyio.current_time()
 
         async def impatient() -> None:
-            with pytest.raises(BudgetExhaustedError):
+            with pytest.raises(BudgetExhaustedError, match=r"in about [\d.]+ s\. Come back"):
                 await spend(rates, max_wait=1.5)
             assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
 
@@ -173,6 +181,48 @@ async def test_somebody_impatient_is_refused_in_time_though_somebody_patient_cam
         with pytest.raises(BudgetExhaustedError):
             await spend(rates, max_wait=3.0)
         assert anyio.current_time() == pytest.approx(start + 3.0, abs=0.1)
+
+
+async def test_whoever_waits_is_refused_in_time_however_many_have_left() -> None:
+    rates = limiter(1)
+    async with rates.slot() as slot:
+        slot.sent()
+        for _ in range(70):
+            async with anyio.create_task_group() as group:
+                await started(group, spend, rates)
+                group.cancel_scope.cancel()
+        start = anyio.current_time()
+        with anyio.fail_after(30), pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=1.5)
+        assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
+
+
+async def test_whoever_left_the_queue_is_not_refused_when_the_time_is_over() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        async with anyio.create_task_group() as leaving:
+            await started(leaving, partial(spend, rates, max_wait=2.0))
+            leaving.cancel_scope.cancel()
+        await started(group, spend, rates)
+        await anyio.sleep(5)
+        slot.answered()
+    assert rates.statistics.refused == 0
+
+
+async def test_a_request_given_up_after_a_standstill_refuses_those_whose_time_is_over() -> None:
+    rates = limiter(1)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=1.5)
+
+    async with anyio.create_task_group() as group:
+        async with rates.slot() as slot:
+            slot.sent()
+            await started(group, impatient)
+            leap(2.0)
+        assert rates.statistics.refused == 1
 
 
 async def test_a_slot_left_before_sending_gives_its_token_back() -> None:
@@ -340,6 +390,40 @@ async def test_an_interactive_request_does_not_count_background_ones() -> None:
         assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
 
 
+async def test_a_background_request_that_waited_in_vain_is_told_of_everybody_before_it() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        await started(group, spend, rates)
+        await started(group, partial(spend, rates, priority="background"))
+        with pytest.raises(BudgetExhaustedError) as refusal:
+            await spend(rates, priority="background", max_wait=3.5)
+        assert refusal.value.retry_after is not None
+        assert refusal.value.retry_after >= 3.0
+
+
+async def test_those_who_wait_interactively_are_served_from_their_share() -> None:
+    rates = limiter(2, interactive_share=0.5)
+    first = await spend(rates)
+    await anyio.sleep(0.5)
+    await spend(rates)
+    assert await spend(rates) == pytest.approx(first + 1.0, abs=0.1)
+
+
+async def test_nobody_is_woken_while_all_that_is_left_belongs_to_others() -> None:
+    readings = 0
+
+    def clock() -> datetime:
+        nonlocal readings
+        readings += 1
+        return wall()
+
+    rates = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=clock)
+    first = await spend(rates)
+    assert await spend(rates, priority="background") >= first + 1.0
+    assert readings < 30
+
+
 async def test_the_estimate_for_background_requests_leaves_the_share_alone() -> None:
     rates = limiter(2, interactive_share=0.5)
     await spend(rates)
@@ -393,6 +477,22 @@ async def test_a_pause_refuses_at_once_those_who_cannot_wait_for_its_end() -> No
 
         await started(group, impatient)
         rates.pause(100.0)
+
+
+@pytest.mark.parametrize("priority", ["interactive", "background"])
+async def test_whoever_a_pause_sends_away_stands_in_nobodys_way(priority: Priority) -> None:
+    rates = limiter(1)
+    await spend(rates)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, priority=priority, max_wait=10.0)
+
+    async with anyio.create_task_group() as group:
+        await started(group, impatient)
+        assert rates.statistics.waiting == 1
+        rates.pause(100.0)
+        assert rates.statistics.waiting == 0
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
@@ -502,7 +602,15 @@ async def test_everybody_whom_a_pause_sends_away_counts_as_refused() -> None:
 async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -> None:
     rates = limiter(1)
     rates.pause(100.0)
-    with pytest.raises(BudgetExhaustedError, match=r"100 s, and only 0\.5 s"):
+    said = r"about 100 s, and only 0\.5 s are allowed\. Come back then, allow a longer max_wait"
+    with pytest.raises(BudgetExhaustedError, match=said):
+        await spend(rates, max_wait=0.5)
+
+
+async def test_a_refusal_says_in_hours_what_takes_hours() -> None:
+    rates = limiter(1)
+    rates.pause(15_001.0)
+    with pytest.raises(BudgetExhaustedError, match=r"about 4:10:01 \(h:mm:ss\), and only 0\.5 s"):
         await spend(rates, max_wait=0.5)
 
 
