@@ -1,6 +1,8 @@
 """A request carried through to its answer."""
 
 import contextlib
+import logging
+import sys
 from collections.abc import AsyncIterator, Generator
 from datetime import timedelta
 from typing import Any
@@ -37,6 +39,7 @@ from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.quota import Quota, Window
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
+from stellantis_hal.transport.slots import Slot
 from tests.transport.doubles import API, Badge, Scripted, call, get, session, wall
 
 pytestmark = pytest.mark.anyio
@@ -122,7 +125,7 @@ async def test_a_body_beyond_the_bound_is_refused() -> None:
 async def test_a_body_beyond_the_bound_had_been_asked_for_at_its_address() -> None:
     with pytest.raises(BodyTooLargeError, match="10 bytes") as failure:
         await call(httpx.Response(200, content=b"x" * 11), max_body=10)
-    assert (failure.value.url, failure.value.sent) == (f"{API}/user", True)
+    assert (failure.value.url, failure.value.sent, failure.value.is_transient) == (f"{API}/user", True, False)
 
 
 async def test_a_coding_that_was_not_asked_for_is_a_network_error() -> None:
@@ -132,7 +135,7 @@ async def test_a_coding_that_was_not_asked_for_is_a_network_error() -> None:
 
     with pytest.raises(NetworkError, match="br") as failure:
         await call(answer, retry=RetryPolicy(attempts=1))
-    assert (failure.value.url, failure.value.sent) == (f"{API}/user", True)
+    assert (failure.value.url, failure.value.sent, failure.value.is_transient) == (f"{API}/user", True, False)
 
 
 async def test_a_caller_may_judge_answers_itself() -> None:
@@ -246,7 +249,7 @@ class Challenge(httpx.Auth):
             yield request
 
 
-async def test_any_authentication_of_httpx_will_do() -> None:
+async def test_any_flow_of_authentication_will_do() -> None:
     opened, transport = session(httpx.Response(401, text="who?"), OK)
     async with opened:
         assert (await get(opened.caller(credentials=Challenge()))).status == 200
@@ -318,7 +321,7 @@ async def test_an_answer_under_an_authentication_is_told_with_its_length() -> No
     assert heard[0].seconds == pytest.approx(0.0, abs=0.1)
 
 
-async def test_an_address_that_httpx_refuses_is_an_error_of_ours_under_any_authentication() -> None:
+async def test_an_address_that_cannot_be_parsed_is_an_error_of_ours_under_any_authentication() -> None:
     opened, transport = session(OK)
     async with opened:
         for credentials in (None, httpx.BasicAuth("me", "secret")):
@@ -337,12 +340,17 @@ async def test_an_authentication_that_fails_is_a_401() -> None:
 
 
 @pytest.mark.parametrize(
-    "challenge", ["Digest nonsense", 'Digest realm="r", nonce="n", algorithm=x', 'Digest realm="r", nonce="n", qop="x"']
+    ("challenge", "reason"),
+    [
+        ("Digest nonsense", "ValueError"),
+        ('Digest realm="r", nonce="n", algorithm=x', "KeyError"),
+        ('Digest realm="r", nonce="n", qop="x"', "ProtocolError"),
+    ],
 )
-async def test_a_challenge_that_nobody_understands_is_an_error_of_ours(challenge: str) -> None:
+async def test_a_challenge_that_nobody_understands_is_an_error_of_ours(challenge: str, reason: str) -> None:
     opened, _ = session(httpx.Response(401, headers={"www-authenticate": challenge}))
     async with opened:
-        with pytest.raises(AuthError, match="challenge that DigestAuth does not understand"):
+        with pytest.raises(AuthError, match=rf"401 with a challenge that DigestAuth does not understand \({reason}\)"):
             await get(opened.caller(credentials=httpx.DigestAuth("me", "secret")))
 
 
@@ -376,7 +384,26 @@ async def test_an_authentication_waits_for_its_turn_like_anybody() -> None:
         with pytest.raises(BudgetExhaustedError):
             await get(opened.caller(credentials=Challenge(), max_wait=0.1))
     assert transport.times[1] >= transport.times[0] + 1.0
-    assert len(waits) == 1
+    assert [wait.seconds for wait in waits] == pytest.approx([1.0], abs=0.1)
+
+
+class Listing(httpx.Auth):
+    """Keeps a field that it is shown, entry by entry."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        response = yield request
+        self.seen += response.headers.get_list("x-list")
+
+
+async def test_only_challenges_are_taken_apart_for_an_authentication() -> None:
+    listing = Listing()
+    opened, _ = session(httpx.Response(200, headers={"X-List": 'a, Digest realm="b"'}))
+    async with opened:
+        await get(opened.caller(credentials=listing))
+    assert listing.seen == ['a, Digest realm="b"']
 
 
 # ------------------------------------------------------------------------------------------------- redirects
@@ -508,6 +535,14 @@ async def test_every_attempt_costs_a_token() -> None:
     assert rates.statistics.free_today == 6
 
 
+async def test_retries_end_with_the_policys_total_where_nothing_was_waited_for() -> None:
+    opened, transport = session(slow(503, Retry_After="20"), OK)
+    async with opened:
+        with pytest.raises(ServerError):
+            await get(opened.caller(retry=RetryPolicy(total=10.0)))
+    assert len(transport.requests) == 1
+
+
 async def test_credentials_are_asked_anew_before_each_attempt() -> None:
     badge = Badge()
 
@@ -563,12 +598,21 @@ async def test_a_429_that_takes_longer_than_allowed_is_an_error_at_once() -> Non
     assert len(transport.requests) == 1
 
 
-async def test_what_the_error_says_is_the_servers_wait_without_our_own_delay() -> None:
-    opened, _ = session(slow(429, Retry_After="15001"))
+@pytest.mark.parametrize("seconds", [15001, 0.5])
+async def test_what_the_error_says_is_the_servers_wait_without_our_own_delay(seconds: float) -> None:
+    opened, _ = session(slow(429, Retry_After=str(seconds)))
     async with opened:
         with pytest.raises(RateLimitedError) as refusal:
-            await get(opened.caller())
-    assert refusal.value.retry_after == pytest.approx(15001, abs=0.001)
+            await get(opened.caller(max_wait=0.1))
+    assert refusal.value.retry_after == pytest.approx(seconds, abs=0.005)
+
+
+async def test_our_own_delay_is_never_longer_than_a_second() -> None:
+    for _ in range(20):
+        opened, transport = session(slow(429, Retry_After="60"), OK)
+        async with opened:
+            await get(opened.caller(max_wait=120.0))
+        assert transport.times[1] <= transport.times[0] + 61.2
 
 
 async def test_a_429_that_takes_just_as_long_as_allowed_is_waited_for() -> None:
@@ -600,6 +644,15 @@ async def test_a_server_that_says_now_for_ever_is_believed_less_and_less() -> No
             await get(opened.caller(max_wait=60.0))
     assert len(transport.requests) < 20
     assert anyio.current_time() < transport.times[0] + 61.0
+
+
+async def test_each_time_that_a_server_says_now_the_wait_doubles_up_to_ten_seconds() -> None:
+    opened, transport = session(*[slow(429, Retry_After="0")] * 9, OK)
+    async with opened:
+        await get(opened.caller(max_wait=60.0))
+    waits = [later - earlier for earlier, later in zip(transport.times, transport.times[1:], strict=False)]
+    for wait, floor in zip(waits, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0], strict=True):
+        assert floor <= wait <= 1.05 * floor + 0.15  # and a little, so that not all come at once
 
 
 async def test_a_storm_of_429_loses_nobody_and_sends_nobody_early() -> None:
@@ -688,7 +741,7 @@ async def test_a_wait_is_told_with_its_length() -> None:
         await get(caller)
         await get(caller)
     assert waits[0].seconds == pytest.approx(1.0, abs=0.1)
-    assert waits[0].priority == "background"
+    assert (waits[0].method, waits[0].priority) == ("GET", "background")
 
 
 async def test_an_answer_is_told_with_its_method_status_length_and_quota() -> None:
@@ -764,6 +817,20 @@ async def test_waits_of_all_attempts_together_are_bounded() -> None:
         with pytest.raises(BudgetExhaustedError):
             await get(opened.caller(max_wait=2.5))
     assert len(transport.requests) == 3
+
+
+async def test_what_is_left_of_the_wait_may_be_less_than_a_second() -> None:
+    rates = TokenBucketLimiter(RateLimits(None, None), clock=wall)
+
+    def pausing(request: httpx.Request) -> httpx.Response:
+        rates.pause(0.9)
+        return moved("/user")
+
+    opened, transport = session(pausing, limiter=rates, max_redirects=9)
+    async with opened:
+        with pytest.raises(BudgetExhaustedError):
+            await get(opened.caller(max_wait=1.0))
+    assert len(transport.requests) == 2
 
 
 @pytest.mark.parametrize(("most", "is_sent"), [(2.5, True), (0.5, False), (None, False)])
@@ -919,11 +986,13 @@ class Unclosable(Watched):
     closing: Exception = httpx.CloseError("no")
 
 
-async def test_an_answer_that_cannot_be_closed_does_not_hide_the_error() -> None:
+async def test_an_answer_that_cannot_be_closed_does_not_hide_the_error(caplog: pytest.LogCaptureFixture) -> None:
     opened, _ = session(lambda request: httpx.Response(200, stream=Unclosable(httpx.ReadError("cut"))))
-    async with opened:
-        with pytest.raises(NetworkError, match="cut"):
-            await get(opened.caller(retry=RetryPolicy(attempts=1)))
+    with caplog.at_level(logging.DEBUG, "stellantis_hal"):
+        async with opened:
+            with pytest.raises(NetworkError, match="cut"):
+                await get(opened.caller(retry=RetryPolicy(attempts=1)))
+    assert "closing an answer failed: CloseError" in caplog.text
 
 
 class Unending(Watched):
@@ -937,6 +1006,41 @@ async def test_an_answer_that_takes_for_ever_to_close_is_left_alone_after_a_whil
     async with opened:
         with pytest.raises(NetworkError, match="cut"):
             await get(opened.caller(retry=RetryPolicy(attempts=1)))
+    assert anyio.current_time() < start + 100
+
+
+class Lane(httpx.AsyncBaseTransport):
+    """A connection of our own that never answers, and takes a while to be closed."""
+
+    def __init__(self, closing: float) -> None:
+        self.closing = closing
+        self.closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(1000)
+        return OK
+
+    async def aclose(self) -> None:
+        await anyio.sleep(self.closing)
+        self.closed = True
+
+
+@pytest.mark.parametrize(("closing", "is_closed"), [(0.5, True), (1000.0, False)])
+async def test_a_connection_of_a_cancelled_request_is_given_a_while_to_be_closed(
+    monkeypatch: pytest.MonkeyPatch, closing: float, *, is_closed: bool
+) -> None:
+    lane = Lane(closing)
+
+    def connect(**options: Any) -> Lane:
+        return lane
+
+    monkeypatch.setitem(sys.modules, "stellantis_hal.transport.aiohttp_wire", None)
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", connect)
+    start = anyio.current_time()
+    async with Session(Origins(API), clock=wall) as opened:
+        with anyio.move_on_after(1):
+            await get(opened.caller())
+    assert lane.closed is is_closed
     assert anyio.current_time() < start + 100
 
 
@@ -1032,6 +1136,29 @@ async def test_a_limiter_that_does_not_pause_is_no_reason_to_insist() -> None:
         with pytest.raises(RateLimitedError):
             await get(opened.caller())
     assert len(transport.requests) == 2
+
+
+async def test_a_429_is_told_without_its_wait_where_a_limiter_of_another_kind_does_not_know_it() -> None:
+    class Vague:
+        def __init__(self, inner: TokenBucketLimiter) -> None:
+            self.inner = inner
+            self.paused = False
+
+        def slot(self, **options: Any) -> contextlib.AbstractAsyncContextManager[Slot, None]:
+            if self.paused:
+                raise BudgetExhaustedError("not now")
+            return self.inner.slot(**options)
+
+        def pause(self, seconds: float) -> None:
+            self.paused = True
+
+        statistics: Any = None
+
+    opened, _ = session(slow(429, Retry_After="5"), limiter=Vague(TokenBucketLimiter(clock=wall)))
+    async with opened:
+        with pytest.raises(RateLimitedError) as refusal:
+            await get(opened.caller())
+    assert refusal.value.retry_after is None
 
 
 async def test_a_session_needs_a_connection() -> None:
