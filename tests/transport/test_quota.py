@@ -119,7 +119,15 @@ def test_a_limit_is_a_positive_int(value: int, error: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("1772366430", 30.0), ("1772366000", 0.0), ("9999999999", 86_400.0), ("45", 45.0)]
+    ("text", "seconds"),
+    [
+        ("1772366430", 30.0),
+        ("1772366000", 0.0),
+        ("1000000000", 0.0),
+        ("9999999999", 86_400.0),
+        ("45", 45.0),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
+    ],
 )
 def test_a_reset_may_be_an_instant(text: str, seconds: float) -> None:
     assert retry_after({"x-ratelimit-reset": text}, now=NOW) == seconds

@@ -80,6 +80,13 @@ async def test_waits_grow_and_stay_within_their_bound() -> None:
         assert 0.0 <= wait <= bound, attempt
 
 
+async def test_where_the_server_asks_for_no_wait_the_first_ones_are_short() -> None:
+    attempts = Attempts(fault(), NetworkError("reset", sent=True))
+    await attempts.run(initial=0.1, longest=0.4)
+    for (wait, _), bound in zip(attempts.told, [0.1, 0.2], strict=True):
+        assert 0.0 <= wait <= bound
+
+
 async def test_the_servers_wait_is_respected() -> None:
     attempts = Attempts(fault(wait=20.0))
     await attempts.run(initial=0.1)
