@@ -82,7 +82,7 @@ async def test_an_empty_body_is_empty_whatever_its_coding(coding: str) -> None:
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress"])
 async def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
-    with pytest.raises(UnknownCoding):
+    with pytest.raises(UnknownCoding, match=f"^{coding}$"):
         await read(WORDS, coding)
 
 
@@ -219,6 +219,31 @@ async def test_a_stream_left_by_an_error_is_ended_first() -> None:
     assert abandoned.ended
 
 
+class Hanging:
+    """A stream that says nothing more, and takes a while to end."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def __aiter__(self) -> "Hanging":
+        return self
+
+    async def __anext__(self) -> bytes:
+        await anyio.sleep(1000)
+        return b""
+
+    async def aclose(self) -> None:
+        await anyio.sleep(0.5)
+        self.ended = True
+
+
+async def test_a_stream_left_by_a_cancelled_task_is_ended_first() -> None:
+    hanging = Hanging()
+    with anyio.move_on_after(1):
+        await read_body(hanging, "", limit=2)
+    assert hanging.ended
+
+
 async def test_a_stream_that_does_not_end_is_left_alone_after_a_while() -> None:
     start = anyio.current_time()
     with pytest.raises(BodyTooLarge):
@@ -228,6 +253,10 @@ async def test_a_stream_that_does_not_end_is_left_alone_after_a_while() -> None:
 
 async def test_a_compressed_body_of_just_the_bound_is_read() -> None:
     assert await read(gzip.compress(WORDS), "gzip", limit=len(WORDS)) == WORDS
+
+
+async def test_a_small_body_may_be_larger_before_it_is_decompressed() -> None:
+    assert await read(gzip.compress(b"x"), "gzip", limit=1) == b"x"
 
 
 async def test_a_body_that_did_not_shrink_is_read_up_to_its_bound() -> None:

@@ -210,7 +210,8 @@ async def test_whoever_left_the_queue_is_not_refused_when_the_time_is_over() -> 
     assert rates.statistics.refused == 0
 
 
-async def test_a_request_given_up_after_a_standstill_refuses_those_whose_time_is_over() -> None:
+@pytest.mark.parametrize("answered", [True, False])
+async def test_whatever_ends_a_standstill_refuses_those_whose_time_is_over(*, answered: bool) -> None:
     rates = limiter(1)
 
     async def impatient() -> None:
@@ -222,6 +223,8 @@ async def test_a_request_given_up_after_a_standstill_refuses_those_whose_time_is
             slot.sent()
             await started(group, impatient)
             leap(2.0)
+            if answered:
+                slot.answered()
         assert rates.statistics.refused == 1
 
 
@@ -272,6 +275,15 @@ async def test_answering_twice_counts_once() -> None:
         slot.sent()
         slot.answered()
         slot.answered()
+    assert rates.statistics.free_this_second == 1
+
+
+async def test_an_answer_after_the_slot_was_left_counts_for_nothing() -> None:
+    rates = limiter(2)
+    async with rates.slot() as slot:
+        slot.sent()
+    slot.answered()
+    assert rates.statistics.in_flight == 0
     assert rates.statistics.free_this_second == 1
 
 
@@ -365,6 +377,17 @@ async def test_what_is_given_back_to_the_share_is_not_given_on_to_background_req
         async with rates.slot():
             pass
     assert times[0] >= start + 1.0
+
+
+@pytest.mark.parametrize("priority", ["interactive", "background"])
+async def test_nobody_overtakes_who_waits_even_after_a_standstill(priority: Priority) -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, partial(spend, rates, priority=priority))
+        leap(1.5)
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, priority=priority, max_wait=0.0)
 
 
 async def test_a_background_request_counts_everybody_before_it() -> None:

@@ -295,11 +295,12 @@ async def test_an_authentication_is_shown_the_body_and_what_was_answered() -> No
     assert attentive.seen == [b"{}", f"{API}/user"]
 
 
-async def test_an_authentication_leaves_the_interactive_share_alone_like_anybody() -> None:
+@pytest.mark.parametrize("credentials", [None, httpx.BasicAuth("me", "secret")], ids=["none", "basic"])
+async def test_a_background_caller_leaves_the_interactive_share_alone(credentials: httpx.Auth | None) -> None:
     rates = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=wall)
     opened, transport = session(OK, limiter=rates)
     async with opened:
-        caller = opened.caller(credentials=httpx.BasicAuth("me", "secret"), priority="background")
+        caller = opened.caller(credentials=credentials, priority="background")
         await get(caller)
         await get(caller)
     assert transport.times[1] >= transport.times[0] + 1.0
@@ -409,11 +410,12 @@ async def test_only_challenges_are_taken_apart_for_an_authentication() -> None:
 # ------------------------------------------------------------------------------------------------- redirects
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_of_a_get_is_followed_with_credentials(status: int) -> None:
-    opened, transport = session(moved("../v4/me?x=%2F", status), OK)
+async def test_a_redirect_of_a_reading_is_followed_with_credentials(status: int, method: str) -> None:
+    opened, transport = session(moved("../v4/me?x=%2F#part", status), OK)
     async with opened:
-        answer = await get(opened.caller(credentials=Badge()), "/v3/user")
+        answer = await get(opened.caller(credentials=Badge()), "/v3/user", method=method)
     assert transport.requests[1].url.raw_path == b"/v4/me?x=%2F&client_id=app"
     assert transport.requests[1].headers["authorization"] == "Bearer token-1"
     assert answer.url == f"{API}/v4/me?x=%2F"
@@ -449,11 +451,13 @@ async def test_a_redirect_out_of_tls_is_refused_even_to_a_trusted_origin() -> No
 
 
 async def test_redirects_end_somewhere() -> None:
-    opened, transport = session(moved("/user"), max_redirects=3)
+    opened, transport = session(moved("/a"), moved("/b"), moved("/c"), moved("/d"), max_redirects=3)
     async with opened:
-        with pytest.raises(TooManyRedirectsError):
+        with pytest.raises(TooManyRedirectsError) as failure:
             await get(opened.caller())
     assert len(transport.requests) == 4
+    assert str(failure.value) == f"GET {API}/user: more than 3 redirects, the next one to {API}/d"
+    assert (failure.value.url, failure.value.sent, failure.value.is_transient) == (f"{API}/d", True, False)
 
 
 async def test_a_303_after_a_write_is_handed_up() -> None:
@@ -1010,36 +1014,57 @@ async def test_an_answer_that_takes_for_ever_to_close_is_left_alone_after_a_whil
 
 
 class Lane(httpx.AsyncBaseTransport):
-    """A connection of our own that never answers, and takes a while to be closed."""
+    """A connection of our own that answers late, and takes a while to be closed."""
 
-    def __init__(self, closing: float) -> None:
+    def __init__(self, answering: float, closing: float) -> None:
+        self.answering = answering
         self.closing = closing
         self.closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await anyio.sleep(1000)
-        return OK
+        await anyio.sleep(self.answering)
+        return httpx.Response(200)
 
     async def aclose(self) -> None:
         await anyio.sleep(self.closing)
         self.closed = True
 
 
-@pytest.mark.parametrize(("closing", "is_closed"), [(0.5, True), (1000.0, False)])
-async def test_a_connection_of_a_cancelled_request_is_given_a_while_to_be_closed(
-    monkeypatch: pytest.MonkeyPatch, closing: float, *, is_closed: bool
-) -> None:
-    lane = Lane(closing)
+def laid(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Make a session whose own connection is this one."""
 
     def connect(**options: Any) -> Lane:
         return lane
 
     monkeypatch.setitem(sys.modules, "stellantis_hal.transport.aiohttp_wire", None)
     monkeypatch.setattr(httpx, "AsyncHTTPTransport", connect)
+    return Session(Origins(API), clock=wall)
+
+
+@pytest.mark.parametrize(("closing", "is_closed"), [(0.5, True), (1000.0, False)])
+async def test_a_connection_of_a_cancelled_request_is_given_a_while_to_be_closed(
+    monkeypatch: pytest.MonkeyPatch, closing: float, *, is_closed: bool
+) -> None:
+    lane = Lane(1000.0, closing)
     start = anyio.current_time()
-    async with Session(Origins(API), clock=wall) as opened:
+    async with laid(lane, monkeypatch) as opened:
         with anyio.move_on_after(1):
             await get(opened.caller())
+    assert lane.closed is is_closed
+    assert anyio.current_time() < start + 100
+
+
+@pytest.mark.parametrize(("closing", "is_closed"), [(0.5, True), (1000.0, False)])
+async def test_connections_are_given_a_while_to_be_closed_even_where_the_task_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch, closing: float, *, is_closed: bool
+) -> None:
+    lane = Lane(0.0, closing)
+    opened = laid(lane, monkeypatch)
+    await get(opened.caller())
+    start = anyio.current_time()
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await opened.aclose()
     assert lane.closed is is_closed
     assert anyio.current_time() < start + 100
 
@@ -1198,7 +1223,7 @@ async def test_a_closed_session_says_so_at_once() -> None:
     start = anyio.current_time()
     with pytest.raises(NetworkError, match="closed") as caught:
         await get(opened.caller())
-    assert not caught.value.is_transient
+    assert caught.value.is_transient is False
     assert anyio.current_time() == pytest.approx(start, abs=0.01)
 
 
