@@ -1,7 +1,7 @@
 """Who may send next, on both backends, in jumped time."""
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,11 @@ DAY = 86_400.0
 
 def limiter(per_second: int | None = None, per_day: int | None = None, **options: Any) -> TokenBucketLimiter:
     return TokenBucketLimiter(RateLimits(per_second, per_day), clock=wall, **options)
+
+
+def unset() -> datetime:
+    """Give the time of a machine that has none: the epoch's."""
+    return datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def spend(
@@ -314,8 +319,11 @@ async def test_when_the_timekeeper_is_cancelled_another_takes_over() -> None:
     assert served[0] == pytest.approx(first + 1.0, abs=0.1)
 
 
-async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_back() -> None:
-    rates = limiter(5)
+@pytest.mark.parametrize("clock", [wall, unset])
+async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_back(
+    clock: Callable[[], datetime],
+) -> None:
+    rates = TokenBucketLimiter(RateLimits(5, None), clock=clock)
     rates.pause(1.0)
     scope = anyio.CancelScope()
     sent: list[float] = []
@@ -333,6 +341,20 @@ async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_
         await started(group, killer)
     assert rates.statistics.granted == len(sent)
     assert rates.statistics.free_this_second == 5 - len(sent)
+
+
+async def test_whoever_has_a_machine_without_the_time_is_served_like_anybody() -> None:
+    rates = TokenBucketLimiter(RateLimits(1, 10), clock=unset)
+    first = await spend(rates)
+    async with rates.slot() as slot:
+        slot.sent()
+    assert await spend(rates) >= first + 2.0
+    async with rates.slot():
+        pass
+    figures = rates.statistics
+    assert (figures.granted, figures.given_back, figures.waited, figures.in_flight) == (3, 1, 3, 0)
+    assert figures.free_today == 7
+    assert figures.smallest_round_trip is not None  # an answer counted as one
 
 
 async def test_a_limiter_of_its_own_accord_reads_the_systems_clock() -> None:
