@@ -151,7 +151,7 @@ class BearerCredentials:
             ConfigurationError: the application is refused, or the token could not be sent in a header.
             TokenStoreError: the store failed.
             NetworkError: the identity server could not be reached, and the token has expired.
-            ApiError: it answered something else, and the token has expired.
+            ApiError: it failed, or refused for a reason of its own, and the token has expired.
         """
         token = self._token
         if token is None or self._unsaved is not None or self._is_due(token):
@@ -172,7 +172,7 @@ class BearerCredentials:
         Raises:
             AuthError: the renewal was refused, or the store failed.
             NetworkError: the identity server could not be reached.
-            ApiError: it answered something else.
+            ApiError: it failed, or refused for a reason of its own.
         """
         if "insufficient_scope" in answer.headers.get("WWW-Authenticate", ""):
             return False  # RFC 6750 section 3.1: the token is good, but not for this

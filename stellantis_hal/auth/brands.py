@@ -19,7 +19,7 @@ IDENTITY_URL = "https://idpcvs.{domain}/am/oauth2"
 
 
 class Brand(enum.Enum):
-    """A brand of cars, by which its users' accounts are kept apart.
+    """A brand of cars, by which its users' accounts are kept apart; ``Brand("Citroën")`` finds one by its name.
 
     Example:
         >>> Brand.DS.domain, Brand.DS.realm
@@ -31,6 +31,14 @@ class Brand(enum.Enum):
     DS = "ds"
     OPEL = "opel"
     VAUXHALL = "vauxhall"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Brand:
+        name = value.strip().casefold().replace("ë", "e") if isinstance(value, str) else ""
+        for brand in cls:
+            if brand.value == name:
+                return brand
+        raise ValueError(f"{value!r:.80} is no brand; there are {', '.join(brand.value for brand in cls)}")
 
     @property
     def domain(self) -> str:
@@ -83,14 +91,15 @@ class Identity:
     realm: str = attrs.field(validator=_sendable)
 
     @classmethod
-    def of(cls, brand: Brand, *, realm: str | None = None, url: str = IDENTITY_URL) -> Identity:
+    def of(cls, brand: Brand | str, *, realm: str | None = None, url: str = IDENTITY_URL) -> Identity:
         """Give a brand's identity server.
 
         Args:
-            brand: whose users they are.
+            brand: whose users they are; its name will do.
             realm: another one than the brand's usual; None: the usual.
             url: its address, in which ``{domain}`` stands for the brand's domain.
         """
+        brand = Brand(brand)
         return cls(url.replace("{domain}", brand.domain), brand.realm if realm is None else realm)
 
     @property

@@ -97,7 +97,7 @@ class Enrolment:
             ConfigurationError: the identity server refuses the application.
             TokenStoreError: the token could not be stored.
             NetworkError: the identity server could not be reached.
-            ApiError: it answered something else.
+            ApiError: it failed, or refused for a reason of its own.
         """
         redirect = authorization.read(redirect_url)
         request = exchange(self._application, self._identity, authorization, redirect.code)
@@ -141,7 +141,7 @@ class Enrolment:
         Raises:
             ConfigurationError: the identity server refuses the application.
             NetworkError: it could not be reached.
-            ApiError: it answered something else.
+            ApiError: it failed, or refused for a reason of its own.
         """
         try:
             try:

@@ -9,10 +9,12 @@ from stellantis_hal.errors import (
     ApiError,
     ConfigurationError,
     ConsentRequiredError,
+    NetworkError,
     QuotaError,
     StellantisError,
     UnauthorizedError,
 )
+from stellantis_hal.hal.masking import mask_url
 
 __all__ = ["is_final", "translated"]
 
@@ -48,5 +50,12 @@ def translated(error: ApiError, *, key: str | None) -> StellantisError:
             "redirect URI and realm",
             key=key,
             more_information=str(error),
+        )
+    if not error.oauth_error and 400 <= error.status < 500 and not isinstance(error, QuotaError):
+        return NetworkError(
+            f"what answered {error.status} at {mask_url(error.url)} is no OAuth2 server: identity_url is wrong, or a "
+            "proxy or a page of maintenance is in between",
+            url=error.url,
+            sent=True,
         )
     return error

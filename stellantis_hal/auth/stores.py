@@ -141,12 +141,15 @@ def store_of(given: Token | TokenLike | TokenStore) -> TokenStore:
     """Give a store as it is, and a token in one that forgets.
 
     Raises:
-        TypeError: what is given is the text of a token.
+        TypeError: it is neither.
     """
-    if isinstance(given, str):
-        raise TypeError("an account needs a Token or a TokenStore, not the text of a token: Token(text)")
     if isinstance(given, Token):
         return MemoryTokenStore(given)
     if isinstance(given, TokenLike):
         return MemoryTokenStore(Token(given.access_token, given.refresh_token, given.expires_at, given.scope))
+    if not hasattr(given, "load"):
+        raise TypeError(
+            f"an account needs a Token or a TokenStore, not {type(given).__name__}: "
+            "Token(access_token, refresh_token), or FileTokenStore(path)"
+        )
     return given

@@ -5,15 +5,18 @@ Knows a session. Must not know what is asked through it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
+from stellantis_hal.arguments import expect
+from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.limiter import RateLimiter
 from stellantis_hal.transport.quota import Quota
 from stellantis_hal.transport.session import Session
 
-__all__ = ["Client", "timeouts_of"]
+__all__ = ["Client", "origins_of", "timeouts_of"]
 
 
 class Client:
@@ -44,6 +47,20 @@ class Client:
         await self.aclose()
 
 
+def origins_of(url: str, trusted: Iterable[str] | str) -> Origins:
+    """Trust an address's own origin, and those named; a text is one of them.
+
+    Raises:
+        ValueError: an address has no http or https origin.
+    """
+    return Origins(url, *([trusted] if isinstance(trusted, str) else trusted))
+
+
 def timeouts_of(timeout: float | Timeouts | None) -> Timeouts | None:
-    """Read a number as the seconds that a server may be silent."""
+    """Read a number as the seconds that a server may be silent.
+
+    Raises:
+        TypeError: it is neither that nor bounds.
+    """
+    expect("timeout", timeout, int, float, Timeouts, None)
     return Timeouts(read=timeout, total=max(timeout, Timeouts().total)) if isinstance(timeout, int | float) else timeout

@@ -11,10 +11,9 @@ from typing import Any
 
 import httpx
 
-from stellantis_hal.client.base import Client, timeouts_of
+from stellantis_hal.client.base import Client, origins_of, timeouts_of
 from stellantis_hal.navigation.binding import Binding, utc_now
 from stellantis_hal.navigation.entry import Entry
-from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.exchange import Timeouts
@@ -54,7 +53,7 @@ class HalClient(Client, Entry):
         entry_url: str,
         *,
         auth: httpx.Auth | Credentials | None = None,
-        trusted_origins: Iterable[str] = (),
+        trusted_origins: Iterable[str] | str = (),
         limiter: RateLimiter | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | Timeouts | None = None,
@@ -67,7 +66,7 @@ class HalClient(Client, Entry):
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._session = Session(
-            Origins(entry_url, *trusted_origins),
+            origins_of(entry_url, trusted_origins),
             transport=transport,
             limiter=limiter,
             retry=retry,

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import httpx
 
+from stellantis_hal.arguments import expect
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.bearer import BearerCredentials
 from stellantis_hal.auth.brands import IDENTITY_URL, Brand, Identity
@@ -18,7 +19,7 @@ from stellantis_hal.auth.scopes import required_scopes
 from stellantis_hal.auth.stores import TokenStore, store_of
 from stellantis_hal.auth.token import Token, TokenLike
 from stellantis_hal.client.account import Account
-from stellantis_hal.client.base import Client, timeouts_of
+from stellantis_hal.client.base import Client, origins_of, timeouts_of
 from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.origins import Origins
@@ -69,7 +70,7 @@ class StellantisClient(Client):
         *,
         base_url: str | None = None,
         identity_url: str = IDENTITY_URL,
-        trusted_origins: Iterable[str] = (),
+        trusted_origins: Iterable[str] | str = (),
         rate_limits: RateLimits | None = None,
         limiter: RateLimiter | None = None,
         retry: RetryPolicy | None = None,
@@ -81,6 +82,8 @@ class StellantisClient(Client):
         keep_document: bool = True,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        expect("application", application, Application, instead="Application(client_id, client_secret)")
+        expect("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
         if base_url is None:
             base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
         if tls is None:
@@ -92,7 +95,7 @@ class StellantisClient(Client):
         self._reader = Reader(strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
         self._session = Session(
-            Origins(base_url, *trusted_origins),
+            origins_of(base_url, trusted_origins),
             transport=transport,
             limiter=TokenBucketLimiter(rate_limits, clock=clock) if limiter is None else limiter,
             retry=retry,
@@ -107,15 +110,16 @@ class StellantisClient(Client):
         self,
         token_or_store: Token | TokenLike | TokenStore,
         *,
-        brand: Brand,
+        brand: Brand | str,
         key: str = "default",
         realm: str | None = None,
     ) -> Account:
         """Act for one account holder.
 
         Args:
-            token_or_store: where the token is kept; or the token itself, which is then renewed in memory only.
-            brand: the brand of the account's cars.
+            token_or_store: where the token is kept; or the token itself, which is then renewed in memory only, by this
+                account alone: two accounts made of one token spend each other's refresh token.
+            brand: the brand of the account's cars, or its name.
             key: the account's key in the store.
             realm: another realm than the brand's usual.
 
@@ -135,7 +139,7 @@ class StellantisClient(Client):
         )
         return Account(self._session, credentials, self._reader, f"{self._base_url}/user", key=key)
 
-    def enrolment(self, *, brand: Brand, store: TokenStore | None = None, realm: str | None = None) -> Enrolment:
+    def enrolment(self, *, brand: Brand | str, store: TokenStore | None = None, realm: str | None = None) -> Enrolment:
         """Ask account holders of a brand for their consent, and give it back; tokens go to the store.
 
         Raises:
@@ -145,7 +149,7 @@ class StellantisClient(Client):
         fetch = self._identity_fetch(identity)
         return Enrolment(self._application, identity, fetch=fetch, store=store, clock=self._clock)
 
-    def _identity(self, brand: Brand, realm: str | None) -> Identity:
+    def _identity(self, brand: Brand | str, realm: str | None) -> Identity:
         return Identity.of(brand, realm=realm, url=self._identity_url)
 
     def _identity_fetch(self, identity: Identity, *, max_wait: float = 60.0) -> Fetch:

@@ -85,6 +85,7 @@ class Member:
     """A vehicle that is watched."""
 
     __slots__ = (
+        "adapted_at",
         "asked",
         "busy",
         "checkpoint",
@@ -107,6 +108,7 @@ class Member:
         self.weight: float = weight
         self.asked: int = 0
         self.factor: float = 1.0
+        self.adapted_at: float = float("-inf")
         self.spread: float = 1.0
         self.busy: bool = False
         self.urgent: bool = False

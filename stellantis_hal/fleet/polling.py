@@ -30,6 +30,9 @@ __all__ = ["KINDS", "Poller", "Terms", "falls", "in_time", "key_of", "trip_updat
 SNAPSHOTS: dict[str, Single[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
 KINDS = (*SNAPSHOTS, "trips")
 
+_ADAPT_EVERY = 3600.0
+"""Seconds after which a status that has not changed is judged again: it has become older."""
+
 Adapt = Callable[[Vehicle, Status], float]
 _Found = list[tuple[Facts, Trip]]
 
@@ -44,7 +47,7 @@ class Terms:
         reach: seconds before the newest trip that late ones are looked for in.
         deep_every: seconds between two looks that go back so far.
         repeats: whether snapshots without news are wanted too.
-        adapt: how much longer or shorter intervals are, by the vehicle's status.
+        adapt: how much longer or shorter intervals are, by the vehicle's status; asked when that changed, and hourly.
     """
 
     since: float | None
@@ -109,7 +112,7 @@ class Poller:
         found = await single.look(vehicle._bound())
         if found is None:
             return False
-        if not self._is_read_anyway(what) and is_known((await self.recall(member)).kept.get(what), found):
+        if not self._is_read_anyway(member, what, now) and is_known((await self.recall(member)).kept.get(what), found):
             self._counts.same += 1  # and nothing is read of it: most polls are of vehicles that sleep
             return True
         snapshot: Resource = single.read(found)
@@ -117,13 +120,15 @@ class Poller:
             member.factor = self._terms.adapt(vehicle, snapshot)
             if not 0 < member.factor < float("inf"):
                 raise ValueError(f"adapt has to give a number more than 0, not {member.factor!r}")
+            member.adapted_at = now
         await self._snapshot(member, what, snapshot)
         return True
 
     # ------------------------------------------------------------------------------------------- snapshots
 
-    def _is_read_anyway(self, what: str) -> bool:
-        return self._terms.repeats or (what == "status" and self._terms.adapt is not None)
+    def _is_read_anyway(self, member: Member, what: str, now: float) -> bool:
+        adapts = what == "status" and self._terms.adapt is not None and now - member.adapted_at >= _ADAPT_EVERY
+        return self._terms.repeats or adapts
 
     async def _snapshot(self, member: Member, what: str, snapshot: Resource) -> None:
         checkpoint = await self.recall(member)

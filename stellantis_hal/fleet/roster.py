@@ -11,6 +11,7 @@ from datetime import datetime
 
 import attrs
 
+from stellantis_hal.arguments import expect
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.budget import budget_of
 from stellantis_hal.fleet.members import Holding, Member, limiter_of, name_of, with_priority
@@ -94,7 +95,9 @@ class Roster:
 
         Raises:
             ValueError: it belongs to another client, or another account has the same key, or it has no links.
+            TypeError: it is neither.
         """
+        expect("what is watched", who, Account, Vehicle)
         if isinstance(who, Account):
             self._add_account(who, now)
         else:

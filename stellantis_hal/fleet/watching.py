@@ -14,6 +14,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
+from stellantis_hal.arguments import expect
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.care import Care
 from stellantis_hal.fleet.checkpoints import CheckpointStore, MemoryCheckpoints
@@ -30,7 +31,7 @@ from stellantis_hal.transport.limits import RateLimits
 
 __all__ = ["BudgetWarning", "Source", "Watch", "by_activity", "watch"]
 
-Source = Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Left]
+Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Left]
 """Whom to watch: accounts with all their vehicles, or vehicles by themselves."""
 
 Clock = Callable[[], datetime]
@@ -92,7 +93,7 @@ class Watch(Stream):
                 else:
                     self.add(who)
         else:
-            for who in self._source:
+            for who in [self._source] if isinstance(self._source, Account | Vehicle) else self._source:
                 self.add(who)
 
     def _planned(self, plan: Plan) -> None:
@@ -217,13 +218,14 @@ def watch(
     its turn; a :class:`BudgetWarning` tells so, and which interval would fit.
 
     Args:
-        source: accounts of one client, with all their vehicles, or vehicles by themselves. An asynchronous source may
-            go on giving them for ever, and :class:`Left` for those to be watched no more.
+        source: an account, or several of one client, with all their vehicles; or vehicles by themselves. An
+            asynchronous source may go on giving them for ever, and :class:`Left` for those to be watched no more.
         every: between two polls of a vehicle; None: as fast as the budget allows.
         what: "status", "maintenance", "position", "trips".
         checkpoints: where it is kept what was acknowledged; None: nowhere.
         since: trips from then on are delivered; None: those that appear after the first look at a vehicle.
-        adapt: gives, by a vehicle's status, how much longer its interval is (0.5: half as long).
+        adapt: gives, by a vehicle's status, how much longer its interval is (0.5: half as long). It is asked when the
+            status has changed, and once an hour otherwise.
         rhythm: gives how much longer intervals are at an instant, as :func:`quiet` does.
         weight: gives how much more often than others a vehicle is polled.
         budget: what the watch may spend at most; None: what the client's limiter leaves to background requests.
@@ -237,7 +239,11 @@ def watch(
 
     Raises:
         ValueError: an option is out of bounds.
+        TypeError: an option is of another kind.
     """
+    for name, span in {"every": every, "late": late, "relist": relist, "max_wait": max_wait}.items():
+        expect(name, span, timedelta, *(() if name != "every" else (None,)), instead="timedelta(seconds=…)")
+    expect("since", since, datetime, None)
     kinds = (what,) if isinstance(what, str) else tuple(dict.fromkeys(what))
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:

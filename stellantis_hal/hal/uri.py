@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote
 
+from stellantis_hal.arguments import expect
+
 __all__ = ["Reference", "append_query", "encode_query", "join_segment", "resolve", "split", "to_ascii"]
 
 # RFC 3986, appendix B; the scheme by its own grammar (section 3.1), so that "1:2" is a path.
@@ -117,7 +119,9 @@ def join_segment(url: str, segment: str) -> str:
 
     Raises:
         ValueError: the segment is empty, ``.`` or ``..``, which no encoding keeps from climbing.
+        TypeError: it is no text.
     """
+    expect("an id", segment, str)
     if segment in {"", ".", ".."}:
         raise ValueError(f"{segment!r} cannot name a resource below another")
     place = url.partition("#")[0].partition("?")[0].rstrip("/")

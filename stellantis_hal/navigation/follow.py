@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
 import attrs
 
+from stellantis_hal.arguments import expect
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.flight import Flight
 from stellantis_hal.navigation.hop import Choice, Hop, Params, Steering, choose
@@ -61,6 +62,7 @@ class Follow(Generic[R]):
         """Build a step from what :meth:`follow` was given."""
         if isinstance(rel, str):
             return cls(start, Hop(rel=rel, **options), None, previous)
+        expect("a relation", rel, str, Rel)
         hop = Hop(rel=rel.name, **options)
         return cls(start, hop if hop.accept else attrs.evolve(hop, accept=rel.accept), rel.type, previous)
 

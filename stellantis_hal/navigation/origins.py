@@ -102,10 +102,11 @@ class Origins:
             UntrustedOriginError: nothing may be sent there.
         """
         if not self.trusts(url):
+            advice = f"Only {self!r} may see requests; name others in trusted_origins if they belong to the API."
+            if split(url).scheme is None:
+                advice = "It is no whole address: to follow a link by its name, use follow()."
             raise UntrustedOriginError(
-                f"refusing to send anything to {mask_url(url)}: its origin is not trusted. Only {self!r} may see "
-                "requests; name others in trusted_origins if they belong to the API.",
-                url=url,
+                f"refusing to send anything to {mask_url(url)}: its origin is not trusted. {advice}", url=url
             )
 
     def check_redirect(self, source: str, target: str) -> None:

@@ -88,7 +88,9 @@ def write_request(method: str, url: str, options: Writing, etag: str | None) -> 
     if condition is True:
         if etag is None or not fits_field(etag):
             raise HalError(
-                f"{mask_url(url)} was read without an ETag that can be sent: there is nothing for If-Match", url=url
+                f"no ETag of {mask_url(url)} is at hand, so there is nothing for If-Match: what was read came without one "
+                "that can be sent, or from another address; give the ETag itself as if_match",
+                url=url,
             )
         condition = etag
     if condition:

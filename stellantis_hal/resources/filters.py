@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite
 
+from stellantis_hal.arguments import expect
 from stellantis_hal.resources.intervals import TimeRange
 
 __all__ = [
@@ -76,7 +77,9 @@ def page_size(size: int | None, *, most: int = PAGE_SIZE) -> int | None:
 
     Raises:
         ValueError: fewer than 1 or more than the vendor gives.
+        TypeError: it is no number.
     """
+    expect("page_size", size, int, None)
     if size is not None and not 1 <= size <= most:
         raise ValueError(f"page_size must be between 1 and {most}, not {size}")
     return size

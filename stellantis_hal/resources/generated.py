@@ -13,7 +13,7 @@ import attrs
 
 from stellantis_hal.resources.leaves import INSTANT, NUMBER, Leaf, tolerant
 from stellantis_hal.resources.plan import Field, Path, Plan
-from stellantis_hal.resources.problems import NO_EXTRA, nest, note
+from stellantis_hal.resources.problems import NO_EXTRA, nest, no_object, note
 
 __all__ = ["Code", "write"]
 
@@ -60,6 +60,7 @@ class _Writer:
             "kind": plan.kind,
             "known": plan.known,
             "nest": nest,
+            "no_object": no_object,
             "note": note,
             "nothing": {},
         }
@@ -101,7 +102,7 @@ class _Writer:
             f"held{number} = {self._get(path)}",
             f"if held{number}.__class__ is not dict:",
             f"    if held{number} is not None:",
-            f"        note(found, {_step(path)!r}, held{number}, 'not an object')",
+            f"        no_object(found, {_step(path)!r}, held{number})",
             f"    held{number} = nothing",
             f"get{number} = held{number}.get",
         ]
@@ -193,7 +194,7 @@ class _Writer:
             "    if len(found) != start:",
             f"        nest(found, start, value, {step!r})",
             "else:",
-            f"    value = note(found, {step!r}, raw, 'not an object')",
+            f"    value = no_object(found, {step!r}, raw)",
         ]
 
     def _several(self, read: str, step: str, age: int) -> list[str]:

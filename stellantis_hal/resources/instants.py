@@ -1,13 +1,15 @@
 """Instants, durations and times of day as the vendor spells them.
 
 Knows RFC 3339, ISO 8601 durations and the one old spelling that still occurs. Must not know fields, bodies or clocks.
-Readers raise ValueError alone, with a reason that quotes nothing of the value.
+Readers raise ValueError alone (:class:`~.problems.Sentinel` is one), with a reason that quotes nothing of the value.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta
+
+from stellantis_hal.resources.problems import Sentinel
 
 __all__ = ["read_duration", "read_instant", "read_time_of_day", "write_duration", "write_instant", "write_time_of_day"]
 
@@ -115,10 +117,13 @@ def read_time_of_day(text: str) -> time:
     """Read a time of day, which the vendor writes as the duration since midnight: ``PT14H30M`` is half past two.
 
     Raises:
-        ValueError: no duration, or no time of a day (24 hours and more, negative).
+        Sentinel: 24 hours or more (``PT34H7M``), by which the vendor means that there is none.
+        ValueError: no duration, or a negative one.
     """
     span = read_duration(text)
-    if not timedelta() <= span < _DAY:
+    if span >= _DAY:
+        raise Sentinel("a time beyond the day stands for no time of day")
+    if span < timedelta():
         raise ValueError("not within a day")
     return (_MIDNIGHT + span).time()
 

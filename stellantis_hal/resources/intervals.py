@@ -9,17 +9,20 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from stellantis_hal.arguments import expect
 from stellantis_hal.resources.instants import read_duration, read_instant, write_duration, write_instant
 
 __all__ = ["TimeRange"]
 
 
 def _aware(_: object, attribute: attrs.Attribute[datetime | None], value: datetime | None) -> None:
+    expect(attribute.name, value, datetime, None)
     if value is not None and value.utcoffset() is None:
         raise ValueError(f"{attribute.name} is without a time zone: give an aware datetime")
 
 
 def _positive(_: object, attribute: attrs.Attribute[timedelta | None], value: timedelta | None) -> None:
+    expect(attribute.name, value, timedelta, None)
     if value is not None and value <= timedelta():
         raise ValueError(f"{attribute.name} must be longer than nothing")
 
@@ -37,6 +40,7 @@ class TimeRange:
 
     Raises:
         ValueError: the parts make no interval of the vendor's grammar.
+        TypeError: one of them is no datetime, or no timedelta.
 
     >>> from datetime import UTC
     >>> str(TimeRange(datetime(2023, 1, 2, tzinfo=UTC), duration=timedelta(hours=8), repeat=5, every=timedelta(days=1)))

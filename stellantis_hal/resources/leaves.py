@@ -43,7 +43,6 @@ __all__ = [
 
 NO_TEMPERATURE: Final = 215.0
 _MANY: Final = 10**9  # seconds, well within a timedelta
-UNSET_TIMES: Final = frozenset({"PT34H7M", "PT34H07M"})
 
 
 Attempt = Callable[[Any, str, list[Found]], Any]
@@ -166,10 +165,7 @@ def _write_seconds(span: timedelta) -> float | int:
 
 
 def _time_of_day(value: Any) -> time:
-    text = _text(value)
-    if text in UNSET_TIMES:
-        raise Sentinel("PT34H7M stands for no time of day")
-    return read_time_of_day(text)
+    return read_time_of_day(_text(value))
 
 
 TEXT: Final = Leaf(_text, _same, str)

@@ -12,7 +12,7 @@ import attrs
 
 from stellantis_hal.hal.masking import shortlist
 
-__all__ = ["NO_EXTRA", "Extra", "Found", "Problem", "Sentinel", "json_type", "nest", "note"]
+__all__ = ["NO_EXTRA", "Extra", "Found", "Problem", "Sentinel", "json_type", "nest", "no_object", "note"]
 
 
 @attrs.frozen(kw_only=True)
@@ -23,8 +23,8 @@ class Problem:
         path: where it stands, as a JSON path: ``$.energies[0].level``.
         value_type: its JSON type: ``null``, ``boolean``, ``number``, ``string``, ``array``, ``object``.
         reason: why it could not be read.
-        is_sentinel: whether the vendor means "none" by it (215 °C, an odometer of 0.0, ``PT34H7M``, ``[0, 0]``):
-            strict reading lets these pass.
+        is_sentinel: whether the vendor means "none" by it (215 °C, an odometer of 0.0, a time of day like ``PT34H7M``,
+            a position of ``[0, 0]``, ``[]`` for an object): strict reading lets these pass.
     """
 
     path: str
@@ -86,6 +86,14 @@ def json_type(value: object) -> str:
 def note(found: list[Found], step: str, value: object, reason: str, *, is_sentinel: bool = False) -> None:
     """Record that the value at this step could not be read; returns None, which is how the value reads."""
     found.append((step, json_type(value), reason, is_sentinel))
+
+
+def no_object(found: list[Found], step: str, value: object) -> None:
+    """Record that what stands at this step is no object; an empty array is how the vendor says that there is none."""
+    if value == []:
+        note(found, step, value, "an empty array stands for no object", is_sentinel=True)
+    else:
+        note(found, step, value, "not an object")
 
 
 def nest(found: list[Found], start: int, part: Any, step: str) -> None:

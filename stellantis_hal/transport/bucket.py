@@ -198,10 +198,19 @@ class DayWindow:
         self._minute = 0
 
     def settle(self, wall: float) -> None:
-        """Move on to the minute of ``wall`` (seconds since the epoch); a clock put back changes nothing."""
+        """Move on to the minute of ``wall`` (seconds since the epoch).
+
+        A clock put back changes nothing; by more than a day, it was wrong before, and all that was booked counts from
+        now on: its own minutes may be years away.
+        """
         minute = int(wall // 60)
         if minute > self._minute:
             self._advance(minute)
+        elif self._minute - minute >= _MINUTES:
+            self._ring = array("q", bytes(8 * _MINUTES))
+            self._ring[minute % _MINUTES] = self.spent
+            self._minute = minute
+            self.foreign_until = min(self.foreign_until, wall + _HEARSAY)
         if self.foreign and self.foreign_until <= wall:
             self.foreign = 0
 
@@ -228,7 +237,7 @@ class DayWindow:
 
     def give_back(self, minute: int) -> None:
         """Return a token at once, because nothing was sent."""
-        if self._minute - minute < _MINUTES:
+        if 0 <= self._minute - minute < _MINUTES:
             self._ring[minute % _MINUTES] -= 1
             self.spent -= 1
 

@@ -16,6 +16,7 @@ import attrs
 import httpx
 
 from stellantis_hal import __version__
+from stellantis_hal.arguments import expect
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.origins import Origins
@@ -66,6 +67,10 @@ class Session:
         scopes: tells which scopes the vendor documents for an address, for 403.
         hooks: who listens.
         clock: the wall clock, aware.
+
+    Raises:
+        ValueError: there is no connection.
+        TypeError: a part is of another kind.
     """
 
     def __init__(
@@ -86,6 +91,12 @@ class Session:
     ) -> None:
         if connections is not None and connections < 1:
             raise ValueError(f"a session needs at least one connection, not {connections}")
+        expect("transport", transport, httpx.AsyncBaseTransport, None, instead="httpx.AsyncHTTPTransport(), or none")
+        expect("retry", retry, RetryPolicy, None, instead="RetryPolicy(attempts=…)")
+        expect("tls", tls, Tls, None)
+        if limiter is not None and not hasattr(limiter, "slot"):
+            kind = type(limiter).__name__
+            raise TypeError(f"limiter has to be RateLimiter or None, not {kind}: TokenBucketLimiter(RateLimits(…))")
         self._origins = origins
         self._clock = clock
         self._scopes = scopes
@@ -151,7 +162,15 @@ class Session:
             judge: makes errors of answers; None for :func:`~stellantis_hal.transport.answers.error_of`.
             limited: False for what does not spend the subscription (an identity server): a 429 there pauses
                 this caller alone.
+
+        Raises:
+            TypeError: the credentials are none.
         """
+        if not isinstance(credentials, httpx.Auth | None) and not hasattr(credentials, "headers"):
+            raise TypeError(
+                f"credentials have to be an httpx.Auth, or have its headers, not {type(credentials).__name__}: "
+                "httpx.BasicAuth(user, password)"
+            )
         return Caller(
             self._ways if limited else attrs.evolve(self._ways, noted=_ignored),
             origins=self._origins if origins is None else origins,

@@ -11,11 +11,13 @@ import pytest
 
 from stellantis_hal.auth import MemoryTokenStore, Token
 from stellantis_hal.errors import (
+    ApiError,
     AuthError,
     BadRequestError,
     BudgetExhaustedError,
     ConfigurationError,
     ConsentRequiredError,
+    ForbiddenError,
     NetworkError,
     NotFoundError,
     RateLimitedError,
@@ -30,6 +32,7 @@ from tests.clocks import JumpingEventLoop
 pytestmark = pytest.mark.anyio
 
 YEAR = 365 * 86_400.0
+TOKEN_URL = "https://idpcvs.peugeot.com/am/oauth2/access_token"
 
 
 async def test_a_valid_token_is_sent_as_it_is_with_its_realm() -> None:
@@ -416,8 +419,24 @@ async def test_an_early_renewal_that_fails_lets_the_old_token_serve(
 async def test_a_late_renewal_that_fails_is_an_error(error: Exception) -> None:
     server = IdentityServer()
     server.faults = [error] * 4
-    with pytest.raises(type(error)):
+    with pytest.raises(NetworkError if isinstance(error, NotFoundError) else type(error)):
         await bearer(MemoryTokenStore(token(expires_in=-30)), server).headers()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotFoundError("404", status=404, url=TOKEN_URL), ForbiddenError("403", status=403, url=TOKEN_URL)],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_page_in_the_identity_servers_place_says_nothing_of_the_vehicle_that_was_asked_about(
+    error: ApiError,
+) -> None:
+    server = IdentityServer()
+    server.faults = [error]
+    with pytest.raises(NetworkError, match=rf"what answered {error.status} at .* is no OAuth2 server") as caught:
+        await bearer(MemoryTokenStore(token(expires_in=-30)), server).headers()
+    assert (caught.value.url, caught.value.sent, caught.value.is_transient) == (TOKEN_URL, True, True)
+    assert caught.value.__cause__ is error
 
 
 async def test_a_lone_refresh_token_whose_renewal_fails_is_an_error() -> None:

@@ -186,12 +186,6 @@ async def test_what_the_simulator_issues_is_a_token_and_is_renewed_at_the_brands
     assert simulator.statistics.renewals == 1
 
 
-def test_the_text_of_a_token_is_no_token() -> None:
-    client = StellantisClient(Application("my-client-id"))
-    with pytest.raises(TypeError, match=r"Token\(text\)"):
-        client.account("secret", brand=Brand.DS)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-
-
 @pytest.mark.anyio
 async def test_an_identity_server_that_is_away_is_a_network_error_for_everybody() -> None:
     def answer(request: httpx.Request) -> httpx.Response:

@@ -14,6 +14,7 @@ from stellantis_hal.resources.instants import (
     write_instant,
     write_time_of_day,
 )
+from stellantis_hal.resources.problems import Sentinel
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 aware = st.timedeltas(timedelta(days=-700_000), timedelta(days=2_900_000)).map(lambda span: EPOCH + span)
@@ -111,10 +112,16 @@ def test_a_time_of_day_is_the_duration_since_midnight() -> None:
     assert read_time_of_day("PT14H30M") == time(14, 30)
 
 
-@pytest.mark.parametrize("text", ["PT24H", "PT34H7M", "-PT1H"])
-def test_what_is_not_within_a_day_is_no_time_of_day(text: str) -> None:
-    with pytest.raises(ValueError, match="within a day"):
+@pytest.mark.parametrize("text", ["PT24H", "PT34H7M", "PT34H07M", "P2D"])
+def test_what_is_beyond_the_day_stands_for_no_time_of_day(text: str) -> None:
+    with pytest.raises(Sentinel, match="beyond the day"):
         read_time_of_day(text)
+
+
+def test_a_negative_time_of_day_is_none_at_all() -> None:
+    with pytest.raises(ValueError, match="not within a day") as caught:
+        read_time_of_day("-PT1H")
+    assert not isinstance(caught.value, Sentinel)
 
 
 @given(st.times())

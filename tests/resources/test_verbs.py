@@ -473,10 +473,7 @@ async def test_strictness_is_handed_on() -> None:
 
 @pytest.mark.parametrize(
     ("rel", "key", "kind", "walk"),
-    [
-        ("trips", "trips", Trip, lambda vehicle: vehicle.trips()),
-        ("status", "Status", Status, lambda vehicle: vehicle.status_history()),
-    ],
+    [("trips", "trips", Trip, Vehicle.trips), ("status", "Status", Status, Vehicle.status_history)],
 )
 async def test_an_item_that_is_no_object_is_told_once_and_refused_in_strict_mode(
     rel: str, key: str, kind: type[Any], walk: Callable[[Vehicle], Paginator[Any]], caplog: pytest.LogCaptureFixture

@@ -451,10 +451,30 @@ def test_a_clock_put_back_returns_nothing() -> None:
     window = DayWindow(1)
     window.settle(10.0 * DAY)
     window.take()
-    window.settle(5.0 * DAY)
+    window.settle(9.0 * DAY + 60)
     assert window.available() == 0
     window.settle(11.0 * DAY)
     assert window.available() == 0
+    window.settle(11.0 * DAY + 60)
+    assert window.available() == 1
+
+
+@pytest.mark.parametrize("back", [DAY + 60, 400 * DAY])
+def test_a_clock_that_was_far_ahead_holds_nothing_back_for_longer_than_a_day(back: float) -> None:
+    window = DayWindow(3)
+    ahead = 500.0 * DAY
+    window.settle(ahead)
+    minute = window.take()
+    window.take()
+    window.correct(ahead, 3, 0)
+    now = ahead - back
+    window.settle(now)
+    assert (window.available(), window.instant(1, now), window.instant(2, now)) == (0, now + 3600, now + DAY + 60)
+    window.give_back(minute)  # booked by a clock that nobody believes any more
+    window.settle(now + 3600)
+    assert window.available() == 1
+    window.settle(now + DAY + 60)
+    assert window.available() == 3
 
 
 def test_the_days_limit_follows_headers_below_its_ceiling() -> None:

@@ -1,0 +1,190 @@
+"""What is passed where something else belongs is refused at once, and told what to pass instead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from stellantis_hal import (
+    Account,
+    Application,
+    Brand,
+    HalClient,
+    RateLimits,
+    StellantisClient,
+    TimeRange,
+    TokenBucketLimiter,
+    UntrustedOriginError,
+    Vehicle,
+)
+from stellantis_hal.fleet import Update, watch
+from stellantis_hal.simulator import Simulator, World
+
+pytestmark = pytest.mark.anyio
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Simulator:
+    return Simulator(World(seed=3, accounts=1, vehicles=1, trips=3))
+
+
+@pytest.fixture
+async def client(simulator: Simulator) -> AsyncIterator[StellantisClient]:
+    async with client_of(simulator) as client:
+        yield client
+
+
+def client_of(simulator: Simulator, **options: Any) -> StellantisClient:
+    return StellantisClient(
+        Application(simulator.client_id, simulator.client_secret),
+        base_url=simulator.url,
+        identity_url=simulator.identity_url,
+        transport=options.pop("transport", simulator.transport()),
+        **options,
+    )
+
+
+def account_of(client: StellantisClient, simulator: Simulator, brand: Any = Brand.PEUGEOT) -> Account:
+    return client.account(simulator.token_for(simulator.world.accounts[0].key), brand=brand)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rate_limits": 100}, r"rate_limits has to be RateLimits or None, not int: RateLimits\(per_second"),
+        ({"limiter": RateLimits(10)}, r"limiter has to be RateLimiter or None, not RateLimits: TokenBucketLimiter\("),
+        ({"retry": 3}, r"retry has to be RetryPolicy or None, not int: RetryPolicy\(attempts="),
+        ({"timeout": "30"}, "timeout has to be int or float or Timeouts or None, not str"),
+        ({"transport": httpx}, r"transport has to be AsyncBaseTransport or None, not module: httpx.AsyncHTTPTransport"),
+        ({"tls": "cert.pem"}, "tls has to be Tls or None, not str"),
+    ],
+)
+def test_an_option_of_another_kind(simulator: Simulator, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        client_of(simulator, **options)
+
+
+def test_an_id_for_an_application() -> None:
+    application: Any = "my-id"
+    with pytest.raises(TypeError, match=r"application has to be Application, not str: Application\(client_id"):
+        StellantisClient(application)
+
+
+@pytest.mark.parametrize("auth", ["secret", ("user", "secret")])
+def test_a_secret_for_credentials_is_not_shown(auth: Any) -> None:
+    with pytest.raises(TypeError, match=r"not (str|tuple): httpx.BasicAuth\(user, password\)") as caught:
+        HalClient("https://api.test/", auth=auth)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["secret", None, {"access_token": "secret"}])
+async def test_what_is_neither_token_nor_store(client: StellantisClient, token: Any) -> None:
+    with pytest.raises(TypeError, match=r"needs a Token or a TokenStore, not \w+: Token\(") as caught:
+        client.account(token, brand=Brand.DS)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["peugeot", "Peugeot", " PEUGEOT "])
+async def test_a_brand_by_its_name(client: StellantisClient, simulator: Simulator, name: str) -> None:
+    assert await account_of(client, simulator, name).vehicles().first() is not None
+
+
+@pytest.mark.parametrize("name", ["Citroën", "citroen", "CITROËN"])
+def test_a_brand_s_name_is_spelt_either_way(name: str) -> None:
+    assert Brand(name) is Brand.CITROEN
+
+
+@pytest.mark.parametrize("name", ["peugeot.com", "", 5, None, "x" * 10_000])
+async def test_what_is_no_brand(client: StellantisClient, simulator: Simulator, name: Any) -> None:
+    with pytest.raises(ValueError, match="is no brand; there are peugeot, citroen, ds, opel, vauxhall") as caught:
+        account_of(client, simulator, name)
+    assert len(str(caught.value)) < 200
+
+
+async def test_a_trusted_origin_alone() -> None:
+    async with HalClient("https://api.test/", trusted_origins="https://files.test/") as hal:
+        with pytest.raises(UntrustedOriginError, match=r"https://api\.test:443, https://files\.test:443"):
+            await hal.get("https://evil.test/")
+
+
+@pytest.mark.parametrize("url", ["vehicles", "/user", "//api.test/user", ""])
+async def test_a_name_for_an_address(url: str) -> None:
+    async with HalClient("https://api.test/") as hal:
+        with pytest.raises(UntrustedOriginError, match=r"is no whole address.*use follow\(\)"):
+            await hal.get(url)
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"since": "2026-01-01"}, "since has to be datetime or None, not str"),
+        ({"until": 5}, "until has to be datetime or None, not int"),
+        ({"page_size": "5"}, "page_size has to be int or None, not str"),
+    ],
+)
+async def test_a_filter_of_another_kind(
+    client: StellantisClient, simulator: Simulator, filters: dict[str, Any], message: str
+) -> None:
+    vehicle = await account_of(client, simulator).vehicles().first()
+    assert vehicle is not None
+    with pytest.raises(TypeError, match=message):
+        vehicle.trips(**filters)
+
+
+def test_a_number_for_a_duration() -> None:
+    number: Any = 5
+    with pytest.raises(TypeError, match="duration has to be timedelta or None, not int"):
+        TimeRange(datetime.now(UTC), duration=number)
+
+
+async def test_a_number_for_a_relation(client: StellantisClient, simulator: Simulator) -> None:
+    number: Any = 5
+    with pytest.raises(TypeError, match="a relation has to be str or Rel, not int"):
+        account_of(client, simulator).follow(number)
+
+
+async def test_a_number_for_an_id(client: StellantisClient, simulator: Simulator) -> None:
+    number: Any = 5
+    with pytest.raises(TypeError, match="an id has to be str, not int"):
+        await account_of(client, simulator).vehicle(number)
+
+
+@pytest.mark.parametrize("name", ["every", "late", "relist", "max_wait"])
+async def test_a_number_for_a_span(client: StellantisClient, simulator: Simulator, name: str) -> None:
+    options: Any = {"every": MINUTE, name: 300}
+    with pytest.raises(TypeError, match=rf"{name} has to be timedelta.*, not int: timedelta\(seconds="):
+        watch(account_of(client, simulator), **options)
+
+
+async def test_a_text_for_an_instant(client: StellantisClient, simulator: Simulator) -> None:
+    text: Any = "2026-01-01"
+    with pytest.raises(TypeError, match="since has to be datetime or None, not str"):
+        watch(account_of(client, simulator), every=MINUTE, since=text)
+
+
+async def test_a_client_for_an_account(client: StellantisClient) -> None:
+    source: Any = [client]
+    with pytest.raises(TypeError, match="what is watched has to be Account or Vehicle, not StellantisClient"):
+        async with watch(source, every=MINUTE) as updates:
+            await anext(aiter(updates))
+
+
+@pytest.mark.parametrize("of", [Account, Vehicle])
+async def test_one_alone_is_watched(client: StellantisClient, simulator: Simulator, of: type[Any]) -> None:
+    account = account_of(client, simulator)
+    vehicle = await account.vehicle(simulator.world.vehicles[0].id)
+    async with watch(account if of is Account else vehicle, every=MINUTE) as updates:
+        event = await anext(aiter(updates))
+    assert isinstance(event, Update)
+    assert event.vehicle == vehicle
+
+
+def test_a_limiter_of_one_s_own_is_taken(simulator: Simulator) -> None:
+    limiter = TokenBucketLimiter(RateLimits(10))
+    assert client_of(simulator, limiter=limiter).limiter is limiter
