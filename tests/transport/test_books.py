@@ -207,6 +207,12 @@ def test_who_has_just_saved_may_have_sent_a_moment_ago(wall: float, *, free: boo
     assert (books.take(0.0, background=False) >= 0) is free
 
 
+def test_a_pause_is_over_at_its_end() -> None:
+    books = Books(RateLimits(2, None), interactive_share=0.0)
+    books.pause(0.0, 8.0)
+    assert [books.take(now, background=False) >= 0 for now in (7.9, 8.0)] == [False, True]
+
+
 @pytest.mark.parametrize(("seconds", "ahead", "instant"), [(10.0, 0, 10.0), (10.0, 3, 11.0), (0.5, 0, 0.5)])
 def test_after_a_pause_the_queue_is_served_in_rounds(seconds: float, ahead: int, instant: float) -> None:
     books = Books(RateLimits(2, None), interactive_share=0.0)

@@ -540,6 +540,16 @@ async def test_whoever_a_pause_sends_away_stands_in_nobodys_way(priority: Priori
         assert rates.statistics.waiting == 0
 
 
+async def test_a_pause_that_ends_just_when_somebodys_time_is_over_sends_nobody_away() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, partial(spend, rates, max_wait=10.0))
+        rates.pause(10.0)
+        assert rates.statistics.waiting == 1
+    assert rates.statistics.refused == 0
+
+
 async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     rates = limiter(100)
     rates.pause(50.0)

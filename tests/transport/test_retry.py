@@ -100,6 +100,13 @@ async def test_no_attempt_begins_after_the_total() -> None:
     assert anyio.current_time() < attempts.times[0] + 1.0
 
 
+async def test_an_attempt_that_would_begin_just_at_the_total_does_not() -> None:
+    attempts = Attempts(fault(wait=16.0))
+    with pytest.raises(ServerError):
+        await attempts.run(total=16.0)
+    assert len(attempts.times) == 1
+
+
 async def test_a_wait_that_would_pass_the_deadline_in_force_is_not_begun() -> None:
     attempts = Attempts(fault(wait=20.0))
     with anyio.fail_after(10.0), pytest.raises(ServerError):

@@ -381,6 +381,7 @@ async def test_an_authentication_waits_for_its_turn_like_anybody() -> None:
     opened, transport = session(httpx.Response(401, text="who?"), OK, limiter=rates, hooks=Hooks(on_wait=waits.append))
     async with opened:
         caller = opened.caller(credentials=Challenge())
+        await anyio.sleep(5)
         await get(caller)
         with pytest.raises(BudgetExhaustedError):
             await get(opened.caller(credentials=Challenge(), max_wait=0.1))
