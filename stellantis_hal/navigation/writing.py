@@ -88,8 +88,8 @@ def write_request(method: str, url: str, options: Writing, etag: str | None) -> 
     if condition is True:
         if etag is None or not fits_field(etag):
             raise HalError(
-                f"no ETag of {mask_url(url)} is at hand, so there is nothing for If-Match: what was read came without one "
-                "that can be sent, or from another address; give the ETag itself as if_match",
+                f"no ETag of {mask_url(url)} is at hand, so there is nothing for If-Match: it came without one that "
+                "can be sent, or was read from another address; give the ETag itself as if_match",
                 url=url,
             )
         condition = etag
