@@ -8,7 +8,7 @@ from typing import Any
 
 import trio.testing
 
-__all__ = ["BACKENDS", "JumpingEventLoop", "jumping", "real"]
+__all__ = ["BACKENDS", "JumpingEventLoop", "jumping", "leap", "real"]
 
 BACKENDS = ("asyncio", "trio")
 
@@ -40,12 +40,29 @@ class JumpingEventLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.leapt
 
+    def leap(self, seconds: float) -> None:
+        """Let time go by while no task runs."""
+        self._jumping.leapt += seconds
+
 
 def jumping(backend: str) -> tuple[str, Mapping[str, Any]]:
     """The backend's name and options for a test in jumped time."""
     if backend == "trio":
         return backend, {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return backend, {"loop_factory": JumpingEventLoop}
+
+
+def leap(seconds: float) -> None:
+    """Let time go by at once, as where a machine sleeps: no task has run when the caller's next line does."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(seconds)
+    else:
+        assert isinstance(loop, JumpingEventLoop)
+        loop.leap(seconds)
 
 
 def real(backend: str) -> tuple[str, Mapping[str, Any]]:

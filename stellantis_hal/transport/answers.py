@@ -99,7 +99,7 @@ def read_complaint(content: bytes) -> Complaint:
     fields: Mapping[str, Any] = body
     error = fields.get("error")
     if isinstance(error, dict):  # some proxies nest the whole complaint
-        fields = {**error, **{key: value for key, value in fields.items() if key != "error"}}
+        fields = {**error, **fields}
         error = None
     return Complaint(
         code=_number(fields.get("code"), fields.get("httpCode")),
