@@ -4,11 +4,12 @@ import asyncio
 import math
 import selectors
 from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import trio.testing
 
-__all__ = ["BACKENDS", "JumpingEventLoop", "jumping", "leap", "real"]
+__all__ = ["BACKENDS", "Autumn", "JumpingEventLoop", "jumping", "leap", "real"]
 
 BACKENDS = ("asyncio", "trio")
 
@@ -68,3 +69,16 @@ def leap(seconds: float) -> None:
 def real(backend: str) -> tuple[str, Mapping[str, Any]]:
     """The backend's name and options for a test in real time."""
     return backend, {}
+
+
+class Autumn(tzinfo):
+    """A zone on the night when its clocks are put back: what they show comes twice, an hour apart (``fold``)."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        return timedelta(hours=1 if moment is not None and moment.fold else 2)
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        return self.utcoffset(moment) - timedelta(hours=1)
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "CET" if moment is not None and moment.fold else "CEST"

@@ -12,7 +12,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -241,7 +241,7 @@ def _expiry(expires_in: Any, now: datetime) -> datetime | None:
         return None
     try:
         seconds = float(expires_in)
-        return now + timedelta(seconds=seconds) if 0 < seconds <= _LONGEST_LIFE else None
+        return now.astimezone(UTC) + timedelta(seconds=seconds) if 0 < seconds <= _LONGEST_LIFE else None
     except (ValueError, OverflowError):  # the latter: a wall clock at the end of time
         return None
 
