@@ -75,10 +75,11 @@ class Autumn(tzinfo):
     """A zone on the night when its clocks are put back: what they show comes twice, an hour apart (``fold``)."""
 
     def utcoffset(self, moment: datetime | None) -> timedelta:
-        return timedelta(hours=1 if moment is not None and moment.fold else 2)
+        assert moment is not None
+        return timedelta(hours=1 if (moment.hour, moment.fold) >= (2, 1) else 2)
 
     def dst(self, moment: datetime | None) -> timedelta:
         return self.utcoffset(moment) - timedelta(hours=1)
 
     def tzname(self, moment: datetime | None) -> str:
-        return "CET" if moment is not None and moment.fold else "CEST"
+        return "CEST" if self.dst(moment) else "CET"

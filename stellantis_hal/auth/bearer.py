@@ -208,7 +208,7 @@ class BearerCredentials:
 
     def _left(self, token: Token) -> float | None:
         """Give the seconds until a token expires; None where nobody knows."""
-        return None if token.expires_at is None else token.expires_at.timestamp() - self._clock().timestamp()
+        return None if token.expires_at is None else (token.expires_at - self._clock()).total_seconds()
 
     def _has_expired(self, token: Token) -> bool:
         left = self._left(token)

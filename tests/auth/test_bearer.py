@@ -4,7 +4,6 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any
 
 import anyio
@@ -28,7 +27,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.navigation.fetch import Answer, Request
 from tests.auth.doubles import NOON, REFUSED, Clock, IdentityServer, answer, authorization, bearer, oauth_refusal, token
-from tests.clocks import Autumn, JumpingEventLoop
+from tests.clocks import JumpingEventLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -150,14 +149,6 @@ async def test_an_expired_token_that_cannot_be_renewed_is_sent_for_the_clock_may
     credentials = bearer(MemoryTokenStore(token(expires_in=-5, refresh=None)), server)
     assert authorization(await credentials.headers()) == "Bearer access-0"
     assert server.requests == []
-
-
-async def test_a_token_is_renewed_in_time_on_the_night_when_clocks_are_put_back() -> None:
-    server = IdentityServer()
-    now = datetime(2026, 10, 25, 2, 50, tzinfo=Autumn())
-    soon = datetime(2026, 10, 25, 2, 10, tzinfo=now.tzinfo, fold=1)  # in twenty minutes, whatever clocks show
-    store = MemoryTokenStore(Token("access-0", "refresh-0", soon))
-    assert authorization(await bearer(store, server, clock=lambda: now).headers()) == "Bearer access-0"
 
 
 @pytest.mark.parametrize("expires_in", [None, 0, "0", -1, "soon", "1e300", 10**30, 1, 5, 30])
