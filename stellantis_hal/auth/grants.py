@@ -129,7 +129,9 @@ class Authorization:
         repeated = {name for name in ("state", "code", "error") if sum(name == other for other, _ in query) > 1}
         if repeated:
             raise AuthError(f"the redirect says {' and '.join(sorted(repeated))} more than once: it was tampered with")
-        if not self._is_ours(values.get("state", "")):
+        if "state" not in values:
+            raise AuthError("that answers no log-in, for it has no state: copy the whole address from the browser")
+        if not self._is_ours(values["state"]):
             raise AuthError("the redirect answers another log-in than this one (its state differs): start again")
         if "error" in values:
             name = _word(values["error"])

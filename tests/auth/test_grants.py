@@ -108,7 +108,7 @@ def test_a_redirect_with_another_state_is_refused(state: str) -> None:
 
 
 def test_a_redirect_without_a_state_is_refused() -> None:
-    with pytest.raises(AuthError, match="state differs"):
+    with pytest.raises(AuthError, match="has no state: copy the whole address"):
         begin().read(f"{BACK}?code=abc")
 
 
