@@ -47,7 +47,8 @@ class Steering(TypedDict, total=False):
         where: a test that the link has to pass.
         variables: values for its template.
         params: appended to its query, encoded; None is left out, a list repeats the name.
-        embedded: whether an embedded copy may, must not, or alone may serve.
+        embedded: whether a copy in the document may serve: "prefer" (the usual: where it is the link's target, or where
+            there is no link), "never", or "only".
         accept: the media type to ask for; None: what the link hints at.
     """
 
