@@ -91,12 +91,17 @@ class Poller:
             CheckpointError: the store fails, or has something else than a checkpoint.
         """
         if member.checkpoint is None:
-            content = await self._store.load(key_of(member))
-            try:
-                member.checkpoint = Checkpoint() if content is None else Checkpoint.load(content)
-            except ValueError as error:
-                raise CheckpointError(f"the checkpoint of vehicle {member.id} cannot be read: {error}") from error
+            known = await self._stored(key_of(member)) or Checkpoint()
+            met = None if known.met else await self._stored(_meeting(member))
+            member.checkpoint = known if met is None else attrs.evolve(met, kept=known.kept)
         return member.checkpoint
+
+    async def _stored(self, key: str) -> Checkpoint | None:
+        content = await self._store.load(key)
+        try:
+            return None if content is None else Checkpoint.load(content)
+        except ValueError as error:
+            raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
 
     async def ask(self, member: Member, vehicle: Vehicle, what: str, *, now: float) -> bool:
         """Ask for one thing and offer what is new; gives whether there are any data.
@@ -206,13 +211,14 @@ class Poller:
     async def _meet(self, member: Member, vehicle: Vehicle, checkpoint: Checkpoint) -> Checkpoint:
         """Look at a vehicle's trips for the first time: those that are there are no news, unless they were asked for.
 
-        It is saved at once, so that what comes between now and the first acknowledgement is news after a crash too.
+        It is saved at once, so that what comes between now and the first acknowledgement is news after a crash too; and
+        by itself, for it acknowledges nothing, and no acknowledgement of what was offered before may undo it.
         """
         checkpoint = attrs.evolve(checkpoint, met=True, since=self._terms.since)
         if self._terms.since is None:
             for facts, _ in in_time(await self._newest(member, vehicle)):
                 checkpoint = noted(checkpoint, facts, reach=self._terms.reach)
-        await self._store.save(key_of(member), checkpoint.dump())
+        await self._store.save(_meeting(member), attrs.evolve(checkpoint, kept={}).dump())
         member.checkpoint = checkpoint
         return checkpoint
 
@@ -276,3 +282,8 @@ def falls(found: list[tuple[Facts, Trip]]) -> bool:
 def key_of(member: Member) -> str:
     """Tell under which key a vehicle's checkpoint is kept."""
     return f"watch/{member.id}"
+
+
+def _meeting(member: Member) -> str:
+    """Tell under which key the first look at a vehicle's trips is kept, until an acknowledgement tells of it."""
+    return f"{key_of(member)}#met"

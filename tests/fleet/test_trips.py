@@ -225,6 +225,44 @@ async def test_a_crash_right_after_the_first_look_loses_nothing() -> None:
             assert trips_in([await until(updates, Update)]) == [trip.id]
 
 
+async def test_a_crash_before_the_first_status_is_acknowledged_does_not_lose_it() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        ids = list[str]()
+
+        async def run() -> None:
+            async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
+                ids.append((await until(updates, Update, what="status")).id)
+                await anyio.sleep(ROUND)  # the first look at the trips is taken, and saved
+                raise KeyError("crashed")
+
+        with pytest.raises(KeyError):
+            await run()
+        async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
+            ids += [event.id for event in await updates_of(updates, ROUND) if isinstance(event, Update)]
+        assert len(ids) == 2
+        assert ids[0] == ids[1]
+
+
+async def test_acknowledging_a_status_does_not_undo_the_first_look_at_trips_that_came_after_it() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+
+        async def run() -> None:
+            async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
+                await anyio.sleep(ROUND)
+                assert [event.what for event in await updates_of(updates, ROUND) if isinstance(event, Update)] == [
+                    "status"
+                ]
+                raise KeyError("crashed")
+
+        with pytest.raises(KeyError):
+            await run()
+        trip = fleet.world.add_trip(fleet.vehicles[0])
+        async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
+            assert trips_in(await updates_of(updates, ROUND)) == [trip.id]
+
+
 async def test_a_snapshot_that_was_given_does_not_come_again_after_a_restart() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
