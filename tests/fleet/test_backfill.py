@@ -1,6 +1,7 @@
 """All trips of a fleet, taken up again anywhere."""
 
 import itertools
+import math
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Manners, ServerFault, Then, Wave, World
 from stellantis_hal.transport.retry import RetryPolicy
-from tests.fleet.fleets import EPOCH, Fleet, a_fleet, trips_in, updates_of
+from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, updates_of
 
 pytestmark = pytest.mark.anyio
 ONCE = RetryPolicy(attempts=1)
@@ -55,6 +56,19 @@ async def test_back_ends_of_every_age_are_walked_in_order() -> None:
             backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
         ):
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(left: int) -> None:
+    cut = Wave(fault=Bent(first_page_of(left)), since=0.0, until=math.inf, path="/trips$")
+    async with (
+        a_fleet(
+            vehicles=1, accounts=1, trips=300, manners=Manners(newest_first=True), faults=Faults(waves=[cut])
+        ) as fleet,
+        backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
+    ):
+        *older, newest = fleet.world.trip_ids(fleet.vehicles[0])
+        assert trips_in([event async for event in trips]) == older[:240] + [newest] * left
 
 
 async def test_it_goes_from_an_instant_to_another() -> None:

@@ -1,5 +1,6 @@
 """No trip is lost and none comes twice: across restarts, crashes, late records and pages."""
 
+import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import attrs
 import pytest
 
 from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, watch
-from stellantis_hal.simulator import Manners, Trip, World
-from tests.fleet.fleets import EPOCH, Fleet, a_fleet, trips_in, until, updates_of
+from stellantis_hal.simulator import Faults, Manners, Trip, Wave, World
+from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, until, updates_of
 
 pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
@@ -138,6 +139,19 @@ async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() ->
         assert await updates_of(updates, ROUND) == []
         trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(130)]
         assert trips_in(await updates_of(updates, ROUND)) == trips
+
+
+@pytest.mark.parametrize("left", [0, 1])
+async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(left: int) -> None:
+    cut = Wave(fault=Bent(first_page_of(left)), since=0.0, until=math.inf, path="/trips$")
+    async with (
+        a_fleet(
+            vehicles=1, accounts=1, trips=300, manners=Manners(newest_first=True), faults=Faults(waves=[cut])
+        ) as fleet,
+        watching(fleet, since=EPOCH - timedelta(days=1_000)) as updates,
+    ):
+        *older, newest = fleet.world.trip_ids(fleet.vehicles[0])
+        assert trips_in(await updates_of(updates, ROUND)) == older[:240] + [newest] * left
 
 
 # ------------------------------------------------------------------------------------------- restarts
