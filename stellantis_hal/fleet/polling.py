@@ -246,7 +246,7 @@ class Poller:
         return found
 
     def _reached(self, found: _Found) -> bool:
-        starts = [facts.started for facts, _ in found]
+        starts = [facts.started for facts, _ in found if facts.said is not None]
         return bool(starts) and min(starts) < max(starts) - self._terms.reach
 
     def _read(self, trips: tuple[Trip, ...]) -> _Found:

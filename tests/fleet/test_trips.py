@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, watch
-from stellantis_hal.simulator import Faults, Manners, Trip, Wave, World
-from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, until, updates_of
+from stellantis_hal.simulator import Faults, Manners, Then, Trip, Wave, World
+from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, until, updates_of, without_instants
 
 pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
@@ -152,6 +152,27 @@ async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(le
     ):
         *older, newest = fleet.world.trip_ids(fleet.vehicles[0])
         assert trips_in(await updates_of(updates, ROUND)) == older[:240] + [newest] * left
+
+
+async def test_the_first_look_goes_far_enough_back_though_a_trip_does_not_say_when_it_was() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
+        ids = fleet.world.trip_ids(fleet.vehicles[0])
+        fleet.simulator.script(Then(fault=Bent(without_instants(ids[-5])), path="/trips$", times=1_000))
+        await anyio.sleep(20 * 86_400)
+        async with watching(fleet, late=timedelta(days=30)) as updates:
+            assert await updates_of(updates, 25 * 3_600) == []
+
+
+async def test_a_clock_that_was_behind_and_is_put_right_brings_no_trip_back() -> None:
+    behind = timedelta(days=9_000)
+    async with (
+        a_fleet(vehicles=1, accounts=1, trips=100) as fleet,
+        watching(fleet, clock=lambda: fleet.simulator.now() - behind) as updates,
+    ):
+        assert await updates_of(updates, 3_600) == []
+        behind = timedelta()
+        trip = fleet.world.add_trip(fleet.vehicles[0])
+        assert trips_in(await updates_of(updates, 26 * 3_600)) == [trip.id]
 
 
 # ------------------------------------------------------------------------------------------- restarts
