@@ -36,9 +36,9 @@ class Facts:
 
     Attributes:
         identity: of the trip, the same whenever it is read.
-        started: when, in seconds since the epoch; no later than now, whatever it says.
+        started: when, in seconds since the epoch; no later than now, whatever it says; now where it says nothing.
         done: whether it is over.
-        said: when it says that it started; None where it does not.
+        said: when it says that it started, whatever the clock says; None where it does not.
     """
 
     identity: str
@@ -65,8 +65,8 @@ class Facts:
 def facts_of(trip: Trip, now: float) -> Facts:
     """Read the facts of a trip.
 
-    A trip without any instant counts as started now. It is over when it says so, and also when it says nothing and
-    does not lack its end.
+    A trip without any instant counts as started now, but tells nothing of how far others have come. It is over when it
+    says so, and also when it says nothing and does not lack its end.
     """
     moment = trip.started_at or trip.created_at or trip.stopped_at
     unfinished = any(fault.fault == FaultKind.UNFINISHED for fault in trip.faults)
@@ -86,8 +86,10 @@ class Checkpoint:
     Attributes:
         met: whether its trips were looked at before.
         since: when the trips begin that are wanted at all, in seconds since the epoch; None: those that come.
-        started: when the newest trip known began, likewise; None before the first.
-        given: the trips that are dealt with, of the time that is looked back on: packed instants and digests.
+        started: when the newest trip known began, likewise, and no later than it became known; None before the first
+            that says when.
+        given: the trips that are dealt with, of the time that is looked back on: packed instants, as they say it
+            themselves, and digests. Those that do not say when they began are remembered for good.
         open: the trips that were known before they were over, likewise.
         kept: what is remembered of each kind of snapshot.
     """
@@ -182,15 +184,20 @@ def admit(checkpoint: Checkpoint, trip: Facts, *, reach: float) -> tuple[TripVer
 
 
 def noted(checkpoint: Checkpoint, trip: Facts, *, reach: float) -> Checkpoint:
-    """Tell what is known after a trip was dealt with. What lies further back than ``reach`` seconds is forgotten."""
-    started = trip.started if checkpoint.started is None else max(checkpoint.started, trip.started)
-    record = _RECORD.pack(trip.started, trip.digest)
+    """Tell what is known after a trip was dealt with. What lies further back than ``reach`` seconds is forgotten.
+
+    That goes by what trips say, so that a clock that is put right, on either side, brings none of them back.
+    """
+    started = checkpoint.started
+    if trip.said is not None:
+        started = trip.started if started is None else max(started, trip.started)
+    record = _RECORD.pack(math.inf if trip.said is None else trip.said, trip.digest)
     given, open_ = checkpoint.given, checkpoint.open
     if trip.done:
         given += record
     else:
         open_ += record
-    if checkpoint.started != started:
+    if started is not None and checkpoint.started != started:
         given, open_ = _since(given, started - reach), _since(open_, started - reach)
     return attrs.evolve(checkpoint, started=started, given=given, open=open_)
 

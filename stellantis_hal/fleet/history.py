@@ -22,7 +22,7 @@ from stellantis_hal.fleet.delivery import Checkpoint, Facts, admit, facts_of, wi
 from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable
 from stellantis_hal.fleet.health import scope_of
 from stellantis_hal.fleet.members import Holding, Member, name_of, rebound
-from stellantis_hal.fleet.polling import falls, in_time, trip_update
+from stellantis_hal.fleet.polling import Direction, in_time, trip_update
 from stellantis_hal.fleet.schedule import back_off
 from stellantis_hal.fleet.stream import Stream
 from stellantis_hal.navigation.binding import utc_now
@@ -222,17 +222,16 @@ class Backfill(Stream):
         since = None if from_ is None else datetime.fromtimestamp(max(0.0, from_), UTC)
         trips = partial(member.vehicle.trips, since=since, until=self._until)
         giving = _Giving(member, key, self._offer)
-        falling = False
+        direction = Direction()
         async with trips().pages().concurrent(self._ranges) as walk:
             async for page in walk:
-                found = self._facts(page.items)
+                found = direction.take(self._facts(page.items), more=page.token is not None)
                 self._pages += 1
-                if page.number == 1 and page.token is not None and falls(found):
-                    falling = True
+                if direction.falls:
                     break
                 await giving.take(found)
                 self._tell()
-        if falling:  # the newest first: from the end, so that trips come in order all the same
+        if direction.falls:  # the newest first: from the end, so that trips come in order all the same
             async with trips(newest_first=True).pages().ahead(1) as backwards:
                 async for page in backwards:
                     self._pages += 1

@@ -25,7 +25,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.verbs import Single
 
-__all__ = ["KINDS", "Poller", "Terms", "falls", "in_time", "key_of", "trip_update"]
+__all__ = ["KINDS", "Direction", "Poller", "Terms", "in_time", "key_of", "trip_update"]
 
 SNAPSHOTS: dict[str, Single[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
 KINDS = (*SNAPSHOTS, "trips")
@@ -91,12 +91,17 @@ class Poller:
             CheckpointError: the store fails, or has something else than a checkpoint.
         """
         if member.checkpoint is None:
-            content = await self._store.load(key_of(member))
-            try:
-                member.checkpoint = Checkpoint() if content is None else Checkpoint.load(content)
-            except ValueError as error:
-                raise CheckpointError(f"the checkpoint of vehicle {member.id} cannot be read: {error}") from error
+            known = await self._stored(key_of(member)) or Checkpoint()
+            met = None if known.met else await self._stored(_meeting(member))
+            member.checkpoint = known if met is None else attrs.evolve(met, kept=known.kept)
         return member.checkpoint
+
+    async def _stored(self, key: str) -> Checkpoint | None:
+        content = await self._store.load(key)
+        try:
+            return None if content is None else Checkpoint.load(content)
+        except ValueError as error:
+            raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
 
     async def ask(self, member: Member, vehicle: Vehicle, what: str, *, now: float) -> bool:
         """Ask for one thing and offer what is new; gives whether there are any data.
@@ -172,14 +177,13 @@ class Poller:
         terms = self._terms
         since = window(checkpoint, overlap=terms.overlap, reach=terms.reach, deep=deep)
         wanted = None if since is None else datetime.fromtimestamp(max(0.0, since), UTC)
-        first = True
+        direction = Direction()
         async for page in vehicle.trips(since=wanted).pages():
             self._asks(member)
-            found = self._read(page.items)
-            if first and page.token is not None and falls(found):
+            found = direction.take(self._read(page.items), more=page.token is not None)
+            if direction.falls:
                 await self._backwards(member, vehicle.trips(since=wanted, newest_first=True))
                 break
-            first = False
             await self._admit(member, found)
         if deep:
             member.deep_at = now + terms.deep_every
@@ -206,13 +210,14 @@ class Poller:
     async def _meet(self, member: Member, vehicle: Vehicle, checkpoint: Checkpoint) -> Checkpoint:
         """Look at a vehicle's trips for the first time: those that are there are no news, unless they were asked for.
 
-        It is saved at once, so that what comes between now and the first acknowledgement is news after a crash too.
+        It is saved at once, so that what comes between now and the first acknowledgement is news after a crash too; and
+        by itself, for it acknowledges nothing, and no acknowledgement of what was offered before may undo it.
         """
         checkpoint = attrs.evolve(checkpoint, met=True, since=self._terms.since)
         if self._terms.since is None:
             for facts, _ in in_time(await self._newest(member, vehicle)):
                 checkpoint = noted(checkpoint, facts, reach=self._terms.reach)
-        await self._store.save(key_of(member), checkpoint.dump())
+        await self._store.save(_meeting(member), attrs.evolve(checkpoint, kept={}).dump())
         member.checkpoint = checkpoint
         return checkpoint
 
@@ -224,9 +229,9 @@ class Poller:
         async for page in vehicle.trips(newest_first=True).pages():
             self._asks(member)
             found += self._read(page.items)
-            if falling is None and page.token is not None and len(found) > 1:
-                falling = falls(found)
-                if not falling:
+            if falling is None and page.token is not None:
+                falling = _falls(found)
+                if falling is False:
                     break
             if self._reached(found):
                 return found
@@ -241,7 +246,7 @@ class Poller:
         return found
 
     def _reached(self, found: _Found) -> bool:
-        starts = [facts.started for facts, _ in found]
+        starts = [facts.started for facts, _ in found if facts.said is not None]
         return bool(starts) and min(starts) < max(starts) - self._terms.reach
 
     def _read(self, trips: tuple[Trip, ...]) -> _Found:
@@ -268,11 +273,48 @@ def in_time(found: list[tuple[Facts, Trip]]) -> list[tuple[Facts, Trip]]:
     return sorted(found, key=lambda each: each[0].order)
 
 
-def falls(found: list[tuple[Facts, Trip]]) -> bool:
-    """Tell whether a page has the newest trip first."""
-    return len(found) > 1 and found[0][0].order > found[-1][0].order
+def _falls(found: list[tuple[Facts, Trip]]) -> bool | None:
+    """Tell whether these have the newest trip first; None where they do not say."""
+    said = [facts.said for facts, _ in found if facts.said is not None]
+    return said[0] > said[-1] if said and said[0] != said[-1] else None
+
+
+class Direction:
+    """Which end of a collection its newest trip is at.
+
+    Pages may be empty, or hold a single trip: trips are held back until two of them tell.
+
+    Attributes:
+        falls: whether it has the newest first, so that it is to be walked from its end.
+    """
+
+    def __init__(self) -> None:
+        self.falls: bool = False
+        self._held: list[tuple[Facts, Trip]] | None = []
+
+    def take(self, found: list[tuple[Facts, Trip]], *, more: bool) -> list[tuple[Facts, Trip]]:
+        """Take the trips of the next page, and give those that can be dealt with: none before the order is known.
+
+        Args:
+            found: the trips.
+            more: whether there are more pages: all trips at once can be put in order, whichever they come in.
+        """
+        if self._held is None:
+            return found
+        held = self._held = self._held + found
+        falls = _falls(held) if more else False
+        if falls is None:
+            return []
+        self._held = None
+        self.falls = falls
+        return [] if falls else held
 
 
 def key_of(member: Member) -> str:
     """Tell under which key a vehicle's checkpoint is kept."""
     return f"watch/{member.id}"
+
+
+def _meeting(member: Member) -> str:
+    """Tell under which key the first look at a vehicle's trips is kept, until an acknowledgement tells of it."""
+    return f"{key_of(member)}#met"

@@ -1,6 +1,7 @@
 """A simulated vendor with a client in front of it, for tests of fleets."""
 
-from collections.abc import AsyncGenerator, Iterable
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,11 +15,23 @@ from stellantis_hal.auth.stores import MemoryTokenStore
 from stellantis_hal.auth.token import Token
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.fleet import Event, Update, Watch
-from stellantis_hal.simulator import Faults, Manners, Simulator, Subscription, World
+from stellantis_hal.simulator import Fault, Faults, Manners, Reply, Simulator, Subscription, World
 
-__all__ = ["EPOCH", "Fleet", "a_fleet", "trips_in", "until", "updates_of"]
+__all__ = ["EPOCH", "Bent", "Fleet", "a_fleet", "first_page_of", "trips_in", "until", "updates_of", "without_instants"]
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@attrs.frozen
+class Bent(Fault):
+    """A body that went through a function on its way."""
+
+    bend: Callable[[Any], None]
+
+    def spoil(self, reply: Reply) -> Reply:
+        body = json.loads(reply.body)
+        self.bend(body)
+        return attrs.evolve(reply, body=json.dumps(body).encode())
 
 
 @attrs.frozen(kw_only=True)
@@ -119,3 +132,24 @@ async def updates_of(updates: Watch, seconds: float) -> list[Event]:
 
 def trips_in(events: Iterable[Event]) -> list[str | None]:
     return [event.trip.id for event in events if isinstance(event, Update) and event.trip is not None]
+
+
+def first_page_of(left: int) -> Callable[[Any], None]:
+    """Let the first page of trips hold no more than so many."""
+
+    def cut(body: Any) -> None:
+        if "prev" not in body["_links"]:
+            del body["_embedded"]["trips"][left:]
+
+    return cut
+
+
+def without_instants(id_: str) -> Callable[[Any], None]:
+    """Let one of the trips not say when it was."""
+
+    def strip(body: Any) -> None:
+        for trip in body["_embedded"]["trips"]:
+            for name in ("startedAt", "createdAt", "stoppedAt", "updatedAt") if trip["id"] == id_ else ():
+                trip.pop(name, None)
+
+    return strip

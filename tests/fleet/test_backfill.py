@@ -1,6 +1,7 @@
 """All trips of a fleet, taken up again anywhere."""
 
 import itertools
+import math
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Manners, ServerFault, Subscription, Then, Wave, World
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
-from tests.fleet.fleets import EPOCH, Fleet, a_fleet, trips_in, updates_of
+from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, updates_of, without_instants
 
 pytestmark = pytest.mark.anyio
 ONCE = RetryPolicy(attempts=1)
@@ -56,6 +57,30 @@ async def test_back_ends_of_every_age_are_walked_in_order() -> None:
             backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
         ):
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(left: int) -> None:
+    cut = Wave(fault=Bent(first_page_of(left)), since=0.0, until=math.inf, path="/trips$")
+    async with (
+        a_fleet(
+            vehicles=1, accounts=1, trips=300, manners=Manners(newest_first=True), faults=Faults(waves=[cut])
+        ) as fleet,
+        backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
+    ):
+        *older, newest = fleet.world.trip_ids(fleet.vehicles[0])
+        assert trips_in([event async for event in trips]) == older[:240] + [newest] * left
+
+
+async def test_a_trip_without_any_instant_costs_none_of_the_others() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
+        ids = fleet.world.trip_ids(fleet.vehicles[0])
+        bare = Bent(without_instants(ids[70]))
+        fleet.simulator.script(Then(fault=bare, path="/trips$", times=100))
+        async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
+            found = trips_in([event async for event in trips])
+        assert [id_ for id_ in found if id_ != ids[70]] == ids[:70] + ids[71:]
+        assert found.count(ids[70]) == 1
 
 
 async def test_it_goes_from_an_instant_to_another() -> None:

@@ -18,8 +18,13 @@ HOUR = 3_600.0
 REACH = 14 * 24 * HOUR
 
 
-def a_trip(name: str, hour: float, *, done: bool = True) -> Facts:
-    return Facts(identity=name, started=hour * HOUR, done=done)
+def a_trip(name: str, hour: float, *, done: bool = True, now: float = math.inf) -> Facts:
+    """A trip that says that it began at an hour, seen at another."""
+    return Facts(identity=name, started=min(hour, now) * HOUR, done=done, said=hour * HOUR)
+
+
+def a_trip_without_instants(name: str, *, now: float) -> Facts:
+    return facts_of(read({"id": name}, Trip), now * HOUR)
 
 
 def run(trips: list[Facts], checkpoint: Checkpoint | None = None) -> tuple[list[str], Checkpoint]:
@@ -56,6 +61,44 @@ def test_what_began_further_back_than_is_remembered_is_taken_for_given() -> None
 def test_a_trip_from_before_what_is_wanted_is_not_given() -> None:
     given_, _ = run([a_trip("a", 1), a_trip("b", 3)], Checkpoint(met=True, since=2 * HOUR))
     assert given_ == ["b new"]
+
+
+def test_a_trip_without_any_instant_does_not_make_others_too_old() -> None:
+    given_, checkpoint = run([a_trip("a", 1), a_trip_without_instants("b", now=10_000), a_trip("c", 2)])
+    assert given_ == ["a new", "b new", "c new"]
+    assert checkpoint.started == 2 * HOUR
+
+
+def test_a_trip_without_any_instant_may_be_the_first() -> None:
+    given_, checkpoint = run([a_trip_without_instants("a", now=10_000), a_trip("b", 1)])
+    assert given_ == ["a new", "b new"]
+    assert checkpoint.started == 1 * HOUR
+
+
+def test_a_trip_without_any_instant_is_given_once_however_long_it_is_shown() -> None:
+    given_, _ = run(
+        [trip for day in range(60) for trip in (a_trip_without_instants("a", now=24 * day), a_trip(f"{day}", 24 * day))]
+    )
+    assert given_.count("a new") == 1
+    assert len(given_) == 61
+
+
+def test_a_trip_from_the_future_is_given_once_however_long_it_is_shown() -> None:
+    given_, checkpoint = run(
+        [trip for day in range(60) for trip in (a_trip("a", 90_000, now=24 * day), a_trip(f"{day}", 24 * day))]
+    )
+    assert given_.count("a new") == 1
+    assert len(given_) == 61
+    assert checkpoint.started == 59 * 24 * HOUR
+
+
+def test_a_clock_that_was_behind_and_is_put_right_brings_no_trip_back() -> None:
+    trips = [24 * day for day in range(10_000, 10_040)]
+    given_, checkpoint = run([a_trip(str(hour), hour, now=5.0) for hour in trips])
+    assert (len(given_), checkpoint.started) == (40, 5 * HOUR)
+    assert run([a_trip("new", trips[-1] + 1), *(a_trip(str(hour), hour) for hour in trips)], checkpoint)[0] == [
+        "new new"
+    ]
 
 
 def test_memory_is_bounded() -> None:

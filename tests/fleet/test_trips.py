@@ -1,5 +1,6 @@
 """No trip is lost and none comes twice: across restarts, crashes, late records and pages."""
 
+import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import attrs
 import pytest
 
 from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, watch
-from stellantis_hal.simulator import Manners, Trip, World
-from tests.fleet.fleets import EPOCH, Fleet, a_fleet, trips_in, until, updates_of
+from stellantis_hal.simulator import Faults, Manners, Then, Trip, Wave, World
+from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, until, updates_of, without_instants
 
 pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
@@ -140,6 +141,40 @@ async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() ->
         assert trips_in(await updates_of(updates, ROUND)) == trips
 
 
+@pytest.mark.parametrize("left", [0, 1])
+async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(left: int) -> None:
+    cut = Wave(fault=Bent(first_page_of(left)), since=0.0, until=math.inf, path="/trips$")
+    async with (
+        a_fleet(
+            vehicles=1, accounts=1, trips=300, manners=Manners(newest_first=True), faults=Faults(waves=[cut])
+        ) as fleet,
+        watching(fleet, since=EPOCH - timedelta(days=1_000)) as updates,
+    ):
+        *older, newest = fleet.world.trip_ids(fleet.vehicles[0])
+        assert trips_in(await updates_of(updates, ROUND)) == older[:240] + [newest] * left
+
+
+async def test_the_first_look_goes_far_enough_back_though_a_trip_does_not_say_when_it_was() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
+        ids = fleet.world.trip_ids(fleet.vehicles[0])
+        fleet.simulator.script(Then(fault=Bent(without_instants(ids[-5])), path="/trips$", times=1_000))
+        await anyio.sleep(20 * 86_400)
+        async with watching(fleet, late=timedelta(days=30)) as updates:
+            assert await updates_of(updates, 25 * 3_600) == []
+
+
+async def test_a_clock_that_was_behind_and_is_put_right_brings_no_trip_back() -> None:
+    behind = timedelta(days=9_000)
+    async with (
+        a_fleet(vehicles=1, accounts=1, trips=100) as fleet,
+        watching(fleet, clock=lambda: fleet.simulator.now() - behind) as updates,
+    ):
+        assert await updates_of(updates, 3_600) == []
+        behind = timedelta()
+        trip = fleet.world.add_trip(fleet.vehicles[0])
+        assert trips_in(await updates_of(updates, 26 * 3_600)) == [trip.id]
+
+
 # ------------------------------------------------------------------------------------------- restarts
 
 
@@ -223,6 +258,44 @@ async def test_a_crash_right_after_the_first_look_loses_nothing() -> None:
         trip = fleet.world.add_trip(fleet.vehicles[0])
         async with watching(fleet, store) as updates:
             assert trips_in([await until(updates, Update)]) == [trip.id]
+
+
+async def test_a_crash_before_the_first_status_is_acknowledged_does_not_lose_it() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        ids = list[str]()
+
+        async def run() -> None:
+            async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
+                ids.append((await until(updates, Update, what="status")).id)
+                await anyio.sleep(ROUND)  # the first look at the trips is taken, and saved
+                raise KeyError("crashed")
+
+        with pytest.raises(KeyError):
+            await run()
+        async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
+            ids += [event.id for event in await updates_of(updates, ROUND) if isinstance(event, Update)]
+        assert len(ids) == 2
+        assert ids[0] == ids[1]
+
+
+async def test_acknowledging_a_status_does_not_undo_the_first_look_at_trips_that_came_after_it() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+
+        async def run() -> None:
+            async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
+                await anyio.sleep(ROUND)
+                assert [event.what for event in await updates_of(updates, ROUND) if isinstance(event, Update)] == [
+                    "status"
+                ]
+                raise KeyError("crashed")
+
+        with pytest.raises(KeyError):
+            await run()
+        trip = fleet.world.add_trip(fleet.vehicles[0])
+        async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
+            assert trips_in(await updates_of(updates, ROUND)) == [trip.id]
 
 
 async def test_a_snapshot_that_was_given_does_not_come_again_after_a_restart() -> None:
