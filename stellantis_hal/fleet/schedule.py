@@ -186,7 +186,8 @@ class Plan:
     def __str__(self) -> str:
         return (
             f"{self.vehicles} vehicles at {self.cost:.3g} requests each, every {timedelta(seconds=self.every)}, need "
-            f"{self.needed:.0f} requests a day, and {self.budget:.0f} may be spent: every={self.fitting} would fit"
+            f"{self.needed:.0f} requests a day, and {self.budget:.0f} may be spent: every {self.fitting} would fit, "
+            f"timedelta(seconds={math.ceil(self.fitting.total_seconds())})"
         )
 
 

@@ -147,7 +147,7 @@ def test_a_plan_says_what_is_needed_what_there_is_and_what_would_fit() -> None:
     assert not plan.fits
     assert str(plan) == (
         "500 vehicles at 2 requests each, every 0:05:00, need 288000 requests a day, and 90000 may be spent: "
-        "every=0:16:00 would fit"
+        "every 0:16:00 would fit, timedelta(seconds=960)"
     )
 
 

@@ -278,7 +278,7 @@ async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would(
         a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet,
         watch(fleet.accounts, every=5 * MINUTE) as updates,
     ):
-        with pytest.warns(BudgetWarning, match="every=1:0[0-9]:.. would fit"):
+        with pytest.warns(BudgetWarning, match=r"every 1:0[0-9]:.. would fit, timedelta\(seconds=[34]\d\d\d\)"):
             await updates_of(updates, 120)
         plan = updates.statistics.plan
         assert plan is not None
