@@ -137,7 +137,7 @@ class Poller:
 
     async def _snapshot(self, member: Member, what: str, snapshot: Resource) -> None:
         checkpoint = await self.recall(member)
-        news = judge(checkpoint.kept.get(what), snapshot)
+        news = judge(checkpoint.kept.get(what), snapshot, now=self._clock().timestamp())
         kept = news.kept
         if news.verdict == "older":
             self._counts.older += 1
