@@ -217,6 +217,9 @@ class Poller:
         if self._terms.since is None:
             for facts, _ in in_time(await self._newest(member, vehicle)):
                 checkpoint = noted(checkpoint, facts, reach=self._terms.reach)
+            if checkpoint.started is None:
+                # The API says "no data" of vehicles that have some, now and then: their old trips are no news then.
+                checkpoint = attrs.evolve(checkpoint, since=self._clock().timestamp() - self._terms.overlap)
         await self._store.save(_meeting(member), attrs.evolve(checkpoint, kept={}).dump())
         member.checkpoint = checkpoint
         return checkpoint
