@@ -85,7 +85,8 @@ class Checkpoint:
 
     Attributes:
         met: whether its trips were looked at before.
-        since: when the trips begin that are wanted at all, in seconds since the epoch; None: those that come.
+        since: when the trips begin that are wanted at all, in seconds since the epoch; None: those that come,
+            after what the first look found.
         started: when the newest trip known began, likewise, and no later than it became known; None before the first
             that says when.
         given: the trips that are dealt with, of the time that is looked back on: packed instants, as they say it

@@ -20,6 +20,10 @@ from stellantis_hal.resources.source import Source
 __all__ = ["Change", "Kept", "News", "differences", "flatten", "is_known", "judge"]
 
 
+_AHEAD = 86_400.0
+"""Seconds that a snapshot may be ahead of the clock: clocks differ, and some take local time for UTC."""
+
+
 @attrs.frozen
 class Change:
     """One value that differs.
@@ -95,14 +99,20 @@ def _differs(old: Mapping[str, Any], path: str, value: Any) -> bool:
     return before != value or isinstance(before, bool) != isinstance(value, bool)
 
 
-def judge(kept: Kept | None, snapshot: Resource) -> News:
+def judge(kept: Kept | None, snapshot: Resource, *, now: float) -> News:
     """Compare a snapshot with what is remembered.
 
     One that was taken before the newest is older, whatever it says: snapshots arrive out of order. One that does not
     say when it was taken is taken for newer. One that was taken at the same time and says something else is news.
+
+    Args:
+        kept: what is remembered; None: nothing.
+        snapshot: what came.
+        now: by the wall clock, in seconds since the epoch. What is from the future makes nothing older that is not:
+            one wrong clock would silence a vehicle until that day.
     """
     taken = _taken(snapshot)
-    if kept is not None and kept.taken is not None and taken is not None and taken < kept.taken:
+    if kept is not None and kept.taken is not None and taken is not None and _is_older(taken, kept.taken, now):
         return News(verdict="older", changes=(), kept=kept)
     digest = _digest(snapshot)
     if kept is not None and digest == kept.digest:
@@ -133,6 +143,10 @@ def _taken(snapshot: Resource) -> tuple[float, float] | None:
     if made is None:
         return None
     return made.timestamp(), (updated or made).timestamp()
+
+
+def _is_older(taken: tuple[float, float], newest: tuple[float, float], now: float) -> bool:
+    return taken < newest and not max(taken) <= now + _AHEAD < max(newest)
 
 
 def _digest(snapshot: Resource) -> bytes:

@@ -137,7 +137,7 @@ class Poller:
 
     async def _snapshot(self, member: Member, what: str, snapshot: Resource) -> None:
         checkpoint = await self.recall(member)
-        news = judge(checkpoint.kept.get(what), snapshot)
+        news = judge(checkpoint.kept.get(what), snapshot, now=self._clock().timestamp())
         kept = news.kept
         if news.verdict == "older":
             self._counts.older += 1
@@ -217,6 +217,9 @@ class Poller:
         if self._terms.since is None:
             for facts, _ in in_time(await self._newest(member, vehicle)):
                 checkpoint = noted(checkpoint, facts, reach=self._terms.reach)
+            if checkpoint.started is None:
+                # The API says "no data" of vehicles that have some, now and then: their old trips are no news then.
+                checkpoint = attrs.evolve(checkpoint, since=self._clock().timestamp() - self._terms.overlap)
         await self._store.save(_meeting(member), attrs.evolve(checkpoint, kept={}).dump())
         member.checkpoint = checkpoint
         return checkpoint

@@ -1,13 +1,15 @@
 """What is new in a snapshot."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.fleet.news import Change, Kept, differences, flatten, judge
+from stellantis_hal.fleet import news as news_module
+from stellantis_hal.fleet.news import Change, Kept, differences, flatten
 from stellantis_hal.navigation.binding import Binding
 from stellantis_hal.navigation.fetch import Answer, Headers, Request
 from stellantis_hal.navigation.resource import HalResource
@@ -15,6 +17,8 @@ from stellantis_hal.resources.reader import Reader, read
 from stellantis_hal.resources.status import Status
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = 24 * 60
+judge = partial(news_module.judge, now=START.timestamp())
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "a", "b"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -78,6 +82,28 @@ def test_a_snapshot_without_any_instant_is_taken_for_newer() -> None:
     news = judge(kept, a_status(None, 20.0))
     assert news.verdict == "news"
     assert judge(news.kept, a_status(9, 30.0)).verdict == "older"
+
+
+def test_one_snapshot_from_the_future_does_not_silence_those_that_come_after_it() -> None:
+    kept = judge(judge(None, a_status(0)).kept, a_status(3_650 * DAY, 20.0)).kept
+    news = judge(kept, a_status(1, 30.0))
+    assert news.verdict == "news"
+    assert judge(news.kept, a_status(0, 40.0)).verdict == "older"
+
+
+def test_one_changed_in_the_future_does_not_either() -> None:
+    kept = judge(None, a_status(0, updated=3_650 * DAY)).kept
+    assert judge(kept, a_status(0, 30.0, updated=1)).verdict == "news"
+
+
+def test_clocks_may_differ_by_a_day() -> None:
+    kept = judge(None, a_status(DAY)).kept
+    assert judge(kept, a_status(0, 30.0)).verdict == "older"
+
+
+def test_a_clock_that_is_behind_does_not_make_older_ones_news() -> None:
+    kept = judge(None, a_status(50 * DAY)).kept
+    assert judge(kept, a_status(49 * DAY, 30.0)).verdict == "older"
 
 
 def test_snapshots_that_never_say_when_are_compared_by_what_they_say() -> None:

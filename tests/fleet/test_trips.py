@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, watch
-from stellantis_hal.simulator import Faults, Manners, Then, Trip, Wave, World
+from stellantis_hal.simulator import Faults, Manners, ServerFault, Then, Trip, Wave, World
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, until, updates_of, without_instants
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +38,23 @@ async def test_the_first_look_goes_as_far_back_as_late_trips_are_looked_for(trip
         assert await updates_of(updates, 25 * 3_600) == []
         driven = fleet.world.add_trip(fleet.vehicles[0])
         assert trips_in(await updates_of(updates, ROUND)) == [driven.id]
+
+
+async def test_a_first_look_that_finds_nothing_does_not_make_old_trips_news() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=100) as fleet:
+        fleet.simulator.script(Then(fault=ServerFault(404, 40400), path="/trips$"))
+        await anyio.sleep(7 * 3_600)
+        async with watching(fleet) as updates:
+            assert await updates_of(updates, 26 * 3_600) == []
+            trip = fleet.world.add_trip(fleet.vehicles[0], at=fleet.simulator.now())
+            assert trips_in(await updates_of(updates, 26 * 3_600)) == [trip.id]
+
+
+async def test_a_vehicle_without_trips_gives_its_first() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet, watching(fleet) as updates:
+        assert await updates_of(updates, 26 * 3_600) == []
+        trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(2)]
+        assert trips_in(await updates_of(updates, 26 * 3_600)) == trips
 
 
 async def test_a_new_trip_comes_once() -> None:

@@ -31,7 +31,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency, ServerFault, Subscription, Then, World
 from stellantis_hal.transport.limits import RateLimits
-from tests.fleet.fleets import EPOCH, a_fleet, trips_in, until, updates_of
+from tests.fleet.fleets import EPOCH, Bent, a_fleet, trips_in, until, updates_of
 
 pytestmark = pytest.mark.anyio
 MINUTE = timedelta(minutes=1)
@@ -91,6 +91,21 @@ async def test_an_older_snapshot_after_a_newer_one_never_comes() -> None:
         fleet.world.update_status(fleet.vehicles[0], createdAt="2025-12-01T00:00:00Z")
         assert await updates_of(updates, 3_600) == []
         assert updates.statistics.older > 0
+
+
+async def test_one_snapshot_from_the_future_does_not_silence_a_vehicle_not_even_after_a_restart() -> None:
+    def bend(body: Any) -> None:
+        body["createdAt"] = body["updatedAt"] = "2036-01-01T00:00:00Z"
+
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        fleet.simulator.script(Then(fault=Bent(bend), path="/status$"))
+        came = list[int]()
+        for _ in range(3):
+            async with watch(fleet.accounts, every=5 * MINUTE, what="status", checkpoints=store) as updates:
+                came.append(len(await updates_of(updates, 3_600)))
+            fleet.world.update_status(fleet.vehicles[0], createdAt=fleet.simulator.now().isoformat())
+        assert came == [2, 1, 1]
 
 
 async def test_maintenance_and_position_can_be_watched_too() -> None:
