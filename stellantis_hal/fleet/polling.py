@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -86,15 +87,19 @@ class Poller:
         self._clock = clock
         self._counts = counts
         self._offer = offer
+        # The last that was offered of each vehicle, for as long as it is not acknowledged: the store has it then.
+        self._offered: WeakValueDictionary[str, Checkpoint] = WeakValueDictionary()
 
     async def recall(self, member: Member) -> Checkpoint:
         """Give what is known of a vehicle, from the store where it is not at hand.
+
+        It is at hand, too, when a vehicle that was removed comes back while updates of it wait for the consumer.
 
         Raises:
             CheckpointError: the store fails, or has something else than a checkpoint.
         """
         if member.checkpoint is None:
-            known = await self._stored(self._key(member)) or Checkpoint()
+            known = self._offered.get(member.id) or await self._stored(self._key(member)) or Checkpoint()
             met = None if known.met else await self._stored(self._key_of_first_look(member))
             member.checkpoint = known if met is None else attrs.evolve(met, kept=known.kept)
         return member.checkpoint
@@ -172,6 +177,9 @@ class Poller:
         await self._give(member, update, checkpoint.keeping(what, kept))
 
     async def _give(self, member: Member, update: Update, after: Checkpoint) -> None:
+        if member.left:  # while it was polled; whoever watches it by now goes on from what was offered before
+            return
+        self._offered[member.id] = after
         await self._offer(update, self._key(member), after)
         member.checkpoint = after
 

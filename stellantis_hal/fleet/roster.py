@@ -177,6 +177,7 @@ class Roster:
 
     def dismiss(self, member: Member) -> None:
         """Watch a vehicle no more."""
+        member.left = True
         self.agenda.drop(member)
         del member.holding.members[member.id]
         del self.members[member.id]
