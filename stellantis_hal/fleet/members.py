@@ -98,6 +98,7 @@ class Member:
         "factor",
         "holding",
         "id",
+        "left",
         "regular",
         "spread",
         "troubles",
@@ -117,6 +118,7 @@ class Member:
         self.spread: float = 1.0
         self.busy: bool = False
         self.urgent: bool = False
+        self.left: bool = False
         self.checkpoint: Checkpoint | None = None
         self.deep_at: float = float("-inf")
         self.troubles: dict[str, Trouble] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -25,7 +26,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.verbs import Single
 
-__all__ = ["KINDS", "Direction", "Poller", "Terms", "in_time", "key_of", "trip_update"]
+__all__ = ["KINDS", "Direction", "Poller", "Terms", "in_time", "trip_update"]
 
 SNAPSHOTS: dict[str, Single[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
 KINDS = (*SNAPSHOTS, "trips")
@@ -64,6 +65,7 @@ class Poller:
     Args:
         terms: what is wanted.
         store: where checkpoints are.
+        name: of the watch that they are kept for.
         clock: the wall clock.
         counts: what is counted.
         offer: hands an update over, with what is known once it was acknowledged; waits while there is no room.
@@ -74,27 +76,41 @@ class Poller:
         terms: Terms,
         *,
         store: CheckpointStore,
+        name: str,
         clock: Callable[[], datetime],
         counts: Counts,
         offer: Callable[[Update, str, Checkpoint], Awaitable[None]],
     ) -> None:
         self._terms = terms
         self._store = store
+        self._name = name
         self._clock = clock
         self._counts = counts
         self._offer = offer
+        # The last that was offered of each vehicle, for as long as it is not acknowledged: the store has it then.
+        self._offered: WeakValueDictionary[str, Checkpoint] = WeakValueDictionary()
 
     async def recall(self, member: Member) -> Checkpoint:
         """Give what is known of a vehicle, from the store where it is not at hand.
+
+        It is at hand, too, when a vehicle that was removed comes back while updates of it wait for the consumer.
 
         Raises:
             CheckpointError: the store fails, or has something else than a checkpoint.
         """
         if member.checkpoint is None:
-            known = await self._stored(key_of(member)) or Checkpoint()
-            met = None if known.met else await self._stored(_meeting(member))
+            known = self._offered.get(member.id) or await self._stored(self._key(member)) or Checkpoint()
+            met = None if known.met else await self._stored(self._key_of_first_look(member))
             member.checkpoint = known if met is None else attrs.evolve(met, kept=known.kept)
         return member.checkpoint
+
+    def _key(self, member: Member) -> str:
+        """Tell under which key is kept what was acknowledged of a vehicle."""
+        return f"{self._name}/{member.id}"
+
+    def _key_of_first_look(self, member: Member) -> str:
+        """Tell under which key the first look at its trips is kept, until an acknowledgement tells of it."""
+        return f"{self._key(member)}#met"
 
     async def _stored(self, key: str) -> Checkpoint | None:
         content = await self._store.load(key)
@@ -161,7 +177,10 @@ class Poller:
         await self._give(member, update, checkpoint.keeping(what, kept))
 
     async def _give(self, member: Member, update: Update, after: Checkpoint) -> None:
-        await self._offer(update, key_of(member), after)
+        if member.left:  # while it was polled; whoever watches it by now goes on from what was offered before
+            return
+        self._offered[member.id] = after
+        await self._offer(update, self._key(member), after)
         member.checkpoint = after
 
     # ------------------------------------------------------------------------------------------- trips
@@ -220,7 +239,7 @@ class Poller:
             if checkpoint.started is None:
                 # The API says "no data" of vehicles that have some, now and then: their old trips are no news then.
                 checkpoint = attrs.evolve(checkpoint, since=self._clock().timestamp() - self._terms.overlap)
-        await self._store.save(_meeting(member), attrs.evolve(checkpoint, kept={}).dump())
+        await self._store.save(self._key_of_first_look(member), attrs.evolve(checkpoint, kept={}).dump())
         member.checkpoint = checkpoint
         return checkpoint
 
@@ -311,13 +330,3 @@ class Direction:
         self._held = None
         self.falls = falls
         return [] if falls else held
-
-
-def key_of(member: Member) -> str:
-    """Tell under which key a vehicle's checkpoint is kept."""
-    return f"watch/{member.id}"
-
-
-def _meeting(member: Member) -> str:
-    """Tell under which key the first look at a vehicle's trips is kept, until an acknowledgement tells of it."""
-    return f"{key_of(member)}#met"

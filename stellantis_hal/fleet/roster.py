@@ -191,6 +191,7 @@ class Roster:
 
     def dismiss(self, member: Member) -> None:
         """Watch a vehicle no more."""
+        member.left = True
         self.agenda.drop(member)
         self._release(member)
         del self.members[member.id]

@@ -61,7 +61,15 @@ class Watch(Stream):
     """A fleet that is watched: iterate over its events inside the ``async with``. Made by :func:`watch`."""
 
     def __init__(
-        self, source: Source, orders: Orders, terms: Terms, *, store: CheckpointStore, buffer: int, clock: Clock | None
+        self,
+        source: Source,
+        orders: Orders,
+        terms: Terms,
+        *,
+        store: CheckpointStore,
+        name: str,
+        buffer: int,
+        clock: Clock | None,
     ) -> None:
         super().__init__(store, size=buffer)
         self._source = source
@@ -70,7 +78,7 @@ class Watch(Stream):
         self._crew = Crew(
             roster,
             self._care,
-            Poller(terms, store=store, clock=roster.wall_clock, counts=self._counts, offer=self._offer),
+            Poller(terms, store=store, name=name, clock=roster.wall_clock, counts=self._counts, offer=self._offer),
             counts=self._counts,
             is_full=lambda: self._buffer.is_full,
             planned=self._planned,
@@ -199,6 +207,7 @@ def watch(
     every: timedelta | None,
     what: Iterable[str] = ("status", "trips"),
     checkpoints: CheckpointStore | None = None,
+    name: str = "watch",
     since: datetime | None = None,
     adapt: Callable[[Vehicle, Status], float] | None = by_activity,
     rhythm: Callable[[datetime], float] | None = None,
@@ -224,6 +233,8 @@ def watch(
         every: between two polls of a vehicle; None: as fast as the budget allows.
         what: "status", "maintenance", "position", "trips".
         checkpoints: where it is kept what was acknowledged; None: nowhere.
+        name: of this watch in the store. Watches that share a store need names of their own, or each overwrites what
+            the others keep.
         since: trips from then on are delivered; None: those that appear after the first look at a vehicle.
         adapt: gives, by a vehicle's status, how much longer its interval is (0.5: half as long). It is asked when the
             status has changed, and once an hour otherwise.
@@ -242,8 +253,8 @@ def watch(
         ValueError: an option is out of bounds.
         TypeError: an option is of another kind.
     """
-    for name, span in {"every": every, "late": late, "relist": relist, "max_wait": max_wait}.items():
-        expect(name, span, timedelta, *(() if name != "every" else (None,)), instead="timedelta(seconds=…)")
+    for option, span in {"every": every, "late": late, "relist": relist, "max_wait": max_wait}.items():
+        expect(option, span, timedelta, *(() if option != "every" else (None,)), instead="timedelta(seconds=…)")
     expect("since", since, datetime, None)
     kinds = (what,) if isinstance(what, str) else tuple(dict.fromkeys(what))
     unknown = [kind for kind in kinds if kind not in KINDS]
@@ -278,4 +289,4 @@ def watch(
         adapt=adapt,
     )
     store = MemoryCheckpoints() if checkpoints is None else checkpoints
-    return Watch(source, orders, terms, store=store, buffer=buffer, clock=clock)
+    return Watch(source, orders, terms, store=store, name=name, buffer=buffer, clock=clock)

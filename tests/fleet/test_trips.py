@@ -315,6 +315,24 @@ async def test_acknowledging_a_status_does_not_undo_the_first_look_at_trips_that
             assert trips_in(await updates_of(updates, ROUND)) == [trip.id]
 
 
+async def test_watches_by_names_of_their_own_share_a_store() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with (
+            watching(fleet, store, name="the trips") as trips,
+            watch(fleet.accounts, every=EVERY, what="status", checkpoints=store, name="the status") as statuses,
+        ):
+            assert await updates_of(trips, ROUND) == []
+            trip = fleet.world.add_trip(fleet.vehicles[0])
+            assert trips_in(await updates_of(trips, ROUND)) == [trip.id]
+            assert await updates_of(statuses, ROUND) != []
+        async with watching(fleet, store, name="the trips") as trips:
+            assert await updates_of(trips, ROUND) == []
+        async with watch(fleet.accounts, every=EVERY, what="status", checkpoints=store, name="the status") as statuses:
+            assert await updates_of(statuses, ROUND) == []
+        assert await store.load(f"the trips/{fleet.vehicles[0]}") is not None
+
+
 async def test_a_snapshot_that_was_given_does_not_come_again_after_a_restart() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
