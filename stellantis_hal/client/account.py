@@ -155,7 +155,7 @@ class _Vehicles:
         self._params = params
 
     async def _step(self) -> Follow[HalResource]:
-        root = await self._account.root()
+        root = await self._account.leading("vehicles", "vehicle")
         rel = "vehicle" if "vehicle" in root.links and "vehicles" not in root.links else "vehicles"
         return root.follow(rel, params=self._params, embedded="never")
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import anyio
 
-from stellantis_hal.errors import BudgetExhaustedError, QuotaError, StellantisError, UnauthorizedError
+from stellantis_hal.errors import ApiError, BudgetExhaustedError, QuotaError, StellantisError, UnauthorizedError
 from stellantis_hal.fleet.events import AccountLost, Event, Outage, Recovered, VehicleUnavailable
 from stellantis_hal.fleet.health import Health, scope_of
 from stellantis_hal.fleet.members import Holding, Member
@@ -70,6 +70,8 @@ class Care:
         if scope == "account":
             if by is not member.holding:
                 return False  # another account, or a new token, has taken over meanwhile
+            if by.lost is not None and by.account is not None:
+                return False  # under way when it was lost: its listing is what tries again
             member.holding.refusals += 1
             if isinstance(error, UnauthorizedError) and member.holding.refusals < _PATIENCE:
                 await self._leave_alone(member, what, error, tell_after=_PATIENCE)  # another token may do
@@ -77,7 +79,8 @@ class Care:
             await self._lose(member.holding, error)
             return False
         if scope == "vehicle":
-            await self._works(anyio.current_time())
+            if isinstance(error, ApiError):  # an answer; what is wrong with a document is found without one
+                await self._works(anyio.current_time())
             await self._leave_alone(member, what, error, tell_after=1)
             return True
         await self._blame(member.id, error)
@@ -120,7 +123,8 @@ class Care:
         """Judge why an account's vehicles could not be listed."""
         self._counts.errors[type(error).__name__] += 1
         if scope_of(error) in {"account", "vehicle"}:
-            await self._works(anyio.current_time())
+            if isinstance(error, ApiError):
+                await self._works(anyio.current_time())
             await self._lose(holding, error)
             return
         await self._blame(holding.name, error)
@@ -150,9 +154,9 @@ class Care:
             return  # a vehicle by itself, which an account that has it reads from now on
         if holding.account is not None:
             agenda.put(holding, now + again)
+        holding.failures += 1
         if since is None:
             await self._say(AccountLost(account=holding.key, error=error, again_in=again))
-        holding.failures += 1
 
     async def _found(self, holding: Holding, event: Recovered) -> None:
         holding.lost, holding.failures = None, 0

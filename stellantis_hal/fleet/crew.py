@@ -235,6 +235,8 @@ class Crew:
         self._counts.requests += int(LISTING_COST)
         found: dict[str, Vehicle] = {}
         try:
+            if holding.lost is not None:  # perhaps by what its entry said
+                await holding.background.reread()
             async for vehicle in holding.background.vehicles():
                 id_ = name_of(vehicle)
                 if id_ is not None:

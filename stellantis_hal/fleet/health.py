@@ -13,6 +13,7 @@ import attrs
 from stellantis_hal.errors import (
     AuthError,
     NetworkError,
+    NotHalError,
     QuotaError,
     ServerError,
     StellantisError,
@@ -33,13 +34,14 @@ def scope_of(error: StellantisError) -> Scope:
     """Tell whom an error concerns.
 
     The account, the subscription's budget, the vehicle alone; or, perhaps, everything: the network and servers that
-    fail may be down for all, or for the one that was asked about. Only the others' answers tell.
+    fail, or answer with a page for people, may be down for all, or for the one that was asked about. Only the others'
+    answers tell.
     """
     if isinstance(error, AuthError | UnauthorizedError):
         return "account"
     if isinstance(error, QuotaError):
         return "budget"
-    if isinstance(error, NetworkError | ServerError) and not isinstance(error, UntrustedOriginError):
+    if isinstance(error, NetworkError | ServerError | NotHalError) and not isinstance(error, UntrustedOriginError):
         return "everything"
     return "vehicle"
 

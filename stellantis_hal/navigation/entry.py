@@ -6,6 +6,7 @@ Knows the entry's address and how to fetch. Must not know what lies behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
 from stellantis_hal.navigation.binding import Binding
@@ -42,6 +43,15 @@ class Entry:
         """
         return self._root if self._root is not None else await self.reread()
 
+    async def leading(self, *rels: str) -> HalResource:
+        """Give the entry resource to follow one of these relations from: read anew where that at hand has none.
+
+        Raises:
+            StellantisError: whatever fetching raises; what was at hand stays.
+        """
+        root = self._root
+        return root if root is not None and any(root.can(rel) for rel in rels) else await self.reread()
+
     async def reread(self) -> HalResource:
         """Read the entry resource anew; whoever asks for it from now on gets this one."""
         return await self._flight.run(self._read_root)
@@ -60,8 +70,11 @@ class Entry:
     @overload
     def follow(self, rel: str, **options: Unpack[Steering]) -> Follow[HalResource]: ...
     def follow(self, rel: str | Rel[Any], **options: Unpack[Steering]) -> Follow[Any]:
-        """Build a step along a link of the entry resource; awaiting it takes the step."""
-        return Follow.along(self.root, rel, options)
+        """Build a step along a link of the entry resource; awaiting it takes the step.
+
+        Where the entry was read before and has no such link it is read anew: there may be one by now.
+        """
+        return Follow.along(partial(self.leading, rel.name if isinstance(rel, Rel) else rel), rel, options)
 
     async def get(self, url: str) -> HalResource:
         """Fetch an absolute address on a trusted origin.

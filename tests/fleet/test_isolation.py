@@ -9,7 +9,9 @@ from stellantis_hal.errors import (
     BudgetExhaustedError,
     ConsentRequiredError,
     ForbiddenError,
+    HalError,
     NotFoundError,
+    NotHalError,
     RateLimitedError,
     ServerError,
     UnauthorizedError,
@@ -71,12 +73,40 @@ async def test_an_account_whose_store_gets_a_new_token_comes_back_by_itself() ->
         assert recovered.after >= lost.again_in
 
 
+async def test_an_account_of_many_vehicles_is_tried_again_when_it_was_said() -> None:
+    slow = Faults(latency=Latency(1.0))
+    async with (
+        a_fleet(vehicles=12, accounts=1, faults=slow) as fleet,
+        watch(fleet.accounts, every=None, what="status", budget=RateLimits(50, None)) as updates,
+    ):
+        await updates_of(updates, 120)
+        await fleet.lose_consent("account-0000")
+        lost = await until(updates, AccountLost)
+        await updates_of(updates, 60)  # and whatever was under way
+        await fleet.consent("account-0000")
+        recovered = await until(updates, Recovered, within=24 * 3_600)
+        assert lost.again_in == 900.0
+        assert lost.again_in <= recovered.after <= lost.again_in + 10
+
+
 async def test_an_account_that_is_lost_from_the_start_is_told() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet:
         await fleet.lose_consent("account-0001")
         async with watch(fleet.accounts, every=EVERY) as updates:
             assert (await until(updates, AccountLost)).account == "account-0001"
             await updates_of(updates, 3_600)
+            assert updates.statistics.vehicles == 2
+
+
+@pytest.mark.parametrize("fault", [kinds.VanishedFields(("vehicles", "vehicle")), kinds.ForeignLink("vehicles")])
+async def test_an_account_whose_entry_led_nowhere_comes_back_when_it_leads_to_vehicles(fault: kinds.Fault) -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        fleet.simulator.script(Then(fault=fault, path="/user$"))
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            lost = await until(updates, AccountLost)
+            assert isinstance(lost.error, HalError)
+            assert (await until(updates, Recovered)).after <= lost.again_in + 10
+            await updates_of(updates, 600)
             assert updates.statistics.vehicles == 2
 
 
@@ -214,6 +244,19 @@ async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
         assert updates.statistics.vehicles == 6
 
 
+async def test_pages_for_people_instead_of_answers_are_an_outage_and_nobody_is_lost() -> None:
+    maintenance = Faults(waves=[Wave(fault=kinds.HtmlError(200), since=3_600.0, until=5 * 3_600.0)])
+    async with (
+        a_fleet(vehicles=3, accounts=1, faults=maintenance, retry=ONCE, token_lifetime=1e6) as fleet,
+        watch(fleet.accounts, every=EVERY, relist=timedelta(hours=1)) as updates,
+    ):
+        await updates_of(updates, 3_500)
+        events = await updates_of(updates, 5 * 3_600)
+        assert [type(event) for event in events] == [Outage, Recovered]
+        assert isinstance(events[0], Outage)
+        assert isinstance(events[0].error, NotHalError)
+
+
 async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> None:
     outage = Faults(waves=[Wave(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
     async with a_fleet(vehicles=6, faults=outage, retry=ONCE) as fleet:
@@ -222,6 +265,18 @@ async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> N
         async with watch(fleet.accounts, every=EVERY) as updates:
             await until(updates, Outage, within=2 * 3_600)
             await until(updates, Recovered, vehicle=None, within=2 * 3_600)
+
+
+@pytest.mark.parametrize("what", [("maintenance", "status"), ("status", "maintenance")])
+async def test_a_link_that_is_missing_is_no_proof_that_the_network_works(what: tuple[str, ...]) -> None:
+    outage = Faults(waves=[Wave(fault=kinds.Refused(), since=3_600.0, until=25 * 3_600.0)])
+    async with a_fleet(vehicles=6, accounts=1, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet:
+        fleet.simulator.script(Then(fault=kinds.VanishedFields(("maintenance",)), path="/user/vehicles$"))
+        async with watch(fleet.accounts, every=2 * EVERY, what=what, adapt=None) as updates:
+            await updates_of(updates, 1_800)
+            assert updates.statistics.errors["LinkNotFoundError"] >= 6
+            events = await updates_of(updates, 24 * 3_600)
+            assert [type(event) for event in events] == [Outage]
 
 
 async def test_a_day_that_is_spent_is_an_outage_until_there_is_budget_again() -> None:

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from stellantis_hal.errors import ServerError
+from stellantis_hal.errors import LinkNotFoundError, ServerError
 from stellantis_hal.navigation import Rel
 from stellantis_hal.navigation.entry import Entry
 from tests.navigation.site import HOME, Site, links
@@ -51,6 +51,28 @@ async def test_the_entry_can_be_read_anew() -> None:
     site.replies[""] = {"n": 2}
     assert (await entry.reread())["n"] == 2
     assert (await entry.root())["n"] == 2
+
+
+async def test_a_link_that_the_entry_lacks_is_looked_for_in_it_anew_by_the_next_step() -> None:
+    replies = {"": {"_links": links(b=f"{HOME}/b")}, "/a": {"n": 2}}
+    site = Site(replies, structure=lambda resource, kind: kind(resource["n"]))
+    entry = _entry(site)
+    for asked in ([""], ["", ""]):
+        with pytest.raises(LinkNotFoundError):
+            await entry.follow("a")
+        assert site.asked == asked
+    site.replies[""] = ROOT
+    assert await entry.follow(Rel("a", int)) == 2
+    assert (await entry.follow("a"))["n"] == 2
+    assert site.asked == ["", "", "", "/a", "/a"]
+
+
+async def test_of_several_links_one_will_do() -> None:
+    site = Site({"": ROOT})
+    entry = _entry(site)
+    await entry.root()
+    assert (await entry.leading("b", "a"))["n"] == 1
+    assert site.asked == [""]
 
 
 async def test_an_entry_takes_over_what_another_has_read() -> None:
