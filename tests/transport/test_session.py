@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator, Generator
 from datetime import timedelta
@@ -52,6 +53,38 @@ def moved(location: str, status: int = 302) -> httpx.Response:
 
 def slow(status: int, **fields: str) -> httpx.Response:
     return httpx.Response(status, headers={name.replace("_", "-"): value for name, value in fields.items()})
+
+
+# ------------------------------------------------------------------------------------------------- parts
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"transport": httpx.AsyncClient},
+            "transport has to be AsyncBaseTransport or None, not type: httpx.AsyncHTTPTransport(), or none",
+        ),
+        ({"retry": 3}, "retry has to be RetryPolicy or None, not int: RetryPolicy(attempts=…)"),
+        ({"tls": "cert.pem"}, "tls has to be Tls or None, not str"),
+        (
+            {"limiter": RateLimits(10)},
+            "limiter has to be RateLimiter or None, not RateLimits: TokenBucketLimiter(RateLimits(…))",
+        ),
+    ],
+)
+def test_a_part_of_another_kind_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        Session(Origins(API), **options)
+
+
+def test_credentials_of_another_kind_are_refused_and_not_shown() -> None:
+    secret: Any = ("user", "secret")
+    with pytest.raises(TypeError) as caught:
+        Session(Origins(API)).caller(credentials=secret)
+    assert str(caught.value) == (
+        "credentials have to be an httpx.Auth, or have its headers, not tuple: httpx.BasicAuth(user, password)"
+    )
 
 
 # ------------------------------------------------------------------------------------------------- answers
