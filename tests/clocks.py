@@ -19,7 +19,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.leapt = 0.0
+        self.leapt = 1_000.0  # not 0, where adding instants looks like subtracting them
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
