@@ -4,11 +4,12 @@ import asyncio
 import math
 import selectors
 from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import trio.testing
 
-__all__ = ["BACKENDS", "JumpingEventLoop", "jumping", "real"]
+__all__ = ["BACKENDS", "Autumn", "JumpingEventLoop", "jumping", "leap", "real"]
 
 BACKENDS = ("asyncio", "trio")
 
@@ -40,6 +41,10 @@ class JumpingEventLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.leapt
 
+    def leap(self, seconds: float) -> None:
+        """Let time go by while no task runs."""
+        self._jumping.leapt += seconds
+
 
 def jumping(backend: str) -> tuple[str, Mapping[str, Any]]:
     """The backend's name and options for a test in jumped time."""
@@ -48,6 +53,33 @@ def jumping(backend: str) -> tuple[str, Mapping[str, Any]]:
     return backend, {"loop_factory": JumpingEventLoop}
 
 
+def leap(seconds: float) -> None:
+    """Let time go by at once, as where a machine sleeps: no task has run when the caller's next line does."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(seconds)
+    else:
+        assert isinstance(loop, JumpingEventLoop)
+        loop.leap(seconds)
+
+
 def real(backend: str) -> tuple[str, Mapping[str, Any]]:
     """The backend's name and options for a test in real time."""
     return backend, {}
+
+
+class Autumn(tzinfo):
+    """A zone on the night when its clocks are put back: what they show comes twice, an hour apart (``fold``)."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        assert moment is not None
+        return timedelta(hours=1 if (moment.hour, moment.fold) >= (2, 1) else 2)
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        return self.utcoffset(moment) - timedelta(hours=1)
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "CEST" if self.dst(moment) else "CET"

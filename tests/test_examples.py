@@ -3,6 +3,7 @@
 import ast
 import doctest
 import inspect
+import json
 import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
@@ -42,9 +43,9 @@ class Credentials(Anonymous):
         return self._fields
 
 
-def issue(simulator: Simulator) -> Token:
+def issue(simulator: Simulator, account: int = 0) -> Token:
     """Issue a token pair of its own, for a refresh token that is spent twice ends its grant."""
-    issued = simulator.token_for(simulator.world.accounts[0])
+    issued = simulator.token_for(simulator.world.accounts[account])
     return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
 
 
@@ -56,7 +57,8 @@ async def test_every_example_of_the_readme_runs(
     monkeypatch.chdir(tmp_path)
     world = World(seed=7, accounts=2, vehicles=4, trips=200)
     simulator = Simulator(world, client_id="my-client-id", client_secret="my-client-secret")
-    await stellantis_hal.FileTokenStore(tmp_path / "tokens").save("alice", issue(simulator))
+    for account, key in enumerate(("alice", "bob")):
+        await stellantis_hal.FileTokenStore(tmp_path / "tokens").save(key, issue(simulator, account))
     simulated: dict[str, Any] = {
         "base_url": simulator.url,
         "identity_url": simulator.identity_url,
@@ -83,7 +85,11 @@ async def test_every_example_of_the_readme_runs(
             outcome = eval(code, names)
             if inspect.isawaitable(outcome):
                 await outcome
-    assert "after two answers 503" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "after two answers 503" in printed
+    assert "bob C5 X 2025-" in printed
+    assert "Error" not in printed
+    assert json.loads((tmp_path / "trips.geojson").read_text())["features"]
 
 
 def modules() -> list[str]:

@@ -3,17 +3,20 @@
 Knows files, their rights and lock files. Must not know the file's format or who renews a token, or how.
 
 The file is replaced as a whole: a new one is written beside it, flushed to the disk and moved over it. At every instant
-there is either the old one or the new one, complete.
+there is either the old one or the new one, complete. Changes that meet are written together, and a file that has not
+changed is not read again: thousands of accounts whose tokens are renewed within the hour share one file.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import stat
 import sys
+import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -36,6 +39,17 @@ _ASK_AGAIN = 0.05
 """Seconds between two looks at a lock that another has."""
 _WRITE_WITHIN = 10.0
 """Seconds to wait at most for other processes that replace the file, which takes each of them milliseconds."""
+
+
+class _Batch:
+    """Changes that are written together, and what came of it."""
+
+    __slots__ = ("changes", "error", "is_written")
+
+    def __init__(self) -> None:
+        self.changes: dict[str, Token | None] = {}
+        self.is_written = False
+        self.error: Exception | None = None
 
 
 class FileTokenStore:
@@ -61,6 +75,16 @@ class FileTokenStore:
         self._path = Path(path).absolute()  # whatever the process does to its working directory later
         self._allow_others = allow_others
         self._lock_timeout = lock_timeout
+        # Locks of threads, for that is where they are held, whatever event loops the store serves.
+        self._guard = threading.Lock()
+        self._writing = threading.Lock()
+        self._batch = _Batch()
+        self._seen: tuple[tuple[int, ...], dict[str, Token]] | None = None
+
+    def __reduce__(self) -> tuple[Callable[[], FileTokenStore], tuple[()]]:
+        """Pickle without what is under way."""
+        allow_others, lock_timeout = self._allow_others, self._lock_timeout
+        return partial(FileTokenStore, self._path, allow_others=allow_others, lock_timeout=lock_timeout), ()
 
     async def load(self, key: str) -> Token | None:
         """Give the token under ``key``; None where there is none, or no file yet.
@@ -76,7 +100,7 @@ class FileTokenStore:
         Raises:
             TokenStoreError: the folder cannot be written, the disk is full, or the file is not fit to be read.
         """
-        await self._in_thread(partial(self._change, key, token), key)
+        await self._in_thread(partial(self._save, key, token), key)
 
     async def keys(self) -> tuple[str, ...]:
         """Give the keys that have a token, sorted.
@@ -142,11 +166,17 @@ class FileTokenStore:
                 raise TokenStoreError(f"{self._path} is a symbolic link: name the file that it points at") from None
             raise
         try:
-            self._check(os.fstat(descriptor))
+            facts = os.fstat(descriptor)
+            self._check(facts)
+            seen = self._seen
+            if seen is not None and seen[0] == _signature(facts):
+                return seen[1]
             with open(descriptor, "rb", closefd=False) as file:
-                return read_tokens(file.read(), place=str(self._path))
+                tokens = read_tokens(file.read(), place=str(self._path))
         finally:
             os.close(descriptor)
+        self._seen = (_signature(facts), tokens)
+        return tokens
 
     def _check(self, facts: os.stat_result) -> None:
         if not stat.S_ISREG(facts.st_mode):
@@ -161,7 +191,23 @@ class FileTokenStore:
                 "consider its tokens seen"
             )
 
-    def _change(self, key: str, token: Token | None) -> None:
+    def _save(self, key: str, token: Token | None) -> None:
+        with self._guard:
+            batch = self._batch
+            batch.changes[key] = token
+        with self._writing:  # held for as long as one batch takes: whoever waits here is in that, or in the next
+            if not batch.is_written:
+                with self._guard:
+                    self._batch = _Batch()
+                try:
+                    self._change(batch.changes)
+                except (OSError, TokenStoreError) as error:
+                    batch.error = error
+                batch.is_written = True
+        if batch.error is not None:
+            raise copy.copy(batch.error)
+
+    def _change(self, changes: Mapping[str, Token | None]) -> None:
         lock = self._beside("lock")
         within = min(_WRITE_WITHIN, self._lock_timeout)
         until = time.monotonic() + within
@@ -170,16 +216,13 @@ class FileTokenStore:
                 raise TokenStoreError(f"other processes kept replacing {self._path} for {within:g} s")
             time.sleep(_ASK_AGAIN / 5)
         try:
-            tokens = self._read()
-            if token is None:
-                tokens.pop(key, None)
-            else:
-                tokens[key] = token
-            self._replace(write_tokens(tokens))
+            tokens = {**self._read(), **changes}
+            kept = {key: token for key, token in tokens.items() if token is not None}
+            self._seen = (self._replace(write_tokens(kept)), kept)
         finally:
             release(lock, held)
 
-    def _replace(self, content: bytes) -> None:
+    def _replace(self, content: bytes) -> tuple[int, ...]:
         new = self._beside("new")
         new.unlink(missing_ok=True)  # what a crash left behind; the lock keeps everybody else away from it
         try:
@@ -189,6 +232,7 @@ class FileTokenStore:
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
+                signature = _signature(os.fstat(descriptor))
             new.replace(self._path)
         except OSError:
             with suppress(OSError):
@@ -199,3 +243,9 @@ class FileTokenStore:
             os.fsync(folder)  # or the move itself could be lost in a power cut
         finally:
             os.close(folder)
+        return signature
+
+
+def _signature(facts: os.stat_result) -> tuple[int, ...]:
+    """Tell one state of a file from another: each is a file of its own."""
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns

@@ -12,7 +12,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -129,7 +129,9 @@ class Authorization:
         repeated = {name for name in ("state", "code", "error") if sum(name == other for other, _ in query) > 1}
         if repeated:
             raise AuthError(f"the redirect says {' and '.join(sorted(repeated))} more than once: it was tampered with")
-        if not self._is_ours(values.get("state", "")):
+        if "state" not in values:
+            raise AuthError("that answers no log-in, for it has no state: copy the whole address from the browser")
+        if not self._is_ours(values["state"]):
             raise AuthError("the redirect answers another log-in than this one (its state differs): start again")
         if "error" in values:
             name = _word(values["error"])
@@ -241,7 +243,7 @@ def _expiry(expires_in: Any, now: datetime) -> datetime | None:
         return None
     try:
         seconds = float(expires_in)
-        return now + timedelta(seconds=seconds) if 0 < seconds <= _LONGEST_LIFE else None
+        return now.astimezone(UTC) + timedelta(seconds=seconds) if 0 < seconds <= _LONGEST_LIFE else None
     except (ValueError, OverflowError):  # the latter: a wall clock at the end of time
         return None
 

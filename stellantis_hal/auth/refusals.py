@@ -45,9 +45,10 @@ def translated(error: ApiError, *, key: str | None) -> StellantisError:
             key=key,
         )
     if error.oauth_error in _OF_THE_APPLICATION or (isinstance(error, UnauthorizedError) and not error.oauth_error):
+        reason = error.oauth_error or error.status
         return ConfigurationError(
-            f"the identity server refuses the application ({error.oauth_error or error.status}): check its id, secret, "
-            "redirect URI and realm",
+            f"the identity server refuses the application at {mask_url(error.url)} ({reason}): "
+            "check its id, secret, redirect URI and realm, and that the brand is the account's",
             key=key,
             more_information=str(error),
         )

@@ -61,7 +61,7 @@ def demo(
 
     Starts the simulated API in this process: no network, no account, no car is needed. Every vehicle's status,
     position and whole trip history are read, page by page, as fast as the limit allows, and shown as a table at the
-    end. Without a terminal, plain lines are printed.
+    end. Without a terminal, there is no progress to be seen. Every account has a vehicle at least.
     """
     plan = Plan(accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, per_second=limit, seed=seed)
     if bad_day:

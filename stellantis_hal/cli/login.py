@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import attrs
@@ -29,8 +30,9 @@ from stellantis_hal.auth import (
 )
 from stellantis_hal.cli.loopback import is_loopback, listening
 from stellantis_hal.client import StellantisClient
-from stellantis_hal.errors import StellantisError
+from stellantis_hal.errors import ConsentRequiredError, StellantisError
 from stellantis_hal.hal.masking import one_line
+from stellantis_hal.navigation.origins import origin_of
 
 __all__ = ["login", "login_commands", "logout", "token", "whoami"]
 
@@ -77,6 +79,25 @@ class _Settings:
         return client.enrolment(brand=Brand(self.brand), store=self.tokens(), realm=self.realm)
 
 
+_LOG_IN = "log in by: stellantis-hal login"
+
+
+def _address(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse what nothing can be sent to, before anything is asked."""
+    if value is not None and origin_of(value.replace("{domain}", "brand.example")) is None:
+        raise click.BadParameter("an address begins with https:// (or http://) and a host", param=option)
+    return value
+
+
+def _redirect(_: click.Context, option: click.Parameter, value: str) -> str:
+    """Refuse an address whose port is none: nobody could come back to it."""
+    try:
+        urlsplit(value).port  # noqa: B018 - raises
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+    return value
+
+
 _OF_THE_STORE = (
     click.option(
         "--store", type=click.Path(path_type=Path, dir_okay=False), default=_STORE, help="The file that keeps tokens."
@@ -104,8 +125,8 @@ _OF_THE_APPLICATION = (
         help="The brand of the account's cars.",
     ),
     click.option("--realm", help="Another realm than the brand's usual."),
-    click.option("--identity-url", default=IDENTITY_URL, help="Where to log in."),
-    click.option("--base-url", help="Where the API is."),
+    click.option("--identity-url", default=IDENTITY_URL, callback=_address, help="Where to log in."),
+    click.option("--base-url", callback=_address, help="Where the API is."),
 )
 
 
@@ -130,6 +151,8 @@ def _run(act: Callable[..., T], *arguments: Any) -> T:
     """Run to the end; what goes wrong is told in a line."""
     try:
         return act(*arguments)
+    except ConsentRequiredError as error:
+        raise click.ClickException(f"{error} ({_LOG_IN})") from error
     except (StellantisError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -143,6 +166,7 @@ def _run(act: Callable[..., T], *arguments: Any) -> T:
 @click.option(
     "--redirect-uri",
     default="http://127.0.0.1:8912/",
+    callback=_redirect,
     help="As it was registered. On this machine it is listened on (port 0: any); else paste what the browser shows.",
 )
 @click.option("--paste", is_flag=True, help="Paste the redirect, whatever the redirect URI.")
@@ -267,7 +291,8 @@ def token(*, store: Path, account: str, as_json: bool) -> None:
 
 async def _nobody(store: FileTokenStore, account: str) -> str:
     others = ", ".join(repr(key) for key in await store.keys())
-    return f"nobody is logged in as {account!r}" + (f"; there are {others}" if others else "")
+    there = f"; there are {others}" if others else ""
+    return f"nobody is logged in as {account!r}{there} ({_LOG_IN})"
 
 
 def _describe(token: Token, *, account: str | None = None, as_json: bool = False) -> None:

@@ -57,10 +57,13 @@ def origins_of(url: str, trusted: Iterable[str] | str) -> Origins:
 
 
 def timeouts_of(timeout: float | Timeouts | None) -> Timeouts | None:
-    """Read a number as the seconds that a server may be silent.
+    """Read a number as the seconds that a server may be silent, before there is a connection, too.
 
     Raises:
         TypeError: it is neither that nor bounds.
     """
     expect("timeout", timeout, int, float, Timeouts, None)
-    return Timeouts(read=timeout, total=max(timeout, Timeouts().total)) if isinstance(timeout, int | float) else timeout
+    if not isinstance(timeout, int | float):
+        return timeout
+    usual = Timeouts()
+    return Timeouts(read=timeout, connect=min(timeout, usual.connect), total=max(timeout, usual.total))

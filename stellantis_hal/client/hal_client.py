@@ -35,7 +35,7 @@ class HalClient(Client, Entry):
         trusted_origins: other origins of the same API, by any address on them.
         limiter: what requests wait for; None counts nothing, and pauses everybody after a 429 all the same.
         retry: for connections that fail, time-outs and 5xx.
-        timeout: seconds without a byte, or bounds for each phase.
+        timeout: seconds without a byte, or without a connection; or bounds for each phase.
         transport: any of httpx's, borrowed; None makes one at the first request.
         tls: a client certificate, other authorities; for a transport of its own only.
         hooks: who is told of answers, waits and retries.

@@ -51,8 +51,9 @@ class StellantisClient(Client):
         trusted_origins: other origins of the same API, by any address on them.
         rate_limits: what the subscription allows at most; None: whatever the server's headers say.
         limiter: another limiter, instead of one made of ``rate_limits``.
-        retry: for connections that fail, time-outs and 5xx.
-        timeout: seconds without a byte, or bounds for each phase.
+        retry: for connections that fail, time-outs and 5xx of the API; the renewal of a token has four attempts of its
+            own, within a minute.
+        timeout: seconds without a byte, or without a connection; or bounds for each phase.
         transport: any of httpx's, borrowed; None makes one at the first request.
         tls: other authorities; for a transport of its own only. The certificate is the application's.
         hooks: who is told of answers, waits and retries.

@@ -24,7 +24,7 @@ class Buffer(Generic[T]):
         size: items that it holds, at least 1.
     """
 
-    __slots__ = ("_changed", "_closed", "_failure", "_items", "_puts", "size")
+    __slots__ = ("_changed", "_closed", "_failed", "_failure", "_items", "_puts", "size")
 
     def __init__(self, size: int) -> None:
         if size < 1:
@@ -32,6 +32,7 @@ class Buffer(Generic[T]):
         self.size: int = size
         self._items: deque[T] = deque()
         self._closed = False
+        self._failed = False
         self._failure: Exception | None = None
         self._changed = anyio.Event()
         self._puts = 0
@@ -42,11 +43,11 @@ class Buffer(Generic[T]):
     @property
     def is_full(self) -> bool:
         """Whether the next item would have to wait."""
-        return len(self._items) >= self.size
+        return self._failed or len(self._items) >= self.size
 
     async def put(self, item: T) -> None:
-        """Add an item; wait until there is room."""
-        while self.is_full and not self._closed:
+        """Add an item; wait until there is room: after a failure there is none any more, and it waits for ever."""
+        while self.is_full and (self._failed or not self._closed):
             await self._changed.wait()
         self._items.append(item)
         self._tell()
@@ -65,9 +66,8 @@ class Buffer(Generic[T]):
         while not self._items:
             if self._failure is not None:
                 failure, self._failure = self._failure, None
-                self._closed = True
                 raise failure
-            if self._closed:
+            if self._failed or self._closed:
                 raise StopAsyncIteration
             await self._changed.wait()
         item = self._items.popleft()
@@ -80,9 +80,12 @@ class Buffer(Generic[T]):
         self._tell()
 
     def fail(self, error: Exception) -> None:
-        """Raise an error where the next item would be waited for; the first one counts."""
-        if self._failure is None:
-            self._failure = error
+        """Raise an error after what is in it now, and take nothing more: a slow taker never saw it otherwise.
+
+        The first one counts.
+        """
+        if not self._failed:
+            self._failed, self._failure = True, error
         self._tell()
 
     def _tell(self) -> None:

@@ -63,11 +63,13 @@ class Care:
                 Recovered(account=holding.key, vehicle=member.vehicle, what=what, after=now - trouble.since)
             )
 
-    async def failed(self, member: Member, what: str, error: StellantisError) -> bool:
-        """Judge a failure; gives whether to go on with the vehicle's other things."""
+    async def failed(self, member: Member, what: str, error: StellantisError, *, by: Holding) -> bool:
+        """Judge a failure of asking by an account; gives whether to go on with the vehicle's other things."""
         self._counts.errors[type(error).__name__] += 1
         scope = scope_of(error)
         if scope == "account":
+            if by is not member.holding:
+                return False  # another account, or a new token, has taken over meanwhile
             member.holding.refusals += 1
             if isinstance(error, UnauthorizedError) and member.holding.refusals < _PATIENCE:
                 await self._leave_alone(member, what, error, tell_after=_PATIENCE)  # another token may do
@@ -111,9 +113,7 @@ class Care:
         await self._works(now)
         holding.failures = 0
         if holding.lost is not None:
-            for member in holding.members.values():
-                if member not in self._roster.agenda and not member.busy:
-                    self._roster.put_apart(member, now)
+            self._roster.rouse(holding, now)
             await self._found(holding, Recovered(account=holding.key, after=now - holding.lost))
 
     async def not_listed(self, holding: Holding, error: StellantisError) -> None:
@@ -136,14 +136,21 @@ class Care:
             return
         agenda = self._roster.agenda
         again = back_off(holding.failures, _ACCOUNT_AGAIN, _LONGEST_REST)
-        for member in holding.members.values():
+        since, holding.was_lost = holding.lost, True
+        holding.lost = now if since is None else since
+        for member in list(holding.members.values()):
+            if self._roster.hand_over(member, now):
+                if holding.account is None and since is not None:
+                    await self._say(Recovered(vehicle=member.vehicle, after=now - since))
+                continue
             agenda.drop(member)
             if holding.account is None:
                 agenda.put(member, now + again)
+        if not self._roster.watches(holding):
+            return  # a vehicle by itself, which an account that has it reads from now on
         if holding.account is not None:
             agenda.put(holding, now + again)
-        if holding.lost is None:
-            holding.lost = now
+        if since is None:
             await self._say(AccountLost(account=holding.key, error=error, again_in=again))
         holding.failures += 1
 

@@ -206,6 +206,7 @@ class Crew:
         """Ask for everything that is wanted of a vehicle, and give the instant at which that was done."""
         self._counts.polls += 1
         member.asked = 0
+        holding = member.holding
         for what in self._roster.orders.what:
             now = anyio.current_time()
             if not (urgent or member.wants(what, now)):
@@ -215,7 +216,7 @@ class Crew:
             except CheckpointError:
                 raise
             except StellantisError as error:
-                if await self._care.failed(member, what, error):
+                if await self._care.failed(member, what, error, by=holding):
                     continue
                 now = anyio.current_time()
                 if self._roster.watches(member) and member.holding.lost is None:

@@ -59,8 +59,9 @@ class Update:
 class AccountLost:
     """An account cannot be used: as a rule its holder has to log in and consent again.
 
-    Its vehicles are left alone, everything else goes on. It is tried again now and then, in case that a new token was
-    put in its store; :meth:`Watch.add` with the account brings it back at once.
+    Its vehicles are left alone, but those that another account has too are read by that one; everything else goes on.
+    It is tried again now and then, in case that a new token was put in its store; :meth:`Watch.add` with the account
+    brings it back at once.
 
     Attributes:
         account: its key; None for a vehicle that was given by itself.

@@ -13,8 +13,9 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
+from stellantis_hal.arguments import expect
 from stellantis_hal.client import Account
-from stellantis_hal.errors import StellantisError
+from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.delivery import Checkpoint, Facts, admit, facts_of, window
@@ -35,7 +36,7 @@ _ATTEMPTS = 6
 _FIRST_PAUSE = 15.0
 _LONGEST_PAUSE = 300.0
 
-Source = Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle]
+Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle]
 
 
 @attrs.frozen(kw_only=True)
@@ -89,6 +90,7 @@ class Backfill(Stream):
         self._clock = clock
         self._found: Buffer[Member] = Buffer(vehicles)
         self._known: set[str] = set()
+        self._all_found = False
         self._vehicles = self._done = self._failed = self._pages = 0
 
     @property
@@ -121,7 +123,7 @@ class Backfill(Stream):
                 tasks.start_soon(self._guarded, self._work)
             await self._guarded(self._find)
             self._found.close()
-        self._tell(complete=True)
+        self._tell(complete=self._all_found)
         self._buffer.close()
 
     async def _find(self) -> None:
@@ -129,10 +131,12 @@ class Backfill(Stream):
             async for who in self._source:
                 await self._find_of(who)
         else:
-            for who in self._source:
+            for who in [self._source] if isinstance(self._source, Account | Vehicle) else self._source:
                 await self._find_of(who)
+        self._all_found = True
 
     async def _find_of(self, who: Account | Vehicle) -> None:
+        expect("what is walked", who, Account, Vehicle)
         if not isinstance(who, Account):
             await self._enter(Holding(f"vehicle:{name_of(who)}", None, self._max_wait), who)
             return
@@ -149,7 +153,7 @@ class Backfill(Stream):
                 if await self._gives_up(error, attempt):
                     await self._say(AccountLost(account=who.key, error=error, again_in=0.0))
                     break
-                attempt += 1
+                attempt += not isinstance(error, BudgetExhaustedError)
         for vehicle in listed.values():
             await self._enter(holding, vehicle)
 
@@ -161,7 +165,13 @@ class Backfill(Stream):
             await self._found.put(Member(id_, holding, vehicle, 1.0))
 
     async def _gives_up(self, error: StellantisError, attempt: int) -> bool:
-        """Wait for what may pass; tell whether there is no more point in it."""
+        """Wait for what may pass; tell whether there is no more point in it.
+
+        Waiting for the budget is no attempt: nothing was sent, and the limiter serves everybody in turn.
+        """
+        if isinstance(error, BudgetExhaustedError) and error.retry_after is not None:
+            await anyio.sleep(error.retry_after)
+            return False
         if attempt == _ATTEMPTS - 1 or scope_of(error) not in {"everything", "budget"}:
             self._failed += 1
             self._tell()
@@ -179,20 +189,22 @@ class Backfill(Stream):
 
     async def _insist(self, member: Member) -> None:
         """Walk a vehicle's history, over failures that pass."""
-        attempt = 0
+        attempt, reached = 0, member.checkpoint
         while True:
             try:
                 await self._walk(member)
             except CheckpointError:
                 raise
             except StellantisError as error:
+                if member.checkpoint is not reached:  # it has come further since
+                    attempt, reached = 0, member.checkpoint
                 if await self._gives_up(error, attempt):
                     account, vehicle = member.holding.key, member.vehicle
                     await self._say(
                         VehicleUnavailable(account=account, vehicle=vehicle, what="trips", error=error, again_in=0.0)
                     )
                     return
-                attempt += 1
+                attempt += not isinstance(error, BudgetExhaustedError)
             else:
                 self._done += 1
                 self._tell()
@@ -293,15 +305,16 @@ def backfill(
     progress: Callable[[Progress], None] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Backfill:
-    """Walk all trips of a fleet, each vehicle's in order: ``async with backfill(accounts) as trips: async for …``.
+    """Walk all trips of a fleet, each vehicle's in order: ``async with backfill(accounts) as updates: async for …``.
 
+    Each trip comes as ``update.trip`` of an :class:`Update`.
     Vehicles are walked side by side, and so are a vehicle's pages; memory is bounded by these numbers and the buffer,
     whatever the length of the history. With a store it can be left anywhere and taken up again by the same call:
     what was acknowledged is not delivered again. What cannot be had is an :class:`AccountLost` or a
     :class:`VehicleUnavailable` on the stream, and is tried again by the next run.
 
     Args:
-        source: accounts, with all their vehicles, or vehicles by themselves.
+        source: an account, or several, with all their vehicles; or vehicles by themselves.
         since: trips from then on, aware; None: all.
         until: trips until then, aware; None: all.
         checkpoints: where it is kept how far it has come; None: nowhere.
@@ -315,7 +328,11 @@ def backfill(
 
     Raises:
         ValueError: an option is out of bounds.
+        TypeError: an option is of another kind.
     """
+    expect("since", since, datetime, None)
+    expect("until", until, datetime, None)
+    expect("max_wait", max_wait, timedelta, instead="timedelta(seconds=…)")
     if vehicles < 1 or pages < 1:
         raise ValueError("at least one vehicle and one page at a time")
     if any(moment is not None and moment.tzinfo is None for moment in (since, until)):

@@ -47,7 +47,10 @@ class Trouble:
 
 
 class Holding:
-    """An account and the vehicles found by it; or a vehicle that was given by itself, which has no account."""
+    """An account and the vehicles found by it; or a vehicle that was given by itself, which has no account.
+
+    Vehicles that are ``shared`` are read by another, and would be by this one if that could not.
+    """
 
     __slots__ = (
         "account",
@@ -61,7 +64,8 @@ class Holding:
         "members",
         "name",
         "refusals",
-        "unwanted",
+        "shared",
+        "was_lost",
     )
 
     def __init__(self, name: str, account: Account | None, max_wait: float) -> None:
@@ -72,12 +76,13 @@ class Holding:
         )
         self.key: str | None = None if account is None else account.key
         self.members: dict[str, Member] = {}
+        self.shared: dict[str, Vehicle] = {}
         self.lost: float | None = None
+        self.was_lost: bool = False
         self.failures: int = 0
         self.empty: int = 0
         self.refusals: int = 0
         self.listed: bool = account is None
-        self.unwanted: set[str] = set()
         self.busy: bool = False
 
 

@@ -14,7 +14,8 @@ import attrs
 from stellantis_hal.arguments import expect
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.budget import budget_of
-from stellantis_hal.fleet.members import Holding, Member, limiter_of, name_of, with_priority
+from stellantis_hal.fleet.heirs import Heirs
+from stellantis_hal.fleet.members import Holding, Member, limiter_of, name_of, rebound, with_priority
 from stellantis_hal.fleet.schedule import Agenda, Allowance, Budget, Plan, fraction_of, next_due
 from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.resources.vehicle import Vehicle
@@ -77,6 +78,8 @@ class Roster:
         self.agenda: Agenda[Turn] = Agenda()
         self.holdings: dict[str, Holding] = {}
         self.members: dict[str, Member] = {}
+        self._heirs = Heirs()
+        self._unwanted: set[str] = set()
         self._cost = float(len(orders.what))
         self._allowance: Allowance | None = None
         self._budget_at = -math.inf
@@ -117,18 +120,30 @@ class Roster:
         if known is not None and known.lost is None:
             if known.account is not None and known.account._credentials is account._credentials:
                 return
-            raise ValueError(f"another account is watched by the key {account.key!r}: give each a key of its own")
-        holding = Holding(name, account, self.orders.max_wait)
+            if not known.was_lost:  # by mistake, most likely: nobody said that it needs a new token
+                raise ValueError(
+                    f"another account is watched by the key {account.key!r}: give each a key of its own, or remove "
+                    "that one first"
+                )
+        holding = self.holdings[name] = Holding(name, account, self.orders.max_wait)
         if known is not None:
-            self._forget(known)
-            holding.lost, holding.failures, holding.unwanted = known.lost, known.failures, known.unwanted
-        self.holdings[name] = holding
+            self._succeed(known, holding)
         self.agenda.put(holding, now)
+
+    def _succeed(self, known: Holding, holding: Holding) -> None:
+        """Let an account take the place of one of the same key: its vehicles stay, with all that is known of them."""
+        self.agenda.drop(known)
+        holding.lost, holding.was_lost, holding.failures = known.lost, known.was_lost, known.failures
+        assert holding.background is not None  # noqa: S101 - only accounts have successors
+        known.shared.clear()
+        for member in list(known.members.values()):
+            self._hand(member, holding, rebound(holding.background, member.vehicle))
 
     def _add_vehicle(self, vehicle: Vehicle, now: float) -> None:
         id_ = name_of(vehicle)
         if id_ is None or vehicle.resource is None:
             raise ValueError("a vehicle without id or links cannot be watched: read it by an account")
+        self._unwanted.discard(id_)
         if id_ not in self.members:
             limiter = limiter_of(vehicle)
             if self._limiter is None:
@@ -146,9 +161,9 @@ class Roster:
             raise ValueError(f"weight has to give a number more than 0, not {weight!r}")
         member = Member(id_, holding, vehicle, weight)
         self.members[id_] = holding.members[id_] = member
-        self.put_apart(member, now)
+        self._put_apart(member, now)
 
-    def put_apart(self, member: Member, now: float) -> None:
+    def _put_apart(self, member: Member, now: float) -> None:
         """Give a newcomer its first turn: not all at once, but within as long as all of them take, or an interval."""
         every = spread = self.orders.every
         if every > 0 and self._allowance is not None:
@@ -157,32 +172,58 @@ class Roster:
             member.spread = spread / every
         self.agenda.put(member, now + fraction_of(member.id) * spread)
 
-    def remove(self, who: Account | Vehicle | str) -> bool:
+    def remove(self, who: Account | Vehicle | str, now: float) -> bool:
         """Watch an account, or a vehicle, no more; gives whether it was."""
         key = who.key if isinstance(who, Account) else who if isinstance(who, str) else name_of(who) or ""
         member = None if isinstance(who, Account) else self.members.get(key)
         if member is not None:
-            member.holding.unwanted.add(key)
+            self._unwanted.add(key)
             self.dismiss(member)
             return True
         holding = self.holdings.pop(f"account:{key}", None)
         if holding is not None:
-            self._forget(holding)
+            self.agenda.drop(holding)
+            holding.shared.clear()
+            for member in list(holding.members.values()):
+                if not self.hand_over(member, now):
+                    self.dismiss(member)
         return holding is not None
-
-    def _forget(self, holding: Holding) -> None:
-        self.agenda.drop(holding)
-        for member in list(holding.members.values()):
-            self.dismiss(member)
 
     def dismiss(self, member: Member) -> None:
         """Watch a vehicle no more."""
         member.left = True
         self.agenda.drop(member)
-        del member.holding.members[member.id]
+        self._release(member)
         del self.members[member.id]
+        self._heirs.forget(member.id)
+
+    def _release(self, member: Member) -> None:
+        del member.holding.members[member.id]
         if member.holding.account is None:
             del self.holdings[member.holding.name]
+
+    def hand_over(self, member: Member, now: float) -> bool:
+        """Let another account go on with a vehicle that its own cannot read any more; tells whether one has it."""
+        heir = self._heirs.of(member.id)
+        if heir is not None:
+            self._hand(member, heir, heir.shared.pop(member.id))
+            self._rouse(member, now)
+        return heir is not None
+
+    def _hand(self, member: Member, holding: Holding, vehicle: Vehicle) -> None:
+        self._release(member)
+        member.holding, member.vehicle = holding, vehicle
+        holding.members[member.id] = member
+
+    def _rouse(self, member: Member, now: float) -> None:
+        """Give a vehicle that was left alone its turns again; one that is being polled gets its next after that."""
+        if member not in self.agenda and not member.busy:
+            self._put_apart(member, now)
+
+    def rouse(self, holding: Holding, now: float) -> None:
+        """Give the vehicles of an account that was lost their turns again."""
+        for member in holding.members.values():
+            self._rouse(member, now)
 
     def watches(self, turn: Turn) -> bool:
         """Tell whether somebody is watched still."""
@@ -199,13 +240,24 @@ class Roster:
             self.agenda.put(holding, now + min(self.orders.relist, _EMPTY_AGAIN * 2**holding.empty))
             return
         holding.empty = 0
-        for id_ in [id_ for id_ in holding.members if id_ not in found]:
-            self.dismiss(holding.members[id_])
+        for gone in [holding.members[id_] for id_ in holding.members if id_ not in found]:
+            if not self.hand_over(gone, now):
+                self.dismiss(gone)
+        holding.shared.clear()
         for id_, vehicle in found.items():
-            if id_ in holding.members:
-                holding.members[id_].vehicle = vehicle
-            elif id_ not in self.members and id_ not in holding.unwanted:
-                self._enter(holding, id_, vehicle, now)
+            member = self.members.get(id_)
+            if member is None:
+                if id_ not in self._unwanted:
+                    self._enter(holding, id_, vehicle, now)
+            elif member.holding is holding:
+                member.vehicle = vehicle
+            elif member.holding.lost is not None and member.holding.account is not None:
+                self._hand(member, holding, vehicle)
+                self._rouse(member, now)
+            else:
+                self._heirs.note(id_, holding, vehicle)
+                if member.holding.lost is not None and not member.busy:
+                    self.agenda.put(member, now)  # by itself once more, and by this account if that fails
         self.agenda.put(holding, now + self.orders.relist * (0.75 + 0.5 * fraction_of(holding.name)))
 
     # ------------------------------------------------------------------------------------------- when

@@ -9,7 +9,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from hashlib import blake2b
 from typing import Generic, NamedTuple, TypeVar
 
@@ -186,7 +186,8 @@ class Plan:
     def __str__(self) -> str:
         return (
             f"{self.vehicles} vehicles at {self.cost:.3g} requests each, every {timedelta(seconds=self.every)}, need "
-            f"{self.needed:.0f} requests a day, and {self.budget:.0f} may be spent: every={self.fitting} would fit"
+            f"{self.needed:.0f} requests a day, and {self.budget:.0f} may be spent: every {self.fitting} would fit, "
+            f"timedelta(seconds={math.ceil(self.fitting.total_seconds())})"
         )
 
 
@@ -292,13 +293,15 @@ def quiet(since: time, until: time, *, factor: float = 4.0) -> Callable[[datetim
     """Make a rhythm of the day: between two times of day, in UTC, intervals are so many times longer.
 
     Raises:
-        ValueError: the factor is not more than 0.
+        ValueError: the factor is not more than 0, or not finite; or a time of day has a zone of its own.
     """
-    if not factor > 0:
-        raise ValueError(f"the factor has to be more than 0, not {factor}")
+    if not 0 < factor < math.inf:
+        raise ValueError(f"the factor has to be more than 0, and finite, not {factor}")
+    if since.tzinfo is not None or until.tzinfo is not None:
+        raise ValueError("times of day are in UTC, and so without a zone")
 
     def rhythm(moment: datetime) -> float:
-        at = moment.time()
+        at = moment.astimezone(UTC).time()
         inside = since <= at < until if since <= until else at >= since or at < until
         return factor if inside else 1.0
 

@@ -123,10 +123,11 @@ class Watch(Stream):
     def add(self, who: Account | Vehicle) -> None:
         """Watch an account with all its vehicles, or a vehicle by itself, from now on.
 
-        An account that was lost starts again: pass one that has a new token.
+        An account that was lost starts again: pass one that has a new token. Vehicles that were removed come with their
+        account no more, but when they are added by themselves.
 
         Raises:
-            ValueError: it belongs to another client, or another account has the same key.
+            ValueError: it belongs to another client, or another account that was never lost has the same key.
         """
         self._roster.add(who, anyio.current_time())
         self._crew.wake()
@@ -134,10 +135,10 @@ class Watch(Stream):
     def remove(self, who: Account | Vehicle | str) -> bool:
         """Watch an account or its key, a vehicle or its id, no more; gives whether it was watched.
 
-        What is in the buffer is delivered all the same. What is known of it stays in the store, so that it goes on
-        there when it comes back.
+        A vehicle of an account that is removed goes on where another account has it too. What is in the buffer is
+        delivered all the same. What is known of it stays in the store, so that it goes on there when it comes back.
         """
-        return self._roster.remove(who)
+        return self._roster.remove(who, anyio.current_time())
 
     def poll_now(self, *vehicles: Vehicle | str) -> None:
         """Poll vehicles, or those with these ids, at once; what is new comes along the stream.

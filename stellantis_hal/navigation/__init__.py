@@ -19,10 +19,12 @@ from stellantis_hal.navigation.binding import Binding, HalDeprecationWarning
 from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import Outcome
+from stellantis_hal.navigation.hop import Steering
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.paginator import IndexRanges, ItemWalk, Page, Pages, PageWalk, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.writing import Writing
 
 __all__ = [
     "Answer",
@@ -42,6 +44,8 @@ __all__ = [
     "Paginator",
     "Rel",
     "Request",
+    "Steering",
+    "Writing",
 ]
 
 # Programs decide what becomes of the log; until they do, it is not printed.

@@ -28,7 +28,10 @@ T = TypeVar("T")
 
 
 class Follow(Generic[R]):
-    """A step along a link, and all the steps before it: ``await account.follow("vehicles").follow("trips")``.
+    """A step along a link, and all the steps before it: ``await vehicle.follow("trips").follow("next")``.
+
+    A relation is named by its key in ``_links``; where CURIEs are declared, also by its full URI, its compact one, or
+    its bare name (``books`` for ``shop:books``) where only one relation has it.
 
     Awaited twice, or by many tasks, it costs one request; a task that is cancelled meanwhile harms no other. Success is
     remembered, failure is not. Every step stays reachable through :attr:`previous`.
@@ -82,7 +85,7 @@ class Follow(Generic[R]):
     @overload
     def follow(self, rel: str, **options: Unpack[Steering]) -> Follow[HalResource]: ...
     def follow(self, rel: str | Rel[Any], **options: Unpack[Steering]) -> Follow[Any]:
-        """Add a step; the options are those of :class:`~stellantis_hal.navigation.hop.Steering`."""
+        """Add a step; the options are those of :class:`~stellantis_hal.navigation.Steering`."""
         return Follow.along(self.resource, rel, options, self)
 
     def items(

@@ -47,7 +47,8 @@ class Steering(TypedDict, total=False):
         where: a test that the link has to pass.
         variables: values for its template.
         params: appended to its query, encoded; None is left out, a list repeats the name.
-        embedded: whether an embedded copy may, must not, or alone may serve.
+        embedded: whether a copy in the document may serve: "prefer" (the usual: where it is the link's target, or where
+            there is no link), "never", or "only".
         accept: the media type to ask for; None: what the link hints at.
     """
 
@@ -154,9 +155,11 @@ def _pick(links: tuple[Link, ...], hop: Hop, document: HalDocument, base: str) -
     if not matching:
         raise _not_found(document, base, hop)
     if any((link.href, link.templated) != (matching[0].href, matching[0].templated) for link in matching):
+        rels = list(dict.fromkeys(link.rel for link in matching))
         raise AmbiguousLinkError(
             f"{len(matching)} links {hop.rel!r} match at {mask_url(base)}: choose with name=, index= or where=; "
-            f"their names are [{shortlist([repr(link.name) for link in matching])}]",
+            f"their names are [{shortlist([repr(link.name) for link in matching])}]"
+            + (f", their relations [{shortlist([*map(repr, rels)])}]" if len(rels) > 1 else ""),
             rel=hop.rel,
             candidates=[link.href or "" for link in matching],
             url=base,
@@ -204,6 +207,7 @@ def query_of(params: Params) -> str:
 
 
 def _not_found(document: HalDocument, base: str, hop: Hop) -> LinkNotFoundError:
+    own = self_url(document, base) or base  # an embedded document came from what embeds it
     available = tuple(dict.fromkeys((*document.rels, *document.embedded)))
     near = difflib.get_close_matches(hop.rel, available[:_COMPARED], n=1)
     chosen = [f"{what}={value!r}" for what, value in (("name", hop.name), ("index", hop.index)) if value is not None]
@@ -216,10 +220,10 @@ def _not_found(document: HalDocument, base: str, hop: Hop) -> LinkNotFoundError:
     else:
         hint = f"; did you mean {near[0]!r}?" if near else ""
     return LinkNotFoundError(
-        f"no link {wanted} at {mask_url(base)}; available: {shortlist(available) or 'none'}{hint}",
+        f"no link {wanted} at {mask_url(own)}; available: {shortlist(available) or 'none'}{hint}",
         rel=hop.rel,
         available=available,
-        url=base,
+        url=own,
     )
 
 

@@ -73,7 +73,7 @@ class HalResource(View):
 
         The options choose among links (``name``, ``index``, ``where``), fill in their templates (``variables``), add to
         their queries (``params``), say whether an embedded copy may serve (``embedded``) and which media type to ask
-        for (``accept``): see :class:`~stellantis_hal.navigation.hop.Steering`.
+        for (``accept``): see :class:`~stellantis_hal.navigation.Steering`.
         """
         return Follow.along(self, rel, options)
 
@@ -212,7 +212,7 @@ class HalResource(View):
         """POST to it, or along a link; never sent twice once the server may have seen it.
 
         What comes back is a resource too, whatever it holds, with ``status`` and ``location``. The options are those
-        of :class:`~stellantis_hal.navigation.writing.Writing`.
+        of :class:`~stellantis_hal.navigation.Writing`.
 
         Raises:
             HalError: there is no such link, or ``if_match`` without an ETag.

@@ -93,6 +93,7 @@ def index_range(bounds: tuple[int, int | None] | None) -> str | None:
     """
     if bounds is None:
         return None
+    expect("index_range", bounds, tuple, list)
     first, last = bounds
     if first < 0 or (last is not None and last < first):
         raise ValueError("index_range must be (first, last) with 0 <= first <= last, or (first, None)")
@@ -107,6 +108,7 @@ def span(name: str, bounds: Range | None) -> str | None:
     """
     if bounds is None:
         return None
+    expect(name, bounds, tuple, list)
     low, high = bounds[0] or 0, bounds[1]
     if not isfinite(low) or low < 0 or (high is not None and (not isfinite(high) or high < low)):
         raise ValueError(f"{name} must be (low, high) with 0 <= low <= high, either of them None")
@@ -127,6 +129,7 @@ def seconds_range(name: str, bounds: tuple[timedelta | float | None, timedelta |
     """
     if bounds is None:
         return None
+    expect(name, bounds, tuple, list)
     low, high = (bound.total_seconds() if isinstance(bound, timedelta) else bound for bound in bounds)
     return span(name, (low, high))
 

@@ -58,7 +58,8 @@ class TimeRange:
             raise ValueError("an interval needs since or until")
         if self.duration is not None and (self.since is None or self.until is not None):
             raise ValueError("duration goes with since, and instead of until")
-        if self.since is not None and self.until is not None and self.until < self.since:
+        # As instants: two datetimes of one zone are compared by what its clocks show, and those are put back in autumn.
+        if self.since is not None and self.until is not None and self.until.timestamp() < self.since.timestamp():
             raise ValueError("until lies before since")
         if self.repeat is not None and (self.duration is None or self.repeat < 0):
             raise ValueError("repeat wants since, duration and a number that is not negative")

@@ -16,6 +16,7 @@ import attrs
 import cattrs
 
 from stellantis_hal.errors import StructureError
+from stellantis_hal.hal.masking import mask_url
 from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.resources.compiled import reader_of
 from stellantis_hal.resources.parts import Part
@@ -71,18 +72,21 @@ def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
     return body if type(body) is dict else dict(body)
 
 
-def _report(part: Part, found: list[Found], path: str, *, strict: bool, told: set[str] | None = None) -> None:
+def _report(
+    part: Part, found: list[Found], path: str, *, strict: bool, told: set[str] | None = None, url: str = ""
+) -> None:
     problems = as_problems(path, found)
     _set(part, "problems", problems)
-    _tell(type(part), problems, strict=strict, told=told)
+    _tell(type(part), problems, strict=strict, told=told, url=url)
 
 
-def _tell(kind: type[Part], problems: Iterable[Problem], *, strict: bool, told: set[str] | None) -> None:
+def _tell(kind: type[Part], problems: Iterable[Problem], *, strict: bool, told: set[str] | None, url: str) -> None:
     refused = [problem for problem in problems if not problem.is_sentinel]
     if strict and refused:
+        number = "one value" if len(refused) == 1 else f"{len(refused)} values"
         raise StructureError(
-            f"{kind.__name__}: {len(refused)} values cannot be read: {', '.join(map(_told, refused[:_SHOWN]))}"
-            + (", …" if len(refused) > _SHOWN else ""),
+            f"{kind.__name__}{url and f' at {mask_url(url)}'}: {number} cannot be read (strict=False makes them None): "
+            f"{', '.join(map(_told, refused[:_SHOWN]))}{', …' if len(refused) > _SHOWN else ''}",
             problems=refused,
         )
     for problem in problems:
@@ -158,12 +162,12 @@ class Reader:
         found: list[Found] = []
         value: R = reader_of(kind)(_plain(resource.document.body), found)
         if found:
-            _report(value, found, "$", strict=self.strict, told=self._told)
+            _report(value, found, "$", strict=self.strict, told=self._told, url=resource.url)
         kept = resource.compact() if self.keep_document else without_document(resource)
         _set(value, "_source", Source(kept, self))
         return value
 
-    def lost(self, _: HalResource, strays: Mapping[str, Any], *, kind: type[Resource]) -> None:
+    def lost(self, page: HalResource, strays: Mapping[str, Any], *, kind: type[Resource]) -> None:
         """Tell of what a page has in place of items, and that is left out.
 
         Raises:
@@ -171,4 +175,4 @@ class Reader:
         """
         reason = "no object, so no item: left out"
         problems = [Problem(path=path, value_type=json_type(value), reason=reason) for path, value in strays.items()]
-        _tell(kind, problems, strict=self.strict, told=self._told)
+        _tell(kind, problems, strict=self.strict, told=self._told, url=page.url)

@@ -59,7 +59,7 @@ _KINDS: Mapping[int, type[ApiError]] = {
 }
 _ADVICE: Mapping[int, str] = {
     400: "Check the parameters and the body.",
-    401: "The credentials are missing, expired or revoked, and could not be renewed.",
+    401: "The credentials are missing, expired or revoked, and could not be renewed: log in or consent again.",
     403: "Often a wrong vehicle id, or a scope that the account holder did not grant.",
     404: "Nothing there, or no data yet; check the address if it did not come from a link.",
     406: "The Accept header asks for a media type that this address does not have.",
@@ -99,7 +99,7 @@ def read_complaint(content: bytes) -> Complaint:
     fields: Mapping[str, Any] = body
     error = fields.get("error")
     if isinstance(error, dict):  # some proxies nest the whole complaint
-        fields = {**error, **{key: value for key, value in fields.items() if key != "error"}}
+        fields = {**error, **fields}
         error = None
     return Complaint(
         code=_number(fields.get("code"), fields.get("httpCode")),

@@ -106,9 +106,8 @@ class Books:
     def estimate(self, now: float, wall: float, *, ahead: int, background: bool) -> float:
         """Guess when a token can be taken after ``ahead`` others. Settle first."""
         burst, day = self._reserves if background else (0, 0)
-        paused = self.paused_until - now
         return max(
-            self.paused_until + (ahead // self.burst.limit) * self.burst.span if paused > 0 else now,
+            self.paused_until + (ahead // self.burst.limit) * self.burst.span,
             self.burst.estimate(burst + 1 + ahead, now),
             now + self.day.instant(day + 1 + ahead, wall) - wall,
         )

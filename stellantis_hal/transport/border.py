@@ -86,7 +86,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while link is not None and id(link) not in seen:
         seen.add(id(link))
         yield link
-        inner = getattr(link, "certificate_error", None) or getattr(link, "os_error", None)  # aiohttp hides them there
+        inner = getattr(link, "os_error", None)  # aiohttp hides it there
         link = inner if isinstance(inner, BaseException) else link.__cause__ or link.__context__
 
 

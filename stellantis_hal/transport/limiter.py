@@ -55,7 +55,8 @@ class TokenBucketLimiter:
     Args:
         limits: ceilings, which the server's headers may lower. None starts with the vendor's sample (100 a second,
             100,000 a day) and follows the headers up and down.
-        interactive_share: the part (0 to 1) of each window that background requests leave alone.
+        interactive_share: the part (0 to 1) of each window that background requests leave alone, in whole requests: a
+            tenth of fewer than ten a second is none, and an interactive call then waits for up to a second.
         store: where the day's books survive a restart; None for nowhere.
         save_every: seconds between two savings, at least.
         clock: the wall clock, aware; it decides when a day is over.
@@ -172,6 +173,8 @@ class TokenBucketLimiter:
         line = self._background if background else self._interactive
         line[ticket] = None
         self._remember(ticket)
+        if self._latest and self._latest[0] is ticket:
+            self._time.hasten()  # whoever keeps the time knew of nobody this impatient
         try:
             await self._time.wait(ticket)
         except BaseException:

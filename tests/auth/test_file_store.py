@@ -3,16 +3,20 @@
 # ruff: noqa: ASYNC240 - a few bytes in a temporary folder
 
 import os
+import pickle
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from stellantis_hal.auth import FileTokenStore, Token, file_lock
-from stellantis_hal.auth.token_file import write_tokens
+from stellantis_hal.auth.token_file import read_tokens, write_tokens
 from stellantis_hal.errors import TokenStoreError
 from tests.auth.doubles import NOON
 
@@ -352,6 +356,76 @@ async def test_many_tasks_that_save_at_once_lose_nothing(path: Path) -> None:
         for number in range(20):
             tasks.start_soon(store.save, f"account-{number}", Token(f"a{number}"))
     assert len(await store.keys()) == 20
+
+
+async def test_changes_that_meet_are_written_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes = list[int]()
+    everybody_is_there = threading.Event()
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        writes.append(descriptor)
+        assert everybody_is_there.wait(30)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    store, threads = FileTokenStore(path), anyio.to_thread.current_default_thread_limiter()
+    async with anyio.create_task_group() as tasks:
+        for number in range(30):
+            tasks.start_soon(store.save, f"account-{number}", Token(f"a{number}"))
+        while threads.borrowed_tokens < 30:
+            await anyio.lowlevel.checkpoint()
+        everybody_is_there.set()
+    assert await store.keys() == tuple(sorted(f"account-{number}" for number in range(30)))
+    assert len(writes) < 2 * 15  # each time the file and its folder; one by one it would be 60
+
+
+async def test_a_batch_that_cannot_be_written_fails_for_all_who_are_in_it_and_for_nobody_after(path: Path) -> None:
+    store = FileTokenStore(path, lock_timeout=0.1)
+    lock = path.with_name(".tokens.lock")
+    held = file_lock.try_acquire(lock)
+    assert held is not None
+    failed = list[str | None]()
+
+    async def save(key: str) -> None:
+        with pytest.raises(TokenStoreError, match="kept replacing") as caught:
+            await store.save(key, ALICE)
+        failed.append(caught.value.key)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(5):
+            tasks.start_soon(save, f"account-{number}")
+    file_lock.release(lock, held)
+    assert sorted(map(str, failed)) == [f"account-{number}" for number in range(5)]
+    await store.save("alice", ALICE)
+    assert await store.keys() == ("alice",)
+
+
+async def test_a_file_that_has_not_changed_is_not_read_again_and_one_that_has_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = list[str]()
+
+    def note(content: bytes, *, place: str) -> dict[str, Token]:
+        reads.append(place)
+        return read_tokens(content, place=place)
+
+    monkeypatch.setattr("stellantis_hal.auth.file_store.read_tokens", note)
+    store, other = FileTokenStore(path), FileTokenStore(path)
+    await store.save("alice", ALICE)
+    assert [await store.load("alice") for _ in range(3)] == [ALICE] * 3
+    assert reads == []
+    await other.save("alice", Token("from elsewhere"))
+    assert [await store.load("alice") for _ in range(3)] == [Token("from elsewhere")] * 3
+    assert reads == [str(path)] * 2  # once each
+    path.write_bytes(path.read_bytes().replace(b"elsewhere", b"somewhere"))
+    with pytest.raises(TokenStoreError, match="damaged"):
+        await store.load("alice")
+
+
+def test_a_store_pickles(path: Path) -> None:
+    store = pickle.loads(pickle.dumps(FileTokenStore(path, lock_timeout=5.0)))
+    assert repr(store) == f"FileTokenStore({str(path)!r})"
 
 
 async def test_repr_names_the_file_only(path: Path) -> None:

@@ -16,6 +16,7 @@ from stellantis_hal.auth.grants import exchange, read_token, renewal, revocation
 from stellantis_hal.errors import AuthError, ConsentRequiredError
 from stellantis_hal.hal.json import encode
 from tests.auth.doubles import APPLICATION, IDENTITY, NOON, form_of
+from tests.clocks import Autumn
 
 BACK = "mymap://oauth2redirect/fr"
 
@@ -107,7 +108,7 @@ def test_a_redirect_with_another_state_is_refused(state: str) -> None:
 
 
 def test_a_redirect_without_a_state_is_refused() -> None:
-    with pytest.raises(AuthError, match="state differs"):
+    with pytest.raises(AuthError, match="has no state: copy the whole address"):
         begin().read(f"{BACK}?code=abc")
 
 
@@ -212,6 +213,12 @@ def read(body: Any, **options: Any) -> Token:
 def test_an_answer_becomes_a_token() -> None:
     token = read({"access_token": "a", "refresh_token": "r", "expires_in": 3599, "scope": "data:trip data:position"})
     assert token == Token("a", "r", NOON + timedelta(seconds=3599), ("data:trip", "data:position"))
+
+
+def test_a_lifetime_over_the_hour_that_comes_twice_is_no_hour_longer() -> None:
+    now = datetime(2026, 10, 25, 2, 30, tzinfo=Autumn())
+    content = b'{"access_token": "a", "expires_in": 3600}'
+    assert read_token(content, now=now).expires_at == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("expires_in", [3600, 3600.0, "3600", " 3600 ", "3.6e3"])

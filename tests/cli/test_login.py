@@ -202,6 +202,21 @@ def test_whoami_of_nobody_fails(run: Callable[..., Result]) -> None:
     result = run("whoami")
     assert result.exit_code == 1
     assert "nobody is logged in" in result.output
+    assert "log in by: stellantis-hal login" in result.output
+
+
+@pytest.mark.parametrize("option", ["--base-url", "--identity-url"])
+@pytest.mark.parametrize("address", ["127.0.0.1:8123", "nonsense", "ftp://api.example/", ""])
+def test_an_address_that_is_none_is_told(run: Callable[..., Result], option: str, address: str) -> None:
+    result = run("whoami", option, address)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': an address begins with https:// (or http://) and a host" in result.output
+
+
+def test_a_redirect_with_a_port_that_is_none_is_told(run: Callable[..., Result]) -> None:
+    result = run("login", "--redirect-uri", "http://127.0.0.1:99999/")
+    assert result.exit_code == 2
+    assert "Invalid value for '--redirect-uri': Port out of range" in result.output
 
 
 def test_token_shows_expiry_and_scopes_and_never_the_secret(run: Callable[..., Result], logged_in: Path) -> None:

@@ -96,7 +96,8 @@ async def test_a_timeout_in_seconds_bounds_the_silence_of_a_server() -> None:
         await hal.root()
     async with HalClient("https://api.test/", transport=recorder, timeout=Timeouts(read=8)) as hal:
         await hal.root()
-    assert [request.extensions["timeout"]["read"] for request in recorder.requests] == [7, 8]
+    timeouts = [request.extensions["timeout"] for request in recorder.requests]
+    assert [(timeout["read"], timeout["connect"]) for timeout in timeouts] == [(7, 7), (8, 10)]
 
 
 @pytest.mark.anyio

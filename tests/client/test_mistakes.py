@@ -14,6 +14,7 @@ from stellantis_hal import (
     Application,
     Brand,
     HalClient,
+    LinkNotFoundError,
     RateLimits,
     StellantisClient,
     TimeRange,
@@ -126,6 +127,9 @@ async def test_a_name_for_an_address(url: str) -> None:
         ({"since": "2026-01-01"}, "since has to be datetime or None, not str"),
         ({"until": 5}, "until has to be datetime or None, not int"),
         ({"page_size": "5"}, "page_size has to be int or None, not str"),
+        ({"distance": 1}, "distance has to be tuple or list, not int"),
+        ({"duration": 60.0}, "duration has to be tuple or list, not float"),
+        ({"index_range": 5}, "index_range has to be tuple or list, not int"),
     ],
 )
 async def test_a_filter_of_another_kind(
@@ -147,6 +151,18 @@ async def test_a_number_for_a_relation(client: StellantisClient, simulator: Simu
     number: Any = 5
     with pytest.raises(TypeError, match="a relation has to be str or Rel, not int"):
         account_of(client, simulator).follow(number)
+
+
+async def test_a_link_that_is_missing_is_told_with_the_address_of_the_vehicle_that_was_listed(
+    client: StellantisClient, simulator: Simulator
+) -> None:
+    vehicle = await account_of(client, simulator).vehicles().first()
+    assert vehicle is not None
+    with pytest.raises(
+        LinkNotFoundError, match=r"no link 'trp' at \S+/vehicles/\*\*\*;.*did you mean 'trips'"
+    ) as caught:
+        await vehicle.follow("trp")
+    assert caught.value.url == vehicle.url
 
 
 async def test_a_number_for_an_id(client: StellantisClient, simulator: Simulator) -> None:

@@ -22,7 +22,8 @@ from stellantis_hal.fleet import (
 )
 from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Faults, Manners, ServerFault, Then, Wave, World
+from stellantis_hal.simulator import Faults, Manners, ServerFault, Subscription, Then, Wave, World
+from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, updates_of, without_instants
 
@@ -247,6 +248,24 @@ async def test_an_outage_of_minutes_is_waited_out() -> None:
         assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
+async def test_a_day_s_budget_that_is_spent_is_waited_for() -> None:
+    async with a_fleet(
+        vehicles=12, accounts=3, trips=3_600, rate_limits=RateLimits(100, 40), limits=Subscription(per_day=40)
+    ) as fleet:
+        async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
+            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+        assert trips.progress.failed == 0
+        assert fleet.simulator.statistics.refused == 0
+
+
+async def test_failures_apart_from_one_another_give_no_vehicle_up() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=1_500, retry=ONCE) as fleet:
+        for page in range(3, 20, 2):
+            fleet.simulator.script(Then(fault=ServerFault(503), path="trips", skip=page))
+        async with backfill(fleet.accounts, pages=1, clock=fleet.simulator.now) as trips:
+            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
 async def test_an_outage_in_the_middle_of_a_history_is_waited_out() -> None:
     async with a_fleet(vehicles=2, accounts=1, trips=400, retry=ONCE) as fleet:
         fleet.simulator.script(Then(fault=ServerFault(503), path="trips", skip=3, times=4))
@@ -272,6 +291,56 @@ async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
     async with backfill(source()) as trips:
         with pytest.raises(KeyError, match="no database"):
             await updates_of(trips, 10)  # type: ignore[arg-type]  # any stream
+
+
+async def test_what_was_not_all_found_is_not_complete() -> None:
+    async def source() -> AsyncIterator[Account]:
+        yield fleet.accounts[0]
+        await anyio.sleep(1_800)
+        raise KeyError("no database")
+
+    async def walk() -> None:
+        async for _ in trips:
+            await anyio.sleep(60)
+
+    told = list[Progress]()
+    async with (
+        a_fleet(vehicles=1, accounts=1, trips=80) as fleet,
+        backfill(source(), progress=told.append, clock=fleet.simulator.now) as trips,
+    ):
+        with pytest.raises(KeyError, match="no database"):
+            await walk()
+    assert told[-1].done == told[-1].vehicles == 1
+    assert not any(progress.is_complete for progress in told)
+
+
+@pytest.mark.parametrize("kind", [Account, Vehicle])
+async def test_one_alone_is_walked(kind: type[Any]) -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:
+        vehicle = await fleet.accounts[0].vehicle(fleet.vehicles[0])
+        alone = fleet.accounts[0] if kind is Account else vehicle
+        async with backfill(alone, clock=fleet.simulator.now) as trips:
+            assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"since": "2026-01-01"}, "since has to be datetime or None, not str"),
+        ({"until": 5}, "until has to be datetime or None, not int"),
+        ({"max_wait": 600}, r"max_wait has to be timedelta, not int: timedelta\(seconds="),
+    ],
+)
+def test_options_of_another_kind_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        backfill([], **options)
+
+
+async def test_what_is_neither_account_nor_vehicle_is_refused() -> None:
+    source: Any = ["alice"]
+    async with backfill(source) as trips:
+        with pytest.raises(TypeError, match="what is walked has to be Account or Vehicle, not str"):
+            await anext(trips)
 
 
 async def test_a_checkpoint_that_cannot_be_read_is_an_error() -> None:

@@ -93,6 +93,31 @@ async def test_the_first_error_is_raised_after_what_was_there() -> None:
         await buffer.get()
 
 
+async def test_an_error_comes_after_what_was_there_however_fast_it_is_filled() -> None:
+    buffer = Buffer[int](2)
+
+    async def fill() -> None:
+        for number in range(1_000):
+            await buffer.put(number)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fill)
+        await anyio.sleep(1)
+        buffer.fail(KeyError("gone"))
+        for number in range(2):
+            assert await buffer.get() == number
+            await anyio.sleep(1)
+        with pytest.raises(KeyError, match="gone"):
+            await buffer.get()
+        with pytest.raises(StopAsyncIteration):
+            await buffer.get()
+        assert buffer.is_full
+        buffer.close()
+        with pytest.raises(StopAsyncIteration):
+            await buffer.get()
+        tasks.cancel_scope.cancel()
+
+
 async def test_an_error_reaches_whoever_waits() -> None:
     buffer = Buffer[int](2)
 

@@ -1,7 +1,7 @@
 """Who is next, how fast, and whether it fits: pure rules."""
 
 import math
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -147,7 +147,7 @@ def test_a_plan_says_what_is_needed_what_there_is_and_what_would_fit() -> None:
     assert not plan.fits
     assert str(plan) == (
         "500 vehicles at 2 requests each, every 0:05:00, need 288000 requests a day, and 90000 may be spent: "
-        "every=0:16:00 would fit"
+        "every 0:16:00 would fit, timedelta(seconds=960)"
     )
 
 
@@ -270,3 +270,12 @@ def test_days_may_be_quiet_too(hour: int, factor: float) -> None:
 def test_a_factor_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="more than 0"):
         quiet(time(1), time(2), factor=0.0)
+    with pytest.raises(ValueError, match="finite"):
+        quiet(time(1), time(2), factor=math.inf)
+    with pytest.raises(ValueError, match="without a zone"):
+        quiet(time(1, tzinfo=UTC), time(2))
+
+
+def test_quiet_hours_are_utc_s_whatever_the_clock_s_zone() -> None:
+    assert quiet(time(22), time(5))(datetime(2026, 1, 1, 9, tzinfo=timezone(timedelta(hours=5)))) == 4.0
+    assert quiet(time(22), time(5))(datetime(2026, 1, 1, 4, tzinfo=timezone(timedelta(hours=-5)))) == 1.0

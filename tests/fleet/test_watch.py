@@ -14,6 +14,7 @@ from stellantis_hal.client import Account
 from stellantis_hal.fleet import (
     BudgetWarning,
     Change,
+    CheckpointError,
     Left,
     MemoryCheckpoints,
     Recovered,
@@ -292,7 +293,7 @@ async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would(
         a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet,
         watch(fleet.accounts, every=5 * MINUTE) as updates,
     ):
-        with pytest.warns(BudgetWarning, match="every=1:0[0-9]:.. would fit"):
+        with pytest.warns(BudgetWarning, match=r"every 1:0[0-9]:.. would fit, timedelta\(seconds=[34]\d\d\d\)"):
             await updates_of(updates, 120)
         plan = updates.statistics.plan
         assert plan is not None
@@ -497,6 +498,27 @@ async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
     with pytest.raises(KeyError, match="no database"):
         async with watch(source(), every=MINUTE) as updates:
             await anext(updates)
+
+
+async def test_a_consumer_that_is_always_behind_is_told_of_an_error_all_the_same() -> None:
+    class Unreadable(MemoryCheckpoints):
+        async def load(self, key: str) -> bytes | None:
+            if key.endswith(broken):
+                raise CheckpointError("no such disk")
+            return await super().load(key)
+
+    async def take_slowly(updates: Watch) -> None:
+        for _ in range(20):
+            await anext(updates)
+            await anyio.sleep(90)  # slower than they come
+
+    async with a_fleet(vehicles=6, accounts=1) as fleet:
+        broken = fleet.vehicles[0]
+        options: dict[str, Any] = {"what": "status", "repeats": True, "checkpoints": Unreadable(), "buffer": 4}
+        async with watch(fleet.accounts, every=5 * MINUTE, **options) as updates:
+            with pytest.raises(CheckpointError, match="no such disk"):
+                await take_slowly(updates)
+        assert fleet.simulator.statistics.requests <= 30
 
 
 async def test_an_error_of_the_block_goes_on_as_it_is() -> None:

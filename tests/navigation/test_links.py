@@ -64,8 +64,14 @@ async def test_the_same_href_as_a_template_and_not_is_ambiguous() -> None:
 
 
 async def test_several_links_and_no_choice_are_named() -> None:
-    with pytest.raises(AmbiguousLinkError, match=r"their names are \['one', 'two', 'two'\]"):
+    with pytest.raises(AmbiguousLinkError, match=r"their names are \['one', 'two', 'two'\]\n"):
         await _reached({"a": MANY}, "a")
+
+
+async def test_links_of_several_prefixes_are_told_by_their_relations() -> None:
+    curies = [link(f"https://docs/{name}/{{rel}}", name=name, templated=True) for name in ("a", "b")]
+    with pytest.raises(AmbiguousLinkError, match=r"2 links 'x' match.*, their relations \['a:x', 'b:x'\]"):
+        await _reached({"curies": curies, "a:x": link("/1"), "b:x": link("/2")}, "x")
 
 
 @pytest.mark.parametrize("options", [{"name": "nobody"}, {"index": 3}, {"index": -4}, {"where": _titled()}])

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.resources.intervals import TimeRange
+from tests.clocks import Autumn
 
 T1 = datetime(2023, 1, 1, tzinfo=UTC)
 T2 = datetime(2023, 2, 1, tzinfo=UTC)
@@ -22,6 +23,14 @@ GRAMMAR = [
     ("R5/2023-01-01T00:00:00Z/PT1H/P1D", TimeRange(T1, duration=HOUR, repeat=5, every=DAY)),
     ("R/2023-01-01T00:00:00Z/PT1H/P1D", TimeRange(T1, duration=HOUR, repeat=0, every=DAY)),
 ]
+
+
+def test_an_interval_over_the_hour_that_comes_twice_is_one_of_instants() -> None:
+    before = datetime(2026, 10, 25, 2, 50, tzinfo=Autumn())
+    after = datetime(2026, 10, 25, 2, 10, tzinfo=before.tzinfo, fold=1)
+    assert str(TimeRange(before, after)) == "2026-10-25T00:50:00Z/2026-10-25T01:10:00Z"
+    with pytest.raises(ValueError, match="until lies before since"):
+        TimeRange(after, before)
 
 
 @pytest.mark.parametrize(("text", "interval"), GRAMMAR)

@@ -467,7 +467,7 @@ async def test_vehicles_that_come_with_the_account_cost_no_request() -> None:
 
 async def test_strictness_is_handed_on() -> None:
     served = Served({f"{CAR}/trips": page("trips", {"distance": "x"})})
-    with pytest.raises(StructureError):
+    with pytest.raises(StructureError, match=rf"^Trip at {HOST}{CAR}/trips: one value cannot be read \(strict=False"):
         await a_vehicle(served, "trips", reader=Reader(strict=True)).trips().collect()
 
 

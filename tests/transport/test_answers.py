@@ -1,6 +1,7 @@
 """Error bodies of every family, and the errors made of them."""
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,12 +89,22 @@ def test_an_instant_with_an_offset_is_given_in_utc() -> None:
     assert timestamp.tzinfo is UTC
 
 
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the system has no zone to set")
+def test_an_instant_without_an_offset_is_utc_wherever_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        timestamp = read_complaint(b'{"timestamp":"2017-08-10T13:46:39"}').timestamp
+    time.tzset()
+    assert timestamp == datetime(2017, 8, 10, 13, 46, 39, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("code", ["495", " 495 ", 495])
 def test_a_code_is_an_int_whatever_it_was_sent_as(code: Any) -> None:
     assert read_complaint(json.dumps({"code": code}).encode()).code == 495
 
 
-@pytest.mark.parametrize("code", [True, None, "E-1", 1.5, [], "9" * 30, 10**4_000, -1])
+@pytest.mark.parametrize("code", [True, None, "E-1", 1.5, [], "9" * 30, 10**9, 10**4_000, -1])
 def test_a_code_that_is_no_number_is_none(code: Any) -> None:
     assert read_complaint(json.dumps({"code": code}).encode()).code is None
 
@@ -148,6 +159,19 @@ def test_a_server_error_told_with_status_400_is_transient() -> None:
 
 def test_a_problem_document_is_read() -> None:
     assert "out of range" in str(api_error(422, {"type": "about:blank", "title": "Unfit", "detail": "out of range"}))
+
+
+def test_a_problem_document_may_have_a_title_alone() -> None:
+    assert "Unfit" in str(api_error(422, {"type": "about:blank", "title": "Unfit"}))
+
+
+def test_a_body_without_words_has_no_message() -> None:
+    assert read_complaint(b'{"code":1}').message == ""
+
+
+def test_what_stands_beside_a_nested_complaint_is_read_first() -> None:
+    complaint = read_complaint(b'{"error":{"code":1,"message":"inner"},"message":"outer"}')
+    assert (complaint.code, complaint.message, complaint.error) == (1, "outer", None)
 
 
 def test_a_nested_complaint_is_read() -> None:
@@ -228,7 +252,7 @@ def test_a_message_ends_with_what_there_is_to_say(body: Any) -> None:
 
 def test_an_application_that_is_refused_reads_where_and_what_to_check() -> None:
     text = str(verdict(401, {"message": "Invalid client id or secret."}))
-    for part in ("GET", "/user/vehicles/", "401", "Invalid client id or secret", "certificate"):
+    for part in ("GET", "/user/vehicles/", "401", "Invalid client id or secret", "certificate", "the plan that"):
         assert part in text
 
 
@@ -252,10 +276,10 @@ def test_a_servers_date_to_come_back_is_counted_from_now() -> None:
 
 def test_a_403_names_the_scopes_documented_for_its_address() -> None:
     answer = Answer(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
-    error = error_of(Request(url=URL), answer, now=NOW, scopes=lambda url: ("data:trip",) if url == URL else ())
+    error = error_of(Request(url=URL), answer, now=NOW, scopes=lambda url: ("a:b", "data:trip") if url == URL else ())
     assert isinstance(error, ForbiddenError)
-    assert error.scopes == ("data:trip",)
-    assert "data:trip" in str(error)
+    assert error.scopes == ("a:b", "data:trip")
+    assert "needs a:b, data:trip." in str(error)
 
 
 def test_a_403_of_an_address_without_scopes_names_none() -> None:

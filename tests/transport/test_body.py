@@ -57,6 +57,24 @@ async def test_a_compressed_body_is_decompressed(coding: str, content: bytes, si
     assert await read(content, coding, size=size) == WORDS
 
 
+@pytest.mark.parametrize("padding", [0x00, 0x88, 0xF8])
+async def test_a_bare_deflate_stream_is_told_from_a_zlib_header_by_its_first_byte(padding: int) -> None:
+    stored = (
+        bytes([padding]) + b"\x02\x00\xfd\xff" + b"ok"
+    )  # RFC 1951 section 3.2.4: what is before its length counts not
+    assert await read(stored + b"\x03\x00", "deflate") == b"ok"
+
+
+async def test_a_short_bare_deflate_stream_is_decompressed() -> None:
+    assert await read(bare_deflate(b"a"), "deflate") == b"a"
+
+
+@pytest.mark.parametrize("content", [zlib.compress(WORDS), gzip.compress(WORDS) + zlib.compress(WORDS)])
+async def test_what_is_called_gzip_has_to_be_gzip(content: bytes) -> None:
+    with pytest.raises(zlib.error):
+        await read(content, "gzip", size=100_000)
+
+
 @pytest.mark.parametrize("coding", ["", "gzip", "deflate"])
 async def test_an_empty_body_is_empty_whatever_its_coding(coding: str) -> None:
     assert await read(b"", coding) == b""
@@ -64,12 +82,12 @@ async def test_an_empty_body_is_empty_whatever_its_coding(coding: str) -> None:
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress"])
 async def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
-    with pytest.raises(UnknownCoding):
+    with pytest.raises(UnknownCoding, match=f"^{coding}$"):
         await read(WORDS, coding)
 
 
 async def test_a_compressed_body_that_breaks_off_is_noticed() -> None:
-    with pytest.raises(EOFError):
+    with pytest.raises(EOFError, match="the compressed body breaks off"):
         await read(gzip.compress(WORDS)[:-9], "gzip")
 
 
@@ -117,6 +135,22 @@ async def test_a_bomb_is_refused_before_it_unfolds(size: int) -> None:
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
+
+
+async def test_a_bomb_of_many_small_parts_is_refused_before_it_unfolds() -> None:
+    bomb = gzip.compress(bytes(50_000)) * 1_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyTooLarge):
+            await read(bomb, "gzip", limit=100_000, size=len(bomb))
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_part_behind_the_bound_is_not_left_out() -> None:
+    with pytest.raises(BodyTooLarge):
+        await read(gzip.compress(WORDS) + gzip.compress(b"x"), "gzip", limit=len(WORDS), size=100_000)
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.sampled_from(["gzip", "deflate", ""]))
@@ -185,6 +219,31 @@ async def test_a_stream_left_by_an_error_is_ended_first() -> None:
     assert abandoned.ended
 
 
+class Hanging:
+    """A stream that says nothing more, and takes a while to end."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def __aiter__(self) -> "Hanging":
+        return self
+
+    async def __anext__(self) -> bytes:
+        await anyio.sleep(1000)
+        return b""
+
+    async def aclose(self) -> None:
+        await anyio.sleep(0.5)
+        self.ended = True
+
+
+async def test_a_stream_left_by_a_cancelled_task_is_ended_first() -> None:
+    hanging = Hanging()
+    with anyio.move_on_after(1):
+        await read_body(hanging, "", limit=2)
+    assert hanging.ended
+
+
 async def test_a_stream_that_does_not_end_is_left_alone_after_a_while() -> None:
     start = anyio.current_time()
     with pytest.raises(BodyTooLarge):
@@ -194,6 +253,10 @@ async def test_a_stream_that_does_not_end_is_left_alone_after_a_while() -> None:
 
 async def test_a_compressed_body_of_just_the_bound_is_read() -> None:
     assert await read(gzip.compress(WORDS), "gzip", limit=len(WORDS)) == WORDS
+
+
+async def test_a_small_body_may_be_larger_before_it_is_decompressed() -> None:
+    assert await read(gzip.compress(b"x"), "gzip", limit=1) == b"x"
 
 
 async def test_a_body_that_did_not_shrink_is_read_up_to_its_bound() -> None:

@@ -1,6 +1,8 @@
 """What was spent survives a restart."""
 
 import os
+import tempfile
+import threading
 from pathlib import Path
 
 import anyio
@@ -105,6 +107,15 @@ async def test_books_are_saved_now_and_then() -> None:
     assert store.saves == 1
 
 
+async def test_books_are_saved_each_half_minute_unless_it_was_told_otherwise() -> None:
+    store = MemoryStore()
+    rates = TokenBucketLimiter(store=store, clock=wall)
+    await spend(rates)
+    await anyio.sleep(30.5)
+    await spend(rates)
+    assert store.saves == 1
+
+
 async def test_nothing_is_saved_before_anything_was_booked() -> None:
     store = MemoryStore()
     await limiter(store).save()
@@ -174,6 +185,34 @@ def test_a_background_request_waits_for_what_is_beyond_the_share() -> None:
     assert books.instant(0.0, 0.0, background=True) == pytest.approx(1.002)
 
 
+def test_a_background_request_waits_for_what_is_beyond_the_share_of_the_day() -> None:
+    books = Books(RateLimits(None, 2), interactive_share=0.5)
+    books.settle(0.0, 0.0)
+    books.answered(0.0, books.take(0.0, background=False), None)
+    assert books.instant(0.0, 0.0, background=False) == 0.0
+    assert books.instant(0.0, 0.0, background=True) == 60 + 86_400
+
+
+def test_an_interactive_request_need_not_wait_while_its_share_is_left() -> None:
+    books = Books(RateLimits(2, None), interactive_share=0.5)
+    books.answered(0.0, books.take(0.0, background=False), None)
+    assert books.estimate(0.0, 0.0, ahead=0, background=False) == 0.0
+    assert books.estimate(0.0, 0.0, ahead=0, background=True) == pytest.approx(1.002)
+
+
+@pytest.mark.parametrize(("wall", "free"), [(95.1, False), (95.0, True), (104.9, False), (105.0, True)])
+def test_who_has_just_saved_may_have_sent_a_moment_ago(wall: float, *, free: bool) -> None:
+    books = Books(RateLimits(2, None), interactive_share=0.0)
+    books.load(b'{"format":1,"saved":100,"minutes":[]}', 0.0, wall)
+    assert (books.take(0.0, background=False) >= 0) is free
+
+
+def test_a_pause_is_over_at_its_end() -> None:
+    books = Books(RateLimits(2, None), interactive_share=0.0)
+    books.pause(0.0, 8.0)
+    assert [books.take(now, background=False) >= 0 for now in (7.9, 8.0)] == [False, True]
+
+
 @pytest.mark.parametrize(("seconds", "ahead", "instant"), [(10.0, 0, 10.0), (10.0, 3, 11.0), (0.5, 0, 0.5)])
 def test_after_a_pause_the_queue_is_served_in_rounds(seconds: float, ahead: int, instant: float) -> None:
     books = Books(RateLimits(2, None), interactive_share=0.0)
@@ -209,9 +248,12 @@ def test_loading_anything_raises_nothing_but_value_errors(content: bytes) -> Non
         assert books.day.spent == 0
 
 
-async def test_why_books_cannot_be_understood_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    await spend(limiter(MemoryStore(b'{"format":2}')))
-    assert "starting anew: books of format 2" in caplog.text
+@pytest.mark.parametrize(("content", "reason"), [(b'{"format":2}', "books of format 2"), (b"{}", "no books of ours")])
+async def test_why_books_cannot_be_understood_is_reported(
+    content: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await spend(limiter(MemoryStore(content)))
+    assert f"starting anew: {reason}" in caplog.text
 
 
 @given(st.lists(st.floats(0.0, 3600.0), max_size=50))
@@ -244,3 +286,39 @@ async def test_a_file_that_cannot_take_its_place_leaves_nothing_behind(tmp_path:
     with pytest.raises(OSError, match="books"):
         await FileBookStore(tmp_path / "books.json").save(b"one")
     assert os.listdir(tmp_path) == ["books.json"]
+
+
+@pytest.mark.wall_clock
+async def test_a_file_that_cannot_even_be_cleared_away_is_told_by_its_first_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlink(name: str) -> None:
+        raise OSError("another reason")
+
+    (tmp_path / "books.json").mkdir()
+    monkeypatch.setattr(os, "unlink", unlink)
+    with pytest.raises(OSError, match=r"books\.json"):
+        await FileBookStore(tmp_path / "books.json").save(b"one")
+
+
+@pytest.mark.wall_clock
+async def test_a_file_is_written_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    store = FileBookStore(tmp_path / "books.json")
+    await store.save(b"one")
+    assert await store.load() == b"one"
+
+
+@pytest.mark.wall_clock
+async def test_a_file_that_cannot_be_read_on_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
+    def hang(path: Path) -> bytes:
+        released.wait(5.0)
+        return b"late"
+
+    monkeypatch.setattr(Path, "read_bytes", hang)
+    with anyio.move_on_after(0.05) as bound:
+        await FileBookStore(tmp_path / "books.json").load()
+    released.set()
+    assert bound.cancelled_caught

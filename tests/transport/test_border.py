@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import sys
 import zlib
 from typing import Any
 
@@ -138,6 +139,11 @@ def test_a_certificate_that_is_not_trusted_is_named() -> None:
     assert "CA bundle" in str(error)
 
 
+def test_a_certificate_that_openssl_does_not_explain_is_named_too() -> None:
+    error = translated(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("no words")), URL)
+    assert "certificate is not trusted (it does not fit). Is this the right host" in str(error)
+
+
 def test_a_certificate_error_hidden_by_aiohttp_is_found() -> None:
     hidden = aiohttp.ClientConnectorCertificateError(key(), certificate_error())
     error = translated(caused(httpx.ConnectError("x"), hidden), URL)
@@ -164,6 +170,15 @@ def test_a_connection_that_breaks_in_the_handshake_may_lack_a_certificate() -> N
     assert "client certificate" in str(error)
 
 
+def test_a_reason_outside_of_tls_is_no_alert() -> None:
+    assert "go in pairs" not in str(translated(UnicodeEncodeError("latin-1", "é", 0, 1, "ALERT"), URL))
+
+
+def test_without_aiohttp_a_refused_connection_was_not_sent_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "aiohttp")
+    assert not translated(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL).sent
+
+
 def test_an_odd_error_of_tls_is_no_alert() -> None:
     odd = ssl.SSLError(1, "odd")
     odd.reason = "ODD"
@@ -177,12 +192,15 @@ def test_a_host_that_is_not_there_is_no_matter_of_certificates() -> None:
 
 
 def test_a_refused_handshake_tells_of_pairs() -> None:
-    assert "go in pairs" in str(translated(caused(httpx.ReadError("x"), alert()), URL))
+    text = str(translated(caused(httpx.ReadError("x"), alert()), URL))
+    for part in ("go in pairs", "TLSV13_ALERT_CERTIFICATE_REQUIRED", "mutual-TLS host (api-cert…) wants the client"):
+        assert part in text
 
 
 def test_a_broken_connection_may_mean_a_missing_certificate() -> None:
-    assert "client certificate" in str(translated(httpx.ReadError("reset"), URL))
-    assert "client certificate" not in str(translated(httpx.ReadError("reset"), "http://api.test/"))
+    broke = "the connection broke before an answer came (ReadError: reset)"
+    assert f"{broke}. A host that wants a client certificate" in str(translated(httpx.ReadError("reset"), URL))
+    assert str(translated(httpx.ReadError("reset"), "http://api.test/")).endswith(broke)
 
 
 def test_an_answer_that_broke_off_was_asked_for() -> None:
@@ -232,3 +250,11 @@ def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientErro
 )
 def test_aiohttps_words_are_kept(error: aiohttp.ClientError) -> None:
     assert str(named(error)) == "words"
+
+
+def test_aiohttps_words_on_a_connection_that_was_refused_are_kept() -> None:
+    assert "refused" in str(named(aiohttp.ClientConnectorError(key(), OSError(111, "refused"))))
+
+
+def test_an_address_that_aiohttp_refuses_is_not_told() -> None:
+    assert str(named(aiohttp.InvalidURL("https://api.test/?client_id=secret"))) == "no URL that could be sent to"

@@ -124,11 +124,11 @@ def test_a_token_given_back_is_not_in_the_servers_count() -> None:
     assert window.foreign == 10 - 5 - 2
 
 
-def answer_at_once(window: BurstWindow, now: float, count: int) -> None:
+def answer_at_once(window: BurstWindow, now: float, count: int, round_trip: float = 0.1) -> None:
     window.settle(now)
     for _ in range(count):
         window.take()
-        window.answered(now, 0.1)
+        window.answered(now, round_trip)
 
 
 @pytest.mark.parametrize(("samples", "instant"), [(98, 40.002), (99, 39.902)])
@@ -140,11 +140,58 @@ def test_the_round_trip_is_subtracted_from_the_hundredth_sample_on(samples: int,
 
 
 @pytest.mark.parametrize(("now", "instant"), [(15.0, 25.002), (20.0, 29.902)])
-def test_samples_of_one_moment_are_believed_after_two_windows(now: float, instant: float) -> None:
+def test_samples_of_one_moment_are_believed_two_windows_after_the_first(now: float, instant: float) -> None:
     window = BurstWindow(1, span=10.0)
-    answer_at_once(window, 0.0, 100)
+    answer_at_once(window, 0.0, 1)
+    answer_at_once(window, 5.0, 99)
     answer_at_once(window, now, 1)
     assert window.instant(1, now) == pytest.approx(instant)
+
+
+def test_after_a_refusal_samples_of_one_moment_are_not_believed_either() -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, 100)
+    window.distrust()
+    answer_at_once(window, 30.0, 100)
+    answer_at_once(window, 45.0, 1)
+    assert window.instant(1, 45.0) == pytest.approx(55.002)
+
+
+def test_the_smallest_round_trip_of_the_generation_before_is_subtracted_too() -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, 1_999)
+    answer_at_once(window, 30.0, 1, 0.3)
+    assert window.instant(1, 30.0) == pytest.approx(39.902)
+
+
+def test_of_a_round_trip_longer_than_the_window_only_the_window_is_subtracted() -> None:
+    window = BurstWindow(1)
+    answer_at_once(window, 0.0, 100, 5.0)
+    answer_at_once(window, 30.0, 1, 5.0)
+    assert window.instant(1, 30.0) == pytest.approx(30.002)
+
+
+def test_no_token_returns_before_one_that_was_answered_earlier() -> None:
+    window = BurstWindow(2, span=10.0)
+    answer_at_once(window, 0.0, 98)
+    answer_at_once(window, 20.0, 2)  # the second is the first whose round trip is subtracted
+    assert window.instant(1, 20.0) == window.instant(2, 20.0) == pytest.approx(30.002)
+
+
+def test_each_token_returns_in_its_turn() -> None:
+    window = BurstWindow(2)
+    answer_at_once(window, 0.0, 1)
+    answer_at_once(window, 0.5, 1)
+    assert window.instant(1, 0.5) == pytest.approx(1.002)
+    assert window.instant(2, 0.5) == pytest.approx(1.502)
+
+
+def test_every_token_that_has_come_back_is_counted() -> None:
+    window = BurstWindow(10)
+    answer_at_once(window, 0.0, 3)
+    assert window.returned == 0
+    window.settle(1.5)
+    assert window.returned == 3
 
 
 def test_without_a_limit_every_answered_token_has_come_back() -> None:
@@ -172,11 +219,10 @@ def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
 
 def test_a_longer_path_is_believed_after_two_generations_of_samples() -> None:
     window = BurstWindow(10)
-    window.take()
-    window.answered(0.0, 0.1)
-    for _ in range(4_000):
-        window.take()
-        window.answered(0.0, 0.2)
+    answer_at_once(window, 0.0, 1, 0.1)
+    answer_at_once(window, 0.0, 3_998, 0.2)
+    assert window.smallest_round_trip == 0.1
+    answer_at_once(window, 0.0, 1, 0.2)
     assert window.smallest_round_trip == 0.2
 
 
@@ -279,6 +325,15 @@ def test_others_tokens_and_our_own_return_independently() -> None:
     assert window.instant(4, 0.5) == 1.5
 
 
+def test_what_others_hold_is_waited_for_and_not_our_own_that_returns_later() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.correct(0.0, 4, 1, returned_at_sending=0)
+    window.answered(0.5, None)
+    assert window.foreign == 2
+    assert window.instant(3, 0.5) == 1.0
+
+
 def test_holding_the_window_keeps_everybody_out_for_its_span() -> None:
     window = BurstWindow(10)
     window.hold(3.0)
@@ -371,6 +426,25 @@ def test_our_own_day_token_is_of_no_use_before_those_of_others_return() -> None:
     window.settle(now)
     window.correct(now, 2, 0)
     assert window.instant(2, now) == now + 3600
+
+
+def test_an_answer_that_knows_of_nobody_else_does_not_keep_our_own_day_token() -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + DAY - 60
+    window.settle(now)
+    window.correct(now, 1, 0)
+    assert window.instant(1, now) == 6060.0 + DAY
+
+
+def test_nobody_can_tell_when_there_will_be_more_day_tokens_than_there_are() -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + DAY
+    window.settle(now)
+    assert window.instant(2, now) == now + DAY
 
 
 def test_a_clock_put_back_returns_nothing() -> None:
@@ -478,10 +552,12 @@ def test_what_others_spent_of_the_day_counts_until_an_answer_knows_better() -> N
 
 def test_what_others_spent_of_the_day_counts_for_an_hour() -> None:
     window = DayWindow(10)
-    window.settle(120.0)
-    window.correct(120.0, 10, 0)
-    assert window.instant(1, 120.0) == 3720.0
-    window.settle(3720.0)
+    window.settle(130.0)
+    window.correct(130.0, 10, 0)
+    assert window.instant(1, 130.0) == 3730.0
+    window.settle(3725.0)
+    assert window.instant(10, 3725.0) == 3730.0
+    window.settle(3730.0)
     assert window.available() == 10
 
 

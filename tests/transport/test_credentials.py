@@ -16,6 +16,8 @@ URL = "https://api.test/user"
         (f"{URL}?b=9=9", "b=2&c=3=3&d=4", f"{URL}?b=9=9&c=3=3&d=4"),
         (f"{URL}?x=?&c=3", "c=3=3&d=4&e=5", f"{URL}?x=?&c=3&d=4&e=5"),
         (f"{URL}?b=9#c=8", "b=2", f"{URL}?b=9#c=8"),
+        (f"{URL}?b=9#x&c=8", "c=3", f"{URL}?b=9&c=3#x&c=8"),
+        (f"{URL}?x=?&c=3", "x=1&d=4", f"{URL}?x=?&c=3&d=4"),
     ],
 )
 def test_only_what_an_address_does_not_name_already_is_added(url: str, text: str, whole: str) -> None:

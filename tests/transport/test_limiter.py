@@ -1,6 +1,7 @@
 """Who may send next, on both backends, in jumped time."""
 
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from stellantis_hal.transport.limiter import TokenBucketLimiter
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.quota import Quota, Window
 from stellantis_hal.transport.slots import Priority, RateLimiter
-from tests.clocks import BACKENDS, jumping
+from tests.clocks import BACKENDS, jumping, leap
 from tests.transport.doubles import wall
 
 pytestmark = pytest.mark.anyio
@@ -24,6 +25,11 @@ DAY = 86_400.0
 
 def limiter(per_second: int | None = None, per_day: int | None = None, **options: Any) -> TokenBucketLimiter:
     return TokenBucketLimiter(RateLimits(per_second, per_day), clock=wall, **options)
+
+
+def unset() -> datetime:
+    """Give the time of a machine that has none: the epoch's."""
+    return datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def spend(
@@ -112,6 +118,13 @@ async def test_a_wait_longer_than_allowed_is_refused_at_once() -> None:
     assert anyio.current_time() < before + 0.4
 
 
+async def test_a_wait_of_less_than_a_second_may_be_all_that_is_allowed() -> None:
+    rates = limiter(1)
+    first = await spend(rates)
+    await anyio.sleep(0.8)
+    assert await spend(rates, max_wait=0.5) == pytest.approx(first + 1.0, abs=0.1)
+
+
 async def test_a_wait_longer_than_the_deadline_in_force_is_refused_at_once() -> None:
     rates = limiter(1)
     before = await spend(rates)
@@ -156,12 +169,68 @@ async def test_whoever_waited_as_long_as_allowed_is_refused_then() -> None:
         start = anyio.current_time()
 
         async def impatient() -> None:
-            with pytest.raises(BudgetExhaustedError):
+            with pytest.raises(BudgetExhaustedError, match=r"in about [\d.]+ s\. Come back"):
                 await spend(rates, max_wait=1.5)
             assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
 
         await started(group, impatient)
         await anyio.sleep(3)
+
+
+async def test_somebody_impatient_is_refused_in_time_though_somebody_patient_came_before() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        await started(group, partial(spend, rates, max_wait=60.0))
+        start = anyio.current_time()
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=3.0)
+        assert anyio.current_time() == pytest.approx(start + 3.0, abs=0.1)
+
+
+async def test_whoever_waits_is_refused_in_time_however_many_have_left() -> None:
+    rates = limiter(1)
+    async with rates.slot() as slot:
+        slot.sent()
+        for _ in range(70):
+            async with anyio.create_task_group() as group:
+                await started(group, spend, rates)
+                group.cancel_scope.cancel()
+        start = anyio.current_time()
+        with anyio.fail_after(30), pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=1.5)
+        assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
+
+
+async def test_whoever_left_the_queue_is_not_refused_when_the_time_is_over() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        async with anyio.create_task_group() as leaving:
+            await started(leaving, partial(spend, rates, max_wait=2.0))
+            leaving.cancel_scope.cancel()
+        await started(group, spend, rates)
+        await anyio.sleep(5)
+        slot.answered()
+    assert rates.statistics.refused == 0
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_whatever_ends_a_standstill_refuses_those_whose_time_is_over(*, answered: bool) -> None:
+    rates = limiter(1)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=1.5)
+
+    async with anyio.create_task_group() as group:
+        async with rates.slot() as slot:
+            slot.sent()
+            await started(group, impatient)
+            leap(2.0)
+            if answered:
+                slot.answered()
+        assert rates.statistics.refused == 1
 
 
 async def test_a_slot_left_before_sending_gives_its_token_back() -> None:
@@ -214,6 +283,15 @@ async def test_answering_twice_counts_once() -> None:
     assert rates.statistics.free_this_second == 1
 
 
+async def test_an_answer_after_the_slot_was_left_counts_for_nothing() -> None:
+    rates = limiter(2)
+    async with rates.slot() as slot:
+        slot.sent()
+    slot.answered()
+    assert rates.statistics.in_flight == 0
+    assert rates.statistics.free_this_second == 1
+
+
 async def test_a_cancelled_waiter_leaves_the_queue() -> None:
     rates = limiter(1)
     await spend(rates)
@@ -241,8 +319,11 @@ async def test_when_the_timekeeper_is_cancelled_another_takes_over() -> None:
     assert served[0] == pytest.approx(first + 1.0, abs=0.1)
 
 
-async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_back() -> None:
-    rates = limiter(5)
+@pytest.mark.parametrize("clock", [wall, unset])
+async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_back(
+    clock: Callable[[], datetime],
+) -> None:
+    rates = TokenBucketLimiter(RateLimits(5, None), clock=clock)
     rates.pause(1.0)
     scope = anyio.CancelScope()
     sent: list[float] = []
@@ -260,6 +341,20 @@ async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_
         await started(group, killer)
     assert rates.statistics.granted == len(sent)
     assert rates.statistics.free_this_second == 5 - len(sent)
+
+
+async def test_whoever_has_a_machine_without_the_time_is_served_like_anybody() -> None:
+    rates = TokenBucketLimiter(RateLimits(1, 10), clock=unset)
+    first = await spend(rates)
+    async with rates.slot() as slot:
+        slot.sent()
+    assert await spend(rates) >= first + 2.0
+    async with rates.slot():
+        pass
+    figures = rates.statistics
+    assert (figures.granted, figures.given_back, figures.waited, figures.in_flight) == (3, 1, 3, 0)
+    assert figures.free_today == 7
+    assert figures.smallest_round_trip is not None  # an answer counted as one
 
 
 async def test_a_limiter_of_its_own_accord_reads_the_systems_clock() -> None:
@@ -306,6 +401,17 @@ async def test_what_is_given_back_to_the_share_is_not_given_on_to_background_req
     assert times[0] >= start + 1.0
 
 
+@pytest.mark.parametrize("priority", ["interactive", "background"])
+async def test_nobody_overtakes_who_waits_even_after_a_standstill(priority: Priority) -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, partial(spend, rates, priority=priority))
+        leap(1.5)
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, priority=priority, max_wait=0.0)
+
+
 async def test_a_background_request_counts_everybody_before_it() -> None:
     rates = limiter(1)
     await spend(rates)
@@ -327,6 +433,40 @@ async def test_an_interactive_request_does_not_count_background_ones() -> None:
         with pytest.raises(BudgetExhaustedError) as refusal:
             await spend(rates, max_wait=0.5)
         assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
+
+
+async def test_a_background_request_that_waited_in_vain_is_told_of_everybody_before_it() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        await started(group, spend, rates)
+        await started(group, partial(spend, rates, priority="background"))
+        with pytest.raises(BudgetExhaustedError) as refusal:
+            await spend(rates, priority="background", max_wait=3.5)
+        assert refusal.value.retry_after is not None
+        assert refusal.value.retry_after >= 3.0
+
+
+async def test_those_who_wait_interactively_are_served_from_their_share() -> None:
+    rates = limiter(2, interactive_share=0.5)
+    first = await spend(rates)
+    await anyio.sleep(0.5)
+    await spend(rates)
+    assert await spend(rates) == pytest.approx(first + 1.0, abs=0.1)
+
+
+async def test_nobody_is_woken_while_all_that_is_left_belongs_to_others() -> None:
+    readings = 0
+
+    def clock() -> datetime:
+        nonlocal readings
+        readings += 1
+        return wall()
+
+    rates = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=clock)
+    first = await spend(rates)
+    assert await spend(rates, priority="background") >= first + 1.0
+    assert readings < 30
 
 
 async def test_the_estimate_for_background_requests_leaves_the_share_alone() -> None:
@@ -382,6 +522,32 @@ async def test_a_pause_refuses_at_once_those_who_cannot_wait_for_its_end() -> No
 
         await started(group, impatient)
         rates.pause(100.0)
+
+
+@pytest.mark.parametrize("priority", ["interactive", "background"])
+async def test_whoever_a_pause_sends_away_stands_in_nobodys_way(priority: Priority) -> None:
+    rates = limiter(1)
+    await spend(rates)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, priority=priority, max_wait=10.0)
+
+    async with anyio.create_task_group() as group:
+        await started(group, impatient)
+        assert rates.statistics.waiting == 1
+        rates.pause(100.0)
+        assert rates.statistics.waiting == 0
+
+
+async def test_a_pause_that_ends_just_when_somebodys_time_is_over_sends_nobody_away() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, partial(spend, rates, max_wait=10.0))
+        rates.pause(10.0)
+        assert rates.statistics.waiting == 1
+    assert rates.statistics.refused == 0
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
@@ -491,7 +657,15 @@ async def test_everybody_whom_a_pause_sends_away_counts_as_refused() -> None:
 async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -> None:
     rates = limiter(1)
     rates.pause(100.0)
-    with pytest.raises(BudgetExhaustedError, match=r"100 s, and only 0\.5 s"):
+    said = r"about 100 s, and only 0\.5 s are allowed\. Come back then, allow a longer max_wait"
+    with pytest.raises(BudgetExhaustedError, match=said):
+        await spend(rates, max_wait=0.5)
+
+
+async def test_a_refusal_says_in_hours_what_takes_hours() -> None:
+    rates = limiter(1)
+    rates.pause(15_001.0)
+    with pytest.raises(BudgetExhaustedError, match=r"about 4:10:01 \(h:mm:ss\), and only 0\.5 s"):
         await spend(rates, max_wait=0.5)
 
 

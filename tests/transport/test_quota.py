@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.navigation.fetch import Headers
 from stellantis_hal.transport.limits import RateLimits
-from stellantis_hal.transport.quota import LONGEST_PAUSE, Quota, Window, parse_retry_after, retry_after
+from stellantis_hal.transport.quota import LONGEST_PAUSE, Quota, Window, parse_retry_after, retry_after, utc_now
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = [f"X-RateLimit-{kind}-{number}" for kind in ("Limit", "Remaining") for number in (1, 2)]
@@ -25,6 +25,17 @@ def test_all_four_fields_make_a_quota() -> None:
         }
     )
     assert Quota.from_headers(headers) == Quota(day=Window(100_000, 99_998), burst=Window(100, 97))
+
+
+@pytest.mark.parametrize(
+    ("name", "window"), [("X-RateLimit-Limit-1", Window(7, None)), ("X-RateLimit-Remaining-1", Window(None, 7))]
+)
+def test_half_a_window_is_better_than_none(name: str, window: Window) -> None:
+    assert Quota.from_headers(Headers({name: "7"})) == Quota(day=window)
+
+
+def test_the_wall_clock_is_aware() -> None:
+    assert utc_now().tzinfo is UTC
 
 
 def test_an_answer_without_them_makes_none() -> None:
@@ -119,7 +130,15 @@ def test_a_limit_is_a_positive_int(value: int, error: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("1772366430", 30.0), ("1772366000", 0.0), ("9999999999", 86_400.0), ("45", 45.0)]
+    ("text", "seconds"),
+    [
+        ("1772366430", 30.0),
+        ("1772366000", 0.0),
+        ("1000000000", 0.0),
+        ("9999999999", 86_400.0),
+        ("45", 45.0),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
+    ],
 )
 def test_a_reset_may_be_an_instant(text: str, seconds: float) -> None:
     assert retry_after({"x-ratelimit-reset": text}, now=NOW) == seconds

@@ -80,6 +80,13 @@ async def test_waits_grow_and_stay_within_their_bound() -> None:
         assert 0.0 <= wait <= bound, attempt
 
 
+async def test_where_the_server_asks_for_no_wait_the_first_ones_are_short() -> None:
+    attempts = Attempts(fault(), NetworkError("reset", sent=True), fault(), fault())
+    await attempts.run(initial=0.1)
+    for (wait, _), bound in zip(attempts.told, [0.1, 0.2, 0.4, 0.8], strict=True):
+        assert 0.0 <= wait <= bound
+
+
 async def test_the_servers_wait_is_respected() -> None:
     attempts = Attempts(fault(wait=20.0))
     await attempts.run(initial=0.1)
@@ -91,6 +98,13 @@ async def test_no_attempt_begins_after_the_total() -> None:
     with pytest.raises(ServerError):
         await attempts.run(total=10.0)
     assert anyio.current_time() < attempts.times[0] + 1.0
+
+
+async def test_an_attempt_that_would_begin_just_at_the_total_does_not() -> None:
+    attempts = Attempts(fault(wait=16.0))
+    with pytest.raises(ServerError):
+        await attempts.run(total=16.0)
+    assert len(attempts.times) == 1
 
 
 async def test_a_wait_that_would_pass_the_deadline_in_force_is_not_begun() -> None:

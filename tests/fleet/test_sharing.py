@@ -1,0 +1,236 @@
+"""One vehicle, several accounts: it is watched once, and by another when its own cannot read it."""
+
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+
+from stellantis_hal.auth.brands import Brand
+from stellantis_hal.auth.stores import MemoryTokenStore
+from stellantis_hal.auth.token import Token
+from stellantis_hal.client import Account
+from stellantis_hal.fleet import AccountLost, Event, Recovered, Update, watch
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.simulator import Faults, Latency
+from stellantis_hal.transport.limits import RateLimits
+from tests.fleet.fleets import EPOCH, Fleet, a_fleet, token_of, until, updates_of
+
+pytestmark = pytest.mark.anyio
+EVERY = timedelta(minutes=5)
+STATUS: dict[str, Any] = {"every": EVERY, "what": "status", "repeats": True, "adapt": None}
+
+
+@attrs.frozen
+class Driver:
+    """Somebody who shares all the vehicles of a fleet's first account."""
+
+    fleet: Fleet
+    account: Account
+    store: MemoryTokenStore
+
+    async def lose_consent(self) -> None:
+        await self.store.save(self.account.key, Token("gone", "gone", expires_at=EPOCH - timedelta(days=1)))
+        self.fleet.simulator.expire_tokens()
+
+    async def consent(self) -> None:
+        await self.store.save(self.account.key, token_of(self.fleet.simulator, self.fleet.world.accounts[0].key))
+
+    async def vehicle(self) -> Vehicle:
+        vehicle = await self.account.vehicles().first()
+        assert vehicle is not None
+        return vehicle
+
+
+def drivers(fleet: Fleet, *keys: str) -> list[Driver]:
+    shared = fleet.world.accounts[0]
+    brand = next(brand for brand in Brand if brand.domain == shared.domain)
+    stores = [MemoryTokenStore(token_of(fleet.simulator, shared.key)) for _ in keys]
+    return [
+        Driver(fleet, fleet.client.account(store, brand=brand, key=key), store)
+        for key, store in zip(keys, stores, strict=True)
+    ]
+
+
+def readers(events: list[Event]) -> list[str | None]:
+    return [event.account for event in events if isinstance(event, Update)]
+
+
+# ------------------------------------------------------------------------------------------- the first is lost
+
+
+async def test_a_vehicle_goes_on_by_another_account_at_once_when_its_own_is_lost() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        a, b = drivers(fleet, "a", "b")
+        async with watch([a.account], **STATUS) as updates:
+            await updates_of(updates, 600)
+            updates.add(b.account)
+            assert set(readers(await updates_of(updates, 900))) == {"a"}
+            await a.lose_consent()
+            assert (await until(updates, AccountLost)).account == "a"
+            assert len(readers(await updates_of(updates, 3_600))) >= 11
+            assert updates.statistics.vehicles == 1
+            await a.consent()
+            assert (await until(updates, Recovered, within=24 * 3_600)).account == "a"
+            await b.lose_consent()
+            assert (await until(updates, AccountLost)).account == "b"
+            assert set(readers(await updates_of(updates, 600))) == {"a"}
+
+
+async def test_polls_under_way_by_the_lost_account_do_not_cost_the_next_one_its_place() -> None:
+    async with a_fleet(vehicles=12, accounts=1, faults=Faults(latency=Latency(1.0))) as fleet:
+        a, b = drivers(fleet, "a", "b")
+        options: dict[str, Any] = {**STATUS, "every": None, "budget": RateLimits(50, None)}
+        async with watch([a.account], **options) as updates:
+            await updates_of(updates, 60)
+            updates.add(b.account)
+            await updates_of(updates, 60)
+            await a.lose_consent()
+            events = await updates_of(updates, 600)
+            assert [event.account for event in events if isinstance(event, AccountLost)] == ["a"]
+            late = [event for event in events[-100:] if isinstance(event, Update)]
+            assert {event.vehicle.id for event in late} == set(fleet.vehicles)
+            assert set(readers(events[-100:])) == {"b"}
+
+
+async def test_an_account_that_comes_back_first_takes_over_from_one_that_does_not() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        a, b = drivers(fleet, "a", "b")
+        async with watch([a.account], relist=timedelta(hours=1), **STATUS) as updates:
+            await updates_of(updates, 600)
+            updates.add(b.account)
+            await updates_of(updates, 600)
+            for driver in (b, a):
+                await driver.lose_consent()
+                assert (await until(updates, AccountLost, within=2 * 3_600)).account == driver.account.key
+            await b.consent()
+            assert (await until(updates, Recovered, within=24 * 3_600)).account == "b"
+            events = await updates_of(updates, 3_600)
+            assert set(readers(events)) == {"b"}
+            assert len(events) >= 22
+
+
+# ------------------------------------------------------------------------------------------- the first lets it go
+
+
+async def test_a_vehicle_goes_on_by_another_account_when_its_own_is_removed_or_has_it_no_more() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        a, b, c = drivers(fleet, "a", "b", "c")
+        async with watch([a.account], relist=timedelta(hours=1), **STATUS) as updates:
+            await updates_of(updates, 600)
+            updates.add(b.account)
+            updates.add(c.account)
+            await updates_of(updates, 600)
+            assert updates.remove(a.account)
+            first = readers(await updates_of(updates, 900))
+            assert len(first) >= 5
+            assert len(set(first)) == 1
+            fleet.world._made.vehicles = 1
+            events = await updates_of(updates, 2 * 3_600)
+            [*_, last] = [e for e in events if isinstance(e, Update) and e.vehicle.id == fleet.vehicles[0]]
+            assert updates.statistics.vehicles == 1
+            assert last.account == first[0]
+            assert updates.remove(last.account or "")
+            assert len(readers(await updates_of(updates, 900))) >= 2
+
+
+async def test_a_vehicle_that_its_account_lists_no_more_goes_on_by_one_that_does() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        sold = fleet.vehicles[1]
+        keys = ["a", "b"]
+        async with watch(
+            [driver.account for driver in drivers(fleet, *keys)], relist=timedelta(hours=1), **STATUS
+        ) as updates:
+            await updates_of(updates, 900)
+            fleet.world._made.vehicles = 1
+            accounts = list[str | None]()
+            for _ in range(12):  # each account finds it out in a listing of its own
+                events = await updates_of(updates, 300)
+                accounts += [e.account for e in events if isinstance(e, Update) and e.vehicle.id == sold]
+            await updates_of(updates, 3_600)
+            assert set(accounts) == set(keys)
+            assert updates.statistics.vehicles == 1
+
+
+# ------------------------------------------------------------------------------------------- vehicles by themselves
+
+
+async def test_a_vehicle_by_itself_goes_on_by_an_account_that_has_it() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        a, b = drivers(fleet, "a", "b")
+        async with watch([await a.vehicle(), b.account], **STATUS) as updates:
+            assert set(readers(await updates_of(updates, 900))) == {None}
+            await a.lose_consent()
+            events = await updates_of(updates, 3_600)
+            assert all(isinstance(event, Update) for event in events)
+            assert readers(events)[-1] == "b"
+            assert updates.statistics.accounts_lost == 0
+
+
+async def test_a_vehicle_by_itself_that_was_lost_is_said_to_be_back_by_an_account_that_has_it() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        a, b = drivers(fleet, "a", "b")
+        vehicle = await a.vehicle()
+        async with watch([vehicle], **STATUS) as updates:
+            await updates_of(updates, 900)
+            await a.lose_consent()
+            await until(updates, AccountLost, account=None)
+            await updates_of(updates, 300)
+            updates.add(b.account)
+            recovered = await until(updates, Recovered, within=60)
+            assert (recovered.vehicle, recovered.account) == (vehicle, None)
+            assert recovered.after >= 300
+            assert set(readers(await updates_of(updates, 900))) == {"b"}
+
+
+# ------------------------------------------------------------------------------------------- removed
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+async def test_a_vehicle_that_was_removed_stays_away_whoever_has_it_until_it_is_added(by_itself: bool) -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        a, b = drivers(fleet, "a", "b")
+        vehicle = await a.vehicle()
+        source: list[Account | Vehicle] = [vehicle if by_itself else a.account, b.account]
+        async with watch(source, relist=timedelta(hours=1), **STATUS) as updates:
+            await updates_of(updates, 900)
+            assert updates.remove(vehicle)
+            await updates_of(updates, 24 * 3_600)
+            assert updates.statistics.vehicles == 0
+            updates.add(vehicle)
+            assert len(readers(await updates_of(updates, 3_600))) >= 11
+            assert updates.remove(vehicle)
+            await updates_of(updates, 24 * 3_600)
+            assert updates.statistics.vehicles == 0
+
+
+# ------------------------------------------------------------------------------------------- a new token
+
+
+async def test_a_lost_account_that_is_added_again_gives_nothing_twice() -> None:
+    async with a_fleet(vehicles=3, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=EVERY, since=EPOCH - timedelta(days=30)) as updates:
+            await anyio.sleep(3_600)  # a busy consumer
+            await fleet.lose_consent("account-0000")
+            await anyio.sleep(3_600)
+            updates.add(fleet.account("account-0000"))
+            await anyio.sleep(3_600)
+            ids = [event.id for event in await updates_of(updates, 3_600) if isinstance(event, Update)]
+        assert len(ids) > 30
+        assert len(set(ids)) == len(ids)
+
+
+async def test_an_account_with_a_new_token_may_be_added_after_it_came_back_by_itself() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet, watch(fleet.accounts, **STATUS) as updates:
+        await updates_of(updates, 900)
+        await fleet.lose_consent("account-0000")
+        await until(updates, AccountLost)
+        await fleet.consent("account-0000")
+        await until(updates, Recovered, account="account-0000")
+        updates.add(fleet.account("account-0000"))
+        await fleet.lose_consent("account-0000")  # the token before, which nobody uses any more
+        events = await updates_of(updates, 3_600)
+        assert all(isinstance(event, Update) for event in events)
+        assert len(events) >= 22
+        assert updates.statistics.accounts == 1
