@@ -72,6 +72,7 @@ def slow(status: int, **fields: str) -> httpx.Response:
             "limiter has to be RateLimiter or None, not RateLimits: TokenBucketLimiter(RateLimits(…))",
         ),
     ],
+    ids=["transport", "retry", "tls", "limiter"],
 )
 def test_a_part_of_another_kind_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
