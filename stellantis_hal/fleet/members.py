@@ -103,6 +103,7 @@ class Member:
         "troubles",
         "urgent",
         "vehicle",
+        "was_met",
         "weight",
     )
 
@@ -117,6 +118,7 @@ class Member:
         self.spread: float = 1.0
         self.busy: bool = False
         self.urgent: bool = False
+        self.was_met: bool = False
         self.checkpoint: Checkpoint | None = None
         self.deep_at: float = float("-inf")
         self.troubles: dict[str, Trouble] | None = None

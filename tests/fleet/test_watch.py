@@ -288,6 +288,32 @@ async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would(
         assert plan.fitting >= timedelta(hours=1)
 
 
+async def test_vehicles_by_themselves_that_cannot_fit_are_warned_of_too() -> None:
+    async with a_fleet(vehicles=20, accounts=1, rate_limits=RateLimits(100, 1_000)) as fleet:
+        *vehicles, last = await fleet.accounts[0].vehicles().collect()
+        async with watch(vehicles, every=40 * MINUTE, what="status") as updates:
+            await updates_of(updates, 3_600)
+            assert updates.statistics.plan is not None
+            assert updates.statistics.plan.fits
+        async with watch(vehicles, every=31 * MINUTE, what="status") as updates:
+            await updates_of(updates, 3_600)
+            updates.add(last)
+            with pytest.warns(BudgetWarning, match="20 vehicles .* every=0:32:00 would fit"):
+                await updates_of(updates, 3_600)
+
+
+async def test_a_first_look_that_goes_far_back_is_not_taken_for_what_polls_cost() -> None:
+    limits, long_ago = RateLimits(None, 2_000), EPOCH - timedelta(days=3_650)
+    options: dict[str, Any] = {"what": "trips", "since": long_ago, "budget": limits, "adapt": None, "buffer": 10_000}
+    async with (
+        a_fleet(vehicles=4, accounts=1, trips=4_000) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1), **options) as updates,
+    ):
+        assert len(await updates_of(updates, 6 * 3_600)) == 4_000
+        assert updates.statistics.plan is not None
+        assert updates.statistics.plan.cost == 1.0
+
+
 async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None:
     async with a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet:
         with pytest.raises(BudgetWarning):
