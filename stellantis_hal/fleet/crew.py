@@ -44,7 +44,8 @@ class Crew:
         poller: asks for one thing and offers what is new.
         counts: what is counted.
         is_full: tells whether the consumer has more to do than there is room for.
-        planned: is told whether the interval fits the budget, whenever an account was listed.
+        planned: is told whether the interval fits the budget, whenever an account was listed, or polls of vehicles
+            by themselves began.
         broken: is told of what ends the watch.
     """
 
@@ -179,6 +180,8 @@ class Crew:
                 return await self._list(turn)
             now = await self._poll(turn, turn.vehicle, claim.due)
             self._roster.learn(turn, now)
+            if self._roster.has_grown:  # of accounts their listings tell
+                self._replan()
             return now
         finally:
             turn.busy = False
@@ -249,7 +252,11 @@ class Crew:
             if self._roster.watches(holding):
                 self._roster.listed(holding, found, anyio.current_time())
                 await self._care.listed(holding)
+        self._replan()
+        return anyio.current_time()
+
+    def _replan(self) -> None:
+        self._roster.has_grown = False
         plan = self._roster.plan()
         if plan is not None:
             self._planned(plan)
-        return anyio.current_time()

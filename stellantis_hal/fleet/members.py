@@ -104,6 +104,7 @@ class Member:
         "troubles",
         "urgent",
         "vehicle",
+        "was_met",
         "weight",
     )
 
@@ -119,6 +120,7 @@ class Member:
         self.busy: bool = False
         self.urgent: bool = False
         self.left: bool = False
+        self.was_met: bool = False
         self.checkpoint: Checkpoint | None = None
         self.deep_at: float = float("-inf")
         self.troubles: dict[str, Trouble] | None = None

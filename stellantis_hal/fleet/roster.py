@@ -71,6 +71,9 @@ class Roster:
     Args:
         orders: how they are to be polled.
         clock: the wall clock; None: that of the first client.
+
+    Attributes:
+        has_grown: whether vehicles by themselves came since it was planned for the last time.
     """
 
     def __init__(self, orders: Orders, clock: Callable[[], datetime] | None) -> None:
@@ -80,6 +83,7 @@ class Roster:
         self.members: dict[str, Member] = {}
         self._heirs = Heirs()
         self._unwanted: set[str] = set()
+        self.has_grown = False
         self._cost = float(len(orders.what))
         self._allowance: Allowance | None = None
         self._budget_at = -math.inf
@@ -154,6 +158,7 @@ class Roster:
             holding = Holding(f"vehicle:{id_}", None, self.orders.max_wait)
             self.holdings[holding.name] = holding
             self._enter(holding, id_, vehicle, now)
+            self.has_grown = True
 
     def _enter(self, holding: Holding, id_: str, vehicle: Vehicle, now: float) -> None:
         weight = 1.0 if self.orders.weight is None else self.orders.weight(vehicle)
@@ -315,12 +320,14 @@ class Roster:
         return self._allowance is not None and self._allowance.budget.free_today < 1
 
     def learn(self, member: Member, now: float) -> None:
-        """Note what a poll did cost."""
+        """Note what a poll did cost; the first look at a vehicle, which may go far back, says nothing of the others."""
         extra = member.asked - self._cost
         if extra:
             if self._allowance is not None:
                 self._allowance.settle(now, extra)
-            self._cost += _LEARNING * extra
+            if member.was_met:
+                self._cost += _LEARNING * extra
+        member.was_met = member.deep_at > -math.inf or "trips" not in self.orders.what
 
     def budget(self) -> Budget:
         """Tell what may be spent, as the limiter has it now."""

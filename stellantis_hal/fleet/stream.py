@@ -51,6 +51,7 @@ class Stream(AsyncIterator[Event]):
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
         self._tasks: TaskGroup | None = None
         self._given: _Delivery | None = None
+        self._is_over = False
 
     @abstractmethod
     def _begin(self, tasks: TaskGroup) -> None:
@@ -76,6 +77,7 @@ class Stream(AsyncIterator[Event]):
                 if bound.cancelled_caught:
                     raise CheckpointError(f"the last update could not be acknowledged within {GOODBYE} s")
         finally:
+            self._is_over = True
             await self._scope.__aexit__(kind, error, traceback)
 
     def __aiter__(self) -> Self:

@@ -7,7 +7,8 @@ it is one vehicle or everything, is decided beside it by values alone.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -47,13 +48,12 @@ class BudgetWarning(UserWarning):
 def by_activity(vehicle: Vehicle, status: Status) -> float:
     """Poll vehicles that move or are charged twice as often, those that sleep less often: the usual ``adapt``.
 
-    A vehicle that has said nothing new for a day is polled half as often, for a week a quarter as often.
+    A vehicle that has said nothing new for a day is polled half as often, for a week a quarter as often, whatever it
+    said then: what moved a day ago, as far as anybody knows, has been out of reach since.
     """
-    if status.is_moving or status.is_charging:
-        return 0.5
     age = status.age
     if age is None or age < 86_400.0:
-        return 1.0
+        return 0.5 if status.is_moving or status.is_charging else 1.0
     return 2.0 if age < 7 * 86_400.0 else 4.0
 
 
@@ -94,15 +94,21 @@ class Watch(Stream):
         self._crew.wake()
 
     async def _enlist(self) -> None:
-        if isinstance(self._source, AsyncIterable):
-            async for who in self._source:
-                if isinstance(who, Left):
-                    self.remove(who.who)
-                else:
-                    self.add(who)
+        if isinstance(self._source, AsyncGenerator):
+            async with aclosing(self._source) as source:  # nobody else closes it where one of them is refused
+                await self._take_in(source)
+        elif isinstance(self._source, AsyncIterable):
+            await self._take_in(self._source)
         else:
             for who in [self._source] if isinstance(self._source, Account | Vehicle) else self._source:
-                self.add(who)
+                self._add(who)
+
+    async def _take_in(self, source: AsyncIterable[Account | Vehicle | Left]) -> None:
+        async for who in source:
+            if isinstance(who, Left):
+                self.remove(who.who)
+            else:
+                self._add(who)
 
     def _planned(self, plan: Plan) -> None:
         before, self._plan = self._plan, plan
@@ -128,7 +134,12 @@ class Watch(Stream):
 
         Raises:
             ValueError: it belongs to another client, or another account that was never lost has the same key.
+            RuntimeError: the watch was stopped, or its block was left.
         """
+        self._expect_going()
+        self._add(who)
+
+    def _add(self, who: Account | Vehicle) -> None:
         self._roster.add(who, anyio.current_time())
         self._crew.wake()
 
@@ -148,14 +159,27 @@ class Watch(Stream):
 
         Raises:
             KeyError: one of them is not watched.
+            RuntimeError: the watch was stopped, or its block was left.
         """
+        self._expect_going()
         for vehicle in vehicles:
             id_ = vehicle if isinstance(vehicle, str) else name_of(vehicle)
             if id_ is None or not self._crew.urge(id_):
                 raise KeyError(id_)
 
+    def _expect_going(self) -> None:
+        if self._crew.stopped or self._is_over:
+            raise RuntimeError(
+                "this watch has ended, and polls nobody: make another, that goes on from its checkpoints"
+            )
+
     def stop(self, *, within: float = GOODBYE) -> None:
-        """Let the stream end: no more polls; those under way have so many seconds, then what is there is the rest."""
+        """Let the stream end: no more polls; those under way have so many seconds, then what is there is the rest.
+
+        Where its block was left there is nothing to do.
+        """
+        if self._is_over:
+            return
         self._crew.stopped = True
         self._crew.wake()
         if self._tasks is None:

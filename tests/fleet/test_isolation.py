@@ -257,6 +257,17 @@ async def test_pages_for_people_instead_of_answers_are_an_outage_and_nobody_is_l
         assert isinstance(events[0].error, NotHalError)
 
 
+async def test_an_answer_that_says_no_ends_an_outage_too() -> None:
+    outage = Wave(fault=kinds.Refused(), since=0.0, until=3_600.0)
+    after = Wave(fault=ServerFault(403, 40300), since=3_600.0, until=1e9)
+    async with (
+        a_fleet(faults=Faults(waves=[outage, after]), accounts=1, retry=ONCE, token_lifetime=1e6) as fleet,
+        watch(fleet.accounts, every=EVERY) as updates,
+    ):
+        events = await updates_of(updates, 2 * 3_600)
+        assert [type(event) for event in events] == [Outage, Recovered, AccountLost]
+
+
 async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> None:
     outage = Faults(waves=[Wave(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
     async with a_fleet(vehicles=6, faults=outage, retry=ONCE) as fleet:

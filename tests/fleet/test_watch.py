@@ -31,7 +31,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency, ServerFault, Subscription, Then, World
 from stellantis_hal.transport.limits import RateLimits
-from tests.fleet.fleets import EPOCH, Bent, a_fleet, trips_in, until, updates_of
+from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, trips_in, until, updates_of
 
 pytestmark = pytest.mark.anyio
 MINUTE = timedelta(minutes=1)
@@ -197,11 +197,13 @@ async def test_moving_and_charging_vehicles_are_polled_more_often_sleeping_ones_
         factors = list[float]()
         for days in (0.5, 2, 10):
             created = (fleet.simulator.now() - timedelta(days=days)).isoformat()
-            fleet.world.update_status(found.id or "", createdAt=created, updatedAt=created, energies=None)
-            status = await found.status()
-            assert status is not None
-            factors.append(by_activity(found, status))
-        assert factors == [1.0, 2.0, 4.0]
+            for moves in (False, True):
+                said: dict[str, Any] = {"energies": None, "kinetic": {"moving": moves}}
+                fleet.world.update_status(found.id or "", createdAt=created, updatedAt=created, **said)
+                status = await found.status()
+                assert status is not None
+                factors.append(by_activity(found, status))
+        assert factors == [1.0, 0.5, 2.0, 2.0, 4.0, 4.0]
 
 
 def nothing(*_: object) -> float:
@@ -299,6 +301,32 @@ async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would(
         assert plan is not None
         assert not plan.fits
         assert plan.fitting >= timedelta(hours=1)
+
+
+async def test_vehicles_by_themselves_that_cannot_fit_are_warned_of_too() -> None:
+    async with a_fleet(vehicles=20, accounts=1, rate_limits=RateLimits(100, 1_000)) as fleet:
+        *vehicles, last = await fleet.accounts[0].vehicles().collect()
+        async with watch(vehicles, every=40 * MINUTE, what="status") as updates:
+            await updates_of(updates, 3_600)
+            assert updates.statistics.plan is not None
+            assert updates.statistics.plan.fits
+        async with watch(vehicles, every=31 * MINUTE, what="status") as updates:
+            await updates_of(updates, 3_600)
+            updates.add(last)
+            with pytest.warns(BudgetWarning, match="20 vehicles .* every=0:32:00 would fit"):
+                await updates_of(updates, 3_600)
+
+
+async def test_a_first_look_that_goes_far_back_is_not_taken_for_what_polls_cost() -> None:
+    limits, long_ago = RateLimits(None, 2_000), EPOCH - timedelta(days=3_650)
+    options: dict[str, Any] = {"what": "trips", "since": long_ago, "budget": limits, "adapt": None, "buffer": 10_000}
+    async with (
+        a_fleet(vehicles=4, accounts=1, trips=4_000) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1), **options) as updates,
+    ):
+        assert len(await updates_of(updates, 6 * 3_600)) == 4_000
+        assert updates.statistics.plan is not None
+        assert updates.statistics.plan.cost == 1.0
 
 
 async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None:
@@ -477,6 +505,32 @@ async def test_a_source_may_grow_and_shrink() -> None:
         assert counts == [2, 4, 2, 0]
 
 
+async def test_a_source_that_gives_somebody_who_is_refused_is_closed() -> None:
+    closed = list[bool]()
+    async with a_fleet(vehicles=2, accounts=2) as fleet:
+
+        async def source() -> AsyncIterator[Account]:
+            try:
+                yield fleet.accounts[0]
+                yield fleet.account(fleet.accounts[0].key)
+                yield fleet.accounts[1]
+            finally:
+                await anyio.sleep(1)
+                closed.append(True)
+
+        async with watch(source(), every=5 * MINUTE) as updates:
+            with pytest.raises(ValueError, match="a key of its own"):
+                await updates_of(updates, 600)
+        assert closed == [True]
+
+
+async def test_a_source_may_be_a_stream_that_somebody_else_closes() -> None:
+    send, receive = anyio.create_memory_object_stream[Account](1)
+    async with a_fleet(vehicles=1, accounts=1) as fleet, send, receive, watch(receive, every=5 * MINUTE) as updates:
+        await send.send(fleet.accounts[0])
+        assert (await until(updates, Update)).account == "account-0000"
+
+
 async def test_vehicles_that_an_account_gains_and_loses_are_noticed() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         made = fleet.world._made
@@ -653,6 +707,43 @@ async def test_stopping_is_bounded_while_nobody_takes_anything() -> None:
         await anyio.sleep(30)
         with anyio.fail_after(1):
             assert len([event async for event in updates]) >= 1
+
+
+async def test_what_has_ended_can_be_stopped_again_but_is_asked_for_nothing_more() -> None:
+    async with a_fleet(vehicles=2, accounts=2) as fleet:
+        async with watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
+            await until(updates, Update)
+            updates.stop()
+            updates.stop()
+            await expect_nothing_more(updates, fleet)
+            assert [event async for event in updates] == []
+        updates.stop()
+        async with watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
+            await until(updates, Update)
+        updates.stop()
+        await expect_nothing_more(updates, fleet)
+
+
+async def expect_nothing_more(updates: Watch, fleet: Fleet) -> None:
+    with pytest.raises(RuntimeError, match="has ended"):
+        updates.poll_now(fleet.vehicles[0])
+    with pytest.raises(RuntimeError, match="has ended"):
+        updates.add(fleet.accounts[1])
+
+
+async def test_a_source_that_goes_on_after_the_stream_was_stopped_is_no_mistake() -> None:
+    async with a_fleet(vehicles=2, accounts=2) as fleet:
+
+        async def source() -> AsyncIterator[Account]:
+            yield fleet.accounts[0]
+            await anyio.sleep(600)
+            yield fleet.accounts[1]
+
+        async with watch(source(), every=5 * MINUTE, buffer=1, what="status") as updates:
+            await anyio.sleep(599)
+            updates.stop()
+            await anyio.sleep(10)
+            assert len([event async for event in updates]) == 1
 
 
 async def test_a_stream_can_be_stopped_before_it_begins() -> None:
