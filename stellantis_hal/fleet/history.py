@@ -5,7 +5,7 @@ Knows vehicles, pages and what was given. Must not know what the trips are wante
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -18,11 +18,12 @@ from stellantis_hal.client import Account
 from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.delivery import Checkpoint, Facts, admit, facts_of, window
-from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable
+from stellantis_hal.fleet.delivery import Checkpoint, Facts, facts_of, window
+from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
+from stellantis_hal.fleet.giving import Giving
 from stellantis_hal.fleet.health import scope_of
 from stellantis_hal.fleet.members import Holding, Member, name_of, rebound
-from stellantis_hal.fleet.polling import Direction, in_time, trip_update
+from stellantis_hal.fleet.polling import Direction
 from stellantis_hal.fleet.schedule import back_off
 from stellantis_hal.fleet.stream import Stream
 from stellantis_hal.navigation.binding import utc_now
@@ -221,7 +222,7 @@ class Backfill(Stream):
         from_ = window(member.checkpoint, overlap=_REACH, reach=_REACH, deep=True)
         since = None if from_ is None else datetime.fromtimestamp(max(0.0, from_), UTC)
         trips = partial(member.vehicle.trips, since=since, until=self._until)
-        giving = _Giving(member, key, self._offer)
+        giving = Giving(member, key, self._offer, reach=_REACH)
         direction = Direction()
         async with trips().pages().concurrent(self._ranges) as walk:
             async for page in walk:
@@ -252,43 +253,6 @@ class Backfill(Stream):
             return Checkpoint.load(content)
         except ValueError as error:
             raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
-
-
-class _Giving:
-    """Trips of one vehicle on their way to the consumer, the last always held back.
-
-    So the last of all can say that it is the last: whoever acknowledges it says that the history is complete.
-    """
-
-    def __init__(self, member: Member, key: str, offer: Callable[[Update, str, Checkpoint], Awaitable[None]]) -> None:
-        self._member = member
-        self._key = key
-        self._offer = offer
-        self._after = member.checkpoint or Checkpoint()
-        self._held: Update | None = None
-
-    async def take(self, found: list[tuple[Facts, Trip]]) -> None:
-        """Give what was not given yet."""
-        for facts, trip in in_time(found):
-            verdict, after = admit(self._after, facts, reach=_REACH)
-            if verdict is not None:
-                if self._held is not None:
-                    await self._give(self._held, self._after)
-                self._held = trip_update(self._member, trip, facts, verdict)
-                self._after = after
-
-    async def finish(self) -> bool:
-        """Give the last; tell whether there was one."""
-        self._after = attrs.evolve(self._after, met=True)
-        if self._held is None:
-            self._member.checkpoint = self._after
-            return False
-        await self._give(self._held, self._after)
-        return True
-
-    async def _give(self, update: Update, after: Checkpoint) -> None:
-        await self._offer(update, self._key, after)
-        self._member.checkpoint = after
 
 
 def backfill(

@@ -313,7 +313,7 @@ async def test_vehicles_by_themselves_that_cannot_fit_are_warned_of_too() -> Non
         async with watch(vehicles, every=31 * MINUTE, what="status") as updates:
             await updates_of(updates, 3_600)
             updates.add(last)
-            with pytest.warns(BudgetWarning, match="20 vehicles .* every=0:32:00 would fit"):
+            with pytest.warns(BudgetWarning, match="20 vehicles .* every 0:32:00 would fit"):
                 await updates_of(updates, 3_600)
 
 
