@@ -71,9 +71,6 @@ class Roster:
     Args:
         orders: how they are to be polled.
         clock: the wall clock; None: that of the first client.
-
-    Attributes:
-        has_grown: whether vehicles by themselves came since it was planned for the last time.
     """
 
     def __init__(self, orders: Orders, clock: Callable[[], datetime] | None) -> None:
@@ -83,7 +80,7 @@ class Roster:
         self.members: dict[str, Member] = {}
         self._heirs = Heirs()
         self._unwanted: set[str] = set()
-        self.has_grown = False
+        self.has_grown = False  # by vehicles by themselves, since it was planned for the last time
         self._cost = float(len(orders.what))
         self._allowance: Allowance | None = None
         self._budget_at = -math.inf
