@@ -457,7 +457,7 @@ async def test_7_a_great_many_links_make_a_document_like_any_other() -> None:
             await client.follow("relation")
         assert len(repr(await client.root())) < 500
     assert len(str(caught.value)) < 1_000
-    assert server_.requests[-1].url.path == "/199999"
+    assert [request.url.path for request in server_.requests].count("/199999") == 1
 
 
 async def test_7_many_links_of_one_relation_and_many_curies_make_a_short_error() -> None:
