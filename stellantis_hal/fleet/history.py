@@ -25,6 +25,7 @@ from stellantis_hal.fleet.health import scope_of
 from stellantis_hal.fleet.members import Holding, Member, name_of, rebound
 from stellantis_hal.fleet.polling import Direction
 from stellantis_hal.fleet.schedule import back_off
+from stellantis_hal.fleet.sources import hand_over
 from stellantis_hal.fleet.stream import Stream
 from stellantis_hal.navigation.binding import utc_now
 from stellantis_hal.resources.trip import Trip
@@ -128,12 +129,7 @@ class Backfill(Stream):
         self._buffer.close()
 
     async def _find(self) -> None:
-        if isinstance(self._source, AsyncIterable):
-            async for who in self._source:
-                await self._find_of(who)
-        else:
-            for who in [self._source] if isinstance(self._source, Account | Vehicle) else self._source:
-                await self._find_of(who)
+        await hand_over(self._source, self._find_of)
         self._all_found = True
 
     async def _find_of(self, who: Account | Vehicle) -> None:

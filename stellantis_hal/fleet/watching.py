@@ -7,8 +7,7 @@ it is one vehicle or everything, is decided beside it by values alone.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncIterable, Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -24,6 +23,7 @@ from stellantis_hal.fleet.members import Left, name_of
 from stellantis_hal.fleet.polling import KINDS, Poller, Terms
 from stellantis_hal.fleet.roster import Orders, Roster
 from stellantis_hal.fleet.schedule import Plan
+from stellantis_hal.fleet.sources import hand_over
 from stellantis_hal.fleet.statistics import FleetStatistics
 from stellantis_hal.fleet.stream import GOODBYE, Stream
 from stellantis_hal.resources.status import Status
@@ -94,21 +94,13 @@ class Watch(Stream):
         self._crew.wake()
 
     async def _enlist(self) -> None:
-        if isinstance(self._source, AsyncGenerator):
-            async with aclosing(self._source) as source:  # nobody else closes it where one of them is refused
-                await self._take_in(source)
-        elif isinstance(self._source, AsyncIterable):
-            await self._take_in(self._source)
-        else:
-            for who in [self._source] if isinstance(self._source, Account | Vehicle) else self._source:
-                self._add(who)
+        await hand_over(self._source, self._take_in)
 
-    async def _take_in(self, source: AsyncIterable[Account | Vehicle | Left]) -> None:
-        async for who in source:
-            if isinstance(who, Left):
-                self.remove(who.who)
-            else:
-                self._add(who)
+    async def _take_in(self, who: Account | Vehicle | Left) -> None:
+        if isinstance(who, Left):
+            self.remove(who.who)
+        else:
+            self._add(who)
 
     def _planned(self, plan: Plan) -> None:
         before, self._plan = self._plan, plan

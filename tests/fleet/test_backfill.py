@@ -337,10 +337,18 @@ def test_options_of_another_kind_are_refused(options: dict[str, Any], message: s
 
 
 async def test_what_is_neither_account_nor_vehicle_is_refused() -> None:
-    source: Any = ["alice"]
-    async with backfill(source) as trips:
+    closed = list[bool]()
+
+    async def source() -> AsyncIterator[Any]:
+        try:
+            yield "alice"
+        finally:
+            closed.append(True)
+
+    async with backfill(source()) as trips:
         with pytest.raises(TypeError, match="what is walked has to be Account or Vehicle, not str"):
             await anext(trips)
+        assert closed == [True]
 
 
 async def test_a_checkpoint_that_cannot_be_read_is_an_error() -> None:
