@@ -1,6 +1,7 @@
 """References resolved by RFC 3986, and queries left as their server wrote them."""
 
 import random
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -199,3 +200,9 @@ def test_encoding_leaves_an_authority_as_it_is_and_nothing_else(text: str, seed:
     encoded = to_ascii(url)
     assert split(encoded).authority == split(url).authority
     assert str(split(encoded)._replace(authority=None)).isascii()
+
+
+def test_an_id_is_a_text() -> None:
+    number: Any = 5
+    with pytest.raises(TypeError, match=r"^an id has to be str, not int$"):
+        join_segment("http://h/trips", number)

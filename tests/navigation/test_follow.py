@@ -382,3 +382,9 @@ async def test_a_failure_that_time_cannot_mend_is_everybodys() -> None:
         await anyio.wait_all_tasks_blocked()
         tasks.start_soon(ask, 600)
     assert attempts == 1
+
+
+def test_a_relation_is_a_text_or_a_typed_one() -> None:
+    number: Any = 5
+    with pytest.raises(TypeError, match=r"^a relation has to be str or Rel, not int$"):
+        Site().resource({}).follow(number)

@@ -193,3 +193,18 @@ def test_a_hostile_server_does_not_fill_the_memory_with_few_addresses_either() -
     origins = Origins("https://api.example")
     assert all(origins.trusts(f"https://api.example?{number}{'x' * 100_000}") for number in range(10))
     assert not origins._texts
+
+
+def test_a_refusal_says_what_to_do() -> None:
+    with pytest.raises(UntrustedOriginError) as foreign:
+        Origins("https://api.example/").check("https://evil.example/")
+    assert str(foreign.value) == (
+        "refusing to send anything to https://evil.example/: its origin is not trusted. Only "
+        "Origins(https://api.example:443) may see requests; name others in trusted_origins if they belong to the API."
+    )
+    with pytest.raises(UntrustedOriginError) as relative:
+        Origins("https://api.example/").check("vehicles")
+    assert str(relative.value) == (
+        "refusing to send anything to vehicles: its origin is not trusted. It is no whole address: to follow a link by "
+        "its name, use follow()."
+    )

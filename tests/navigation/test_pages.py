@@ -473,6 +473,18 @@ async def test_what_is_no_object_is_left_out_of_a_page_and_told(
     )
 
 
+async def test_whoever_walks_may_be_told_what_a_page_has_in_place_of_items() -> None:
+    told = list[tuple[str, Any]]()
+    site = _site(p1={"_embedded": {"items": [5, {"id": 1}, None], "ITEMS": "none"}})
+    follow = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items")
+    walk = Paginator.over(follow, "items", lost=lambda page, strays: told.append((page.url, dict(strays))))
+    assert await _walked(walk) == [1]
+    everything = Paginator.over(follow, lost=lambda page, strays: told.append((page.url, dict(strays))))
+    assert await _walked(everything) == [1]
+    strays = {"$._embedded.items[0]": 5, "$._embedded.items[2]": None}
+    assert told == [(f"{HOME}/p1", strays), (f"{HOME}/p1", strays | {"$._embedded.ITEMS": "none"})]
+
+
 @pytest.mark.parametrize("embedded", [None, [], {}, {"items": None}, {"items": []}, {"items": ""}, {"others": [5]}])
 async def test_nothing_is_no_loss(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert await _walked(_items(_site(p1={"_embedded": embedded}), rel="items")) == []
