@@ -109,11 +109,12 @@ async def _measure(place: Served, scale: Scale) -> list[Row]:
                         speed[tasks, size].setdefault(name, []).append(rate)
     rows: list[Row] = []
     for tasks, _, size in cases:
-        rows += _rows(f"{tasks} tasks, {size}", spent[tasks, size], tasks, busy)
+        rows += _rows(f"{tasks} task{'s' if tasks > 1 else ''}, {size}", spent[tasks, size], tasks, busy)
     fewer, many = speed[busy, "2 kB"], speed[crowds[-1], "2 kB"]
     shares = ratios(many[_OURS], fewer[_OURS])
     rows += [
-        row("a", f"{tasks} tasks, 2 kB: {_OURS}, speed", "GET/s", speed[tasks, "2 kB"][_OURS]) for tasks in crowds[:-1]
+        row("a", f"{tasks} task{'s' if tasks > 1 else ''}, 2 kB: {_OURS}, speed", "GET/s", speed[tasks, "2 kB"][_OURS])
+        for tasks in crowds[:-1]
     ]
     rows.append(
         Row(
