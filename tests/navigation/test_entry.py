@@ -99,3 +99,10 @@ async def test_an_address_is_fetched_and_a_dump_bound_again() -> None:
 async def test_typed_relations_start_at_the_entry_too() -> None:
     site = Site({"": ROOT, "/a": {"n": 2}}, structure=lambda resource, kind: kind(resource["n"]))
     assert await _entry(site).follow(Rel("a", int)) == 2
+
+
+async def test_a_typed_relation_that_the_entry_has_reads_it_once() -> None:
+    site = Site({"": ROOT, "/a": {"n": 2}}, structure=lambda resource, kind: kind(resource["n"]))
+    entry = _entry(site)
+    assert [await entry.follow(Rel("a", int)) for _ in range(2)] == [2, 2]
+    assert site.asked == ["", "/a", "/a"]
