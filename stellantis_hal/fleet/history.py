@@ -23,7 +23,7 @@ from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
 from stellantis_hal.fleet.giving import Giving
 from stellantis_hal.fleet.health import scope_of
 from stellantis_hal.fleet.members import Holding, Member, name_of, rebound
-from stellantis_hal.fleet.polling import Direction
+from stellantis_hal.fleet.polling import Direction, stored
 from stellantis_hal.fleet.schedule import back_off
 from stellantis_hal.fleet.sources import hand_over
 from stellantis_hal.fleet.stream import Stream
@@ -147,10 +147,11 @@ class Backfill(Stream):
                     listed.setdefault(name_of(vehicle) or "", rebound(holding.background, vehicle))
                 break
             except StellantisError as error:
-                if await self._gives_up(error, attempt):
+                again = await self._waited(error, attempt)
+                if again is None:
                     await self._say(AccountLost(account=who.key, error=error, again_in=0.0))
                     break
-                attempt += not isinstance(error, BudgetExhaustedError)
+                attempt = again
         for vehicle in listed.values():
             await self._enter(holding, vehicle)
 
@@ -161,20 +162,20 @@ class Backfill(Stream):
             self._vehicles += 1
             await self._found.put(Member(id_, holding, vehicle, 1.0))
 
-    async def _gives_up(self, error: StellantisError, attempt: int) -> bool:
-        """Wait for what may pass; tell whether there is no more point in it.
+    async def _waited(self, error: StellantisError, attempt: int) -> int | None:
+        """Wait for what may pass, and give the number of the next attempt; None where there is no more point in it.
 
         Waiting for the budget is no attempt: nothing was sent, and the limiter serves everybody in turn.
         """
         if isinstance(error, BudgetExhaustedError) and error.retry_after is not None:
             await anyio.sleep(error.retry_after)
-            return False
+            return attempt
         if attempt == _ATTEMPTS - 1 or scope_of(error) not in {"everything", "budget"}:
             self._failed += 1
             self._tell()
-            return True
+            return None
         await anyio.sleep(back_off(attempt, _FIRST_PAUSE, _LONGEST_PAUSE))
-        return False
+        return attempt + 1
 
     async def _work(self) -> None:
         while True:
@@ -195,13 +196,14 @@ class Backfill(Stream):
             except StellantisError as error:
                 if member.checkpoint is not reached:  # it has come further since
                     attempt, reached = 0, member.checkpoint
-                if await self._gives_up(error, attempt):
+                again = await self._waited(error, attempt)
+                if again is None:
                     account, vehicle = member.holding.key, member.vehicle
                     await self._say(
                         VehicleUnavailable(account=account, vehicle=vehicle, what="trips", error=error, again_in=0.0)
                     )
                     return
-                attempt += not isinstance(error, BudgetExhaustedError)
+                attempt = again
             else:
                 self._done += 1
                 self._tell()
@@ -212,12 +214,13 @@ class Backfill(Stream):
     async def _walk(self, member: Member) -> None:
         key = f"{self._name}/{member.id}"
         if member.checkpoint is None:
-            member.checkpoint = await self._recall(key)
+            since = None if self._since is None else self._since.timestamp()
+            member.checkpoint = await stored(self._store, key) or Checkpoint(since=since)
         if member.checkpoint.met:
             return
         from_ = window(member.checkpoint, overlap=_REACH, reach=_REACH, deep=True)
-        since = None if from_ is None else datetime.fromtimestamp(max(0.0, from_), UTC)
-        trips = partial(member.vehicle.trips, since=since, until=self._until)
+        begin = None if from_ is None else datetime.fromtimestamp(max(0.0, from_), UTC)
+        trips = partial(member.vehicle.trips, since=begin, until=self._until)
         giving = Giving(member, key, self._offer, reach=_REACH)
         direction = Direction()
         async with trips().pages().concurrent(self._ranges) as walk:
@@ -240,15 +243,6 @@ class Backfill(Stream):
     def _facts(self, trips: tuple[Trip, ...]) -> list[tuple[Facts, Trip]]:
         now = self._clock().timestamp()
         return [(facts_of(trip, now), trip) for trip in trips]
-
-    async def _recall(self, key: str) -> Checkpoint:
-        content = await self._store.load(key)
-        if content is None:
-            return Checkpoint(since=None if self._since is None else self._since.timestamp())
-        try:
-            return Checkpoint.load(content)
-        except ValueError as error:
-            raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
 
 
 def backfill(

@@ -26,7 +26,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.verbs import Single
 
-__all__ = ["KINDS", "Direction", "Poller", "Terms", "in_time", "trip_update"]
+__all__ = ["KINDS", "Direction", "Poller", "Terms", "in_time", "stored", "trip_update"]
 
 SNAPSHOTS: dict[str, Single[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
 KINDS = (*SNAPSHOTS, "trips")
@@ -99,8 +99,8 @@ class Poller:
             CheckpointError: the store fails, or has something else than a checkpoint.
         """
         if member.checkpoint is None:
-            known = self._offered.get(member.id) or await self._stored(self._key(member)) or Checkpoint()
-            met = None if known.met else await self._stored(self._key_of_first_look(member))
+            known = self._offered.get(member.id) or await stored(self._store, self._key(member)) or Checkpoint()
+            met = None if known.met else await stored(self._store, self._key_of_first_look(member))
             member.checkpoint = known if met is None else attrs.evolve(met, kept=known.kept)
         return member.checkpoint
 
@@ -111,13 +111,6 @@ class Poller:
     def _key_of_first_look(self, member: Member) -> str:
         """Tell under which key the first look at its trips is kept, until an acknowledgement tells of it."""
         return f"{self._key(member)}#met"
-
-    async def _stored(self, key: str) -> Checkpoint | None:
-        content = await self._store.load(key)
-        try:
-            return None if content is None else Checkpoint.load(content)
-        except ValueError as error:
-            raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
 
     async def ask(self, member: Member, vehicle: Vehicle, what: str, *, now: float) -> bool:
         """Ask for one thing and offer what is new; gives whether there are any data.
@@ -288,6 +281,19 @@ def trip_update(member: Member, trip: Trip, facts: Facts, verdict: TripVerdict) 
         age=trip.age,
         late=verdict == "late",
     )
+
+
+async def stored(store: CheckpointStore, key: str) -> Checkpoint | None:
+    """Give the checkpoint under a key; None where there is none.
+
+    Raises:
+        CheckpointError: the store fails, or has something else than a checkpoint.
+    """
+    content = await store.load(key)
+    try:
+        return None if content is None else Checkpoint.load(content)
+    except ValueError as error:
+        raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
 
 
 def in_time(found: list[tuple[Facts, Trip]]) -> list[tuple[Facts, Trip]]:

@@ -1,8 +1,9 @@
 """A simulated vendor with a client in front of it, for tests of fleets."""
 
 import json
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,19 @@ from stellantis_hal.auth.stores import MemoryTokenStore
 from stellantis_hal.auth.token import Token
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.fleet import Event, Update, Watch
-from stellantis_hal.simulator import Fault, Faults, Manners, Reply, Simulator, Subscription, World
+from stellantis_hal.simulator import Fault, Faults, Manners, Reply, Simulator, Subscription, Wave, World
 
-__all__ = ["EPOCH", "Bent", "Fleet", "a_fleet", "first_page_of", "trips_in", "until", "updates_of", "without_instants"]
+__all__ = [
+    "EPOCH",
+    "Bent",
+    "Fleet",
+    "a_fleet",
+    "a_fleet_newest_first",
+    "trips_in",
+    "until",
+    "updates_of",
+    "without_instants",
+]
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -134,14 +145,15 @@ def trips_in(events: Iterable[Event]) -> list[str | None]:
     return [event.trip.id for event in events if isinstance(event, Update) and event.trip is not None]
 
 
-def first_page_of(left: int) -> Callable[[Any], None]:
-    """Let the first page of trips hold no more than so many."""
+def a_fleet_newest_first(left: int) -> AbstractAsyncContextManager[Fleet]:
+    """One vehicle with 300 trips, the newest first, which a first page cut down to so many does not show."""
 
     def cut(body: Any) -> None:
         if "prev" not in body["_links"]:
             del body["_embedded"]["trips"][left:]
 
-    return cut
+    faults = Faults(waves=[Wave(fault=Bent(cut), since=0.0, until=math.inf, path="/trips$")])
+    return a_fleet(vehicles=1, accounts=1, trips=300, manners=Manners(newest_first=True), faults=faults)
 
 
 def without_instants(id_: str) -> Callable[[Any], None]:

@@ -1,7 +1,6 @@
 """All trips of a fleet, taken up again anywhere."""
 
 import itertools
-import math
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ import anyio
 import pytest
 
 from stellantis_hal.client import Account
-from stellantis_hal.errors import ForbiddenError, ServerError
+from stellantis_hal.errors import BudgetExhaustedError, ForbiddenError, ServerError
 from stellantis_hal.fleet import (
     AccountLost,
     CheckpointError,
@@ -25,7 +24,7 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Manners, ServerFault, Subscription, Then, Wave, World
 from stellantis_hal.transport.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
-from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, updates_of, without_instants
+from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, a_fleet_newest_first, trips_in, updates_of, without_instants
 
 pytestmark = pytest.mark.anyio
 ONCE = RetryPolicy(attempts=1)
@@ -61,11 +60,8 @@ async def test_back_ends_of_every_age_are_walked_in_order() -> None:
 
 @pytest.mark.parametrize("left", [0, 1])
 async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(left: int) -> None:
-    cut = Wave(fault=Bent(first_page_of(left)), since=0.0, until=math.inf, path="/trips$")
     async with (
-        a_fleet(
-            vehicles=1, accounts=1, trips=300, manners=Manners(newest_first=True), faults=Faults(waves=[cut])
-        ) as fleet,
+        a_fleet_newest_first(left) as fleet,
         backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
     ):
         *older, newest = fleet.world.trip_ids(fleet.vehicles[0])
@@ -256,6 +252,26 @@ async def test_a_day_s_budget_that_is_spent_is_waited_for() -> None:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
         assert trips.progress.failed == 0
         assert fleet.simulator.statistics.refused == 0
+
+
+class Spent:
+    """A limiter that has nothing, and does not know when there will be something."""
+
+    statistics: Any = None
+
+    def slot(self, **_: Any) -> Any:
+        raise BudgetExhaustedError("nobody can tell")
+
+    def pause(self, seconds: float) -> None:
+        """Nothing changes."""
+
+
+async def test_a_budget_of_which_nobody_can_tell_when_it_returns_is_given_up() -> None:
+    async with a_fleet(vehicles=1, accounts=1, limiter=Spent()) as fleet, backfill(fleet.accounts) as trips:
+        with anyio.fail_after(3_600):
+            [event] = [event async for event in trips]
+    assert isinstance(event, AccountLost)
+    assert isinstance(event.error, BudgetExhaustedError)
 
 
 async def test_failures_apart_from_one_another_give_no_vehicle_up() -> None:

@@ -1,6 +1,5 @@
 """No trip is lost and none comes twice: across restarts, crashes, late records and pages."""
 
-import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,18 @@ import attrs
 import pytest
 
 from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, watch
-from stellantis_hal.simulator import Faults, Manners, ServerFault, Then, Trip, Wave, World
-from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, first_page_of, trips_in, until, updates_of, without_instants
+from stellantis_hal.simulator import Manners, ServerFault, Then, Trip, World
+from tests.fleet.fleets import (
+    EPOCH,
+    Bent,
+    Fleet,
+    a_fleet,
+    a_fleet_newest_first,
+    trips_in,
+    until,
+    updates_of,
+    without_instants,
+)
 
 pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
@@ -160,11 +169,8 @@ async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() ->
 
 @pytest.mark.parametrize("left", [0, 1])
 async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(left: int) -> None:
-    cut = Wave(fault=Bent(first_page_of(left)), since=0.0, until=math.inf, path="/trips$")
     async with (
-        a_fleet(
-            vehicles=1, accounts=1, trips=300, manners=Manners(newest_first=True), faults=Faults(waves=[cut])
-        ) as fleet,
+        a_fleet_newest_first(left) as fleet,
         watching(fleet, since=EPOCH - timedelta(days=1_000)) as updates,
     ):
         *older, newest = fleet.world.trip_ids(fleet.vehicles[0])
