@@ -65,7 +65,7 @@ class _Settings:
         return Application(self.client_id, self.client_secret or None, certificate=certificate)
 
     def begin(self, **options: Any) -> Authorization:
-        identity = Identity.of(Brand(self.brand), realm=self.realm, url=self.identity_url)
+        identity = Identity.of(self.brand, realm=self.realm, url=self.identity_url)
         return Authorization.begin(self.application(), identity, **options)
 
     def client(self) -> StellantisClient:
@@ -76,7 +76,7 @@ class _Settings:
         return FileTokenStore(self.store)
 
     def enrolment(self, client: StellantisClient) -> Enrolment:
-        return client.enrolment(brand=Brand(self.brand), store=self.tokens(), realm=self.realm)
+        return client.enrolment(brand=self.brand, store=self.tokens(), realm=self.realm)
 
 
 _LOG_IN = "log in by: stellantis-hal login"

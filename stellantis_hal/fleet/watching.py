@@ -269,8 +269,9 @@ def watch(
         ValueError: an option is out of bounds.
         TypeError: an option is of another kind.
     """
-    for option, span in {"every": every, "late": late, "relist": relist, "max_wait": max_wait}.items():
-        expect(option, span, timedelta, *(() if option != "every" else (None,)), instead="timedelta(seconds=…)")
+    expect("every", every, timedelta, None, instead="timedelta(seconds=…)")
+    for option, span in {"late": late, "relist": relist, "max_wait": max_wait}.items():
+        expect(option, span, timedelta, instead="timedelta(seconds=…)")
     expect("since", since, datetime, None)
     kinds = (what,) if isinstance(what, str) else tuple(dict.fromkeys(what))
     unknown = [kind for kind in kinds if kind not in KINDS]

@@ -15,7 +15,18 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.cursor import Mark, Recent, identity_of
 from stellantis_hal.navigation.ranges import IndexRanges, concurrent
-from stellantis_hal.navigation.walks import Absent, Course, Lost, Reading, Source, Walk, ahead, strays_of, total_of
+from stellantis_hal.navigation.walks import (
+    Absent,
+    Course,
+    Lost,
+    Reading,
+    Source,
+    Walk,
+    ahead,
+    strays_of,
+    total_of,
+    warn_of,
+)
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -194,7 +205,7 @@ class Paginator(Generic[T]):
         reverse: bool = False,
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
-        lost: Lost | None = None,
+        lost: Lost = warn_of,
     ) -> Paginator[HalResource]:
         """Walk the items as resources.
 
@@ -204,10 +215,9 @@ class Paginator(Generic[T]):
             reverse: from the last page to the first, and so in each page.
             absent: which errors on the first page mean that there are no items.
             ranges: how the server takes index ranges, for :meth:`concurrent`.
-            lost: is told what a page has in place of items that is no object; None: a warning in the log.
+            lost: is told what a page has in place of items that is no object; the usual is a warning in the log.
         """
-        course = Course(source=source, rel=rel, reverse=reverse, absent=absent)
-        return Paginator(course if lost is None else attrs.evolve(course, lost=lost), _itself, ranges)
+        return Paginator(Course(source=source, rel=rel, reverse=reverse, absent=absent, lost=lost), _itself, ranges)
 
     def map(self, read: Callable[[T], U | None]) -> Paginator[U]:
         """Make something of each item; one of which None is made is left out."""

@@ -38,10 +38,10 @@ __all__ = [
     "link_onward",
     "strays_of",
     "total_of",
+    "warn_of",
 ]
 
 _log = logging.getLogger("stellantis_hal")
-
 
 Absent = Callable[[ApiError], bool]
 """Tells whether an error on the first page means that the collection is empty."""
@@ -54,7 +54,8 @@ _FORWARD = ("next",)
 _BACKWARD = ("prev", "previous")
 
 
-def _warn(page: HalResource, strays: Mapping[str, Any]) -> None:
+def warn_of(page: HalResource, strays: Mapping[str, Any]) -> None:
+    """Log what is left out of a page."""
     _log.warning("left out at %s, for an item is an object: %s", mask_url(page.url), shortlist([*strays]))
 
 
@@ -83,14 +84,14 @@ class Course:
         rel: the key that its items are embedded under; None: the only one there is.
         reverse: whether to walk from the last page to the first.
         absent: which errors on the first page mean that it is empty.
-        lost: is told what is left out; the usual is a warning in the log.
+        lost: is told what is left out.
     """
 
     source: Source
     rel: str | None = None
     reverse: bool = False
     absent: Absent | None = None
-    lost: Lost = _warn
+    lost: Lost
 
     def is_absent(self, error: ApiError) -> bool:
         """Tell whether an error means that there are no elements."""
