@@ -427,18 +427,23 @@ async def test_a_vehicle_removed_while_it_is_polled_is_polled_no_more() -> None:
             updates.poll_now(update.vehicle)
 
 
+async def go_and_come_back(fleet: Fleet, updates: Watch) -> None:
+    """Let the vehicle be removed, and added by itself, while its updates wait."""
+    vehicle = await fleet.accounts[0].vehicles().first()
+    assert vehicle is not None
+    await anyio.sleep(3_600)
+    assert updates.remove(vehicle)
+    updates.add(vehicle)
+    await anyio.sleep(3_600)
+
+
 @pytest.mark.parametrize("buffer", [1, 256])
 async def test_a_vehicle_that_comes_back_while_its_updates_wait_brings_none_of_them_twice(buffer: int) -> None:
     async with (
         a_fleet(vehicles=1, accounts=1) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, since=EPOCH - timedelta(days=1_000), buffer=buffer) as updates,
     ):
-        vehicle = await fleet.accounts[0].vehicles().first()
-        assert vehicle is not None
-        await anyio.sleep(3_600)
-        assert updates.remove(vehicle)
-        updates.add(vehicle)
-        await anyio.sleep(3_600)
+        await go_and_come_back(fleet, updates)
         events = await updates_of(updates, 3_600)
         ids = [event.id for event in events if isinstance(event, Update)]
         assert len(ids) == len(set(ids)) == 41
@@ -447,12 +452,7 @@ async def test_a_vehicle_that_comes_back_while_its_updates_wait_brings_none_of_t
 
 async def test_a_vehicle_that_comes_back_with_a_status_in_the_buffer_does_not_bring_it_twice() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
-        vehicle = await fleet.accounts[0].vehicles().first()
-        assert vehicle is not None
-        await anyio.sleep(3_600)
-        assert updates.remove(vehicle)
-        updates.add(vehicle)
-        await anyio.sleep(3_600)
+        await go_and_come_back(fleet, updates)
         assert [event.what for event in await updates_of(updates, 3_600) if isinstance(event, Update)] == ["status"]
         trip = fleet.world.add_trip(fleet.vehicles[0])
         assert trips_in(await updates_of(updates, 3_600)) == [trip.id]

@@ -418,23 +418,24 @@ def test_a_day_token_of_any_age_returns_with_its_minute(age: int) -> None:
     assert window.instant(1, now) == 6060.0 + DAY
 
 
-def test_our_own_day_token_is_of_no_use_before_those_of_others_return() -> None:
-    window = DayWindow(2)
+def nearly_a_day_after_one(limit: int) -> tuple[DayWindow, float]:
+    """A window a minute before its only token returns, when the server says that nothing is left; and that instant."""
+    window = DayWindow(limit)
     window.settle(6000.0)
     window.take()
     now = 6000.0 + DAY - 60
     window.settle(now)
-    window.correct(now, 2, 0)
+    window.correct(now, limit, 0)
+    return window, now
+
+
+def test_our_own_day_token_is_of_no_use_before_those_of_others_return() -> None:
+    window, now = nearly_a_day_after_one(2)
     assert window.instant(2, now) == now + 3600
 
 
 def test_an_answer_that_knows_of_nobody_else_does_not_keep_our_own_day_token() -> None:
-    window = DayWindow(1)
-    window.settle(6000.0)
-    window.take()
-    now = 6000.0 + DAY - 60
-    window.settle(now)
-    window.correct(now, 1, 0)
+    window, now = nearly_a_day_after_one(1)
     assert window.instant(1, now) == 6060.0 + DAY
 
 

@@ -65,6 +65,14 @@ async def started(group: anyio.abc.TaskGroup, act: Callable[..., Coroutine[Any, 
     await anyio.lowlevel.checkpoint()
 
 
+async def wait_and_leave(rates: RateLimiter, times: int) -> None:
+    """Wait for a token and be cancelled, one after the other, so many times."""
+    for _ in range(times):
+        async with anyio.create_task_group() as group:
+            await started(group, spend, rates)
+            group.cancel_scope.cancel()
+
+
 async def test_a_free_slot_costs_no_time() -> None:
     start = anyio.current_time()
     assert await spend(limiter(1)) == pytest.approx(start, abs=0.01)
@@ -192,10 +200,7 @@ async def test_whoever_waits_is_refused_in_time_however_many_have_left() -> None
     rates = limiter(1)
     async with rates.slot() as slot:
         slot.sent()
-        for _ in range(70):
-            async with anyio.create_task_group() as group:
-                await started(group, spend, rates)
-                group.cancel_scope.cancel()
+        await wait_and_leave(rates, 70)
         start = anyio.current_time()
         with anyio.fail_after(30), pytest.raises(BudgetExhaustedError):
             await spend(rates, max_wait=1.5)
@@ -705,10 +710,7 @@ async def test_waiters_who_left_are_forgotten() -> None:
     rates = limiter(1)
     async with rates.slot() as slot:
         slot.sent()
-        for _ in range(200):
-            async with anyio.create_task_group() as group:
-                await started(group, spend, rates)
-                group.cancel_scope.cancel()
+        await wait_and_leave(rates, 200)
         assert len(rates._latest) < 100
 
 
