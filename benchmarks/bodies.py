@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.context import Binding
 from stellantis_hal.navigation.fetch import Answer, Headers, Request
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.simulator import Simulator, Subscription, World
-from stellantis_hal.simulator.exchange import Call
+from stellantis_hal.simulator.api.messages import Call
 
 __all__ = ["Vendor", "answer_of", "nobody", "plain", "whole"]
 

@@ -12,7 +12,7 @@ from benchmarks.bodies import Vendor, answer_of, whole
 from benchmarks.measuring import Figure, Row, Samples, Scale, cpu, in_turn, row
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.context import Binding
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.resource import HalResource
 

@@ -32,8 +32,8 @@ from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.fleet import watch
 from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World, server
 from stellantis_hal.transport.hooks import AnswerRecord, Hooks
-from stellantis_hal.transport.limiter import TokenBucketLimiter
-from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
 
 PER_DAY = 50_000_000
 

@@ -15,11 +15,11 @@ import msgspec
 import pydantic
 
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.context import Binding
 from stellantis_hal.navigation.fetch import Answer, Headers, Request
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.reader import Reader
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.structuring.converter import Reader
 
 PAGE = 60
 AT = "2023-09-12T09:41:10.911Z"

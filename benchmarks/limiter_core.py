@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 import anyio
 
-from stellantis_hal.transport.books import Books
-from stellantis_hal.transport.bucket import DayWindow
-from stellantis_hal.transport.limiter import TokenBucketLimiter
-from stellantis_hal.transport.limits import RateLimits
-from stellantis_hal.transport.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.ledger import Books
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.windows import DayWindow
 
 TURNS = 20_000
 WAITING = 10_000

@@ -23,8 +23,8 @@ import anyio
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.fetch import Request
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.limiter import TokenBucketLimiter
-from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.session import Session
 
 # Seconds on the way in and on the way out: least and most of each.

@@ -17,11 +17,11 @@ from benchmarks.bodies import answer_of
 from benchmarks.fleet_wire import resident
 from benchmarks.measuring import Figure, Row, Scale, installed, optional, row
 from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.context import Binding
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.reader import Reader
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.structuring.converter import Reader
 
 __all__ = ["run"]
 

@@ -14,8 +14,8 @@ from benchmarks.bodies import Vendor, whole
 from benchmarks.measuring import Figure, Row, Scale, cpu, in_turn, installed, optional, row
 from benchmarks.peers import msgspec_type, pydantic_type
 from stellantis_hal.hal.json import decode
-from stellantis_hal.resources.reader import Reader, read
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.structuring.converter import Reader, read
 
 __all__ = ["run"]
 

@@ -22,8 +22,8 @@ import attrs
 from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.simulator import Simulator, Subscription, World
-from stellantis_hal.simulator.exchange import Call
-from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.simulator.api.messages import Call
+from stellantis_hal.transport.rate_limit.limits import RateLimits
 
 __all__ = ["GENEROUS", "Served", "Who", "opened", "served"]
 

@@ -12,12 +12,12 @@ from benchmarks.bodies import Vendor
 from benchmarks.measuring import Row, Scale, cpu, in_turn, installed, optional, row
 from benchmarks.peers import msgspec_type, pydantic_type
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.resources.parts import Part
-from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.model import Part
 
 __all__ = ["run"]
 

@@ -20,9 +20,9 @@ from stellantis_hal.client import Account
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.uri import append_query, resolve
 from stellantis_hal.navigation.fetch import Fetch, Request
-from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import read
 
 __all__ = ["LATENCY", "run"]
 

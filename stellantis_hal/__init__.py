@@ -100,30 +100,24 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.alert import (
         Alert,
     )
-    from stellantis_hal.resources.capabilities import (
+    from stellantis_hal.resources.blocks.capabilities import (
         Capabilities,
     )
-    from stellantis_hal.resources.collision import (
-        Collision,
-    )
-    from stellantis_hal.resources.consumption import (
+    from stellantis_hal.resources.blocks.consumption import (
         TripConsumption,
     )
-    from stellantis_hal.resources.energy import (
+    from stellantis_hal.resources.blocks.energy import (
         ChargingStatus,
         Energy,
         EnergyType,
     )
-    from stellantis_hal.resources.enumerations import (
-        OpenEnum,
+    from stellantis_hal.resources.collision import (
+        Collision,
     )
     from stellantis_hal.resources.filters import (
         AlarmType,
         TelemetryType,
         TripState,
-    )
-    from stellantis_hal.resources.intervals import (
-        TimeRange,
     )
     from stellantis_hal.resources.maintenance import (
         Maintenance,
@@ -131,17 +125,14 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.position import (
         Position,
     )
-    from stellantis_hal.resources.problems import (
-        Problem,
-    )
-    from stellantis_hal.resources.reader import (
-        Reader,
-    )
     from stellantis_hal.resources.status import (
         Status,
     )
     from stellantis_hal.resources.telemetry import (
         Telemetry,
+    )
+    from stellantis_hal.resources.time_range import (
+        TimeRange,
     )
     from stellantis_hal.resources.trip import (
         Trip,
@@ -152,9 +143,14 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.vehicle import (
         Vehicle,
     )
-    from stellantis_hal.transport.books import (
-        BookStore,
-        FileBookStore,
+    from stellantis_hal.structuring.converter import (
+        Reader,
+    )
+    from stellantis_hal.structuring.open_enum import (
+        OpenEnum,
+    )
+    from stellantis_hal.structuring.problems import (
+        Problem,
     )
     from stellantis_hal.transport.credentials import (
         Credentials,
@@ -168,15 +164,19 @@ if TYPE_CHECKING:
         RetryRecord,
         WaitRecord,
     )
-    from stellantis_hal.transport.limiter import (
+    from stellantis_hal.transport.rate_limit.ledger import (
+        BookStore,
+        FileBookStore,
+    )
+    from stellantis_hal.transport.rate_limit.limiter import (
         LimiterStatistics,
         RateLimiter,
         TokenBucketLimiter,
     )
-    from stellantis_hal.transport.limits import (
+    from stellantis_hal.transport.rate_limit.limits import (
         RateLimits,
     )
-    from stellantis_hal.transport.quota import (
+    from stellantis_hal.transport.rate_limit.quota import (
         Quota,
         Window,
     )
@@ -329,29 +329,29 @@ _HOMES = {
     ),
     "stellantis_hal.resources.alarm": "Alarm",
     "stellantis_hal.resources.alert": "Alert",
-    "stellantis_hal.resources.capabilities": "Capabilities",
+    "stellantis_hal.resources.blocks.capabilities": "Capabilities",
     "stellantis_hal.resources.collision": "Collision",
-    "stellantis_hal.resources.consumption": "TripConsumption",
-    "stellantis_hal.resources.energy": "ChargingStatus Energy EnergyType",
-    "stellantis_hal.resources.enumerations": "OpenEnum",
+    "stellantis_hal.resources.blocks.consumption": "TripConsumption",
+    "stellantis_hal.resources.blocks.energy": "ChargingStatus Energy EnergyType",
+    "stellantis_hal.structuring.open_enum": "OpenEnum",
     "stellantis_hal.resources.filters": "AlarmType TelemetryType TripState",
-    "stellantis_hal.resources.intervals": "TimeRange",
+    "stellantis_hal.resources.time_range": "TimeRange",
     "stellantis_hal.resources.maintenance": "Maintenance",
     "stellantis_hal.resources.position": "Position",
-    "stellantis_hal.resources.problems": "Problem",
-    "stellantis_hal.resources.reader": "Reader",
+    "stellantis_hal.structuring.problems": "Problem",
+    "stellantis_hal.structuring.converter": "Reader",
     "stellantis_hal.resources.status": "Status",
     "stellantis_hal.resources.telemetry": "Telemetry",
     "stellantis_hal.resources.trip": "Trip",
     "stellantis_hal.resources.user": "User",
     "stellantis_hal.resources.vehicle": "Vehicle",
-    "stellantis_hal.transport.books": "BookStore FileBookStore",
+    "stellantis_hal.transport.rate_limit.ledger": "BookStore FileBookStore",
     "stellantis_hal.transport.credentials": "Credentials",
     "stellantis_hal.transport.exchange": "Timeouts",
     "stellantis_hal.transport.hooks": "AnswerRecord Hooks RetryRecord WaitRecord",
-    "stellantis_hal.transport.limiter": "LimiterStatistics RateLimiter TokenBucketLimiter",
-    "stellantis_hal.transport.limits": "RateLimits",
-    "stellantis_hal.transport.quota": "Quota Window",
+    "stellantis_hal.transport.rate_limit.limiter": "LimiterStatistics RateLimiter TokenBucketLimiter",
+    "stellantis_hal.transport.rate_limit.limits": "RateLimits",
+    "stellantis_hal.transport.rate_limit.quota": "Quota Window",
     "stellantis_hal.transport.retry": "RetryPolicy",
     "stellantis_hal.transport.tls": "Tls",
 }

@@ -5,15 +5,15 @@ objects a program deals with.
 """
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.bearer import BearerCredentials
-from stellantis_hal.auth.brands import IDENTITY_URL, Brand, Identity
 from stellantis_hal.auth.enrolment import PARTNER_URL, Enrolment, capabilities
-from stellantis_hal.auth.file_store import FileTokenStore
-from stellantis_hal.auth.grants import Authorization, Redirect
+from stellantis_hal.auth.identity import IDENTITY_URL, Brand, Identity
 from stellantis_hal.auth.partner import PartnerCredentials
-from stellantis_hal.auth.scopes import Scope, required_scopes
-from stellantis_hal.auth.stores import MemoryTokenStore, TokenStore
-from stellantis_hal.auth.token import Token
+from stellantis_hal.credentials.bearer import BearerCredentials
+from stellantis_hal.credentials.oauth2 import Authorization, Redirect
+from stellantis_hal.credentials.stores.file import FileTokenStore
+from stellantis_hal.credentials.stores.memory import MemoryTokenStore, TokenStore
+from stellantis_hal.credentials.token import Token
+from stellantis_hal.vendor.scopes import Scope, required_scopes
 
 __all__ = [
     "IDENTITY_URL",

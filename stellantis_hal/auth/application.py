@@ -12,8 +12,8 @@ from urllib.parse import quote, quote_plus
 
 import attrs
 
-from stellantis_hal.auth.fields import is_sendable
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.hal.headers import is_sendable
 from stellantis_hal.transport.tls import Certificate
 
 __all__ = ["Application"]

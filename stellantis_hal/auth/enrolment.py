@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.brands import Identity
-from stellantis_hal.auth.grants import Authorization, exchange, read_token, revocation
-from stellantis_hal.auth.refusals import translated
-from stellantis_hal.auth.stores import TokenStore
-from stellantis_hal.auth.token import Token
-from stellantis_hal.auth.undisturbed import undisturbed
+from stellantis_hal.auth.identity import Identity
+from stellantis_hal.credentials.oauth2 import Authorization, exchange, read_token, revocation
+from stellantis_hal.credentials.refusals import translated
+from stellantis_hal.credentials.shielded import undisturbed
+from stellantis_hal.credentials.stores.memory import TokenStore
+from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentRequiredError, NotHalError
 from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.binding import utc_now
+from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.navigation.fetch import Fetch, Request
 
 __all__ = ["PARTNER_URL", "Enrolment", "capabilities"]

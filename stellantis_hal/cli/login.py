@@ -31,7 +31,7 @@ from stellantis_hal.auth import (
 from stellantis_hal.cli.loopback import is_loopback, listening
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.errors import ConsentRequiredError, StellantisError
-from stellantis_hal.hal.masking import one_line
+from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.navigation.origins import origin_of
 
 __all__ = ["login", "login_commands", "logout", "token", "whoami"]

@@ -10,21 +10,21 @@ from functools import partial
 
 from stellantis_hal.errors import ApiError
 from stellantis_hal.hal.uri import append_query, join_segment
-from stellantis_hal.navigation.binding import Binding
-from stellantis_hal.navigation.entry import Entry
+from stellantis_hal.navigation.context import Binding
+from stellantis_hal.navigation.entry_point import Entry
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.hop import Params, query_of
-from stellantis_hal.navigation.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.link_selection import Params, query_of
+from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
-from stellantis_hal.resources.reader import Reader
+from stellantis_hal.resources.queries import is_absent
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.resources.verbs import is_absent
+from stellantis_hal.structuring.converter import Reader
 from stellantis_hal.transport.credentials import Credentials
-from stellantis_hal.transport.limiter import Priority
+from stellantis_hal.transport.rate_limit.limiter import Priority
 from stellantis_hal.transport.session import Session
 
 __all__ = ["Account"]

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
-from stellantis_hal.arguments import expect
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.exchange import Timeouts
-from stellantis_hal.transport.limiter import RateLimiter
-from stellantis_hal.transport.quota import Quota
+from stellantis_hal.transport.rate_limit.limiter import RateLimiter
+from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.session import Session
+from stellantis_hal.validation import expect
 
 __all__ = ["Client", "origins_of", "timeouts_of"]
 

@@ -10,27 +10,27 @@ from datetime import datetime
 
 import httpx
 
-from stellantis_hal.arguments import expect
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.bearer import BearerCredentials
-from stellantis_hal.auth.brands import IDENTITY_URL, Brand, Identity
 from stellantis_hal.auth.enrolment import Enrolment
-from stellantis_hal.auth.scopes import required_scopes
-from stellantis_hal.auth.stores import TokenStore, store_of
-from stellantis_hal.auth.token import Token, TokenLike
+from stellantis_hal.auth.identity import IDENTITY_URL, Brand, Identity
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.base import Client, origins_of, timeouts_of
-from stellantis_hal.navigation.binding import utc_now
+from stellantis_hal.credentials.bearer import BearerCredentials
+from stellantis_hal.credentials.stores.memory import TokenStore, store_of
+from stellantis_hal.credentials.token import Token, TokenLike
+from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.resources.reader import Reader
+from stellantis_hal.structuring.converter import Reader
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
-from stellantis_hal.transport.limiter import RateLimiter, TokenBucketLimiter
-from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.rate_limit.limiter import RateLimiter, TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
+from stellantis_hal.validation import expect
+from stellantis_hal.vendor.scopes import required_scopes
 
 __all__ = ["API_URL", "CERTIFICATE_API_URL", "StellantisClient"]
 

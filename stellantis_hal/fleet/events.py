@@ -10,11 +10,11 @@ from datetime import datetime
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.fleet.news import Change
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.fleet.changes import Change
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.typed_resource import Resource
 
 __all__ = ["AccountLost", "Change", "Event", "Outage", "Recovered", "Update", "VehicleUnavailable"]
 

@@ -16,11 +16,11 @@ import attrs
 from anyio.abc import TaskGroup
 
 from stellantis_hal.fleet.buffer import Buffer
-from stellantis_hal.fleet.checkpoints import CheckpointError, CheckpointStore
-from stellantis_hal.fleet.delivery import Checkpoint
+from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore
+from stellantis_hal.fleet.counters import Counts
+from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.events import Event
-from stellantis_hal.fleet.statistics import Counts
-from stellantis_hal.navigation.in_order import scoped
+from stellantis_hal.navigation.concurrency import scoped
 
 __all__ = ["GOODBYE", "Stream"]
 

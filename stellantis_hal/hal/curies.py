@@ -11,7 +11,7 @@ from itertools import islice
 
 from stellantis_hal.errors import TemplateError
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.templates import expand
+from stellantis_hal.hal.uri_templates import expand
 
 __all__ = ["NO_CURIES", "Curies"]
 

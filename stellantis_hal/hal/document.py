@@ -13,7 +13,7 @@ import attrs
 
 from stellantis_hal.hal.curies import NO_CURIES, Curies
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.masking import shortlist
+from stellantis_hal.hal.redaction import shortlist
 
 __all__ = ["Diagnostic", "HalDocument", "State", "parse", "serialize"]
 

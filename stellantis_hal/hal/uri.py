@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote
 
-from stellantis_hal.arguments import expect
+from stellantis_hal.validation import expect
 
 __all__ = ["Reference", "append_query", "encode_query", "join_segment", "resolve", "split", "to_ascii"]
 

@@ -15,16 +15,16 @@ Knows documents and the Fetch protocol. Must not know an HTTP library, credentia
 
 import logging
 
-from stellantis_hal.navigation.binding import Binding, HalDeprecationWarning
+from stellantis_hal.navigation.context import Binding, HalDeprecationWarning
 from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import Outcome
-from stellantis_hal.navigation.hop import Steering
+from stellantis_hal.navigation.link_selection import Steering
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.navigation.paginator import IndexRanges, ItemWalk, Page, Pages, PageWalk, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRanges, ItemWalk, Page, Pages, PageWalk, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.writing import Writing
+from stellantis_hal.navigation.writes import Writing
 
 __all__ = [
     "Answer",

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
 import attrs
 
-from stellantis_hal.arguments import expect
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.flight import Flight
-from stellantis_hal.navigation.hop import Choice, Hop, Params, Steering, choose
-from stellantis_hal.navigation.paginator import Absent, IndexRanges, Pages, Paginator
+from stellantis_hal.navigation.link_selection import Choice, Hop, Params, Steering, choose
+from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.single_flight import Flight
+from stellantis_hal.validation import expect
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.hop import Hop
-from stellantis_hal.navigation.in_order import InOrder, in_order
+from stellantis_hal.navigation.concurrency import InOrder, in_order
+from stellantis_hal.navigation.link_selection import Hop
 
 if TYPE_CHECKING:
     from stellantis_hal.hal.link import Link

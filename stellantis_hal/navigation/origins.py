@@ -10,7 +10,7 @@ import re
 from ipaddress import AddressValueError, IPv6Address
 
 from stellantis_hal.errors import UntrustedOriginError
-from stellantis_hal.hal.masking import mask_url
+from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import split
 
 __all__ = ["Origin", "Origins", "origin_of"]

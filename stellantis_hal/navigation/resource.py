@@ -14,20 +14,30 @@ import attrs
 
 from stellantis_hal.errors import DetachedResourceError, InvalidLinkError, LinkNotFoundError
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.masking import mask_url
+from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
-from stellantis_hal.navigation.binding import Binding
 from stellantis_hal.navigation.content import Nested
+from stellantis_hal.navigation.context import Binding
 from stellantis_hal.navigation.fetch import Answer, Headers, Request
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import Outcomes, follow_all
-from stellantis_hal.navigation.hop import Choice, Hop, Params, Steering, choose, copies, links_of, query_of, target
-from stellantis_hal.navigation.media import accept, media_type, read_document
-from stellantis_hal.navigation.paginator import Absent, IndexRanges, Pages, Paginator
+from stellantis_hal.navigation.link_selection import (
+    Choice,
+    Hop,
+    Params,
+    Steering,
+    choose,
+    copies,
+    links_of,
+    query_of,
+    target,
+)
+from stellantis_hal.navigation.media_types import accept, media_type, read_document
+from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.resource_view import View
 from stellantis_hal.navigation.snapshot import Dump, Snapshot, load
-from stellantis_hal.navigation.view import View
-from stellantis_hal.navigation.writing import Writing, read_outcome, write_request, write_target
+from stellantis_hal.navigation.writes import Writing, read_outcome, write_request, write_target
 
 __all__ = ["HalResource"]
 

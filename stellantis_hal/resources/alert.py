@@ -9,10 +9,10 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.plan import names
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.typed_resource import Resource
 
 __all__ = ["Alert", "AlertSeverity", "AlertType"]
 

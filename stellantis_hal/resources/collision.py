@@ -9,9 +9,9 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.parts import Part
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.typed_resource import Resource
 
 __all__ = ["Collision", "CollisionDetail", "CollisionSeverity", "CollisionSide"]
 

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite
 
-from stellantis_hal.arguments import expect
-from stellantis_hal.resources.intervals import TimeRange
+from stellantis_hal.resources.time_range import TimeRange
+from stellantis_hal.validation import expect
 
 __all__ = [
     "PAGE_SIZE",

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.resources.plan import names
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.typed_resource import Resource
 
 __all__ = ["Maintenance"]
 

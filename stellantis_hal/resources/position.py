@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.leaves import NUMBER, Leaf
-from stellantis_hal.resources.plan import Path, names
-from stellantis_hal.resources.problems import Found, note
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.problems import Found, note
+from stellantis_hal.structuring.scalars import NUMBER, Leaf
+from stellantis_hal.structuring.schema import Path, names
+from stellantis_hal.structuring.typed_resource import Resource
 
 __all__ = ["FixStatus", "Position", "PositionType"]
 

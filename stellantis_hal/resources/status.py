@@ -9,12 +9,19 @@ from datetime import UTC, datetime, time
 
 import attrs
 
-from stellantis_hal.resources.adas import Adas
 from stellantis_hal.resources.alarm import AlarmState
-from stellantis_hal.resources.energy import Energy, EnergyType, Occurrence
-from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.equipment import Doors, Environment, Lighting, Privacy, Safety, Service, StarterBattery
-from stellantis_hal.resources.motion import (
+from stellantis_hal.resources.blocks.adas import Adas
+from stellantis_hal.resources.blocks.energy import Energy, EnergyType, Occurrence
+from stellantis_hal.resources.blocks.equipment import (
+    Doors,
+    Environment,
+    Lighting,
+    Privacy,
+    Safety,
+    Service,
+    StarterBattery,
+)
+from stellantis_hal.resources.blocks.powertrain import (
     DrivingBehavior,
     Engine,
     Ignition,
@@ -24,10 +31,11 @@ from stellantis_hal.resources.motion import (
     Powertrain,
     Transmission,
 )
-from stellantis_hal.resources.parts import Part
-from stellantis_hal.resources.plan import names
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.typed_resource import Resource
 
 __all__ = [
     "AirConditioning",

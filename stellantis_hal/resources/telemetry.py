@@ -9,10 +9,10 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.resources.adas import Adas
 from stellantis_hal.resources.alarm import AlarmState
-from stellantis_hal.resources.energy import Energy
-from stellantis_hal.resources.equipment import (
+from stellantis_hal.resources.blocks.adas import Adas
+from stellantis_hal.resources.blocks.energy import Energy
+from stellantis_hal.resources.blocks.equipment import (
     Doors,
     Environment,
     Lighting,
@@ -21,8 +21,7 @@ from stellantis_hal.resources.equipment import (
     StarterBattery,
     WipingBlades,
 )
-from stellantis_hal.resources.maintenance import Maintenance
-from stellantis_hal.resources.motion import (
+from stellantis_hal.resources.blocks.powertrain import (
     DrivingBehavior,
     Engine,
     Ignition,
@@ -31,10 +30,11 @@ from stellantis_hal.resources.motion import (
     Powertrain,
     Transmission,
 )
-from stellantis_hal.resources.parts import Part
-from stellantis_hal.resources.plan import names
+from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.typed_resource import Resource
 
 __all__ = ["Telemetry", "TelemetryExtension", "VehicleTelemetry"]
 

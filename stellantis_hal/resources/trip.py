@@ -13,21 +13,21 @@ import attrs
 
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.alert import Alert
+from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripConsumption
+from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.collision import Collision
-from stellantis_hal.resources.consumption import EnergyConsumption, TripConsumption
-from stellantis_hal.resources.energy import Energy
-from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.intervals import TimeRange
-from stellantis_hal.resources.leaves import MILEAGE, SECONDS
-from stellantis_hal.resources.parts import Part
-from stellantis_hal.resources.plan import names
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.queries import Single, by_id, many, rel_of
 from stellantis_hal.resources.telemetry import Telemetry
-from stellantis_hal.resources.verbs import Single, by_id, many, rel_of
+from stellantis_hal.resources.time_range import TimeRange
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.scalars import MILEAGE, SECONDS
+from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.typed_resource import Resource
 
 if TYPE_CHECKING:
-    from stellantis_hal.navigation.paginator import Paginator
+    from stellantis_hal.navigation.pagination.paginator import Paginator
     from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = [

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.resource import Resource
+from stellantis_hal.resources.queries import by_id, many, rel_of
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.resources.verbs import by_id, many, rel_of
+from stellantis_hal.structuring.typed_resource import Resource
 
 if TYPE_CHECKING:
-    from stellantis_hal.navigation.paginator import Paginator
+    from stellantis_hal.navigation.pagination.paginator import Paginator
 
 __all__ = ["User"]
 

@@ -15,24 +15,24 @@ import attrs
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
-from stellantis_hal.resources.capabilities import Branding, Capabilities, VehicleExtension
+from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.collision import Collision
-from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.history import history
-from stellantis_hal.resources.intervals import TimeRange
+from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.maintenance import Maintenance
-from stellantis_hal.resources.parts import Part
-from stellantis_hal.resources.plan import names
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.resource import Resource
-from stellantis_hal.resources.snapshots import LAST_POSITION, MAINTENANCE, STATUS
+from stellantis_hal.resources.queries import Single, by_id, many, rel_of
 from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.status_history import history
 from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.resources.verbs import Single, by_id, many, rel_of
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.typed_resource import Resource
 
 if TYPE_CHECKING:
-    from stellantis_hal.navigation.paginator import Paginator
+    from stellantis_hal.navigation.pagination.paginator import Paginator
     from stellantis_hal.resources.user import User
 
 __all__ = ["CallCenter", "Country", "Motorization", "StolenCallCenter", "Vehicle"]

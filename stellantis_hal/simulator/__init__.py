@@ -6,8 +6,13 @@ modelling with it, so that a misreading cannot cancel out.
 
 from __future__ import annotations
 
-from stellantis_hal.simulator.exchange import Call, Moment, Reply
-from stellantis_hal.simulator.faults import (
+from stellantis_hal.simulator.api.dialect import Manners
+from stellantis_hal.simulator.api.gateway import Statistics
+from stellantis_hal.simulator.api.identity import IssuedToken
+from stellantis_hal.simulator.api.messages import Call, Moment, Reply
+from stellantis_hal.simulator.api.rate_limits import Subscription
+from stellantis_hal.simulator.faults.fault_plan import Chance, Faults, Latency, Then, Wave
+from stellantis_hal.simulator.faults.faults import (
     CutBody,
     ExpiredToken,
     Fault,
@@ -25,15 +30,10 @@ from stellantis_hal.simulator.faults import (
     VanishedFields,
     WrongLength,
 )
-from stellantis_hal.simulator.identity import IssuedToken
-from stellantis_hal.simulator.limits import Subscription
-from stellantis_hal.simulator.manners import Manners
-from stellantis_hal.simulator.plans import Chance, Faults, Latency, Then, Wave
-from stellantis_hal.simulator.serving import Tls, serve, server
+from stellantis_hal.simulator.serving.uvicorn_server import Tls, serve, server
 from stellantis_hal.simulator.simulator import Simulator
-from stellantis_hal.simulator.truth import SCOPES, Account, Trip, Vehicle
-from stellantis_hal.simulator.vendor import Statistics
-from stellantis_hal.simulator.world import World
+from stellantis_hal.simulator.world.entities import SCOPES, Account, Trip, Vehicle
+from stellantis_hal.simulator.world.world import World
 
 __all__ = [
     "SCOPES",

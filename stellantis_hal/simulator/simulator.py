@@ -11,19 +11,19 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from stellantis_hal.simulator.asgi import Application
-from stellantis_hal.simulator.clocks import Clock
-from stellantis_hal.simulator.exchange import Call, Reply
-from stellantis_hal.simulator.faults import Fault
-from stellantis_hal.simulator.identity import Identity, IssuedToken
-from stellantis_hal.simulator.limits import RateLimited, Subscription
-from stellantis_hal.simulator.manners import Manners
-from stellantis_hal.simulator.plans import NO_FAULTS, Faults, Plan, Then
-from stellantis_hal.simulator.routes import Routes
-from stellantis_hal.simulator.transport import SimulatorTransport
-from stellantis_hal.simulator.truth import SCOPES, Account
-from stellantis_hal.simulator.vendor import Statistics, Vendor
-from stellantis_hal.simulator.world import World
+from stellantis_hal.simulator.api.dialect import Manners
+from stellantis_hal.simulator.api.gateway import Statistics, Vendor
+from stellantis_hal.simulator.api.identity import Identity, IssuedToken
+from stellantis_hal.simulator.api.messages import Call, Reply
+from stellantis_hal.simulator.api.rate_limits import RateLimited, Subscription
+from stellantis_hal.simulator.api.routes import Routes
+from stellantis_hal.simulator.clock import Clock
+from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, Faults, Plan, Then
+from stellantis_hal.simulator.faults.faults import Fault
+from stellantis_hal.simulator.serving.asgi import Application
+from stellantis_hal.simulator.serving.transport import SimulatorTransport
+from stellantis_hal.simulator.world.entities import SCOPES, Account
+from stellantis_hal.simulator.world.world import World
 
 __all__ = ["Simulator"]
 

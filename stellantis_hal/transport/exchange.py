@@ -16,15 +16,15 @@ import httpx
 from attrs import validators
 
 from stellantis_hal.errors import BodyTooLargeError, NetworkError, StellantisError
-from stellantis_hal.hal.masking import mask_url
+from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.fetch import Headers
-from stellantis_hal.transport.body import BodyTooLarge, UnknownCoding, read_body
-from stellantis_hal.transport.border import is_foreign, translated
-from stellantis_hal.transport.gate import Gate
-from stellantis_hal.transport.network import make_wire
-from stellantis_hal.transport.quota import Quota
-from stellantis_hal.transport.slots import Slot
-from stellantis_hal.transport.wire import HttpxWire, Opened, Wire
+from stellantis_hal.transport.backends.base import HttpxWire, Opened, Wire
+from stellantis_hal.transport.backends.default import make_wire
+from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
+from stellantis_hal.transport.network_errors import is_foreign, translated
+from stellantis_hal.transport.rate_limit.protocol import Slot
+from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.semaphore import Gate
 
 __all__ = ["Exchange", "Received", "Timeouts"]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.hal.masking import mask_url
-from stellantis_hal.transport.quota import Quota
+from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.transport.rate_limit.quota import Quota
 
 __all__ = ["AnswerRecord", "Hooks", "Report", "RetryRecord", "WaitRecord"]
 

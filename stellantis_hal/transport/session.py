@@ -16,22 +16,22 @@ import attrs
 import httpx
 
 from stellantis_hal import __version__
-from stellantis_hal.arguments import expect
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.answers import Judge, Scopes, error_of
-from stellantis_hal.transport.body import ACCEPTED
-from stellantis_hal.transport.caller import Caller, Ways
+from stellantis_hal.transport.api_errors import Judge, Scopes, error_of
 from stellantis_hal.transport.credentials import Anonymous, Credentials
+from stellantis_hal.transport.decoding import ACCEPTED
 from stellantis_hal.transport.exchange import Exchange, Timeouts
 from stellantis_hal.transport.hooks import Hooks
-from stellantis_hal.transport.limiter import TokenBucketLimiter
-from stellantis_hal.transport.limits import RateLimits
-from stellantis_hal.transport.quota import Quota, utc_now
+from stellantis_hal.transport.pipeline import Caller, Ways
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.quota import Quota, utc_now
 from stellantis_hal.transport.retry import RetryPolicy
-from stellantis_hal.transport.slots import Priority, RateLimiter
 from stellantis_hal.transport.tls import Tls
+from stellantis_hal.validation import expect
 
 __all__ = ["MAX_BODY", "Session"]
 
@@ -159,7 +159,7 @@ class Session:
             max_wait: seconds that one call may wait for the limits, all its attempts together.
             origins: who may see these credentials; None for the session's.
             retry: None for the session's.
-            judge: makes errors of answers; None for :func:`~stellantis_hal.transport.answers.error_of`.
+            judge: makes errors of answers; None for :func:`~stellantis_hal.transport.api_errors.error_of`.
             limited: False for what does not spend the subscription (an identity server): a 429 there pauses
                 this caller alone.
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from stellantis_hal.auth import Enrolment, MemoryTokenStore, Scope, Token, TokenStore, capabilities
-from stellantis_hal.auth.grants import challenge
+from stellantis_hal.credentials.oauth2 import challenge
 from stellantis_hal.errors import (
     ApiError,
     AuthError,
@@ -19,7 +19,7 @@ from stellantis_hal.errors import (
     TokenStoreError,
 )
 from stellantis_hal.navigation.fetch import Answer, Request
-from tests.auth.doubles import APPLICATION, IDENTITY, NOON, answer, form_of, oauth_refusal
+from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, answer, form_of, oauth_refusal
 
 pytestmark = pytest.mark.anyio
 

@@ -21,14 +21,14 @@ from benchmarks.measuring import Figure, Row
 from benchmarks.report import as_json, in_brief
 from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import StellantisClient
-from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.context import Binding
 from stellantis_hal.navigation.fetch import Answer, Headers, Request
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.reader import Reader
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator, World
-from stellantis_hal.transport.limiter import TokenBucketLimiter
-from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.structuring.converter import Reader
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
 
 ROOT = Path(__file__).parent.parent.parent
 HOST = "https://api.example"

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal.auth import Token
-from stellantis_hal.auth.token_file import read_tokens, write_tokens
 from stellantis_hal.cli.login import login_commands
+from stellantis_hal.credentials.stores.file_format import read_tokens, write_tokens
 from stellantis_hal.simulator import Simulator, World, server
 
 pytestmark = pytest.mark.wall_clock

@@ -74,16 +74,16 @@ from stellantis_hal import (
     UntrustedOriginError,
 )
 from stellantis_hal.cli.loopback import listening
-from stellantis_hal.hal.masking import mask_text, mask_url
+from stellantis_hal.hal.redaction import mask_text, mask_url
 from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Request
-from stellantis_hal.navigation.cursor import Mark
-from stellantis_hal.navigation.hop import Steering
+from stellantis_hal.navigation.link_selection import Steering
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.resources.instants import read_duration, read_instant
-from stellantis_hal.resources.reader import read
+from stellantis_hal.navigation.pagination.cursor import Mark
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator, server
-from stellantis_hal.transport.quota import parse_retry_after
+from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.timestamps import read_duration, read_instant
+from stellantis_hal.transport.rate_limit.quota import parse_retry_after
 from stellantis_hal.transport.session import Session
 from tests.client.hostile import ENTRY, Hostile, Stream, account_of, document, hal, owner, raw
 from tests.client.simulated import world

@@ -11,10 +11,10 @@ import anyio
 import attrs
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.brands import Brand
-from stellantis_hal.auth.stores import MemoryTokenStore
-from stellantis_hal.auth.token import Token
+from stellantis_hal.auth.identity import Brand
 from stellantis_hal.client import Account, StellantisClient
+from stellantis_hal.credentials.stores.memory import MemoryTokenStore
+from stellantis_hal.credentials.token import Token
 from stellantis_hal.fleet import Event, Update, Watch
 from stellantis_hal.simulator import Fault, Faults, Manners, Reply, Simulator, Subscription, Wave, World
 

@@ -19,10 +19,10 @@ from stellantis_hal.fleet import (
     VehicleUnavailable,
     backfill,
 )
-from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Manners, ServerFault, Subscription, Then, Wave, World
-from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.structuring.converter import read
+from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, a_fleet_newest_first, trips_in, updates_of, without_instants
 

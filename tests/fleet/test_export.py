@@ -11,10 +11,10 @@ import pytest
 
 from stellantis_hal.fleet import Update, trip_writer
 from stellantis_hal.fleet.export import CSV_COLUMNS, CsvTrips, GeoJsonTrips, JsonLinesTrips
-from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import read
 
 BODY: dict[str, Any] = {
     "id": 'trip "one", é',

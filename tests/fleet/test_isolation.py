@@ -19,7 +19,7 @@ from stellantis_hal.errors import (
 from stellantis_hal.fleet import AccountLost, Outage, Recovered, Update, VehicleUnavailable, watch
 from stellantis_hal.simulator import Chance, Faults, Latency, ServerFault, Subscription, Then, TooManyRequests, Wave
 from stellantis_hal.simulator import faults as kinds
-from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import Fleet, a_fleet, until, updates_of
 

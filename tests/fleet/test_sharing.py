@@ -7,14 +7,14 @@ import anyio
 import attrs
 import pytest
 
-from stellantis_hal.auth.brands import Brand
-from stellantis_hal.auth.stores import MemoryTokenStore
-from stellantis_hal.auth.token import Token
+from stellantis_hal.auth.identity import Brand
 from stellantis_hal.client import Account
+from stellantis_hal.credentials.stores.memory import MemoryTokenStore
+from stellantis_hal.credentials.token import Token
 from stellantis_hal.fleet import AccountLost, Event, Recovered, Update, watch
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency
-from stellantis_hal.transport.limits import RateLimits
+from stellantis_hal.transport.rate_limit.limits import RateLimits
 from tests.fleet.fleets import EPOCH, Fleet, a_fleet, token_of, until, updates_of
 
 pytestmark = pytest.mark.anyio

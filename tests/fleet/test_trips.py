@@ -353,7 +353,7 @@ async def test_a_snapshot_that_was_given_does_not_come_again_after_a_restart() -
 
 
 @pytest.mark.wall_clock
-@pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.BudgetWarning")
+@pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
 async def test_checkpoints_in_a_file_do_all_this_too(tmp_path: Path) -> None:
     async with a_fleet(vehicles=3, accounts=1) as fleet:
         found, driven = list[str | None](), list[str]()

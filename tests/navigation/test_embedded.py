@@ -7,7 +7,7 @@ import pytest
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
 from stellantis_hal.hal.document import parse
 from stellantis_hal.hal.link import Link
-from stellantis_hal.navigation.hop import Choice, Hop, choose
+from stellantis_hal.navigation.link_selection import Choice, Hop, choose
 from tests.navigation.site import HOME, Site, link, links
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ from stellantis_hal.errors import (
     StellantisError,
 )
 from stellantis_hal.navigation import Follow, HalResource, Rel
-from stellantis_hal.navigation.flight import Flight
+from stellantis_hal.navigation.single_flight import Flight
 from tests.navigation.site import HOME, Site, link, links
 
 pytestmark = pytest.mark.anyio

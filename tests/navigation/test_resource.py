@@ -12,7 +12,7 @@ import pytest
 
 from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.navigation import HalResource, Headers
-from stellantis_hal.navigation.media import accept
+from stellantis_hal.navigation.media_types import accept
 from tests.navigation.site import HOME, NOON, Site, answer, link, links
 
 pytestmark = pytest.mark.anyio

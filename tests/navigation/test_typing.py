@@ -6,7 +6,7 @@ from typing import assert_type
 import attrs
 
 from stellantis_hal.navigation import Follow, HalResource, ItemWalk, Page, Pages, PageWalk, Paginator, Rel
-from stellantis_hal.navigation.entry import Entry
+from stellantis_hal.navigation.entry_point import Entry
 from stellantis_hal.navigation.follow_all import Outcomes
 from stellantis_hal.navigation.snapshot import Dump
 

@@ -18,13 +18,13 @@ from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.maintenance import Maintenance
-from stellantis_hal.resources.plan import Plan, plan_of
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.schema import Plan, plan_of
 
 ROOTS = {
     "User": User,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stellantis_hal.errors import ApiError, NotFoundError
-from stellantis_hal.navigation.binding import Binding
+from stellantis_hal.navigation.context import Binding
 from stellantis_hal.navigation.fetch import Answer, Headers, Request
 from stellantis_hal.navigation.resource import HalResource
 

@@ -13,14 +13,14 @@ from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.maintenance import Maintenance
-from stellantis_hal.resources.parts import Part
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.model import Part
 from tests.resources import bodies
 
 Path = tuple[str | int, ...]

@@ -11,10 +11,10 @@ import attrs
 import pytest
 
 from stellantis_hal import errors
-from stellantis_hal.navigation.paginator import Page, Paginator
-from stellantis_hal.resources.enumerations import OpenEnum
-from stellantis_hal.resources.parts import Part
-from stellantis_hal.resources.plan import plan_of
+from stellantis_hal.navigation.pagination.paginator import Page, Paginator
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.schema import plan_of
 
 FACTS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
 MODULES = [

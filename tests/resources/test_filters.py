@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.intervals import TimeRange
+from stellantis_hal.resources.time_range import TimeRange
 
 SINCE = datetime(2023, 1, 1, tzinfo=UTC)
 

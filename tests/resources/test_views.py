@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from stellantis_hal.resources.alarm import Alarm
-from stellantis_hal.resources.capabilities import Capabilities
-from stellantis_hal.resources.consumption import TripConsumption
-from stellantis_hal.resources.energy import BatteryLoad, Energy, FuelConsumptions
-from stellantis_hal.resources.equipment import Doors
+from stellantis_hal.resources.blocks.capabilities import Capabilities
+from stellantis_hal.resources.blocks.consumption import TripConsumption
+from stellantis_hal.resources.blocks.energy import BatteryLoad, Energy, FuelConsumptions
+from stellantis_hal.resources.blocks.equipment import Doors
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.reader import read
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import read
 from tests.resources import bodies
 
 STATUS = read(bodies.status(), Status)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stellantis_hal.simulator import SCOPES, Faults, Latency, Manners, Simulator, Subscription, World
-from stellantis_hal.simulator.exchange import spell
+from stellantis_hal.simulator.api.messages import spell
 from tests.simulator.reader import Reader, a_car
 
 pytestmark = pytest.mark.anyio

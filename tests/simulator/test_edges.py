@@ -33,7 +33,7 @@ from stellantis_hal.simulator import (
     serve,
     server,
 )
-from stellantis_hal.simulator.clocks import Clock
+from stellantis_hal.simulator.clock import Clock
 from tests.simulator.reader import Reader
 
 

@@ -35,7 +35,7 @@ from stellantis_hal.simulator import (
     World,
     WrongLength,
 )
-from stellantis_hal.simulator.plans import Plan
+from stellantis_hal.simulator.faults.fault_plan import Plan
 from tests.simulator.reader import Reader
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.simulator.filters import BadFilterError, Interval, intervals, number_range, within
+from stellantis_hal.simulator.api.filters import BadFilterError, Interval, intervals, number_range, within
 
 EIGHT = datetime(2024, 1, 1, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)

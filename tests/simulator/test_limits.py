@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.simulator import Subscription
-from stellantis_hal.simulator.limits import Books
+from stellantis_hal.simulator.api.rate_limits import Books
 
 
 @given(st.lists(st.floats(0, 0.4), max_size=200), st.integers(1, 5), st.integers(1, 30))

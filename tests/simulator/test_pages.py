@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.simulator import Manners, Simulator, World
-from stellantis_hal.simulator.exchange import Call
-from stellantis_hal.simulator.pages import BadPageError, cut, word
+from stellantis_hal.simulator.api.messages import Call
+from stellantis_hal.simulator.api.pages import BadPageError, cut, word
 from tests.simulator.reader import Reader
 
 SECRET = b"secret"

@@ -9,7 +9,7 @@ import httpx
 
 from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.caller import Caller
+from stellantis_hal.transport.pipeline import Caller
 from stellantis_hal.transport.session import Session
 
 __all__ = ["API", "Badge", "Scripted", "call", "get", "session", "wall"]

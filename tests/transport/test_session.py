@@ -35,12 +35,12 @@ from stellantis_hal.navigation.fetch import Answer, Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import AnswerRecord, Hooks, RetryRecord, WaitRecord
-from stellantis_hal.transport.limiter import TokenBucketLimiter
-from stellantis_hal.transport.limits import RateLimits
-from stellantis_hal.transport.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import Slot
+from stellantis_hal.transport.rate_limit.quota import Quota, Window
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
-from stellantis_hal.transport.slots import Slot
 from tests.transport.doubles import API, Badge, Scripted, call, get, session, wall
 
 pytestmark = pytest.mark.anyio
@@ -1073,7 +1073,7 @@ def laid(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Session:
     def connect(**options: Any) -> Lane:
         return lane
 
-    monkeypatch.setitem(sys.modules, "stellantis_hal.transport.aiohttp_wire", None)
+    monkeypatch.setitem(sys.modules, "stellantis_hal.transport.backends.aiohttp_client", None)
     monkeypatch.setattr(httpx, "AsyncHTTPTransport", connect)
     return Session(Origins(API), clock=wall)
 

@@ -1,0 +1,35 @@
+"""Vehicles that several accounts have: who goes on with one when the account that reads it cannot.
+
+Knows accounts, and what each has besides what it reads. Must not know when anybody is polled.
+"""
+
+from __future__ import annotations
+
+from stellantis_hal.fleet.targets import Holding
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["Heirs"]
+
+
+class Heirs:
+    """The accounts that have a vehicle which is read by another one, or by itself."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[Holding]] = {}
+
+    def note(self, id_: str, holding: Holding, vehicle: Vehicle) -> None:
+        """Remember that an account has a vehicle too, as seen by it."""
+        others = [other for other in self._known.get(id_, ()) if other is not holding and id_ in other.shared]
+        self._known[id_] = [*others, holding]
+        holding.shared[id_] = vehicle
+
+    def forget(self, id_: str) -> None:
+        """Remember no more who has a vehicle."""
+        for holding in self._known.pop(id_, ()):
+            holding.shared.pop(id_, None)
+
+    def of(self, id_: str) -> Holding | None:
+        """Give an account that can go on with a vehicle: what it has is in its ``shared``."""
+        return next((heir for heir in self._known.get(id_, ()) if heir.lost is None and id_ in heir.shared), None)

@@ -1,0 +1,262 @@
+"""Who polls: one task that decides who is next, and short-lived ones that ask.
+
+Knows tasks and turns. Must not know the consumer, what is new in what comes, or what a failure means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from stellantis_hal.errors import StellantisError
+from stellantis_hal.fleet.checkpoints.store import CheckpointError
+from stellantis_hal.fleet.counters import Counts
+from stellantis_hal.fleet.targets import Holding, Member, name_of, rebound, with_priority
+from stellantis_hal.fleet.watching.due_queue import Plan
+from stellantis_hal.fleet.watching.failure_policy import Care
+from stellantis_hal.fleet.watching.poller import Poller
+from stellantis_hal.fleet.watching.registry import LISTING_COST, Roster, Turn
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["Crew"]
+
+_URGENT = 8
+
+
+class _Claim(NamedTuple):
+    turn: Turn
+    due: float
+    probing: bool
+
+
+class Crew:
+    """Keeps a fleet polled.
+
+    Args:
+        roster: who is due when.
+        care: judges failures.
+        poller: asks for one thing and offers what is new.
+        counts: what is counted.
+        is_full: tells whether the consumer has more to do than there is room for.
+        planned: is told whether the interval fits the budget, whenever an account was listed, or polls of vehicles
+            by themselves began.
+        broken: is told of what ends the watch.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        care: Care,
+        poller: Poller,
+        *,
+        counts: Counts,
+        is_full: Callable[[], bool],
+        planned: Callable[[Plan], None],
+        broken: Callable[[Exception], None],
+    ) -> None:
+        self.running: int = 0
+        self.paused = False
+        self.stopped = False
+        self._roster = roster
+        self._care = care
+        self._poller = poller
+        self._counts = counts
+        self._is_full = is_full
+        self._planned = planned
+        self._broken = broken
+        self._urgent: deque[Member] = deque()
+        self._urgent_running = 0
+        self._probing = False
+        self._wake = anyio.Event()
+        self._ended = anyio.Event()
+
+    # ------------------------------------------------------------------------------------------- when
+
+    def wake(self) -> None:
+        """Look again who is next: something changed."""
+        self._wake.set()
+
+    def urge(self, id_: str) -> bool:
+        """Poll a vehicle now, from the share of interactive requests; gives whether it is watched."""
+        member = self._roster.members.get(id_)
+        if member is None:
+            return False
+        if not member.urgent:
+            member.urgent = True
+            self._urgent.append(member)
+            self.wake()
+        return True
+
+    async def work(self, tasks: TaskGroup) -> None:
+        """Start polls as they come due, until it is stopped."""
+        while not self.stopped:
+            self._wake = anyio.Event()
+            wait = self._start_next(tasks)
+            if wait > 0:
+                with anyio.move_on_after(wait):
+                    await self._wake.wait()
+            else:
+                await anyio.lowlevel.checkpoint()
+
+    async def rest(self) -> None:
+        """Wait until no poll is under way."""
+        while self.running or self._urgent_running:
+            self._ended = anyio.Event()
+            await self._ended.wait()
+
+    def _start_next(self, tasks: TaskGroup) -> float:
+        """Start whoever is next, and give 0; else the seconds until there may be somebody."""
+        now = anyio.current_time()
+        if self._start_urgent(tasks, now):
+            return 0.0
+        claim = self._claim(tasks, now)
+        if not isinstance(claim, _Claim):
+            return claim
+        tasks.start_soon(self._take_turns, tasks, claim)
+        return 0.0
+
+    def _claim(self, tasks: TaskGroup, now: float) -> _Claim | float:
+        """Give whoever is next, no longer to be found by others; else the seconds until there may be somebody."""
+        roster = self._roster
+        if self.paused or self._probing or self.running >= roster.orders.concurrency or self._is_full():
+            return math.inf
+        first = roster.agenda.first()
+        if first is None:
+            return math.inf
+        wait = max(first.due, self._care.health.probe_at) - now
+        if wait <= 0:
+            wait = roster.wait(first.key, now)
+            if wait > 0 and roster.is_spent and self._care.health.since is None:
+                tasks.start_soon(self._care.spent)
+        if wait > 0:
+            return wait
+        roster.agenda.drop(first.key)
+        self._counts.began(now - first.due)
+        self._probing = probing = self._care.health.since is not None
+        self.running += 1
+        first.key.busy = True
+        return _Claim(first.key, first.due, probing)
+
+    def _start_urgent(self, tasks: TaskGroup, now: float) -> bool:
+        for _ in range(len(self._urgent) if self._urgent_running < _URGENT else 0):
+            member = self._urgent.popleft()
+            if member.busy:
+                self._urgent.append(member)  # it is being polled: once more after that
+                continue
+            member.urgent = False
+            if self._roster.watches(member):
+                self._roster.agenda.drop(member)
+                member.busy = True
+                self._urgent_running += 1
+                tasks.start_soon(self._take_urgent_turn, member, now)
+                return True
+        return False
+
+    # ------------------------------------------------------------------------------------------- turns
+
+    async def _take_turns(self, tasks: TaskGroup, claim: _Claim) -> None:
+        """Take a turn, and go on with the next as long as somebody is due: a task for each costs a tenth more."""
+        following: _Claim | float = claim
+        try:
+            while isinstance(following, _Claim):
+                now = await self._take_turn(following)
+                following = math.inf if self.stopped else self._claim(tasks, now)
+                if self._urgent or self.running < self._roster.orders.concurrency:
+                    self.wake()  # for there is room, or somebody who waited for this one
+        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
+            self._broken(error)
+            self.wake()
+
+    async def _take_turn(self, claim: _Claim) -> float:
+        turn = claim.turn
+        try:
+            if isinstance(turn, Holding):
+                return await self._list(turn)
+            now = await self._poll(turn, turn.vehicle, claim.due)
+            self._roster.learn(turn, now)
+            if self._roster.has_grown:  # of accounts their listings tell
+                self._replan()
+            return now
+        finally:
+            turn.busy = False
+            self.running -= 1
+            if claim.probing:
+                self._probing = False
+            self._ended.set()
+
+    async def _take_urgent_turn(self, member: Member, now: float) -> None:
+        account = member.holding.account
+        try:
+            vehicle = (
+                with_priority(member.vehicle, "interactive") if account is None else rebound(account, member.vehicle)
+            )
+            await self._poll(member, vehicle, now, urgent=True)
+        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
+            self._broken(error)
+        finally:
+            member.busy = False
+            self._urgent_running -= 1
+            self._ended.set()
+            self.wake()
+
+    async def _poll(self, member: Member, vehicle: Vehicle, due: float, *, urgent: bool = False) -> float:
+        """Ask for everything that is wanted of a vehicle, and give the instant at which that was done."""
+        self._counts.polls += 1
+        member.asked = 0
+        holding = member.holding
+        for what in self._roster.orders.what:
+            now = anyio.current_time()
+            if not (urgent or member.wants(what, now)):
+                continue
+            try:
+                found = await self._poller.ask(member, vehicle, what, now=now)
+            except CheckpointError:
+                raise
+            except StellantisError as error:
+                if await self._care.failed(member, what, error, by=holding):
+                    continue
+                now = anyio.current_time()
+                if self._roster.watches(member) and member.holding.lost is None:
+                    self._roster.agenda.put(member, now)
+                return now
+            await self._care.answered(member, what, found=found)
+        now = anyio.current_time()
+        if self._roster.watches(member) and (member.holding.lost is None or member not in self._roster.agenda):
+            self._roster.reenter(member, due, now)
+        return now
+
+    async def _list(self, holding: Holding) -> float:
+        """Look which vehicles an account has by now, and give the instant at which that was done."""
+        assert holding.background is not None  # noqa: S101 - only accounts are listed
+        self._counts.polls += 1
+        self._counts.requests += int(LISTING_COST)
+        found: dict[str, Vehicle] = {}
+        try:
+            if holding.lost is not None:  # perhaps by what its entry said
+                await holding.background.reread()
+            async for vehicle in holding.background.vehicles():
+                id_ = name_of(vehicle)
+                if id_ is not None:
+                    found[id_] = rebound(holding.background, vehicle)
+        except StellantisError as error:
+            holding.listed = True
+            await self._care.not_listed(holding, error)
+        else:
+            holding.listed = True
+            if self._roster.watches(holding):
+                self._roster.listed(holding, found, anyio.current_time())
+                await self._care.listed(holding)
+        self._replan()
+        return anyio.current_time()
+
+    def _replan(self) -> None:
+        self._roster.has_grown = False
+        plan = self._roster.plan()
+        if plan is not None:
+            self._planned(plan)

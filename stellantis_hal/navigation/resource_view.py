@@ -1,0 +1,173 @@
+"""What a resource is without its client: what came, where from, and when.
+
+Knows a snapshot and where in it a document stands. Must not do I/O, and never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from stellantis_hal.hal.document import HalDocument, State
+from stellantis_hal.hal.link import Link
+from stellantis_hal.hal.redaction import mask_url, shortlist
+from stellantis_hal.hal.uri import split
+from stellantis_hal.navigation.content import Embedded, Nested, Step
+from stellantis_hal.navigation.context import Binding, utc_now
+from stellantis_hal.navigation.fetch import Headers
+from stellantis_hal.navigation.link_selection import copies, self_url
+from stellantis_hal.navigation.media_types import media_type
+from stellantis_hal.navigation.snapshot import Dump, Snapshot, dump
+
+__all__ = ["View"]
+
+
+class View:
+    """A place in the graph as it was when it was read, with everything that can be said of it without asking."""
+
+    __slots__ = ("__weakref__", "_binding", "_document", "_path", "_snapshot", "_superseded")
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        document: HalDocument | None,
+        binding: Binding | None,
+        path: tuple[Step, ...] = (),
+    ) -> None:
+        self._snapshot = snapshot
+        self._document = document
+        self._binding = binding
+        self._path = path
+        self._superseded = False
+
+    # --------------------------------------------------------------------------------------------- reading
+
+    def __getitem__(self, key: str) -> Any:
+        return self.state[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.state
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.state)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Read a property of the state; the default where it is missing."""
+        return self.state.get(key, default)
+
+    def __repr__(self) -> str:
+        where = mask_url(split(self.url)._replace(scheme=None, authority=None, fragment=None).__str__())
+        embedded = shortlist([f"{rel}×{len(found)}" for rel, found in self.document.embedded.items()])
+        kind = "embedded" if self.is_embedded else self.status
+        return f"<HalResource {where} {kind} rels=[{shortlist(self.rels)}] embedded=[{embedded}]>"
+
+    @property
+    def document(self) -> HalDocument:
+        """The document; read again from the shared bytes where this resource is compact."""
+        return self._document if self._document is not None else self._snapshot.content.document(self._path)
+
+    @property
+    def state(self) -> State:
+        """Its properties: the body without ``_links`` and ``_embedded``, immutable."""
+        return self.document.state
+
+    @property
+    def links(self) -> Mapping[str, tuple[Link, ...]]:
+        """The links of each relation, ``curies`` included."""
+        return self.document.links
+
+    @property
+    def rels(self) -> tuple[str, ...]:
+        """The relations that have links."""
+        return self.document.rels
+
+    def embedded(self, rel: str) -> tuple[Self, ...]:
+        """Give the copies embedded under a relation, as they came; none where there are none."""
+        document = self.document
+        return tuple(
+            self._copy(key, index, copy)
+            for key in copies(document, rel)
+            for index, copy in enumerate(document.embedded[key])
+        )
+
+    def _copy(self, rel: str, index: int, document: HalDocument) -> Self:
+        return type(self)(self._snapshot, document, self._binding, (*self._path, Embedded(rel, index)))
+
+    def at(self, *path: str | int) -> Self:
+        """Read an object nested in the state (``resource.at("lines", 0)``) as a resource, with its own links.
+
+        Raises:
+            KeyError: no object is there.
+        """
+        document = self.document.at(*path)
+        if document is None:
+            raise KeyError(path)
+        return type(self)(self._snapshot, document, self._binding, (*self._path, Nested(path)))
+
+    def compact(self) -> Self:
+        """Give the same resource without its decoded document: its bytes are shared, and decoded again on demand."""
+        return type(self)(self._snapshot, None, self._binding, self._path)
+
+    # --------------------------------------------------------------------------------------------- provenance
+
+    @property
+    def base(self) -> str:
+        """The address of the answer that it came in, after redirects: what its references are relative to."""
+        return self._snapshot.url
+
+    @property
+    def url(self) -> str:
+        """Its own address: where it was retrieved, or, for an embedded copy, its ``self``; else what embeds it."""
+        return (self.self_url or self.base) if self._path else self.base
+
+    @property
+    def self_url(self) -> str | None:
+        """Its ``self`` link, resolved; None where it has none that can be followed."""
+        return self_url(self.document, self.base)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is a copy that came inside another document, and so may be partial."""
+        return bool(self._path)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer that it came in."""
+        return self._snapshot.status
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields of the answer that it came in."""
+        return self._snapshot.headers
+
+    @property
+    def fetched_at(self) -> datetime:
+        """When it was received, aware, UTC."""
+        return self._snapshot.fetched_at
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was received."""
+        now = (self._binding.clock if self._binding else utc_now)()
+        return max(0.0, (now - self.fetched_at).total_seconds())
+
+    @property
+    def stale(self) -> bool:
+        """Whether a write went through it since, or it is older than its server vouches for (``max-age``)."""
+        max_age = self._snapshot.max_age
+        return self._superseded or (max_age is not None and self.age > max_age)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile (RFC 6906) that its media type or its ``profile`` link names."""
+        named = media_type(self.headers.get("content-type", ""))[1].get("profile")
+        return named or next((link.href for link in self.links.get("profile", ())), None)
+
+    def docs_url(self, rel: str) -> str | None:
+        """Give the address of a relation's documentation, from its CURIE; never fetched by itself."""
+        return self.document.curies.expand(rel)
+
+    def dump(self) -> Dump:
+        """Write it as plain JSON, without its client; ``HalResource.load`` and ``client.resume`` read it."""
+        return dump(self._snapshot, self.document, embedded=self.is_embedded)

@@ -1,0 +1,281 @@
+"""What the vehicle is equipped with, and what is around it: doors, lights, belts, wipers, air.
+
+Knows their members and units. Must not know where they are put together.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.scalars import TEMPERATURE
+from stellantis_hal.structuring.schema import names
+
+__all__ = [
+    "Air",
+    "Belt",
+    "BeltState",
+    "DoorLock",
+    "DoorOpening",
+    "DoorState",
+    "Doors",
+    "ECallTriggering",
+    "Environment",
+    "Light",
+    "LightDirection",
+    "LightPosition",
+    "LightStatus",
+    "Lighting",
+    "Luminosity",
+    "Opening",
+    "Privacy",
+    "PrivacyState",
+    "Safety",
+    "Seat",
+    "Service",
+    "ServiceKind",
+    "StarterBattery",
+    "WipingBlades",
+    "WipingSpeed",
+]
+
+
+class LightDirection(OpenEnum):
+    """The side a light is on."""
+
+    LEFT = "Left"
+    RIGHT = "Right"
+
+
+class LightPosition(OpenEnum):
+    """The end a light is on."""
+
+    FRONT = "Front"
+    REAR = "Rear"
+
+
+class LightStatus(OpenEnum):
+    """Whether a light is on."""
+
+    OFF = "Off"
+    ON = "On"
+
+
+class PrivacyState(OpenEnum):
+    """What the driver keeps private."""
+
+    NONE = "None"
+    GEOLOCATION = "Geolocation"
+    FULL = "Full"
+
+
+class ServiceKind(OpenEnum):
+    """The kind of vehicle that a service is for."""
+
+    ELECTRIC = "Electric"
+    HYBRID = "Hybrid"
+    UNKNOWN = "Unknown"
+
+
+class BeltState(OpenEnum):
+    """Whether a seat belt is as it should be."""
+
+    NORMAL = "Normal"
+    OMISSION = "Omission"
+
+
+class Seat(OpenEnum):
+    """A seat."""
+
+    DRIVER = "Driver"
+    PASSENGER = "Passenger"
+
+
+class ECallTriggering(OpenEnum):
+    """Whether the automatic emergency call was set off."""
+
+    NOT_DETECTED = "NotDetected"
+    DETECTED = "Detected"
+    SHOCK_DETECTION_UNABLED = "ShockDetectionUnabled"
+
+
+class WipingSpeed(OpenEnum):
+    """How fast the wipers go."""
+
+    HIGH = "High"
+    LOW = "Low"
+
+
+class DoorLock(OpenEnum):
+    """What is locked and what is not."""
+
+    UNLOCKED = "Unlocked"
+    LOCKED = "Locked"
+    SUPER_LOCKED = "SuperLocked"
+    DRIVER_DOOR_UNLOCKED = "DriverDoorUnlocked"
+    CABIN_DOORS_UNLOCKED = "CabinDoorsUnlocked"
+    CARGO_DOORS_LOCKED = "CargoDoorsLocked"
+    CARGO_DOORS_UNLOCKED = "CargoDoorsUnlocked"
+    REAR_DOORS_UNLOCKED = "RearDoorsUnlocked"
+    REAR_DOORS_LOCKED = "RearDoorsLocked"
+    TRUNK_LOCKED = "TrunkLocked"
+    TRUNK_UNLOCKED = "TrunkUnLocked"
+
+
+class Opening(OpenEnum):
+    """Something that opens."""
+
+    DRIVER = "Driver"
+    PASSENGER = "Passenger"
+    REAR_LEFT = "RearLeft"
+    REAR_RIGHT = "RearRight"
+    TRUNK = "Trunk"
+    REAR_WINDOW = "RearWindow"
+    ROOF_WINDOW = "RoofWindow"
+
+
+class DoorState(OpenEnum):
+    """Whether it is open."""
+
+    OPEN = "Open"
+    CLOSED = "Closed"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Light(Part):
+    """One light."""
+
+    direction: LightDirection | None = None
+    position: LightPosition | None = None
+    status: LightStatus | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Lighting(Part):
+    """Turn signals and fog lights."""
+
+    turn: tuple[Light, ...] = ()
+    fog: tuple[Light, ...] = ()
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Privacy(Part):
+    """What the driver keeps private, and since when."""
+
+    state: PrivacyState | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class StarterBattery(Part):
+    """The 12 V battery.
+
+    Attributes:
+        voltage: no voltage, whatever the vendor's name says: its state of health, in percent.
+        created_at: when this was measured.
+    """
+
+    voltage: float | None = None
+    created_at: datetime | None = None
+
+    @property
+    def health(self) -> float | None:
+        """Its state of health in percent: what ``voltage`` really is."""
+        return self.voltage
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Service(Part):
+    """The kind of vehicle that a service is for."""
+
+    type: ServiceKind | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Belt(Part):
+    """One seat belt."""
+
+    belt: BeltState | None = None
+    seat: Seat | None = attrs.field(default=None, metadata=names("id"))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Safety(Part):
+    """Seat belts and the automatic emergency call."""
+
+    belts: tuple[Belt, ...] = attrs.field(default=(), metadata=names("beltStatus"))
+    e_call: ECallTriggering | None = attrs.field(default=None, metadata=names("autoECallTriggering"))
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class WipingBlades(Part):
+    """The wipers: whether they go, and how fast."""
+
+    active: bool | None = None
+    speed: WipingSpeed | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class DoorOpening(Part):
+    """One door, or whatever else opens."""
+
+    identifier: Opening | None = None
+    state: DoorState | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Doors(Part):
+    """Which doors are locked, which are open."""
+
+    locked_states: tuple[DoorLock, ...] = attrs.field(default=(), metadata=names("lockedStates", "lockedState"))
+    openings: tuple[DoorOpening, ...] = attrs.field(default=(), metadata=names("opening"))
+    created_at: datetime | None = None
+
+    @property
+    def is_locked(self) -> bool | None:
+        """Whether all are locked; None where that is not said: some are, or something unknown is not."""
+        unlocked = [state for state in self.locked_states if state.lower().endswith("unlocked")]
+        if unlocked:
+            return False if any(state.is_known for state in unlocked) else None
+        return True if {DoorLock.LOCKED, DoorLock.SUPER_LOCKED} & set(self.locked_states) else None
+
+    @property
+    def is_open(self) -> bool | None:
+        """Whether any is open; None where nothing is said."""
+        states = [opening.state for opening in self.openings if opening.state is not None]
+        return any(state == DoorState.OPEN for state in states) if states else None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Luminosity(Part):
+    """Whether it is day."""
+
+    day: bool | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Air(Part):
+    """The air outside.
+
+    Attributes:
+        temperature: degrees Celsius; None for 215, which stands for none.
+        created_at: when this was measured.
+    """
+
+    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Environment(Part):
+    """What it is like outside."""
+
+    luminosity: Luminosity | None = None
+    air: Air | None = None

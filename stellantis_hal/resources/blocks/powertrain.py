@@ -1,0 +1,249 @@
+"""What moves the vehicle, and how far it has come: ignition, engines, gears, speed, odometer.
+
+Knows their members and units. Must not know where they are put together.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.scalars import MILEAGE, TEMPERATURE
+from stellantis_hal.structuring.schema import names
+
+__all__ = [
+    "DrivingBehavior",
+    "DrivingMode",
+    "Engine",
+    "EngineAir",
+    "EngineExtension",
+    "EngineLiquid",
+    "EngineOil",
+    "EngineThermic",
+    "EngineType",
+    "Gearbox",
+    "GearboxMode",
+    "Ignition",
+    "IgnitionType",
+    "Kinetic",
+    "Odometer",
+    "Powertrain",
+    "PowertrainStatus",
+    "Ratio",
+    "Transmission",
+]
+
+
+class IgnitionType(OpenEnum):
+    """Where the ignition stands."""
+
+    STOP = "Stop"
+    START_UP = "StartUp"
+    START = "Start"
+
+
+class PowertrainStatus(OpenEnum):
+    """Whether what drives the vehicle runs."""
+
+    NOT_RUNNING = "NotRunning"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+
+
+class EngineType(OpenEnum):
+    """What kind of engine it is."""
+
+    THERMIC = "Thermic"
+    ELECTRIC = "Electric"
+
+
+class DrivingMode(OpenEnum):
+    """The mode that the driver selected."""
+
+    NORMAL = "Normal"
+    SPORT = "Sport"
+    COMFORT = "Comfort"
+    ECO = "Eco"
+    SAND = "Sand"
+    MUD = "Mud"
+    SNOW = "Snow"
+    ZEV = "ZEV"
+    HYBRID = "Hybrid"
+    ZEV_ECO = "ZEVEco"
+    HYBRID_ECO = "HybridEco"
+    ECO_PLUS = "EcoPlus"
+    E_AWD = "eAWD"
+    FOUR_AWD = "4AWD"
+    REINFORCED_LOAD = "ReinforcedLoad"
+
+
+class Ratio(OpenEnum):
+    """The gear that is in."""
+
+    RATIO_1 = "Ratio1"
+    RATIO_2 = "Ratio2"
+    RATIO_3 = "Ratio3"
+    RATIO_4 = "Ratio4"
+    RATIO_5 = "Ratio5"
+    RATIO_6 = "Ratio6"
+    RATIO_7 = "Ratio7"
+    RATIO_8 = "Ratio8"
+    NEUTRAL = "Neutral"
+    REVERSE = "Reverse"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Ignition(Part):
+    """Where the ignition stands, and since when."""
+
+    type: IgnitionType | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Powertrain(Part):
+    """Whether what drives the vehicle runs, and since when."""
+
+    status: PowertrainStatus | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineLiquid(Part):
+    """A liquid in an engine.
+
+    Attributes:
+        level: percent.
+        temperature: degrees Celsius.
+    """
+
+    level: float | None = None
+    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineAir(Part):
+    """The air that an engine takes in.
+
+    Attributes:
+        temperature: degrees Celsius.
+    """
+
+    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineOil(Part):
+    """An engine's oil, in older bodies.
+
+    Attributes:
+        temperature: degrees Celsius.
+    """
+
+    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineThermic(Part):
+    """What a combustion engine runs with."""
+
+    coolant: EngineLiquid | None = None
+    oil: EngineLiquid | None = None
+    air: EngineAir | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class EngineExtension(Part):
+    """What is known of an engine beyond its type."""
+
+    thermic: EngineThermic | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Engine(Part):
+    """One engine.
+
+    Attributes:
+        type: combustion or electric.
+        speed: revolutions per minute, by the values seen; the vendor names no unit.
+        gmp_status: whether it runs, in older bodies.
+        oil: in older bodies; ``extension.thermic.oil`` is the newer.
+        extension: what a combustion engine runs with.
+        created_at: when this was measured.
+    """
+
+    type: EngineType | None = None
+    speed: float | None = None
+    gmp_status: PowertrainStatus | None = None
+    oil: EngineOil | None = None
+    extension: EngineExtension | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Kinetic(Part):
+    """How the vehicle moves.
+
+    Attributes:
+        acceleration: m/s².
+        speed: km/h.
+        moving: whether it moves.
+        created_at: when this was measured.
+    """
+
+    acceleration: float | None = None
+    speed: float | None = None
+    moving: bool | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class DrivingBehavior(Part):
+    """The mode that the driver selected, and when."""
+
+    mode: DrivingMode | None = None
+    created_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class GearboxMode(Part):
+    """The gearbox's modes, each on or off."""
+
+    automatic: bool | None = None
+    sport: bool | None = None
+    snow: bool | None = None
+    sequential: bool | None = None
+    semi_manual: bool | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Gearbox(Part):
+    """The gearbox: its modes, and the gear that is in."""
+
+    mode: GearboxMode | None = None
+    ratio: Ratio | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Transmission(Part):
+    """What lies between engine and wheels."""
+
+    gearbox: Gearbox | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Odometer(Part):
+    """The odometer.
+
+    Attributes:
+        mileage: kilometres; None for 0.0, which stands for unknown.
+        created_at: when this was measured.
+    """
+
+    mileage: float | None = attrs.field(default=None, metadata=names("mileage", leaf=MILEAGE))
+    created_at: datetime | None = None

@@ -1,0 +1,125 @@
+"""The few ways in which verbs ask: one thing, one of many by its id, many.
+
+Knows what absent data looks like. Must not know which verbs there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from stellantis_hal.errors import ApiError, NotFoundError
+from stellantis_hal.hal.uri import append_query, join_segment
+from stellantis_hal.navigation.link_selection import query_of
+from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.resources import filters
+from stellantis_hal.structuring.source import Source
+from stellantis_hal.structuring.typed_resource import Resource
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.resource import HalResource
+
+__all__ = ["Single", "by_id", "is_absent", "many", "rel_of"]
+
+R = TypeVar("R", bound=Resource)
+
+
+def is_absent(error: ApiError) -> bool:
+    """Tell whether an error means that there are no data (yet): a 404 with an API code 404xx.
+
+    A 404 without one is a wrong address, which is no such thing.
+    """
+    return isinstance(error, NotFoundError) and error.code is not None and 40400 <= error.code <= 40499
+
+
+def rel_of(source: Source, *rels: str) -> str:
+    """Choose the name under which this generation of the API has a link; the newest where it has none."""
+    return next((rel for rel in rels if source.resource.can(rel)), rels[0])
+
+
+@attrs.frozen
+class Single(Generic[R]):
+    """One thing behind a link, of which there may be no data (yet).
+
+    Attributes:
+        rel: of the link.
+        kind: what it is read as.
+        accept: the media type to ask for; None: the usual.
+        find: finds it in the answer; None: it is the answer.
+    """
+
+    rel: str
+    kind: type[R]
+    accept: str | None = None
+    find: Callable[[HalResource], HalResource | None] | None = None
+
+    async def look(self, source: Source) -> Source | None:
+        """Ask for it, and read nothing yet; None where there are no data."""
+        try:
+            answer = await source.resource.follow(self.rel, accept=self.accept).reopened()
+        except NotFoundError as error:
+            if is_absent(error):
+                return None
+            raise
+        found = answer if self.find is None else self.find(answer)
+        return None if found is None else Source(found, source.reader)
+
+    def read(self, found: Source) -> R:
+        """Read what :meth:`look` found."""
+        return found.reader.read(found.resource, self.kind)
+
+    async def ask(self, source: Source) -> R | None:
+        """Ask for it and read it; None where there are no data."""
+        found = await self.look(source)
+        return None if found is None else self.read(found)
+
+
+async def by_id(source: Source, rel: str, kind: type[R], id_: str, **params: Any) -> R:
+    """Look one thing up in the collection behind a link.
+
+    Raises:
+        ValueError: the id cannot be part of a path.
+        NotFoundError: there is none.
+    """
+    url = join_segment(await source.resource.follow(rel).locate({}), id_)
+    resource = await source.resource.visit(append_query(url, query_of(params)))
+    return source.reader.read(resource, kind)
+
+
+def many(
+    source: Source,
+    rel: str,
+    kind: type[R],
+    *,
+    embedded: str | None = None,
+    newest_first: bool = False,
+    page_size: int | None = None,
+    largest_page: int = filters.PAGE_SIZE,
+    index_range: tuple[int, int | None] | None = None,
+    **params: Any,
+) -> Paginator[R]:
+    """Walk the collection behind a link; one that is absent is empty.
+
+    Raises:
+        ValueError: a filter is out of bounds.
+    """
+    params = {
+        **params,
+        "indexRange": filters.index_range(index_range),
+        "pageSize": filters.page_size(page_size, most=largest_page),
+    }
+    follow = source.resource.follow(rel, params=params, embedded="never")
+    # A range of the caller's own leaves nothing to divide among several requests.
+    ranges = IndexRanges(size=max(2, page_size or filters.PAGE_SIZE)) if index_range is None else None
+    items = Paginator.over(
+        follow,
+        embedded or rel,
+        reverse=newest_first,
+        absent=is_absent,
+        ranges=ranges,
+        lost=partial(source.reader.lost, kind=kind),
+    )
+    return items.map(partial(source.reader.read, kind=kind))

@@ -1,0 +1,104 @@
+"""Spans of time as the vendor's ``timestamps`` parameter takes them (ISO 8601 intervals).
+
+Knows the grammar. Must not know which collections can be asked this way.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import attrs
+
+from stellantis_hal.structuring.timestamps import read_duration, read_instant, write_duration, write_instant
+from stellantis_hal.validation import expect
+
+__all__ = ["TimeRange"]
+
+
+def _aware(_: object, attribute: attrs.Attribute[datetime | None], value: datetime | None) -> None:
+    expect(attribute.name, value, datetime, None)
+    if value is not None and value.utcoffset() is None:
+        raise ValueError(f"{attribute.name} is without a time zone: give an aware datetime")
+
+
+def _positive(_: object, attribute: attrs.Attribute[timedelta | None], value: timedelta | None) -> None:
+    expect(attribute.name, value, timedelta, None)
+    if value is not None and value <= timedelta():
+        raise ValueError(f"{attribute.name} must be longer than nothing")
+
+
+@attrs.frozen
+class TimeRange:
+    """An interval, open on one side or repeated: ``T1/T2``, ``T/D``, ``T/``, ``/T``, ``Rn/T/D``, ``Rn/T/D/d``.
+
+    Attributes:
+        since: where it begins, aware; None: open.
+        until: where it ends, aware; None: open, or given by ``duration``.
+        duration: how long it is, instead of ``until``.
+        repeat: how many times it repeats; 0: for ever; None: it does not repeat.
+        every: from one beginning to the next, where it repeats; None: each follows the one before it.
+
+    Raises:
+        ValueError: the parts make no interval of the vendor's grammar.
+        TypeError: one of them is no datetime, or no timedelta.
+
+    >>> from datetime import UTC
+    >>> str(TimeRange(datetime(2023, 1, 2, tzinfo=UTC), duration=timedelta(hours=8), repeat=5, every=timedelta(days=1)))
+    'R5/2023-01-02T00:00:00Z/PT8H/P1D'
+    """
+
+    since: datetime | None = attrs.field(default=None, validator=_aware)
+    until: datetime | None = attrs.field(default=None, validator=_aware)
+    duration: timedelta | None = attrs.field(default=None, kw_only=True, validator=_positive)
+    repeat: int | None = attrs.field(default=None, kw_only=True)
+    every: timedelta | None = attrs.field(default=None, kw_only=True, validator=_positive)
+
+    def __attrs_post_init__(self) -> None:
+        if self.since is None and self.until is None:
+            raise ValueError("an interval needs since or until")
+        if self.duration is not None and (self.since is None or self.until is not None):
+            raise ValueError("duration goes with since, and instead of until")
+        # As instants: two datetimes of one zone are compared by what its clocks show, and those are put back in autumn.
+        if self.since is not None and self.until is not None and self.until.timestamp() < self.since.timestamp():
+            raise ValueError("until lies before since")
+        if self.repeat is not None and (self.duration is None or self.repeat < 0):
+            raise ValueError("repeat wants since, duration and a number that is not negative")
+        if self.every is not None and self.repeat is None:
+            raise ValueError("every goes with repeat")
+
+    def __str__(self) -> str:
+        """Write it in the vendor's grammar."""
+        since = "" if self.since is None else write_instant(self.since)
+        if self.duration is None:
+            return f"{since}/{'' if self.until is None else write_instant(self.until)}"
+        interval = f"{since}/{write_duration(self.duration)}"
+        if self.repeat is None:
+            return interval
+        every = "" if self.every is None else f"/{write_duration(self.every)}"
+        return f"R{self.repeat or ''}/{interval}{every}"
+
+    @classmethod
+    def parse(cls, text: str) -> TimeRange:
+        """Read an interval of the vendor's grammar.
+
+        Raises:
+            ValueError: it is none.
+        """
+        parts = text.split("/")
+        repeat = None
+        if parts[0].startswith("R"):
+            count = parts.pop(0)[1:]
+            if count and not (count.isascii() and count.isdigit()):
+                raise ValueError("R takes a number")
+            repeat = int(count or 0)
+        if not len(parts) == 2 + (repeat is not None and len(parts) == 3):
+            raise ValueError("an interval has two parts, a repeated one two or three")
+        since = read_instant(parts[0]) if parts[0] else None
+        is_duration = parts[1][:1] in {"P", "+", "-"}
+        return cls(
+            since,
+            read_instant(parts[1]) if parts[1] and not is_duration else None,
+            duration=read_duration(parts[1]) if is_duration else None,
+            repeat=repeat,
+            every=read_duration(parts[2]) if len(parts) == 3 else None,
+        )

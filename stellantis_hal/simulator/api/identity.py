@@ -1,0 +1,254 @@
+"""Knows tokens, who holds them and how the OAuth2 addresses answer.
+
+Must not know the API's resources.
+
+Refresh tokens rotate: a renewal retires the one it was made with; whoever shows a retired one loses the whole grant.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, urlsafe_b64encode
+from datetime import datetime, timedelta
+from hashlib import sha256
+from hmac import compare_digest
+from urllib.parse import quote, unquote_plus, urlencode
+
+import attrs
+
+from stellantis_hal.simulator.api.messages import Call, Moment, Reply, json_reply
+from stellantis_hal.simulator.world.entities import BRANDS, SCOPES, Account
+from stellantis_hal.simulator.world.seeded import mark
+from stellantis_hal.simulator.world.world import World
+
+__all__ = ["Identity", "IssuedToken"]
+
+_CODE_LIFE = 120.0
+
+
+@attrs.frozen(kw_only=True)
+class IssuedToken:
+    """A pair of tokens as it was given out; ``expires_at`` is the access token's, by the simulator's wall clock."""
+
+    access_token: str = attrs.field(repr=False)
+    refresh_token: str = attrs.field(repr=False)
+    expires_at: datetime
+    scope: tuple[str, ...]
+
+
+@attrs.define
+class _Grant:
+    account: Account
+    scope: tuple[str, ...]
+    alive: bool = True
+
+
+@attrs.define
+class _Access:
+    grant: _Grant
+    expires: float
+
+
+@attrs.define
+class _Refresh:
+    grant: _Grant
+    fresh: bool = True
+
+
+@attrs.define
+class _Code:
+    grant: _Grant
+    redirect_uri: str
+    challenge: str
+    method: str
+    expires: float
+    used: bool = False
+
+
+class Identity:
+    """The authorization server of every brand."""
+
+    def __init__(
+        self, world: World, *, client_id: str, client_secret: str, lifetime: float = 3599.0, rotates: bool = True
+    ) -> None:
+        self._world = world
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._lifetime = lifetime
+        self._rotates = rotates
+        self._issued = 0
+        self._access: dict[str, _Access] = {}
+        self._refresh: dict[str, _Refresh] = {}
+        self._codes: dict[str, _Code] = {}
+        self.renewals: int = 0
+
+    # ------------------------------------------------------------------ for the API and for tests
+
+    def grant(self, account: str, now: Moment, *, scope: tuple[str, ...] = SCOPES) -> IssuedToken:
+        """Give out tokens as if the account's owner had just consented. Raises KeyError."""
+        return self._issue(_Grant(self._world.account(account), scope), now)
+
+    def holder(self, token: str, now: Moment) -> tuple[Account, tuple[str, ...]] | None:
+        """Say whose a good access token is, and what it allows."""
+        access = self._access.get(token)
+        if access is None or not access.grant.alive or now.tick >= access.expires:
+            return None
+        return access.grant.account, access.grant.scope
+
+    def expire(self, token: str) -> None:
+        """Make an access token useless; its refresh token stays good."""
+        self._access.pop(token, None)
+
+    def expire_all(self) -> None:
+        """Make every access token useless; refresh tokens stay good."""
+        self._access.clear()
+
+    def authenticates(self, call: Call) -> bool:
+        """Say whether a call carries the application's name and secret by HTTP Basic (RFC 6749 section 2.3.1)."""
+        scheme, _, text = call.headers.get("authorization", "").partition(" ")
+        try:
+            name, _, secret = b64decode(text, validate=True).decode().partition(":")
+        except ValueError:
+            return False
+        known = compare_digest(unquote_plus(name).encode(), self._client_id.encode())
+        known &= compare_digest(unquote_plus(secret).encode(), self._client_secret.encode())
+        return known and scheme.lower() == "basic"
+
+    # ------------------------------------------------------------------ the addresses
+
+    def answer(self, call: Call, address: str, now: Moment) -> Reply:
+        """Answer ``authorize``, ``access_token`` or ``token/revoke``."""
+        if address == "authorize" and call.method == "GET":
+            return self._authorize(call, now)
+        if address == "access_token" and call.method == "POST":
+            return self._token(call, now) if self.authenticates(call) else _stranger()
+        if address == "token/revoke" and call.method == "POST":
+            return self._revoke(call) if self.authenticates(call) else _stranger()
+        return _error(404, "not_found", "No such address.")
+
+    def _authorize(self, call: Call, now: Moment) -> Reply:
+        def value(name: str) -> str:
+            return unquote_plus(call.raw(name) or "")
+
+        redirect = value("redirect_uri")
+        if value("client_id") != self._client_id or not redirect:
+            return _error(400, "invalid_client", "client_id or redirect_uri is missing or unknown.")
+        answer: dict[str, str] = {}
+        asked = tuple(value("scope").replace(",", " ").split())
+        granted = tuple(scope for scope in asked if scope in SCOPES)
+        try:
+            account = self._world.account(value("login_hint") or "account-0000")
+        except KeyError:
+            return _error(400, "login_required", "login_hint names no account.")
+        if value("response_type") != "code":
+            answer["error"] = "unsupported_response_type"
+        elif value("code_challenge") and value("code_challenge_method") not in {"S256", "plain", ""}:
+            answer["error"] = "invalid_request"
+        else:
+            code = mark(self._world.seed, "code", self._count(), size=16)
+            self._codes[code] = _Code(
+                grant=_Grant(account, granted),
+                redirect_uri=redirect,
+                challenge=value("code_challenge"),
+                method=value("code_challenge_method") or "plain",
+                expires=now.tick + _CODE_LIFE,
+            )
+            answer["code"] = code
+            answer["scope"] = " ".join(granted)
+        if value("state"):
+            answer["state"] = value("state")
+        place = quote(redirect, safe="%:/?#[]@!$&'()*+,;=~")
+        target = f"{place}{'&' if '?' in place else '?'}{urlencode(answer, quote_via=quote)}"
+        return Reply(status=302, headers=(("Location", target),), kind="authorize")
+
+    def _token(self, call: Call, now: Moment) -> Reply:
+        form = call.form
+        kind = form.get("grant_type")
+        if kind == "authorization_code":
+            return self._exchange(form, now)
+        if kind == "refresh_token":
+            return self._renew(form, call.value("realm"), now)
+        return _error(400, "unsupported_grant_type", "grant_type is missing or unknown.")
+
+    def _exchange(self, form: dict[str, str], now: Moment) -> Reply:
+        code = self._codes.get(form.get("code", ""))
+        if code is None or now.tick >= code.expires or form.get("redirect_uri") != code.redirect_uri:
+            return _error(400, "invalid_grant", "The code is unknown, expired or for another redirect address.")
+        if code.used:
+            code.grant.alive = False
+            return _error(400, "invalid_grant", "The code was used before.")
+        if code.challenge and not compare_digest(
+            _challenge(form.get("code_verifier", ""), code.method), code.challenge
+        ):
+            return _error(400, "invalid_grant", "The code verifier does not fit the challenge.")
+        code.used = True
+        return self._give(self._issue(code.grant, now), "access_token")
+
+    def _renew(self, form: dict[str, str], realm: str | None, now: Moment) -> Reply:
+        held = self._refresh.get(form.get("refresh_token", ""))
+        if held is None or not held.grant.alive:
+            return _error(400, "invalid_grant", "The refresh token is unknown or revoked.")
+        if realm not in BRANDS[held.grant.account.brand].realms:
+            return _error(400, "invalid_request", "The realm is missing or not the user's.")
+        if not held.fresh:
+            held.grant.alive = False
+            return _error(400, "invalid_grant", "The refresh token was used before; the grant is revoked.")
+        self.renewals += 1
+        if not self._rotates:
+            return self._give(self._issue(held.grant, now, refresh=form["refresh_token"]), "renewal", rotated=False)
+        held.fresh = False
+        return self._give(self._issue(held.grant, now), "renewal")
+
+    def _revoke(self, call: Call) -> Reply:
+        form = call.form
+        token = form.get("token") or form.get("refresh_token") or ""
+        if token in self._refresh:
+            self._refresh[token].grant.alive = False
+        self._access.pop(token, None)
+        return json_reply(200, {}, kind="revocation")
+
+    # ------------------------------------------------------------------ tokens
+
+    def _count(self) -> int:
+        self._issued += 1
+        return self._issued
+
+    def _issue(self, grant: _Grant, now: Moment, *, refresh: str | None = None) -> IssuedToken:
+        number = self._count()
+        access = f"at.{mark(self._world.seed, 'access', number, size=20)}"
+        if refresh is None:
+            refresh = f"rt.{mark(self._world.seed, 'refresh', number, size=20)}"
+            self._refresh[refresh] = _Refresh(grant)
+        self._access[access] = _Access(grant, now.tick + self._lifetime)
+        return IssuedToken(
+            access_token=access,
+            refresh_token=refresh,
+            expires_at=now.wall + timedelta(seconds=self._lifetime),
+            scope=grant.scope,
+        )
+
+    def _give(self, issued: IssuedToken, kind: str, *, rotated: bool = True) -> Reply:
+        body = {
+            "access_token": issued.access_token,
+            "token_type": "Bearer",
+            "expires_in": int(self._lifetime),
+            "scope": " ".join(issued.scope),
+            "id_token": f"{mark(issued.access_token)}.{mark(issued.refresh_token)}.simulated",
+        }
+        if rotated:
+            body["refresh_token"] = issued.refresh_token
+        return json_reply(200, body, kind=kind).with_headers(("Cache-Control", "no-store"))
+
+
+def _challenge(verifier: str, method: str) -> str:
+    if method == "plain":
+        return verifier
+    return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def _stranger() -> Reply:
+    refusal = _error(401, "invalid_client", "Client authentication failed.")
+    return refusal.with_headers(("WWW-Authenticate", 'Basic realm="oauth2"'))
+
+
+def _error(status: int, error: str, description: str) -> Reply:
+    return json_reply(status, {"error": error, "error_description": description}, kind="oauth-error")

@@ -1,0 +1,179 @@
+"""Knows how a world follows from its seed: who owns which car, which trip led where, all found without walking there.
+
+Must not know what was changed by hand, HTTP, HAL or the API's wording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import attrs
+
+from stellantis_hal.simulator.world.entities import BRANDS, Account, Energy, Spot, Trip, Vehicle
+from stellantis_hal.simulator.world.seeded import dice, fraction, fractions, mark
+
+__all__ = ["Seeded"]
+
+_FIRST_NAMES = ("Ada", "Blaise", "Camille", "Dora", "Emile", "Fanny", "Gaston", "Hanna", "Ines", "Jules")
+_LAST_NAMES = ("Arnaud", "Becker", "Conti", "Dupont", "Evans", "Fischer", "Garnier", "Haas", "Ito", "Jansen")
+_MOTORIZATIONS = (("Electric", ("Electric",)), ("Hybrid", ("Fuel", "Electric")), ("Thermic", ("Fuel",)))
+_BRANDS = tuple(BRANDS)
+_BETWEEN_TRIPS = timedelta(hours=6)
+_LATEST_START = 14_000_000  # ms into those six hours; the longest trip takes 1.2 h, so trips never overlap
+_MEAN_TENTHS = 140  # of a km per trip; with the wobble below each trip has 1.4 to 26.6 km
+_WOBBLE_TENTHS = 126
+_REMEMBERED = 256  # vehicles looked at lately: a walk asks for the same one again and again
+
+
+class Seeded:
+    """What follows from a seed. Things are named by numbers: the account's, the vehicle's, the trip's (oldest: 0)."""
+
+    def __init__(self, *, seed: int, accounts: int, vehicles: int, trips: int, epoch: datetime) -> None:
+        self.seed = seed
+        self.accounts = accounts
+        self.vehicles = vehicles
+        self.trips = trips
+        self.epoch = epoch
+        self.vehicle: Callable[[int], Vehicle] = lru_cache(maxsize=_REMEMBERED)(self._vehicle)
+        self.trips_of: Callable[[int], int] = lru_cache(maxsize=_REMEMBERED)(self._trips_of)
+        self.first_tenths: Callable[[int], int] = lru_cache(maxsize=_REMEMBERED)(self._first_tenths)
+        self.find: Callable[[str], int] = lru_cache(maxsize=_REMEMBERED)(self._find)
+
+    # ------------------------------------------------------------------ accounts and vehicles
+
+    def account(self, account: int) -> Account:
+        """Give an account."""
+        rolls = dice(self.seed, "account", account)
+        first, last = rolls.choice(_FIRST_NAMES), rolls.choice(_LAST_NAMES)
+        return Account(
+            key=f"account-{account:04d}",
+            index=account,
+            brand=_BRANDS[account % len(_BRANDS)],
+            email=f"{first}.{last}.{account}@example.test".lower(),
+            first_name=first,
+            last_name=last,
+            vehicles=len(self.owned(account)),
+        )
+
+    def owned(self, account: int) -> range:
+        """Give the numbers of an account's vehicles."""
+        return range(self.vehicles * account // self.accounts, self.vehicles * (account + 1) // self.accounts)
+
+    def vehicle_id(self, vehicle: int) -> str:
+        """Give a vehicle's id."""
+        return f"{mark(self.seed, 'vehicle', vehicle, size=13)}{vehicle:06x}"
+
+    def _find(self, vehicle_id: str) -> int:
+        """Give the number of the vehicle with an id. Raises KeyError."""
+        try:
+            vehicle = int(vehicle_id[-6:], 16)
+        except ValueError:
+            raise KeyError(vehicle_id) from None
+        if not 0 <= vehicle < self.vehicles or self.vehicle_id(vehicle) != vehicle_id:
+            raise KeyError(vehicle_id)
+        return vehicle
+
+    def _vehicle(self, vehicle: int) -> Vehicle:
+        owner = ((vehicle + 1) * self.accounts - 1) // self.vehicles
+        brand = _BRANDS[owner % len(_BRANDS)]
+        rolls = dice(self.seed, "make", vehicle)
+        motorization, energies = rolls.choice(_MOTORIZATIONS)
+        return Vehicle(
+            id=self.vehicle_id(vehicle),
+            index=vehicle,
+            vin=f"{BRANDS[brand].vin_prefix}{mark(self.seed, 'vin', vehicle, size=3).upper()}{vehicle:08d}",
+            account=f"account-{owner:04d}",
+            brand=brand,
+            label=rolls.choice(BRANDS[brand].models),
+            motorization=motorization,
+            energies=energies,
+            home=Spot(round(rolls.uniform(-1.0, 9.0), 5), round(rolls.uniform(44.0, 53.0), 5)),
+            has_maintenance=rolls.random() < 0.9,
+        )
+
+    def find_vin(self, vin: str) -> int:
+        """Give the number of the vehicle with a VIN. Raises KeyError."""
+        number = vin[-8:]
+        if number.isdecimal() and int(number) < self.vehicles and self.vehicle(int(number)).vin == vin:
+            return int(number)
+        raise KeyError(vin)
+
+    # ------------------------------------------------------------------ trips
+
+    def _trips_of(self, vehicle: int) -> int:
+        """Count a vehicle's trips: an even share of all, of which neighbours pass some on to each other."""
+        share = self.trips * (vehicle + 1) // self.vehicles - self.trips * vehicle // self.vehicles
+        if vehicle ^ 1 >= self.vehicles:
+            return share
+        moved = int(fraction(self.seed, "share", vehicle >> 1) * (self.trips // self.vehicles) * 0.6)
+        return share + moved if vehicle & 1 else share - moved
+
+    def trip_id(self, vehicle: int, trip: int) -> str:
+        """Give a trip's id."""
+        return f"{mark(self.seed, 'trip', vehicle, trip, size=9)}{trip:06x}"
+
+    def tenths(self, vehicle: int, trip: int) -> int:
+        """Read the odometer when a trip starts, in tenths of a km: a steady mean and a small wobble, so never less."""
+        return (
+            self.first_tenths(vehicle)
+            + trip * _MEAN_TENTHS
+            + int(fraction(self.seed, "km", vehicle, trip) * _WOBBLE_TENTHS)
+        )
+
+    def _first_tenths(self, vehicle: int) -> int:
+        return 10_000 + int(fraction(self.seed, "odometer", vehicle) * 900_000)
+
+    def levels(self, vehicle: int, trip: int) -> tuple[Energy, ...]:
+        """Say how full a vehicle is when a trip starts."""
+        return tuple(
+            Energy(type=kind, level=round(35.0 + 60.0 * fraction(self.seed, kind, vehicle, trip), 1))
+            for kind in self.vehicle(vehicle).energies
+        )
+
+    def spot(self, vehicle: int, trip: int) -> Spot:
+        """Say where a trip starts: within 0.1 degrees of home."""
+        home = self.vehicle(vehicle).home
+        east, north, up = fractions(self.seed, "place", vehicle, trip)
+        return Spot(
+            round(home.longitude + 0.2 * (east - 0.5), 6),
+            round(home.latitude + 0.2 * (north - 0.5), 6),
+            round(300.0 * up, 1),
+        )
+
+    def trip(self, vehicle: int, trip: int) -> Trip:
+        """Give a trip."""
+        rolls = dice(self.seed, "drive", vehicle, trip)
+        start_tenths = self.tenths(vehicle, trip)
+        distance = (self.tenths(vehicle, trip + 1) - start_tenths) / 10
+        speed = rolls.uniform(24.0, 80.0)
+        before = self.levels(vehicle, trip)
+        to_the_epoch = self.trips_of(vehicle) - trip
+        return Trip(
+            id=self.trip_id(vehicle, trip),
+            index=trip,
+            vehicle=self.vehicle(vehicle).id,
+            started_at=self.epoch
+            - to_the_epoch * _BETWEEN_TRIPS
+            + timedelta(milliseconds=rolls.randrange(_LATEST_START)),
+            duration=timedelta(seconds=round(distance / speed * 3600)),
+            distance=distance,
+            start_mileage=start_tenths / 10,
+            start=self.spot(vehicle, trip),
+            stop=self.spot(vehicle, trip + 1),
+            before=before,
+            after=tuple(
+                attrs.evolve(energy, level=round(energy.level - distance * rolls.uniform(0.1, 0.5), 1))
+                for energy in before
+            ),
+            average_speed=speed,
+            max_speed=round(speed * rolls.uniform(1.2, 1.6), 1),
+            fault="DataLacking" if rolls.random() < 0.02 else None,
+        )
+
+    def witnesses(self, vehicle: int, kind: str, most: int) -> list[Trip]:
+        """Choose the trips on which something of a kind happened: up to ``most``, the newest first."""
+        trips = self.trips_of(vehicle)
+        count = min(trips, int(fraction(self.seed, kind, vehicle) * (most + 1)))
+        return [self.trip(vehicle, trips - 1 - place * trips // count) for place in range(count)]

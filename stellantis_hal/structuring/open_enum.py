@@ -1,0 +1,52 @@
+"""Enumerations that grow: the unknown member is kept, never fatal.
+
+Knows how to look a string up and what to do when it is not there. Must not know which enumerations there are.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["OpenEnum"]
+
+
+class OpenEnum(StrEnum):
+    """An enumeration of strings whose values the vendor may add to.
+
+    A member equals its string and hashes alike. ``EnergyType("Steam")`` is a member too: equal to ``"Steam"``, its
+    ``is_known`` is False, its ``name`` is the value itself. Unknown members compare by value, not by ``is``; they are
+    not iterated over. Members pickle and copy.
+
+    >>> from stellantis_hal.resources.blocks.energy import EnergyType
+    >>> EnergyType("Fuel") is EnergyType.FUEL, EnergyType("Steam").is_known, EnergyType("Steam") == "Steam"
+    (True, False, True)
+    """
+
+    def __repr__(self) -> str:
+        """Show an unknown member by its value, as text that can stand in a line of a log."""
+        if self.is_known:
+            return f"<{type(self).__name__}.{self.name}: {self.value!r}>"
+        return f"{type(self).__name__}({self.value!r})"
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether this library's enumeration lists the value."""
+        return type(self)._value2member_map_.get(self._value_) is self
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        if not isinstance(value, str):
+            return None
+        known = cls._spellings().get(value)
+        if known is not None:
+            return cls(known)
+        member = str.__new__(cls, value)
+        member._name_ = value
+        member._value_ = value
+        return member
+
+    @classmethod
+    def _spellings(cls) -> dict[str, str]:
+        """Map other spellings that occur to the values they mean."""
+        return {}

@@ -1,0 +1,135 @@
+"""Instants, durations and times of day as the vendor spells them.
+
+Knows RFC 3339, ISO 8601 durations and the one old spelling that still occurs. Must not know fields, bodies or clocks.
+Readers raise ValueError alone (:class:`~.problems.Sentinel` is one), with a reason that quotes nothing of the value.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta
+
+from stellantis_hal.structuring.problems import Sentinel
+
+__all__ = ["read_duration", "read_instant", "read_time_of_day", "write_duration", "write_instant", "write_time_of_day"]
+
+# "Mon Jun 03 08:35:36 GMT 2019": java.util.Date as it prints itself.
+_JAVA = re.compile(
+    r"[A-Za-z]{3} (?P<month>[A-Za-z]{3}) (?P<day>\d{1,2}) (?P<clock>\d{2}:\d{2}:\d{2}) (?:GMT|UTC|Z) (?P<year>\d{4})"
+)
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
+    )
+}
+_RFC3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:(?P<seconds>\d{2})(?:[.,]\d+)?(?:[Zz]|[+-]\d{2}:?\d{2})", re.ASCII
+)
+_DURATION = re.compile(
+    r"(?P<sign>[+-]?)P(?=\d|T\d)"
+    r"(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+(?:[.,]\d+)?)W)?(?:(?P<days>\d+(?:[.,]\d+)?)D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d+(?:[.,]\d+)?)H)?(?:(?P<minutes>\d+(?:[.,]\d+)?)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?",
+    re.ASCII,
+)
+_DAY = timedelta(days=1)
+_MIDNIGHT = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def read_instant(text: str) -> datetime:
+    """Read an instant in any of the three spellings as an aware datetime in UTC.
+
+    ``2023-09-12T09:41:10.911Z`` and ``2017-08-10T13:46:39.652+0000`` (RFC 3339, the offset with or without its
+    colon) and ``Mon Jun 03 08:35:36 GMT 2019``. A leap second is the instant that follows it.
+
+    Raises:
+        ValueError: none of them, or an instant outside the years 1 to 9999. An instant without an offset is none.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        return _read_java(text)
+    leap = match["seconds"] == "60"
+    if leap:
+        text = f"{text[:17]}59{text[19:]}"
+    try:
+        instant = datetime.fromisoformat(text.upper()).astimezone(UTC)
+        return instant.replace(microsecond=0) + timedelta(seconds=1) if leap else instant
+    except (ValueError, OverflowError):
+        raise ValueError("no such instant") from None
+
+
+def _read_java(text: str) -> datetime:
+    match = _JAVA.fullmatch(text)
+    month = None if match is None else _MONTHS.get(match["month"].lower())
+    if match is None or month is None:
+        raise ValueError("not an instant")
+    try:
+        return datetime.fromisoformat(f"{match['year']}-{month:02}-{int(match['day']):02}T{match['clock']}+00:00")
+    except ValueError:
+        raise ValueError("no such instant") from None
+
+
+def write_instant(instant: datetime) -> str:
+    """Write an aware instant in RFC 3339, in UTC, with as many decimals as it needs (none, three or six)."""
+    instant = instant.astimezone(UTC).replace(tzinfo=None)
+    precision = "milliseconds" if instant.microsecond and instant.microsecond % 1000 == 0 else "auto"
+    return f"{instant.isoformat(timespec=precision)}Z"
+
+
+def read_duration(text: str) -> timedelta:
+    """Read an ISO 8601 duration: ``PT1H30M``, ``P2DT12H``, ``P1W``, ``-PT5M``, ``PT0.5S``.
+
+    Raises:
+        ValueError: no duration, or longer than a timedelta, or one with years or months, which have no fixed length.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("not an ISO 8601 duration")
+    if int(match["years"] or 0) or int(match["months"] or 0):
+        raise ValueError("years and months have no fixed length")
+    try:
+        span = timedelta(
+            **{
+                unit: float(match[unit].replace(",", "."))
+                for unit in ("weeks", "days", "hours", "minutes", "seconds")
+                if match[unit] is not None
+            }
+        )
+    except (ValueError, OverflowError):
+        raise ValueError("a duration too long to hold") from None
+    return -span if match["sign"] == "-" else span
+
+
+def write_duration(span: timedelta) -> str:
+    """Write an ISO 8601 duration: days, hours, minutes and seconds, only those that are not zero."""
+    if span < timedelta():
+        return f"-{write_duration(-span)}"
+    minutes, seconds = divmod(span.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{span.microseconds:06}".rstrip("0") if span.microseconds else ""
+    clock = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
+    clock += f"{seconds}{fraction}S" if seconds or fraction else ""
+    days = f"{span.days}D" if span.days else ""
+    return f"P{days}T{clock}" if clock else f"P{days}" if days else "PT0S"
+
+
+def read_time_of_day(text: str) -> time:
+    """Read a time of day, which the vendor writes as the duration since midnight: ``PT14H30M`` is half past two.
+
+    Raises:
+        Sentinel: 24 hours or more (``PT34H7M``), by which the vendor means that there is none.
+        ValueError: no duration, or a negative one.
+    """
+    span = read_duration(text)
+    if span >= _DAY:
+        raise Sentinel("a time beyond the day stands for no time of day")
+    if span < timedelta():
+        raise ValueError("not within a day")
+    return (_MIDNIGHT + span).time()
+
+
+def write_time_of_day(moment: time) -> str:
+    """Write a time of day as the duration since midnight."""
+    return write_duration(
+        timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
+    )

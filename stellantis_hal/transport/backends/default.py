@@ -1,0 +1,34 @@
+"""The wire that is used when no transport is given.
+
+Knows which libraries are there and which backend runs. Must not know what is sent. aiohttp's client costs a fraction of
+httpcore, so it is taken where it is installed and asyncio runs.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import anyio
+
+from stellantis_hal.transport.backends.base import Wire
+from stellantis_hal.transport.backends.httpx_pool import LanesWire
+
+__all__ = ["make_wire"]
+
+
+def make_wire(context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float]) -> Wire:
+    """Make a wire for the backend that runs now.
+
+    Args:
+        context: for https.
+        connections: how many requests there will be at once, at most.
+        timeouts: ``connect``, ``read``, ``write``, ``pool`` and ``total``, in seconds.
+    """
+    if anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
+        try:
+            from stellantis_hal.transport.backends.aiohttp_client import AiohttpWire  # noqa: PLC0415 - only where needed
+        except ImportError:
+            pass  # the extra `speed` is not installed
+        else:
+            return AiohttpWire(context, connections=connections, timeouts=timeouts)
+    return LanesWire(context, timeouts)

@@ -1,0 +1,255 @@
+"""Credentials against a certified OAuth2 server that others wrote, over sockets.
+
+Needs Node and, at ``STELLANTIS_HAL_NODE_MODULES``, a folder ``node_modules`` with ``oidc-provider``.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urljoin
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+
+from stellantis_hal.auth import (
+    Application,
+    Authorization,
+    BearerCredentials,
+    Brand,
+    Enrolment,
+    FileTokenStore,
+    Identity,
+    MemoryTokenStore,
+    Scope,
+    Token,
+)
+from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequiredError
+from stellantis_hal.navigation.fetch import Fetch, Headers
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.retry import RetryPolicy
+from stellantis_hal.transport.session import Session
+from tests.conformance.processes import announced
+from tests.credentials.doubles import REFUSED
+
+MODULES = os.environ.get("STELLANTIS_HAL_NODE_MODULES", "")
+NODE = shutil.which("node")
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.wall_clock,
+    pytest.mark.skipif(NODE is None, reason="Node is not installed"),
+    pytest.mark.skipif(
+        not (Path(MODULES) / "oidc-provider").is_dir(),
+        reason="STELLANTIS_HAL_NODE_MODULES names no folder with oidc-provider (npm install oidc-provider@9)",
+    ),
+]
+
+PHONE = Application("phone", "s3cret")
+WEB = Application("web:app", "s3cret +%&:/=")
+BACK = "mymap://oauth2redirect/fr"
+WEB_BACK = "https://127.0.0.1:9999/back"
+ASKED = ("openid", Scope.TRIP, Scope.POSITION)
+
+
+@contextmanager
+def serving(folder: Path, **settings: str) -> Generator[Identity, None, None]:
+    """Run the server itself, with no shell before it, so that ending it ends it."""
+    shutil.copy(Path(__file__).parent / "oauth-server" / "server.mjs", folder)
+    (folder / "node_modules").symlink_to(Path(MODULES).resolve())
+    assert NODE is not None
+    with announced([NODE, "server.mjs"], folder=folder, environment=settings) as address:
+        yield Identity.of(Brand.PEUGEOT, url=f"{address}/am/oauth2")
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Identity]:
+    with serving(tmp_path_factory.mktemp("oauth"), ACCESS_TTL="300") as running:
+        yield running
+
+
+@pytest.fixture
+async def fetch(identity: Identity) -> AsyncIterator[Fetch]:
+    async with Session(Origins(identity.url)) as session:
+        yield session.caller(limited=False, retry=RetryPolicy(attempts=1))
+
+
+def browse(url: str, *, consent: bool = True) -> str:
+    """Be the account holder: log in, consent or refuse, and give the address that the browser is sent back to."""
+    with httpx.Client(timeout=30) as browser:
+        page = browser.get(url)
+        for _ in range(10):
+            assert page.status_code < 400, page.text
+            location: str | None = page.headers.get("location")
+            if location is None:
+                form = {"prompt": "login", "login": "alice", "password": "x"}
+                if 'value="consent"' in page.text:
+                    form = {"prompt": "consent"}
+                page = browser.post(str(page.url), data=form) if consent else browser.get(f"{page.url}/abort")
+                continue
+            target: str = urljoin(str(page.url), location)
+            if not target.startswith(url.partition("/am/")[0]):
+                return target
+            page = browser.get(target)
+    raise AssertionError("the browser never came back")
+
+
+async def returning(authorization: Authorization, *, consent: bool = True) -> str:
+    return await anyio.to_thread.run_sync(lambda: browse(authorization.url, consent=consent))
+
+
+async def enrolled(fetch: Fetch, identity: Identity, store: FileTokenStore | MemoryTokenStore) -> Token:
+    enrolment = Enrolment(PHONE, identity, fetch=fetch, store=store)
+    authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED, local="fr-FR")
+    return await enrolment.complete(authorization, await returning(authorization), key="alice")
+
+
+async def is_active(identity: Identity, token: str | None) -> bool:
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(f"{identity.url}/introspect", data={"token": token or ""}, auth=("phone", "s3cret"))
+    return bool(answer.json()["active"])
+
+
+# ------------------------------------------------------------------------------------------------- enrolment
+
+
+async def test_a_consent_with_pkce_becomes_a_token(fetch: Fetch, identity: Identity) -> None:
+    store = MemoryTokenStore()
+    token = await enrolled(fetch, identity, store)
+    assert token.refresh_token
+    assert token.expires_at is not None
+    assert set(token.scope) == set(ASKED)
+    assert await is_active(identity, token.access_token)
+    assert await store.load("alice") == token
+
+
+async def test_id_and_secret_full_of_signs_pass_by_http_basic(fetch: Fetch, identity: Identity) -> None:
+    enrolment = Enrolment(WEB, identity, fetch=fetch)
+    authorization = enrolment.begin(redirect_uri=WEB_BACK, scope=ASKED)
+    assert (await enrolment.complete(authorization, await returning(authorization))).access_token
+
+
+async def test_a_wrong_secret_is_a_configuration_error(fetch: Fetch, identity: Identity) -> None:
+    wrong = Enrolment(Application("phone", "wrong"), identity, fetch=fetch)
+    authorization = wrong.begin(redirect_uri=BACK, scope=ASKED)
+    with pytest.raises(ConfigurationError, match="invalid_client"):
+        await wrong.complete(authorization, await returning(authorization))
+
+
+async def test_a_code_is_worth_nothing_with_another_verifier(fetch: Fetch, identity: Identity) -> None:
+    enrolment = Enrolment(PHONE, identity, fetch=fetch)
+    ours, theirs = (enrolment.begin(redirect_uri=BACK, scope=ASKED, state="one state") for _ in range(2))
+    with pytest.raises(ConsentRequiredError):
+        await enrolment.complete(ours, await returning(theirs))
+
+
+async def test_a_code_works_once(fetch: Fetch, identity: Identity) -> None:
+    enrolment = Enrolment(PHONE, identity, fetch=fetch)
+    authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED)
+    redirect = await returning(authorization)
+    await enrolment.complete(authorization, redirect)
+    with pytest.raises(ConsentRequiredError):
+        await enrolment.complete(authorization, redirect)
+
+
+async def test_a_code_expires(tmp_path: Path) -> None:
+    with serving(tmp_path, CODE_TTL="1") as identity:
+        async with Session(Origins(identity.url)) as session:
+            enrolment = Enrolment(PHONE, identity, fetch=session.caller(limited=False))
+            authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED)
+            redirect = await returning(authorization)
+            await anyio.sleep(2.1)
+            with pytest.raises(ConsentRequiredError):
+                await enrolment.complete(authorization, redirect)
+
+
+async def test_an_account_holder_may_refuse(fetch: Fetch, identity: Identity) -> None:
+    authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=ASKED)
+    with pytest.raises(ConsentRequiredError, match="access_denied"):
+        authorization.read(await returning(authorization, consent=False))
+
+
+async def test_a_server_that_wants_pkce_says_so_in_the_redirect(fetch: Fetch, identity: Identity) -> None:
+    authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=ASKED, pkce=False)
+    with pytest.raises(AuthError, match="invalid_request"):
+        authorization.read(await returning(authorization))
+
+
+# ------------------------------------------------------------------------------------------------- renewal
+
+
+async def test_a_renewal_rotates_and_the_new_pair_is_kept(fetch: Fetch, identity: Identity, tmp_path: Path) -> None:
+    store = FileTokenStore(tmp_path / "tokens")
+    first = await enrolled(fetch, identity, store)
+    credentials = BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice")
+    for _ in range(3):
+        assert await credentials.refused(REFUSED, await credentials.headers())
+    kept = await store.load("alice")
+    assert kept is not None
+    assert kept.refresh_token != first.refresh_token
+    assert set(kept.scope) == set(ASKED)
+    assert await is_active(identity, kept.access_token)
+    assert (await credentials.headers())["Authorization"] == f"Bearer {kept.access_token}"
+
+
+async def test_fifty_tasks_in_two_clients_that_meet_a_refusal_at_once_lose_no_session(
+    fetch: Fetch, identity: Identity, tmp_path: Path
+) -> None:
+    store = FileTokenStore(tmp_path / "tokens")
+    first = await enrolled(fetch, identity, store)
+    clients = [BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice") for _ in range(2)]
+    sent = [await credentials.headers() for credentials in clients]
+    mended: list[bool] = []
+
+    async def request(credentials: BearerCredentials, fields: Headers) -> None:
+        mended.append(await credentials.refused(REFUSED, fields))
+
+    async with anyio.create_task_group() as tasks:
+        for credentials, fields in zip(clients, sent, strict=True):
+            for _ in range(25):
+                tasks.start_soon(request, credentials, Headers(fields))
+    assert mended == [True] * 50
+    kept = await store.load("alice")
+    assert kept is not None
+    assert kept.access_token != first.access_token
+    for credentials in clients:
+        assert (await credentials.headers())["Authorization"] == f"Bearer {kept.access_token}"
+    assert await is_active(identity, kept.refresh_token), "one refresh token shown twice would have killed the grant"
+
+
+async def test_an_old_refresh_token_kills_the_grant_and_asks_for_consent(fetch: Fetch, identity: Identity) -> None:
+    store = MemoryTokenStore()
+    first = await enrolled(fetch, identity, store)
+    credentials = BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice")
+    assert await credentials.refused(REFUSED, await credentials.headers())
+    thief = BearerCredentials(PHONE, identity, MemoryTokenStore(first), fetch=fetch, key="thief")
+    with pytest.raises(ConsentRequiredError) as caught:
+        await thief.refused(REFUSED, await thief.headers())
+    assert caught.value.key == "thief"
+    with pytest.raises(ConsentRequiredError) as caught:
+        await credentials.refused(REFUSED, await credentials.headers())
+    assert caught.value.key == "alice"
+
+
+# ------------------------------------------------------------------------------------------------- revocation
+
+
+async def test_a_revoked_account_is_dead_at_the_server_and_forgotten_here(fetch: Fetch, identity: Identity) -> None:
+    store = MemoryTokenStore()
+    token = await enrolled(fetch, identity, store)
+    assert await Enrolment(PHONE, identity, fetch=fetch, store=store).withdraw("alice")
+    assert await store.load("alice") is None
+    assert not await is_active(identity, token.access_token)
+    lingering = BearerCredentials(PHONE, identity, MemoryTokenStore(token), fetch=fetch, key="alice")
+    with pytest.raises(ConsentRequiredError):
+        await lingering.refused(REFUSED, await lingering.headers())
+
+
+async def test_revoking_twice_does_no_harm(fetch: Fetch, identity: Identity) -> None:
+    enrolment = Enrolment(PHONE, identity, fetch=fetch)
+    token = await enrolled(fetch, identity, MemoryTokenStore())
+    await enrolment.revoke(token)
+    await enrolment.revoke(token)

@@ -1,0 +1,152 @@
+"""Every body of the simulator, judged against the vendor's specification by Prism as a contract proxy.
+
+Needs the vendor's OpenAPI file for end users (``STELLANTIS_HAL_SPECIFICATION``) and Prism (``STELLANTIS_HAL_PRISM``, or
+``prism`` on the path). Prism turns each violation into a 500 that lists it.
+"""
+
+import threading
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from stellantis_hal.simulator import Manners, Simulator, Subscription, World, server
+from tests.conformance.processes import free_port, prism, running, specification
+
+pytestmark = pytest.mark.wall_clock
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Generator[Simulator]:
+    world = World(seed=7, accounts=2, vehicles=16, trips=600)
+    simulator = Simulator(
+        world,
+        rate_limits=Subscription(per_second=10_000),
+        manners=Manners(lenient_tokens=True),  # Prism re-encodes page tokens
+    )
+    serving, listening = server(simulator)
+    thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield simulator
+    serving.should_exit = True
+    thread.join(10)
+    listening.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(simulator: Simulator) -> Generator[str]:
+    """The address of a contract proxy in front of the simulator."""
+    path, port = specification(), free_port()
+    command = [prism(), "proxy", "--errors", "-h", "127.0.0.1", "-p", str(port), path, simulator.url]
+    with running(command, port) as address:
+        simulator.published_at(address)
+        yield address
+
+
+def links_of(body: Any) -> Iterator[tuple[str, str]]:
+    """Find every link in a body, at any depth: its name and its address."""
+    if isinstance(body, dict):
+        for name, value in body.get("_links", {}).items():
+            for link in value if isinstance(value, list) else [value]:
+                yield name, link["href"]
+        for value in body.values():
+            yield from links_of(value)
+    elif isinstance(body, list):
+        for value in body:
+            yield from links_of(value)
+
+
+class Judge:
+    """Asks through the proxy, and collects what it complains about."""
+
+    def __init__(self, simulator: Simulator, client: httpx.Client) -> None:
+        self._client, self._client_id = client, simulator.client_id
+        account = simulator.world.account("account-0000")
+        token = simulator.token_for(account)
+        self._headers = {"Authorization": f"Bearer {token.access_token}", "x-introspect-realm": account.realm}
+        self.statuses: dict[str, int] = {}
+        self.complaints: list[str] = []
+
+    def get(self, url: str) -> Any:
+        accept = "application/vnd.geo+json" if url.endswith("/lastPosition") else "application/hal+json"
+        full = f"{url}{'&' if '?' in url else '?'}client_id={self._client_id}"
+        response = self._client.get(httpx.URL(full), headers={**self._headers, "Accept": accept})
+        self.statuses[url] = response.status_code
+        if response.status_code not in {200, 404}:
+            self.complaints.append(f"{url}: {response.status_code} {response.text[:600]}")
+        return response.json() if response.status_code == 200 else {}
+
+    def walk(self, entry: str, *, per_name: int) -> set[str]:
+        """Follow links by name from the entry, some of each name; give the names followed."""
+        followed: dict[str, int] = {}
+        waiting, seen = [entry], {entry}
+        while waiting:
+            for name, href in links_of(self.get(waiting.pop())):
+                if href not in seen and followed.get(name, 0) < per_name:
+                    followed[name] = followed.get(name, 0) + 1
+                    seen.add(href)
+                    waiting.append(href)
+        return set(followed)
+
+
+@pytest.fixture
+def judge(simulator: Simulator, proxy: str) -> Generator[Judge]:
+    assert proxy
+    with httpx.Client(timeout=30) as client:
+        yield Judge(simulator, client)
+
+
+def test_every_link_leads_to_what_the_specification_says(judge: Judge, proxy: str) -> None:
+    names = judge.walk(f"{proxy}/user", per_name=12)
+    assert judge.complaints == []
+    assert {
+        "vehicles",
+        "self",
+        "status",
+        "lastPosition",
+        "trips",
+        "maintenance",
+        "alerts",
+        "alarms",
+        "collisions",
+    } <= names
+    assert {"telemetry", "waypoints", "next", "prev", "last", "trip"} <= names
+
+
+def test_every_extension_type_and_filter_conforms(judge: Judge, simulator: Simulator, proxy: str) -> None:
+    for car in simulator.world.vehicles_of("account-0000"):
+        here = f"{proxy}/user/vehicles/{car.id}"
+        for place in (
+            "?extension=onboardCapabilities&extension=branding&extension=pictures",
+            "/telemetry?extension=location&extension=maintenance&pageSize=3",
+            "/telemetry?type=environment&type=vehicle.energies&type=privacy&pageSize=3",
+            "/telemetry?type=vehicle&pageSize=3",
+            "/trips?distance=5-&duration=60-&states=Nominal&pageSize=3",
+            "/trips?timestamps=2025-12-01T00:00:00Z/P30D",
+            "/trips?indexRange=3-7",
+        ):
+            judge.get(f"{here}{place}")
+    assert judge.complaints == []
+    assert set(judge.statuses.values()) == {200}
+
+
+def test_a_trip_under_way_conforms(judge: Judge, simulator: Simulator, proxy: str) -> None:
+    car = simulator.world.vehicles_of("account-0000")[0].id
+    trip = simulator.world.start_trip(car)
+    for place in ("status", "trips?pageSize=60&states=Unfinished", f"trips/{trip.id}", f"trips/{trip.id}/wayPoints"):
+        judge.get(f"{proxy}/user/vehicles/{car}/{place}")
+    simulator.world.finish_trip(car)
+    simulator.world.add_alert(car)
+    judge.get(f"{proxy}/user/vehicles/{car}/alerts")
+    assert judge.complaints == []
+    assert set(judge.statuses.values()) == {200}
+
+
+def test_the_proxy_does_complain_about_a_body_off_the_specification(
+    judge: Judge, simulator: Simulator, proxy: str
+) -> None:
+    car = simulator.world.vehicles_of("account-0000")[1].id
+    simulator.world.update_status(car, battery={"voltage": "full"})
+    judge.get(f"{proxy}/user/vehicles/{car}/status")
+    assert "VIOLATIONS" in judge.complaints[0]

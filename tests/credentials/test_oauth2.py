@@ -1,0 +1,314 @@
+"""OAuth2 as values: addresses, redirects, requests, answers."""
+
+import base64
+import hashlib
+import pickle
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.auth import Application, Authorization, Scope, Token
+from stellantis_hal.credentials.oauth2 import exchange, read_token, renewal, revocation
+from stellantis_hal.errors import AuthError, ConsentRequiredError
+from stellantis_hal.hal.json import encode
+from tests.clocks import Autumn
+from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, form_of
+
+BACK = "mymap://oauth2redirect/fr"
+
+
+def begin(**options: Any) -> Authorization:
+    options = {"redirect_uri": BACK, "scope": [Scope.TRIP, Scope.POSITION], "state": "st1", **options}
+    return Authorization.begin(APPLICATION, IDENTITY, **options)
+
+
+def query_of(authorization: Authorization) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(authorization.url).query).items()}
+
+
+# ------------------------------------------------------------------------------------------------- asking
+
+
+def test_the_page_to_open_asks_for_a_code() -> None:
+    authorization = begin()
+    assert authorization.url.startswith("https://idpcvs.peugeot.com/am/oauth2/authorize?")
+    query = query_of(authorization)
+    assert query["client_id"] == "my-app"
+    assert query["response_type"] == "code"
+    assert query["redirect_uri"] == BACK
+    assert query["scope"] == "data:trip data:position"
+    assert query["state"] == "st1"
+
+
+def test_a_blank_between_scopes_is_percent_encoded() -> None:
+    assert "scope=data%3Atrip%20data%3Aposition" in begin().url
+
+
+def test_scopes_can_be_joined_as_the_vendor_s_example_does() -> None:
+    assert query_of(begin(separator=","))["scope"] == "data:trip,data:position"
+
+
+def test_the_challenge_is_the_digest_of_the_verifier() -> None:
+    authorization = begin()
+    assert authorization.verifier is not None
+    assert 43 <= len(authorization.verifier) <= 128
+    digest = hashlib.sha256(authorization.verifier.encode()).digest()
+    query = query_of(authorization)
+    assert query["code_challenge"] == base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    assert query["code_challenge_method"] == "S256"
+
+
+def test_pkce_can_be_switched_off() -> None:
+    authorization = begin(pkce=False)
+    assert authorization.verifier is None
+    assert "code_challenge" not in authorization.url
+
+
+def test_the_page_s_language_goes_by_the_vendor_s_spelling() -> None:
+    assert query_of(begin(local="fr-FR"))["local"] == "fr-FR"
+    assert "local" not in query_of(begin())
+
+
+def test_every_consent_has_a_state_and_a_verifier_of_its_own() -> None:
+    first, second = begin(state=None), begin(state=None)
+    assert first.state != second.state
+    assert first.verifier != second.verifier
+    assert len(first.state) >= 43
+
+
+def test_a_consent_under_way_pickles_and_hides_its_secrets() -> None:
+    authorization = begin()
+    assert pickle.loads(pickle.dumps(authorization)) == authorization
+    assert "st1" not in repr(authorization)
+    assert str(authorization.verifier) not in repr(authorization)
+
+
+# ------------------------------------------------------------------------------------------------- the redirect
+
+
+def test_a_redirect_hands_over_the_code_and_the_granted_scopes() -> None:
+    redirect = begin().read(f" {BACK}?code=abc%2Bdef&state=st1&scope=data%3Atrip \n")
+    assert redirect.code == "abc+def"
+    assert redirect.scope == ("data:trip",)
+    assert "abc" not in repr(redirect)
+
+
+def test_a_redirect_may_leave_the_granted_scopes_to_the_exchange() -> None:
+    assert begin().read(f"{BACK}?code=abc&state=st1").scope == ()
+
+
+@pytest.mark.parametrize("state", ["", "st2", "ST1", "+st1", "st%00", "é", "%ED%A0%80"])
+def test_a_redirect_with_another_state_is_refused(state: str) -> None:
+    with pytest.raises(AuthError, match="state differs"):
+        begin().read(f"{BACK}?code=secret-code&state={state}")
+
+
+def test_a_redirect_without_a_state_is_refused() -> None:
+    with pytest.raises(AuthError, match="has no state: copy the whole address"):
+        begin().read(f"{BACK}?code=abc")
+
+
+@pytest.mark.parametrize("query", ["code=abc&state=st2&state=st1", "code=abc&code=def&state=st1"])
+def test_a_redirect_that_says_a_thing_twice_is_refused(query: str) -> None:
+    with pytest.raises(AuthError, match="more than once"):
+        begin().read(f"{BACK}?{query}")
+
+
+@pytest.mark.parametrize("query", ["state=st1", "state=st1&code="])
+def test_a_redirect_without_a_code_is_refused(query: str) -> None:
+    with pytest.raises(AuthError, match="no code"):
+        begin().read(f"{BACK}?{query}")
+
+
+def test_an_account_holder_who_says_no_is_no_defect() -> None:
+    with pytest.raises(ConsentRequiredError, match="access_denied"):
+        begin().read(f"{BACK}?error=access_denied&state=st1")
+
+
+def test_an_error_in_the_redirect_is_named_and_nothing_else_of_it_shown() -> None:
+    with pytest.raises(AuthError, match=r"refused to ask for consent: invalid_scopescript$"):
+        begin().read(f"{BACK}?error=invalid_scope%3Cscript%3E&error_description=%1b[31mred&state=st1")
+
+
+def test_an_error_without_a_name_says_so() -> None:
+    with pytest.raises(AuthError, match="no reason given"):
+        begin().read(f"{BACK}?error=&state=st1")
+
+
+def test_what_is_no_address_is_refused() -> None:
+    with pytest.raises(AuthError, match="no address"):
+        begin().read("http://[oops")
+
+
+@given(st.text())
+def test_no_text_is_taken_for_a_redirect_by_accident(text: str) -> None:
+    authorization = begin(state="a long and secret state")
+    for address in (text, f"{BACK}?{text}", f"{BACK}?state={text}&code=abc"):
+        with pytest.raises(AuthError):
+            authorization.read(address)
+
+
+# ------------------------------------------------------------------------------------------------- requests
+
+
+def test_a_code_is_exchanged_with_the_verifier_and_may_not_be_sent_twice() -> None:
+    authorization = begin()
+    request = exchange(APPLICATION, IDENTITY, authorization, "abc")
+    assert (request.method, request.url) == ("POST", "https://idpcvs.peugeot.com/am/oauth2/access_token")
+    assert not request.repeatable
+    assert request.headers["Authorization"].startswith("Basic ")
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert form_of(request) == {
+        "grant_type": "authorization_code",
+        "code": "abc",
+        "redirect_uri": BACK,
+        "code_verifier": authorization.verifier,
+    }
+
+
+def test_without_pkce_no_verifier_is_sent() -> None:
+    assert "code_verifier" not in form_of(exchange(APPLICATION, IDENTITY, begin(pkce=False), "abc"))
+
+
+def test_a_renewal_names_the_realm_in_its_query_and_may_be_sent_again() -> None:
+    request = renewal(APPLICATION, IDENTITY, Token("a", "re fresh+&"))
+    assert request.url == "https://idpcvs.peugeot.com/am/oauth2/access_token?realm=clientsB2CPeugeot"
+    assert request.repeatable
+    assert form_of(request) == {"grant_type": "refresh_token", "refresh_token": "re fresh+&"}
+
+
+def test_a_revocation_takes_the_refresh_token() -> None:
+    request = revocation(APPLICATION, IDENTITY, Token("a", "r"))
+    assert request.url == "https://idpcvs.peugeot.com/am/oauth2/token/revoke?realm=clientsB2CPeugeot"
+    assert form_of(request) == {"token": "r"}
+
+
+def test_a_revocation_takes_the_access_token_where_there_is_no_other() -> None:
+    assert form_of(revocation(APPLICATION, IDENTITY, Token("a"), parameter="refresh_token")) == {"refresh_token": "a"}
+
+
+def test_an_application_without_a_secret_names_itself_in_the_body() -> None:
+    request = renewal(Application("public-app"), IDENTITY, Token("a", "r"))
+    assert "Authorization" not in request.headers
+    assert form_of(request)["client_id"] == "public-app"
+
+
+def test_requests_hide_their_secrets_in_repr() -> None:
+    shown = repr(renewal(APPLICATION, IDENTITY, Token("a", "refresh-secret")))
+    assert "refresh-secret" not in shown
+    assert "Basic" not in shown
+
+
+# ------------------------------------------------------------------------------------------------- answers
+
+
+def read(body: Any, **options: Any) -> Token:
+    return read_token(encode(body), now=NOON, **options)
+
+
+def test_an_answer_becomes_a_token() -> None:
+    token = read({"access_token": "a", "refresh_token": "r", "expires_in": 3599, "scope": "data:trip data:position"})
+    assert token == Token("a", "r", NOON + timedelta(seconds=3599), ("data:trip", "data:position"))
+
+
+def test_a_lifetime_over_the_hour_that_comes_twice_is_no_hour_longer() -> None:
+    now = datetime(2026, 10, 25, 2, 30, tzinfo=Autumn())
+    content = b'{"access_token": "a", "expires_in": 3600}'
+    assert read_token(content, now=now).expires_at == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("expires_in", [3600, 3600.0, "3600", " 3600 ", "3.6e3"])
+def test_a_lifetime_is_read_in_any_spelling(expires_in: Any) -> None:
+    assert read({"access_token": "a", "expires_in": expires_in}).expires_at == NOON + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "expires_in",
+    [None, 0, "0", -5, "soon", "", "inf", "nan", "1e300", 10**400, 10**12, True, [], {}, "9" * 400, 0.0, "-0"],
+)
+def test_a_lifetime_that_means_nothing_is_unknown(expires_in: Any) -> None:
+    assert read({"access_token": "a", "expires_in": expires_in}).expires_at is None
+
+
+def test_a_missing_lifetime_is_unknown() -> None:
+    assert read({"access_token": "a"}).expires_at is None
+
+
+def test_a_wall_clock_at_the_end_of_time_makes_a_lifetime_unknown() -> None:
+    late = datetime.max.replace(tzinfo=UTC)
+    assert read_token(b'{"access_token": "a", "expires_in": 3600}', now=late).expires_at is None
+
+
+@pytest.mark.parametrize("refresh_token", [None, "", 5, []])
+def test_an_answer_without_a_refresh_token_keeps_the_old_one(refresh_token: Any) -> None:
+    previous = Token("old", "r", scope=("data:trip",))
+    token = read({"access_token": "a", "refresh_token": refresh_token}, previous=previous)
+    assert token == Token("a", "r", scope=("data:trip",))
+
+
+def test_the_scopes_asked_for_hold_where_the_answer_names_none() -> None:
+    assert read({"access_token": "a"}, scope=("data:trip",)).scope == ("data:trip",)
+    assert read({"access_token": "a", "scope": None}, scope=("data:trip",)).scope == ("data:trip",)
+
+
+def test_granted_scopes_may_come_as_a_list_or_joined_by_commas() -> None:
+    assert read({"access_token": "a", "scope": ["data:trip", 5]}).scope == ("data:trip",)
+    assert read({"access_token": "a", "scope": "data:trip,data:alert"}).scope == ("data:trip", "data:alert")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"[]", b"null", b'"a"', b"{}", b'{"access_token": 5}', b"\xff", b"[" * 100_000]
+)
+def test_an_answer_without_an_access_token_is_refused(content: bytes) -> None:
+    with pytest.raises(AuthError) as caught:
+        read_token(content, now=NOON, key="alice")
+    assert caught.value.key == "alice"
+
+
+def test_an_access_token_of_blanks_is_none() -> None:
+    with pytest.raises(AuthError, match="no access_token"):
+        read({"access_token": "  ", "refresh_token": "r"})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["access_token", "refresh_token", "expires_in", "scope", "id_token"]), JSON))
+def test_any_json_is_a_token_or_refused(body: dict[str, Any]) -> None:
+    try:
+        content = encode(body)
+    except ValueError:
+        return
+    try:
+        token = read_token(content, now=NOON, previous=Token("old", "r"))
+    except AuthError:
+        return
+    assert token.refresh_token
+    assert token.expires_at is None or token.expires_at > NOON
+
+
+@given(st.binary())
+def test_any_bytes_are_a_token_or_refused(content: bytes) -> None:
+    with pytest.raises(AuthError):
+        read_token(content, now=NOON)
+
+
+def test_a_redirect_is_told_from_what_other_pages_send_by_its_state() -> None:
+    consent = begin(state="s1")
+    assert consent.is_answered_by("http://127.0.0.1/?state=s1&error=access_denied")
+    assert not consent.is_answered_by("http://127.0.0.1/?code=c&state=s2")
+    assert not consent.is_answered_by("http://127.0.0.1/?code=c")
+
+
+def test_half_a_character_in_a_refresh_token_is_sent_all_the_same() -> None:
+    request = renewal(APPLICATION, IDENTITY, Token("a", "r\ud800"))
+    assert request.content is not None
+    assert request.content.endswith(b"refresh_token=r%ED%A0%80")

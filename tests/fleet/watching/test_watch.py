@@ -1,0 +1,926 @@
+"""The stream of updates, and its control."""
+
+import math
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import attrs
+import pytest
+
+from stellantis_hal.client import Account
+from stellantis_hal.fleet import (
+    BudgetWarning,
+    Change,
+    CheckpointError,
+    Left,
+    MemoryCheckpoints,
+    Recovered,
+    Update,
+    VehicleUnavailable,
+    Watch,
+    by_activity,
+    quiet,
+    watch,
+)
+from stellantis_hal.navigation import Answer, Binding, HalResource, Headers, Request
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.simulator import Faults, Latency, ServerFault, Subscription, Then, World
+from stellantis_hal.structuring.converter import Reader, read
+from stellantis_hal.transport.rate_limit.limits import RateLimits
+from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, trips_in, until, updates_of
+
+pytestmark = pytest.mark.anyio
+MINUTE = timedelta(minutes=1)
+
+
+# ------------------------------------------------------------------------------------------- updates
+
+
+async def test_every_vehicle_of_every_account_is_watched() -> None:
+    async with a_fleet(vehicles=7, accounts=3) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        events = await updates_of(updates, 600)
+        assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
+        assert updates.statistics.vehicles == 7
+        assert updates.statistics.accounts == 3
+
+
+async def test_an_update_says_whose_what_since_when_and_how_old() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await until(updates, Update, what="status")
+        fleet.world.update_status(
+            fleet.vehicles[0],
+            battery={"createdAt": "2026-01-01T00:00:30Z", "voltage": 50},
+            createdAt="2026-01-01T00:00:30Z",
+        )
+        await anyio.sleep(600)
+        update = await until(updates, Update, what="status")
+        assert update.account == "account-0000"
+        assert update.vehicle.id == fleet.vehicles[0]
+        assert Change("battery.voltage", 91.5, 50.0) in update.changes
+        assert update.status is update.resource
+        assert update.status.battery.voltage == 50.0
+        assert update.trip is None
+        assert 0 < update.age <= (fleet.simulator.now() - EPOCH).total_seconds() - 30
+
+
+async def test_nothing_comes_where_nothing_is_new() -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await updates_of(updates, 900)
+        assert await updates_of(updates, 6 * 3_600) == []
+        assert updates.statistics.same > 100
+
+
+async def test_identical_snapshots_come_when_asked_for() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=5 * MINUTE, what="status", repeats=True) as updates:
+            events = await updates_of(updates, 3_600)
+        assert len(events) >= 11
+        assert len({event.id for event in events if isinstance(event, Update)}) == len(events)
+
+
+async def test_an_older_snapshot_after_a_newer_one_never_comes() -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, what=["status"]) as updates,
+    ):
+        await until(updates, Update)
+        fleet.world.update_status(fleet.vehicles[0], createdAt="2025-12-01T00:00:00Z")
+        assert await updates_of(updates, 3_600) == []
+        assert updates.statistics.older > 0
+
+
+async def test_one_snapshot_from_the_future_does_not_silence_a_vehicle_not_even_after_a_restart() -> None:
+    def bend(body: Any) -> None:
+        body["createdAt"] = body["updatedAt"] = "2036-01-01T00:00:00Z"
+
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        fleet.simulator.script(Then(fault=Bent(bend), path="/status$"))
+        came = list[int]()
+        for _ in range(3):
+            async with watch(fleet.accounts, every=5 * MINUTE, what="status", checkpoints=store) as updates:
+                came.append(len(await updates_of(updates, 3_600)))
+            fleet.world.update_status(fleet.vehicles[0], createdAt=fleet.simulator.now().isoformat())
+        assert came == [2, 1, 1]
+
+
+async def test_maintenance_and_position_can_be_watched_too() -> None:
+    async with (
+        a_fleet(vehicles=6, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, what=("maintenance", "position")) as updates,
+    ):
+        events = await updates_of(updates, 900)
+    assert {event.what for event in events if isinstance(event, Update)} == {"maintenance", "position"}
+
+
+async def test_vehicles_can_be_given_by_themselves() -> None:
+    async with a_fleet() as fleet:
+        vehicle = await fleet.accounts[0].with_options(priority="background").vehicles().first()
+        assert vehicle is not None
+        async with watch([vehicle, vehicle], every=5 * MINUTE) as updates:
+            update = await until(updates, Update)
+            assert (update.account, update.vehicle.id) == (None, vehicle.id)
+            updates.poll_now(vehicle)
+            await updates_of(updates, 60)
+            assert updates.statistics.vehicles == 1
+            assert updates.remove(vehicle)
+            assert updates.statistics.vehicles == 0
+
+
+async def test_a_vehicle_without_links_is_refused() -> None:
+    async with watch([read({"id": "a"}, Vehicle)], every=MINUTE) as updates:
+        with pytest.raises(ValueError, match="without id or links"):
+            await anext(updates)
+
+
+async def test_vehicles_alone_are_polled_by_the_clock_that_is_given() -> None:
+    moments = list[datetime]()
+
+    def clock() -> datetime:
+        return datetime(2030, 1, 1, tzinfo=UTC)
+
+    def rhythm(moment: datetime) -> float:
+        moments.append(moment)
+        return 1.0
+
+    async with a_fleet() as fleet:
+        vehicles = await fleet.accounts[0].vehicles().collect()
+        async with watch(vehicles, every=5 * MINUTE, rhythm=rhythm, clock=clock) as updates:
+            await updates_of(updates, 600)
+        assert set(moments) == {clock()}
+        moments.clear()
+        async with watch(vehicles, every=5 * MINUTE, rhythm=rhythm) as updates:
+            await updates_of(updates, 600)
+        assert moments[0].year < 2030 or moments[0] > clock()
+
+
+# ------------------------------------------------------------------------------------------- how often
+
+
+async def test_each_vehicle_is_polled_at_the_interval_asked_for() -> None:
+    async with a_fleet(vehicles=4, accounts=1) as fleet:
+        async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=None) as updates:
+            await updates_of(updates, 24 * 3_600)
+        polls = fleet.simulator.statistics.by_kind["status"]
+        assert 4 * 144 - 4 <= polls <= 4 * 144 + 8
+
+
+@pytest.mark.parametrize(("adapt", "reads"), [(None, 1), (by_activity, 3)])
+async def test_a_status_in_the_same_bytes_is_not_even_read_but_once_an_hour_where_intervals_go_by_it(
+    adapt: Any, reads: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "stellantis_hal")
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        fleet.world.update_status(next(iter(fleet.world.vehicles)).id, battery={"voltage": "unreadable"})
+        async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=adapt) as updates:
+            await updates_of(updates, 3 * 3_600)
+            assert updates.statistics.same >= 10
+    told = [record for record in caplog.records if "voltage" in record.getMessage()]
+    assert len(told) == reads
+
+
+async def test_moving_and_charging_vehicles_are_polled_more_often_sleeping_ones_less() -> None:
+    moving = read({"kinetic": {"moving": True}}, Status)
+    charging = read(
+        {"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "InProgress"}}}}]}, Status
+    )
+    vehicle = read({}, Vehicle)
+    assert by_activity(vehicle, moving) == by_activity(vehicle, charging) == 0.5
+    assert by_activity(vehicle, read({}, Status)) == 1.0
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        found = await fleet.accounts[0].vehicles().first()
+        assert found is not None
+        factors = list[float]()
+        for days in (0.5, 2, 10):
+            created = (fleet.simulator.now() - timedelta(days=days)).isoformat()
+            for moves in (False, True):
+                said: dict[str, Any] = {"energies": None, "kinetic": {"moving": moves}}
+                fleet.world.update_status(found.id or "", createdAt=created, updatedAt=created, **said)
+                status = await found.status()
+                assert status is not None
+                factors.append(by_activity(found, status))
+        assert factors == [1.0, 0.5, 2.0, 2.0, 4.0, 4.0]
+
+
+def nothing(*_: object) -> float:
+    return 0.0
+
+
+def less(*_: object) -> float:
+    return -1.0
+
+
+def infinite(*_: object) -> float:
+    return float("inf")
+
+
+async def test_a_rule_of_ones_own_decides_how_often() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        first = fleet.vehicles[0]
+
+        def rule(vehicle: Vehicle, status: Status) -> float:
+            return 0.2 if vehicle.id == first else 2.0
+
+        polls = await count_polls(fleet, hours=12, adapt=rule)
+        assert polls[first] >= 8 * polls[fleet.vehicles[1]]
+
+
+async def test_a_vehicle_of_more_weight_is_polled_more_often() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        first = fleet.vehicles[0]
+
+        def weight(vehicle: Vehicle) -> float:
+            return 3.0 if vehicle.id == first else 1.0
+
+        polls = await count_polls(fleet, hours=12, adapt=None, weight=weight)
+        assert 2.5 <= polls[first] / polls[fleet.vehicles[1]] <= 3.5
+
+
+async def test_nights_can_be_quiet() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        polls = await count_polls(fleet, hours=6, adapt=None, rhythm=quiet(time(0), time(6), factor=4.0))
+        assert 7 <= polls[fleet.vehicles[0]] <= 12
+
+
+async def count_polls(fleet: Any, *, hours: float, **options: Any) -> dict[str, int]:
+    polls = dict.fromkeys(fleet.vehicles, 0)
+    async with watch(fleet.accounts, every=10 * MINUTE, what="status", repeats=True, **options) as updates:
+        for event in await updates_of(updates, hours * 3_600):
+            assert isinstance(event, Update)
+            polls[event.vehicle.id or ""] += 1
+    return polls
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"adapt": nothing},
+        {"rhythm": less},
+        {"weight": infinite},
+    ],
+)
+async def test_rules_that_give_no_sensible_number_end_the_watch(options: Any) -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE, **options) as updates:
+        with pytest.raises(ValueError, match="has to give a number more than 0"):
+            await updates_of(updates, 600)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"every": timedelta(0)},
+        {"what": ("status", "weather")},
+        {"what": ()},
+        {"since": datetime(2026, 1, 1)},  # noqa: DTZ001 - the point of it
+        {"concurrency": 0},
+        {"late": timedelta(hours=1)},
+        {"buffer": 0},
+    ],
+)
+async def test_options_out_of_bounds_are_refused(options: Any) -> None:
+    merged: dict[str, Any] = {"every": MINUTE, **options}
+    with pytest.raises(ValueError, match=r"."):
+        watch([], **merged)
+
+
+# ------------------------------------------------------------------------------------------- the budget
+
+
+async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would() -> None:
+    async with (
+        a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE) as updates,
+    ):
+        with pytest.warns(BudgetWarning, match=r"every 1:0[0-9]:.. would fit, timedelta\(seconds=[34]\d\d\d\)"):
+            await updates_of(updates, 120)
+        plan = updates.statistics.plan
+        assert plan is not None
+        assert not plan.fits
+        assert plan.fitting >= timedelta(hours=1)
+
+
+async def test_vehicles_by_themselves_that_cannot_fit_are_warned_of_too() -> None:
+    async with a_fleet(vehicles=20, accounts=1, rate_limits=RateLimits(100, 1_000)) as fleet:
+        *vehicles, last = await fleet.accounts[0].vehicles().collect()
+        async with watch(vehicles, every=40 * MINUTE, what="status") as updates:
+            await updates_of(updates, 3_600)
+            assert updates.statistics.plan is not None
+            assert updates.statistics.plan.fits
+        async with watch(vehicles, every=31 * MINUTE, what="status") as updates:
+            await updates_of(updates, 3_600)
+            updates.add(last)
+            with pytest.warns(BudgetWarning, match="20 vehicles .* every 0:32:00 would fit"):
+                await updates_of(updates, 3_600)
+
+
+async def test_a_first_look_that_goes_far_back_is_not_taken_for_what_polls_cost() -> None:
+    limits, long_ago = RateLimits(None, 2_000), EPOCH - timedelta(days=3_650)
+    options: dict[str, Any] = {"what": "trips", "since": long_ago, "budget": limits, "adapt": None, "buffer": 10_000}
+    async with (
+        a_fleet(vehicles=4, accounts=1, trips=4_000) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1), **options) as updates,
+    ):
+        assert len(await updates_of(updates, 6 * 3_600)) == 4_000
+        assert updates.statistics.plan is not None
+        assert updates.statistics.plan.cost == 1.0
+
+
+async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None:
+    async with a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet:
+        with pytest.raises(BudgetWarning):
+            async with watch(fleet.accounts, every=5 * MINUTE) as updates:
+                await updates_of(updates, 600)
+
+
+@pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
+async def test_the_budget_is_spent_but_never_exceeded_and_nobody_starves() -> None:
+    limits = Subscription(per_second=5, per_day=1_500)
+    async with a_fleet(vehicles=12, accounts=3, limits=limits, rate_limits=RateLimits(5, 1_500)) as fleet:
+        async with watch(fleet.accounts, every=MINUTE, what="status", repeats=True) as updates:
+            events = await updates_of(updates, 24 * 3_600)
+        statistics = fleet.simulator.statistics
+        assert statistics.refused == 0
+        assert 0.9 * 0.95 * 1_500 <= statistics.requests - statistics.renewals <= 0.9 * 1_500 + 2
+        polls = [
+            sum(isinstance(event, Update) and event.vehicle.id == vehicle for event in events)
+            for vehicle in fleet.vehicles
+        ]
+        assert min(polls) >= 0.5 * max(polls)
+
+
+async def test_as_fast_as_allowed_spends_the_second_too() -> None:
+    limits = Subscription(per_second=10, per_day=1_000_000)
+    async with a_fleet(vehicles=6, accounts=1, limits=limits, rate_limits=RateLimits(10, 1_000_000)) as fleet:
+        async with watch(fleet.accounts, every=None, what="status", repeats=True, adapt=None) as updates:
+            await updates_of(updates, 100)
+        statistics = fleet.simulator.statistics
+        assert statistics.refused == 0
+        assert 850 <= statistics.by_kind["status"] <= 910
+
+
+async def test_a_budget_of_its_own_is_kept() -> None:
+    async with a_fleet(vehicles=6, accounts=1) as fleet:
+        async with watch(
+            fleet.accounts, every=None, what="status", repeats=True, budget=RateLimits(None, 1_200)
+        ) as updates:
+            await updates_of(updates, 6 * 3_600)
+        assert 250 <= fleet.simulator.statistics.by_kind["status"] <= 330
+
+
+# ------------------------------------------------------------------------------------------- control
+
+
+async def test_a_pause_stops_polls_and_resume_goes_on() -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await updates_of(updates, 900)
+        updates.pause()
+        await updates_of(updates, 60)
+        before = updates.statistics.polls
+        await updates_of(updates, 3_600)
+        assert updates.statistics.polls == before
+        assert updates.statistics.paused
+        updates.resume()
+        await updates_of(updates, 600)
+        assert before + 4 <= updates.statistics.polls <= before + 12
+
+
+async def test_accounts_can_be_added_and_removed() -> None:
+    async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
+        await updates_of(updates, 600)
+        assert updates.statistics.vehicles == 2
+        updates.add(fleet.accounts[1])
+        updates.add(fleet.accounts[1])
+        assert len(await updates_of(updates, 600)) == 2
+        assert updates.statistics.vehicles == 4
+        assert updates.remove(fleet.accounts[0])
+        assert not updates.remove("account-0000")
+        assert not updates.remove(read({}, Vehicle))
+        assert updates.remove("account-0001")
+        before = updates.statistics.polls
+        await updates_of(updates, 3_600)
+        assert updates.statistics.polls == before
+
+
+async def test_a_vehicle_that_was_removed_does_not_come_back_with_its_account() -> None:
+    async with (
+        a_fleet(vehicles=2, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates,
+    ):
+        await updates_of(updates, 600)
+        assert updates.remove(fleet.vehicles[0])
+        await updates_of(updates, 3 * 3_600)
+        assert updates.statistics.vehicles == 1
+
+
+async def test_a_vehicle_removed_while_it_is_polled_is_polled_no_more() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
+        update = await until(updates, Update)
+        updates.poll_now(update.vehicle)
+        assert updates.remove(update.vehicle)
+        await updates_of(updates, 3_600)
+        assert updates.statistics.vehicles == 0
+        with pytest.raises(KeyError):
+            updates.poll_now(update.vehicle)
+
+
+async def go_and_come_back(fleet: Fleet, updates: Watch) -> None:
+    """Let the vehicle be removed, and added by itself, while its updates wait."""
+    vehicle = await fleet.accounts[0].vehicles().first()
+    assert vehicle is not None
+    await anyio.sleep(3_600)
+    assert updates.remove(vehicle)
+    updates.add(vehicle)
+    await anyio.sleep(3_600)
+
+
+@pytest.mark.parametrize("buffer", [1, 256])
+async def test_a_vehicle_that_comes_back_while_its_updates_wait_brings_none_of_them_twice(buffer: int) -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, since=EPOCH - timedelta(days=1_000), buffer=buffer) as updates,
+    ):
+        await go_and_come_back(fleet, updates)
+        events = await updates_of(updates, 3_600)
+        ids = [event.id for event in events if isinstance(event, Update)]
+        assert len(ids) == len(set(ids)) == 41
+        assert trips_in(events) == fleet.world.trip_ids(fleet.vehicles[0])
+
+
+async def test_a_vehicle_that_comes_back_with_a_status_in_the_buffer_does_not_bring_it_twice() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await go_and_come_back(fleet, updates)
+        assert [event.what for event in await updates_of(updates, 3_600) if isinstance(event, Update)] == ["status"]
+        trip = fleet.world.add_trip(fleet.vehicles[0])
+        assert trips_in(await updates_of(updates, 3_600)) == [trip.id]
+
+
+async def test_an_account_that_consented_anew_while_its_updates_wait_brings_none_of_them_twice() -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, since=EPOCH - timedelta(days=1_000)) as updates,
+    ):
+        key = fleet.world.accounts[0].key
+        await anyio.sleep(3_600)
+        await fleet.lose_consent(key)
+        await anyio.sleep(3_600)
+        updates.add(fleet.account(key))
+        await anyio.sleep(3_600)
+        events = await updates_of(updates, 3_600)
+        ids = [event.id for event in events if isinstance(event, Update)]
+        assert len(ids) == len(set(ids)) == 41
+
+
+async def test_an_account_removed_while_it_is_listed_brings_no_vehicles() -> None:
+    async with a_fleet() as fleet, watch([], every=5 * MINUTE) as updates:
+        updates.add(fleet.accounts[0])
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        assert updates.remove(fleet.accounts[0])
+        await updates_of(updates, 600)
+        assert updates.statistics.vehicles == 0
+
+
+async def test_a_source_may_grow_and_shrink() -> None:
+    async with a_fleet(vehicles=4, accounts=2) as fleet:
+
+        async def source() -> AsyncIterator[Account | Vehicle | Left]:
+            yield fleet.accounts[0]
+            await anyio.sleep(3_600)
+            yield fleet.accounts[1]
+            await anyio.sleep(3_600)
+            yield Left("account-0000")
+            await anyio.sleep(3_600)
+            yield Left(fleet.accounts[1])
+
+        async with watch(source(), every=5 * MINUTE) as updates:
+            counts = list[int]()
+            for _ in range(4):
+                await updates_of(updates, 3_000)
+                counts.append(updates.statistics.vehicles)
+                await updates_of(updates, 600)
+        assert counts == [2, 4, 2, 0]
+
+
+async def test_a_source_that_gives_somebody_who_is_refused_is_closed() -> None:
+    closed = list[bool]()
+    async with a_fleet(vehicles=2, accounts=2) as fleet:
+
+        async def source() -> AsyncIterator[Account]:
+            try:
+                yield fleet.accounts[0]
+                yield fleet.account(fleet.accounts[0].key)
+                yield fleet.accounts[1]
+            finally:
+                await anyio.sleep(1)
+                closed.append(True)
+
+        async with watch(source(), every=5 * MINUTE) as updates:
+            with pytest.raises(ValueError, match="a key of its own"):
+                await updates_of(updates, 600)
+        assert closed == [True]
+
+
+async def test_a_source_may_be_a_stream_that_somebody_else_closes() -> None:
+    send, receive = anyio.create_memory_object_stream[Account](1)
+    async with a_fleet(vehicles=1, accounts=1) as fleet, send, receive, watch(receive, every=5 * MINUTE) as updates:
+        await send.send(fleet.accounts[0])
+        assert (await until(updates, Update)).account == "account-0000"
+
+
+async def test_vehicles_that_an_account_gains_and_loses_are_noticed() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        made = fleet.world._made
+        async with watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates:
+            await updates_of(updates, 600)
+            made.vehicles = 3
+            await updates_of(updates, 2 * 3_600)
+            assert updates.statistics.vehicles == 3
+            made.vehicles = 1
+            await updates_of(updates, 2 * 3_600)
+            assert updates.statistics.vehicles == 1
+
+
+async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
+    def source() -> Iterator[Account]:
+        yield from ()
+        raise KeyError("no database")
+
+    with pytest.raises(KeyError, match="no database"):
+        async with watch(source(), every=MINUTE) as updates:
+            await anext(updates)
+
+
+async def test_a_consumer_that_is_always_behind_is_told_of_an_error_all_the_same() -> None:
+    class Unreadable(MemoryCheckpoints):
+        async def load(self, key: str) -> bytes | None:
+            if key.endswith(broken):
+                raise CheckpointError("no such disk")
+            return await super().load(key)
+
+    async def take_slowly(updates: Watch) -> None:
+        for _ in range(20):
+            await anext(updates)
+            await anyio.sleep(90)  # slower than they come
+
+    async with a_fleet(vehicles=6, accounts=1) as fleet:
+        broken = fleet.vehicles[0]
+        options: dict[str, Any] = {"what": "status", "repeats": True, "checkpoints": Unreadable(), "buffer": 4}
+        async with watch(fleet.accounts, every=5 * MINUTE, **options) as updates:
+            with pytest.raises(CheckpointError, match="no such disk"):
+                await take_slowly(updates)
+        assert fleet.simulator.statistics.requests <= 30
+
+
+async def test_an_error_of_the_block_goes_on_as_it_is() -> None:
+    async def run() -> None:
+        async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE) as updates:
+            await anext(updates)
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await run()
+
+
+async def test_accounts_of_two_clients_are_not_watched_together() -> None:
+    async with (
+        a_fleet() as fleet,
+        a_fleet() as other,
+        watch([*fleet.accounts, *other.accounts], every=MINUTE) as updates,
+    ):
+        with pytest.raises(ValueError, match="another client"):
+            await updates_of(updates, 600)
+
+
+async def test_two_accounts_by_one_key_are_refused() -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE) as updates:
+        await anext(updates)
+        with pytest.raises(ValueError, match="a key of its own"):
+            updates.add(fleet.account("account-0000"))
+
+
+async def test_poll_now_waits_for_no_turn_and_no_pause() -> None:
+    async with a_fleet() as fleet, watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates:
+        await updates_of(updates, 24 * 3_600)
+        updates.pause()
+        fleet.world.update_status(fleet.vehicles[2], battery={"voltage": 12}, createdAt="2026-01-02T00:00:00Z")
+        updates.poll_now(fleet.vehicles[2], fleet.vehicles[2])
+        update = await until(updates, Update, within=5)
+        assert update.vehicle.id == fleet.vehicles[2]
+
+
+async def test_poll_now_is_paid_for_by_the_interactive_share() -> None:
+    async with (
+        a_fleet(rate_limits=RateLimits(100, 20)) as fleet,
+        watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates,
+    ):
+        await updates_of(updates, 23 * 3_600)  # within two rounds, and between two polls
+        while fleet.client.limiter.statistics.free_today != 2:
+            await fleet.accounts[0].get(fleet.simulator.url + "/user")
+        updates.poll_now(fleet.vehicles[2])
+        before = updates.statistics.polls
+        await updates_of(updates, 5)
+        assert updates.statistics.polls == before + 1
+        assert fleet.client.limiter.statistics.free_today == 1
+
+
+async def test_poll_now_of_a_vehicle_that_is_being_polled_comes_after() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
+        await anyio.sleep(600)
+        updates.poll_now(fleet.vehicles[0])
+        fleet.world.add_trip(fleet.vehicles[0])
+        events = await updates_of(updates, 30)
+        assert trips_in(events) == [fleet.world.trip_ids(fleet.vehicles[0])[-1]]
+
+
+async def until_polled(updates: Watch) -> None:
+    """Wait until a vehicle is being polled."""
+    while not updates.statistics.vehicles or not updates.statistics.running:  # noqa: ASYNC110 - nobody tells
+        await anyio.sleep(1)
+
+
+async def test_poll_now_while_a_poll_is_under_way_polls_once_more_after_it() -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1, faults=Faults(latency=Latency(20.0))) as fleet,
+        watch(fleet.accounts, every=timedelta(hours=10), what="status") as updates,
+    ):
+        await until_polled(updates)
+        updates.poll_now(fleet.vehicles[0])
+        await updates_of(updates, 100)
+        assert updates.statistics.polls == 3
+        assert fleet.simulator.statistics.by_kind["status"] == 2
+
+
+async def test_a_rule_that_fails_in_a_poll_asked_for_now_ends_the_watch_too() -> None:
+    failing = False
+
+    def rule(vehicle: Vehicle, status: Status) -> float:
+        if failing:
+            raise KeyError("my mistake")
+        return 1.0
+
+    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, adapt=rule) as updates:
+        await updates_of(updates, 600)
+        failing = True
+        fleet.world.update_status(fleet.vehicles[0], battery={"voltage": 11.5})
+        updates.poll_now(fleet.vehicles[0])
+        with pytest.raises(KeyError, match="my mistake"):
+            await anext(updates)
+
+
+async def test_a_poll_under_way_is_finished_when_the_stream_is_stopped() -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1, faults=Faults(latency=Latency(4.0))) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, what="status") as updates,
+    ):
+        await until_polled(updates)
+        updates.stop()
+        assert len([event async for event in updates]) == 1
+
+
+async def test_what_is_not_watched_cannot_be_polled() -> None:
+    async with watch([], every=MINUTE) as updates:
+        with pytest.raises(KeyError):
+            updates.poll_now("nobody")
+        with pytest.raises(KeyError):
+            updates.poll_now(read({}, Vehicle))
+
+
+# ------------------------------------------------------------------------------------------- the end
+
+
+async def test_a_stopped_stream_gives_what_is_there_and_ends() -> None:
+    async with a_fleet(vehicles=8) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        await anyio.sleep(900)
+        updates.stop()
+        events = [event async for event in updates]
+        assert len(events) == updates.statistics.acknowledged == 8
+
+
+async def test_stopping_is_bounded_while_nobody_takes_anything() -> None:
+    async with a_fleet(vehicles=8) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
+        await anyio.sleep(900)
+        updates.stop(within=20)
+        await anyio.sleep(30)
+        with anyio.fail_after(1):
+            assert len([event async for event in updates]) >= 1
+
+
+async def test_what_has_ended_can_be_stopped_again_but_is_asked_for_nothing_more() -> None:
+    async with a_fleet(vehicles=2, accounts=2) as fleet:
+        async with watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
+            await until(updates, Update)
+            updates.stop()
+            updates.stop()
+            await expect_nothing_more(updates, fleet)
+            assert [event async for event in updates] == []
+        updates.stop()
+        async with watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
+            await until(updates, Update)
+        updates.stop()
+        await expect_nothing_more(updates, fleet)
+
+
+async def expect_nothing_more(updates: Watch, fleet: Fleet) -> None:
+    with pytest.raises(RuntimeError, match="has ended"):
+        updates.poll_now(fleet.vehicles[0])
+    with pytest.raises(RuntimeError, match="has ended"):
+        updates.add(fleet.accounts[1])
+
+
+async def test_a_source_that_goes_on_after_the_stream_was_stopped_is_no_mistake() -> None:
+    async with a_fleet(vehicles=2, accounts=2) as fleet:
+
+        async def source() -> AsyncIterator[Account]:
+            yield fleet.accounts[0]
+            await anyio.sleep(600)
+            yield fleet.accounts[1]
+
+        async with watch(source(), every=5 * MINUTE, buffer=1, what="status") as updates:
+            await anyio.sleep(599)
+            updates.stop()
+            await anyio.sleep(10)
+            assert len([event async for event in updates]) == 1
+
+
+async def test_a_stream_can_be_stopped_before_it_begins() -> None:
+    updates = watch([], every=MINUTE)
+    updates.stop()
+    async with updates:
+        with pytest.raises(StopAsyncIteration):
+            await anext(updates)
+
+
+async def test_a_stream_works_inside_its_block_and_once() -> None:
+    updates = watch([], every=MINUTE)
+    with pytest.raises(RuntimeError, match="inside its block"):
+        await anext(updates)
+    async with updates:
+        with pytest.raises(RuntimeError, match="entered once"):
+            await updates.__aenter__()
+
+
+async def test_leaving_cancels_what_is_under_way_and_leaves_nothing_behind() -> None:
+    async with a_fleet(faults=Faults(latency=Latency(60.0))) as fleet:
+        with anyio.fail_after(300):
+            async with watch(fleet.accounts, every=5 * MINUTE) as updates:
+                await anyio.sleep(200)
+                assert updates.statistics.running > 0
+        assert fleet.client.limiter.statistics.in_flight == 0
+        assert fleet.client.limiter.statistics.waiting == 0
+
+
+async def test_a_slow_consumer_slows_the_polls_down_and_nothing_piles_up() -> None:
+    async with (
+        a_fleet(vehicles=30, accounts=1) as fleet,
+        watch(fleet.accounts, every=MINUTE, what="status", repeats=True, buffer=4, concurrency=3) as updates,
+    ):
+        taken = 0
+        async for _ in updates:
+            taken += 1
+            await anyio.sleep(600)
+            assert updates.statistics.waiting <= 4
+            assert updates.statistics.running <= 3
+            if taken == 20:
+                break
+        assert updates.statistics.polls <= 20 + 4 + 3 + 1
+
+
+async def test_statistics_are_frozen_and_tell_how_it_stands() -> None:
+    async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
+        assert updates.statistics.lateness_p99 == 0.0
+        await updates_of(updates, 3_600)
+        statistics = updates.statistics
+        with pytest.raises(AttributeError):
+            statistics.polls = 0  # type: ignore[misc]  # the point of it
+        assert statistics.polls > 40
+        assert statistics.requests >= 2 * statistics.polls - 10
+        assert statistics.delivered == statistics.updates == 4
+        assert statistics.acknowledged == 4
+        assert (statistics.waiting, statistics.running, statistics.unavailable, statistics.errors) == (0, 0, 0, {})
+        assert statistics.outage is None
+        assert statistics.budget.per_second == 90
+        assert statistics.budget.per_day == 90_000
+        assert statistics.lateness <= statistics.lateness_p99 <= statistics.lateness_most
+        assert statistics.plan is not None
+        assert statistics.plan.fits
+
+
+async def test_checkpoints_of_ones_own_are_used() -> None:
+    store = MemoryCheckpoints()
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, checkpoints=store) as updates,
+    ):
+        await updates_of(updates, 600)
+    assert await store.load(f"watch/{fleet.vehicles[0]}") is not None
+
+
+async def test_a_vehicle_without_data_is_left_alone_until_it_has_some() -> None:
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        fleet.world.hide_status(fleet.vehicles[0])
+        async with watch(fleet.accounts, every=5 * MINUTE, what="status", adapt=None) as updates:
+            event = await until(updates, VehicleUnavailable)
+            assert (event.vehicle.id, event.what, event.error) == (fleet.vehicles[0], "status", None)
+            before = fleet.simulator.statistics.by_kind
+            await updates_of(updates, 12 * 3_600)
+            polls = fleet.simulator.statistics.by_status[404]
+            assert polls <= 9, before
+            fleet.world.show_status(fleet.vehicles[0])
+            recovered = await until(updates, Recovered, within=24 * 3_600)
+            assert (recovered.vehicle.id, recovered.what) == (fleet.vehicles[0], "status")
+            assert recovered.after > 12 * 3_600
+
+
+async def test_a_world_without_vehicles_is_watched_in_peace() -> None:
+    world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
+    async with a_fleet(world=world) as fleet, watch(fleet.accounts, every=MINUTE) as updates:
+        assert await updates_of(updates, 24 * 3_600) == []
+
+
+async def test_a_fleet_with_more_vehicles_than_places_is_polled_by_as_many_as_there_are_places() -> None:
+    faults = Faults(latency=Latency(3.0))
+    async with (
+        a_fleet(vehicles=12, accounts=1, faults=faults) as fleet,
+        watch(fleet.accounts, every=timedelta(seconds=15), what="status", repeats=True, concurrency=2) as updates,
+    ):
+        events = await updates_of(updates, 600)
+        assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
+        assert len(events) > 350
+        assert fleet.simulator.statistics.peak == 2
+
+
+async def test_a_snapshot_with_nothing_more_than_an_empty_block_is_no_update() -> None:
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=MINUTE, what="status") as updates,
+    ):
+        await until(updates, Update, what="status")
+        fleet.world.update_status(fleet.vehicles[0], mood=[])
+        assert await updates_of(updates, 600) == []
+        assert updates.statistics.same > 5
+
+
+async def test_vehicles_by_themselves_are_polled_within_the_budget_and_in_the_background() -> None:
+    async with a_fleet(vehicles=2, accounts=1, rate_limits=RateLimits(50, 100)) as fleet:
+        vehicles = await fleet.accounts[0].vehicles().collect()
+        async with watch(vehicles, every=None, what="status") as updates:
+            await updates_of(updates, 6 * 3_600)
+            assert updates.statistics.budget.per_day == 90
+        assert fleet.client.limiter.statistics.free_today is not None
+        assert fleet.client.limiter.statistics.free_today >= 10
+        spend = RateLimits(1, 10)
+        async with watch(vehicles, every=None, what="status", budget=spend) as updates:
+            assert (updates.statistics.budget.per_second, updates.statistics.budget.per_day) == (math.inf, math.inf)
+            await updates_of(updates, 60)
+            assert (updates.statistics.budget.per_second, updates.statistics.budget.per_day) == (1, 10)
+
+
+async def test_vehicles_of_two_clients_are_watched_apart() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet, a_fleet(vehicles=1, accounts=1) as other:
+        [mine] = await fleet.accounts[0].vehicles().collect()
+        [others] = await other.accounts[0].vehicles().collect()
+        others = attrs.evolve(others, id="another")
+        sources: list[list[Account | Vehicle]] = [[mine, others], [mine, other.accounts[0]]]
+        for source in sources:
+            async with watch(source, every=MINUTE) as updates:
+                with pytest.raises(ValueError, match="another client"):
+                    await anext(updates)
+
+
+async def test_a_vehicle_over_a_network_of_ones_own_is_watched_without_a_budget() -> None:
+    async def fetch(request: Request, /) -> Answer:
+        content = b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{"mileage":1}}'
+        return Answer(url=request.url, status=200, headers=Headers({}), content=content, received_at=EPOCH)
+
+    body = b'{"id":"v","_links":{"status":{"href":"/status"},"trips":{"href":"/trips"}}}'
+    answer = Answer(url="https://a.example/v", status=200, headers=Headers({}), content=body, received_at=EPOCH)
+    vehicle = Reader().read(HalResource.of(answer, Binding(fetch=fetch)), Vehicle)
+    async with watch([vehicle], every=MINUTE) as updates:
+        assert (await until(updates, Update)).vehicle == vehicle
+        updates.poll_now(vehicle)
+        await updates_of(updates, 5)
+        assert updates.statistics.budget.per_day == math.inf
+
+
+async def test_one_empty_listing_is_not_believed_but_several_are() -> None:
+    async with (
+        a_fleet(vehicles=2, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1), what="status") as updates,
+    ):
+        await updates_of(updates, 900)
+        fleet.simulator.script(Then(fault=ServerFault(404, 40400), path="/user/vehicles", times=1))
+        await updates_of(updates, 2 * 3_600)
+        assert updates.statistics.vehicles == 2
+        fleet.simulator.script(Then(fault=ServerFault(404, 40400), path="/user/vehicles", times=50))
+        await updates_of(updates, 4 * 3_600)
+        assert updates.statistics.vehicles == 0
+
+
+@pytest.mark.parametrize("options", [{"relist": timedelta()}, {"relist": -MINUTE}, {"max_wait": -MINUTE}])
+def test_spans_that_make_no_sense_are_refused(options: Any) -> None:
+    with pytest.raises(ValueError, match="relist"):
+        watch([], every=MINUTE, **options)

@@ -1,0 +1,400 @@
+"""Index ranges in flight: in order, nothing twice, nothing lost, whatever happens meanwhile."""
+
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+
+from stellantis_hal.errors import ApiError, NotFoundError, PaginationLoopError, ServerError
+from stellantis_hal.navigation import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.cursor import REMEMBERED
+from tests.navigation.collection import Collection, ids
+from tests.navigation.site import HOME, Site
+
+pytestmark = pytest.mark.anyio
+
+RANGES = IndexRanges(size=3)
+
+
+def _items(collection: Collection, ranges: IndexRanges | None = RANGES, **options: Any) -> Paginator[Any]:
+    return collection.root.follow("items").items(ranges=ranges, absent=_is_absent, **options)
+
+
+def _is_absent(error: ApiError) -> bool:
+    return error.code == 40400
+
+
+async def _walked(collection: Collection, limit: int = 4, **options: Any) -> list[Any]:
+    async with _items(collection, **options).concurrent(limit) as items:
+        return [item["id"] async for item in items]
+
+
+@pytest.mark.parametrize("length", range(12))
+async def test_every_element_is_given_in_order(length: int) -> None:
+    collection = Collection(list(range(length)))
+    assert await _walked(collection) == list(range(length))
+
+
+async def test_no_more_ranges_than_the_limit_are_in_flight() -> None:
+    collection = Collection(list(range(60)))
+    collection.site.delay = 1
+    start = anyio.current_time()
+    assert await _walked(collection, 4) == list(range(60))
+    assert collection.site.largest == 4
+    assert anyio.current_time() - start < 12  # 30 s of the jumping clock one after the other
+
+
+async def test_ranges_overlap_by_one_element() -> None:
+    collection = Collection(list(range(7)))
+    await _walked(collection)
+    assert sorted(asked.rpartition("=")[2] for asked in collection.site.asked) == ["0-2", "2-4", "4-6"]
+
+
+def _asked(collection: Collection) -> list[str]:
+    """Which ranges were asked for, in turn."""
+    return [asked.rpartition("=")[2] for asked in collection.site.asked if "indexRange" in asked]
+
+
+async def test_a_server_without_ranges_is_known_after_three_doubts() -> None:
+    collection = Collection(list(range(10)), takes_ranges=False)
+    await _walked(collection, 1)
+    assert _asked(collection).count("2-4") == 1 + 3
+
+
+async def test_what_items_are_mapped_to_is_read_by_ranges_too() -> None:
+    collection = Collection(list(range(7)))
+    async with _items(collection).map(lambda item: item["id"]).concurrent(1) as items:
+        assert [item async for item in items] == list(range(7))
+    assert _asked(collection) == ["0-2", "2-4", "4-6"]
+
+
+async def test_an_empty_collection_has_a_page_of_its_own() -> None:
+    async with _items(Collection([])).pages().concurrent() as pages:
+        assert [page.resource is not None async for page in pages] == [True]
+
+
+async def test_the_last_range_leads_nowhere() -> None:
+    async with _items(Collection(list(range(5)))).pages().concurrent() as pages:
+        assert [page.token is None async for page in pages] == [False, True]
+
+
+async def test_pages_of_ranges_say_where_they_came_from() -> None:
+    async with _items(Collection(list(range(5)))).pages().concurrent(1) as pages:
+        found = [page.resource.url async for page in pages if page.resource]
+    assert found == [f"{HOME}/items?indexRange=0-2", f"{HOME}/items?indexRange=2-4"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"takes_ranges": False},
+        {"says_total": False},
+        {"identified": False},
+        {"cap": 2},
+        {"takes_ranges": False, "size": 5},
+    ],
+)
+async def test_a_collection_that_takes_no_ranges_is_walked_by_its_links(changes: dict[str, Any]) -> None:
+    collection = Collection(list(range(10)))
+    collection = attrs.evolve(collection, **changes)
+    async with _items(collection).concurrent(4) as items:
+        assert [item.get("id", item.get("name")) async for item in items] == list(range(10))
+
+
+async def test_a_head_that_a_server_without_ranges_grows_meanwhile_is_no_range() -> None:
+    collection = Collection(list(range(10)), takes_ranges=False)
+    collection.happens = lambda answers: collection.elements.insert(0, f"new{answers}") if answers == 1 else None
+    walked = await _walked(collection)
+    assert [one for one in walked if isinstance(one, int)] == list(range(10))
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("arriving", [1, 2, 7])
+async def test_elements_that_arrive_at_the_head_push_nothing_out(at: int, arriving: int) -> None:
+    collection = Collection(list(range(20)))
+
+    def arrive(answers: int) -> None:
+        if answers == at:
+            collection.elements[:0] = [f"new{n}" for n in range(arriving)]
+
+    collection.happens = arrive
+    walked = await _walked(collection)
+    assert [one for one in walked if isinstance(one, int)] == list(range(20))
+    assert len(walked) == len(set(walked))
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("leaving", [1, 3, 7])
+async def test_elements_that_leave_at_the_head_take_no_others_along(at: int, leaving: int) -> None:
+    collection = Collection(list(range(20)))
+
+    def leave(answers: int) -> None:
+        if answers == at:
+            del collection.elements[:leaving]
+
+    collection.happens = leave
+    walked = await _walked(collection)
+    assert walked == sorted(set(walked))
+    assert set(range(leaving, 20)) <= set(walked)
+
+
+async def test_the_element_given_last_may_vanish() -> None:
+    collection = Collection(list(range(20)))
+    collection.happens = lambda answers: collection.elements.remove(2) if answers == 1 else None
+    walked = await _walked(collection, 1)
+    assert walked == list(range(20))
+
+
+async def test_everything_given_may_vanish() -> None:
+    collection = Collection(list(range(20)))
+
+    def vanish(answers: int) -> None:
+        if answers == 1:
+            del collection.elements[:3]
+
+    collection.happens = vanish
+    assert await _walked(collection, 1) == list(range(20))
+
+
+async def test_what_was_given_last_is_looked_for_back_to_the_head_before_it_starts_over() -> None:
+    collection = Collection(list(range(9)))
+
+    def vanish(answers: int) -> None:
+        if answers == 2:
+            collection.elements = ["a", "b", "c", "d", "e"]
+
+    collection.happens = vanish
+    await _walked(collection, 1)
+    assert _asked(collection) == ["0-2", "2-4", "4-6", "4-6", "2-4", "0-2", "0-2", "2-4"]
+
+
+async def test_what_moves_towards_the_head_does_not_start_the_walk_over() -> None:
+    collection = Collection(list(range(20)))
+
+    def leave(answers: int) -> None:
+        if answers == 7:
+            collection.elements = ["new", 0, 1, *collection.elements[9:]]
+
+    collection.happens = leave
+    assert await _walked(collection, 1) == list(range(20))
+
+
+@pytest.mark.parametrize("arrivals", [{2: 4}, {1: 1, 3: 4}])
+async def test_a_head_that_is_pushed_to_where_the_walk_stands_does_not_start_it_over(arrivals: dict[int, int]) -> None:
+    collection = Collection(list(range(20)))
+
+    def arrive(answers: int) -> None:
+        collection.elements[:0] = [f"new{answers}-{n}" for n in range(arrivals.get(answers, 0))]
+
+    collection.happens = arrive
+    assert await _walked(collection, 1) == list(range(20))
+
+
+async def test_a_collection_that_is_another_at_each_answer_is_started_over_a_number_of_times() -> None:
+    collection = Collection(list(range(20)))
+
+    def replace(answers: int) -> None:
+        collection.elements = [f"{answers}-{n}" for n in range(20)]
+
+    collection.happens = replace
+    given: list[Any] = []
+    with pytest.raises(PaginationLoopError, match="changes faster than it can be walked") as caught:
+        await _note(collection, given)
+    assert caught.value.url == f"{HOME}/items?indexRange=0-2"
+    assert len(given) == 3 + 16 * 3
+
+
+async def _note(collection: Collection, given: list[Any]) -> None:
+    async with _items(collection).concurrent(1) as items:
+        async for item in items:
+            given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+
+
+async def test_what_was_given_long_ago_is_not_looked_for_for_ever() -> None:
+    collection = Collection(list(range(60)))
+
+    def replace(answers: int) -> None:
+        if answers == 22:
+            collection.elements = [f"new{n}" for n in range(60)]
+
+    collection.happens = replace
+    walked = await _walked(collection, 1)
+    assert [one for one in walked if isinstance(one, str)] == [f"new{n}" for n in range(60)]
+    assert len(collection.site.requests) < 70
+
+
+async def test_a_short_collection_that_grows_and_promises_too_much_ends() -> None:
+    collection = Collection([0, 1, 2], extra_total=50)
+    collection.happens = lambda answers: collection.elements.insert(0, "new") if answers == 1 else None
+    assert [one for one in await _walked(collection) if one != "new"] == [0, 1, 2]
+
+
+async def test_a_collection_may_grow_at_its_end() -> None:
+    collection = Collection(list(range(7)))
+    collection.happens = lambda answers: collection.elements.extend(range(7, 12)) if answers == 1 else None
+    assert await _walked(collection) == list(range(12))
+
+
+@pytest.mark.parametrize("absent_beyond", [True, False])
+async def test_a_collection_may_shrink_at_its_end(*, absent_beyond: bool) -> None:
+    collection = Collection(list(range(20)), absent_beyond=absent_beyond)
+
+    def shrink(answers: int) -> None:
+        if answers == 2:
+            del collection.elements[7:]
+
+    collection.happens = shrink
+    assert await _walked(collection) == list(range(7))
+
+
+@pytest.mark.parametrize("length", [3, 5, 7, 10])
+@pytest.mark.parametrize("absent_beyond", [True, False])
+async def test_a_total_that_promises_too_much_does_not_keep_the_walk_from_ending(
+    length: int, *, absent_beyond: bool
+) -> None:
+    collection = Collection(list(range(length)), extra_total=50, absent_beyond=absent_beyond)
+    assert await _walked(collection) == list(range(length))
+
+
+async def test_a_server_that_gives_less_than_was_asked_for_loses_nothing() -> None:
+    collection = Collection(list(range(20)))
+
+    def tighten(answers: int) -> None:
+        if answers == 2:
+            collection.cap = 2
+
+    collection.happens = tighten
+    assert await _walked(collection) == list(range(20))
+
+
+async def test_a_server_that_gives_one_element_at_a_time_in_the_end_loses_nothing() -> None:
+    collection = Collection(list(range(9)))
+
+    def tighten(answers: int) -> None:
+        collection.cap = 1 if answers >= 2 else 3
+
+    collection.happens = tighten
+    walked = await _walked(collection)
+    assert walked[:3] == [0, 1, 2]
+    assert walked == sorted(set(walked))
+
+
+async def test_elements_that_lose_their_identity_are_walked_by_links() -> None:
+    collection = Collection(list(range(20)))
+
+    def forget(answers: int) -> None:
+        collection.identified = answers != 2
+
+    collection.happens = forget
+    assert await _walked(collection) == list(range(20))
+
+
+async def test_elements_that_lose_their_identity_for_good_are_walked_by_links() -> None:
+    collection = Collection(list(range(7)))
+
+    def forget(answers: int) -> None:
+        collection.identified = answers < 1
+
+    collection.happens = forget
+    async with _items(collection).concurrent(4) as items:
+        given = [item.get("id", item.get("name")) async for item in items]
+    assert given == [0, 1, 2, *range(7)]  # without identity nobody can tell what was given already
+
+
+async def test_a_collection_that_is_emptied_meanwhile_ends() -> None:
+    collection = Collection(list(range(7)))
+    collection.happens = lambda answers: collection.elements.clear() if answers == 1 else None
+    assert await _walked(collection) == [0, 1, 2]
+
+
+async def test_more_changes_than_can_be_remembered_are_told() -> None:
+    length = REMEMBERED + 1_500
+    collection = Collection(list(range(length)), size=500)
+
+    def replace(answers: int) -> None:
+        if answers == 11:
+            collection.elements = [f"new{n}" for n in range(length)]
+
+    collection.happens = replace
+    with pytest.raises(PaginationLoopError, match="changes faster than it can be walked"):
+        await _walked(collection, 1, ranges=IndexRanges(size=500))
+
+
+async def test_an_absent_collection_is_empty() -> None:
+    collection = Collection([])
+    collection.site.replies = {"/items?indexRange=0-2": NotFoundError("none", status=404, code=40400)}
+    assert await _walked(collection) == []
+
+
+async def test_an_error_comes_in_its_turn_and_the_walk_can_be_taken_up() -> None:
+    collection = Collection(list(range(9)), fails={"4-6": ServerError("down", status=500)})
+    collection.site.delay = 1
+    given: list[Any] = []
+    async with _items(collection).pages().concurrent(4) as pages:
+        given += ids((await anext(pages)).items)
+        given += ids((await anext(pages)).items)
+        with pytest.raises(ServerError) as caught:
+            await anext(pages)
+        given += [item["id"] async for page in pages for item in page.items]
+    assert given == list(range(9))
+    token = caught.value.resume_token
+    assert token is not None
+    rest = [item["id"] async for page in _items(collection).pages(token) for item in page.items]
+    assert given == [*given[:5], *rest]
+
+
+async def test_an_error_that_is_none_of_ours_comes_bare() -> None:
+    collection = Collection(list(range(9)), fails={"2-4": KeyError("a bug")})
+    with pytest.raises(KeyError):
+        await _walked(collection)
+
+
+async def test_a_failure_of_the_first_range_is_an_error_unless_it_means_absence() -> None:
+    collection = Collection([])
+    collection.site.replies = {"/items?indexRange=0-2": NotFoundError("wrong", status=404)}
+    with pytest.raises(NotFoundError):
+        await _walked(collection)
+
+
+async def test_without_ranges_backwards_or_from_a_token_it_reads_one_page_ahead() -> None:
+    collection = Collection(list(range(7)))
+    assert await _walked(collection, ranges=None) == list(range(7))
+    assert await _walked(collection, reverse=True) == list(range(6, -1, -1))
+    token = (await anext(aiter(_items(collection).pages()))).token
+    async with _items(collection).pages(token).concurrent() as pages:
+        assert [item["id"] async for page in pages for item in page.items] == [3, 4, 5, 6]
+    assert "indexRange" not in str(collection.site.asked)
+
+
+async def test_the_pages_of_a_resource_are_read_by_ranges_too() -> None:
+    collection = Collection(list(range(7)))
+    here = await collection.root.follow("items")
+    async with here.items(ranges=RANGES).concurrent(2) as items:
+        assert [item["id"] async for item in items] == list(range(7))
+    assert sorted(_asked(collection)) == ["0-2", "2-4", "4-6"]
+
+
+async def test_a_resource_says_which_errors_mean_that_it_has_no_items() -> None:
+    site = Site({"?indexRange=0-2": NotFoundError("none", status=404, code=40400)})
+    async with site.resource({}).items(ranges=RANGES, absent=_is_absent).concurrent() as items:
+        assert [item async for item in items] == []
+
+
+async def test_the_items_that_were_named_are_read_by_ranges() -> None:
+    body = {"total": 2, "_embedded": {"others": [{}], "items": [{"id": 0}, {"id": 1}]}}
+    site = Site({"?indexRange=0-2": body})
+    async with site.resource({}).items("items", ranges=RANGES).concurrent() as items:
+        assert [item["id"] async for item in items] == [0, 1]
+
+
+@pytest.mark.parametrize("ranges", [RANGES, None])
+async def test_at_least_one_range_at_a_time(ranges: IndexRanges | None) -> None:
+    with pytest.raises(ValueError, match="at least one range at a time"):
+        await _walked(Collection([1]), 0, ranges=ranges)
+
+
+def test_a_range_holds_at_least_two_elements() -> None:
+    with pytest.raises(ValueError, match="size"):
+        IndexRanges(size=1)
+    assert IndexRanges(parameter="range", size=2).at(4) == {"range": "4-5"}

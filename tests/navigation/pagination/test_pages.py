@@ -1,0 +1,679 @@
+"""Walking collections, page by page."""
+
+import weakref
+from collections.abc import AsyncIterable
+from typing import Any
+
+import anyio
+import pytest
+
+from stellantis_hal.errors import (
+    AmbiguousLinkError,
+    ApiError,
+    InvalidLinkError,
+    LinkNotFoundError,
+    NotFoundError,
+    PaginationLoopError,
+    ServerError,
+    StructureError,
+    TemplateError,
+)
+from stellantis_hal.navigation import IndexRanges, Page, Paginator, Request
+from stellantis_hal.navigation.pagination.cursor import REMEMBERED, Mark
+from tests.navigation.collection import Collection, ids
+from tests.navigation.site import HOME, Site, answer, link, links
+
+pytestmark = pytest.mark.anyio
+
+
+def _page(*elements: Any, **rels: Any) -> dict[str, Any]:
+    return {"_embedded": {"items": [{"id": one} for one in elements]}, "_links": rels}
+
+
+def _site(**pages: Any) -> Site:
+    return Site({f"/{name}": page for name, page in pages.items()}, delay=1)
+
+
+def _items(site: Site, first: str = "p1", **options: Any) -> Paginator[Any]:
+    return site.resource({"_links": links(items=f"{HOME}/{first}")}).follow("items").items(**options)
+
+
+async def _take(walk: AsyncIterable[Any], given: list[Any]) -> None:
+    """Note what a walk gives, up to its error."""
+    async for item in walk:
+        given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+
+
+async def _walked(items: Paginator[Any]) -> list[Any]:
+    return ids(await items.collect())
+
+
+async def test_a_walk_goes_on_to_the_last_page_empty_ones_included() -> None:
+    site = _site(
+        p1=_page(1, 2, next=link(f"{HOME}/p2")),
+        p2=_page(next=link(f"{HOME}/p3")),
+        p3={"_links": {"next": f"{HOME}/p4"}},
+        p4=_page(3, next=None),
+    )
+    assert await _walked(_items(site)) == [1, 2, 3]
+    assert site.asked == ["/p1", "/p2", "/p3", "/p4"]
+
+
+@pytest.mark.parametrize("following", [None, [], link(None), [None, link(None)]])
+async def test_a_next_that_is_null_is_the_end(following: Any) -> None:
+    assert await _walked(_items(_site(p1=_page(1, next=following)))) == [1]
+
+
+@pytest.mark.parametrize("following", [{}, {"href": 5}, {"name": "no href"}, 5, True, [[]]])
+async def test_a_next_that_cannot_be_read_ends_no_walk_in_silence(following: Any) -> None:
+    walk = aiter(_items(_site(p1=_page(1, 2, next=following))))
+    assert [(await anext(walk))["id"], (await anext(walk))["id"]] == [1, 2]
+    for _ in range(2):
+        with pytest.raises(InvalidLinkError, match="'next'"):
+            await anext(walk)
+
+
+async def test_only_the_registered_next_leads_on() -> None:
+    curies = [link("https://docs/{rel}", name="ex", templated=True)]
+    page = _page(1, curies=curies, **{"ex:next": link(f"{HOME}/p2")})
+    assert await _walked(_items(_site(p1=page))) == [1]
+
+
+async def test_a_templated_next_is_expanded_without_variables() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2{{?size}}", templated=True)), p2=_page(2))
+    assert await _walked(_items(site)) == [1, 2]
+
+
+async def test_a_server_made_query_is_followed_byte_for_byte() -> None:
+    site = Site({"/p1": _page(1, next=link("p1?pageToken=YQ==&r=2&r=1")), "/p1?pageToken=YQ==&r=2&r=1": _page(2)})
+    assert await _walked(_items(site)) == [1, 2]
+
+
+async def test_each_iteration_is_a_walk_of_its_own() -> None:
+    site = _site(p1=_page(1))
+    items = _items(site)
+    assert await _walked(items) == await _walked(items) == [1]
+    assert site.asked == ["/p1", "/p1"]
+
+
+async def test_a_walk_from_a_resource_starts_on_that_page() -> None:
+    site = _site(p2=_page(2))
+    here = site.resource(_page(1, next=link(f"{HOME}/p2")))
+    assert await _walked(here.items()) == [1, 2]
+    assert site.asked == ["/p2"]
+    assert [page.number async for page in here.pages()] == [1, 2]
+
+
+async def test_nothing_embedded_is_an_empty_walk() -> None:
+    assert await _walked(Site().resource({}).items()) == []
+    assert await Site().resource({}).items().first() is None
+
+
+async def test_several_kinds_of_items_want_a_name() -> None:
+    here = Site().resource({"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
+    with pytest.raises(AmbiguousLinkError, match=r"embeds 'a', 'b': name the items, as in \.items\('a'\)") as caught:
+        await here.items().collect()
+    assert (caught.value.rel, caught.value.candidates, caught.value.url) == ("", ("a", "b"), HOME)
+    assert await _walked(here.items("b")) == [2]
+    assert await _walked(here.items("B")) == [2]
+    assert await _walked(here.items("c")) == []
+    assert [ids(page.items) async for page in here.pages("b")] == [[2]]
+
+
+async def test_pages_behind_a_link_are_those_of_the_items_that_were_named() -> None:
+    site = _site(p1={"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
+    pages = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items").pages("b")
+    assert [ids(page.items) async for page in pages] == [[2]]
+
+
+async def test_a_page_is_walked_backwards_too() -> None:
+    assert await _walked(Site().resource(_page(1, 2)).items(reverse=True)) == [2, 1]
+
+
+async def test_a_paginator_goes_forwards_where_nothing_is_said() -> None:
+    assert await _walked(Paginator.over(Site().resource(_page(1, 2)))) == [1, 2]
+
+
+async def test_a_copy_that_is_a_page_leads_on_though_it_has_no_address() -> None:
+    site = _site(p2=_page(2))
+    (copy,) = site.resource({"_embedded": {"page": _page(1, next=link(f"{HOME}/p2"))}}).embedded("page")
+    assert await _walked(copy.items()) == [1, 2]
+
+
+async def test_collect_and_first_read_no_further_than_they_must() -> None:
+    site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(3))
+    items = _items(site)
+    assert ids(await items.collect(2)) == [1, 2]
+    first = await items.first()
+    assert first is not None
+    assert first["id"] == 1
+    assert ids(await items.collect(1)) == [1]
+    assert await items.collect(0) == []
+    assert site.asked == ["/p1", "/p1", "/p1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "total"),
+    [
+        ({"total": 5}, 5),
+        ({"total": 0}, 0),
+        ({"page": {"totalElements": 6}}, 6),
+        ({"total": True, "page": {"totalElements": "6"}}, None),
+        ({"total": -1, "page": []}, None),
+        ({}, None),
+    ],
+)
+async def test_the_total_is_what_the_first_page_says(body: dict[str, Any], total: int | None) -> None:
+    assert await _items(_site(p1=body)).total() == total
+
+
+async def test_items_become_whatever_they_are_mapped_to_and_none_is_left_out() -> None:
+    site = _site(p1=_page(1, 2, 3))
+    odd = _items(site).map(lambda item: item["id"] if item["id"] % 2 else None)
+    assert await odd.collect() == [1, 3]
+    assert await odd.map(str).collect() == ["1", "3"]
+
+
+async def test_an_element_that_is_pushed_onto_the_next_page_is_given_once() -> None:
+    site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3, "2", True, None))
+    assert await _walked(_items(site)) == [1, 2, 3, True, None]
+
+
+async def test_an_element_that_was_given_is_not_read_again() -> None:
+    site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3))
+    read: list[Any] = []
+    await _items(site).map(lambda item: read.append(item["id"])).collect()
+    assert read == [1, 2, 3]
+
+
+async def test_elements_without_id_are_told_apart_by_their_address() -> None:
+    own = [{"n": n, "_links": links(self=f"{HOME}/{n}")} for n in (1, 1, 2)]
+    here = Site().resource({"_embedded": {"items": [*own, {"n": 3}, {"n": 3}]}})
+    assert [item["n"] async for item in here.items()] == [1, 2, 3, 3]
+
+
+@pytest.mark.parametrize(("others", "times"), [(REMEMBERED - 1, 1), (REMEMBERED, 2)])
+async def test_an_element_is_remembered_until_so_many_others_were_given(others: int, times: int) -> None:
+    site = _site(p1=_page("x", *range(others), next=link(f"{HOME}/p2")), p2=_page("x"))
+    assert (await _walked(_items(site))).count("x") == times
+
+
+@pytest.mark.parametrize("how", ["sequential", "ahead", "concurrent"])
+async def test_a_walk_holds_no_more_than_the_pages_at_hand(how: str) -> None:
+    collection = Collection(list(range(600)))
+    items = collection.root.follow("items").items(ranges=IndexRanges(size=3))
+    alive: list[int] = []
+    pages: list[weakref.ref[Any]] = []
+
+    async def walk(source: AsyncIterable[Page[Any]]) -> None:
+        async for page in source:
+            pages.append(weakref.ref(page.resource))
+            alive.append(sum(ref() is not None for ref in pages))
+
+    if how == "sequential":
+        await walk(items.pages())
+    elif how == "ahead":
+        async with items.pages().ahead(1) as ahead:
+            await walk(ahead)
+    else:
+        async with items.pages().concurrent(4) as concurrent:
+            await walk(concurrent)
+    assert len(pages) >= 200
+    assert max(alive) <= 3
+
+
+@pytest.mark.parametrize(
+    "following", [f"{HOME}/p1", f"{HOME}/p1#x", f"{HOME}/own", f"{HOME}/x/../p1", f"{HOME}/moved", ""]
+)
+async def test_a_next_that_was_seen_before_is_a_loop(following: str) -> None:
+    page = _page(1, self=link(f"{HOME}/own"), next=link(following))
+    site = _site(p1=answer(f"{HOME}/moved", page))
+    given: list[Any] = []
+    with pytest.raises(PaginationLoopError, match="where it has been") as caught:
+        await _take(_items(site), given)
+    assert given == [1]
+    assert caught.value.resume_token is not None
+    assert len(site.asked) <= 2  # where a redirect hid the first address, it is seen one request later
+
+
+async def test_a_longer_loop_is_noticed_too() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=_page(2, next=link(f"{HOME}/p1")))
+    with pytest.raises(PaginationLoopError) as caught:
+        await _items(site).collect()
+    assert caught.value.url == f"{HOME}/p1"
+    assert site.asked == ["/p1", "/p2"]
+
+
+# --------------------------------------------------------------------------------------------- absent
+
+
+def _absent(error: ApiError) -> bool:
+    return error.code == 40400
+
+
+async def test_an_absent_collection_is_empty_where_the_caller_says_so() -> None:
+    site = _site(p1=NotFoundError("none", status=404, code=40400))
+    items = _items(site, absent=_absent)
+    assert await _walked(items) == []
+    (page,) = [page async for page in items.pages()]
+    assert (page.items, page.number, page.total, page.resource, page.token) == ((), 1, 0, None, None)
+
+
+@pytest.mark.parametrize(("code", "absent"), [(None, _absent), (40400, None)])
+async def test_a_wrong_address_stays_an_error(code: int | None, absent: Any) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        await _items(_site(p1=NotFoundError("none", status=404, code=code)), absent=absent).collect()
+    assert caught.value.resume_token is None
+
+
+async def test_a_later_page_that_is_missing_is_an_error_whatever_its_code() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=NotFoundError("none", status=404, code=40400))
+    with pytest.raises(NotFoundError):
+        await _items(site, absent=_absent).collect()
+
+
+# --------------------------------------------------------------------------------------------- backwards
+
+
+@pytest.mark.parametrize("back", ["prev", "previous"])
+async def test_backwards_goes_from_the_last_page_to_the_first(back: str) -> None:
+    site = _site(
+        p1=_page(1, 2, next=link(f"{HOME}/p2"), last=link(f"{HOME}/p3")),
+        p2=_page(3, 4, **{back: link(f"{HOME}/p1"), "next": link(f"{HOME}/p3")}),
+        p3=_page(5, **{back: link(f"{HOME}/p2")}),
+    )
+    assert await _walked(_items(site, reverse=True)) == [5, 4, 3, 2, 1]
+    assert site.asked == ["/p1", "/p3", "/p2", "/p1"]
+
+
+async def test_a_token_takes_a_walk_backwards_up_too() -> None:
+    items = Collection(list(range(8))).root.follow("items").items(reverse=True)
+    page = await anext(aiter(items.pages()))
+    assert ids(page.items) == [7, 6]
+    assert [item["id"] async for later in items.pages(page.token) for item in later.items] == [5, 4, 3, 2, 1, 0]
+
+
+async def test_a_last_page_that_leads_back_is_a_loop() -> None:
+    page = _page(1, next=link(f"{HOME}/p1"), last=link(f"{HOME}/p1"))
+    with pytest.raises(PaginationLoopError):
+        await _items(_site(p1=page), reverse=True).collect()
+
+
+async def test_a_single_page_needs_no_last_to_be_walked_backwards() -> None:
+    site = _site(p1=_page(1, 2))
+    assert await _walked(_items(site, reverse=True)) == [2, 1]
+    assert site.asked == ["/p1"]
+
+
+async def test_several_pages_without_a_last_cannot_be_walked_backwards() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")))
+    with pytest.raises(LinkNotFoundError, match="cannot be walked backwards") as caught:
+        await _items(site, reverse=True).collect()
+    assert caught.value.available == ("next",)
+    assert (caught.value.rel, caught.value.url) == ("last", f"{HOME}/p1")
+
+
+async def test_an_absent_collection_is_empty_backwards_too() -> None:
+    site = _site(p1=NotFoundError("none", status=404, code=40400))
+    assert await _walked(_items(site, reverse=True, absent=_absent)) == []
+
+
+async def test_backwards_loses_nothing_that_new_elements_push_away() -> None:
+    collection = Collection(list("abcdefgh"))
+
+    def arrive(answers: int) -> None:
+        if answers in {2, 3}:
+            collection.elements[:0] = [f"new{answers}-{n}" for n in range(4)]
+
+    collection.happens = arrive
+    walked = await _walked(collection.root.follow("items").items(reverse=True))
+    assert [one for one in walked if len(one) == 1] == list("hgfedcba")
+    assert len(set(walked)) == len(walked)
+
+
+async def test_backwards_finds_what_was_pushed_away_under_the_key_that_was_named() -> None:
+    def page(total: int, *elements: str, **rels: Any) -> dict[str, Any]:
+        embedded = {"others": [{}], **_page(*elements)["_embedded"]}
+        return {"total": total, "_embedded": embedded, "_links": rels}
+
+    site = _site(
+        p1=page(3, "a", "b", next=link(f"{HOME}/p2"), last=link(f"{HOME}/p2")),
+        p2=page(3, "c", prev=link(f"{HOME}/p1")),
+    )
+    walk = aiter(_items(site, rel="items", reverse=True))
+    assert (await anext(walk))["id"] == "c"
+    site.replies["/p1"] = page(4, "new", "a", next=link(f"{HOME}/p2"))
+    site.replies["/p2"] = page(4, "b", "c", prev=link(f"{HOME}/p1"))
+    assert [item["id"] async for item in walk] == ["b", "a", "new"]
+
+
+async def test_backwards_reads_each_page_once_where_nothing_arrives() -> None:
+    collection = Collection(list(range(7)))
+    await _walked(collection.root.follow("items").items(reverse=True))
+    assert collection.site.asked == ["/items", "/items?start=6", "/items?start=3", "/items?start=0"]
+
+
+# --------------------------------------------------------------------------------------------- tokens
+
+
+def _three() -> Site:
+    return _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(next=link(f"{HOME}/p3")), p3=_page(2, 3, next=None))
+
+
+async def test_pages_say_what_they_hold_and_where_to_go_on() -> None:
+    site = _three()
+    site.replies["/p1"] = {**_page(1, 2, next=link(f"{HOME}/p2")), "total": 3}
+    pages: list[Page[Any]] = [page async for page in _items(site).pages()]
+    assert [ids(page.items) for page in pages] == [[1, 2], [], [3]]
+    assert [page.number for page in pages] == [1, 2, 3]
+    assert [page.total for page in pages] == [3, None, None]
+    assert [page.resource.url for page in pages if page.resource] == [f"{HOME}/p{n}" for n in (1, 2, 3)]
+    assert pages[2].token is None
+    assert "token" not in repr(pages[0])
+
+
+@pytest.mark.parametrize("at", [0, 1])
+async def test_a_token_takes_the_walk_up_after_its_page(at: int) -> None:
+    pages = [page async for page in _items(_three()).pages()]
+    site = _three()
+    token = pages[at].token
+    assert token is not None
+    rest = [page async for page in site.resource({}).pages(token=token)]
+    assert [page.number for page in rest] == [page.number for page in pages[at + 1 :]]
+    assert [ids(page.items) for page in rest] == [ids(page.items) for page in pages[at + 1 :]]
+    assert site.asked[0] == f"/p{at + 2}"
+
+
+async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_before() -> None:
+    root = _three().resource({"_links": links(items=f"{HOME}/p1")})
+    token = (await anext(aiter(root.follow("items").pages()))).token
+    later = (await anext(aiter(root.follow("items").pages(token=token)))).token
+    (last,) = [page async for page in root.follow("items").pages(token=later)]
+    assert ids(last.items) == [3]
+
+
+async def test_a_token_remembers_an_element_whose_id_is_half_a_character() -> None:
+    content = b'{"_embedded": {"items": [{"id": "\\ud83d"}]}, "_links": {"%s": {"href": "/v4/p2"}}}'
+    site = _site(p1=answer(f"{HOME}/p1", content=content % b"next"), p2=answer(f"{HOME}/p2", content=content % b"self"))
+    token = (await anext(aiter(_items(site).pages()))).token
+    assert [page.items async for page in _items(site).pages(token)] == [()]
+
+
+async def test_a_walk_that_is_taken_up_asks_for_the_type_that_was_named() -> None:
+    site = _three()
+    root = site.resource({"_links": links(items=f"{HOME}/p1")})
+    token = (await anext(aiter(_items(_three()).pages()))).token
+    await anext(aiter(root.follow("items", accept="text/x").pages(token=token)))
+    assert site.requests[0].headers["Accept"].startswith("text/x, ")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "é",
+        "W10=",
+        "NQ==",
+        Mark(url="/", number=1).to_token()[:-6],
+        "WzEsInUiLDEsIiJd",  # [1,"u",1,""]
+        "WzIsInUiLDEsIiIsbnVsbCxmYWxzZV0=",  # [2,"u",1,"",null,false]
+        "WzEsMSwxLCIiLG51bGwsZmFsc2Vd",  # [1,1,1,"",null,false]
+        "WzEsInUiLDEsIkFBIixudWxsLGZhbHNlXQ==",  # [1,"u",1,"AA",null,false]
+        "WzEsInUiLDEsIkFBQUEiLG51bGwsZmFsc2Vd",  # [1,"u",1,"AAAA",null,false]
+        "WzEsInUiLDEsIj8_Pz8iLG51bGwsZmFsc2Vd",  # [1,"u",1,"????",null,false]
+        "WzEsInUiLCIxIiwiIixudWxsLGZhbHNlXQ==",  # [1,"u","1","",null,false]
+        "WzEsInUiLDEsIiIsMSxmYWxzZV0=",  # [1,"u",1,"",1,false]
+        "WzEsInUiLDEsIiIsbnVsbCwwXQ==",  # [1,"u",1,"",null,0]
+    ],
+)
+async def test_what_is_no_token_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="no token of a page"):
+        Site().resource({}).pages(token=token)
+
+
+async def test_a_token_is_refused_by_a_walk_over_other_items_or_the_other_way() -> None:
+    token = (await anext(aiter(_items(_three(), rel="items").pages()))).token
+    root = _three().resource({"_links": links(items=f"{HOME}/p1")})
+    with pytest.raises(ValueError, match="walk over 'items' cannot be taken up by one over 'alerts'"):
+        root.follow("items").items("alerts").pages(token)
+    with pytest.raises(ValueError, match="cannot be taken up by a reversed one"):
+        root.follow("items").items("items", reverse=True).pages(token)
+    for items in (root.follow("items").items("items"), root.follow("items").items()):
+        assert [ids(page.items) async for page in items.pages(token)] == [[], [3]]
+
+
+async def test_a_token_of_a_reversed_walk_goes_on_backwards_and_nowhere_else() -> None:
+    follow = Collection(list(range(7))).root.follow("items")
+    pages = [page async for page in follow.items(reverse=True).pages()]
+    rest = [page async for page in follow.items(reverse=True).pages(pages[0].token)]
+    assert [ids(page.items) for page in rest] == [[5, 4, 3], [2, 1, 0]]
+    with pytest.raises(ValueError, match="cannot be taken up by a reversed one, nor the other way round"):
+        follow.items().pages(pages[0].token)
+
+
+@pytest.mark.parametrize(
+    ("embedded", "given", "told"),
+    [
+        ({"items": [{"id": 1}, None, {"id": 2}, "three"]}, [1, 2], "$._embedded.items[1], $._embedded.items[3]"),
+        ({"items": "none today"}, [], "$._embedded.items"),
+        ({"ITEMS": [{"id": 1}, 5]}, [1], "$._embedded.ITEMS[1]"),
+        (["not", "an object"], [], "$._embedded"),
+    ],
+)
+@pytest.mark.parametrize("rel", [None, "items"])
+async def test_what_is_no_object_is_left_out_of_a_page_and_told(
+    embedded: Any, given: list[int], told: str, rel: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await _walked(_items(_site(p1={"_embedded": embedded}), rel=rel)) == given
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()) == (
+        "WARNING",
+        f"left out at {HOME}/p1, for an item is an object: {told}",
+    )
+
+
+async def test_whoever_walks_may_be_told_what_a_page_has_in_place_of_items() -> None:
+    told = list[tuple[str, Any]]()
+    site = _site(p1={"_embedded": {"items": [5, {"id": 1}, None], "ITEMS": "none"}})
+    follow = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items")
+    walk = Paginator.over(follow, "items", lost=lambda page, strays: told.append((page.url, dict(strays))))
+    assert await _walked(walk) == [1]
+    everything = Paginator.over(follow, lost=lambda page, strays: told.append((page.url, dict(strays))))
+    assert await _walked(everything) == [1]
+    strays = {"$._embedded.items[0]": 5, "$._embedded.items[2]": None}
+    assert told == [(f"{HOME}/p1", strays), (f"{HOME}/p1", strays | {"$._embedded.ITEMS": "none"})]
+
+
+@pytest.mark.parametrize("embedded", [None, [], {}, {"items": None}, {"items": []}, {"items": ""}, {"others": [5]}])
+async def test_nothing_is_no_loss(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert await _walked(_items(_site(p1={"_embedded": embedded}), rel="items")) == []
+    assert not caplog.records
+
+
+async def test_an_error_that_ends_a_walk_carries_the_token_to_go_on() -> None:
+    site = _three()
+    site.replies["/p3"] = ServerError("down", status=500)
+    walk = aiter(_items(site).pages())
+    page = await anext(walk)
+    last = await anext(walk)
+    for _ in range(2):  # asked again, it tries again
+        with pytest.raises(ServerError) as caught:
+            await anext(walk)
+        assert caught.value.resume_token == last.token != page.token
+        caught.value.resume_token = None
+    site.replies["/p3"] = _page(2, 3)
+    assert ids((await anext(walk)).items) == [3]
+
+
+async def test_an_error_before_the_first_page_of_a_resumed_walk_carries_its_own_token() -> None:
+    site = _three()
+    token = (await anext(aiter(_items(site).pages()))).token
+    site.replies["/p2"] = ServerError("down", status=500)
+    with pytest.raises(ServerError) as caught:
+        await anext(aiter(_items(site).pages(token)))
+    assert caught.value.resume_token == token
+
+
+async def test_an_error_of_what_reads_the_items_carries_the_token_before_their_page() -> None:
+    site = _three()
+
+    def read(item: Any) -> int:
+        if item["id"] == 3:
+            raise TemplateError("odd")
+        return int(item["id"])
+
+    walk = aiter(_items(site).map(read).pages())
+    pages = [await anext(walk), await anext(walk)]
+    with pytest.raises(TemplateError) as caught:
+        await anext(walk)
+    assert caught.value.resume_token == pages[1].token
+
+
+async def test_a_resumed_walk_notices_loops() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=_page(2, next=link(f"{HOME}/p2")))
+    token = (await anext(aiter(_items(site).pages()))).token
+    with pytest.raises(PaginationLoopError):
+        async for _ in _items(site).pages(token):
+            pass
+
+
+# --------------------------------------------------------------------------------------------- media types of pages
+
+
+async def test_the_next_page_is_asked_for_in_the_type_of_its_link_or_of_the_page_before() -> None:
+    site = _site(
+        p1=answer(f"{HOME}/p1", _page(1, next=link(f"{HOME}/p2", type="text/x")), kind="application/a+json"),
+        p2=answer(f"{HOME}/p2", _page(2, next=link(f"{HOME}/p3")), kind="application/b+json"),
+        p3=_page(3),
+    )
+    await _items(site).collect()
+    assert [request.headers["Accept"].split(",")[0] for request in site.requests] == [
+        "application/hal+json",
+        "text/x",
+        "application/b+json",
+    ]
+
+
+# --------------------------------------------------------------------------------------------- ahead
+
+
+async def test_the_next_page_is_fetched_while_the_consumer_works() -> None:
+    site = _site(**{f"p{n}": _page(n, next=link(f"{HOME}/p{n + 1}") if n < 5 else None) for n in range(1, 6)})
+    start = anyio.current_time()
+    given: list[int] = []
+    async with _items(site).ahead(1) as items:
+        async for item in items:
+            given.append(item["id"])
+            await anyio.sleep(1)
+            assert len(site.requests) <= item["id"] + 1
+    assert given == [1, 2, 3, 4, 5]
+    assert anyio.current_time() - start < 7.5  # one after the other it takes 10 s of the jumping clock
+
+
+async def test_more_pages_may_be_read_ahead() -> None:
+    site = _site(**{f"p{n}": _page(n, next=link(f"{HOME}/p{n + 1}")) for n in range(1, 9)})
+    async with _items(site).pages().ahead(3) as pages:
+        assert ids((await anext(pages)).items) == [1]
+        await anyio.sleep(60)
+        assert len(site.requests) == 4
+
+
+async def test_an_error_read_ahead_comes_in_its_turn_and_stays() -> None:
+    site = _three()
+    site.replies["/p3"] = ServerError("down", status=500)
+    given: list[Any] = []
+    async with _items(site).ahead(1) as items:
+        for _ in range(2):
+            with pytest.raises(ServerError) as caught:
+                await _take(items, given)
+            assert caught.value.resume_token is not None
+    assert given == [1, 2]
+
+
+async def test_an_error_that_is_none_of_ours_comes_bare() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=KeyError("a bug"))
+    async with _items(site).ahead(1) as items:
+        with pytest.raises(KeyError):
+            await _take(items, [])
+
+
+async def test_leaving_early_stops_what_is_read_ahead() -> None:
+    site = _three()
+    async with _items(site).ahead(1) as items:
+        await anext(items)
+    await anyio.sleep(60)
+    assert site.asked == ["/p1", "/p2"]
+
+
+@pytest.mark.parametrize("pages", [0, -1])
+async def test_ahead_means_at_least_one_page(pages: int) -> None:
+    with pytest.raises(ValueError, match="at least one page ahead"):
+        async with _items(_three()).ahead(pages):
+            pass
+
+
+# --------------------------------------------------------------------------------------------- without end
+
+
+def _endless(*, growing: bool) -> Site:
+    """Answer any page with one more element, a next page, and a total that grows with each if asked to."""
+    site = Site()
+
+    def page(request: Request) -> Any:
+        asked = len(site.requests)
+        number = request.url.rpartition("=")[2]
+        rels = {"prev": link("?page=0"), "last": link("?page=1"), "next": link(f"?page={asked + 1}")}
+        if growing and number == "1" and asked < 3:
+            del rels["next"]
+        return {"total": asked**3 * 1_000 if growing else 5, **_page(asked, **rels)}
+
+    site.replies = {f"/p?page={number}": page for number in range(200)}
+    return site
+
+
+async def test_a_last_page_that_is_never_the_last_ends_a_walk_backwards() -> None:
+    site = _endless(growing=False)
+    with pytest.raises(PaginationLoopError, match="grows faster than it can be walked"):
+        await site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True).collect()
+    assert len(site.requests) == 102
+
+
+async def test_a_collection_that_says_it_grows_without_end_ends_a_walk_backwards() -> None:
+    site = _endless(growing=True)
+    walk = aiter(site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True))
+    assert (await anext(walk))["id"] == 2
+    with pytest.raises(PaginationLoopError, match="grows faster than it can be walked") as caught:
+        await anext(walk)
+    assert caught.value.url == f"{HOME}/p?page=103"
+    assert len(site.requests) == 103
+
+
+async def test_pages_pushed_onto_each_other_in_a_circle_are_a_loop() -> None:
+    site = Site()
+    rels = {"prev": link("?page=0"), "last": link("?page=1")}
+
+    def first(_: Any) -> Any:
+        told = len(site.requests)
+        return {"total": 1 if told < 2 else 10**9, **_page(told, **rels, next=link("?page=0"))}
+
+    site.replies = {"/p?page=0": first, "/p?page=1": {"total": 1, **_page("last", **rels)}}
+    root = site.resource({"_links": links(items=f"{HOME}/p?page=0")})
+    with pytest.raises(PaginationLoopError, match="loop"):
+        await root.follow("items").items(reverse=True).collect()
+    assert len(site.requests) < 10
+
+
+async def test_an_item_that_cannot_be_read_costs_no_other_when_the_walk_is_asked_again() -> None:
+    refused = {2}
+
+    def read(item: Any) -> int:
+        if item["id"] in refused:
+            raise StructureError("odd", problems=())
+        return int(item["id"])
+
+    walk = aiter(_items(_site(p1=_page(1, 2, 3, next=link(f"{HOME}/p2")), p2=_page(4))).map(read))
+    with pytest.raises(StructureError):
+        await anext(walk)
+    refused.clear()
+    assert [item async for item in walk] == [1, 2, 3, 4]

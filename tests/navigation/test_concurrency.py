@@ -1,0 +1,106 @@
+"""Tasks of a block: they end with it, and its exception goes on as it is."""
+
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+import pytest
+
+from stellantis_hal.navigation.concurrency import InOrder, scoped
+
+pytestmark = pytest.mark.anyio
+
+
+async def _work(log: list[str], seconds: float = 60) -> None:
+    try:
+        await anyio.sleep(seconds)
+        log.append("done")
+    except anyio.get_cancelled_exc_class():
+        log.append("cancelled")
+        raise
+
+
+class _Interrupt(BaseException):
+    """As a KeyboardInterrupt, which a test had better not raise."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, StopAsyncIteration, _Interrupt, SystemExit])
+async def test_an_exception_of_the_block_goes_on_bare_and_its_tasks_end(kind: Callable[[], BaseException]) -> None:
+    log: list[str] = []
+    failure = kind()
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - its identity is what counts
+        await _failing(log, failure)
+    assert caught.value is failure
+    assert log == ["cancelled"]
+
+
+async def _failing(log: list[str], failure: BaseException) -> None:
+    async with scoped() as tasks:
+        tasks.start_soon(_work, log)
+        await anyio.sleep(1)
+        raise failure
+
+
+async def test_at_the_end_of_the_block_its_tasks_end() -> None:
+    log: list[str] = []
+    async with scoped() as tasks:
+        tasks.start_soon(_work, log)
+        await anyio.sleep(1)
+    assert log == ["cancelled"]
+
+
+async def test_a_cancellation_from_outside_goes_through() -> None:
+    log: list[str] = []
+    with anyio.move_on_after(5) as scope:
+        async with scoped() as tasks:
+            tasks.start_soon(_work, log)
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    assert log == ["cancelled"]
+
+
+async def test_a_block_that_fails_while_it_is_cancelled_still_fails_bare() -> None:
+    with anyio.CancelScope() as scope:
+        async with scoped() as tasks:
+            tasks.start_soon(_work, [])
+            scope.cancel()
+            with pytest.raises(anyio.get_cancelled_exc_class()):
+                await anyio.sleep(1)
+            await anyio.lowlevel.checkpoint_if_cancelled()
+    assert scope.cancelled_caught
+
+
+async def test_a_bug_in_a_task_of_its_own_is_not_hidden() -> None:
+    async def fail() -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await _with_task(fail)
+    assert caught.group_contains(KeyError)
+
+
+async def _with_task(fail: Callable[[], object]) -> None:
+    async with scoped() as tasks:
+        tasks.start_soon(fail)  # type: ignore[arg-type]  # pytest's own typing of nested functions
+        await anyio.sleep(1)
+
+
+async def test_closing_gives_up_what_is_under_way_and_starts_no_more() -> None:
+    log: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        outcomes = InOrder(tasks, [partial(_work, log, seconds) for seconds in (1, 60, 60, 60)], 2)
+        await anext(outcomes)
+        await anyio.sleep(1)
+        outcomes.close()
+        assert [outcome async for outcome in outcomes] == []
+    assert log == ["done", "cancelled"]
+
+
+async def test_a_consumer_that_is_cancelled_may_ask_again() -> None:
+    log: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        outcomes = InOrder(tasks, [partial(_work, log, 10)], 1)
+        with anyio.move_on_after(1):
+            await anext(outcomes)
+        assert [outcome async for outcome in outcomes] == [None]
+    assert log == ["done"]

@@ -1,0 +1,108 @@
+"""The entry: read once, whoever asks."""
+
+import anyio
+import pytest
+
+from stellantis_hal.errors import LinkNotFoundError, ServerError
+from stellantis_hal.navigation import Rel
+from stellantis_hal.navigation.entry_point import Entry
+from tests.navigation.site import HOME, Site, links
+
+pytestmark = pytest.mark.anyio
+
+ROOT = {"n": 1, "_links": links(a=f"{HOME}/a")}
+
+
+def _entry(site: Site) -> Entry:
+    return Entry(HOME, site.binding)
+
+
+async def test_the_entry_is_read_once_however_many_tasks_ask() -> None:
+    site = Site({"": ROOT}, delay=1)
+    entry = _entry(site)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(entry.root)
+    assert (await entry.root())["n"] == 1
+    assert site.asked == [""]
+
+
+async def test_building_a_step_from_the_entry_asks_nobody() -> None:
+    site = Site({"": ROOT, "/a": {"n": 2}})
+    step = _entry(site).follow("a")
+    assert site.requests == []
+    assert (await step)["n"] == 2
+    assert site.asked == ["", "/a"]
+
+
+async def test_a_failure_to_read_the_entry_is_not_remembered() -> None:
+    site = Site({"": ServerError("down", status=500)})
+    entry = _entry(site)
+    with pytest.raises(ServerError):
+        await entry.follow("a")
+    site.replies = {"": ROOT, "/a": {}}
+    assert (await entry.follow("a")).status == 200
+
+
+async def test_the_entry_can_be_read_anew() -> None:
+    site = Site({"": ROOT})
+    entry = _entry(site)
+    await entry.root()
+    site.replies[""] = {"n": 2}
+    assert (await entry.reread())["n"] == 2
+    assert (await entry.root())["n"] == 2
+
+
+async def test_a_link_that_the_entry_lacks_is_looked_for_in_it_anew_by_the_next_step() -> None:
+    replies = {"": {"_links": links(b=f"{HOME}/b")}, "/a": {"n": 2}}
+    site = Site(replies, structure=lambda resource, kind: kind(resource["n"]))
+    entry = _entry(site)
+    for asked in ([""], ["", ""]):
+        with pytest.raises(LinkNotFoundError):
+            await entry.follow("a")
+        assert site.asked == asked
+    site.replies[""] = ROOT
+    assert await entry.follow(Rel("a", int)) == 2
+    assert (await entry.follow("a"))["n"] == 2
+    assert site.asked == ["", "", "", "/a", "/a"]
+
+
+async def test_of_several_links_one_will_do() -> None:
+    site = Site({"": ROOT})
+    entry = _entry(site)
+    await entry.root()
+    assert (await entry.leading("b", "a"))["n"] == 1
+    assert site.asked == [""]
+
+
+async def test_an_entry_takes_over_what_another_has_read() -> None:
+    site, other = Site({"": ROOT}), Site({"/a": {"n": 2}})
+    first, second, third = _entry(site), _entry(other), _entry(site)
+    second.adopt(first)
+    await first.root()
+    second.adopt(first)
+    third.adopt(second)
+    assert (await second.follow("a"))["n"] == 2
+    assert other.asked == ["/a"]
+    assert (await third.root())["n"] == 1
+    assert site.asked == [""]
+
+
+async def test_an_address_is_fetched_and_a_dump_bound_again() -> None:
+    site = Site({"": ROOT, "/a": {"n": 2}})
+    entry = _entry(site)
+    here = await entry.get(HOME)
+    for kept in (here, here.dump()):
+        assert (await entry.resume(kept).follow("a"))["n"] == 2
+
+
+async def test_typed_relations_start_at_the_entry_too() -> None:
+    site = Site({"": ROOT, "/a": {"n": 2}}, structure=lambda resource, kind: kind(resource["n"]))
+    assert await _entry(site).follow(Rel("a", int)) == 2
+
+
+async def test_a_typed_relation_that_the_entry_has_reads_it_once() -> None:
+    site = Site({"": ROOT, "/a": {"n": 2}}, structure=lambda resource, kind: kind(resource["n"]))
+    entry = _entry(site)
+    assert [await entry.follow(Rel("a", int)) for _ in range(2)] == [2, 2]
+    assert site.asked == ["", "/a", "/a"]

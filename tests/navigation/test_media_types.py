@@ -1,0 +1,128 @@
+"""Which bodies are asked for, and which are read."""
+
+from typing import Any
+
+import pytest
+
+from stellantis_hal.errors import NotHalError
+from stellantis_hal.navigation import Answer, HalResource
+from stellantis_hal.navigation.media_types import accept, media_type
+from tests.navigation.site import HOME, Site, answer, link
+
+pytestmark = pytest.mark.anyio
+
+
+def _read(**options: Any) -> HalResource:
+    return HalResource.of(answer(f"{HOME}/a", **options), Site().binding)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/hal+json",
+        "application/hal+json ",
+        " Application/HAL+JSON ; charset = utf-8",
+        "application/json",
+        "application/vnd.geo+json",
+        "application/problem+json",
+        "text/json",
+        "",
+    ],
+)
+def test_any_kind_of_json_object_is_a_document(kind: str) -> None:
+    assert _read(body={"a": 1}, kind=kind)["a"] == 1
+
+
+def test_a_document_of_a_wrong_type_is_known_by_its_links() -> None:
+    assert _read(body={"_links": {}}, kind="text/plain").rels == ()
+    assert _read(body={"_embedded": {}}, kind="text/html").rels == ()
+
+
+def test_blanks_before_a_document_of_no_type_do_not_matter() -> None:
+    assert _read(content=b' {"a":1}', kind="")["a"] == 1
+
+
+def test_a_byte_order_mark_is_ignored() -> None:
+    here = _read(content=b'\xef\xbb\xbf{"a":1}')
+    assert here["a"] == 1
+    assert here.compact()["a"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "reason"),
+    [
+        (b"", "application/hal+json", "an empty body"),
+        (b" \n", "application/hal+json", "an empty body"),
+        (b"<html>secret", "text/html", "no JSON"),
+        (b"{oops", "text/html", "no JSON where"),
+        (b"{oops", "application/json", r"no JSON that can be read \("),
+        (b"[1]", "application/json", r"JSON, but no object \(list\)"),
+        (b"3", "application/json", r"JSON, but no object \(int\)"),
+        (b'{"a":1}', "text/plain", "an object without links"),
+    ],
+)
+def test_a_body_that_is_no_document_names_address_type_and_first_bytes(content: bytes, kind: str, reason: str) -> None:
+    with pytest.raises(NotHalError, match=f"https://api.example/v4/a answered 200 with {reason}") as caught:
+        _read(content=content, kind=kind)
+    assert caught.value.url == f"{HOME}/a"
+    assert caught.value.content_type == kind
+    excerpt = content.decode().replace("\n", " ")
+    assert caught.value.excerpt == excerpt
+    assert repr(excerpt) in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "told"), [("text/html", "'text/html'"), ("", "'missing'")])
+def test_a_body_that_is_no_document_names_its_type_or_that_there_is_none(kind: str, told: str) -> None:
+    with pytest.raises(NotHalError, match=f"its content type is {told}"):
+        _read(content=b"<html>", kind=kind)
+
+
+def test_the_excerpt_is_short_and_masked() -> None:
+    with pytest.raises(NotHalError) as caught:
+        _read(content=b"\xff access_token=SECRET " + b"x" * 500, kind="text/html")
+    assert "SECRET" not in str(caught.value)
+    assert len(caught.value.excerpt) <= 100
+
+
+@pytest.mark.parametrize(
+    ("preferred", "written"),
+    [
+        (None, "application/hal+json, application/json;q=0.9, application/*+json;q=0.8"),
+        ("text/x", "text/x, application/hal+json;q=0.9, application/json;q=0.8, application/*+json;q=0.7"),
+        ("application/hal+json", "application/hal+json, application/json;q=0.8, application/*+json;q=0.7"),
+    ],
+)
+def test_accept_says_what_is_liked_best_first(preferred: str | None, written: str) -> None:
+    assert accept(preferred) == written
+
+
+@pytest.mark.parametrize("hint", ["", " ", "text/x\r\nX-Evil: 1", "text/é", "x" * 300, "a\x00b"])
+def test_a_hint_that_cannot_stand_in_a_field_is_no_hint(hint: str) -> None:
+    assert accept(hint) == accept()
+
+
+async def test_a_link_is_asked_for_in_the_type_that_it_hints_at_unless_the_caller_says_otherwise() -> None:
+    site = Site({"/a": {}})
+    here = site.resource({"_links": {"a": link(f"{HOME}/a", type="application/vnd.geo+json")}})
+    await here.follow("a")
+    await here.follow("a", accept="text/mine")
+    await here.visit(f"{HOME}/a", accept_type="text/other")
+    assert [request.headers["Accept"].split(",")[0] for request in site.requests] == [
+        "application/vnd.geo+json",
+        "text/mine",
+        "text/other",
+    ]
+
+
+def test_parameters_of_a_type_are_read() -> None:
+    assert media_type('a/b; Profile="https://p" ;x') == ("a/b", {"profile": "https://p", "x": ""})
+
+
+def test_an_answer_hides_its_body() -> None:
+    assert "secret" not in repr(answer(content=b"secret"))
+    assert isinstance(answer(), Answer)
+
+
+def test_what_is_remembered_of_types_is_short() -> None:
+    assert accept("x" * 1_000_000) == accept()
+    assert media_type("application/json;" + "x" * 1_000_000)[0] == "application/json"

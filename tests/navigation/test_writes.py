@@ -1,0 +1,186 @@
+"""Writes: what is sent, and what comes of it."""
+
+import gc
+from typing import Any
+
+import pytest
+
+from stellantis_hal.errors import HalError, InvalidLinkError, LinkNotFoundError
+from stellantis_hal.hal.link import Link
+from stellantis_hal.navigation.media_types import accept
+from tests.navigation.site import HOME, Site, answer, link, links
+
+pytestmark = pytest.mark.anyio
+
+
+def _site(**replies: Any) -> Site:
+    return Site({"": {"done": True}, "/items": {"done": True}, **replies})
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+async def test_every_method_goes_to_the_resource_itself(method: str) -> None:
+    site = _site()
+    made = await getattr(site.resource({}), method)(json={"a": "é"})
+    (request,) = site.requests
+    assert (request.method, request.url, request.content) == (method.upper(), HOME, '{"a":"é"}'.encode())
+    assert request.headers["Content-Type"] == "application/json"
+    assert made["done"] is True
+
+
+async def test_any_method_goes_along_a_link() -> None:
+    site = _site()
+    rels = {"items": [link(f"{HOME}/no", name="no"), link(f"{HOME}/items{{?x}}", name="yes", templated=True)]}
+    site.replies["/items?x=1&y=2"] = {}
+    await site.resource({"_links": rels}).write(
+        "OPTIONS", "items", name="yes", variables={"x": 1}, params={"y": 2}, content=b"raw", content_type="text/plain"
+    )
+    (request,) = site.requests
+    assert (request.method, request.url, request.content) == ("OPTIONS", f"{HOME}/items?x=1&y=2", b"raw")
+    assert request.headers["Content-Type"] == "text/plain"
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+async def test_every_method_goes_along_a_link_too(method: str) -> None:
+    site = _site()
+    await getattr(site.resource({"_links": links(items=f"{HOME}/items")}), method)("items")
+    assert site.asked == ["/items"]
+
+
+def _is_titled(found: Link) -> bool:
+    return found.title is not None
+
+
+@pytest.mark.parametrize("choice", [{"index": 1}, {"where": _is_titled}])
+async def test_the_link_to_write_along_is_chosen(choice: Any) -> None:
+    site = _site()
+    rels = {"items": [link(f"{HOME}/no"), link(f"{HOME}/items", title="yes")]}
+    await site.resource({"_links": rels}).post("items", **choice)
+    assert site.asked == ["/items"]
+
+
+async def test_a_copy_without_an_address_is_written_along_its_links_all_the_same() -> None:
+    site = _site()
+    (copy,) = site.resource({"_embedded": {"a": {"_links": links(items=f"{HOME}/items")}}}).embedded("a")
+    await copy.post("items")
+    assert site.asked == ["/items"]
+
+
+async def test_a_write_asks_for_a_document() -> None:
+    site = _site()
+    await site.resource({}).post(json={})
+    assert site.requests[0].headers["Accept"] == accept()
+
+
+async def test_a_write_without_a_body_has_no_content_type() -> None:
+    site = _site()
+    site.replies["?a=1"] = answer(status=204, content=b"", kind="")
+    gone = await site.resource({}).delete(params={"a": 1, "b": None})
+    assert "Content-Type" not in site.requests[0].headers
+    assert site.requests[0].content is None
+    assert (gone.status, dict(gone.state)) == (204, {})
+
+
+async def test_a_write_along_a_missing_link_sends_nothing() -> None:
+    site = _site()
+    here = site.resource({"_embedded": {"items": {}}})
+    with pytest.raises(LinkNotFoundError):
+        await here.post("items")
+    assert site.requests == []
+
+
+@pytest.mark.parametrize("status", [201, 202, 303])
+@pytest.mark.parametrize("location", [f"{HOME}/made", "/v4/made", "made"])
+async def test_the_place_that_a_write_names_is_followed_when_asked_to(status: int, location: str) -> None:
+    site = _site(
+        **{
+            "/items/": answer(f"{HOME}/items/", status=status, content=b"", location=location),
+            "/made": {"id": 1},
+            "/items/made": {"id": 1},
+        }
+    )
+    made = await site.resource({"_links": links(items=f"{HOME}/items/")}).post("items", json={})
+    assert made.status == status
+    assert made.location is not None
+    assert len(site.requests) == 1
+    assert (await made.follow_location())["id"] == 1
+    assert [request.method for request in site.requests] == ["POST", "GET"]
+
+
+async def test_an_answer_that_names_no_place_cannot_be_followed_there() -> None:
+    made = await _site().resource({}).post(json={})
+    with pytest.raises(LinkNotFoundError, match=r"the answer 200 of .* has no Location header") as caught:
+        await made.follow_location()
+    assert (caught.value.rel, caught.value.url) == ("Location", HOME)
+
+
+async def test_what_comes_back_is_navigable_though_no_get_exists_for_it() -> None:
+    site = _site(**{"/items": answer(f"{HOME}/items", {"_links": links(next=f"{HOME}/n")}, status=202), "/n": {"x": 1}})
+    made = await site.resource({"_links": links(items=f"{HOME}/items")}).post("items", json={})
+    assert (await made.follow("next"))["x"] == 1
+
+
+@pytest.mark.parametrize(("content", "kind"), [(b"<html>", "text/html"), (b"[1]", "application/json"), (b"", "")])
+async def test_a_body_that_is_no_document_is_left_out_and_no_error(content: bytes, kind: str) -> None:
+    made = await _site(**{"": answer(content=content, kind=kind)}).resource({}).post(json={})
+    assert dict(made.state) == {}
+    assert made.status == 200
+    compact = made.compact()
+    del made
+    gc.collect()
+    assert dict(compact.state) == {}
+
+
+async def test_a_write_makes_the_snapshot_stale() -> None:
+    here = _site().resource({"_links": links(items=f"{HOME}/items", self=HOME)})
+    await here.post("items", json={})
+    assert not here.stale
+    await here.put(json={})
+    assert here.stale
+
+
+async def test_if_match_sends_the_etag_that_was_read() -> None:
+    site = _site()
+    here = site.resource({"_links": links(self=HOME)}, etag='"1"')
+    await here.put(json={}, if_match=True)
+    await here.put("self", json={}, if_match=True)
+    await here.put(json={}, if_match='"mine"')
+    await here.put(json={})
+    assert [request.headers.get("If-Match") for request in site.requests] == ['"1"', '"1"', '"mine"', None]
+
+
+@pytest.mark.parametrize("fields", [{}, {"etag": '"1"'}])
+async def test_if_match_never_sends_another_resources_etag(fields: dict[str, str]) -> None:
+    site = _site()
+    copy = {"_links": links(self=f"{HOME}/items")}
+    here = site.resource({"_links": links(items=f"{HOME}/items"), "_embedded": {"items": copy}}, **fields)
+    with pytest.raises(HalError, match="nothing for If-Match") as caught:
+        await here.put("items", json={}, if_match=True)
+    assert caught.value.url == f"{HOME}/items"
+    with pytest.raises(HalError, match="nothing for If-Match"):
+        await here.embedded("items")[0].put(json={}, if_match=True)
+    assert site.requests == []
+
+
+async def test_a_copy_is_written_to_at_its_own_address_or_not_at_all() -> None:
+    site = _site()
+    here = site.resource({"_embedded": {"a": [{"_links": links(self=f"{HOME}/items")}, {}]}})
+    await here.embedded("a")[0].patch(json={})
+    assert site.asked == ["/items"]
+    with pytest.raises(InvalidLinkError):
+        await here.embedded("a")[1].patch(json={})
+
+
+async def test_an_etag_that_cannot_be_sent_back_is_none() -> None:
+    site = _site()
+    here = site.resource({"_links": links(self=HOME)}, etag='"1"\r\nx: y')
+    with pytest.raises(HalError, match="nothing for If-Match"):
+        await here.put(json={}, if_match=True)
+    assert site.requests == []
+
+
+@pytest.mark.parametrize("options", [{"content_type": "a/b\r\nx: y"}, {"if_match": '"1"\nx: y'}])
+async def test_what_cannot_stand_in_a_header_field_is_not_sent(options: Any) -> None:
+    site = _site()
+    with pytest.raises(ValueError, match="cannot be the value of"):
+        await site.resource({"_links": links(self=HOME)}).put(content=b"", **options)
+    assert site.requests == []

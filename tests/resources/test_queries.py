@@ -1,0 +1,540 @@
+"""Verbs: each follows a link, says so where there is none, and knows absent data from a wrong address."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from stellantis_hal.errors import DetachedResourceError, LinkNotFoundError, NotFoundError, ServerError, StructureError
+from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.navigation.content import Content
+from stellantis_hal.navigation.pagination.paginator import Paginator
+from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.user import User
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import Reader, read
+from tests.resources import bodies
+from tests.resources.served import HOST, NOW, Served, link, no_data
+
+pytestmark = pytest.mark.anyio
+
+CAR = "/user/vehicles/v1"
+RIDE = f"{CAR}/trips/t1"
+SINCE = datetime(2023, 1, 1, tzinfo=UTC)
+
+
+def a_vehicle(served: Served, *rels: str, reader: Reader | None = None, **hrefs: str) -> Vehicle:
+    links = {rel: link(f"{CAR}/{rel}") for rel in rels} | {rel: link(href) for rel, href in hrefs.items()}
+    body = bodies.vehicle() | {"_links": {"self": link(CAR), **links}}
+    return (reader or Reader()).read(served.resource(CAR, body), Vehicle)
+
+
+def a_trip(served: Served, *rels: str) -> Trip:
+    body = bodies.trip() | {"_links": {"self": link(RIDE), **{rel: link(f"{RIDE}/{rel}") for rel in rels}}}
+    return Reader().read(served.resource(RIDE, body), Trip)
+
+
+def page(rel: str, *items: Any) -> dict[str, Any]:
+    return {"_links": {}, "total": len(items), "_embedded": {rel: list(items)}}
+
+
+# ------------------------------------------------------------------------------------------------- one thing
+
+
+ONE: list[tuple[str, Callable[[Vehicle], Awaitable[Any]]]] = [
+    ("status", lambda vehicle: vehicle.status()),
+    ("maintenance", lambda vehicle: vehicle.maintenance()),
+    ("lastPosition", lambda vehicle: vehicle.last_position()),
+]
+each_one = pytest.mark.parametrize(("rel", "verb"), ONE)
+
+
+@each_one
+async def test_a_verb_reads_what_its_link_leads_to(rel: str, verb: Callable[[Vehicle], Awaitable[Any]]) -> None:
+    served = Served(
+        {f"{CAR}/{rel}": {"status": bodies.status, "maintenance": bodies.maintenance}.get(rel, bodies.position)()}
+    )
+    value = await verb(a_vehicle(served, rel))
+    assert (value.created_at, served.asked) == (NOW - timedelta(hours=1), [f"{CAR}/{rel}"])
+    assert value.age == pytest.approx((Reader().clock() - value.created_at).total_seconds(), abs=60)
+
+
+@each_one
+@pytest.mark.parametrize("code", [40400, 40410, 40499])
+async def test_no_data_yet_is_none(rel: str, verb: Callable[[Vehicle], Awaitable[Any]], code: int) -> None:
+    assert await verb(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel)) is None
+
+
+@each_one
+@pytest.mark.parametrize("code", [None, 404, 40399, 40500])
+async def test_a_wrong_address_stays_an_error(
+    rel: str, verb: Callable[[Vehicle], Awaitable[Any]], code: int | None
+) -> None:
+    with pytest.raises(NotFoundError):
+        await verb(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel))
+
+
+@each_one
+async def test_a_missing_link_is_told_without_a_request(rel: str, verb: Callable[[Vehicle], Awaitable[Any]]) -> None:
+    served = Served({})
+    vehicle = a_vehicle(served, "trips")
+    assert (vehicle.can(rel), vehicle.can("trips")) == (False, True)
+    with pytest.raises(LinkNotFoundError, match=rel):
+        await verb(vehicle)
+    assert served.requests == []
+
+
+async def test_other_errors_stay_as_they_are() -> None:
+    with pytest.raises(ServerError):
+        await a_vehicle(Served({f"{CAR}/status": ServerError("broken", status=500)}), "status").status()
+
+
+async def test_the_last_position_is_asked_for_as_geojson() -> None:
+    served = Served({f"{CAR}/lastPosition": bodies.position()})
+    await a_vehicle(served, "lastPosition").last_position()
+    assert served.requests[0].headers["Accept"].startswith("application/vnd.geo+json")
+
+
+async def test_a_vehicle_leads_back_to_its_user() -> None:
+    user = await a_vehicle(Served({"/user": bodies.user()}), user="/user").user()
+    assert isinstance(user, User)
+
+
+async def test_a_trip_leads_back_to_its_vehicle_whatever_the_link_is_called() -> None:
+    for rel in ("vehicle", "vehicles"):
+        vehicle = await a_trip(Served({f"{RIDE}/{rel}": bodies.vehicle()}), rel).vehicle()
+        assert vehicle is not None
+        assert vehicle.id == "vehicle-1"
+
+
+# ------------------------------------------------------------------------------------------------- status
+
+
+@pytest.mark.parametrize("rel", ["Status", "status", "STATUS"])
+async def test_a_status_is_read_out_of_a_collection_too(rel: str) -> None:
+    served = Served({f"{CAR}/status": page(rel, bodies.status()) | {"total": 32}})
+    assert await a_vehicle(served, "status").status() == read(bodies.status(), Status)
+
+
+@pytest.mark.parametrize("body", [{"total": 0}, {"_embedded": {"Status": []}}, {"total": 0, "_embedded": {}}])
+async def test_an_empty_collection_of_statuses_is_no_status(body: dict[str, Any]) -> None:
+    vehicle = a_vehicle(Served({f"{CAR}/status": body}), "status")
+    assert await vehicle.status() is None
+    assert await vehicle.status_history().collect() == []
+
+
+async def test_the_whole_walk_of_a_collection_is_the_history() -> None:
+    later = f"{CAR}/status/2"
+    served = Served(
+        {
+            f"{CAR}/status": page("Status", {"createdAt": "2023-09-12T00:00:00Z"}) | {"_links": {"next": link(later)}},
+            later: page("Status", {"createdAt": "2023-09-11T00:00:00Z"}),
+        }
+    )
+    found = await a_vehicle(served, "status").status_history().collect()
+    assert [status.created_at and status.created_at.day for status in found] == [12, 11]
+    assert served.asked == [f"{CAR}/status", later]
+
+
+async def test_the_history_of_a_status_that_comes_alone_is_that_one() -> None:
+    served = Served({f"{CAR}/status": bodies.status() | {"_links": {"self": link(f"{CAR}/status")}}})
+    vehicle = a_vehicle(served, "status")
+    history = vehicle.status_history()
+    assert await history.collect() == [await vehicle.status()]
+    assert await history.total() == 1
+    async with history.concurrent() as statuses:
+        assert len([status async for status in statuses]) == 1
+
+
+async def test_a_history_of_one_can_be_told_in_pages_and_keeps_its_document() -> None:
+    served = Served({f"{CAR}/status": bodies.status() | {"_links": {"self": link(f"{CAR}/status")}}})
+    [shown] = [found async for found in a_vehicle(served, "status").status_history().pages()]
+    assert (shown.total, shown.token) == (1, None)
+    assert shown.items[0].document is not None
+    assert shown.items[0].document.body["odometer"] == bodies.status()["odometer"]
+    assert shown.items[0].url == f"{HOST}{CAR}/status"
+    assert shown.items[0].resource is not None
+    assert shown.items[0].resource._snapshot.content.raw == b""  # nobody sent this collection
+
+
+async def test_no_history_is_an_empty_walk() -> None:
+    assert await a_vehicle(Served({f"{CAR}/status": no_data()}), "status").status_history().collect() == []
+
+
+# ------------------------------------------------------------------------------------------------- collections
+
+
+MANY: list[tuple[str, str, Any, Callable[[Vehicle], AsyncIterator[Any]]]] = [
+    ("trips", "trips", bodies.trip(), lambda vehicle: aiter(vehicle.trips())),
+    ("alerts", "alerts", bodies.alert(), lambda vehicle: aiter(vehicle.alerts())),
+    ("alarms", "alarms", bodies.alarm(), lambda vehicle: aiter(vehicle.alarms())),
+    ("collisions", "Collisions", bodies.collision(), lambda vehicle: aiter(vehicle.collisions())),
+    ("telemetry", "telemetries", bodies.telemetry(), lambda vehicle: aiter(vehicle.telemetry())),
+]
+each_walk = pytest.mark.parametrize(("rel", "walk"), [(rel, walk) for rel, _, _, walk in MANY])
+
+
+@pytest.mark.parametrize(("rel", "embedded", "body", "walk"), MANY)
+async def test_a_collection_is_walked_item_by_item(
+    rel: str, embedded: str, body: Any, walk: Callable[[Vehicle], AsyncIterator[Any]]
+) -> None:
+    served = Served({f"{CAR}/{rel}": page(embedded, body)})
+    [item] = [item async for item in walk(a_vehicle(served, rel))]
+    assert (item.to_dict(), served.asked) == (body, [f"{CAR}/{rel}"])
+
+
+@each_walk
+async def test_a_collection_without_data_is_an_empty_walk(
+    rel: str, walk: Callable[[Vehicle], AsyncIterator[Any]]
+) -> None:
+    assert [item async for item in walk(a_vehicle(Served({f"{CAR}/{rel}": no_data()}), rel))] == []
+
+
+@each_walk
+async def test_a_collection_at_a_wrong_address_is_an_error(
+    rel: str, walk: Callable[[Vehicle], AsyncIterator[Any]]
+) -> None:
+    with pytest.raises(NotFoundError):
+        await anext(walk(a_vehicle(Served({}), rel)))
+
+
+@each_walk
+async def test_a_collection_without_a_link_is_told_without_a_request(
+    rel: str, walk: Callable[[Vehicle], AsyncIterator[Any]]
+) -> None:
+    served = Served({})
+    with pytest.raises(LinkNotFoundError, match=rel):
+        await anext(walk(a_vehicle(served)))
+    assert served.requests == []
+
+
+async def test_a_bad_item_never_costs_its_page() -> None:
+    served = Served({f"{CAR}/trips": page("trips", 5, {"id": "a", "distance": "x"}, None, {"id": "b", "distance": 2})})
+    trips = await a_vehicle(served, "trips").trips().collect()
+    assert [(trip.id, trip.distance, len(trip.problems)) for trip in trips] == [("a", None, 1), ("b", 2.0, 0)]
+
+
+@pytest.mark.parametrize("rel", ["waypoints", "wayPoints"])
+async def test_waypoints_are_positions_whatever_the_link_is_called(rel: str) -> None:
+    served = Served({f"{RIDE}/{rel}": page("positions", bodies.position())})
+    [position] = await a_trip(served, rel).waypoints(tolerance=0.5, since=SINCE).collect()
+    assert position.longitude == 2.25
+    assert served.asked == [f"{RIDE}/{rel}?tolerance=0.5&timestamps=2023-01-01T00:00:00Z/"]
+
+
+async def test_a_trip_has_collections_of_its_own() -> None:
+    served = Served(
+        {
+            f"{RIDE}/alerts": page("alerts", bodies.alert()),
+            f"{RIDE}/collisions": page("Collisions", bodies.collision()),
+            f"{RIDE}/telemetry": page("telemetries", bodies.telemetry()),
+            f"{RIDE}/alerts/a1": bodies.alert(),
+            f"{RIDE}/collisions/c1": bodies.collision(),
+        }
+    )
+    trip = a_trip(served, "alerts", "collisions", "telemetry")
+    assert [alert.id for alert in await trip.alerts(locale="fr-FR").collect()] == ["alert-1"]
+    assert [collision.id for collision in await trip.collisions(page_size=5).collect()] == ["collision-1"]
+    assert len(await trip.telemetry(types="vehicle.adas", extensions=["location"], page_size=2000).collect()) == 1
+    assert (await trip.alert("a1")).id == "alert-1"
+    assert (await trip.collision("c1")).id == "collision-1"
+    assert served.asked == [
+        f"{RIDE}/alerts?locale=fr-FR",
+        f"{RIDE}/collisions?pageSize=5",
+        f"{RIDE}/telemetry?type=vehicle.adas&extension=location&pageSize=2000",
+        f"{RIDE}/alerts/a1",
+        f"{RIDE}/collisions/c1",
+    ]
+
+
+async def test_trips_can_be_walked_from_the_newest_on() -> None:
+    last = f"{CAR}/trips/last"
+    served = Served(
+        {
+            f"{CAR}/trips": page("trips", {"id": "1"}) | {"_links": {"next": link(last), "last": link(last)}},
+            last: page("trips", {"id": "2"}, {"id": "3"}) | {"_links": {"prev": link(f"{CAR}/trips")}},
+        }
+    )
+    trips = a_vehicle(served, "trips").trips(newest_first=True)
+    assert [trip.id async for trip in trips] == ["3", "2", "1"]
+
+
+# ------------------------------------------------------------------------------------------------- filters
+
+
+async def test_filters_are_added_to_the_links_own_query() -> None:
+    served = Served({f"{CAR}/trips": page("trips")})
+    vehicle = a_vehicle(served, trips=f"{CAR}/trips?b=%3D%3D&a=1")
+    await vehicle.trips(
+        since=SINCE,
+        until=SINCE + timedelta(days=1),
+        distance=(1, 150),
+        duration=(timedelta(minutes=1), None),
+        states=["Nominal", "Unfinished"],
+        index_range=(0, 9),
+        page_size=10,
+    ).collect()
+    [asked] = served.asked
+    assert asked.split("&") == [
+        f"{CAR}/trips?b=%3D%3D",
+        "a=1",
+        "timestamps=2023-01-01T00:00:00Z/2023-01-02T00:00:00Z",
+        "distance=1-150",
+        "duration=60-",
+        "states=Nominal",
+        "states=Unfinished",
+        "indexRange=0-9",
+        "pageSize=10",
+    ]
+
+
+async def test_bounds_are_checked_before_anything_is_sent() -> None:
+    served = Served({})
+    vehicle = a_vehicle(served, "trips", "telemetry")
+    for build in (
+        lambda: vehicle.trips(page_size=61),
+        lambda: vehicle.trips(page_size=0),
+        lambda: vehicle.telemetry(page_size=2001),
+        lambda: vehicle.telemetry(types=[str(number) for number in range(16)]),
+        lambda: vehicle.trips(since=datetime(2023, 1, 1)),  # noqa: DTZ001
+    ):
+        with pytest.raises(ValueError, match=r".+"):
+            build()
+    assert served.requests == []
+
+
+async def test_an_account_is_asked_for_vehicles_with_extensions() -> None:
+    served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a%2Fb": bodies.vehicle()})
+    user = Reader().read(served.resource("/user", {"_links": {"vehicles": link("/user/vehicles?x=1")}}), User)
+    options: dict[str, Any] = {"extensions": ["branding", "pictures"], "locale": "fr-FR", "country": "BR"}
+    [vehicle] = await user.vehicles(vin_prefix="VR3", page_size=5, **options).collect()
+    looked_up = await user.vehicle("a/b", **options)
+    assert vehicle == looked_up
+    assert served.asked == [
+        "/user/vehicles?x=1&extension=branding&extension=pictures&locale=fr-FR&country=BR&vinPrefix=VR3&pageSize=5",
+        "/user/vehicles/a%2Fb?extension=branding&extension=pictures&locale=fr-FR&country=BR",
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- by id
+
+
+BY_ID: list[tuple[str, Any, Callable[[Vehicle, str], Awaitable[Any]]]] = [
+    ("trips", bodies.trip(), lambda vehicle, id_: vehicle.trip(id_)),
+    ("alerts", bodies.alert(), lambda vehicle, id_: vehicle.alert(id_)),
+    ("alarms", bodies.alarm(), lambda vehicle, id_: vehicle.alarm(id_)),
+    ("collisions", bodies.collision(), lambda vehicle, id_: vehicle.collision(id_)),
+]
+
+
+@pytest.mark.parametrize(("rel", "body", "look_up"), BY_ID)
+async def test_an_id_is_joined_onto_the_collections_link_without_its_query(
+    rel: str, body: Any, look_up: Callable[[Vehicle, str], Awaitable[Any]]
+) -> None:
+    served = Served({f"{CAR}/{rel}/a%2Fb%3F": body})
+    linked = {"_links": {rel: link(f"{CAR}/{rel}?pageSize=5")}}
+    found = await look_up(Reader().read(served.resource(CAR, linked), Vehicle), "a/b?")
+    assert (found.to_dict(), served.asked) == (body, [f"{CAR}/{rel}/a%2Fb%3F"])
+
+
+@pytest.mark.parametrize(("rel", "look_up"), [(rel, look_up) for rel, _, look_up in BY_ID])
+async def test_a_look_up_of_what_is_not_there_raises(
+    rel: str, look_up: Callable[[Vehicle, str], Awaitable[Any]]
+) -> None:
+    with pytest.raises(NotFoundError):
+        await look_up(a_vehicle(Served({f"{CAR}/{rel}/x": no_data()}), rel), "x")
+
+
+@pytest.mark.parametrize("id_", ["", ".", ".."])
+async def test_an_id_cannot_climb(id_: str) -> None:
+    served = Served({})
+    with pytest.raises(ValueError, match="cannot name"):
+        await a_vehicle(served, "trips").trip(id_)
+    assert served.requests == []
+
+
+# ------------------------------------------------------------------------------------------------- bound values
+
+
+async def test_a_value_leads_to_its_resource_its_document_and_its_links() -> None:
+    served = Served({f"{CAR}/trips": page("trips")})
+    vehicle = a_vehicle(served, "trips")
+    assert vehicle.resource is not None
+    assert vehicle.document is not None
+    assert vehicle.document.body["vin"] == vehicle.vin
+    assert vehicle.url == f"{HOST}{CAR}"
+    assert (await vehicle.follow("trips"))["total"] == 0
+
+
+async def test_the_same_resource_is_the_same_whatever_its_state() -> None:
+    served = Served({})
+    one = a_vehicle(served, "trips")
+    other = Reader().read(served.resource("/elsewhere", {"id": "vehicle-1"}), Vehicle)
+    assert one.same_resource(other)
+    assert one != other
+    assert not one.same_resource(a_trip(served))
+    assert not one.same_resource(Vehicle(id="another"))
+
+
+async def test_without_an_id_the_address_tells() -> None:
+    served = Served({})
+    one, same = (Reader().read(served.resource(f"{CAR}/status", body), Status) for body in ({}, bodies.status()))
+    other = Reader().read(served.resource("/elsewhere/status", {}), Status)
+    assert one.same_resource(same)
+    assert not one.same_resource(other)
+    assert not Status().same_resource(Status())
+
+
+async def test_a_part_has_no_place_of_its_own() -> None:
+    served = Served({})
+    status = Reader().read(served.resource(f"{CAR}/status", bodies.status()), Status)
+    energy = status.energies[0]
+    assert (energy.resource, energy.document, energy.url, energy.can("self")) == (None, None, None, False)
+    with pytest.raises(DetachedResourceError, match="this Energy is part of another value"):
+        energy.follow("self")
+
+
+async def test_a_document_can_be_dropped_and_links_are_still_followed() -> None:
+    served = Served(
+        {f"{CAR}/trips": page("trips", bodies.trip() | {"_links": {"self": link(RIDE)}}), RIDE: bodies.trip()}
+    )
+    vehicle = a_vehicle(served, "trips", reader=Reader(keep_document=False))
+    [trip] = await vehicle.trips().collect()
+    assert (vehicle.document, trip.document) == (None, None)
+    assert (trip.url, trip.distance) == (f"{HOST}{RIDE}", 36.5)
+    assert (await trip.follow("self"))["distance"] == 36.5
+    assert trip.resource is not None
+    assert dict(trip.resource.state) == {}
+
+
+@pytest.mark.parametrize("keep_document", [True, False])
+async def test_a_value_leads_to_the_bytes_of_its_document_where_it_is_kept(keep_document: bool) -> None:
+    whole = Served({}).resource("/trip", {"distance": 1.5})
+    source = Reader(keep_document=keep_document).read(whole, Trip)._source
+    assert source is not None
+    assert bool(source.content) is keep_document
+
+
+async def test_items_of_a_page_share_its_packed_links() -> None:
+    served = Served({})
+    body = {"_embedded": {"trips": [{"_links": {"self": link("/1")}}, 5, {"_links": {"self": link("/2")}}], "x": None}}
+    whole = served.resource("/page", body)
+    reader = Reader(keep_document=False)
+    trips = [reader.read(copy, Trip) for copy in whole.embedded("trips")]
+    assert [trip.url for trip in trips] == [f"{HOST}/1", f"{HOST}/2"]
+    assert len({id(trip.resource._snapshot.content) for trip in trips if trip.resource}) == 1
+
+
+async def test_a_single_embedded_object_keeps_its_links_too() -> None:
+    whole = Served({}).resource("/page", {"_embedded": {"trips": {"_links": {"self": link("/1")}}}})
+    [copy] = whole.embedded("trips")
+    assert Reader(keep_document=False).read(copy, Trip).url == f"{HOST}/1"
+
+
+async def test_links_that_cannot_be_written_again_are_kept_whole() -> None:
+    odd = HalDocument({"_embedded": {"trips": [{"_links": {"self": {"href": "/1", "odd": float("inf")}}}]}})
+    snapshot = attrs.evolve(Served({}).resource("/page", {})._snapshot, content=Content(b"", odd))
+    [copy] = HalResource(snapshot, odd, None).embedded("trips")
+    trip = Reader(keep_document=False).read(copy, Trip)
+    assert (trip.url, trip.document) == (f"{HOST}/1", None)
+
+
+async def test_what_is_nested_in_a_state_keeps_its_document() -> None:
+    nested = Served({}).resource("/page", {"trip": {"distance": 1.5}}).at("trip")
+    trip = Reader(keep_document=False).read(nested, Trip)
+    assert trip.document is None
+    assert trip.resource is not None
+    assert trip.resource["distance"] == 1.5
+
+
+async def test_vehicles_that_come_with_the_account_cost_no_request() -> None:
+    served = Served({})
+    body = bodies.user() | {"_embedded": {"Vehicles": [bodies.vehicle()]}}
+    user = Reader().read(served.resource("/user", body), User)
+    assert [vehicle.id for vehicle in user.embedded_vehicles] == ["vehicle-1"]
+    assert served.requests == []
+    assert Reader(keep_document=False).read(served.resource("/user", body), User).embedded_vehicles == ()
+    assert User().embedded_vehicles == ()
+
+
+async def test_strictness_is_handed_on() -> None:
+    served = Served({f"{CAR}/trips": page("trips", {"distance": "x"})})
+    with pytest.raises(StructureError, match=rf"^Trip at {HOST}{CAR}/trips: one value cannot be read \(strict=False"):
+        await a_vehicle(served, "trips", reader=Reader(strict=True)).trips().collect()
+
+
+@pytest.mark.parametrize(
+    ("rel", "key", "kind", "walk"),
+    [("trips", "trips", Trip, Vehicle.trips), ("status", "Status", Status, Vehicle.status_history)],
+)
+async def test_an_item_that_is_no_object_is_told_once_and_refused_in_strict_mode(
+    rel: str, key: str, kind: type[Any], walk: Callable[[Vehicle], Paginator[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    served, lenient = Served({f"{CAR}/{rel}": page(key, {"id": "1"}, None, "three", {"id": "4"})}), Reader()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert len(await walk(a_vehicle(served, rel, reader=lenient)).collect()) == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{kind.__name__}: $._embedded.{key}[1] (null): no object, so no item: left out"
+    ]
+    strict = aiter(walk(a_vehicle(served, rel, reader=Reader(strict=True))))
+    for _ in range(2):
+        with pytest.raises(StructureError) as caught:
+            await anext(strict)
+        assert [(problem.path, problem.value_type) for problem in caught.value.problems] == [
+            (f"$._embedded.{key}[1]", "null"),
+            (f"$._embedded.{key}[2]", "string"),
+        ]
+
+
+async def test_age_is_told_by_the_readers_clock() -> None:
+    reader = Reader(clock=lambda: NOW)
+    served = Served({})
+    assert reader.read(served.resource("/", {"createdAt": bodies.AT}), Status).age == 3600.0
+    assert reader.read(served.resource("/", {"updatedAt": bodies.AT}), Status).age == 3600.0
+    assert reader.read(served.resource("/", {}), Status).age is None
+    assert (read(bodies.status(), Status).age or 0) > 0
+
+
+async def test_a_path_is_warned_of_once_however_many_items_have_it(caplog: pytest.LogCaptureFixture) -> None:
+    broken = {"segments": [{"percent": "x"}, {"percent": "x"}]}
+    served = Served({f"{CAR}/trips": page("trips", broken, broken)})
+    with caplog.at_level(logging.DEBUG, logger="stellantis_hal"):
+        await a_vehicle(served, "trips").trips().collect()
+    told = [(record.levelname, record.getMessage().partition(" (")[0]) for record in caplog.records]
+    assert told == [
+        ("WARNING", "Trip: $.segments[0].percent"),
+        ("DEBUG", "Trip: $.segments[1].percent"),
+        ("DEBUG", "Trip: $.segments[0].percent"),
+        ("DEBUG", "Trip: $.segments[1].percent"),
+    ]
+
+
+async def test_a_bound_value_pickles_without_its_client() -> None:
+    vehicle = a_vehicle(Served({}), "trips", reader=Reader(clock=lambda: NOW))
+    again: Vehicle = pickle.loads(pickle.dumps(vehicle))
+    assert (again, again.url, again.can("trips")) == (vehicle, vehicle.url, True)
+    with pytest.raises(DetachedResourceError):
+        await again.trips().collect()
+
+
+async def test_a_thin_value_pickles_too() -> None:
+    vehicle = a_vehicle(Served({}), "trips", reader=Reader(keep_document=False))
+    again: Vehicle = pickle.loads(pickle.dumps(vehicle))
+    assert (again, again.url, again.document) == (vehicle, vehicle.url, None)
+
+
+@pytest.mark.anyio
+async def test_an_account_may_link_its_vehicles_by_the_older_name() -> None:
+    served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a": bodies.vehicle()})
+    user = Reader().read(served.resource("/user", {"_links": {"vehicle": link("/user/vehicles")}}), User)
+    assert len(await user.vehicles().collect()) == 1
+    assert (await user.vehicle("a")).vin

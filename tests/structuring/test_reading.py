@@ -1,0 +1,421 @@
+"""Reading tolerantly: what is intact is read, what is broken is recorded, nothing raises."""
+
+import json
+import logging
+import pickle
+from datetime import UTC, datetime, time, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+import pytest
+
+from stellantis_hal.errors import StructureError
+from stellantis_hal.resources.alarm import Alarm
+from stellantis_hal.resources.alert import Alert
+from stellantis_hal.resources.blocks.energy import ChargeProgram, Charging, ChargingStatus, Energy, EnergyType
+from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.user import User
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import make_converter, read
+from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.problems import Problem
+from stellantis_hal.structuring.scalars import COUNT, FLAG, NUMBER, TEXT
+from stellantis_hal.structuring.schema import plan_of
+from tests.resources import bodies
+
+AT = datetime(2023, 9, 12, 9, 41, 10, 911000, UTC)
+FULL: list[tuple[type[Part], dict[str, Any]]] = [
+    (User, bodies.user()),
+    (Vehicle, bodies.vehicle()),
+    (Status, bodies.status()),
+    (Position, bodies.position()),
+    (Maintenance, bodies.maintenance()),
+    (Alert, bodies.alert()),
+    (Alarm, bodies.alarm()),
+    (Collision, bodies.collision()),
+    (Trip, bodies.trip()),
+    (Telemetry, bodies.telemetry()),
+    (Energy, bodies.fuel()),
+    (Energy, bodies.electric()),
+]
+each_kind = pytest.mark.parametrize(("kind", "body"), FULL)
+
+
+@each_kind
+def test_everything_in_a_full_body_is_read(kind: type[Part], body: dict[str, Any]) -> None:
+    value = read(body, kind)
+    assert json.loads(json.dumps(value.to_dict())) == body
+    assert (value.problems, dict(value.extra)) == ((), {})
+
+
+@each_kind
+def test_an_empty_body_reads_as_nothing_known(kind: type[Part], body: dict[str, Any]) -> None:
+    value = read({}, kind)
+    assert {getattr(value, field.name) for field in plan_of(kind).fields} <= {None, ()}
+    assert value.problems == ()
+    assert body
+
+
+@each_kind
+def test_null_reads_as_missing_without_a_record(kind: type[Part], body: dict[str, Any]) -> None:
+    assert read(dict.fromkeys(body), kind) == read({}, kind)
+
+
+@each_kind
+def test_what_is_written_with_the_vendors_names_reads_as_equal(kind: type[Part], body: dict[str, Any]) -> None:
+    value = read({**body, "unheardOf": [1, {"a": None}]}, kind)
+    assert read(value.to_dict(), kind) == value
+
+
+@each_kind
+def test_values_of_equal_bodies_are_equal_and_hash_alike(kind: type[Part], body: dict[str, Any]) -> None:
+    assert read(body, kind) == read(dict(body), kind)
+    assert hash(read(body, kind)) == hash(read(dict(body), kind))
+    assert read(body, kind) != read({}, kind)
+
+
+@each_kind
+def test_values_pickle(kind: type[Part], body: dict[str, Any]) -> None:
+    value = read({**body, "unheardOf": 1}, kind)
+    again = pickle.loads(pickle.dumps(value))
+    assert (again, again.extra) == (value, {"unheardOf": 1})
+
+
+@each_kind
+def test_values_are_frozen(kind: type[Part], body: dict[str, Any]) -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        read(body, kind).extra = {}  # type: ignore[misc]  # forbidden on purpose
+
+
+def test_any_mapping_may_be_read() -> None:
+    assert read(MappingProxyType({"distance": 1.5}), Trip).distance == 1.5
+
+
+def test_values_can_be_made_by_hand() -> None:
+    assert Trip(distance=1.5) == read({"distance": 1.5}, Trip)
+
+
+# ------------------------------------------------------------------------------------------------- values
+
+
+def test_the_fields_of_a_trip() -> None:
+    trip = read(bodies.trip(), Trip)
+    assert (trip.id, trip.created_at, trip.duration, trip.distance) == ("trip-1", AT, timedelta(hours=1), 36.5)
+    assert trip.start_position is not None
+    assert (trip.start_position.longitude, trip.start_position.latitude) == (2.25, 48.75)
+    assert [energy.autonomy for energy in trip.start_energies] == [400]
+
+
+def test_an_electric_energy_and_its_charging() -> None:
+    energy = read(bodies.electric(), Energy)
+    charging = energy.charging
+    assert charging is not None
+    assert (charging.status, charging.remaining_time) == (ChargingStatus.IN_PROGRESS, timedelta(hours=2, minutes=30))
+    assert charging.next_delayed_time == time(22, 30)
+    assert charging.schedule is not None
+    assert charging.schedule.programs[0].start == time(22, 30)
+
+
+@pytest.mark.parametrize(("written", "number"), [(3, 3.0), (3.0, 3.0), (-0.5, -0.5), (2**60, 2.0**60)])
+def test_a_number_is_a_float_whatever_the_server_writes(written: float, number: float) -> None:
+    distance = read({"distance": written}, Trip).distance
+    assert (distance, type(distance)) == (number, float)
+
+
+@pytest.mark.parametrize("written", [45, 45.0])
+def test_a_whole_number_may_be_written_as_a_float(written: float) -> None:
+    days = read({"daysBeforeMaintenance": written}, Maintenance).days
+    assert (days, type(days)) == (45, int)
+
+
+@pytest.mark.parametrize("written", [90, 90.0, 10**9])
+def test_a_duration_in_seconds_may_be_written_either_way(written: float) -> None:
+    assert read({"duration": written}, Trip).duration == timedelta(seconds=written)
+
+
+def test_leaves_read_what_already_fits() -> None:
+    assert (FLAG.read(True), COUNT.read(5), TEXT.read("a"), NUMBER.read(1.5)) == (True, 5, "a", 1.5)
+
+
+def test_an_unknown_member_of_an_enumeration_is_kept_without_a_record() -> None:
+    energy = read({"type": "Steam"}, Energy)
+    assert energy.type is not None
+    assert (energy.type, energy.type.is_known, energy.problems) == ("Steam", False, ())
+
+
+def test_an_instant_of_another_zone_is_in_utc() -> None:
+    started_at = read({"startedAt": "2023-09-12T11:41:10.911+02:00"}, Trip).started_at
+    assert (started_at, started_at and started_at.tzinfo) == (AT, UTC)
+
+
+def test_a_time_of_day_out_of_the_day_is_recorded() -> None:
+    assert read({"start": "-PT1H"}, ChargeProgram).problems[0].reason == "not within a day"
+
+
+# ------------------------------------------------------------------------------------------------- the unknown
+
+
+def test_unknown_keys_are_kept_wherever_they_stand() -> None:
+    body = bodies.trip()
+    body["new"] = [1]
+    body["kinetic"]["new"] = {"a": 1}
+    body["segments"][1]["new"] = None
+    body["startPosition"]["properties"]["new"] = 1
+    trip = read(body, Trip)
+    assert trip.kinetic is not None
+    assert trip.start_position is not None
+    assert (trip.extra, trip.kinetic.extra, trip.segments[1].extra, trip.start_position.extra) == (
+        {"new": [1]},
+        {"new": {"a": 1}},
+        {"new": None},
+        {"properties": {"new": 1}},
+    )
+    assert trip.problems == ()
+    assert trip.to_dict() == body
+
+
+def test_links_and_embedded_documents_are_no_unknown_keys() -> None:
+    assert dict(read({"_links": {"self": {"href": "/"}}, "_embedded": {"x": []}}, Trip).extra) == {}
+
+
+def test_the_unknown_is_shown_by_name_alone() -> None:
+    assert repr(read({"new": "secret"}, Trip).extra) == "Extra(new)"
+
+
+def test_names_of_our_own_can_be_written_too() -> None:
+    trip = read({**bodies.trip(), "new": 1}, Trip)
+    written = trip.to_dict("python")
+    assert (written["start_mileage"], written["extra"]) == (12345.5, {"new": 1})
+    assert written["energy_consumptions"][0]["average"] == 685.0
+    assert written["start_position"]["coordinates"] == [2.25, 48.75, 35.5]
+
+
+# ------------------------------------------------------------------------------------------------- the broken
+
+
+WRONG = [
+    ({"distance": "1"}, ("$.distance", "string", "not a number")),
+    ({"distance": True}, ("$.distance", "boolean", "not a number")),
+    ({"distance": float("nan")}, ("$.distance", "number", "not a finite number")),
+    ({"distance": float("inf")}, ("$.distance", "number", "not a finite number")),
+    ({"distance": 10**400}, ("$.distance", "number", "a number too large to hold")),
+    ({"duration": 1e300}, ("$.duration", "number", "a duration too long to hold")),
+    ({"duration": []}, ("$.duration", "array", "not a number")),
+    ({"id": 5}, ("$.id", "number", "not a string")),
+    ({"done": 1}, ("$.done", "number", "not a boolean")),
+    ({"startedAt": 5}, ("$.startedAt", "number", "not a string")),
+    ({"startedAt": "soon"}, ("$.startedAt", "string", "not an instant")),
+    ({"startedAt": "2023-09-12T09:41:10"}, ("$.startedAt", "string", "not an instant")),
+    ({"kinetic": [{}]}, ("$.kinetic", "array", "not an object")),
+    ({"kinetic": {"maxSpeed": "fast"}}, ("$.kinetic.maxSpeed", "string", "not a number")),
+    ({"segments": {}}, ("$.segments", "object", "not an array")),
+    ({"segments": [{}, 5]}, ("$.segments[1]", "number", "not an object")),
+    ({"segments": [None]}, ("$.segments[0]", "null", "not an object")),
+    ({"segments": [{}, {"percent": {}}]}, ("$.segments[1].percent", "object", "not a number")),
+    ({"faults": [{"fault": 1}]}, ("$.faults[0].fault", "number", "not a string")),
+    ({"startPosition": {"geometry": 5}}, ("$.startPosition.geometry", "number", "not an object")),
+    ({"startPosition": {"type": 5}}, ("$.startPosition.type", "number", "not a string")),
+]
+
+
+@pytest.mark.parametrize(("body", "problem"), WRONG)
+def test_a_value_that_cannot_be_read_is_recorded(body: dict[str, Any], problem: tuple[str, str, str]) -> None:
+    [record] = read(body, Trip).problems
+    assert (record.path, record.value_type, record.reason) == problem
+    assert not record.is_sentinel
+
+
+def test_whole_numbers_are_whole() -> None:
+    assert [read({"daysBeforeMaintenance": days}, Maintenance).days for days in (1.5, True, "1", 1e400)] == [None] * 4
+
+
+def test_an_element_that_cannot_be_read_costs_no_other() -> None:
+    trip = read({"segments": [{"percent": 1}, None, {"percent": "x"}, {"percent": 3}]}, Trip)
+    assert [segment.percent for segment in trip.segments] == [1.0, None, 3.0]
+    assert [problem.path for problem in trip.problems] == ["$.segments[1]", "$.segments[2].percent"]
+
+
+def test_single_values_in_arrays_are_recorded_one_by_one() -> None:
+    vehicle = read({"pictures": ["a", 5, None, "b"]}, Vehicle)
+    assert vehicle.pictures == ("a", "b")
+    assert [problem.path for problem in vehicle.problems] == ["$.pictures[1]", "$.pictures[2]"]
+    assert read({"pictures": "a"}, Vehicle).problems[0].reason == "not an array"
+
+
+def test_a_part_knows_its_own_problems_relative_to_itself() -> None:
+    status = read({"energies": [{"level": "full", "extension": {"electric": []}}]}, Status)
+    assert [problem.path for problem in status.problems] == ["$.energies[0].level", "$.energies[0].extension.electric"]
+    assert [problem.path for problem in status.energies[0].problems] == ["$.level", "$.extension.electric"]
+
+
+def test_paths_begin_where_the_body_stands() -> None:
+    problems = read({"distance": "x"}, Trip, path="$._embedded.trips[3]").problems
+    assert [problem.path for problem in problems] == ["$._embedded.trips[3].distance"]
+
+
+def test_each_problem_is_logged_once_without_its_value(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="stellantis_hal"):
+        read({"distance": "1 Secret Street", "startMileage": 0.0}, Trip)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "Trip: $.distance (string): not a number"),
+        ("DEBUG", "Trip: $.startMileage (number): an odometer at 0 stands for an unknown one"),
+    ]
+
+
+def test_problems_are_no_part_of_the_value() -> None:
+    assert read({"distance": "x"}, Trip) == read({"distance": None}, Trip)
+
+
+def test_strict_reading_names_every_path() -> None:
+    body = {"distance": "x", "segments": [5], "startMileage": 0.0}
+    with pytest.raises(StructureError, match=r"Trip: 2 values.*\$\.distance.*\$\.segments\[0\]") as caught:
+        read(body, Trip, strict=True)
+    assert [problem.path for problem in caught.value.problems] == ["$.distance", "$.segments[0]"]
+
+
+def test_strict_reading_names_some_of_many_paths() -> None:
+    with pytest.raises(StructureError, match=r"Trip: 10000 values.*, …$") as caught:
+        read({"segments": [5] * 10_000}, Trip, strict=True)
+    assert len(str(caught.value)) < 2_000
+    assert len(caught.value.problems) == 10_000
+
+
+def test_strict_reading_lets_sentinels_pass() -> None:
+    assert read({"startMileage": 0.0}, Trip, strict=True).start_mileage is None
+
+
+# ------------------------------------------------------------------------------------------------- sentinels
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "path"),
+    [
+        (Status, {"environment": {"air": {"temp": 215}}}, "$.environment.air.temp"),
+        (Status, {"environment": {"air": {"temp": 215.0}}}, "$.environment.air.temp"),
+        (
+            Status,
+            {"engines": [{"extension": {"thermic": {"oil": {"temp": 215}}}}]},
+            "$.engines[0].extension.thermic.oil.temp",
+        ),
+        (Status, {"odometer": {"mileage": 0.0}}, "$.odometer.mileage"),
+        (Status, {"odometer": {"mileage": 0}}, "$.odometer.mileage"),
+        (Trip, {"startMileage": 0.0}, "$.startMileage"),
+        (ChargeProgram, {"start": "PT34H7M"}, "$.start"),
+        (ChargeProgram, {"start": "PT45H59M"}, "$.start"),
+        (Charging, {"schedule": []}, "$.schedule"),
+        (Trip, {"kinetic": []}, "$.kinetic"),
+        (Status, {"environment": {"air": []}}, "$.environment.air"),
+        (Position, {"geometry": {"coordinates": [0, 0]}}, "$.geometry.coordinates"),
+        (Position, {"geometry": {"coordinates": [0.0, 0.0, 0.0]}}, "$.geometry.coordinates"),
+    ],
+)
+def test_sentinels_read_as_none_with_a_record(kind: type[Part], body: dict[str, Any], path: str) -> None:
+    [record] = read(body, kind, strict=True).problems
+    assert (record.path, record.is_sentinel) == (path, True)
+
+
+def test_sentinels_leave_nothing_behind() -> None:
+    assert read({"odometer": {"mileage": 0.0}}, Status).mileage is None
+    assert read({"start": "PT34H7M"}, ChargeProgram).start is None
+    assert read({"geometry": {"coordinates": [0, 0]}}, Position).coordinates is None
+    assert read({"geometry": {"coordinates": [0.0, 0.0, 35.0]}}, Position).coordinates is None
+
+
+# ------------------------------------------------------------------------------------------------- generations
+
+
+GENERATIONS = [
+    ({"energies": [bodies.fuel()]}, {"energy": [bodies.fuel()]}),
+    ({"energies": [bodies.fuel()]}, {"energy": bodies.fuel()}),
+    ({"odometer": {"mileage": 5.5}}, {"timed": {"odometer": {"mileage": 5.5}}}),
+    (
+        {"preconditioning": {"airConditioning": {"status": "Enabled"}}},
+        {"preconditionning": {"airConditioning": {"status": "Enabled"}}},
+    ),
+    ({"lastPosition": bodies.position()}, {"lastPosition": bodies.position()}),
+]
+
+
+@pytest.mark.parametrize(("new", "old"), GENERATIONS)
+def test_generations_of_names_read_into_one_shape(new: dict[str, Any], old: dict[str, Any]) -> None:
+    assert read(old, Status) == read(new, Status)
+    assert read(old, Status).problems == ()
+
+
+@pytest.mark.parametrize("newest", [None, [], "missing"])
+def test_an_older_name_speaks_where_the_newest_is_empty(newest: Any) -> None:
+    body = {"energy": bodies.fuel()} | ({} if newest == "missing" else {"energies": newest})
+    assert [energy.type for energy in read(body, Status).energies] == [EnergyType.FUEL]
+
+
+@pytest.mark.parametrize("newest", [None, {}, "missing"])
+def test_an_older_block_speaks_where_the_newest_is_empty(newest: Any) -> None:
+    body = {"timed": {"odometer": {"mileage": 5.5}}} | ({} if newest == "missing" else {"odometer": newest})
+    assert read(body, Status).mileage == 5.5
+
+
+def test_the_newest_name_wins_and_nothing_is_merged() -> None:
+    status = read({"energies": [{"level": 1.0}], "energy": bodies.fuel()}, Status)
+    assert [(energy.level, energy.type) for energy in status.energies] == [(1.0, None)]
+
+
+def test_an_empty_block_is_there_where_no_generation_says_more() -> None:
+    assert read({"odometer": {}, "timed": None}, Status).odometer is not None
+    assert read({"odometer": {}, "timed": {"odometer": {}}}, Status).odometer is not None
+
+
+def test_an_older_name_speaks_where_the_newest_is_broken() -> None:
+    status = read({"energies": 5, "energy": bodies.fuel()}, Status)
+    assert [energy.type for energy in status.energies] == [EnergyType.FUEL]
+    assert [problem.path for problem in status.problems] == ["$.energies"]
+
+
+def test_what_else_an_older_container_holds_is_kept() -> None:
+    status = read({"timed": {"odometer": {"mileage": 5.5}, "new": 1}}, Status)
+    assert dict(status.extra) == {"timed": {"new": 1}}
+
+
+def test_problems_under_an_older_name_are_told_under_it() -> None:
+    paths = [
+        problem.path
+        for body in ({"energy": {"level": "x"}}, {"energy": [{"level": "x"}]}, {"energy": 5}, {"timed": 5})
+        for problem in read(body, Status).problems
+    ]
+    assert paths == ["$.energy.level", "$.energy[0].level", "$.energy", "$.timed"]
+
+
+# ------------------------------------------------------------------------------------------------- cattrs
+
+
+def test_a_cattrs_converter_reads_and_writes_every_class() -> None:
+    converter = make_converter()
+    trip = converter.structure(bodies.trip(), Trip)
+    assert trip == read(bodies.trip(), Trip)
+    assert converter.unstructure(trip) == bodies.trip()
+    assert converter.structure([bodies.trip(), trip], list[Trip]) == [trip, trip]
+
+
+def test_a_strict_converter_refuses() -> None:
+    with pytest.raises(StructureError):
+        make_converter(strict=True).structure({"distance": "x"}, Trip)
+
+
+def test_a_class_with_a_field_that_no_json_fits_is_refused() -> None:
+    @attrs.frozen(kw_only=True)
+    class Odd(Part):
+        number: complex | None = None
+
+    with pytest.raises(TypeError, match="no JSON value reads as complex"):
+        read({}, Odd)
+
+
+def test_types_that_are_not_json_are_named_as_they_are() -> None:
+    assert read({"distance": {1}}, Trip).problems == (
+        Problem(path="$.distance", value_type="set", reason="not a number"),
+    )

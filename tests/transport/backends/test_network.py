@@ -1,0 +1,629 @@
+"""Over real sockets: byte for byte, on both backends, through whichever library is there."""
+
+import contextlib
+import gzip
+import ssl
+import sys
+import traceback
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import anyio
+import anyio.abc
+import httpx
+import pytest
+import trustme
+from anyio.streams.tls import TLSListener
+
+from stellantis_hal.errors import ConfigurationError, NetworkError, UntrustedOriginError
+from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.backends.aiohttp_client import AiohttpWire
+from stellantis_hal.transport.backends.default import make_wire
+from stellantis_hal.transport.backends.httpx_pool import LanesWire
+from stellantis_hal.transport.exchange import Timeouts
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.retry import RetryPolicy
+from stellantis_hal.transport.session import Session
+from stellantis_hal.transport.tls import Tls
+from tests.transport.doubles import Badge, Scripted
+
+pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
+ONCE = RetryPolicy(attempts=1)
+Serve = Callable[[bytes, anyio.abc.ByteStream], Awaitable[None]]
+
+
+def reply(body: bytes = b"{}", status: str = "200 OK", **fields: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Server:
+    """Answers every request by a function, and keeps the requests' heads."""
+
+    def __init__(self, serve: Serve | bytes, tls: ssl.SSLContext | None) -> None:
+        self.heads: list[bytes] = []
+        self.connections = 0
+        self._serve = serve
+        self._tls = tls
+        self.url = ""
+
+    async def _connected(self, stream: anyio.abc.ByteStream) -> None:
+        self.connections += 1
+        errors = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError, OSError)
+        with contextlib.suppress(*errors):
+            async with stream:
+                buffer = b""
+                while True:
+                    while b"\r\n\r\n" not in buffer:
+                        buffer += await stream.receive()
+                    head, _, buffer = buffer.partition(b"\r\n\r\n")
+                    self.heads.append(head)
+                    _, _, length = head.lower().partition(b"content-length: ")
+                    size = int(length.split(b"\r\n")[0] or 0)
+                    while len(buffer) < size:
+                        buffer += await stream.receive()
+                    body, buffer = buffer[:size], buffer[size:]
+                    if isinstance(self._serve, bytes):
+                        await stream.send(self._serve)
+                    else:
+                        await self._serve(head + b"\r\n\r\n" + body, stream)
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        plain = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        port = plain.extra(anyio.abc.SocketAttribute.local_port)
+        listener: Any = plain
+        scheme = "http"
+        if self._tls is not None:
+            listener = _Tolerant(plain, self._tls, standard_compatible=False)
+            scheme = "https"
+        self.url = f"{scheme}://localhost:{port}" if self._tls else f"{scheme}://127.0.0.1:{port}"
+        task_status.started()
+        async with listener:
+            await listener.serve(self._connected)
+
+
+class _Tolerant(TLSListener):
+    @staticmethod
+    async def handle_handshake_error(exc: BaseException, stream: anyio.abc.AnyByteStream) -> None:
+        await anyio.aclose_forcefully(stream)
+
+
+@contextlib.asynccontextmanager
+async def serving(serve: Serve | bytes, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Server]:
+    server = Server(serve, tls)
+    async with anyio.create_task_group() as group:
+        await group.start(server.run)
+        try:
+            with anyio.fail_after(20):
+                yield server
+        finally:
+            group.cancel_scope.cancel()
+
+
+SPANS = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0, "total": 5.0}
+WIRES = ["own", "httpx", "httpx-aiohttp"]
+
+
+@pytest.fixture(params=WIRES)
+async def transport(request: pytest.FixtureRequest, anyio_backend_name: str) -> AsyncIterator[Any]:
+    """Give each way to the network: None for the default one."""
+    if request.param == "own":
+        yield None
+        return
+    if request.param == "httpx" or anyio_backend_name == "trio":  # aiohttp runs on asyncio only
+        async with httpx.AsyncHTTPTransport() as opened:
+            yield opened
+        return
+    import httpx_aiohttp
+
+    async with httpx_aiohttp.AiohttpTransport() as opened:
+        yield opened
+
+
+@pytest.fixture
+def without_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let lanes be the way to the network on asyncio, too."""
+    monkeypatch.setitem(sys.modules, "stellantis_hal.transport.backends.aiohttp_client", None)
+
+
+async def ask(url: str, path: str = "/user", **options: Any) -> Answer:
+    request = Request(url=url + path, **options.pop("request", {}))
+    async with Session(Origins(url), **options) as session:
+        return await session.caller()(request)
+
+
+async def test_a_get_comes_back(transport: Any) -> None:
+    async with serving(reply(b'{"a":1}', X_One="1")) as server:
+        answer = await ask(server.url, transport=transport)
+    assert (answer.status, answer.content, answer.headers["x-one"]) == (200, b'{"a":1}', "1")
+
+
+async def test_a_post_carries_its_body(transport: Any) -> None:
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        await stream.send(reply(head.partition(b"\r\n\r\n")[2], "202 Accepted"))
+
+    async with serving(serve) as server:
+        answer = await ask(server.url, transport=transport, request={"method": "POST", "content": b'{"b":2}'})
+    assert (answer.status, answer.content) == (202, b'{"b":2}')
+    assert b"content-length: 7" in server.heads[0].lower()
+
+
+async def test_a_body_goes_by_no_type_that_it_was_not_given() -> None:
+    async with serving(reply()) as server:
+        await ask(server.url, request={"method": "POST", "content": b"{}"})
+    assert b"content-type" not in server.heads[0].lower()
+
+
+async def test_a_compressed_body_is_unfolded(transport: Any) -> None:
+    async with serving(reply(gzip.compress(b'{"c":3}'), Content_Encoding="gzip")) as server:
+        assert (await ask(server.url, transport=transport)).content == b'{"c":3}'
+    assert b"accept-encoding: gzip, deflate\r\n" in server.heads[0].lower() + b"\r\n"
+
+
+@pytest.mark.parametrize("query", ["a=1&a=2&t=x%3D%3D", "t=ab==&u=%2F%2f", "p=%2B+%20", "k=%7e~%41", "q='(x)'"])
+async def test_a_query_arrives_byte_for_byte(query: str) -> None:
+    async with serving(reply()) as server:
+        await ask(server.url, f"/%41/trips?{query}")
+    assert server.heads[0].startswith(f"GET /%41/trips?{query} HTTP/1.1\r\n".encode())
+
+
+async def test_what_no_request_line_may_hold_is_encoded() -> None:
+    async with serving(reply()) as server:
+        await ask(server.url, '/trips?a="|"')
+    assert server.heads[0].startswith(b"GET /trips?a=%22|%22 HTTP/1.1\r\n")
+
+
+async def test_cookies_are_not_kept() -> None:
+    async with serving(reply(Set_Cookie="account=one")) as server:
+        named = server.url.replace("127.0.0.1", "localhost")  # a jar may leave out hosts without a name
+        async with Session(Origins(named)) as session:
+            for _ in range(2):
+                await session.caller()(Request(url=named + "/user"))
+    assert b"account=one" not in server.heads[1]
+
+
+async def test_a_redirect_is_left_to_whoever_knows_the_trusted_origins() -> None:
+    async with serving(reply()) as other, serving(reply(status="302 Found", Location=other.url)) as server:
+        with pytest.raises(UntrustedOriginError):
+            await ask(server.url)
+    assert (len(server.heads), other.heads) == (1, [])
+
+
+async def test_a_connection_is_used_again(transport: Any) -> None:
+    async with serving(reply()) as server, Session(Origins(server.url), transport=transport) as session:
+        for _ in range(5):
+            await session.caller()(Request(url=server.url + "/user"))
+    assert server.connections == 1
+
+
+async def test_a_refused_connection_was_never_sent(transport: Any) -> None:
+    async with serving(reply()) as server:
+        pass
+    with pytest.raises(NetworkError) as failure:
+        await ask(server.url, transport=transport, retry=ONCE)
+    assert not failure.value.sent
+
+
+async def test_a_connection_reset_before_the_headers_may_have_been_sent(transport: Any) -> None:
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        await stream.aclose()
+
+    async with serving(serve) as server:
+        with pytest.raises(NetworkError) as failure:
+            await ask(server.url, transport=transport, retry=ONCE, request={"method": "POST"})
+    assert failure.value.sent
+
+
+@pytest.mark.parametrize(
+    "broken", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"HTTP/1.1 what\r\n\r\n", b"\x00\x01"]
+)
+async def test_an_answer_that_breaks_off_or_is_none_was_sent(transport: Any, broken: bytes) -> None:
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        await stream.send(broken)
+        await stream.aclose()
+
+    async with serving(serve) as server:
+        with pytest.raises(NetworkError) as failure:
+            await ask(server.url, transport=transport, retry=ONCE)
+    assert failure.value.sent
+    assert "None" not in str(failure.value)
+
+
+async def test_silence_ends_in_time(transport: Any) -> None:
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        await anyio.sleep(60)
+
+    async with serving(serve) as server:
+        with pytest.raises(NetworkError) as failure:
+            await ask(server.url, transport=transport, retry=ONCE, timeouts=Timeouts(read=0.1))
+    assert failure.value.sent
+
+
+async def test_a_body_that_drips_for_ever_ends_in_time(transport: Any) -> None:
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+        while True:
+            await stream.send(b".")
+            await anyio.sleep(0.02)
+
+    async with serving(serve) as server:
+        with pytest.raises(NetworkError):
+            await ask(server.url, transport=transport, retry=ONCE, timeouts=Timeouts(total=0.2))
+
+
+async def test_a_header_that_cannot_be_sent_was_not(transport: Any) -> None:
+    async with serving(reply()) as server:
+        with pytest.raises(NetworkError) as failure:
+            await ask(server.url, transport=transport, request={"headers": {"X-Odd": "one\r\ntwo"}})
+    assert not failure.value.sent
+    assert server.heads == []
+
+
+async def test_cancelled_requests_leave_a_working_pool(transport: Any) -> None:
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        if b"/slow" in head:
+            await anyio.sleep(60)
+        await stream.send(reply())
+
+    async with (
+        serving(serve) as server,
+        Session(Origins(server.url), transport=transport, connections=10, retry=ONCE) as session,
+    ):
+        caller = session.caller()
+        for _ in range(3):
+            with anyio.move_on_after(0.05):
+                async with anyio.create_task_group() as group:
+                    for _ in range(60):
+                        group.start_soon(caller, Request(url=server.url + "/slow"))
+        for _ in range(20):
+            assert (await caller(Request(url=server.url + "/quick"))).status == 200
+
+
+async def test_a_strict_window_over_sockets_refuses_nobody_and_loses_nobody() -> None:
+    window: list[float] = []
+    refused = 0
+
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        nonlocal refused
+        await anyio.sleep(0.005)
+        now = anyio.current_time()
+        if len(window) >= 50 and window[-50] > now - 1.0:
+            refused += 1
+            await stream.send(reply(status="429 Too Many Requests", Retry_After="1"))
+            return
+        window.append(now)
+        await anyio.sleep(0.005)
+        await stream.send(reply(X_RateLimit_Limit_2="50", X_RateLimit_Remaining_2="0"))
+
+    answers: list[int] = []
+    async with serving(serve) as server:
+        rates = TokenBucketLimiter(RateLimits(50, None))
+        async with Session(Origins(server.url), limiter=rates) as session:
+
+            async def one() -> None:
+                answers.append((await session.caller()(Request(url=server.url + "/user"))).status)
+
+            async with anyio.create_task_group() as group:
+                for _ in range(80):
+                    group.start_soon(one)
+    assert refused == 0
+    assert answers == [200] * 80
+
+
+async def test_aiohttp_does_it_where_it_can(anyio_backend_name: str) -> None:
+    wire = make_wire(ssl.create_default_context(), connections=1, timeouts=SPANS)
+    await wire.aclose()
+    assert wire.bounded == (anyio_backend_name == "asyncio")
+
+
+def test_aiohttp_is_told_its_bounds() -> None:
+    async def main() -> None:
+        spans = {"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0, "total": 60.0}
+        wire = AiohttpWire(ssl.create_default_context(), connections=7, timeouts=spans)
+        client = wire._client
+        assert client.timeout == aiohttp.ClientTimeout(total=60.0, connect=5.0, sock_connect=1.0, sock_read=2.0)
+        assert client.connector is not None
+        assert client.connector.limit == 7
+        await wire.aclose()
+
+    anyio.run(main)
+
+
+@pytest.mark.usefixtures("without_aiohttp")
+async def test_without_aiohttp_lanes_do_it() -> None:
+    async with serving(reply()) as server:
+        assert (await ask(server.url)).status == 200
+        assert not make_wire(ssl.create_default_context(), connections=1, timeouts={}).bounded
+
+
+# ------------------------------------------------------------------------------------------------- TLS
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def files(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a CA bundle, a client certificate that it signed, and one of a stranger."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    (folder / "folder").mkdir()
+    for name, issuer in (("client", authority), ("stranger", trustme.CA())):
+        leaf = issuer.issue_cert(f"{name}@example.com")
+        leaf.cert_chain_pems[0].write_to_path(str(folder / f"{name}.pem"))
+        leaf.private_key_pem.write_to_path(str(folder / f"{name}.key"))
+    from cryptography.hazmat.primitives import serialization
+
+    loaded = serialization.load_pem_private_key((folder / "client.key").read_bytes(), None)
+    locked = loaded.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"open"),
+    )
+    (folder / "locked.key").write_bytes(locked)
+    return folder
+
+
+def mutual(authority: trustme.CA, *, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = newest
+    return context
+
+
+def simple(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+def test_a_certificate_that_is_not_there_is_told_in_the_systems_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        Tls(certificate=(tmp_path / "no.pem", tmp_path / "no.key")).context()
+
+
+def test_a_key_that_does_not_fit_is_told_in_openssls_words(files: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"\(KEY_VALUES_MISMATCH\).* the key's password"):
+        Tls(certificate=(files / "client.pem", files / "stranger.key")).context()
+
+
+def test_a_path_that_can_be_none_is_told_by_the_errors_kind(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"\(ValueError\)"):
+        Tls(certificate=(tmp_path / "no\0.pem", tmp_path / "no.key")).context()
+
+
+def test_a_bundle_that_is_not_there_is_told_in_the_systems_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        Tls(authorities=tmp_path / "no.pem").context()
+
+
+async def test_an_authority_of_ones_own_is_trusted(authority: trustme.CA, files: Path) -> None:
+    async with serving(reply(), simple(authority)) as server:
+        assert (await ask(server.url, tls=Tls(authorities=files / "ca.pem"))).status == 200
+
+
+async def test_a_server_that_nobody_vouches_for_is_refused(authority: trustme.CA) -> None:
+    async with serving(reply(), simple(authority)) as server:
+        with pytest.raises(NetworkError, match="not trusted"):
+            await ask(server.url)
+    assert server.heads == []
+
+
+async def test_a_server_with_another_name_is_refused(authority: trustme.CA, files: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("other.test").configure_cert(context)
+    async with serving(reply(), context) as server:
+        with pytest.raises(NetworkError, match="right host"):
+            await ask(server.url, tls=Tls(authorities=files / "ca.pem"))
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_client_certificate_is_shown(authority: trustme.CA, files: Path, newest: ssl.TLSVersion) -> None:
+    tls = Tls(certificate=(files / "client.pem", files / "client.key"), authorities=files / "ca.pem")
+    async with serving(reply(), mutual(authority, newest=newest)) as server:
+        assert (await ask(server.url, tls=tls)).status == 200
+
+
+async def test_a_key_may_have_a_password(authority: trustme.CA, files: Path) -> None:
+    tls = Tls(certificate=(files / "client.pem", files / "locked.key", "open"), authorities=files / "ca.pem")
+    async with serving(reply(), mutual(authority)) as server:
+        assert (await ask(server.url, tls=tls)).status == 200
+
+
+async def test_a_context_is_used_as_it_is(authority: trustme.CA, files: Path) -> None:
+    context = ssl.create_default_context(cafile=files / "ca.pem")
+    context.load_cert_chain(files / "client.pem", files / "client.key")
+    async with serving(reply(), mutual(authority)) as server:
+        assert (await ask(server.url, tls=Tls(certificate=context))).status == 200
+
+
+@pytest.mark.usefixtures("without_aiohttp")
+async def test_lanes_are_secured_in_the_same_way(authority: trustme.CA, files: Path) -> None:
+    tls = Tls(certificate=(files / "client.pem", files / "client.key"), authorities=files / "ca.pem")
+    async with serving(reply(), mutual(authority)) as server:
+        assert (await ask(server.url, tls=tls)).status == 200
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("name", [None, "stranger"])
+async def test_a_missing_or_foreign_client_certificate_is_named_as_the_likely_cause(
+    authority: trustme.CA, files: Path, newest: ssl.TLSVersion, name: str | None
+) -> None:
+    certificate = None if name is None else (files / f"{name}.pem", files / f"{name}.key")
+    async with serving(reply(), mutual(authority, newest=newest)) as server:
+        with pytest.raises(NetworkError, match="client certificate"):
+            await ask(server.url, tls=Tls(certificate=certificate, authorities=files / "ca.pem"), retry=ONCE)
+    assert server.heads == []
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        ("client.pem", "locked.key"),
+        ("client.pem", "locked.key", "wrong"),
+        ("client.pem", "stranger.key"),
+        ("nowhere.pem", "client.key"),
+        ("ca.pem", "ca.pem"),
+    ],
+)
+async def test_a_certificate_that_cannot_be_used_is_a_configuration_error(
+    files: Path, certificate: tuple[str, ...]
+) -> None:
+    cert, key, *password = certificate
+    tls = Tls(certificate=(files / cert, files / key, *password))  # type: ignore[arg-type]  # two or three
+    with pytest.raises(ConfigurationError, match="client certificate") as failure:
+        await ask("https://localhost:1", tls=tls)
+    assert str(files) not in str(failure.value)
+
+
+@pytest.mark.parametrize("name", ["client.key", "nowhere.pem"])
+async def test_a_bundle_that_cannot_be_used_is_a_configuration_error(files: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="CA bundle"):
+        await ask("https://localhost:1", tls=Tls(authorities=files / name))
+
+
+async def test_authorities_may_lie_in_a_folder(files: Path) -> None:
+    context = Tls(authorities=files / "folder").context()
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.cert_store_stats()["x509_ca"] == 0  # those of a folder are read when they are needed, and no others
+
+
+async def test_the_certificates_password_is_not_shown(files: Path) -> None:
+    assert "secret" not in repr(Tls(certificate=("a", "b", "secret")))
+
+
+# ------------------------------------------------------------------------------------------------- lanes
+
+
+@pytest.mark.usefixtures("without_aiohttp")
+async def test_lanes_are_kept_for_each_origin() -> None:
+    async with serving(reply()) as one, serving(reply()) as other, Session(Origins(one.url, other.url)) as session:
+        caller = session.caller()
+        for number in range(3):
+            await caller(Request(url=one.url))
+            await caller(Request(url=f"{other.url}/user/{number}"))
+    assert (one.connections, other.connections) == (1, 1)
+
+
+class Body(httpx.AsyncByteStream):
+    """A body whose connection cannot be given back."""
+
+    def __init__(self, closing: Exception | None) -> None:
+        self.closing = closing
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    async def aclose(self) -> None:
+        if self.closing is not None:
+            raise self.closing
+
+
+async def test_a_lane_whose_answer_cannot_be_closed_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes: list[Scripted] = []
+    bodies = [Body(httpx.CloseError("no")), Body(None), Body(None)]
+
+    def lane(**options: Any) -> Scripted:
+        lanes.append(Scripted(lambda request: httpx.Response(200, stream=bodies.pop(0))))
+        return lanes[-1]
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lane)
+    wire = LanesWire(ssl.create_default_context(), {})
+    opened = await wire.open("GET", "http://a.test", {}, None)
+    with pytest.raises(httpx.CloseError):
+        await opened.aclose()
+    assert lanes[0].closed
+    for _ in range(2):
+        opened = await wire.open("GET", "http://a.test", {}, None)
+        await opened.aclose()
+        await opened.aclose()
+    assert len(lanes) == 2
+    await wire.aclose()
+    assert lanes[1].closed
+
+
+@pytest.mark.usefixtures("without_aiohttp")
+async def test_a_query_right_behind_the_host_takes_no_lane_of_its_own() -> None:
+    async with serving(reply()) as server, Session(Origins(server.url)) as session:
+        caller = session.caller()
+        for number in range(5):
+            await caller(Request(url=f"{server.url}?page={number}&next=/x"))
+    assert server.connections == 1
+
+
+async def test_an_address_longer_than_any_is_not_sent(transport: Any) -> None:
+    async with serving(reply()) as server:
+        with pytest.raises(NetworkError, match="too long") as caught:
+            await ask(server.url, "/" + "a" * 70_000, transport=transport)
+        assert (await ask(server.url, "/" + "a" * 3_000, transport=transport)).status == 200
+    assert not caught.value.sent
+    assert len(str(caught.value)) < 10_000
+
+
+async def test_what_breaks_on_a_connection_used_before_is_not_sent_again_in_secret() -> None:
+    served = 0
+
+    async def answer_once(_: bytes, stream: anyio.abc.ByteStream) -> None:
+        nonlocal served
+        served += 1
+        if served > 1:
+            await stream.aclose()
+        else:
+            await stream.send(reply())
+
+    limiter = TokenBucketLimiter(RateLimits(100, None))
+    async with (
+        serving(answer_once) as server,
+        Session(Origins(server.url), retry=ONCE, limiter=limiter) as session,
+    ):
+        caller = session.caller()
+        await caller(Request(url=server.url, method="PUT"))
+        with pytest.raises(NetworkError) as caught:
+            await caller(Request(url=server.url, method="PUT"))
+        assert caught.value.sent
+        assert len(server.heads) == limiter.statistics.granted == 2
+
+
+async def test_a_session_closed_while_an_answer_is_read_leaves_no_connection() -> None:
+    gone = anyio.Event()
+
+    async def slowly(_: bytes, stream: anyio.abc.ByteStream) -> None:
+        await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+        await anyio.sleep(0.05)
+        await stream.send(b"}")
+        try:
+            await stream.receive()
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            gone.set()
+            raise
+
+    async with serving(slowly) as server, anyio.create_task_group() as group:
+        wire = LanesWire(Tls().context(), SPANS)
+        opened = await wire.open("GET", server.url, {"host": "127.0.0.1"}, None)
+        await wire.aclose()
+        group.start_soon(_read_and_close, opened)
+        await gone.wait()
+
+
+async def _read_and_close(opened: Any) -> None:
+    async for _ in opened.stream:
+        pass
+    await opened.aclose()
+
+
+async def test_no_error_of_a_wire_has_what_identifies_the_application() -> None:
+    endless = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 200_000 + b"\r\nContent-Length: 2\r\n\r\n{}"
+    secret = "-".join("abc")
+    async with serving(endless) as server, Session(Origins(server.url), retry=ONCE) as session:
+        with pytest.raises(NetworkError) as caught:
+            await session.caller(credentials=Badge(f"client_id={secret}"))(Request(url=f"{server.url}/a"))
+    assert secret not in "".join(traceback.format_exception(caught.value))

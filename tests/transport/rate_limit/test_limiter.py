@@ -1,0 +1,790 @@
+"""Who may send next, on both backends, in jumped time."""
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stellantis_hal.errors import BudgetExhaustedError, NetworkError
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from tests.clocks import BACKENDS, jumping, leap
+from tests.transport.doubles import wall
+
+pytestmark = pytest.mark.anyio
+DAY = 86_400.0
+
+
+def limiter(per_second: int | None = None, per_day: int | None = None, **options: Any) -> TokenBucketLimiter:
+    return TokenBucketLimiter(RateLimits(per_second, per_day), clock=wall, **options)
+
+
+def unset() -> datetime:
+    """Give the time of a machine that has none: the epoch's."""
+    return datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def spend(
+    rates: RateLimiter, *, priority: Priority = "interactive", max_wait: float = 60.0, quota: Quota | None = None
+) -> float:
+    """Send one request that is answered at once; gives the time of sending."""
+    async with rates.slot(priority=priority, max_wait=max_wait) as slot:
+        slot.sent()
+        sent = anyio.current_time()
+        slot.answered(quota)
+    return sent
+
+
+async def fail(rates: RateLimiter, error: Exception) -> None:
+    """Leave a slot by an error after sending."""
+    async with rates.slot() as slot:
+        slot.sent()
+        raise error
+
+
+def assert_in_turn(times: dict[int, float]) -> None:
+    """Hold that nobody was served before somebody who came earlier, but in the same turn (trio shuffles those)."""
+    latest = 0.0
+    for _, time in sorted(times.items()):
+        assert time > latest - 0.5
+        latest = max(latest, time)
+
+
+async def started(group: anyio.abc.TaskGroup, act: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
+    """Start a task, and let it run until it waits."""
+    group.start_soon(act, *args)
+    await anyio.lowlevel.checkpoint()
+    await anyio.lowlevel.checkpoint()
+
+
+async def wait_and_leave(rates: RateLimiter, times: int) -> None:
+    """Wait for a token and be cancelled, one after the other, so many times."""
+    for _ in range(times):
+        async with anyio.create_task_group() as group:
+            await started(group, spend, rates)
+            group.cancel_scope.cancel()
+
+
+async def test_a_free_slot_costs_no_time() -> None:
+    start = anyio.current_time()
+    assert await spend(limiter(1)) == pytest.approx(start, abs=0.01)
+
+
+async def test_the_next_second_has_to_be_waited_for() -> None:
+    rates = limiter(1)
+    first = await spend(rates)
+    assert await spend(rates) >= first + 1.0
+
+
+async def test_a_thousand_tasks_are_served_in_the_order_they_came() -> None:
+    rates = limiter(100)
+    times: dict[int, float] = {}
+
+    async def one(number: int) -> None:
+        times[number] = await spend(rates, quota=None)
+
+    async with anyio.create_task_group() as group:
+        for number in range(1000):
+            await started(group, one, number)
+    assert_in_turn(times)
+
+
+async def test_no_second_ever_holds_more_than_the_limit() -> None:
+    rates = limiter(20)
+    times: list[float] = []
+
+    async def one() -> None:
+        times.append(await spend(rates))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(200):
+            group.start_soon(one)
+    times.sort()
+    assert all(later - earlier > 1.0 for earlier, later in zip(times, times[20:], strict=False))
+
+
+async def test_the_day_is_waited_for_by_the_wall_clock() -> None:
+    rates = limiter(None, 1)
+    first = await spend(rates)
+    assert await spend(rates, max_wait=2 * DAY) >= first + DAY
+
+
+async def test_a_wait_longer_than_allowed_is_refused_at_once() -> None:
+    rates = limiter(1)
+    before = await spend(rates)
+    with pytest.raises(BudgetExhaustedError) as refusal:
+        await spend(rates, max_wait=0.5)
+    assert refusal.value.retry_after == pytest.approx(1.0, abs=0.1)
+    assert anyio.current_time() < before + 0.4
+
+
+async def test_a_wait_of_less_than_a_second_may_be_all_that_is_allowed() -> None:
+    rates = limiter(1)
+    first = await spend(rates)
+    await anyio.sleep(0.8)
+    assert await spend(rates, max_wait=0.5) == pytest.approx(first + 1.0, abs=0.1)
+
+
+async def test_a_wait_longer_than_the_deadline_in_force_is_refused_at_once() -> None:
+    rates = limiter(1)
+    before = await spend(rates)
+    with anyio.fail_after(0.5):
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates)
+    assert anyio.current_time() < before + 0.4
+
+
+async def test_a_refused_task_that_asks_again_lets_others_run() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    ran = False
+
+    async def other() -> None:
+        nonlocal ran
+        ran = True
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(other)
+        for _ in range(5):
+            with pytest.raises(BudgetExhaustedError):
+                await spend(rates, max_wait=0.1)
+        assert ran
+
+
+async def test_the_place_in_the_queue_is_part_of_the_wait() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, spend, rates)
+        await started(group, spend, rates)
+        with pytest.raises(BudgetExhaustedError) as refusal:
+            await spend(rates, max_wait=1.5)
+        assert refusal.value.retry_after == pytest.approx(3.0, abs=0.2)
+
+
+async def test_whoever_waited_as_long_as_allowed_is_refused_then() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()  # not answered: nobody can tell when the token returns
+        start = anyio.current_time()
+
+        async def impatient() -> None:
+            with pytest.raises(BudgetExhaustedError, match=r"in about [\d.]+ s\. Come back"):
+                await spend(rates, max_wait=1.5)
+            assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
+
+        await started(group, impatient)
+        await anyio.sleep(3)
+
+
+async def test_somebody_impatient_is_refused_in_time_though_somebody_patient_came_before() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        await started(group, partial(spend, rates, max_wait=60.0))
+        start = anyio.current_time()
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=3.0)
+        assert anyio.current_time() == pytest.approx(start + 3.0, abs=0.1)
+
+
+async def test_whoever_waits_is_refused_in_time_however_many_have_left() -> None:
+    rates = limiter(1)
+    async with rates.slot() as slot:
+        slot.sent()
+        await wait_and_leave(rates, 70)
+        start = anyio.current_time()
+        with anyio.fail_after(30), pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=1.5)
+        assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
+
+
+async def test_whoever_left_the_queue_is_not_refused_when_the_time_is_over() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        async with anyio.create_task_group() as leaving:
+            await started(leaving, partial(spend, rates, max_wait=2.0))
+            leaving.cancel_scope.cancel()
+        await started(group, spend, rates)
+        await anyio.sleep(5)
+        slot.answered()
+    assert rates.statistics.refused == 0
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_whatever_ends_a_standstill_refuses_those_whose_time_is_over(*, answered: bool) -> None:
+    rates = limiter(1)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=1.5)
+
+    async with anyio.create_task_group() as group:
+        async with rates.slot() as slot:
+            slot.sent()
+            await started(group, impatient)
+            leap(2.0)
+            if answered:
+                slot.answered()
+        assert rates.statistics.refused == 1
+
+
+async def test_a_slot_left_before_sending_gives_its_token_back() -> None:
+    rates = limiter(1)
+    async with rates.slot():
+        pass
+    assert rates.statistics.free_this_second == 1
+    assert rates.statistics.given_back == 1
+
+
+async def test_a_token_given_back_goes_to_whoever_waits() -> None:
+    rates = limiter(1)
+    start = anyio.current_time()
+    async with anyio.create_task_group() as group, rates.slot():
+        await started(group, spend, rates)
+        await anyio.sleep(0.5)
+    assert anyio.current_time() < start + 0.6
+
+
+async def test_a_slot_left_because_nothing_could_be_sent_gives_its_token_back() -> None:
+    rates = limiter(1)
+    with pytest.raises(NetworkError):
+        await fail(rates, NetworkError("refused", sent=False))
+    assert rates.statistics.free_this_second == 1
+
+
+async def test_a_slot_left_after_sending_has_spent_its_token() -> None:
+    rates = limiter(1)
+    with pytest.raises(NetworkError):
+        await fail(rates, NetworkError("reset", sent=True))
+    assert rates.statistics.free_this_second == 0
+
+
+async def test_a_task_cancelled_after_sending_has_spent_its_token() -> None:
+    rates = limiter(1)
+    with anyio.move_on_after(0.1):
+        async with rates.slot() as slot:
+            slot.sent()
+            await anyio.sleep(10)
+    assert rates.statistics.free_this_second == 0
+    assert rates.statistics.in_flight == 0
+
+
+async def test_answering_twice_counts_once() -> None:
+    rates = limiter(2)
+    async with rates.slot() as slot:
+        slot.sent()
+        slot.answered()
+        slot.answered()
+    assert rates.statistics.free_this_second == 1
+
+
+async def test_an_answer_after_the_slot_was_left_counts_for_nothing() -> None:
+    rates = limiter(2)
+    async with rates.slot() as slot:
+        slot.sent()
+    slot.answered()
+    assert rates.statistics.in_flight == 0
+    assert rates.statistics.free_this_second == 1
+
+
+async def test_a_cancelled_waiter_leaves_the_queue() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, spend, rates)
+        assert rates.statistics.waiting == 1
+        group.cancel_scope.cancel()
+    assert rates.statistics.waiting == 0
+
+
+async def test_when_the_timekeeper_is_cancelled_another_takes_over() -> None:
+    rates = limiter(1)
+    first = await spend(rates)
+    served: list[float] = []
+
+    async def other() -> None:
+        served.append(await spend(rates))
+
+    async with anyio.create_task_group() as outer, anyio.create_task_group() as keeper:
+        await started(keeper, spend, rates)
+        await started(outer, other)
+        await started(outer, other)
+        keeper.cancel_scope.cancel()
+    assert len(served) == 2
+    assert served[0] == pytest.approx(first + 1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("clock", [wall, unset])
+async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_back(
+    clock: Callable[[], datetime],
+) -> None:
+    rates = TokenBucketLimiter(RateLimits(5, None), clock=clock)
+    rates.pause(1.0)
+    scope = anyio.CancelScope()
+    sent: list[float] = []
+
+    async def victim() -> None:
+        with scope:
+            sent.append(await spend(rates))
+
+    async def killer() -> None:
+        async with rates.slot():
+            scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        await started(group, victim)
+        await started(group, killer)
+    assert rates.statistics.granted == len(sent)
+    assert rates.statistics.free_this_second == 5 - len(sent)
+
+
+async def test_whoever_has_a_machine_without_the_time_is_served_like_anybody() -> None:
+    rates = TokenBucketLimiter(RateLimits(1, 10), clock=unset)
+    first = await spend(rates)
+    async with rates.slot() as slot:
+        slot.sent()
+    assert await spend(rates) >= first + 2.0
+    async with rates.slot():
+        pass
+    figures = rates.statistics
+    assert (figures.granted, figures.given_back, figures.waited, figures.in_flight) == (3, 1, 3, 0)
+    assert figures.free_today == 7
+    assert figures.smallest_round_trip is not None  # an answer counted as one
+
+
+async def test_a_limiter_of_its_own_accord_reads_the_systems_clock() -> None:
+    assert await spend(TokenBucketLimiter()) >= 0
+
+
+async def test_interactive_requests_go_before_background_ones() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    order: list[str] = []
+
+    async def one(priority: Priority) -> None:
+        await spend(rates, priority=priority)
+        order.append(priority)
+
+    async with anyio.create_task_group() as group:
+        await started(group, one, "background")
+        await started(group, one, "interactive")
+    assert order == ["interactive", "background"]
+
+
+async def test_a_share_is_left_to_interactive_requests() -> None:
+    rates = limiter(10, interactive_share=0.3)
+    for _ in range(7):
+        await spend(rates, priority="background")
+    with pytest.raises(BudgetExhaustedError):
+        await spend(rates, priority="background", max_wait=0.0)
+    await spend(rates, max_wait=0.0)
+
+
+async def test_what_is_given_back_to_the_share_is_not_given_on_to_background_requests() -> None:
+    rates = limiter(2, interactive_share=0.5)
+    times: list[float] = []
+
+    async def wait() -> None:
+        times.append(await spend(rates, priority="background"))
+
+    await spend(rates)
+    start = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        await started(group, wait)
+        async with rates.slot():
+            pass
+    assert times[0] >= start + 1.0
+
+
+@pytest.mark.parametrize("priority", ["interactive", "background"])
+async def test_nobody_overtakes_who_waits_even_after_a_standstill(priority: Priority) -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, partial(spend, rates, priority=priority))
+        leap(1.5)
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, priority=priority, max_wait=0.0)
+
+
+async def test_a_background_request_counts_everybody_before_it() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, spend, rates)
+        group.start_soon(partial(spend, rates, priority="background"))
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(BudgetExhaustedError) as refusal:
+            await spend(rates, priority="background", max_wait=1.5)
+        assert refusal.value.retry_after == pytest.approx(3.0, abs=0.2)
+
+
+async def test_an_interactive_request_does_not_count_background_ones() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(spend, rates, priority="background"))
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(BudgetExhaustedError) as refusal:
+            await spend(rates, max_wait=0.5)
+        assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
+
+
+async def test_a_background_request_that_waited_in_vain_is_told_of_everybody_before_it() -> None:
+    rates = limiter(1)
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        await started(group, spend, rates)
+        await started(group, partial(spend, rates, priority="background"))
+        with pytest.raises(BudgetExhaustedError) as refusal:
+            await spend(rates, priority="background", max_wait=3.5)
+        assert refusal.value.retry_after is not None
+        assert refusal.value.retry_after >= 3.0
+
+
+async def test_those_who_wait_interactively_are_served_from_their_share() -> None:
+    rates = limiter(2, interactive_share=0.5)
+    first = await spend(rates)
+    await anyio.sleep(0.5)
+    await spend(rates)
+    assert await spend(rates) == pytest.approx(first + 1.0, abs=0.1)
+
+
+async def test_nobody_is_woken_while_all_that_is_left_belongs_to_others() -> None:
+    readings = 0
+
+    def clock() -> datetime:
+        nonlocal readings
+        readings += 1
+        return wall()
+
+    rates = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=clock)
+    first = await spend(rates)
+    assert await spend(rates, priority="background") >= first + 1.0
+    assert readings < 30
+
+
+async def test_the_estimate_for_background_requests_leaves_the_share_alone() -> None:
+    rates = limiter(2, interactive_share=0.5)
+    await spend(rates)
+    with pytest.raises(BudgetExhaustedError) as refusal:
+        await spend(rates, priority="background", max_wait=0.5)
+    assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
+
+
+async def test_a_share_of_the_day_is_left_to_interactive_requests() -> None:
+    rates = limiter(None, 10, interactive_share=0.3)
+    for _ in range(7):
+        await spend(rates, priority="background")
+    with pytest.raises(BudgetExhaustedError):
+        await spend(rates, priority="background")
+    await spend(rates, max_wait=0.0)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+async def test_a_share_is_a_part_of_the_whole(share: float) -> None:
+    with pytest.raises(ValueError, match="interactive_share"):
+        limiter(10, interactive_share=share)
+
+
+async def test_a_pause_holds_everybody_back_until_its_end() -> None:
+    rates = limiter(100)
+    rates.pause(5.0)
+    start = anyio.current_time()
+    times: list[float] = []
+
+    async def one() -> None:
+        times.append(await spend(rates))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(50):
+            group.start_soon(one)
+    assert min(times) >= start + 5.0
+    assert max(times) < start + 5.1
+
+
+async def test_a_pause_refuses_at_once_those_who_cannot_wait_for_its_end() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    start = anyio.current_time()
+    async with anyio.create_task_group() as group:
+
+        async def impatient() -> None:
+            with pytest.raises(BudgetExhaustedError) as refusal:
+                await spend(rates, max_wait=10.0)
+            assert refusal.value.retry_after == pytest.approx(100.0, abs=0.5)
+            assert anyio.current_time() < start + 0.5
+
+        await started(group, impatient)
+        rates.pause(100.0)
+
+
+@pytest.mark.parametrize("priority", ["interactive", "background"])
+async def test_whoever_a_pause_sends_away_stands_in_nobodys_way(priority: Priority) -> None:
+    rates = limiter(1)
+    await spend(rates)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, priority=priority, max_wait=10.0)
+
+    async with anyio.create_task_group() as group:
+        await started(group, impatient)
+        assert rates.statistics.waiting == 1
+        rates.pause(100.0)
+        assert rates.statistics.waiting == 0
+
+
+async def test_a_pause_that_ends_just_when_somebodys_time_is_over_sends_nobody_away() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    async with anyio.create_task_group() as group:
+        await started(group, partial(spend, rates, max_wait=10.0))
+        rates.pause(10.0)
+        assert rates.statistics.waiting == 1
+    assert rates.statistics.refused == 0
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+    rates = limiter(100)
+    rates.pause(50.0)
+    rates.pause(1.0)
+    assert rates.statistics.paused_for == pytest.approx(50.0, abs=0.5)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+async def test_a_pause_of_no_length_is_none(seconds: float) -> None:
+    rates = limiter(100)
+    rates.pause(seconds)
+    assert rates.statistics.pauses == 0
+
+
+async def test_a_pause_of_less_than_a_second_is_one() -> None:
+    rates = limiter(100)
+    rates.pause(0.5)
+    start = anyio.current_time()
+    assert await spend(rates) == pytest.approx(start + 0.5, abs=0.1)
+
+
+async def test_pauses_are_counted() -> None:
+    rates = limiter(100)
+    rates.pause(1.0)
+    rates.pause(2.0)
+    assert rates.statistics.pauses == 2
+
+
+async def test_a_pause_never_lasts_longer_than_a_day() -> None:
+    rates = limiter(100)
+    rates.pause(float("inf"))
+    assert rates.statistics.paused_for <= DAY
+
+
+async def test_without_limits_only_pauses_are_waited_for() -> None:
+    rates = limiter()
+    start = anyio.current_time()
+    for _ in range(500):
+        await spend(rates, quota=Quota(day=Window(10, 0), burst=Window(1, 0)))
+    assert anyio.current_time() < start + 1.0
+    rates.pause(3.0)
+    assert await spend(rates) >= start + 3.0
+    assert rates.statistics.free_today is None
+    assert rates.statistics.free_this_second is None
+
+
+async def test_headers_tell_of_others_who_spend_the_same_subscription() -> None:
+    rates = limiter(100, 1000)
+    await spend(rates, quota=Quota(day=Window(1000, 300), burst=Window(100, 40)))
+    assert rates.statistics.free_today == 300
+    assert rates.statistics.free_this_second == 40
+
+
+async def test_given_limits_are_ceilings() -> None:
+    rates = limiter(100, 1000)
+    await spend(rates, quota=Quota(day=Window(5000, 4999), burst=Window(500, 499)))
+    assert rates.statistics.free_today == 999
+    assert rates.statistics.free_this_second == 99
+
+
+async def test_without_given_limits_headers_are_followed_up_and_down() -> None:
+    rates = TokenBucketLimiter(clock=wall)
+    await spend(rates, quota=Quota(day=Window(200_000, 199_999), burst=Window(500, 499)))
+    assert rates.statistics.free_today == 199_999
+    assert rates.statistics.free_this_second == 499
+
+
+async def test_an_answer_during_the_wait_brings_the_timer_forward() -> None:
+    rates = limiter(1)
+    start = anyio.current_time()
+    async with anyio.create_task_group() as group, rates.slot() as slot:
+        slot.sent()
+        await started(group, spend, rates)
+        await started(group, spend, rates)
+        await anyio.sleep(0.3)
+        slot.answered()
+    assert anyio.current_time() == pytest.approx(start + 0.3 + 2 * 1.002, abs=0.1)
+
+
+async def test_statistics_add_up() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    await spend(rates)
+    figures = rates.statistics
+    assert (figures.granted, figures.waited, figures.refused) == (2, 1, 0)
+    assert figures.seconds_waited == pytest.approx(1.0, abs=0.1)
+    assert figures.smallest_round_trip is not None
+
+
+async def test_everybody_whom_a_pause_sends_away_counts_as_refused() -> None:
+    rates = limiter(1)
+    await spend(rates)
+
+    async def impatient() -> None:
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=10.0)
+
+    async with anyio.create_task_group() as group:
+        await started(group, impatient)
+        await started(group, impatient)
+        rates.pause(100.0)
+    assert rates.statistics.refused == 2
+
+
+async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -> None:
+    rates = limiter(1)
+    rates.pause(100.0)
+    said = r"about 100 s, and only 0\.5 s are allowed\. Come back then, allow a longer max_wait"
+    with pytest.raises(BudgetExhaustedError, match=said):
+        await spend(rates, max_wait=0.5)
+
+
+async def test_a_refusal_says_in_hours_what_takes_hours() -> None:
+    rates = limiter(1)
+    rates.pause(15_001.0)
+    with pytest.raises(BudgetExhaustedError, match=r"about 4:10:01 \(h:mm:ss\), and only 0\.5 s"):
+        await spend(rates, max_wait=0.5)
+
+
+async def test_waits_are_counted_and_added_up() -> None:
+    rates = limiter(1)
+    for _ in range(3):
+        await spend(rates)
+    assert rates.statistics.waited == 2
+    assert rates.statistics.seconds_waited == pytest.approx(2.0, abs=0.1)
+
+
+async def test_tokens_given_back_are_counted() -> None:
+    rates = limiter(1)
+    for _ in range(2):
+        async with rates.slot():
+            pass
+    assert rates.statistics.given_back == 2
+
+
+async def test_everybody_who_cannot_wait_counts_as_refused() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    for _ in range(2):
+        with pytest.raises(BudgetExhaustedError):
+            await spend(rates, max_wait=0.5)
+    assert rates.statistics.refused == 2
+
+
+async def test_a_limiter_can_be_entered_with_no_end_to_the_wait() -> None:
+    rates = limiter(1)
+    await spend(rates)
+    await spend(rates, max_wait=float("inf"))
+    assert rates.statistics.waited == 1
+
+
+async def test_waiters_who_left_are_forgotten() -> None:
+    rates = limiter(1)
+    async with rates.slot() as slot:
+        slot.sent()
+        await wait_and_leave(rates, 200)
+        assert len(rates._latest) < 100
+
+
+# ------------------------------------------------------------------------------------------------- laws
+
+Act = tuple[str, float, float]
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["interactive", "background", "cancelled", "unsent", "pause"]),
+        st.floats(0.0, 1.5),
+        st.floats(0.0, 0.4),
+    ),
+    max_size=40,
+)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=25)
+@given(acts=ACTS, limit=st.integers(1, 4))
+def test_tokens_are_neither_lost_nor_made_whoever_leaves_when(backend: str, acts: list[Act], limit: int) -> None:
+    async def main() -> None:
+        rates = limiter(limit, 1000, interactive_share=0.0)
+        times: list[float] = []
+        served: dict[str, dict[int, float]] = {"interactive": {}, "background": {}}
+
+        async def later(scope: anyio.CancelScope, span: float) -> None:
+            await anyio.sleep(span)
+            scope.cancel()
+
+        async def one(number: int, kind: str, span: float) -> None:
+            priority: Priority = "background" if kind == "background" else "interactive"
+            with anyio.CancelScope() as scope:
+                if kind == "cancelled":
+                    group.start_soon(later, scope, span)
+                async with rates.slot(priority=priority, max_wait=900.0) as slot:
+                    if kind == "unsent":
+                        return
+                    slot.sent()
+                    times.append(anyio.current_time())
+                    served[priority][number] = times[-1]
+                    await anyio.sleep(span)
+                    slot.answered()
+
+        async with anyio.create_task_group() as group:
+            for number, (kind, delay, span) in enumerate(acts):
+                await anyio.sleep(delay)
+                if kind == "pause":
+                    rates.pause(span)
+                else:
+                    await started(group, one, number, kind, span)
+        assert rates.statistics.in_flight == 0
+        assert rates.statistics.waiting == 0
+        assert rates.statistics.granted == len(times)
+        assert rates.statistics.free_today == 1000 - len(times)
+        assert all(later - earlier > 1.0 for earlier, later in zip(times, times[limit:], strict=False))
+        for turns in served.values():
+            assert_in_turn(turns)
+        await anyio.sleep(2.0)
+        assert rates.statistics.free_this_second == limit
+
+    name, options = jumping(backend)
+    anyio.run(main, backend=name, backend_options=dict(options))
+
+
+async def test_a_refusal_says_when_even_where_only_an_answer_can_free_a_token() -> None:
+    rates = limiter(1)
+    async with rates.slot() as slot:
+        slot.sent()
+        with pytest.raises(BudgetExhaustedError) as at_once:
+            async with rates.slot(max_wait=0.5):
+                pass
+        with pytest.raises(BudgetExhaustedError) as later:
+            async with rates.slot(max_wait=1.2):
+                pass
+    for caught in (at_once, later):
+        assert caught.value.retry_after is not None
+        assert 0.0 < caught.value.retry_after < 5.0

@@ -1,0 +1,151 @@
+"""What servers say about a subscription, in whatever words."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.navigation.fetch import Headers
+from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.quota import (
+    LONGEST_PAUSE,
+    Quota,
+    Window,
+    parse_retry_after,
+    retry_after,
+    utc_now,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NAMES = [f"X-RateLimit-{kind}-{number}" for kind in ("Limit", "Remaining") for number in (1, 2)]
+
+
+def test_all_four_fields_make_a_quota() -> None:
+    headers = Headers(
+        {
+            "X-RateLimit-Limit-1": "100000",
+            "X-RateLimit-Remaining-1": "99998",
+            "X-RateLimit-Limit-2": "100",
+            "X-RateLimit-Remaining-2": "97",
+        }
+    )
+    assert Quota.from_headers(headers) == Quota(day=Window(100_000, 99_998), burst=Window(100, 97))
+
+
+@pytest.mark.parametrize(
+    ("name", "window"), [("X-RateLimit-Limit-1", Window(7, None)), ("X-RateLimit-Remaining-1", Window(None, 7))]
+)
+def test_half_a_window_is_better_than_none(name: str, window: Window) -> None:
+    assert Quota.from_headers(Headers({name: "7"})) == Quota(day=window)
+
+
+def test_the_wall_clock_is_aware() -> None:
+    assert utc_now().tzinfo is UTC
+
+
+def test_an_answer_without_them_makes_none() -> None:
+    assert Quota.from_headers(Headers({"Content-Type": "text/html"})) is None
+
+
+def test_an_unknown_quota_has_no_numbers() -> None:
+    assert Quota().day.remaining is None
+
+
+@pytest.mark.parametrize("text", ["", "many", "-1", "1.5", "١٢", "9" * 35, "inf"])
+def test_a_count_that_is_no_count_is_unknown(text: str) -> None:
+    assert Quota.from_headers(Headers({"X-RateLimit-Remaining-1": text})) is None
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text() | st.integers().map(str)))
+def test_reading_headers_never_raises(fields: dict[str, str]) -> None:
+    quota = Quota.from_headers(Headers(fields))
+    assert quota is None or all(
+        value is None or value >= 0 for window in (quota.day, quota.burst) for value in (window.limit, window.remaining)
+    )
+
+
+def test_a_newer_answer_replaces_what_it_names_and_keeps_the_rest() -> None:
+    older = Quota(day=Window(100, 50), burst=Window(10, 5))
+    assert older.updated(Quota(day=Window(100, 49))) == Quota(day=Window(100, 49), burst=Window(10, 5))
+
+
+def test_a_newer_answer_may_name_half_a_window() -> None:
+    assert Quota(day=Window(100, 50)).updated(Quota(day=Window(None, 49))) == Quota(day=Window(100, 49))
+    assert Quota(day=Window(100, 50)).updated(Quota(day=Window(90, None))) == Quota(day=Window(90, 50))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        ("0", 0.0),
+        ("name=rate-limit-1,15001", 15001.0),
+        ("name=rate-limit-2, 3", 3.0),
+        ("5, 9", 9.0),
+        ("9" * 35, LONGEST_PAUSE),
+        ("100000", LONGEST_PAUSE),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
+        ("Sun, 01 Mar 2026 12:00:30 -0000", 30.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_PAUSE),
+        ("-5", 1.0),
+        ("inf", 1.0),
+        ("nan", 1.0),
+        ("soon", 1.0),
+        ("", 1.0),
+        ("Mon, 99 Foo 2026 99:99:99 GMT", 1.0),
+        ("1e3", 1.0),
+    ],
+)
+def test_retry_after_is_read_in_every_form(text: str, seconds: float) -> None:
+    assert parse_retry_after(text, now=NOW) == seconds
+
+
+@given(st.text() | st.floats().map(str) | st.integers().map(str) | st.datetimes().map(format_datetime))
+def test_a_wait_is_always_finite_and_bounded(text: str) -> None:
+    assert 0.0 <= parse_retry_after(text, now=NOW) <= LONGEST_PAUSE
+
+
+def test_the_reset_field_stands_in_for_a_missing_retry_after() -> None:
+    assert retry_after(Headers({"X-RateLimit-Reset": "12"}), now=NOW) == 12.0
+
+
+def test_retry_after_goes_before_the_reset_field() -> None:
+    assert retry_after(Headers({"X-RateLimit-Reset": "12", "Retry-After": "3"}), now=NOW) == 3.0
+
+
+def test_neither_field_means_nobody_knows() -> None:
+    assert retry_after(Headers(), now=NOW) is None
+
+
+def test_the_vendors_sample_limits_are_the_default() -> None:
+    assert RateLimits() == RateLimits(100, 100_000)
+
+
+def test_a_limit_may_be_absent() -> None:
+    assert RateLimits(None, None).per_day is None
+
+
+@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-3, ValueError), (1.5, TypeError), (True, TypeError)])
+def test_a_limit_is_a_positive_int(value: int, error: type[Exception]) -> None:
+    with pytest.raises(error, match="per_second"):
+        RateLimits(per_second=value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1772366430", 30.0),
+        ("1772366000", 0.0),
+        ("1000000000", 0.0),
+        ("9999999999", 86_400.0),
+        ("45", 45.0),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
+    ],
+)
+def test_a_reset_may_be_an_instant(text: str, seconds: float) -> None:
+    assert retry_after({"x-ratelimit-reset": text}, now=NOW) == seconds

@@ -1,0 +1,596 @@
+"""The two windows as pure values: no clock, no task, no server but a simulated one."""
+
+import math
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.transport.rate_limit.windows import BurstWindow, DayWindow
+
+DAY = 86_400
+SPANS = st.floats(min_value=0.0, max_value=0.2)
+
+
+def drive(limit: int, trips: list[tuple[float, float]]) -> tuple[list[float], BurstWindow]:
+    """Send a request per trip (seconds out, seconds back) as soon as there is a token; give the server's times."""
+    window = BurstWindow(limit)
+    flying: list[tuple[float, float]] = []
+    counted: list[float] = []
+    now = 0.0
+    waiting = deque(trips)
+    while waiting or flying:
+        window.settle(now)
+        while waiting and window.available() >= 1:
+            out, back = waiting.popleft()
+            window.take()
+            counted.append(now + out)
+            flying.append((now + out + back, out + back))
+        events = [instant for instant, _ in flying]
+        if waiting and (instant := window.instant(1, now)) < math.inf:
+            events.append(instant)
+        now = min(events)
+        for arrival in [each for each in flying if each[0] <= now]:
+            flying.remove(arrival)
+            window.answered(now, arrival[1])
+    return sorted(counted), window
+
+
+@given(st.integers(1, 20), st.lists(st.tuples(SPANS, SPANS), max_size=90))
+def test_a_strict_sliding_window_is_never_exceeded_whatever_the_delays(
+    limit: int, trips: list[tuple[float, float]]
+) -> None:
+    counted, _ = drive(limit, trips)
+    assert len(counted) == len(trips)
+    for earlier, later in zip(counted, counted[limit:], strict=False):
+        assert later - earlier > 1.0
+
+
+@given(st.integers(5, 40), st.floats(0.0, 0.3), st.floats(0.0, 0.3))
+def test_with_steady_delays_round_trips_are_won_back_after_a_hundred_samples(
+    limit: int, out: float, back: float
+) -> None:
+    counted, window = drive(limit, [(out, back)] * (100 + 6 * limit))
+    for earlier, later in zip(counted, counted[limit:], strict=False):
+        assert later - earlier > 1.0
+    assert counted[-1] - counted[-1 - 2 * limit] < 2 * (1.0 + 0.002) + 1e-6
+    assert window.smallest_round_trip == pytest.approx(out + back, abs=1e-9)
+
+
+def test_no_round_trip_is_known_before_the_first_answer() -> None:
+    assert BurstWindow(3).smallest_round_trip is None
+
+
+def test_a_token_given_back_can_be_taken_at_once() -> None:
+    window = BurstWindow(1)
+    window.take()
+    assert window.available() == 0
+    window.give_back()
+    assert window.available() == 1
+
+
+def test_a_request_given_up_holds_its_token_for_a_window_from_then() -> None:
+    window = BurstWindow(1)
+    window.take()
+    window.answered(10.0, None)
+    assert window.instant(1, 10.0) == pytest.approx(11.002)
+
+
+def test_while_all_tokens_fly_only_an_answer_can_tell() -> None:
+    window = BurstWindow(1)
+    window.take()
+    assert window.instant(1, 0.0) == math.inf
+    assert window.estimate(1, 0.0) == 1.0
+
+
+def test_the_estimate_counts_rounds_for_a_long_queue() -> None:
+    window = BurstWindow(2)
+    for _ in range(2):
+        window.take()
+        window.answered(0.0, None)
+    assert window.estimate(1 + 4, 0.0) == pytest.approx(1.002 + 2.0)
+
+
+@pytest.mark.parametrize(("count", "rounds"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
+def test_each_round_of_the_estimate_lasts_the_window_and_serves_the_limit(count: int, rounds: int) -> None:
+    window = BurstWindow(2, span=10.0)
+    window.take()
+    window.take()
+    assert window.estimate(count, 5.0) == 5.0 + rounds * 10.0
+
+
+def test_tokens_that_are_left_shorten_the_estimate() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.take()
+    assert window.estimate(8, 0.0) == 2.0
+
+
+def test_what_others_hold_comes_back_before_a_round_begins() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.take()
+    window.correct(0.0, 4, 0, returned_at_sending=0)
+    assert window.estimate(5, 0.0) == 1.0
+
+
+def test_a_token_given_back_is_not_in_the_servers_count() -> None:
+    window = BurstWindow(10)
+    for _ in range(3):
+        window.take()
+    window.give_back()
+    window.correct(0.0, 10, 5, returned_at_sending=0)
+    assert window.foreign == 10 - 5 - 2
+
+
+def answer_at_once(window: BurstWindow, now: float, count: int, round_trip: float = 0.1) -> None:
+    window.settle(now)
+    for _ in range(count):
+        window.take()
+        window.answered(now, round_trip)
+
+
+@pytest.mark.parametrize(("samples", "instant"), [(98, 40.002), (99, 39.902)])
+def test_the_round_trip_is_subtracted_from_the_hundredth_sample_on(samples: int, instant: float) -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, samples)
+    answer_at_once(window, 30.0, 1)
+    assert window.instant(1, 30.0) == pytest.approx(instant)
+
+
+@pytest.mark.parametrize(("now", "instant"), [(15.0, 25.002), (20.0, 29.902)])
+def test_samples_of_one_moment_are_believed_two_windows_after_the_first(now: float, instant: float) -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, 1)
+    answer_at_once(window, 5.0, 99)
+    answer_at_once(window, now, 1)
+    assert window.instant(1, now) == pytest.approx(instant)
+
+
+def test_after_a_refusal_samples_of_one_moment_are_not_believed_either() -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, 100)
+    window.distrust()
+    answer_at_once(window, 30.0, 100)
+    answer_at_once(window, 45.0, 1)
+    assert window.instant(1, 45.0) == pytest.approx(55.002)
+
+
+def test_the_smallest_round_trip_of_the_generation_before_is_subtracted_too() -> None:
+    window = BurstWindow(1, span=10.0)
+    answer_at_once(window, 0.0, 1_999)
+    answer_at_once(window, 30.0, 1, 0.3)
+    assert window.instant(1, 30.0) == pytest.approx(39.902)
+
+
+def test_of_a_round_trip_longer_than_the_window_only_the_window_is_subtracted() -> None:
+    window = BurstWindow(1)
+    answer_at_once(window, 0.0, 100, 5.0)
+    answer_at_once(window, 30.0, 1, 5.0)
+    assert window.instant(1, 30.0) == pytest.approx(30.002)
+
+
+def test_no_token_returns_before_one_that_was_answered_earlier() -> None:
+    window = BurstWindow(2, span=10.0)
+    answer_at_once(window, 0.0, 98)
+    answer_at_once(window, 20.0, 2)  # the second is the first whose round trip is subtracted
+    assert window.instant(1, 20.0) == window.instant(2, 20.0) == pytest.approx(30.002)
+
+
+def test_each_token_returns_in_its_turn() -> None:
+    window = BurstWindow(2)
+    answer_at_once(window, 0.0, 1)
+    answer_at_once(window, 0.5, 1)
+    assert window.instant(1, 0.5) == pytest.approx(1.002)
+    assert window.instant(2, 0.5) == pytest.approx(1.502)
+
+
+def test_every_token_that_has_come_back_is_counted() -> None:
+    window = BurstWindow(10)
+    answer_at_once(window, 0.0, 3)
+    assert window.returned == 0
+    window.settle(1.5)
+    assert window.returned == 3
+
+
+def test_without_a_limit_every_answered_token_has_come_back() -> None:
+    window = BurstWindow(None)
+    answer_at_once(window, 0.0, 2)
+    assert window.returned == 2
+
+
+def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
+    window = BurstWindow(1000)
+    for _ in range(200):
+        window.take()
+        window.answered(0.0, 0.5)
+    assert window.instant(1000, 0.0) == pytest.approx(1.002)
+    early = BurstWindow(1000)
+    for _ in range(200):
+        early.take()
+        early.answered(0.0, 0.5)
+    early.distrust()
+    early.settle(5.0)
+    early.take()
+    early.answered(5.0, 0.5)
+    assert early.instant(1000, 5.0) == pytest.approx(6.002)
+
+
+def test_a_longer_path_is_believed_after_two_generations_of_samples() -> None:
+    window = BurstWindow(10)
+    answer_at_once(window, 0.0, 1, 0.1)
+    answer_at_once(window, 0.0, 3_998, 0.2)
+    assert window.smallest_round_trip == 0.1
+    answer_at_once(window, 0.0, 1, 0.2)
+    assert window.smallest_round_trip == 0.2
+
+
+def test_without_a_limit_there_are_always_tokens() -> None:
+    window = BurstWindow(None)
+    for _ in range(1000):
+        window.take()
+        window.answered(0.0, 0.1)
+    assert window.available() > 1
+    assert window.instant(5, 3.0) == 3.0
+    window.correct(0.0, 10, 0, returned_at_sending=0)
+    window.hold(0.0)
+    assert window.limit == math.inf
+    assert window.available() > 1
+
+
+def test_headers_lower_the_limit() -> None:
+    window = BurstWindow(100, ceiling=100)
+    window.correct(0.0, 10, None, returned_at_sending=0)
+    assert window.available() == 10
+
+
+def test_headers_do_not_raise_it_above_the_ceiling() -> None:
+    window = BurstWindow(100, ceiling=100)
+    window.correct(0.0, 500, None, returned_at_sending=0)
+    assert window.available() == 100
+
+
+def test_headers_raise_it_where_there_is_no_ceiling() -> None:
+    window = BurstWindow(100)
+    window.correct(0.0, 500, 500, returned_at_sending=0)
+    assert window.available() == 500
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+def test_headers_without_a_sensible_limit_change_nothing(limit: int | None) -> None:
+    window = BurstWindow(100)
+    window.correct(0.0, limit, 0, returned_at_sending=0)
+    assert window.available() == 100
+
+
+def test_headers_may_lower_the_limit_to_a_single_request() -> None:
+    window = BurstWindow(100)
+    window.correct(0.0, 1, None, returned_at_sending=0)
+    assert window.available() == 1
+
+
+def test_requests_of_others_are_held_against_the_window_for_its_span() -> None:
+    window = BurstWindow(10)
+    window.take()
+    window.correct(5.0, 10, 4, returned_at_sending=0)
+    assert window.available() == 10 - 1 - 5
+    assert window.instant(6, 5.0) == 6.0
+    window.settle(6.0)
+    assert window.available() == 9
+
+
+def test_others_do_not_narrow_a_window_whose_ceiling_leaves_them_room() -> None:
+    window = BurstWindow(10, ceiling=10)
+    window.correct(0.0, 100, 40, returned_at_sending=0)
+    assert window.available() == 10
+    window.correct(0.0, 100, 4, returned_at_sending=0)
+    assert window.available() == 4
+
+
+def test_others_do_not_narrow_a_day_whose_ceiling_leaves_them_room() -> None:
+    window = DayWindow(1000, ceiling=1000)
+    window.correct(0.0, 100_000, 50_000)
+    assert window.available() == 1000
+    window.correct(0.0, 100_000, 40)
+    assert window.available() == 40
+
+
+def test_our_own_requests_are_not_taken_for_those_of_others() -> None:
+    window = BurstWindow(10)
+    for _ in range(6):
+        window.take()
+    window.correct(0.0, 10, 4, returned_at_sending=0)
+    assert window.foreign == 0
+
+
+def test_what_came_back_before_the_sending_is_no_longer_in_the_servers_count() -> None:
+    window = BurstWindow(10)
+    for _ in range(3):
+        window.take()
+        window.answered(0.0, None)
+    window.settle(5.0)
+    window.take()
+    window.correct(5.0, 10, 5, returned_at_sending=3)
+    assert window.foreign == 10 - 5 - 1
+
+
+def test_others_tokens_and_our_own_return_independently() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.answered(0.0, None)
+    window.correct(0.5, 4, 1, returned_at_sending=0)
+    assert window.foreign == 2
+    assert window.instant(2, 0.5) == pytest.approx(1.002)
+    assert window.instant(4, 0.5) == 1.5
+
+
+def test_what_others_hold_is_waited_for_and_not_our_own_that_returns_later() -> None:
+    window = BurstWindow(4)
+    window.take()
+    window.correct(0.0, 4, 1, returned_at_sending=0)
+    window.answered(0.5, None)
+    assert window.foreign == 2
+    assert window.instant(3, 0.5) == 1.0
+
+
+def test_holding_the_window_keeps_everybody_out_for_its_span() -> None:
+    window = BurstWindow(10)
+    window.hold(3.0)
+    assert window.available() == 0
+    assert window.instant(1, 3.0) == 4.0
+
+
+# ------------------------------------------------------------------------------------------------- the day
+
+
+def test_a_day_token_returns_when_its_whole_minute_is_a_day_old() -> None:
+    window = DayWindow(1)
+    window.settle(59.0)
+    window.take()
+    window.settle(59.0 + DAY)
+    assert window.available() == 0
+    window.settle(60.0 + DAY)
+    assert window.available() == 1
+
+
+def test_the_instant_of_the_next_token_is_told() -> None:
+    window = DayWindow(2)
+    window.settle(59.0)
+    window.take()
+    window.settle(130.0)
+    window.take()
+    assert window.instant(1, 130.0) == 60.0 + DAY
+    assert window.instant(2, 130.0) == 180.0 + DAY
+    assert window.instant(3, 130.0) == 130.0 + DAY
+
+
+def test_there_is_no_instant_to_wait_for_while_tokens_are_left() -> None:
+    assert DayWindow(2).instant(2, 77.0) == 77.0
+
+
+def test_a_token_answered_a_minute_later_is_booked_there() -> None:
+    window = DayWindow(1)
+    window.settle(59.0)
+    minute = window.take()
+    window.settle(61.0)
+    window.answered(minute)
+    assert window.minutes() == {1: 1}
+
+
+def test_a_token_answered_within_its_minute_stays_there() -> None:
+    window = DayWindow(1)
+    window.settle(30.0)
+    window.answered(window.take())
+    assert window.minutes() == {0: 1}
+
+
+def test_a_day_token_given_back_was_never_spent() -> None:
+    window = DayWindow(1)
+    window.give_back(window.take())
+    assert window.available() == 1
+
+
+def test_giving_back_after_more_than_a_day_changes_nothing() -> None:
+    window = DayWindow(1)
+    minute = window.take()
+    window.settle(3.0 * DAY)
+    window.give_back(minute)
+    assert window.available() == 1
+
+
+def test_giving_back_a_minute_that_has_just_left_the_day_changes_nothing() -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    minute = window.take()
+    window.settle(6060.0 + DAY)
+    window.give_back(minute)
+    assert window.available() == 1
+
+
+@pytest.mark.parametrize("age", [0, 1, 2, 1440])
+def test_a_day_token_of_any_age_returns_with_its_minute(age: int) -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + 60 * age
+    window.settle(now)
+    assert window.instant(1, now) == 6060.0 + DAY
+
+
+def nearly_a_day_after_one(limit: int) -> tuple[DayWindow, float]:
+    """A window a minute before its only token returns, when the server says that nothing is left; and that instant."""
+    window = DayWindow(limit)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + DAY - 60
+    window.settle(now)
+    window.correct(now, limit, 0)
+    return window, now
+
+
+def test_our_own_day_token_is_of_no_use_before_those_of_others_return() -> None:
+    window, now = nearly_a_day_after_one(2)
+    assert window.instant(2, now) == now + 3600
+
+
+def test_an_answer_that_knows_of_nobody_else_does_not_keep_our_own_day_token() -> None:
+    window, now = nearly_a_day_after_one(1)
+    assert window.instant(1, now) == 6060.0 + DAY
+
+
+def test_nobody_can_tell_when_there_will_be_more_day_tokens_than_there_are() -> None:
+    window = DayWindow(1)
+    window.settle(6000.0)
+    window.take()
+    now = 6000.0 + DAY
+    window.settle(now)
+    assert window.instant(2, now) == now + DAY
+
+
+def test_a_clock_put_back_returns_nothing() -> None:
+    window = DayWindow(1)
+    window.settle(10.0 * DAY)
+    window.take()
+    window.settle(9.0 * DAY + 60)
+    assert window.available() == 0
+    window.settle(11.0 * DAY)
+    assert window.available() == 0
+    window.settle(11.0 * DAY + 60)
+    assert window.available() == 1
+
+
+@pytest.mark.parametrize("back", [DAY + 60, 400 * DAY])
+def test_a_clock_that_was_far_ahead_holds_nothing_back_for_longer_than_a_day(back: float) -> None:
+    window = DayWindow(3)
+    ahead = 500.0 * DAY
+    window.settle(ahead)
+    minute = window.take()
+    window.take()
+    window.correct(ahead, 3, 0)
+    now = ahead - back
+    window.settle(now)
+    assert (window.available(), window.instant(1, now), window.instant(2, now)) == (0, now + 3600, now + DAY + 60)
+    window.give_back(minute)  # booked by a clock that nobody believes any more
+    window.settle(now + 3600)
+    assert window.available() == 1
+    window.settle(now + DAY + 60)
+    assert window.available() == 3
+
+
+def test_the_days_limit_follows_headers_below_its_ceiling() -> None:
+    window = DayWindow(1000, ceiling=1000)
+    window.correct(0.0, 500, 500)
+    assert window.available() == 500
+    window.correct(0.0, 5000, 5000)
+    assert window.available() == 1000
+
+
+def test_the_days_limit_follows_headers_up_without_a_ceiling() -> None:
+    window = DayWindow(1000)
+    window.correct(0.0, 5000, None)
+    assert window.available() == 5000
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+def test_a_day_without_a_sensible_limit_in_the_headers_stays_as_it_is(limit: int | None) -> None:
+    window = DayWindow(1000)
+    window.correct(0.0, limit, 0)
+    assert window.available() == 1000
+
+
+def test_the_days_limit_may_be_a_single_request() -> None:
+    window = DayWindow(1000)
+    window.correct(0.0, 1, None)
+    assert window.available() == 1
+
+
+def test_a_minute_that_is_just_a_day_old_is_still_booked_and_once() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.settle(6000.0 + DAY)
+    assert window.minutes() == {100: 1}
+
+
+def test_a_minute_counts_all_that_is_booked_under_it() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.take()
+    assert window.minutes() == {100: 2}
+
+
+def test_a_minute_that_is_more_than_a_day_old_is_not_taken_over() -> None:
+    window = DayWindow(10)
+    window.restore({100: 1, 101: 2}, 6060.0 + DAY)
+    assert window.minutes() == {101: 2}
+
+
+def test_what_was_booked_already_is_kept_when_books_are_taken_over() -> None:
+    window = DayWindow(10)
+    window.settle(6000.0)
+    window.take()
+    window.restore({100: 2}, 6000.0)
+    assert window.minutes() == {100: 3}
+
+
+def test_a_day_without_a_limit_ignores_headers() -> None:
+    window = DayWindow(None)
+    window.correct(0.0, 5, 0)
+    assert window.available() == math.inf
+
+
+def test_what_others_spent_of_the_day_counts_until_an_answer_knows_better() -> None:
+    window = DayWindow(1000)
+    window.settle(120.0)
+    window.take()
+    window.correct(120.0, 1000, 100)
+    assert window.available() == 100
+    window.correct(121.0, 1000, 700)
+    assert window.available() == 700
+
+
+def test_what_others_spent_of_the_day_counts_for_an_hour() -> None:
+    window = DayWindow(10)
+    window.settle(130.0)
+    window.correct(130.0, 10, 0)
+    assert window.instant(1, 130.0) == 3730.0
+    window.settle(3725.0)
+    assert window.instant(10, 3725.0) == 3730.0
+    window.settle(3730.0)
+    assert window.available() == 10
+
+
+def test_beyond_what_others_spent_our_own_minutes_have_to_return() -> None:
+    window = DayWindow(10)
+    window.settle(0.0)
+    for _ in range(4):
+        window.take()
+    window.correct(0.0, 10, 0)
+    assert window.instant(7, 0.0) == 60.0 + DAY
+
+
+@given(st.lists(st.tuples(st.integers(0, 4 * DAY), st.integers(1, 50)), max_size=60))
+def test_the_ring_is_never_more_generous_than_exact_timestamps(spends: list[tuple[int, int]]) -> None:
+    limit = 100
+    window = DayWindow(limit)
+    exact: deque[int] = deque()
+    for wall, count in sorted(spends):
+        window.settle(wall)
+        while exact and exact[0] <= wall - DAY:
+            exact.popleft()
+        assert window.available() <= limit - len(exact)
+        for _ in range(min(count, int(window.available()))):
+            window.take()
+            exact.append(wall)
+        assert len(exact) <= limit
+
+
+@given(st.dictionaries(st.integers(-10, 6000), st.integers(-5, 50), max_size=40), st.integers(1500, 5000))
+def test_restoring_takes_over_exactly_the_minutes_of_the_last_day(minutes: dict[int, int], minute: int) -> None:
+    window = DayWindow(100)
+    window.restore(minutes, minute * 60.0)
+    fresh = {key: count for key, count in minutes.items() if minute - 1441 < key <= minute and count > 0}
+    assert window.minutes() == fresh
+    assert window.spent == sum(fresh.values())

@@ -1,0 +1,318 @@
+"""Error bodies of every family, and the errors made of them."""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.errors import (
+    ApiError,
+    BadRequestError,
+    ConfigurationError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    StellantisError,
+    UnauthorizedError,
+)
+from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.transport.api_errors import error_of, read_complaint
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+URL = "https://api.test/user/vehicles/0123456789abcdef0123"
+VENDOR = {"code": 40499, "message": "No data", "uuid": "u-1", "timestamp": "2023-09-12T09:41:10.911Z"}
+
+
+def verdict(
+    status: int, body: Any = b"", *, method: str = "GET", asked: dict[str, str] | None = None, **fields: str
+) -> StellantisError | None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = Headers({name.replace("_", "-"): value for name, value in fields.items()})
+    answer = Answer(url=URL, status=status, headers=headers, content=content, received_at=NOW)
+    return error_of(Request(url=URL, method=method, headers=asked or {}), answer, now=NOW)
+
+
+def api_error(status: int, body: Any = b"", **options: Any) -> ApiError:
+    error = verdict(status, body, **options)
+    assert isinstance(error, ApiError)
+    return error
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_nothing_is_wrong_with_a_success(status: int) -> None:
+    assert verdict(status) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, BadRequestError),
+        (401, UnauthorizedError),
+        (403, ForbiddenError),
+        (404, NotFoundError),
+        (406, ApiError),
+        (422, ApiError),
+        (429, RateLimitedError),
+        (500, ServerError),
+        (503, ServerError),
+        (302, ApiError),
+        (101, ApiError),
+    ],
+)
+def test_each_status_has_its_error(status: int, kind: type[ApiError]) -> None:
+    assert type(verdict(status)) is kind
+
+
+def test_the_vendors_body_is_read() -> None:
+    error = api_error(404, VENDOR, X_Global_Transaction_ID="t-9")
+    assert (error.status, error.code, error.uuid, error.transaction_id) == (404, 40499, "u-1", "t-9")
+    assert error.timestamp == datetime(2023, 9, 12, 9, 41, 10, 911000, tzinfo=UTC)
+
+
+def test_a_code_may_be_nought() -> None:
+    assert read_complaint(b'{"code":0}').code == 0
+
+
+def test_scripts_and_styles_of_a_page_are_not_its_words() -> None:
+    page = b"<STYLE>\np{}\n</STYLE><h1>Bad</h1><script>\nrun()\n</script><p>day</p>"
+    assert read_complaint(page).message == "Bad day"
+
+
+def test_an_instant_with_an_offset_is_given_in_utc() -> None:
+    timestamp = read_complaint(b'{"timestamp":"2017-08-10T15:46:39+02:00"}').timestamp
+    assert timestamp is not None
+    assert timestamp.tzinfo is UTC
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the system has no zone to set")
+def test_an_instant_without_an_offset_is_utc_wherever_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        timestamp = read_complaint(b'{"timestamp":"2017-08-10T13:46:39"}').timestamp
+    time.tzset()
+    assert timestamp == datetime(2017, 8, 10, 13, 46, 39, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("code", ["495", " 495 ", 495])
+def test_a_code_is_an_int_whatever_it_was_sent_as(code: Any) -> None:
+    assert read_complaint(json.dumps({"code": code}).encode()).code == 495
+
+
+@pytest.mark.parametrize("code", [True, None, "E-1", 1.5, [], "9" * 30, 10**9, 10**4_000, -1])
+def test_a_code_that_is_no_number_is_none(code: Any) -> None:
+    assert read_complaint(json.dumps({"code": code}).encode()).code is None
+
+
+@pytest.mark.parametrize(
+    ("spelling", "instant"),
+    [
+        ("2023-09-12T09:41:10.911Z", datetime(2023, 9, 12, 9, 41, 10, 911000, tzinfo=UTC)),
+        ("2017-08-10T13:46:39.652+0200", datetime(2017, 8, 10, 11, 46, 39, 652000, tzinfo=UTC)),
+        ("2017-08-10T13:46:39", datetime(2017, 8, 10, 13, 46, 39, tzinfo=UTC)),
+        ("Mon Jun 03 08:35:36 GMT 2019", datetime(2019, 6, 3, 8, 35, 36, tzinfo=UTC)),
+        ("Mon Foo 03 08:35:36 GMT 2019", None),
+        ("Mon Jun 33 08:35:36 GMT 2019", None),
+        ("0001-01-01T00:00:00+0200", None),
+        ("yesterday", None),
+        (1694511670, None),
+    ],
+)
+def test_all_spellings_of_an_instant_are_read(spelling: Any, instant: datetime | None) -> None:
+    assert read_complaint(json.dumps({"timestamp": spelling}).encode()).timestamp == instant
+
+
+def test_the_gateways_body_is_read() -> None:
+    error = api_error(401, {"httpCode": "401", "httpMessage": "Unauthorized", "moreInformation": "Token expired"})
+    assert isinstance(error, UnauthorizedError)
+    assert error.code == 401
+    assert "Unauthorized Token expired" in str(error)
+
+
+@pytest.mark.parametrize("words", ["Not registered to plan", "Invalid client id or secret."])
+@pytest.mark.parametrize("status", [401, 403])
+def test_what_the_application_itself_did_wrong_is_a_configuration_error(status: int, words: str) -> None:
+    error = verdict(status, {"httpCode": str(status), "httpMessage": "No", "moreInformation": words})
+    assert isinstance(error, ConfigurationError)
+    assert error.more_information == words
+
+
+def test_a_configuration_error_may_be_told_in_another_body() -> None:
+    error = verdict(401, {"message": "Invalid client id or secret."})
+    assert isinstance(error, ConfigurationError)
+    assert error.more_information is None
+
+
+def test_an_oauth_body_is_read() -> None:
+    complaint = read_complaint(b'{"error":"invalid_grant","error_description":"gone"}')
+    assert (complaint.error, complaint.message) == ("invalid_grant", "gone")
+
+
+def test_a_server_error_told_with_status_400_is_transient() -> None:
+    assert api_error(400, {"error": "server_error"}).is_transient
+
+
+def test_a_problem_document_is_read() -> None:
+    assert "out of range" in str(api_error(422, {"type": "about:blank", "title": "Unfit", "detail": "out of range"}))
+
+
+def test_a_problem_document_may_have_a_title_alone() -> None:
+    assert "Unfit" in str(api_error(422, {"type": "about:blank", "title": "Unfit"}))
+
+
+def test_a_body_without_words_has_no_message() -> None:
+    assert read_complaint(b'{"code":1}').message == ""
+
+
+def test_what_stands_beside_a_nested_complaint_is_read_first() -> None:
+    complaint = read_complaint(b'{"error":{"code":1,"message":"inner"},"message":"outer"}')
+    assert (complaint.code, complaint.message, complaint.error) == (1, "outer", None)
+
+
+def test_a_nested_complaint_is_read() -> None:
+    assert api_error(500, {"error": {"code": "50038", "message": "back end"}}).code == 50038
+
+
+def test_the_words_of_an_html_page_are_given() -> None:
+    page = b"<html><head><style>p{}</style><title>502 Bad Gateway</title></head><body><p>nginx</p></body></html>"
+    assert "502 Bad Gateway nginx" in str(api_error(502, page))
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"7", b'"text"', b"\xff\xfe\x00", b"{"])
+def test_a_body_that_says_nothing_is_an_error_all_the_same(body: bytes) -> None:
+    error = api_error(500, body)
+    assert error.code is None
+    assert error.is_transient
+
+
+@pytest.mark.parametrize(
+    ("status", "transient"), [(404, False), (408, True), (429, True), (500, True), (501, False), (503, True)]
+)
+def test_what_may_succeed_later_is_transient(status: int, transient: bool) -> None:
+    assert api_error(status).is_transient is transient
+
+
+def test_the_servers_wait_is_told() -> None:
+    assert api_error(429, Retry_After="name=rate-limit-1,15001").retry_after == 15001.0
+
+
+def test_a_304_is_an_answer_where_it_was_asked_for() -> None:
+    assert verdict(304, asked={"If-None-Match": '"1"'}) is None
+    assert verdict(304, asked={"if-modified-since": "x"}) is None
+
+
+def test_a_304_that_nobody_asked_for_is_an_error() -> None:
+    assert "Nobody asked" in str(api_error(304))
+
+
+def test_a_write_may_answer_303() -> None:
+    assert verdict(303, method="POST", Location="/x") is None
+
+
+def test_a_redirect_of_a_write_is_an_error_that_says_so() -> None:
+    assert "not followed" in str(api_error(307, method="POST", Location="/x"))
+
+
+def test_a_redirect_to_nowhere_is_an_error_that_says_so() -> None:
+    assert "does not say where" in str(api_error(302))
+
+
+def test_a_message_says_what_where_and_what_to_do() -> None:
+    text = str(api_error(403, {"code": 40300, "message": "no access"}))
+    for part in ("GET", "/user/vehicles/", "403", "40300", "no access", "scope"):
+        assert part in text
+
+
+def test_an_error_knows_the_whole_address() -> None:
+    assert api_error(404).url == URL
+
+
+def test_an_error_knows_the_word_of_oauth() -> None:
+    assert api_error(400, {"error": "invalid_grant"}).oauth_error == "invalid_grant"
+
+
+def test_a_code_that_repeats_the_status_is_not_said_twice() -> None:
+    assert "code" not in str(api_error(422, {"code": 422}))
+
+
+def test_an_error_without_a_code_does_not_speak_of_one() -> None:
+    assert "code" not in str(api_error(422, {"message": "unfit"}))
+
+
+@pytest.mark.parametrize("body", [b"", {"message": "It is so. "}])
+def test_a_message_ends_with_what_there_is_to_say(body: Any) -> None:
+    text = str(api_error(422, body))
+    assert text.endswith(("answered 422", "It is so"))
+
+
+def test_an_application_that_is_refused_reads_where_and_what_to_check() -> None:
+    text = str(verdict(401, {"message": "Invalid client id or secret."}))
+    for part in ("GET", "/user/vehicles/", "401", "Invalid client id or secret", "certificate", "the plan that"):
+        assert part in text
+
+
+@pytest.mark.parametrize("status", [300, 399])
+def test_what_is_neither_a_success_nor_followed_says_that_it_leads_nowhere(status: int) -> None:
+    assert "does not say where" in str(api_error(status))
+
+
+def test_a_bad_request_is_no_redirect() -> None:
+    assert "parameters" in str(api_error(400))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_303_of_a_reading_is_an_error(method: str) -> None:
+    assert api_error(303, method=method).status == 303
+
+
+def test_a_servers_date_to_come_back_is_counted_from_now() -> None:
+    assert api_error(503, Retry_After="Sun, 01 Mar 2026 12:00:30 GMT").retry_after == 30.0
+
+
+def test_a_403_names_the_scopes_documented_for_its_address() -> None:
+    answer = Answer(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
+    error = error_of(Request(url=URL), answer, now=NOW, scopes=lambda url: ("a:b", "data:trip") if url == URL else ())
+    assert isinstance(error, ForbiddenError)
+    assert error.scopes == ("a:b", "data:trip")
+    assert "needs a:b, data:trip." in str(error)
+
+
+def test_a_403_of_an_address_without_scopes_names_none() -> None:
+    answer = Answer(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
+    error = error_of(Request(url=URL), answer, now=NOW, scopes=lambda url: ())
+    assert isinstance(error, ForbiddenError)
+    assert error.scopes == ()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = ["code", "message", "uuid", "timestamp", "httpCode", "httpMessage", "moreInformation", "error", "detail"]
+
+
+@given(
+    st.integers(100, 599), st.dictionaries(st.sampled_from(KEYS), JSON).map(json.dumps).map(str.encode) | st.binary()
+)
+def test_no_body_is_too_odd_to_be_judged(status: int, body: bytes) -> None:
+    error = verdict(status, body)
+    assert (error is None) == (200 <= status < 300)
+    if isinstance(error, ApiError):
+        assert error.code is None or isinstance(error.code, int)
+
+
+PERSONAL = ["VF3CUZZ1234567890", "me@example.com", "Bearer abc.def.ghi", "48.8583, 2.2945"]
+
+
+@given(
+    st.sampled_from(KEYS),
+    st.sampled_from(PERSONAL),
+)
+def test_no_message_repeats_what_identifies_a_person(key: str, secret: str) -> None:
+    assert secret.removeprefix("Bearer ") not in str(api_error(400, {key: f"about {secret} we know nothing"}))

@@ -1,0 +1,260 @@
+"""Every failure that a transport can produce ends as one of our errors."""
+
+import asyncio
+import ssl
+import sys
+import zlib
+from typing import Any
+
+import aiohttp
+import anyio
+import httpcore
+import httpx
+import idna
+import pytest
+import trio
+from aiohttp.client_reqrep import ConnectionKey
+
+from stellantis_hal.errors import NetworkError
+from stellantis_hal.transport.backends.aiohttp_client import named
+from stellantis_hal.transport.network_errors import is_foreign, translated
+from stellantis_hal.transport.retry import RetryPolicy
+from tests.transport.doubles import call, get, session
+
+pytestmark = pytest.mark.anyio
+URL = "https://api.test/user/vehicles/0123456789abcdef0123?client_id=secret"
+
+
+def caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def key() -> Any:
+    return ConnectionKey("api.test", 443, True, True, None, None, None)
+
+
+def certificate_error() -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = "self-signed certificate"
+    return error
+
+
+def alert() -> ssl.SSLError:
+    error = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+    error.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    return error
+
+
+UNSENT = [
+    httpx.ConnectError("refused"),
+    httpx.ConnectTimeout("slow"),
+    httpx.PoolTimeout("full"),
+    httpx.ProxyError("no"),
+    httpx.UnsupportedProtocol("ftp"),
+    httpx.LocalProtocolError("bad header"),
+    httpx.InvalidURL("odd"),
+    idna.IDNAError("label too long"),
+    UnicodeEncodeError("latin-1", "é", 0, 1, "no"),
+    ValueError("a header with a line break"),
+    caused(httpx.ConnectError("x"), aiohttp.ClientConnectorError(key(), OSError(111, "refused"))),
+    caused(httpx.ConnectTimeout("x"), aiohttp.ConnectionTimeoutError("x")),
+    caused(httpx.UnsupportedProtocol("x"), aiohttp.InvalidURL("x")),
+]
+SENT = [
+    httpx.ReadError("reset"),
+    httpx.WriteError("reset"),
+    httpx.CloseError("reset"),
+    httpx.ReadTimeout("late"),
+    httpx.WriteTimeout("late"),
+    httpx.RemoteProtocolError("garbage"),
+    httpx.DecodingError("cut"),
+    httpx.StreamConsumed(),
+    httpcore.ReadError("reset"),
+    httpcore.RemoteProtocolError("garbage"),
+    aiohttp.ServerDisconnectedError(),
+    aiohttp.ClientPayloadError("short"),
+    anyio.BrokenResourceError(),
+    anyio.ClosedResourceError(),
+    anyio.EndOfStream(),
+    trio.BrokenResourceError(),
+    asyncio.IncompleteReadError(b"", 3),
+    TimeoutError(),
+    ConnectionResetError(104, "reset"),
+    OSError(101, "unreachable"),
+    EOFError(),
+    zlib.error("damaged"),
+    ssl.SSLError(1, "odd"),
+    RuntimeError("Session is closed"),
+    ExceptionGroup("both", [OSError(111, "refused"), OSError(101, "unreachable")]),
+    # What the httpx-aiohttp package makes of a connection that broke after sending:
+    caused(httpx.ConnectTimeout("x"), aiohttp.ServerDisconnectedError()),
+    caused(httpx.ConnectTimeout("x"), aiohttp.ClientOSError(104, "reset")),
+]
+ALL = [*((error, False) for error in UNSENT), *((error, True) for error in SENT)]
+
+
+@pytest.mark.parametrize(("error", "sent"), ALL, ids=lambda value: type(value).__name__)
+async def test_whatever_a_transport_raises_becomes_a_network_error(error: Exception, sent: bool) -> None:
+    with pytest.raises(NetworkError) as failure:
+        await call(error, retry=RetryPolicy(attempts=1))
+    assert failure.value.sent is sent
+    assert failure.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [TypeError("bug"), KeyError("bug"), ExceptionGroup("x", [TypeError("bug")])])
+async def test_a_mistake_is_no_network_error(error: Exception) -> None:
+    assert not is_foreign(error)
+    with pytest.raises(type(error)):
+        await call(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.UnsupportedProtocol("ftp"),
+        httpx.InvalidURL("odd"),
+        ValueError("line break"),
+        RuntimeError("closed"),
+        caused(httpx.ConnectError("x"), certificate_error()),
+        caused(httpx.ReadError("x"), alert()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_cannot_help_is_not_tried_again(error: Exception) -> None:
+    opened, transport = session(error)
+    async with opened:
+        with pytest.raises(NetworkError):
+            await get(opened.caller())
+    assert len(transport.requests) == 1
+
+
+def test_an_error_of_our_own_making_may_pass() -> None:
+    assert NetworkError("timed out").is_transient
+
+
+def test_a_certificate_that_is_not_trusted_is_named() -> None:
+    error = translated(caused(httpx.ConnectError("x"), certificate_error()), URL)
+    assert "self-signed certificate" in str(error)
+    assert "CA bundle" in str(error)
+
+
+def test_a_certificate_that_openssl_does_not_explain_is_named_too() -> None:
+    error = translated(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("no words")), URL)
+    assert "certificate is not trusted (it does not fit). Is this the right host" in str(error)
+
+
+def test_a_certificate_error_hidden_by_aiohttp_is_found() -> None:
+    hidden = aiohttp.ClientConnectorCertificateError(key(), certificate_error())
+    error = translated(caused(httpx.ConnectError("x"), hidden), URL)
+    assert "self-signed certificate" in str(error)
+    assert "CA bundle" in str(error)
+
+
+def test_an_alert_hidden_by_aiohttp_is_found() -> None:
+    hidden = aiohttp.ClientConnectorSSLError(key(), alert())
+    assert "go in pairs" in str(translated(caused(httpx.ConnectError("x"), hidden), URL))
+
+
+def test_an_error_of_the_network_knows_the_whole_address() -> None:
+    assert translated(httpx.ReadError("reset"), URL).url == URL
+
+
+def test_an_error_that_says_nothing_is_told_by_its_kind() -> None:
+    assert "(ReadError)" in str(translated(httpx.ReadError(""), URL))
+
+
+def test_a_connection_that_breaks_in_the_handshake_may_lack_a_certificate() -> None:
+    error = translated(caused(httpx.ConnectError("x"), ConnectionResetError(104, "reset")), URL)
+    assert "before anything was sent" in str(error)
+    assert "client certificate" in str(error)
+
+
+def test_a_reason_outside_of_tls_is_no_alert() -> None:
+    assert "go in pairs" not in str(translated(UnicodeEncodeError("latin-1", "é", 0, 1, "ALERT"), URL))
+
+
+def test_without_aiohttp_a_refused_connection_was_not_sent_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "aiohttp")
+    assert not translated(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL).sent
+
+
+def test_an_odd_error_of_tls_is_no_alert() -> None:
+    odd = ssl.SSLError(1, "odd")
+    odd.reason = "ODD"
+    assert "go in pairs" not in str(translated(caused(httpx.ReadError("x"), odd), URL))
+
+
+def test_a_host_that_is_not_there_is_no_matter_of_certificates() -> None:
+    error = translated(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL)
+    assert "could not be reached" in str(error)
+    assert "certificate" not in str(error)
+
+
+def test_a_refused_handshake_tells_of_pairs() -> None:
+    text = str(translated(caused(httpx.ReadError("x"), alert()), URL))
+    for part in ("go in pairs", "TLSV13_ALERT_CERTIFICATE_REQUIRED", "mutual-TLS host (api-cert…) wants the client"):
+        assert part in text
+
+
+def test_a_broken_connection_may_mean_a_missing_certificate() -> None:
+    broke = "the connection broke before an answer came (ReadError: reset)"
+    assert f"{broke}. A host that wants a client certificate" in str(translated(httpx.ReadError("reset"), URL))
+    assert str(translated(httpx.ReadError("reset"), "http://api.test/")).endswith(broke)
+
+
+def test_an_answer_that_broke_off_was_asked_for() -> None:
+    error = translated(httpx.ConnectError("odd"), URL, answering=True)
+    assert error.sent
+    assert "broke off" in str(error)
+
+
+def test_a_chain_of_causes_may_be_a_circle() -> None:
+    first, second = OSError("a"), OSError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert "OSError" in str(translated(first, URL))
+
+
+def test_no_message_holds_what_identifies_anybody() -> None:
+    text = str(translated(httpx.ReadError("client_id=secret at VF3CUZZ1234567890"), URL))
+    assert "secret" not in text
+    assert "VF3CUZZ1234567890" not in text
+    assert "0123456789abcdef0123" not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (aiohttp.ConnectionTimeoutError(), httpx.ConnectTimeout),
+        (aiohttp.ClientConnectorError(key(), OSError(111, "refused")), httpx.ConnectError),
+        (aiohttp.ServerTimeoutError(), httpx.ReadTimeout),
+        (aiohttp.SocketTimeoutError(), httpx.ReadTimeout),
+        (aiohttp.InvalidURL("x"), httpx.UnsupportedProtocol),
+        (aiohttp.ServerDisconnectedError(), httpx.ReadError),
+        (aiohttp.ClientOSError(32, "broken pipe"), httpx.ReadError),
+        (aiohttp.ClientPayloadError("short"), httpx.RemoteProtocolError),
+    ],
+)
+def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientError, kind: type[Exception]) -> None:
+    assert type(named(error)) is kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        aiohttp.ConnectionTimeoutError("words"),
+        aiohttp.ServerTimeoutError("words"),
+        aiohttp.ClientConnectionError("words"),
+        aiohttp.ClientPayloadError("words"),
+    ],
+)
+def test_aiohttps_words_are_kept(error: aiohttp.ClientError) -> None:
+    assert str(named(error)) == "words"
+
+
+def test_aiohttps_words_on_a_connection_that_was_refused_are_kept() -> None:
+    assert "refused" in str(named(aiohttp.ClientConnectorError(key(), OSError(111, "refused"))))
+
+
+def test_an_address_that_aiohttp_refuses_is_not_told() -> None:
+    assert str(named(aiohttp.InvalidURL("https://api.test/?client_id=secret"))) == "no URL that could be sent to"

@@ -1,0 +1,157 @@
+"""Who may be inside, and who waits."""
+
+import asyncio
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.transport.semaphore import Gate
+from tests.clocks import BACKENDS, jumping
+
+pytestmark = pytest.mark.anyio
+
+
+async def _inside(gate: Gate) -> None:
+    if not gate.try_enter():
+        await gate.enter()
+
+
+async def test_there_are_so_many_places_and_no_more() -> None:
+    gate = Gate(2, 60.0)
+    assert [gate.try_enter() for _ in range(3)] == [True, True, False]
+    gate.leave()
+    assert gate.try_enter()
+
+
+async def test_whoever_waits_goes_in_as_they_came() -> None:
+    gate, order = Gate(1, 60.0), list[int]()
+
+    async def work(number: int) -> None:
+        await _inside(gate)
+        order.append(number)
+        await anyio.sleep(1)
+        gate.leave()
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(work, number)
+            await anyio.wait_all_tasks_blocked()
+    assert order == [*range(20)]
+
+
+async def test_a_place_that_comes_free_is_given_on_before_anybody_new_can_take_it() -> None:
+    gate = Gate(1, 60.0)
+    assert gate.try_enter()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gate.enter)
+        await anyio.wait_all_tasks_blocked()
+        gate.leave()
+        assert not gate.try_enter()
+
+
+async def test_each_who_waits_is_sent_away_after_the_same_time() -> None:
+    gate, waits = Gate(1, 60.0), list[float]()
+    assert gate.try_enter()
+
+    async def wait(after: float) -> None:
+        await anyio.sleep(after)
+        start = anyio.current_time()
+        with pytest.raises(TimeoutError):
+            await gate.enter()
+        waits.append(anyio.current_time() - start)
+
+    async with anyio.create_task_group() as tasks:
+        for after in (0, 10, 10, 25, 59):
+            tasks.start_soon(wait, after)
+    assert waits == pytest.approx([60.0] * 5, abs=0.1)
+    gate.leave()
+    assert gate.try_enter()
+
+
+async def test_nobody_waits_for_those_who_have_gone() -> None:
+    gate, entered = Gate(1, 60.0), list[int]()
+    assert gate.try_enter()
+
+    async def wait(number: int, patience: float) -> None:
+        with anyio.move_on_after(patience):
+            await gate.enter()
+            entered.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number, patience in enumerate((5, 30, 5, 30, 5)):
+            tasks.start_soon(wait, number, patience)
+            await anyio.wait_all_tasks_blocked()  # so that they stand in line in this order
+        await anyio.sleep(10)
+        gate.leave()
+        await anyio.sleep(1)
+        gate.leave()
+    assert entered == [1, 3]
+    gate.leave()
+    assert gate.try_enter()
+
+
+async def test_who_is_cancelled_in_the_moment_of_being_let_in_leaves_no_place_behind() -> None:
+    gate = Gate(1, 60.0)
+    assert gate.try_enter()
+
+    async def pass_through() -> None:
+        await gate.enter()
+        gate.leave()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pass_through)
+        await anyio.wait_all_tasks_blocked()
+        gate.leave()
+        tasks.cancel_scope.cancel()
+    assert gate.try_enter()
+
+
+def test_asyncios_own_cancellation_in_that_moment_leaves_no_place_behind() -> None:
+    async def cancelled() -> bool:
+        gate = Gate(1, 60.0)
+        assert gate.try_enter()
+        task = asyncio.create_task(gate.enter())
+        await asyncio.sleep(0)
+        gate.leave()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return gate.try_enter()
+
+    assert asyncio.run(cancelled())
+
+
+@given(
+    st.integers(1, 3),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(1, 90), st.integers(0, 40)), min_size=1, max_size=12),
+    st.sampled_from(BACKENDS),
+)
+def test_no_place_is_ever_lost_or_made(places: int, lives: list[tuple[int, int, int]], backend: str) -> None:
+    async def live() -> None:
+        gate, inside = Gate(places, 30.0), 0
+
+        async def one(after: int, patience: int, stay: int) -> None:
+            nonlocal inside
+            await anyio.sleep(after)
+            with anyio.move_on_after(patience):
+                try:
+                    await _inside(gate)
+                except TimeoutError:
+                    return
+                inside += 1
+                assert inside <= places
+                try:
+                    await anyio.sleep(stay)
+                finally:
+                    inside -= 1
+                    gate.leave()
+
+        async with anyio.create_task_group() as tasks:
+            for life in lives:
+                tasks.start_soon(one, *life)
+        assert [gate.try_enter() for _ in range(places + 1)] == [True] * places + [False]
+
+    name, options = jumping(backend)
+    anyio.run(live, backend=name, backend_options=dict(options))
