@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.simulator import Simulator, Subscription, World
-from stellantis_hal.simulator.api.messages import Call
+from stellantis_hal.simulator.api.messages import Request as SimulatedRequest
 
 __all__ = ["Vendor", "answer_of", "nobody", "plain", "whole"]
 
@@ -42,7 +42,9 @@ class Vendor:
         path, _, query = parts.raw_path.decode().partition("?")
         query = f"{query}&client_id={self._simulator.client_id}".lstrip("&")
         origin = f"{parts.scheme}://{parts.host}"
-        reply = self._simulator.answer(Call(method="GET", path=path, query=query, headers=self._fields, origin=origin))
+        reply = self._simulator.answer(
+            SimulatedRequest(method="GET", path=path, query=query, headers=self._fields, origin=origin)
+        )
         assert reply.status == 200, reply
         return reply.body
 
@@ -52,19 +54,19 @@ class Vendor:
         return found
 
 
-def answer_of(url: str, content: bytes) -> Answer:
+def answer_of(url: str, content: bytes) -> Response:
     """Make the answer that a session would give."""
-    return Answer(url=url, status=200, headers=_HEADERS, content=content, received_at=datetime.now(UTC))
+    return Response(url=url, status=200, headers=_HEADERS, content=content, received_at=datetime.now(UTC))
 
 
-async def nobody(request: Request, /) -> Answer:
+async def nobody(request: Request, /) -> Response:
     """Answer nothing: nothing may be fetched."""
     raise AssertionError(f"{request.url} was asked for")
 
 
 def whole(url: str, content: bytes) -> HalResource:
     """Make a resource of a body, that cannot fetch."""
-    return HalResource.of(answer_of(url, content), Binding(fetch=nobody))
+    return HalResource.of(answer_of(url, content), ResourceContext(fetch=nobody))
 
 
 def plain(make: Callable[[], Any]) -> bytes:

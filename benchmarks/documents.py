@@ -12,8 +12,8 @@ from benchmarks.bodies import Vendor, answer_of, whole
 from benchmarks.measuring import Figure, Row, Samples, Scale, cpu, in_turn, row
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 
 __all__ = ["run"]
@@ -86,10 +86,10 @@ def _cold(vendor: Vendor, scale: Scale) -> list[Row]:
     chain = (f"{vendor.url}/user", vendor.vehicle, f"{vendor.vehicle}/status")
     kept = {url: answer_of(url, vendor.body(url)) for url in (chain[0], f"{chain[0]}/vehicles", *chain[1:])}
 
-    async def fetch(request: Request, /) -> Answer:
+    async def fetch(request: Request, /) -> Response:
         return kept[request.url]
 
-    root = HalResource.of(kept[chain[0]], Binding(fetch=fetch))
+    root = HalResource.of(kept[chain[0]], ResourceContext(fetch=fetch))
 
     async def ours() -> object:
         vehicles = root.follow("vehicles", embedded="never")

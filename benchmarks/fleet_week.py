@@ -28,7 +28,7 @@ import trio.testing
 from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.fleet import Event, FleetStatistics, Outage, Recovered, Update, watch
-from stellantis_hal.simulator import Chance, Faults, Refused, ServerFault, Simulator, Wave, World
+from stellantis_hal.simulator import Faults, FaultWindow, RandomFault, Refused, ServerFault, Simulator, World
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = 3_600.0
@@ -51,10 +51,10 @@ class Week:
         count = options.vehicles
         self.world = World(seed=11, accounts=max(1, count // 20), vehicles=count, trips=count * 8, epoch=EPOCH)
         waves = [
-            Wave(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + HOUR),
-            Wave(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 6 * HOUR),
+            FaultWindow(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + HOUR),
+            FaultWindow(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 6 * HOUR),
         ]
-        chances = [Chance(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")]
+        chances = [RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")]
         self.simulator = Simulator(
             self.world, epoch=EPOCH, faults=Faults(waves=waves, chances=chances, seed=5), token_lifetime=12 * HOUR
         )

@@ -31,7 +31,7 @@ from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.fleet import watch
 from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World, server
-from stellantis_hal.transport.hooks import AnswerRecord, Hooks
+from stellantis_hal.transport.hooks import Hooks, ResponseRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 
@@ -111,7 +111,7 @@ async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
     limiter = TokenBucketLimiter(RateLimits(options.limit, PER_DAY), interactive_share=0.0)
     refused = 0
 
-    def answered(record: AnswerRecord) -> None:
+    def answered(record: ResponseRecord) -> None:
         nonlocal refused
         refused += record.status == 429
 
@@ -120,7 +120,7 @@ async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
         base_url=served["url"],
         identity_url=served["identity"],
         limiter=limiter,
-        hooks=Hooks(on_answer=answered),
+        hooks=Hooks(on_response=answered),
     ) as client:
         accounts = [
             client.account(

@@ -15,11 +15,11 @@ import msgspec
 import pydantic
 
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.structuring.converter import Reader
+from stellantis_hal.structuring.converter import TypedConverter
 
 PAGE = 60
 AT = "2023-09-12T09:41:10.911Z"
@@ -186,14 +186,14 @@ def references(content: bytes) -> dict[str, Callable[[], Any]]:
 # ------------------------------------------------------------------------------------------------- ours
 
 
-async def nobody(request: Request, /) -> Answer:
+async def nobody(request: Request, /) -> Response:
     """Answer nothing."""
     raise AssertionError(f"{request.url}: no link is followed here")
 
 
-def structured(content: bytes, reader: Reader, number: int = 0) -> list[Trip]:
+def structured(content: bytes, reader: TypedConverter, number: int = 0) -> list[Trip]:
     """Read a page as a walk does: an answer, its embedded resources, typed and bound."""
     url = f"{VEHICLE}/trips?page={number}"
-    answer = Answer(url=url, status=200, headers=HEADERS, content=content, received_at=datetime.now(UTC))
-    resource = HalResource.of(answer, Binding(fetch=nobody))
+    answer = Response(url=url, status=200, headers=HEADERS, content=content, received_at=datetime.now(UTC))
+    resource = HalResource.of(answer, ResourceContext(fetch=nobody))
     return [reader.read(copy, Trip) for copy in resource.embedded("trips")]

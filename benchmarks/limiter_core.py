@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import anyio
 
-from stellantis_hal.transport.rate_limit.ledger import Books
+from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
@@ -25,7 +25,7 @@ WAITING = 10_000
 
 def core() -> float:
     """Take a token and answer it, both windows, with headers."""
-    books = Books(RateLimits(1_000_000, 100_000_000), interactive_share=0.1)
+    books = QuotaLedger(RateLimits(1_000_000, 100_000_000), interactive_share=0.1)
     start = time.perf_counter()
     for turn in range(TURNS):
         now = turn * 0.001

@@ -104,7 +104,7 @@ async def measure(url: str, *, seconds: float, tasks: int, limit: int) -> dict[s
     errors: list[StellantisError] = []
     answers = 0
     async with Session(Origins(url), limiter=limiter) as session:
-        fetch = session.caller(max_wait=3600.0)
+        fetch = session.pipeline(max_wait=3600.0)
 
         async def ask() -> None:
             nonlocal answers
@@ -121,7 +121,7 @@ async def measure(url: str, *, seconds: float, tasks: int, limit: int) -> dict[s
                 group.start_soon(ask)
             await anyio.sleep(seconds)
             group.cancel_scope.cancel()
-        figures = json.loads((await session.caller(limited=False)(Request(url=f"{url}/figures"))).content)
+        figures = json.loads((await session.pipeline(limited=False)(Request(url=f"{url}/figures"))).content)
     served: list[float] = figures["served"]
     return {
         "served": len(served),

@@ -37,9 +37,9 @@ def run(scale: Scale) -> list[Row]:
     rows = _costs(scale)
     seconds = scale.pick(3, 5, 15, 30)
     profiles = ("J1",) if scale.size == "tiny" else ("J1", "J2", "J3")
-    rows += _wire([["benchmarks.limiter_wire", "--profiles", name] for name in profiles], seconds, "ours")
+    rows += _backend([["benchmarks.limiter_wire", "--profiles", name] for name in profiles], seconds, "ours")
     peers = [["benchmarks.limits", "--peer", name] for name, module in _PEERS.items() if installed(module)]
-    return rows + (_wire(peers, min(seconds, 10), "") if peers else [])
+    return rows + (_backend(peers, min(seconds, 10), "") if peers else [])
 
 
 # ------------------------------------------------------------------------------------------------- costs
@@ -52,12 +52,12 @@ def _costs(scale: Scale) -> list[Row]:
         "a whole slot(), free": (lambda: anyio.run(limiter_core.slot), Figure(most=10.0)),
         "the day's window alone": (limiter_core.day, None),
     }
-    ways = {name: measure for name, (measure, _) in ours.items()}
+    context = {name: measure for name, (measure, _) in ours.items()}
     peers = {"aiolimiter": _aiolimiter, "pyrate-limiter": _pyrate}
     for name, make in peers.items():
         if installed(_PEERS[name]):
-            ways[f"{name}, free"] = partial(_run, make)
-    found = in_turn(ways, scale.pick(1, 3, 5, 9))
+            context[f"{name}, free"] = partial(_run, make)
+    found = in_turn(context, scale.pick(1, 3, 5, 9))
     slot = ("a whole slot(), free", found["a whole slot(), free"])
     rows = [row("f", name, "µs/token", found[name], figure=figure) for name, (_, figure) in ours.items()]
     rows += [row("f", name, "µs/token", found[name], against=slot) for name in found if name not in ours]
@@ -93,7 +93,7 @@ def _pyrate(per_second: int) -> Callable[[], Awaitable[Any]]:
 # ------------------------------------------------------------------------------------------------- the wire
 
 
-def _wire(commands: list[list[str]], seconds: int, whose: str) -> list[Row]:
+def _backend(commands: list[list[str]], seconds: int, whose: str) -> list[Row]:
     started = [
         subprocess.Popen(
             [sys.executable, "-m", *command, "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True, cwd=_ROOT

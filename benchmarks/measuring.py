@@ -130,26 +130,26 @@ def cpu(act: Callable[[], Any], times: int = 1) -> float:
     return (time.process_time_ns() - start) / times / 1e3
 
 
-def in_turn(ways: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
+def in_turn(context: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
     """Let each way measure itself in turn, round after round; the first round warms up and is forgotten.
 
     Every second round goes backwards, so that nobody always comes after the same other.
     """
-    found: Samples = {name: [] for name in ways}
+    found: Samples = {name: [] for name in context}
     for turn in range(rounds + 1):
-        for name in list(ways) if turn % 2 else list(ways)[::-1]:
-            sample = ways[name]()
+        for name in list(context) if turn % 2 else list(context)[::-1]:
+            sample = context[name]()
             if turn:
                 found[name].append(sample)
     return found
 
 
-async def interleaved(ways: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> Samples:
+async def interleaved(context: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> Samples:
     """Do as :func:`in_turn`, in one event loop."""
-    found: Samples = {name: [] for name in ways}
+    found: Samples = {name: [] for name in context}
     for turn in range(rounds + 1):
-        for name in list(ways) if turn % 2 else list(ways)[::-1]:
-            sample = await ways[name]()
+        for name in list(context) if turn % 2 else list(context)[::-1]:
+            sample = await context[name]()
             if turn:
                 found[name].append(sample)
     return found

@@ -17,11 +17,11 @@ from benchmarks.bodies import answer_of
 from benchmarks.fleet_wire import resident
 from benchmarks.measuring import Figure, Row, Scale, installed, optional, row
 from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.structuring.converter import Reader
+from stellantis_hal.structuring.converter import TypedConverter
 
 __all__ = ["run"]
 
@@ -42,7 +42,7 @@ def run(scale: Scale) -> list[Row]:
 def _held(count: int) -> list[Row]:
     bodies = optional("benchmarks.full_trips")
     pages = [bytes(bodies.page(first, min(60, count - first))) for first in range(0, count, 60)]
-    keeping, dropping = Reader(), Reader(keep_document=False)
+    keeping, dropping = TypedConverter(), TypedConverter(keep_document=False)
     pydantic_page, msgspec_page = _models(bodies)
 
     ways: dict[str, tuple[Callable[[bytes], Any], float | None]] = {
@@ -93,16 +93,16 @@ def _walk(trips: int) -> Row:
 async def _grown(trips: int) -> float:
     from_items = '","distance":12.5,"startedAt":"2023-09-12T08:41:10Z","_links":{"self":{"href":"/trips/'
 
-    async def fetch(request: Request, /) -> Answer:
+    async def fetch(request: Request, /) -> Response:
         first = int(request.url.rpartition("=")[2])
         items = ",".join(f'{{"id":"t{at}{from_items}{at}"}}}}}}' for at in range(first, min(first + 60, trips)))
         more = f'"next":{{"href":"{_URL}?first={first + 60}"}}' if first + 60 < trips else ""
         body = f'{{"total":{trips},"_links":{{{more}}},"_embedded":{{"trips":[{items}]}}}}'
         return answer_of(request.url, body.encode())
 
-    reader = Reader()
+    reader = TypedConverter()
     start = most = 0.0
-    page = await HalResource.reach(f"{_URL}?first=0", Binding(fetch=fetch))
+    page = await HalResource.reach(f"{_URL}?first=0", ResourceContext(fetch=fetch))
     count = 0
     async for trip in page.items().map(lambda item: reader.read(item, Trip)):
         count += 1

@@ -15,7 +15,7 @@ from benchmarks.measuring import Figure, Row, Scale, cpu, in_turn, installed, op
 from benchmarks.peers import msgspec_type, pydantic_type
 from stellantis_hal.hal.json import decode
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.structuring.converter import Reader, read
+from stellantis_hal.structuring.converter import TypedConverter, read
 
 __all__ = ["run"]
 
@@ -36,21 +36,21 @@ def run(scale: Scale) -> list[Row]:
 
 def _peers(content: bytes) -> dict[str, Callable[[], Any]]:
     body = decode(content)
-    ways: dict[str, Callable[[], Any]] = {"decoding alone": lambda: decode(content)}
+    context: dict[str, Callable[[], Any]] = {"decoding alone": lambda: decode(content)}
     if installed("pydantic"):
         model = pydantic_type(body)
-        ways = {_PEER: lambda: model.model_validate_json(content)} | ways
+        context = {_PEER: lambda: model.model_validate_json(content)} | context
     if installed("msgspec"):
         decoder = optional("msgspec").json.Decoder(msgspec_type(body))
-        ways["msgspec"] = lambda: decoder.decode(content)
-    return ways
+        context["msgspec"] = lambda: decoder.decode(content)
+    return context
 
 
 def _measured(
     what: str, content: bytes, peers: Mapping[str, Callable[[], Any]], scale: Scale, figure: Figure | None
 ) -> list[Row]:
     url = "https://api.example/user/vehicles/1/trips"
-    keeping, dropping = Reader(clock=lambda: datetime.now(UTC)), Reader(keep_document=False)
+    keeping, dropping = TypedConverter(clock=lambda: datetime.now(UTC)), TypedConverter(keep_document=False)
     ours: dict[str, Callable[[], Any]] = {
         "ours, bound": lambda: _read(url, content, keeping),
         "ours, keep_document=False": lambda: _read(url, content, dropping),
@@ -58,8 +58,8 @@ def _measured(
     }
     assert len(ours["ours, bound"]()) == 60
     times = scale.pick(1, 5, 10, 20)
-    ways = {name: _timed(act, times) for name, act in (ours | dict(peers)).items()}
-    found = in_turn(ways, scale.pick(1, 7, 15, 31))
+    context = {name: _timed(act, times) for name, act in (ours | dict(peers)).items()}
+    found = in_turn(context, scale.pick(1, 7, 15, 31))
     reference = _PEER if _PEER in found else "decoding alone"
     rows: list[Row] = []
     for name, values in found.items():
@@ -69,7 +69,7 @@ def _measured(
     return rows
 
 
-def _read(url: str, content: bytes, reader: Reader) -> list[Trip]:
+def _read(url: str, content: bytes, reader: TypedConverter) -> list[Trip]:
     """Read a page as a walk does, which holds it as long as its items are read."""
     page = whole(url, content)
     return [reader.read(copy, Trip) for copy in page.embedded("trips")]

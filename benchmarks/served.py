@@ -22,7 +22,7 @@ import attrs
 from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.simulator import Simulator, Subscription, World
-from stellantis_hal.simulator.api.messages import Call
+from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 
 __all__ = ["GENEROUS", "Served", "Who", "opened", "served"]
@@ -92,7 +92,7 @@ class _Answering(asyncio.Protocol):
         fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         path, _, query = target.partition("?")
         origin = f"http://{fields['host']}"
-        reply = self._simulator.answer(Call(method=method, path=path, query=query, headers=fields, origin=origin))
+        reply = self._simulator.answer(Request(method=method, path=path, query=query, headers=fields, origin=origin))
         said = "".join(f"{name}: {value}\r\n" for name, value in reply.headers)
         start = f"HTTP/1.1 {reply.status} .\r\n{said}Content-Length: {len(reply.body)}\r\n\r\n"
         answer = start.encode("latin-1") + reply.body

@@ -96,10 +96,10 @@ async def _measure(place: Served, scale: Scale) -> list[Row]:
     spent: dict[tuple[int, str], Samples] = {(tasks, size): {} for tasks, _, size in cases}
     speed: dict[tuple[int, str], Samples] = {(tasks, size): {} for tasks, _, size in cases}
     async with AsyncExitStack() as stack:
-        ways = {path: await _candidates(place, path, stack) for path in {path for _, path, _ in cases}}
+        context = {path: await _candidates(place, path, stack) for path in {path for _, path, _ in cases}}
         for turn in range(rounds + 1):
             for tasks, path, size in cases:
-                for name, get in ways[path].items():
+                for name, get in context[path].items():
                     if name == _HTTPX and (tasks not in (1, busy) or size != "2 kB"):
                         continue  # its pool takes seconds with more
                     few = max(count // 10, 2 * tasks) if name == _HTTPX else max(count, 3 * tasks)

@@ -17,7 +17,7 @@ from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import read
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 
 __all__ = ["run"]
 
@@ -25,7 +25,7 @@ __all__ = ["run"]
 def run(scale: Scale) -> list[Row]:
     """Measure."""
     vendor = Vendor(trips=3)
-    bodies: dict[type[Part], Any] = {
+    bodies: dict[type[Model], Any] = {
         Trip: vendor.item(f"{vendor.vehicle}/trips", "trips"),
         Status: decode(vendor.body(f"{vendor.vehicle}/status")),
         Vehicle: decode(vendor.body(vendor.vehicle)),
@@ -37,7 +37,7 @@ def run(scale: Scale) -> list[Row]:
     return rows
 
 
-def _measured(kind: type[Part], body: dict[str, Any], scale: Scale) -> list[Row]:
+def _measured(kind: type[Model], body: dict[str, Any], scale: Scale) -> list[Row]:
     content = encode(body)
     acts: dict[str, Callable[[], Any]] = {"ours": lambda: read(body, kind)}
     if installed("pydantic"):

@@ -46,7 +46,7 @@ def run(scale: Scale) -> list[Row]:
 
 async def _measure(account: Account, id_: str, trips: int, scale: Scale) -> list[Row]:
     vehicle = await account.vehicle(id_)
-    fetch = account._binding.fetch
+    fetch = account._context.fetch
     url = f"{vehicle.document.links['trips'][0].href}?pageSize={_SIZE}" if vehicle.document is not None else ""
     pages = -(-trips // _SIZE)
     # Ours overlap by an element, so that those who move are noticed: 59 new ones in each range but the first.
@@ -86,7 +86,7 @@ async def _measure(account: Account, id_: str, trips: int, scale: Scale) -> list
 
 
 async def _wait(account: Account, seconds: float) -> None:
-    await account._binding.fetch(Request(url=resolve(account._url, f"/wait/{seconds}")))
+    await account._context.fetch(Request(url=resolve(account._url, f"/wait/{seconds}")))
 
 
 # ------------------------------------------------------------------------------------------------- ours

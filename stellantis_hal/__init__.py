@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stellantis_hal.auth import (
         Application,
-        Authorization,
+        AuthorizationRequest,
         BearerCredentials,
         Brand,
         Enrolment,
@@ -61,11 +61,11 @@ if TYPE_CHECKING:
         CheckpointError,
         CheckpointStore,
         FleetStatistics,
-        Left,
         MemoryCheckpoints,
         Outage,
         Progress,
         Recovered,
+        Removed,
         SQLiteCheckpoints,
         Update,
         VehicleUnavailable,
@@ -85,10 +85,10 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.navigation import (
         Follow,
+        FollowResult,
         HalDeprecationWarning,
         HalResource,
         IndexRanges,
-        Outcome,
         Page,
         Pages,
         Paginator,
@@ -144,7 +144,7 @@ if TYPE_CHECKING:
         Vehicle,
     )
     from stellantis_hal.structuring.converter import (
-        Reader,
+        TypedConverter,
     )
     from stellantis_hal.structuring.open_enum import (
         OpenEnum,
@@ -159,14 +159,14 @@ if TYPE_CHECKING:
         Timeouts,
     )
     from stellantis_hal.transport.hooks import (
-        AnswerRecord,
         Hooks,
+        ResponseRecord,
         RetryRecord,
         WaitRecord,
     )
     from stellantis_hal.transport.rate_limit.ledger import (
-        BookStore,
-        FileBookStore,
+        FileLimiterStore,
+        LimiterStore,
     )
     from stellantis_hal.transport.rate_limit.limiter import (
         LimiterStatistics,
@@ -196,15 +196,13 @@ __all__ = [
     "AlarmType",
     "Alert",
     "AmbiguousLinkError",
-    "AnswerRecord",
     "ApiError",
     "Application",
     "AuthError",
-    "Authorization",
+    "AuthorizationRequest",
     "BadRequestError",
     "BearerCredentials",
     "BodyTooLargeError",
-    "BookStore",
     "Brand",
     "BudgetExhaustedError",
     "BudgetWarning",
@@ -222,10 +220,11 @@ __all__ = [
     "Energy",
     "EnergyType",
     "Enrolment",
-    "FileBookStore",
+    "FileLimiterStore",
     "FileTokenStore",
     "FleetStatistics",
     "Follow",
+    "FollowResult",
     "ForbiddenError",
     "HalClient",
     "HalDeprecationWarning",
@@ -235,8 +234,8 @@ __all__ = [
     "Hooks",
     "IndexRanges",
     "InvalidLinkError",
-    "Left",
     "LimiterStatistics",
+    "LimiterStore",
     "Link",
     "LinkNotFoundError",
     "Maintenance",
@@ -247,7 +246,6 @@ __all__ = [
     "NotHalError",
     "OpenEnum",
     "Outage",
-    "Outcome",
     "Page",
     "Pages",
     "PaginationLoopError",
@@ -261,9 +259,10 @@ __all__ = [
     "RateLimitedError",
     "RateLimiter",
     "RateLimits",
-    "Reader",
     "Recovered",
     "Rel",
+    "Removed",
+    "ResponseRecord",
     "RetryPolicy",
     "RetryRecord",
     "SQLiteCheckpoints",
@@ -287,6 +286,7 @@ __all__ = [
     "Trip",
     "TripConsumption",
     "TripState",
+    "TypedConverter",
     "UnauthorizedError",
     "UntrustedOriginError",
     "Update",
@@ -306,7 +306,7 @@ __all__ = [
 
 _HOMES = {
     "stellantis_hal.auth": (
-        "Application Authorization BearerCredentials Brand Enrolment FileTokenStore MemoryTokenStore "
+        "Application AuthorizationRequest BearerCredentials Brand Enrolment FileTokenStore MemoryTokenStore "
         "PartnerCredentials Scope Token TokenStore"
     ),
     "stellantis_hal.client": "Account HalClient StellantisClient",
@@ -318,14 +318,14 @@ _HOMES = {
         "TooManyRedirectsError UnauthorizedError UntrustedOriginError"
     ),
     "stellantis_hal.fleet": (
-        "AccountLost BudgetWarning Change CheckpointError CheckpointStore FleetStatistics Left "
-        "MemoryCheckpoints Outage Progress Recovered SQLiteCheckpoints Update VehicleUnavailable Watch "
+        "AccountLost BudgetWarning Change CheckpointError CheckpointStore FleetStatistics "
+        "MemoryCheckpoints Outage Progress Recovered Removed SQLiteCheckpoints Update VehicleUnavailable Watch "
         "backfill by_activity quiet trip_writer watch"
     ),
     "stellantis_hal.hal.document": "Diagnostic HalDocument",
     "stellantis_hal.hal.link": "Link",
     "stellantis_hal.navigation": (
-        "Follow HalDeprecationWarning HalResource IndexRanges Outcome Page Pages Paginator Rel"
+        "Follow FollowResult HalDeprecationWarning HalResource IndexRanges Page Pages Paginator Rel"
     ),
     "stellantis_hal.resources.alarm": "Alarm",
     "stellantis_hal.resources.alert": "Alert",
@@ -339,16 +339,16 @@ _HOMES = {
     "stellantis_hal.resources.maintenance": "Maintenance",
     "stellantis_hal.resources.position": "Position",
     "stellantis_hal.structuring.problems": "Problem",
-    "stellantis_hal.structuring.converter": "Reader",
+    "stellantis_hal.structuring.converter": "TypedConverter",
     "stellantis_hal.resources.status": "Status",
     "stellantis_hal.resources.telemetry": "Telemetry",
     "stellantis_hal.resources.trip": "Trip",
     "stellantis_hal.resources.user": "User",
     "stellantis_hal.resources.vehicle": "Vehicle",
-    "stellantis_hal.transport.rate_limit.ledger": "BookStore FileBookStore",
+    "stellantis_hal.transport.rate_limit.ledger": "FileLimiterStore LimiterStore",
     "stellantis_hal.transport.credentials": "Credentials",
     "stellantis_hal.transport.exchange": "Timeouts",
-    "stellantis_hal.transport.hooks": "AnswerRecord Hooks RetryRecord WaitRecord",
+    "stellantis_hal.transport.hooks": "Hooks ResponseRecord RetryRecord WaitRecord",
     "stellantis_hal.transport.rate_limit.limiter": "LimiterStatistics RateLimiter TokenBucketLimiter",
     "stellantis_hal.transport.rate_limit.limits": "RateLimits",
     "stellantis_hal.transport.rate_limit.quota": "Quota Window",

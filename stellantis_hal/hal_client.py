@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from stellantis_hal.client.base import Client, origins_of, timeouts_of
-from stellantis_hal.navigation.context import Binding, utc_now
-from stellantis_hal.navigation.entry_point import Entry
+from stellantis_hal.navigation.context import ResourceContext, utc_now
+from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.exchange import Timeouts
@@ -26,7 +26,7 @@ from stellantis_hal.transport.tls import Tls
 __all__ = ["HalClient"]
 
 
-class HalClient(Client, Entry):
+class HalClient(Client, EntryPoint):
     """A client for any HAL API.
 
     Args:
@@ -75,6 +75,8 @@ class HalClient(Client, Entry):
             hooks=hooks,
             clock=clock,
         )
-        fetch = self._session.caller(credentials=auth, priority=priority, max_wait=max_wait)
-        binding = Binding(fetch=fetch, clock=clock) if structure is None else Binding(fetch, clock, structure)
-        Entry.__init__(self, entry_url, binding)
+        fetch = self._session.pipeline(credentials=auth, priority=priority, max_wait=max_wait)
+        context = (
+            ResourceContext(fetch=fetch, clock=clock) if structure is None else ResourceContext(fetch, clock, structure)
+        )
+        EntryPoint.__init__(self, entry_url, context)

@@ -5,10 +5,10 @@ Knows names and types. Must not know what a value is for, and quotes none: it ma
 
 from __future__ import annotations
 
-__all__ = ["expect"]
+__all__ = ["require_type"]
 
 
-def expect(name: str, value: object, *kinds: type | None, instead: str = "") -> None:
+def require_type(name: str, value: object, *kinds: type | None, instead: str = "") -> None:
     """Refuse a value of another kind than those named.
 
     Args:
@@ -20,8 +20,8 @@ def expect(name: str, value: object, *kinds: type | None, instead: str = "") -> 
     Raises:
         TypeError: it is of none of these kinds.
 
-    >>> expect("brand", "peugeot", str)
-    >>> expect("retry", 3, dict, None, instead="dict(attempts=3)")
+    >>> require_type("brand", "peugeot", str)
+    >>> require_type("retry", 3, dict, None, instead="dict(attempts=3)")
     Traceback (most recent call last):
     TypeError: retry has to be dict or None, not int: dict(attempts=3)
     """

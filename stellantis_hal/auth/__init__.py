@@ -6,10 +6,10 @@ objects a program deals with.
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import PARTNER_URL, Enrolment, capabilities
-from stellantis_hal.auth.identity import IDENTITY_URL, Brand, Identity
+from stellantis_hal.auth.identity import IDENTITY_URL, Brand, IdentityProvider
 from stellantis_hal.auth.partner import PartnerCredentials
 from stellantis_hal.credentials.bearer import BearerCredentials
-from stellantis_hal.credentials.oauth2 import Authorization, Redirect
+from stellantis_hal.credentials.oauth2 import AuthorizationRequest, AuthorizationResponse
 from stellantis_hal.credentials.stores.file import FileTokenStore
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore, TokenStore
 from stellantis_hal.credentials.token import Token
@@ -19,15 +19,15 @@ __all__ = [
     "IDENTITY_URL",
     "PARTNER_URL",
     "Application",
-    "Authorization",
+    "AuthorizationRequest",
+    "AuthorizationResponse",
     "BearerCredentials",
     "Brand",
     "Enrolment",
     "FileTokenStore",
-    "Identity",
+    "IdentityProvider",
     "MemoryTokenStore",
     "PartnerCredentials",
-    "Redirect",
     "Scope",
     "Token",
     "TokenStore",

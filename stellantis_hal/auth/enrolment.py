@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.identity import Identity
-from stellantis_hal.credentials.oauth2 import Authorization, exchange, read_token, revocation
-from stellantis_hal.credentials.refusals import translated
-from stellantis_hal.credentials.shielded import undisturbed
+from stellantis_hal.auth.identity import IdentityProvider
+from stellantis_hal.credentials.oauth2 import AuthorizationRequest, exchange, read_token, revocation
+from stellantis_hal.credentials.refusals import to_auth_error
+from stellantis_hal.credentials.shielded import shielded
 from stellantis_hal.credentials.stores.memory import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentRequiredError, NotHalError
@@ -54,7 +54,7 @@ class Enrolment:
     def __init__(
         self,
         application: Application,
-        identity: Identity,
+        identity: IdentityProvider,
         *,
         fetch: Fetch,
         store: TokenStore | None = None,
@@ -75,9 +75,9 @@ class Enrolment:
         pkce: bool = True,
         local: str | None = None,
         separator: str = " ",
-    ) -> Authorization:
-        """Give the page to show and what to hold its redirect against; see :meth:`Authorization.begin`."""
-        return Authorization.begin(
+    ) -> AuthorizationRequest:
+        """Give the page to show and what to hold its redirect against; see :meth:`AuthorizationRequest.begin`."""
+        return AuthorizationRequest.begin(
             self._application,
             self._identity,
             redirect_uri=redirect_uri,
@@ -88,7 +88,7 @@ class Enrolment:
             separator=separator,
         )
 
-    async def complete(self, authorization: Authorization, redirect_url: str, *, key: str = "default") -> Token:
+    async def complete(self, authorization: AuthorizationRequest, redirect_url: str, *, key: str = "default") -> Token:
         """Check the redirect, exchange its code, and store the token under ``key``.
 
         Raises:
@@ -103,8 +103,10 @@ class Enrolment:
         request = exchange(self._application, self._identity, authorization, redirect.code)
 
         async def exchange_and_keep() -> Token:
-            answer = await self._fetch(request)
-            token = read_token(answer.content, now=self._clock(), scope=redirect.scope or authorization.scope, key=key)
+            response = await self._fetch(request)
+            token = read_token(
+                response.content, now=self._clock(), scope=redirect.scope or authorization.scope, key=key
+            )
             if self._store is not None:
                 await self._store.save(key, token)
             return token
@@ -151,16 +153,16 @@ class Enrolment:
                     raise
                 await self._fetch(revocation(self._application, self._identity, token, parameter="refresh_token"))
         except ApiError as error:
-            raise translated(error, key=None) from error
+            raise to_auth_error(error, key=None) from error
 
     async def _locked(self, act: Callable[[], Awaitable[T]], key: str) -> T:
         try:
             if self._store is None:
-                return await undisturbed(act, within=_WITHIN)
+                return await shielded(act, within=_WITHIN)
             async with self._store.lock(key):
-                return await undisturbed(act, within=_WITHIN)
+                return await shielded(act, within=_WITHIN)
         except ApiError as error:
-            raise translated(error, key=key) from error
+            raise to_auth_error(error, key=key) from error
 
 
 async def capabilities(fetch: Fetch, vin: str, *, url: str = PARTNER_URL) -> Mapping[str, Any]:
@@ -180,15 +182,15 @@ async def capabilities(fetch: Fetch, vin: str, *, url: str = PARTNER_URL) -> Map
         StellantisError: whatever else ``fetch`` raises.
     """
     address = f"{url.rstrip('/')}/vehicles/{quote(vin.strip(), safe='')}?extension=onboardCapabilities"
-    answer = await fetch(Request(url=address, headers={"Accept": "application/hal+json"}))
+    response = await fetch(Request(url=address, headers={"Accept": "application/hal+json"}))
     try:
-        body = decode(answer.content)
+        body = decode(response.content)
     except ValueError:
         body = None
     if not isinstance(body, dict):
         raise NotHalError(
             "the answer about a car's abilities is no JSON object",
-            url=answer.url,
-            content_type=answer.headers.get("Content-Type", ""),
+            url=response.url,
+            content_type=response.headers.get("Content-Type", ""),
         )
     return body

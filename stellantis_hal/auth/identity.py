@@ -12,7 +12,7 @@ import attrs
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.headers import is_sendable
 
-__all__ = ["IDENTITY_URL", "Brand", "Identity"]
+__all__ = ["IDENTITY_URL", "Brand", "IdentityProvider"]
 
 IDENTITY_URL = "https://idpcvs.{domain}/am/oauth2"
 """Where a brand's users log in; ``{domain}`` is the brand's."""
@@ -60,7 +60,7 @@ _BRANDS = {
 }
 
 
-def _sendable(_: Identity, field: attrs.Attribute[str], value: str) -> None:
+def _sendable(_: IdentityProvider, field: attrs.Attribute[str], value: str) -> None:
     if not is_sendable(value):
         raise ConfigurationError(
             f"the identity server's {field.name} must be visible ASCII without blanks or line breaks"
@@ -72,7 +72,7 @@ def _without_slash(url: str) -> str:
 
 
 @attrs.frozen
-class Identity:
+class IdentityProvider:
     """The server that vouches for one brand's users.
 
     Args:
@@ -83,7 +83,7 @@ class Identity:
         ConfigurationError: one of them could not be sent in a header.
 
     Example:
-        >>> Identity.of(Brand.OPEL, realm="OTPOpel").token_url
+        >>> IdentityProvider.of(Brand.OPEL, realm="OTPOpel").token_url
         'https://idpcvs.opel.com/am/oauth2/access_token'
     """
 
@@ -91,7 +91,7 @@ class Identity:
     realm: str = attrs.field(validator=_sendable)
 
     @classmethod
-    def of(cls, brand: Brand | str, *, realm: str | None = None, url: str = IDENTITY_URL) -> Identity:
+    def of(cls, brand: Brand | str, *, realm: str | None = None, url: str = IDENTITY_URL) -> IdentityProvider:
         """Give a brand's identity server.
 
         Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.navigation.fetch import Answer
+from stellantis_hal.navigation.fetch import Response
 
 __all__ = ["PartnerCredentials"]
 
@@ -36,7 +36,7 @@ class PartnerCredentials:
         """Give the Basic header."""
         return dict(self._headers)
 
-    async def refused(self, answer: Answer, sent: Mapping[str, str], /) -> bool:
+    async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
         """Know no other credentials than those refused."""
         return False
 

@@ -16,7 +16,7 @@ import attrs
 import click
 
 from stellantis_hal import __version__
-from stellantis_hal.cli.demo import BAD_DAY, Plan, demonstrate
+from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback
 from stellantis_hal.cli.screen import Screen, as_json
@@ -63,7 +63,7 @@ def demo(
     position and whole trip history are read, page by page, as fast as the limit allows, and shown as a table at the
     end. Without a terminal, there is no progress to be seen. Every account has a vehicle at least.
     """
-    plan = Plan(accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, per_second=limit, seed=seed)
+    plan = DemoSettings(accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, per_second=limit, seed=seed)
     if bad_day:
         plan = attrs.evolve(plan, faults=BAD_DAY)
     screen = Screen(silent=as_json_)

@@ -13,12 +13,12 @@ import attrs
 
 from stellantis_hal import (
     Account,
-    AnswerRecord,
     Application,
     Brand,
     Hooks,
     Position,
     RateLimits,
+    ResponseRecord,
     StellantisClient,
     StellantisError,
     Token,
@@ -26,12 +26,12 @@ from stellantis_hal import (
     Vehicle,
 )
 from stellantis_hal.simulator import (
-    Chance,
     CutBody,
     ExpiredToken,
     Faults,
     HtmlError,
     Latency,
+    RandomFault,
     Reset,
     ServerFault,
     Simulator,
@@ -40,7 +40,7 @@ from stellantis_hal.simulator import (
     World,
 )
 
-__all__ = ["BAD_DAY", "GOOD_DAY", "Audience", "Line", "Plan", "Report", "demonstrate"]
+__all__ = ["BAD_DAY", "GOOD_DAY", "DemoResult", "DemoSettings", "ProgressListener", "VehicleRow", "demonstrate"]
 
 GOOD_DAY = Faults(latency=Latency(0.03))
 """A server that answers after 30 ms."""
@@ -48,19 +48,19 @@ GOOD_DAY = Faults(latency=Latency(0.03))
 BAD_DAY = Faults(
     latency=Latency(0.03, tail=0.1),
     chances=[
-        Chance(fault=ServerFault(status=503), rate=0.05, run=3),
-        Chance(fault=Reset(), rate=0.03),
-        Chance(fault=CutBody(), rate=0.02),
-        Chance(fault=HtmlError(), rate=0.02),
-        Chance(fault=TooManyRequests(), rate=0.01),
-        Chance(fault=ExpiredToken(), rate=0.02),
+        RandomFault(fault=ServerFault(status=503), rate=0.05, run=3),
+        RandomFault(fault=Reset(), rate=0.03),
+        RandomFault(fault=CutBody(), rate=0.02),
+        RandomFault(fault=HtmlError(), rate=0.02),
+        RandomFault(fault=TooManyRequests(), rate=0.01),
+        RandomFault(fault=ExpiredToken(), rate=0.02),
     ],
 )
 """A server on one of its bad days."""
 
 
 @attrs.frozen(kw_only=True)
-class Plan:
+class DemoSettings:
     """What to simulate.
 
     Attributes:
@@ -81,7 +81,7 @@ class Plan:
 
 
 @attrs.frozen(kw_only=True)
-class Line:
+class VehicleRow:
     """One vehicle, as it was read.
 
     Attributes:
@@ -102,7 +102,7 @@ class Line:
 
 
 @attrs.frozen(kw_only=True)
-class Report:
+class DemoResult:
     """The whole fleet, and what reading it took.
 
     Attributes:
@@ -115,7 +115,7 @@ class Report:
         left_today: requests left in the day window; None where the server did not say.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[VehicleRow, ...]
     failures: tuple[str, ...]
     requests: int
     refused: int
@@ -124,10 +124,10 @@ class Report:
     left_today: int | None
 
 
-class Audience(Protocol):
+class ProgressListener(Protocol):
     """Who wants to know how it goes."""
 
-    def read(self, line: Line) -> None:
+    def read(self, line: VehicleRow) -> None:
         """A vehicle has been read."""
         ...
 
@@ -139,14 +139,14 @@ class Audience(Protocol):
 class _Poll:
     """One pass over a fleet."""
 
-    def __init__(self, audience: Audience, limiter: TokenBucketLimiter) -> None:
+    def __init__(self, audience: ProgressListener, limiter: TokenBucketLimiter) -> None:
         self._audience = audience
         self._limiter = limiter
-        self.lines: list[Line] = []
+        self.lines: list[VehicleRow] = []
         self.failures: list[str] = []
         self.statuses: Counter[int] = Counter()
 
-    def count(self, record: AnswerRecord) -> None:
+    def count(self, record: ResponseRecord) -> None:
         self.statuses[record.status] += 1
         self._audience.answered(self.statuses.total(), self._limiter.statistics.waiting)
 
@@ -168,7 +168,7 @@ class _Poll:
             self._audience.read(line)
 
 
-async def _read(vehicle: Vehicle) -> Line:
+async def _read(vehicle: Vehicle) -> VehicleRow:
     trips, kilometres = 0, 0.0
     async for trip in vehicle.trips():
         trips += 1
@@ -176,7 +176,7 @@ async def _read(vehicle: Vehicle) -> Line:
     status = await vehicle.status()
     position = await vehicle.last_position()
     energy = None if status is None else status.electric or status.fuel
-    return Line(
+    return VehicleRow(
         vin=vehicle.vin or "?",
         brand=vehicle.brand or "?",
         trips=trips,
@@ -192,7 +192,7 @@ def _place(position: Position | None) -> tuple[float, float] | None:
     return position.latitude, position.longitude
 
 
-async def demonstrate(plan: Plan, audience: Audience) -> Report:
+async def demonstrate(plan: DemoSettings, audience: ProgressListener) -> DemoResult:
     """Simulate a fleet in this process, read all of it concurrently, and tell what it took."""
     world = World(seed=plan.seed, accounts=plan.accounts, vehicles=plan.vehicles, trips=plan.trips)
     simulator = Simulator(
@@ -209,7 +209,7 @@ async def demonstrate(plan: Plan, audience: Audience) -> Report:
         identity_url=simulator.identity_url,
         transport=simulator.transport(),
         limiter=limiter,
-        hooks=Hooks(on_answer=poll.count),
+        hooks=Hooks(on_response=poll.count),
         clock=simulator.now,
     ) as client:
         async with anyio.create_task_group() as tasks:
@@ -218,7 +218,7 @@ async def demonstrate(plan: Plan, audience: Audience) -> Report:
                 token = Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
                 account = client.account(token, brand=Brand[holder.brand.upper().replace("Ë", "E")], key=holder.key)
                 tasks.start_soon(poll.account, account.with_options(max_wait=3_600))
-        return Report(
+        return DemoResult(
             lines=tuple(sorted(poll.lines, key=lambda line: line.vin)),
             failures=tuple(poll.failures),
             requests=poll.statuses.total(),

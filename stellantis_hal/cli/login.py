@@ -20,11 +20,11 @@ import click
 from stellantis_hal.auth import (
     IDENTITY_URL,
     Application,
-    Authorization,
+    AuthorizationRequest,
     Brand,
     Enrolment,
     FileTokenStore,
-    Identity,
+    IdentityProvider,
     Scope,
     Token,
 )
@@ -64,9 +64,9 @@ class _Settings:
             certificate = (self.certificate, self.certificate_key or self.certificate)
         return Application(self.client_id, self.client_secret or None, certificate=certificate)
 
-    def begin(self, **options: Any) -> Authorization:
-        identity = Identity.of(self.brand, realm=self.realm, url=self.identity_url)
-        return Authorization.begin(self.application(), identity, **options)
+    def begin(self, **options: Any) -> AuthorizationRequest:
+        identity = IdentityProvider.of(self.brand, realm=self.realm, url=self.identity_url)
+        return AuthorizationRequest.begin(self.application(), identity, **options)
 
     def client(self) -> StellantisClient:
         return StellantisClient(self.application(), base_url=self.base_url, identity_url=self.identity_url)
@@ -188,13 +188,13 @@ def login(
     """Log in and consent in the browser; the token is kept in a file that nobody else may read."""
     settings = _settings(options)
 
-    def begin(address: str) -> Authorization:
+    def begin(address: str) -> AuthorizationRequest:
         asked = scope or _DATA_SCOPES
         authorization = settings.begin(redirect_uri=address, scope=asked, pkce=pkce, local=local)
         _show(authorization, browser=browser)
         return authorization
 
-    async def receive() -> tuple[Authorization, str]:
+    async def receive() -> tuple[AuthorizationRequest, str]:
         async with listening(redirect_uri) as loopback:
             authorization = begin(loopback.redirect_uri)
             try:
@@ -202,21 +202,21 @@ def login(
             except TimeoutError:
                 raise click.ClickException(f"the browser did not come back within {within:g} s") from None
 
-    async def complete(authorization: Authorization, answer: str) -> Token:
+    async def complete(authorization: AuthorizationRequest, response: str) -> Token:
         async with settings.client() as client:
-            return await settings.enrolment(client).complete(authorization, answer, key=settings.account)
+            return await settings.enrolment(client).complete(authorization, response, key=settings.account)
 
     if paste or not is_loopback(redirect_uri):
         # No event loop runs meanwhile: it would keep the first Ctrl+C to itself.
-        authorization, answer = _run(begin, redirect_uri), _ask_for_the_redirect()
+        authorization, response = _run(begin, redirect_uri), _ask_for_the_redirect()
     else:
-        authorization, answer = _run(anyio.run, receive)
-    kept = _run(anyio.run, complete, authorization, answer)
+        authorization, response = _run(anyio.run, receive)
+    kept = _run(anyio.run, complete, authorization, response)
     click.echo(f"Logged in as {settings.account!r}; the token is kept in {settings.store}.")
     _describe(kept)
 
 
-def _show(authorization: Authorization, *, browser: bool) -> None:
+def _show(authorization: AuthorizationRequest, *, browser: bool) -> None:
     click.echo("Log in and consent on this page:")
     click.echo(authorization.url)
     if browser and click.launch(authorization.url) != 0:

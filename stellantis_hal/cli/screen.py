@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from stellantis_hal.cli.demo import Line, Plan, Report
+from stellantis_hal.cli.demo import DemoResult, DemoSettings, VehicleRow
 
 __all__ = ["Screen", "as_json"]
 
@@ -34,7 +34,7 @@ class Screen:
         self._task = TaskID(0)
 
     @contextmanager
-    def following(self, plan: Plan) -> Generator[None, None, None]:
+    def following(self, plan: DemoSettings) -> Generator[None, None, None]:
         """Show the progress for the length of a block."""
         intent = (
             f"Polling {plan.vehicles} vehicles of {plan.accounts} accounts, about {plan.trips} trips, at no more than "
@@ -60,7 +60,7 @@ class Screen:
             yield
         self._progress = None
 
-    def read(self, line: Line) -> None:
+    def read(self, line: VehicleRow) -> None:
         """Show that a vehicle has been read."""
         if self._progress is not None:
             self._progress.advance(self._task)
@@ -72,7 +72,7 @@ class Screen:
         if self._progress is not None:
             self._progress.update(self._task, requests=requests, waiting=waiting)
 
-    def show(self, report: Report) -> None:
+    def show(self, report: DemoResult) -> None:
         """Print the outcome."""
         table = Table(title="The fleet", title_justify="left")
         table.add_column("VIN", no_wrap=True)
@@ -95,12 +95,12 @@ class Screen:
             self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: VehicleRow) -> tuple[str, ...]:
     position = "unknown" if line.position is None else f"{line.position[0]:.4f}, {line.position[1]:.4f}"
     level = "unknown" if line.level is None else f"{line.level:.0f} %"
     return line.brand, f"{line.trips}", f"{line.kilometres:,.0f}", position, level
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(report: DemoResult) -> dict[str, Any]:
     """Write the outcome as plain JSON."""
     return attrs.asdict(report)

@@ -10,8 +10,8 @@ from functools import partial
 
 from stellantis_hal.errors import ApiError
 from stellantis_hal.hal.uri import append_query, join_segment
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.entry_point import Entry
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import Params, query_of
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
@@ -22,7 +22,7 @@ from stellantis_hal.resources.filters import page_size as checked_size
 from stellantis_hal.resources.queries import is_absent
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.converter import Reader
+from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.rate_limit.limiter import Priority
 from stellantis_hal.transport.session import Session
@@ -30,22 +30,22 @@ from stellantis_hal.transport.session import Session
 __all__ = ["Account"]
 
 
-class Account(Entry):
+class Account(EntryPoint):
     """One account holder, as the application sees them. Made by :meth:`StellantisClient.account`."""
 
     def __init__(
         self,
         session: Session,
         credentials: Credentials,
-        reader: Reader,
+        reader: TypedConverter,
         url: str,
         *,
         key: str,
         priority: Priority = "interactive",
         max_wait: float = 60.0,
     ) -> None:
-        fetch = session.caller(credentials=credentials, priority=priority, max_wait=max_wait)
-        super().__init__(url, Binding(fetch, reader.clock, reader.read))
+        fetch = session.pipeline(credentials=credentials, priority=priority, max_wait=max_wait)
+        super().__init__(url, ResourceContext(fetch, reader.clock, reader.read))
         self._session = session
         self._credentials = credentials
         self._reader = reader
@@ -120,7 +120,7 @@ class Account(Entry):
         }
         ranges = IndexRanges() if index_range is None else None
         walk = Paginator.over(
-            _Vehicles(self, params),
+            _VehicleCollection(self, params),
             "vehicles",
             absent=self._has_no_vehicles,
             ranges=ranges,
@@ -137,7 +137,7 @@ class Account(Entry):
             NotFoundError: there is none; the API says so of an existing one too, now and then.
             ValueError: the id cannot be part of a path.
         """
-        collection = await _Vehicles(self, {}).locate({})
+        collection = await _VehicleCollection(self, {}).locate({})
         params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
         resource = await self.get(append_query(join_segment(collection, id_), query_of(params)))
         return self._reader.read(resource, Vehicle)
@@ -147,7 +147,7 @@ class Account(Entry):
         return is_absent(error) and error.url.partition("?")[0] != self._url
 
 
-class _Vehicles:
+class _VehicleCollection:
     """The collection behind the entry's link to vehicles, whichever generation of the API names it."""
 
     def __init__(self, account: Account, params: Params) -> None:

@@ -14,7 +14,7 @@ from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.rate_limit.limiter import RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.session import Session
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 
 __all__ = ["Client", "origins_of", "timeouts_of"]
 
@@ -62,7 +62,7 @@ def timeouts_of(timeout: float | Timeouts | None) -> Timeouts | None:
     Raises:
         TypeError: it is neither that nor bounds.
     """
-    expect("timeout", timeout, int, float, Timeouts, None)
+    require_type("timeout", timeout, int, float, Timeouts, None)
     if not isinstance(timeout, int | float):
         return timeout
     usual = Timeouts()

@@ -12,7 +12,7 @@ import httpx
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import Enrolment
-from stellantis_hal.auth.identity import IDENTITY_URL, Brand, Identity
+from stellantis_hal.auth.identity import IDENTITY_URL, Brand, IdentityProvider
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.base import Client, origins_of, timeouts_of
 from stellantis_hal.credentials.bearer import BearerCredentials
@@ -21,7 +21,7 @@ from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.structuring.converter import Reader
+from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import RateLimiter, TokenBucketLimiter
@@ -29,7 +29,7 @@ from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 from stellantis_hal.vendor.scopes import required_scopes
 
 __all__ = ["API_URL", "CERTIFICATE_API_URL", "StellantisClient"]
@@ -83,8 +83,8 @@ class StellantisClient(Client):
         keep_document: bool = True,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        expect("application", application, Application, instead="Application(client_id, client_secret)")
-        expect("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
+        require_type("application", application, Application, instead="Application(client_id, client_secret)")
+        require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
         if base_url is None:
             base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
         if tls is None:
@@ -93,7 +93,7 @@ class StellantisClient(Client):
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
         self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, however many accounts
-        self._reader = Reader(strict=strict, keep_document=keep_document, clock=clock)
+        self._reader = TypedConverter(strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
         self._session = Session(
             origins_of(base_url, trusted_origins),
@@ -150,14 +150,14 @@ class StellantisClient(Client):
         fetch = self._identity_fetch(identity)
         return Enrolment(self._application, identity, fetch=fetch, store=store, clock=self._clock)
 
-    def _identity(self, brand: Brand | str, realm: str | None) -> Identity:
-        return Identity.of(brand, realm=realm, url=self._identity_url)
+    def _identity(self, brand: Brand | str, realm: str | None) -> IdentityProvider:
+        return IdentityProvider.of(brand, realm=realm, url=self._identity_url)
 
-    def _identity_fetch(self, identity: Identity, *, max_wait: float = 60.0) -> Fetch:
+    def _identity_fetch(self, identity: IdentityProvider, *, max_wait: float = 60.0) -> Fetch:
         """Send to an identity server: unlimited, without credentials, each time once, for renewing has retries."""
         fetch = self._identity_fetches.get((identity.url, max_wait))
         if fetch is None:
             origins, once = Origins(identity.url), RetryPolicy(attempts=1)
-            fetch = self._session.caller(origins=origins, limited=False, retry=once, max_wait=max_wait)
+            fetch = self._session.pipeline(origins=origins, limited=False, retry=once, max_wait=max_wait)
             self._identity_fetches[identity.url, max_wait] = fetch
         return fetch

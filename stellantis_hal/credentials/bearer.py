@@ -25,10 +25,10 @@ import anyio
 import attrs
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.identity import Identity
+from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.credentials.oauth2 import read_token, renewal
-from stellantis_hal.credentials.refusals import is_final, translated
-from stellantis_hal.credentials.shielded import undisturbed
+from stellantis_hal.credentials.refusals import is_final, to_auth_error
+from stellantis_hal.credentials.shielded import shielded
 from stellantis_hal.credentials.stores.memory import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import (
@@ -44,8 +44,8 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.headers import is_sendable
 from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.navigation.context import utc_now
-from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
-from stellantis_hal.navigation.single_flight import Flight
+from stellantis_hal.navigation.fetch import Fetch, Headers, Request, Response
+from stellantis_hal.navigation.single_flight import SingleFlight
 
 __all__ = ["BearerCredentials"]
 
@@ -71,7 +71,7 @@ _RENEWALS, _WITHIN = 8, 60.0
 
 
 @attrs.frozen(kw_only=True)
-class _Failure:
+class _RefreshFailure:
     """A renewal that failed: of which token, how, when (backend's clock), and how long that is the answer."""
 
     token: Token
@@ -80,14 +80,14 @@ class _Failure:
     lasting: float
 
     @classmethod
-    def of(cls, error: StellantisError, token: Token) -> _Failure:
+    def of(cls, error: StellantisError, token: Token) -> _RefreshFailure:
         lasting = _REMEMBER_LASTING if isinstance(error, AuthError) else _REMEMBER_PASSING
         # A copy has no traceback, and so keeps no frame with a secret in it alive.
         return cls(token=token, error=copy.copy(error), at=anyio.current_time(), lasting=lasting)
 
 
 @attrs.frozen(kw_only=True)
-class _Unsaved:
+class _PendingSave:
     """A token that the store did not take, and the one that it replaces."""
 
     spent: Token
@@ -117,7 +117,7 @@ class BearerCredentials:
     def __init__(
         self,
         application: Application,
-        identity: Identity,
+        identity: IdentityProvider,
         store: TokenStore,
         *,
         fetch: Fetch,
@@ -130,12 +130,12 @@ class BearerCredentials:
         self._fetch = fetch
         self._key = key
         self._clock = clock
-        self._flight = Flight[Token]()
+        self._flight = SingleFlight[Token]()
         self._token: Token | None = None
         self._sent: tuple[Token, Headers] | None = None
         self._early = _EARLY
-        self._unsaved: _Unsaved | None = None
-        self._failure: _Failure | None = None
+        self._unsaved: _PendingSave | None = None
+        self._failure: _RefreshFailure | None = None
         self._renewals: deque[float] = deque(maxlen=_RENEWALS)
 
     @property
@@ -166,7 +166,7 @@ class BearerCredentials:
                 )
         return self._fields(token)
 
-    async def refused(self, answer: Answer, sent: Mapping[str, str], /) -> bool:
+    async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
         """Get another token than the one refused, if there is one to be had.
 
         Raises:
@@ -174,7 +174,7 @@ class BearerCredentials:
             NetworkError: the identity server could not be reached.
             ApiError: it failed, or refused for a reason of its own.
         """
-        if "insufficient_scope" in answer.headers.get("WWW-Authenticate", ""):
+        if "insufficient_scope" in response.headers.get("WWW-Authenticate", ""):
             return False  # RFC 6750 section 3.1: the token is good, but not for this
         present = self._token
         if present is not None and not self._is_in(present, sent):
@@ -260,7 +260,7 @@ class BearerCredentials:
             except StellantisError as error:
                 if isinstance(error, AuthError):
                     error.key = self._key  # the transport, which knows a gateway's refusal, knows no accounts
-                self._failure = _Failure.of(error, stored)
+                self._failure = _RefreshFailure.of(error, stored)
                 raise
 
     def _serves(self, stored: Token, stale: Token) -> bool:
@@ -294,7 +294,7 @@ class BearerCredentials:
         attempt, pause, until = 1, _BACK_OFF, anyio.current_time() + _ATTEMPTS_WITHIN
         while True:
             try:
-                return await undisturbed(partial(self._ask_and_keep, request, stored), within=_ANSWER_WITHIN)
+                return await shielded(partial(self._ask_and_keep, request, stored), within=_ANSWER_WITHIN)
             except QuotaError as error:
                 wait = math.inf if error.retry_after is None else error.retry_after + _MARGIN
                 if anyio.current_time() + wait >= min(until, anyio.current_effective_deadline()):
@@ -303,7 +303,7 @@ class BearerCredentials:
                 continue
             except ApiError as error:
                 if is_final(error) or attempt == _ATTEMPTS or anyio.current_time() >= until:
-                    failure = translated(error, key=self._key)
+                    failure = to_auth_error(error, key=self._key)
                     if not isinstance(failure, ConsentRequiredError):
                         raise failure from error
                     again = await self._load()
@@ -317,18 +317,18 @@ class BearerCredentials:
             attempt, pause = attempt + 1, pause * 2
 
     async def _ask_and_keep(self, request: Request, stored: Token) -> Token:
-        answer = await self._fetch(request)
-        token = read_token(answer.content, now=self._clock(), previous=stored, key=self._key)
+        response = await self._fetch(request)
+        token = read_token(response.content, now=self._clock(), previous=stored, key=self._key)
         self._renewals.append(anyio.current_time())
-        self._unsaved = _Unsaved(spent=stored, token=token)
+        self._unsaved = _PendingSave(spent=stored, token=token)
         return await self._keep(token)
 
-    async def _make_up(self, unsaved: _Unsaved) -> Token:
+    async def _make_up(self, unsaved: _PendingSave) -> Token:
         """Store what could not be stored when it came, unless somebody has logged in or out since."""
         async with self._store.lock(self._key):
             stored = await self._store.load(self._key)
             if stored is not None and stored.refresh_token == unsaved.spent.refresh_token:
-                return await undisturbed(partial(self._keep, unsaved.token), within=_ANSWER_WITHIN)
+                return await shielded(partial(self._keep, unsaved.token), within=_ANSWER_WITHIN)
         self._unsaved = None
         return self._adopt(await self._load())
 

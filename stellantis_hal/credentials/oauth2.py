@@ -19,19 +19,19 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import attrs
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.identity import Identity
+from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.credentials.token import Token, scopes_of
 from stellantis_hal.errors import AuthError, ConsentRequiredError
 from stellantis_hal.navigation.fetch import Headers, Request
 
-__all__ = ["Authorization", "Redirect", "exchange", "read_token", "renewal", "revocation"]
+__all__ = ["AuthorizationRequest", "AuthorizationResponse", "exchange", "read_token", "renewal", "revocation"]
 
 _LONGEST_LIFE = 366 * 24 * 3600.0
 """Seconds; an access token that claims to live longer has an unknown life."""
 
 
 @attrs.frozen(kw_only=True)
-class Redirect:
+class AuthorizationResponse:
     """What the identity server handed back through the browser.
 
     Attributes:
@@ -44,7 +44,7 @@ class Redirect:
 
 
 @attrs.frozen(kw_only=True)
-class Authorization:
+class AuthorizationRequest:
     """A consent under way: what to show the account holder, and what to hold the redirect against.
 
     It has to outlive the visit to the browser: keep it in the user's session on the server, never in
@@ -68,7 +68,7 @@ class Authorization:
     def begin(
         cls,
         application: Application,
-        identity: Identity,
+        identity: IdentityProvider,
         *,
         redirect_uri: str,
         scope: str | Iterable[str],
@@ -76,7 +76,7 @@ class Authorization:
         pkce: bool = True,
         local: str | None = None,
         separator: str = " ",
-    ) -> Authorization:
+    ) -> AuthorizationRequest:
         """Make the address of the page where an account holder logs in and consents.
 
         Args:
@@ -91,12 +91,12 @@ class Authorization:
 
         Example:
             >>> from stellantis_hal.auth import Brand
-            >>> application, identity = Application("my-id"), Identity.of(Brand.DS)
-            >>> consent = Authorization.begin(application, identity, redirect_uri="app://back", scope="data:trip")
+            >>> application, identity = Application("my-id"), IdentityProvider.of(Brand.DS)
+            >>> consent = AuthorizationRequest.begin(application, identity, redirect_uri="app://back", scope="data:trip")
             >>> consent.url
             'https://idpcvs.driveds.com/am/oauth2/authorize?client_id=my-id&response_type=code&redirect_uri=app%3A...'
             >>> consent.read(f"app://back?code=abc&state={consent.state}&scope=data:trip")
-            Redirect(scope=('data:trip',))
+            AuthorizationResponse(scope=('data:trip',))
         """
         state = secrets.token_urlsafe(32) if state is None else state
         verifier = secrets.token_urlsafe(48) if pkce else None
@@ -116,7 +116,7 @@ class Authorization:
         url = f"{identity.authorize_url}?{urlencode(query, quote_via=quote)}"
         return cls(url=url, redirect_uri=redirect_uri, scope=asked, state=state, verifier=verifier)
 
-    def read(self, redirect_url: str) -> Redirect:
+    def read(self, redirect_url: str) -> AuthorizationResponse:
         """Read the address that the browser came back to.
 
         Raises:
@@ -140,7 +140,7 @@ class Authorization:
             raise AuthError(f"the identity server refused to ask for consent: {name}")
         if not values.get("code"):
             raise AuthError("the redirect has no code: copy the whole address from the browser")
-        return Redirect(code=values["code"], scope=scopes_of(values.get("scope")))
+        return AuthorizationResponse(code=values["code"], scope=scopes_of(values.get("scope")))
 
     def is_answered_by(self, redirect_url: str) -> bool:
         """Tell whether an address says this consent's state: any page can send a browser to a redirect URI.
@@ -159,7 +159,9 @@ def challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
 
 
-def exchange(application: Application, identity: Identity, authorization: Authorization, code: str) -> Request:
+def exchange(
+    application: Application, identity: IdentityProvider, authorization: AuthorizationRequest, code: str
+) -> Request:
     """Ask for the token that a code stands for."""
     form = {"grant_type": "authorization_code", "redirect_uri": authorization.redirect_uri, "code": code}
     if authorization.verifier is not None:
@@ -167,13 +169,15 @@ def exchange(application: Application, identity: Identity, authorization: Author
     return _post(application, identity.token_url, form)
 
 
-def renewal(application: Application, identity: Identity, token: Token) -> Request:
+def renewal(application: Application, identity: IdentityProvider, token: Token) -> Request:
     """Ask for a new token by the refresh token of an old one; may be asked again when no answer came."""
     form = {"grant_type": "refresh_token", "refresh_token": token.refresh_token or ""}
     return _post(application, _with_realm(identity.token_url, identity), form, repeatable=True)
 
 
-def revocation(application: Application, identity: Identity, token: Token, *, parameter: str = "token") -> Request:
+def revocation(
+    application: Application, identity: IdentityProvider, token: Token, *, parameter: str = "token"
+) -> Request:
     """Ask to revoke a token: its refresh token where it has one, which takes the access tokens made from it along.
 
     Args:
@@ -233,7 +237,7 @@ def _post(application: Application, url: str, form: Mapping[str, str], *, repeat
     return Request(method="POST", url=url, headers=Headers(headers), content=content, repeatable=repeatable)
 
 
-def _with_realm(url: str, identity: Identity) -> str:
+def _with_realm(url: str, identity: IdentityProvider) -> str:
     return f"{url}?realm={quote(identity.realm, safe='')}"
 
 

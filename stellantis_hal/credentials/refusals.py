@@ -16,7 +16,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.redaction import mask_url
 
-__all__ = ["is_final", "translated"]
+__all__ = ["is_final", "to_auth_error"]
 
 _PASSING = frozenset({"server_error", "temporarily_unavailable"})
 """Faults of the server's own, whatever the status: ``server_error`` comes with 400 too."""
@@ -37,7 +37,7 @@ def is_final(error: ApiError) -> bool:
     return isinstance(error, QuotaError) or not (error.is_transient or error.oauth_error in _PASSING)
 
 
-def translated(error: ApiError, *, key: str | None) -> StellantisError:
+def to_auth_error(error: ApiError, *, key: str | None) -> StellantisError:
     """Give the error that a caller can act upon; the one given where there is no better."""
     if error.oauth_error == "invalid_grant":
         return ConsentRequiredError(

@@ -13,12 +13,12 @@ import anyio.lowlevel
 
 from stellantis_hal.errors import NetworkError, StellantisError
 
-__all__ = ["undisturbed"]
+__all__ = ["shielded"]
 
 T = TypeVar("T")
 
 
-async def undisturbed(act: Callable[[], Awaitable[T]], *, within: float) -> T:
+async def shielded(act: Callable[[], Awaitable[T]], *, within: float) -> T:
     """Carry out ``act`` to its end; a cancellation is heeded afterwards.
 
     It runs in a task of its own, for a shield alone does not keep an asyncio task's ``cancel()`` (and so

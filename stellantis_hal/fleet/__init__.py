@@ -13,8 +13,8 @@ from stellantis_hal.fleet.checkpoints.store import (
 from stellantis_hal.fleet.counters import FleetStatistics
 from stellantis_hal.fleet.events import AccountLost, Change, Event, Outage, Recovered, Update, VehicleUnavailable
 from stellantis_hal.fleet.export import CsvTrips, GeoJsonTrips, JsonLinesTrips, TripWriter, trip_writer
-from stellantis_hal.fleet.targets import Left
-from stellantis_hal.fleet.watching.due_queue import Budget, Plan, quiet
+from stellantis_hal.fleet.targets import Removed
+from stellantis_hal.fleet.watching.due_queue import Budget, CapacityPlan, quiet
 from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, by_activity, watch
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Backfill",
     "Budget",
     "BudgetWarning",
+    "CapacityPlan",
     "Change",
     "CheckpointError",
     "CheckpointStore",
@@ -30,12 +31,11 @@ __all__ = [
     "FleetStatistics",
     "GeoJsonTrips",
     "JsonLinesTrips",
-    "Left",
     "MemoryCheckpoints",
     "Outage",
-    "Plan",
     "Progress",
     "Recovered",
+    "Removed",
     "SQLiteCheckpoints",
     "TripWriter",
     "Update",

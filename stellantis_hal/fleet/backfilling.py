@@ -17,19 +17,19 @@ from stellantis_hal.client import Account
 from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.deduplication import Checkpoint, Facts, facts_of, window
+from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, facts_of, window
 from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
 from stellantis_hal.fleet.sources import hand_over
 from stellantis_hal.fleet.stream import Stream
-from stellantis_hal.fleet.targets import Holding, Member, name_of, rebound
-from stellantis_hal.fleet.trip_feed import Giving
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, name_of, rebound
+from stellantis_hal.fleet.trip_feed import TripFeed
 from stellantis_hal.fleet.watching.due_queue import back_off
 from stellantis_hal.fleet.watching.outage_detector import scope_of
-from stellantis_hal.fleet.watching.poller import Direction, stored
+from stellantis_hal.fleet.watching.poller import TripOrder, stored
 from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 
 __all__ = ["Backfill", "Progress", "backfill"]
 
@@ -90,7 +90,7 @@ class Backfill(Stream):
         self._max_wait = max_wait
         self._told = told
         self._clock = clock
-        self._found: Buffer[Member] = Buffer(vehicles)
+        self._found: Buffer[WatchedVehicle] = Buffer(vehicles)
         self._known: set[str] = set()
         self._all_found = False
         self._vehicles = self._done = self._failed = self._pages = 0
@@ -133,11 +133,11 @@ class Backfill(Stream):
         self._all_found = True
 
     async def _find_of(self, who: Account | Vehicle) -> None:
-        expect("what is walked", who, Account, Vehicle)
+        require_type("what is walked", who, Account, Vehicle)
         if not isinstance(who, Account):
-            await self._enter(Holding(f"vehicle:{name_of(who)}", None, self._max_wait), who)
+            await self._enter(WatchedAccount(f"vehicle:{name_of(who)}", None, self._max_wait), who)
             return
-        holding = Holding(f"account:{who.key}", who, self._max_wait)
+        holding = WatchedAccount(f"account:{who.key}", who, self._max_wait)
         assert holding.background is not None  # noqa: S101 - it has an account
         listed: dict[str, Vehicle] = {}
         attempt = 0
@@ -155,12 +155,12 @@ class Backfill(Stream):
         for vehicle in listed.values():
             await self._enter(holding, vehicle)
 
-    async def _enter(self, holding: Holding, vehicle: Vehicle) -> None:
+    async def _enter(self, holding: WatchedAccount, vehicle: Vehicle) -> None:
         id_ = name_of(vehicle)
         if id_ is not None and id_ not in self._known:  # two accounts may share a vehicle
             self._known.add(id_)
             self._vehicles += 1
-            await self._found.put(Member(id_, holding, vehicle, 1.0))
+            await self._found.put(WatchedVehicle(id_, holding, vehicle, 1.0))
 
     async def _waited(self, error: StellantisError, attempt: int) -> int | None:
         """Wait for what may pass, and give the number of the next attempt; None where there is no more point in it.
@@ -185,7 +185,7 @@ class Backfill(Stream):
                 return
             await self._insist(member)
 
-    async def _insist(self, member: Member) -> None:
+    async def _insist(self, member: WatchedVehicle) -> None:
         """Walk a vehicle's history, over failures that pass."""
         attempt, reached = 0, member.checkpoint
         while True:
@@ -211,7 +211,7 @@ class Backfill(Stream):
 
     # ------------------------------------------------------------------------------------------- one vehicle
 
-    async def _walk(self, member: Member) -> None:
+    async def _walk(self, member: WatchedVehicle) -> None:
         key = f"{self._name}/{member.id}"
         if member.checkpoint is None:
             since = None if self._since is None else self._since.timestamp()
@@ -221,8 +221,8 @@ class Backfill(Stream):
         from_ = window(member.checkpoint, overlap=_REACH, reach=_REACH, deep=True)
         begin = None if from_ is None else datetime.fromtimestamp(max(0.0, from_), UTC)
         trips = partial(member.vehicle.trips, since=begin, until=self._until)
-        giving = Giving(member, key, self._offer, reach=_REACH)
-        direction = Direction()
+        giving = TripFeed(member, key, self._offer, reach=_REACH)
+        direction = TripOrder()
         async with trips().pages().concurrent(self._ranges) as walk:
             async for page in walk:
                 found = direction.take(self._facts(page.items), more=page.token is not None)
@@ -240,7 +240,7 @@ class Backfill(Stream):
         if not await giving.finish():
             await self._store.save(key, member.checkpoint.dump())
 
-    def _facts(self, trips: tuple[Trip, ...]) -> list[tuple[Facts, Trip]]:
+    def _facts(self, trips: tuple[Trip, ...]) -> list[tuple[TripFacts, Trip]]:
         now = self._clock().timestamp()
         return [(facts_of(trip, now), trip) for trip in trips]
 
@@ -284,9 +284,9 @@ def backfill(
         ValueError: an option is out of bounds.
         TypeError: an option is of another kind.
     """
-    expect("since", since, datetime, None)
-    expect("until", until, datetime, None)
-    expect("max_wait", max_wait, timedelta, instead="timedelta(seconds=…)")
+    require_type("since", since, datetime, None)
+    require_type("until", until, datetime, None)
+    require_type("max_wait", max_wait, timedelta, instead="timedelta(seconds=…)")
     if vehicles < 1 or pages < 1:
         raise ValueError("at least one vehicle and one page at a time")
     if any(moment is not None and moment.tzinfo is None for moment in (since, until)):

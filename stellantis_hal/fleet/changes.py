@@ -14,10 +14,10 @@ from typing import Any, Literal
 import attrs
 
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.structuring.source import Source
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.source import Provenance
+from stellantis_hal.structuring.typed_resource import TypedResource
 
-__all__ = ["Change", "Kept", "News", "differences", "flatten", "is_known", "judge"]
+__all__ = ["Change", "Comparison", "SnapshotState", "differences", "flatten", "is_known", "judge"]
 
 
 _AHEAD = 86_400.0
@@ -40,7 +40,7 @@ class Change:
 
 
 @attrs.frozen(kw_only=True)
-class Kept:
+class SnapshotState:
     """What is remembered of the snapshot given last: enough to tell what is new in the next.
 
     Attributes:
@@ -57,7 +57,7 @@ class Kept:
 
 
 @attrs.frozen(kw_only=True)
-class News:
+class Comparison:
     """What is to be said of a snapshot.
 
     Attributes:
@@ -68,7 +68,7 @@ class News:
 
     verdict: Literal["news", "same", "older"]
     changes: tuple[Change, ...]
-    kept: Kept
+    kept: SnapshotState
 
 
 def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _differs(old: Mapping[str, Any], path: str, value: Any) -> bool:
     return before != value or isinstance(before, bool) != isinstance(value, bool)
 
 
-def judge(kept: Kept | None, snapshot: Resource, *, now: float) -> News:
+def judge(kept: SnapshotState | None, snapshot: TypedResource, *, now: float) -> Comparison:
     """Compare a snapshot with what is remembered.
 
     One that was taken before the newest is older, whatever it says: snapshots arrive out of order. One that does not
@@ -113,22 +113,24 @@ def judge(kept: Kept | None, snapshot: Resource, *, now: float) -> News:
     """
     taken = _taken(snapshot)
     if kept is not None and kept.taken is not None and taken is not None and _is_older(taken, kept.taken, now):
-        return News(verdict="older", changes=(), kept=kept)
+        return Comparison(verdict="older", changes=(), kept=kept)
     digest = _digest(snapshot)
     if kept is not None and digest == kept.digest:
-        return News(verdict="same", changes=(), kept=kept)
+        return Comparison(verdict="same", changes=(), kept=kept)
     leaves = flatten(snapshot.to_dict("python"))
     before = {} if kept is None else decode(zlib.decompress(kept.leaves))
     changes = differences(before, leaves)
     known = taken if taken is not None or kept is None else kept.taken
     if kept is not None and not changes:
-        return News(verdict="same", changes=(), kept=attrs.evolve(kept, taken=known, digest=digest))
+        return Comparison(verdict="same", changes=(), kept=attrs.evolve(kept, taken=known, digest=digest))
     packed = zlib.compress(encode(leaves), 1)
     serial = 1 if kept is None else kept.serial + 1
-    return News(verdict="news", changes=changes, kept=Kept(taken=known, digest=digest, serial=serial, leaves=packed))
+    return Comparison(
+        verdict="news", changes=changes, kept=SnapshotState(taken=known, digest=digest, serial=serial, leaves=packed)
+    )
 
 
-def is_known(kept: Kept | None, found: Source) -> bool:
+def is_known(kept: SnapshotState | None, found: Provenance) -> bool:
     """Tell, before anything was read, whether a body is the latest one again, byte for byte.
 
     False where there are no bytes to tell by.
@@ -136,7 +138,7 @@ def is_known(kept: Kept | None, found: Source) -> bool:
     return kept is not None and bool(found.content) and _digest_of(found.content) == kept.digest
 
 
-def _taken(snapshot: Resource) -> tuple[float, float] | None:
+def _taken(snapshot: TypedResource) -> tuple[float, float] | None:
     created: datetime | None = getattr(snapshot, "created_at", None)
     updated: datetime | None = getattr(snapshot, "updated_at", None)
     made = created or updated
@@ -149,7 +151,7 @@ def _is_older(taken: tuple[float, float], newest: tuple[float, float], now: floa
     return taken < newest and not max(taken) <= now + _AHEAD < max(newest)
 
 
-def _digest(snapshot: Resource) -> bytes:
+def _digest(snapshot: TypedResource) -> bytes:
     """Tell bodies apart without looking at every value: by their bytes, where there are any.
 
     What says the same in other bytes has another digest, and is found to be no news by its leaves.

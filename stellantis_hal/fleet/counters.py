@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import attrs
 
-from stellantis_hal.fleet.watching.due_queue import Budget, Plan
+from stellantis_hal.fleet.watching.due_queue import Budget, CapacityPlan
 
 __all__ = ["Counts", "FleetStatistics"]
 
@@ -70,7 +70,7 @@ class FleetStatistics:
     paused: bool
     outage: float | None
     budget: Budget
-    plan: Plan | None
+    plan: CapacityPlan | None
 
 
 class Counts:

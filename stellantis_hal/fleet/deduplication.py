@@ -18,20 +18,20 @@ from typing import Any, Literal
 
 import attrs
 
-from stellantis_hal.fleet.changes import Kept
+from stellantis_hal.fleet.changes import SnapshotState
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.trip import FaultKind, Trip
 
-__all__ = ["Checkpoint", "Facts", "TripVerdict", "admit", "facts_of", "noted", "window"]
+__all__ = ["Checkpoint", "TripFacts", "TripVerdict", "admit", "facts_of", "noted", "window"]
 
 _FORMAT = 1
 _RECORD = struct.Struct(">d8s")
-_NOTHING: Mapping[str, Kept] = MappingProxyType({})
+_NOTHING: Mapping[str, SnapshotState] = MappingProxyType({})
 TripVerdict = Literal["new", "late", "finished"]
 
 
 @attrs.frozen(kw_only=True)
-class Facts:
+class TripFacts:
     """What of a trip decides whether it is given.
 
     Attributes:
@@ -62,7 +62,7 @@ class Facts:
         return blake2b(self.identity.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def facts_of(trip: Trip, now: float) -> Facts:
+def facts_of(trip: Trip, now: float) -> TripFacts:
     """Read the facts of a trip.
 
     A trip without any instant counts as started now, but tells nothing of how far others have come. It is over when it
@@ -71,7 +71,7 @@ def facts_of(trip: Trip, now: float) -> Facts:
     moment = trip.started_at or trip.created_at or trip.stopped_at
     unfinished = any(fault.fault == FaultKind.UNFINISHED for fault in trip.faults)
     identity = trip.id or (trip.resource.self_url if trip.resource is not None else None)
-    return Facts(
+    return TripFacts(
         identity=identity or blake2b(encode(trip.to_dict()), digest_size=8).hexdigest(),
         started=now if moment is None else min(moment.timestamp(), now),  # clocks that go wrong are not believed
         done=trip.done if trip.done is not None else not unfinished,
@@ -100,9 +100,9 @@ class Checkpoint:
     started: float | None = None
     given: bytes = attrs.field(default=b"", repr=False)
     open: bytes = attrs.field(default=b"", repr=False)
-    kept: Mapping[str, Kept] = attrs.field(default=_NOTHING, repr=False)
+    kept: Mapping[str, SnapshotState] = attrs.field(default=_NOTHING, repr=False)
 
-    def keeping(self, what: str, kept: Kept) -> Checkpoint:
+    def keeping(self, what: str, kept: SnapshotState) -> Checkpoint:
         """Give the same with another memory of one kind of snapshot."""
         return attrs.evolve(self, kept=MappingProxyType({**self.kept, what: kept}))
 
@@ -149,15 +149,15 @@ def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-def _memory(taken: Any, digest: str, serial: int, leaves: str) -> Kept:
+def _memory(taken: Any, digest: str, serial: int, leaves: str) -> SnapshotState:
     made = None if taken is None else (float(taken[0]), float(taken[1]))
-    return Kept(taken=made, digest=bytes.fromhex(digest), serial=int(serial), leaves=_bytes(leaves))
+    return SnapshotState(taken=made, digest=bytes.fromhex(digest), serial=int(serial), leaves=_bytes(leaves))
 
 
 # ----------------------------------------------------------------------------------------------- trips
 
 
-def admit(checkpoint: Checkpoint, trip: Facts, *, reach: float) -> tuple[TripVerdict | None, Checkpoint]:
+def admit(checkpoint: Checkpoint, trip: TripFacts, *, reach: float) -> tuple[TripVerdict | None, Checkpoint]:
     """Decide whether a trip is to be given, and what is known after it was.
 
     Args:
@@ -184,7 +184,7 @@ def admit(checkpoint: Checkpoint, trip: Facts, *, reach: float) -> tuple[TripVer
     return ("late" if late else "new"), noted(checkpoint, trip, reach=reach)
 
 
-def noted(checkpoint: Checkpoint, trip: Facts, *, reach: float) -> Checkpoint:
+def noted(checkpoint: Checkpoint, trip: TripFacts, *, reach: float) -> Checkpoint:
     """Tell what is known after a trip was dealt with. What lies further back than ``reach`` seconds is forgotten.
 
     That goes by what trips say, so that a clock that is put right, on either side, brings none of them back.

@@ -14,7 +14,7 @@ from stellantis_hal.fleet.changes import Change
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["AccountLost", "Change", "Event", "Outage", "Recovered", "Update", "VehicleUnavailable"]
 
@@ -40,7 +40,7 @@ class Update:
     vehicle: Vehicle
     what: str
     changes: tuple[Change, ...]
-    resource: Resource
+    resource: TypedResource
     age: float | None
     late: bool = False
 

@@ -41,7 +41,7 @@ CSV_COLUMNS = (
 """The columns of the CSV: instants in RFC 3339, units in the names, faults joined by ``;``, empty where unknown."""
 
 
-class Text(Protocol):
+class SupportsWrite(Protocol):
     """Anything that text can be written to, as an open file."""
 
     def write(self, text: str, /) -> object:
@@ -58,7 +58,7 @@ class TripWriter:
         file: where to; open it with ``newline=""`` for CSV.
     """
 
-    def __init__(self, file: Text) -> None:
+    def __init__(self, file: SupportsWrite) -> None:
         self._file = file
         self.written: int = 0
 
@@ -105,7 +105,7 @@ class CsvTrips(TripWriter):
         header: whether the names of the columns come first; False to go on with a file.
     """
 
-    def __init__(self, file: Text, *, header: bool = True) -> None:
+    def __init__(self, file: SupportsWrite, *, header: bool = True) -> None:
         super().__init__(file)
         self._lines: list[str] = []
         self._rows = csv.writer(_Lines(self._lines))
@@ -151,7 +151,7 @@ class CsvTrips(TripWriter):
 class GeoJsonTrips(TripWriter):
     """A FeatureCollection (RFC 7946): a line from start to stop for each trip; closed by :meth:`close`."""
 
-    def __init__(self, file: Text) -> None:
+    def __init__(self, file: SupportsWrite) -> None:
         super().__init__(file)
         self._closed = False
 
@@ -180,7 +180,7 @@ class _Lines:
         self._lines.append(text)
 
 
-def trip_writer(file: Text, format_: Literal["jsonl", "csv", "geojson"]) -> TripWriter:
+def trip_writer(file: SupportsWrite, format_: Literal["jsonl", "csv", "geojson"]) -> TripWriter:
     """Make a writer by the name of its format.
 
     Raises:

@@ -12,18 +12,27 @@ import attrs
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.navigation.content import Content
+from stellantis_hal.navigation.content import LazyBody
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.source import Source
-from stellantis_hal.transport.pipeline import Caller
+from stellantis_hal.structuring.source import Provenance
+from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 
-__all__ = ["Holding", "Left", "Member", "Trouble", "limiter_of", "name_of", "rebound", "with_priority"]
+__all__ = [
+    "FailureState",
+    "Removed",
+    "WatchedAccount",
+    "WatchedVehicle",
+    "limiter_of",
+    "name_of",
+    "rebound",
+    "with_priority",
+]
 
 
 @attrs.frozen
-class Left:
+class Removed:
     """Given by an asynchronous source: this is to be watched no more.
 
     Attributes:
@@ -33,7 +42,7 @@ class Left:
     who: Account | Vehicle | str
 
 
-class Trouble:
+class FailureState:
     """What is wrong with one thing about a vehicle."""
 
     __slots__ = ("failures", "passing", "since", "told", "until")
@@ -46,7 +55,7 @@ class Trouble:
         self.passing: bool = False
 
 
-class Holding:
+class WatchedAccount:
     """An account and the vehicles found by it; or a vehicle that was given by itself, which has no account.
 
     Vehicles that are ``shared`` are read by another, and would be by this one if that could not.
@@ -75,7 +84,7 @@ class Holding:
             None if account is None else account.with_options(priority="background", max_wait=max_wait)
         )
         self.key: str | None = None if account is None else account.key
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, WatchedVehicle] = {}
         self.shared: dict[str, Vehicle] = {}
         self.lost: float | None = None
         self.was_lost: bool = False
@@ -86,7 +95,7 @@ class Holding:
         self.busy: bool = False
 
 
-class Member:
+class WatchedVehicle:
     """A vehicle that is watched."""
 
     __slots__ = (
@@ -108,9 +117,9 @@ class Member:
         "weight",
     )
 
-    def __init__(self, id_: str, holding: Holding, vehicle: Vehicle, weight: float) -> None:
+    def __init__(self, id_: str, holding: WatchedAccount, vehicle: Vehicle, weight: float) -> None:
         self.id: str = id_
-        self.holding: Holding = holding
+        self.holding: WatchedAccount = holding
         self.vehicle: Vehicle = vehicle
         self.weight: float = weight
         self.asked: int = 0
@@ -123,7 +132,7 @@ class Member:
         self.was_met: bool = False
         self.checkpoint: Checkpoint | None = None
         self.deep_at: float = float("-inf")
-        self.troubles: dict[str, Trouble] | None = None
+        self.troubles: dict[str, FailureState] | None = None
         self.regular: float | None = None
 
     def wants(self, what: str, now: float) -> bool:
@@ -143,13 +152,13 @@ class Member:
             return math.inf
         return min((trouble.until for trouble in self.troubles.values() if trouble.passing), default=math.inf)
 
-    def trouble(self, what: str, now: float) -> Trouble:
+    def trouble(self, what: str, now: float) -> FailureState:
         """Give what is wrong with something about it, from now on."""
         if self.troubles is None:
             self.troubles = {}
-        return self.troubles.setdefault(what, Trouble(now))
+        return self.troubles.setdefault(what, FailureState(now))
 
-    def mended(self, what: str) -> Trouble | None:
+    def mended(self, what: str) -> FailureState | None:
         """Forget what was wrong with something about it."""
         if self.troubles is None:
             return None
@@ -168,16 +177,16 @@ def with_priority(vehicle: Vehicle, priority: Priority, max_wait: float | None =
     """Give the same vehicle with another priority of what it asks; as it is where its way to the network has none."""
     source = vehicle._bound()
     fetch = source.resource._bound().fetch
-    if not isinstance(fetch, Caller):
+    if not isinstance(fetch, RequestPipeline):
         return vehicle
-    binding = attrs.evolve(source.resource._bound(), fetch=fetch.with_options(priority=priority, max_wait=max_wait))
-    return attrs.evolve(vehicle, source=Source(HalResource.load(source.resource.dump(), binding), source.reader))
+    context = attrs.evolve(source.resource._bound(), fetch=fetch.with_options(priority=priority, max_wait=max_wait))
+    return attrs.evolve(vehicle, source=Provenance(HalResource.load(source.resource.dump(), context), source.reader))
 
 
 def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
     """Tell what a vehicle's requests wait for; None where nobody knows."""
     fetch = vehicle._bound().resource._bound().fetch
-    return fetch.limiter if isinstance(fetch, Caller) else None
+    return fetch.limiter if isinstance(fetch, RequestPipeline) else None
 
 
 def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
@@ -188,6 +197,6 @@ def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
     assert vehicle.resource is not None  # noqa: S101 - it was found by an account
     resource = account.resume(vehicle.resource)
     document = resource.document
-    snapshot = attrs.evolve(resource._snapshot, content=Content(rewrite(document.body), document))
-    small = HalResource(snapshot, None, resource._binding, resource._path)
-    return attrs.evolve(vehicle, source=Source(small, account._reader))
+    snapshot = attrs.evolve(resource._snapshot, content=LazyBody(rewrite(document.body), document))
+    small = HalResource(snapshot, None, resource._context, resource._path)
+    return attrs.evolve(vehicle, source=Provenance(small, account._reader))

@@ -9,23 +9,28 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from stellantis_hal.fleet.deduplication import Checkpoint, Facts, admit
+from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit
 from stellantis_hal.fleet.events import Update
-from stellantis_hal.fleet.targets import Member
+from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.watching.poller import in_time, trip_update
 from stellantis_hal.resources.trip import Trip
 
-__all__ = ["Giving"]
+__all__ = ["TripFeed"]
 
 
-class Giving:
+class TripFeed:
     """Trips of one vehicle on their way to the consumer, the last always held back.
 
     So the last of all can say that it is the last: whoever acknowledges it says that the history is complete.
     """
 
     def __init__(
-        self, member: Member, key: str, offer: Callable[[Update, str, Checkpoint], Awaitable[None]], *, reach: float
+        self,
+        member: WatchedVehicle,
+        key: str,
+        offer: Callable[[Update, str, Checkpoint], Awaitable[None]],
+        *,
+        reach: float,
     ) -> None:
         self._member = member
         self._key = key
@@ -34,7 +39,7 @@ class Giving:
         self._after = member.checkpoint or Checkpoint()
         self._held: Update | None = None
 
-    async def take(self, found: list[tuple[Facts, Trip]]) -> None:
+    async def take(self, found: list[tuple[TripFacts, Trip]]) -> None:
         """Give what was not given yet."""
         for facts, trip in in_time(found):
             verdict, after = admit(self._after, facts, reach=self._reach)

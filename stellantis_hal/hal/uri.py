@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote
 
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 
 __all__ = ["Reference", "append_query", "encode_query", "join_segment", "resolve", "split", "to_ascii"]
 
@@ -121,7 +121,7 @@ def join_segment(url: str, segment: str) -> str:
         ValueError: the segment is empty, ``.`` or ``..``, which no encoding keeps from climbing.
         TypeError: it is no text.
     """
-    expect("an id", segment, str)
+    require_type("an id", segment, str)
     if segment in {"", ".", ".."}:
         raise ValueError(f"{segment!r} cannot name a resource below another")
     place = url.partition("#")[0].partition("?")[0].rstrip("/")

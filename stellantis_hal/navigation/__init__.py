@@ -15,37 +15,44 @@ Knows documents and the Fetch protocol. Must not know an HTTP library, credentia
 
 import logging
 
-from stellantis_hal.navigation.context import Binding, HalDeprecationWarning
-from stellantis_hal.navigation.fetch import Answer, Fetch, Headers, Request
+from stellantis_hal.navigation.context import HalDeprecationWarning, ResourceContext
+from stellantis_hal.navigation.fetch import Fetch, Headers, Request, Response
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.follow_all import Outcome
-from stellantis_hal.navigation.link_selection import Steering
+from stellantis_hal.navigation.follow_all import FollowResult
+from stellantis_hal.navigation.link_selection import FollowOptions
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, ItemWalk, Page, Pages, PageWalk, Paginator
+from stellantis_hal.navigation.pagination.paginator import (
+    IndexRanges,
+    ItemIterator,
+    Page,
+    PageIterator,
+    Pages,
+    Paginator,
+)
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.writes import Writing
+from stellantis_hal.navigation.writes import WriteOptions
 
 __all__ = [
-    "Answer",
-    "Binding",
     "Fetch",
     "Follow",
+    "FollowOptions",
+    "FollowResult",
     "HalDeprecationWarning",
     "HalResource",
     "Headers",
     "IndexRanges",
-    "ItemWalk",
+    "ItemIterator",
     "Origins",
-    "Outcome",
     "Page",
-    "PageWalk",
+    "PageIterator",
     "Pages",
     "Paginator",
     "Rel",
     "Request",
-    "Steering",
-    "Writing",
+    "ResourceContext",
+    "Response",
+    "WriteOptions",
 ]
 
 # Programs decide what becomes of the log; until they do, it is not printed.

@@ -16,12 +16,12 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import StellantisError
 
-__all__ = ["InOrder", "in_order", "scoped"]
+__all__ = ["OrderedResults", "in_order", "scoped"]
 
 R = TypeVar("R")
 
 
-class _Started(Generic[R]):
+class _RunningJob(Generic[R]):
     __slots__ = ("done", "outcomes", "scope")
 
     def __init__(self) -> None:
@@ -30,18 +30,18 @@ class _Started(Generic[R]):
         self.outcomes: list[R | Exception] = []
 
 
-class InOrder(AsyncIterator[R | StellantisError]):
+class OrderedResults(AsyncIterator[R | StellantisError]):
     """The outcomes, in the order of the jobs; an error of ours is an outcome like any other, others are raised."""
 
     def __init__(self, tasks: TaskGroup, jobs: Iterable[Callable[[], Awaitable[R]]], limit: int) -> None:
         self._tasks = tasks
         self._jobs = iter(jobs)
         self._limit = limit
-        self._started: deque[_Started[R]] = deque()
+        self._started: deque[_RunningJob[R]] = deque()
 
     async def __anext__(self) -> R | StellantisError:
         while len(self._started) < self._limit and (job := next(self._jobs, None)) is not None:
-            started: _Started[R] = _Started()
+            started: _RunningJob[R] = _RunningJob()
             self._started.append(started)
             self._tasks.start_soon(self._work, job, started)
         if not self._started:
@@ -54,7 +54,7 @@ class InOrder(AsyncIterator[R | StellantisError]):
             raise outcome
         return outcome
 
-    async def _work(self, job: Callable[[], Awaitable[R]], started: _Started[R]) -> None:
+    async def _work(self, job: Callable[[], Awaitable[R]], started: _RunningJob[R]) -> None:
         with started.scope:
             try:
                 started.outcomes.append(await job())
@@ -93,7 +93,7 @@ async def scoped() -> AsyncGenerator[TaskGroup, None]:
 
 
 @asynccontextmanager
-async def in_order(jobs: Iterable[Callable[[], Awaitable[R]]], limit: int) -> AsyncGenerator[InOrder[R], None]:
+async def in_order(jobs: Iterable[Callable[[], Awaitable[R]]], limit: int) -> AsyncGenerator[OrderedResults[R], None]:
     """Run jobs, at most ``limit`` at a time; iterate over their outcomes inside the block."""
     async with scoped() as tasks:
-        yield InOrder(tasks, jobs, limit)
+        yield OrderedResults(tasks, jobs, limit)

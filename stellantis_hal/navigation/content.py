@@ -12,30 +12,30 @@ from typing import Any, Final, NamedTuple
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import decode
 
-__all__ = ["Content", "Embedded", "Nested", "Step"]
+__all__ = ["EmbeddedStep", "LazyBody", "StateStep", "Step"]
 
 
-class Embedded(NamedTuple):
+class EmbeddedStep(NamedTuple):
     """A step into a document: to one of those embedded."""
 
     rel: str
     at: int
 
 
-class Nested(NamedTuple):
+class StateStep(NamedTuple):
     """A step into a document: to an object in its plain state."""
 
     path: tuple[str | int, ...]
 
 
-Step = Embedded | Nested
+Step = EmbeddedStep | StateStep
 
 # Documents decoded again, held a little longer: what is asked of one item of a page is soon asked of the next.
 _LATELY: Final[deque[HalDocument]] = deque(maxlen=4)
 _LARGE = 1_000_000
 
 
-class Content:
+class LazyBody:
     """The bytes of one body. While anybody holds its document, that one is given; later it is decoded again."""
 
     __slots__ = ("_bytes", "_curies", "_kept", "_root")
@@ -47,7 +47,7 @@ class Content:
         self._kept: HalDocument | None = None
 
     @classmethod
-    def of(cls, document: HalDocument) -> Content:
+    def of(cls, document: HalDocument) -> LazyBody:
         """Stand in for bytes where only the document is at hand, by holding on to it."""
         content = cls(b"", document)
         content._kept = document
@@ -69,7 +69,7 @@ class Content:
                 _LATELY.append(root)
         found = root
         for step in path:
-            if isinstance(step, Embedded):
+            if isinstance(step, EmbeddedStep):
                 found = found.embedded[step.rel][step.at]
             elif step.path:  # else it is itself: a copy that was kept by itself, without what it was embedded in
                 nested = found.at(*step.path)

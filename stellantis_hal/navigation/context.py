@@ -17,7 +17,7 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_text, mask_url
 from stellantis_hal.navigation.fetch import Fetch
 
-__all__ = ["Binding", "HalDeprecationWarning", "utc_now"]
+__all__ = ["HalDeprecationWarning", "ResourceContext", "utc_now"]
 
 _log = logging.getLogger("stellantis_hal")
 _REMEMBERED = 1_000
@@ -38,7 +38,7 @@ def _untyped(resource: Any, kind: type[Any]) -> Any:
 
 
 @attrs.frozen(eq=False)
-class Binding:
+class ResourceContext:
     """One caller's way to the network, shared by every resource that came through it.
 
     Attributes:

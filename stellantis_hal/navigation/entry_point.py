@@ -9,31 +9,31 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
-from stellantis_hal.navigation.context import Binding
+from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.link_selection import Steering
+from stellantis_hal.navigation.link_selection import FollowOptions
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.single_flight import Flight
+from stellantis_hal.navigation.single_flight import SingleFlight
 
-__all__ = ["Entry"]
+__all__ = ["EntryPoint"]
 
 T = TypeVar("T")
 
 
-class Entry:
+class EntryPoint:
     """A caller's way into an API: its entry resource, and all that can be reached from there.
 
     Args:
         url: the entry's address.
-        binding: how to fetch, and how to make values of what comes.
+        context: how to fetch, and how to make values of what comes.
     """
 
-    def __init__(self, url: str, binding: Binding) -> None:
+    def __init__(self, url: str, context: ResourceContext) -> None:
         self._url = url
-        self._binding = binding
+        self._context = context
         self._root: HalResource | None = None
-        self._flight: Flight[HalResource] = Flight()
+        self._flight: SingleFlight[HalResource] = SingleFlight()
 
     async def root(self) -> HalResource:
         """Give the entry resource; it is read once, however many tasks ask.
@@ -56,7 +56,7 @@ class Entry:
         """Read the entry resource anew; whoever asks for it from now on gets this one."""
         return await self._flight.run(self._read_root)
 
-    def adopt(self, other: Entry) -> None:
+    def adopt(self, other: EntryPoint) -> None:
         """Take over the entry resource that another has read, if it has."""
         if other._root is not None:
             self._root = self.resume(other._root)
@@ -66,10 +66,10 @@ class Entry:
         return self._root
 
     @overload
-    def follow(self, rel: Rel[T], **options: Unpack[Steering]) -> Follow[T]: ...
+    def follow(self, rel: Rel[T], **options: Unpack[FollowOptions]) -> Follow[T]: ...
     @overload
-    def follow(self, rel: str, **options: Unpack[Steering]) -> Follow[HalResource]: ...
-    def follow(self, rel: str | Rel[Any], **options: Unpack[Steering]) -> Follow[Any]:
+    def follow(self, rel: str, **options: Unpack[FollowOptions]) -> Follow[HalResource]: ...
+    def follow(self, rel: str | Rel[Any], **options: Unpack[FollowOptions]) -> Follow[Any]:
         """Build a step along a link of the entry resource; awaiting it takes the step.
 
         Where the entry was read before and has no such link it is read anew: there may be one by now.
@@ -83,7 +83,7 @@ class Entry:
             UntrustedOriginError: it is on another; nothing was sent.
             StellantisError: whatever fetching raises.
         """
-        return await HalResource.reach(url, self._binding)
+        return await HalResource.reach(url, self._context)
 
     def resume(self, kept: Mapping[str, Any] | HalResource) -> HalResource:
         """Bind a resource that was dumped or unpickled, so that it can be followed again.
@@ -91,4 +91,4 @@ class Entry:
         Raises:
             ValueError: it is neither.
         """
-        return HalResource.load(kept.dump() if isinstance(kept, HalResource) else kept, self._binding)
+        return HalResource.load(kept.dump() if isinstance(kept, HalResource) else kept, self._context)

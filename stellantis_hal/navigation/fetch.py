@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 import attrs
 
-__all__ = ["Answer", "Fetch", "Headers", "Request", "fits_field"]
+__all__ = ["Fetch", "Headers", "Request", "Response", "fits_field"]
 
 _FIELD = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,1022}[\x21-\x7e])?")
 
@@ -72,7 +72,7 @@ class Request:
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class Response:
     """What came back: any 2xx, or the 304 that a conditional request asked for. Its body is read to the end.
 
     Attributes:
@@ -98,4 +98,4 @@ class Fetch(Protocol):
     an :class:`~stellantis_hal.errors.ApiError` for every other status.
     """
 
-    async def __call__(self, request: Request, /) -> Answer: ...
+    async def __call__(self, request: Request, /) -> Response: ...

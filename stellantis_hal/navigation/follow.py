@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.link_selection import Choice, Hop, Params, Steering, choose
+from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, choose
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
-from stellantis_hal.navigation.single_flight import Flight
-from stellantis_hal.validation import expect
+from stellantis_hal.navigation.single_flight import SingleFlight
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -42,7 +42,7 @@ class Follow(Generic[R]):
     def __init__(
         self,
         start: HalResource | Callable[[], Awaitable[HalResource]],
-        hop: Hop,
+        hop: LinkQuery,
         kind: type[R] | None = None,
         previous: Follow[Any] | None = None,
     ) -> None:
@@ -51,7 +51,7 @@ class Follow(Generic[R]):
         self._kind = kind
         self._reached: HalResource | None = None
         self._typed: R | None = None
-        self._flight: Flight[HalResource] | None = None
+        self._flight: SingleFlight[HalResource] | None = None
         self.previous: Follow[Any] | None = previous
 
     @classmethod
@@ -59,14 +59,14 @@ class Follow(Generic[R]):
         cls,
         start: HalResource | Callable[[], Awaitable[HalResource]],
         rel: str | Rel[Any],
-        options: Steering,
+        options: FollowOptions,
         previous: Follow[Any] | None = None,
     ) -> Follow[Any]:
         """Build a step from what :meth:`follow` was given."""
         if isinstance(rel, str):
-            return cls(start, Hop(rel=rel, **options), None, previous)
-        expect("a relation", rel, str, Rel)
-        hop = Hop(rel=rel.name, **options)
+            return cls(start, LinkQuery(rel=rel, **options), None, previous)
+        require_type("a relation", rel, str, Rel)
+        hop = LinkQuery(rel=rel.name, **options)
         return cls(start, hop if hop.accept else attrs.evolve(hop, accept=rel.accept), rel.type, previous)
 
     @property
@@ -81,11 +81,11 @@ class Follow(Generic[R]):
         return self._outcome().__await__()
 
     @overload
-    def follow(self, rel: Rel[T], **options: Unpack[Steering]) -> Follow[T]: ...
+    def follow(self, rel: Rel[T], **options: Unpack[FollowOptions]) -> Follow[T]: ...
     @overload
-    def follow(self, rel: str, **options: Unpack[Steering]) -> Follow[HalResource]: ...
-    def follow(self, rel: str | Rel[Any], **options: Unpack[Steering]) -> Follow[Any]:
-        """Add a step; the options are those of :class:`~stellantis_hal.navigation.Steering`."""
+    def follow(self, rel: str, **options: Unpack[FollowOptions]) -> Follow[HalResource]: ...
+    def follow(self, rel: str | Rel[Any], **options: Unpack[FollowOptions]) -> Follow[Any]:
+        """Add a step; the options are those of :class:`~stellantis_hal.navigation.FollowOptions`."""
         return Follow.along(self.resource, rel, options, self)
 
     def items(
@@ -115,7 +115,7 @@ class Follow(Generic[R]):
             choice = self._choice(here, self._hop)
             copy = here.copy_at(choice)
             if copy is None:
-                self._flight = self._flight or Flight()
+                self._flight = self._flight or SingleFlight()
                 return await self._flight.run(partial(self._fetched, here, choice))
             self._reached = copy
         return self._reached
@@ -152,7 +152,7 @@ class Follow(Generic[R]):
     async def _origin(self) -> HalResource:
         return await self._start() if callable(self._start) else self._start
 
-    async def _fetched(self, here: HalResource, choice: Choice) -> HalResource:
+    async def _fetched(self, here: HalResource, choice: LinkTarget) -> HalResource:
         if self._reached is None:
             try:
                 self._reached = await here.fetch_choice(choice, self._hop)
@@ -161,7 +161,7 @@ class Follow(Generic[R]):
                 raise
         return self._reached
 
-    def _choice(self, here: HalResource, hop: Hop) -> Choice:
+    def _choice(self, here: HalResource, hop: LinkQuery) -> LinkTarget:
         try:
             return choose(here.document, here.base, hop)
         except StellantisError as error:

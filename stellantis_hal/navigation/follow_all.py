@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.concurrency import InOrder, in_order
-from stellantis_hal.navigation.link_selection import Hop
+from stellantis_hal.navigation.concurrency import OrderedResults, in_order
+from stellantis_hal.navigation.link_selection import LinkQuery
 
 if TYPE_CHECKING:
     from stellantis_hal.hal.link import Link
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Outcome", "Outcomes", "follow_all"]
+__all__ = ["FollowResult", "FollowResults", "follow_all"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Outcome:
+class FollowResult:
     """What became of one link.
 
     Attributes:
@@ -49,29 +49,29 @@ class Outcome:
         return self.resource
 
 
-class Outcomes(AsyncIterator[Outcome]):
+class FollowResults(AsyncIterator[FollowResult]):
     """The outcomes, in the links' order."""
 
-    def __init__(self, links: Sequence[Link | None], outcomes: InOrder[HalResource]) -> None:
+    def __init__(self, links: Sequence[Link | None], outcomes: OrderedResults[HalResource]) -> None:
         self._links = iter(links)
         self._outcomes = outcomes
 
-    async def __anext__(self) -> Outcome:
+    async def __anext__(self) -> FollowResult:
         outcome = await anext(self._outcomes)
         link = next(self._links)
         if isinstance(outcome, StellantisError):
-            return Outcome(link=link, error=outcome)
-        return Outcome(link=link, resource=outcome)
+            return FollowResult(link=link, error=outcome)
+        return FollowResult(link=link, resource=outcome)
 
 
 @asynccontextmanager
 async def follow_all(
-    steps: Sequence[tuple[Link | None, Hop]],
-    take: Callable[[Hop], Awaitable[HalResource]],
+    steps: Sequence[tuple[Link | None, LinkQuery]],
+    take: Callable[[LinkQuery], Awaitable[HalResource]],
     limit: int,
-) -> AsyncGenerator[Outcomes, None]:
+) -> AsyncGenerator[FollowResults, None]:
     """Take every step, at most ``limit`` at a time."""
     if limit < 1:
         raise ValueError(f"limit is at least 1, not {limit}")
     async with in_order([partial(take, hop) for _, hop in steps], limit) as outcomes:
-        yield Outcomes([link for link, _ in steps], outcomes)
+        yield FollowResults([link for link, _ in steps], outcomes)

@@ -19,11 +19,11 @@ from stellantis_hal.hal.uri import append_query, encode_query, resolve, to_ascii
 from stellantis_hal.hal.uri_templates import expand, plain
 
 __all__ = [
-    "Choice",
     "EmbeddedMode",
-    "Hop",
+    "FollowOptions",
+    "LinkQuery",
+    "LinkTarget",
     "Params",
-    "Steering",
     "choose",
     "copies",
     "links_of",
@@ -38,7 +38,7 @@ Params = Mapping[str, Any]
 EmbeddedMode = Literal["prefer", "never", "only"]
 
 
-class Steering(TypedDict, total=False):
+class FollowOptions(TypedDict, total=False):
     """What a caller may say about a step.
 
     Attributes:
@@ -62,9 +62,9 @@ class Steering(TypedDict, total=False):
 
 
 @attrs.frozen(kw_only=True)
-class Hop:
+class LinkQuery:
     """A step as it was asked for: a relation (literal key, compact URI, full URI, or bare name where only one has it),
-    and the members of :class:`Steering`.
+    and the members of :class:`FollowOptions`.
     """
 
     rel: str
@@ -77,7 +77,7 @@ class Hop:
     accept: str | None = None
 
 
-class Choice(NamedTuple):
+class LinkTarget(NamedTuple):
     """Where a hop leads: an address to fetch, or a copy by its place among those embedded."""
 
     link: Link | None
@@ -85,7 +85,7 @@ class Choice(NamedTuple):
     copy: tuple[str, int] | None
 
 
-def choose(document: HalDocument, base: str, hop: Hop) -> Choice:
+def choose(document: HalDocument, base: str, hop: LinkQuery) -> LinkTarget:
     """Decide a hop.
 
     An embedded copy serves where it is the link's target (its ``self`` is the link's address) or where there is no
@@ -102,24 +102,24 @@ def choose(document: HalDocument, base: str, hop: Hop) -> Choice:
         if hop.embedded != "never":
             found = _pick_copy(document, base, hop)
             if found is not None:
-                return Choice(None, None, found)
+                return LinkTarget(None, None, found)
         raise _not_found(document, base, hop)
     if hop.index is None:  # a null href stands for no link, as it does in walks
         links = tuple([link for link in links if link.href is not None]) or links
         if links[0].href is None and hop.embedded != "never":
             held = _pick_copy(document, base, hop)
             if held is not None:
-                return Choice(None, None, held)
+                return LinkTarget(None, None, held)
     link = _pick(links, hop, document, base)
     found = _copy_by_text(document, link, hop) if hop.embedded != "never" else None
     if found is not None:
-        return Choice(link, None, found)
+        return LinkTarget(link, None, found)
     url = target(link, base, hop.variables, hop.params)
     if hop.embedded != "never":
         for rel in copies(document, hop.rel):
             for index, copy in enumerate(document.embedded[rel]):
                 if self_url(copy, base) == url:
-                    return Choice(link, None, (rel, index))
+                    return LinkTarget(link, None, (rel, index))
         if hop.embedded == "only":
             raise LinkNotFoundError(
                 f"no embedded copy of {hop.rel!r} at {mask_url(base)}: its link leads elsewhere, and embedded='only' "
@@ -128,7 +128,7 @@ def choose(document: HalDocument, base: str, hop: Hop) -> Choice:
                 available=tuple(document.embedded),
                 url=base,
             )
-    return Choice(link, url, None)
+    return LinkTarget(link, url, None)
 
 
 # ------------------------------------------------------------------------------------------------- links
@@ -142,7 +142,7 @@ def links_of(document: HalDocument, rel: str) -> tuple[Link, ...]:
     return tuple(link for key in document.curies.find(rel, document.rels) for link in document.links[key])
 
 
-def _pick(links: tuple[Link, ...], hop: Hop, document: HalDocument, base: str) -> Link:
+def _pick(links: tuple[Link, ...], hop: LinkQuery, document: HalDocument, base: str) -> Link:
     if len(links) == 1 and hop.name is None and hop.index is None and hop.where is None:
         return links[0]
     matching = [
@@ -206,7 +206,7 @@ def query_of(params: Params) -> str:
     return encode_query(pairs)
 
 
-def _not_found(document: HalDocument, base: str, hop: Hop) -> LinkNotFoundError:
+def _not_found(document: HalDocument, base: str, hop: LinkQuery) -> LinkNotFoundError:
     own = self_url(document, base) or base  # an embedded document came from what embeds it
     available = tuple(dict.fromkeys((*document.rels, *document.embedded)))
     near = difflib.get_close_matches(hop.rel, available[:_COMPARED], n=1)
@@ -250,7 +250,7 @@ def self_url(document: HalDocument, base: str) -> str | None:
     return None
 
 
-def _copy_by_text(document: HalDocument, link: Link, hop: Hop) -> tuple[str, int] | None:
+def _copy_by_text(document: HalDocument, link: Link, hop: LinkQuery) -> tuple[str, int] | None:
     """Find the copy whose ``self`` is the link's href as text, which spares resolving either."""
     if link.href is None or link.templated or hop.params or hop.variables:
         return None
@@ -262,7 +262,7 @@ def _copy_by_text(document: HalDocument, link: Link, hop: Hop) -> tuple[str, int
     return None
 
 
-def _pick_copy(document: HalDocument, base: str, hop: Hop) -> tuple[str, int] | None:
+def _pick_copy(document: HalDocument, base: str, hop: LinkQuery) -> tuple[str, int] | None:
     found = [(rel, index) for rel in copies(document, hop.rel) for index in range(len(document.embedded[rel]))]
     if hop.name is not None or hop.where is not None:
         found = [(rel, index) for rel, index in found if _suits(document.embedded[rel][index], hop)]
@@ -279,7 +279,7 @@ def _pick_copy(document: HalDocument, base: str, hop: Hop) -> tuple[str, int] | 
     return found[0] if found else None
 
 
-def _suits(copy: HalDocument, hop: Hop) -> bool:
+def _suits(copy: HalDocument, hop: LinkQuery) -> bool:
     """Apply what selects links to a copy's own link."""
     return any(
         (hop.name is None or link.name == hop.name) and (hop.where is None or hop.where(link))

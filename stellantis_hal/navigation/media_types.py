@@ -13,7 +13,7 @@ from stellantis_hal.errors import NotHalError
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import mask_text, mask_url
-from stellantis_hal.navigation.fetch import Answer
+from stellantis_hal.navigation.fetch import Response
 
 __all__ = ["ACCEPT", "accept", "media_type", "read_document"]
 
@@ -59,7 +59,7 @@ def _media_type(content_type: str) -> tuple[str, Mapping[str, str]]:
     return essence.strip().lower(), {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
 
 
-def read_document(answer: Answer) -> HalDocument:
+def read_document(response: Response) -> HalDocument:
     """Read an answer's body as a document.
 
     Any kind of JSON will do, and so will a body without a type, or with a wrong one, that has links or embeds.
@@ -67,30 +67,30 @@ def read_document(answer: Answer) -> HalDocument:
     Raises:
         NotHalError: the body is empty, or no JSON, or no object, or of another type.
     """
-    named = answer.headers.get("content-type", "")
+    named = response.headers.get("content-type", "")
     essence, _ = media_type(named)
     is_json = essence.endswith(("/json", "+json"))
-    if not answer.content.strip():
-        raise _not_hal(answer, named, "an empty body")
-    if not is_json and not answer.content.lstrip()[:1] == b"{":
-        raise _not_hal(answer, named, "no JSON")
+    if not response.content.strip():
+        raise _not_hal(response, named, "an empty body")
+    if not is_json and not response.content.lstrip()[:1] == b"{":
+        raise _not_hal(response, named, "no JSON")
     try:
-        body = decode(answer.content)
+        body = decode(response.content)
     except ValueError as error:
-        raise _not_hal(answer, named, f"no JSON that can be read ({error})" if is_json else "no JSON") from error
+        raise _not_hal(response, named, f"no JSON that can be read ({error})" if is_json else "no JSON") from error
     if not isinstance(body, dict):
-        raise _not_hal(answer, named, f"JSON, but no object ({type(body).__name__})")
+        raise _not_hal(response, named, f"JSON, but no object ({type(body).__name__})")
     if not is_json and essence and not ("_links" in body or "_embedded" in body):
-        raise _not_hal(answer, named, "an object without links")
+        raise _not_hal(response, named, "an object without links")
     return HalDocument(body)
 
 
-def _not_hal(answer: Answer, content_type: str, found: str) -> NotHalError:
-    excerpt = mask_text(answer.content[:_READ].decode("utf-8", "replace"))[:_EXCERPT]
+def _not_hal(response: Response, content_type: str, found: str) -> NotHalError:
+    excerpt = mask_text(response.content[:_READ].decode("utf-8", "replace"))[:_EXCERPT]
     return NotHalError(
-        f"{mask_url(answer.url)} answered {answer.status} with {found} where a HAL document was expected; "
+        f"{mask_url(response.url)} answered {response.status} with {found} where a HAL document was expected; "
         f"its content type is {content_type[:_EXCERPT] or 'missing'!r}, it begins {excerpt!r}",
-        url=answer.url,
+        url=response.url,
         content_type=content_type,
         excerpt=excerpt,
     )

@@ -16,16 +16,16 @@ from stellantis_hal.errors import DetachedResourceError, InvalidLinkError, LinkN
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
-from stellantis_hal.navigation.content import Nested
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.content import StateStep
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.follow_all import Outcomes, follow_all
+from stellantis_hal.navigation.follow_all import FollowResults, follow_all
 from stellantis_hal.navigation.link_selection import (
-    Choice,
-    Hop,
+    FollowOptions,
+    LinkQuery,
+    LinkTarget,
     Params,
-    Steering,
     choose,
     copies,
     links_of,
@@ -35,16 +35,16 @@ from stellantis_hal.navigation.link_selection import (
 from stellantis_hal.navigation.media_types import accept, media_type, read_document
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
-from stellantis_hal.navigation.resource_view import View
+from stellantis_hal.navigation.resource_view import ResourceView
 from stellantis_hal.navigation.snapshot import Dump, Snapshot, load
-from stellantis_hal.navigation.writes import Writing, read_outcome, write_request, write_target
+from stellantis_hal.navigation.writes import WriteOptions, read_outcome, write_request, write_target
 
 __all__ = ["HalResource"]
 
 T = TypeVar("T")
 
 
-class HalResource(View):
+class HalResource(ResourceView):
     """A snapshot of a place: its state, its links, and the way on.
 
     ``resource["vin"]`` and ``"vin" in resource`` read the state and never do I/O. It is made by a client, by following
@@ -54,36 +54,36 @@ class HalResource(View):
     __slots__ = ()
 
     @classmethod
-    def of(cls, answer: Answer, binding: Binding) -> HalResource:
+    def of(cls, response: Response, context: ResourceContext) -> HalResource:
         """Read an answer.
 
         Raises:
             NotHalError: its body is no JSON object.
         """
-        document = read_document(answer)
-        return cls(Snapshot.of(answer, document), document, binding)
+        document = read_document(response)
+        return cls(Snapshot.of(response, document), document, context)
 
     @classmethod
-    async def reach(cls, url: str, binding: Binding, accept_type: str | None = None) -> HalResource:
+    async def reach(cls, url: str, context: ResourceContext, accept_type: str | None = None) -> HalResource:
         """Fetch an absolute address.
 
         Raises:
             StellantisError: whatever fetching raises, or the body is no JSON object.
         """
-        return cls.of(await binding.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), binding)
+        return cls.of(await context.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), context)
 
     # --------------------------------------------------------------------------------------------- following
 
     @overload
-    def follow(self, rel: Rel[T], **options: Unpack[Steering]) -> Follow[T]: ...
+    def follow(self, rel: Rel[T], **options: Unpack[FollowOptions]) -> Follow[T]: ...
     @overload
-    def follow(self, rel: str, **options: Unpack[Steering]) -> Follow[HalResource]: ...
-    def follow(self, rel: str | Rel[Any], **options: Unpack[Steering]) -> Follow[Any]:
+    def follow(self, rel: str, **options: Unpack[FollowOptions]) -> Follow[HalResource]: ...
+    def follow(self, rel: str | Rel[Any], **options: Unpack[FollowOptions]) -> Follow[Any]:
         """Build a step along a link, by its relation or a typed one; awaiting it takes the step.
 
         The options choose among links (``name``, ``index``, ``where``), fill in their templates (``variables``), add to
         their queries (``params``), say whether an embedded copy may serve (``embedded``) and which media type to ask
-        for (``accept``): see :class:`~stellantis_hal.navigation.Steering`.
+        for (``accept``): see :class:`~stellantis_hal.navigation.FollowOptions`.
         """
         return Follow.along(self, rel, options)
 
@@ -115,12 +115,12 @@ class HalResource(View):
         """Give its own address with parameters added."""
         return append_query(self.url, query_of(params))
 
-    def follow_all(self, rel: str, *, limit: int = 8) -> AbstractAsyncContextManager[Outcomes]:
+    def follow_all(self, rel: str, *, limit: int = 8) -> AbstractAsyncContextManager[FollowResults]:
         """Follow every link of a relation, at most ``limit`` at a time; the outcomes come in the links' order."""
         links = links_of(self.document, rel) or (None,) * len(self.embedded(rel))
-        return follow_all([(link, Hop(rel=rel, index=at)) for at, link in enumerate(links)], self.step, limit)
+        return follow_all([(link, LinkQuery(rel=rel, index=at)) for at, link in enumerate(links)], self.step, limit)
 
-    async def step(self, hop: Hop) -> HalResource:
+    async def step(self, hop: LinkQuery) -> HalResource:
         """Take a step at once.
 
         Raises:
@@ -130,14 +130,14 @@ class HalResource(View):
         choice = choose(self.document, self.base, hop)
         return self.copy_at(choice) or await self.fetch_choice(choice, hop)
 
-    def copy_at(self, choice: Choice) -> HalResource | None:
+    def copy_at(self, choice: LinkTarget) -> HalResource | None:
         """Give the embedded copy that a choice fell on, if it fell on one."""
         if choice.copy is None:
             return None
         rel, index = choice.copy
         return self._copy(rel, index, self.document.embedded[rel][index])
 
-    async def fetch_choice(self, choice: Choice, hop: Hop) -> HalResource:
+    async def fetch_choice(self, choice: LinkTarget, hop: LinkQuery) -> HalResource:
         """Fetch the address that a choice fell on."""
         assert choice.link is not None  # noqa: S101 - a choice without a copy has a link
         assert choice.url is not None  # noqa: S101 - and so an address
@@ -164,13 +164,13 @@ class HalResource(View):
         """Fetch an absolute address on a trusted origin."""
         return await HalResource.reach(url, self._bound(), accept_type)
 
-    def _bound(self) -> Binding:
-        if self._binding is None:
+    def _bound(self) -> ResourceContext:
+        if self._context is None:
             raise DetachedResourceError(
                 f"{mask_url(self.url)} was kept without its client: bind it with client.resume(dump) before following",
                 url=self.url,
             )
-        return self._binding
+        return self._context
 
     # --------------------------------------------------------------------------------------------- reading again
 
@@ -203,26 +203,26 @@ class HalResource(View):
         Raises:
             InvalidLinkError: it is embedded and has no ``self``.
         """
-        url, binding = self._own_url(), self._bound()
+        url, context = self._own_url(), self._bound()
         conditions = {} if self._path else self._snapshot.validators
         fields = {"Accept": accept(self._own_type()), **conditions}
-        answer = await binding.fetch(Request(url=url, headers=fields))
-        if answer.status != 304 or not conditions:
-            return HalResource.of(answer, binding)
+        response = await context.fetch(Request(url=url, headers=fields))
+        if response.status != 304 or not conditions:
+            return HalResource.of(response, context)
         renewed = attrs.evolve(
             self._snapshot,
-            headers=Headers({**self.headers, **answer.headers}),
-            fetched_at=answer.received_at,
+            headers=Headers({**self.headers, **response.headers}),
+            fetched_at=response.received_at,
         )
-        return HalResource(renewed, self._document, binding)
+        return HalResource(renewed, self._document, context)
 
     # --------------------------------------------------------------------------------------------- writing
 
-    async def post(self, rel: str | None = None, **options: Unpack[Writing]) -> HalResource:
+    async def post(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """POST to it, or along a link; never sent twice once the server may have seen it.
 
         What comes back is a resource too, whatever it holds, with ``status`` and ``location``. The options are those
-        of :class:`~stellantis_hal.navigation.Writing`.
+        of :class:`~stellantis_hal.navigation.WriteOptions`.
 
         Raises:
             HalError: there is no such link, or ``if_match`` without an ETag.
@@ -230,31 +230,31 @@ class HalResource(View):
         """
         return await self.write("POST", rel, **options)
 
-    async def put(self, rel: str | None = None, **options: Unpack[Writing]) -> HalResource:
+    async def put(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """PUT to it, or along a link; as :meth:`post`."""
         return await self.write("PUT", rel, **options)
 
-    async def patch(self, rel: str | None = None, **options: Unpack[Writing]) -> HalResource:
+    async def patch(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """PATCH it, or what a link leads to; as :meth:`post`."""
         return await self.write("PATCH", rel, **options)
 
-    async def delete(self, rel: str | None = None, **options: Unpack[Writing]) -> HalResource:
+    async def delete(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """DELETE it, or what a link leads to; as :meth:`post`."""
         return await self.write("DELETE", rel, **options)
 
-    async def write(self, method: str, rel: str | None = None, **options: Unpack[Writing]) -> HalResource:
+    async def write(self, method: str, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """Send any method to it, or along a link; as :meth:`post`."""
-        binding = self._bound()
+        context = self._bound()
         url, link = write_target(self.document, self.base, self._own_url() if rel is None else None, rel, options)
         if link is not None:
-            binding.notify(link, self.base)
+            context.notify(link, self.base)
         is_own = url in (self.base, self.url)
         etag = self.headers.get("etag") if is_own and not self._path else None
-        answer = await binding.fetch(write_request(method, url, options, etag))
+        response = await context.fetch(write_request(method, url, options, etag))
         if is_own:
             self._superseded = True
-        answer, document = read_outcome(answer)
-        return HalResource(Snapshot.of(answer, document), document, binding)
+        response, document = read_outcome(response)
+        return HalResource(Snapshot.of(response, document), document, context)
 
     @property
     def location(self) -> str | None:
@@ -279,14 +279,14 @@ class HalResource(View):
     # --------------------------------------------------------------------------------------------- keeping
 
     @classmethod
-    def load(cls, kept: Mapping[str, Any], binding: Binding | None = None) -> HalResource:
+    def load(cls, kept: Mapping[str, Any], context: ResourceContext | None = None) -> HalResource:
         """Read a dump; without a binding it can be read, not followed.
 
         Raises:
             ValueError: it is no dump.
         """
         snapshot, document = load(kept)
-        return cls(snapshot, document, binding, (Nested(()),) if kept.get("embedded") else ())
+        return cls(snapshot, document, context, (StateStep(()),) if kept.get("embedded") else ())
 
     def __reduce__(self) -> tuple[Callable[..., HalResource], tuple[Dump]]:
         return HalResource.load, (self.dump(),)

@@ -13,31 +13,31 @@ from stellantis_hal.hal.document import HalDocument, State
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
 from stellantis_hal.hal.uri import split
-from stellantis_hal.navigation.content import Embedded, Nested, Step
-from stellantis_hal.navigation.context import Binding, utc_now
+from stellantis_hal.navigation.content import EmbeddedStep, StateStep, Step
+from stellantis_hal.navigation.context import ResourceContext, utc_now
 from stellantis_hal.navigation.fetch import Headers
 from stellantis_hal.navigation.link_selection import copies, self_url
 from stellantis_hal.navigation.media_types import media_type
 from stellantis_hal.navigation.snapshot import Dump, Snapshot, dump
 
-__all__ = ["View"]
+__all__ = ["ResourceView"]
 
 
-class View:
+class ResourceView:
     """A place in the graph as it was when it was read, with everything that can be said of it without asking."""
 
-    __slots__ = ("__weakref__", "_binding", "_document", "_path", "_snapshot", "_superseded")
+    __slots__ = ("__weakref__", "_context", "_document", "_path", "_snapshot", "_superseded")
 
     def __init__(
         self,
         snapshot: Snapshot,
         document: HalDocument | None,
-        binding: Binding | None,
+        context: ResourceContext | None,
         path: tuple[Step, ...] = (),
     ) -> None:
         self._snapshot = snapshot
         self._document = document
-        self._binding = binding
+        self._context = context
         self._path = path
         self._superseded = False
 
@@ -92,7 +92,7 @@ class View:
         )
 
     def _copy(self, rel: str, index: int, document: HalDocument) -> Self:
-        return type(self)(self._snapshot, document, self._binding, (*self._path, Embedded(rel, index)))
+        return type(self)(self._snapshot, document, self._context, (*self._path, EmbeddedStep(rel, index)))
 
     def at(self, *path: str | int) -> Self:
         """Read an object nested in the state (``resource.at("lines", 0)``) as a resource, with its own links.
@@ -103,11 +103,11 @@ class View:
         document = self.document.at(*path)
         if document is None:
             raise KeyError(path)
-        return type(self)(self._snapshot, document, self._binding, (*self._path, Nested(path)))
+        return type(self)(self._snapshot, document, self._context, (*self._path, StateStep(path)))
 
     def compact(self) -> Self:
         """Give the same resource without its decoded document: its bytes are shared, and decoded again on demand."""
-        return type(self)(self._snapshot, None, self._binding, self._path)
+        return type(self)(self._snapshot, None, self._context, self._path)
 
     # --------------------------------------------------------------------------------------------- provenance
 
@@ -149,7 +149,7 @@ class View:
     @property
     def age(self) -> float:
         """Seconds since it was received."""
-        now = (self._binding.clock if self._binding else utc_now)()
+        now = (self._context.clock if self._context else utc_now)()
         return max(0.0, (now - self.fetched_at).total_seconds())
 
     @property

@@ -13,12 +13,12 @@ import anyio
 
 from stellantis_hal.errors import ApiError, NetworkError, QuotaError, StellantisError
 
-__all__ = ["Flight"]
+__all__ = ["SingleFlight"]
 
 T = TypeVar("T")
 
 
-class _Trip(Generic[T]):
+class _InFlightCall(Generic[T]):
     """One execution under way: who waits for it, and how it ended."""
 
     __slots__ = ("deadline", "done", "failure", "values")
@@ -30,7 +30,7 @@ class _Trip(Generic[T]):
         self.failure: StellantisError | None = None
 
 
-class Flight(Generic[T]):
+class SingleFlight(Generic[T]):
     """Single flight: the first caller executes in its own task, the others wait for what comes of it.
 
     Callers that waited get the same value, or a copy of the same error each. When the first caller is cancelled, or
@@ -41,7 +41,7 @@ class Flight(Generic[T]):
     __slots__ = ("_current",)
 
     def __init__(self) -> None:
-        self._current: _Trip[T] | None = None
+        self._current: _InFlightCall[T] | None = None
 
     async def run(self, execute: Callable[[], Awaitable[T]]) -> T:
         """Execute, or share the execution that is under way.
@@ -56,7 +56,7 @@ class Flight(Generic[T]):
                 return trip.values[0]
             if trip.failure is not None and not _was_hurried(trip):
                 raise copy.copy(trip.failure) from trip.failure
-        trip = self._current = _Trip()
+        trip = self._current = _InFlightCall()
         try:
             value = await execute()
         except StellantisError as error:
@@ -70,7 +70,7 @@ class Flight(Generic[T]):
             trip.done.set()
 
 
-def _was_hurried(trip: _Trip[Any]) -> bool:
+def _was_hurried(trip: _InFlightCall[Any]) -> bool:
     """Tell whether an execution had less time than the present caller, and failed with what time may mend."""
     failure = trip.failure
     may_pass = isinstance(failure, (ApiError, NetworkError)) and failure.is_transient

@@ -14,8 +14,8 @@ import attrs
 
 from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.navigation.content import Content
-from stellantis_hal.navigation.fetch import Answer, Headers, fits_field
+from stellantis_hal.navigation.content import LazyBody
+from stellantis_hal.navigation.fetch import Headers, Response, fits_field
 
 __all__ = ["Dump", "Snapshot", "dump", "load"]
 
@@ -40,17 +40,17 @@ class Snapshot:
     status: int
     headers: Headers
     fetched_at: datetime
-    content: Content
+    content: LazyBody
 
     @classmethod
-    def of(cls, answer: Answer, document: HalDocument) -> Snapshot:
+    def of(cls, response: Response, document: HalDocument) -> Snapshot:
         """Keep what an answer said."""
         return cls(
-            url=answer.url,
-            status=answer.status,
-            headers=answer.headers,
-            fetched_at=answer.received_at,
-            content=Content(answer.content, document),
+            url=response.url,
+            status=response.status,
+            headers=response.headers,
+            fetched_at=response.received_at,
+            content=LazyBody(response.content, document),
         )
 
     @property
@@ -114,7 +114,7 @@ def load(kept: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
             status=int(kept["status"]),
             headers=Headers(_texts(headers)),
             fetched_at=datetime.fromisoformat(kept["fetched_at"]).astimezone(UTC),
-            content=Content.of(document),
+            content=LazyBody.of(document),
         )
     except (AttributeError, KeyError, OverflowError, TypeError) as error:
         raise ValueError(f"no dump of a resource: {error!r}") from error

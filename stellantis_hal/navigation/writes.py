@@ -16,14 +16,14 @@ from stellantis_hal.hal.json import encode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query
-from stellantis_hal.navigation.fetch import Answer, Request, fits_field
-from stellantis_hal.navigation.link_selection import Hop, Params, choose, query_of
+from stellantis_hal.navigation.fetch import Request, Response, fits_field
+from stellantis_hal.navigation.link_selection import LinkQuery, Params, choose, query_of
 from stellantis_hal.navigation.media_types import accept, read_document
 
-__all__ = ["Writing", "read_outcome", "write_request", "write_target"]
+__all__ = ["WriteOptions", "read_outcome", "write_request", "write_target"]
 
 
-class Writing(TypedDict, total=False):
+class WriteOptions(TypedDict, total=False):
     """The options of a write.
 
     Attributes:
@@ -50,7 +50,7 @@ class Writing(TypedDict, total=False):
 
 
 def write_target(
-    document: HalDocument, base: str, own: str | None, rel: str | None, options: Writing
+    document: HalDocument, base: str, own: str | None, rel: str | None, options: WriteOptions
 ) -> tuple[str, Link | None]:
     """Give the address to write to: along a link, or, without a relation, the resource's own.
 
@@ -59,7 +59,7 @@ def write_target(
     """
     if rel is None and own is not None:
         return append_query(own, query_of(options.get("params") or {})), None
-    hop = Hop(
+    hop = LinkQuery(
         rel=rel or "",
         name=options.get("name"),
         index=options.get("index"),
@@ -73,7 +73,7 @@ def write_target(
     return choice.url, choice.link
 
 
-def write_request(method: str, url: str, options: Writing, etag: str | None) -> Request:
+def write_request(method: str, url: str, options: WriteOptions, etag: str | None) -> Request:
     """Write the request.
 
     Raises:
@@ -101,9 +101,9 @@ def write_request(method: str, url: str, options: Writing, etag: str | None) -> 
     return Request(url=url, method=method, headers=headers, content=content)
 
 
-def read_outcome(answer: Answer) -> tuple[Answer, HalDocument]:
+def read_outcome(response: Response) -> tuple[Response, HalDocument]:
     """Read what a write answered; it was done, so a body that is no document is no error: it is left out."""
     try:
-        return answer, read_document(answer)
+        return response, read_document(response)
     except NotHalError:
-        return attrs.evolve(answer, content=b""), HalDocument({})
+        return attrs.evolve(response, content=b""), HalDocument({})

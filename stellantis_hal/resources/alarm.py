@@ -10,10 +10,10 @@ from datetime import datetime
 import attrs
 
 from stellantis_hal.resources.position import Position
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Alarm", "AlarmActivation", "AlarmState", "AlarmStatus", "AlarmTrigger", "BreakIn"]
 
@@ -45,7 +45,7 @@ class BreakIn(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class AlarmTrigger(Part):
+class AlarmTrigger(Model):
     """What set the alarm off, where and when."""
 
     type: BreakIn | None = None
@@ -55,7 +55,7 @@ class AlarmTrigger(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class AlarmStatus(Part):
+class AlarmStatus(Model):
     """Whether the alarm is armed, and since when."""
 
     activation: AlarmActivation | None = None
@@ -63,7 +63,7 @@ class AlarmStatus(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class AlarmState(Part):
+class AlarmState(Model):
     """The alarm in a status: whether it is armed, and what last set it off."""
 
     trigger: AlarmTrigger | None = None
@@ -71,7 +71,7 @@ class AlarmState(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Alarm(Resource):
+class Alarm(TypedResource):
     """One event of the alarm: it was set off, or armed or disarmed; only one of both is there."""
 
     id: str | None = None

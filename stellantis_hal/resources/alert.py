@@ -12,7 +12,7 @@ import attrs
 from stellantis_hal.resources.position import Position
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Alert", "AlertSeverity", "AlertType"]
 
@@ -139,7 +139,7 @@ class AlertType(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Alert(Resource):
+class Alert(TypedResource):
     """One warning.
 
     Attributes:

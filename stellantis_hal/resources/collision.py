@@ -9,9 +9,9 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Collision", "CollisionDetail", "CollisionSeverity", "CollisionSide"]
 
@@ -33,7 +33,7 @@ class CollisionSeverity(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class CollisionDetail(Part):
+class CollisionDetail(Model):
     """One side that was hit, and how badly."""
 
     side: CollisionSide | None = None
@@ -41,7 +41,7 @@ class CollisionDetail(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Collision(Resource):
+class Collision(TypedResource):
     """One collision.
 
     Attributes:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from math import isfinite
 
 from stellantis_hal.resources.time_range import TimeRange
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 
 __all__ = [
     "PAGE_SIZE",
@@ -79,7 +79,7 @@ def page_size(size: int | None, *, most: int = PAGE_SIZE) -> int | None:
         ValueError: fewer than 1 or more than the vendor gives.
         TypeError: it is no number.
     """
-    expect("page_size", size, int, None)
+    require_type("page_size", size, int, None)
     if size is not None and not 1 <= size <= most:
         raise ValueError(f"page_size must be between 1 and {most}, not {size}")
     return size
@@ -93,7 +93,7 @@ def index_range(bounds: tuple[int, int | None] | None) -> str | None:
     """
     if bounds is None:
         return None
-    expect("index_range", bounds, tuple, list)
+    require_type("index_range", bounds, tuple, list)
     first, last = bounds
     if first < 0 or (last is not None and last < first):
         raise ValueError("index_range must be (first, last) with 0 <= first <= last, or (first, None)")
@@ -108,7 +108,7 @@ def span(name: str, bounds: Range | None) -> str | None:
     """
     if bounds is None:
         return None
-    expect(name, bounds, tuple, list)
+    require_type(name, bounds, tuple, list)
     low, high = bounds[0] or 0, bounds[1]
     if not isfinite(low) or low < 0 or (high is not None and (not isfinite(high) or high < low)):
         raise ValueError(f"{name} must be (low, high) with 0 <= low <= high, either of them None")
@@ -129,7 +129,7 @@ def seconds_range(name: str, bounds: tuple[timedelta | float | None, timedelta |
     """
     if bounds is None:
         return None
-    expect(name, bounds, tuple, list)
+    require_type(name, bounds, tuple, list)
     low, high = (bound.total_seconds() if isinstance(bound, timedelta) else bound for bound in bounds)
     return span(name, (low, high))
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.queries import Single
+from stellantis_hal.resources.queries import OptionalEndpoint
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.status_history import latest
 
 __all__ = ["LAST_POSITION", "MAINTENANCE", "STATUS"]
 
-STATUS = Single("status", Status, find=latest)
-MAINTENANCE = Single("maintenance", Maintenance)
-LAST_POSITION = Single("lastPosition", Position, accept="application/vnd.geo+json")
+STATUS = OptionalEndpoint("status", Status, find=latest)
+MAINTENANCE = OptionalEndpoint("maintenance", Maintenance)
+LAST_POSITION = OptionalEndpoint("lastPosition", Position, accept="application/vnd.geo+json")

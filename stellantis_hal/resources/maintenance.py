@@ -10,13 +10,13 @@ from datetime import datetime
 import attrs
 
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Maintenance"]
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Maintenance(Resource):
+class Maintenance(TypedResource):
     """When the next maintenance is due. Negative where it is overdue.
 
     Attributes:

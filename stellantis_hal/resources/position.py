@@ -13,9 +13,9 @@ import attrs
 
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.problems import Found, note
-from stellantis_hal.structuring.scalars import NUMBER, Leaf
+from stellantis_hal.structuring.scalars import NUMBER, ScalarCodec
 from stellantis_hal.structuring.schema import Path, names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["FixStatus", "Position", "PositionType"]
 
@@ -68,11 +68,11 @@ def _read_coordinates(value: Any, step: str, found: list[Found]) -> tuple[float,
     return tuple(numbers)
 
 
-COORDINATES: Final = Leaf(tuple, list, attempt=_read_coordinates)
+COORDINATES: Final = ScalarCodec(tuple, list, attempt=_read_coordinates)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Position(Resource):
+class Position(TypedResource):
     """A position, with what is known about how it was found.
 
     Read from a GeoJSON Feature or from a bare Point. ``[0, 0]`` stands for an unknown position.

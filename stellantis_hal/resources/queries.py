@@ -16,15 +16,15 @@ from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.link_selection import query_of
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from stellantis_hal.resources import filters
-from stellantis_hal.structuring.source import Source
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.source import Provenance
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Single", "by_id", "is_absent", "many", "rel_of"]
+__all__ = ["OptionalEndpoint", "by_id", "is_absent", "many", "rel_of"]
 
-R = TypeVar("R", bound=Resource)
+R = TypeVar("R", bound=TypedResource)
 
 
 def is_absent(error: ApiError) -> bool:
@@ -35,13 +35,13 @@ def is_absent(error: ApiError) -> bool:
     return isinstance(error, NotFoundError) and error.code is not None and 40400 <= error.code <= 40499
 
 
-def rel_of(source: Source, *rels: str) -> str:
+def rel_of(source: Provenance, *rels: str) -> str:
     """Choose the name under which this generation of the API has a link; the newest where it has none."""
     return next((rel for rel in rels if source.resource.can(rel)), rels[0])
 
 
 @attrs.frozen
-class Single(Generic[R]):
+class OptionalEndpoint(Generic[R]):
     """One thing behind a link, of which there may be no data (yet).
 
     Attributes:
@@ -56,28 +56,28 @@ class Single(Generic[R]):
     accept: str | None = None
     find: Callable[[HalResource], HalResource | None] | None = None
 
-    async def look(self, source: Source) -> Source | None:
+    async def look(self, source: Provenance) -> Provenance | None:
         """Ask for it, and read nothing yet; None where there are no data."""
         try:
-            answer = await source.resource.follow(self.rel, accept=self.accept).reopened()
+            response = await source.resource.follow(self.rel, accept=self.accept).reopened()
         except NotFoundError as error:
             if is_absent(error):
                 return None
             raise
-        found = answer if self.find is None else self.find(answer)
-        return None if found is None else Source(found, source.reader)
+        found = response if self.find is None else self.find(response)
+        return None if found is None else Provenance(found, source.reader)
 
-    def read(self, found: Source) -> R:
+    def read(self, found: Provenance) -> R:
         """Read what :meth:`look` found."""
         return found.reader.read(found.resource, self.kind)
 
-    async def ask(self, source: Source) -> R | None:
+    async def ask(self, source: Provenance) -> R | None:
         """Ask for it and read it; None where there are no data."""
         found = await self.look(source)
         return None if found is None else self.read(found)
 
 
-async def by_id(source: Source, rel: str, kind: type[R], id_: str, **params: Any) -> R:
+async def by_id(source: Provenance, rel: str, kind: type[R], id_: str, **params: Any) -> R:
     """Look one thing up in the collection behind a link.
 
     Raises:
@@ -90,7 +90,7 @@ async def by_id(source: Source, rel: str, kind: type[R], id_: str, **params: Any
 
 
 def many(
-    source: Source,
+    source: Provenance,
     rel: str,
     kind: type[R],
     *,

@@ -32,10 +32,10 @@ from stellantis_hal.resources.blocks.powertrain import (
     Transmission,
 )
 from stellantis_hal.resources.position import Position
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = [
     "AirConditioning",
@@ -87,7 +87,7 @@ class Recurrence(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class PreconditioningProgram(Part):
+class PreconditioningProgram(Model):
     """A time of day to have the cabin at temperature.
 
     Attributes:
@@ -106,7 +106,7 @@ class PreconditioningProgram(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class AirConditioning(Part):
+class AirConditioning(Model):
     """Heating or cooling before a drive."""
 
     status: PreconditioningStatus | None = None
@@ -118,14 +118,14 @@ class AirConditioning(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Preconditioning(Part):
+class Preconditioning(Model):
     """Making the vehicle ready before a drive."""
 
     air_conditioning: AirConditioning | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Status(Resource):
+class Status(TypedResource):
     """The latest that is known of a vehicle. Each block has its own ``created_at``, which may be much older.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import attrs
 
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.navigation.content import Content, Step
+from stellantis_hal.navigation.content import LazyBody, Step
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import copies
 from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -35,10 +35,10 @@ def latest(page: HalResource) -> HalResource | None:
 
 def history(follow: Follow[HalResource], lost: Lost) -> Paginator[HalResource]:
     """Walk every status behind a link, be it one alone."""
-    return Paginator.over(_Wrapping(follow), STATUS, absent=is_absent, lost=lost)
+    return Paginator.over(_SingletonCollection(follow), STATUS, absent=is_absent, lost=lost)
 
 
-class _Wrapping:
+class _SingletonCollection:
     """A step to a collection; a status that comes alone is shown as a collection of one."""
 
     def __init__(self, follow: Follow[HalResource]) -> None:
@@ -51,7 +51,7 @@ class _Wrapping:
         return page if _is_collection(page) else _wrapped(page)
 
 
-class _Alone(Content):
+class _SingletonBody(LazyBody):
     """A status shown as the only one of a collection; its bytes stay where they are."""
 
     __slots__ = ("_status",)
@@ -67,8 +67,8 @@ class _Alone(Content):
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Give the collection, or the document at a path in it."""
         root = HalDocument({"total": 1, "_embedded": {STATUS: [self._status.document.body]}})
-        return Content(b"", root).document(path)
+        return LazyBody(b"", root).document(path)
 
 
 def _wrapped(status: HalResource) -> HalResource:
-    return HalResource(attrs.evolve(status._snapshot, content=_Alone(status)), None, status._binding)
+    return HalResource(attrs.evolve(status._snapshot, content=_SingletonBody(status)), None, status._context)

@@ -32,15 +32,15 @@ from stellantis_hal.resources.blocks.powertrain import (
 )
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Telemetry", "TelemetryExtension", "VehicleTelemetry"]
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class VehicleTelemetry(Part):
+class VehicleTelemetry(Model):
     """What the vehicle's parts said; the blocks are those of a status."""
 
     engines: tuple[Engine, ...] = attrs.field(default=(), metadata=names("engines", "engine"))
@@ -61,7 +61,7 @@ class VehicleTelemetry(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class TelemetryExtension(Part):
+class TelemetryExtension(Model):
     """What comes with ``extensions=("location", "maintenance")``."""
 
     location: Position | None = None
@@ -69,7 +69,7 @@ class TelemetryExtension(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Telemetry(Resource):
+class Telemetry(TypedResource):
     """What was measured at one moment.
 
     Attributes:

@@ -10,19 +10,19 @@ from datetime import datetime, timedelta
 import attrs
 
 from stellantis_hal.structuring.timestamps import read_duration, read_instant, write_duration, write_instant
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 
 __all__ = ["TimeRange"]
 
 
 def _aware(_: object, attribute: attrs.Attribute[datetime | None], value: datetime | None) -> None:
-    expect(attribute.name, value, datetime, None)
+    require_type(attribute.name, value, datetime, None)
     if value is not None and value.utcoffset() is None:
         raise ValueError(f"{attribute.name} is without a time zone: give an aware datetime")
 
 
 def _positive(_: object, attribute: attrs.Attribute[timedelta | None], value: timedelta | None) -> None:
-    expect(attribute.name, value, timedelta, None)
+    require_type(attribute.name, value, timedelta, None)
     if value is not None and value <= timedelta():
         raise ValueError(f"{attribute.name} must be longer than nothing")
 

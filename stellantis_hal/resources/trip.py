@@ -17,14 +17,14 @@ from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripC
 from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.queries import Single, by_id, many, rel_of
+from stellantis_hal.resources.queries import OptionalEndpoint, by_id, many, rel_of
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.scalars import MILEAGE, SECONDS
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -66,7 +66,7 @@ class FaultCause(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class TripKinetic(Part):
+class TripKinetic(Model):
     """How fast a trip was.
 
     Attributes:
@@ -84,7 +84,7 @@ class TripKinetic(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class TripSegment(Part):
+class TripSegment(Model):
     """The part of a trip that was driven by one propulsion.
 
     Attributes:
@@ -99,7 +99,7 @@ class TripSegment(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class TripFault(Part):
+class TripFault(Model):
     """Something that a trip lacks, and why."""
 
     fault: FaultKind | None = None
@@ -107,7 +107,7 @@ class TripFault(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Trip(Resource):
+class Trip(TypedResource):
     """One trip of a vehicle.
 
     Attributes:
@@ -193,7 +193,7 @@ class Trip(Resource):
         from stellantis_hal.resources.vehicle import Vehicle  # noqa: PLC0415 - a vehicle leads back to trips
 
         source = self._bound()
-        return await Single(rel_of(source, "vehicle", "vehicles"), Vehicle).ask(source)
+        return await OptionalEndpoint(rel_of(source, "vehicle", "vehicles"), Vehicle).ask(source)
 
     def waypoints(
         self,

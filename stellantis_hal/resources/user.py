@@ -14,7 +14,7 @@ import attrs
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.queries import by_id, many, rel_of
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -23,7 +23,7 @@ __all__ = ["User"]
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class User(Resource):
+class User(TypedResource):
     """The account holder.
 
     Attributes:

@@ -20,16 +20,16 @@ from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.queries import Single, by_id, many, rel_of
+from stellantis_hal.resources.queries import OptionalEndpoint, by_id, many, rel_of
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.status_history import history
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -58,7 +58,7 @@ class Country(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class StolenCallCenter(Part):
+class StolenCallCenter(Model):
     """Whom to call about a stolen vehicle."""
 
     country_code: Country | None = None
@@ -66,14 +66,14 @@ class StolenCallCenter(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class CallCenter(Part):
+class CallCenter(Model):
     """Whom to call."""
 
     stolen: StolenCallCenter | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Vehicle(Resource):
+class Vehicle(TypedResource):
     """A vehicle, and the ways on from it: every verb follows a link, and says so if there is none.
 
     A vehicle without a link does not support the feature: ``vehicle.can("maintenance")`` asks before.
@@ -148,7 +148,7 @@ class Vehicle(Resource):
         """Read the account that it belongs to."""
         from stellantis_hal.resources.user import User  # noqa: PLC0415 - a user leads back to vehicles
 
-        return await Single("user", User).ask(self._bound())
+        return await OptionalEndpoint("user", User).ask(self._bound())
 
     # --------------------------------------------------------------------------------------------- collections
 

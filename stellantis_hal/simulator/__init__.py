@@ -6,25 +6,25 @@ modelling with it, so that a misreading cannot cancel out.
 
 from __future__ import annotations
 
-from stellantis_hal.simulator.api.dialect import Manners
+from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.gateway import Statistics
 from stellantis_hal.simulator.api.identity import IssuedToken
-from stellantis_hal.simulator.api.messages import Call, Moment, Reply
+from stellantis_hal.simulator.api.messages import Moment, Request, Response
 from stellantis_hal.simulator.api.rate_limits import Subscription
-from stellantis_hal.simulator.faults.fault_plan import Chance, Faults, Latency, Then, Wave
-from stellantis_hal.simulator.faults.faults import (
+from stellantis_hal.simulator.faults.fault_plan import Faults, FaultWindow, Latency, RandomFault, ScriptedFault
+from stellantis_hal.simulator.faults.kinds import (
+    ClockSkew,
     CutBody,
+    Delay,
     ExpiredToken,
     Fault,
     ForeignLink,
     HtmlError,
-    Late,
     LoopingLink,
     OAuthFault,
     Refused,
     Reset,
     ServerFault,
-    Skewed,
     SlowBody,
     TooManyRequests,
     VanishedFields,
@@ -38,37 +38,37 @@ from stellantis_hal.simulator.world.world import World
 __all__ = [
     "SCOPES",
     "Account",
-    "Call",
-    "Chance",
+    "BackendVariant",
+    "ClockSkew",
     "CutBody",
+    "Delay",
     "ExpiredToken",
     "Fault",
+    "FaultWindow",
     "Faults",
     "ForeignLink",
     "HtmlError",
     "IssuedToken",
-    "Late",
     "Latency",
     "LoopingLink",
-    "Manners",
     "Moment",
     "OAuthFault",
+    "RandomFault",
     "Refused",
-    "Reply",
+    "Request",
     "Reset",
+    "Response",
+    "ScriptedFault",
     "ServerFault",
     "Simulator",
-    "Skewed",
     "SlowBody",
     "Statistics",
     "Subscription",
-    "Then",
     "Tls",
     "TooManyRequests",
     "Trip",
     "VanishedFields",
     "Vehicle",
-    "Wave",
     "World",
     "WrongLength",
     "serve",

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from stellantis_hal.simulator.api.dialect import Manners
-from stellantis_hal.simulator.api.gateway import Statistics, Vendor
+from stellantis_hal.simulator.api.dialect import BackendVariant
+from stellantis_hal.simulator.api.gateway import Gateway, Statistics
 from stellantis_hal.simulator.api.identity import Identity, IssuedToken
-from stellantis_hal.simulator.api.messages import Call, Reply
-from stellantis_hal.simulator.api.rate_limits import RateLimited, Subscription
+from stellantis_hal.simulator.api.messages import Request, Response
+from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
 from stellantis_hal.simulator.api.routes import Routes
 from stellantis_hal.simulator.clock import Clock
-from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, Faults, Plan, Then
-from stellantis_hal.simulator.faults.faults import Fault
+from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, FaultInjector, Faults, ScriptedFault
+from stellantis_hal.simulator.faults.kinds import Fault
 from stellantis_hal.simulator.serving.asgi import Application
 from stellantis_hal.simulator.serving.transport import SimulatorTransport
 from stellantis_hal.simulator.world.entities import SCOPES, Account
@@ -54,7 +54,7 @@ class Simulator:
         self,
         world: World,
         *,
-        rate_limits: RateLimited = Subscription(),  # noqa: B008 - frozen
+        rate_limits: HasRateLimits = Subscription(),  # noqa: B008 - frozen
         faults: Faults = NO_FAULTS,
         clock: Callable[[], datetime] | None = None,
         epoch: datetime | None = None,
@@ -62,15 +62,15 @@ class Simulator:
         client_secret: str = "simulated-secret",  # noqa: S107 - nothing to protect
         token_lifetime: float = 3599.0,
         rotates_tokens: bool = True,
-        manners: Manners = Manners(),  # noqa: B008 - frozen
+        manners: BackendVariant = BackendVariant(),  # noqa: B008 - frozen
     ) -> None:
         self.world = world
         self.client_id = client_id
         self.client_secret = client_secret
         self.url = f"https://api.simulator.test{_PATH}"
         self._clock = Clock(clock, epoch=epoch)
-        self._plan = Plan(faults)
-        self.vendor: Vendor = Vendor(
+        self._plan = FaultInjector(faults)
+        self.vendor: Gateway = Gateway(
             routes=Routes(world, manners),
             identity=Identity(
                 world,
@@ -141,15 +141,15 @@ class Simulator:
 
     # ------------------------------------------------------------------ what the edges ask
 
-    def meet(self, call: Call) -> tuple[Fault | None, float]:
+    def meet(self, call: Request) -> tuple[Fault | None, float]:
         """Say which fault a request meets, and how many seconds its answer takes."""
         return self._plan.draw(call, self._clock.now().tick), self._plan.latency()
 
-    def answer(self, call: Call, fault: Fault | None = None) -> Reply:
+    def answer(self, call: Request, fault: Fault | None = None) -> Response:
         """Answer a request now."""
         return self.vendor.answer(call, self._clock.now(), fault)
 
-    def script(self, *steps: Then) -> None:
+    def script(self, *steps: ScriptedFault) -> None:
         """Put more steps at the end of the faults' script."""
         self._plan.add(steps)
 

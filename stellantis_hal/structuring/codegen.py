@@ -12,16 +12,16 @@ from typing import Any, Final, NamedTuple
 import attrs
 
 from stellantis_hal.structuring.problems import NO_EXTRA, nest, no_object, note
-from stellantis_hal.structuring.scalars import INSTANT, NUMBER, Leaf, tolerant
-from stellantis_hal.structuring.schema import Field, Path, Plan
+from stellantis_hal.structuring.scalars import INSTANT, NUMBER, ScalarCodec, tolerant
+from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path
 
-__all__ = ["Code", "write"]
+__all__ = ["GeneratedCode", "write"]
 
 # Below this, every int is a float without loss.
 _EXACT: Final = 2**53
 
 
-class Code(NamedTuple):
+class GeneratedCode(NamedTuple):
     """A function ``read(body, found)`` as source, with the names that it uses but for the readers of its parts.
 
     Attributes:
@@ -35,9 +35,9 @@ class Code(NamedTuple):
     parts: dict[str, type]
 
 
-def write(plan: Plan) -> Code:
+def write(plan: ClassSchema) -> GeneratedCode:
     """Write the reader of a class."""
-    return _Writer(plan).code()
+    return _CodeGenerator(plan).code()
 
 
 def _step(path: Path) -> str:
@@ -48,8 +48,8 @@ def _indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-class _Writer:
-    def __init__(self, plan: Plan) -> None:
+class _CodeGenerator:
+    def __init__(self, plan: ClassSchema) -> None:
         self._plan = plan
         self._parts: dict[str, type] = {}
         self._names: dict[str, Any] = {
@@ -67,7 +67,7 @@ class _Writer:
         self._getters: dict[Path, str] = {(): "get"}
         self._known = ["known.issuperset(body)"]
 
-    def code(self) -> Code:
+    def code(self) -> GeneratedCode:
         body = ["get = body.get", "new = allocate(twin)"]
         for path in (*(path for field in self._plan.fields for path in field.paths), *self._plan.constants):
             body += self._opened(path[:-1])
@@ -88,7 +88,7 @@ class _Writer:
             "return new",
         ]
         source = "\n".join(["def read(body, found):", *_indented(body), ""])
-        return Code(source, self._names, self._parts)
+        return GeneratedCode(source, self._names, self._parts)
 
     # --------------------------------------------------------------------------------------------- where
 
@@ -116,7 +116,7 @@ class _Writer:
     def _get(self, path: Path) -> str:
         return f"{self._getters[path[:-1]]}({path[-1]!r})"
 
-    def _generations(self, field: Field) -> list[str]:
+    def _generations(self, field: FieldSchema) -> list[str]:
         """Read the newest name; an older one only where all newer ones are empty or cannot be read."""
         empty = "value == ()" if field.many else "value is None"
         lines: list[str] = []
@@ -129,7 +129,7 @@ class _Writer:
 
     # --------------------------------------------------------------------------------------------- what
 
-    def _value(self, field: Field, path: Path, age: int) -> list[str]:
+    def _value(self, field: FieldSchema, path: Path, age: int) -> list[str]:
         """Make ``value`` of ``raw``."""
         step = _step(path)
         if field.part is not None:
@@ -143,7 +143,7 @@ class _Writer:
             return [f"value = () if raw is None else values({attempt}, raw, {step!r}, found)"]
         return self._leaf(field, field.leaf, f"value = {attempt}(raw, {step!r}, found)")
 
-    def _leaf(self, field: Field, leaf: Leaf, attempt: str) -> list[str]:
+    def _leaf(self, field: FieldSchema, leaf: ScalarCodec, attempt: str) -> list[str]:
         if leaf is NUMBER:  # what is infinite or no number differs from zero when subtracted from itself
             return [
                 "if raw.__class__ is float and raw - raw == 0.0:",

@@ -14,16 +14,16 @@ from typing import Any, Final
 from stellantis_hal.structuring.codegen import write
 from stellantis_hal.structuring.problems import Extra, Found, nest, note
 from stellantis_hal.structuring.scalars import Attempt
-from stellantis_hal.structuring.schema import Plan, plan_of
+from stellantis_hal.structuring.schema import ClassSchema, plan_of
 
-__all__ = ["Reader", "reader_of"]
+__all__ = ["StructureFunction", "reader_of"]
 
-Reader = Callable[[dict[str, Any], list[Found]], Any]
+StructureFunction = Callable[[dict[str, Any], list[Found]], Any]
 
-_readers: Final[dict[type, Reader]] = {}
+_readers: Final[dict[type, StructureFunction]] = {}
 
 
-def reader_of(kind: type) -> Reader:
+def reader_of(kind: type) -> StructureFunction:
     """Make the reader of an attrs class, once; those of its parts come with it."""
     reader = _readers.get(kind)
     if reader is None:
@@ -58,7 +58,7 @@ def _twin(kind: type) -> type:
     return type(kind)(f"{kind.__name__}InTheMaking", kind.__bases__, own)
 
 
-def _parts(read: Reader, value: Any, step: str, found: list[Found]) -> tuple[Any, ...]:
+def _parts(read: StructureFunction, value: Any, step: str, found: list[Found]) -> tuple[Any, ...]:
     """Read an array of objects."""
     if not isinstance(value, list):
         note(found, step, value, "not an array")
@@ -73,14 +73,14 @@ def _parts(read: Reader, value: Any, step: str, found: list[Found]) -> tuple[Any
     return tuple(parts)
 
 
-def _parts_or_part(read: Reader, value: Any, step: str, found: list[Found]) -> tuple[Any, ...]:
+def _parts_or_part(read: StructureFunction, value: Any, step: str, found: list[Found]) -> tuple[Any, ...]:
     """Read what older generations give as an array of objects or as the only one."""
     if isinstance(value, dict):
         return (_part(read, value, step, found),)
     return _parts(read, value, step, found)
 
 
-def _part(read: Reader, value: dict[str, Any], step: str, found: list[Found]) -> Any:
+def _part(read: StructureFunction, value: dict[str, Any], step: str, found: list[Found]) -> Any:
     start = len(found)
     part = read(value, found)
     if len(found) != start:
@@ -97,7 +97,7 @@ def _values(attempt: Attempt, value: Any, step: str, found: list[Found]) -> tupl
     return tuple(item for item in read if item is not None)
 
 
-def _extra(plan: Plan, body: dict[str, Any]) -> Extra:
+def _extra(plan: ClassSchema, body: dict[str, Any]) -> Extra:
     """Gather the keys that the plan does not know, those inside its containers too."""
     extra = {key: body[key] for key in body if key not in plan.known}
     for key, inner in plan.containers.items():

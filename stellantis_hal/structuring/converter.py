@@ -20,18 +20,18 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.structuring.compiler import reader_of
 from stellantis_hal.structuring.links_only import without_document
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Found, Problem, as_problems, json_type
-from stellantis_hal.structuring.source import Source
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.source import Provenance
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Reader", "make_converter", "read"]
+__all__ = ["TypedConverter", "make_converter", "read"]
 
-P = TypeVar("P", bound=Part)
-R = TypeVar("R", bound=Resource)
+P = TypeVar("P", bound=Model)
+R = TypeVar("R", bound=TypedResource)
 
 _set = object.__setattr__  # for frozen values that are not yet handed out
 _log = logging.getLogger("stellantis_hal")
@@ -73,14 +73,14 @@ def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _report(
-    part: Part, found: list[Found], path: str, *, strict: bool, told: set[str] | None = None, url: str = ""
+    part: Model, found: list[Found], path: str, *, strict: bool, told: set[str] | None = None, url: str = ""
 ) -> None:
     problems = as_problems(path, found)
     _set(part, "problems", problems)
     _tell(type(part), problems, strict=strict, told=told, url=url)
 
 
-def _tell(kind: type[Part], problems: Iterable[Problem], *, strict: bool, told: set[str] | None, url: str) -> None:
+def _tell(kind: type[Model], problems: Iterable[Problem], *, strict: bool, told: set[str] | None, url: str) -> None:
     refused = [problem for problem in problems if not problem.is_sentinel]
     if strict and refused:
         number = "one value" if len(refused) == 1 else f"{len(refused)} values"
@@ -119,20 +119,20 @@ def make_converter(*, strict: bool = False) -> cattrs.Converter:
 
 
 def _is_part(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Part)
+    return isinstance(kind, type) and issubclass(kind, Model)
 
 
-def _structure_hook(kind: type[Part], *, strict: bool) -> Callable[[Any, Any], Part]:
+def _structure_hook(kind: type[Model], *, strict: bool) -> Callable[[Any, Any], Model]:
     reader_of(kind)  # made once, when cattrs asks for the hook
     return lambda body, _: body if isinstance(body, kind) else read(body, kind, strict=strict)
 
 
-def _unstructure_hook(_: type[Part]) -> Callable[[Part], dict[str, Any]]:
+def _unstructure_hook(_: type[Model]) -> Callable[[Model], dict[str, Any]]:
     return lambda part: part.to_dict()
 
 
 @attrs.frozen(kw_only=True)
-class Reader:
+class TypedConverter:
     """How resources become typed values. What a value leads to is read the same way.
 
     Attributes:
@@ -149,9 +149,9 @@ class Reader:
     clock: Callable[[], datetime] = utc_now
     _told: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
 
-    def __reduce__(self) -> tuple[Callable[[], Reader], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[[], TypedConverter], tuple[()]]:
         """Pickle without the clock, which may be anything and is the client's."""
-        return functools.partial(Reader, strict=self.strict, keep_document=self.keep_document), ()
+        return functools.partial(TypedConverter, strict=self.strict, keep_document=self.keep_document), ()
 
     def read(self, resource: HalResource, kind: type[R]) -> R:
         """Read a resource as a typed value, bound to it.
@@ -164,10 +164,10 @@ class Reader:
         if found:
             _report(value, found, "$", strict=self.strict, told=self._told, url=resource.url)
         kept = resource.compact() if self.keep_document else without_document(resource)
-        _set(value, "_source", Source(kept, self))
+        _set(value, "_source", Provenance(kept, self))
         return value
 
-    def lost(self, page: HalResource, strays: Mapping[str, Any], *, kind: type[Resource]) -> None:
+    def lost(self, page: HalResource, strays: Mapping[str, Any], *, kind: type[TypedResource]) -> None:
         """Tell of what a page has in place of items, and that is left out.
 
         Raises:

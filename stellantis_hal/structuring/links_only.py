@@ -13,7 +13,7 @@ import attrs
 
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.navigation.content import Content, Nested
+from stellantis_hal.navigation.content import LazyBody, StateStep
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import Snapshot
 
@@ -25,20 +25,20 @@ _stripped: Final[WeakKeyDictionary[Snapshot, Snapshot]] = WeakKeyDictionary()
 
 def without_document(resource: HalResource) -> HalResource:
     """Give the same resource with links alone. One nested in a state keeps its document: nothing else leads to it."""
-    if any(isinstance(step, Nested) for step in resource._path):
+    if any(isinstance(step, StateStep) for step in resource._path):
         return resource.compact()
     whole = resource._snapshot
     stripped = _stripped.get(whole)
     if stripped is None:
         stripped = _stripped[whole] = attrs.evolve(whole, content=_links_of(whole.content))
-    return HalResource(stripped, None, resource._binding, resource._path)
+    return HalResource(stripped, None, resource._context, resource._path)
 
 
-def _links_of(content: Content) -> Content:
+def _links_of(content: LazyBody) -> LazyBody:
     root = content.document()
     links = HalDocument(_links(root.body), curies=root.inherited)
     try:
-        return Content(rewrite(links.body), links)
+        return LazyBody(rewrite(links.body), links)
     except ValueError:  # half a character or an infinity in a link can be read, but not written: then all is kept
         return content
 

@@ -13,13 +13,13 @@ import attrs
 from stellantis_hal.structuring.problems import NO_EXTRA, Problem
 from stellantis_hal.structuring.schema import plan_of
 
-__all__ = ["Names", "Part"]
+__all__ = ["Model", "Names"]
 
 Names = Literal["vendor", "python"]
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Part:
+class Model:
     """A typed value read from an object of a body. Equal by value.
 
     Whatever is missing is None, or an empty tuple where there may be several.

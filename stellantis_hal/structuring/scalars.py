@@ -35,7 +35,7 @@ __all__ = [
     "TEMPERATURE",
     "TEXT",
     "TIME_OF_DAY",
-    "Leaf",
+    "ScalarCodec",
     "leaf_of",
     "member_of",
     "tolerant",
@@ -49,7 +49,7 @@ Attempt = Callable[[Any, str, list[Found]], Any]
 
 
 @attrs.frozen
-class Leaf:
+class ScalarCodec:
     """A pair of functions between a JSON value and a Python value.
 
     Attributes:
@@ -67,7 +67,7 @@ class Leaf:
     attempt: Attempt | None = None
 
 
-def tolerant(leaf: Leaf) -> Attempt:
+def tolerant(leaf: ScalarCodec) -> Attempt:
     """Make a reader that records instead of raising."""
     if leaf.attempt is not None:
         return leaf.attempt
@@ -168,18 +168,18 @@ def _time_of_day(value: Any) -> time:
     return read_time_of_day(_text(value))
 
 
-TEXT: Final = Leaf(_text, _same, str)
-FLAG: Final = Leaf(_flag, _same, bool)
-NUMBER: Final = Leaf(_number, _same)
-COUNT: Final = Leaf(_count, _same, int)
-INSTANT: Final = Leaf(_instant, write_instant)
-DURATION: Final = Leaf(_duration, write_duration)
-TIME_OF_DAY: Final = Leaf(_time_of_day, write_time_of_day)
-SECONDS: Final = Leaf(_seconds, _write_seconds)
-TEMPERATURE: Final = Leaf(_temperature, _same)
-MILEAGE: Final = Leaf(_mileage, _same)
+TEXT: Final = ScalarCodec(_text, _same, str)
+FLAG: Final = ScalarCodec(_flag, _same, bool)
+NUMBER: Final = ScalarCodec(_number, _same)
+COUNT: Final = ScalarCodec(_count, _same, int)
+INSTANT: Final = ScalarCodec(_instant, write_instant)
+DURATION: Final = ScalarCodec(_duration, write_duration)
+TIME_OF_DAY: Final = ScalarCodec(_time_of_day, write_time_of_day)
+SECONDS: Final = ScalarCodec(_seconds, _write_seconds)
+TEMPERATURE: Final = ScalarCodec(_temperature, _same)
+MILEAGE: Final = ScalarCodec(_mileage, _same)
 
-_BY_TYPE: Final[dict[type, Leaf]] = {
+_BY_TYPE: Final[dict[type, ScalarCodec]] = {
     str: TEXT,
     bool: FLAG,
     float: NUMBER,
@@ -190,7 +190,7 @@ _BY_TYPE: Final[dict[type, Leaf]] = {
 }
 
 
-def leaf_of(kind: type) -> Leaf:
+def leaf_of(kind: type) -> ScalarCodec:
     """Give the leaf that reads values of a Python type.
 
     Raises:
@@ -204,7 +204,7 @@ def leaf_of(kind: type) -> Leaf:
         raise TypeError(f"no JSON value reads as {kind.__name__}") from None
 
 
-def member_of(enumeration: type[OpenEnum]) -> Leaf:
+def member_of(enumeration: type[OpenEnum]) -> ScalarCodec:
     """Give the leaf of an open enumeration: known members by dict, the others kept."""
     known: dict[str, OpenEnum] = {str(member.value): member for member in enumeration}
 
@@ -213,4 +213,4 @@ def member_of(enumeration: type[OpenEnum]) -> Leaf:
             raise ValueError("not a string")
         return known.get(value) or enumeration(value)
 
-    return Leaf(read, str, members=known)
+    return ScalarCodec(read, str, members=known)

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import attrs
 
-from stellantis_hal.structuring.scalars import Leaf, leaf_of
+from stellantis_hal.structuring.scalars import ScalarCodec, leaf_of
 
-__all__ = ["OWN_FIELDS", "Field", "Path", "Plan", "names", "plan_of"]
+__all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "names", "plan_of"]
 
 Path = tuple[str, ...]
 
@@ -24,7 +24,7 @@ _NAMES: Final = "stellantis_hal.names"
 _LEAF: Final = "stellantis_hal.leaf"
 
 
-def names(*paths: str | Path, leaf: Leaf | None = None) -> Mapping[str, Any]:
+def names(*paths: str | Path, leaf: ScalarCodec | None = None) -> Mapping[str, Any]:
     """Say, as a field's ``metadata``, under which keys its value comes, the newest generation first.
 
     Without it, the key is the field's name in camel case. A tuple is a path through nested objects. ``leaf`` reads
@@ -34,7 +34,7 @@ def names(*paths: str | Path, leaf: Leaf | None = None) -> Mapping[str, Any]:
 
 
 @attrs.frozen(kw_only=True)
-class Field:
+class FieldSchema:
     """One attribute and where it comes from.
 
     Attributes:
@@ -47,13 +47,13 @@ class Field:
 
     name: str
     paths: tuple[Path, ...]
-    leaf: Leaf | None = None
+    leaf: ScalarCodec | None = None
     part: type | None = None
     many: bool = False
 
 
 @attrs.frozen(kw_only=True)
-class Plan:
+class ClassSchema:
     """How one class is read.
 
     Attributes:
@@ -64,16 +64,16 @@ class Plan:
     """
 
     kind: type
-    fields: tuple[Field, ...]
+    fields: tuple[FieldSchema, ...]
     constants: Mapping[Path, str]
     known: frozenset[str]
     containers: Mapping[str, frozenset[str]]
 
 
-_plans: Final[dict[type, Plan]] = {}
+_plans: Final[dict[type, ClassSchema]] = {}
 
 
-def plan_of(kind: type) -> Plan:
+def plan_of(kind: type) -> ClassSchema:
     """Derive the plan of an attrs class, once.
 
     Raises:
@@ -85,7 +85,7 @@ def plan_of(kind: type) -> Plan:
     return plan
 
 
-def _derived(kind: type) -> Plan:
+def _derived(kind: type) -> ClassSchema:
     hints = typing.get_type_hints(kind)
     fields = tuple(
         _field(attribute, hints[attribute.name]) for attribute in attrs.fields(kind) if attribute.name not in OWN_FIELDS
@@ -97,7 +97,7 @@ def _derived(kind: type) -> Plan:
         known.add(path[0])
         if len(path) > 1 and path[0] != "_embedded":
             containers.setdefault(path[0], set()).add(path[1])
-    return Plan(
+    return ClassSchema(
         kind=kind,
         fields=fields,
         constants=constants,
@@ -106,14 +106,14 @@ def _derived(kind: type) -> Plan:
     )
 
 
-def _field(attribute: attrs.Attribute[Any], hint: Any) -> Field:
+def _field(attribute: attrs.Attribute[Any], hint: Any) -> FieldSchema:
     paths = attribute.metadata.get(_NAMES) or ((_camel(attribute.name),),)
     leaf = attribute.metadata.get(_LEAF)
     many = typing.get_origin(hint) is tuple
     kind = typing.get_args(hint)[0] if many else _without_none(hint)
     if leaf is None and attrs.has(kind):
-        return Field(name=attribute.name, paths=paths, part=kind, many=many)
-    return Field(name=attribute.name, paths=paths, leaf=leaf or leaf_of(kind), many=many)
+        return FieldSchema(name=attribute.name, paths=paths, part=kind, many=many)
+    return FieldSchema(name=attribute.name, paths=paths, leaf=leaf or leaf_of(kind), many=many)
 
 
 def _without_none(hint: Any) -> Any:

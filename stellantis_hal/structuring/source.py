@@ -12,17 +12,17 @@ import attrs
 if TYPE_CHECKING:
     from stellantis_hal.hal.document import HalDocument
     from stellantis_hal.navigation.resource import HalResource
-    from stellantis_hal.structuring.converter import Reader
+    from stellantis_hal.structuring.converter import TypedConverter
 
-__all__ = ["Source"]
+__all__ = ["Provenance"]
 
 
 @attrs.frozen
-class Source:
+class Provenance:
     """Where a typed value came from, and how what it leads to is read."""
 
     resource: HalResource
-    reader: Reader
+    reader: TypedConverter
 
     @property
     def document(self) -> HalDocument | None:

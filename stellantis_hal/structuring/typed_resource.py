@@ -12,30 +12,30 @@ import attrs
 
 from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.navigation.context import utc_now
-from stellantis_hal.structuring.model import Part
-from stellantis_hal.structuring.source import Source
+from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.source import Provenance
 
 if TYPE_CHECKING:
     from stellantis_hal.hal.document import HalDocument
     from stellantis_hal.navigation.follow import Follow
-    from stellantis_hal.navigation.link_selection import Steering
+    from stellantis_hal.navigation.link_selection import FollowOptions
     from stellantis_hal.navigation.rel import Rel
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Resource"]
+__all__ = ["TypedResource"]
 
 T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Resource(Part):
+class TypedResource(Model):
     """A typed value that knows where it came from. Equal by value, whatever the place.
 
     A value that is part of another (an energy of a status), or that was read from a plain mapping, has no place of
     its own: its ``resource`` and ``document`` are None.
     """
 
-    _source: Source | None = attrs.field(default=None, eq=False, repr=False)
+    _source: Provenance | None = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def resource(self) -> HalResource | None:
@@ -65,10 +65,10 @@ class Resource(Part):
         return self._source is not None and self._source.resource.can(rel)
 
     @overload
-    def follow(self, rel: Rel[T], **options: Unpack[Steering]) -> Follow[T]: ...
+    def follow(self, rel: Rel[T], **options: Unpack[FollowOptions]) -> Follow[T]: ...
     @overload
-    def follow(self, rel: str, **options: Unpack[Steering]) -> Follow[HalResource]: ...
-    def follow(self, rel: str | Rel[Any], **options: Unpack[Steering]) -> Follow[Any]:
+    def follow(self, rel: str, **options: Unpack[FollowOptions]) -> Follow[HalResource]: ...
+    def follow(self, rel: str | Rel[Any], **options: Unpack[FollowOptions]) -> Follow[Any]:
         """Build a step along a link, as :meth:`stellantis_hal.navigation.resource.HalResource.follow` does.
 
         Raises:
@@ -88,7 +88,7 @@ class Resource(Part):
     def _now(self) -> datetime:
         return utc_now() if self._source is None else self._source.reader.clock()
 
-    def _bound(self) -> Source:
+    def _bound(self) -> Provenance:
         if self._source is None:
             raise DetachedResourceError(
                 f"this {type(self).__name__} is part of another value or was read from a plain mapping: "

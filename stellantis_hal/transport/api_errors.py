@@ -26,15 +26,15 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import mask_text, mask_url
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.transport.rate_limit.quota import retry_after
 
-__all__ = ["Complaint", "Judge", "Scopes", "error_of", "read_complaint"]
+__all__ = ["ErrorBody", "Judge", "Scopes", "error_of", "read_complaint"]
 
 Scopes = Callable[[str], tuple[str, ...]]
 """Tells which scopes the vendor documents for an address."""
 
-Judge = Callable[[Request, Answer], StellantisError | None]
+Judge = Callable[[Request, Response], StellantisError | None]
 """Tells what is wrong with an answer; None where nothing is."""
 
 _CODE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
@@ -68,7 +68,7 @@ _ADVICE: Mapping[int, str] = {
 
 
 @attrs.frozen(kw_only=True)
-class Complaint:
+class ErrorBody:
     """What an error body says, whatever its family.
 
     Attributes:
@@ -88,20 +88,20 @@ class Complaint:
     more_information: str | None = None
 
 
-def read_complaint(content: bytes) -> Complaint:
+def read_complaint(content: bytes) -> ErrorBody:
     """Read an error body of any family; what is neither JSON nor text leaves an empty complaint."""
     try:
         body = decode(content)
     except ValueError:
-        return Complaint(message=_plain(content))
+        return ErrorBody(message=_plain(content))
     if not isinstance(body, dict):
-        return Complaint()
+        return ErrorBody()
     fields: Mapping[str, Any] = body
     error = fields.get("error")
     if isinstance(error, dict):  # some proxies nest the whole complaint
         fields = {**error, **fields}
         error = None
-    return Complaint(
+    return ErrorBody(
         code=_number(fields.get("code"), fields.get("httpCode")),
         message=_text(*(fields.get(key) for key in ("message", "error_description", "httpMessage", "detail", "title")))
         or "",
@@ -113,20 +113,20 @@ def read_complaint(content: bytes) -> Complaint:
 
 
 def error_of(
-    request: Request, answer: Answer, *, now: datetime, scopes: Scopes | None = None
+    request: Request, response: Response, *, now: datetime, scopes: Scopes | None = None
 ) -> StellantisError | None:
     """Tell what is wrong with an answer, as an error to be raised; None where nothing is.
 
     Fine are any 2xx, the 304 that a conditional request asked for, and the 303 that a write may answer.
     """
-    status = answer.status
+    status = response.status
     if 200 <= status < 300 or (status == 304 and _is_conditional(request)):
         return None
     if status == 303 and request.method not in {"GET", "HEAD"}:
         return None
-    complaint = read_complaint(answer.content)
+    complaint = read_complaint(response.content)
     words = " ".join(part for part in (complaint.error, complaint.message, complaint.more_information) if part)
-    place = f"{request.method} {mask_url(answer.url)}"
+    place = f"{request.method} {mask_url(response.url)}"
     said = f": {mask_text(words[:_READ])[:_SHOWN].rstrip('. ')}" if words else ""
     if any(sign in words.lower() for sign in _MISCONFIGURED):
         return ConfigurationError(
@@ -135,24 +135,24 @@ def error_of(
             more_information=None if complaint.more_information is None else mask_text(complaint.more_information),
         )
     kind = _KINDS.get(status, ServerError if status >= 500 else ApiError)
-    advice = _redirected(request, answer) if 300 <= status < 400 else _ADVICE.get(status, "")
+    advice = _redirected(request, response) if 300 <= status < 400 else _ADVICE.get(status, "")
     named = "" if complaint.code is None or complaint.code == status else f" (code {complaint.code})"
     error = kind(
         f"{place} answered {status}{named}{said}" + (f". {advice}" if advice else ""),
         status=status,
-        url=answer.url,
+        url=response.url,
         code=complaint.code,
         uuid=complaint.uuid,
         timestamp=complaint.timestamp,
-        transaction_id=answer.headers.get("x-global-transaction-id"),
-        retry_after=retry_after(answer.headers, now=now),
+        transaction_id=response.headers.get("x-global-transaction-id"),
+        retry_after=retry_after(response.headers, now=now),
         is_transient=status in _TRANSIENT
         or (status >= 500 and status not in _LASTING)
         or complaint.error in _TRANSIENT_WORDS,
         oauth_error=complaint.error,
     )
     if isinstance(error, ForbiddenError) and scopes is not None:
-        error.scopes = tuple(scopes(answer.url))
+        error.scopes = tuple(scopes(response.url))
         if error.scopes:
             error.args = (f"{error} This address needs {', '.join(error.scopes)}.",)
     return error
@@ -162,10 +162,10 @@ def _is_conditional(request: Request) -> bool:
     return any(name.lower() in {"if-none-match", "if-modified-since"} for name in request.headers)
 
 
-def _redirected(request: Request, answer: Answer) -> str:
-    if answer.status == 304:
+def _redirected(request: Request, response: Response) -> str:
+    if response.status == 304:
         return "Nobody asked whether it was modified."
-    if "location" not in answer.headers:
+    if "location" not in response.headers:
         return "It is a redirect that does not say where to."
     return f"Redirects of a {request.method} are not followed."
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from stellantis_hal.hal.uri import append_query
-from stellantis_hal.navigation.fetch import Answer
+from stellantis_hal.navigation.fetch import Response
 
-__all__ = ["Anonymous", "Credentials", "anonymised", "identified"]
+__all__ = ["Anonymous", "Credentials", "add_client_id", "remove_client_id"]
 
 
 class Credentials(Protocol):
@@ -34,7 +34,7 @@ class Credentials(Protocol):
         """
         ...
 
-    async def refused(self, answer: Answer, sent: Mapping[str, str], /) -> bool:
+    async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
         """Tell whether a 401 can be mended: True when other header fields than ``sent`` are there for one more try.
 
         Not asked where the gateway's body says that the application itself is refused: that is a
@@ -55,12 +55,12 @@ class Anonymous:
         """Give nothing."""
         return {}
 
-    async def refused(self, answer: Answer, sent: Mapping[str, str], /) -> bool:
+    async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
         """Know no better."""
         return False
 
 
-def identified(url: str, text: str) -> str:
+def add_client_id(url: str, text: str) -> str:
     """Add what identifies the application, as text, unless the address names it already."""
     if not text:
         return url
@@ -71,7 +71,7 @@ def identified(url: str, text: str) -> str:
     return append_query(url, text)
 
 
-def anonymised(url: str, text: str) -> str:
+def remove_client_id(url: str, text: str) -> str:
     """Take away what identifies the application, where a redirect has echoed it."""
     for pair in filter(None, text.split("&")):
         if pair in url:

@@ -68,7 +68,7 @@ async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if len(names) > 1 or names[0] not in {"gzip", "x-gzip", "deflate"}:
         raise UnknownCoding(", ".join(names)[:80])
-    inflating = _Inflating(names[0] == "deflate")
+    inflating = _Decompressor(names[0] == "deflate")
     packed = 0
     async for chunk in stream:
         packed += len(chunk)
@@ -83,7 +83,7 @@ async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-class _Inflating:
+class _Decompressor:
     """One or more compressed members in a row."""
 
     def __init__(self, deflate: bool) -> None:

@@ -18,15 +18,15 @@ from attrs import validators
 from stellantis_hal.errors import BodyTooLargeError, NetworkError, StellantisError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.fetch import Headers
-from stellantis_hal.transport.backends.base import HttpxWire, Opened, Wire
-from stellantis_hal.transport.backends.default import make_wire
+from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, StreamingResponse
+from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
-from stellantis_hal.transport.network_errors import is_foreign, translated
+from stellantis_hal.transport.network_errors import is_foreign, to_network_error
 from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota import Quota
-from stellantis_hal.transport.semaphore import Gate
+from stellantis_hal.transport.semaphore import TimedSemaphore
 
-__all__ = ["Exchange", "Received", "Timeouts"]
+__all__ = ["Exchange", "RawResponse", "Timeouts"]
 
 _logger = logging.getLogger("stellantis_hal")
 _POSITIVE = validators.gt(0.0)
@@ -52,7 +52,7 @@ class Timeouts:
     total: float = attrs.field(default=180.0, validator=_POSITIVE)
 
 
-class Received(NamedTuple):
+class RawResponse(NamedTuple):
     """An answer before anybody judged it."""
 
     status: int
@@ -84,14 +84,14 @@ class Exchange:
         max_body: int,
     ) -> None:
         spans = attrs.asdict(timeouts)
-        self._wire: Wire | None = None if transport is None else HttpxWire(transport, spans)
+        self._backend: HttpBackend | None = None if transport is None else HttpxBackend(transport, spans)
         self._owned = transport is None
         self._context = context
         self.connections = connections
         self._timeouts = timeouts
         self._spans: dict[str, float] = spans
         self._max_body = max_body
-        self._gate = Gate(connections, timeouts.pool)
+        self._semaphore = TimedSemaphore(connections, timeouts.pool)
         self._closed = False
 
     async def send(
@@ -103,7 +103,7 @@ class Exchange:
         *,
         slot: Slot,
         shown: str,
-    ) -> Received:
+    ) -> RawResponse:
         """Send one request and read its answer to the end.
 
         Args:
@@ -118,23 +118,23 @@ class Exchange:
             NetworkError: there is no complete answer.
             ConfigurationError: TLS is not set up rightly.
         """
-        if not self._gate.try_enter():
+        if not self._semaphore.try_enter():
             await self._queue(shown)
         try:
-            wire = self._wire or self._reach(shown)
-            if wire.bounded:
-                return await self._exchanged(wire, method, url, fields, content, slot=slot, shown=shown)
+            backend = self._backend or self._reach(shown)
+            if backend.bounded:
+                return await self._exchanged(backend, method, url, fields, content, slot=slot, shown=shown)
             with anyio.CancelScope(deadline=anyio.current_time() + self._timeouts.total):
-                return await self._exchanged(wire, method, url, fields, content, slot=slot, shown=shown)
+                return await self._exchanged(backend, method, url, fields, content, slot=slot, shown=shown)
             raise NetworkError(
                 f"{mask_url(shown)}: no complete answer within {self._timeouts.total:g} s", url=shown, sent=True
             )
         finally:
-            self._gate.leave()
+            self._semaphore.leave()
 
     async def _queue(self, shown: str) -> None:
         try:
-            await self._gate.enter()
+            await self._semaphore.enter()
         except TimeoutError:
             raise NetworkError(
                 f"{mask_url(shown)}: no connection became free within {self._timeouts.pool:g} s; "
@@ -144,7 +144,7 @@ class Exchange:
 
     async def _exchanged(
         self,
-        wire: Wire,
+        backend: HttpBackend,
         method: str,
         url: str,
         fields: dict[str, str],
@@ -152,11 +152,11 @@ class Exchange:
         *,
         slot: Slot,
         shown: str,
-    ) -> Received:
-        opened: Opened | None = None
+    ) -> RawResponse:
+        opened: StreamingResponse | None = None
         try:
             slot.sent()
-            opened = await wire.open(method, url, fields, content)
+            opened = await backend.open(method, url, fields, content)
             headers = Headers(opened.fields)
             quota = Quota.from_headers(headers)
             slot.answered(quota)
@@ -169,7 +169,7 @@ class Exchange:
             if ours is None:
                 raise
             raise ours from error
-        return Received(opened.status, headers, body, quota)
+        return RawResponse(opened.status, headers, body, quota)
 
     def _ours(self, error: BaseException, shown: str, *, answering: bool) -> NetworkError | None:
         if isinstance(error, BodyTooLarge):
@@ -189,26 +189,26 @@ class Exchange:
             )
         if isinstance(error, StellantisError) or not isinstance(error, Exception) or not is_foreign(error):
             return None
-        return translated(error, shown, answering=answering)
+        return to_network_error(error, shown, answering=answering)
 
-    def _reach(self, shown: str) -> Wire:
+    def _reach(self, shown: str) -> HttpBackend:
         if self._closed:
             raise NetworkError(
                 f"{mask_url(shown)}: the session is closed, open a new one", url=shown, is_transient=False
             )
-        self._wire = make_wire(self._context(), connections=self.connections, timeouts=self._spans)
-        return self._wire
+        self._backend = make_backend(self._context(), connections=self.connections, timeouts=self._spans)
+        return self._backend
 
     async def aclose(self) -> None:
         """Close the transport if it is ours; nothing can be sent afterwards."""
         self._closed = True
-        wire, self._wire = self._wire, None
-        if self._owned and wire is not None:
+        backend, self._backend = self._backend, None
+        if self._owned and backend is not None:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
-                await wire.aclose()
+                await backend.aclose()
 
 
-async def _close(opened: Opened) -> None:
+async def _close(opened: StreamingResponse) -> None:
     """Close an answer that will not be read, even where the task is cancelled: its connection must not be lost."""
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
         try:

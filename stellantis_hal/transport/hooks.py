@@ -14,13 +14,13 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.transport.rate_limit.quota import Quota
 
-__all__ = ["AnswerRecord", "Hooks", "Report", "RetryRecord", "WaitRecord"]
+__all__ = ["CallObserver", "Hooks", "ResponseRecord", "RetryRecord", "WaitRecord"]
 
 _logger = logging.getLogger("stellantis_hal")
 
 
 @attrs.frozen(kw_only=True)
-class AnswerRecord:
+class ResponseRecord:
     """An answer arrived, whatever its status.
 
     Attributes:
@@ -86,12 +86,12 @@ class RetryRecord:
 class Hooks:
     """Functions that are called in the requesting task; they have to be quick, and what they raise ends the call."""
 
-    on_answer: Callable[[AnswerRecord], None] | None = None
+    on_response: Callable[[ResponseRecord], None] | None = None
     on_retry: Callable[[RetryRecord], None] | None = None
     on_wait: Callable[[WaitRecord], None] | None = None
 
 
-class Report:
+class CallObserver:
     """Tells what happens to one call.
 
     Args:
@@ -110,7 +110,7 @@ class Report:
     @property
     def is_heard(self) -> bool:
         """Whether anybody would hear of an answer: writing it up for nobody would cost."""
-        return self._hooks.on_answer is not None or _logger.isEnabledFor(logging.DEBUG)
+        return self._hooks.on_response is not None or _logger.isEnabledFor(logging.DEBUG)
 
     def answered(self, url: str, status: int, seconds: float, *, attempt: int, quota: Quota | None) -> None:
         """Tell of an answer."""
@@ -126,10 +126,10 @@ class Report:
             None if quota is None else quota.day.remaining,
             None if quota is None else quota.burst.remaining,
         )
-        tell = self._hooks.on_answer
+        tell = self._hooks.on_response
         if tell is not None:
             tell(
-                AnswerRecord(
+                ResponseRecord(
                     request_id=self._number,
                     method=self._method,
                     url=masked,

@@ -17,7 +17,7 @@ import httpx
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.hal.redaction import mask_text, mask_url
 
-__all__ = ["is_foreign", "translated"]
+__all__ = ["is_foreign", "to_network_error"]
 
 _LIBRARIES = frozenset({"aiohttp", "anyio", "asyncio", "h11", "h2", "hpack", "httpcore", "httpx", "idna", "trio"})
 _KINDS = (OSError, EOFError, ValueError, zlib.error, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -62,7 +62,7 @@ def is_foreign(error: BaseException) -> bool:
     )
 
 
-def translated(error: BaseException, url: str, *, answering: bool = False) -> NetworkError:
+def to_network_error(error: BaseException, url: str, *, answering: bool = False) -> NetworkError:
     """Give our error for a foreign one; raise it ``from`` that.
 
     Args:

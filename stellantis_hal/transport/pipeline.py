@@ -27,18 +27,18 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import Judge
-from stellantis_hal.transport.credentials import Credentials, anonymised, identified
-from stellantis_hal.transport.exchange import Exchange, Received
-from stellantis_hal.transport.hooks import Hooks, Report
-from stellantis_hal.transport.network_errors import translated
+from stellantis_hal.transport.credentials import Credentials, add_client_id, remove_client_id
+from stellantis_hal.transport.exchange import Exchange, RawResponse
+from stellantis_hal.transport.hooks import CallObserver, Hooks
+from stellantis_hal.transport.network_errors import to_network_error
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.rate_limit.quota import UNREADABLE, Quota
 from stellantis_hal.transport.retry import RetryPolicy, insist
 
-__all__ = ["Caller", "Ways"]
+__all__ = ["PipelineContext", "RequestPipeline"]
 
 _random = random.SystemRandom()
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -49,7 +49,7 @@ _HIGHEST_FLOOR = 10.0
 
 
 @attrs.frozen(kw_only=True)
-class Ways:
+class PipelineContext:
     """What the callers of one session share.
 
     Attributes:
@@ -71,14 +71,14 @@ class Ways:
     number: Callable[[], int]
 
 
-class Caller:
-    """Implements :class:`~stellantis_hal.navigation.fetch.Fetch`; made by :meth:`Session.caller`."""
+class RequestPipeline:
+    """Implements :class:`~stellantis_hal.navigation.fetch.Fetch`; made by :meth:`Session.pipeline`."""
 
-    __slots__ = ("_credentials", "_judge", "_limiter", "_max_wait", "_origins", "_priority", "_retry", "_ways")
+    __slots__ = ("_context", "_credentials", "_judge", "_limiter", "_max_wait", "_origins", "_priority", "_retry")
 
     def __init__(
         self,
-        ways: Ways,
+        context: PipelineContext,
         *,
         origins: Origins,
         limiter: RateLimiter,
@@ -88,7 +88,7 @@ class Caller:
         priority: Priority,
         max_wait: float,
     ) -> None:
-        self._ways = ways
+        self._context = context
         self._origins = origins
         self._limiter = limiter
         self._retry = retry
@@ -102,14 +102,14 @@ class Caller:
         """What its requests wait for."""
         return self._limiter
 
-    def with_options(self, *, priority: Priority, max_wait: float | None = None) -> Caller:
+    def with_options(self, *, priority: Priority, max_wait: float | None = None) -> RequestPipeline:
         """Give the same way to send with another priority, or another bound on waiting for the limits, in seconds."""
         other = copy.copy(self)
         other._priority = priority
         other._max_wait = self._max_wait if max_wait is None else max_wait
         return other
 
-    async def __call__(self, request: Request, /) -> Answer:
+    async def __call__(self, request: Request, /) -> Response:
         """Send a request, give its answer.
 
         Raises:
@@ -119,27 +119,27 @@ class Caller:
             QuotaError: the wait for the limit would be longer than allowed.
             AuthError: there are no credentials that the server accepts.
         """
-        call = _Call(self, request)
+        call = _CallState(self, request)
         repeatable = request.method in _REPEATABLE if request.repeatable is None else request.repeatable
         return await insist(
             call.attempt, self._retry, repeatable=repeatable, on_retry=call.retrying, waited=call.waited
         )
 
 
-class _Verdict(NamedTuple):
-    answer: Answer
+class _AttemptResult(NamedTuple):
+    answer: Response
     error: StellantisError | None
     sent: Mapping[str, str]
 
 
-class _Call:
+class _CallState:
     """The state of one call: its attempts, its waits, what it was refused with."""
 
     __slots__ = (
         "_attempt",
-        "_caller",
         "_jitter",
         "_pauses",
+        "_pipeline",
         "_renewed",
         "_report",
         "_request",
@@ -148,19 +148,19 @@ class _Call:
         "_wait_left",
     )
 
-    def __init__(self, caller: Caller, request: Request) -> None:
-        self._caller = caller
+    def __init__(self, pipeline: RequestPipeline, request: Request) -> None:
+        self._pipeline = pipeline
         self._request = request
-        self._report = Report(caller._ways.hooks, caller._ways.number(), request.method)
+        self._report = CallObserver(pipeline._context.hooks, pipeline._context.number(), request.method)
         self._attempt = 0
         self._jitter = 0.0
         self._pauses = 0
         self._resume_at = -math.inf
         self._renewed = False
         self._throttled: RateLimitedError | None = None
-        self._wait_left = caller._max_wait
+        self._wait_left = pipeline._max_wait
 
-    async def attempt(self) -> Answer:
+    async def attempt(self) -> Response:
         """Send until the limits and the credentials let it through."""
         self._attempt += 1
         while True:
@@ -172,7 +172,7 @@ class _Call:
                 continue
             self._throttled = None
             if isinstance(error, UnauthorizedError) and not self._renewed:
-                credentials = self._caller._credentials
+                credentials = self._pipeline._credentials
                 mended = not isinstance(credentials, httpx.Auth) and await credentials.refused(answer, sent)
                 self._renewed = True  # not before: a renewal that failed is not one that did not help
                 if mended:
@@ -181,7 +181,7 @@ class _Call:
 
     def waited(self) -> float:
         """Give the seconds that went by waiting for the limits."""
-        return self._caller._max_wait - self._wait_left
+        return self._pipeline._max_wait - self._wait_left
 
     def retrying(self, error: StellantisError, wait: float, attempt: int) -> None:
         """Tell that a failed attempt will be followed by another."""
@@ -208,25 +208,25 @@ class _Call:
         self._report.paused(seconds)
         self._throttled = error
         self._resume_at = now + seconds
-        self._caller._limiter.pause(seconds)
+        self._pipeline._limiter.pause(seconds)
 
     # ------------------------------------------------------------------------------------------- redirects
 
-    async def _followed(self) -> _Verdict:
-        caller, request = self._caller, self._request
+    async def _followed(self) -> _AttemptResult:
+        pipeline, request = self._pipeline, self._request
         url = request.url
-        caller._origins.check(url)
-        for _ in range(caller._ways.max_redirects + 1):
+        pipeline._origins.check(url)
+        for _ in range(pipeline._context.max_redirects + 1):
             answer, sent = await self._admitted(url)
             location = answer.headers.get("location") if answer.status in _FOLLOWED else None
             if location is None or request.method not in {"GET", "HEAD"}:
-                return _Verdict(answer, caller._judge(request, answer), sent)
+                return _AttemptResult(answer, pipeline._judge(request, answer), sent)
             target = resolve(url, to_ascii(location)).partition("#")[0]
-            caller._origins.check_redirect(url, target)
+            pipeline._origins.check_redirect(url, target)
             url = target
         raise TooManyRedirectsError(
-            f"{request.method} {mask_url(request.url)}: more than {caller._ways.max_redirects} redirects, the next one "
-            f"to {mask_url(url)}",
+            f"{request.method} {mask_url(request.url)}: more than {pipeline._context.max_redirects} redirects, "
+            f"the next one to {mask_url(url)}",
             url=url,
             sent=True,
             is_transient=False,
@@ -234,21 +234,23 @@ class _Call:
 
     # ------------------------------------------------------------------------------------------- the limiter
 
-    async def _admitted(self, url: str) -> tuple[Answer, Mapping[str, str]]:
-        credentials = self._caller._credentials
+    async def _admitted(self, url: str) -> tuple[Response, Mapping[str, str]]:
+        credentials = self._pipeline._credentials
         if isinstance(credentials, httpx.Auth):
             return await self._by_flow(url, credentials)
         started = anyio.current_time()
         try:
-            async with self._caller._limiter.slot(priority=self._caller._priority, max_wait=self._wait_left) as slot:
+            async with self._pipeline._limiter.slot(
+                priority=self._pipeline._priority, max_wait=self._wait_left
+            ) as slot:
                 admitted = anyio.current_time()
                 if admitted - started >= _NOTICEABLE:
                     self._waited(admitted - started, url)
                 sent = await credentials.headers()
                 fields = self._fields(sent)
-                received = await self._caller._ways.exchange.send(
+                received = await self._pipeline._context.exchange.send(
                     self._request.method,
-                    identified(url, credentials.query),
+                    add_client_id(url, credentials.query),
                     fields,
                     self._request.content,
                     slot=slot,
@@ -268,38 +270,38 @@ class _Call:
 
     def _waited(self, seconds: float, url: str) -> None:
         self._wait_left = max(0.0, self._wait_left - seconds)
-        self._report.waited(url, seconds, self._caller._priority)
+        self._report.waited(url, seconds, self._pipeline._priority)
 
     # ------------------------------------------------------------------------------------------- credentials
 
     def _fields(self, credentials: Mapping[str, str]) -> dict[str, str]:
-        fields = dict(self._caller._ways.fields)
+        fields = dict(self._pipeline._context.fields)
         for given in (self._request.headers, credentials):
             for name, value in given.items():
                 fields[name.lower()] = value
         return fields
 
-    async def _by_flow(self, url: str, auth: httpx.Auth) -> tuple[Answer, Mapping[str, str]]:
+    async def _by_flow(self, url: str, auth: httpx.Auth) -> tuple[Response, Mapping[str, str]]:
         """Let one of httpx's authentication flows send what it wants, each request by the same gates."""
         method, content = self._request.method, self._request.content
-        caller = self._caller
+        pipeline = self._pipeline
         try:
             request = httpx.Request(method, url, headers=self._fields({}), content=content)
         except httpx.InvalidURL as error:
-            raise translated(error, url) from error
+            raise to_network_error(error, url) from error
         flow = auth.async_auth_flow(request)
         try:
             wanted = await anext(flow)
             while True:
                 target = str(wanted.url)
-                caller._origins.check(target)
+                pipeline._origins.check(target)
                 started = anyio.current_time()
                 try:
-                    async with caller._limiter.slot(priority=caller._priority, max_wait=self._wait_left) as slot:
+                    async with pipeline._limiter.slot(priority=pipeline._priority, max_wait=self._wait_left) as slot:
                         admitted = anyio.current_time()
                         if admitted - started >= _NOTICEABLE:
                             self._waited(admitted - started, target)
-                        received = await caller._ways.exchange.send(
+                        received = await pipeline._context.exchange.send(
                             wanted.method, target, dict(wanted.headers.items()), wanted.content, slot=slot, shown=url
                         )
                 except BudgetExhaustedError as error:
@@ -326,19 +328,19 @@ class _Call:
 
     # ------------------------------------------------------------------------------------------- the answer
 
-    def _answer(self, url: str, query: str, received: Received, admitted: float) -> Answer:
-        ways = self._caller._ways
+    def _answer(self, url: str, query: str, received: RawResponse, admitted: float) -> Response:
+        context = self._pipeline._context
         if received.quota is not None:
-            ways.noted(received.quota)
+            context.noted(received.quota)
         if self._report.is_heard:
             seconds = anyio.current_time() - admitted
             self._report.answered(url, received.status, seconds, attempt=self._attempt, quota=received.quota)
-        return Answer(
-            url=anonymised(url, query),
+        return Response(
+            url=remove_client_id(url, query),
             status=received.status,
             headers=received.headers,
             content=received.content,
-            received_at=ways.clock(),
+            received_at=context.clock(),
         )
 
 

@@ -9,12 +9,12 @@ from collections import OrderedDict
 
 import anyio
 
-from stellantis_hal.transport.wait_queue import Ticket, Timekeeper
+from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
-__all__ = ["Gate"]
+__all__ = ["TimedSemaphore"]
 
 
-class _Waiting(Ticket):
+class _Waiter(Waiter):
     """Who waits, until when, and whether it was let in."""
 
     __slots__ = ("admitted", "latest")
@@ -25,7 +25,7 @@ class _Waiting(Ticket):
         self.admitted = False
 
 
-class Gate:
+class TimedSemaphore:
     """A semaphore whose line is cheap.
 
     Args:
@@ -36,8 +36,8 @@ class Gate:
     def __init__(self, places: int, longest: float) -> None:
         self._free = places
         self._longest = longest
-        self._line: OrderedDict[_Waiting, None] = OrderedDict()
-        self._time = Timekeeper(self._instant, self._serve)
+        self._line: OrderedDict[_Waiter, None] = OrderedDict()
+        self._time = WaitQueueTimer(self._instant, self._serve)
 
     def try_enter(self) -> bool:
         """Go in, if there is a place; nobody is overtaken, for a place that comes free is given on at once."""
@@ -52,7 +52,7 @@ class Gate:
         Raises:
             TimeoutError: there was none in time.
         """
-        waiting = _Waiting(anyio.current_time() + self._longest)
+        waiting = _Waiter(anyio.current_time() + self._longest)
         self._line[waiting] = None
         try:
             await self._time.wait(waiting)

@@ -17,21 +17,21 @@ import httpx
 
 from stellantis_hal import __version__
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import Judge, Scopes, error_of
 from stellantis_hal.transport.credentials import Anonymous, Credentials
 from stellantis_hal.transport.decoding import ACCEPTED
 from stellantis_hal.transport.exchange import Exchange, Timeouts
 from stellantis_hal.transport.hooks import Hooks
-from stellantis_hal.transport.pipeline import Caller, Ways
+from stellantis_hal.transport.pipeline import PipelineContext, RequestPipeline
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota, utc_now
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 
 __all__ = ["MAX_BODY", "Session"]
 
@@ -91,9 +91,11 @@ class Session:
     ) -> None:
         if connections is not None and connections < 1:
             raise ValueError(f"a session needs at least one connection, not {connections}")
-        expect("transport", transport, httpx.AsyncBaseTransport, None, instead="httpx.AsyncHTTPTransport(), or none")
-        expect("retry", retry, RetryPolicy, None, instead="RetryPolicy(attempts=…)")
-        expect("tls", tls, Tls, None)
+        require_type(
+            "transport", transport, httpx.AsyncBaseTransport, None, instead="httpx.AsyncHTTPTransport(), or none"
+        )
+        require_type("retry", retry, RetryPolicy, None, instead="RetryPolicy(attempts=…)")
+        require_type("tls", tls, Tls, None)
         if limiter is not None and not hasattr(limiter, "slot"):
             kind = type(limiter).__name__
             raise TypeError(f"limiter has to be RateLimiter or None, not {kind}: TokenBucketLimiter(RateLimits(…))")
@@ -115,7 +117,7 @@ class Session:
             "accept-encoding": ACCEPTED,
             "user-agent": f"stellantis_hal/{__version__}",
         }
-        self._ways = Ways(
+        self._context = PipelineContext(
             exchange=self._exchange,
             fields=fields,
             max_redirects=max_redirects,
@@ -140,7 +142,7 @@ class Session:
         """The limiter that the callers share."""
         return self._limiter
 
-    def caller(
+    def pipeline(
         self,
         *,
         credentials: Credentials | httpx.Auth | None = None,
@@ -150,7 +152,7 @@ class Session:
         retry: RetryPolicy | None = None,
         judge: Judge | None = None,
         limited: bool = True,
-    ) -> Caller:
+    ) -> RequestPipeline:
         """Make a way to send requests in somebody's name; it costs next to nothing.
 
         Args:
@@ -171,8 +173,8 @@ class Session:
                 f"credentials have to be an httpx.Auth, or have its headers, not {type(credentials).__name__}: "
                 "httpx.BasicAuth(user, password)"
             )
-        return Caller(
-            self._ways if limited else attrs.evolve(self._ways, noted=_ignored),
+        return RequestPipeline(
+            self._context if limited else attrs.evolve(self._context, noted=_ignored),
             origins=self._origins if origins is None else origins,
             limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED, clock=self._clock),
             retry=self._retry if retry is None else retry,
@@ -182,10 +184,10 @@ class Session:
             max_wait=max_wait,
         )
 
-    def _judged(self, request: Request, answer: Answer) -> StellantisError | None:
-        if 200 <= answer.status < 300:
+    def _judged(self, request: Request, response: Response) -> StellantisError | None:
+        if 200 <= response.status < 300:
             return None
-        return error_of(request, answer, now=self._clock(), scopes=self._scopes)
+        return error_of(request, response, now=self._clock(), scopes=self._scopes)
 
     def _note(self, quota: Quota) -> None:
         self._quota = self._quota.updated(quota)

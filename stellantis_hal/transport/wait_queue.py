@@ -11,10 +11,10 @@ from collections.abc import Callable
 import anyio
 import anyio.lowlevel
 
-__all__ = ["Ticket", "Timekeeper"]
+__all__ = ["WaitQueueTimer", "Waiter"]
 
 
-class Ticket:
+class Waiter:
     """A place in a line.
 
     Attributes:
@@ -34,7 +34,7 @@ class Ticket:
         self.event.set()
 
 
-class Timekeeper:
+class WaitQueueTimer:
     """The timer of a line.
 
     Args:
@@ -48,7 +48,7 @@ class Timekeeper:
         self._kept = False
         self._alarm: anyio.CancelScope | None = None
 
-    async def wait(self, ticket: Ticket) -> None:
+    async def wait(self, ticket: Waiter) -> None:
         """Wait until a ticket is settled; whoever waits while nobody keeps the time does it for all."""
         while not ticket.settled:
             if not self._kept:
@@ -70,7 +70,7 @@ class Timekeeper:
         """Whether somebody keeps the time."""
         return self._kept
 
-    def appoint(self, ticket: Ticket) -> None:
+    def appoint(self, ticket: Waiter) -> None:
         """Wake somebody who waits, to keep the time from now on."""
         ticket.event.set()
 
@@ -79,7 +79,7 @@ class Timekeeper:
         if self._alarm is not None:
             self._alarm.deadline = min(self._alarm.deadline, self._instant())
 
-    async def _serve_with(self, keeper: Ticket) -> None:
+    async def _serve_with(self, keeper: Waiter) -> None:
         self._serve()
         if keeper.settled:  # those served together with the timekeeper came earlier, so they go first
             await anyio.lowlevel.checkpoint()

@@ -18,7 +18,7 @@ from stellantis_hal.errors import (
     NotHalError,
     TokenStoreError,
 )
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.fetch import Request, Response
 from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, answer, form_of, oauth_refusal
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +41,7 @@ class Grants:
         self.challenge = query["code_challenge"][0]
         return f"{BACK}?code=code-1&state={query['state'][0]}"
 
-    async def __call__(self, request: Request, /) -> Answer:
+    async def __call__(self, request: Request, /) -> Response:
         await anyio.sleep(1)
         if self.faults:
             raise self.faults.pop(0)
@@ -195,8 +195,8 @@ async def test_a_store_that_fails_is_told() -> None:
 # ------------------------------------------------------------------------------------------------- a car's abilities
 
 
-def api(given: Answer, seen: list[Request]) -> Callable[[Request], Any]:
-    async def fetch(request: Request, /) -> Answer:
+def api(given: Response, seen: list[Request]) -> Callable[[Request], Any]:
+    async def fetch(request: Request, /) -> Response:
         seen.append(request)
         return given
 

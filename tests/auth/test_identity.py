@@ -2,7 +2,7 @@
 
 import pytest
 
-from stellantis_hal.auth import Brand, Identity
+from stellantis_hal.auth import Brand, IdentityProvider
 from stellantis_hal.errors import ConfigurationError
 
 
@@ -21,23 +21,23 @@ def test_a_brand_knows_its_domain_and_the_realm_seen_in_the_field(brand: Brand, 
 
 
 def test_an_identity_server_s_addresses_follow_from_the_brand() -> None:
-    identity = Identity.of(Brand.VAUXHALL)
+    identity = IdentityProvider.of(Brand.VAUXHALL)
     assert identity.authorize_url == "https://idpcvs.vauxhall.co.uk/am/oauth2/authorize"
     assert identity.token_url == "https://idpcvs.vauxhall.co.uk/am/oauth2/access_token"
     assert identity.revocation_url == "https://idpcvs.vauxhall.co.uk/am/oauth2/token/revoke"
 
 
 def test_realm_and_address_can_be_overridden() -> None:
-    identity = Identity.of(Brand.OPEL, realm="OTPOpel", url="http://127.0.0.1:4211/am/oauth2/")
-    assert identity == Identity("http://127.0.0.1:4211/am/oauth2", "OTPOpel")
+    identity = IdentityProvider.of(Brand.OPEL, realm="OTPOpel", url="http://127.0.0.1:4211/am/oauth2/")
+    assert identity == IdentityProvider("http://127.0.0.1:4211/am/oauth2", "OTPOpel")
 
 
 @pytest.mark.parametrize("realm", ["", "a\r\nX-Evil: 1", "a b", "réalm", "a\tb", "a\x7f"])
 def test_a_realm_that_could_break_a_header_is_refused(realm: str) -> None:
     with pytest.raises(ConfigurationError, match="realm"):
-        Identity.of(Brand.DS, realm=realm)
+        IdentityProvider.of(Brand.DS, realm=realm)
 
 
 def test_an_identity_address_with_a_line_break_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="url"):
-        Identity("https://x.test/\nHost: y", "realm")
+        IdentityProvider("https://x.test/\nHost: y", "realm")

@@ -21,12 +21,12 @@ from benchmarks.measuring import Figure, Row
 from benchmarks.report import as_json, in_brief
 from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import StellantisClient
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator, World
-from stellantis_hal.structuring.converter import Reader
+from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 
@@ -105,14 +105,14 @@ class Served:
         self.bodies = {url: Body(json.dumps(body).encode()) for url, body in bodies.items()}
         self.asked: list[str] = []
 
-    async def fetch(self, request: Request, /) -> Answer:
+    async def fetch(self, request: Request, /) -> Response:
         self.asked.append(request.url)
         headers = Headers({"Content-Type": "application/hal+json"})
         content = self.bodies[request.url]
-        return Answer(url=request.url, status=200, headers=headers, content=content, received_at=datetime.now(UTC))
+        return Response(url=request.url, status=200, headers=headers, content=content, received_at=datetime.now(UTC))
 
     async def reach(self, url: str) -> HalResource:
-        return await HalResource.reach(url, Binding(fetch=self.fetch))
+        return await HalResource.reach(url, ResourceContext(fetch=self.fetch))
 
 
 def three_pages() -> Served:
@@ -164,7 +164,7 @@ async def test_a_page_costs_one_request_and_one_token() -> None:
 
 @pytest.mark.anyio
 async def test_a_typed_walk_of_three_pages_decodes_three_bodies() -> None:
-    served, reader = three_pages(), Reader()
+    served, reader = three_pages(), TypedConverter()
     page = await served.reach(f"{HOST}/trips?page=1")
     distances = [trip.distance async for trip in page.items().map(lambda item: reader.read(item, Trip))]
     assert len(distances) == 180
@@ -174,7 +174,7 @@ async def test_a_typed_walk_of_three_pages_decodes_three_bodies() -> None:
 
 @pytest.mark.anyio
 async def test_documents_of_held_trips_are_decoded_again_once_for_a_page_and_only_when_asked_for() -> None:
-    served, reader = three_pages(), Reader()
+    served, reader = three_pages(), TypedConverter()
     page = await served.reach(f"{HOST}/trips?page=3")
     trips = [reader.read(item, Trip) for item in page.embedded("trips")]
     del page
@@ -188,7 +188,7 @@ async def test_documents_of_held_trips_are_decoded_again_once_for_a_page_and_onl
 @pytest.mark.anyio
 @pytest.mark.parametrize(("keep_document", "most"), [(True, 700), (False, 1_000)])
 async def test_a_held_trip_takes_little_memory_beside_the_bytes_of_its_page(keep_document: bool, most: int) -> None:
-    served, reader = three_pages(), Reader(keep_document=keep_document)
+    served, reader = three_pages(), TypedConverter(keep_document=keep_document)
 
     async def held(number: int) -> list[Trip]:
         page = await served.reach(f"{HOST}/trips?page={number}")

@@ -17,21 +17,21 @@ from rich.console import Console
 from stellantis_hal import __version__
 from stellantis_hal.cli import main
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.demo import BAD_DAY, Line, Plan, Report, demonstrate
+from stellantis_hal.cli.demo import BAD_DAY, DemoResult, DemoSettings, VehicleRow, demonstrate
 from stellantis_hal.cli.screen import Screen
-from stellantis_hal.simulator import Faults, ServerFault, Then, VanishedFields, World
+from stellantis_hal.simulator import Faults, ScriptedFault, ServerFault, VanishedFields, World
 
-SMALL = Plan(accounts=2, vehicles=4, trips=200, per_second=10, seed=7)
+SMALL = DemoSettings(accounts=2, vehicles=4, trips=200, per_second=10, seed=7)
 
 
 class Listener:
     """An audience that remembers."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[VehicleRow] = []
         self.requests = 0
 
-    def read(self, line: Line) -> None:
+    def read(self, line: VehicleRow) -> None:
         self.lines.append(line)
 
     def answered(self, requests: int, waiting: int) -> None:
@@ -63,11 +63,13 @@ async def test_the_same_seed_gives_the_same_fleet() -> None:
     assert first == second
 
 
-def report_of(*failures: str) -> Report:
+def report_of(*failures: str) -> DemoResult:
     """Make a report about two vehicles."""
-    known = Line(vin="VF3A", brand="Peugeot", trips=1200, kilometres=15_000.4, position=(48.8566, 2.3522), level=41.6)
-    unknown = Line(vin="VF3B", brand="DS", trips=0, kilometres=0, position=None, level=None)
-    return Report(
+    known = VehicleRow(
+        vin="VF3A", brand="Peugeot", trips=1200, kilometres=15_000.4, position=(48.8566, 2.3522), level=41.6
+    )
+    unknown = VehicleRow(vin="VF3B", brand="DS", trips=0, kilometres=0, position=None, level=None)
+    return DemoResult(
         lines=(known, unknown),
         failures=failures,
         requests=50,
@@ -78,7 +80,7 @@ def report_of(*failures: str) -> Report:
     )
 
 
-def shown(report: Report) -> str:
+def shown(report: DemoResult) -> str:
     """Print a report on a wide page."""
     page = StringIO()
     Screen(Console(file=page, width=120)).show(report)
@@ -162,7 +164,7 @@ async def test_a_bad_day_costs_time_and_no_trip() -> None:
 @pytest.mark.anyio
 async def test_what_fails_for_good_is_reported_and_the_rest_goes_on() -> None:
     one = World(seed=7, accounts=2, vehicles=4, trips=200).vehicles[0].id
-    broken = Then(fault=ServerFault(), path=f"/{one}/status$", times=1000)
+    broken = ScriptedFault(fault=ServerFault(), path=f"/{one}/status$", times=1000)
     report = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[broken])), Listener())
     assert len(report.failures) == 1
     assert len(report.lines) == 3
@@ -170,14 +172,14 @@ async def test_what_fails_for_good_is_reported_and_the_rest_goes_on() -> None:
 
 @pytest.mark.anyio
 async def test_an_account_whose_vehicles_cannot_be_read_is_reported() -> None:
-    broken = Then(fault=ServerFault(), path="/vehicles$", times=1000)
+    broken = ScriptedFault(fault=ServerFault(), path="/vehicles$", times=1000)
     report = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[broken])), Listener())
     assert sorted(failure[:12] for failure in report.failures) == ["account-0000", "account-0001"]
 
 
 @pytest.mark.anyio
 async def test_a_position_that_is_unknown_is_none() -> None:
-    hidden = Then(fault=VanishedFields(("geometry",)), path="/lastPosition$", times=1)
+    hidden = ScriptedFault(fault=VanishedFields(("geometry",)), path="/lastPosition$", times=1)
     report = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[hidden])), Listener())
     assert [line.position for line in report.lines].count(None) == 1
 

@@ -18,7 +18,7 @@ from stellantis_hal import (
     StellantisError,
     UntrustedOriginError,
 )
-from stellantis_hal.simulator import Faults, Late, Simulator, Then
+from stellantis_hal.simulator import Delay, Faults, ScriptedFault, Simulator
 from tests.client.simulated import ONCE, Rewritten, account_of, client_of, edited, replaced, world
 
 pytestmark = pytest.mark.anyio
@@ -181,7 +181,7 @@ async def test_a_missing_link_is_an_error_without_a_request() -> None:
 
 
 async def test_a_cancelled_walk_leaves_no_connection_and_no_token_behind() -> None:
-    late = Then(fault=Late(seconds=3_600), path="/trips", times=5)
+    late = ScriptedFault(fault=Delay(seconds=3_600), path="/trips", times=5)
     simulator = Simulator(world(trips=130), faults=Faults(script=[late]))
     async with client_of(simulator, retry=ONCE) as client:
         vehicle = await account_of(client, simulator).vehicles().first()

@@ -55,7 +55,7 @@ from stellantis_hal import (
     Brand,
     BudgetExhaustedError,
     ConfigurationError,
-    FileBookStore,
+    FileLimiterStore,
     FileTokenStore,
     HalError,
     LinkNotFoundError,
@@ -76,9 +76,9 @@ from stellantis_hal import (
 from stellantis_hal.cli.loopback import listening
 from stellantis_hal.hal.redaction import mask_text, mask_url
 from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Request
-from stellantis_hal.navigation.link_selection import Steering
+from stellantis_hal.navigation.link_selection import FollowOptions
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.navigation.pagination.cursor import Mark
+from stellantis_hal.navigation.pagination.cursor import PageToken
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator, server
 from stellantis_hal.structuring.converter import read
@@ -243,7 +243,7 @@ async def test_2_a_write_is_not_redirected() -> None:
 
 async def test_3_a_page_token_that_names_another_host_is_refused() -> None:
     client, server_ = hal(lambda _: document(items="/items"))
-    token = Mark(url="https://evil.test/items?pageToken=1", number=1).to_token()
+    token = PageToken(url="https://evil.test/items?pageToken=1", number=1).to_token()
     async with client:
         with pytest.raises(UntrustedOriginError):
             await anext(aiter(client.follow("items").pages(token=token)))
@@ -422,7 +422,7 @@ async def test_6_members_that_unfold_to_nothing_for_ever_are_refused() -> None:
     endless = Hostile(lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=stream))
     async with Session(Origins(ENTRY), transport=endless, max_body=100_000) as session:
         with pytest.raises(BodyTooLargeError):
-            await session.caller()(Request(url=ENTRY))
+            await session.pipeline()(Request(url=ENTRY))
     assert stream.taken * len(piece) < 250_000
 
 
@@ -465,7 +465,7 @@ async def test_7_many_links_of_one_relation_and_many_curies_make_a_short_error()
     curies = [{"name": f"c{at}", "href": "{rel}" * 50, "templated": True} for at in range(100_000)]
     client, _ = hal(lambda _: document(many=many, curies=curies))
     async with client:
-        choices: tuple[Steering, ...] = ({}, {"name": "none"}, {"index": 100_000})
+        choices: tuple[FollowOptions, ...] = ({}, {"name": "none"}, {"index": 100_000})
         for options in choices:
             with pytest.raises(HalError) as caught:
                 await client.follow("many", **options)
@@ -913,7 +913,7 @@ async def test_15_the_limiters_books_do_not_follow_a_link_when_they_are_written(
     with open(tmp_path / "precious", "wb") as file:  # noqa: ASYNC230 - one line, in a test
         file.write(b"precious")
     os.symlink(tmp_path / "precious", tmp_path / "books")
-    store = FileBookStore(tmp_path / "books")
+    store = FileLimiterStore(tmp_path / "books")
     limiter = TokenBucketLimiter(RateLimits(per_second=10, per_day=100), store=store)
     client, _ = hal(lambda _: document(), limiter=limiter)
     async with client:
@@ -946,7 +946,7 @@ async def test_15_books_of_someone_elses_making_stop_nobody(
 ) -> None:
     with open(tmp_path / "books", "wb") as file:  # noqa: ASYNC230 - one line, in a test
         file.write(content)
-    limiter = TokenBucketLimiter(RateLimits(per_second=10, per_day=100), store=FileBookStore(tmp_path / "books"))
+    limiter = TokenBucketLimiter(RateLimits(per_second=10, per_day=100), store=FileLimiterStore(tmp_path / "books"))
     client, server_ = hal(lambda _: document(), limiter=limiter, max_wait=5)
     async with client:
         await client.root()

@@ -16,7 +16,7 @@ from stellantis_hal import (
     User,
     Vehicle,
 )
-from stellantis_hal.simulator import Manners, Simulator
+from stellantis_hal.simulator import BackendVariant, Simulator
 from tests.client.simulated import Rewritten, account_of, client_of, edited, world
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +46,7 @@ async def test_trips_are_walked_the_newest_first_from_the_last_page() -> None:
 
 
 async def test_eight_ranges_in_flight_give_the_same_as_page_by_page() -> None:
-    simulator = Simulator(world(trips=500), manners=Manners())
+    simulator = Simulator(world(trips=500), manners=BackendVariant())
     async with client_of(simulator) as client:
         vehicle = await first_vehicle(account_of(client, simulator))
         async with vehicle.trips().concurrent(8) as trips:

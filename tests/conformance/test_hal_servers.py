@@ -14,8 +14,8 @@ import pytest
 
 from stellantis_hal.errors import AmbiguousLinkError, ApiError, NotFoundError, TemplateError
 from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Origins
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.entry_point import Entry
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from tests.conformance.processes import announced
@@ -41,9 +41,9 @@ def halson(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-async def cars(halson: str) -> AsyncIterator[Entry]:
+async def cars(halson: str) -> AsyncIterator[EntryPoint]:
     async with Session(Origins(halson)) as session:
-        yield Entry(halson, Binding(session.caller(retry=RetryPolicy(attempts=1))))
+        yield EntryPoint(halson, ResourceContext(session.pipeline(retry=RetryPolicy(attempts=1))))
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +56,15 @@ def hypermodel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def garage(hypermodel: str) -> AsyncIterator[Entry]:
+async def garage(hypermodel: str) -> AsyncIterator[EntryPoint]:
     async with Session(Origins(hypermodel)) as session:
-        yield Entry(hypermodel, Binding(session.caller(retry=RetryPolicy(attempts=1))))
+        yield EntryPoint(hypermodel, ResourceContext(session.pipeline(retry=RetryPolicy(attempts=1))))
 
 
 # --------------------------------------------------------------------------------------------- halson and express
 
 
-async def test_halson_root_and_its_relations(cars: Entry) -> None:
+async def test_halson_root_and_its_relations(cars: EntryPoint) -> None:
     root = await cars.root()
     assert root["welcome"] is True
     assert root.rels == ("self", "ex:cars", "car", "old", "favourite")
@@ -72,11 +72,11 @@ async def test_halson_root_and_its_relations(cars: Entry) -> None:
 
 
 @pytest.mark.parametrize("rel", ["ex:cars", "cars", "https://docs.example/rels/cars"])
-async def test_halson_curied_relations(cars: Entry, rel: str) -> None:
+async def test_halson_curied_relations(cars: EntryPoint, rel: str) -> None:
     assert (await cars.follow(rel, variables={"page": 2}))["total"] == 7
 
 
-async def test_halson_chains_and_templates(cars: Entry) -> None:
+async def test_halson_chains_and_templates(cars: EntryPoint) -> None:
     step = cars.follow("car", variables={"id": "v1"}).follow("trips", variables={"page": 2}, params={"size": 5})
     trips = await step
     assert dict(trips.state) == {"page": "2", "size": "5"}
@@ -85,7 +85,7 @@ async def test_halson_chains_and_templates(cars: Entry) -> None:
         await cars.follow("car")
 
 
-async def test_halson_pages_in_both_directions(cars: Entry) -> None:
+async def test_halson_pages_in_both_directions(cars: EntryPoint) -> None:
     items = cars.follow("cars").items()
     assert [car["id"] async for car in items] == [f"v{n}" for n in range(7)]
     assert [page.total async for page in items.pages()] == [7, 7, 7]
@@ -97,19 +97,19 @@ async def test_halson_pages_in_both_directions(cars: Entry) -> None:
         assert [car["id"] async for car in concurrent] == [f"v{n}" for n in range(7)]
 
 
-async def test_halson_tokens_take_a_walk_up(cars: Entry) -> None:
+async def test_halson_tokens_take_a_walk_up(cars: EntryPoint) -> None:
     page = await anext(aiter(cars.follow("cars").pages()))
     rest = [car["id"] async for later in cars.follow("cars").pages(token=page.token) for car in later.items]
     assert rest == ["v3", "v4", "v5", "v6"]
 
 
-async def test_halson_single_embedded_item_is_an_object(cars: Entry) -> None:
+async def test_halson_single_embedded_item_is_an_object(cars: EntryPoint) -> None:
     page = await cars.follow("cars", variables={"page": 2})
     assert isinstance(page.document.body["_embedded"]["cars"], dict)
     assert [car["id"] for car in page.embedded("cars")] == ["v6"]
 
 
-async def test_halson_embedded_copies_serve_and_can_be_fetched(cars: Entry) -> None:
+async def test_halson_embedded_copies_serve_and_can_be_fetched(cars: EntryPoint) -> None:
     root = await cars.root()
     copy = await root.follow("favourite")
     assert copy.is_embedded
@@ -118,7 +118,7 @@ async def test_halson_embedded_copies_serve_and_can_be_fetched(cars: Entry) -> N
     assert (await root.follow("motto"))["text"] == "no link leads here"
 
 
-async def test_halson_several_links(cars: Entry) -> None:
+async def test_halson_several_links(cars: EntryPoint) -> None:
     car = await cars.follow("favourite")
     with pytest.raises(AmbiguousLinkError):
         await car.follow("alias")
@@ -128,14 +128,14 @@ async def test_halson_several_links(cars: Entry) -> None:
         assert [outcome.result()["id"] async for outcome in outcomes] == ["v0", "v0"]
 
 
-async def test_halson_redirects_move_the_base_of_references(cars: Entry) -> None:
+async def test_halson_redirects_move_the_base_of_references(cars: EntryPoint) -> None:
     with pytest.warns(HalDeprecationWarning, match="https://docs.example/old"):
         moved = await cars.follow("old")
     assert moved.url.endswith("/deep/er/place")
     assert (await moved.follow("sibling"))["sibling"] is True
 
 
-async def test_halson_not_modified(cars: Entry) -> None:
+async def test_halson_not_modified(cars: EntryPoint) -> None:
     car = await cars.follow("car", variables={"id": "v1"})
     again = await car.refresh()
     assert again.fetched_at > car.fetched_at
@@ -143,7 +143,7 @@ async def test_halson_not_modified(cars: Entry) -> None:
     assert again.status == 200
 
 
-async def test_halson_writes(cars: Entry) -> None:
+async def test_halson_writes(cars: EntryPoint) -> None:
     made = await (await cars.root()).post("cars", json={"id": "new"})
     assert made.status == 201
     assert made["id"] == "new"
@@ -166,35 +166,35 @@ async def test_halson_writes(cars: Entry) -> None:
 
 
 @pytest.mark.parametrize("rel", ["ex:garage", "garage", "https://docs.example/rels/garage"])
-async def test_hypermodel_root_and_its_curied_relations(garage: Entry, rel: str) -> None:
+async def test_hypermodel_root_and_its_curied_relations(garage: EntryPoint, rel: str) -> None:
     assert (await garage.root())["welcome"] is True
     assert (await garage.follow(rel)).rels == ("self", "find", "items")
 
 
-async def test_hypermodel_collections_with_nested_embedded(garage: Entry) -> None:
+async def test_hypermodel_collections_with_nested_embedded(garage: EntryPoint) -> None:
     given = [(car["id_"], [wheel["place"] for wheel in car.embedded("wheels")]) async for car in _cars(garage)]
     assert given == [("a", ["front", "rear"]), ("b", ["front", "rear"])]
 
 
-def _cars(garage: Entry) -> AsyncIterator[HalResource]:
+def _cars(garage: EntryPoint) -> AsyncIterator[HalResource]:
     return aiter(garage.follow("garage").items("cars"))
 
 
-async def test_hypermodel_templates(garage: Entry) -> None:
+async def test_hypermodel_templates(garage: EntryPoint) -> None:
     found = await garage.follow("garage").follow("find", variables={"id_": "b"})
     assert found["id_"] == "b"
     with pytest.raises(TemplateError, match="without 'id_'"):
         await garage.follow("garage").follow("find")
 
 
-async def test_hypermodel_lists_of_links(garage: Entry) -> None:
+async def test_hypermodel_lists_of_links(garage: EntryPoint) -> None:
     collection = await garage.follow("garage")
     assert (await collection.follow("items", name="second"))["id_"] == "b"
     async with collection.follow_all("items") as outcomes:
         assert [outcome.result()["id_"] async for outcome in outcomes] == ["a", "b"]
 
 
-async def test_hypermodel_copies_nested_in_copies(garage: Entry) -> None:
+async def test_hypermodel_copies_nested_in_copies(garage: EntryPoint) -> None:
     car = await anext(_cars(garage))
     with pytest.raises(AmbiguousLinkError):
         await car.follow("wheels")
@@ -204,7 +204,7 @@ async def test_hypermodel_copies_nested_in_copies(garage: Entry) -> None:
     assert not (await wheel.fetch()).is_embedded
 
 
-async def test_hypermodel_writes_along_a_curied_link(garage: Entry) -> None:
+async def test_hypermodel_writes_along_a_curied_link(garage: EntryPoint) -> None:
     car = await garage.follow("garage").follow("items", name="first")
     painted = await car.put("paint", json={"colour": "green"})
     assert painted["colour"] == "green"
@@ -212,6 +212,6 @@ async def test_hypermodel_writes_along_a_curied_link(garage: Entry) -> None:
     assert (await car.refresh())["colour"] == "green"
 
 
-async def test_hypermodel_has_nothing_odd_in_its_documents(garage: Entry) -> None:
+async def test_hypermodel_has_nothing_odd_in_its_documents(garage: EntryPoint) -> None:
     assert (await garage.root()).document.diagnostics == ()
     assert (await garage.follow("garage")).document.diagnostics == ()

@@ -17,12 +17,12 @@ import pytest
 
 from stellantis_hal.auth import (
     Application,
-    Authorization,
+    AuthorizationRequest,
     BearerCredentials,
     Brand,
     Enrolment,
     FileTokenStore,
-    Identity,
+    IdentityProvider,
     MemoryTokenStore,
     Scope,
     Token,
@@ -56,25 +56,25 @@ ASKED = ("openid", Scope.TRIP, Scope.POSITION)
 
 
 @contextmanager
-def serving(folder: Path, **settings: str) -> Generator[Identity, None, None]:
+def serving(folder: Path, **settings: str) -> Generator[IdentityProvider, None, None]:
     """Run the server itself, with no shell before it, so that ending it ends it."""
     shutil.copy(Path(__file__).parent / "oauth-server" / "server.mjs", folder)
     (folder / "node_modules").symlink_to(Path(MODULES).resolve())
     assert NODE is not None
     with announced([NODE, "server.mjs"], folder=folder, environment=settings) as address:
-        yield Identity.of(Brand.PEUGEOT, url=f"{address}/am/oauth2")
+        yield IdentityProvider.of(Brand.PEUGEOT, url=f"{address}/am/oauth2")
 
 
 @pytest.fixture(scope="module")
-def identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Identity]:
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
     with serving(tmp_path_factory.mktemp("oauth"), ACCESS_TTL="300") as running:
         yield running
 
 
 @pytest.fixture
-async def fetch(identity: Identity) -> AsyncIterator[Fetch]:
+async def fetch(identity: IdentityProvider) -> AsyncIterator[Fetch]:
     async with Session(Origins(identity.url)) as session:
-        yield session.caller(limited=False, retry=RetryPolicy(attempts=1))
+        yield session.pipeline(limited=False, retry=RetryPolicy(attempts=1))
 
 
 def browse(url: str, *, consent: bool = True) -> str:
@@ -97,17 +97,17 @@ def browse(url: str, *, consent: bool = True) -> str:
     raise AssertionError("the browser never came back")
 
 
-async def returning(authorization: Authorization, *, consent: bool = True) -> str:
+async def returning(authorization: AuthorizationRequest, *, consent: bool = True) -> str:
     return await anyio.to_thread.run_sync(lambda: browse(authorization.url, consent=consent))
 
 
-async def enrolled(fetch: Fetch, identity: Identity, store: FileTokenStore | MemoryTokenStore) -> Token:
+async def enrolled(fetch: Fetch, identity: IdentityProvider, store: FileTokenStore | MemoryTokenStore) -> Token:
     enrolment = Enrolment(PHONE, identity, fetch=fetch, store=store)
     authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED, local="fr-FR")
     return await enrolment.complete(authorization, await returning(authorization), key="alice")
 
 
-async def is_active(identity: Identity, token: str | None) -> bool:
+async def is_active(identity: IdentityProvider, token: str | None) -> bool:
     async with httpx.AsyncClient() as client:
         answer = await client.post(f"{identity.url}/introspect", data={"token": token or ""}, auth=("phone", "s3cret"))
     return bool(answer.json()["active"])
@@ -116,7 +116,7 @@ async def is_active(identity: Identity, token: str | None) -> bool:
 # ------------------------------------------------------------------------------------------------- enrolment
 
 
-async def test_a_consent_with_pkce_becomes_a_token(fetch: Fetch, identity: Identity) -> None:
+async def test_a_consent_with_pkce_becomes_a_token(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
     token = await enrolled(fetch, identity, store)
     assert token.refresh_token
@@ -126,27 +126,27 @@ async def test_a_consent_with_pkce_becomes_a_token(fetch: Fetch, identity: Ident
     assert await store.load("alice") == token
 
 
-async def test_id_and_secret_full_of_signs_pass_by_http_basic(fetch: Fetch, identity: Identity) -> None:
+async def test_id_and_secret_full_of_signs_pass_by_http_basic(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(WEB, identity, fetch=fetch)
     authorization = enrolment.begin(redirect_uri=WEB_BACK, scope=ASKED)
     assert (await enrolment.complete(authorization, await returning(authorization))).access_token
 
 
-async def test_a_wrong_secret_is_a_configuration_error(fetch: Fetch, identity: Identity) -> None:
+async def test_a_wrong_secret_is_a_configuration_error(fetch: Fetch, identity: IdentityProvider) -> None:
     wrong = Enrolment(Application("phone", "wrong"), identity, fetch=fetch)
     authorization = wrong.begin(redirect_uri=BACK, scope=ASKED)
     with pytest.raises(ConfigurationError, match="invalid_client"):
         await wrong.complete(authorization, await returning(authorization))
 
 
-async def test_a_code_is_worth_nothing_with_another_verifier(fetch: Fetch, identity: Identity) -> None:
+async def test_a_code_is_worth_nothing_with_another_verifier(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
     ours, theirs = (enrolment.begin(redirect_uri=BACK, scope=ASKED, state="one state") for _ in range(2))
     with pytest.raises(ConsentRequiredError):
         await enrolment.complete(ours, await returning(theirs))
 
 
-async def test_a_code_works_once(fetch: Fetch, identity: Identity) -> None:
+async def test_a_code_works_once(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
     authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED)
     redirect = await returning(authorization)
@@ -158,7 +158,7 @@ async def test_a_code_works_once(fetch: Fetch, identity: Identity) -> None:
 async def test_a_code_expires(tmp_path: Path) -> None:
     with serving(tmp_path, CODE_TTL="1") as identity:
         async with Session(Origins(identity.url)) as session:
-            enrolment = Enrolment(PHONE, identity, fetch=session.caller(limited=False))
+            enrolment = Enrolment(PHONE, identity, fetch=session.pipeline(limited=False))
             authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED)
             redirect = await returning(authorization)
             await anyio.sleep(2.1)
@@ -166,13 +166,13 @@ async def test_a_code_expires(tmp_path: Path) -> None:
                 await enrolment.complete(authorization, redirect)
 
 
-async def test_an_account_holder_may_refuse(fetch: Fetch, identity: Identity) -> None:
+async def test_an_account_holder_may_refuse(fetch: Fetch, identity: IdentityProvider) -> None:
     authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=ASKED)
     with pytest.raises(ConsentRequiredError, match="access_denied"):
         authorization.read(await returning(authorization, consent=False))
 
 
-async def test_a_server_that_wants_pkce_says_so_in_the_redirect(fetch: Fetch, identity: Identity) -> None:
+async def test_a_server_that_wants_pkce_says_so_in_the_redirect(fetch: Fetch, identity: IdentityProvider) -> None:
     authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=ASKED, pkce=False)
     with pytest.raises(AuthError, match="invalid_request"):
         authorization.read(await returning(authorization))
@@ -181,7 +181,9 @@ async def test_a_server_that_wants_pkce_says_so_in_the_redirect(fetch: Fetch, id
 # ------------------------------------------------------------------------------------------------- renewal
 
 
-async def test_a_renewal_rotates_and_the_new_pair_is_kept(fetch: Fetch, identity: Identity, tmp_path: Path) -> None:
+async def test_a_renewal_rotates_and_the_new_pair_is_kept(
+    fetch: Fetch, identity: IdentityProvider, tmp_path: Path
+) -> None:
     store = FileTokenStore(tmp_path / "tokens")
     first = await enrolled(fetch, identity, store)
     credentials = BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice")
@@ -196,7 +198,7 @@ async def test_a_renewal_rotates_and_the_new_pair_is_kept(fetch: Fetch, identity
 
 
 async def test_fifty_tasks_in_two_clients_that_meet_a_refusal_at_once_lose_no_session(
-    fetch: Fetch, identity: Identity, tmp_path: Path
+    fetch: Fetch, identity: IdentityProvider, tmp_path: Path
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
     first = await enrolled(fetch, identity, store)
@@ -220,7 +222,9 @@ async def test_fifty_tasks_in_two_clients_that_meet_a_refusal_at_once_lose_no_se
     assert await is_active(identity, kept.refresh_token), "one refresh token shown twice would have killed the grant"
 
 
-async def test_an_old_refresh_token_kills_the_grant_and_asks_for_consent(fetch: Fetch, identity: Identity) -> None:
+async def test_an_old_refresh_token_kills_the_grant_and_asks_for_consent(
+    fetch: Fetch, identity: IdentityProvider
+) -> None:
     store = MemoryTokenStore()
     first = await enrolled(fetch, identity, store)
     credentials = BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice")
@@ -237,7 +241,9 @@ async def test_an_old_refresh_token_kills_the_grant_and_asks_for_consent(fetch: 
 # ------------------------------------------------------------------------------------------------- revocation
 
 
-async def test_a_revoked_account_is_dead_at_the_server_and_forgotten_here(fetch: Fetch, identity: Identity) -> None:
+async def test_a_revoked_account_is_dead_at_the_server_and_forgotten_here(
+    fetch: Fetch, identity: IdentityProvider
+) -> None:
     store = MemoryTokenStore()
     token = await enrolled(fetch, identity, store)
     assert await Enrolment(PHONE, identity, fetch=fetch, store=store).withdraw("alice")
@@ -248,7 +254,7 @@ async def test_a_revoked_account_is_dead_at_the_server_and_forgotten_here(fetch:
         await lingering.refused(REFUSED, await lingering.headers())
 
 
-async def test_revoking_twice_does_no_harm(fetch: Fetch, identity: Identity) -> None:
+async def test_revoking_twice_does_no_harm(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
     token = await enrolled(fetch, identity, MemoryTokenStore())
     await enrolment.revoke(token)

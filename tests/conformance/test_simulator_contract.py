@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stellantis_hal.simulator import Manners, Simulator, Subscription, World, server
+from stellantis_hal.simulator import BackendVariant, Simulator, Subscription, World, server
 from tests.conformance.processes import free_port, prism, running, specification
 
 pytestmark = pytest.mark.wall_clock
@@ -23,7 +23,7 @@ def simulator() -> Generator[Simulator]:
     simulator = Simulator(
         world,
         rate_limits=Subscription(per_second=10_000),
-        manners=Manners(lenient_tokens=True),  # Prism re-encodes page tokens
+        manners=BackendVariant(lenient_tokens=True),  # Prism re-encodes page tokens
     )
     serving, listening = server(simulator)
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})

@@ -26,9 +26,9 @@ from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.converter import Reader, read
+from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.structuring.problems import Problem
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 from tests.conformance.processes import free_port, prism, running, specification
 from tests.resources.derive_facts import ROOTS, derive, load
 from tests.resources.test_facts import FACTS
@@ -102,7 +102,7 @@ VEHICLE = "/user/vehicles/7"
 TRIP = f"{VEHICLE}/trips/7"
 GEO_JSON = "application/vnd.geo+json"
 # Each GET of the specification's reading side: the address, what its items are embedded under, and what they are.
-READING: list[tuple[str, str | None, type[Resource]]] = [
+READING: list[tuple[str, str | None, type[TypedResource]]] = [
     ("/user", None, User),
     ("/user/vehicles", "vehicles", Vehicle),
     (VEHICLE, None, Vehicle),
@@ -146,9 +146,9 @@ async def account_at(address: str) -> AsyncGenerator[Account, None]:
 @pytest.mark.wall_clock
 @pytest.mark.parametrize(("path", "rel", "kind"), READING, ids=[path for path, _, _ in READING])
 async def test_every_body_of_the_vendors_mock_is_read_without_a_problem(
-    random_vendor: str, path: str, rel: str | None, kind: type[Resource]
+    random_vendor: str, path: str, rel: str | None, kind: type[TypedResource]
 ) -> None:
-    reader, read_of = Reader(), Counter[str]()
+    reader, read_of = TypedConverter(), Counter[str]()
     accept = GEO_JSON if path.endswith("lastPosition") else None
     async with account_at(random_vendor) as account:
         root = await account.root()

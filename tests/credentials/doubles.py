@@ -8,20 +8,20 @@ from urllib.parse import parse_qs
 
 import anyio
 
-from stellantis_hal.auth import Application, BearerCredentials, Identity, Token, TokenStore
+from stellantis_hal.auth import Application, BearerCredentials, IdentityProvider, Token, TokenStore
 from stellantis_hal.auth.identity import Brand
 from stellantis_hal.errors import BadRequestError
 from stellantis_hal.hal.json import encode
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 
 APPLICATION = Application("my-app", "s3cret")
-IDENTITY = Identity.of(Brand.PEUGEOT)
+IDENTITY = IdentityProvider.of(Brand.PEUGEOT)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def answer(body: Any = None, *, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+def answer(body: Any = None, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = body if isinstance(body, bytes) else encode(body)
-    return Answer(
+    return Response(
         url="https://x.test/", status=status, headers=Headers(headers or {}), content=content, received_at=NOON
     )
 
@@ -51,7 +51,7 @@ class IdentityServer:
         self.rotates = True
         self.busy = 0
 
-    async def __call__(self, request: Request, /) -> Answer:
+    async def __call__(self, request: Request, /) -> Response:
         self.requests.append(request)
         self.busy += 1
         assert self.busy == 1, "two renewals at once"

@@ -9,10 +9,10 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from stellantis_hal.auth import Application, BearerCredentials, Brand, FileTokenStore, Identity
+from stellantis_hal.auth import Application, BearerCredentials, Brand, FileTokenStore, IdentityProvider
 from stellantis_hal.errors import BadRequestError
 from stellantis_hal.hal.json import encode
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 from tests.credentials.doubles import NOON, form_of
 
 
@@ -22,10 +22,10 @@ class SharedServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    async def __call__(self, request: Request, /) -> Answer:
+    async def __call__(self, request: Request, /) -> Response:
         return await anyio.to_thread.run_sync(self._renew, form_of(request)["refresh_token"])
 
-    def _renew(self, refresh_token: str) -> Answer:
+    def _renew(self, refresh_token: str) -> Response:
         number = int(refresh_token.rpartition("-")[2])
         try:
             (self.folder / refresh_token).unlink()
@@ -39,7 +39,7 @@ class SharedServer:
             "refresh_token": f"refresh-{number + 1}",
             "expires_in": 3600,
         }
-        return Answer(url=request_url, status=200, headers=Headers(), content=encode(body), received_at=NOON)
+        return Response(url=request_url, status=200, headers=Headers(), content=encode(body), received_at=NOON)
 
 
 request_url = "http://identity.test/"
@@ -56,12 +56,12 @@ def wait_for_the_start(folder: Path) -> None:
 async def main(folder: Path, rounds: int) -> None:
     credentials = BearerCredentials(
         Application("my-app", "s3cret"),
-        Identity.of(Brand.PEUGEOT),
+        IdentityProvider.of(Brand.PEUGEOT),
         FileTokenStore(folder / "tokens"),
         fetch=SharedServer(folder),
         key="alice",
     )
-    refusal = Answer(url=request_url, status=401, headers=Headers(), content=b"", received_at=NOON)
+    refusal = Response(url=request_url, status=401, headers=Headers(), content=b"", received_at=NOON)
     await anyio.to_thread.run_sync(wait_for_the_start, folder)
     for _ in range(rounds):
         sent: Mapping[str, str] = await credentials.headers()

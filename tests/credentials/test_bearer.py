@@ -25,7 +25,7 @@ from stellantis_hal.errors import (
     TokenStoreError,
     UnauthorizedError,
 )
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.fetch import Request, Response
 from tests.clocks import JumpingEventLoop
 from tests.credentials.doubles import (
     NOON,
@@ -506,7 +506,7 @@ async def test_a_new_log_in_ends_the_memory_of_a_failure() -> None:
 
 async def test_an_answer_that_is_no_token_costs_nothing() -> None:
     class Portal(IdentityServer):
-        async def __call__(self, request: Request, /) -> Answer:
+        async def __call__(self, request: Request, /) -> Response:
             return answer(b"<html>please log in to the hotel's network</html>")
 
     store = MemoryTokenStore(token(expires_in=1))
@@ -553,7 +553,7 @@ async def test_waiters_go_on_when_the_one_who_renews_is_cancelled() -> None:
 
 
 async def test_an_identity_server_that_never_answers_is_given_up() -> None:
-    async def silent(request: Request, /) -> Answer:
+    async def silent(request: Request, /) -> Response:
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -676,8 +676,8 @@ async def test_no_secret_shows_in_errors_tracebacks_or_logs(fault: Exception, ca
     with pytest.raises(Exception) as caught:  # noqa: PT011 - each of the faults is one
         await credentials.headers()
     trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = "".join(line for line in trace.format() if "stellantis_hal/auth" in line or "TOPSECRET" in line)
-    assert "stellantis_hal/auth" in ours
+    ours = "".join(line for line in trace.format() if "stellantis_hal/credentials" in line or "TOPSECRET" in line)
+    assert "stellantis_hal/credentials" in ours
     assert "TOPSECRET" not in ours
     assert "s3cret" not in ours
     assert "TOPSECRET" not in caplog.text

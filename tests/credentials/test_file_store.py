@@ -15,7 +15,8 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from stellantis_hal.auth import FileTokenStore, Token, file_lock
+from stellantis_hal.auth import FileTokenStore, Token
+from stellantis_hal.credentials.stores import file_lock
 from stellantis_hal.credentials.stores.file_format import read_tokens, write_tokens
 from stellantis_hal.errors import TokenStoreError
 from tests.credentials.doubles import NOON

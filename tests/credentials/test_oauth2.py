@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.auth import Application, Authorization, Scope, Token
+from stellantis_hal.auth import Application, AuthorizationRequest, Scope, Token
 from stellantis_hal.credentials.oauth2 import exchange, read_token, renewal, revocation
 from stellantis_hal.errors import AuthError, ConsentRequiredError
 from stellantis_hal.hal.json import encode
@@ -21,12 +21,12 @@ from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, form_of
 BACK = "mymap://oauth2redirect/fr"
 
 
-def begin(**options: Any) -> Authorization:
+def begin(**options: Any) -> AuthorizationRequest:
     options = {"redirect_uri": BACK, "scope": [Scope.TRIP, Scope.POSITION], "state": "st1", **options}
-    return Authorization.begin(APPLICATION, IDENTITY, **options)
+    return AuthorizationRequest.begin(APPLICATION, IDENTITY, **options)
 
 
-def query_of(authorization: Authorization) -> dict[str, str]:
+def query_of(authorization: AuthorizationRequest) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(authorization.url).query).items()}
 
 

@@ -16,7 +16,16 @@ from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.fleet import Event, Update, Watch
-from stellantis_hal.simulator import Fault, Faults, Manners, Reply, Simulator, Subscription, Wave, World
+from stellantis_hal.simulator import (
+    BackendVariant,
+    Fault,
+    Faults,
+    FaultWindow,
+    Response,
+    Simulator,
+    Subscription,
+    World,
+)
 
 __all__ = [
     "EPOCH",
@@ -39,7 +48,7 @@ class Bent(Fault):
 
     bend: Callable[[Any], None]
 
-    def spoil(self, reply: Reply) -> Reply:
+    def spoil(self, reply: Response) -> Response:
         body = json.loads(reply.body)
         self.bend(body)
         return attrs.evolve(reply, body=json.dumps(body).encode())
@@ -91,7 +100,7 @@ async def a_fleet(
     limits: Subscription | None = None,
     world: World | None = None,
     token_lifetime: float = 3599.0,
-    manners: Manners | None = None,
+    manners: BackendVariant | None = None,
     **options: Any,
 ) -> AsyncGenerator[Fleet, None]:
     world = world or World(seed=7, accounts=accounts, vehicles=vehicles, trips=trips, epoch=EPOCH)
@@ -101,7 +110,7 @@ async def a_fleet(
         rate_limits=limits or Subscription(),
         faults=faults or Faults(),
         token_lifetime=token_lifetime,
-        manners=manners or Manners(),
+        manners=manners or BackendVariant(),
     )
     async with StellantisClient(
         Application(simulator.client_id, simulator.client_secret),
@@ -152,8 +161,8 @@ def a_fleet_newest_first(left: int) -> AbstractAsyncContextManager[Fleet]:
         if "prev" not in body["_links"]:
             del body["_embedded"]["trips"][left:]
 
-    faults = Faults(waves=[Wave(fault=Bent(cut), since=0.0, until=math.inf, path="/trips$")])
-    return a_fleet(vehicles=1, accounts=1, trips=300, manners=Manners(newest_first=True), faults=faults)
+    faults = Faults(waves=[FaultWindow(fault=Bent(cut), since=0.0, until=math.inf, path="/trips$")])
+    return a_fleet(vehicles=1, accounts=1, trips=300, manners=BackendVariant(newest_first=True), faults=faults)
 
 
 def without_instants(id_: str) -> Callable[[Any], None]:

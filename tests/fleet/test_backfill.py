@@ -20,7 +20,15 @@ from stellantis_hal.fleet import (
     backfill,
 )
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Faults, Manners, ServerFault, Subscription, Then, Wave, World
+from stellantis_hal.simulator import (
+    BackendVariant,
+    Faults,
+    FaultWindow,
+    ScriptedFault,
+    ServerFault,
+    Subscription,
+    World,
+)
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
@@ -50,7 +58,7 @@ async def test_every_trip_of_every_vehicle_comes_once_and_in_order(pages: int) -
 
 
 async def test_back_ends_of_every_age_are_walked_in_order() -> None:
-    for manners in (Manners(newest_first=True), Manners(pages_by_range=True)):
+    for manners in (BackendVariant(newest_first=True), BackendVariant(pages_by_range=True)):
         async with (
             a_fleet(vehicles=2, accounts=1, trips=300, manners=manners) as fleet,
             backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
@@ -72,7 +80,7 @@ async def test_a_trip_without_any_instant_costs_none_of_the_others() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
         ids = fleet.world.trip_ids(fleet.vehicles[0])
         bare = Bent(without_instants(ids[70]))
-        fleet.simulator.script(Then(fault=bare, path="/trips$", times=100))
+        fleet.simulator.script(ScriptedFault(fault=bare, path="/trips$", times=100))
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
             found = trips_in([event async for event in trips])
         assert [id_ for id_ in found if id_ != ids[70]] == ids[:70] + ids[71:]
@@ -223,7 +231,7 @@ async def test_a_lost_account_is_told_and_the_rest_goes_on() -> None:
 async def test_a_vehicle_that_is_refused_is_told_and_tried_again_by_the_next_run() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=2, accounts=1, trips=80) as fleet:
-        fleet.simulator.script(Then(fault=ServerFault(403, 40300), path=f"{fleet.vehicles[0]}/trips"))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(403, 40300), path=f"{fleet.vehicles[0]}/trips"))
         async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
             events = [event async for event in trips]
         refused = [event for event in events if isinstance(event, VehicleUnavailable)]
@@ -236,7 +244,7 @@ async def test_a_vehicle_that_is_refused_is_told_and_tried_again_by_the_next_run
 
 
 async def test_an_outage_of_minutes_is_waited_out() -> None:
-    outage = Faults(waves=[Wave(fault=ServerFault(503), since=0.0, until=200.0)])
+    outage = Faults(waves=[FaultWindow(fault=ServerFault(503), since=0.0, until=200.0)])
     async with (
         a_fleet(vehicles=2, accounts=1, trips=200, faults=outage, retry=ONCE) as fleet,
         backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
@@ -277,21 +285,21 @@ async def test_a_budget_of_which_nobody_can_tell_when_it_returns_is_given_up() -
 async def test_failures_apart_from_one_another_give_no_vehicle_up() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=1_500, retry=ONCE) as fleet:
         for page in range(3, 20, 2):
-            fleet.simulator.script(Then(fault=ServerFault(503), path="trips", skip=page))
+            fleet.simulator.script(ScriptedFault(fault=ServerFault(503), path="trips", skip=page))
         async with backfill(fleet.accounts, pages=1, clock=fleet.simulator.now) as trips:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
 async def test_an_outage_in_the_middle_of_a_history_is_waited_out() -> None:
     async with a_fleet(vehicles=2, accounts=1, trips=400, retry=ONCE) as fleet:
-        fleet.simulator.script(Then(fault=ServerFault(503), path="trips", skip=3, times=4))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(503), path="trips", skip=3, times=4))
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
 async def test_an_outage_that_does_not_end_is_told() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=80, retry=ONCE) as fleet:
-        fleet.simulator.script(Then(fault=ServerFault(503), path="trips", times=1_000))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(503), path="trips", times=1_000))
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
             events = [event async for event in trips]
         assert [type(event) for event in events] == [VehicleUnavailable]

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.fleet import news as news_module
-from stellantis_hal.fleet.changes import Change, Kept, differences, flatten
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.fleet import changes as changes_module
+from stellantis_hal.fleet.changes import Change, SnapshotState, differences, flatten
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
-from stellantis_hal.structuring.converter import Reader, read
+from stellantis_hal.structuring.converter import TypedConverter, read
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = 24 * 60
-judge = partial(news_module.judge, now=START.timestamp())
+judge = partial(changes_module.judge, now=START.timestamp())
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "a", "b"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -117,7 +117,7 @@ def test_snapshots_that_never_say_when_are_compared_by_what_they_say() -> None:
 def test_what_is_given_is_never_older_than_what_was_and_never_twice_the_same(
     snapshots: list[tuple[int | None, float]],
 ) -> None:
-    kept: Kept | None = None
+    kept: SnapshotState | None = None
     newest, before = -1, None
     for minute, level in snapshots:
         snapshot = a_status(minute, level)
@@ -174,32 +174,32 @@ class Body(bytes):
         return bytes(self).removeprefix(prefix)
 
 
-def a_status_of(body: Body, reader: Reader) -> Status:
-    answer = Answer(url="https://api.example/status", status=200, headers=Headers(), content=body, received_at=START)
-    return reader.read(HalResource.of(answer, Binding(fetch=never)), Status)
+def a_status_of(body: Body, reader: TypedConverter) -> Status:
+    answer = Response(url="https://api.example/status", status=200, headers=Headers(), content=body, received_at=START)
+    return reader.read(HalResource.of(answer, ResourceContext(fetch=never)), Status)
 
 
-async def never(request: Request, /) -> Answer:
+async def never(request: Request, /) -> Response:
     raise AssertionError(request.url)
 
 
 def test_a_snapshot_in_the_same_bytes_is_decoded_once() -> None:
     content = b'{"createdAt":"2026-01-01T00:00:00Z","energies":[{"type":"Electric","level":50}]}'
-    kept = judge(None, a_status_of(Body(content), Reader())).kept
+    kept = judge(None, a_status_of(Body(content), TypedConverter())).kept
     again = Body(content)
-    assert judge(kept, a_status_of(again, Reader())).verdict == "same"
+    assert judge(kept, a_status_of(again, TypedConverter())).verdict == "same"
     assert again.decoded == 1
 
 
 def test_the_same_in_other_bytes_is_no_news() -> None:
-    kept = judge(None, a_status_of(Body(b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{}}'), Reader())).kept
-    other = a_status_of(Body(b'{ "odometer": {}, "createdAt": "2026-01-01T00:00:00Z" }'), Reader())
+    kept = judge(None, a_status_of(Body(b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{}}'), TypedConverter())).kept
+    other = a_status_of(Body(b'{ "odometer": {}, "createdAt": "2026-01-01T00:00:00Z" }'), TypedConverter())
     assert judge(kept, other).verdict == "same"
 
 
 @pytest.mark.parametrize("keep_document", [True, False])
 def test_a_change_is_news_whether_documents_are_kept_or_not(keep_document: bool) -> None:
-    reader = Reader(keep_document=keep_document)
+    reader = TypedConverter(keep_document=keep_document)
     links = b'"_links":{"self":{"href":"/status"}}'
     kept = judge(None, a_status_of(Body(b'{"odometer":{"mileage":1},%s}' % links), reader)).kept
     news = judge(kept, a_status_of(Body(b'{"odometer":{"mileage":2},%s}' % links), reader))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.fleet.changes import Kept
-from stellantis_hal.fleet.deduplication import Checkpoint, Facts, admit, facts_of, noted, window
+from stellantis_hal.fleet.changes import SnapshotState
+from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit, facts_of, noted, window
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import read
 
@@ -18,16 +18,16 @@ HOUR = 3_600.0
 REACH = 14 * 24 * HOUR
 
 
-def a_trip(name: str, hour: float, *, done: bool = True, now: float = math.inf) -> Facts:
+def a_trip(name: str, hour: float, *, done: bool = True, now: float = math.inf) -> TripFacts:
     """A trip that says that it began at an hour, seen at another."""
-    return Facts(identity=name, started=min(hour, now) * HOUR, done=done, said=hour * HOUR)
+    return TripFacts(identity=name, started=min(hour, now) * HOUR, done=done, said=hour * HOUR)
 
 
-def a_trip_without_instants(name: str, *, now: float) -> Facts:
+def a_trip_without_instants(name: str, *, now: float) -> TripFacts:
     return facts_of(read({"id": name}, Trip), now * HOUR)
 
 
-def run(trips: list[Facts], checkpoint: Checkpoint | None = None) -> tuple[list[str], Checkpoint]:
+def run(trips: list[TripFacts], checkpoint: Checkpoint | None = None) -> tuple[list[str], Checkpoint]:
     checkpoint, given_ = checkpoint or Checkpoint(met=True), list[str]()
     for trip in trips:
         verdict, checkpoint = admit(checkpoint, trip, reach=REACH)
@@ -183,7 +183,7 @@ def test_a_trip_without_an_id_is_known_by_what_it_says() -> None:
 # ------------------------------------------------------------------------------------------- the store's bytes
 
 kept_values = st.builds(
-    Kept,
+    SnapshotState,
     taken=st.none() | st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)),
     digest=st.binary(min_size=8, max_size=8),
     serial=st.integers(1, 1_000),
@@ -235,7 +235,7 @@ class World:
     """Trips that come about, a poll that offers them, a consumer that takes, leaves and crashes."""
 
     def __init__(self) -> None:
-        self.trips: dict[str, Facts] = {}
+        self.trips: dict[str, TripFacts] = {}
         self.saved = Checkpoint(met=True)
         self.offered = self.saved
         self.buffer: list[tuple[str, Checkpoint]] = []

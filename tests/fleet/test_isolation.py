@@ -17,8 +17,17 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.fleet import AccountLost, Outage, Recovered, Update, VehicleUnavailable, watch
-from stellantis_hal.simulator import Chance, Faults, Latency, ServerFault, Subscription, Then, TooManyRequests, Wave
-from stellantis_hal.simulator import faults as kinds
+from stellantis_hal.simulator import (
+    Faults,
+    FaultWindow,
+    Latency,
+    RandomFault,
+    ScriptedFault,
+    ServerFault,
+    Subscription,
+    TooManyRequests,
+)
+from stellantis_hal.simulator.faults import kinds
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import Fleet, a_fleet, until, updates_of
@@ -101,7 +110,7 @@ async def test_an_account_that_is_lost_from_the_start_is_told() -> None:
 @pytest.mark.parametrize("fault", [kinds.VanishedFields(("vehicles", "vehicle")), kinds.ForeignLink("vehicles")])
 async def test_an_account_whose_entry_led_nowhere_comes_back_when_it_leads_to_vehicles(fault: kinds.Fault) -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
-        fleet.simulator.script(Then(fault=fault, path="/user$"))
+        fleet.simulator.script(ScriptedFault(fault=fault, path="/user$"))
         async with watch(fleet.accounts, every=EVERY) as updates:
             lost = await until(updates, AccountLost)
             assert isinstance(lost.error, HalError)
@@ -116,7 +125,9 @@ async def test_a_vehicle_by_itself_whose_account_is_lost_comes_back_by_itself() 
         assert vehicle is not None
         async with watch([vehicle], every=EVERY) as updates:
             await updates_of(updates, 900)
-            fleet.simulator.script(Then(fault=kinds.OAuthFault("invalid_grant", 400), path="access_token", times=2))
+            fleet.simulator.script(
+                ScriptedFault(fault=kinds.OAuthFault("invalid_grant", 400), path="access_token", times=2)
+            )
             fleet.simulator.expire_tokens()
             assert (await until(updates, AccountLost)).account is None
             recovered = await until(updates, Recovered, within=24 * 3_600)
@@ -128,7 +139,9 @@ async def test_a_vehicle_by_itself_whose_account_is_lost_comes_back_by_itself() 
 async def test_a_token_refused_now_and_then_is_no_lost_account() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
-        fleet.simulator.script(Then(fault=ServerFault(401, 40100), path=f"{fleet.vehicles[0]}/status", times=2))
+        fleet.simulator.script(
+            ScriptedFault(fault=ServerFault(401, 40100), path=f"{fleet.vehicles[0]}/status", times=2)
+        )
         assert await updates_of(updates, 3_600) == []
         assert updates.statistics.errors == {"UnauthorizedError": 1}
 
@@ -136,7 +149,7 @@ async def test_a_token_refused_now_and_then_is_no_lost_account() -> None:
 async def test_tokens_refused_again_and_again_are_a_lost_account() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
-        fleet.simulator.script(Then(fault=ServerFault(401, 40100), path=fleet.vehicles[0], times=1_000))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(401, 40100), path=fleet.vehicles[0], times=1_000))
         lost = await until(updates, AccountLost)
         assert isinstance(lost.error, UnauthorizedError)
 
@@ -155,7 +168,7 @@ async def test_renewed_tokens_disturb_nothing() -> None:
 async def test_a_vehicle_that_is_forbidden_backs_off_alone_and_comes_back() -> None:
     async with a_fleet(vehicles=4, accounts=1) as fleet:
         broken = fleet.vehicles[1]
-        fleet.simulator.script(Then(fault=ServerFault(403, 40300), path=f"{broken}/status", times=4))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(403, 40300), path=f"{broken}/status", times=4))
         async with watch(fleet.accounts, every=EVERY, adapt=None) as updates:
             event = await until(updates, VehicleUnavailable)
             assert (event.vehicle.id, event.what, event.account) == (broken, "status", "account-0000")
@@ -170,7 +183,7 @@ async def test_a_vehicle_that_is_forbidden_backs_off_alone_and_comes_back() -> N
 
 async def test_what_else_there_is_about_a_vehicle_goes_on() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
-        fleet.simulator.script(Then(fault=ServerFault(404, 1001), path="/status", times=1_000))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(404, 1001), path="/status", times=1_000))
         async with watch(fleet.accounts, every=EVERY) as updates:
             assert isinstance((await until(updates, VehicleUnavailable)).error, NotFoundError)
             await updates_of(updates, 3_600)
@@ -181,7 +194,9 @@ async def test_what_else_there_is_about_a_vehicle_goes_on() -> None:
 async def test_a_vehicle_that_is_unavailable_as_a_whole_is_asked_less_and_less_often() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         broken = fleet.vehicles[0]
-        fleet.simulator.script(Then(fault=ServerFault(403, 40300), path=f"{broken}/(status|trips)", times=10_000))
+        fleet.simulator.script(
+            ScriptedFault(fault=ServerFault(403, 40300), path=f"{broken}/(status|trips)", times=10_000)
+        )
         async with watch(fleet.accounts, every=EVERY) as updates:
             await updates_of(updates, 24 * 3_600)
             assert fleet.simulator.statistics.by_status[403] <= 20
@@ -190,7 +205,7 @@ async def test_a_vehicle_that_is_unavailable_as_a_whole_is_asked_less_and_less_o
 async def test_one_vehicle_whose_server_fails_is_no_outage() -> None:
     async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
         broken = fleet.vehicles[3]
-        fleet.simulator.script(Then(fault=ServerFault(500, 50038), path=f"{broken}/trips", times=10_000))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(500, 50038), path=f"{broken}/trips", times=10_000))
         async with watch(fleet.accounts, every=EVERY) as updates:
             events = [event for event in await updates_of(updates, 2 * 3_600) if not isinstance(event, Update)]
             assert [type(event) for event in events] == [VehicleUnavailable]
@@ -201,7 +216,7 @@ async def test_one_vehicle_whose_server_fails_is_no_outage() -> None:
 
 async def test_a_single_failure_of_a_server_is_not_worth_telling() -> None:
     async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
-        fleet.simulator.script(Then(fault=ServerFault(502), path="/status", times=1))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(502), path="/status", times=1))
         async with watch(fleet.accounts, every=EVERY) as updates:
             events = await updates_of(updates, 3_600)
             assert all(isinstance(event, Update) for event in events)
@@ -212,7 +227,7 @@ async def test_a_single_failure_of_a_server_is_not_worth_telling() -> None:
 
 
 async def test_an_outage_of_hours_is_told_once_probed_and_passes() -> None:
-    outage = Faults(waves=[Wave(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
+    outage = Faults(waves=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
     async with (
         a_fleet(vehicles=12, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,
@@ -233,7 +248,7 @@ async def test_an_outage_of_hours_is_told_once_probed_and_passes() -> None:
 
 
 async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
-    outage = Faults(waves=[Wave(fault=kinds.Refused(), since=0.0, until=3_600.0)])
+    outage = Faults(waves=[FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)])
     async with (
         a_fleet(vehicles=6, accounts=6, faults=outage, retry=ONCE) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,
@@ -245,7 +260,7 @@ async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
 
 
 async def test_pages_for_people_instead_of_answers_are_an_outage_and_nobody_is_lost() -> None:
-    maintenance = Faults(waves=[Wave(fault=kinds.HtmlError(200), since=3_600.0, until=5 * 3_600.0)])
+    maintenance = Faults(waves=[FaultWindow(fault=kinds.HtmlError(200), since=3_600.0, until=5 * 3_600.0)])
     async with (
         a_fleet(vehicles=3, accounts=1, faults=maintenance, retry=ONCE, token_lifetime=1e6) as fleet,
         watch(fleet.accounts, every=EVERY, relist=timedelta(hours=1)) as updates,
@@ -258,8 +273,8 @@ async def test_pages_for_people_instead_of_answers_are_an_outage_and_nobody_is_l
 
 
 async def test_an_answer_that_says_no_ends_an_outage_too() -> None:
-    outage = Wave(fault=kinds.Refused(), since=0.0, until=3_600.0)
-    after = Wave(fault=ServerFault(403, 40300), since=3_600.0, until=1e9)
+    outage = FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)
+    after = FaultWindow(fault=ServerFault(403, 40300), since=3_600.0, until=1e9)
     async with (
         a_fleet(faults=Faults(waves=[outage, after]), accounts=1, retry=ONCE, token_lifetime=1e6) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,
@@ -269,10 +284,10 @@ async def test_an_answer_that_says_no_ends_an_outage_too() -> None:
 
 
 async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> None:
-    outage = Faults(waves=[Wave(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
+    outage = Faults(waves=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
     async with a_fleet(vehicles=6, faults=outage, retry=ONCE) as fleet:
         for broken in fleet.vehicles[:2]:
-            fleet.simulator.script(Then(fault=ServerFault(500, 50038), path=broken, times=100_000))
+            fleet.simulator.script(ScriptedFault(fault=ServerFault(500, 50038), path=broken, times=100_000))
         async with watch(fleet.accounts, every=EVERY) as updates:
             await until(updates, Outage, within=2 * 3_600)
             await until(updates, Recovered, vehicle=None, within=2 * 3_600)
@@ -280,9 +295,9 @@ async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> N
 
 @pytest.mark.parametrize("what", [("maintenance", "status"), ("status", "maintenance")])
 async def test_a_link_that_is_missing_is_no_proof_that_the_network_works(what: tuple[str, ...]) -> None:
-    outage = Faults(waves=[Wave(fault=kinds.Refused(), since=3_600.0, until=25 * 3_600.0)])
+    outage = Faults(waves=[FaultWindow(fault=kinds.Refused(), since=3_600.0, until=25 * 3_600.0)])
     async with a_fleet(vehicles=6, accounts=1, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet:
-        fleet.simulator.script(Then(fault=kinds.VanishedFields(("maintenance",)), path="/user/vehicles$"))
+        fleet.simulator.script(ScriptedFault(fault=kinds.VanishedFields(("maintenance",)), path="/user/vehicles$"))
         async with watch(fleet.accounts, every=2 * EVERY, what=what, adapt=None) as updates:
             await updates_of(updates, 1_800)
             assert updates.statistics.errors["LinkNotFoundError"] >= 6
@@ -308,7 +323,7 @@ async def test_a_day_that_is_spent_is_an_outage_until_there_is_budget_again() ->
 async def test_a_server_that_says_come_back_in_hours_is_believed() -> None:
     async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
-        fleet.simulator.script(Then(fault=TooManyRequests(retry_after="7200")))
+        fleet.simulator.script(ScriptedFault(fault=TooManyRequests(retry_after="7200")))
         outage = await until(updates, Outage)
         assert isinstance(outage.error, RateLimitedError)
         before = requests(fleet)
@@ -319,7 +334,7 @@ async def test_a_server_that_says_come_back_in_hours_is_believed() -> None:
 
 @pytest.mark.parametrize("fault", [kinds.CutBody(), kinds.HtmlError(200)])
 async def test_bad_weather_loses_no_trip(fault: kinds.Fault) -> None:
-    weather = Faults(chances=[Chance(fault=fault, rate=0.3, path="/connectedcar/")], seed=3)
+    weather = Faults(chances=[RandomFault(fault=fault, rate=0.3, path="/connectedcar/")], seed=3)
     async with a_fleet(vehicles=3, accounts=1, faults=weather) as fleet:
         driven, found = list[str](), list[str | None]()
         async with watch(fleet.accounts, every=EVERY, what="trips") as updates:
@@ -340,7 +355,7 @@ async def test_bad_weather_loses_no_trip(fault: kinds.Fault) -> None:
 
 
 async def test_a_watch_waits_no_longer_than_it_has_to_after_leaving_in_an_outage() -> None:
-    async with a_fleet(faults=Faults(waves=[Wave(fault=kinds.Refused(), since=0.0, until=1e9)])) as fleet:
+    async with a_fleet(faults=Faults(waves=[FaultWindow(fault=kinds.Refused(), since=0.0, until=1e9)])) as fleet:
         with anyio.fail_after(700):
             async with watch(fleet.accounts, every=EVERY) as updates:
                 await anyio.sleep(600)
@@ -351,7 +366,7 @@ async def test_a_watch_waits_no_longer_than_it_has_to_after_leaving_in_an_outage
 
 
 async def test_an_account_removed_while_its_list_fails_is_gone() -> None:
-    slow = Faults(latency=Latency(30.0), waves=[Wave(fault=ServerFault(503), since=0.0, until=1e9)])
+    slow = Faults(latency=Latency(30.0), waves=[FaultWindow(fault=ServerFault(503), since=0.0, until=1e9)])
     async with a_fleet(faults=slow, retry=ONCE) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await anyio.sleep(20)
         assert updates.remove("account-0000")
@@ -375,7 +390,7 @@ async def test_an_account_removed_while_it_is_being_lost_is_not_told_of() -> Non
 async def test_vehicles_that_have_neither_id_nor_address_are_passed_over() -> None:
     vanished = kinds.VanishedFields(("id", "self"))
     async with a_fleet(vehicles=2, accounts=1) as fleet:
-        fleet.simulator.script(Then(fault=vanished, path="/user/vehicles$"))
+        fleet.simulator.script(ScriptedFault(fault=vanished, path="/user/vehicles$"))
         async with watch(fleet.accounts, every=EVERY, relist=timedelta(hours=1)) as updates:
             await updates_of(updates, 900)
             assert updates.statistics.vehicles == 0

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQLiteCheckpoints, Update, watch
-from stellantis_hal.simulator import Manners, ServerFault, Then, Trip, World
+from stellantis_hal.simulator import BackendVariant, ScriptedFault, ServerFault, Trip, World
 from tests.fleet.fleets import (
     EPOCH,
     Bent,
@@ -41,7 +41,7 @@ async def test_trips_that_were_there_at_the_first_look_are_no_news() -> None:
 async def test_the_first_look_goes_as_far_back_as_late_trips_are_looked_for(trips: int, newest_first: bool) -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=trips, epoch=EPOCH)
     async with (
-        a_fleet(world=world, manners=Manners(newest_first=newest_first)) as fleet,
+        a_fleet(world=world, manners=BackendVariant(newest_first=newest_first)) as fleet,
         watching(fleet, late=timedelta(days=30)) as updates,
     ):
         assert await updates_of(updates, 25 * 3_600) == []
@@ -51,7 +51,7 @@ async def test_the_first_look_goes_as_far_back_as_late_trips_are_looked_for(trip
 
 async def test_a_first_look_that_finds_nothing_does_not_make_old_trips_news() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=100) as fleet:
-        fleet.simulator.script(Then(fault=ServerFault(404, 40400), path="/trips$"))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(404, 40400), path="/trips$"))
         await anyio.sleep(7 * 3_600)
         async with watching(fleet) as updates:
             assert await updates_of(updates, 26 * 3_600) == []
@@ -161,7 +161,7 @@ async def test_trips_from_an_instant_on_are_caught_up_with() -> None:
 
 async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=300, epoch=EPOCH)
-    async with a_fleet(world=world, manners=Manners(newest_first=True)) as fleet, watching(fleet) as updates:
+    async with a_fleet(world=world, manners=BackendVariant(newest_first=True)) as fleet, watching(fleet) as updates:
         assert await updates_of(updates, ROUND) == []
         trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(130)]
         assert trips_in(await updates_of(updates, ROUND)) == trips
@@ -180,7 +180,7 @@ async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(le
 async def test_the_first_look_goes_far_enough_back_though_a_trip_does_not_say_when_it_was() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
         ids = fleet.world.trip_ids(fleet.vehicles[0])
-        fleet.simulator.script(Then(fault=Bent(without_instants(ids[-5])), path="/trips$", times=1_000))
+        fleet.simulator.script(ScriptedFault(fault=Bent(without_instants(ids[-5])), path="/trips$", times=1_000))
         await anyio.sleep(20 * 86_400)
         async with watching(fleet, late=timedelta(days=30)) as updates:
             assert await updates_of(updates, 25 * 3_600) == []

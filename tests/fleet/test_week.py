@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from stellantis_hal.fleet import Outage, Recovered, Update, VehicleUnavailable, watch
-from stellantis_hal.simulator import Chance, Faults, Refused, ServerFault, Wave
+from stellantis_hal.simulator import Faults, FaultWindow, RandomFault, Refused, ServerFault
 from tests.fleet.fleets import a_fleet
 
 pytestmark = pytest.mark.anyio
@@ -17,10 +17,10 @@ HOUR, DAY = 3_600.0, 86_400.0
 async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_is_refused() -> None:
     weather = Faults(
         waves=[
-            Wave(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + 2 * HOUR),
-            Wave(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 8 * HOUR),
+            FaultWindow(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + 2 * HOUR),
+            FaultWindow(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 8 * HOUR),
         ],
-        chances=[Chance(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")],
+        chances=[RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")],
         seed=5,
     )
     came: Counter[str] = Counter()

@@ -9,7 +9,7 @@ import attrs
 
 from stellantis_hal.errors import NotFoundError
 from stellantis_hal.hal.json import encode
-from stellantis_hal.navigation import Answer, Binding, HalResource, Headers, Request
+from stellantis_hal.navigation import HalResource, Headers, Request, ResourceContext, Response
 
 __all__ = ["HAL", "HOME", "NOON", "Site", "answer", "link", "links"]
 
@@ -18,7 +18,7 @@ HAL = "application/hal+json"
 NOON = dt.datetime(2024, 6, 1, 12, 0, tzinfo=dt.UTC)
 
 Reply = Any
-"""A JSON value, an :class:`Answer`, an error to raise, or a function of the request that gives any of these."""
+"""A JSON value, an :class:`Response`, an error to raise, or a function of the request that gives any of these."""
 
 
 def link(href: Any, **members: Any) -> dict[str, Any]:
@@ -39,11 +39,11 @@ def answer(
     kind: str = HAL,
     content: bytes | None = None,
     **fields: Any,
-) -> Answer:
+) -> Response:
     """An answer with a JSON body, or any other."""
     named = {"content-type": kind, **{name.replace("_", "-"): value for name, value in fields.items()}}
     raw = content if content is not None else encode({} if body is None else body)
-    return Answer(url=url, status=status, headers=Headers(named), content=raw, received_at=NOON)
+    return Response(url=url, status=status, headers=Headers(named), content=raw, received_at=NOON)
 
 
 @attrs.define
@@ -64,16 +64,16 @@ class Site:
         return [request.url.removeprefix(HOME) for request in self.requests]
 
     @property
-    def binding(self) -> Binding:
+    def context(self) -> ResourceContext:
         if self.structure is None:
-            return Binding(fetch=self, clock=lambda: self.now)
-        return Binding(fetch=self, clock=lambda: self.now, structure=self.structure)
+            return ResourceContext(fetch=self, clock=lambda: self.now)
+        return ResourceContext(fetch=self, clock=lambda: self.now, structure=self.structure)
 
     def resource(self, body: Mapping[str, Any] | None = None, url: str = HOME, **fields: Any) -> HalResource:
         """A resource as if it had been fetched."""
-        return HalResource.of(attrs.evolve(answer(url, body, **fields), received_at=self.now), self.binding)
+        return HalResource.of(attrs.evolve(answer(url, body, **fields), received_at=self.now), self.context)
 
-    async def __call__(self, request: Request, /) -> Answer:
+    async def __call__(self, request: Request, /) -> Response:
         self.requests.append(request)
         self._running += 1
         self.largest = max(self.largest, self._running)
@@ -91,6 +91,6 @@ class Site:
             reply = await reply
         if isinstance(reply, Exception):
             raise reply
-        if not isinstance(reply, Answer):
+        if not isinstance(reply, Response):
             reply = answer(request.url, reply)
         return attrs.evolve(reply, received_at=self.now)

@@ -6,7 +6,7 @@ from functools import partial
 import anyio
 import pytest
 
-from stellantis_hal.navigation.concurrency import InOrder, scoped
+from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +88,7 @@ async def _with_task(fail: Callable[[], object]) -> None:
 async def test_closing_gives_up_what_is_under_way_and_starts_no_more() -> None:
     log: list[str] = []
     async with anyio.create_task_group() as tasks:
-        outcomes = InOrder(tasks, [partial(_work, log, seconds) for seconds in (1, 60, 60, 60)], 2)
+        outcomes = OrderedResults(tasks, [partial(_work, log, seconds) for seconds in (1, 60, 60, 60)], 2)
         await anext(outcomes)
         await anyio.sleep(1)
         outcomes.close()
@@ -99,7 +99,7 @@ async def test_closing_gives_up_what_is_under_way_and_starts_no_more() -> None:
 async def test_a_consumer_that_is_cancelled_may_ask_again() -> None:
     log: list[str] = []
     async with anyio.create_task_group() as tasks:
-        outcomes = InOrder(tasks, [partial(_work, log, 10)], 1)
+        outcomes = OrderedResults(tasks, [partial(_work, log, 10)], 1)
         with anyio.move_on_after(1):
             await anext(outcomes)
         assert [outcome async for outcome in outcomes] == [None]

@@ -7,7 +7,7 @@ import pytest
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
 from stellantis_hal.hal.document import parse
 from stellantis_hal.hal.link import Link
-from stellantis_hal.navigation.link_selection import Choice, Hop, choose
+from stellantis_hal.navigation.link_selection import LinkQuery, LinkTarget, choose
 from tests.navigation.site import HOME, Site, link, links
 
 pytestmark = pytest.mark.anyio
@@ -79,8 +79,8 @@ async def test_a_link_without_an_href_that_was_chosen_leads_to_no_copy_without_o
 @pytest.mark.parametrize("own", [f"{HOME}/a", "/v4/a"])
 def test_the_choice_of_a_copy_says_which_link_led_to_it(own: str) -> None:
     document = parse({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy(own)}})
-    choice = choose(document, HOME, Hop(rel="a"))
-    assert choice == Choice(Link(f"{HOME}/a", "a"), None, ("a", 0))
+    choice = choose(document, HOME, LinkQuery(rel="a"))
+    assert choice == LinkTarget(Link(f"{HOME}/a", "a"), None, ("a", 0))
 
 
 async def test_parameters_make_it_another_resource_than_the_copy() -> None:

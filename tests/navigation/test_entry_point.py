@@ -5,7 +5,7 @@ import pytest
 
 from stellantis_hal.errors import LinkNotFoundError, ServerError
 from stellantis_hal.navigation import Rel
-from stellantis_hal.navigation.entry_point import Entry
+from stellantis_hal.navigation.entry_point import EntryPoint
 from tests.navigation.site import HOME, Site, links
 
 pytestmark = pytest.mark.anyio
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.anyio
 ROOT = {"n": 1, "_links": links(a=f"{HOME}/a")}
 
 
-def _entry(site: Site) -> Entry:
-    return Entry(HOME, site.binding)
+def _entry(site: Site) -> EntryPoint:
+    return EntryPoint(HOME, site.context)
 
 
 async def test_the_entry_is_read_once_however_many_tasks_ask() -> None:

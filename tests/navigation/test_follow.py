@@ -18,7 +18,7 @@ from stellantis_hal.errors import (
     StellantisError,
 )
 from stellantis_hal.navigation import Follow, HalResource, Rel
-from stellantis_hal.navigation.single_flight import Flight
+from stellantis_hal.navigation.single_flight import SingleFlight
 from tests.navigation.site import HOME, Site, link, links
 
 pytestmark = pytest.mark.anyio
@@ -284,7 +284,7 @@ async def test_a_typed_relation_may_name_its_media_type(options: Any, wanted: st
 
 
 async def test_an_error_that_is_none_of_ours_passes_the_work_on() -> None:
-    flight: Flight[int] = Flight()
+    flight: SingleFlight[int] = SingleFlight()
     runs: list[int] = []
     outcomes: list[Any] = []
 
@@ -309,7 +309,7 @@ async def test_an_error_that_is_none_of_ours_passes_the_work_on() -> None:
 
 
 async def test_a_flight_remembers_nothing_once_it_is_done() -> None:
-    flight: Flight[int] = Flight()
+    flight: SingleFlight[int] = SingleFlight()
     results = iter((1, 2))
 
     async def work() -> int:
@@ -319,7 +319,7 @@ async def test_a_flight_remembers_nothing_once_it_is_done() -> None:
 
 
 async def test_a_value_that_is_none_is_shared_too() -> None:
-    flight: Flight[None] = Flight()
+    flight: SingleFlight[None] = SingleFlight()
     runs: list[int] = []
 
     async def work() -> None:
@@ -336,7 +336,7 @@ async def test_a_value_that_is_none_is_shared_too() -> None:
     "failure", [NetworkError("slow"), BudgetExhaustedError("no"), ServerError("x", status=503, is_transient=True)]
 )
 async def test_who_has_more_time_takes_over_from_who_had_too_little(failure: StellantisError) -> None:
-    flight: Flight[int] = Flight()
+    flight: SingleFlight[int] = SingleFlight()
     outcomes: list[object] = []
 
     async def execute() -> int:
@@ -364,7 +364,7 @@ async def test_who_has_more_time_takes_over_from_who_had_too_little(failure: Ste
 
 
 async def test_a_failure_that_time_cannot_mend_is_everybodys() -> None:
-    flight: Flight[int] = Flight()
+    flight: SingleFlight[int] = SingleFlight()
     attempts = 0
 
     async def execute() -> int:

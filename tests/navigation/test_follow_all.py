@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from stellantis_hal.errors import InvalidLinkError, ServerError, TemplateError
-from stellantis_hal.navigation import HalResource, Outcome
+from stellantis_hal.navigation import FollowResult, HalResource
 from tests.navigation.site import HOME, Site, link, links
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +17,7 @@ def _many(number: int) -> tuple[Site, HalResource]:
     return site, site.resource({"_links": {"item": [link(f"{HOME}/{n}") for n in range(number)]}})
 
 
-async def _outcomes(here: HalResource, **options: Any) -> list[Outcome]:
+async def _outcomes(here: HalResource, **options: Any) -> list[FollowResult]:
     async with here.follow_all("item", **options) as outcomes:
         return [outcome async for outcome in outcomes]
 

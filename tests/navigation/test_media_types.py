@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal.errors import NotHalError
-from stellantis_hal.navigation import Answer, HalResource
+from stellantis_hal.navigation import HalResource, Response
 from stellantis_hal.navigation.media_types import accept, media_type
 from tests.navigation.site import HOME, Site, answer, link
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 def _read(**options: Any) -> HalResource:
-    return HalResource.of(answer(f"{HOME}/a", **options), Site().binding)
+    return HalResource.of(answer(f"{HOME}/a", **options), Site().context)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_parameters_of_a_type_are_read() -> None:
 
 def test_an_answer_hides_its_body() -> None:
     assert "secret" not in repr(answer(content=b"secret"))
-    assert isinstance(answer(), Answer)
+    assert isinstance(answer(), Response)
 
 
 def test_what_is_remembered_of_types_is_short() -> None:

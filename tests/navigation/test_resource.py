@@ -56,7 +56,7 @@ def test_a_resource_without_a_usable_self_has_none() -> None:
 )
 def test_a_profile_is_read_from_the_type_or_the_link(kind: str, rels: dict[str, Any], profile: str | None) -> None:
     site = Site()
-    assert HalResource.of(answer(HOME, {"_links": rels}, kind=kind), site.binding).profile == profile
+    assert HalResource.of(answer(HOME, {"_links": rels}, kind=kind), site.context).profile == profile
 
 
 def test_the_representation_shows_the_path_the_relations_and_the_counts_and_masks_the_rest() -> None:
@@ -102,7 +102,7 @@ def test_a_compact_copy_reads_its_document_from_the_shared_bytes_again() -> None
 
 
 def test_a_body_is_kept_as_it_came() -> None:
-    here = HalResource.of(answer(content=b'{ "n" :1}'), Site().binding)
+    here = HalResource.of(answer(content=b'{ "n" :1}'), Site().context)
     assert here.compact()._snapshot.content.raw == b'{ "n" :1}'
     assert HalResource.load(here.dump())._snapshot.content.raw == b""
 
@@ -229,7 +229,7 @@ async def test_what_is_embedded_is_refreshed_from_its_own_address() -> None:
 
 async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
     site = Site({"": {}})
-    here = HalResource.of(answer(kind="application/vnd.geo+json; charset=utf-8"), site.binding)
+    here = HalResource.of(answer(kind="application/vnd.geo+json; charset=utf-8"), site.context)
     await here.fetch()
     await here.refresh()
     assert {request.headers["Accept"].split(",")[0] for request in site.requests} == {"application/vnd.geo+json"}
@@ -237,7 +237,7 @@ async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
 
 async def test_what_came_without_a_type_is_asked_for_again_in_any() -> None:
     site = Site({"": {}})
-    await HalResource.of(attrs.evolve(answer(), headers=Headers()), site.binding).fetch()
+    await HalResource.of(attrs.evolve(answer(), headers=Headers()), site.context).fetch()
     assert site.requests[0].headers["Accept"] == accept()
 
 
@@ -280,9 +280,9 @@ async def test_a_kept_resource_is_bound_again_and_followed() -> None:
     site = Site({"/n": {"x": 1}, "/d": {"x": 2}})
     curies = {"curies": [link("https://docs/{rel}", name="ex", templated=True)]}
     here = site.resource({**BODY, "_links": {**BODY["_links"], **curies}})  # type: ignore[dict-item]  # a mixed dict
-    kept = HalResource.load(pickle.loads(pickle.dumps(here)).dump(), site.binding)
+    kept = HalResource.load(pickle.loads(pickle.dumps(here)).dump(), site.context)
     assert (await kept.follow("next"))["x"] == 1
-    copy = HalResource.load(json.loads(json.dumps(here.embedded("c")[0].dump())), site.binding)
+    copy = HalResource.load(json.loads(json.dumps(here.embedded("c")[0].dump())), site.context)
     assert copy.is_embedded
     assert (await copy.follow("https://docs/d"))["x"] == 2
     assert copy.compact()["n"] == 1
@@ -323,7 +323,7 @@ def test_what_is_no_dump_is_refused(kept: Any) -> None:
 @pytest.mark.parametrize("etag", ['"1"\r\nAuthorization: mine', "1\x00", '"é"', " 1", "x" * 2_000, ""])
 async def test_a_validator_that_cannot_be_sent_back_as_it_came_is_none(etag: str) -> None:
     site = Site({"": {"a": 2}})
-    kept = HalResource.load({**site.resource({"a": 1}).dump(), "headers": {"etag": etag}}, site.binding)
+    kept = HalResource.load({**site.resource({"a": 1}).dump(), "headers": {"etag": etag}}, site.context)
     assert (await kept.refresh())["a"] == 2
     assert set(site.requests[0].headers) == {"Accept"}
 

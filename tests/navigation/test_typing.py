@@ -5,9 +5,9 @@ from typing import assert_type
 
 import attrs
 
-from stellantis_hal.navigation import Follow, HalResource, ItemWalk, Page, Pages, PageWalk, Paginator, Rel
-from stellantis_hal.navigation.entry_point import Entry
-from stellantis_hal.navigation.follow_all import Outcomes
+from stellantis_hal.navigation import Follow, HalResource, ItemIterator, Page, PageIterator, Pages, Paginator, Rel
+from stellantis_hal.navigation.entry_point import EntryPoint
+from stellantis_hal.navigation.follow_all import FollowResults
 from stellantis_hal.navigation.snapshot import Dump
 
 
@@ -22,7 +22,7 @@ TRIP = Rel("trip", Trip)
 RAW = Rel("raw", HalResource, accept="text/x")
 
 
-async def typed(root: HalResource, entry: Entry, number: Callable[[HalResource], int | None]) -> None:
+async def typed(root: HalResource, entry: EntryPoint, number: Callable[[HalResource], int | None]) -> None:
     """Never run: its types are what is tested."""
     assert_type(TRIP, Rel[Trip])
     assert_type(root.follow(TRIP), Follow[Trip])
@@ -45,13 +45,13 @@ async def typed(root: HalResource, entry: Entry, number: Callable[[HalResource],
     async for item in root.items().map(number):
         assert_type(item, int)
     async with root.items().ahead(1) as ahead, root.items().map(number).concurrent(8) as concurrent:
-        assert_type(ahead, ItemWalk[HalResource])
-        assert_type(concurrent, ItemWalk[int])
+        assert_type(ahead, ItemIterator[HalResource])
+        assert_type(concurrent, ItemIterator[int])
     async with root.pages().ahead() as pages:
-        assert_type(pages, PageWalk[HalResource])
+        assert_type(pages, PageIterator[HalResource])
 
     async with root.follow_all("item", limit=2) as outcomes:
-        assert_type(outcomes, Outcomes)
+        assert_type(outcomes, FollowResults)
     assert_type(root.embedded("x"), tuple[HalResource, ...])
     assert_type(root.at("x", 0).compact(), HalResource)
     assert_type(root.dump(), Dump)

@@ -24,7 +24,7 @@ from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.schema import Plan, plan_of
+from stellantis_hal.structuring.schema import ClassSchema, plan_of
 
 ROOTS = {
     "User": User,
@@ -115,7 +115,7 @@ class _Rows:
             row["format"] = merged["format"]
         self.found[schema, place] = row
 
-    def walk(self, schema: dict[str, Any], plan: Plan, name: str, prefix: tuple[str, ...] = ()) -> None:
+    def walk(self, schema: dict[str, Any], plan: ClassSchema, name: str, prefix: tuple[str, ...] = ()) -> None:
         """Find a place for each property of a schema."""
         name = schema["$ref"].rpartition("/")[2] if "$ref" in schema else name
         if (name, plan.kind) in self._walked:

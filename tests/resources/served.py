@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stellantis_hal.errors import ApiError, NotFoundError
-from stellantis_hal.navigation.context import Binding
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 from stellantis_hal.navigation.resource import HalResource
 
 HOST = "https://api.example"
@@ -30,7 +30,7 @@ class Served:
         self.bodies = bodies
         self.requests: list[Request] = []
 
-    async def __call__(self, request: Request, /) -> Answer:
+    async def __call__(self, request: Request, /) -> Response:
         self.requests.append(request)
         path = request.url.removeprefix(HOST).partition("?")[0]
         body = self.bodies.get(path, no_data(None))
@@ -38,13 +38,13 @@ class Served:
             raise body
         return self.answer(request.url, body)
 
-    def answer(self, url: str, body: Any) -> Answer:
+    def answer(self, url: str, body: Any) -> Response:
         headers = Headers({"Content-Type": "application/hal+json"})
-        return Answer(url=url, status=200, headers=headers, content=json.dumps(body).encode(), received_at=NOW)
+        return Response(url=url, status=200, headers=headers, content=json.dumps(body).encode(), received_at=NOW)
 
     def resource(self, path: str, body: Any) -> HalResource:
         """Give a resource as if it had been fetched."""
-        return HalResource.of(self.answer(HOST + path, body), Binding(fetch=self))
+        return HalResource.of(self.answer(HOST + path, body), ResourceContext(fetch=self))
 
     @property
     def asked(self) -> list[str]:

@@ -20,12 +20,12 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import read
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from tests.resources import bodies
 
 Path = tuple[str | int, ...]
 
-FULL: list[tuple[type[Part], dict[str, Any]]] = [
+FULL: list[tuple[type[Model], dict[str, Any]]] = [
     (User, bodies.user()),
     (Vehicle, bodies.vehicle()),
     (Status, bodies.status()),
@@ -98,14 +98,14 @@ def is_constant(body: Any, path: Path) -> bool:
 
 
 @st.composite
-def places(draw: st.DrawFn) -> tuple[type[Part], Any, Path]:
+def places(draw: st.DrawFn) -> tuple[type[Model], Any, Path]:
     kind, body = draw(st.sampled_from(FULL))
     found = [path for path in paths_of(body) if not is_constant(body, path) and path[-1] != "geometry"]
     return kind, body, draw(st.sampled_from(found))
 
 
 @st.composite
-def holders(draw: st.DrawFn) -> tuple[type[Part], Any, Path]:
+def holders(draw: st.DrawFn) -> tuple[type[Model], Any, Path]:
     kind, body = draw(st.sampled_from(FULL))
     found = [(), *(path for path in paths_of(body) if isinstance(at(body, path), dict))]
     return kind, body, draw(st.sampled_from(found))
@@ -113,7 +113,7 @@ def holders(draw: st.DrawFn) -> tuple[type[Part], Any, Path]:
 
 @given(places(), st.data())
 def test_a_retyped_part_is_recorded_and_all_else_is_read(
-    place: tuple[type[Part], Any, Path], data: st.DataObject
+    place: tuple[type[Model], Any, Path], data: st.DataObject
 ) -> None:
     kind, body, path = place
     value = read(replaced(body, path, data.draw(st.sampled_from(WRONG[type(at(body, path))]))), kind)
@@ -122,7 +122,7 @@ def test_a_retyped_part_is_recorded_and_all_else_is_read(
 
 
 @given(places())
-def test_a_deleted_part_costs_nothing_else(place: tuple[type[Part], Any, Path]) -> None:
+def test_a_deleted_part_costs_nothing_else(place: tuple[type[Model], Any, Path]) -> None:
     kind, body, path = place
     value = read(without(body, path), kind)
     assert value.problems == ()
@@ -130,7 +130,7 @@ def test_a_deleted_part_costs_nothing_else(place: tuple[type[Part], Any, Path]) 
 
 
 @given(places())
-def test_a_null_part_costs_nothing_else(place: tuple[type[Part], Any, Path]) -> None:
+def test_a_null_part_costs_nothing_else(place: tuple[type[Model], Any, Path]) -> None:
     kind, body, path = place
     value = read(replaced(body, path, None), kind)
     assert [problem.path for problem in value.problems] == ([told(path)] if isinstance(path[-1], int) else [])
@@ -138,7 +138,7 @@ def test_a_null_part_costs_nothing_else(place: tuple[type[Part], Any, Path]) -> 
 
 
 @given(places())
-def test_a_part_nested_in_an_array_is_recorded_and_all_else_is_read(place: tuple[type[Part], Any, Path]) -> None:
+def test_a_part_nested_in_an_array_is_recorded_and_all_else_is_read(place: tuple[type[Model], Any, Path]) -> None:
     kind, body, path = place
     inner = at(body, path)
     value = read(replaced(body, path, [inner]), kind)
@@ -148,7 +148,7 @@ def test_a_part_nested_in_an_array_is_recorded_and_all_else_is_read(place: tuple
 
 @given(places())
 def test_a_part_nested_in_an_object_is_kept_or_recorded_and_all_else_is_read(
-    place: tuple[type[Part], Any, Path],
+    place: tuple[type[Model], Any, Path],
 ) -> None:
     kind, body, path = place
     inner = at(body, path)
@@ -164,7 +164,7 @@ def test_a_part_nested_in_an_object_is_kept_or_recorded_and_all_else_is_read(
 
 
 @given(holders(), json_values)
-def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Part], Any, Path], new: Any) -> None:
+def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Model], Any, Path], new: Any) -> None:
     kind, body, path = place
     changed = replaced(body, (*path, "unheardOf"), new)
     value = read(changed, kind)
@@ -173,7 +173,7 @@ def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Part], Any
 
 
 @given(places())
-def test_a_duplicated_part_is_there_twice(place: tuple[type[Part], Any, Path]) -> None:
+def test_a_duplicated_part_is_there_twice(place: tuple[type[Model], Any, Path]) -> None:
     kind, body, path = place
     changed = copy.deepcopy(body)
     holder = at(changed, path[:-1])
@@ -184,7 +184,7 @@ def test_a_duplicated_part_is_there_twice(place: tuple[type[Part], Any, Path]) -
 
 
 @given(places(), json_values)
-def test_anything_anywhere_never_raises(place: tuple[type[Part], Any, Path], value: Any) -> None:
+def test_anything_anywhere_never_raises(place: tuple[type[Model], Any, Path], value: Any) -> None:
     kind, body, path = place
     read(replaced(body, path, value), kind).to_dict()
 
@@ -193,7 +193,7 @@ unknown_keys = st.text(max_size=5).map("~{}".format)  # a few known ones are as 
 
 
 @given(st.sampled_from([kind for kind, _ in FULL]), st.dictionaries(unknown_keys, json_values))
-def test_any_object_reads_as_any_kind(kind: type[Part], body: dict[str, Any]) -> None:
+def test_any_object_reads_as_any_kind(kind: type[Model], body: dict[str, Any]) -> None:
     assert dict(read(body, kind).extra).keys() == body.keys()
 
 

@@ -12,21 +12,21 @@ import pytest
 
 from stellantis_hal import errors
 from stellantis_hal.navigation.pagination.paginator import Page, Paginator
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import plan_of
 
 FACTS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
 MODULES = [
-    "adas",
+    "blocks.adas",
     "alarm",
     "alert",
-    "capabilities",
+    "blocks.capabilities",
     "collision",
-    "energy",
-    "equipment",
+    "blocks.energy",
+    "blocks.equipment",
     "maintenance",
-    "motion",
+    "blocks.powertrain",
     "position",
     "status",
     "telemetry",
@@ -38,7 +38,7 @@ KINDS = {
     name: value
     for module in map(import_module, (f"stellantis_hal.resources.{name}" for name in MODULES))
     for name, value in vars(module).items()
-    if isinstance(value, type) and issubclass(value, Part)
+    if isinstance(value, type) and issubclass(value, Model)
 }
 OTHERS: dict[str, type] = {"Page": Page, "Paginator": Paginator, "ApiError": errors.ApiError}
 FITTING: dict[str, set[type]] = {
@@ -55,7 +55,7 @@ def place_of(fact: dict[str, Any]) -> tuple[type, str]:
 
 
 def is_field(kind: type, attribute: str) -> bool:
-    return issubclass(kind, Part) and attribute in attrs.fields_dict(kind)
+    return issubclass(kind, Model) and attribute in attrs.fields_dict(kind)
 
 
 def without_none(hint: Any) -> Any:

@@ -13,14 +13,14 @@ import pytest
 
 from stellantis_hal.errors import DetachedResourceError, LinkNotFoundError, NotFoundError, ServerError, StructureError
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.navigation.content import Content
+from stellantis_hal.navigation.content import LazyBody
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.converter import Reader, read
+from stellantis_hal.structuring.converter import TypedConverter, read
 from tests.resources import bodies
 from tests.resources.served import HOST, NOW, Served, link, no_data
 
@@ -31,15 +31,15 @@ RIDE = f"{CAR}/trips/t1"
 SINCE = datetime(2023, 1, 1, tzinfo=UTC)
 
 
-def a_vehicle(served: Served, *rels: str, reader: Reader | None = None, **hrefs: str) -> Vehicle:
+def a_vehicle(served: Served, *rels: str, reader: TypedConverter | None = None, **hrefs: str) -> Vehicle:
     links = {rel: link(f"{CAR}/{rel}") for rel in rels} | {rel: link(href) for rel, href in hrefs.items()}
     body = bodies.vehicle() | {"_links": {"self": link(CAR), **links}}
-    return (reader or Reader()).read(served.resource(CAR, body), Vehicle)
+    return (reader or TypedConverter()).read(served.resource(CAR, body), Vehicle)
 
 
 def a_trip(served: Served, *rels: str) -> Trip:
     body = bodies.trip() | {"_links": {"self": link(RIDE), **{rel: link(f"{RIDE}/{rel}") for rel in rels}}}
-    return Reader().read(served.resource(RIDE, body), Trip)
+    return TypedConverter().read(served.resource(RIDE, body), Trip)
 
 
 def page(rel: str, *items: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ async def test_a_verb_reads_what_its_link_leads_to(rel: str, verb: Callable[[Veh
     )
     value = await verb(a_vehicle(served, rel))
     assert (value.created_at, served.asked) == (NOW - timedelta(hours=1), [f"{CAR}/{rel}"])
-    assert value.age == pytest.approx((Reader().clock() - value.created_at).total_seconds(), abs=60)
+    assert value.age == pytest.approx((TypedConverter().clock() - value.created_at).total_seconds(), abs=60)
 
 
 @each_one
@@ -313,7 +313,7 @@ async def test_bounds_are_checked_before_anything_is_sent() -> None:
 
 async def test_an_account_is_asked_for_vehicles_with_extensions() -> None:
     served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a%2Fb": bodies.vehicle()})
-    user = Reader().read(served.resource("/user", {"_links": {"vehicles": link("/user/vehicles?x=1")}}), User)
+    user = TypedConverter().read(served.resource("/user", {"_links": {"vehicles": link("/user/vehicles?x=1")}}), User)
     options: dict[str, Any] = {"extensions": ["branding", "pictures"], "locale": "fr-FR", "country": "BR"}
     [vehicle] = await user.vehicles(vin_prefix="VR3", page_size=5, **options).collect()
     looked_up = await user.vehicle("a/b", **options)
@@ -341,7 +341,7 @@ async def test_an_id_is_joined_onto_the_collections_link_without_its_query(
 ) -> None:
     served = Served({f"{CAR}/{rel}/a%2Fb%3F": body})
     linked = {"_links": {rel: link(f"{CAR}/{rel}?pageSize=5")}}
-    found = await look_up(Reader().read(served.resource(CAR, linked), Vehicle), "a/b?")
+    found = await look_up(TypedConverter().read(served.resource(CAR, linked), Vehicle), "a/b?")
     assert (found.to_dict(), served.asked) == (body, [f"{CAR}/{rel}/a%2Fb%3F"])
 
 
@@ -377,7 +377,7 @@ async def test_a_value_leads_to_its_resource_its_document_and_its_links() -> Non
 async def test_the_same_resource_is_the_same_whatever_its_state() -> None:
     served = Served({})
     one = a_vehicle(served, "trips")
-    other = Reader().read(served.resource("/elsewhere", {"id": "vehicle-1"}), Vehicle)
+    other = TypedConverter().read(served.resource("/elsewhere", {"id": "vehicle-1"}), Vehicle)
     assert one.same_resource(other)
     assert one != other
     assert not one.same_resource(a_trip(served))
@@ -386,8 +386,10 @@ async def test_the_same_resource_is_the_same_whatever_its_state() -> None:
 
 async def test_without_an_id_the_address_tells() -> None:
     served = Served({})
-    one, same = (Reader().read(served.resource(f"{CAR}/status", body), Status) for body in ({}, bodies.status()))
-    other = Reader().read(served.resource("/elsewhere/status", {}), Status)
+    one, same = (
+        TypedConverter().read(served.resource(f"{CAR}/status", body), Status) for body in ({}, bodies.status())
+    )
+    other = TypedConverter().read(served.resource("/elsewhere/status", {}), Status)
     assert one.same_resource(same)
     assert not one.same_resource(other)
     assert not Status().same_resource(Status())
@@ -395,7 +397,7 @@ async def test_without_an_id_the_address_tells() -> None:
 
 async def test_a_part_has_no_place_of_its_own() -> None:
     served = Served({})
-    status = Reader().read(served.resource(f"{CAR}/status", bodies.status()), Status)
+    status = TypedConverter().read(served.resource(f"{CAR}/status", bodies.status()), Status)
     energy = status.energies[0]
     assert (energy.resource, energy.document, energy.url, energy.can("self")) == (None, None, None, False)
     with pytest.raises(DetachedResourceError, match="this Energy is part of another value"):
@@ -406,7 +408,7 @@ async def test_a_document_can_be_dropped_and_links_are_still_followed() -> None:
     served = Served(
         {f"{CAR}/trips": page("trips", bodies.trip() | {"_links": {"self": link(RIDE)}}), RIDE: bodies.trip()}
     )
-    vehicle = a_vehicle(served, "trips", reader=Reader(keep_document=False))
+    vehicle = a_vehicle(served, "trips", reader=TypedConverter(keep_document=False))
     [trip] = await vehicle.trips().collect()
     assert (vehicle.document, trip.document) == (None, None)
     assert (trip.url, trip.distance) == (f"{HOST}{RIDE}", 36.5)
@@ -418,7 +420,7 @@ async def test_a_document_can_be_dropped_and_links_are_still_followed() -> None:
 @pytest.mark.parametrize("keep_document", [True, False])
 async def test_a_value_leads_to_the_bytes_of_its_document_where_it_is_kept(keep_document: bool) -> None:
     whole = Served({}).resource("/trip", {"distance": 1.5})
-    source = Reader(keep_document=keep_document).read(whole, Trip)._source
+    source = TypedConverter(keep_document=keep_document).read(whole, Trip)._source
     assert source is not None
     assert bool(source.content) is keep_document
 
@@ -427,7 +429,7 @@ async def test_items_of_a_page_share_its_packed_links() -> None:
     served = Served({})
     body = {"_embedded": {"trips": [{"_links": {"self": link("/1")}}, 5, {"_links": {"self": link("/2")}}], "x": None}}
     whole = served.resource("/page", body)
-    reader = Reader(keep_document=False)
+    reader = TypedConverter(keep_document=False)
     trips = [reader.read(copy, Trip) for copy in whole.embedded("trips")]
     assert [trip.url for trip in trips] == [f"{HOST}/1", f"{HOST}/2"]
     assert len({id(trip.resource._snapshot.content) for trip in trips if trip.resource}) == 1
@@ -436,20 +438,20 @@ async def test_items_of_a_page_share_its_packed_links() -> None:
 async def test_a_single_embedded_object_keeps_its_links_too() -> None:
     whole = Served({}).resource("/page", {"_embedded": {"trips": {"_links": {"self": link("/1")}}}})
     [copy] = whole.embedded("trips")
-    assert Reader(keep_document=False).read(copy, Trip).url == f"{HOST}/1"
+    assert TypedConverter(keep_document=False).read(copy, Trip).url == f"{HOST}/1"
 
 
 async def test_links_that_cannot_be_written_again_are_kept_whole() -> None:
     odd = HalDocument({"_embedded": {"trips": [{"_links": {"self": {"href": "/1", "odd": float("inf")}}}]}})
-    snapshot = attrs.evolve(Served({}).resource("/page", {})._snapshot, content=Content(b"", odd))
+    snapshot = attrs.evolve(Served({}).resource("/page", {})._snapshot, content=LazyBody(b"", odd))
     [copy] = HalResource(snapshot, odd, None).embedded("trips")
-    trip = Reader(keep_document=False).read(copy, Trip)
+    trip = TypedConverter(keep_document=False).read(copy, Trip)
     assert (trip.url, trip.document) == (f"{HOST}/1", None)
 
 
 async def test_what_is_nested_in_a_state_keeps_its_document() -> None:
     nested = Served({}).resource("/page", {"trip": {"distance": 1.5}}).at("trip")
-    trip = Reader(keep_document=False).read(nested, Trip)
+    trip = TypedConverter(keep_document=False).read(nested, Trip)
     assert trip.document is None
     assert trip.resource is not None
     assert trip.resource["distance"] == 1.5
@@ -458,17 +460,17 @@ async def test_what_is_nested_in_a_state_keeps_its_document() -> None:
 async def test_vehicles_that_come_with_the_account_cost_no_request() -> None:
     served = Served({})
     body = bodies.user() | {"_embedded": {"Vehicles": [bodies.vehicle()]}}
-    user = Reader().read(served.resource("/user", body), User)
+    user = TypedConverter().read(served.resource("/user", body), User)
     assert [vehicle.id for vehicle in user.embedded_vehicles] == ["vehicle-1"]
     assert served.requests == []
-    assert Reader(keep_document=False).read(served.resource("/user", body), User).embedded_vehicles == ()
+    assert TypedConverter(keep_document=False).read(served.resource("/user", body), User).embedded_vehicles == ()
     assert User().embedded_vehicles == ()
 
 
 async def test_strictness_is_handed_on() -> None:
     served = Served({f"{CAR}/trips": page("trips", {"distance": "x"})})
     with pytest.raises(StructureError, match=rf"^Trip at {HOST}{CAR}/trips: one value cannot be read \(strict=False"):
-        await a_vehicle(served, "trips", reader=Reader(strict=True)).trips().collect()
+        await a_vehicle(served, "trips", reader=TypedConverter(strict=True)).trips().collect()
 
 
 @pytest.mark.parametrize(
@@ -478,14 +480,14 @@ async def test_strictness_is_handed_on() -> None:
 async def test_an_item_that_is_no_object_is_told_once_and_refused_in_strict_mode(
     rel: str, key: str, kind: type[Any], walk: Callable[[Vehicle], Paginator[Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    served, lenient = Served({f"{CAR}/{rel}": page(key, {"id": "1"}, None, "three", {"id": "4"})}), Reader()
+    served, lenient = Served({f"{CAR}/{rel}": page(key, {"id": "1"}, None, "three", {"id": "4"})}), TypedConverter()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             assert len(await walk(a_vehicle(served, rel, reader=lenient)).collect()) == 2
     assert [record.getMessage() for record in caplog.records] == [
         f"{kind.__name__}: $._embedded.{key}[1] (null): no object, so no item: left out"
     ]
-    strict = aiter(walk(a_vehicle(served, rel, reader=Reader(strict=True))))
+    strict = aiter(walk(a_vehicle(served, rel, reader=TypedConverter(strict=True))))
     for _ in range(2):
         with pytest.raises(StructureError) as caught:
             await anext(strict)
@@ -496,7 +498,7 @@ async def test_an_item_that_is_no_object_is_told_once_and_refused_in_strict_mode
 
 
 async def test_age_is_told_by_the_readers_clock() -> None:
-    reader = Reader(clock=lambda: NOW)
+    reader = TypedConverter(clock=lambda: NOW)
     served = Served({})
     assert reader.read(served.resource("/", {"createdAt": bodies.AT}), Status).age == 3600.0
     assert reader.read(served.resource("/", {"updatedAt": bodies.AT}), Status).age == 3600.0
@@ -519,7 +521,7 @@ async def test_a_path_is_warned_of_once_however_many_items_have_it(caplog: pytes
 
 
 async def test_a_bound_value_pickles_without_its_client() -> None:
-    vehicle = a_vehicle(Served({}), "trips", reader=Reader(clock=lambda: NOW))
+    vehicle = a_vehicle(Served({}), "trips", reader=TypedConverter(clock=lambda: NOW))
     again: Vehicle = pickle.loads(pickle.dumps(vehicle))
     assert (again, again.url, again.can("trips")) == (vehicle, vehicle.url, True)
     with pytest.raises(DetachedResourceError):
@@ -527,7 +529,7 @@ async def test_a_bound_value_pickles_without_its_client() -> None:
 
 
 async def test_a_thin_value_pickles_too() -> None:
-    vehicle = a_vehicle(Served({}), "trips", reader=Reader(keep_document=False))
+    vehicle = a_vehicle(Served({}), "trips", reader=TypedConverter(keep_document=False))
     again: Vehicle = pickle.loads(pickle.dumps(vehicle))
     assert (again, again.url, again.document) == (vehicle, vehicle.url, None)
 
@@ -535,6 +537,6 @@ async def test_a_thin_value_pickles_too() -> None:
 @pytest.mark.anyio
 async def test_an_account_may_link_its_vehicles_by_the_older_name() -> None:
     served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a": bodies.vehicle()})
-    user = Reader().read(served.resource("/user", {"_links": {"vehicle": link("/user/vehicles")}}), User)
+    user = TypedConverter().read(served.resource("/user", {"_links": {"vehicle": link("/user/vehicles")}}), User)
     assert len(await user.vehicles().collect()) == 1
     assert (await user.vehicle("a")).vin

@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from stellantis_hal.simulator import SCOPES, Faults, Latency, Manners, Simulator, Subscription, World
+from stellantis_hal.simulator import SCOPES, BackendVariant, Faults, Latency, Simulator, Subscription, World
 from stellantis_hal.simulator.api.messages import spell
 from tests.simulator.reader import Reader, a_car
 
@@ -127,7 +127,7 @@ async def test_a_hidden_status_is_no_data(reader: Reader, car: str) -> None:
 
 
 async def test_the_status_can_be_a_collection_of_one_entry_pages() -> None:
-    reader = Reader(simulated(manners=Manners(wraps_status=True)))
+    reader = Reader(simulated(manners=BackendVariant(wraps_status=True)))
     car = a_car(reader.simulator, trips=3)
     body = await reader.body(f"/user/vehicles/{car}/status")
     assert (body["total"], body["totalPage"]) == (reader.simulator.world.trip_count(car),) * 2
@@ -170,13 +170,13 @@ async def test_a_walk_by_next_meets_every_trip_once_the_oldest_first(reader: Rea
 
 
 async def test_trips_come_newest_first_where_the_back_end_does_so() -> None:
-    reader = Reader(simulated(manners=Manners(newest_first=True)))
+    reader = Reader(simulated(manners=BackendVariant(newest_first=True)))
     car = a_car(reader.simulator, trips=65)
     assert await reader.ids(f"/user/vehicles/{car}/trips", "trips") == reader.simulator.world.trip_ids(car)[::-1]
 
 
 async def test_newest_first_a_trip_that_arrives_during_a_walk_pushes_the_others_back() -> None:
-    reader = Reader(simulated(manners=Manners(newest_first=True)))
+    reader = Reader(simulated(manners=BackendVariant(newest_first=True)))
     car = a_car(reader.simulator, trips=65)
     first = await reader.body(f"/user/vehicles/{car}/trips?pageSize=5")
     reader.simulator.world.add_trip(car)

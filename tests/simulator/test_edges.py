@@ -16,17 +16,17 @@ import pytest
 import trustme
 
 from stellantis_hal.simulator import (
+    BackendVariant,
     CutBody,
+    Delay,
     Fault,
     Faults,
-    Late,
     Latency,
-    Manners,
     Refused,
     Reset,
+    ScriptedFault,
     Simulator,
     SlowBody,
-    Then,
     Tls,
     World,
     WrongLength,
@@ -38,7 +38,7 @@ from tests.simulator.reader import Reader
 
 
 def simulated(*faults: Fault, latency: float = 0.0, **options: Any) -> Simulator:
-    plan = Faults(script=[Then(fault=fault) for fault in faults], latency=Latency(fixed=latency))
+    plan = Faults(script=[ScriptedFault(fault=fault) for fault in faults], latency=Latency(fixed=latency))
     return Simulator(World(seed=3, vehicles=2, trips=200), faults=plan, **options)
 
 
@@ -98,7 +98,7 @@ async def test_a_head_has_no_body(method: str) -> None:
 @pytest.mark.anyio
 async def test_latency_and_lateness_delay_asgi_too() -> None:
     began = anyio.current_time()
-    await asgi(simulated(Late(2.0), latency=3.0))
+    await asgi(simulated(Delay(2.0), latency=3.0))
     assert 5.0 <= anyio.current_time() - began < 5.5
 
 
@@ -178,7 +178,7 @@ def test_over_a_socket_a_length_too_small_truncates_the_body() -> None:
 
 
 def test_page_tokens_survive_a_socket() -> None:
-    simulator = simulated(manners=Manners())
+    simulator = simulated(manners=BackendVariant())
     car = simulator.world.vehicles[0].id
     with served(simulator) as url, httpx.Client() as client:
         links = client.send(asking(simulator, f"{url}/user/vehicles/{car}/trips")).json()["_links"]
@@ -259,7 +259,7 @@ def test_serving_lasts_until_the_server_is_told_to_exit(monkeypatch: pytest.Monk
 @pytest.mark.anyio
 @pytest.mark.parametrize(("accepted", "encoding"), [("br, gzip", "gzip"), ("identity", None)])
 async def test_bodies_are_compressed_for_readers_that_accept_it(accepted: str, encoding: str | None) -> None:
-    reader = Reader(simulated(manners=Manners(compresses=True)))
+    reader = Reader(simulated(manners=BackendVariant(compresses=True)))
     response = await reader.get("/user", accept_encoding=accepted)
     assert response.headers.get("Content-Encoding") == encoding
     assert response.json()["email"] == reader.account.email

@@ -10,38 +10,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.simulator import (
-    Call,
-    Chance,
+    ClockSkew,
     CutBody,
+    Delay,
     ExpiredToken,
     Fault,
     Faults,
+    FaultWindow,
     ForeignLink,
     HtmlError,
-    Late,
     Latency,
     LoopingLink,
     OAuthFault,
+    RandomFault,
     Refused,
+    Request,
     Reset,
+    ScriptedFault,
     ServerFault,
     Simulator,
-    Skewed,
     SlowBody,
-    Then,
     TooManyRequests,
     VanishedFields,
-    Wave,
     World,
     WrongLength,
 )
-from stellantis_hal.simulator.faults.fault_plan import Plan
+from stellantis_hal.simulator.faults.fault_plan import FaultInjector
 from tests.simulator.reader import Reader
 
 pytestmark = pytest.mark.anyio
 
-STATUS = Call(method="GET", path="/connectedcar/v4/user/vehicles/x/status")
-TRIPS = Call(method="GET", path="/connectedcar/v4/user/vehicles/x/trips")
+STATUS = Request(method="GET", path="/connectedcar/v4/user/vehicles/x/status")
+TRIPS = Request(method="GET", path="/connectedcar/v4/user/vehicles/x/trips")
 
 
 def reading(**options: Any) -> Reader:
@@ -49,7 +49,7 @@ def reading(**options: Any) -> Reader:
 
 
 def meeting(fault: Fault, **options: Any) -> Reader:
-    return reading(script=[Then(fault=fault, **options)])
+    return reading(script=[ScriptedFault(fault=fault, **options)])
 
 
 async def seconds_for(reader: Reader, place: str = "/user") -> float:
@@ -135,14 +135,14 @@ async def test_latency_delays_every_answer() -> None:
 
 
 async def test_a_late_answer_is_late_once() -> None:
-    reader = meeting(Late(30.0))
+    reader = meeting(Delay(30.0))
     assert 30.0 <= await seconds_for(reader) < 31.0
     assert await seconds_for(reader) < 1.0
 
 
 @pytest.mark.parametrize(("patience", "counted"), [(3.0, 100_000), (12.0, 99_999)])
 async def test_an_answer_beyond_the_readers_patience_times_out(patience: float, counted: int) -> None:
-    reader = meeting(Late(20.0))
+    reader = meeting(Delay(20.0))
     began = anyio.current_time()
     with pytest.raises(httpx.ReadTimeout):
         await patient(reader, patience)
@@ -152,7 +152,7 @@ async def test_an_answer_beyond_the_readers_patience_times_out(patience: float, 
 
 @given(st.floats(0, 5), st.floats(0, 5), st.floats(0, 5), st.integers())
 def test_latency_is_never_less_than_its_fixed_part(fixed: float, uniform: float, tail: float, seed: int) -> None:
-    plan = Plan(Faults(latency=Latency(fixed, uniform, tail), seed=seed))
+    plan = FaultInjector(Faults(latency=Latency(fixed, uniform, tail), seed=seed))
     assert all(plan.latency() >= fixed for _ in range(5))
 
 
@@ -180,7 +180,7 @@ async def test_the_servers_clock_can_be_wrong_for_ever() -> None:
 
 
 async def test_the_servers_clock_can_be_wrong_once() -> None:
-    reader = meeting(Skewed(3600.0))
+    reader = meeting(ClockSkew(3600.0))
     dates = [parsedate_to_datetime((await reader.get("/user")).headers["Date"]) for _ in range(2)]
     assert (dates[0] - dates[1]).total_seconds() == pytest.approx(3600, abs=2)
 
@@ -279,40 +279,40 @@ async def test_a_refusal_is_not_spoiled() -> None:
 # ---------------------------------------------------------------------- when
 
 
-def drawn(plan: Plan, *calls: Call, tick: float = 0.0) -> list[Fault | None]:
+def drawn(plan: FaultInjector, *calls: Request, tick: float = 0.0) -> list[Fault | None]:
     return [plan.draw(call, tick) for call in calls]
 
 
 def test_a_script_is_used_up_step_by_step() -> None:
-    plan = Plan(Faults(script=[Then(fault=Refused(), times=2), Then(fault=HtmlError())]))
+    plan = FaultInjector(Faults(script=[ScriptedFault(fault=Refused(), times=2), ScriptedFault(fault=HtmlError())]))
     assert drawn(plan, TRIPS, TRIPS, TRIPS, TRIPS) == [Refused(), Refused(), HtmlError(), None]
 
 
 def test_a_step_waits_for_the_path_and_method_it_means() -> None:
-    plan = Plan(Faults(script=[Then(fault=Refused(), path="/trips$", method="GET")]))
-    assert drawn(plan, STATUS, Call(method="POST", path="/trips"), TRIPS, TRIPS) == [None, None, Refused(), None]
+    plan = FaultInjector(Faults(script=[ScriptedFault(fault=Refused(), path="/trips$", method="GET")]))
+    assert drawn(plan, STATUS, Request(method="POST", path="/trips"), TRIPS, TRIPS) == [None, None, Refused(), None]
 
 
 def test_a_step_lets_some_pass_before() -> None:
-    plan = Plan(Faults(script=[Then(fault=Refused(), skip=2)]))
+    plan = FaultInjector(Faults(script=[ScriptedFault(fault=Refused(), skip=2)]))
     assert drawn(plan, TRIPS, TRIPS, TRIPS, TRIPS) == [None, None, Refused(), None]
 
 
 def test_more_steps_can_be_added() -> None:
     simulator = Simulator(World())
-    simulator.script(Then(fault=Refused()))
+    simulator.script(ScriptedFault(fault=Refused()))
     assert [simulator.meet(TRIPS)[0] for _ in range(2)] == [Refused(), None]
 
 
 def test_a_wave_comes_and_goes() -> None:
-    plan = Plan(Faults(waves=[Wave(fault=ServerFault(), since=10, until=20, path="trips")]))
+    plan = FaultInjector(Faults(waves=[FaultWindow(fault=ServerFault(), since=10, until=20, path="trips")]))
     assert drawn(plan, TRIPS, tick=9.9) == [None]
     assert drawn(plan, TRIPS, STATUS, tick=10.0) == [ServerFault(), None]
     assert drawn(plan, TRIPS, tick=20.0) == [None]
 
 
 async def test_a_wave_counts_from_the_first_request() -> None:
-    reader = reading(waves=[Wave(fault=ServerFault(503), since=5, until=10)])
+    reader = reading(waves=[FaultWindow(fault=ServerFault(503), since=5, until=10)])
     codes = []
     for _ in range(4):
         codes.append((await reader.get("/user")).status_code)
@@ -321,18 +321,18 @@ async def test_a_wave_counts_from_the_first_request() -> None:
 
 
 def test_chance_strikes_as_often_as_told() -> None:
-    plan = Plan(Faults(chances=[Chance(fault=Refused(), rate=0.25)], seed=1))
+    plan = FaultInjector(Faults(chances=[RandomFault(fault=Refused(), rate=0.25)], seed=1))
     struck = sum(plan.draw(TRIPS, 0.0) is not None for _ in range(4000))
     assert 900 < struck < 1100
 
 
 def test_chance_strikes_the_same_requests_for_the_same_seed() -> None:
-    faults = Faults(chances=[Chance(fault=Refused(), rate=0.3), Chance(fault=HtmlError(), rate=0.3)], seed=8)
-    assert drawn(Plan(faults), *[TRIPS] * 50) == drawn(Plan(faults), *[TRIPS] * 50)
+    faults = Faults(chances=[RandomFault(fault=Refused(), rate=0.3), RandomFault(fault=HtmlError(), rate=0.3)], seed=8)
+    assert drawn(FaultInjector(faults), *[TRIPS] * 50) == drawn(FaultInjector(faults), *[TRIPS] * 50)
 
 
 def test_once_chance_strikes_it_may_go_on_for_a_while() -> None:
-    plan = Plan(Faults(chances=[Chance(fault=Refused(), rate=0.05, run=4, path="trips")], seed=2))
+    plan = FaultInjector(Faults(chances=[RandomFault(fault=Refused(), rate=0.05, run=4, path="trips")], seed=2))
     struck = [fault is not None for fault in drawn(plan, *[TRIPS] * 400)]
     runs = "".join("x" if one else "." for one in struck).replace(".", " ").split()
     assert runs
@@ -340,16 +340,16 @@ def test_once_chance_strikes_it_may_go_on_for_a_while() -> None:
 
 
 def test_chance_spares_other_paths() -> None:
-    plan = Plan(Faults(chances=[Chance(fault=Refused(), rate=1.0, path="trips", run=2)]))
+    plan = FaultInjector(Faults(chances=[RandomFault(fault=Refused(), rate=1.0, path="trips", run=2)]))
     assert drawn(plan, STATUS, TRIPS, STATUS, TRIPS) == [None, Refused(), None, Refused()]
 
 
 def test_chaos_brings_every_mishap_as_often_as_told_and_spares_the_identity_server() -> None:
-    plan = Plan(Faults.chaos(0.3, seed=5))
+    plan = FaultInjector(Faults.chaos(0.3, seed=5))
     met = [fault for fault in drawn(plan, *[TRIPS] * 5000) if fault is not None]
     assert 1100 < len(met) < 1800
     assert len(set(met)) == 14
-    assert drawn(plan, *[Call(method="POST", path="/am/oauth2/access_token")] * 300) == [None] * 300
+    assert drawn(plan, *[Request(method="POST", path="/am/oauth2/access_token")] * 300) == [None] * 300
 
 
 async def test_a_patient_reader_gets_through_chaos() -> None:

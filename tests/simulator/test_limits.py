@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.simulator import Subscription
-from stellantis_hal.simulator.api.rate_limits import Books
+from stellantis_hal.simulator.api.rate_limits import RateLimitLedger
 
 
 @given(st.lists(st.floats(0, 0.4), max_size=200), st.integers(1, 5), st.integers(1, 30))
 def test_no_window_ever_holds_more_than_its_limit(gaps: list[float], per_second: int, per_day: int) -> None:
-    books = Books(Subscription(per_second=per_second, per_day=per_day))
+    books = RateLimitLedger(Subscription(per_second=per_second, per_day=per_day))
     tick, admitted = 0.0, []
     for gap in gaps:
         tick += gap
@@ -22,7 +22,7 @@ def test_no_window_ever_holds_more_than_its_limit(gaps: list[float], per_second:
 
 
 def test_the_wait_it_names_is_enough() -> None:
-    books = Books(Subscription(per_second=1, per_day=2))
+    books = RateLimitLedger(Subscription(per_second=1, per_day=2))
     assert books.admit(0.25) == 0.0
     assert books.admit(0.5) == pytest.approx(0.75)
     assert books.admit(1.25) == 0.0
@@ -31,7 +31,7 @@ def test_the_wait_it_names_is_enough() -> None:
 
 
 def test_refused_requests_do_not_count() -> None:
-    books = Books(Subscription(per_second=1, per_day=10))
+    books = RateLimitLedger(Subscription(per_second=1, per_day=10))
     books.admit(0.0)
     for _ in range(50):
         books.admit(0.5)
@@ -40,7 +40,7 @@ def test_refused_requests_do_not_count() -> None:
 
 
 def test_every_answer_names_limits_and_what_is_left() -> None:
-    books = Books(Subscription(per_second=5, per_day=10))
+    books = RateLimitLedger(Subscription(per_second=5, per_day=10))
     books.admit(0.0)
     assert dict(books.fields(0.0)) == {
         "X-RateLimit-Limit-1": "10",
@@ -51,8 +51,8 @@ def test_every_answer_names_limits_and_what_is_left() -> None:
 
 
 def test_a_refusal_names_whole_seconds_rounded_up() -> None:
-    assert dict(Books.refusal_fields(0.2)) == {"Retry-After": "1", "X-RateLimit-Reset": "1"}
+    assert dict(RateLimitLedger.refusal_fields(0.2)) == {"Retry-After": "1", "X-RateLimit-Reset": "1"}
 
 
 def test_a_limit_of_nothing_admits_nothing() -> None:
-    assert Books(Subscription(per_second=0, per_day=10)).admit(5.0) == 1.0
+    assert RateLimitLedger(Subscription(per_second=0, per_day=10)).admit(5.0) == 1.0

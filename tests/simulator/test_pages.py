@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.simulator import Manners, Simulator, World
-from stellantis_hal.simulator.api.messages import Call
+from stellantis_hal.simulator import BackendVariant, Simulator, World
+from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.simulator.api.pages import BadPageError, cut, word
 from tests.simulator.reader import Reader
 
@@ -16,7 +16,7 @@ PLACE = "https://host/things"
 
 
 def page_of(total: int, query: str, *, by_range: bool = False) -> dict[str, Any]:
-    call = Call(method="GET", path="/things", query=query)
+    call = Request(method="GET", path="/things", query=query)
     page = cut(call, total, SECRET)
     items = list(range(total))[page.first : page.end]
     return word(page, call, SECRET, address=PLACE, name="things", items=items, by_range=by_range)
@@ -118,13 +118,13 @@ def test_a_token_is_good_for_its_own_filters_only() -> None:
 
 @pytest.mark.parametrize(("old", "new"), [("==", "%3D%3D"), ("%7C", "|"), ("%7C", "%7c"), ("x", "x")])
 def test_a_lenient_back_end_takes_tokens_that_were_re_encoded(old: str, new: str) -> None:
-    call = Call(method="GET", path="/things", query=token_query().replace(old, new))
+    call = Request(method="GET", path="/things", query=token_query().replace(old, new))
     assert cut(call, 9, SECRET, lenient=True).first == 2
 
 
 @pytest.mark.anyio
 async def test_links_are_relative_where_the_back_end_makes_them_so() -> None:
-    reader = Reader(Simulator(World(seed=1, vehicles=1, trips=5), manners=Manners(relative_links=True)))
+    reader = Reader(Simulator(World(seed=1, vehicles=1, trips=5), manners=BackendVariant(relative_links=True)))
     body = await reader.body("/user")
     assert body["_links"]["vehicles"]["href"] == "/connectedcar/v4/user/vehicles"
 

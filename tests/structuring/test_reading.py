@@ -23,14 +23,14 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import make_converter, read
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem
 from stellantis_hal.structuring.scalars import COUNT, FLAG, NUMBER, TEXT
 from stellantis_hal.structuring.schema import plan_of
 from tests.resources import bodies
 
 AT = datetime(2023, 9, 12, 9, 41, 10, 911000, UTC)
-FULL: list[tuple[type[Part], dict[str, Any]]] = [
+FULL: list[tuple[type[Model], dict[str, Any]]] = [
     (User, bodies.user()),
     (Vehicle, bodies.vehicle()),
     (Status, bodies.status()),
@@ -48,14 +48,14 @@ each_kind = pytest.mark.parametrize(("kind", "body"), FULL)
 
 
 @each_kind
-def test_everything_in_a_full_body_is_read(kind: type[Part], body: dict[str, Any]) -> None:
+def test_everything_in_a_full_body_is_read(kind: type[Model], body: dict[str, Any]) -> None:
     value = read(body, kind)
     assert json.loads(json.dumps(value.to_dict())) == body
     assert (value.problems, dict(value.extra)) == ((), {})
 
 
 @each_kind
-def test_an_empty_body_reads_as_nothing_known(kind: type[Part], body: dict[str, Any]) -> None:
+def test_an_empty_body_reads_as_nothing_known(kind: type[Model], body: dict[str, Any]) -> None:
     value = read({}, kind)
     assert {getattr(value, field.name) for field in plan_of(kind).fields} <= {None, ()}
     assert value.problems == ()
@@ -63,32 +63,32 @@ def test_an_empty_body_reads_as_nothing_known(kind: type[Part], body: dict[str, 
 
 
 @each_kind
-def test_null_reads_as_missing_without_a_record(kind: type[Part], body: dict[str, Any]) -> None:
+def test_null_reads_as_missing_without_a_record(kind: type[Model], body: dict[str, Any]) -> None:
     assert read(dict.fromkeys(body), kind) == read({}, kind)
 
 
 @each_kind
-def test_what_is_written_with_the_vendors_names_reads_as_equal(kind: type[Part], body: dict[str, Any]) -> None:
+def test_what_is_written_with_the_vendors_names_reads_as_equal(kind: type[Model], body: dict[str, Any]) -> None:
     value = read({**body, "unheardOf": [1, {"a": None}]}, kind)
     assert read(value.to_dict(), kind) == value
 
 
 @each_kind
-def test_values_of_equal_bodies_are_equal_and_hash_alike(kind: type[Part], body: dict[str, Any]) -> None:
+def test_values_of_equal_bodies_are_equal_and_hash_alike(kind: type[Model], body: dict[str, Any]) -> None:
     assert read(body, kind) == read(dict(body), kind)
     assert hash(read(body, kind)) == hash(read(dict(body), kind))
     assert read(body, kind) != read({}, kind)
 
 
 @each_kind
-def test_values_pickle(kind: type[Part], body: dict[str, Any]) -> None:
+def test_values_pickle(kind: type[Model], body: dict[str, Any]) -> None:
     value = read({**body, "unheardOf": 1}, kind)
     again = pickle.loads(pickle.dumps(value))
     assert (again, again.extra) == (value, {"unheardOf": 1})
 
 
 @each_kind
-def test_values_are_frozen(kind: type[Part], body: dict[str, Any]) -> None:
+def test_values_are_frozen(kind: type[Model], body: dict[str, Any]) -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         read(body, kind).extra = {}  # type: ignore[misc]  # forbidden on purpose
 
@@ -315,7 +315,7 @@ def test_strict_reading_lets_sentinels_pass() -> None:
         (Position, {"geometry": {"coordinates": [0.0, 0.0, 0.0]}}, "$.geometry.coordinates"),
     ],
 )
-def test_sentinels_read_as_none_with_a_record(kind: type[Part], body: dict[str, Any], path: str) -> None:
+def test_sentinels_read_as_none_with_a_record(kind: type[Model], body: dict[str, Any], path: str) -> None:
     [record] = read(body, kind, strict=True).problems
     assert (record.path, record.is_sentinel) == (path, True)
 
@@ -408,7 +408,7 @@ def test_a_strict_converter_refuses() -> None:
 
 def test_a_class_with_a_field_that_no_json_fits_is_refused() -> None:
     @attrs.frozen(kw_only=True)
-    class Odd(Part):
+    class Odd(Model):
         number: complex | None = None
 
     with pytest.raises(TypeError, match="no JSON value reads as complex"):

@@ -7,9 +7,9 @@ from typing import Any
 import anyio
 import httpx
 
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.pipeline import Caller
+from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.session import Session
 
 __all__ = ["API", "Badge", "Scripted", "call", "get", "session", "wall"]
@@ -63,12 +63,12 @@ class Badge:
         self.query = query
         self.renewals = renewals
         self.serial = 1
-        self.refusals: list[tuple[Answer, Mapping[str, str]]] = []
+        self.refusals: list[tuple[Response, Mapping[str, str]]] = []
 
     async def headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer token-{self.serial}"}
 
-    async def refused(self, answer: Answer, sent: Mapping[str, str], /) -> bool:
+    async def refused(self, answer: Response, sent: Mapping[str, str], /) -> bool:
         self.refusals.append((answer, sent))
         if self.renewals == 0:
             return False
@@ -83,13 +83,13 @@ def session(*acts: Act, trusted: Iterable[str] = (API,), **options: Any) -> tupl
     return Session(Origins(*trusted), transport=transport, clock=wall, **options), transport
 
 
-async def get(caller: Caller, path: str = "/user", **fields: Any) -> Answer:
+async def get(pipeline: RequestPipeline, path: str = "/user", **fields: Any) -> Response:
     """Ask for an address of the API."""
-    return await caller(Request(url=f"{API}{path}", **fields))
+    return await pipeline(Request(url=f"{API}{path}", **fields))
 
 
-async def call(*acts: Act, path: str = "/user", **options: Any) -> Answer:
+async def call(*acts: Act, path: str = "/user", **options: Any) -> Response:
     """Open a session over a script, and ask once."""
     opened, _ = session(*acts, **options)
     async with opened:
-        return await get(opened.caller(), path)
+        return await get(opened.pipeline(), path)

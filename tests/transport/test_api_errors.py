@@ -20,7 +20,7 @@ from stellantis_hal.errors import (
     StellantisError,
     UnauthorizedError,
 )
-from stellantis_hal.navigation.fetch import Answer, Headers, Request
+from stellantis_hal.navigation.fetch import Headers, Request, Response
 from stellantis_hal.transport.api_errors import error_of, read_complaint
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def verdict(
 ) -> StellantisError | None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = Headers({name.replace("_", "-"): value for name, value in fields.items()})
-    answer = Answer(url=URL, status=status, headers=headers, content=content, received_at=NOW)
+    answer = Response(url=URL, status=status, headers=headers, content=content, received_at=NOW)
     return error_of(Request(url=URL, method=method, headers=asked or {}), answer, now=NOW)
 
 
@@ -275,7 +275,7 @@ def test_a_servers_date_to_come_back_is_counted_from_now() -> None:
 
 
 def test_a_403_names_the_scopes_documented_for_its_address() -> None:
-    answer = Answer(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
+    answer = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
     error = error_of(Request(url=URL), answer, now=NOW, scopes=lambda url: ("a:b", "data:trip") if url == URL else ())
     assert isinstance(error, ForbiddenError)
     assert error.scopes == ("a:b", "data:trip")
@@ -283,7 +283,7 @@ def test_a_403_names_the_scopes_documented_for_its_address() -> None:
 
 
 def test_a_403_of_an_address_without_scopes_names_none() -> None:
-    answer = Answer(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
+    answer = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
     error = error_of(Request(url=URL), answer, now=NOW, scopes=lambda url: ())
     assert isinstance(error, ForbiddenError)
     assert error.scopes == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stellantis_hal.transport.credentials import anonymised, identified
+from stellantis_hal.transport.credentials import add_client_id, remove_client_id
 
 URL = "https://api.test/user"
 
@@ -21,8 +21,8 @@ URL = "https://api.test/user"
     ],
 )
 def test_only_what_an_address_does_not_name_already_is_added(url: str, text: str, whole: str) -> None:
-    assert identified(url, text) == whole
+    assert add_client_id(url, text) == whole
 
 
 def test_each_name_that_identifies_the_application_is_taken_away() -> None:
-    assert anonymised(f"{URL}?a=1&x=2&b=3", "a=1&b=3") == f"{URL}?x=2"
+    assert remove_client_id(f"{URL}?a=1&x=2&b=3", "a=1&b=3") == f"{URL}?x=2"

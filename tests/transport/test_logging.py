@@ -25,7 +25,7 @@ async def test_an_answer_is_one_line_with_all_that_matters(caplog: pytest.LogCap
     opened, _ = session(httpx.Response(200, headers=fields))
     with caplog.at_level(logging.DEBUG, "stellantis_hal"):
         async with opened:
-            await get(opened.caller(), "/user/vehicles/0123456789abcdef0123?x=1")
+            await get(opened.pipeline(), "/user/vehicles/0123456789abcdef0123?x=1")
     (record,) = [record for record in caplog.records if record.name == "stellantis_hal"]
     assert record.getMessage().startswith(f"#1 GET {API}/user/vehicles/***?x=***: 200 in 0.")
     assert "attempt 1, quota left 93 today, None this second" in record.getMessage()
@@ -35,7 +35,7 @@ async def test_an_answer_is_told_with_what_is_left_of_the_second(caplog: pytest.
     opened, _ = session(httpx.Response(200, headers={"X-RateLimit-Limit-2": "10", "X-RateLimit-Remaining-2": "7"}))
     with caplog.at_level(logging.DEBUG, "stellantis_hal"):
         async with opened:
-            await get(opened.caller())
+            await get(opened.pipeline())
     assert "7 this second" in caplog.text
 
 
@@ -43,7 +43,7 @@ async def test_an_answer_without_a_quota_is_told_too(caplog: pytest.LogCaptureFi
     opened, _ = session(httpx.Response(200))
     with caplog.at_level(logging.DEBUG, "stellantis_hal"):
         async with opened:
-            await get(opened.caller())
+            await get(opened.pipeline())
     assert "quota left None" in caplog.text
 
 
@@ -51,7 +51,7 @@ async def test_a_retry_and_a_pause_are_told(caplog: pytest.LogCaptureFixture) ->
     opened, _ = session(httpx.Response(503), httpx.Response(429), httpx.Response(200))
     with caplog.at_level(logging.INFO, "stellantis_hal"):
         async with opened:
-            await get(opened.caller())
+            await get(opened.pipeline())
     assert f"#1 GET {API}/user: attempt 1 failed (ServerError)" in caplog.text
     assert "everybody pauses" in caplog.text
 
@@ -111,13 +111,13 @@ def test_secrets_planted_everywhere_appear_nowhere(
     logger.setLevel(logging.DEBUG)
 
     async def main() -> None:
-        hooks = Hooks(on_answer=heard.append, on_retry=heard.append, on_wait=heard.append)
+        hooks = Hooks(on_response=heard.append, on_retry=heard.append, on_wait=heard.append)
         policy = RetryPolicy(attempts=2, initial=0.0)
         opened, _ = session(*[act(name) for name in acts], hooks=hooks, retry=policy)
         async with opened:
-            caller = opened.caller(credentials=Bearer(token, client), max_wait=0.0)
+            pipeline = opened.pipeline(credentials=Bearer(token, client), max_wait=0.0)
             try:
-                await caller(Request(url=API + link))
+                await pipeline(Request(url=API + link))
             except StellantisError as error:
                 heard.append(str(error))
                 heard.append(repr(error))

@@ -17,7 +17,7 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.backends.aiohttp_client import named
-from stellantis_hal.transport.network_errors import is_foreign, translated
+from stellantis_hal.transport.network_errors import is_foreign, to_network_error
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import call, get, session
 
@@ -125,7 +125,7 @@ async def test_what_cannot_help_is_not_tried_again(error: Exception) -> None:
     opened, transport = session(error)
     async with opened:
         with pytest.raises(NetworkError):
-            await get(opened.caller())
+            await get(opened.pipeline())
     assert len(transport.requests) == 1
 
 
@@ -134,77 +134,77 @@ def test_an_error_of_our_own_making_may_pass() -> None:
 
 
 def test_a_certificate_that_is_not_trusted_is_named() -> None:
-    error = translated(caused(httpx.ConnectError("x"), certificate_error()), URL)
+    error = to_network_error(caused(httpx.ConnectError("x"), certificate_error()), URL)
     assert "self-signed certificate" in str(error)
     assert "CA bundle" in str(error)
 
 
 def test_a_certificate_that_openssl_does_not_explain_is_named_too() -> None:
-    error = translated(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("no words")), URL)
+    error = to_network_error(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("no words")), URL)
     assert "certificate is not trusted (it does not fit). Is this the right host" in str(error)
 
 
 def test_a_certificate_error_hidden_by_aiohttp_is_found() -> None:
     hidden = aiohttp.ClientConnectorCertificateError(key(), certificate_error())
-    error = translated(caused(httpx.ConnectError("x"), hidden), URL)
+    error = to_network_error(caused(httpx.ConnectError("x"), hidden), URL)
     assert "self-signed certificate" in str(error)
     assert "CA bundle" in str(error)
 
 
 def test_an_alert_hidden_by_aiohttp_is_found() -> None:
     hidden = aiohttp.ClientConnectorSSLError(key(), alert())
-    assert "go in pairs" in str(translated(caused(httpx.ConnectError("x"), hidden), URL))
+    assert "go in pairs" in str(to_network_error(caused(httpx.ConnectError("x"), hidden), URL))
 
 
 def test_an_error_of_the_network_knows_the_whole_address() -> None:
-    assert translated(httpx.ReadError("reset"), URL).url == URL
+    assert to_network_error(httpx.ReadError("reset"), URL).url == URL
 
 
 def test_an_error_that_says_nothing_is_told_by_its_kind() -> None:
-    assert "(ReadError)" in str(translated(httpx.ReadError(""), URL))
+    assert "(ReadError)" in str(to_network_error(httpx.ReadError(""), URL))
 
 
 def test_a_connection_that_breaks_in_the_handshake_may_lack_a_certificate() -> None:
-    error = translated(caused(httpx.ConnectError("x"), ConnectionResetError(104, "reset")), URL)
+    error = to_network_error(caused(httpx.ConnectError("x"), ConnectionResetError(104, "reset")), URL)
     assert "before anything was sent" in str(error)
     assert "client certificate" in str(error)
 
 
 def test_a_reason_outside_of_tls_is_no_alert() -> None:
-    assert "go in pairs" not in str(translated(UnicodeEncodeError("latin-1", "é", 0, 1, "ALERT"), URL))
+    assert "go in pairs" not in str(to_network_error(UnicodeEncodeError("latin-1", "é", 0, 1, "ALERT"), URL))
 
 
 def test_without_aiohttp_a_refused_connection_was_not_sent_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "aiohttp")
-    assert not translated(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL).sent
+    assert not to_network_error(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL).sent
 
 
 def test_an_odd_error_of_tls_is_no_alert() -> None:
     odd = ssl.SSLError(1, "odd")
     odd.reason = "ODD"
-    assert "go in pairs" not in str(translated(caused(httpx.ReadError("x"), odd), URL))
+    assert "go in pairs" not in str(to_network_error(caused(httpx.ReadError("x"), odd), URL))
 
 
 def test_a_host_that_is_not_there_is_no_matter_of_certificates() -> None:
-    error = translated(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL)
+    error = to_network_error(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL)
     assert "could not be reached" in str(error)
     assert "certificate" not in str(error)
 
 
 def test_a_refused_handshake_tells_of_pairs() -> None:
-    text = str(translated(caused(httpx.ReadError("x"), alert()), URL))
+    text = str(to_network_error(caused(httpx.ReadError("x"), alert()), URL))
     for part in ("go in pairs", "TLSV13_ALERT_CERTIFICATE_REQUIRED", "mutual-TLS host (api-cert…) wants the client"):
         assert part in text
 
 
 def test_a_broken_connection_may_mean_a_missing_certificate() -> None:
     broke = "the connection broke before an answer came (ReadError: reset)"
-    assert f"{broke}. A host that wants a client certificate" in str(translated(httpx.ReadError("reset"), URL))
-    assert str(translated(httpx.ReadError("reset"), "http://api.test/")).endswith(broke)
+    assert f"{broke}. A host that wants a client certificate" in str(to_network_error(httpx.ReadError("reset"), URL))
+    assert str(to_network_error(httpx.ReadError("reset"), "http://api.test/")).endswith(broke)
 
 
 def test_an_answer_that_broke_off_was_asked_for() -> None:
-    error = translated(httpx.ConnectError("odd"), URL, answering=True)
+    error = to_network_error(httpx.ConnectError("odd"), URL, answering=True)
     assert error.sent
     assert "broke off" in str(error)
 
@@ -212,11 +212,11 @@ def test_an_answer_that_broke_off_was_asked_for() -> None:
 def test_a_chain_of_causes_may_be_a_circle() -> None:
     first, second = OSError("a"), OSError("b")
     first.__cause__, second.__cause__ = second, first
-    assert "OSError" in str(translated(first, URL))
+    assert "OSError" in str(to_network_error(first, URL))
 
 
 def test_no_message_holds_what_identifies_anybody() -> None:
-    text = str(translated(httpx.ReadError("client_id=secret at VF3CUZZ1234567890"), URL))
+    text = str(to_network_error(httpx.ReadError("client_id=secret at VF3CUZZ1234567890"), URL))
     assert "secret" not in text
     assert "VF3CUZZ1234567890" not in text
     assert "0123456789abcdef0123" not in text

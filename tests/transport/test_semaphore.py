@@ -7,26 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.transport.semaphore import Gate
+from stellantis_hal.transport.semaphore import TimedSemaphore
 from tests.clocks import BACKENDS, jumping
 
 pytestmark = pytest.mark.anyio
 
 
-async def _inside(gate: Gate) -> None:
+async def _inside(gate: TimedSemaphore) -> None:
     if not gate.try_enter():
         await gate.enter()
 
 
 async def test_there_are_so_many_places_and_no_more() -> None:
-    gate = Gate(2, 60.0)
+    gate = TimedSemaphore(2, 60.0)
     assert [gate.try_enter() for _ in range(3)] == [True, True, False]
     gate.leave()
     assert gate.try_enter()
 
 
 async def test_whoever_waits_goes_in_as_they_came() -> None:
-    gate, order = Gate(1, 60.0), list[int]()
+    gate, order = TimedSemaphore(1, 60.0), list[int]()
 
     async def work(number: int) -> None:
         await _inside(gate)
@@ -42,7 +42,7 @@ async def test_whoever_waits_goes_in_as_they_came() -> None:
 
 
 async def test_a_place_that_comes_free_is_given_on_before_anybody_new_can_take_it() -> None:
-    gate = Gate(1, 60.0)
+    gate = TimedSemaphore(1, 60.0)
     assert gate.try_enter()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(gate.enter)
@@ -52,7 +52,7 @@ async def test_a_place_that_comes_free_is_given_on_before_anybody_new_can_take_i
 
 
 async def test_each_who_waits_is_sent_away_after_the_same_time() -> None:
-    gate, waits = Gate(1, 60.0), list[float]()
+    gate, waits = TimedSemaphore(1, 60.0), list[float]()
     assert gate.try_enter()
 
     async def wait(after: float) -> None:
@@ -71,7 +71,7 @@ async def test_each_who_waits_is_sent_away_after_the_same_time() -> None:
 
 
 async def test_nobody_waits_for_those_who_have_gone() -> None:
-    gate, entered = Gate(1, 60.0), list[int]()
+    gate, entered = TimedSemaphore(1, 60.0), list[int]()
     assert gate.try_enter()
 
     async def wait(number: int, patience: float) -> None:
@@ -93,7 +93,7 @@ async def test_nobody_waits_for_those_who_have_gone() -> None:
 
 
 async def test_who_is_cancelled_in_the_moment_of_being_let_in_leaves_no_place_behind() -> None:
-    gate = Gate(1, 60.0)
+    gate = TimedSemaphore(1, 60.0)
     assert gate.try_enter()
 
     async def pass_through() -> None:
@@ -110,7 +110,7 @@ async def test_who_is_cancelled_in_the_moment_of_being_let_in_leaves_no_place_be
 
 def test_asyncios_own_cancellation_in_that_moment_leaves_no_place_behind() -> None:
     async def cancelled() -> bool:
-        gate = Gate(1, 60.0)
+        gate = TimedSemaphore(1, 60.0)
         assert gate.try_enter()
         task = asyncio.create_task(gate.enter())
         await asyncio.sleep(0)
@@ -130,7 +130,7 @@ def test_asyncios_own_cancellation_in_that_moment_leaves_no_place_behind() -> No
 )
 def test_no_place_is_ever_lost_or_made(places: int, lives: list[tuple[int, int, int]], backend: str) -> None:
     async def live() -> None:
-        gate, inside = Gate(places, 30.0), 0
+        gate, inside = TimedSemaphore(places, 30.0), 0
 
         async def one(after: int, patience: int, stay: int) -> None:
             nonlocal inside

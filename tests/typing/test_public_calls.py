@@ -20,14 +20,12 @@ from stellantis_hal import (
     AlarmType,
     Alert,
     AmbiguousLinkError,
-    AnswerRecord,
     ApiError,
     Application,
     AuthError,
-    Authorization,
+    AuthorizationRequest,
     BadRequestError,
     BodyTooLargeError,
-    BookStore,
     Brand,
     BudgetExhaustedError,
     BudgetWarning,
@@ -45,10 +43,11 @@ from stellantis_hal import (
     Energy,
     EnergyType,
     Enrolment,
-    FileBookStore,
+    FileLimiterStore,
     FileTokenStore,
     FleetStatistics,
     Follow,
+    FollowResult,
     ForbiddenError,
     HalClient,
     HalDeprecationWarning,
@@ -58,8 +57,8 @@ from stellantis_hal import (
     Hooks,
     IndexRanges,
     InvalidLinkError,
-    Left,
     LimiterStatistics,
+    LimiterStore,
     Link,
     LinkNotFoundError,
     Maintenance,
@@ -70,7 +69,6 @@ from stellantis_hal import (
     NotHalError,
     OpenEnum,
     Outage,
-    Outcome,
     Page,
     Pages,
     PaginationLoopError,
@@ -84,9 +82,10 @@ from stellantis_hal import (
     RateLimitedError,
     RateLimiter,
     RateLimits,
-    Reader,
     Recovered,
     Rel,
+    Removed,
+    ResponseRecord,
     RetryPolicy,
     RetryRecord,
     Scope,
@@ -110,6 +109,7 @@ from stellantis_hal import (
     Trip,
     TripConsumption,
     TripState,
+    TypedConverter,
     UnauthorizedError,
     UntrustedOriginError,
     Update,
@@ -126,7 +126,7 @@ from stellantis_hal import (
     watch,
 )
 from stellantis_hal.fleet import Backfill, Event, TripWriter
-from stellantis_hal.navigation import ItemWalk, PageWalk
+from stellantis_hal.navigation import ItemIterator, PageIterator
 from stellantis_hal.simulator import IssuedToken, Simulator, World
 
 UNUSED = {
@@ -205,7 +205,7 @@ async def test_how_consent_is_asked_for() -> None:
     async with client_of(a_simulator()) as client:
         enrolment = assert_type(client.enrolment(brand=Brand.DS, store=MemoryTokenStore()), Enrolment)
         begun = assert_type(
-            enrolment.begin(redirect_uri="http://localhost/back", scope=[Scope.TRIP, Scope.ALERT]), Authorization
+            enrolment.begin(redirect_uri="http://localhost/back", scope=[Scope.TRIP, Scope.ALERT]), AuthorizationRequest
         )
         assert assert_type(begun.url, str).startswith("https://")
         assert assert_type(await enrolment.withdraw("nobody"), bool) is False
@@ -217,10 +217,10 @@ async def test_how_consent_is_asked_for() -> None:
 @pytest.mark.anyio
 async def test_an_account_and_what_its_client_tells() -> None:
     simulator = a_simulator()
-    answers = list[AnswerRecord]()
+    answers = list[ResponseRecord]()
     retries = list[RetryRecord]()
     waits = list[WaitRecord]()
-    hooks = Hooks(on_answer=answers.append, on_retry=retries.append, on_wait=waits.append)
+    hooks = Hooks(on_response=answers.append, on_retry=retries.append, on_wait=waits.append)
     async with client_of(simulator, hooks=hooks) as opened:
         client = assert_type(opened, StellantisClient)
         account = assert_type(account_of(client, simulator), Account)
@@ -331,13 +331,13 @@ async def test_trips_page_by_page_and_several_at_a_time() -> None:
             if token is not None:
                 assert_type(trips.pages(token=token), Pages[Trip])
         async with trips.ahead(1) as items:
-            assert_type(items, ItemWalk[Trip])
+            assert_type(items, ItemIterator[Trip])
             ahead = [item async for item in items]
         async with trips.concurrent(8) as fast:
-            assert_type(fast, ItemWalk[Trip])
+            assert_type(fast, ItemIterator[Trip])
             assert [item async for item in fast] == ahead
         async with trips.pages().concurrent(2) as walk:
-            assert_type(walk, PageWalk[Trip])
+            assert_type(walk, PageIterator[Trip])
         trip = assert_type(ahead[0], Trip)
         assert_type(trip.distance, float | None)
         assert_type(trip.started_at, datetime | None)
@@ -406,7 +406,7 @@ async def test_the_navigator_alone() -> None:
             assert_type(item.follow(TRIP), Follow[HalResource])
         async with root.follow_all("vehicles", limit=2) as outcomes:
             async for outcome in outcomes:
-                assert_type(outcome, Outcome)
+                assert_type(outcome, FollowResult)
                 assert_type(outcome.result(), HalResource)
         with pytest.raises(ApiError):
             assert_type(await root.post(json={}), HalResource)
@@ -429,7 +429,7 @@ def test_values_of_one_s_own() -> None:
     assert link is not None
     assert_type(link.href, str | None)
     assert_type(IndexRanges().size, int)
-    assert_type(Reader(strict=True).strict, bool)
+    assert_type(TypedConverter(strict=True).strict, bool)
     assert_type(quiet(time(22), time(6), factor=4.0)(EPOCH), float)
 
 
@@ -439,7 +439,7 @@ def test_values_of_one_s_own() -> None:
 @pytest.mark.anyio
 @pytest.mark.wall_clock  # the books are a file
 async def test_a_limiter_of_one_s_own(tmp_path: Path) -> None:
-    books: BookStore = FileBookStore(tmp_path / "books")
+    books: LimiterStore = FileLimiterStore(tmp_path / "books")
     bucket = TokenBucketLimiter(RateLimits(per_second=2, per_day=None), store=books)
     limiter: RateLimiter = bucket
     async with limiter.slot(priority="background", max_wait=1.0) as slot:
@@ -499,7 +499,7 @@ async def test_a_fleet_that_is_watched() -> None:
             with pytest.raises(KeyError):
                 updates.poll_now("no-such-vehicle")
             updates.stop(within=0.0)
-    assert_type(Left("alice").who, Account | Vehicle | str)
+    assert_type(Removed("alice").who, Account | Vehicle | str)
     assert issubclass(BudgetWarning, UserWarning)
 
 

@@ -16,11 +16,11 @@ from typing import Generic, NamedTuple, TypeVar
 import attrs
 
 __all__ = [
-    "Agenda",
-    "Allowance",
     "Budget",
-    "Entry",
-    "Plan",
+    "CapacityPlan",
+    "DueEntry",
+    "DueQueue",
+    "Pacer",
     "back_off",
     "fraction_of",
     "next_due",
@@ -77,7 +77,7 @@ class Budget:
         return min(self.per_day, self.per_second * DAY)
 
 
-class Allowance:
+class Pacer:
     """When the next poll may start, so that any second and any 24 hours hold no more requests than the budget.
 
     The second is a log of what was started within it. The day is a bucket that fills at the budget's pace, so that the
@@ -151,7 +151,7 @@ class Allowance:
 
 
 @attrs.frozen(kw_only=True)
-class Plan:
+class CapacityPlan:
     """Whether an interval fits a budget.
 
     Attributes:
@@ -194,15 +194,15 @@ class Plan:
 # ----------------------------------------------------------------------------------------------- turns
 
 
-class Entry(NamedTuple, Generic[K]):
+class DueEntry(NamedTuple, Generic[K]):
     """When somebody is due."""
 
     due: float
     key: K
 
 
-def next_polls(entries: Iterable[Entry[K]], now: float) -> list[K]:
-    """Say who is to be polled, the most overdue first. This is the whole rule; :class:`Agenda` is it, made quick.
+def next_polls(entries: Iterable[DueEntry[K]], now: float) -> list[K]:
+    """Say who is to be polled, the most overdue first. This is the whole rule; :class:`DueQueue` is it, made quick.
 
     Whoever waits keeps the instant at which it was due, whoever is polled gets a later one; so everybody's turn comes,
     however little there is to go round.
@@ -214,7 +214,7 @@ def next_polls(entries: Iterable[Entry[K]], now: float) -> list[K]:
     return [entry.key for entry in sorted(entries, key=lambda entry: entry.due) if entry.due <= now]
 
 
-class Agenda(Generic[K]):
+class DueQueue(Generic[K]):
     """Everybody with the instant at which each is due; the first to be had in logarithmic time."""
 
     __slots__ = ("_due", "_heap", "_number")
@@ -243,16 +243,16 @@ class Agenda(Generic[K]):
         """Take somebody out, if it is there."""
         self._due.pop(key, None)
 
-    def first(self) -> Entry[K] | None:
+    def first(self) -> DueEntry[K] | None:
         """Give the one that is due first; None where there is nobody."""
         while self._heap:
             due, number, key = self._heap[0]
             if self._due.get(key) == (due, number):
-                return Entry(due, key)
+                return DueEntry(due, key)
             heapq.heappop(self._heap)
         return None
 
-    def take(self) -> Entry[K] | None:
+    def take(self) -> DueEntry[K] | None:
         """Take out the one that is due first."""
         entry = self.first()
         if entry is not None:

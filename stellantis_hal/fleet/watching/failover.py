@@ -5,21 +5,21 @@ Knows accounts, and what each has besides what it reads. Must not know when anyb
 
 from __future__ import annotations
 
-from stellantis_hal.fleet.targets import Holding
+from stellantis_hal.fleet.targets import WatchedAccount
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["Heirs"]
+__all__ = ["FallbackAccounts"]
 
 
-class Heirs:
+class FallbackAccounts:
     """The accounts that have a vehicle which is read by another one, or by itself."""
 
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[str, list[Holding]] = {}
+        self._known: dict[str, list[WatchedAccount]] = {}
 
-    def note(self, id_: str, holding: Holding, vehicle: Vehicle) -> None:
+    def note(self, id_: str, holding: WatchedAccount, vehicle: Vehicle) -> None:
         """Remember that an account has a vehicle too, as seen by it."""
         others = [other for other in self._known.get(id_, ()) if other is not holding and id_ in other.shared]
         self._known[id_] = [*others, holding]
@@ -30,6 +30,6 @@ class Heirs:
         for holding in self._known.pop(id_, ()):
             holding.shared.pop(id_, None)
 
-    def of(self, id_: str) -> Holding | None:
+    def of(self, id_: str) -> WatchedAccount | None:
         """Give an account that can go on with a vehicle: what it has is in its ``shared``."""
         return next((heir for heir in self._known.get(id_, ()) if heir.lost is None and id_ in heir.shared), None)

@@ -13,12 +13,12 @@ import anyio
 from stellantis_hal.errors import ApiError, BudgetExhaustedError, QuotaError, StellantisError, UnauthorizedError
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.events import AccountLost, Event, Outage, Recovered, VehicleUnavailable
-from stellantis_hal.fleet.targets import Holding, Member
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.fleet.watching.due_queue import back_off
-from stellantis_hal.fleet.watching.outage_detector import Health, scope_of
-from stellantis_hal.fleet.watching.registry import Roster
+from stellantis_hal.fleet.watching.outage_detector import OutageDetector, scope_of
+from stellantis_hal.fleet.watching.registry import Registry
 
-__all__ = ["Care"]
+__all__ = ["FailurePolicy"]
 
 _PATIENCE = 4
 _ACCOUNT_AGAIN = 900.0
@@ -29,7 +29,7 @@ _LEAST_EVERY = 60.0
 _HOLD = 60.0
 
 
-class Care:
+class FailurePolicy:
     """Judges failures and successes.
 
     Args:
@@ -38,15 +38,15 @@ class Care:
         say: hands an event over; waits while there is no room.
     """
 
-    def __init__(self, roster: Roster, *, counts: Counts, say: Callable[[Event], Awaitable[None]]) -> None:
-        self.health: Health = Health()
+    def __init__(self, roster: Registry, *, counts: Counts, say: Callable[[Event], Awaitable[None]]) -> None:
+        self.health: OutageDetector = OutageDetector()
         self._roster = roster
         self._counts = counts
         self._say = say
 
     # ------------------------------------------------------------------------------------------- vehicles
 
-    async def answered(self, member: Member, what: str, *, found: bool) -> None:
+    async def answered(self, member: WatchedVehicle, what: str, *, found: bool) -> None:
         """Note that one thing about a vehicle could be had, or that there are no data of it."""
         now = anyio.current_time()
         await self._works(now)
@@ -63,7 +63,7 @@ class Care:
                 Recovered(account=holding.key, vehicle=member.vehicle, what=what, after=now - trouble.since)
             )
 
-    async def failed(self, member: Member, what: str, error: StellantisError, *, by: Holding) -> bool:
+    async def failed(self, member: WatchedVehicle, what: str, error: StellantisError, *, by: WatchedAccount) -> bool:
         """Judge a failure of asking by an account; gives whether to go on with the vehicle's other things."""
         self._counts.errors[type(error).__name__] += 1
         scope = scope_of(error)
@@ -89,7 +89,9 @@ class Care:
         await self._leave_alone(member, what, error, tell_after=_PATIENCE)
         return True
 
-    async def _leave_alone(self, member: Member, what: str, error: StellantisError | None, *, tell_after: int) -> None:
+    async def _leave_alone(
+        self, member: WatchedVehicle, what: str, error: StellantisError | None, *, tell_after: int
+    ) -> None:
         now = anyio.current_time()
         trouble = member.trouble(what, now)
         trouble.failures += 1
@@ -110,7 +112,7 @@ class Care:
 
     # ------------------------------------------------------------------------------------------- accounts
 
-    async def listed(self, holding: Holding) -> None:
+    async def listed(self, holding: WatchedAccount) -> None:
         """Note that an account's vehicles could be listed."""
         now = anyio.current_time()
         await self._works(now)
@@ -119,7 +121,7 @@ class Care:
             self._roster.rouse(holding, now)
             await self._found(holding, Recovered(account=holding.key, after=now - holding.lost))
 
-    async def not_listed(self, holding: Holding, error: StellantisError) -> None:
+    async def not_listed(self, holding: WatchedAccount, error: StellantisError) -> None:
         """Judge why an account's vehicles could not be listed."""
         self._counts.errors[type(error).__name__] += 1
         if scope_of(error) in {"account", "vehicle"}:
@@ -133,7 +135,7 @@ class Care:
             again = back_off(holding.failures, _LISTING_AGAIN, _LONGEST_LISTING)
             self._roster.agenda.put(holding, anyio.current_time() + again)
 
-    async def _lose(self, holding: Holding, error: StellantisError) -> None:
+    async def _lose(self, holding: WatchedAccount, error: StellantisError) -> None:
         """Leave an account alone, and tell so once."""
         now = anyio.current_time()
         if not self._roster.watches(holding):
@@ -158,7 +160,7 @@ class Care:
         if since is None:
             await self._say(AccountLost(account=holding.key, error=error, again_in=again))
 
-    async def _found(self, holding: Holding, event: Recovered) -> None:
+    async def _found(self, holding: WatchedAccount, event: Recovered) -> None:
         holding.lost, holding.failures = None, 0
         await self._say(event)
 

@@ -21,7 +21,7 @@ from stellantis_hal.errors import (
     UntrustedOriginError,
 )
 
-__all__ = ["Health", "Scope", "scope_of"]
+__all__ = ["OutageDetector", "Scope", "scope_of"]
 
 Scope = Literal["account", "budget", "everything", "vehicle"]
 
@@ -54,7 +54,7 @@ class Failure:
     at: float
 
 
-class Health:
+class OutageDetector:
     """Failures in a row, whoever had them, and the outage that they add up to.
 
     So many failures without a success between them are an outage, when they concern as many vehicles as there are, or

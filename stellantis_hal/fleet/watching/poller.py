@@ -15,31 +15,31 @@ import attrs
 from stellantis_hal.fleet.changes import is_known, judge
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.deduplication import Checkpoint, Facts, TripVerdict, admit, facts_of, noted, window
+from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, TripVerdict, admit, facts_of, noted, window
 from stellantis_hal.fleet.events import Change, Update
-from stellantis_hal.fleet.targets import Member
+from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
-from stellantis_hal.resources.queries import Single
+from stellantis_hal.resources.queries import OptionalEndpoint
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
-__all__ = ["KINDS", "Direction", "Poller", "Terms", "in_time", "stored", "trip_update"]
+__all__ = ["KINDS", "PollOptions", "Poller", "TripOrder", "in_time", "stored", "trip_update"]
 
-SNAPSHOTS: dict[str, Single[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
+SNAPSHOTS: dict[str, OptionalEndpoint[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
 KINDS = (*SNAPSHOTS, "trips")
 
 _ADAPT_EVERY = 3600.0
 """Seconds after which a status that has not changed is judged again: it has become older."""
 
 Adapt = Callable[[Vehicle, Status], float]
-_Found = list[tuple[Facts, Trip]]
+_Found = list[tuple[TripFacts, Trip]]
 
 
 @attrs.frozen(kw_only=True)
-class Terms:
+class PollOptions:
     """What is wanted of vehicles.
 
     Attributes:
@@ -73,7 +73,7 @@ class Poller:
 
     def __init__(
         self,
-        terms: Terms,
+        terms: PollOptions,
         *,
         store: CheckpointStore,
         name: str,
@@ -90,7 +90,7 @@ class Poller:
         # The last that was offered of each vehicle, for as long as it is not acknowledged: the store has it then.
         self._offered: WeakValueDictionary[str, Checkpoint] = WeakValueDictionary()
 
-    async def recall(self, member: Member) -> Checkpoint:
+    async def recall(self, member: WatchedVehicle) -> Checkpoint:
         """Give what is known of a vehicle, from the store where it is not at hand.
 
         It is at hand, too, when a vehicle that was removed comes back while updates of it wait for the consumer.
@@ -104,15 +104,15 @@ class Poller:
             member.checkpoint = known if met is None else attrs.evolve(met, kept=known.kept)
         return member.checkpoint
 
-    def _key(self, member: Member) -> str:
+    def _key(self, member: WatchedVehicle) -> str:
         """Tell under which key is kept what was acknowledged of a vehicle."""
         return f"{self._name}/{member.id}"
 
-    def _key_of_first_look(self, member: Member) -> str:
+    def _key_of_first_look(self, member: WatchedVehicle) -> str:
         """Tell under which key the first look at its trips is kept, until an acknowledgement tells of it."""
         return f"{self._key(member)}#met"
 
-    async def ask(self, member: Member, vehicle: Vehicle, what: str, *, now: float) -> bool:
+    async def ask(self, member: WatchedVehicle, vehicle: Vehicle, what: str, *, now: float) -> bool:
         """Ask for one thing and offer what is new; gives whether there are any data.
 
         Raises:
@@ -129,7 +129,7 @@ class Poller:
         if not self._is_read_anyway(member, what, now) and is_known((await self.recall(member)).kept.get(what), found):
             self._counts.same += 1  # and nothing is read of it: most polls are of vehicles that sleep
             return True
-        snapshot: Resource = single.read(found)
+        snapshot: TypedResource = single.read(found)
         if isinstance(snapshot, Status) and self._terms.adapt is not None:
             member.factor = self._terms.adapt(vehicle, snapshot)
             if not 0 < member.factor < float("inf"):
@@ -140,11 +140,11 @@ class Poller:
 
     # ------------------------------------------------------------------------------------------- snapshots
 
-    def _is_read_anyway(self, member: Member, what: str, now: float) -> bool:
+    def _is_read_anyway(self, member: WatchedVehicle, what: str, now: float) -> bool:
         adapts = what == "status" and self._terms.adapt is not None and now - member.adapted_at >= _ADAPT_EVERY
         return self._terms.repeats or adapts
 
-    async def _snapshot(self, member: Member, what: str, snapshot: Resource) -> None:
+    async def _snapshot(self, member: WatchedVehicle, what: str, snapshot: TypedResource) -> None:
         checkpoint = await self.recall(member)
         news = judge(checkpoint.kept.get(what), snapshot, now=self._clock().timestamp())
         kept = news.kept
@@ -169,7 +169,7 @@ class Poller:
         )
         await self._give(member, update, checkpoint.keeping(what, kept))
 
-    async def _give(self, member: Member, update: Update, after: Checkpoint) -> None:
+    async def _give(self, member: WatchedVehicle, update: Update, after: Checkpoint) -> None:
         if member.left:  # while it was polled; whoever watches it by now goes on from what was offered before
             return
         self._offered[member.id] = after
@@ -178,7 +178,7 @@ class Poller:
 
     # ------------------------------------------------------------------------------------------- trips
 
-    async def _trips(self, member: Member, vehicle: Vehicle, now: float) -> None:
+    async def _trips(self, member: WatchedVehicle, vehicle: Vehicle, now: float) -> None:
         checkpoint = await self.recall(member)
         if not checkpoint.met:
             checkpoint = await self._meet(member, vehicle, checkpoint)
@@ -189,7 +189,7 @@ class Poller:
         terms = self._terms
         since = window(checkpoint, overlap=terms.overlap, reach=terms.reach, deep=deep)
         wanted = None if since is None else datetime.fromtimestamp(max(0.0, since), UTC)
-        direction = Direction()
+        direction = TripOrder()
         async for page in vehicle.trips(since=wanted).pages():
             self._asks(member)
             found = direction.take(self._read(page.items), more=page.token is not None)
@@ -200,13 +200,13 @@ class Poller:
         if deep:
             member.deep_at = now + terms.deep_every
 
-    async def _backwards(self, member: Member, trips: Paginator[Trip]) -> None:
+    async def _backwards(self, member: WatchedVehicle, trips: Paginator[Trip]) -> None:
         """Walk a collection that has the newest first from its end, so that trips come in order all the same."""
         async for page in trips.pages():
             self._asks(member)
             await self._admit(member, self._read(page.items))
 
-    async def _admit(self, member: Member, found: _Found) -> None:
+    async def _admit(self, member: WatchedVehicle, found: _Found) -> None:
         for facts, trip in in_time(found):
             checkpoint = await self.recall(member)
             verdict, after = admit(checkpoint, facts, reach=self._terms.reach)
@@ -215,11 +215,11 @@ class Poller:
             update = trip_update(member, trip, facts, verdict)
             await self._give(member, update, after)
 
-    def _asks(self, member: Member) -> None:
+    def _asks(self, member: WatchedVehicle) -> None:
         self._counts.requests += 1
         member.asked += 1
 
-    async def _meet(self, member: Member, vehicle: Vehicle, checkpoint: Checkpoint) -> Checkpoint:
+    async def _meet(self, member: WatchedVehicle, vehicle: Vehicle, checkpoint: Checkpoint) -> Checkpoint:
         """Look at a vehicle's trips for the first time: those that are there are no news, unless they were asked for.
 
         It is saved at once, so that what comes between now and the first acknowledgement is news after a crash too; and
@@ -236,7 +236,7 @@ class Poller:
         member.checkpoint = checkpoint
         return checkpoint
 
-    async def _newest(self, member: Member, vehicle: Vehicle) -> _Found:
+    async def _newest(self, member: WatchedVehicle, vehicle: Vehicle) -> _Found:
         """Read the newest trips, as far back as they are remembered, whichever end of the collection they are at."""
         found: _Found = []
         self._asks(member)  # the walk backwards begins with a look at the first page
@@ -269,7 +269,7 @@ class Poller:
         return [(facts_of(trip, now), trip) for trip in trips]
 
 
-def trip_update(member: Member, trip: Trip, facts: Facts, verdict: TripVerdict) -> Update:
+def trip_update(member: WatchedVehicle, trip: Trip, facts: TripFacts, verdict: TripVerdict) -> Update:
     """Tell of a trip."""
     return Update(
         id=f"{member.id}/trips/{facts.update_id}",
@@ -296,18 +296,18 @@ async def stored(store: CheckpointStore, key: str) -> Checkpoint | None:
         raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
 
 
-def in_time(found: list[tuple[Facts, Trip]]) -> list[tuple[Facts, Trip]]:
+def in_time(found: list[tuple[TripFacts, Trip]]) -> list[tuple[TripFacts, Trip]]:
     """Put trips in the order in which they began."""
     return sorted(found, key=lambda each: each[0].order)
 
 
-def _falls(found: list[tuple[Facts, Trip]]) -> bool | None:
+def _falls(found: list[tuple[TripFacts, Trip]]) -> bool | None:
     """Tell whether these have the newest trip first; None where they do not say."""
     said = [facts.said for facts, _ in found if facts.said is not None]
     return said[0] > said[-1] if said and said[0] != said[-1] else None
 
 
-class Direction:
+class TripOrder:
     """Which end of a collection its newest trip is at.
 
     Pages may be empty, or hold a single trip: trips are held back until two of them tell.
@@ -318,9 +318,9 @@ class Direction:
 
     def __init__(self) -> None:
         self.falls: bool = False
-        self._held: list[tuple[Facts, Trip]] | None = []
+        self._held: list[tuple[TripFacts, Trip]] | None = []
 
-    def take(self, found: list[tuple[Facts, Trip]], *, more: bool) -> list[tuple[Facts, Trip]]:
+    def take(self, found: list[tuple[TripFacts, Trip]], *, more: bool) -> list[tuple[TripFacts, Trip]]:
         """Take the trips of the next page, and give those that can be dealt with: none before the order is known.
 
         Args:

@@ -12,9 +12,9 @@ from datetime import datetime
 import attrs
 
 from stellantis_hal.client import Account
-from stellantis_hal.fleet.targets import Holding, Member, limiter_of, name_of, rebound, with_priority
-from stellantis_hal.fleet.watching.due_queue import Agenda, Allowance, Budget, Plan, fraction_of, next_due
-from stellantis_hal.fleet.watching.failover import Heirs
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, limiter_of, name_of, rebound, with_priority
+from stellantis_hal.fleet.watching.due_queue import Budget, CapacityPlan, DueQueue, Pacer, fraction_of, next_due
+from stellantis_hal.fleet.watching.failover import FallbackAccounts
 from stellantis_hal.fleet.watching.pacing_budget import budget_of
 from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.resources.vehicle import Vehicle
@@ -22,9 +22,9 @@ from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.session import Session
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 
-__all__ = ["LISTING_COST", "Orders", "Roster", "Turn"]
+__all__ = ["LISTING_COST", "Registry", "Turn", "WatchOptions"]
 
 LISTING_COST = 2.0
 """Requests that a look at an account's vehicles costs: the entry, and the first page."""
@@ -37,11 +37,11 @@ _SAMPLE = 20
 _BELIEVED = 4
 _EMPTY_AGAIN = 30.0
 
-Turn = Member | Holding
+Turn = WatchedVehicle | WatchedAccount
 
 
 @attrs.frozen(kw_only=True)
-class Orders:
+class WatchOptions:
     """How a fleet is to be polled.
 
     Attributes:
@@ -65,7 +65,7 @@ class Orders:
     weight: Callable[[Vehicle], float] | None
 
 
-class Roster:
+class Registry:
     """Accounts and vehicles, each with the instant at which its turn comes.
 
     Args:
@@ -73,16 +73,16 @@ class Roster:
         clock: the wall clock; None: that of the first client.
     """
 
-    def __init__(self, orders: Orders, clock: Callable[[], datetime] | None) -> None:
+    def __init__(self, orders: WatchOptions, clock: Callable[[], datetime] | None) -> None:
         self.orders = orders
-        self.agenda: Agenda[Turn] = Agenda()
-        self.holdings: dict[str, Holding] = {}
-        self.members: dict[str, Member] = {}
-        self._heirs = Heirs()
+        self.agenda: DueQueue[Turn] = DueQueue()
+        self.holdings: dict[str, WatchedAccount] = {}
+        self.members: dict[str, WatchedVehicle] = {}
+        self._heirs = FallbackAccounts()
         self._unwanted: set[str] = set()
         self.has_grown: bool = False  # vehicles by themselves came since it was planned for the last time
         self._cost = float(len(orders.what))
-        self._allowance: Allowance | None = None
+        self._allowance: Pacer | None = None
         self._budget_at = -math.inf
         self._session: Session | None = None
         self._limiter: RateLimiter | None = None
@@ -101,7 +101,7 @@ class Roster:
             ValueError: it belongs to another client, or another account has the same key, or it has no links.
             TypeError: it is neither.
         """
-        expect("what is watched", who, Account, Vehicle)
+        require_type("what is watched", who, Account, Vehicle)
         if isinstance(who, Account):
             self._add_account(who, now)
         else:
@@ -126,12 +126,12 @@ class Roster:
                     f"another account is watched by the key {account.key!r}: give each a key of its own, or remove "
                     "that one first"
                 )
-        holding = self.holdings[name] = Holding(name, account, self.orders.max_wait)
+        holding = self.holdings[name] = WatchedAccount(name, account, self.orders.max_wait)
         if known is not None:
             self._succeed(known, holding)
         self.agenda.put(holding, now)
 
-    def _succeed(self, known: Holding, holding: Holding) -> None:
+    def _succeed(self, known: WatchedAccount, holding: WatchedAccount) -> None:
         """Let an account take the place of one of the same key: its vehicles stay, with all that is known of them."""
         self.agenda.drop(known)
         holding.lost, holding.was_lost, holding.failures = known.lost, known.was_lost, known.failures
@@ -152,20 +152,20 @@ class Roster:
             elif limiter is not self._limiter:
                 raise ValueError("this vehicle belongs to another client: watch the vehicles of each client apart")
             vehicle = with_priority(vehicle, "background", self.orders.max_wait)
-            holding = Holding(f"vehicle:{id_}", None, self.orders.max_wait)
+            holding = WatchedAccount(f"vehicle:{id_}", None, self.orders.max_wait)
             self.holdings[holding.name] = holding
             self._enter(holding, id_, vehicle, now)
             self.has_grown = True
 
-    def _enter(self, holding: Holding, id_: str, vehicle: Vehicle, now: float) -> None:
+    def _enter(self, holding: WatchedAccount, id_: str, vehicle: Vehicle, now: float) -> None:
         weight = 1.0 if self.orders.weight is None else self.orders.weight(vehicle)
         if not 0 < weight < math.inf:
             raise ValueError(f"weight has to give a number more than 0, not {weight!r}")
-        member = Member(id_, holding, vehicle, weight)
+        member = WatchedVehicle(id_, holding, vehicle, weight)
         self.members[id_] = holding.members[id_] = member
         self._put_apart(member, now)
 
-    def _put_apart(self, member: Member, now: float) -> None:
+    def _put_apart(self, member: WatchedVehicle, now: float) -> None:
         """Give a newcomer its first turn: not all at once, but within as long as all of them take, or an interval."""
         every = spread = self.orders.every
         if every > 0 and self._allowance is not None:
@@ -191,7 +191,7 @@ class Roster:
                     self.dismiss(member)
         return holding is not None
 
-    def dismiss(self, member: Member) -> None:
+    def dismiss(self, member: WatchedVehicle) -> None:
         """Watch a vehicle no more."""
         member.left = True
         self.agenda.drop(member)
@@ -199,12 +199,12 @@ class Roster:
         del self.members[member.id]
         self._heirs.forget(member.id)
 
-    def _release(self, member: Member) -> None:
+    def _release(self, member: WatchedVehicle) -> None:
         del member.holding.members[member.id]
         if member.holding.account is None:
             del self.holdings[member.holding.name]
 
-    def hand_over(self, member: Member, now: float) -> bool:
+    def hand_over(self, member: WatchedVehicle, now: float) -> bool:
         """Let another account go on with a vehicle that its own cannot read any more; tells whether one has it."""
         heir = self._heirs.of(member.id)
         if heir is not None:
@@ -212,28 +212,28 @@ class Roster:
             self._rouse(member, now)
         return heir is not None
 
-    def _hand(self, member: Member, holding: Holding, vehicle: Vehicle) -> None:
+    def _hand(self, member: WatchedVehicle, holding: WatchedAccount, vehicle: Vehicle) -> None:
         self._release(member)
         member.holding, member.vehicle = holding, vehicle
         holding.members[member.id] = member
 
-    def _rouse(self, member: Member, now: float) -> None:
+    def _rouse(self, member: WatchedVehicle, now: float) -> None:
         """Give a vehicle that was left alone its turns again; one that is being polled gets its next after that."""
         if member not in self.agenda and not member.busy:
             self._put_apart(member, now)
 
-    def rouse(self, holding: Holding, now: float) -> None:
+    def rouse(self, holding: WatchedAccount, now: float) -> None:
         """Give the vehicles of an account that was lost their turns again."""
         for member in holding.members.values():
             self._rouse(member, now)
 
     def watches(self, turn: Turn) -> bool:
         """Tell whether somebody is watched still."""
-        if isinstance(turn, Holding):
+        if isinstance(turn, WatchedAccount):
             return self.holdings.get(turn.name) is turn
         return self.members.get(turn.id) is turn
 
-    def listed(self, holding: Holding, found: Mapping[str, Vehicle], now: float) -> None:
+    def listed(self, holding: WatchedAccount, found: Mapping[str, Vehicle], now: float) -> None:
         """Take over which vehicles an account has by now."""
         holding.listed = True
         if not found and holding.members and holding.empty < _BELIEVED:
@@ -264,7 +264,7 @@ class Roster:
 
     # ------------------------------------------------------------------------------------------- when
 
-    def reenter(self, member: Member, due: float, now: float) -> None:
+    def reenter(self, member: WatchedVehicle, due: float, now: float) -> None:
         """Enter the next turn of a vehicle that was due, and has been polled."""
         regular = member.regular
         if regular is None:
@@ -279,7 +279,7 @@ class Roster:
         member.regular = regular if again < regular else None
         self.agenda.put(member, min(again, regular))
 
-    def interval(self, member: Member) -> float:
+    def interval(self, member: WatchedVehicle) -> float:
         """Tell how many seconds lie between two polls of a vehicle at present."""
         rhythm = 1.0 if self.orders.rhythm is None else self.orders.rhythm(self.wall_clock())
         if not 0 < rhythm < math.inf:
@@ -301,10 +301,10 @@ class Roster:
         if self._allowance is None or now - self._budget_at >= _BUDGET_EVERY:
             self._budget_at = now
             if self._allowance is None:
-                self._allowance = Allowance(self.budget(), now)
+                self._allowance = Pacer(self.budget(), now)
             else:
                 self._allowance.adjust(self.budget(), now)
-        cost = self._cost if isinstance(turn, Member) else LISTING_COST
+        cost = self._cost if isinstance(turn, WatchedVehicle) else LISTING_COST
         wait = self._allowance.wait(now, cost)
         if wait > 0:
             return min(wait, _BUDGET_EVERY)
@@ -316,7 +316,7 @@ class Roster:
         """Whether nothing is left of the day's budget."""
         return self._allowance is not None and self._allowance.budget.free_today < 1
 
-    def learn(self, member: Member, now: float) -> None:
+    def learn(self, member: WatchedVehicle, now: float) -> None:
         """Note what a poll did cost; the first look at a vehicle, which may go far back, says nothing of the others."""
         extra = member.asked - self._cost
         if extra:
@@ -332,7 +332,7 @@ class Roster:
             return Budget()
         return budget_of(self._limiter, Quota() if self._session is None else self._session.quota, self.orders.spend)
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> CapacityPlan | None:
         """Tell whether the interval fits the budget, by as many vehicles as there will be, going by those known so far.
 
         None before every account was listed, or as many as make a fair sample.
@@ -340,7 +340,9 @@ class Roster:
         listed = sum(holding.listed for holding in self.holdings.values())
         if listed < min(len(self.holdings), _SAMPLE):
             return None
-        return Plan(vehicles=self._expected(), cost=self._cost, every=self.orders.every, budget=self.budget().daily)
+        return CapacityPlan(
+            vehicles=self._expected(), cost=self._cost, every=self.orders.every, budget=self.budget().daily
+        )
 
     def _expected(self) -> int:
         """Guess how many vehicles there will be once every account was listed."""

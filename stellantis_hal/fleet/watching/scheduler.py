@@ -17,25 +17,25 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.targets import Holding, Member, name_of, rebound, with_priority
-from stellantis_hal.fleet.watching.due_queue import Plan
-from stellantis_hal.fleet.watching.failure_policy import Care
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, name_of, rebound, with_priority
+from stellantis_hal.fleet.watching.due_queue import CapacityPlan
+from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.poller import Poller
-from stellantis_hal.fleet.watching.registry import LISTING_COST, Roster, Turn
+from stellantis_hal.fleet.watching.registry import LISTING_COST, Registry, Turn
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["Crew"]
+__all__ = ["PollScheduler"]
 
 _URGENT = 8
 
 
-class _Claim(NamedTuple):
+class _DispatchedPoll(NamedTuple):
     turn: Turn
     due: float
     probing: bool
 
 
-class Crew:
+class PollScheduler:
     """Keeps a fleet polled.
 
     Args:
@@ -51,13 +51,13 @@ class Crew:
 
     def __init__(
         self,
-        roster: Roster,
-        care: Care,
+        roster: Registry,
+        care: FailurePolicy,
         poller: Poller,
         *,
         counts: Counts,
         is_full: Callable[[], bool],
-        planned: Callable[[Plan], None],
+        planned: Callable[[CapacityPlan], None],
         broken: Callable[[Exception], None],
     ) -> None:
         self.running: int = 0
@@ -70,7 +70,7 @@ class Crew:
         self._is_full = is_full
         self._planned = planned
         self._broken = broken
-        self._urgent: deque[Member] = deque()
+        self._urgent: deque[WatchedVehicle] = deque()
         self._urgent_running = 0
         self._probing = False
         self._wake = anyio.Event()
@@ -116,12 +116,12 @@ class Crew:
         if self._start_urgent(tasks, now):
             return 0.0
         claim = self._claim(tasks, now)
-        if not isinstance(claim, _Claim):
+        if not isinstance(claim, _DispatchedPoll):
             return claim
         tasks.start_soon(self._take_turns, tasks, claim)
         return 0.0
 
-    def _claim(self, tasks: TaskGroup, now: float) -> _Claim | float:
+    def _claim(self, tasks: TaskGroup, now: float) -> _DispatchedPoll | float:
         """Give whoever is next, no longer to be found by others; else the seconds until there may be somebody."""
         roster = self._roster
         if self.paused or self._probing or self.running >= roster.orders.concurrency or self._is_full():
@@ -141,7 +141,7 @@ class Crew:
         self._probing = probing = self._care.health.since is not None
         self.running += 1
         first.key.busy = True
-        return _Claim(first.key, first.due, probing)
+        return _DispatchedPoll(first.key, first.due, probing)
 
     def _start_urgent(self, tasks: TaskGroup, now: float) -> bool:
         for _ in range(len(self._urgent) if self._urgent_running < _URGENT else 0):
@@ -160,11 +160,11 @@ class Crew:
 
     # ------------------------------------------------------------------------------------------- turns
 
-    async def _take_turns(self, tasks: TaskGroup, claim: _Claim) -> None:
+    async def _take_turns(self, tasks: TaskGroup, claim: _DispatchedPoll) -> None:
         """Take a turn, and go on with the next as long as somebody is due: a task for each costs a tenth more."""
-        following: _Claim | float = claim
+        following: _DispatchedPoll | float = claim
         try:
-            while isinstance(following, _Claim):
+            while isinstance(following, _DispatchedPoll):
                 now = await self._take_turn(following)
                 following = math.inf if self.stopped else self._claim(tasks, now)
                 if self._urgent or self.running < self._roster.orders.concurrency:
@@ -173,10 +173,10 @@ class Crew:
             self._broken(error)
             self.wake()
 
-    async def _take_turn(self, claim: _Claim) -> float:
+    async def _take_turn(self, claim: _DispatchedPoll) -> float:
         turn = claim.turn
         try:
-            if isinstance(turn, Holding):
+            if isinstance(turn, WatchedAccount):
                 return await self._list(turn)
             now = await self._poll(turn, turn.vehicle, claim.due)
             self._roster.learn(turn, now)
@@ -190,7 +190,7 @@ class Crew:
                 self._probing = False
             self._ended.set()
 
-    async def _take_urgent_turn(self, member: Member, now: float) -> None:
+    async def _take_urgent_turn(self, member: WatchedVehicle, now: float) -> None:
         account = member.holding.account
         try:
             vehicle = (
@@ -205,7 +205,7 @@ class Crew:
             self._ended.set()
             self.wake()
 
-    async def _poll(self, member: Member, vehicle: Vehicle, due: float, *, urgent: bool = False) -> float:
+    async def _poll(self, member: WatchedVehicle, vehicle: Vehicle, due: float, *, urgent: bool = False) -> float:
         """Ask for everything that is wanted of a vehicle, and give the instant at which that was done."""
         self._counts.polls += 1
         member.asked = 0
@@ -231,7 +231,7 @@ class Crew:
             self._roster.reenter(member, due, now)
         return now
 
-    async def _list(self, holding: Holding) -> float:
+    async def _list(self, holding: WatchedAccount) -> float:
         """Look which vehicles an account has by now, and give the instant at which that was done."""
         assert holding.background is not None  # noqa: S101 - only accounts are listed
         self._counts.polls += 1

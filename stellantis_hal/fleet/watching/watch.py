@@ -19,20 +19,20 @@ from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckp
 from stellantis_hal.fleet.counters import FleetStatistics
 from stellantis_hal.fleet.sources import hand_over
 from stellantis_hal.fleet.stream import GOODBYE, Stream
-from stellantis_hal.fleet.targets import Left, name_of
-from stellantis_hal.fleet.watching.due_queue import Plan
-from stellantis_hal.fleet.watching.failure_policy import Care
-from stellantis_hal.fleet.watching.poller import KINDS, Poller, Terms
-from stellantis_hal.fleet.watching.registry import Orders, Roster
-from stellantis_hal.fleet.watching.scheduler import Crew
+from stellantis_hal.fleet.targets import Removed, name_of
+from stellantis_hal.fleet.watching.due_queue import CapacityPlan
+from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
+from stellantis_hal.fleet.watching.poller import KINDS, Poller, PollOptions
+from stellantis_hal.fleet.watching.registry import Registry, WatchOptions
+from stellantis_hal.fleet.watching.scheduler import PollScheduler
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.validation import expect
+from stellantis_hal.validation import require_type
 
 __all__ = ["BudgetWarning", "Source", "Watch", "by_activity", "watch"]
 
-Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Left]
+Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Removed]
 """Whom to watch: accounts with all their vehicles, or vehicles by themselves."""
 
 Clock = Callable[[], datetime]
@@ -63,8 +63,8 @@ class Watch(Stream):
     def __init__(
         self,
         source: Source,
-        orders: Orders,
-        terms: Terms,
+        orders: WatchOptions,
+        terms: PollOptions,
         *,
         store: CheckpointStore,
         name: str,
@@ -73,9 +73,9 @@ class Watch(Stream):
     ) -> None:
         super().__init__(store, size=buffer)
         self._source = source
-        self._roster = roster = Roster(orders, clock)
-        self._care = Care(roster, counts=self._counts, say=self._say)
-        self._crew = Crew(
+        self._roster = roster = Registry(orders, clock)
+        self._care = FailurePolicy(roster, counts=self._counts, say=self._say)
+        self._crew = PollScheduler(
             roster,
             self._care,
             Poller(terms, store=store, name=name, clock=roster.wall_clock, counts=self._counts, offer=self._offer),
@@ -84,7 +84,7 @@ class Watch(Stream):
             planned=self._planned,
             broken=self._buffer.fail,
         )
-        self._plan: Plan | None = None
+        self._plan: CapacityPlan | None = None
 
     def _begin(self, tasks: TaskGroup) -> None:
         tasks.start_soon(self._guarded, self._enlist)
@@ -96,13 +96,13 @@ class Watch(Stream):
     async def _enlist(self) -> None:
         await hand_over(self._source, self._take_in)
 
-    async def _take_in(self, who: Account | Vehicle | Left) -> None:
-        if isinstance(who, Left):
+    async def _take_in(self, who: Account | Vehicle | Removed) -> None:
+        if isinstance(who, Removed):
             self.remove(who.who)
         else:
             self._add(who)
 
-    def _planned(self, plan: Plan) -> None:
+    def _planned(self, plan: CapacityPlan) -> None:
         before, self._plan = self._plan, plan
         if not plan.fits and (before is None or before.fits):
             warnings.warn(str(plan), BudgetWarning, stacklevel=2)
@@ -245,7 +245,7 @@ def watch(
 
     Args:
         source: an account, or several of one client, with all their vehicles; or vehicles by themselves. An
-            asynchronous source may go on giving them for ever, and :class:`Left` for those to be watched no more.
+            asynchronous source may go on giving them for ever, and :class:`Removed` for those to be watched no more.
         every: between two polls of a vehicle; None: as fast as the budget allows.
         what: "status", "maintenance", "position", "trips".
         checkpoints: where it is kept what was acknowledged; None: nowhere.
@@ -269,10 +269,10 @@ def watch(
         ValueError: an option is out of bounds.
         TypeError: an option is of another kind.
     """
-    expect("every", every, timedelta, None, instead="timedelta(seconds=…)")
+    require_type("every", every, timedelta, None, instead="timedelta(seconds=…)")
     for option, span in {"late": late, "relist": relist, "max_wait": max_wait}.items():
-        expect(option, span, timedelta, instead="timedelta(seconds=…)")
-    expect("since", since, datetime, None)
+        require_type(option, span, timedelta, instead="timedelta(seconds=…)")
+    require_type("since", since, datetime, None)
     kinds = (what,) if isinstance(what, str) else tuple(dict.fromkeys(what))
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
@@ -287,7 +287,7 @@ def watch(
         raise ValueError("relist has to be positive, max_wait not negative")
     if concurrency < 1:
         raise ValueError(f"at least one poll at a time, not {concurrency}")
-    orders = Orders(
+    orders = WatchOptions(
         every=0.0 if every is None else every.total_seconds(),
         what=kinds,
         concurrency=concurrency,
@@ -297,7 +297,7 @@ def watch(
         rhythm=rhythm,
         weight=weight,
     )
-    terms = Terms(
+    terms = PollOptions(
         since=None if since is None else since.timestamp(),
         overlap=_OVERLAP.total_seconds(),
         reach=late.total_seconds(),

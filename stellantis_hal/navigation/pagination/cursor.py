@@ -20,7 +20,7 @@ from stellantis_hal.errors import PaginationLoopError
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.redaction import mask_url
 
-__all__ = ["REMEMBERED", "Mark", "Recent", "Trail", "identity_of"]
+__all__ = ["REMEMBERED", "PageToken", "RecentIds", "VisitedPages", "identity_of"]
 
 REMEMBERED = 5_000
 """How many of the elements given last are not given twice."""
@@ -34,7 +34,7 @@ def _digest(text: str) -> bytes:
 
 
 @attrs.frozen(kw_only=True)
-class Mark:
+class PageToken:
     """A place between two pages: what a token says.
 
     Attributes:
@@ -54,7 +54,7 @@ class Mark:
     @classmethod
     def after(
         cls, given: Iterable[str | bytes], *, url: str, number: int, rel: str | None = None, reverse: bool = False
-    ) -> Mark:
+    ) -> PageToken:
         """Note a place behind the elements with these identities, or digests of them."""
         digests = tuple(_digest(one) if isinstance(one, str) else one for one in given)
         return cls(url=url, number=number, given=digests, rel=rel, reverse=reverse)
@@ -80,7 +80,7 @@ class Mark:
         ).decode()
 
     @classmethod
-    def from_token(cls, token: str) -> Mark:
+    def from_token(cls, token: str) -> PageToken:
         """Read a token.
 
         Raises:
@@ -99,7 +99,7 @@ class Mark:
         return cls(url=url, number=number, given=given, rel=rel, reverse=reverse)
 
 
-class Trail:
+class VisitedPages:
     """The pages that a walk has been on, by digest."""
 
     __slots__ = ("_visited",)
@@ -123,7 +123,7 @@ class Trail:
             )
 
 
-class Recent:
+class RecentIds:
     """The elements that a walk gave last.
 
     Args:
@@ -162,14 +162,14 @@ class Recent:
         return tuple(last[-_IN_TOKEN:])
 
 
-class _Element(Protocol):
+class _HasIdentity(Protocol):
     @property
     def state(self) -> Mapping[str, Any]: ...
     @property
     def self_url(self) -> str | None: ...
 
 
-def identity_of(element: _Element) -> str | None:
+def identity_of(element: _HasIdentity) -> str | None:
     """Tell what makes an element itself: its ``id``, else its address; None where it has neither."""
     given = element.state.get("id")
     if isinstance(given, str) or (isinstance(given, int) and not isinstance(given, bool)):

@@ -16,10 +16,16 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import ApiError, PaginationLoopError, StellantisError
 from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.navigation.concurrency import InOrder, scoped
+from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 from stellantis_hal.navigation.link_selection import Params
 from stellantis_hal.navigation.pagination.cursor import REMEMBERED, identity_of
-from stellantis_hal.navigation.pagination.sequential import Course, Reading, Walk, elements_of, total_of
+from stellantis_hal.navigation.pagination.sequential import (
+    PaginationSpec,
+    RawPage,
+    RawPageIterator,
+    elements_of,
+    total_of,
+)
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -51,14 +57,14 @@ class IndexRanges:
         return {self.parameter: f"{first}-"}
 
 
-class RangeWalk(AsyncIterator[Reading]):
+class RangePageIterator(AsyncIterator[RawPage]):
     """Ranges in order: those read ahead as long as each begins with the last element of the one before.
 
     The first range decides: where it says no total, has elements without identity, or is not as long as it ought to
     be, the collection is walked page by page.
     """
 
-    def __init__(self, course: Course, ranges: IndexRanges, tasks: TaskGroup, limit: int) -> None:
+    def __init__(self, course: PaginationSpec, ranges: IndexRanges, tasks: TaskGroup, limit: int) -> None:
         self._course = course
         self._ranges = ranges
         self._tasks = tasks
@@ -71,10 +77,10 @@ class RangeWalk(AsyncIterator[Reading]):
         self._takes_ranges = False
         self._doubts = 0
         self._restarts = 0
-        self._ahead: InOrder[_Range] | None = None
-        self._by_links: Walk | None = None
+        self._ahead: OrderedResults[_Range] | None = None
+        self._by_links: RawPageIterator | None = None
 
-    async def __anext__(self) -> Reading:
+    async def __anext__(self) -> RawPage:
         if self._by_links is not None:
             return await anext(self._by_links)
         if self._ended:
@@ -83,7 +89,7 @@ class RangeWalk(AsyncIterator[Reading]):
             return await self._first()
         return await self._next_ahead() or await self._next_alone()
 
-    async def _first(self) -> Reading:
+    async def _first(self) -> RawPage:
         found = await self._read(0)
         if found.page is None:
             return self._end(found)
@@ -94,10 +100,10 @@ class RangeWalk(AsyncIterator[Reading]):
             return self._end(found)
         self._head = found.identities[0]
         starts = range(len(found.items) - 1, total - 1, self._ranges.size - 1)
-        self._ahead = InOrder(self._tasks, (partial(self._read, first) for first in starts), self._limit)
+        self._ahead = OrderedResults(self._tasks, (partial(self._read, first) for first in starts), self._limit)
         return await self._advance(found, 0)
 
-    async def _next_ahead(self) -> Reading | None:
+    async def _next_ahead(self) -> RawPage | None:
         """Take the range that was read ahead; None where none was, or it does not follow on what was given."""
         if self._ahead is None:
             return None
@@ -111,7 +117,7 @@ class RangeWalk(AsyncIterator[Reading]):
             raise found
         return None
 
-    async def _next_alone(self) -> Reading:
+    async def _next_alone(self) -> RawPage:
         """Look for what follows the elements given last, wherever they stand now."""
         first, size = self._position, self._ranges.size
         for _ in range(_STEPS):
@@ -137,7 +143,7 @@ class RangeWalk(AsyncIterator[Reading]):
                 first = max(0, first - size + 1)
         return await self._anew()
 
-    async def _anew(self) -> Reading:
+    async def _anew(self) -> RawPage:
         """Start over where the elements given last are gone; those given already are not given twice."""
         self._restarts += 1
         if self._position >= REMEMBERED or self._restarts > _STEPS:
@@ -151,15 +157,15 @@ class RangeWalk(AsyncIterator[Reading]):
         self._position, self._head = -1, found.identities[0]
         return await self._advance(found, 0)
 
-    async def _walk_by_links(self) -> Reading:
-        self._by_links = Walk(self._course)
+    async def _walk_by_links(self) -> RawPage:
+        self._by_links = RawPageIterator(self._course)
         return await anext(self._by_links)
 
-    def _end(self, found: _Range) -> Reading:
+    def _end(self, found: _Range) -> RawPage:
         self._ended = True
-        return Reading(page=found.page, items=(), following=None)
+        return RawPage(page=found.page, items=(), following=None)
 
-    async def _advance(self, found: _Range, skipped: int) -> Reading:
+    async def _advance(self, found: _Range, skipped: int) -> RawPage:
         """Give a range's elements but for those given already."""
         items = found.items[skipped:]
         total = total_of(found.page) if found.page is not None else None
@@ -167,7 +173,7 @@ class RangeWalk(AsyncIterator[Reading]):
         self._known = found.identities
         self._ended = total is not None and self._position + 1 >= total
         following = None if self._ended else await self._course.source.locate(self._ranges.beyond(self._position))
-        return Reading(page=found.page, items=items, following=following)
+        return RawPage(page=found.page, items=items, following=following)
 
     async def _read(self, first: int) -> _Range:
         try:
@@ -190,7 +196,9 @@ class _Range(NamedTuple):
 
 
 @asynccontextmanager
-async def concurrent(course: Course, ranges: IndexRanges, limit: int) -> AsyncGenerator[RangeWalk, None]:
+async def concurrent(
+    course: PaginationSpec, ranges: IndexRanges, limit: int
+) -> AsyncGenerator[RangePageIterator, None]:
     """Read up to so many ranges at a time, inside the block."""
     async with scoped() as tasks:
-        yield RangeWalk(course, ranges, tasks, limit)
+        yield RangePageIterator(course, ranges, tasks, limit)

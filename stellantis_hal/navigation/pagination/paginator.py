@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.pagination.cursor import Mark, Recent, identity_of
+from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, identity_of
 from stellantis_hal.navigation.pagination.index_ranges import IndexRanges, concurrent
 from stellantis_hal.navigation.pagination.sequential import (
     Absent,
-    Course,
     Lost,
-    Reading,
-    Source,
-    Walk,
+    PageSource,
+    PaginationSpec,
+    RawPage,
+    RawPageIterator,
     ahead,
     strays_of,
     total_of,
@@ -31,7 +31,7 @@ from stellantis_hal.navigation.pagination.sequential import (
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Absent", "IndexRanges", "ItemWalk", "Page", "PageWalk", "Pages", "Paginator"]
+__all__ = ["Absent", "IndexRanges", "ItemIterator", "Page", "PageIterator", "Pages", "Paginator"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -52,7 +52,7 @@ class Page(Generic[T]):
     number: int
     total: int | None
     resource: HalResource | None = attrs.field(repr=False)
-    _course: Course = attrs.field(repr=False, alias="course")
+    _course: PaginationSpec = attrs.field(repr=False, alias="course")
     _following: str | None = attrs.field(repr=False, alias="following")
     _given: tuple[str | bytes, ...] = attrs.field(repr=False, alias="given")
 
@@ -65,28 +65,30 @@ class Page(Generic[T]):
         if self._following is None:
             return None
         course = self._course
-        mark = Mark.after(self._given, url=self._following, number=self.number, rel=course.rel, reverse=course.reverse)
+        mark = PageToken.after(
+            self._given, url=self._following, number=self.number, rel=course.rel, reverse=course.reverse
+        )
         return mark.to_token()
 
 
-class PageWalk(AsyncIterator[Page[T]]):
+class PageIterator(AsyncIterator[Page[T]]):
     """Pages, one after the other."""
 
     def __init__(
         self,
-        course: Course,
-        readings: AsyncIterator[Reading],
+        course: PaginationSpec,
+        readings: AsyncIterator[RawPage],
         read: Callable[[HalResource], T | None],
-        mark: Mark | None = None,
+        mark: PageToken | None = None,
     ) -> None:
         self._course = course
         self._readings = readings
         self._read = read
-        self._recent = Recent(mark.given if mark else ())
-        self._reading: Reading | None = None  # one that could not be made a page of yet
+        self._recent = RecentIds(mark.given if mark else ())
+        self._reading: RawPage | None = None  # one that could not be made a page of yet
         self._number = mark.number if mark else 0
         # The page given last, or where the walk was taken up: what a token is made of, where one is needed.
-        self._behind: Page[T] | Mark | None = mark
+        self._behind: Page[T] | PageToken | None = mark
 
     async def __anext__(self) -> Page[T]:
         try:
@@ -101,7 +103,7 @@ class PageWalk(AsyncIterator[Page[T]]):
         self._behind = page
         return page
 
-    def _made(self, reading: Reading) -> Page[T]:
+    def _made(self, reading: RawPage) -> Page[T]:
         if reading.page is not None and (lost := strays_of(reading.page, self._course.rel)):
             self._course.lost(reading.page, lost)
         named = [(identity_of(element), element) for element in reading.items]
@@ -121,13 +123,13 @@ class PageWalk(AsyncIterator[Page[T]]):
 
     def _token(self) -> str | None:
         behind = self._behind
-        return behind.to_token() if isinstance(behind, Mark) else behind.token if behind is not None else None
+        return behind.to_token() if isinstance(behind, PageToken) else behind.token if behind is not None else None
 
 
-class ItemWalk(AsyncIterator[T]):
+class ItemIterator(AsyncIterator[T]):
     """Items, one after the other; safe to leave at any point."""
 
-    def __init__(self, pages: PageWalk[T]) -> None:
+    def __init__(self, pages: PageIterator[T]) -> None:
         self._pages = pages
         self._items: Iterator[T] = iter(())
 
@@ -143,30 +145,30 @@ class Pages(Generic[T]):
 
     def __init__(
         self,
-        course: Course,
+        course: PaginationSpec,
         read: Callable[[HalResource], T | None],
         ranges: IndexRanges | None,
-        mark: Mark | None,
+        mark: PageToken | None,
     ) -> None:
         self._course = course
         self._read = read
         self._ranges = ranges
         self._mark = mark
 
-    def __aiter__(self) -> PageWalk[T]:
-        return PageWalk(self._course, self._walk(), self._read, self._mark)
+    def __aiter__(self) -> PageIterator[T]:
+        return PageIterator(self._course, self._walk(), self._read, self._mark)
 
-    def _walk(self) -> Walk:
-        return Walk(self._course, self._mark.url if self._mark is not None else None)
+    def _walk(self) -> RawPageIterator:
+        return RawPageIterator(self._course, self._mark.url if self._mark is not None else None)
 
     @asynccontextmanager
-    async def ahead(self, pages: int = 1) -> AsyncGenerator[PageWalk[T], None]:
+    async def ahead(self, pages: int = 1) -> AsyncGenerator[PageIterator[T], None]:
         """Read so many pages ahead while the consumer works: ``async with pages.ahead(1) as walk: async for …``."""
         async with ahead(self._walk(), pages) as readings:
-            yield PageWalk(self._course, readings, self._read, self._mark)
+            yield PageIterator(self._course, readings, self._read, self._mark)
 
     @asynccontextmanager
-    async def concurrent(self, limit: int = 8) -> AsyncGenerator[PageWalk[T], None]:
+    async def concurrent(self, limit: int = 8) -> AsyncGenerator[PageIterator[T], None]:
         """Read up to so many index ranges at a time, in order.
 
         Where the collection says no total, takes no index ranges, is walked backwards or from a token, it is read one
@@ -179,7 +181,7 @@ class Pages(Generic[T]):
                 yield walk
         else:
             async with concurrent(self._course, self._ranges, limit) as readings:
-                yield PageWalk(self._course, readings, self._read)
+                yield PageIterator(self._course, readings, self._read)
 
 
 class Paginator(Generic[T]):
@@ -190,7 +192,7 @@ class Paginator(Generic[T]):
     """
 
     def __init__(
-        self, course: Course, read: Callable[[HalResource], T | None], ranges: IndexRanges | None = None
+        self, course: PaginationSpec, read: Callable[[HalResource], T | None], ranges: IndexRanges | None = None
     ) -> None:
         self._course = course
         self._read = read
@@ -199,7 +201,7 @@ class Paginator(Generic[T]):
     @classmethod
     def over(
         cls,
-        source: Source,
+        source: PageSource,
         rel: str | None = None,
         *,
         reverse: bool = False,
@@ -217,7 +219,9 @@ class Paginator(Generic[T]):
             ranges: how the server takes index ranges, for :meth:`concurrent`.
             lost: is told what a page has in place of items that is no object; the usual is a warning in the log.
         """
-        return Paginator(Course(source=source, rel=rel, reverse=reverse, absent=absent, lost=lost), _itself, ranges)
+        return Paginator(
+            PaginationSpec(source=source, rel=rel, reverse=reverse, absent=absent, lost=lost), _itself, ranges
+        )
 
     def map(self, read: Callable[[T], U | None]) -> Paginator[U]:
         """Make something of each item; one of which None is made is left out."""
@@ -229,8 +233,8 @@ class Paginator(Generic[T]):
 
         return Paginator(self._course, both, self._ranges)
 
-    def __aiter__(self) -> ItemWalk[T]:
-        return ItemWalk(aiter(self.pages()))
+    def __aiter__(self) -> ItemIterator[T]:
+        return ItemIterator(aiter(self.pages()))
 
     def pages(self, token: str | None = None) -> Pages[T]:
         """Walk page by page, from the first or from where a token was given out.
@@ -238,22 +242,22 @@ class Paginator(Generic[T]):
         Raises:
             ValueError: it is no token, or one of a walk over other items or the other way.
         """
-        mark = None if token is None else Mark.from_token(token)
+        mark = None if token is None else PageToken.from_token(token)
         if mark is not None:
             mark.check(self._course.rel, reverse=self._course.reverse)
         return Pages(self._course, self._read, self._ranges, mark)
 
     @asynccontextmanager
-    async def ahead(self, pages: int = 1) -> AsyncGenerator[ItemWalk[T], None]:
+    async def ahead(self, pages: int = 1) -> AsyncGenerator[ItemIterator[T], None]:
         """Read so many pages ahead while the consumer works: ``async with trips.ahead(1) as items: …``."""
         async with self.pages().ahead(pages) as walk:
-            yield ItemWalk(walk)
+            yield ItemIterator(walk)
 
     @asynccontextmanager
-    async def concurrent(self, limit: int = 8) -> AsyncGenerator[ItemWalk[T], None]:
+    async def concurrent(self, limit: int = 8) -> AsyncGenerator[ItemIterator[T], None]:
         """Read up to so many index ranges at a time, in order: ``async with trips.concurrent(8) as items: …``."""
         async with self.pages().concurrent(limit) as walk:
-            yield ItemWalk(walk)
+            yield ItemIterator(walk)
 
     async def first(self) -> T | None:
         """Give the first item; None where there is none."""

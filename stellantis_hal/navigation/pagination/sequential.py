@@ -21,18 +21,18 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
 from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.navigation.link_selection import Params, copies, target
-from stellantis_hal.navigation.pagination.cursor import Trail
+from stellantis_hal.navigation.pagination.cursor import VisitedPages
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
 __all__ = [
     "Absent",
-    "Course",
     "Lost",
-    "Reading",
-    "Source",
-    "Walk",
+    "PageSource",
+    "PaginationSpec",
+    "RawPage",
+    "RawPageIterator",
     "ahead",
     "elements_of",
     "link_onward",
@@ -59,7 +59,7 @@ def warn_of(page: HalResource, strays: Mapping[str, Any]) -> None:
     _log.warning("left out at %s, for an item is an object: %s", mask_url(page.url), shortlist([*strays]))
 
 
-class Source(Protocol):
+class PageSource(Protocol):
     """Where a collection is: a resource, or a step to one."""
 
     async def reopened(self) -> HalResource:
@@ -76,7 +76,7 @@ class Source(Protocol):
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Course:
+class PaginationSpec:
     """What every way over a collection has in common.
 
     Attributes:
@@ -87,7 +87,7 @@ class Course:
         lost: is told what is left out.
     """
 
-    source: Source
+    source: PageSource
     rel: str | None = None
     reverse: bool = False
     absent: Absent | None = None
@@ -99,7 +99,7 @@ class Course:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Reading:
+class RawPage:
     """A page as it was read.
 
     Attributes:
@@ -180,7 +180,7 @@ def total_of(page: HalResource) -> int | None:
     return None
 
 
-class Walk(AsyncIterator[Reading]):
+class RawPageIterator(AsyncIterator[RawPage]):
     """One page after the other, by the links that the server gives.
 
     Args:
@@ -188,17 +188,17 @@ class Walk(AsyncIterator[Reading]):
         following: where to go on; None: from the first page.
     """
 
-    def __init__(self, course: Course, following: str | None = None) -> None:
+    def __init__(self, course: PaginationSpec, following: str | None = None) -> None:
         self._course = course
         self._following = following
         # The page that the walk is on, and the link that leads on from there; none at a start.
         self._onward: tuple[HalResource, Link] | None = None
-        self._trail = Trail()
+        self._trail = VisitedPages()
         self._total: int | None = None
         self._ended = False
         self._broken: HalError | None = None
 
-    async def __anext__(self) -> Reading:
+    async def __anext__(self) -> RawPage:
         if self._broken is not None:
             raise copy.copy(self._broken)
         if self._ended:
@@ -206,7 +206,7 @@ class Walk(AsyncIterator[Reading]):
         page = await self._next()
         if page is None:
             self._ended = True
-            return Reading(page=None, items=(), following=None)
+            return RawPage(page=None, items=(), following=None)
         items = elements_of(page, self._course.rel)
         if self._course.reverse:
             items = (*items, *await self._pushed(page))[::-1]
@@ -220,14 +220,14 @@ class Walk(AsyncIterator[Reading]):
         self._onward = None if link is None else (page, link)
         self._ended = link is None
         self._total = total_of(page)
-        return Reading(page=page, items=items, following=following)
+        return RawPage(page=page, items=items, following=following)
 
     async def _pushed(self, page: HalResource) -> tuple[HalResource, ...]:
         """Read again what lies behind a page, walking backwards, where the collection has grown since.
 
         Elements that arrived at the head have pushed others from this page onto those that were given already.
         """
-        behind, growth = page, _Growth()
+        behind, growth = page, _GrowthGuard()
         found: list[HalResource] = []
         while self._pushed_by(behind) > max(growth.pages, len(found)) and (link := link_onward(behind)) is not None:
             behind = await growth.step(behind, link)
@@ -269,18 +269,18 @@ class Walk(AsyncIterator[Reading]):
 
 async def _last_of(page: HalResource) -> HalResource:
     """Go on from what was the last page to what is the last now."""
-    growth = _Growth()
+    growth = _GrowthGuard()
     while (link := link_onward(page)) is not None:
         page = await growth.step(page, link)
     return page
 
 
-class _Growth:
+class _GrowthGuard:
     """The pages that came while others were read: no loop, and no more than can be."""
 
     def __init__(self) -> None:
         self.pages = 0
-        self._trail = Trail()
+        self._trail = VisitedPages()
 
     async def step(self, page: HalResource, link: Link) -> HalResource:
         """Read the page after this one.
@@ -300,14 +300,14 @@ class _Growth:
         return await page.along(link)
 
 
-class _Ahead(AsyncIterator[Reading]):
+class _Prefetcher(AsyncIterator[RawPage]):
     """The consumer's end of a walk that goes on by itself."""
 
-    def __init__(self, receive: MemoryObjectReceiveStream[Reading | Exception]) -> None:
+    def __init__(self, receive: MemoryObjectReceiveStream[RawPage | Exception]) -> None:
         self._receive = receive
         self._failure: Exception | None = None
 
-    async def __anext__(self) -> Reading:
+    async def __anext__(self) -> RawPage:
         if self._failure is not None:
             raise self._failure  # asked again, it must not look like the end
         try:
@@ -321,18 +321,18 @@ class _Ahead(AsyncIterator[Reading]):
 
 
 @asynccontextmanager
-async def ahead(walk: Walk, pages: int) -> AsyncGenerator[AsyncIterator[Reading], None]:
+async def ahead(walk: RawPageIterator, pages: int) -> AsyncGenerator[AsyncIterator[RawPage], None]:
     """Let a walk run up to so many pages ahead of its consumer, inside the block."""
     if pages < 1:
         raise ValueError(f"at least one page ahead, not {pages}")
-    send, receive = anyio.create_memory_object_stream[Reading | Exception](pages - 1)
+    send, receive = anyio.create_memory_object_stream[RawPage | Exception](pages - 1)
     async with scoped() as tasks:
         with receive:
             tasks.start_soon(_run, walk, send)
-            yield _Ahead(receive)
+            yield _Prefetcher(receive)
 
 
-async def _run(walk: Walk, send: MemoryObjectSendStream[Reading | Exception]) -> None:
+async def _run(walk: RawPageIterator, send: MemoryObjectSendStream[RawPage | Exception]) -> None:
     async with send:
         try:
             async for reading in walk:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 
 __all__ = [
@@ -118,7 +118,7 @@ class GearIndication(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ParkAssist(Part):
+class ParkAssist(Model):
     """The parking aids at both ends."""
 
     front: tuple[ParkAssistState, ...] = ()
@@ -126,7 +126,7 @@ class ParkAssist(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Adas(Part):
+class Adas(Model):
     """Driver assistance, under the vendor's abbreviations.
 
     Attributes:

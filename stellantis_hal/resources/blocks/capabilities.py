@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.schema import names
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class RemoteCapability(Part):
+class RemoteCapability(Model):
     """Whether a remote operation is supported, and the scope that it takes."""
 
     supported: bool | None = None
@@ -37,14 +37,14 @@ class RemoteCapability(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ProgramSlots(Part):
+class ProgramSlots(Model):
     """How many programs there is room for."""
 
     size: int | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class PreconditioningParameters(Part):
+class PreconditioningParameters(Model):
     """What preconditioning can be told."""
 
     programs: ProgramSlots | None = None
@@ -59,7 +59,7 @@ class PreconditioningCapability(RemoteCapability):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ChargingImmediate(Part):
+class ChargingImmediate(Model):
     """Whether charging can be started and stopped at once."""
 
     start: bool | None = None
@@ -67,7 +67,7 @@ class ChargingImmediate(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ChargingPrograms(Part):
+class ChargingPrograms(Model):
     """Whether charging can be programmed, and how many programs there is room for."""
 
     supported: bool | None = None
@@ -75,7 +75,7 @@ class ChargingPrograms(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ChargingScheduling(Part):
+class ChargingScheduling(Model):
     """How charging can be scheduled."""
 
     programs: ChargingPrograms | None = None
@@ -83,7 +83,7 @@ class ChargingScheduling(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ChargingPreferences(Part):
+class ChargingPreferences(Model):
     """Which preferences charging takes."""
 
     level: bool | None = None
@@ -91,7 +91,7 @@ class ChargingPreferences(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ChargingParameters(Part):
+class ChargingParameters(Model):
     """What charging can be told."""
 
     immediate: ChargingImmediate | None = None
@@ -107,7 +107,7 @@ class ChargingCapability(RemoteCapability):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class RemoteCapabilities(Part):
+class RemoteCapabilities(Model):
     """The remote operations."""
 
     preconditioning: PreconditioningCapability | None = None
@@ -120,7 +120,7 @@ class RemoteCapabilities(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Capabilities(Part):
+class Capabilities(Model):
     """What a vehicle can do: the data it gives, the operations it takes.
 
     Attributes:
@@ -145,7 +145,7 @@ class Capabilities(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Branding(Part):
+class Branding(Model):
     """How the vehicle is called.
 
     Attributes:
@@ -158,7 +158,7 @@ class Branding(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class VehicleExtension(Part):
+class VehicleExtension(Model):
     """What comes with ``extensions=(…)``.
 
     Attributes:

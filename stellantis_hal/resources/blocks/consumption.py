@@ -10,14 +10,14 @@ from collections.abc import Iterable
 import attrs
 
 from stellantis_hal.resources.blocks.energy import EnergySubType, EnergyType
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.schema import names
 
 __all__ = ["EnergyConsumption", "TripConsumption"]
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EnergyConsumption(Part):
+class EnergyConsumption(Model):
     """What a trip used of one energy.
 
     Attributes:

@@ -9,10 +9,10 @@ from datetime import datetime, time, timedelta
 
 import attrs
 
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.typed_resource import Resource
+from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = [
     "BatteryHealth",
@@ -101,14 +101,14 @@ class Day(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Occurrence(Part):
+class Occurrence(Model):
     """The days on which a program runs."""
 
     days: tuple[Day, ...] = attrs.field(default=(), metadata=names("day"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ChargeProgram(Part):
+class ChargeProgram(Model):
     """A time of day to charge at, on some days.
 
     Attributes:
@@ -127,14 +127,14 @@ class ChargeProgram(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ChargingSchedule(Part):
+class ChargingSchedule(Model):
     """The programs to charge by."""
 
     programs: tuple[ChargeProgram, ...] = ()
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Charging(Part):
+class Charging(Model):
     """How an electric vehicle is being charged.
 
     Attributes:
@@ -166,7 +166,7 @@ class Charging(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class BatteryLoad(Part):
+class BatteryLoad(Model):
     """What a traction battery holds.
 
     Attributes:
@@ -191,7 +191,7 @@ class BatteryLoad(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class BatteryHealth(Part):
+class BatteryHealth(Model):
     """How a traction battery has aged.
 
     Attributes:
@@ -206,7 +206,7 @@ class BatteryHealth(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EnergyBattery(Part):
+class EnergyBattery(Model):
     """A traction battery.
 
     Attributes:
@@ -221,7 +221,7 @@ class EnergyBattery(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Consumption(Part):
+class Consumption(Model):
     """One number whose unit depends on where it stands.
 
     Attributes:
@@ -232,7 +232,7 @@ class Consumption(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class FuelConsumptions(Part):
+class FuelConsumptions(Model):
     """What an engine burns.
 
     Attributes:
@@ -250,7 +250,7 @@ class FuelConsumptions(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class FuelExtension(Part):
+class FuelExtension(Model):
     """More about fuel.
 
     Attributes:
@@ -263,7 +263,7 @@ class FuelExtension(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class ElectricExtension(Part):
+class ElectricExtension(Model):
     """More about electricity.
 
     Attributes:
@@ -280,7 +280,7 @@ class ElectricExtension(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EnergyExtension(Part):
+class EnergyExtension(Model):
     """What is known of an energy beyond its level."""
 
     fuel: FuelExtension | None = None
@@ -288,7 +288,7 @@ class EnergyExtension(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Energy(Resource):
+class Energy(TypedResource):
     """What a vehicle runs on, and how much of it is left.
 
     Attributes:

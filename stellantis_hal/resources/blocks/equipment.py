@@ -9,7 +9,7 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.scalars import TEMPERATURE
 from stellantis_hal.structuring.schema import names
@@ -145,7 +145,7 @@ class DoorState(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Light(Part):
+class Light(Model):
     """One light."""
 
     direction: LightDirection | None = None
@@ -154,7 +154,7 @@ class Light(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Lighting(Part):
+class Lighting(Model):
     """Turn signals and fog lights."""
 
     turn: tuple[Light, ...] = ()
@@ -163,7 +163,7 @@ class Lighting(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Privacy(Part):
+class Privacy(Model):
     """What the driver keeps private, and since when."""
 
     state: PrivacyState | None = None
@@ -171,7 +171,7 @@ class Privacy(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class StarterBattery(Part):
+class StarterBattery(Model):
     """The 12 V battery.
 
     Attributes:
@@ -189,7 +189,7 @@ class StarterBattery(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Service(Part):
+class Service(Model):
     """The kind of vehicle that a service is for."""
 
     type: ServiceKind | None = None
@@ -197,7 +197,7 @@ class Service(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Belt(Part):
+class Belt(Model):
     """One seat belt."""
 
     belt: BeltState | None = None
@@ -205,7 +205,7 @@ class Belt(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Safety(Part):
+class Safety(Model):
     """Seat belts and the automatic emergency call."""
 
     belts: tuple[Belt, ...] = attrs.field(default=(), metadata=names("beltStatus"))
@@ -214,7 +214,7 @@ class Safety(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class WipingBlades(Part):
+class WipingBlades(Model):
     """The wipers: whether they go, and how fast."""
 
     active: bool | None = None
@@ -222,7 +222,7 @@ class WipingBlades(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class DoorOpening(Part):
+class DoorOpening(Model):
     """One door, or whatever else opens."""
 
     identifier: Opening | None = None
@@ -230,7 +230,7 @@ class DoorOpening(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Doors(Part):
+class Doors(Model):
     """Which doors are locked, which are open."""
 
     locked_states: tuple[DoorLock, ...] = attrs.field(default=(), metadata=names("lockedStates", "lockedState"))
@@ -253,7 +253,7 @@ class Doors(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Luminosity(Part):
+class Luminosity(Model):
     """Whether it is day."""
 
     day: bool | None = None
@@ -261,7 +261,7 @@ class Luminosity(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Air(Part):
+class Air(Model):
     """The air outside.
 
     Attributes:
@@ -274,7 +274,7 @@ class Air(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Environment(Part):
+class Environment(Model):
     """What it is like outside."""
 
     luminosity: Luminosity | None = None

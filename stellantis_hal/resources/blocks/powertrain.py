@@ -9,7 +9,7 @@ from datetime import datetime
 
 import attrs
 
-from stellantis_hal.structuring.model import Part
+from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.scalars import MILEAGE, TEMPERATURE
 from stellantis_hal.structuring.schema import names
@@ -24,6 +24,7 @@ __all__ = [
     "EngineOil",
     "EngineThermic",
     "EngineType",
+    "Gear",
     "Gearbox",
     "GearboxMode",
     "Ignition",
@@ -32,7 +33,6 @@ __all__ = [
     "Odometer",
     "Powertrain",
     "PowertrainStatus",
-    "Ratio",
     "Transmission",
 ]
 
@@ -82,7 +82,7 @@ class DrivingMode(OpenEnum):
     REINFORCED_LOAD = "ReinforcedLoad"
 
 
-class Ratio(OpenEnum):
+class Gear(OpenEnum):
     """The gear that is in."""
 
     RATIO_1 = "Ratio1"
@@ -98,7 +98,7 @@ class Ratio(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Ignition(Part):
+class Ignition(Model):
     """Where the ignition stands, and since when."""
 
     type: IgnitionType | None = None
@@ -106,7 +106,7 @@ class Ignition(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Powertrain(Part):
+class Powertrain(Model):
     """Whether what drives the vehicle runs, and since when."""
 
     status: PowertrainStatus | None = None
@@ -114,7 +114,7 @@ class Powertrain(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineLiquid(Part):
+class EngineLiquid(Model):
     """A liquid in an engine.
 
     Attributes:
@@ -127,7 +127,7 @@ class EngineLiquid(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineAir(Part):
+class EngineAir(Model):
     """The air that an engine takes in.
 
     Attributes:
@@ -138,7 +138,7 @@ class EngineAir(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineOil(Part):
+class EngineOil(Model):
     """An engine's oil, in older bodies.
 
     Attributes:
@@ -149,7 +149,7 @@ class EngineOil(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineThermic(Part):
+class EngineThermic(Model):
     """What a combustion engine runs with."""
 
     coolant: EngineLiquid | None = None
@@ -158,14 +158,14 @@ class EngineThermic(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class EngineExtension(Part):
+class EngineExtension(Model):
     """What is known of an engine beyond its type."""
 
     thermic: EngineThermic | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Engine(Part):
+class Engine(Model):
     """One engine.
 
     Attributes:
@@ -186,7 +186,7 @@ class Engine(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Kinetic(Part):
+class Kinetic(Model):
     """How the vehicle moves.
 
     Attributes:
@@ -203,7 +203,7 @@ class Kinetic(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class DrivingBehavior(Part):
+class DrivingBehavior(Model):
     """The mode that the driver selected, and when."""
 
     mode: DrivingMode | None = None
@@ -211,7 +211,7 @@ class DrivingBehavior(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class GearboxMode(Part):
+class GearboxMode(Model):
     """The gearbox's modes, each on or off."""
 
     automatic: bool | None = None
@@ -222,22 +222,22 @@ class GearboxMode(Part):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Gearbox(Part):
+class Gearbox(Model):
     """The gearbox: its modes, and the gear that is in."""
 
     mode: GearboxMode | None = None
-    ratio: Ratio | None = None
+    ratio: Gear | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Transmission(Part):
+class Transmission(Model):
     """What lies between engine and wheels."""
 
     gearbox: Gearbox | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Odometer(Part):
+class Odometer(Model):
     """The odometer.
 
     Attributes:

@@ -25,7 +25,7 @@ from stellantis_hal.simulator.world.entities import (
 )
 from stellantis_hal.simulator.world.world import World
 
-__all__ = ["SUBTYPES", "Bodies", "link", "service"]
+__all__ = ["SUBTYPES", "Serializer", "link", "service"]
 
 SUBTYPES = {"Fuel": "FossilEnergy", "Electric": "ElectricEnergy"}
 _CAPABILITIES = (
@@ -68,7 +68,7 @@ def _light(energy: Energy) -> dict[str, Any]:
 
 
 @attrs.frozen(kw_only=True)
-class Bodies:
+class Serializer:
     """Words things for one reader.
 
     Attributes:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import attrs
 
-__all__ = ["Manners"]
+__all__ = ["BackendVariant"]
 
 
 @attrs.frozen(kw_only=True)
-class Manners:
+class BackendVariant:
     """What differs between back ends of different ages.
 
     Attributes:

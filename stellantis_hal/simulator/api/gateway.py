@@ -17,14 +17,14 @@ from urllib.parse import unquote
 import attrs
 
 from stellantis_hal.simulator.api.identity import Identity
-from stellantis_hal.simulator.api.messages import Call, Moment, Reply, json_reply
-from stellantis_hal.simulator.api.rate_limits import Books, RateLimited
-from stellantis_hal.simulator.api.routes import Reader, Routes
-from stellantis_hal.simulator.faults.faults import ExpiredToken, Fault, Skewed, TooManyRequests
+from stellantis_hal.simulator.api.messages import Moment, Request, Response, json_response
+from stellantis_hal.simulator.api.rate_limits import HasRateLimits, RateLimitLedger
+from stellantis_hal.simulator.api.routes import Caller, Routes
+from stellantis_hal.simulator.faults.kinds import ClockSkew, ExpiredToken, Fault, TooManyRequests
 from stellantis_hal.simulator.world.entities import BRANDS
 from stellantis_hal.simulator.world.seeded import mark
 
-__all__ = ["Statistics", "Vendor"]
+__all__ = ["Gateway", "Statistics"]
 
 _REALMS = frozenset(realm for brand in BRANDS.values() for realm in brand.realms)
 
@@ -50,7 +50,7 @@ class Statistics:
     peak: int
 
 
-class Vendor:
+class Gateway:
     """Answers calls."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Vendor:
         *,
         routes: Routes,
         identity: Identity,
-        limits: RateLimited,
+        limits: HasRateLimits,
         client_id: str,
         path: str,
         partner_path: str,
@@ -71,7 +71,7 @@ class Vendor:
         self.partner_path = partner_path
         self.link_base: str | None = None
         self._routes = routes
-        self._books = Books(limits)
+        self._books = RateLimitLedger(limits)
         self._client_id = client_id
         self._seed = seed
         self._compresses = compresses
@@ -85,14 +85,14 @@ class Vendor:
 
     # ------------------------------------------------------------------ answering
 
-    def answer(self, call: Call, now: Moment, fault: Fault | None = None) -> Reply:
+    def answer(self, call: Request, now: Moment, fault: Fault | None = None) -> Response:
         """Answer a call, a fault included."""
         self._answers += 1
         reply = self._reply(call, now, fault)
         if self._compresses and "gzip" in call.headers.get("accept-encoding", ""):
             zipped = gzip.compress(reply.body, compresslevel=1, mtime=0)
             reply = attrs.evolve(reply, body=zipped).with_headers(("Content-Encoding", "gzip"))
-        skew = self._skew + timedelta(seconds=fault.seconds if isinstance(fault, Skewed) else 0.0)
+        skew = self._skew + timedelta(seconds=fault.seconds if isinstance(fault, ClockSkew) else 0.0)
         reply = reply.with_headers(
             ("Date", format_datetime((now.wall + skew).replace(microsecond=0), usegmt=True)),
             ("X-Global-Transaction-ID", mark(self._seed, "transaction", self._answers, size=12)),
@@ -101,7 +101,7 @@ class Vendor:
         self._statuses[reply.status] += 1
         return reply
 
-    def _reply(self, call: Call, now: Moment, fault: Fault | None) -> Reply:
+    def _reply(self, call: Request, now: Moment, fault: Fault | None) -> Response:
         stand_in = None if fault is None else fault.instead()
         if fault is not None and fault.before and stand_in is not None:
             return self._unseen(stand_in, fault, now)
@@ -118,25 +118,25 @@ class Vendor:
         reply = stand_in or self._seen(call, now, fault)
         return (reply if fault is None else fault.spoil(reply)).with_headers(*fields)
 
-    def _unseen(self, reply: Reply, fault: Fault, now: Moment) -> Reply:
+    def _unseen(self, reply: Response, fault: Fault, now: Moment) -> Response:
         """Complete an answer that the books know nothing of with the counters it does not lie about."""
         if isinstance(fault, TooManyRequests) and fault.bare:
             return reply
         claimed = {name for name, _ in reply.headers}
         return reply.with_headers(*(field for field in self._books.fields(now.tick) if field[0] not in claimed))
 
-    def _seen(self, call: Call, now: Moment, fault: Fault | None) -> Reply:
+    def _seen(self, call: Request, now: Moment, fault: Fault | None) -> Response:
         partner = f"{self.partner_path}/vehicles/"
         if call.path.startswith(partner):
             return self._partner(call, unquote(call.path.removeprefix(partner)))
         return self._resource(call, now, fault)
 
-    def _partner(self, call: Call, vin: str) -> Reply:
+    def _partner(self, call: Request, vin: str) -> Response:
         if not self.identity.authenticates(call):
             return _gateway(401, "Unauthorized", "Invalid client id or secret.")
         return self._routes.capabilities(vin)
 
-    def _resource(self, call: Call, now: Moment, fault: Fault | None) -> Reply:
+    def _resource(self, call: Request, now: Moment, fault: Fault | None) -> Response:
         realm = call.headers.get("x-introspect-realm")
         if realm not in _REALMS:
             return _gateway(403, "Forbidden", "Not registered to plan")
@@ -148,9 +148,9 @@ class Vendor:
             refusal = _gateway(401, "Unauthorized", "The access token is invalid or expired.")
             return refusal.with_headers(("WWW-Authenticate", "Bearer error='invalid_token'"))
         if call.path != self.path and not call.path.startswith(f"{self.path}/"):
-            return json_reply(404, {"code": 40499, "message": "Not found."}, kind="refusal")
+            return json_response(404, {"code": 40499, "message": "Not found."}, kind="refusal")
         base = f"{call.origin}{self.path}" if self.link_base is None else self.link_base
-        reader = Reader(account=holder[0], scope=holder[1], base=base, now=now)
+        reader = Caller(account=holder[0], scope=holder[1], base=base, now=now)
         return self._routes.answer(call, call.path[len(self.path) :], reader)
 
     # ------------------------------------------------------------------ counting
@@ -183,6 +183,6 @@ class Vendor:
         )
 
 
-def _gateway(status: int, message: str, information: str) -> Reply:
+def _gateway(status: int, message: str, information: str) -> Response:
     body = {"httpCode": str(status), "httpMessage": message, "moreInformation": information}
-    return json_reply(status, body, kind="refusal")
+    return json_response(status, body, kind="refusal")

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote_plus, urlencode
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import Call, Moment, Reply, json_reply
+from stellantis_hal.simulator.api.messages import Moment, Request, Response, json_response
 from stellantis_hal.simulator.world.entities import BRANDS, SCOPES, Account
 from stellantis_hal.simulator.world.seeded import mark
 from stellantis_hal.simulator.world.world import World
@@ -102,7 +102,7 @@ class Identity:
         """Make every access token useless; refresh tokens stay good."""
         self._access.clear()
 
-    def authenticates(self, call: Call) -> bool:
+    def authenticates(self, call: Request) -> bool:
         """Say whether a call carries the application's name and secret by HTTP Basic (RFC 6749 section 2.3.1)."""
         scheme, _, text = call.headers.get("authorization", "").partition(" ")
         try:
@@ -115,7 +115,7 @@ class Identity:
 
     # ------------------------------------------------------------------ the addresses
 
-    def answer(self, call: Call, address: str, now: Moment) -> Reply:
+    def answer(self, call: Request, address: str, now: Moment) -> Response:
         """Answer ``authorize``, ``access_token`` or ``token/revoke``."""
         if address == "authorize" and call.method == "GET":
             return self._authorize(call, now)
@@ -125,7 +125,7 @@ class Identity:
             return self._revoke(call) if self.authenticates(call) else _stranger()
         return _error(404, "not_found", "No such address.")
 
-    def _authorize(self, call: Call, now: Moment) -> Reply:
+    def _authorize(self, call: Request, now: Moment) -> Response:
         def value(name: str) -> str:
             return unquote_plus(call.raw(name) or "")
 
@@ -158,9 +158,9 @@ class Identity:
             answer["state"] = value("state")
         place = quote(redirect, safe="%:/?#[]@!$&'()*+,;=~")
         target = f"{place}{'&' if '?' in place else '?'}{urlencode(answer, quote_via=quote)}"
-        return Reply(status=302, headers=(("Location", target),), kind="authorize")
+        return Response(status=302, headers=(("Location", target),), kind="authorize")
 
-    def _token(self, call: Call, now: Moment) -> Reply:
+    def _token(self, call: Request, now: Moment) -> Response:
         form = call.form
         kind = form.get("grant_type")
         if kind == "authorization_code":
@@ -169,7 +169,7 @@ class Identity:
             return self._renew(form, call.value("realm"), now)
         return _error(400, "unsupported_grant_type", "grant_type is missing or unknown.")
 
-    def _exchange(self, form: dict[str, str], now: Moment) -> Reply:
+    def _exchange(self, form: dict[str, str], now: Moment) -> Response:
         code = self._codes.get(form.get("code", ""))
         if code is None or now.tick >= code.expires or form.get("redirect_uri") != code.redirect_uri:
             return _error(400, "invalid_grant", "The code is unknown, expired or for another redirect address.")
@@ -183,7 +183,7 @@ class Identity:
         code.used = True
         return self._give(self._issue(code.grant, now), "access_token")
 
-    def _renew(self, form: dict[str, str], realm: str | None, now: Moment) -> Reply:
+    def _renew(self, form: dict[str, str], realm: str | None, now: Moment) -> Response:
         held = self._refresh.get(form.get("refresh_token", ""))
         if held is None or not held.grant.alive:
             return _error(400, "invalid_grant", "The refresh token is unknown or revoked.")
@@ -198,13 +198,13 @@ class Identity:
         held.fresh = False
         return self._give(self._issue(held.grant, now), "renewal")
 
-    def _revoke(self, call: Call) -> Reply:
+    def _revoke(self, call: Request) -> Response:
         form = call.form
         token = form.get("token") or form.get("refresh_token") or ""
         if token in self._refresh:
             self._refresh[token].grant.alive = False
         self._access.pop(token, None)
-        return json_reply(200, {}, kind="revocation")
+        return json_response(200, {}, kind="revocation")
 
     # ------------------------------------------------------------------ tokens
 
@@ -226,7 +226,7 @@ class Identity:
             scope=grant.scope,
         )
 
-    def _give(self, issued: IssuedToken, kind: str, *, rotated: bool = True) -> Reply:
+    def _give(self, issued: IssuedToken, kind: str, *, rotated: bool = True) -> Response:
         body = {
             "access_token": issued.access_token,
             "token_type": "Bearer",
@@ -236,7 +236,7 @@ class Identity:
         }
         if rotated:
             body["refresh_token"] = issued.refresh_token
-        return json_reply(200, body, kind=kind).with_headers(("Cache-Control", "no-store"))
+        return json_response(200, body, kind=kind).with_headers(("Cache-Control", "no-store"))
 
 
 def _challenge(verifier: str, method: str) -> str:
@@ -245,10 +245,10 @@ def _challenge(verifier: str, method: str) -> str:
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def _stranger() -> Reply:
+def _stranger() -> Response:
     refusal = _error(401, "invalid_client", "Client authentication failed.")
     return refusal.with_headers(("WWW-Authenticate", 'Basic realm="oauth2"'))
 
 
-def _error(status: int, error: str, description: str) -> Reply:
-    return json_reply(status, {"error": error, "error_description": description}, kind="oauth-error")
+def _error(status: int, error: str, description: str) -> Response:
+    return json_response(status, {"error": error, "error_description": description}, kind="oauth-error")

@@ -13,7 +13,7 @@ from urllib.parse import unquote, unquote_plus
 
 import attrs
 
-__all__ = ["GEO_JSON", "HAL_JSON", "JSON", "Call", "Moment", "Reply", "json_reply", "spell"]
+__all__ = ["GEO_JSON", "HAL_JSON", "JSON", "Moment", "Request", "Response", "json_response", "spell"]
 
 JSON = "application/json"
 HAL_JSON = "application/hal+json"
@@ -29,7 +29,7 @@ class Moment:
 
 
 @attrs.frozen(kw_only=True)
-class Call:
+class Request:
     """A request as it arrived.
 
     Attributes:
@@ -77,7 +77,7 @@ class Call:
 
 
 @attrs.frozen(kw_only=True)
-class Reply:
+class Response:
     """An answer.
 
     Attributes:
@@ -89,15 +89,15 @@ class Reply:
     body: bytes = b""
     kind: str = "other"
 
-    def with_headers(self, *fields: tuple[str, str]) -> Reply:
+    def with_headers(self, *fields: tuple[str, str]) -> Response:
         """Give the answer with more header fields."""
         return attrs.evolve(self, headers=(*self.headers, *fields))
 
 
-def json_reply(status: int, value: Any, *, kind: str = "other", media_type: str = JSON) -> Reply:
+def json_response(status: int, value: Any, *, kind: str = "other", media_type: str = JSON) -> Response:
     """Word a JSON value as an answer."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(status=status, headers=(("Content-Type", media_type),), body=body, kind=kind)
+    return Response(status=status, headers=(("Content-Type", media_type),), body=body, kind=kind)
 
 
 def spell(instant: datetime) -> str:

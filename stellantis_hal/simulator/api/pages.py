@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import attrs
 
 from stellantis_hal.simulator.api.bodies import link
-from stellantis_hal.simulator.api.messages import Call
+from stellantis_hal.simulator.api.messages import Request
 
 __all__ = ["BadPageError", "Page", "cut", "word"]
 
@@ -49,17 +49,17 @@ class Page:
     total: int
 
 
-def _seal(secret: bytes, call: Call, size: int, position: int) -> bytes:
+def _seal(secret: bytes, call: Request, size: int, position: int) -> bytes:
     subject = f"{call.path}?{call.query_without('client_id', 'pageToken')}#{size}@{position}"
     return blake2b(subject.encode(), key=secret, digest_size=17).digest()
 
 
-def _token(secret: bytes, call: Call, size: int, position: int) -> str:
+def _token(secret: bytes, call: Request, size: int, position: int) -> str:
     place = b64encode(position.to_bytes(8, "big") + _seal(secret, call, size, position)).decode()
     return f"{place}{_SEPARATOR}{size}"
 
 
-def _position(secret: bytes, call: Call, size: int, token: str, *, lenient: bool) -> int:
+def _position(secret: bytes, call: Request, size: int, token: str, *, lenient: bool) -> int:
     if lenient:
         token = unquote(token).replace(unquote(_SEPARATOR), _SEPARATOR)
     text = token.partition(_SEPARATOR)[0]
@@ -72,7 +72,7 @@ def _position(secret: bytes, call: Call, size: int, token: str, *, lenient: bool
     return position
 
 
-def cut(call: Call, total: int, secret: bytes, *, usual: int = 60, most: int = 60, lenient: bool = False) -> Page:
+def cut(call: Request, total: int, secret: bytes, *, usual: int = 60, most: int = 60, lenient: bool = False) -> Page:
     """Find the page that a request asks for; ``lenient``: also by a token that somebody re-encoded.
 
     Raises BadPageError.
@@ -94,7 +94,7 @@ def cut(call: Call, total: int, secret: bytes, *, usual: int = 60, most: int = 6
 
 
 def word(
-    page: Page, call: Call, secret: bytes, *, address: str, name: str, items: Sequence[Any], by_range: bool = False
+    page: Page, call: Request, secret: bytes, *, address: str, name: str, items: Sequence[Any], by_range: bool = False
 ) -> dict[str, Any]:
     """Word a page: its items under ``name``, its numbers, the links to its neighbours.
 

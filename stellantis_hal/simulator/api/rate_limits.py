@@ -11,13 +11,13 @@ from typing import Protocol
 
 import attrs
 
-__all__ = ["Books", "RateLimited", "Subscription"]
+__all__ = ["HasRateLimits", "RateLimitLedger", "Subscription"]
 
 DAY = 86_400.0
 SECOND = 1.0
 
 
-class RateLimited(Protocol):
+class HasRateLimits(Protocol):
     """Anything that says how many requests are allowed per second and per day."""
 
     @property
@@ -57,10 +57,10 @@ class _Window:
         return self._admitted[0] + self._span - tick if self._admitted else self._span
 
 
-class Books:
+class RateLimitLedger:
     """Admits or refuses requests, and words the header fields. What is refused does not count."""
 
-    def __init__(self, limits: RateLimited) -> None:
+    def __init__(self, limits: HasRateLimits) -> None:
         self._day = _Window(limits.per_day, DAY)
         self._burst = _Window(limits.per_second, SECOND)
 

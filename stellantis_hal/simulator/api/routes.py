@@ -11,10 +11,10 @@ from urllib.parse import unquote
 
 import attrs
 
-from stellantis_hal.simulator.api.bodies import Bodies
-from stellantis_hal.simulator.api.dialect import Manners
+from stellantis_hal.simulator.api.bodies import Serializer
+from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.filters import BadFilterError, intervals, number_range, within
-from stellantis_hal.simulator.api.messages import GEO_JSON, HAL_JSON, Call, Moment, Reply, json_reply, spell
+from stellantis_hal.simulator.api.messages import GEO_JSON, HAL_JSON, Moment, Request, Response, json_response, spell
 from stellantis_hal.simulator.api.pages import BadPageError, cut, word
 from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.api.telemetry import telemetry
@@ -23,13 +23,13 @@ from stellantis_hal.simulator.world.entities import Account, Alert, Collision, T
 from stellantis_hal.simulator.world.seeded import mark
 from stellantis_hal.simulator.world.world import World
 
-__all__ = ["Reader", "Routes"]
+__all__ = ["Caller", "Routes"]
 
 _SAMPLES = 8  # telemetry records per trip
 
 
 @attrs.frozen(kw_only=True)
-class Reader:
+class Caller:
     """Who reads, by which address the API is known to them, and when."""
 
     account: Account
@@ -49,12 +49,12 @@ def _no_data() -> _Refusal:
 
 
 @attrs.frozen(kw_only=True)
-class _Visit:
+class _RequestContext:
     """One request on its way through the addresses."""
 
-    call: Call
-    reader: Reader
-    bodies: Bodies
+    call: Request
+    reader: Caller
+    bodies: Serializer
     address: str
     path: tuple[str, ...]
 
@@ -66,19 +66,19 @@ class _Visit:
 class Routes:
     """Answers what a known reader asks of the API, in one of its manners."""
 
-    def __init__(self, world: World, manners: Manners) -> None:
+    def __init__(self, world: World, manners: BackendVariant) -> None:
         self._world = world
         self._manners = manners
         self._secret = mark(world.seed, "pages", size=16).encode()
         self._served = 0
 
-    def answer(self, call: Call, place: str, reader: Reader) -> Reply:
+    def answer(self, call: Request, place: str, reader: Caller) -> Response:
         """Answer a GET of ``place``, the path below the API's base."""
         parts = tuple(unquote(part) for part in place.split("/") if part)
-        visit = _Visit(
+        visit = _RequestContext(
             call=call,
             reader=reader,
-            bodies=Bodies(world=self._world, base=reader.base, places="data:position" in reader.scope),
+            bodies=Serializer(world=self._world, base=reader.base, places="data:position" in reader.scope),
             address=f"{reader.base}{place}",
             path=parts,
         )
@@ -90,16 +90,16 @@ class Routes:
         except (BadPageError, BadFilterError) as error:
             return self._refuse(_Refusal(400, 40000, str(error)), visit)
 
-    def capabilities(self, vin: str) -> Reply:
+    def capabilities(self, vin: str) -> Response:
         """Answer what a partner asks before a car is enrolled: what it can do."""
         try:
             vehicle = self._world.vehicle_by_vin(vin)
         except KeyError:
-            return json_reply(404, {"code": 40400, "message": "No data available for such context."}, kind="refusal")
-        body = Bodies(world=self._world, base="").capabilities(vehicle)
-        return json_reply(200, body, kind="capabilities", media_type=HAL_JSON)
+            return json_response(404, {"code": 40400, "message": "No data available for such context."}, kind="refusal")
+        body = Serializer(world=self._world, base="").capabilities(vehicle)
+        return json_response(200, body, kind="capabilities", media_type=HAL_JSON)
 
-    def _refuse(self, refusal: _Refusal, visit: _Visit) -> Reply:
+    def _refuse(self, refusal: _Refusal, visit: _RequestContext) -> Response:
         digits = mark(self._world.seed, "uuid", self._served, size=16)
         body = {
             "code": refusal.code,
@@ -107,11 +107,11 @@ class Routes:
             "uuid": f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}",
             "timestamp": spell(visit.reader.now.wall),
         }
-        return json_reply(refusal.status, body, kind="refusal")
+        return json_response(refusal.status, body, kind="refusal")
 
     # ------------------------------------------------------------------ addresses
 
-    def _find(self, visit: _Visit) -> Reply:
+    def _find(self, visit: _RequestContext) -> Response:
         if visit.call.method not in {"GET", "HEAD"}:
             raise _Refusal(405, 40500, "Method not allowed.")
         match visit.path:
@@ -124,7 +124,7 @@ class Routes:
             case _:
                 raise _Refusal(404, 40499, "Not found.")
 
-    def _of_vehicle(self, visit: _Visit, car: Vehicle, rest: tuple[str, ...]) -> Reply:
+    def _of_vehicle(self, visit: _RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
         match rest:
             case ():
                 return _single(visit, visit.bodies.vehicle(car, visit.call.values("extension")), "vehicle")
@@ -137,7 +137,7 @@ class Routes:
             case _:
                 raise _Refusal(404, 40499, "Not found.")
 
-    def _of_trip(self, visit: _Visit, trip: Trip, rest: tuple[str, ...]) -> Reply:
+    def _of_trip(self, visit: _RequestContext, trip: Trip, rest: tuple[str, ...]) -> Response:
         match rest:
             case ():
                 return _single(visit, visit.bodies.trip(trip), "trip")
@@ -159,7 +159,7 @@ class Routes:
             case _:
                 raise _Refusal(404, 40499, "Not found.")
 
-    def _owned(self, visit: _Visit, vehicle: str) -> Vehicle:
+    def _owned(self, visit: _RequestContext, vehicle: str) -> Vehicle:
         try:
             found = self._world.vehicle(vehicle)
         except KeyError:
@@ -168,7 +168,7 @@ class Routes:
             raise _Refusal(403, 40300, "No access to this vehicle.")
         return found
 
-    def _trip(self, visit: _Visit, car: Vehicle, trip: str) -> Trip:
+    def _trip(self, visit: _RequestContext, car: Vehicle, trip: str) -> Trip:
         visit.needs("data:trip")
         try:
             return self._world.trip(car.id, trip)
@@ -177,11 +177,11 @@ class Routes:
 
     # ------------------------------------------------------------------ single things
 
-    def _user(self, visit: _Visit) -> Reply:
+    def _user(self, visit: _RequestContext) -> Response:
         account = visit.reader.account
         return _single(visit, visit.bodies.user(account, self._world.vehicles_of(account.key)), "user")
 
-    def _status(self, visit: _Visit, car: Vehicle) -> Reply:
+    def _status(self, visit: _RequestContext, car: Vehicle) -> Response:
         visit.needs("data:telemetry")
         if not self._world.has_status(car.id):
             raise _no_data()
@@ -194,7 +194,7 @@ class Routes:
 
         return self._collection(visit, "Status", history, worded, usual=1)
 
-    def _last_position(self, visit: _Visit, car: Vehicle) -> Reply:
+    def _last_position(self, visit: _RequestContext, car: Vehicle) -> Response:
         visit.needs("data:position")
         accepted = visit.call.headers.get("accept", "*/*")
         if not any(kind in accepted for kind in (GEO_JSON, "*/*", "application/*")):
@@ -203,13 +203,15 @@ class Routes:
             visit, visit.bodies.last_position(self._world.snapshot(car.id)), "lastPosition", media_type=GEO_JSON
         )
 
-    def _maintenance(self, visit: _Visit, car: Vehicle) -> Reply:
+    def _maintenance(self, visit: _RequestContext, car: Vehicle) -> Response:
         visit.needs("data:telemetry")
         if not car.has_maintenance:
             raise _no_data()
         return _single(visit, visit.bodies.maintenance(car.id), "maintenance")
 
-    def _warning(self, visit: _Visit, car: Vehicle, kind: str, id_: str, *, trip: str | None = None) -> Reply:
+    def _warning(
+        self, visit: _RequestContext, car: Vehicle, kind: str, id_: str, *, trip: str | None = None
+    ) -> Response:
         visit.needs({"alerts": "data:alert", "collisions": "data:collision"}.get(kind, "data:telemetry"))
         things: dict[str, Callable[[], list[dict[str, Any]]]] = {
             "alerts": lambda: [
@@ -229,14 +231,14 @@ class Routes:
 
     # ------------------------------------------------------------------ collections
 
-    def _vehicles(self, visit: _Visit) -> Reply:
+    def _vehicles(self, visit: _RequestContext) -> Response:
         prefix = visit.call.value("vinPrefix") or ""
         owned = self._world.vehicles_of(visit.reader.account.key)
         extensions = visit.call.values("extension")
         found = [vehicle for vehicle in owned if vehicle.vin.startswith(prefix)]
         return self._collection(visit, "vehicles", found, lambda car: visit.bodies.vehicle(car, extensions))
 
-    def _trips(self, visit: _Visit, car: Vehicle) -> Reply:
+    def _trips(self, visit: _RequestContext, car: Vehicle) -> Response:
         visit.needs("data:trip")
         numbers = matching(self._world, visit.call, car.id)
         if self._manners.newest_first:
@@ -244,25 +246,25 @@ class Routes:
         world, bodies = self._world, visit.bodies
         return self._collection(visit, "trips", numbers, lambda number: bodies.trip(world.trip_at(car.id, number)))
 
-    def _alerts_of(self, visit: _Visit, car: Vehicle) -> Reply:
+    def _alerts_of(self, visit: _RequestContext, car: Vehicle) -> Response:
         visit.needs("data:alert")
         return self._alerts(visit, self._world.alerts(car.id))
 
-    def _alerts(self, visit: _Visit, alerts: Iterable[Alert]) -> Reply:
+    def _alerts(self, visit: _RequestContext, alerts: Iterable[Alert]) -> Response:
         spans = intervals(visit.call.values("timestamps"))
         found = [alert for alert in alerts if within(alert.started_at, spans)]
         return self._collection(visit, "alerts", found, visit.bodies.alert)
 
-    def _collisions_of(self, visit: _Visit, car: Vehicle) -> Reply:
+    def _collisions_of(self, visit: _RequestContext, car: Vehicle) -> Response:
         visit.needs("data:collision")
         return self._collisions(visit, self._world.collisions(car.id))
 
-    def _collisions(self, visit: _Visit, collisions: Iterable[Collision]) -> Reply:
+    def _collisions(self, visit: _RequestContext, collisions: Iterable[Collision]) -> Response:
         spans = intervals(visit.call.values("timestamps"))
         found = [collision for collision in collisions if within(collision.at, spans)]
         return self._collection(visit, "Collisions", found, visit.bodies.collision)
 
-    def _alarms(self, visit: _Visit, car: Vehicle) -> Reply:
+    def _alarms(self, visit: _RequestContext, car: Vehicle) -> Response:
         visit.needs("data:telemetry")
         spans, types = intervals(visit.call.values("timestamps")), frozenset(visit.call.values("type"))
         found = [
@@ -272,7 +274,7 @@ class Routes:
         ]
         return self._collection(visit, "alarms", found, visit.bodies.alarm)
 
-    def _waypoints(self, visit: _Visit, trip: Trip) -> Reply:
+    def _waypoints(self, visit: _RequestContext, trip: Trip) -> Response:
         visit.needs("data:position")
         tolerance, _ = number_range(f"{visit.call.value('tolerance') or 0}-")
         spans = intervals(visit.call.values("timestamps"))
@@ -283,12 +285,12 @@ class Routes:
         found = [share for share in shares if within(trip.started_at + share * trip.duration, spans)]
         return self._collection(visit, "positions", found, lambda share: visit.bodies.waypoint(trip, share))
 
-    def _telemetry_of(self, visit: _Visit, car: Vehicle) -> Reply:
+    def _telemetry_of(self, visit: _RequestContext, car: Vehicle) -> Response:
         visit.needs("data:telemetry")
         numbers = matching(self._world, visit.call, car.id)
         return self._telemetry(visit, Trips(self._world, car.id, numbers))
 
-    def _telemetry(self, visit: _Visit, trips: Sequence[Trip]) -> Reply:
+    def _telemetry(self, visit: _RequestContext, trips: Sequence[Trip]) -> Response:
         visit.needs("data:telemetry")
         types, extensions = visit.call.values("type"), visit.call.values("extension")
 
@@ -300,14 +302,14 @@ class Routes:
 
     def _collection(
         self,
-        visit: _Visit,
+        visit: _RequestContext,
         name: str,
         found: Sequence[Any],
         wording: Callable[[Any], dict[str, Any]],
         *,
         usual: int = 60,
         most: int = 60,
-    ) -> Reply:
+    ) -> Response:
         lenient = self._manners.lenient_tokens
         page = cut(visit.call, len(found), self._secret, usual=usual, most=most, lenient=lenient)
         if not found:
@@ -322,9 +324,9 @@ class Routes:
             items=items,
             by_range=self._manners.pages_by_range,
         )
-        return json_reply(200, body, kind=name, media_type=HAL_JSON)
+        return json_response(200, body, kind=name, media_type=HAL_JSON)
 
-    _by_name: dict[str, Callable[[Routes, _Visit, Vehicle], Reply]] = {  # noqa: RUF012 - never changed
+    _by_name: dict[str, Callable[[Routes, _RequestContext, Vehicle], Response]] = {  # noqa: RUF012 - never changed
         "status": _status,
         "lastPosition": _last_position,
         "maintenance": _maintenance,
@@ -336,5 +338,5 @@ class Routes:
     }
 
 
-def _single(visit: _Visit, body: dict[str, Any], kind: str, *, media_type: str = HAL_JSON) -> Reply:
-    return json_reply(200, body, kind=kind, media_type=media_type)
+def _single(visit: _RequestContext, body: dict[str, Any], kind: str, *, media_type: str = HAL_JSON) -> Response:
+    return json_response(200, body, kind=kind, media_type=media_type)

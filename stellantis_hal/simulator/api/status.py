@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from stellantis_hal.simulator.api.bodies import SUBTYPES, Bodies, link
+from stellantis_hal.simulator.api.bodies import SUBTYPES, Serializer, link
 from stellantis_hal.simulator.api.messages import spell
 from stellantis_hal.simulator.world.entities import Energy, Snapshot, Vehicle
 
 __all__ = ["status"]
 
 
-def status(bodies: Bodies, vehicle: Vehicle, snapshot: Snapshot) -> dict[str, Any]:
+def status(bodies: Serializer, vehicle: Vehicle, snapshot: Snapshot) -> dict[str, Any]:
     """Word a car's status, with what was put in place by hand."""
     at = spell(snapshot.at)
     moving = snapshot.moving

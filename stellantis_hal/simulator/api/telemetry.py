@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from stellantis_hal.simulator.api.bodies import SUBTYPES, Bodies, link, service
+from stellantis_hal.simulator.api.bodies import SUBTYPES, Serializer, link, service
 from stellantis_hal.simulator.api.messages import spell
 from stellantis_hal.simulator.world.entities import Trip
 
@@ -16,7 +16,7 @@ __all__ = ["telemetry"]
 
 
 def telemetry(
-    bodies: Bodies, trip: Trip, share: float, types: Iterable[str], extensions: Iterable[str]
+    bodies: Serializer, trip: Trip, share: float, types: Iterable[str], extensions: Iterable[str]
 ) -> dict[str, Any]:
     """Word what a car measured when a share of a trip had passed; no types: all of them."""
     wanted = frozenset(types)

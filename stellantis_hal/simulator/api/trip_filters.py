@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from stellantis_hal.simulator.api.filters import BadFilterError, intervals, number_range, within
-from stellantis_hal.simulator.api.messages import Call
+from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.simulator.world.entities import Trip
 from stellantis_hal.simulator.world.world import World
 
@@ -33,7 +33,7 @@ class Trips(Sequence[Trip]):
         return self._world.trip_at(self._vehicle, self._numbers[place])
 
 
-def matching(world: World, call: Call, vehicle: str) -> Sequence[int]:
+def matching(world: World, call: Request, vehicle: str) -> Sequence[int]:
     """Find the numbers of the trips that pass the filters ``timestamps``, ``distance``, ``duration`` and ``states``.
 
     A trip passes an interval of time when it starts in it; one interval is searched for, not scanned.

@@ -12,13 +12,13 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import Call
-from stellantis_hal.simulator.faults.faults import (
+from stellantis_hal.simulator.api.messages import Request
+from stellantis_hal.simulator.faults.kinds import (
     CutBody,
+    Delay,
     ExpiredToken,
     Fault,
     HtmlError,
-    Late,
     Refused,
     Reset,
     ServerFault,
@@ -27,7 +27,7 @@ from stellantis_hal.simulator.faults.faults import (
     WrongLength,
 )
 
-__all__ = ["NO_FAULTS", "Chance", "Faults", "Latency", "Plan", "Then", "Wave"]
+__all__ = ["NO_FAULTS", "FaultInjector", "FaultWindow", "Faults", "Latency", "RandomFault", "ScriptedFault"]
 
 
 @attrs.frozen
@@ -45,7 +45,7 @@ class Latency:
 
 
 @attrs.frozen(kw_only=True)
-class Then:
+class ScriptedFault:
     """A step of a script: the next ``times`` requests whose path matches the pattern (searched for) meet the fault.
 
     ``skip`` requests that match pass before.
@@ -57,13 +57,13 @@ class Then:
     times: int = 1
     skip: int = 0
 
-    def matches(self, call: Call) -> bool:
+    def matches(self, call: Request) -> bool:
         """Say whether a request is one of those meant."""
         return self.method in {None, call.method} and re.search(self.path, call.path) is not None
 
 
 @attrs.frozen(kw_only=True)
-class Chance:
+class RandomFault:
     """A fault that a share of the requests meets; once it strikes, ``run`` requests in a row meet it."""
 
     fault: Fault
@@ -73,7 +73,7 @@ class Chance:
 
 
 @attrs.frozen(kw_only=True)
-class Wave:
+class FaultWindow:
     """A fault that every request meets between two instants, in seconds since the simulator's first request."""
 
     fault: Fault
@@ -93,9 +93,9 @@ class Faults:
     """
 
     latency: Latency = Latency()
-    script: Sequence[Then] = ()
-    waves: Sequence[Wave] = ()
-    chances: Sequence[Chance] = ()
+    script: Sequence[ScriptedFault] = ()
+    waves: Sequence[FaultWindow] = ()
+    chances: Sequence[RandomFault] = ()
     seed: int = 0
     skew: float = 0.0
 
@@ -118,27 +118,27 @@ class Faults:
             (CutBody(), 1),
             (WrongLength(), 1),
             (SlowBody(seconds=0.1), 1),
-            (Late(seconds=2.0), 1),
+            (Delay(seconds=2.0), 1),
             (ExpiredToken(), 1),
         )
         share = rate / len(mishaps)
-        chances = [Chance(fault=fault, rate=share / run, path="/connectedcar/", run=run) for fault, run in mishaps]
+        chances = [RandomFault(fault=fault, rate=share / run, path="/connectedcar/", run=run) for fault, run in mishaps]
         return cls(latency=latency, chances=chances, seed=seed)
 
 
 NO_FAULTS = Faults()
 
 
-class Plan:
+class FaultInjector:
     """Decides for each request which fault it meets: the same ones for the same seed and order of requests."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._rolls = Random(faults.seed)
         self._steps: list[list[Any]] = [[step, step.skip, step.times] for step in faults.script]
-        self._run: tuple[Chance, int] | None = None
+        self._run: tuple[RandomFault, int] | None = None
 
-    def add(self, steps: Iterable[Then]) -> None:
+    def add(self, steps: Iterable[ScriptedFault]) -> None:
         """Put more steps at the end of the script."""
         self._steps += [[step, step.skip, step.times] for step in steps]
 
@@ -146,13 +146,13 @@ class Plan:
         """Draw how long the next answer takes."""
         return self._faults.latency.draw(self._rolls)
 
-    def draw(self, call: Call, tick: float) -> Fault | None:
+    def draw(self, call: Request, tick: float) -> Fault | None:
         """Say what happens to a request."""
         return self._scripted(call) or self._waved(call, tick) or self._chanced(call)
 
-    def _scripted(self, call: Call) -> Fault | None:
+    def _scripted(self, call: Request) -> Fault | None:
         for entry in self._steps:
-            step: Then = entry[0]
+            step: ScriptedFault = entry[0]
             if not step.matches(call):
                 continue
             if entry[1]:
@@ -164,13 +164,13 @@ class Plan:
             return step.fault
         return None
 
-    def _waved(self, call: Call, tick: float) -> Fault | None:
+    def _waved(self, call: Request, tick: float) -> Fault | None:
         for wave in self._faults.waves:
             if wave.since <= tick < wave.until and re.search(wave.path, call.path):
                 return wave.fault
         return None
 
-    def _chanced(self, call: Call) -> Fault | None:
+    def _chanced(self, call: Request) -> Fault | None:
         if self._run is not None and re.search(self._run[0].path, call.path):
             chance, left = self._run
             self._run = (chance, left - 1) if left > 1 else None

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from stellantis_hal.simulator.api.messages import Call, Reply
-from stellantis_hal.simulator.faults.faults import CutBody, Fault, Late, Refused, Reset, SlowBody, WrongLength
+from stellantis_hal.simulator.api.messages import Request, Response
+from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused, Reset, SlowBody, WrongLength
 
 if TYPE_CHECKING:
     from stellantis_hal.simulator.simulator import Simulator
@@ -39,15 +39,15 @@ class Application:
         else:
             raise ValueError(f"The simulator does not speak {scope['type']}.")
 
-    async def _answer(self, call: Call, send: Send) -> None:
+    async def _answer(self, call: Request, send: Send) -> None:
         simulator = self._simulator
         with simulator.vendor.under_way():
             fault, latency = simulator.meet(call)
-            if isinstance(fault, Late):
+            if isinstance(fault, Delay):
                 latency += fault.seconds
             if latency:
                 await anyio.sleep(latency / 2)
-            reply = Reply(status=200)
+            reply = Response(status=200)
             if not (isinstance(fault, Refused) or (isinstance(fault, Reset) and not fault.counted)):
                 reply = simulator.answer(call, fault)
             if latency:
@@ -55,7 +55,7 @@ class Application:
             await _deliver(reply, fault, call.method, send)
 
 
-async def _deliver(reply: Reply, fault: Fault | None, method: str, send: Send) -> None:
+async def _deliver(reply: Response, fault: Fault | None, method: str, send: Send) -> None:
     broken = isinstance(fault, Refused | Reset)
     length = len(reply.body)
     if broken:
@@ -83,7 +83,7 @@ async def _deliver(reply: Reply, fault: Fault | None, method: str, send: Send) -
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _call(scope: Scope, receive: Receive) -> Call:
+async def _call(scope: Scope, receive: Receive) -> Request:
     body = b""
     more = True
     while more:
@@ -92,7 +92,7 @@ async def _call(scope: Scope, receive: Receive) -> Call:
         more = message.get("more_body", False)
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     raw = scope.get("raw_path") or scope["path"].encode()
-    return Call(
+    return Request(
         method=scope["method"],
         path=raw.partition(b"?")[0].decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-from stellantis_hal.simulator.api.messages import Call, Reply
-from stellantis_hal.simulator.faults.faults import CutBody, Fault, Late, Refused, Reset, SlowBody, WrongLength
+from stellantis_hal.simulator.api.messages import Request, Response
+from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused, Reset, SlowBody, WrongLength
 
 if TYPE_CHECKING:
     from stellantis_hal.simulator.simulator import Simulator
@@ -41,7 +41,7 @@ class SimulatorTransport(httpx.AsyncBaseTransport):
             fault, latency = simulator.meet(call)
             if isinstance(fault, Refused):
                 raise httpx.ConnectError("Connection refused", request=request)
-            if isinstance(fault, Late):
+            if isinstance(fault, Delay):
                 latency += fault.seconds
             patience = _patience(request)
             arrival = min(latency / 2, patience)
@@ -68,9 +68,9 @@ async def _pass(seconds: float) -> None:
         await anyio.sleep(seconds)
 
 
-def _call(request: httpx.Request, body: bytes) -> Call:
+def _call(request: httpx.Request, body: bytes) -> Request:
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
-    return Call(
+    return Request(
         method=request.method,
         path=path,
         query=query,
@@ -80,7 +80,7 @@ def _call(request: httpx.Request, body: bytes) -> Call:
     )
 
 
-def _response(reply: Reply, fault: Fault | None, request: httpx.Request) -> httpx.Response:
+def _response(reply: Response, fault: Fault | None, request: httpx.Request) -> httpx.Response:
     length = len(reply.body) + (fault.off if isinstance(fault, WrongLength) else 0)
     headers = [*reply.headers, ("Content-Length", str(max(0, length)))]
     if isinstance(fault, CutBody | SlowBody | WrongLength):

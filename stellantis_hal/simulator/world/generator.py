@@ -14,7 +14,7 @@ import attrs
 from stellantis_hal.simulator.world.entities import BRANDS, Account, Energy, Spot, Trip, Vehicle
 from stellantis_hal.simulator.world.seeded import dice, fraction, fractions, mark
 
-__all__ = ["Seeded"]
+__all__ = ["WorldGenerator"]
 
 _FIRST_NAMES = ("Ada", "Blaise", "Camille", "Dora", "Emile", "Fanny", "Gaston", "Hanna", "Ines", "Jules")
 _LAST_NAMES = ("Arnaud", "Becker", "Conti", "Dupont", "Evans", "Fischer", "Garnier", "Haas", "Ito", "Jansen")
@@ -27,7 +27,7 @@ _WOBBLE_TENTHS = 126
 _REMEMBERED = 256  # vehicles looked at lately: a walk asks for the same one again and again
 
 
-class Seeded:
+class WorldGenerator:
     """What follows from a seed. Things are named by numbers: the account's, the vehicle's, the trip's (oldest: 0)."""
 
     def __init__(self, *, seed: int, accounts: int, vehicles: int, trips: int, epoch: datetime) -> None:

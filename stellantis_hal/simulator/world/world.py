@@ -24,7 +24,7 @@ from stellantis_hal.simulator.world.entities import (
     Trip,
     Vehicle,
 )
-from stellantis_hal.simulator.world.generator import Seeded
+from stellantis_hal.simulator.world.generator import WorldGenerator
 from stellantis_hal.simulator.world.seeded import mark
 
 __all__ = ["World"]
@@ -58,7 +58,7 @@ class World:
             raise ValueError("There is no vehicle that could have made the trips.")
         self.seed = seed
         self.epoch = epoch
-        self._made = Seeded(seed=seed, accounts=accounts, vehicles=vehicles, trips=trips, epoch=epoch)
+        self._made = WorldGenerator(seed=seed, accounts=accounts, vehicles=vehicles, trips=trips, epoch=epoch)
         self._added: dict[int, list[Trip]] = {}
         self._alerts: dict[int, list[Alert]] = {}
         self._changes: dict[int, dict[str, Any]] = {}

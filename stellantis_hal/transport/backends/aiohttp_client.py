@@ -14,7 +14,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-__all__ = ["AiohttpWire", "named"]
+__all__ = ["AiohttpBackend", "named"]
 
 # httpx and our session say these themselves, or mean not to.
 _OWN_FIELDS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -22,7 +22,7 @@ _KEPT = 30.0
 _SHORT = 2_048
 
 
-class AiohttpWire:
+class AiohttpBackend:
     """Sends requests byte for byte as they are.
 
     Args:
@@ -49,7 +49,7 @@ class AiohttpWire:
         # It would send again by itself what broke on a connection used before: every attempt is ours to count and pay.
         self._client._retry_connection = False
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> _AiohttpOpened:
+    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> _AiohttpResponse:
         """Send, and give the answer as soon as its headers are there."""
         # Made by httpx's rules where they are needed: it encodes what no request line may hold, and nothing else. It
         # refuses what is too long, too, of which yarl would remember a hundred.
@@ -60,7 +60,7 @@ class AiohttpWire:
             raise named(error) from None  # its text has the whole address
         except aiohttp.ClientError as error:
             raise named(error) from error
-        return _AiohttpOpened(response)
+        return _AiohttpResponse(response)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -74,7 +74,7 @@ def _is_plain(url: str) -> bool:
     return _PLAIN.issuperset(url)
 
 
-class _AiohttpOpened:
+class _AiohttpResponse:
     __slots__ = ("_response", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:

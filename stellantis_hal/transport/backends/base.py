@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import httpx
 
-__all__ = ["HttpxOpened", "HttpxWire", "Opened", "Wire"]
+__all__ = ["HttpBackend", "HttpxBackend", "HttpxResponse", "StreamingResponse"]
 
 
-class Opened(Protocol):
+class StreamingResponse(Protocol):
     """An answer whose headers are here."""
 
     @property
@@ -39,7 +39,7 @@ class Opened(Protocol):
         ...
 
 
-class Wire(Protocol):
+class HttpBackend(Protocol):
     """A pool of connections.
 
     Attributes:
@@ -49,7 +49,7 @@ class Wire(Protocol):
     @property
     def bounded(self) -> bool: ...
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> Opened:
+    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> StreamingResponse:
         """Send, and give the answer as soon as its headers are there."""
         ...
 
@@ -66,7 +66,7 @@ def _parsed(url: str) -> httpx.URL:
     return _remembered(url) if len(url) <= _SHORT else httpx.URL(url)
 
 
-class HttpxWire:
+class HttpxBackend:
     """Any transport of httpx's.
 
     Args:
@@ -80,17 +80,17 @@ class HttpxWire:
         self._transport = transport
         self._extensions: dict[str, Any] = {"timeout": timeouts}
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> HttpxOpened:
+    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> HttpxResponse:
         """Send, and give the answer as soon as its headers are there."""
         request = httpx.Request(method, _parsed(url), headers=fields, content=content, extensions=self._extensions)
-        return HttpxOpened(await self._transport.handle_async_request(request))
+        return HttpxResponse(await self._transport.handle_async_request(request))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
 
-class HttpxOpened:
+class HttpxResponse:
     """An answer of httpx's."""
 
     __slots__ = ("_response", "status")

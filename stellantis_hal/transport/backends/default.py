@@ -10,13 +10,13 @@ import ssl
 
 import anyio
 
-from stellantis_hal.transport.backends.base import Wire
-from stellantis_hal.transport.backends.httpx_pool import LanesWire
+from stellantis_hal.transport.backends.base import HttpBackend
+from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend
 
-__all__ = ["make_wire"]
+__all__ = ["make_backend"]
 
 
-def make_wire(context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float]) -> Wire:
+def make_backend(context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float]) -> HttpBackend:
     """Make a wire for the backend that runs now.
 
     Args:
@@ -26,9 +26,9 @@ def make_wire(context: ssl.SSLContext, *, connections: int, timeouts: dict[str, 
     """
     if anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
         try:
-            from stellantis_hal.transport.backends.aiohttp_client import AiohttpWire  # noqa: PLC0415 - only where needed
+            from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend  # noqa: PLC0415 - only where needed
         except ImportError:
             pass  # the extra `speed` is not installed
         else:
-            return AiohttpWire(context, connections=connections, timeouts=timeouts)
-    return LanesWire(context, timeouts)
+            return AiohttpBackend(context, connections=connections, timeouts=timeouts)
+    return HttpxPoolBackend(context, timeouts)

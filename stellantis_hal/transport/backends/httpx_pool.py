@@ -14,16 +14,16 @@ import anyio
 import httpx
 
 from stellantis_hal.hal.uri import split
-from stellantis_hal.transport.backends.base import HttpxOpened, HttpxWire, Opened
+from stellantis_hal.transport.backends.base import HttpxBackend, HttpxResponse, StreamingResponse
 
-__all__ = ["LanesWire"]
+__all__ = ["HttpxPoolBackend"]
 
 _CLOSING = 5.0
 _KEPT = 30.0
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT)
 
 
-class LanesWire:
+class HttpxPoolBackend:
     """Gives each request an idle connection to its origin, the one used last first, or a new one.
 
     How many there are at once is decided by who asks.
@@ -38,10 +38,10 @@ class LanesWire:
     def __init__(self, context: ssl.SSLContext, timeouts: dict[str, float]) -> None:
         self._context = context
         self._timeouts = timeouts
-        self._idle: dict[tuple[str | None, str | None], list[HttpxWire]] = {}
+        self._idle: dict[tuple[str | None, str | None], list[HttpxBackend]] = {}
         self._closed = False
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> Opened:
+    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> StreamingResponse:
         """Send, and give the answer as soon as its headers are there."""
         site = split(url)[:2]  # and not whatever stands before the first slash: a query may follow the host
         lanes = self._idle.setdefault(site, [])
@@ -51,12 +51,12 @@ class LanesWire:
         except BaseException:
             await _discard(lane)
             raise
-        return _LaneOpened(opened, lane, lambda: self._keep(lane, lanes))
+        return _PooledResponse(opened, lane, lambda: self._keep(lane, lanes))
 
-    def _lane(self) -> HttpxWire:
-        return HttpxWire(httpx.AsyncHTTPTransport(verify=self._context, limits=_ONE), self._timeouts)
+    def _lane(self) -> HttpxBackend:
+        return HttpxBackend(httpx.AsyncHTTPTransport(verify=self._context, limits=_ONE), self._timeouts)
 
-    async def _keep(self, lane: HttpxWire, lanes: list[HttpxWire]) -> None:
+    async def _keep(self, lane: HttpxBackend, lanes: list[HttpxBackend]) -> None:
         if self._closed:
             await _discard(lane)
         else:
@@ -70,17 +70,17 @@ class LanesWire:
                 await lanes.pop().aclose()
 
 
-async def _discard(lane: HttpxWire) -> None:
+async def _discard(lane: HttpxBackend) -> None:
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
         await lane.aclose()
 
 
-class _LaneOpened:
+class _PooledResponse:
     __slots__ = ("_keep", "_lane", "_opened", "status")
 
-    def __init__(self, opened: HttpxOpened, lane: HttpxWire, keep: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, opened: HttpxResponse, lane: HttpxBackend, keep: Callable[[], Awaitable[None]]) -> None:
         self._opened = opened
-        self._lane: HttpxWire | None = lane
+        self._lane: HttpxBackend | None = lane
         self._keep = keep
         self.status = opened.status
 

@@ -15,17 +15,17 @@ import anyio.to_thread
 
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.persistence import BookStore
+from stellantis_hal.transport.rate_limit.persistence import LimiterStore
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.rate_limit.windows import BurstWindow, DayWindow
 
-__all__ = ["BookStore", "Books", "FileBookStore"]
+__all__ = ["FileLimiterStore", "LimiterStore", "QuotaLedger"]
 
 _FORMAT = 1
 _MOMENT = 5.0
 
 
-class Books:
+class QuotaLedger:
     """What was spent of a subscription.
 
     Args:
@@ -136,7 +136,7 @@ class Books:
             self.burst.hold(now)
 
 
-class FileBookStore:
+class FileLimiterStore:
     """Books in a file, replaced in one step.
 
     Args:

@@ -17,12 +17,12 @@ import anyio
 import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError, NetworkError
-from stellantis_hal.transport.rate_limit.ledger import Books
+from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.persistence import BookStore, Keeping
+from stellantis_hal.transport.rate_limit.persistence import LimiterStore, StatePersister
 from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics, Priority, RateLimiter, Slot
 from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota, utc_now
-from stellantis_hal.transport.wait_queue import Ticket, Timekeeper
+from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
 __all__ = ["LimiterStatistics", "Priority", "RateLimiter", "Slot", "TokenBucketLimiter", "utc_now"]
 
@@ -30,7 +30,7 @@ _INSTANT = 0.001
 _LONG = 600.0
 
 
-class _Ticket(Ticket):
+class _Waiter(Waiter):
     """A place in the queue."""
 
     __slots__ = ("background", "error", "latest", "minute")
@@ -42,7 +42,7 @@ class _Ticket(Ticket):
         self.minute = -1
         self.error: BudgetExhaustedError | None = None
 
-    def __lt__(self, other: _Ticket) -> bool:
+    def __lt__(self, other: _Waiter) -> bool:
         return self.latest < other.latest
 
 
@@ -67,20 +67,20 @@ class TokenBucketLimiter:
         limits: RateLimits | None = None,
         *,
         interactive_share: float = 0.1,
-        store: BookStore | None = None,
+        store: LimiterStore | None = None,
         save_every: float = 30.0,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         if not 0 <= interactive_share < 1:
             raise ValueError(f"interactive_share has to be at least 0 and less than 1, not {interactive_share}")
         self._limits = limits
-        self._books = Books(limits, interactive_share=interactive_share)
+        self._books = QuotaLedger(limits, interactive_share=interactive_share)
         self._clock = clock
-        self._keeping = None if store is None else Keeping(store, save_every)
-        self._interactive: OrderedDict[_Ticket, None] = OrderedDict()
-        self._background: OrderedDict[_Ticket, None] = OrderedDict()
-        self._latest: list[_Ticket] = []
-        self._time = Timekeeper(lambda: self._next(*self._settle()), lambda: self._dispatch(*self._settle()))
+        self._keeping = None if store is None else StatePersister(store, save_every)
+        self._interactive: OrderedDict[_Waiter, None] = OrderedDict()
+        self._background: OrderedDict[_Waiter, None] = OrderedDict()
+        self._latest: list[_Waiter] = []
+        self._time = WaitQueueTimer(lambda: self._next(*self._settle()), lambda: self._dispatch(*self._settle()))
         self._granted = self._given_back = self._refused = self._waited = self._pauses = 0
         self._seconds_waited = 0.0
 
@@ -96,7 +96,7 @@ class TokenBucketLimiter:
         Raises:
             BudgetExhaustedError: the wait would be longer than that, or than the anyio deadline in force.
         """
-        return _BookedSlot(self, priority == "background", max_wait)
+        return _LimiterSlot(self, priority == "background", max_wait)
 
     def pause(self, seconds: float) -> None:
         """Let nobody send for so many seconds, at most 24 hours; whoever cannot wait that long is refused at once."""
@@ -165,7 +165,7 @@ class TokenBucketLimiter:
         now, wall = self._settle()
         instant = now + self._wait_of(background, now, wall)
         latest = min(now + max_wait, anyio.current_effective_deadline())
-        ticket = _Ticket(background, latest)
+        ticket = _Waiter(background, latest)
         if instant > latest:
             self._refused += 1
             await anyio.lowlevel.checkpoint()  # whoever asks again at once must not starve all others
@@ -240,7 +240,7 @@ class TokenBucketLimiter:
             if not ticket.settled and (ticket in self._interactive or ticket in self._background):
                 self._refuse(ticket, self._wait_of(ticket.background, now, wall))
 
-    def _refuse(self, ticket: _Ticket, wait: float) -> None:
+    def _refuse(self, ticket: _Waiter, wait: float) -> None:
         (self._background if ticket.background else self._interactive).pop(ticket, None)
         self._refused += 1
         ticket.error = _exhausted(wait, None)
@@ -260,7 +260,7 @@ class TokenBucketLimiter:
             instant = min(instant, self._latest[0].latest)
         return max(instant, now + _INSTANT)
 
-    def _remember(self, ticket: _Ticket) -> None:
+    def _remember(self, ticket: _Waiter) -> None:
         if ticket.latest == math.inf:
             return
         heapq.heappush(self._latest, ticket)
@@ -273,7 +273,7 @@ class TokenBucketLimiter:
         self._books.load(content, now, wall)
 
 
-class _BookedSlot:
+class _LimiterSlot:
     """A slot of :class:`TokenBucketLimiter`."""
 
     __slots__ = ("_background", "_limiter", "_max_wait", "_minute", "_returned", "_sent_at")
@@ -286,7 +286,7 @@ class _BookedSlot:
         self._sent_at = -math.inf
         self._returned = 0
 
-    async def __aenter__(self) -> _BookedSlot:
+    async def __aenter__(self) -> _LimiterSlot:
         limiter = self._limiter
         keeping = limiter._keeping
         if keeping is not None and not keeping.opened:

@@ -12,13 +12,13 @@ from typing import Protocol
 
 import anyio
 
-__all__ = ["BookStore", "Keeping"]
+__all__ = ["LimiterStore", "StatePersister"]
 
 _logger = logging.getLogger("stellantis_hal")
 _BOUND = 10.0
 
 
-class BookStore(Protocol):
+class LimiterStore(Protocol):
     """Where the books wait for the next process: a few kilobytes under no particular name."""
 
     async def load(self) -> bytes | None:
@@ -38,7 +38,7 @@ class BookStore(Protocol):
         ...
 
 
-class Keeping:
+class StatePersister:
     """Reads once, before anything is booked; writes now and then.
 
     Args:
@@ -48,7 +48,7 @@ class Keeping:
 
     __slots__ = ("_every", "_lock", "_store", "_written_at", "opened")
 
-    def __init__(self, store: BookStore, every: float) -> None:
+    def __init__(self, store: LimiterStore, every: float) -> None:
         self._store = store
         self._every = every
         self._lock: anyio.Lock | None = None

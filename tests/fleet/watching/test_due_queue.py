@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet.watching.due_queue import (
-    Agenda,
-    Allowance,
     Budget,
-    Entry,
-    Plan,
+    CapacityPlan,
+    DueEntry,
+    DueQueue,
+    Pacer,
     back_off,
     fraction_of,
     next_due,
@@ -30,7 +30,7 @@ budgets = st.builds(
 
 def spend_greedily(budget: Budget, costs: list[float], gaps: list[float], until: float) -> list[tuple[float, float]]:
     """Start polls as soon as each may, with idle gaps now and then."""
-    allowance, now, spent, number = Allowance(budget, 0.0), 0.0, list[tuple[float, float]](), 0
+    allowance, now, spent, number = Pacer(budget, 0.0), 0.0, list[tuple[float, float]](), 0
     while now < until and number < 4_000:
         cost = costs[number % len(costs)]
         wait = allowance.wait(now, cost)
@@ -97,7 +97,7 @@ def test_where_others_spend_the_pace_goes_down_with_what_is_left() -> None:
 
 
 def test_nothing_may_start_while_nothing_is_left() -> None:
-    allowance = Allowance(Budget(per_day=96_000.0), 0.0)
+    allowance = Pacer(Budget(per_day=96_000.0), 0.0)
     while allowance.wait(0.0) == 0:
         allowance.spend(0.0)
     allowance.adjust(Budget(per_day=96_000.0, free_today=0.0), 0.0)
@@ -105,7 +105,7 @@ def test_nothing_may_start_while_nothing_is_left() -> None:
 
 
 def test_a_budget_that_shrinks_takes_what_had_been_saved_up() -> None:
-    allowance = Allowance(Budget(per_day=960_000.0), 0.0)
+    allowance = Pacer(Budget(per_day=960_000.0), 0.0)
     allowance.adjust(Budget(per_day=96.0), 1.0)
     assert allowance.budget.per_day == 96.0
     allowance.spend(1.0, 1.0)
@@ -113,19 +113,19 @@ def test_a_budget_that_shrinks_takes_what_had_been_saved_up() -> None:
 
 
 def test_what_a_poll_cost_more_is_paid_off_before_the_next() -> None:
-    one, other = (Allowance(Budget(per_day=96.0), 0.0) for _ in range(2))
+    one, other = (Pacer(Budget(per_day=96.0), 0.0) for _ in range(2))
     other.settle(0.0, 3.0)
     assert other.wait(0.0) > one.wait(0.0)
 
 
 def test_what_a_poll_cost_more_is_nothing_where_there_is_no_day() -> None:
-    allowance = Allowance(Budget(), 0.0)
+    allowance = Pacer(Budget(), 0.0)
     allowance.settle(0.0, 1_000.0)
     assert allowance.wait(0.0) == 0.0
 
 
 def test_a_poll_that_costs_more_than_fits_goes_alone() -> None:
-    allowance = Allowance(Budget(per_second=2.0), 0.0)
+    allowance = Pacer(Budget(per_second=2.0), 0.0)
     assert allowance.wait(0.0, 5.0) == 0.0
     allowance.spend(0.0, 5.0)
     assert allowance.wait(0.5, 1.0) == pytest.approx(0.5)
@@ -136,14 +136,14 @@ def test_a_poll_that_costs_more_than_fits_goes_alone() -> None:
 
 @given(st.integers(1, 100_000), st.floats(1, 10), st.floats(1, 1e6), st.floats(1, 1e7))
 def test_the_interval_that_a_plan_names_fits(vehicles: int, cost: float, every: float, budget: float) -> None:
-    plan = Plan(vehicles=vehicles, cost=cost, every=every, budget=budget)
-    fitting = Plan(vehicles=vehicles, cost=cost, every=plan.fitting.total_seconds(), budget=budget)
+    plan = CapacityPlan(vehicles=vehicles, cost=cost, every=every, budget=budget)
+    fitting = CapacityPlan(vehicles=vehicles, cost=cost, every=plan.fitting.total_seconds(), budget=budget)
     assert fitting.fits
     assert plan.fits or plan.fitting.total_seconds() >= every
 
 
 def test_a_plan_says_what_is_needed_what_there_is_and_what_would_fit() -> None:
-    plan = Plan(vehicles=500, cost=2.0, every=300.0, budget=90_000.0)
+    plan = CapacityPlan(vehicles=500, cost=2.0, every=300.0, budget=90_000.0)
     assert not plan.fits
     assert str(plan) == (
         "500 vehicles at 2 requests each, every 0:05:00, need 288000 requests a day, and 90000 may be spent: "
@@ -152,11 +152,11 @@ def test_a_plan_says_what_is_needed_what_there_is_and_what_would_fit() -> None:
 
 
 def test_as_fast_as_allowed_always_fits() -> None:
-    assert Plan(vehicles=500, cost=2.0, every=0.0, budget=1.0).fits
+    assert CapacityPlan(vehicles=500, cost=2.0, every=0.0, budget=1.0).fits
 
 
 def test_without_a_budget_no_interval_fits() -> None:
-    assert Plan(vehicles=500, cost=2.0, every=1.0, budget=0.0).fitting == timedelta.max
+    assert CapacityPlan(vehicles=500, cost=2.0, every=1.0, budget=0.0).fitting == timedelta.max
 
 
 # ------------------------------------------------------------------------------------------- turns
@@ -164,7 +164,7 @@ def test_without_a_budget_no_interval_fits() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["put", "drop", "take"]), st.integers(0, 9))))
 def test_the_agenda_is_the_rule_made_quick(acts: list[tuple[str, str, int]]) -> None:
-    agenda, entries = Agenda[str](), dict[str, float]()
+    agenda, entries = DueQueue[str](), dict[str, float]()
     for key, act, due in acts:
         if act == "put":
             entries.pop(key, None)
@@ -175,7 +175,7 @@ def test_the_agenda_is_the_rule_made_quick(acts: list[tuple[str, str, int]]) -> 
             entries.pop(key, None)
         else:
             taken = agenda.take()
-            polls = next_polls([Entry(due, key) for key, due in entries.items()], math.inf)
+            polls = next_polls([DueEntry(due, key) for key, due in entries.items()], math.inf)
             assert (taken.key if taken else None) == (polls[0] if polls else None)
             if taken:
                 assert entries.pop(taken.key) == taken.due
@@ -184,7 +184,7 @@ def test_the_agenda_is_the_rule_made_quick(acts: list[tuple[str, str, int]]) -> 
 
 
 def test_the_agenda_does_not_grow_by_what_was_replaced() -> None:
-    agenda = Agenda[str]()
+    agenda = DueQueue[str]()
     for due in range(10_000):
         agenda.put("a", float(due))
     assert len(agenda._heap) < 200
@@ -194,11 +194,11 @@ def test_the_agenda_does_not_grow_by_what_was_replaced() -> None:
 
 
 def test_who_is_not_due_is_not_next() -> None:
-    assert next_polls([Entry(5.0, "later"), Entry(1.0, "now"), Entry(0.0, "first")], 2.0) == ["first", "now"]
+    assert next_polls([DueEntry(5.0, "later"), DueEntry(1.0, "now"), DueEntry(0.0, "first")], 2.0) == ["first", "now"]
 
 
 def test_the_agenda_tells_how_many_are_late_and_by_how_much() -> None:
-    agenda = Agenda[str]()
+    agenda = DueQueue[str]()
     for key, due in (("a", 1.0), ("b", 4.0), ("c", 9.0)):
         agenda.put(key, due)
     assert agenda.overdue(5.0) == (2, 4.0)
@@ -213,7 +213,7 @@ def test_the_agenda_tells_how_many_are_late_and_by_how_much() -> None:
 def test_nobody_starves(intervals: list[float], service: float, turns: int) -> None:
     """However short the others' intervals and however slow the polls, each waits no longer than its own interval and
     one turn of everybody."""
-    agenda, now = Agenda[int](), 0.0
+    agenda, now = DueQueue[int](), 0.0
     last = [0.0] * len(intervals)
     for key, interval in enumerate(intervals):
         agenda.put(key, interval)

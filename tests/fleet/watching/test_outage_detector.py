@@ -20,7 +20,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
     UntrustedOriginError,
 )
-from stellantis_hal.fleet.watching.outage_detector import Health, scope_of
+from stellantis_hal.fleet.watching.outage_detector import OutageDetector, scope_of
 
 
 @pytest.mark.parametrize(
@@ -44,24 +44,24 @@ def test_an_error_concerns_somebody(error: StellantisError, scope: str) -> None:
 
 
 def test_failures_in_a_row_of_several_vehicles_are_an_outage() -> None:
-    health = Health(needed=5)
+    health = OutageDetector(needed=5)
     outcomes = [health.failed(f"vehicle-{number % 3}", number, vehicles=100) for number in range(6)]
     assert outcomes == [False, False, False, False, True, False]
     assert health.since == 0
 
 
 def test_one_vehicle_that_fails_again_and_again_is_no_outage() -> None:
-    health = Health(needed=5)
+    health = OutageDetector(needed=5)
     assert not any(health.failed("the broken one", number, vehicles=100) for number in range(50))
 
 
 def test_where_there_is_one_vehicle_its_failures_are_an_outage() -> None:
-    health = Health(needed=5)
+    health = OutageDetector(needed=5)
     assert [health.failed("the only one", number, vehicles=1) for number in range(5)][-1]
 
 
 def test_a_success_between_makes_it_no_outage() -> None:
-    health = Health(needed=5)
+    health = OutageDetector(needed=5)
     for number in range(40):
         assert not health.failed(f"vehicle-{number}", number, vehicles=100)
         if number % 4 == 3:
@@ -69,7 +69,7 @@ def test_a_success_between_makes_it_no_outage() -> None:
 
 
 def test_an_outage_is_probed_less_and_less_often() -> None:
-    health = Health(needed=1)
+    health = OutageDetector(needed=1)
     health.failed("a", 0.0, vehicles=1)
     probes = list[float]()
     for _ in range(8):
@@ -81,14 +81,14 @@ def test_an_outage_is_probed_less_and_less_often() -> None:
 
 
 def test_failures_between_probes_put_nothing_off() -> None:
-    health = Health(needed=1)
+    health = OutageDetector(needed=1)
     health.failed("a", 0.0, vehicles=1)
     health.failed("b", 1.0, vehicles=1)
     assert health.probe_at == 15.0
 
 
 def test_a_success_ends_the_outage_and_tells_how_long_it_was() -> None:
-    health = Health(needed=1)
+    health = OutageDetector(needed=1)
     health.failed("a", 10.0, vehicles=1)
     assert health.succeeded(110.0) == 100.0
     assert health.since is None
@@ -96,7 +96,7 @@ def test_a_success_ends_the_outage_and_tells_how_long_it_was() -> None:
 
 
 def test_a_budget_at_its_end_is_known_at_once_and_for_how_long() -> None:
-    health = Health(needed=5)
+    health = OutageDetector(needed=5)
     assert health.failed("a", 0.0, vehicles=100, hold=900.0)
     assert health.probe_at == 900.0
     health.failed("a", 900.0, vehicles=100, hold=1e9)
@@ -105,7 +105,7 @@ def test_a_budget_at_its_end_is_known_at_once_and_for_how_long() -> None:
 
 @given(st.lists(st.booleans() | st.just("hold"), max_size=60))
 def test_an_outage_begins_and_ends_by_turns(outcomes: list[object]) -> None:
-    health, on = Health(needed=3), False
+    health, on = OutageDetector(needed=3), False
     for at, outcome in enumerate(outcomes):
         if outcome is True:
             ended = health.succeeded(at) is not None

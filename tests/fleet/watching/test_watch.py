@@ -15,9 +15,9 @@ from stellantis_hal.fleet import (
     BudgetWarning,
     Change,
     CheckpointError,
-    Left,
     MemoryCheckpoints,
     Recovered,
+    Removed,
     Update,
     VehicleUnavailable,
     Watch,
@@ -25,11 +25,11 @@ from stellantis_hal.fleet import (
     quiet,
     watch,
 )
-from stellantis_hal.navigation import Answer, Binding, HalResource, Headers, Request
+from stellantis_hal.navigation import HalResource, Headers, Request, ResourceContext, Response
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Faults, Latency, ServerFault, Subscription, Then, World
-from stellantis_hal.structuring.converter import Reader, read
+from stellantis_hal.simulator import Faults, Latency, ScriptedFault, ServerFault, Subscription, World
+from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, trips_in, until, updates_of
 
@@ -99,7 +99,7 @@ async def test_one_snapshot_from_the_future_does_not_silence_a_vehicle_not_even_
 
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
-        fleet.simulator.script(Then(fault=Bent(bend), path="/status$"))
+        fleet.simulator.script(ScriptedFault(fault=Bent(bend), path="/status$"))
         came = list[int]()
         for _ in range(3):
             async with watch(fleet.accounts, every=5 * MINUTE, what="status", checkpoints=store) as updates:
@@ -487,14 +487,14 @@ async def test_an_account_removed_while_it_is_listed_brings_no_vehicles() -> Non
 async def test_a_source_may_grow_and_shrink() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet:
 
-        async def source() -> AsyncIterator[Account | Vehicle | Left]:
+        async def source() -> AsyncIterator[Account | Vehicle | Removed]:
             yield fleet.accounts[0]
             await anyio.sleep(3_600)
             yield fleet.accounts[1]
             await anyio.sleep(3_600)
-            yield Left("account-0000")
+            yield Removed("account-0000")
             await anyio.sleep(3_600)
-            yield Left(fleet.accounts[1])
+            yield Removed(fleet.accounts[1])
 
         async with watch(source(), every=5 * MINUTE) as updates:
             counts = list[int]()
@@ -892,13 +892,13 @@ async def test_vehicles_of_two_clients_are_watched_apart() -> None:
 
 
 async def test_a_vehicle_over_a_network_of_ones_own_is_watched_without_a_budget() -> None:
-    async def fetch(request: Request, /) -> Answer:
+    async def fetch(request: Request, /) -> Response:
         content = b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{"mileage":1}}'
-        return Answer(url=request.url, status=200, headers=Headers({}), content=content, received_at=EPOCH)
+        return Response(url=request.url, status=200, headers=Headers({}), content=content, received_at=EPOCH)
 
     body = b'{"id":"v","_links":{"status":{"href":"/status"},"trips":{"href":"/trips"}}}'
-    answer = Answer(url="https://a.example/v", status=200, headers=Headers({}), content=body, received_at=EPOCH)
-    vehicle = Reader().read(HalResource.of(answer, Binding(fetch=fetch)), Vehicle)
+    answer = Response(url="https://a.example/v", status=200, headers=Headers({}), content=body, received_at=EPOCH)
+    vehicle = TypedConverter().read(HalResource.of(answer, ResourceContext(fetch=fetch)), Vehicle)
     async with watch([vehicle], every=MINUTE) as updates:
         assert (await until(updates, Update)).vehicle == vehicle
         updates.poll_now(vehicle)
@@ -912,10 +912,10 @@ async def test_one_empty_listing_is_not_believed_but_several_are() -> None:
         watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1), what="status") as updates,
     ):
         await updates_of(updates, 900)
-        fleet.simulator.script(Then(fault=ServerFault(404, 40400), path="/user/vehicles", times=1))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(404, 40400), path="/user/vehicles", times=1))
         await updates_of(updates, 2 * 3_600)
         assert updates.statistics.vehicles == 2
-        fleet.simulator.script(Then(fault=ServerFault(404, 40400), path="/user/vehicles", times=50))
+        fleet.simulator.script(ScriptedFault(fault=ServerFault(404, 40400), path="/user/vehicles", times=50))
         await updates_of(updates, 4 * 3_600)
         assert updates.statistics.vehicles == 0
 

@@ -19,7 +19,7 @@ from stellantis_hal.errors import (
     TemplateError,
 )
 from stellantis_hal.navigation import IndexRanges, Page, Paginator, Request
-from stellantis_hal.navigation.pagination.cursor import REMEMBERED, Mark
+from stellantis_hal.navigation.pagination.cursor import REMEMBERED, PageToken
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site, answer, link, links
 
@@ -415,7 +415,7 @@ async def test_a_walk_that_is_taken_up_asks_for_the_type_that_was_named() -> Non
         "é",
         "W10=",
         "NQ==",
-        Mark(url="/", number=1).to_token()[:-6],
+        PageToken(url="/", number=1).to_token()[:-6],
         "WzEsInUiLDEsIiJd",  # [1,"u",1,""]
         "WzIsInUiLDEsIiIsbnVsbCxmYWxzZV0=",  # [2,"u",1,"",null,false]
         "WzEsMSwxLCIiLG51bGwsZmFsc2Vd",  # [1,1,1,"",null,false]

@@ -18,11 +18,11 @@ import trustme
 from anyio.streams.tls import TLSListener
 
 from stellantis_hal.errors import ConfigurationError, NetworkError, UntrustedOriginError
-from stellantis_hal.navigation.fetch import Answer, Request
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.backends.aiohttp_client import AiohttpWire
-from stellantis_hal.transport.backends.default import make_wire
-from stellantis_hal.transport.backends.httpx_pool import LanesWire
+from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend
+from stellantis_hal.transport.backends.default import make_backend
+from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
@@ -131,10 +131,10 @@ def without_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "stellantis_hal.transport.backends.aiohttp_client", None)
 
 
-async def ask(url: str, path: str = "/user", **options: Any) -> Answer:
+async def ask(url: str, path: str = "/user", **options: Any) -> Response:
     request = Request(url=url + path, **options.pop("request", {}))
     async with Session(Origins(url), **options) as session:
-        return await session.caller()(request)
+        return await session.pipeline()(request)
 
 
 async def test_a_get_comes_back(transport: Any) -> None:
@@ -183,7 +183,7 @@ async def test_cookies_are_not_kept() -> None:
         named = server.url.replace("127.0.0.1", "localhost")  # a jar may leave out hosts without a name
         async with Session(Origins(named)) as session:
             for _ in range(2):
-                await session.caller()(Request(url=named + "/user"))
+                await session.pipeline()(Request(url=named + "/user"))
     assert b"account=one" not in server.heads[1]
 
 
@@ -197,7 +197,7 @@ async def test_a_redirect_is_left_to_whoever_knows_the_trusted_origins() -> None
 async def test_a_connection_is_used_again(transport: Any) -> None:
     async with serving(reply()) as server, Session(Origins(server.url), transport=transport) as session:
         for _ in range(5):
-            await session.caller()(Request(url=server.url + "/user"))
+            await session.pipeline()(Request(url=server.url + "/user"))
     assert server.connections == 1
 
 
@@ -274,14 +274,14 @@ async def test_cancelled_requests_leave_a_working_pool(transport: Any) -> None:
         serving(serve) as server,
         Session(Origins(server.url), transport=transport, connections=10, retry=ONCE) as session,
     ):
-        caller = session.caller()
+        pipeline = session.pipeline()
         for _ in range(3):
             with anyio.move_on_after(0.05):
                 async with anyio.create_task_group() as group:
                     for _ in range(60):
-                        group.start_soon(caller, Request(url=server.url + "/slow"))
+                        group.start_soon(pipeline, Request(url=server.url + "/slow"))
         for _ in range(20):
-            assert (await caller(Request(url=server.url + "/quick"))).status == 200
+            assert (await pipeline(Request(url=server.url + "/quick"))).status == 200
 
 
 async def test_a_strict_window_over_sockets_refuses_nobody_and_loses_nobody() -> None:
@@ -306,7 +306,7 @@ async def test_a_strict_window_over_sockets_refuses_nobody_and_loses_nobody() ->
         async with Session(Origins(server.url), limiter=rates) as session:
 
             async def one() -> None:
-                answers.append((await session.caller()(Request(url=server.url + "/user"))).status)
+                answers.append((await session.pipeline()(Request(url=server.url + "/user"))).status)
 
             async with anyio.create_task_group() as group:
                 for _ in range(80):
@@ -316,20 +316,20 @@ async def test_a_strict_window_over_sockets_refuses_nobody_and_loses_nobody() ->
 
 
 async def test_aiohttp_does_it_where_it_can(anyio_backend_name: str) -> None:
-    wire = make_wire(ssl.create_default_context(), connections=1, timeouts=SPANS)
-    await wire.aclose()
-    assert wire.bounded == (anyio_backend_name == "asyncio")
+    backend = make_backend(ssl.create_default_context(), connections=1, timeouts=SPANS)
+    await backend.aclose()
+    assert backend.bounded == (anyio_backend_name == "asyncio")
 
 
 def test_aiohttp_is_told_its_bounds() -> None:
     async def main() -> None:
         spans = {"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0, "total": 60.0}
-        wire = AiohttpWire(ssl.create_default_context(), connections=7, timeouts=spans)
-        client = wire._client
+        backend = AiohttpBackend(ssl.create_default_context(), connections=7, timeouts=spans)
+        client = backend._client
         assert client.timeout == aiohttp.ClientTimeout(total=60.0, connect=5.0, sock_connect=1.0, sock_read=2.0)
         assert client.connector is not None
         assert client.connector.limit == 7
-        await wire.aclose()
+        await backend.aclose()
 
     anyio.run(main)
 
@@ -338,7 +338,7 @@ def test_aiohttp_is_told_its_bounds() -> None:
 async def test_without_aiohttp_lanes_do_it() -> None:
     async with serving(reply()) as server:
         assert (await ask(server.url)).status == 200
-        assert not make_wire(ssl.create_default_context(), connections=1, timeouts={}).bounded
+        assert not make_backend(ssl.create_default_context(), connections=1, timeouts={}).bounded
 
 
 # ------------------------------------------------------------------------------------------------- TLS
@@ -507,10 +507,10 @@ async def test_the_certificates_password_is_not_shown(files: Path) -> None:
 @pytest.mark.usefixtures("without_aiohttp")
 async def test_lanes_are_kept_for_each_origin() -> None:
     async with serving(reply()) as one, serving(reply()) as other, Session(Origins(one.url, other.url)) as session:
-        caller = session.caller()
+        pipeline = session.pipeline()
         for number in range(3):
-            await caller(Request(url=one.url))
-            await caller(Request(url=f"{other.url}/user/{number}"))
+            await pipeline(Request(url=one.url))
+            await pipeline(Request(url=f"{other.url}/user/{number}"))
     assert (one.connections, other.connections) == (1, 1)
 
 
@@ -537,26 +537,26 @@ async def test_a_lane_whose_answer_cannot_be_closed_is_not_used_again(monkeypatc
         return lanes[-1]
 
     monkeypatch.setattr(httpx, "AsyncHTTPTransport", lane)
-    wire = LanesWire(ssl.create_default_context(), {})
-    opened = await wire.open("GET", "http://a.test", {}, None)
+    backend = HttpxPoolBackend(ssl.create_default_context(), {})
+    opened = await backend.open("GET", "http://a.test", {}, None)
     with pytest.raises(httpx.CloseError):
         await opened.aclose()
     assert lanes[0].closed
     for _ in range(2):
-        opened = await wire.open("GET", "http://a.test", {}, None)
+        opened = await backend.open("GET", "http://a.test", {}, None)
         await opened.aclose()
         await opened.aclose()
     assert len(lanes) == 2
-    await wire.aclose()
+    await backend.aclose()
     assert lanes[1].closed
 
 
 @pytest.mark.usefixtures("without_aiohttp")
 async def test_a_query_right_behind_the_host_takes_no_lane_of_its_own() -> None:
     async with serving(reply()) as server, Session(Origins(server.url)) as session:
-        caller = session.caller()
+        pipeline = session.pipeline()
         for number in range(5):
-            await caller(Request(url=f"{server.url}?page={number}&next=/x"))
+            await pipeline(Request(url=f"{server.url}?page={number}&next=/x"))
     assert server.connections == 1
 
 
@@ -585,10 +585,10 @@ async def test_what_breaks_on_a_connection_used_before_is_not_sent_again_in_secr
         serving(answer_once) as server,
         Session(Origins(server.url), retry=ONCE, limiter=limiter) as session,
     ):
-        caller = session.caller()
-        await caller(Request(url=server.url, method="PUT"))
+        pipeline = session.pipeline()
+        await pipeline(Request(url=server.url, method="PUT"))
         with pytest.raises(NetworkError) as caught:
-            await caller(Request(url=server.url, method="PUT"))
+            await pipeline(Request(url=server.url, method="PUT"))
         assert caught.value.sent
         assert len(server.heads) == limiter.statistics.granted == 2
 
@@ -607,9 +607,9 @@ async def test_a_session_closed_while_an_answer_is_read_leaves_no_connection() -
             raise
 
     async with serving(slowly) as server, anyio.create_task_group() as group:
-        wire = LanesWire(Tls().context(), SPANS)
-        opened = await wire.open("GET", server.url, {"host": "127.0.0.1"}, None)
-        await wire.aclose()
+        backend = HttpxPoolBackend(Tls().context(), SPANS)
+        opened = await backend.open("GET", server.url, {"host": "127.0.0.1"}, None)
+        await backend.aclose()
         group.start_soon(_read_and_close, opened)
         await gone.wait()
 
@@ -625,5 +625,5 @@ async def test_no_error_of_a_wire_has_what_identifies_the_application() -> None:
     secret = "-".join("abc")
     async with serving(endless) as server, Session(Origins(server.url), retry=ONCE) as session:
         with pytest.raises(NetworkError) as caught:
-            await session.caller(credentials=Badge(f"client_id={secret}"))(Request(url=f"{server.url}/a"))
+            await session.pipeline(credentials=Badge(f"client_id={secret}"))(Request(url=f"{server.url}/a"))
     assert secret not in "".join(traceback.format_exception(caught.value))

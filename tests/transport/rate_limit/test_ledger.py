@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.transport.rate_limit.ledger import Books, FileBookStore
+from stellantis_hal.transport.rate_limit.ledger import FileLimiterStore, QuotaLedger
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
@@ -46,7 +46,7 @@ class MemoryStore:
         self.content = content
 
 
-def limiter(store: MemoryStore | FileBookStore, *, per_day: int = 10) -> TokenBucketLimiter:
+def limiter(store: MemoryStore | FileLimiterStore, *, per_day: int = 10) -> TokenBucketLimiter:
     return TokenBucketLimiter(RateLimits(5, per_day), store=store, save_every=30.0, clock=wall)
 
 
@@ -179,14 +179,14 @@ async def test_books_that_nobody_can_read_are_reported_and_begun_anew(
 
 
 def test_a_background_request_waits_for_what_is_beyond_the_share() -> None:
-    books = Books(RateLimits(2, None), interactive_share=0.5)
+    books = QuotaLedger(RateLimits(2, None), interactive_share=0.5)
     books.answered(0.0, books.take(0.0, background=False), None)
     assert books.instant(0.0, 0.0, background=False) == 0.0
     assert books.instant(0.0, 0.0, background=True) == pytest.approx(1.002)
 
 
 def test_a_background_request_waits_for_what_is_beyond_the_share_of_the_day() -> None:
-    books = Books(RateLimits(None, 2), interactive_share=0.5)
+    books = QuotaLedger(RateLimits(None, 2), interactive_share=0.5)
     books.settle(0.0, 0.0)
     books.answered(0.0, books.take(0.0, background=False), None)
     assert books.instant(0.0, 0.0, background=False) == 0.0
@@ -194,7 +194,7 @@ def test_a_background_request_waits_for_what_is_beyond_the_share_of_the_day() ->
 
 
 def test_an_interactive_request_need_not_wait_while_its_share_is_left() -> None:
-    books = Books(RateLimits(2, None), interactive_share=0.5)
+    books = QuotaLedger(RateLimits(2, None), interactive_share=0.5)
     books.answered(0.0, books.take(0.0, background=False), None)
     assert books.estimate(0.0, 0.0, ahead=0, background=False) == 0.0
     assert books.estimate(0.0, 0.0, ahead=0, background=True) == pytest.approx(1.002)
@@ -202,27 +202,27 @@ def test_an_interactive_request_need_not_wait_while_its_share_is_left() -> None:
 
 @pytest.mark.parametrize(("wall", "free"), [(95.1, False), (95.0, True), (104.9, False), (105.0, True)])
 def test_who_has_just_saved_may_have_sent_a_moment_ago(wall: float, *, free: bool) -> None:
-    books = Books(RateLimits(2, None), interactive_share=0.0)
+    books = QuotaLedger(RateLimits(2, None), interactive_share=0.0)
     books.load(b'{"format":1,"saved":100,"minutes":[]}', 0.0, wall)
     assert (books.take(0.0, background=False) >= 0) is free
 
 
 def test_a_pause_is_over_at_its_end() -> None:
-    books = Books(RateLimits(2, None), interactive_share=0.0)
+    books = QuotaLedger(RateLimits(2, None), interactive_share=0.0)
     books.pause(0.0, 8.0)
     assert [books.take(now, background=False) >= 0 for now in (7.9, 8.0)] == [False, True]
 
 
 @pytest.mark.parametrize(("seconds", "ahead", "instant"), [(10.0, 0, 10.0), (10.0, 3, 11.0), (0.5, 0, 0.5)])
 def test_after_a_pause_the_queue_is_served_in_rounds(seconds: float, ahead: int, instant: float) -> None:
-    books = Books(RateLimits(2, None), interactive_share=0.0)
+    books = QuotaLedger(RateLimits(2, None), interactive_share=0.0)
     books.pause(0.0, seconds)
     assert books.estimate(0.0, 0.0, ahead=ahead, background=False) == instant
 
 
 @pytest.mark.parametrize(("ahead", "instant"), [(0, 7.0), (1, 7.0 + 60 + 86_400)])
 def test_the_place_in_the_queue_may_lie_beyond_the_day(ahead: int, instant: float) -> None:
-    books = Books(RateLimits(None, 2), interactive_share=0.0)
+    books = QuotaLedger(RateLimits(None, 2), interactive_share=0.0)
     books.settle(7.0, 6000.0)
     books.take(7.0, background=False)
     assert books.estimate(7.0, 6000.0, ahead=ahead, background=False) == instant
@@ -230,18 +230,18 @@ def test_the_place_in_the_queue_may_lie_beyond_the_day(ahead: int, instant: floa
 
 def test_books_of_another_format_are_refused_by_its_number() -> None:
     with pytest.raises(ValueError, match="format 2"):
-        Books(None, interactive_share=0.0).load(b'{"format":2}', 0.0, 0.0)
+        QuotaLedger(None, interactive_share=0.0).load(b'{"format":2}', 0.0, 0.0)
 
 
 def test_the_share_left_to_interactive_requests_follows_a_corrected_limit() -> None:
-    books = Books(None, interactive_share=0.5)
+    books = QuotaLedger(None, interactive_share=0.5)
     books.correct(0.0, 0.0, Quota(burst=Window(4, 4)), returned_at_sending=0)
     assert [books.take(0.0, background=True) >= 0 for _ in range(3)] == [True, True, False]
 
 
 @given(st.binary() | st.sampled_from(FOREIGN))
 def test_loading_anything_raises_nothing_but_value_errors(content: bytes) -> None:
-    books = Books(None, interactive_share=0.0)
+    books = QuotaLedger(None, interactive_share=0.0)
     try:
         books.load(content, 0.0, 0.0)
     except ValueError:
@@ -258,13 +258,13 @@ async def test_why_books_cannot_be_understood_is_reported(
 
 @given(st.lists(st.floats(0.0, 3600.0), max_size=50))
 def test_books_dumped_and_loaded_have_spent_the_same(pauses: list[float]) -> None:
-    books = Books(RateLimits(None, 1000), interactive_share=0.0)
+    books = QuotaLedger(RateLimits(None, 1000), interactive_share=0.0)
     wall = 1_000_000.0
     for pause in pauses:
         wall += pause
         books.settle(0.0, wall)
         books.take(0.0, background=False)
-    again = Books(RateLimits(None, 1000), interactive_share=0.0)
+    again = QuotaLedger(RateLimits(None, 1000), interactive_share=0.0)
     again.load(books.dump(wall), 0.0, wall)
     assert again.day.minutes() == books.day.minutes()
     assert again.day.spent == books.day.spent
@@ -272,7 +272,7 @@ def test_books_dumped_and_loaded_have_spent_the_same(pauses: list[float]) -> Non
 
 @pytest.mark.wall_clock
 async def test_a_file_keeps_the_books(tmp_path: Path) -> None:
-    store = FileBookStore(tmp_path / "books.json")
+    store = FileLimiterStore(tmp_path / "books.json")
     assert await store.load() is None
     await store.save(b"one")
     await store.save(b"two")
@@ -284,7 +284,7 @@ async def test_a_file_keeps_the_books(tmp_path: Path) -> None:
 async def test_a_file_that_cannot_take_its_place_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "books.json").mkdir()
     with pytest.raises(OSError, match="books"):
-        await FileBookStore(tmp_path / "books.json").save(b"one")
+        await FileLimiterStore(tmp_path / "books.json").save(b"one")
     assert os.listdir(tmp_path) == ["books.json"]
 
 
@@ -298,13 +298,13 @@ async def test_a_file_that_cannot_even_be_cleared_away_is_told_by_its_first_reas
     (tmp_path / "books.json").mkdir()
     monkeypatch.setattr(os, "unlink", unlink)
     with pytest.raises(OSError, match=r"books\.json"):
-        await FileBookStore(tmp_path / "books.json").save(b"one")
+        await FileLimiterStore(tmp_path / "books.json").save(b"one")
 
 
 @pytest.mark.wall_clock
 async def test_a_file_is_written_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    store = FileBookStore(tmp_path / "books.json")
+    store = FileLimiterStore(tmp_path / "books.json")
     await store.save(b"one")
     assert await store.load() == b"one"
 
@@ -319,6 +319,6 @@ async def test_a_file_that_cannot_be_read_on_is_not_waited_for(tmp_path: Path, m
 
     monkeypatch.setattr(Path, "read_bytes", hang)
     with anyio.move_on_after(0.05) as bound:
-        await FileBookStore(tmp_path / "books.json").load()
+        await FileLimiterStore(tmp_path / "books.json").load()
     released.set()
     assert bound.cancelled_caught

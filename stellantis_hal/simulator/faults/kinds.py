@@ -10,21 +10,21 @@ from typing import Any, ClassVar
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import Reply, json_reply
+from stellantis_hal.simulator.api.messages import Response, json_response
 
 __all__ = [
+    "ClockSkew",
     "CutBody",
+    "Delay",
     "ExpiredToken",
     "Fault",
     "ForeignLink",
     "HtmlError",
-    "Late",
     "LoopingLink",
     "OAuthFault",
     "Refused",
     "Reset",
     "ServerFault",
-    "Skewed",
     "SlowBody",
     "TooManyRequests",
     "VanishedFields",
@@ -39,11 +39,11 @@ class Fault:
     before: ClassVar[bool] = False
     """Whether the vendor's books and resources never see the request."""
 
-    def instead(self) -> Reply | None:
+    def instead(self) -> Response | None:
         """Give the answer that takes the place of the real one, if there is one."""
         return None
 
-    def spoil(self, reply: Reply) -> Reply:
+    def spoil(self, reply: Response) -> Response:
         """Give what becomes of the real answer."""
         return reply
 
@@ -63,7 +63,7 @@ class Reset(Fault):
 
 
 @attrs.frozen
-class Late(Fault):
+class Delay(Fault):
     """The answer takes so many seconds more."""
 
     seconds: float
@@ -88,7 +88,7 @@ class TooManyRequests(Fault):
     bare: bool = False
     before: ClassVar[bool] = True
 
-    def instead(self) -> Reply | None:
+    def instead(self) -> Response | None:
         """Refuse."""
         fields: list[tuple[str, str]] = []
         if self.retry_after is not None:
@@ -98,7 +98,7 @@ class TooManyRequests(Fault):
         if self.remaining is not None and not self.bare:
             fields += [(f"X-RateLimit-Remaining-{window}", str(self.remaining)) for window in (1, 2)]
         body = {"httpCode": "429", "httpMessage": "Too Many Requests", "moreInformation": "Rate Limit exceeded"}
-        return json_reply(429, body, kind="fault").with_headers(*fields)
+        return json_response(429, body, kind="fault").with_headers(*fields)
 
 
 @attrs.frozen
@@ -109,11 +109,11 @@ class ServerFault(Fault):
     code: int = 50000
     retry_after: str | None = None
 
-    def instead(self) -> Reply | None:
+    def instead(self) -> Response | None:
         """Fail."""
         body = {"code": self.code, "message": "Internal error.", "uuid": "0", "timestamp": "2026-01-01T00:00:00.000Z"}
         fields = () if self.retry_after is None else (("Retry-After", self.retry_after),)
-        return json_reply(self.status, body, kind="fault").with_headers(*fields)
+        return json_response(self.status, body, kind="fault").with_headers(*fields)
 
 
 @attrs.frozen
@@ -122,10 +122,10 @@ class HtmlError(Fault):
 
     status: int = 502
 
-    def instead(self) -> Reply | None:
+    def instead(self) -> Response | None:
         """Answer with a page for people."""
         body = f"<html><head><title>{self.status}</title></head><body><h1>Sorry</h1></body></html>".encode()
-        return Reply(status=self.status, headers=(("Content-Type", "text/html"),), body=body, kind="fault")
+        return Response(status=self.status, headers=(("Content-Type", "text/html"),), body=body, kind="fault")
 
 
 @attrs.frozen
@@ -135,9 +135,9 @@ class OAuthFault(Fault):
     error: str = "server_error"
     status: int = 400
 
-    def instead(self) -> Reply | None:
+    def instead(self) -> Response | None:
         """Fail."""
-        return json_reply(self.status, {"error": self.error, "error_description": "Try later."}, kind="fault")
+        return json_response(self.status, {"error": self.error, "error_description": "Try later."}, kind="fault")
 
 
 @attrs.frozen
@@ -163,13 +163,13 @@ class WrongLength(Fault):
 
 
 @attrs.frozen
-class Skewed(Fault):
+class ClockSkew(Fault):
     """The server's clock is wrong by so many seconds in ``Date``."""
 
     seconds: float = 3600.0
 
 
-def _edited(reply: Reply, edit: Any) -> Reply:
+def _edited(reply: Response, edit: Any) -> Response:
     """Give an answer whose JSON object went through an edit; any other answer stays as it is."""
     if reply.status != 200:
         return reply
@@ -185,7 +185,7 @@ class ForeignLink(Fault):
     rel: str = "next"
     href: str = "https://evil.example/connectedcar/v4/user"
 
-    def spoil(self, reply: Reply) -> Reply:
+    def spoil(self, reply: Response) -> Response:
         """Bend the link, or plant it."""
 
         def bend(body: Any) -> None:
@@ -198,7 +198,7 @@ class ForeignLink(Fault):
 class LoopingLink(Fault):
     """A page's ``next`` is the page itself."""
 
-    def spoil(self, reply: Reply) -> Reply:
+    def spoil(self, reply: Response) -> Response:
         """Tie the loop."""
 
         def tie(body: Any) -> None:
@@ -215,7 +215,7 @@ class VanishedFields(Fault):
 
     names: tuple[str, ...] = ("createdAt", "total", "faults")
 
-    def spoil(self, reply: Reply) -> Reply:
+    def spoil(self, reply: Response) -> Response:
         """Take them away."""
 
         def strip(value: Any) -> None:
