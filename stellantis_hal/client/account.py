@@ -5,7 +5,8 @@ Knows the entry resource. Must not know how a token is renewed or where it is ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 
 from stellantis_hal.errors import ApiError
@@ -24,7 +25,8 @@ from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.credentials import Credentials
-from stellantis_hal.transport.rate_limit.limiter import Priority
+from stellantis_hal.transport.rate_limit.limiter import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.session import Session
 
 __all__ = ["Account"]
@@ -55,6 +57,29 @@ class Account(EntryPoint):
 
     def __repr__(self) -> str:
         return f"<Account {self.key!r} {self._priority}>"
+
+    @property
+    def limiter(self) -> RateLimiter:
+        """The limiter that the requests of this account pass: its client's."""
+        return self._session.limiter
+
+    @property
+    def quota(self) -> Quota:
+        """The quota that the server stated last, to any account of the client."""
+        return self._session.quota
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The client's wall clock."""
+        return self._reader.clock
+
+    def shares_client(self, other: Account) -> bool:
+        """Return whether both accounts belong to the same client, and so share its limiter and connections."""
+        return self._session is other._session
+
+    def shares_credentials(self, other: Account) -> bool:
+        """Return whether both accounts send the same credentials: the same account, perhaps with other options."""
+        return self._credentials is other._credentials
 
     def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> Account:
         """Give the same account with another priority, or another bound on waiting for the limits.

@@ -245,6 +245,24 @@ def test_the_addresses_of_a_client_are_checked_when_it_is_made() -> None:
 
 
 @pytest.mark.anyio
+async def test_accounts_say_what_they_share() -> None:
+    """Options change neither client nor credentials; another account of the client has its own credentials."""
+    simulator = Simulator(world(accounts=2))
+    async with client_of(simulator) as client, client_of(simulator) as other_client:
+        first, second = (account_of(client, simulator, holder) for holder in simulator.world.accounts)
+        patient = first.with_options(priority="background")
+        stranger = account_of(other_client, simulator)
+        assert first.shares_credentials(patient)
+        assert not first.shares_credentials(second)
+        assert first.shares_client(second)
+        assert not first.shares_client(stranger)
+        assert first.limiter is client.limiter
+        assert first.clock == simulator.now
+        await first.root()
+        assert second.quota == client.quota
+
+
+@pytest.mark.anyio
 async def test_the_representation_of_an_account_names_its_key_and_no_secret() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:

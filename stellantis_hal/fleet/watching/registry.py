@@ -21,7 +21,6 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
-from stellantis_hal.transport.session import Session
 from stellantis_hal.validation import require_type
 
 __all__ = ["LISTING_COST", "Registry", "Turn", "WatchOptions"]
@@ -84,7 +83,7 @@ class Registry:
         self._cost = float(len(orders.what))
         self._allowance: Pacer | None = None
         self._budget_at = -math.inf
-        self._session: Session | None = None
+        self._first_account: Account | None = None
         self._limiter: RateLimiter | None = None
         self._clock = clock
 
@@ -108,18 +107,18 @@ class Registry:
             self._add_vehicle(who, now)
 
     def _add_account(self, account: Account, now: float) -> None:
-        if self._session is None:
-            self._session = account._session
-            if self._limiter not in (None, self._session.limiter):
+        if self._first_account is None:
+            self._first_account = account
+            if self._limiter not in (None, account.limiter):
                 raise ValueError("this account belongs to another client than the vehicles: watch them apart")
-            self._limiter = self._session.limiter
-            self._clock = self._clock or account._reader.clock
-        elif self._session is not account._session:
+            self._limiter = account.limiter
+            self._clock = self._clock or account.clock
+        elif not account.shares_client(self._first_account):
             raise ValueError("this account belongs to another client: watch the accounts of each client by themselves")
         name = f"account:{account.key}"
         known = self.holdings.get(name)
         if known is not None and known.lost is None:
-            if known.account is not None and known.account._credentials is account._credentials:
+            if known.account is not None and known.account.shares_credentials(account):
                 return
             if not known.was_lost:  # by mistake, most likely: nobody said that it needs a new token
                 raise ValueError(
@@ -330,7 +329,9 @@ class Registry:
         """Tell what may be spent, as the limiter has it now."""
         if self._limiter is None:
             return Budget()
-        return budget_of(self._limiter, Quota() if self._session is None else self._session.quota, self.orders.spend)
+        return budget_of(
+            self._limiter, Quota() if self._first_account is None else self._first_account.quota, self.orders.spend
+        )
 
     def plan(self) -> CapacityPlan | None:
         """Tell whether the interval fits the budget, by as many vehicles as there will be, going by those known so far.
