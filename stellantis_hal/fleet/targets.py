@@ -176,16 +176,18 @@ def name_of(vehicle: Vehicle) -> str | None:
 def with_priority(vehicle: Vehicle, priority: Priority, max_wait: float | None = None) -> Vehicle:
     """Give the same vehicle with another priority of what it asks; as it is where its way to the network has none."""
     source = vehicle._bound()
-    fetch = source.resource._bound().fetch
+    fetch = source.resource.require_context().fetch
     if not isinstance(fetch, RequestPipeline):
         return vehicle
-    context = attrs.evolve(source.resource._bound(), fetch=fetch.with_options(priority=priority, max_wait=max_wait))
+    context = attrs.evolve(
+        source.resource.require_context(), fetch=fetch.with_options(priority=priority, max_wait=max_wait)
+    )
     return attrs.evolve(vehicle, source=Provenance(HalResource.load(source.resource.dump(), context), source.reader))
 
 
 def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
     """Tell what a vehicle's requests wait for; None where nobody knows."""
-    fetch = vehicle._bound().resource._bound().fetch
+    fetch = vehicle._bound().resource.require_context().fetch
     return fetch.limiter if isinstance(fetch, RequestPipeline) else None
 
 
@@ -197,6 +199,6 @@ def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
     assert vehicle.resource is not None  # noqa: S101 - it was found by an account
     resource = account.resume(vehicle.resource)
     document = resource.document
-    snapshot = attrs.evolve(resource._snapshot, content=LazyBody(rewrite(document.body), document))
-    small = HalResource(snapshot, None, resource._context, resource._path)
+    snapshot = attrs.evolve(resource.snapshot, content=LazyBody(rewrite(document.body), document))
+    small = HalResource(snapshot, None, resource.context, resource.steps)
     return attrs.evolve(vehicle, source=Provenance(small, account._reader))

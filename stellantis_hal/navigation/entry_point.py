@@ -35,6 +35,11 @@ class EntryPoint:
         self._root: HalResource | None = None
         self._flight: SingleFlight[HalResource] = SingleFlight()
 
+    @property
+    def known_root(self) -> HalResource | None:
+        """The entry resource if it was read before; None until then."""
+        return self._root
+
     async def root(self) -> HalResource:
         """Give the entry resource; it is read once, however many tasks ask.
 
@@ -58,8 +63,8 @@ class EntryPoint:
 
     def adopt(self, other: EntryPoint) -> None:
         """Take over the entry resource that another has read, if it has."""
-        if other._root is not None:
-            self._root = self.resume(other._root)
+        if (root := other.known_root) is not None:
+            self._root = self.resume(root)
 
     async def _read_root(self) -> HalResource:
         self._root = await self.get(self._url)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack, cast, overload
 
 import attrs
 
-from stellantis_hal.errors import DetachedResourceError, InvalidLinkError, LinkNotFoundError
+from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
@@ -153,24 +153,16 @@ class HalResource(ResourceView):
         return await self._go(link, target(link, self.base), link.type or self._own_type())
 
     async def _go(self, link: Link, url: str, accept_type: str | None) -> HalResource:
-        self._bound().notify(link, self.base)
+        self.require_context().notify(link, self.base)
         return await self.visit(url, accept_type=accept_type or link.type)
 
     def as_(self, kind: type[T]) -> T:
         """Make a value of it, by the client's way of doing so."""
-        return cast("T", self._bound().structure(self, kind))
+        return cast("T", self.require_context().structure(self, kind))
 
     async def visit(self, url: str, *, accept_type: str | None = None) -> HalResource:
         """Fetch an absolute address on a trusted origin."""
-        return await HalResource.reach(url, self._bound(), accept_type)
-
-    def _bound(self) -> ResourceContext:
-        if self._context is None:
-            raise DetachedResourceError(
-                f"{mask_url(self.url)} was kept without its client: bind it with client.resume(dump) before following",
-                url=self.url,
-            )
-        return self._context
+        return await HalResource.reach(url, self.require_context(), accept_type)
 
     # --------------------------------------------------------------------------------------------- reading again
 
@@ -184,12 +176,12 @@ class HalResource(ResourceView):
 
     def _own_type(self) -> str | None:
         """Tell which media type to ask for again: the one that it came in, or that its ``self`` hints at."""
-        if self._path:
+        if self._steps:
             return next((link.type for link in self.links.get("self", ())), None)
         return media_type(self.headers.get("content-type", ""))[0] or None
 
     def _own_url(self) -> str:
-        url = self.self_url if self._path else self.base
+        url = self.self_url if self._steps else self.base
         if url is None:
             raise InvalidLinkError(
                 f"this copy, embedded at {mask_url(self.base)}, has no self link: it cannot be read by itself",
@@ -203,8 +195,8 @@ class HalResource(ResourceView):
         Raises:
             InvalidLinkError: it is embedded and has no ``self``.
         """
-        url, context = self._own_url(), self._bound()
-        conditions = {} if self._path else self._snapshot.validators
+        url, context = self._own_url(), self.require_context()
+        conditions = {} if self._steps else self._snapshot.validators
         fields = {"Accept": accept(self._own_type()), **conditions}
         response = await context.fetch(Request(url=url, headers=fields))
         if response.status != 304 or not conditions:
@@ -244,12 +236,12 @@ class HalResource(ResourceView):
 
     async def write(self, method: str, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """Send any method to it, or along a link; as :meth:`post`."""
-        context = self._bound()
+        context = self.require_context()
         url, link = write_target(self.document, self.base, self._own_url() if rel is None else None, rel, options)
         if link is not None:
             context.notify(link, self.base)
         is_own = url in (self.base, self.url)
-        etag = self.headers.get("etag") if is_own and not self._path else None
+        etag = self.headers.get("etag") if is_own and not self._steps else None
         response = await context.fetch(write_request(method, url, options, etag))
         if is_own:
             self._superseded = True

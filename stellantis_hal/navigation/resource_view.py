@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Self
 
+from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.hal.document import HalDocument, State
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
@@ -26,20 +27,56 @@ __all__ = ["ResourceView"]
 class ResourceView:
     """A place in the graph as it was when it was read, with everything that can be said of it without asking."""
 
-    __slots__ = ("__weakref__", "_context", "_document", "_path", "_snapshot", "_superseded")
+    __slots__ = ("__weakref__", "_context", "_document", "_snapshot", "_steps", "_superseded")
 
     def __init__(
         self,
         snapshot: Snapshot,
         document: HalDocument | None,
         context: ResourceContext | None,
-        path: tuple[Step, ...] = (),
+        steps: tuple[Step, ...] = (),
     ) -> None:
         self._snapshot = snapshot
         self._document = document
         self._context = context
-        self._path = path
+        self._steps = steps
         self._superseded = False
+
+    # --------------------------------------------------------------------------------------------- parts
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The response that it was read from, shared with the other resources of that response."""
+        return self._snapshot
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The path to it inside the body of its response; empty for the whole body."""
+        return self._steps
+
+    @property
+    def context(self) -> ResourceContext | None:
+        """The client context that follows its links; None where it was unpickled or loaded without one."""
+        return self._context
+
+    def require_context(self) -> ResourceContext:
+        """Return the client context.
+
+        Raises:
+            DetachedResourceError: it has none.
+        """
+        if self._context is None:
+            raise DetachedResourceError(
+                f"{mask_url(self.url)} was kept without its client: bind it with client.resume(dump) before following",
+                url=self.url,
+            )
+        return self._context
+
+    def rebind(self, context: ResourceContext) -> Self:
+        """Return the same resource with another client context; the body is shared."""
+        bound = type(self)(self._snapshot, self._document, context, self._steps)
+        bound._superseded = self._superseded
+        return bound
 
     # --------------------------------------------------------------------------------------------- reading
 
@@ -65,7 +102,7 @@ class ResourceView:
     @property
     def document(self) -> HalDocument:
         """The document; read again from the shared bytes where this resource is compact."""
-        return self._document if self._document is not None else self._snapshot.content.document(self._path)
+        return self._document if self._document is not None else self._snapshot.content.document(self._steps)
 
     @property
     def state(self) -> State:
@@ -92,7 +129,7 @@ class ResourceView:
         )
 
     def _copy(self, rel: str, index: int, document: HalDocument) -> Self:
-        return type(self)(self._snapshot, document, self._context, (*self._path, EmbeddedStep(rel, index)))
+        return type(self)(self._snapshot, document, self._context, (*self._steps, EmbeddedStep(rel, index)))
 
     def at(self, *path: str | int) -> Self:
         """Read an object nested in the state (``resource.at("lines", 0)``) as a resource, with its own links.
@@ -103,11 +140,11 @@ class ResourceView:
         document = self.document.at(*path)
         if document is None:
             raise KeyError(path)
-        return type(self)(self._snapshot, document, self._context, (*self._path, StateStep(path)))
+        return type(self)(self._snapshot, document, self._context, (*self._steps, StateStep(path)))
 
     def compact(self) -> Self:
         """Give the same resource without its decoded document: its bytes are shared, and decoded again on demand."""
-        return type(self)(self._snapshot, None, self._context, self._path)
+        return type(self)(self._snapshot, None, self._context, self._steps)
 
     # --------------------------------------------------------------------------------------------- provenance
 
@@ -119,7 +156,7 @@ class ResourceView:
     @property
     def url(self) -> str:
         """Its own address: where it was retrieved, or, for an embedded copy, its ``self``; else what embeds it."""
-        return (self.self_url or self.base) if self._path else self.base
+        return (self.self_url or self.base) if self._steps else self.base
 
     @property
     def self_url(self) -> str | None:
@@ -129,7 +166,7 @@ class ResourceView:
     @property
     def is_embedded(self) -> bool:
         """Whether it is a copy that came inside another document, and so may be partial."""
-        return bool(self._path)
+        return bool(self._steps)
 
     @property
     def status(self) -> int:

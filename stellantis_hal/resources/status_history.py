@@ -71,4 +71,4 @@ class _SingletonBody(LazyBody):
 
 
 def _wrapped(status: HalResource) -> HalResource:
-    return HalResource(attrs.evolve(status._snapshot, content=_SingletonBody(status)), None, status._context)
+    return HalResource(attrs.evolve(status.snapshot, content=_SingletonBody(status)), None, status.context)

@@ -25,13 +25,13 @@ _stripped: Final[WeakKeyDictionary[Snapshot, Snapshot]] = WeakKeyDictionary()
 
 def without_document(resource: HalResource) -> HalResource:
     """Give the same resource with links alone. One nested in a state keeps its document: nothing else leads to it."""
-    if any(isinstance(step, StateStep) for step in resource._path):
+    if any(isinstance(step, StateStep) for step in resource.steps):
         return resource.compact()
-    whole = resource._snapshot
+    whole = resource.snapshot
     stripped = _stripped.get(whole)
     if stripped is None:
         stripped = _stripped[whole] = attrs.evolve(whole, content=_links_of(whole.content))
-    return HalResource(stripped, None, resource._context, resource._path)
+    return HalResource(stripped, None, resource.context, resource.steps)
 
 
 def _links_of(content: LazyBody) -> LazyBody:

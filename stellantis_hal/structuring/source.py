@@ -32,4 +32,4 @@ class Provenance:
     @property
     def content(self) -> bytes:
         """The bytes that the document came in, others' included; empty where they were not kept, or never were."""
-        return self.resource._snapshot.content.raw if self.reader.keep_document else b""
+        return self.resource.snapshot.content.raw if self.reader.keep_document else b""

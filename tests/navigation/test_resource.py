@@ -12,6 +12,7 @@ import pytest
 
 from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.navigation import HalResource, Headers
+from stellantis_hal.navigation.content import EmbeddedStep
 from stellantis_hal.navigation.media_types import accept
 from tests.navigation.site import HOME, NOON, Site, answer, link, links
 
@@ -39,6 +40,34 @@ def test_a_resource_knows_where_it_came_from() -> None:
     assert (here.status, here.fetched_at, here.headers["ETag"], here.is_embedded) == (200, NOON, '"1"', False)
     assert here.links["self"][0].href == "/own"
     assert here.location is None
+
+
+def test_rebinding_changes_the_context_and_nothing_else() -> None:
+    first, second = Site(), Site()
+    copy = first.resource({"_embedded": {"trip": [{"id": "a", "_links": links(self="/a")}]}}).embedded("trip")[0]
+    bound = copy.rebind(other := second.context)
+    assert bound.context is bound.require_context() is other
+    assert copy.context is not other
+    assert bound.snapshot is copy.snapshot
+    assert bound.document is copy.document
+    assert bound.steps == copy.steps == (EmbeddedStep("trip", 0),)
+    assert type(bound) is HalResource
+
+
+async def test_a_rebound_resource_is_stale_as_before() -> None:
+    here = Site({"": {}}).resource({})
+    assert not here.rebind(Site().context).stale
+    await here.put(json={})
+    assert here.rebind(Site().context).stale
+
+
+def test_a_resource_without_a_context_names_the_way_to_bind_it() -> None:
+    kept = HalResource.load(Site().resource({}).dump())
+    assert kept.context is None
+    with pytest.raises(DetachedResourceError, match=r"client\.resume\(dump\)") as caught:
+        kept.require_context()
+    assert caught.value.url == HOME
+    assert kept.rebind(context := Site().context).require_context() is context
 
 
 def test_a_resource_without_a_usable_self_has_none() -> None:
@@ -103,8 +132,8 @@ def test_a_compact_copy_reads_its_document_from_the_shared_bytes_again() -> None
 
 def test_a_body_is_kept_as_it_came() -> None:
     here = HalResource.of(answer(content=b'{ "n" :1}'), Site().context)
-    assert here.compact()._snapshot.content.raw == b'{ "n" :1}'
-    assert HalResource.load(here.dump())._snapshot.content.raw == b""
+    assert here.compact().snapshot.content.raw == b'{ "n" :1}'
+    assert HalResource.load(here.dump()).snapshot.content.raw == b""
 
 
 def test_compact_copies_share_a_document_that_somebody_holds() -> None:

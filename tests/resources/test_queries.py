@@ -162,7 +162,7 @@ async def test_a_history_of_one_can_be_told_in_pages_and_keeps_its_document() ->
     assert shown.items[0].document.body["odometer"] == bodies.status()["odometer"]
     assert shown.items[0].url == f"{HOST}{CAR}/status"
     assert shown.items[0].resource is not None
-    assert shown.items[0].resource._snapshot.content.raw == b""  # nobody sent this collection
+    assert shown.items[0].resource.snapshot.content.raw == b""  # nobody sent this collection
 
 
 async def test_no_history_is_an_empty_walk() -> None:
@@ -432,7 +432,7 @@ async def test_items_of_a_page_share_its_packed_links() -> None:
     reader = TypedConverter(keep_document=False)
     trips = [reader.read(copy, Trip) for copy in whole.embedded("trips")]
     assert [trip.url for trip in trips] == [f"{HOST}/1", f"{HOST}/2"]
-    assert len({id(trip.resource._snapshot.content) for trip in trips if trip.resource}) == 1
+    assert len({id(trip.resource.snapshot.content) for trip in trips if trip.resource}) == 1
 
 
 async def test_a_single_embedded_object_keeps_its_links_too() -> None:
@@ -443,7 +443,7 @@ async def test_a_single_embedded_object_keeps_its_links_too() -> None:
 
 async def test_links_that_cannot_be_written_again_are_kept_whole() -> None:
     odd = HalDocument({"_embedded": {"trips": [{"_links": {"self": {"href": "/1", "odd": float("inf")}}}]}})
-    snapshot = attrs.evolve(Served({}).resource("/page", {})._snapshot, content=LazyBody(b"", odd))
+    snapshot = attrs.evolve(Served({}).resource("/page", {}).snapshot, content=LazyBody(b"", odd))
     [copy] = HalResource(snapshot, odd, None).embedded("trips")
     trip = TypedConverter(keep_document=False).read(copy, Trip)
     assert (trip.url, trip.document) == (f"{HOST}/1", None)
