@@ -16,16 +16,16 @@ from anyio.abc import TaskGroup
 from stellantis_hal.client import Account
 from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
+from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, facts_of, window
+from stellantis_hal.fleet.deduplication import Checkpoint, facts_of, window
 from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
-from stellantis_hal.fleet.sources import hand_over
+from stellantis_hal.fleet.failures import back_off, scope_of
+from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import Stream
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, name_of, rebound
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.trip_feed import TripFeed
-from stellantis_hal.fleet.watching.due_queue import back_off
-from stellantis_hal.fleet.watching.outage_detector import scope_of
-from stellantis_hal.fleet.watching.poller import TripOrder, stored
+from stellantis_hal.fleet.trips import DatedTrips, TripOrder
 from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
@@ -129,22 +129,22 @@ class Backfill(Stream):
         self._buffer.close()
 
     async def _find(self) -> None:
-        await hand_over(self._source, self._find_of)
+        await for_each(self._source, self._find_of)
         self._all_found = True
 
     async def _find_of(self, who: Account | Vehicle) -> None:
         require_type("what is walked", who, Account, Vehicle)
         if not isinstance(who, Account):
-            await self._enter(WatchedAccount(f"vehicle:{name_of(who)}", None, self._max_wait), who)
+            await self._enter(WatchedAccount(f"vehicle:{id_of(who)}", None, self._max_wait), who)
             return
-        holding = WatchedAccount(f"account:{who.key}", who, self._max_wait)
-        assert holding.background is not None  # noqa: S101 - it has an account
+        watched_account = WatchedAccount(f"account:{who.key}", who, self._max_wait)
+        assert watched_account.background is not None  # noqa: S101 - it has an account
         listed: dict[str, Vehicle] = {}
         attempt = 0
         while True:
             try:
-                async for vehicle in holding.background.vehicles():
-                    listed.setdefault(name_of(vehicle) or "", rebound(holding.background, vehicle))
+                async for vehicle in watched_account.background.vehicles():
+                    listed.setdefault(id_of(vehicle) or "", rebind(watched_account.background, vehicle))
                 break
             except StellantisError as error:
                 again = await self._waited(error, attempt)
@@ -153,14 +153,14 @@ class Backfill(Stream):
                     break
                 attempt = again
         for vehicle in listed.values():
-            await self._enter(holding, vehicle)
+            await self._enter(watched_account, vehicle)
 
-    async def _enter(self, holding: WatchedAccount, vehicle: Vehicle) -> None:
-        id_ = name_of(vehicle)
+    async def _enter(self, watched_account: WatchedAccount, vehicle: Vehicle) -> None:
+        id_ = id_of(vehicle)
         if id_ is not None and id_ not in self._known:  # two accounts may share a vehicle
             self._known.add(id_)
             self._vehicles += 1
-            await self._found.put(WatchedVehicle(id_, holding, vehicle, 1.0))
+            await self._found.put(WatchedVehicle(id_, watched_account, vehicle, 1.0))
 
     async def _waited(self, error: StellantisError, attempt: int) -> int | None:
         """Wait for what may pass, and give the number of the next attempt; None where there is no more point in it.
@@ -180,25 +180,25 @@ class Backfill(Stream):
     async def _work(self) -> None:
         while True:
             try:
-                member = await self._found.get()
+                watched_vehicle = await self._found.get()
             except StopAsyncIteration:
                 return
-            await self._insist(member)
+            await self._insist(watched_vehicle)
 
-    async def _insist(self, member: WatchedVehicle) -> None:
+    async def _insist(self, watched_vehicle: WatchedVehicle) -> None:
         """Walk a vehicle's history, over failures that pass."""
-        attempt, reached = 0, member.checkpoint
+        attempt, reached = 0, watched_vehicle.checkpoint
         while True:
             try:
-                await self._walk(member)
+                await self._walk(watched_vehicle)
             except CheckpointError:
                 raise
             except StellantisError as error:
-                if member.checkpoint is not reached:  # it has come further since
-                    attempt, reached = 0, member.checkpoint
+                if watched_vehicle.checkpoint is not reached:  # it has come further since
+                    attempt, reached = 0, watched_vehicle.checkpoint
                 again = await self._waited(error, attempt)
                 if again is None:
-                    account, vehicle = member.holding.key, member.vehicle
+                    account, vehicle = watched_vehicle.account.key, watched_vehicle.vehicle
                     await self._say(
                         VehicleUnavailable(account=account, vehicle=vehicle, what="trips", error=error, again_in=0.0)
                     )
@@ -211,36 +211,36 @@ class Backfill(Stream):
 
     # ------------------------------------------------------------------------------------------- one vehicle
 
-    async def _walk(self, member: WatchedVehicle) -> None:
-        key = f"{self._name}/{member.id}"
-        if member.checkpoint is None:
+    async def _walk(self, watched_vehicle: WatchedVehicle) -> None:
+        key = f"{self._name}/{watched_vehicle.id}"
+        if watched_vehicle.checkpoint is None:
             since = None if self._since is None else self._since.timestamp()
-            member.checkpoint = await stored(self._store, key) or Checkpoint(since=since)
-        if member.checkpoint.met:
+            watched_vehicle.checkpoint = await load_checkpoint(self._store, key) or Checkpoint(since=since)
+        if watched_vehicle.checkpoint.met:
             return
-        from_ = window(member.checkpoint, overlap=_REACH, reach=_REACH, deep=True)
+        from_ = window(watched_vehicle.checkpoint, overlap=_REACH, reach=_REACH, deep=True)
         begin = None if from_ is None else datetime.fromtimestamp(max(0.0, from_), UTC)
-        trips = partial(member.vehicle.trips, since=begin, until=self._until)
-        giving = TripFeed(member, key, self._offer, reach=_REACH)
-        direction = TripOrder()
+        trips = partial(watched_vehicle.vehicle.trips, since=begin, until=self._until)
+        giving = TripFeed(watched_vehicle, key, self._offer, reach=_REACH)
+        order = TripOrder()
         async with trips().pages().concurrent(self._ranges) as walk:
             async for page in walk:
-                found = direction.take(self._facts(page.items), more=page.token is not None)
+                found = order.add_page(self._facts(page.items), more=page.token is not None)
                 self._pages += 1
-                if direction.falls:
+                if order.is_descending:
                     break
                 await giving.take(found)
                 self._tell()
-        if direction.falls:  # the newest first: from the end, so that trips come in order all the same
+        if order.is_descending:  # the newest first: from the end, so that trips come in order all the same
             async with trips(newest_first=True).pages().ahead(1) as backwards:
                 async for page in backwards:
                     self._pages += 1
                     await giving.take(self._facts(page.items))
                     self._tell()
         if not await giving.finish():
-            await self._store.save(key, member.checkpoint.dump())
+            await self._store.save(key, watched_vehicle.checkpoint.dump())
 
-    def _facts(self, trips: tuple[Trip, ...]) -> list[tuple[TripFacts, Trip]]:
+    def _facts(self, trips: tuple[Trip, ...]) -> DatedTrips:
         now = self._clock().timestamp()
         return [(facts_of(trip, now), trip) for trip in trips]
 

@@ -1,7 +1,4 @@
-"""Who is meant, in whatever way it is given: one alone, several at once, or one after the other, for ever perhaps.
-
-Knows the ways. Must not know what becomes of those who are given.
-"""
+"""Sources of targets: one, several, or an asynchronous stream of them."""
 
 from __future__ import annotations
 
@@ -12,25 +9,26 @@ from typing import TypeVar
 from stellantis_hal.client import Account
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["hand_over"]
+__all__ = ["for_each"]
 
 T = TypeVar("T")
 
 
-async def hand_over(
-    source: Account | Vehicle | Iterable[T] | AsyncIterable[T], take: Callable[[Account | Vehicle | T], Awaitable[None]]
+async def for_each(
+    source: Account | Vehicle | Iterable[T] | AsyncIterable[T],
+    action: Callable[[Account | Vehicle | T], Awaitable[None]],
 ) -> None:
-    """Hand over everyone that a source gives.
+    """Run an action for each item of a source, in order.
 
-    An asynchronous generator is closed in the end, which nobody else does where one that it gives is refused.
+    An asynchronous generator is closed at the end, also where the action raises.
     """
     if isinstance(source, AsyncGenerator):
         async with aclosing(source):
-            async for who in source:
-                await take(who)
+            async for target in source:
+                await action(target)
     elif isinstance(source, AsyncIterable):
-        async for who in source:
-            await take(who)
+        async for target in source:
+            await action(target)
     else:
-        for who in [source] if isinstance(source, Account | Vehicle) else source:
-            await take(who)
+        for target in [source] if isinstance(source, Account | Vehicle) else source:
+            await action(target)

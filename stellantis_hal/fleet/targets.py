@@ -1,7 +1,4 @@
-"""Who is watched: accounts, their vehicles, and what is known of each.
-
-Knows how a vehicle is kept small. Must not decide when anything happens.
-"""
+"""What a fleet is made of: watched accounts and watched vehicles."""
 
 from __future__ import annotations
 
@@ -24,56 +21,77 @@ __all__ = [
     "Removed",
     "WatchedAccount",
     "WatchedVehicle",
+    "id_of",
     "limiter_of",
-    "name_of",
-    "rebound",
+    "rebind",
     "with_priority",
 ]
 
 
 @attrs.frozen
 class Removed:
-    """Given by an asynchronous source: this is to be watched no more.
+    """Item of an asynchronous source: stop watching this account or vehicle.
 
     Attributes:
-        who: an account or its key, a vehicle or its id.
+        target: an account or its key, a vehicle or its id.
     """
 
-    who: Account | Vehicle | str
+    target: Account | Vehicle | str
 
 
 class FailureState:
-    """What is wrong with one thing about a vehicle."""
+    """Failures in a row of one kind of data of one vehicle.
 
-    __slots__ = ("failures", "passing", "since", "told", "until")
+    Attributes:
+        failures: number of failures in a row.
+        since: instant of the first one.
+        retry_at: instant before which this kind is not polled.
+        is_reported: whether `VehicleUnavailable` was emitted.
+        is_transient: whether a retry before the next regular poll may succeed.
+    """
+
+    __slots__ = ("failures", "is_reported", "is_transient", "retry_at", "since")
 
     def __init__(self, since: float) -> None:
         self.failures: int = 0
         self.since: float = since
-        self.until: float = since
-        self.told: bool = False
-        self.passing: bool = False
+        self.retry_at: float = since
+        self.is_reported: bool = False
+        self.is_transient: bool = False
 
 
 class WatchedAccount:
-    """An account and the vehicles found by it; or a vehicle that was given by itself, which has no account.
+    """A watched account with its vehicles, or the stand-in for a vehicle that was added without its account.
 
-    Vehicles that are ``shared`` are read by another, and would be by this one if that could not.
+    Attributes:
+        name: key in the registry.
+        account: the account; None for a standalone vehicle.
+        background: the account with background priority; None likewise.
+        key: the account's key; None likewise.
+        vehicles: vehicles polled by this account, by id.
+        shared: vehicles that another account polls and this one can take over, as seen by this account, by id.
+        lost_at: instant at which the account failed; None while it works.
+        was_lost: whether it ever failed.
+        failures: failures in a row.
+        empty_listings: listings without vehicles in a row.
+        rejections: polls in a row that failed on the account's credentials.
+        is_listed: whether its vehicles were listed, or the attempt failed.
+        is_busy: whether its vehicles are being listed.
     """
 
     __slots__ = (
         "account",
         "background",
-        "busy",
-        "empty",
+        "empty_listings",
         "failures",
+        "is_busy",
+        "is_listed",
         "key",
-        "listed",
-        "lost",
-        "members",
+        "lost_at",
         "name",
-        "refusals",
+        "rejections",
         "shared",
+        "vehicles",
         "was_lost",
     )
 
@@ -84,97 +102,121 @@ class WatchedAccount:
             None if account is None else account.with_options(priority="background", max_wait=max_wait)
         )
         self.key: str | None = None if account is None else account.key
-        self.members: dict[str, WatchedVehicle] = {}
+        self.vehicles: dict[str, WatchedVehicle] = {}
         self.shared: dict[str, Vehicle] = {}
-        self.lost: float | None = None
+        self.lost_at: float | None = None
         self.was_lost: bool = False
         self.failures: int = 0
-        self.empty: int = 0
-        self.refusals: int = 0
-        self.listed: bool = account is None
-        self.busy: bool = False
+        self.empty_listings: int = 0
+        self.rejections: int = 0
+        self.is_listed: bool = account is None
+        self.is_busy: bool = False
+
+    @property
+    def is_standalone(self) -> bool:
+        """Whether this stands for a vehicle that was added without its account."""
+        return self.account is None
 
 
 class WatchedVehicle:
-    """A vehicle that is watched."""
+    """A watched vehicle.
+
+    Attributes:
+        id: its id, or its URL where it has no id.
+        account: the account that polls it.
+        vehicle: the vehicle as that account sees it.
+        weight: how much more often than others it is polled.
+        requests: requests of the current poll.
+        interval_factor: factor of the interval, by the last status.
+        adapted_at: instant at which that factor was computed.
+        spread: fraction of the interval over which the first polls were spread.
+        is_busy: whether it is being polled.
+        is_urgent: whether a poll was requested by `poll_now`.
+        is_removed: whether it is no longer watched.
+        is_initialized: whether its first poll is done, so that the cost of the next one is typical.
+        checkpoint: its checkpoint; None until it is loaded.
+        deep_scan_at: instant of the next deep scan for late trips.
+        failures: failure states by kind of data; None where there are none.
+        regular_due: instant of the next regular poll, while a retry is due before it; None otherwise.
+    """
 
     __slots__ = (
+        "account",
         "adapted_at",
-        "asked",
-        "busy",
         "checkpoint",
-        "deep_at",
-        "factor",
-        "holding",
+        "deep_scan_at",
+        "failures",
         "id",
-        "left",
-        "regular",
+        "interval_factor",
+        "is_busy",
+        "is_initialized",
+        "is_removed",
+        "is_urgent",
+        "regular_due",
+        "requests",
         "spread",
-        "troubles",
-        "urgent",
         "vehicle",
-        "was_met",
         "weight",
     )
 
-    def __init__(self, id_: str, holding: WatchedAccount, vehicle: Vehicle, weight: float) -> None:
+    def __init__(self, id_: str, account: WatchedAccount, vehicle: Vehicle, weight: float) -> None:
         self.id: str = id_
-        self.holding: WatchedAccount = holding
+        self.account: WatchedAccount = account
         self.vehicle: Vehicle = vehicle
         self.weight: float = weight
-        self.asked: int = 0
-        self.factor: float = 1.0
+        self.requests: int = 0
+        self.interval_factor: float = 1.0
         self.adapted_at: float = float("-inf")
         self.spread: float = 1.0
-        self.busy: bool = False
-        self.urgent: bool = False
-        self.left: bool = False
-        self.was_met: bool = False
+        self.is_busy: bool = False
+        self.is_urgent: bool = False
+        self.is_removed: bool = False
+        self.is_initialized: bool = False
         self.checkpoint: Checkpoint | None = None
-        self.deep_at: float = float("-inf")
-        self.troubles: dict[str, FailureState] | None = None
-        self.regular: float | None = None
+        self.deep_scan_at: float = float("-inf")
+        self.failures: dict[str, FailureState] | None = None
+        self.regular_due: float | None = None
 
-    def wants(self, what: str, now: float) -> bool:
-        """Tell whether something about it is to be asked for: not what is to be left alone for the present.
+    def should_poll(self, what: str, now: float) -> bool:
+        """Return whether a kind of data is to be polled now: not while it backs off.
 
-        Between its regular turns only what failed in passing is.
+        A poll before the next regular one repeats only what failed transiently.
         """
-        trouble = None if self.troubles is None else self.troubles.get(what)
-        if trouble is None:
-            return self.regular is None
-        return trouble.until <= now
+        state = None if self.failures is None else self.failures.get(what)
+        if state is None:
+            return self.regular_due is None
+        return state.retry_at <= now
 
     @property
-    def again_at(self) -> float:
-        """When what failed in passing is to be asked for again; ``inf`` where nothing did."""
-        if self.troubles is None:
+    def retry_at(self) -> float:
+        """Instant of the first retry of a transient failure; ``inf`` where there is none."""
+        if self.failures is None:
             return math.inf
-        return min((trouble.until for trouble in self.troubles.values() if trouble.passing), default=math.inf)
+        return min((state.retry_at for state in self.failures.values() if state.is_transient), default=math.inf)
 
-    def trouble(self, what: str, now: float) -> FailureState:
-        """Give what is wrong with something about it, from now on."""
-        if self.troubles is None:
-            self.troubles = {}
-        return self.troubles.setdefault(what, FailureState(now))
+    def failure_state(self, what: str, now: float) -> FailureState:
+        """Return the failure state of a kind of data; a new one where it has none."""
+        if self.failures is None:
+            self.failures = {}
+        return self.failures.setdefault(what, FailureState(now))
 
-    def mended(self, what: str) -> FailureState | None:
-        """Forget what was wrong with something about it."""
-        if self.troubles is None:
+    def clear_failure(self, what: str) -> FailureState | None:
+        """Remove and return the failure state of a kind of data; None where it has none."""
+        if self.failures is None:
             return None
-        trouble = self.troubles.pop(what, None)
-        if not self.troubles:
-            self.troubles = None
-        return trouble
+        state = self.failures.pop(what, None)
+        if not self.failures:
+            self.failures = None
+        return state
 
 
-def name_of(vehicle: Vehicle) -> str | None:
-    """Tell by what a vehicle is known: its id, else its own address; None where it has neither."""
+def id_of(vehicle: Vehicle) -> str | None:
+    """Return the id of a vehicle, else its own URL; None where it has neither."""
     return vehicle.id or (None if vehicle.resource is None else vehicle.resource.self_url)
 
 
 def with_priority(vehicle: Vehicle, priority: Priority, max_wait: float | None = None) -> Vehicle:
-    """Give the same vehicle with another priority of what it asks; as it is where its way to the network has none."""
+    """Return the vehicle with another priority of its requests; unchanged where its fetch has no priorities."""
     source = vehicle._bound()
     fetch = source.resource.require_context().fetch
     if not isinstance(fetch, RequestPipeline):
@@ -186,15 +228,15 @@ def with_priority(vehicle: Vehicle, priority: Priority, max_wait: float | None =
 
 
 def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
-    """Tell what a vehicle's requests wait for; None where nobody knows."""
+    """Return the limiter of a vehicle's requests; None where its fetch has none."""
     fetch = vehicle._bound().resource.require_context().fetch
     return fetch.limiter if isinstance(fetch, RequestPipeline) else None
 
 
-def rebound(account: Account, vehicle: Vehicle) -> Vehicle:
-    """Give the same vehicle as seen through an account's options, without the page that it came on.
+def rebind(account: Account, vehicle: Vehicle) -> Vehicle:
+    """Return the vehicle bound to an account and its options, without the page that it was found on.
 
-    Its document is kept as bytes: decoded it takes eight times the memory, and there may be ten thousand of them.
+    Its document is kept as bytes: decoded it takes eight times the memory, and a fleet may have ten thousand of them.
     """
     assert vehicle.resource is not None  # noqa: S101 - it was found by an account
     resource = account.resume(vehicle.resource)

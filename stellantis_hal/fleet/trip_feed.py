@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit
+from stellantis_hal.fleet.deduplication import Checkpoint, admit
 from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.targets import WatchedVehicle
-from stellantis_hal.fleet.watching.poller import in_time, trip_update
-from stellantis_hal.resources.trip import Trip
+from stellantis_hal.fleet.trips import DatedTrips, sort_by_start, trip_update
 
 __all__ = ["TripFeed"]
 
@@ -26,38 +25,38 @@ class TripFeed:
 
     def __init__(
         self,
-        member: WatchedVehicle,
+        watched_vehicle: WatchedVehicle,
         key: str,
         offer: Callable[[Update, str, Checkpoint], Awaitable[None]],
         *,
         reach: float,
     ) -> None:
-        self._member = member
+        self._watched_vehicle = watched_vehicle
         self._key = key
         self._offer = offer
         self._reach = reach
-        self._after = member.checkpoint or Checkpoint()
+        self._after = watched_vehicle.checkpoint or Checkpoint()
         self._held: Update | None = None
 
-    async def take(self, found: list[tuple[TripFacts, Trip]]) -> None:
+    async def take(self, found: DatedTrips) -> None:
         """Give what was not given yet."""
-        for facts, trip in in_time(found):
+        for facts, trip in sort_by_start(found):
             verdict, after = admit(self._after, facts, reach=self._reach)
             if verdict is not None:
                 if self._held is not None:
                     await self._give(self._held, self._after)
-                self._held = trip_update(self._member, trip, facts, verdict)
+                self._held = trip_update(self._watched_vehicle, trip, facts, verdict)
                 self._after = after
 
     async def finish(self) -> bool:
         """Give the last; tell whether there was one."""
         self._after = attrs.evolve(self._after, met=True)
         if self._held is None:
-            self._member.checkpoint = self._after
+            self._watched_vehicle.checkpoint = self._after
             return False
         await self._give(self._held, self._after)
         return True
 
     async def _give(self, update: Update, after: Checkpoint) -> None:
         await self._offer(update, self._key, after)
-        self._member.checkpoint = after
+        self._watched_vehicle.checkpoint = after

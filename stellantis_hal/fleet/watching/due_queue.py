@@ -21,7 +21,6 @@ __all__ = [
     "DueEntry",
     "DueQueue",
     "Pacer",
-    "back_off",
     "fraction_of",
     "next_due",
     "next_polls",
@@ -32,7 +31,6 @@ DAY = 86_400.0
 _SLICES = 96
 _FEEDBACK = 1_800.0
 _LEAST_INTERVAL = 0.001
-_MOST_DOUBLINGS = 32
 
 K = TypeVar("K")
 
@@ -282,11 +280,6 @@ def fraction_of(key: str, seed: str = "") -> float:
     So neither a start nor a restart polls everybody at once.
     """
     return int.from_bytes(blake2b(f"{seed}/{key}".encode(), digest_size=6).digest(), "big") / 2**48
-
-
-def back_off(failures: int, every: float, longest: float) -> float:
-    """Tell for how many seconds to leave alone what has failed so many times in a row: twice as long each time."""
-    return max(every, min(longest, every * 2.0 ** min(failures, _MOST_DOUBLINGS)))
 
 
 def quiet(since: time, until: time, *, factor: float = 4.0) -> Callable[[datetime], float]:

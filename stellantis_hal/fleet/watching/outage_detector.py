@@ -6,44 +6,14 @@ Knows failures, successes and instants in seconds. Must not wait or send anythin
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import attrs
 
-from stellantis_hal.errors import (
-    AuthError,
-    NetworkError,
-    NotHalError,
-    QuotaError,
-    ServerError,
-    StellantisError,
-    UnauthorizedError,
-    UntrustedOriginError,
-)
-
-__all__ = ["OutageDetector", "Scope", "scope_of"]
-
-Scope = Literal["account", "budget", "everything", "vehicle"]
+__all__ = ["OutageDetector"]
 
 _FIRST_PROBE = 15.0
 _LONGEST_PROBE = 300.0
 _LONGEST_HOLD = 3_600.0
-
-
-def scope_of(error: StellantisError) -> Scope:
-    """Tell whom an error concerns.
-
-    The account, the subscription's budget, the vehicle alone; or, perhaps, everything: the network and servers that
-    fail, or answer with a page for people, may be down for all, or for the one that was asked about. Only the others'
-    answers tell.
-    """
-    if isinstance(error, AuthError | UnauthorizedError):
-        return "account"
-    if isinstance(error, QuotaError):
-        return "budget"
-    if isinstance(error, NetworkError | ServerError | NotHalError) and not isinstance(error, UntrustedOriginError):
-        return "everything"
-    return "vehicle"
 
 
 @attrs.frozen

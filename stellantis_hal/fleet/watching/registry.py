@@ -12,7 +12,7 @@ from datetime import datetime
 import attrs
 
 from stellantis_hal.client import Account
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, limiter_of, name_of, rebound, with_priority
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, limiter_of, rebind, with_priority
 from stellantis_hal.fleet.watching.due_queue import Budget, CapacityPlan, DueQueue, Pacer, fraction_of, next_due
 from stellantis_hal.fleet.watching.failover import FallbackAccounts
 from stellantis_hal.fleet.watching.pacing_budget import budget_of
@@ -75,8 +75,8 @@ class Registry:
     def __init__(self, orders: WatchOptions, clock: Callable[[], datetime] | None) -> None:
         self.orders = orders
         self.agenda: DueQueue[Turn] = DueQueue()
-        self.holdings: dict[str, WatchedAccount] = {}
-        self.members: dict[str, WatchedVehicle] = {}
+        self.accounts: dict[str, WatchedAccount] = {}
+        self.vehicles: dict[str, WatchedVehicle] = {}
         self._heirs = FallbackAccounts()
         self._unwanted: set[str] = set()
         self.has_grown: bool = False  # vehicles by themselves came since it was planned for the last time
@@ -116,8 +116,8 @@ class Registry:
         elif not account.shares_client(self._first_account):
             raise ValueError("this account belongs to another client: watch the accounts of each client by themselves")
         name = f"account:{account.key}"
-        known = self.holdings.get(name)
-        if known is not None and known.lost is None:
+        known = self.accounts.get(name)
+        if known is not None and known.lost_at is None:
             if known.account is not None and known.account.shares_credentials(account):
                 return
             if not known.was_lost:  # by mistake, most likely: nobody said that it needs a new token
@@ -125,171 +125,179 @@ class Registry:
                     f"another account is watched by the key {account.key!r}: give each a key of its own, or remove "
                     "that one first"
                 )
-        holding = self.holdings[name] = WatchedAccount(name, account, self.orders.max_wait)
+        watched_account = self.accounts[name] = WatchedAccount(name, account, self.orders.max_wait)
         if known is not None:
-            self._succeed(known, holding)
-        self.agenda.put(holding, now)
+            self._succeed(known, watched_account)
+        self.agenda.put(watched_account, now)
 
-    def _succeed(self, known: WatchedAccount, holding: WatchedAccount) -> None:
+    def _succeed(self, known: WatchedAccount, watched_account: WatchedAccount) -> None:
         """Let an account take the place of one of the same key: its vehicles stay, with all that is known of them."""
         self.agenda.drop(known)
-        holding.lost, holding.was_lost, holding.failures = known.lost, known.was_lost, known.failures
-        assert holding.background is not None  # noqa: S101 - only accounts have successors
+        watched_account.lost_at, watched_account.was_lost, watched_account.failures = (
+            known.lost_at,
+            known.was_lost,
+            known.failures,
+        )
+        assert watched_account.background is not None  # noqa: S101 - only accounts have successors
         known.shared.clear()
-        for member in list(known.members.values()):
-            self._hand(member, holding, rebound(holding.background, member.vehicle))
+        for watched_vehicle in list(known.vehicles.values()):
+            self._hand(watched_vehicle, watched_account, rebind(watched_account.background, watched_vehicle.vehicle))
 
     def _add_vehicle(self, vehicle: Vehicle, now: float) -> None:
-        id_ = name_of(vehicle)
+        id_ = id_of(vehicle)
         if id_ is None or vehicle.resource is None:
             raise ValueError("a vehicle without id or links cannot be watched: read it by an account")
         self._unwanted.discard(id_)
-        if id_ not in self.members:
+        if id_ not in self.vehicles:
             limiter = limiter_of(vehicle)
             if self._limiter is None:
                 self._limiter, self._clock = limiter, self._clock or vehicle._bound().reader.clock
             elif limiter is not self._limiter:
                 raise ValueError("this vehicle belongs to another client: watch the vehicles of each client apart")
             vehicle = with_priority(vehicle, "background", self.orders.max_wait)
-            holding = WatchedAccount(f"vehicle:{id_}", None, self.orders.max_wait)
-            self.holdings[holding.name] = holding
-            self._enter(holding, id_, vehicle, now)
+            watched_account = WatchedAccount(f"vehicle:{id_}", None, self.orders.max_wait)
+            self.accounts[watched_account.name] = watched_account
+            self._enter(watched_account, id_, vehicle, now)
             self.has_grown = True
 
-    def _enter(self, holding: WatchedAccount, id_: str, vehicle: Vehicle, now: float) -> None:
+    def _enter(self, watched_account: WatchedAccount, id_: str, vehicle: Vehicle, now: float) -> None:
         weight = 1.0 if self.orders.weight is None else self.orders.weight(vehicle)
         if not 0 < weight < math.inf:
             raise ValueError(f"weight has to give a number more than 0, not {weight!r}")
-        member = WatchedVehicle(id_, holding, vehicle, weight)
-        self.members[id_] = holding.members[id_] = member
-        self._put_apart(member, now)
+        watched_vehicle = WatchedVehicle(id_, watched_account, vehicle, weight)
+        self.vehicles[id_] = watched_account.vehicles[id_] = watched_vehicle
+        self._put_apart(watched_vehicle, now)
 
-    def _put_apart(self, member: WatchedVehicle, now: float) -> None:
+    def _put_apart(self, watched_vehicle: WatchedVehicle, now: float) -> None:
         """Give a newcomer its first turn: not all at once, but within as long as all of them take, or an interval."""
         every = spread = self.orders.every
         if every > 0 and self._allowance is not None:
             pace = self._allowance.budget.pace
             spread = min(every, self._expected() * self._cost / pace if pace > 0 else math.inf)
-            member.spread = spread / every
-        self.agenda.put(member, now + fraction_of(member.id) * spread)
+            watched_vehicle.spread = spread / every
+        self.agenda.put(watched_vehicle, now + fraction_of(watched_vehicle.id) * spread)
 
     def remove(self, who: Account | Vehicle | str, now: float) -> bool:
         """Watch an account, or a vehicle, no more; gives whether it was."""
-        key = who.key if isinstance(who, Account) else who if isinstance(who, str) else name_of(who) or ""
-        member = None if isinstance(who, Account) else self.members.get(key)
-        if member is not None:
+        key = who.key if isinstance(who, Account) else who if isinstance(who, str) else id_of(who) or ""
+        watched_vehicle = None if isinstance(who, Account) else self.vehicles.get(key)
+        if watched_vehicle is not None:
             self._unwanted.add(key)
-            self.dismiss(member)
+            self.dismiss(watched_vehicle)
             return True
-        holding = self.holdings.pop(f"account:{key}", None)
-        if holding is not None:
-            self.agenda.drop(holding)
-            holding.shared.clear()
-            for member in list(holding.members.values()):
-                if not self.hand_over(member, now):
-                    self.dismiss(member)
-        return holding is not None
+        watched_account = self.accounts.pop(f"account:{key}", None)
+        if watched_account is not None:
+            self.agenda.drop(watched_account)
+            watched_account.shared.clear()
+            for watched_vehicle in list(watched_account.vehicles.values()):
+                if not self.hand_over(watched_vehicle, now):
+                    self.dismiss(watched_vehicle)
+        return watched_account is not None
 
-    def dismiss(self, member: WatchedVehicle) -> None:
+    def dismiss(self, watched_vehicle: WatchedVehicle) -> None:
         """Watch a vehicle no more."""
-        member.left = True
-        self.agenda.drop(member)
-        self._release(member)
-        del self.members[member.id]
-        self._heirs.forget(member.id)
+        watched_vehicle.is_removed = True
+        self.agenda.drop(watched_vehicle)
+        self._release(watched_vehicle)
+        del self.vehicles[watched_vehicle.id]
+        self._heirs.forget(watched_vehicle.id)
 
-    def _release(self, member: WatchedVehicle) -> None:
-        del member.holding.members[member.id]
-        if member.holding.account is None:
-            del self.holdings[member.holding.name]
+    def _release(self, watched_vehicle: WatchedVehicle) -> None:
+        del watched_vehicle.account.vehicles[watched_vehicle.id]
+        if watched_vehicle.account.is_standalone:
+            del self.accounts[watched_vehicle.account.name]
 
-    def hand_over(self, member: WatchedVehicle, now: float) -> bool:
+    def hand_over(self, watched_vehicle: WatchedVehicle, now: float) -> bool:
         """Let another account go on with a vehicle that its own cannot read any more; tells whether one has it."""
-        heir = self._heirs.of(member.id)
+        heir = self._heirs.of(watched_vehicle.id)
         if heir is not None:
-            self._hand(member, heir, heir.shared.pop(member.id))
-            self._rouse(member, now)
+            self._hand(watched_vehicle, heir, heir.shared.pop(watched_vehicle.id))
+            self._rouse(watched_vehicle, now)
         return heir is not None
 
-    def _hand(self, member: WatchedVehicle, holding: WatchedAccount, vehicle: Vehicle) -> None:
-        self._release(member)
-        member.holding, member.vehicle = holding, vehicle
-        holding.members[member.id] = member
+    def _hand(self, watched_vehicle: WatchedVehicle, watched_account: WatchedAccount, vehicle: Vehicle) -> None:
+        self._release(watched_vehicle)
+        watched_vehicle.account, watched_vehicle.vehicle = watched_account, vehicle
+        watched_account.vehicles[watched_vehicle.id] = watched_vehicle
 
-    def _rouse(self, member: WatchedVehicle, now: float) -> None:
+    def _rouse(self, watched_vehicle: WatchedVehicle, now: float) -> None:
         """Give a vehicle that was left alone its turns again; one that is being polled gets its next after that."""
-        if member not in self.agenda and not member.busy:
-            self._put_apart(member, now)
+        if watched_vehicle not in self.agenda and not watched_vehicle.is_busy:
+            self._put_apart(watched_vehicle, now)
 
-    def rouse(self, holding: WatchedAccount, now: float) -> None:
+    def rouse(self, watched_account: WatchedAccount, now: float) -> None:
         """Give the vehicles of an account that was lost their turns again."""
-        for member in holding.members.values():
-            self._rouse(member, now)
+        for watched_vehicle in watched_account.vehicles.values():
+            self._rouse(watched_vehicle, now)
 
     def watches(self, turn: Turn) -> bool:
         """Tell whether somebody is watched still."""
         if isinstance(turn, WatchedAccount):
-            return self.holdings.get(turn.name) is turn
-        return self.members.get(turn.id) is turn
+            return self.accounts.get(turn.name) is turn
+        return self.vehicles.get(turn.id) is turn
 
-    def listed(self, holding: WatchedAccount, found: Mapping[str, Vehicle], now: float) -> None:
+    def listed(self, watched_account: WatchedAccount, found: Mapping[str, Vehicle], now: float) -> None:
         """Take over which vehicles an account has by now."""
-        holding.listed = True
-        if not found and holding.members and holding.empty < _BELIEVED:
+        watched_account.is_listed = True
+        if not found and watched_account.vehicles and watched_account.empty_listings < _BELIEVED:
             # The API says "no vehicles" of accounts that have some, now and then.
-            holding.empty += 1
-            self.agenda.put(holding, now + min(self.orders.relist, _EMPTY_AGAIN * 2**holding.empty))
+            watched_account.empty_listings += 1
+            self.agenda.put(
+                watched_account, now + min(self.orders.relist, _EMPTY_AGAIN * 2**watched_account.empty_listings)
+            )
             return
-        holding.empty = 0
-        for gone in [holding.members[id_] for id_ in holding.members if id_ not in found]:
+        watched_account.empty_listings = 0
+        for gone in [watched_account.vehicles[id_] for id_ in watched_account.vehicles if id_ not in found]:
             if not self.hand_over(gone, now):
                 self.dismiss(gone)
-        holding.shared.clear()
+        watched_account.shared.clear()
         for id_, vehicle in found.items():
-            member = self.members.get(id_)
-            if member is None:
+            watched_vehicle = self.vehicles.get(id_)
+            if watched_vehicle is None:
                 if id_ not in self._unwanted:
-                    self._enter(holding, id_, vehicle, now)
-            elif member.holding is holding:
-                member.vehicle = vehicle
-            elif member.holding.lost is not None and member.holding.account is not None:
-                self._hand(member, holding, vehicle)
-                self._rouse(member, now)
+                    self._enter(watched_account, id_, vehicle, now)
+            elif watched_vehicle.account is watched_account:
+                watched_vehicle.vehicle = vehicle
+            elif watched_vehicle.account.lost_at is not None and not watched_vehicle.account.is_standalone:
+                self._hand(watched_vehicle, watched_account, vehicle)
+                self._rouse(watched_vehicle, now)
             else:
-                self._heirs.note(id_, holding, vehicle)
-                if member.holding.lost is not None and not member.busy:
-                    self.agenda.put(member, now)  # by itself once more, and by this account if that fails
-        self.agenda.put(holding, now + self.orders.relist * (0.75 + 0.5 * fraction_of(holding.name)))
+                self._heirs.note(id_, watched_account, vehicle)
+                if watched_vehicle.account.lost_at is not None and not watched_vehicle.is_busy:
+                    self.agenda.put(watched_vehicle, now)  # by itself once more, and by this account if that fails
+        self.agenda.put(watched_account, now + self.orders.relist * (0.75 + 0.5 * fraction_of(watched_account.name)))
 
     # ------------------------------------------------------------------------------------------- when
 
-    def reenter(self, member: WatchedVehicle, due: float, now: float) -> None:
+    def reenter(self, watched_vehicle: WatchedVehicle, due: float, now: float) -> None:
         """Enter the next turn of a vehicle that was due, and has been polled."""
-        regular = member.regular
+        regular = watched_vehicle.regular_due
         if regular is None:
-            interval = self.interval(member)
-            if member.spread < 1:  # those that started close together move apart, all over the interval
-                interval *= member.spread + (1 - member.spread) * fraction_of(member.id, "again")
-                member.spread = 1.0
+            interval = self.interval(watched_vehicle)
+            if watched_vehicle.spread < 1:  # those that started close together move apart, all over the interval
+                interval *= watched_vehicle.spread + (1 - watched_vehicle.spread) * fraction_of(
+                    watched_vehicle.id, "again"
+                )
+                watched_vehicle.spread = 1.0
             regular = next_due(due, now, interval)
-        if member.troubles is not None and len(member.troubles) == len(self.orders.what):
-            regular = max(regular, min(trouble.until for trouble in member.troubles.values()))
-        again = member.again_at
-        member.regular = regular if again < regular else None
-        self.agenda.put(member, min(again, regular))
+        if watched_vehicle.failures is not None and len(watched_vehicle.failures) == len(self.orders.what):
+            regular = max(regular, min(state.retry_at for state in watched_vehicle.failures.values()))
+        again = watched_vehicle.retry_at
+        watched_vehicle.regular_due = regular if again < regular else None
+        self.agenda.put(watched_vehicle, min(again, regular))
 
-    def interval(self, member: WatchedVehicle) -> float:
+    def interval(self, watched_vehicle: WatchedVehicle) -> float:
         """Tell how many seconds lie between two polls of a vehicle at present."""
         rhythm = 1.0 if self.orders.rhythm is None else self.orders.rhythm(self.wall_clock())
         if not 0 < rhythm < math.inf:
             raise ValueError(f"rhythm has to give a number more than 0, not {rhythm!r}")
         every = self.orders.every if self.orders.every > 0 else self._fastest()
-        return every * member.factor * rhythm / member.weight
+        return every * watched_vehicle.interval_factor * rhythm / watched_vehicle.weight
 
     def _fastest(self) -> float:
         """Give an interval that nobody can keep, so that there is always somebody due; the budget sets the pace."""
         daily = math.inf if self._allowance is None else self._allowance.budget.daily
-        return _TOO_SHORT * len(self.members) * self._cost * _DAY / max(daily, 1.0)
+        return _TOO_SHORT * len(self.vehicles) * self._cost * _DAY / max(daily, 1.0)
 
     # ------------------------------------------------------------------------------------------- how much
 
@@ -315,15 +323,15 @@ class Registry:
         """Whether nothing is left of the day's budget."""
         return self._allowance is not None and self._allowance.budget.free_today < 1
 
-    def learn(self, member: WatchedVehicle, now: float) -> None:
+    def learn(self, watched_vehicle: WatchedVehicle, now: float) -> None:
         """Note what a poll did cost; the first look at a vehicle, which may go far back, says nothing of the others."""
-        extra = member.asked - self._cost
+        extra = watched_vehicle.requests - self._cost
         if extra:
             if self._allowance is not None:
                 self._allowance.settle(now, extra)
-            if member.was_met:
+            if watched_vehicle.is_initialized:
                 self._cost += _LEARNING * extra
-        member.was_met = member.deep_at > -math.inf or "trips" not in self.orders.what
+        watched_vehicle.is_initialized = watched_vehicle.deep_scan_at > -math.inf or "trips" not in self.orders.what
 
     def budget(self) -> Budget:
         """Tell what may be spent, as the limiter has it now."""
@@ -338,8 +346,8 @@ class Registry:
 
         None before every account was listed, or as many as make a fair sample.
         """
-        listed = sum(holding.listed for holding in self.holdings.values())
-        if listed < min(len(self.holdings), _SAMPLE):
+        listed = sum(watched_account.is_listed for watched_account in self.accounts.values())
+        if listed < min(len(self.accounts), _SAMPLE):
             return None
         return CapacityPlan(
             vehicles=self._expected(), cost=self._cost, every=self.orders.every, budget=self.budget().daily
@@ -347,5 +355,5 @@ class Registry:
 
     def _expected(self) -> int:
         """Guess how many vehicles there will be once every account was listed."""
-        listed = sum(holding.listed for holding in self.holdings.values())
-        return round(len(self.members) * len(self.holdings) / max(1, listed))
+        listed = sum(watched_account.is_listed for watched_account in self.accounts.values())
+        return round(len(self.vehicles) * len(self.accounts) / max(1, listed))

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, name_of, rebound, with_priority
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind, with_priority
 from stellantis_hal.fleet.watching.due_queue import CapacityPlan
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.poller import Poller
@@ -84,12 +84,12 @@ class PollScheduler:
 
     def urge(self, id_: str) -> bool:
         """Poll a vehicle now, from the share of interactive requests; gives whether it is watched."""
-        member = self._roster.members.get(id_)
-        if member is None:
+        watched_vehicle = self._roster.vehicles.get(id_)
+        if watched_vehicle is None:
             return False
-        if not member.urgent:
-            member.urgent = True
-            self._urgent.append(member)
+        if not watched_vehicle.is_urgent:
+            watched_vehicle.is_urgent = True
+            self._urgent.append(watched_vehicle)
             self.wake()
         return True
 
@@ -140,21 +140,21 @@ class PollScheduler:
         self._counts.began(now - first.due)
         self._probing = probing = self._care.health.since is not None
         self.running += 1
-        first.key.busy = True
+        first.key.is_busy = True
         return _DispatchedPoll(first.key, first.due, probing)
 
     def _start_urgent(self, tasks: TaskGroup, now: float) -> bool:
         for _ in range(len(self._urgent) if self._urgent_running < _URGENT else 0):
-            member = self._urgent.popleft()
-            if member.busy:
-                self._urgent.append(member)  # it is being polled: once more after that
+            watched_vehicle = self._urgent.popleft()
+            if watched_vehicle.is_busy:
+                self._urgent.append(watched_vehicle)  # it is being polled: once more after that
                 continue
-            member.urgent = False
-            if self._roster.watches(member):
-                self._roster.agenda.drop(member)
-                member.busy = True
+            watched_vehicle.is_urgent = False
+            if self._roster.watches(watched_vehicle):
+                self._roster.agenda.drop(watched_vehicle)
+                watched_vehicle.is_busy = True
                 self._urgent_running += 1
-                tasks.start_soon(self._take_urgent_turn, member, now)
+                tasks.start_soon(self._take_urgent_turn, watched_vehicle, now)
                 return True
         return False
 
@@ -184,74 +184,80 @@ class PollScheduler:
                 self._replan()
             return now
         finally:
-            turn.busy = False
+            turn.is_busy = False
             self.running -= 1
             if claim.probing:
                 self._probing = False
             self._ended.set()
 
-    async def _take_urgent_turn(self, member: WatchedVehicle, now: float) -> None:
-        account = member.holding.account
+    async def _take_urgent_turn(self, watched_vehicle: WatchedVehicle, now: float) -> None:
+        account = watched_vehicle.account.account
         try:
             vehicle = (
-                with_priority(member.vehicle, "interactive") if account is None else rebound(account, member.vehicle)
+                with_priority(watched_vehicle.vehicle, "interactive")
+                if account is None
+                else rebind(account, watched_vehicle.vehicle)
             )
-            await self._poll(member, vehicle, now, urgent=True)
+            await self._poll(watched_vehicle, vehicle, now, urgent=True)
         except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
             self._broken(error)
         finally:
-            member.busy = False
+            watched_vehicle.is_busy = False
             self._urgent_running -= 1
             self._ended.set()
             self.wake()
 
-    async def _poll(self, member: WatchedVehicle, vehicle: Vehicle, due: float, *, urgent: bool = False) -> float:
+    async def _poll(
+        self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, due: float, *, urgent: bool = False
+    ) -> float:
         """Ask for everything that is wanted of a vehicle, and give the instant at which that was done."""
         self._counts.polls += 1
-        member.asked = 0
-        holding = member.holding
+        watched_vehicle.requests = 0
+        watched_account = watched_vehicle.account
         for what in self._roster.orders.what:
             now = anyio.current_time()
-            if not (urgent or member.wants(what, now)):
+            if not (urgent or watched_vehicle.should_poll(what, now)):
                 continue
             try:
-                found = await self._poller.ask(member, vehicle, what, now=now)
+                found = await self._poller.ask(watched_vehicle, vehicle, what, now=now)
             except CheckpointError:
                 raise
             except StellantisError as error:
-                if await self._care.failed(member, what, error, by=holding):
+                if await self._care.failed(watched_vehicle, what, error, by=watched_account):
                     continue
                 now = anyio.current_time()
-                if self._roster.watches(member) and member.holding.lost is None:
-                    self._roster.agenda.put(member, now)
+                if self._roster.watches(watched_vehicle) and watched_vehicle.account.lost_at is None:
+                    self._roster.agenda.put(watched_vehicle, now)
                 return now
-            await self._care.answered(member, what, found=found)
+            await self._care.answered(watched_vehicle, what, found=found)
         now = anyio.current_time()
-        if self._roster.watches(member) and (member.holding.lost is None or member not in self._roster.agenda):
-            self._roster.reenter(member, due, now)
+        if self._roster.watches(watched_vehicle) and (
+            watched_vehicle.account.lost_at is None or watched_vehicle not in self._roster.agenda
+        ):
+            self._roster.reenter(watched_vehicle, due, now)
         return now
 
-    async def _list(self, holding: WatchedAccount) -> float:
+    async def _list(self, watched_account: WatchedAccount) -> float:
         """Look which vehicles an account has by now, and give the instant at which that was done."""
-        assert holding.background is not None  # noqa: S101 - only accounts are listed
+        assert watched_account.background is not None  # noqa: S101 - only accounts are listed
         self._counts.polls += 1
         self._counts.requests += int(LISTING_COST)
         found: dict[str, Vehicle] = {}
         try:
-            if holding.lost is not None:  # perhaps by what its entry said
-                await holding.background.reread()
-            async for vehicle in holding.background.vehicles():
-                id_ = name_of(vehicle)
+            if watched_account.lost_at is not None:  # perhaps by what its entry said
+                await watched_account.background.reread()
+            async for vehicle in watched_account.background.vehicles():
+                id_ = id_of(vehicle)
                 if id_ is not None:
-                    found[id_] = rebound(holding.background, vehicle)
+                    found[id_] = rebind(watched_account.background, vehicle)
         except StellantisError as error:
-            holding.listed = True
-            await self._care.not_listed(holding, error)
+            watched_account.is_listed = True
+            await self._care.not_listed(watched_account, error)
         else:
-            holding.listed = True
-            if self._roster.watches(holding):
-                self._roster.listed(holding, found, anyio.current_time())
-                await self._care.listed(holding)
+            watched_account.is_listed = True
+            if self._roster.watches(watched_account):
+                self._roster.listed(watched_account, found, anyio.current_time())
+                await self._care.listed(watched_account)
         self._replan()
         return anyio.current_time()
 

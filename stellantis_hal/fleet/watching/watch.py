@@ -17,9 +17,9 @@ from anyio.abc import TaskGroup
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.counters import FleetStatistics
-from stellantis_hal.fleet.sources import hand_over
+from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import GOODBYE, Stream
-from stellantis_hal.fleet.targets import Removed, name_of
+from stellantis_hal.fleet.targets import Removed, id_of
 from stellantis_hal.fleet.watching.due_queue import CapacityPlan
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.poller import KINDS, Poller, PollOptions
@@ -94,11 +94,11 @@ class Watch(Stream):
         self._crew.wake()
 
     async def _enlist(self) -> None:
-        await hand_over(self._source, self._take_in)
+        await for_each(self._source, self._take_in)
 
     async def _take_in(self, who: Account | Vehicle | Removed) -> None:
         if isinstance(who, Removed):
-            self.remove(who.who)
+            self.remove(who.target)
         else:
             self._add(who)
 
@@ -155,7 +155,7 @@ class Watch(Stream):
         """
         self._expect_going()
         for vehicle in vehicles:
-            id_ = vehicle if isinstance(vehicle, str) else name_of(vehicle)
+            id_ = vehicle if isinstance(vehicle, str) else id_of(vehicle)
             if id_ is None or not self._crew.urge(id_):
                 raise KeyError(id_)
 
@@ -191,10 +191,10 @@ class Watch(Stream):
         now = anyio.current_time()
         overdue, lag = roster.agenda.overdue(now)
         return FleetStatistics(
-            accounts=sum(holding.account is not None for holding in roster.holdings.values()),
-            accounts_lost=sum(holding.lost is not None for holding in roster.holdings.values()),
-            vehicles=len(roster.members),
-            unavailable=sum(len(member.troubles or ()) for member in roster.members.values()),
+            accounts=sum(not watched_account.is_standalone for watched_account in roster.accounts.values()),
+            accounts_lost=sum(watched_account.lost_at is not None for watched_account in roster.accounts.values()),
+            vehicles=len(roster.vehicles),
+            unavailable=sum(len(watched_vehicle.failures or ()) for watched_vehicle in roster.vehicles.values()),
             polls=counts.polls,
             requests=counts.requests,
             updates=counts.updates,

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stellantis_hal.fleet.failures import back_off
 from stellantis_hal.fleet.watching.due_queue import (
     Budget,
     CapacityPlan,
     DueEntry,
     DueQueue,
     Pacer,
-    back_off,
     fraction_of,
     next_due,
     next_polls,

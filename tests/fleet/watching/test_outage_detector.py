@@ -20,7 +20,8 @@ from stellantis_hal.errors import (
     UnauthorizedError,
     UntrustedOriginError,
 )
-from stellantis_hal.fleet.watching.outage_detector import OutageDetector, scope_of
+from stellantis_hal.fleet.failures import scope_of
+from stellantis_hal.fleet.watching.outage_detector import OutageDetector
 
 
 @pytest.mark.parametrize(

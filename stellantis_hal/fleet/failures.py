@@ -1,0 +1,49 @@
+"""Failure scopes and exponential back-off."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from stellantis_hal.errors import (
+    AuthError,
+    NetworkError,
+    NotHalError,
+    QuotaError,
+    ServerError,
+    StellantisError,
+    UnauthorizedError,
+    UntrustedOriginError,
+)
+
+__all__ = ["Scope", "back_off", "scope_of"]
+
+Scope = Literal["account", "budget", "everything", "vehicle"]
+"""What an error concerns: one account, the rate limit, perhaps everything, or one vehicle."""
+
+_MAX_DOUBLINGS = 32
+
+
+def scope_of(error: StellantisError) -> Scope:
+    """Return what an error concerns.
+
+    "everything" means that it may: a network or server failure, or an HTML page instead of JSON, can have hit all
+    requests or this one only. The results of other vehicles decide.
+    """
+    if isinstance(error, AuthError | UnauthorizedError):
+        return "account"
+    if isinstance(error, QuotaError):
+        return "budget"
+    if isinstance(error, NetworkError | ServerError | NotHalError) and not isinstance(error, UntrustedOriginError):
+        return "everything"
+    return "vehicle"
+
+
+def back_off(failures: int, every: float, longest: float) -> float:
+    """Return the seconds to wait after so many failures in a row: doubled each time.
+
+    Args:
+        failures: number of failures before the last one; 0: the wait is ``every``.
+        every: shortest wait in seconds.
+        longest: longest wait in seconds; ``every`` where that is longer.
+    """
+    return max(every, min(longest, every * 2.0 ** min(failures, _MAX_DOUBLINGS)))
