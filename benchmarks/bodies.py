@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Headers, Request, Response
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.simulator import Simulator, Subscription, World
 from stellantis_hal.simulator.api.messages import Request as SimulatedRequest

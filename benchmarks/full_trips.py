@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 import pydantic
 
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Headers, Request, Response
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import TypedConverter

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 
 from stellantis_hal.client.base import Client, origins_of, timeouts_of
-from stellantis_hal.navigation.context import ResourceContext, utc_now
+from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.transport.credentials import Credentials

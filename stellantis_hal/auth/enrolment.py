@@ -19,8 +19,8 @@ from stellantis_hal.credentials.shielded import shielded
 from stellantis_hal.credentials.stores.memory import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentRequiredError, NotHalError
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.json import decode
-from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.navigation.fetch import Fetch, Request
 
 __all__ = ["PARTNER_URL", "Enrolment", "capabilities"]

@@ -18,7 +18,7 @@ from stellantis_hal.client.base import Client, origins_of, timeouts_of
 from stellantis_hal.credentials.bearer import BearerCredentials
 from stellantis_hal.credentials.stores.memory import TokenStore, store_of
 from stellantis_hal.credentials.token import Token, TokenLike
-from stellantis_hal.navigation.context import utc_now
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter

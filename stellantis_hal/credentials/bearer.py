@@ -41,10 +41,10 @@ from stellantis_hal.errors import (
     StellantisError,
     TokenStoreError,
 )
-from stellantis_hal.hal.headers import is_sendable
+from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.headers import Headers, is_sendable
 from stellantis_hal.hal.redaction import mask_text
-from stellantis_hal.navigation.context import utc_now
-from stellantis_hal.navigation.fetch import Fetch, Headers, Request, Response
+from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.single_flight import SingleFlight
 
 __all__ = ["BearerCredentials"]

@@ -22,7 +22,8 @@ from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.credentials.token import Token, scopes_of
 from stellantis_hal.errors import AuthError, ConsentRequiredError
-from stellantis_hal.navigation.fetch import Headers, Request
+from stellantis_hal.hal.headers import Headers
+from stellantis_hal.navigation.fetch import Request
 
 __all__ = ["AuthorizationRequest", "AuthorizationResponse", "exchange", "read_token", "renewal", "revocation"]
 

@@ -26,7 +26,7 @@ from stellantis_hal.fleet.stream import Stream
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.trip_feed import TripFeed
 from stellantis_hal.fleet.trips import DatedTrips, TripOrder
-from stellantis_hal.navigation.context import utc_now
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.validation import require_type

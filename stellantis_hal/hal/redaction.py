@@ -13,7 +13,7 @@ from itertools import islice
 
 from stellantis_hal.hal.uri import split
 
-__all__ = ["MASK", "mask_text", "mask_url", "one_line", "shortlist"]
+__all__ = ["MASK", "excerpt", "mask_text", "mask_url", "one_line", "shortlist"]
 
 MASK = "***"
 
@@ -64,6 +64,16 @@ def mask_text(text: str) -> str:
     masked = _COORDINATES.sub(MASK, masked)
     masked = _VIN.sub(MASK, _MAIL.sub(MASK, masked))
     return masked if len(text) <= _READ else f"{masked[:-_MARGIN]}…"
+
+
+def excerpt(text: str | bytes, limit: int = 300) -> str:
+    """Return the beginning of a text, masked and as one line, at most ``limit`` characters.
+
+    The text is masked before it is cut, because half a secret is not recognised. Bytes are read as UTF-8.
+    """
+    if isinstance(text, bytes):
+        text = text[: _READ + 1].decode("utf-8", "replace")
+    return mask_text(text)[:limit]
 
 
 def one_line(text: str) -> str:

@@ -15,8 +15,9 @@ Knows documents and the Fetch protocol. Must not know an HTTP library, credentia
 
 import logging
 
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import HalDeprecationWarning, ResourceContext
-from stellantis_hal.navigation.fetch import Fetch, Headers, Request, Response
+from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResult
 from stellantis_hal.navigation.link_selection import FollowOptions

@@ -8,16 +8,17 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import attrs
 
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import mask_text, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_url
 from stellantis_hal.navigation.fetch import Fetch
 
-__all__ = ["HalDeprecationWarning", "ResourceContext", "utc_now"]
+__all__ = ["HalDeprecationWarning", "ResourceContext"]
 
 _log = logging.getLogger("stellantis_hal")
 _REMEMBERED = 1_000
@@ -26,11 +27,6 @@ _SHOWN = 300
 
 class HalDeprecationWarning(UserWarning):
     """A link was followed that its server calls deprecated; told once for each relation and notice."""
-
-
-def utc_now() -> datetime:
-    """Give the wall clock's instant, aware, UTC."""
-    return datetime.now(UTC)
 
 
 def _untyped(resource: Any, kind: type[Any]) -> Any:
@@ -57,7 +53,7 @@ class ResourceContext:
         if link.deprecation is None:
             return
         # Cut before it is remembered: a thousand notices may be a hostile server's, and megabytes long.
-        rel, notice = link.rel[:_SHOWN], mask_text(link.deprecation)[:_SHOWN]
+        rel, notice = link.rel[:_SHOWN], excerpt(link.deprecation, _SHOWN)
         if (rel, notice) in self._told:
             return
         if len(self._told) < _REMEMBERED:

@@ -5,50 +5,15 @@ Knows a request and an answer as values. Must not know any HTTP library, credent
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol, cast
+from typing import Protocol
 
 import attrs
 
-__all__ = ["Fetch", "Headers", "Request", "Response", "fits_field"]
+from stellantis_hal.hal.headers import Headers
 
-_FIELD = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,1022}[\x21-\x7e])?")
-
-
-def fits_field(value: str) -> bool:
-    """Tell whether a text can stand in a header field as it is, and be nothing more than that field's value.
-
-    Visible ASCII and blanks within, that is, of a kilobyte at most (RFC 9110 section 5.5).
-    """
-    return _FIELD.fullmatch(value) is not None
-
-
-class Headers(Mapping[str, str]):
-    """Header fields by name, whatever the case; fields sent twice are joined by a comma (RFC 9110 section 5.3)."""
-
-    __slots__ = ("_fields",)
-
-    def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = cast("Iterable[tuple[str, str]]", fields.items() if isinstance(fields, Mapping) else fields)
-        merged: dict[str, str] = {}
-        for name, value in pairs:
-            key = name.lower()
-            merged[key] = f"{merged[key]}, {value}" if key in merged else value
-        self._fields = merged
-
-    def __getitem__(self, name: str) -> str:
-        return self._fields[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-    def __repr__(self) -> str:
-        return f"Headers({', '.join(self._fields)})"
+__all__ = ["Fetch", "Request", "Response"]
 
 
 @attrs.frozen(kw_only=True)

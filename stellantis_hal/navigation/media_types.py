@@ -5,14 +5,14 @@ Knows media types and their q-values. Must not know what a document means.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 from stellantis_hal.errors import NotHalError
 from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.headers import fits_field
 from stellantis_hal.hal.json import decode
-from stellantis_hal.hal.redaction import mask_text, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_url
 from stellantis_hal.navigation.fetch import Response
 
 __all__ = ["ACCEPT", "accept", "media_type", "read_document"]
@@ -25,10 +25,8 @@ ACCEPT: tuple[tuple[str, float], ...] = (
 """What is asked for where neither the link nor the caller says: media ranges, best first, with their q-values."""
 
 _EXCERPT = 80
-# Masked before it is cut: half a secret is not recognised.
-_READ = 8_192
 _LONGEST = 1_024
-_PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
+_LONGEST_HINT = 256
 
 
 def accept(preferred: str | None = None) -> str:
@@ -36,7 +34,7 @@ def accept(preferred: str | None = None) -> str:
 
     A hint that cannot stand in a header field is no hint.
     """
-    return _accept(preferred if preferred is not None and _PRINTABLE.fullmatch(preferred) else None)
+    return _accept(preferred if preferred is not None and fits_field(preferred, _LONGEST_HINT) else None)
 
 
 @lru_cache(maxsize=256)
@@ -86,11 +84,11 @@ def read_document(response: Response) -> HalDocument:
 
 
 def _not_hal(response: Response, content_type: str, found: str) -> NotHalError:
-    excerpt = mask_text(response.content[:_READ].decode("utf-8", "replace"))[:_EXCERPT]
+    beginning = excerpt(response.content, _EXCERPT)
     return NotHalError(
         f"{mask_url(response.url)} answered {response.status} with {found} where a HAL document was expected; "
-        f"its content type is {content_type[:_EXCERPT] or 'missing'!r}, it begins {excerpt!r}",
+        f"its content type is {content_type[:_EXCERPT] or 'missing'!r}, it begins {beginning!r}",
         url=response.url,
         content_type=content_type,
-        excerpt=excerpt,
+        excerpt=beginning,
     )

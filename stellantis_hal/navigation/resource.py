@@ -13,12 +13,13 @@ from typing import Any, TypeVar, Unpack, cast, overload
 import attrs
 
 from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
 from stellantis_hal.navigation.content import StateStep
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Headers, Request, Response
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
 from stellantis_hal.navigation.link_selection import (

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any, Self
 
 from stellantis_hal.errors import DetachedResourceError
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.document import HalDocument, State
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
 from stellantis_hal.hal.uri import split
 from stellantis_hal.navigation.content import EmbeddedStep, StateStep, Step
-from stellantis_hal.navigation.context import ResourceContext, utc_now
-from stellantis_hal.navigation.fetch import Headers
+from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.link_selection import copies, self_url
 from stellantis_hal.navigation.media_types import media_type
 from stellantis_hal.navigation.snapshot import Dump, Snapshot, dump

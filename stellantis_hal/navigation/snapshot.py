@@ -14,8 +14,9 @@ import attrs
 
 from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.navigation.content import LazyBody
-from stellantis_hal.navigation.fetch import Headers, Response, fits_field
+from stellantis_hal.navigation.fetch import Response
 
 __all__ = ["Dump", "Snapshot", "dump", "load"]
 

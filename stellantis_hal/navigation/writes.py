@@ -12,11 +12,12 @@ import attrs
 
 from stellantis_hal.errors import HalError, NotHalError
 from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.headers import fits_field
 from stellantis_hal.hal.json import encode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query
-from stellantis_hal.navigation.fetch import Request, Response, fits_field
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.link_selection import LinkQuery, Params, choose, query_of
 from stellantis_hal.navigation.media_types import accept, read_document
 

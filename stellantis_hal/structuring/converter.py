@@ -16,8 +16,8 @@ import attrs
 import cattrs
 
 from stellantis_hal.errors import StructureError
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.navigation.context import utc_now
 from stellantis_hal.structuring.compiler import reader_of
 from stellantis_hal.structuring.links_only import without_document
 from stellantis_hal.structuring.model import Model

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 import attrs
 
 from stellantis_hal.errors import DetachedResourceError
-from stellantis_hal.navigation.context import utc_now
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.source import Provenance
 

@@ -25,7 +25,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.hal.json import decode
-from stellantis_hal.hal.redaction import mask_text, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.transport.rate_limit.quota import retry_after
 
@@ -42,7 +42,6 @@ _UNIX_DATE = re.compile(
     r"\s*[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (?:GMT|UTC) (\d{4})\s*", re.ASCII
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# Masked before it is cut: half a secret is not recognised.
 _READ = 8_192
 _SHOWN = 300
 _LARGEST = 10**9
@@ -127,7 +126,7 @@ def error_of(
     complaint = read_complaint(response.content)
     words = " ".join(part for part in (complaint.error, complaint.message, complaint.more_information) if part)
     place = f"{request.method} {mask_url(response.url)}"
-    said = f": {mask_text(words[:_READ])[:_SHOWN].rstrip('. ')}" if words else ""
+    said = f": {excerpt(words, _SHOWN).rstrip('. ')}" if words else ""
     if any(sign in words.lower() for sign in _MISCONFIGURED):
         return ConfigurationError(
             f"{place} was refused by the gateway ({status}){said}. Check client id, secret, certificate, realm and the "

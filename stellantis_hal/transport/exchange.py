@@ -16,8 +16,8 @@ import httpx
 from attrs import validators
 
 from stellantis_hal.errors import BodyTooLargeError, NetworkError, StellantisError
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.navigation.fetch import Headers
 from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body

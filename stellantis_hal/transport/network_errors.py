@@ -15,7 +15,7 @@ import anyio
 import httpx
 
 from stellantis_hal.errors import NetworkError
-from stellantis_hal.hal.redaction import mask_text, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_url
 
 __all__ = ["is_foreign", "to_network_error"]
 
@@ -121,7 +121,7 @@ def _tls_fault(error: BaseException) -> str | None:
 
 
 def _description(error: BaseException, *, answering: bool, tls: bool) -> str:
-    words = mask_text(" ".join(str(error)[:_READ].split()))[:_SHOWN]
+    words = excerpt(" ".join(str(error)[:_READ].split()), _SHOWN)
     detail = f"{type(error).__name__}: {words}" if words else type(error).__name__
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return f"no answer in time ({detail})"

@@ -17,6 +17,7 @@ import httpx
 
 from stellantis_hal import __version__
 from stellantis_hal.errors import StellantisError
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import Judge, Scopes, error_of
@@ -28,7 +29,7 @@ from stellantis_hal.transport.pipeline import PipelineContext, RequestPipeline
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
-from stellantis_hal.transport.rate_limit.quota import Quota, utc_now
+from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type

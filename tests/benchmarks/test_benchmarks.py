@@ -21,8 +21,9 @@ from benchmarks.measuring import Figure, Row
 from benchmarks.report import as_json, in_brief
 from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import StellantisClient
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Headers, Request, Response
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator, World

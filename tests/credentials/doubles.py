@@ -11,8 +11,9 @@ import anyio
 from stellantis_hal.auth import Application, BearerCredentials, IdentityProvider, Token, TokenStore
 from stellantis_hal.auth.identity import Brand
 from stellantis_hal.errors import BadRequestError
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import encode
-from stellantis_hal.navigation.fetch import Headers, Request, Response
+from stellantis_hal.navigation.fetch import Request, Response
 
 APPLICATION = Application("my-app", "s3cret")
 IDENTITY = IdentityProvider.of(Brand.PEUGEOT)

@@ -11,8 +11,9 @@ import anyio.to_thread
 
 from stellantis_hal.auth import Application, BearerCredentials, Brand, FileTokenStore, IdentityProvider
 from stellantis_hal.errors import BadRequestError
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import encode
-from stellantis_hal.navigation.fetch import Headers, Request, Response
+from stellantis_hal.navigation.fetch import Request, Response
 from tests.credentials.doubles import NOON, form_of
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.hal.redaction import mask_text, mask_url, one_line, shortlist
+from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url, one_line, shortlist
 
 VIN = "VF3ABCDEF12345678"
 
@@ -135,6 +135,25 @@ def test_no_more_than_some_kilobytes_are_shown_of_any_text() -> None:
 @given(st.integers(0, 20))
 def test_what_a_cut_divides_is_not_shown_by_half(before: int) -> None:
     assert VIN[:8] not in mask_text(" " * (8_192 - before) + VIN + " " * 100)
+
+
+def test_an_excerpt_is_masked_before_it_is_cut() -> None:
+    assert excerpt("x" * 290 + " " + VIN) == "x" * 290 + " ***"
+    assert excerpt(f"{'x' * 70} {VIN} and more", 80) == f"{'x' * 70} *** and m"
+    assert excerpt(f"{'x' * 70} {VIN} and more".encode(), 80) == f"{'x' * 70} *** and m"
+
+
+def test_an_excerpt_has_three_hundred_characters_at_most() -> None:
+    assert excerpt("word " * 1_000_000) == excerpt(b"word " * 1_000_000) == "word " * 60
+    assert excerpt("a\nb\xe9") == excerpt(b"a\nb\xc3\xa9") == "a bé"
+    assert excerpt(b"\xff") == "\ufffd"
+
+
+@given(st.integers(0, 20))
+def test_bytes_that_are_cut_show_no_half_secret(before: int) -> None:
+    text = " " * (8_192 - before) + VIN + " " * 100
+    assert VIN[:8] not in excerpt(text, 9_000)
+    assert excerpt(text.encode(), 9_000) == excerpt(text, 9_000)
 
 
 def test_a_list_of_names_is_short_however_many_there_are() -> None:

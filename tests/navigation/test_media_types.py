@@ -101,6 +101,11 @@ def test_a_hint_that_cannot_stand_in_a_field_is_no_hint(hint: str) -> None:
     assert accept(hint) == accept()
 
 
+def test_a_hint_has_256_characters_at_most() -> None:
+    assert accept("x" * 256).startswith("x" * 256 + ", ")
+    assert accept("x" * 257) == accept()
+
+
 async def test_a_link_is_asked_for_in_the_type_that_it_hints_at_unless_the_caller_says_otherwise() -> None:
     site = Site({"/a": {}})
     here = site.resource({"_links": {"a": link(f"{HOME}/a", type="application/vnd.geo+json")}})

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stellantis_hal.errors import ApiError, NotFoundError
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.fetch import Headers, Request, Response
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 
 HOST = "https://api.example"

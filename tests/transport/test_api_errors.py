@@ -20,7 +20,8 @@ from stellantis_hal.errors import (
     StellantisError,
     UnauthorizedError,
 )
-from stellantis_hal.navigation.fetch import Headers, Request, Response
+from stellantis_hal.hal.headers import Headers
+from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.transport.api_errors import error_of, read_complaint
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

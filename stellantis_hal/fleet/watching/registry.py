@@ -16,7 +16,7 @@ from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, 
 from stellantis_hal.fleet.watching.due_queue import Budget, CapacityPlan, DueQueue, Pacer, fraction_of, next_due
 from stellantis_hal.fleet.watching.failover import FallbackAccounts
 from stellantis_hal.fleet.watching.pacing_budget import budget_of
-from stellantis_hal.navigation.context import utc_now
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter

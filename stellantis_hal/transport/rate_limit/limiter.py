@@ -17,14 +17,15 @@ import anyio
 import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError, NetworkError
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.persistence import LimiterStore, StatePersister
 from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics, Priority, RateLimiter, Slot
-from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota, utc_now
+from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota
 from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
-__all__ = ["LimiterStatistics", "Priority", "RateLimiter", "Slot", "TokenBucketLimiter", "utc_now"]
+__all__ = ["LimiterStatistics", "Priority", "RateLimiter", "Slot", "TokenBucketLimiter"]
 
 _INSTANT = 0.001
 _LONG = 600.0

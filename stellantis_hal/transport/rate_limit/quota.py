@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import attrs
 
-__all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "Window", "parse_retry_after", "retry_after", "utc_now"]
+__all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "Window", "parse_retry_after", "retry_after"]
 
 LONGEST_PAUSE = 86_400.0
 """Seconds: the longest window there is, so nothing pauses for longer."""
@@ -22,11 +22,6 @@ UNREADABLE = 1.0
 
 _COUNT = re.compile(r"\s*(\d{1,15})\s*", re.ASCII)
 _SECONDS = re.compile(r"\s*(\d+(?:\.\d*)?)\s*", re.ASCII)
-
-
-def utc_now() -> datetime:
-    """Give the wall clock's time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 @attrs.frozen

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.navigation.fetch import Headers
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.quota import (
-    LONGEST_PAUSE,
-    Quota,
-    Window,
-    parse_retry_after,
-    retry_after,
-    utc_now,
-)
+from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota, Window, parse_retry_after, retry_after
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = [f"X-RateLimit-{kind}-{number}" for kind in ("Limit", "Remaining") for number in (1, 2)]
@@ -39,10 +32,6 @@ def test_all_four_fields_make_a_quota() -> None:
 )
 def test_half_a_window_is_better_than_none(name: str, window: Window) -> None:
     assert Quota.from_headers(Headers({name: "7"})) == Quota(day=window)
-
-
-def test_the_wall_clock_is_aware() -> None:
-    assert utc_now().tzinfo is UTC
 
 
 def test_an_answer_without_them_makes_none() -> None:
