@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
-from tests.clocks import BACKENDS, jumping, real
+from tests.support.clocks import BACKENDS, jumping, real
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=20_000)

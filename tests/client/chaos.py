@@ -14,8 +14,8 @@ import attrs
 
 from stellantis_hal import Account, ApiError, NetworkError, RateLimits, RetryPolicy, TokenBucketLimiter, Vehicle
 from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World
-from tests.client.simulated import account_of, client_of
-from tests.clocks import jumping
+from tests.support.clocks import jumping
+from tests.support.simulated import account_of, client_of
 
 __all__ = ["Outcome", "chaos"]
 

@@ -1,45 +1,18 @@
 """A server that means harm, as far as a transport can imitate one, and what it was sent."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
 
 from stellantis_hal import Account, Application, Brand, HalClient, StellantisClient, Token, TokenStore
-from tests.client.simulated import ONCE
+from tests.support.simulated import ONCE
+from tests.support.transports import Act, ScriptedTransport
 
-__all__ = ["ENTRY", "Hostile", "Stream", "account_of", "document", "hal", "owner", "raw"]
+__all__ = ["ENTRY", "Stream", "account_of", "document", "hal", "owner", "raw"]
 
 ENTRY = "https://api.test/v4"
 IDENTITY = "https://id.test/oauth2"
-
-Act = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
-
-
-class Hostile(httpx.AsyncBaseTransport):
-    """Answers by a function; knows every request that it was sent, whichever host that was meant for."""
-
-    def __init__(self, act: Act) -> None:
-        self._act = act
-        self.requests: list[httpx.Request] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        answer = self._act(request)
-        return answer if isinstance(answer, httpx.Response) else await answer
-
-    @property
-    def hosts(self) -> set[str]:
-        """The hosts that were asked."""
-        return {request.url.host for request in self.requests}
-
-    @property
-    def heads(self) -> list[bytes]:
-        """Each request's line and header, as they would be written on the wire."""
-        return [
-            b"\n".join([request.method.encode() + b" " + request.url.raw_path, *map(b": ".join, request.headers.raw)])
-            for request in self.requests
-        ]
 
 
 class Stream(httpx.AsyncByteStream):
@@ -71,16 +44,16 @@ def document(body: Mapping[str, Any] | None = None, **links: Any) -> httpx.Respo
     return httpx.Response(200, headers={"content-type": "application/hal+json"}, json={**(body or {}), "_links": rels})
 
 
-def hal(act: Act, **options: Any) -> tuple[HalClient, Hostile]:
+def hal(act: Act, **options: Any) -> tuple[HalClient, ScriptedTransport]:
     """A client for any API before such a server, with credentials worth stealing."""
-    server = Hostile(act)
+    server = ScriptedTransport(act)
     settings: dict[str, Any] = {"auth": httpx.BasicAuth("me", "s3cret"), "retry": ONCE, **options}
     return HalClient(ENTRY, transport=server, **settings), server
 
 
-def owner(act: Act, **options: Any) -> tuple[StellantisClient, Hostile]:
+def owner(act: Act, **options: Any) -> tuple[StellantisClient, ScriptedTransport]:
     """A client for the vendor's API before such a server; it plays the identity server, too."""
-    server = Hostile(act)
+    server = ScriptedTransport(act)
     settings: dict[str, Any] = {"base_url": ENTRY, "identity_url": IDENTITY, "retry": ONCE, **options}
     return StellantisClient(Application("app-id", "app-s3cret"), transport=server, **settings), server
 

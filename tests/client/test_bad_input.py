@@ -19,14 +19,17 @@ from stellantis_hal import (
     UntrustedOriginError,
 )
 from stellantis_hal.simulator import Delay, Faults, ScriptedFault, Simulator
-from tests.client.simulated import ONCE, Rewritten, account_of, client_of, edited, replaced, world
+from tests.support.simulated import ONCE, account_of, client_of, world
+from tests.support.transports import RewritingTransport, edit_json, replace_content
 
 pytestmark = pytest.mark.anyio
 
 TRIPS = "/trips$"
 
 
-async def error_of_walking(transport: Rewritten, simulator: Simulator, kind: type[StellantisError]) -> StellantisError:
+async def error_of_walking(
+    transport: RewritingTransport, simulator: Simulator, kind: type[StellantisError]
+) -> StellantisError:
     """Walk the trips of the first vehicle, into an error."""
     async with client_of(simulator, transport=transport, retry=ONCE) as client:
         vehicle = await account_of(client, simulator).vehicles().first()
@@ -51,7 +54,7 @@ async def test_a_body_that_is_no_document_names_its_address_type_and_first_bytes
     content: bytes, content_type: str, word: str
 ) -> None:
     simulator = Simulator(world())
-    transport = Rewritten(simulator.transport(), TRIPS, replaced(content, content_type=content_type))
+    transport = RewritingTransport(simulator.transport(), TRIPS, replace_content(content, content_type=content_type))
     error = await error_of_walking(transport, simulator, NotHalError)
     assert isinstance(error, NotHalError)
     assert word in str(error)
@@ -61,8 +64,8 @@ async def test_a_body_that_is_no_document_names_its_address_type_and_first_bytes
 
 async def test_an_html_error_page_is_an_error_with_its_status() -> None:
     simulator = Simulator(world())
-    page = replaced(b"<html><h1>Bad gateway</h1></html>", content_type="text/html", status=502)
-    error = await error_of_walking(Rewritten(simulator.transport(), TRIPS, page), simulator, ServerError)
+    page = replace_content(b"<html><h1>Bad gateway</h1></html>", content_type="text/html", status=502)
+    error = await error_of_walking(RewritingTransport(simulator.transport(), TRIPS, page), simulator, ServerError)
     assert isinstance(error, ServerError)
     assert error.status == 502
     assert error.is_transient
@@ -70,16 +73,16 @@ async def test_an_html_error_page_is_an_error_with_its_status() -> None:
 
 async def test_a_plain_404_on_trips_stays_an_error() -> None:
     simulator = Simulator(world())
-    gone = replaced(b'{"message": "no such page"}', content_type="application/json", status=404)
-    error = await error_of_walking(Rewritten(simulator.transport(), TRIPS, gone), simulator, NotFoundError)
+    gone = replace_content(b'{"message": "no such page"}', content_type="application/json", status=404)
+    error = await error_of_walking(RewritingTransport(simulator.transport(), TRIPS, gone), simulator, NotFoundError)
     assert isinstance(error, NotFoundError)
     assert error.code is None
 
 
 async def test_a_404_with_an_api_code_on_trips_is_an_empty_walk() -> None:
     simulator = Simulator(world())
-    empty = replaced(b'{"code": "40400", "message": "none"}', content_type="application/json", status=404)
-    transport = Rewritten(simulator.transport(), TRIPS, empty)
+    empty = replace_content(b'{"code": "40400", "message": "none"}', content_type="application/json", status=404)
+    transport = RewritingTransport(simulator.transport(), TRIPS, empty)
     async with client_of(simulator, transport=transport) as client:
         vehicle = await account_of(client, simulator).vehicles().first()
         assert vehicle is not None
@@ -97,7 +100,7 @@ def with_link(rel: str, link: Any) -> Callable[[Any], Any]:
 
 async def test_a_link_without_href_cannot_be_followed_and_says_so() -> None:
     simulator = Simulator(world())
-    transport = Rewritten(simulator.transport(), "/vehicles$", edited(without_hrefs))
+    transport = RewritingTransport(simulator.transport(), "/vehicles$", edit_json(without_hrefs))
     async with client_of(simulator, transport=transport) as client:
         vehicle = await account_of(client, simulator).vehicles().first()
         assert vehicle is not None
@@ -121,7 +124,7 @@ async def test_a_page_without_embedded_has_no_items_and_the_walk_goes_on() -> No
         seen += 1
         return {key: value for key, value in body.items() if key != "_embedded" or seen > 1}
 
-    transport = Rewritten(simulator.transport(), TRIPS, edited(first_page_empty))
+    transport = RewritingTransport(simulator.transport(), TRIPS, edit_json(first_page_empty))
     async with client_of(simulator, transport=transport) as client:
         vehicle = await account_of(client, simulator).vehicles().first()
         assert vehicle is not None
@@ -131,21 +134,21 @@ async def test_a_page_without_embedded_has_no_items_and_the_walk_goes_on() -> No
 async def test_a_link_to_a_foreign_host_is_refused_before_anything_is_sent() -> None:
     simulator = Simulator(world(trips=130))
     foreign = with_link("next", {"href": "https://evil.test/steal?pageToken=1"})
-    transport = Rewritten(simulator.transport(), TRIPS, edited(foreign))
+    transport = RewritingTransport(simulator.transport(), TRIPS, edit_json(foreign))
     error = await error_of_walking(transport, simulator, UntrustedOriginError)
     assert "evil.test" in str(error)
-    assert all(url.host != "evil.test" for url in transport.asked)
+    assert all(url.host != "evil.test" for url in transport.urls)
     assert error.resume_token is not None
 
 
 async def test_a_next_that_leads_to_its_own_page_is_a_loop() -> None:
     simulator = Simulator(world(trips=130))
-    transport = Rewritten(
-        simulator.transport(), TRIPS, edited(lambda body: with_link("next", body["_links"]["self"])(body))
+    transport = RewritingTransport(
+        simulator.transport(), TRIPS, edit_json(lambda body: with_link("next", body["_links"]["self"])(body))
     )
     error = await error_of_walking(transport, simulator, PaginationLoopError)
     assert "loop" in str(error)
-    assert sum(url.path.endswith("/trips") for url in transport.asked) == 1
+    assert sum(url.path.endswith("/trips") for url in transport.urls) == 1
 
 
 async def test_a_page_token_that_was_re_encoded_would_be_refused_by_the_server() -> None:
@@ -157,7 +160,7 @@ async def test_a_page_token_that_was_re_encoded_would_be_refused_by_the_server()
         href = body["_links"].get("next", {}).get("href", "")
         return with_link("next", {"href": href.replace("==", "%3D%3D") + "x"})(body)
 
-    transport = Rewritten(simulator.transport(), TRIPS, edited(spoiled))
+    transport = RewritingTransport(simulator.transport(), TRIPS, edit_json(spoiled))
     assert isinstance(await error_of_walking(transport, simulator, BadRequestError), BadRequestError)
 
 
@@ -169,15 +172,15 @@ async def test_a_missing_link_is_an_error_without_a_request() -> None:
             del vehicle["_links"]["trips"]
         return body
 
-    transport = Rewritten(simulator.transport(), "/vehicles$", edited(without_trips))
+    transport = RewritingTransport(simulator.transport(), "/vehicles$", edit_json(without_trips))
     async with client_of(simulator, transport=transport) as client:
         vehicle = await account_of(client, simulator).vehicles().first()
         assert vehicle is not None
         assert not vehicle.can("trips")
-        before = len(transport.asked)
+        before = len(transport.urls)
         with pytest.raises(LinkNotFoundError, match="available"):
             await vehicle.trips().collect()
-        assert len(transport.asked) == before
+        assert len(transport.urls) == before
 
 
 async def test_a_cancelled_walk_leaves_no_connection_and_no_token_behind() -> None:

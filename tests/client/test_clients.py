@@ -32,7 +32,7 @@ from stellantis_hal import (
 from stellantis_hal.client import API_URL, CERTIFICATE_API_URL
 from stellantis_hal.navigation import HalResource
 from stellantis_hal.simulator import Simulator
-from tests.client.simulated import ONCE, account_of, application_of, client_of, token_of, world
+from tests.support.simulated import ONCE, account_of, application_of, client_of, token_of, world
 
 FACE = Path(stellantis_hal.__file__)
 

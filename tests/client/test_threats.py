@@ -85,8 +85,9 @@ from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.timestamps import read_duration, read_instant
 from stellantis_hal.transport.rate_limit.quota import parse_retry_after
 from stellantis_hal.transport.session import Session
-from tests.client.hostile import ENTRY, Hostile, Stream, account_of, document, hal, owner, raw
-from tests.client.simulated import world
+from tests.client.hostile import ENTRY, Stream, account_of, document, hal, owner, raw
+from tests.support.simulated import world
+from tests.support.transports import ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -419,7 +420,7 @@ async def test_6_members_that_unfold_to_nothing_for_ever_are_refused() -> None:
 
     piece = gzip.compress(b"", mtime=0) * 1_000
     stream = Stream(nothing())
-    endless = Hostile(lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=stream))
+    endless = ScriptedTransport(lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=stream))
     async with Session(Origins(ENTRY), transport=endless, max_body=100_000) as session:
         with pytest.raises(BodyTooLargeError):
             await session.pipeline()(Request(url=ENTRY))

@@ -17,7 +17,8 @@ from stellantis_hal import (
     Vehicle,
 )
 from stellantis_hal.simulator import BackendVariant, Simulator
-from tests.client.simulated import Rewritten, account_of, client_of, edited, world
+from tests.support.simulated import account_of, client_of, world
+from tests.support.transports import RewritingTransport, edit_json
 
 pytestmark = pytest.mark.anyio
 
@@ -240,7 +241,7 @@ def with_singular_link(body: Any) -> Any:
 
 async def test_an_older_back_end_names_the_link_to_vehicles_in_the_singular() -> None:
     simulator = Simulator(world(vehicles=2))
-    transport = Rewritten(simulator.transport(), "/user$", edited(with_singular_link))
+    transport = RewritingTransport(simulator.transport(), "/user$", edit_json(with_singular_link))
     async with client_of(simulator, transport=transport) as client:
         assert len(await account_of(client, simulator).vehicles().collect()) == 2
 

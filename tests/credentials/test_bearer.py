@@ -26,7 +26,6 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.navigation.fetch import Request, Response
-from tests.clocks import JumpingEventLoop
 from tests.credentials.doubles import (
     NOON,
     REFUSED,
@@ -38,6 +37,7 @@ from tests.credentials.doubles import (
     oauth_refusal,
     token,
 )
+from tests.support.clocks import JumpingEventLoop
 
 pytestmark = pytest.mark.anyio
 

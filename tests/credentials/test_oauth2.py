@@ -15,8 +15,8 @@ from stellantis_hal.auth import Application, AuthorizationRequest, Scope, Token
 from stellantis_hal.credentials.oauth2 import exchange, read_token, renewal, revocation
 from stellantis_hal.errors import AuthError, ConsentRequiredError
 from stellantis_hal.hal.json import encode
-from tests.clocks import Autumn
 from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, form_of
+from tests.support.clocks import Autumn
 
 BACK = "mymap://oauth2redirect/fr"
 

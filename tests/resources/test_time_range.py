@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.resources.time_range import TimeRange
-from tests.clocks import Autumn
+from tests.support.clocks import Autumn
 
 T1 = datetime(2023, 1, 1, tzinfo=UTC)
 T2 = datetime(2023, 2, 1, tzinfo=UTC)

@@ -1,59 +1,26 @@
-"""A wall clock in step with the jumping one, a transport that follows a script, credentials that keep count."""
+"""Test doubles of the transport layer: a wall clock, a session over a scripted transport, counting credentials."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
-import httpx
 
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.session import Session
+from tests.support.transports import Act, ScriptedTransport
 
-__all__ = ["API", "Badge", "Scripted", "call", "get", "session", "wall"]
+__all__ = ["API", "Badge", "call", "get", "session", "wall"]
 
 API = "https://api.test"
 _START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-Act = httpx.Response | BaseException | Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
 
 def wall() -> datetime:
     """Give a wall clock that leaps as the backend's clock leaps."""
     return _START + timedelta(seconds=anyio.current_time())
-
-
-class Scripted(httpx.AsyncBaseTransport):
-    """Answers with one act after the other, the last one for ever; keeps what it was sent and when."""
-
-    def __init__(self, *acts: Act) -> None:
-        self.acts = list(acts)
-        self.requests: list[httpx.Request] = []
-        self.times: list[float] = []
-        self.closed = False
-        self.inside = 0
-        self.most_inside = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        self.times.append(anyio.current_time())
-        act = self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
-        self.inside += 1
-        self.most_inside = max(self.most_inside, self.inside)
-        try:
-            if isinstance(act, BaseException):
-                raise act
-            if isinstance(act, httpx.Response):
-                return httpx.Response(act.status_code, headers=act.headers, content=act.content)
-            answer = act(request)
-            return answer if isinstance(answer, httpx.Response) else await answer
-        finally:
-            self.inside -= 1
-
-    async def aclose(self) -> None:
-        self.closed = True
 
 
 class Badge:
@@ -77,9 +44,9 @@ class Badge:
         return True
 
 
-def session(*acts: Act, trusted: Iterable[str] = (API,), **options: Any) -> tuple[Session, Scripted]:
+def session(*acts: Act, trusted: Iterable[str] = (API,), **options: Any) -> tuple[Session, ScriptedTransport]:
     """Make a session over a scripted transport."""
-    transport = Scripted(*acts)
+    transport = ScriptedTransport(*acts)
     return Session(Origins(*trusted), transport=transport, clock=wall, **options), transport
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.transport.semaphore import TimedSemaphore
-from tests.clocks import BACKENDS, jumping
+from tests.support.clocks import BACKENDS, jumping
 
 pytestmark = pytest.mark.anyio
 

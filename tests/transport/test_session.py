@@ -41,7 +41,8 @@ from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
-from tests.transport.doubles import API, Badge, Scripted, call, get, session, wall
+from tests.support.transports import ScriptedTransport
+from tests.transport.doubles import API, Badge, call, get, session, wall
 
 pytestmark = pytest.mark.anyio
 OK = httpx.Response(200, json={"vin": "x"})
@@ -912,7 +913,7 @@ async def test_no_more_tasks_reach_the_transport_than_there_are_connections() ->
     async with opened, anyio.create_task_group() as group:
         for _ in range(10):
             group.start_soon(get, opened.pipeline())
-    assert transport.most_inside == 3
+    assert transport.most_running == 3
     assert len(transport.requests) == 10
 
 
@@ -1225,7 +1226,7 @@ async def test_a_429_is_told_without_its_wait_where_a_limiter_of_another_kind_do
 
 async def test_a_session_needs_a_connection() -> None:
     with pytest.raises(ValueError, match="connection"):
-        Session(Origins(API), transport=Scripted(OK), connections=0)
+        Session(Origins(API), transport=ScriptedTransport(OK), connections=0)
 
 
 # ------------------------------------------------------------------------------------------------- a long day

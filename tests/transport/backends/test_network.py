@@ -29,7 +29,8 @@ from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
-from tests.transport.doubles import Badge, Scripted
+from tests.support.transports import ScriptedTransport
+from tests.transport.doubles import Badge
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 ONCE = RetryPolicy(attempts=1)
@@ -529,11 +530,11 @@ class Body(httpx.AsyncByteStream):
 
 
 async def test_a_lane_whose_answer_cannot_be_closed_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    lanes: list[Scripted] = []
+    lanes: list[ScriptedTransport] = []
     bodies = [Body(httpx.CloseError("no")), Body(None), Body(None)]
 
-    def lane(**options: Any) -> Scripted:
-        lanes.append(Scripted(lambda request: httpx.Response(200, stream=bodies.pop(0))))
+    def lane(**options: Any) -> ScriptedTransport:
+        lanes.append(ScriptedTransport(lambda request: httpx.Response(200, stream=bodies.pop(0))))
         return lanes[-1]
 
     monkeypatch.setattr(httpx, "AsyncHTTPTransport", lane)

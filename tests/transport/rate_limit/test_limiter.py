@@ -16,7 +16,7 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
-from tests.clocks import BACKENDS, jumping, leap
+from tests.support.clocks import BACKENDS, jumping, leap
 from tests.transport.doubles import wall
 
 pytestmark = pytest.mark.anyio
