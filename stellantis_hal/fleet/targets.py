@@ -9,8 +9,8 @@ import attrs
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.navigation.content import LazyBody
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.source import Provenance
 from stellantis_hal.transport.pipeline import RequestPipeline

@@ -17,7 +17,6 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
-from stellantis_hal.navigation.content import StateStep
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.follow import Follow
@@ -37,7 +36,7 @@ from stellantis_hal.navigation.media_types import accept, media_type, read_docum
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource_view import ResourceView
-from stellantis_hal.navigation.snapshot import Dump, Snapshot, load
+from stellantis_hal.navigation.snapshot import Dump, Snapshot, StateStep, load
 from stellantis_hal.navigation.writes import WriteOptions, read_outcome, write_request, write_target
 
 __all__ = ["HalResource"]

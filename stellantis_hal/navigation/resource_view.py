@@ -16,11 +16,10 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
 from stellantis_hal.hal.uri import split
-from stellantis_hal.navigation.content import EmbeddedStep, StateStep, Step
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.link_selection import copies, self_url
 from stellantis_hal.navigation.media_types import media_type
-from stellantis_hal.navigation.snapshot import Dump, Snapshot, dump
+from stellantis_hal.navigation.snapshot import Dump, EmbeddedStep, Snapshot, StateStep, Step, dump
 
 __all__ = ["ResourceView"]
 
@@ -36,12 +35,14 @@ class ResourceView:
         document: HalDocument | None,
         context: ResourceContext | None,
         steps: tuple[Step, ...] = (),
+        *,
+        superseded: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._document = document
         self._context = context
         self._steps = steps
-        self._superseded = False
+        self._superseded = superseded
 
     # --------------------------------------------------------------------------------------------- parts
 
@@ -75,9 +76,7 @@ class ResourceView:
 
     def rebind(self, context: ResourceContext) -> Self:
         """Return the same resource with another client context; the body is shared."""
-        bound = type(self)(self._snapshot, self._document, context, self._steps)
-        bound._superseded = self._superseded
-        return bound
+        return type(self)(self._snapshot, self._document, context, self._steps, superseded=self._superseded)
 
     # --------------------------------------------------------------------------------------------- reading
 

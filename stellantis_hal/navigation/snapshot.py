@@ -1,40 +1,110 @@
-"""A snapshot's facts: what came, where from, when; and how it is kept without its client.
-
-Knows values only. Must not follow anything.
-"""
+"""Snapshots: what a response contained, and its form as plain JSON."""
 
 from __future__ import annotations
 
 import re
+import weakref
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 import attrs
 
 from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers, fits_field
-from stellantis_hal.navigation.content import LazyBody
+from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.fetch import Response
 
-__all__ = ["Dump", "Snapshot", "dump", "load"]
+__all__ = ["Dump", "EmbeddedStep", "LazyBody", "Snapshot", "StateStep", "Step", "dump", "load"]
 
-_KEPT = ("content-type", "etag", "last-modified", "cache-control", "location", "content-location", "link")
+_DUMPED_HEADERS = ("content-type", "etag", "last-modified", "cache-control", "location", "content-location", "link")
 _MAX_AGE = re.compile(r'\bmax-age\s*=\s*"?(\d{1,9})\b', re.IGNORECASE)
 _UNCACHEABLE = re.compile(r"\bno-(?:cache|store)\b", re.IGNORECASE)
+
+# ------------------------------------------------------------------------------------------------- bodies
+
+
+class EmbeddedStep(NamedTuple):
+    """A step of a path inside a body: to an embedded document."""
+
+    rel: str
+    position: int
+
+
+class StateStep(NamedTuple):
+    """A step of a path inside a body: to an object in the state."""
+
+    path: tuple[str | int, ...]
+
+
+Step = EmbeddedStep | StateStep
+
+# Documents that were decoded again stay for a while: after one item of a page the next is usually read.
+_RECENT: Final[deque[HalDocument]] = deque(maxlen=4)
+_LARGE = 1_000_000  # bytes; larger bodies are not kept decoded
+
+
+class LazyBody:
+    """The bytes of a body with its document, which is referenced weakly and decoded again on demand.
+
+    Args:
+        content: the bytes.
+        root: the document decoded from them.
+    """
+
+    __slots__ = ("_bytes", "_curies", "_pinned", "_root")
+
+    def __init__(self, content: bytes, root: HalDocument, *, pinned: bool = False) -> None:
+        self._bytes = content
+        self._curies = root.inherited
+        self._root = weakref.ref(root)
+        self._pinned = root if pinned else None
+
+    @classmethod
+    def of(cls, document: HalDocument) -> LazyBody:
+        """Return a body without bytes, which holds the document itself."""
+        return cls(b"", document, pinned=True)
+
+    @property
+    def raw(self) -> bytes:
+        """The body as received; empty where only the document is held."""
+        return self._bytes
+
+    def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
+        """Return the document at a path that was found in these bytes before."""
+        root = self._root()
+        if root is None:
+            body: Any = decode(self._bytes) if self._bytes else {}
+            root = HalDocument(body, curies=self._curies)
+            self._root = weakref.ref(root)
+            if len(self._bytes) < _LARGE:
+                _RECENT.append(root)
+        found = root
+        for step in path:
+            if isinstance(step, EmbeddedStep):
+                found = found.embedded[step.rel][step.position]
+            elif step.path:  # an empty path is the document itself: an embedded copy that was dumped alone
+                nested = found.at(*step.path)
+                assert nested is not None  # noqa: S101 - the path was found in the same bytes
+                found = nested
+        return found
+
+
+# ------------------------------------------------------------------------------------------------- snapshots
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Snapshot:
-    """One answer, shared by the resource that it is and by those embedded in it.
+    """One response, shared by the resource of the whole body and those embedded in it.
 
     Attributes:
-        url: where it was retrieved, after redirects: the base of every reference in it.
+        url: the URL of the response, after redirects; references in the body are relative to it.
         status: the HTTP status.
-        headers: its header fields.
-        fetched_at: by the wall clock, aware, UTC.
-        content: its body.
+        headers: the header fields.
+        fetched_at: the time of receipt by the wall clock, aware, UTC.
+        content: the body.
     """
 
     url: str
@@ -45,7 +115,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, response: Response, document: HalDocument) -> Snapshot:
-        """Keep what an answer said."""
+        """Return the snapshot of a response and the document decoded from it."""
         return cls(
             url=response.url,
             status=response.status,
@@ -56,7 +126,7 @@ class Snapshot:
 
     @property
     def max_age(self) -> float | None:
-        """Seconds that the server vouches for it (RFC 9111 section 5.2.2); None where it does not say."""
+        """Seconds that the response stays fresh (RFC 9111 section 5.2.2); None where the server does not say."""
         control = self.headers.get("cache-control", "")
         if _UNCACHEABLE.search(control):
             return 0.0
@@ -67,10 +137,13 @@ class Snapshot:
     def validators(self) -> Mapping[str, str]:
         """The header fields of a conditional request (RFC 9110 section 13.1); empty where it has no validators.
 
-        One that could not be sent back as it came is none: it came from a server, or out of a dump.
+        A validator that is no valid field value is left out: it came from a server, or from a dump.
         """
         pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
         return {condition: value for condition, field in pairs if fits_field(value := self.headers.get(field, ""))}
+
+
+# ------------------------------------------------------------------------------------------------- dumps
 
 
 class Dump(TypedDict):
@@ -86,14 +159,14 @@ class Dump(TypedDict):
 
 
 def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
-    """Write what is needed to go on from here later, or elsewhere.
+    """Return a resource as plain JSON, from which :func:`load` restores it.
 
-    An embedded copy is written alone, without the document that held it, but with the CURIEs inherited from there.
+    An embedded copy is written alone, without the document that contains it, but with the CURIEs inherited from there.
     """
     return Dump(
         url=snapshot.url,
         status=snapshot.status,
-        headers={name: snapshot.headers[name] for name in _KEPT if name in snapshot.headers},
+        headers={name: snapshot.headers[name] for name in _DUMPED_HEADERS if name in snapshot.headers},
         fetched_at=snapshot.fetched_at.isoformat(),
         body=document.body,
         embedded=embedded,
@@ -101,29 +174,29 @@ def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
     )
 
 
-def load(kept: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
-    """Read what :func:`dump` wrote.
+def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
+    """Read what :func:`dump` returned.
 
     Raises:
-        ValueError: it is no dump.
+        ValueError: the mapping is not a dump.
     """
     try:
-        body, headers = kept["body"], kept["headers"]
-        document = HalDocument(dict(body), curies=Curies(_texts(kept.get("curies", {}))))
+        body, headers = dumped["body"], dumped["headers"]
+        document = HalDocument(dict(body), curies=Curies(_string_dict(dumped.get("curies", {}))))
         snapshot = Snapshot(
-            url=str(kept["url"]),
-            status=int(kept["status"]),
-            headers=Headers(_texts(headers)),
-            fetched_at=datetime.fromisoformat(kept["fetched_at"]).astimezone(UTC),
+            url=str(dumped["url"]),
+            status=int(dumped["status"]),
+            headers=Headers(_string_dict(headers)),
+            fetched_at=datetime.fromisoformat(dumped["fetched_at"]).astimezone(UTC),
             content=LazyBody.of(document),
         )
     except (AttributeError, KeyError, OverflowError, TypeError) as error:
-        raise ValueError(f"no dump of a resource: {error!r}") from error
+        raise ValueError(f"not a dump of a resource: {error!r}; pass the result of resource.dump()") from error
     return snapshot, document
 
 
-def _texts(kept: Any) -> dict[str, str]:
-    found: dict[Any, Any] = dict(kept)
-    if not all(isinstance(text, str) for pair in found.items() for text in pair):
-        raise TypeError("texts by name were expected")
-    return found
+def _string_dict(value: Any) -> dict[str, str]:
+    result: dict[Any, Any] = dict(value)
+    if not all(isinstance(text, str) for pair in result.items() for text in pair):
+        raise TypeError("names and values must be strings")
+    return result

@@ -8,12 +8,12 @@ from __future__ import annotations
 import attrs
 
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.navigation.content import LazyBody, Step
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import copies
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.pagination.sequential import Lost
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.snapshot import LazyBody, Step
 from stellantis_hal.resources.queries import is_absent
 
 __all__ = ["STATUS", "history", "latest"]

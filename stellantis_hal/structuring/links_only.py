@@ -13,9 +13,8 @@ import attrs
 
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.navigation.content import LazyBody, StateStep
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.snapshot import LazyBody, Snapshot, StateStep
 
 __all__ = ["without_document"]
 

@@ -12,8 +12,8 @@ import pytest
 
 from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.navigation import HalResource, Headers
-from stellantis_hal.navigation.content import EmbeddedStep
 from stellantis_hal.navigation.media_types import accept
+from stellantis_hal.navigation.snapshot import EmbeddedStep
 from tests.navigation.site import HOME, NOON, Site, answer, link, links
 
 pytestmark = pytest.mark.anyio
@@ -345,7 +345,7 @@ def test_an_instant_in_a_dump_is_read_as_utc_whatever_its_offset() -> None:
     ],
 )
 def test_what_is_no_dump_is_refused(kept: Any) -> None:
-    with pytest.raises(ValueError, match="no dump of a resource"):
+    with pytest.raises(ValueError, match="not a dump of a resource.*resource.dump"):
         HalResource.load(kept)
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from stellantis_hal.errors import DetachedResourceError, LinkNotFoundError, NotFoundError, ServerError, StructureError
 from stellantis_hal.hal.document import HalDocument
-from stellantis_hal.navigation.content import LazyBody
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
