@@ -43,7 +43,7 @@ class Vendor:
         path, _, query = parts.raw_path.decode().partition("?")
         query = f"{query}&client_id={self._simulator.client_id}".lstrip("&")
         origin = f"{parts.scheme}://{parts.host}"
-        reply = self._simulator.answer(
+        reply = self._simulator.respond(
             SimulatedRequest(method="GET", path=path, query=query, headers=self._fields, origin=origin)
         )
         assert reply.status == 200, reply

@@ -50,13 +50,13 @@ class Week:
         self.options = options
         count = options.vehicles
         self.world = World(seed=11, accounts=max(1, count // 20), vehicles=count, trips=count * 8, epoch=EPOCH)
-        waves = [
+        windows = [
             FaultWindow(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + HOUR),
             FaultWindow(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 6 * HOUR),
         ]
-        chances = [RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")]
+        random = [RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")]
         self.simulator = Simulator(
-            self.world, epoch=EPOCH, faults=Faults(waves=waves, chances=chances, seed=5), token_lifetime=12 * HOUR
+            self.world, epoch=EPOCH, faults=Faults(windows=windows, random=random, seed=5), token_lifetime=12 * HOUR
         )
         self.driven: set[str] = set()
         self.came: Counter[str] = Counter()

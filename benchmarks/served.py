@@ -73,15 +73,15 @@ class _Answering(asyncio.Protocol):
         self._buffer += data
         while _END in self._buffer:
             head, _, self._buffer = self._buffer.partition(_END)
-            answer = self._copies.get(head) or self._made(head)
+            response = self._copies.get(head) or self._render(head)
             if self._wait[0]:
-                asyncio.get_running_loop().call_later(self._wait[0], self._write, answer)
+                asyncio.get_running_loop().call_later(self._wait[0], self._write, response)
             else:
-                self._transport.write(answer)
+                self._transport.write(response)
 
-    def _write(self, answer: bytes) -> None:
+    def _write(self, response: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(answer)
+            self._transport.write(response)
 
     def _made(self, head: bytes) -> bytes:
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -92,13 +92,15 @@ class _Answering(asyncio.Protocol):
         fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         path, _, query = target.partition("?")
         origin = f"http://{fields['host']}"
-        reply = self._simulator.answer(Request(method=method, path=path, query=query, headers=fields, origin=origin))
-        said = "".join(f"{name}: {value}\r\n" for name, value in reply.headers)
-        start = f"HTTP/1.1 {reply.status} .\r\n{said}Content-Length: {len(reply.body)}\r\n\r\n"
-        answer = start.encode("latin-1") + reply.body
-        if reply.status == 200:
-            self._copies[head] = answer
-        return answer
+        simulated = self._simulator.respond(
+            Request(method=method, path=path, query=query, headers=fields, origin=origin)
+        )
+        headers = "".join(f"{name}: {value}\r\n" for name, value in simulated.headers)
+        start = f"HTTP/1.1 {simulated.status} .\r\n{headers}Content-Length: {len(simulated.body)}\r\n\r\n"
+        response = start.encode("latin-1") + simulated.body
+        if simulated.status == 200:
+            self._copies[head] = response
+        return response
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -109,7 +111,7 @@ async def _serve(options: argparse.Namespace) -> None:
     wait = [0.0]
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Answering(simulator, copies, wait), "127.0.0.1", 0, backlog=2048)
-    simulator.served_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    simulator.set_origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     accounts: list[dict[str, object]] = []
     for account in world.accounts:
         issued = simulator.token_for(account)
@@ -137,9 +139,9 @@ def served(*, accounts: int = 1, vehicles: int = 1, trips: int = 0, seed: int = 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         try:
             assert process.stdout is not None
-            said = json.loads(process.stdout.readline())
-            holders = tuple(Who(**who) for who in said.pop("accounts"))
-            yield Served(**said, accounts=holders)
+            address = json.loads(process.stdout.readline())
+            holders = tuple(Who(**who) for who in address.pop("accounts"))
+            yield Served(**address, accounts=holders)
         finally:
             process.kill()
 

@@ -47,7 +47,7 @@ GOOD_DAY = Faults(latency=Latency(0.03))
 
 BAD_DAY = Faults(
     latency=Latency(0.03, tail=0.1),
-    chances=[
+    random=[
         RandomFault(fault=ServerFault(status=503), rate=0.05, run=3),
         RandomFault(fault=Reset(), rate=0.03),
         RandomFault(fault=CutBody(), rate=0.02),

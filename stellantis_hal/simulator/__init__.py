@@ -1,7 +1,7 @@
-"""The vendor, imitated: a seeded world of accounts, vehicles and trips behind the API's addresses.
+"""Simulated vendor API: a seeded world of accounts, vehicles and trips, with rate limits, tokens and faults.
 
-Knows what the vendor documents and what was seen in the field. Must not know the client: it shares no parsing and no
-modelling with it, so that a misreading cannot cancel out.
+The simulator shares no parsing and no models with the client, so that an error in one is not hidden by the same
+error in the other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.gateway import Statistics
 from stellantis_hal.simulator.api.identity import IssuedToken
 from stellantis_hal.simulator.api.messages import Moment, Request, Response
-from stellantis_hal.simulator.api.rate_limits import Subscription
+from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
 from stellantis_hal.simulator.faults.fault_plan import Faults, FaultWindow, Latency, RandomFault, ScriptedFault
 from stellantis_hal.simulator.faults.kinds import (
     ClockSkew,
@@ -30,23 +30,39 @@ from stellantis_hal.simulator.faults.kinds import (
     VanishedFields,
     WrongLength,
 )
-from stellantis_hal.simulator.serving.uvicorn_server import Tls, serve, server
+from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, serve, server
 from stellantis_hal.simulator.simulator import Simulator
-from stellantis_hal.simulator.world.entities import SCOPES, Account, Trip, Vehicle
+from stellantis_hal.simulator.world.entities import (
+    SCOPES,
+    Account,
+    Alarm,
+    Alert,
+    Collision,
+    Energy,
+    Spot,
+    Trip,
+    Vehicle,
+    VehicleState,
+)
 from stellantis_hal.simulator.world.world import World
 
 __all__ = [
     "SCOPES",
     "Account",
+    "Alarm",
+    "Alert",
     "BackendVariant",
     "ClockSkew",
+    "Collision",
     "CutBody",
     "Delay",
+    "Energy",
     "ExpiredToken",
     "Fault",
     "FaultWindow",
     "Faults",
     "ForeignLink",
+    "HasRateLimits",
     "HtmlError",
     "IssuedToken",
     "Latency",
@@ -60,15 +76,17 @@ __all__ = [
     "Response",
     "ScriptedFault",
     "ServerFault",
+    "ServerTls",
     "Simulator",
     "SlowBody",
+    "Spot",
     "Statistics",
     "Subscription",
-    "Tls",
     "TooManyRequests",
     "Trip",
     "VanishedFields",
     "Vehicle",
+    "VehicleState",
     "World",
     "WrongLength",
     "serve",

@@ -1,7 +1,4 @@
-"""Knows what time it is: the backend's clock for spans, and a wall clock that goes with it.
-
-Must not know what time is needed for.
-"""
+"""Simulator clock: monotonic ticks and the wall time that goes with them."""
 
 from __future__ import annotations
 
@@ -16,10 +13,10 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """Tells the moment: ticks by the running backend's clock, so that jumped time counts; from 0 at the first look.
+    """A clock that ticks with the running event loop, jumped time included, starting from 0 at its first reading.
 
-    The wall clock starts at ``epoch`` and goes with the ticks, or is the callable given. Outside a running loop time
-    stands still where it was last seen.
+    The wall time is ``epoch`` plus the ticks, or the result of the callable ``wall``. Outside a running event loop the
+    last reading is returned.
     """
 
     def __init__(self, wall: Callable[[], datetime] | None = None, *, epoch: datetime | None = None) -> None:
@@ -29,10 +26,10 @@ class Clock:
         self._tick = 0.0
 
     def now(self) -> Moment:
-        """Tell the moment."""
+        """Return the current tick and wall time."""
         try:
             current = anyio.current_time()
-        except RuntimeError:  # no loop is running here
+        except RuntimeError:  # no event loop is running
             current = None
         if current is not None:
             if self._first is None:

@@ -1,7 +1,4 @@
-"""Knows how to put the simulated vendor together, and what tests and demonstrations need of it.
-
-Must not know anything about the client that will talk to it.
-"""
+"""The simulator: a world, its API, its identity server and its faults in one object."""
 
 from __future__ import annotations
 
@@ -13,14 +10,14 @@ import httpx
 
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.gateway import Gateway, Statistics
-from stellantis_hal.simulator.api.identity import Identity, IssuedToken
+from stellantis_hal.simulator.api.identity import IdentityServer, IssuedToken
 from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
 from stellantis_hal.simulator.api.routes import Routes
 from stellantis_hal.simulator.clock import Clock
 from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, FaultInjector, Faults, ScriptedFault
 from stellantis_hal.simulator.faults.kinds import Fault
-from stellantis_hal.simulator.serving.asgi import Application
+from stellantis_hal.simulator.serving.asgi import AsgiApplication
 from stellantis_hal.simulator.serving.transport import SimulatorTransport
 from stellantis_hal.simulator.world.entities import SCOPES, Account
 from stellantis_hal.simulator.world.world import World
@@ -32,17 +29,17 @@ _PARTNER_PATH = "/connectedcar/v3"
 
 
 class Simulator:
-    """The vendor, imitated: a world behind the API's addresses, its identity server, its rate limits, its bad days.
+    """A simulated vendor API: a world, its HTTP API, identity server, rate limits and faults.
 
     Args:
-        world: what there is to be read.
+        world: the accounts, vehicles and trips that the API serves.
         rate_limits: the subscription (``per_second``, ``per_day``), enforced by strict sliding windows.
-        faults: what goes wrong.
-        clock: the wall clock, an aware UTC instant; None: one that starts at ``epoch`` (None: the real time) and goes
-            with the backend's clock, jumped time included. :meth:`now` reads it.
-        token_lifetime: seconds an access token lives.
-        rotates_tokens: whether a renewal hands out a new refresh token and retires the old one.
-        manners: what differs between back ends of different ages.
+        faults: the faults and the latency of responses.
+        clock: returns the wall time as an aware UTC datetime. None: a clock that starts at ``epoch`` (None: the
+            current time) and advances with the event loop's clock, including jumped time. See :meth:`now`.
+        token_lifetime: lifetime of an access token in seconds.
+        rotates_tokens: whether a refresh issues a new refresh token and retires the old one.
+        variant: the back end to imitate.
 
     Example:
         >>> simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=3))
@@ -62,17 +59,17 @@ class Simulator:
         client_secret: str = "simulated-secret",  # noqa: S107 - nothing to protect
         token_lifetime: float = 3599.0,
         rotates_tokens: bool = True,
-        manners: BackendVariant = BackendVariant(),  # noqa: B008 - frozen
+        variant: BackendVariant = BackendVariant(),  # noqa: B008 - frozen
     ) -> None:
         self.world = world
         self.client_id = client_id
         self.client_secret = client_secret
         self.url = f"https://api.simulator.test{_PATH}"
         self._clock = Clock(clock, epoch=epoch)
-        self._plan = FaultInjector(faults)
-        self.vendor: Gateway = Gateway(
-            routes=Routes(world, manners),
-            identity=Identity(
+        self._fault_injector = FaultInjector(faults)
+        self.gateway: Gateway = Gateway(
+            routes=Routes(world, variant),
+            identity=IdentityServer(
                 world,
                 client_id=client_id,
                 client_secret=client_secret,
@@ -85,29 +82,29 @@ class Simulator:
             partner_path=_PARTNER_PATH,
             seed=world.seed,
             skew=faults.skew,
-            compresses=manners.compresses,
+            compresses=variant.compresses,
         )
-        if manners.relative_links:
-            self.vendor.link_base = _PATH
-        self.asgi: Application = Application(self)
+        if variant.relative_links:
+            self.gateway.link_base = _PATH
+        self.asgi: AsgiApplication = AsgiApplication(self)
 
-    # ------------------------------------------------------------------ how to reach it
+    # ------------------------------------------------------------------ addresses and transports
 
     def transport(self) -> httpx.AsyncBaseTransport:
-        """Give a transport that reaches the simulator without a socket, on any backend."""
+        """Return an httpx transport that reaches the simulator without a socket, on asyncio and trio."""
         return SimulatorTransport(self)
 
-    def served_at(self, origin: str) -> None:
-        """Note that the simulator is reached at ``http://host:port``: :attr:`url` and :attr:`identity_url` follow."""
+    def set_origin(self, origin: str) -> None:
+        """Set the origin (``http://host:port``) of :attr:`url` and :attr:`identity_url`."""
         self.url = f"{origin}{_PATH}"
 
-    def published_at(self, url: str) -> None:
-        """Note that readers know the API's base as ``url``, by way of a proxy: links begin with it."""
-        self.vendor.link_base = url.rstrip("/")
+    def set_link_base(self, url: str) -> None:
+        """Set the base URL of all links, for use behind a proxy."""
+        self.gateway.link_base = url.rstrip("/")
 
     @property
     def identity_url(self) -> str:
-        """The OAuth2 addresses' base; ``{domain}`` in it is to be filled with the brand's domain."""
+        """The base URL of the OAuth2 endpoints; replace ``{domain}`` in it by the brand's domain."""
         parts = urlsplit(self.url)
         if parts.hostname == "api.simulator.test":
             return "https://idpcvs.{domain}.simulator.test/am/oauth2"
@@ -115,50 +112,50 @@ class Simulator:
 
     @property
     def partner_url(self) -> str:
-        """The base that partners know, for ``vehicles/{vin}``: HTTP Basic with the application's name and secret."""
+        """The base URL for partners (``vehicles/{vin}``); HTTP Basic with the client id and secret."""
         return f"{self.url.removesuffix(_PATH)}{_PARTNER_PATH}"
 
     def serves(self, host: str) -> bool:
-        """Say whether a host is the simulator's."""
+        """Return whether a host belongs to the simulator."""
         names = (urlsplit(self.url).hostname, "simulator.test")
-        # The brands' own identity hosts too, so that a client needs no other address for them than its default.
+        # The brands' identity hosts are served too, so that a client can keep its default identity URL.
         return host in names or host.endswith(".simulator.test") or host.startswith("idpcvs.")
 
     # ------------------------------------------------------------------ tokens and time
 
     def token_for(self, account: Account | str, *, scope: tuple[str, ...] = SCOPES) -> IssuedToken:
-        """Give tokens of an account, as if its owner had just consented. Raises KeyError."""
+        """Issue tokens for an account, as after its owner's consent. Raises KeyError."""
         key = account if isinstance(account, str) else account.key
-        return self.vendor.identity.grant(key, self._clock.now(), scope=scope)
+        return self.gateway.identity.grant(key, self._clock.now(), scope=scope)
 
     def expire_tokens(self) -> None:
-        """Make every access token useless; refresh tokens stay good."""
-        self.vendor.identity.expire_all()
+        """Expire every access token; refresh tokens stay valid."""
+        self.gateway.identity.expire_all()
 
     def now(self) -> datetime:
-        """Read the simulator's wall clock: also what to give a client, so that both agree."""
+        """Return the simulator's wall time; pass it to a client as ``clock=``, so that both agree."""
         return self._clock.now().wall
 
-    # ------------------------------------------------------------------ what the edges ask
+    # ------------------------------------------------------------------ requests
 
-    def meet(self, call: Request) -> tuple[Fault | None, float]:
-        """Say which fault a request meets, and how many seconds its answer takes."""
-        return self._plan.draw(call, self._clock.now().tick), self._plan.latency()
+    def draw_fault(self, request: Request) -> tuple[Fault | None, float]:
+        """Return the fault for a request, if any, and the latency of its response in seconds."""
+        return self._fault_injector.draw(request, self._clock.now().tick), self._fault_injector.latency()
 
-    def answer(self, call: Request, fault: Fault | None = None) -> Response:
-        """Answer a request now."""
-        return self.vendor.answer(call, self._clock.now(), fault)
+    def respond(self, request: Request, fault: Fault | None = None) -> Response:
+        """Return the response to a request, received now."""
+        return self.gateway.respond(request, self._clock.now(), fault)
 
     def script(self, *steps: ScriptedFault) -> None:
-        """Put more steps at the end of the faults' script."""
-        self._plan.add(steps)
+        """Append steps to the script of faults."""
+        self._fault_injector.add(steps)
 
     @property
     def statistics(self) -> Statistics:
-        """What was seen so far."""
-        return self.vendor.statistics
+        """Counters of the requests so far."""
+        return self.gateway.statistics
 
     @property
     def remaining(self) -> tuple[int, int]:
-        """What is left of the day and of the second."""
-        return self.vendor.remaining(self._clock.now())
+        """The requests left in the day window and in the second window."""
+        return self.gateway.remaining(self._clock.now())

@@ -47,7 +47,7 @@ async def test_trips_are_walked_the_newest_first_from_the_last_page() -> None:
 
 
 async def test_eight_ranges_in_flight_give_the_same_as_page_by_page() -> None:
-    simulator = Simulator(world(trips=500), manners=BackendVariant())
+    simulator = Simulator(world(trips=500), variant=BackendVariant())
     async with client_of(simulator) as client:
         vehicle = await first_vehicle(account_of(client, simulator))
         async with vehicle.trips().concurrent(8) as trips:

@@ -23,7 +23,7 @@ def simulator() -> Generator[Simulator]:
     simulator = Simulator(
         world,
         rate_limits=Subscription(per_second=10_000),
-        manners=BackendVariant(lenient_tokens=True),  # Prism re-encodes page tokens
+        variant=BackendVariant(lenient_tokens=True),  # Prism re-encodes page tokens
     )
     serving, listening = server(simulator)
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})
@@ -40,7 +40,7 @@ def proxy(simulator: Simulator) -> Generator[str]:
     path, port = specification(), free_port()
     command = [prism(), "proxy", "--errors", "-h", "127.0.0.1", "-p", str(port), path, simulator.url]
     with running(command, port) as address:
-        simulator.published_at(address)
+        simulator.set_link_base(address)
         yield address
 
 

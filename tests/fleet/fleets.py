@@ -48,10 +48,10 @@ class Bent(Fault):
 
     bend: Callable[[Any], None]
 
-    def spoil(self, reply: Response) -> Response:
-        body = json.loads(reply.body)
+    def alter(self, response: Response) -> Response:
+        body = json.loads(response.body)
         self.bend(body)
-        return attrs.evolve(reply, body=json.dumps(body).encode())
+        return attrs.evolve(response, body=json.dumps(body).encode())
 
 
 @attrs.frozen(kw_only=True)
@@ -100,7 +100,7 @@ async def a_fleet(
     limits: Subscription | None = None,
     world: World | None = None,
     token_lifetime: float = 3599.0,
-    manners: BackendVariant | None = None,
+    variant: BackendVariant | None = None,
     **options: Any,
 ) -> AsyncGenerator[Fleet, None]:
     world = world or World(seed=7, accounts=accounts, vehicles=vehicles, trips=trips, epoch=EPOCH)
@@ -110,7 +110,7 @@ async def a_fleet(
         rate_limits=limits or Subscription(),
         faults=faults or Faults(),
         token_lifetime=token_lifetime,
-        manners=manners or BackendVariant(),
+        variant=variant or BackendVariant(),
     )
     async with StellantisClient(
         Application(simulator.client_id, simulator.client_secret),
@@ -161,8 +161,8 @@ def a_fleet_newest_first(left: int) -> AbstractAsyncContextManager[Fleet]:
         if "prev" not in body["_links"]:
             del body["_embedded"]["trips"][left:]
 
-    faults = Faults(waves=[FaultWindow(fault=Bent(cut), since=0.0, until=math.inf, path="/trips$")])
-    return a_fleet(vehicles=1, accounts=1, trips=300, manners=BackendVariant(newest_first=True), faults=faults)
+    faults = Faults(windows=[FaultWindow(fault=Bent(cut), since=0.0, until=math.inf, path="/trips$")])
+    return a_fleet(vehicles=1, accounts=1, trips=300, variant=BackendVariant(newest_first=True), faults=faults)
 
 
 def without_instants(id_: str) -> Callable[[Any], None]:

@@ -58,9 +58,9 @@ async def test_every_trip_of_every_vehicle_comes_once_and_in_order(pages: int) -
 
 
 async def test_back_ends_of_every_age_are_walked_in_order() -> None:
-    for manners in (BackendVariant(newest_first=True), BackendVariant(pages_by_range=True)):
+    for variant in (BackendVariant(newest_first=True), BackendVariant(pages_by_range=True)):
         async with (
-            a_fleet(vehicles=2, accounts=1, trips=300, manners=manners) as fleet,
+            a_fleet(vehicles=2, accounts=1, trips=300, variant=variant) as fleet,
             backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
         ):
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
@@ -244,7 +244,7 @@ async def test_a_vehicle_that_is_refused_is_told_and_tried_again_by_the_next_run
 
 
 async def test_an_outage_of_minutes_is_waited_out() -> None:
-    outage = Faults(waves=[FaultWindow(fault=ServerFault(503), since=0.0, until=200.0)])
+    outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=0.0, until=200.0)])
     async with (
         a_fleet(vehicles=2, accounts=1, trips=200, faults=outage, retry=ONCE) as fleet,
         backfill(fleet.accounts, clock=fleet.simulator.now) as trips,

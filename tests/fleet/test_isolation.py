@@ -227,7 +227,7 @@ async def test_a_single_failure_of_a_server_is_not_worth_telling() -> None:
 
 
 async def test_an_outage_of_hours_is_told_once_probed_and_passes() -> None:
-    outage = Faults(waves=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
+    outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
     async with (
         a_fleet(vehicles=12, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,
@@ -248,7 +248,7 @@ async def test_an_outage_of_hours_is_told_once_probed_and_passes() -> None:
 
 
 async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
-    outage = Faults(waves=[FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)])
+    outage = Faults(windows=[FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)])
     async with (
         a_fleet(vehicles=6, accounts=6, faults=outage, retry=ONCE) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,
@@ -260,7 +260,7 @@ async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
 
 
 async def test_pages_for_people_instead_of_answers_are_an_outage_and_nobody_is_lost() -> None:
-    maintenance = Faults(waves=[FaultWindow(fault=kinds.HtmlError(200), since=3_600.0, until=5 * 3_600.0)])
+    maintenance = Faults(windows=[FaultWindow(fault=kinds.HtmlError(200), since=3_600.0, until=5 * 3_600.0)])
     async with (
         a_fleet(vehicles=3, accounts=1, faults=maintenance, retry=ONCE, token_lifetime=1e6) as fleet,
         watch(fleet.accounts, every=EVERY, relist=timedelta(hours=1)) as updates,
@@ -276,7 +276,7 @@ async def test_an_answer_that_says_no_ends_an_outage_too() -> None:
     outage = FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)
     after = FaultWindow(fault=ServerFault(403, 40300), since=3_600.0, until=1e9)
     async with (
-        a_fleet(faults=Faults(waves=[outage, after]), accounts=1, retry=ONCE, token_lifetime=1e6) as fleet,
+        a_fleet(faults=Faults(windows=[outage, after]), accounts=1, retry=ONCE, token_lifetime=1e6) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,
     ):
         events = await updates_of(updates, 2 * 3_600)
@@ -284,7 +284,7 @@ async def test_an_answer_that_says_no_ends_an_outage_too() -> None:
 
 
 async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> None:
-    outage = Faults(waves=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
+    outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
     async with a_fleet(vehicles=6, faults=outage, retry=ONCE) as fleet:
         for broken in fleet.vehicles[:2]:
             fleet.simulator.script(ScriptedFault(fault=ServerFault(500, 50038), path=broken, times=100_000))
@@ -295,7 +295,7 @@ async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> N
 
 @pytest.mark.parametrize("what", [("maintenance", "status"), ("status", "maintenance")])
 async def test_a_link_that_is_missing_is_no_proof_that_the_network_works(what: tuple[str, ...]) -> None:
-    outage = Faults(waves=[FaultWindow(fault=kinds.Refused(), since=3_600.0, until=25 * 3_600.0)])
+    outage = Faults(windows=[FaultWindow(fault=kinds.Refused(), since=3_600.0, until=25 * 3_600.0)])
     async with a_fleet(vehicles=6, accounts=1, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet:
         fleet.simulator.script(ScriptedFault(fault=kinds.VanishedFields(("maintenance",)), path="/user/vehicles$"))
         async with watch(fleet.accounts, every=2 * EVERY, what=what, adapt=None) as updates:
@@ -334,7 +334,7 @@ async def test_a_server_that_says_come_back_in_hours_is_believed() -> None:
 
 @pytest.mark.parametrize("fault", [kinds.CutBody(), kinds.HtmlError(200)])
 async def test_bad_weather_loses_no_trip(fault: kinds.Fault) -> None:
-    weather = Faults(chances=[RandomFault(fault=fault, rate=0.3, path="/connectedcar/")], seed=3)
+    weather = Faults(random=[RandomFault(fault=fault, rate=0.3, path="/connectedcar/")], seed=3)
     async with a_fleet(vehicles=3, accounts=1, faults=weather) as fleet:
         driven, found = list[str](), list[str | None]()
         async with watch(fleet.accounts, every=EVERY, what="trips") as updates:
@@ -355,7 +355,7 @@ async def test_bad_weather_loses_no_trip(fault: kinds.Fault) -> None:
 
 
 async def test_a_watch_waits_no_longer_than_it_has_to_after_leaving_in_an_outage() -> None:
-    async with a_fleet(faults=Faults(waves=[FaultWindow(fault=kinds.Refused(), since=0.0, until=1e9)])) as fleet:
+    async with a_fleet(faults=Faults(windows=[FaultWindow(fault=kinds.Refused(), since=0.0, until=1e9)])) as fleet:
         with anyio.fail_after(700):
             async with watch(fleet.accounts, every=EVERY) as updates:
                 await anyio.sleep(600)
@@ -366,7 +366,7 @@ async def test_a_watch_waits_no_longer_than_it_has_to_after_leaving_in_an_outage
 
 
 async def test_an_account_removed_while_its_list_fails_is_gone() -> None:
-    slow = Faults(latency=Latency(30.0), waves=[FaultWindow(fault=ServerFault(503), since=0.0, until=1e9)])
+    slow = Faults(latency=Latency(30.0), windows=[FaultWindow(fault=ServerFault(503), since=0.0, until=1e9)])
     async with a_fleet(faults=slow, retry=ONCE) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await anyio.sleep(20)
         assert updates.remove("account-0000")

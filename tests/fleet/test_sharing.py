@@ -126,7 +126,7 @@ async def test_a_vehicle_goes_on_by_another_account_when_its_own_is_removed_or_h
             first = readers(await updates_of(updates, 900))
             assert len(first) >= 5
             assert len(set(first)) == 1
-            fleet.world._made.vehicles = 1
+            fleet.world.generator.vehicles = 1
             events = await updates_of(updates, 2 * 3_600)
             [*_, last] = [e for e in events if isinstance(e, Update) and e.vehicle.id == fleet.vehicles[0]]
             assert updates.statistics.vehicles == 1
@@ -143,7 +143,7 @@ async def test_a_vehicle_that_its_account_lists_no_more_goes_on_by_one_that_does
             [driver.account for driver in drivers(fleet, *keys)], relist=timedelta(hours=1), **STATUS
         ) as updates:
             await updates_of(updates, 900)
-            fleet.world._made.vehicles = 1
+            fleet.world.generator.vehicles = 1
             accounts = list[str | None]()
             for _ in range(12):  # each account finds it out in a listing of its own
                 events = await updates_of(updates, 300)

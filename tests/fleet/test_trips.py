@@ -41,7 +41,7 @@ async def test_trips_that_were_there_at_the_first_look_are_no_news() -> None:
 async def test_the_first_look_goes_as_far_back_as_late_trips_are_looked_for(trips: int, newest_first: bool) -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=trips, epoch=EPOCH)
     async with (
-        a_fleet(world=world, manners=BackendVariant(newest_first=newest_first)) as fleet,
+        a_fleet(world=world, variant=BackendVariant(newest_first=newest_first)) as fleet,
         watching(fleet, late=timedelta(days=30)) as updates,
     ):
         assert await updates_of(updates, 25 * 3_600) == []
@@ -126,7 +126,7 @@ async def test_a_late_trip_is_found_and_says_so() -> None:
 
 def hide_trip(world: World, vehicle: str, place: int) -> str:
     """Let the back end not have one of the older trips yet."""
-    made = world._made
+    made = world.generator
     hidden = made.trip(made.find(vehicle), place).id
     usual = World.trip_count, World.trip_at
 
@@ -161,7 +161,7 @@ async def test_trips_from_an_instant_on_are_caught_up_with() -> None:
 
 async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=300, epoch=EPOCH)
-    async with a_fleet(world=world, manners=BackendVariant(newest_first=True)) as fleet, watching(fleet) as updates:
+    async with a_fleet(world=world, variant=BackendVariant(newest_first=True)) as fleet, watching(fleet) as updates:
         assert await updates_of(updates, ROUND) == []
         trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(130)]
         assert trips_in(await updates_of(updates, ROUND)) == trips

@@ -16,11 +16,11 @@ HOUR, DAY = 3_600.0, 86_400.0
 
 async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_is_refused() -> None:
     weather = Faults(
-        waves=[
+        windows=[
             FaultWindow(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + 2 * HOUR),
             FaultWindow(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 8 * HOUR),
         ],
-        chances=[RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")],
+        random=[RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")],
         seed=5,
     )
     came: Counter[str] = Counter()

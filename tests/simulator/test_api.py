@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stellantis_hal.simulator import SCOPES, BackendVariant, Faults, Latency, Simulator, Subscription, World
-from stellantis_hal.simulator.api.messages import spell
+from stellantis_hal.simulator.api.messages import format_instant
 from tests.simulator.reader import Reader, a_car
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +90,7 @@ async def test_the_status_follows_the_last_trip(reader: Reader, car: str) -> Non
     assert body["odometer"]["mileage"] == world.mileage(car)
     assert [energy["level"] for energy in body["energies"]] == [energy.level for energy in world.levels(car)]
     assert body["lastPosition"]["geometry"]["coordinates"][:2] == [world.spot(car).longitude, world.spot(car).latitude]
-    assert body["createdAt"] == spell(world.snapshot(car).at)
+    assert body["createdAt"] == format_instant(world.vehicle_state(car).at)
 
 
 async def test_a_moving_car_says_so(reader: Reader, car: str) -> None:
@@ -127,7 +127,7 @@ async def test_a_hidden_status_is_no_data(reader: Reader, car: str) -> None:
 
 
 async def test_the_status_can_be_a_collection_of_one_entry_pages() -> None:
-    reader = Reader(simulated(manners=BackendVariant(wraps_status=True)))
+    reader = Reader(simulated(variant=BackendVariant(wraps_status=True)))
     car = a_car(reader.simulator, trips=3)
     body = await reader.body(f"/user/vehicles/{car}/status")
     assert (body["total"], body["totalPage"]) == (reader.simulator.world.trip_count(car),) * 2
@@ -170,13 +170,13 @@ async def test_a_walk_by_next_meets_every_trip_once_the_oldest_first(reader: Rea
 
 
 async def test_trips_come_newest_first_where_the_back_end_does_so() -> None:
-    reader = Reader(simulated(manners=BackendVariant(newest_first=True)))
+    reader = Reader(simulated(variant=BackendVariant(newest_first=True)))
     car = a_car(reader.simulator, trips=65)
     assert await reader.ids(f"/user/vehicles/{car}/trips", "trips") == reader.simulator.world.trip_ids(car)[::-1]
 
 
 async def test_newest_first_a_trip_that_arrives_during_a_walk_pushes_the_others_back() -> None:
-    reader = Reader(simulated(manners=BackendVariant(newest_first=True)))
+    reader = Reader(simulated(variant=BackendVariant(newest_first=True)))
     car = a_car(reader.simulator, trips=65)
     first = await reader.body(f"/user/vehicles/{car}/trips?pageSize=5")
     reader.simulator.world.add_trip(car)
@@ -191,7 +191,7 @@ async def test_a_trip_is_worded_in_the_vendors_units(reader: Reader, car: str) -
     assert body["distance"] == trip.distance
     assert body["kinetic"]["avgSpeed"] == pytest.approx(trip.average_speed / 3.6, abs=0.01)
     assert body["startPosition"]["geometry"]["coordinates"][:2] == [trip.start.longitude, trip.start.latitude]
-    assert body["stoppedAt"] == spell(trip.stopped_at)
+    assert body["stoppedAt"] == format_instant(trip.stopped_at)
     assert sum(segment["distance"] for segment in body["segments"]) == pytest.approx(trip.distance)
     assert set(body["_links"]) == {"self", "vehicle", "waypoints", "alerts", "collisions"}
 
@@ -216,13 +216,15 @@ async def test_a_page_of_60_trips_weighs_what_the_vendors_do(reader: Reader, car
 async def test_an_interval_of_time_selects_the_trips_that_start_in_it(reader: Reader, car: str) -> None:
     trips = list(reader.simulator.world.trips(car))
     since, until = trips[3].started_at, trips[9].started_at
-    found = await reader.ids(f"/user/vehicles/{car}/trips?timestamps={spell(since)[:-5]}Z/{spell(until)}", "trips")
+    found = await reader.ids(
+        f"/user/vehicles/{car}/trips?timestamps={format_instant(since)[:-5]}Z/{format_instant(until)}", "trips"
+    )
     assert found == [trip.id for trip in trips[3:10]]
 
 
 async def test_several_intervals_select_the_trips_of_each(reader: Reader, car: str) -> None:
     trips = list(reader.simulator.world.trips(car))
-    one, other = spell(trips[1].started_at)[:-5], spell(trips[8].started_at)[:-5]
+    one, other = format_instant(trips[1].started_at)[:-5], format_instant(trips[8].started_at)[:-5]
     place = f"/user/vehicles/{car}/trips?timestamps={one}Z/PT1S&timestamps={other}Z/PT1S"
     assert await reader.ids(place, "trips") == [trips[1].id, trips[8].id]
 
@@ -328,7 +330,7 @@ async def test_a_raised_alert_is_active_and_of_no_trip(reader: Reader, car: str)
 
 async def test_warnings_are_selected_by_time_and_type(reader: Reader, car: str) -> None:
     alarm = reader.simulator.world.alarms(car)[0]
-    at = spell(alarm.started_at)[:-5]
+    at = format_instant(alarm.started_at)[:-5]
     for place in (f"alarms?timestamps={at}Z/PT1S", f"alarms?type={alarm.type}"):
         found = (await reader.body(f"/user/vehicles/{car}/{place}"))["_embedded"]["alarms"]
         assert found[0]["id"] == alarm.id

@@ -25,9 +25,9 @@ from stellantis_hal.simulator import (
     Refused,
     Reset,
     ScriptedFault,
+    ServerTls,
     Simulator,
     SlowBody,
-    Tls,
     World,
     WrongLength,
     serve,
@@ -56,7 +56,7 @@ async def asgi(simulator: Simulator, *, method: str = "GET") -> httpx.Response:
 
 
 @contextmanager
-def served(simulator: Simulator, tls: Tls | None = None) -> Generator[str]:
+def served(simulator: Simulator, tls: ServerTls | None = None) -> Generator[str]:
     running, listening = server(simulator, tls=tls)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -112,7 +112,7 @@ async def test_a_slow_body_delays_asgi_too() -> None:
 @pytest.mark.anyio
 async def test_forms_reach_the_identity_server_by_asgi() -> None:
     simulator = simulated()
-    simulator.served_at("http://host.test")
+    simulator.set_origin("http://host.test")
     token = simulator.token_for("account-0000")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=simulator.asgi)) as client:
         response = await client.post(
@@ -178,7 +178,7 @@ def test_over_a_socket_a_length_too_small_truncates_the_body() -> None:
 
 
 def test_page_tokens_survive_a_socket() -> None:
-    simulator = simulated(manners=BackendVariant())
+    simulator = simulated(variant=BackendVariant())
     car = simulator.world.vehicles[0].id
     with served(simulator) as url, httpx.Client() as client:
         links = client.send(asking(simulator, f"{url}/user/vehicles/{car}/trips")).json()["_links"]
@@ -194,8 +194,8 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def pem(authority: trustme.CA, tmp_path: Path) -> Tls:
-    files = Tls(certificate=f"{tmp_path}/own.pem", key=f"{tmp_path}/own.key", authority=f"{tmp_path}/ca.pem")
+def pem(authority: trustme.CA, tmp_path: Path) -> ServerTls:
+    files = ServerTls(certificate=f"{tmp_path}/own.pem", key=f"{tmp_path}/own.key", authority=f"{tmp_path}/ca.pem")
     own = authority.issue_cert("127.0.0.1")
     own.cert_chain_pems[0].write_to_path(files.certificate)
     own.private_key_pem.write_to_path(files.key)
@@ -209,7 +209,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def test_over_tls_its_url_is_https(authority: trustme.CA, pem: Tls) -> None:
+def test_over_tls_its_url_is_https(authority: trustme.CA, pem: ServerTls) -> None:
     simulator = simulated()
     with (
         served(simulator, attrs.evolve(pem, authority=None)) as url,
@@ -220,7 +220,7 @@ def test_over_tls_its_url_is_https(authority: trustme.CA, pem: Tls) -> None:
     assert url.startswith("https://127.0.0.1:")
 
 
-def test_mutual_tls_wants_a_client_certificate(authority: trustme.CA, pem: Tls) -> None:
+def test_mutual_tls_wants_a_client_certificate(authority: trustme.CA, pem: ServerTls) -> None:
     simulator = simulated()
     known = trusting(authority)
     authority.issue_cert("client.test").configure_cert(known)
@@ -259,7 +259,7 @@ def test_serving_lasts_until_the_server_is_told_to_exit(monkeypatch: pytest.Monk
 @pytest.mark.anyio
 @pytest.mark.parametrize(("accepted", "encoding"), [("br, gzip", "gzip"), ("identity", None)])
 async def test_bodies_are_compressed_for_readers_that_accept_it(accepted: str, encoding: str | None) -> None:
-    reader = Reader(simulated(manners=BackendVariant(compresses=True)))
+    reader = Reader(simulated(variant=BackendVariant(compresses=True)))
     response = await reader.get("/user", accept_encoding=accepted)
     assert response.headers.get("Content-Encoding") == encoding
     assert response.json()["email"] == reader.account.email

@@ -301,18 +301,18 @@ def test_a_step_lets_some_pass_before() -> None:
 def test_more_steps_can_be_added() -> None:
     simulator = Simulator(World())
     simulator.script(ScriptedFault(fault=Refused()))
-    assert [simulator.meet(TRIPS)[0] for _ in range(2)] == [Refused(), None]
+    assert [simulator.draw_fault(TRIPS)[0] for _ in range(2)] == [Refused(), None]
 
 
 def test_a_wave_comes_and_goes() -> None:
-    plan = FaultInjector(Faults(waves=[FaultWindow(fault=ServerFault(), since=10, until=20, path="trips")]))
+    plan = FaultInjector(Faults(windows=[FaultWindow(fault=ServerFault(), since=10, until=20, path="trips")]))
     assert drawn(plan, TRIPS, tick=9.9) == [None]
     assert drawn(plan, TRIPS, STATUS, tick=10.0) == [ServerFault(), None]
     assert drawn(plan, TRIPS, tick=20.0) == [None]
 
 
 async def test_a_wave_counts_from_the_first_request() -> None:
-    reader = reading(waves=[FaultWindow(fault=ServerFault(503), since=5, until=10)])
+    reader = reading(windows=[FaultWindow(fault=ServerFault(503), since=5, until=10)])
     codes = []
     for _ in range(4):
         codes.append((await reader.get("/user")).status_code)
@@ -321,18 +321,18 @@ async def test_a_wave_counts_from_the_first_request() -> None:
 
 
 def test_chance_strikes_as_often_as_told() -> None:
-    plan = FaultInjector(Faults(chances=[RandomFault(fault=Refused(), rate=0.25)], seed=1))
+    plan = FaultInjector(Faults(random=[RandomFault(fault=Refused(), rate=0.25)], seed=1))
     struck = sum(plan.draw(TRIPS, 0.0) is not None for _ in range(4000))
     assert 900 < struck < 1100
 
 
 def test_chance_strikes_the_same_requests_for_the_same_seed() -> None:
-    faults = Faults(chances=[RandomFault(fault=Refused(), rate=0.3), RandomFault(fault=HtmlError(), rate=0.3)], seed=8)
+    faults = Faults(random=[RandomFault(fault=Refused(), rate=0.3), RandomFault(fault=HtmlError(), rate=0.3)], seed=8)
     assert drawn(FaultInjector(faults), *[TRIPS] * 50) == drawn(FaultInjector(faults), *[TRIPS] * 50)
 
 
 def test_once_chance_strikes_it_may_go_on_for_a_while() -> None:
-    plan = FaultInjector(Faults(chances=[RandomFault(fault=Refused(), rate=0.05, run=4, path="trips")], seed=2))
+    plan = FaultInjector(Faults(random=[RandomFault(fault=Refused(), rate=0.05, run=4, path="trips")], seed=2))
     struck = [fault is not None for fault in drawn(plan, *[TRIPS] * 400)]
     runs = "".join("x" if one else "." for one in struck).replace(".", " ").split()
     assert runs
@@ -340,7 +340,7 @@ def test_once_chance_strikes_it_may_go_on_for_a_while() -> None:
 
 
 def test_chance_spares_other_paths() -> None:
-    plan = FaultInjector(Faults(chances=[RandomFault(fault=Refused(), rate=1.0, path="trips", run=2)]))
+    plan = FaultInjector(Faults(random=[RandomFault(fault=Refused(), rate=1.0, path="trips", run=2)]))
     assert drawn(plan, STATUS, TRIPS, STATUS, TRIPS) == [None, Refused(), None, Refused()]
 
 

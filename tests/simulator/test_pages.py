@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.simulator import BackendVariant, Simulator, World
 from stellantis_hal.simulator.api.messages import Request
-from stellantis_hal.simulator.api.pages import BadPageError, cut, word
+from stellantis_hal.simulator.api.pages import BadPageError, page_body, select_page
 from tests.simulator.reader import Reader
 
 SECRET = b"secret"
@@ -17,9 +17,9 @@ PLACE = "https://host/things"
 
 def page_of(total: int, query: str, *, by_range: bool = False) -> dict[str, Any]:
     call = Request(method="GET", path="/things", query=query)
-    page = cut(call, total, SECRET)
+    page = select_page(call, total, SECRET)
     items = list(range(total))[page.first : page.end]
-    return word(page, call, SECRET, address=PLACE, name="things", items=items, by_range=by_range)
+    return page_body(page, call, SECRET, address=PLACE, name="things", items=items, by_range=by_range)
 
 
 def walk(total: int, query: str, *, rel: str = "next", by_range: bool = False) -> list[list[int]]:
@@ -119,12 +119,12 @@ def test_a_token_is_good_for_its_own_filters_only() -> None:
 @pytest.mark.parametrize(("old", "new"), [("==", "%3D%3D"), ("%7C", "|"), ("%7C", "%7c"), ("x", "x")])
 def test_a_lenient_back_end_takes_tokens_that_were_re_encoded(old: str, new: str) -> None:
     call = Request(method="GET", path="/things", query=token_query().replace(old, new))
-    assert cut(call, 9, SECRET, lenient=True).first == 2
+    assert select_page(call, 9, SECRET, lenient=True).first == 2
 
 
 @pytest.mark.anyio
 async def test_links_are_relative_where_the_back_end_makes_them_so() -> None:
-    reader = Reader(Simulator(World(seed=1, vehicles=1, trips=5), manners=BackendVariant(relative_links=True)))
+    reader = Reader(Simulator(World(seed=1, vehicles=1, trips=5), variant=BackendVariant(relative_links=True)))
     body = await reader.body("/user")
     assert body["_links"]["vehicles"]["href"] == "/connectedcar/v4/user/vehicles"
 
@@ -132,5 +132,5 @@ async def test_links_are_relative_where_the_back_end_makes_them_so() -> None:
 @pytest.mark.anyio
 async def test_links_lead_through_a_proxy_where_one_stands_before() -> None:
     simulator = Simulator(World(seed=1, vehicles=1, trips=5))
-    simulator.published_at("http://127.0.0.1:4010/")
+    simulator.set_link_base("http://127.0.0.1:4010/")
     assert (await Reader(simulator).body("/user"))["_links"]["self"]["href"] == "http://127.0.0.1:4010/user"

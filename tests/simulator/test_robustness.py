@@ -31,7 +31,7 @@ fields = st.just(good) | st.dictionaries(st.sampled_from(["authorization", "x-in
 
 @given(st.sampled_from(["GET", "HEAD", "POST"]), places, queries, fields)
 def test_whatever_is_asked_of_the_api_is_answered(method: str, path: str, query: str, headers: dict[str, str]) -> None:
-    reply = SIMULATOR.answer(Request(method=method, path=path, query=query, headers=headers))
+    reply = SIMULATOR.respond(Request(method=method, path=path, query=query, headers=headers))
     assert reply.status < 500
     assert isinstance(json.loads(reply.body), dict)
 
@@ -48,11 +48,11 @@ def test_whatever_is_asked_of_the_identity_server_is_answered(
 ) -> None:
     headers = {"authorization": authorization}
     call = Request(method=method, path=f"/am/oauth2/{address}", query=query, body=body, headers=headers)
-    assert SIMULATOR.answer(call).status < 500
+    assert SIMULATOR.respond(call).status < 500
 
 
 @given(st.binary())
 def test_whatever_a_known_client_posts_is_answered(body: bytes) -> None:
     headers = {"authorization": "Basic c2ltdWxhdGVkLWNsaWVudDpzaW11bGF0ZWQtc2VjcmV0"}
     call = Request(method="POST", path="/am/oauth2/access_token", body=body, headers=headers)
-    assert SIMULATOR.answer(call).status == 400
+    assert SIMULATOR.respond(call).status == 400

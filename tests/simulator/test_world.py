@@ -134,7 +134,7 @@ def test_its_repr_says_how_large_it_is() -> None:
 def test_an_added_trip_goes_on_where_the_last_one_ended() -> None:
     world = a_world()
     car = world.vehicles[0].id
-    before = world.snapshot(car)
+    before = world.vehicle_state(car)
     count, total, km = world.trip_count(car), world.trip_count(), world.kilometres(car)
     trip = world.add_trip(car, km=20.0)
     assert (world.trip_count(car), world.trip_count()) == (count + 1, total + 1)
@@ -160,10 +160,10 @@ def test_a_trip_under_way_is_unfinished_until_it_ends() -> None:
     car = world.vehicles[0].id
     world.start_trip(car)
     trip = world.drive(car, 5.0, minutes=6)
-    assert (trip.done, trip.state, world.snapshot(car).moving) == (False, "Unfinished", True)
+    assert (trip.done, trip.state, world.vehicle_state(car).moving) == (False, "Unfinished", True)
     assert trip.average_speed == pytest.approx(50.0)
     trip = world.finish_trip(car)
-    assert (trip.done, trip.state, world.snapshot(car).moving) == (True, "Nominal", False)
+    assert (trip.done, trip.state, world.vehicle_state(car).moving) == (True, "Nominal", False)
 
 
 def test_driving_no_time_has_no_speed() -> None:
@@ -200,7 +200,7 @@ def test_a_parked_vehicle_cannot_drive_on(finished: bool) -> None:
 def test_a_vehicle_without_trips_stands_at_home_since_the_epoch() -> None:
     world = World(seed=2)
     car = world.vehicles[0]
-    now = world.snapshot(car.id)
+    now = world.vehicle_state(car.id)
     assert (now.at, now.moving) == (world.epoch, False)
     assert now.spot.longitude == pytest.approx(car.home.longitude, abs=0.11)
     assert [energy.type for energy in world.levels(car.id)] == list(car.energies)

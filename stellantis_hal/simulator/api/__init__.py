@@ -1,1 +1,1 @@
-"""Api."""
+"""The simulated HTTP API: gateway, identity server, routes and response bodies."""

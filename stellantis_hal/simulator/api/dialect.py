@@ -1,7 +1,4 @@
-"""Knows in what the vendor's back ends differ, from one age of them to another.
-
-Must not know who minds: addresses, pages and bodies each ask for what concerns them.
-"""
+"""Variants of the vendor's back ends."""
 
 from __future__ import annotations
 
@@ -12,15 +9,15 @@ __all__ = ["BackendVariant"]
 
 @attrs.frozen(kw_only=True)
 class BackendVariant:
-    """What differs between back ends of different ages.
+    """Behaviour that differs between the vendor's back ends.
 
     Attributes:
-        relative_links: links are paths instead of whole addresses.
-        pages_by_range: pages are named by ``indexRange`` instead of an opaque token.
-        newest_first: trips come newest first, so that new ones push the others back.
-        wraps_status: ``/status`` is a collection of one-entry pages, the newest first, as the concepts page shows it.
-        lenient_tokens: page tokens are taken even when they were re-encoded on the way, as some proxies do.
-        compresses: bodies are compressed with gzip for readers that accept it.
+        relative_links: links are paths instead of absolute URLs.
+        pages_by_range: links between pages use ``indexRange`` instead of an opaque token.
+        newest_first: trips are sorted newest first, so that a new trip shifts the others.
+        wraps_status: ``/status`` is a collection, one item per page, newest first, as on the concepts page.
+        lenient_tokens: page tokens are accepted even where a proxy re-encoded them.
+        compresses: bodies are compressed with gzip where the request accepts it.
     """
 
     relative_links: bool = False

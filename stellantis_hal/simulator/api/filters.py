@@ -1,7 +1,4 @@
-"""Knows the API's filters: intervals of time in the vendor's grammar, ranges of numbers.
-
-Must not know what they are applied to.
-"""
+"""Query filters: time intervals in the vendor's grammar and number ranges."""
 
 from __future__ import annotations
 
@@ -25,91 +22,91 @@ _MOST_REPEATS = 10_000
 
 
 class BadFilterError(ValueError):
-    """A filter cannot be read."""
+    """A filter is invalid."""
 
 
 @attrs.frozen
 class Interval:
-    """A span of time, both ends included."""
+    """A time interval, both ends included."""
 
     since: datetime
     until: datetime
 
 
-def _instant(text: str) -> datetime:
+def _parse_instant(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
-        raise BadFilterError(f"{text} is no instant") from None
+        raise BadFilterError(f"{text} is not an instant") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _duration(text: str) -> timedelta:
+def _parse_duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text)
     parts = {name: float(value) for name, value in found.groupdict().items() if value} if found else {}
     if not parts:
-        raise BadFilterError(f"{text} is no duration")
+        raise BadFilterError(f"{text} is not a duration")
     try:
         return timedelta(**parts)
     except OverflowError:
         raise BadFilterError(f"{text} is too long") from None
 
 
-def _plus(instant: datetime, span: timedelta) -> datetime:
+def _add(instant: datetime, span: timedelta) -> datetime:
     try:
         return instant + span
     except OverflowError:
         return _FAR_AHEAD
 
 
-def _repeated(parts: list[str]) -> list[Interval]:
+def _parse_repetition(parts: list[str]) -> list[Interval]:
     found = _REPEAT.fullmatch(parts[0])
     if found is None or len(parts) not in {3, 4}:
-        raise BadFilterError("a repetition looks like R5/2024-01-01T08:00:00Z/PT1H/P1D")
-    start, length = _instant(parts[1]), _duration(parts[2])
-    step = _duration(parts[3]) if len(parts) == 4 else length
+        raise BadFilterError("a repetition must look like R5/2024-01-01T08:00:00Z/PT1H/P1D")
+    start, length = _parse_instant(parts[1]), _parse_duration(parts[2])
+    step = _parse_duration(parts[3]) if len(parts) == 4 else length
     if step <= timedelta():
-        raise BadFilterError("a repetition has to move on")
+        raise BadFilterError("the step of a repetition must be longer than 0 s")
     count = int(found[1]) if found[1] and len(found[1]) < 6 else _MOST_REPEATS
-    starts = (_plus(start, number * step) for number in range(min(count, _MOST_REPEATS)))
-    return [Interval(since, _plus(since, length)) for since in starts]
+    starts = (_add(start, number * step) for number in range(min(count, _MOST_REPEATS)))
+    return [Interval(since, _add(since, length)) for since in starts]
 
 
-def _one(text: str) -> list[Interval]:
+def _parse_interval(text: str) -> list[Interval]:
     parts = text.split("/")
     if len(parts) > 2:
-        return _repeated(parts)
+        return _parse_repetition(parts)
     if len(parts) < 2 or parts == ["", ""]:
-        raise BadFilterError(f"{text} is no interval")
+        raise BadFilterError(f"{text} is not an interval")
     first, second = parts
-    since = _instant(first) if first else _LONG_AGO
+    since = _parse_instant(first) if first else _LONG_AGO
     if not second:
         return [Interval(since, _FAR_AHEAD)]
-    until = _plus(since, _duration(second)) if second.startswith("P") else _instant(second)
+    until = _add(since, _parse_duration(second)) if second.startswith("P") else _parse_instant(second)
     return [Interval(since, until)]
 
 
 def intervals(texts: Iterable[str]) -> list[Interval]:
-    """Read up to ten intervals: ``T1/T2``, ``T/D``, ``T/``, ``/T``, ``Rn/T/D[/d]``, ``R/T/D[/d]``.
+    """Parse up to ten intervals: ``T1/T2``, ``T/D``, ``T/``, ``/T``, ``Rn/T/D[/d]``, ``R/T/D[/d]``.
 
     Raises BadFilterError.
     """
     found = list(texts)
     if len(found) > 10:
         raise BadFilterError("at most ten intervals")
-    return [interval for text in found for interval in _one(text)]
+    return [interval for text in found for interval in _parse_interval(text)]
 
 
 def number_range(text: str | None) -> tuple[float, float]:
-    """Read a range such as ``1-150`` or ``0.1-``; none: everything. Raises BadFilterError."""
+    """Parse a range such as ``1-150`` or ``0.1-``; None is unlimited. Raises BadFilterError."""
     if text is None:
         return 0.0, float("inf")
     found = _NUMBERS.fullmatch(text)
     if found is None:
-        raise BadFilterError(f"{text} is no range")
+        raise BadFilterError(f"{text} is not a range")
     return float(found[1]), float(found[2]) if found[2] else float("inf")
 
 
 def within(instant: datetime, spans: list[Interval]) -> bool:
-    """Say whether an instant lies in one of the intervals; no interval: it does."""
+    """Return whether an instant lies in one of the intervals; no intervals match every instant."""
     return not spans or any(span.since <= instant <= span.until for span in spans)

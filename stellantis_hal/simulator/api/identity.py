@@ -1,8 +1,6 @@
-"""Knows tokens, who holds them and how the OAuth2 addresses answer.
+"""OAuth2 authorization server: codes, access tokens and rotating refresh tokens.
 
-Must not know the API's resources.
-
-Refresh tokens rotate: a renewal retires the one it was made with; whoever shows a retired one loses the whole grant.
+A refresh retires the refresh token that was used. Using a retired token revokes the whole grant.
 """
 
 from __future__ import annotations
@@ -17,17 +15,17 @@ import attrs
 
 from stellantis_hal.simulator.api.messages import Moment, Request, Response, json_response
 from stellantis_hal.simulator.world.entities import BRANDS, SCOPES, Account
-from stellantis_hal.simulator.world.seeded import mark
+from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
 
-__all__ = ["Identity", "IssuedToken"]
+__all__ = ["IdentityServer", "IssuedToken"]
 
 _CODE_LIFE = 120.0
 
 
 @attrs.frozen(kw_only=True)
 class IssuedToken:
-    """A pair of tokens as it was given out; ``expires_at`` is the access token's, by the simulator's wall clock."""
+    """An issued pair of tokens; ``expires_at`` is the access token's expiry by the simulator's wall clock."""
 
     access_token: str = attrs.field(repr=False)
     refresh_token: str = attrs.field(repr=False)
@@ -64,8 +62,8 @@ class _Code:
     used: bool = False
 
 
-class Identity:
-    """The authorization server of every brand."""
+class IdentityServer:
+    """The authorization server of all brands."""
 
     def __init__(
         self, world: World, *, client_id: str, client_secret: str, lifetime: float = 3599.0, rotates: bool = True
@@ -81,30 +79,30 @@ class Identity:
         self._codes: dict[str, _Code] = {}
         self.renewals: int = 0
 
-    # ------------------------------------------------------------------ for the API and for tests
+    # ------------------------------------------------------------------ used by the API and by tests
 
     def grant(self, account: str, now: Moment, *, scope: tuple[str, ...] = SCOPES) -> IssuedToken:
-        """Give out tokens as if the account's owner had just consented. Raises KeyError."""
+        """Issue tokens for an account, as after its owner's consent. Raises KeyError."""
         return self._issue(_Grant(self._world.account(account), scope), now)
 
-    def holder(self, token: str, now: Moment) -> tuple[Account, tuple[str, ...]] | None:
-        """Say whose a good access token is, and what it allows."""
+    def token_owner(self, token: str, now: Moment) -> tuple[Account, tuple[str, ...]] | None:
+        """Return the account and the scopes of a valid access token, otherwise None."""
         access = self._access.get(token)
         if access is None or not access.grant.alive or now.tick >= access.expires:
             return None
         return access.grant.account, access.grant.scope
 
     def expire(self, token: str) -> None:
-        """Make an access token useless; its refresh token stays good."""
+        """Expire an access token; its refresh token stays valid."""
         self._access.pop(token, None)
 
     def expire_all(self) -> None:
-        """Make every access token useless; refresh tokens stay good."""
+        """Expire every access token; refresh tokens stay valid."""
         self._access.clear()
 
-    def authenticates(self, call: Request) -> bool:
-        """Say whether a call carries the application's name and secret by HTTP Basic (RFC 6749 section 2.3.1)."""
-        scheme, _, text = call.headers.get("authorization", "").partition(" ")
+    def authenticates(self, request: Request) -> bool:
+        """Return whether a request has the client id and secret by HTTP Basic (RFC 6749 section 2.3.1)."""
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
         try:
             name, _, secret = b64decode(text, validate=True).decode().partition(":")
         except ValueError:
@@ -113,38 +111,38 @@ class Identity:
         known &= compare_digest(unquote_plus(secret).encode(), self._client_secret.encode())
         return known and scheme.lower() == "basic"
 
-    # ------------------------------------------------------------------ the addresses
+    # ------------------------------------------------------------------ endpoints
 
-    def answer(self, call: Request, address: str, now: Moment) -> Response:
-        """Answer ``authorize``, ``access_token`` or ``token/revoke``."""
-        if address == "authorize" and call.method == "GET":
-            return self._authorize(call, now)
-        if address == "access_token" and call.method == "POST":
-            return self._token(call, now) if self.authenticates(call) else _stranger()
-        if address == "token/revoke" and call.method == "POST":
-            return self._revoke(call) if self.authenticates(call) else _stranger()
-        return _error(404, "not_found", "No such address.")
+    def respond(self, request: Request, address: str, now: Moment) -> Response:
+        """Return the response of ``authorize``, ``access_token`` or ``token/revoke``."""
+        if address == "authorize" and request.method == "GET":
+            return self._authorize(request, now)
+        if address == "access_token" and request.method == "POST":
+            return self._token(request, now) if self.authenticates(request) else _invalid_client()
+        if address == "token/revoke" and request.method == "POST":
+            return self._revoke(request) if self.authenticates(request) else _invalid_client()
+        return _error(404, "not_found", "Unknown endpoint.")
 
-    def _authorize(self, call: Request, now: Moment) -> Response:
+    def _authorize(self, request: Request, now: Moment) -> Response:
         def value(name: str) -> str:
-            return unquote_plus(call.raw(name) or "")
+            return unquote_plus(request.raw(name) or "")
 
         redirect = value("redirect_uri")
         if value("client_id") != self._client_id or not redirect:
             return _error(400, "invalid_client", "client_id or redirect_uri is missing or unknown.")
-        answer: dict[str, str] = {}
+        parameters: dict[str, str] = {}
         asked = tuple(value("scope").replace(",", " ").split())
         granted = tuple(scope for scope in asked if scope in SCOPES)
         try:
             account = self._world.account(value("login_hint") or "account-0000")
         except KeyError:
-            return _error(400, "login_required", "login_hint names no account.")
+            return _error(400, "login_required", "login_hint must be an account's key, e.g. account-0000.")
         if value("response_type") != "code":
-            answer["error"] = "unsupported_response_type"
+            parameters["error"] = "unsupported_response_type"
         elif value("code_challenge") and value("code_challenge_method") not in {"S256", "plain", ""}:
-            answer["error"] = "invalid_request"
+            parameters["error"] = "invalid_request"
         else:
-            code = mark(self._world.seed, "code", self._count(), size=16)
+            code = hex_digits(self._world.seed, "code", self._count(), size=16)
             self._codes[code] = _Code(
                 grant=_Grant(account, granted),
                 redirect_uri=redirect,
@@ -152,27 +150,27 @@ class Identity:
                 method=value("code_challenge_method") or "plain",
                 expires=now.tick + _CODE_LIFE,
             )
-            answer["code"] = code
-            answer["scope"] = " ".join(granted)
+            parameters["code"] = code
+            parameters["scope"] = " ".join(granted)
         if value("state"):
-            answer["state"] = value("state")
+            parameters["state"] = value("state")
         place = quote(redirect, safe="%:/?#[]@!$&'()*+,;=~")
-        target = f"{place}{'&' if '?' in place else '?'}{urlencode(answer, quote_via=quote)}"
+        target = f"{place}{'&' if '?' in place else '?'}{urlencode(parameters, quote_via=quote)}"
         return Response(status=302, headers=(("Location", target),), kind="authorize")
 
-    def _token(self, call: Request, now: Moment) -> Response:
-        form = call.form
+    def _token(self, request: Request, now: Moment) -> Response:
+        form = request.form
         kind = form.get("grant_type")
         if kind == "authorization_code":
             return self._exchange(form, now)
         if kind == "refresh_token":
-            return self._renew(form, call.value("realm"), now)
+            return self._renew(form, request.value("realm"), now)
         return _error(400, "unsupported_grant_type", "grant_type is missing or unknown.")
 
     def _exchange(self, form: dict[str, str], now: Moment) -> Response:
         code = self._codes.get(form.get("code", ""))
         if code is None or now.tick >= code.expires or form.get("redirect_uri") != code.redirect_uri:
-            return _error(400, "invalid_grant", "The code is unknown, expired or for another redirect address.")
+            return _error(400, "invalid_grant", "The code is unknown, expired or for another redirect URI.")
         if code.used:
             code.grant.alive = False
             return _error(400, "invalid_grant", "The code was used before.")
@@ -181,7 +179,7 @@ class Identity:
         ):
             return _error(400, "invalid_grant", "The code verifier does not fit the challenge.")
         code.used = True
-        return self._give(self._issue(code.grant, now), "access_token")
+        return self._token_response(self._issue(code.grant, now), "access_token")
 
     def _renew(self, form: dict[str, str], realm: str | None, now: Moment) -> Response:
         held = self._refresh.get(form.get("refresh_token", ""))
@@ -194,12 +192,14 @@ class Identity:
             return _error(400, "invalid_grant", "The refresh token was used before; the grant is revoked.")
         self.renewals += 1
         if not self._rotates:
-            return self._give(self._issue(held.grant, now, refresh=form["refresh_token"]), "renewal", rotated=False)
+            return self._token_response(
+                self._issue(held.grant, now, refresh=form["refresh_token"]), "renewal", rotated=False
+            )
         held.fresh = False
-        return self._give(self._issue(held.grant, now), "renewal")
+        return self._token_response(self._issue(held.grant, now), "renewal")
 
-    def _revoke(self, call: Request) -> Response:
-        form = call.form
+    def _revoke(self, request: Request) -> Response:
+        form = request.form
         token = form.get("token") or form.get("refresh_token") or ""
         if token in self._refresh:
             self._refresh[token].grant.alive = False
@@ -214,9 +214,9 @@ class Identity:
 
     def _issue(self, grant: _Grant, now: Moment, *, refresh: str | None = None) -> IssuedToken:
         number = self._count()
-        access = f"at.{mark(self._world.seed, 'access', number, size=20)}"
+        access = f"at.{hex_digits(self._world.seed, 'access', number, size=20)}"
         if refresh is None:
-            refresh = f"rt.{mark(self._world.seed, 'refresh', number, size=20)}"
+            refresh = f"rt.{hex_digits(self._world.seed, 'refresh', number, size=20)}"
             self._refresh[refresh] = _Refresh(grant)
         self._access[access] = _Access(grant, now.tick + self._lifetime)
         return IssuedToken(
@@ -226,13 +226,13 @@ class Identity:
             scope=grant.scope,
         )
 
-    def _give(self, issued: IssuedToken, kind: str, *, rotated: bool = True) -> Response:
+    def _token_response(self, issued: IssuedToken, kind: str, *, rotated: bool = True) -> Response:
         body = {
             "access_token": issued.access_token,
             "token_type": "Bearer",
             "expires_in": int(self._lifetime),
             "scope": " ".join(issued.scope),
-            "id_token": f"{mark(issued.access_token)}.{mark(issued.refresh_token)}.simulated",
+            "id_token": f"{hex_digits(issued.access_token)}.{hex_digits(issued.refresh_token)}.simulated",
         }
         if rotated:
             body["refresh_token"] = issued.refresh_token
@@ -245,7 +245,7 @@ def _challenge(verifier: str, method: str) -> str:
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def _stranger() -> Response:
+def _invalid_client() -> Response:
     refusal = _error(401, "invalid_client", "Client authentication failed.")
     return refusal.with_headers(("WWW-Authenticate", 'Basic realm="oauth2"'))
 

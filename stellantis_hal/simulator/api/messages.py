@@ -1,7 +1,4 @@
-"""Knows what goes in and out of the simulated vendor, as values.
-
-Must not know how bytes travel, nor what an address means.
-"""
+"""Requests and responses of the simulated API."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from urllib.parse import unquote, unquote_plus
 
 import attrs
 
-__all__ = ["GEO_JSON", "HAL_JSON", "JSON", "Moment", "Request", "Response", "json_response", "spell"]
+__all__ = ["GEO_JSON", "HAL_JSON", "JSON", "Moment", "Request", "Response", "format_instant", "json_response"]
 
 JSON = "application/json"
 HAL_JSON = "application/hal+json"
@@ -22,7 +19,7 @@ GEO_JSON = "application/vnd.geo+json"
 
 @attrs.frozen
 class Moment:
-    """Now, by both clocks: ``tick`` only ever grows (seconds), ``wall`` is an aware UTC instant."""
+    """The current time by both clocks: ``tick`` is monotonic (seconds), ``wall`` an aware UTC datetime."""
 
     tick: float
     wall: datetime
@@ -30,13 +27,13 @@ class Moment:
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """A request as it arrived.
+    """A received request.
 
     Attributes:
-        path: still percent-encoded.
-        query: the text behind the question mark, byte for byte.
-        headers: by lower-case name.
-        origin: scheme, host and port by which the vendor was reached: absolute links begin with it.
+        path: the path, percent-encoded.
+        query: the text after the question mark, unchanged.
+        headers: values by lower-case name.
+        origin: scheme, host and port of the request's URL; absolute links start with it.
     """
 
     method: str
@@ -47,26 +44,26 @@ class Request:
     origin: str = "https://api.simulator.test"
 
     def raw(self, name: str) -> str | None:
-        """Give the first value of a query parameter as it was sent, nothing decoded."""
+        """Return the first value of a query parameter without decoding."""
         return next((value for key, value in self._pairs() if key == name), None)
 
     def value(self, name: str) -> str | None:
-        """Give the first value of a query parameter, decoded (``+`` stays a plus sign)."""
+        """Return the first value of a query parameter, decoded (``+`` stays a plus sign)."""
         found = self.raw(name)
         return None if found is None else unquote(found)
 
     def values(self, name: str) -> list[str]:
-        """Give every value of a query parameter, whether repeated or joined by commas."""
+        """Return all values of a query parameter, repeated or joined by commas."""
         found = [unquote(value) for key, value in self._pairs() if key == name]
         return [part for value in found for part in value.split(",") if part]
 
     def query_without(self, *names: str) -> str:
-        """Give the query text without some parameters, the rest untouched."""
+        """Return the query without some parameters, the rest unchanged."""
         return "&".join(part for part in self.query.split("&") if part and part.partition("=")[0] not in names)
 
     @property
     def form(self) -> dict[str, str]:
-        """The body's fields, read as an HTML form."""
+        """The fields of a body in ``application/x-www-form-urlencoded``."""
         pairs = (part.partition("=") for part in self.body.decode("utf-8", "replace").split("&") if part)
         return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
 
@@ -78,10 +75,10 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Response:
-    """An answer.
+    """A response.
 
     Attributes:
-        kind: what was asked for, for the statistics.
+        kind: kind of the response, for the statistics.
     """
 
     status: int
@@ -90,16 +87,16 @@ class Response:
     kind: str = "other"
 
     def with_headers(self, *fields: tuple[str, str]) -> Response:
-        """Give the answer with more header fields."""
+        """Return the response with more headers."""
         return attrs.evolve(self, headers=(*self.headers, *fields))
 
 
 def json_response(status: int, value: Any, *, kind: str = "other", media_type: str = JSON) -> Response:
-    """Word a JSON value as an answer."""
+    """Return a response with a JSON body."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(status=status, headers=(("Content-Type", media_type),), body=body, kind=kind)
 
 
-def spell(instant: datetime) -> str:
-    """Spell an instant as the API does: UTC, milliseconds, ``Z``."""
+def format_instant(instant: datetime) -> str:
+    """Format an instant as the API does: UTC, milliseconds, ``Z``."""
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,9 +1,7 @@
-"""Knows how collections are cut into pages: ranges, sizes, opaque tokens, the links between pages.
+"""Pagination: index ranges, page sizes, opaque page tokens and the links between pages.
 
-Must not know what is on the pages.
-
-A token holds where the next page begins, signed with the address, the filters and the page size. It is compared
-byte for byte with what was sent, never decoded first, and it holds characters that do not survive being re-encoded.
+A token holds the position of the next page, signed with the address, the filters and the page size. It is compared
+byte for byte with the received text before it is decoded, and contains characters that re-encoding would change.
 """
 
 from __future__ import annotations
@@ -19,26 +17,26 @@ from urllib.parse import unquote
 
 import attrs
 
-from stellantis_hal.simulator.api.bodies import link
 from stellantis_hal.simulator.api.messages import Request
+from stellantis_hal.simulator.api.serializer import link
 
-__all__ = ["BadPageError", "Page", "cut", "word"]
+__all__ = ["BadPageError", "PageSlice", "page_body", "select_page"]
 
 _RANGE = re.compile(r"(\d+)-(\d*)")
-_SEPARATOR = "%7C"  # decoded by a careless client it is another token
+_SEPARATOR = "%7C"  # a client that decodes it sends another token
 
 
 class BadPageError(ValueError):
-    """The range, the size or the token is not acceptable."""
+    """The range, the size or the token is invalid."""
 
 
 @attrs.frozen(kw_only=True)
-class Page:
-    """Which part of a collection was asked for.
+class PageSlice:
+    """The requested part of a collection.
 
     Attributes:
         first, end: the page's items are ``[first:end]``.
-        begin, limit: the requested range is ``[begin:limit]``, no further than the collection goes.
+        begin, limit: the requested range is ``[begin:limit]``, cut at the end of the collection.
     """
 
     first: int
@@ -49,73 +47,83 @@ class Page:
     total: int
 
 
-def _seal(secret: bytes, call: Request, size: int, position: int) -> bytes:
-    subject = f"{call.path}?{call.query_without('client_id', 'pageToken')}#{size}@{position}"
+def _sign(secret: bytes, request: Request, size: int, position: int) -> bytes:
+    subject = f"{request.path}?{request.query_without('client_id', 'pageToken')}#{size}@{position}"
     return blake2b(subject.encode(), key=secret, digest_size=17).digest()
 
 
-def _token(secret: bytes, call: Request, size: int, position: int) -> str:
-    place = b64encode(position.to_bytes(8, "big") + _seal(secret, call, size, position)).decode()
+def _token(secret: bytes, request: Request, size: int, position: int) -> str:
+    place = b64encode(position.to_bytes(8, "big") + _sign(secret, request, size, position)).decode()
     return f"{place}{_SEPARATOR}{size}"
 
 
-def _position(secret: bytes, call: Request, size: int, token: str, *, lenient: bool) -> int:
+def _position(secret: bytes, request: Request, size: int, token: str, *, lenient: bool) -> int:
     if lenient:
         token = unquote(token).replace(unquote(_SEPARATOR), _SEPARATOR)
     text = token.partition(_SEPARATOR)[0]
     try:
         position = int.from_bytes(b64decode(text, validate=True)[:8], "big")
     except ValueError:
-        raise BadPageError("pageToken is not one of ours") from None
-    if not compare_digest(_token(secret, call, size, position).encode(), token.encode()):
-        raise BadPageError("pageToken is not one of ours")
+        raise BadPageError("pageToken is invalid") from None
+    if not compare_digest(_token(secret, request, size, position).encode(), token.encode()):
+        raise BadPageError("pageToken is invalid")
     return position
 
 
-def cut(call: Request, total: int, secret: bytes, *, usual: int = 60, most: int = 60, lenient: bool = False) -> Page:
-    """Find the page that a request asks for; ``lenient``: also by a token that somebody re-encoded.
+def select_page(
+    request: Request, total: int, secret: bytes, *, default_size: int = 60, max_size: int = 60, lenient: bool = False
+) -> PageSlice:
+    """Return the requested page; ``lenient`` accepts a re-encoded token.
 
     Raises BadPageError.
     """
-    size_text = call.value("pageSize")
-    if size_text is not None and not (size_text.isdecimal() and len(size_text) < 6 and 1 <= int(size_text) <= most):
-        raise BadPageError(f"pageSize must be between 1 and {most}")
-    size = usual if size_text is None else int(size_text)
-    wanted = _RANGE.fullmatch(call.value("indexRange") or "0-")
+    size_text = request.value("pageSize")
+    if size_text is not None and not (size_text.isdecimal() and len(size_text) < 6 and 1 <= int(size_text) <= max_size):
+        raise BadPageError(f"pageSize must be between 1 and {max_size}")
+    size = default_size if size_text is None else int(size_text)
+    wanted = _RANGE.fullmatch(request.value("indexRange") or "0-")
     if wanted is None or len(wanted[1]) > 15 or len(wanted[2]) > 15:
         raise BadPageError("indexRange must look like 0-9 or 5-")
     begin = int(wanted[1])
     limit = total if not wanted[2] else min(int(wanted[2]) + 1, total)
     if wanted[2] and int(wanted[2]) < begin:
         raise BadPageError("indexRange ends before it begins")
-    token = call.raw("pageToken")
-    first = begin if token is None else _position(secret, call, size, token, lenient=lenient)
-    return Page(first=first, end=max(first, min(first + size, limit)), begin=begin, limit=limit, size=size, total=total)
+    token = request.raw("pageToken")
+    first = begin if token is None else _position(secret, request, size, token, lenient=lenient)
+    return PageSlice(
+        first=first, end=max(first, min(first + size, limit)), begin=begin, limit=limit, size=size, total=total
+    )
 
 
-def word(
-    page: Page, call: Request, secret: bytes, *, address: str, name: str, items: Sequence[Any], by_range: bool = False
+def page_body(
+    page: PageSlice,
+    request: Request,
+    secret: bytes,
+    *,
+    address: str,
+    name: str,
+    items: Sequence[Any],
+    by_range: bool = False,
 ) -> dict[str, Any]:
-    """Word a page: its items under ``name``, its numbers, the links to its neighbours.
+    """Return the body of a page: its items under ``name``, its numbers, its links.
 
-    With ``by_range``, the neighbours are named by ``indexRange`` as older back ends do, and the walk goes on
-    behind the range that was asked for.
+    With ``by_range`` the links use ``indexRange`` as older back ends do, and lead beyond the requested range.
     """
-    kept = call.query_without("client_id", "pageToken")
+    kept = request.query_without("client_id", "pageToken")
 
     def at(position: int) -> dict[str, str]:
         if by_range:
-            rest = call.query_without("client_id", "pageToken", "indexRange")
+            rest = request.query_without("client_id", "pageToken", "indexRange")
             query = f"indexRange={position}-{position + page.size - 1}"
             return link(f"{address}?{rest}&{query}" if rest else f"{address}?{query}")
         if position == page.begin:
             return link(f"{address}?{kept}" if kept else address)
-        token = f"pageToken={_token(secret, call, page.size, position)}"
+        token = f"pageToken={_token(secret, request, page.size, position)}"
         return link(f"{address}?{kept}&{token}" if kept else f"{address}?{token}")
 
     begin, limit = (0, page.total) if by_range else (page.begin, page.limit)
     count = max(1, math.ceil((limit - begin) / page.size))
-    own = call.query_without("client_id")
+    own = request.query_without("client_id")
     links: dict[str, Any] = {"self": link(f"{address}?{own}" if own else address), "first": at(begin)}
     if page.end < limit:
         links["next"] = at(page.end)

@@ -1,7 +1,4 @@
-"""Knows one subscription's two rate-limit windows, both sliding and strict, with exact instants.
-
-Must not know what a request is for.
-"""
+"""Strict rate limiter: two sliding windows, a second and a day."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ SECOND = 1.0
 
 
 class HasRateLimits(Protocol):
-    """Anything that says how many requests are allowed per second and per day."""
+    """Limits of a subscription: requests per second and per day."""
 
     @property
     def per_second(self) -> int: ...
@@ -28,14 +25,14 @@ class HasRateLimits(Protocol):
 
 @attrs.frozen
 class Subscription:
-    """How many requests an application may make: the vendor's sample by default."""
+    """A subscription's rate limits; the defaults are the vendor's sample."""
 
     per_second: int = 100
     per_day: int = 100_000
 
 
 class _Window:
-    """Counts what was admitted within the last ``span`` seconds."""
+    """Counts the requests admitted within the last ``span`` seconds."""
 
     def __init__(self, limit: int, span: float) -> None:
         self.limit = limit
@@ -51,21 +48,21 @@ class _Window:
         self._admitted.append(tick)
 
     def wait(self, tick: float) -> float:
-        """Seconds until one more would be admitted; 0 when it would be now."""
+        """Return the seconds until one more request is admitted; 0 if it is admitted now."""
         if self.remaining(tick) > 0:
             return 0.0
         return self._admitted[0] + self._span - tick if self._admitted else self._span
 
 
 class RateLimitLedger:
-    """Admits or refuses requests, and words the header fields. What is refused does not count."""
+    """Admits or refuses requests and writes the rate-limit headers. Refused requests do not count."""
 
     def __init__(self, limits: HasRateLimits) -> None:
         self._day = _Window(limits.per_day, DAY)
         self._burst = _Window(limits.per_second, SECOND)
 
     def admit(self, tick: float) -> float:
-        """Count a request and give 0, or refuse it and give the seconds until one is admitted again."""
+        """Count a request and return 0, or refuse it and return the seconds until one is admitted."""
         wait = max(self._day.wait(tick), self._burst.wait(tick))
         if wait == 0.0:
             self._day.admit(tick)
@@ -73,11 +70,11 @@ class RateLimitLedger:
         return wait
 
     def remaining(self, tick: float) -> tuple[int, int]:
-        """Say what is left of the day and of the second."""
+        """Return the requests left in the day window and in the second window."""
         return self._day.remaining(tick), self._burst.remaining(tick)
 
     def fields(self, tick: float) -> tuple[tuple[str, str], ...]:
-        """Word what every answer carries."""
+        """Return the rate-limit headers of every response."""
         day, burst = self.remaining(tick)
         return (
             ("X-RateLimit-Limit-1", str(self._day.limit)),
@@ -88,6 +85,6 @@ class RateLimitLedger:
 
     @staticmethod
     def refusal_fields(wait: float) -> tuple[tuple[str, str], ...]:
-        """Word what a refusal carries besides: whole seconds, rounded up."""
+        """Return the additional headers of a refusal, in whole seconds rounded up."""
         seconds = str(math.ceil(wait))
         return (("Retry-After", seconds), ("X-RateLimit-Reset", seconds))

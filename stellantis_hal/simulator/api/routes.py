@@ -1,7 +1,4 @@
-"""Knows the API's addresses: what each needs to be read, what it answers, what it refuses.
-
-Must not know tokens, rate limits or how bytes travel.
-"""
+"""Routes of the API: required scopes, response bodies and refusals."""
 
 from __future__ import annotations
 
@@ -11,16 +8,24 @@ from urllib.parse import unquote
 
 import attrs
 
-from stellantis_hal.simulator.api.bodies import Serializer
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.filters import BadFilterError, intervals, number_range, within
-from stellantis_hal.simulator.api.messages import GEO_JSON, HAL_JSON, Moment, Request, Response, json_response, spell
-from stellantis_hal.simulator.api.pages import BadPageError, cut, word
+from stellantis_hal.simulator.api.messages import (
+    GEO_JSON,
+    HAL_JSON,
+    Moment,
+    Request,
+    Response,
+    format_instant,
+    json_response,
+)
+from stellantis_hal.simulator.api.pages import BadPageError, page_body, select_page
+from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.api.telemetry import telemetry
 from stellantis_hal.simulator.api.trip_filters import Trips, matching
 from stellantis_hal.simulator.world.entities import Account, Alert, Collision, Trip, Vehicle
-from stellantis_hal.simulator.world.seeded import mark
+from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
 
 __all__ = ["Caller", "Routes"]
@@ -30,7 +35,7 @@ _SAMPLES = 8  # telemetry records per trip
 
 @attrs.frozen(kw_only=True)
 class Caller:
-    """Who reads, by which address the API is known to them, and when."""
+    """The authenticated caller: account, scopes, base URL of links, time of the request."""
 
     account: Account
     scope: tuple[str, ...]
@@ -38,7 +43,7 @@ class Caller:
     now: Moment
 
 
-class _Refusal(Exception):  # noqa: N818 - it is an answer, not an error
+class _Refusal(Exception):  # noqa: N818 - becomes a response, never leaves this module
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
@@ -50,48 +55,48 @@ def _no_data() -> _Refusal:
 
 @attrs.frozen(kw_only=True)
 class _RequestContext:
-    """One request on its way through the addresses."""
+    """A request while it is handled."""
 
-    call: Request
-    reader: Caller
-    bodies: Serializer
+    request: Request
+    caller: Caller
+    serializer: Serializer
     address: str
-    path: tuple[str, ...]
+    segments: tuple[str, ...]
 
     def needs(self, scope: str) -> None:
-        if scope not in self.reader.scope:
+        if scope not in self.caller.scope:
             raise _Refusal(403, 40300, f"The scope {scope} was not granted.")
 
 
 class Routes:
-    """Answers what a known reader asks of the API, in one of its manners."""
+    """Responds to requests of authenticated callers, as one back-end variant does."""
 
-    def __init__(self, world: World, manners: BackendVariant) -> None:
+    def __init__(self, world: World, variant: BackendVariant) -> None:
         self._world = world
-        self._manners = manners
-        self._secret = mark(world.seed, "pages", size=16).encode()
+        self._variant = variant
+        self._secret = hex_digits(world.seed, "pages", size=16).encode()
         self._served = 0
 
-    def answer(self, call: Request, place: str, reader: Caller) -> Response:
-        """Answer a GET of ``place``, the path below the API's base."""
-        parts = tuple(unquote(part) for part in place.split("/") if part)
-        visit = _RequestContext(
-            call=call,
-            reader=reader,
-            bodies=Serializer(world=self._world, base=reader.base, places="data:position" in reader.scope),
-            address=f"{reader.base}{place}",
-            path=parts,
+    def respond(self, request: Request, path: str, caller: Caller) -> Response:
+        """Return the response to a GET of ``path``, the path below the API's base."""
+        segments = tuple(unquote(part) for part in path.split("/") if part)
+        context = _RequestContext(
+            request=request,
+            caller=caller,
+            serializer=Serializer(world=self._world, base=caller.base, shows_positions="data:position" in caller.scope),
+            address=f"{caller.base}{path}",
+            segments=segments,
         )
         self._served += 1
         try:
-            return self._find(visit)
+            return self._find(context)
         except _Refusal as refusal:
-            return self._refuse(refusal, visit)
+            return self._refuse(refusal, context)
         except (BadPageError, BadFilterError) as error:
-            return self._refuse(_Refusal(400, 40000, str(error)), visit)
+            return self._refuse(_Refusal(400, 40000, str(error)), context)
 
     def capabilities(self, vin: str) -> Response:
-        """Answer what a partner asks before a car is enrolled: what it can do."""
+        """Return the response with a vehicle's capabilities, as partners read them before its enrolment."""
         try:
             vehicle = self._world.vehicle_by_vin(vin)
         except KeyError:
@@ -99,234 +104,242 @@ class Routes:
         body = Serializer(world=self._world, base="").capabilities(vehicle)
         return json_response(200, body, kind="capabilities", media_type=HAL_JSON)
 
-    def _refuse(self, refusal: _Refusal, visit: _RequestContext) -> Response:
-        digits = mark(self._world.seed, "uuid", self._served, size=16)
+    def _refuse(self, refusal: _Refusal, context: _RequestContext) -> Response:
+        digits = hex_digits(self._world.seed, "uuid", self._served, size=16)
         body = {
             "code": refusal.code,
             "message": refusal.message,
             "uuid": f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}",
-            "timestamp": spell(visit.reader.now.wall),
+            "timestamp": format_instant(context.caller.now.wall),
         }
         return json_response(refusal.status, body, kind="refusal")
 
-    # ------------------------------------------------------------------ addresses
+    # ------------------------------------------------------------------ routing
 
-    def _find(self, visit: _RequestContext) -> Response:
-        if visit.call.method not in {"GET", "HEAD"}:
+    def _find(self, context: _RequestContext) -> Response:
+        if context.request.method not in {"GET", "HEAD"}:
             raise _Refusal(405, 40500, "Method not allowed.")
-        match visit.path:
+        match context.segments:
             case ("user",):
-                return self._user(visit)
+                return self._user(context)
             case ("user", "vehicles"):
-                return self._vehicles(visit)
+                return self._vehicles(context)
             case ("user", "vehicles", vehicle, *rest):
-                return self._of_vehicle(visit, self._owned(visit, vehicle), tuple(rest))
+                return self._of_vehicle(context, self._owned(context, vehicle), tuple(rest))
             case _:
                 raise _Refusal(404, 40499, "Not found.")
 
-    def _of_vehicle(self, visit: _RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
+    def _of_vehicle(self, context: _RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
         match rest:
             case ():
-                return _single(visit, visit.bodies.vehicle(car, visit.call.values("extension")), "vehicle")
+                return _resource_response(
+                    context.serializer.vehicle(car, context.request.values("extension")), "vehicle"
+                )
             case ("trips", trip, *deeper):
-                return self._of_trip(visit, self._trip(visit, car, trip), tuple(deeper))
+                return self._of_trip(context, self._trip(context, car, trip), tuple(deeper))
             case ("alerts" | "collisions" | "alarms" as kind, id_):
-                return self._warning(visit, car, kind, id_)
+                return self._warning(context, car, kind, id_)
             case (name,) if name in self._by_name:
-                return self._by_name[name](self, visit, car)
+                return self._by_name[name](self, context, car)
             case _:
                 raise _Refusal(404, 40499, "Not found.")
 
-    def _of_trip(self, visit: _RequestContext, trip: Trip, rest: tuple[str, ...]) -> Response:
+    def _of_trip(self, context: _RequestContext, trip: Trip, rest: tuple[str, ...]) -> Response:
         match rest:
             case ():
-                return _single(visit, visit.bodies.trip(trip), "trip")
+                return _resource_response(context.serializer.trip(trip), "trip")
             case ("wayPoints",):
-                return self._waypoints(visit, trip)
+                return self._waypoints(context, trip)
             case ("telemetry",):
-                return self._telemetry(visit, [trip])
+                return self._telemetry(context, [trip])
             case ("alerts",):
-                visit.needs("data:alert")
+                context.needs("data:alert")
                 return self._alerts(
-                    visit, [alert for alert in self._world.alerts(trip.vehicle) if alert.trip == trip.id]
+                    context, [alert for alert in self._world.alerts(trip.vehicle) if alert.trip == trip.id]
                 )
             case ("collisions",):
-                visit.needs("data:collision")
+                context.needs("data:collision")
                 found = self._world.collisions(trip.vehicle)
-                return self._collisions(visit, [collision for collision in found if collision.trip == trip.id])
+                return self._collisions(context, [collision for collision in found if collision.trip == trip.id])
             case ("alerts" | "collisions" as kind, id_):
-                return self._warning(visit, self._world.vehicle(trip.vehicle), kind, id_, trip=trip.id)
+                return self._warning(context, self._world.vehicle(trip.vehicle), kind, id_, trip=trip.id)
             case _:
                 raise _Refusal(404, 40499, "Not found.")
 
-    def _owned(self, visit: _RequestContext, vehicle: str) -> Vehicle:
+    def _owned(self, context: _RequestContext, vehicle: str) -> Vehicle:
         try:
             found = self._world.vehicle(vehicle)
         except KeyError:
             raise _no_data() from None
-        if found.account != visit.reader.account.key:
+        if found.account != context.caller.account.key:
             raise _Refusal(403, 40300, "No access to this vehicle.")
         return found
 
-    def _trip(self, visit: _RequestContext, car: Vehicle, trip: str) -> Trip:
-        visit.needs("data:trip")
+    def _trip(self, context: _RequestContext, car: Vehicle, trip: str) -> Trip:
+        context.needs("data:trip")
         try:
             return self._world.trip(car.id, trip)
         except KeyError:
             raise _no_data() from None
 
-    # ------------------------------------------------------------------ single things
+    # ------------------------------------------------------------------ single resources
 
-    def _user(self, visit: _RequestContext) -> Response:
-        account = visit.reader.account
-        return _single(visit, visit.bodies.user(account, self._world.vehicles_of(account.key)), "user")
+    def _user(self, context: _RequestContext) -> Response:
+        account = context.caller.account
+        return _resource_response(context.serializer.user(account, self._world.vehicles_of(account.key)), "user")
 
-    def _status(self, visit: _RequestContext, car: Vehicle) -> Response:
-        visit.needs("data:telemetry")
+    def _status(self, context: _RequestContext, car: Vehicle) -> Response:
+        context.needs("data:telemetry")
         if not self._world.has_status(car.id):
             raise _no_data()
-        if not self._manners.wraps_status:
-            return _single(visit, status(visit.bodies, car, self._world.snapshot(car.id)), "status")
+        if not self._variant.wraps_status:
+            return _resource_response(status(context.serializer, car, self._world.vehicle_state(car.id)), "status")
         history = range(self._world.trip_count(car.id))[::-1]
 
-        def worded(trip: int) -> dict[str, Any]:
-            return status(visit.bodies, car, self._world.snapshot(car.id, trip))
+        def status_after(trip: int) -> dict[str, Any]:
+            return status(context.serializer, car, self._world.vehicle_state(car.id, trip))
 
-        return self._collection(visit, "Status", history, worded, usual=1)
+        return self._collection(context, "Status", history, status_after, default_size=1)
 
-    def _last_position(self, visit: _RequestContext, car: Vehicle) -> Response:
-        visit.needs("data:position")
-        accepted = visit.call.headers.get("accept", "*/*")
+    def _last_position(self, context: _RequestContext, car: Vehicle) -> Response:
+        context.needs("data:position")
+        accepted = context.request.headers.get("accept", "*/*")
         if not any(kind in accepted for kind in (GEO_JSON, "*/*", "application/*")):
             raise _Refusal(406, 40600, "Not acceptable.")
-        return _single(
-            visit, visit.bodies.last_position(self._world.snapshot(car.id)), "lastPosition", media_type=GEO_JSON
+        return _resource_response(
+            context.serializer.last_position(self._world.vehicle_state(car.id)),
+            "lastPosition",
+            media_type=GEO_JSON,
         )
 
-    def _maintenance(self, visit: _RequestContext, car: Vehicle) -> Response:
-        visit.needs("data:telemetry")
+    def _maintenance(self, context: _RequestContext, car: Vehicle) -> Response:
+        context.needs("data:telemetry")
         if not car.has_maintenance:
             raise _no_data()
-        return _single(visit, visit.bodies.maintenance(car.id), "maintenance")
+        return _resource_response(context.serializer.maintenance(car.id), "maintenance")
 
     def _warning(
-        self, visit: _RequestContext, car: Vehicle, kind: str, id_: str, *, trip: str | None = None
+        self, context: _RequestContext, car: Vehicle, kind: str, id_: str, *, trip: str | None = None
     ) -> Response:
-        visit.needs({"alerts": "data:alert", "collisions": "data:collision"}.get(kind, "data:telemetry"))
-        things: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        context.needs({"alerts": "data:alert", "collisions": "data:collision"}.get(kind, "data:telemetry"))
+        bodies: dict[str, Callable[[], list[dict[str, Any]]]] = {
             "alerts": lambda: [
-                visit.bodies.alert(alert) for alert in self._world.alerts(car.id) if trip in {None, alert.trip}
+                context.serializer.alert(alert) for alert in self._world.alerts(car.id) if trip in {None, alert.trip}
             ],
-            "alarms": lambda: [visit.bodies.alarm(alarm) for alarm in self._world.alarms(car.id)],
+            "alarms": lambda: [context.serializer.alarm(alarm) for alarm in self._world.alarms(car.id)],
             "collisions": lambda: [
-                visit.bodies.collision(collision)
+                context.serializer.collision(collision)
                 for collision in self._world.collisions(car.id)
                 if trip in {None, collision.trip}
             ],
         }
-        for body in things[kind]():
+        for body in bodies[kind]():
             if body["id"] == id_:
-                return _single(visit, body, kind[:-1])
+                return _resource_response(body, kind[:-1])
         raise _no_data()
 
     # ------------------------------------------------------------------ collections
 
-    def _vehicles(self, visit: _RequestContext) -> Response:
-        prefix = visit.call.value("vinPrefix") or ""
-        owned = self._world.vehicles_of(visit.reader.account.key)
-        extensions = visit.call.values("extension")
+    def _vehicles(self, context: _RequestContext) -> Response:
+        prefix = context.request.value("vinPrefix") or ""
+        owned = self._world.vehicles_of(context.caller.account.key)
+        extensions = context.request.values("extension")
         found = [vehicle for vehicle in owned if vehicle.vin.startswith(prefix)]
-        return self._collection(visit, "vehicles", found, lambda car: visit.bodies.vehicle(car, extensions))
+        return self._collection(context, "vehicles", found, lambda car: context.serializer.vehicle(car, extensions))
 
-    def _trips(self, visit: _RequestContext, car: Vehicle) -> Response:
-        visit.needs("data:trip")
-        numbers = matching(self._world, visit.call, car.id)
-        if self._manners.newest_first:
+    def _trips(self, context: _RequestContext, car: Vehicle) -> Response:
+        context.needs("data:trip")
+        numbers = matching(self._world, context.request, car.id)
+        if self._variant.newest_first:
             numbers = numbers[::-1]
-        world, bodies = self._world, visit.bodies
-        return self._collection(visit, "trips", numbers, lambda number: bodies.trip(world.trip_at(car.id, number)))
+        world, serializer = self._world, context.serializer
+        return self._collection(
+            context, "trips", numbers, lambda number: serializer.trip(world.trip_at(car.id, number))
+        )
 
-    def _alerts_of(self, visit: _RequestContext, car: Vehicle) -> Response:
-        visit.needs("data:alert")
-        return self._alerts(visit, self._world.alerts(car.id))
+    def _alerts_of(self, context: _RequestContext, car: Vehicle) -> Response:
+        context.needs("data:alert")
+        return self._alerts(context, self._world.alerts(car.id))
 
-    def _alerts(self, visit: _RequestContext, alerts: Iterable[Alert]) -> Response:
-        spans = intervals(visit.call.values("timestamps"))
+    def _alerts(self, context: _RequestContext, alerts: Iterable[Alert]) -> Response:
+        spans = intervals(context.request.values("timestamps"))
         found = [alert for alert in alerts if within(alert.started_at, spans)]
-        return self._collection(visit, "alerts", found, visit.bodies.alert)
+        return self._collection(context, "alerts", found, context.serializer.alert)
 
-    def _collisions_of(self, visit: _RequestContext, car: Vehicle) -> Response:
-        visit.needs("data:collision")
-        return self._collisions(visit, self._world.collisions(car.id))
+    def _collisions_of(self, context: _RequestContext, car: Vehicle) -> Response:
+        context.needs("data:collision")
+        return self._collisions(context, self._world.collisions(car.id))
 
-    def _collisions(self, visit: _RequestContext, collisions: Iterable[Collision]) -> Response:
-        spans = intervals(visit.call.values("timestamps"))
+    def _collisions(self, context: _RequestContext, collisions: Iterable[Collision]) -> Response:
+        spans = intervals(context.request.values("timestamps"))
         found = [collision for collision in collisions if within(collision.at, spans)]
-        return self._collection(visit, "Collisions", found, visit.bodies.collision)
+        return self._collection(context, "Collisions", found, context.serializer.collision)
 
-    def _alarms(self, visit: _RequestContext, car: Vehicle) -> Response:
-        visit.needs("data:telemetry")
-        spans, types = intervals(visit.call.values("timestamps")), frozenset(visit.call.values("type"))
+    def _alarms(self, context: _RequestContext, car: Vehicle) -> Response:
+        context.needs("data:telemetry")
+        spans, types = intervals(context.request.values("timestamps")), frozenset(context.request.values("type"))
         found = [
             alarm
             for alarm in self._world.alarms(car.id)
             if within(alarm.started_at, spans) and (not types or alarm.type in types)
         ]
-        return self._collection(visit, "alarms", found, visit.bodies.alarm)
+        return self._collection(context, "alarms", found, context.serializer.alarm)
 
-    def _waypoints(self, visit: _RequestContext, trip: Trip) -> Response:
-        visit.needs("data:position")
-        tolerance, _ = number_range(f"{visit.call.value('tolerance') or 0}-")
-        spans = intervals(visit.call.values("timestamps"))
+    def _waypoints(self, context: _RequestContext, trip: Trip) -> Response:
+        context.needs("data:position")
+        tolerance, _ = number_range(f"{context.request.value('tolerance') or 0}-")
+        spans = intervals(context.request.values("timestamps"))
         steps = max(2, round(trip.duration.total_seconds() / 30))
         if tolerance and trip.distance:
             steps = max(1, min(steps, int(trip.distance / tolerance)))
         shares = [step / steps for step in range(steps + 1)]
         found = [share for share in shares if within(trip.started_at + share * trip.duration, spans)]
-        return self._collection(visit, "positions", found, lambda share: visit.bodies.waypoint(trip, share))
+        return self._collection(context, "positions", found, lambda share: context.serializer.waypoint(trip, share))
 
-    def _telemetry_of(self, visit: _RequestContext, car: Vehicle) -> Response:
-        visit.needs("data:telemetry")
-        numbers = matching(self._world, visit.call, car.id)
-        return self._telemetry(visit, Trips(self._world, car.id, numbers))
+    def _telemetry_of(self, context: _RequestContext, car: Vehicle) -> Response:
+        context.needs("data:telemetry")
+        numbers = matching(self._world, context.request, car.id)
+        return self._telemetry(context, Trips(self._world, car.id, numbers))
 
-    def _telemetry(self, visit: _RequestContext, trips: Sequence[Trip]) -> Response:
-        visit.needs("data:telemetry")
-        types, extensions = visit.call.values("type"), visit.call.values("extension")
+    def _telemetry(self, context: _RequestContext, trips: Sequence[Trip]) -> Response:
+        context.needs("data:telemetry")
+        types, extensions = context.request.values("type"), context.request.values("extension")
 
         def sample(number: int) -> dict[str, Any]:
             share = number % _SAMPLES / (_SAMPLES - 1)
-            return telemetry(visit.bodies, trips[number // _SAMPLES], share, types, extensions)
+            return telemetry(context.serializer, trips[number // _SAMPLES], share, types, extensions)
 
-        return self._collection(visit, "telemetries", range(len(trips) * _SAMPLES), sample, most=2000)
+        return self._collection(context, "telemetries", range(len(trips) * _SAMPLES), sample, max_size=2000)
 
     def _collection(
         self,
-        visit: _RequestContext,
+        context: _RequestContext,
         name: str,
         found: Sequence[Any],
-        wording: Callable[[Any], dict[str, Any]],
+        serialize: Callable[[Any], dict[str, Any]],
         *,
-        usual: int = 60,
-        most: int = 60,
+        default_size: int = 60,
+        max_size: int = 60,
     ) -> Response:
-        lenient = self._manners.lenient_tokens
-        page = cut(visit.call, len(found), self._secret, usual=usual, most=most, lenient=lenient)
+        lenient = self._variant.lenient_tokens
+        page = select_page(
+            context.request, len(found), self._secret, default_size=default_size, max_size=max_size, lenient=lenient
+        )
         if not found:
             raise _no_data()
-        items = [wording(item) for item in found[page.first : page.end]]
-        body = word(
+        items = [serialize(item) for item in found[page.first : page.end]]
+        body = page_body(
             page,
-            visit.call,
+            context.request,
             self._secret,
-            address=visit.address,
+            address=context.address,
             name=name,
             items=items,
-            by_range=self._manners.pages_by_range,
+            by_range=self._variant.pages_by_range,
         )
         return json_response(200, body, kind=name, media_type=HAL_JSON)
 
-    _by_name: dict[str, Callable[[Routes, _RequestContext, Vehicle], Response]] = {  # noqa: RUF012 - never changed
+    _by_name: dict[str, Callable[[Routes, _RequestContext, Vehicle], Response]] = {  # noqa: RUF012 - constant
         "status": _status,
         "lastPosition": _last_position,
         "maintenance": _maintenance,
@@ -338,5 +351,5 @@ class Routes:
     }
 
 
-def _single(visit: _RequestContext, body: dict[str, Any], kind: str, *, media_type: str = HAL_JSON) -> Response:
+def _resource_response(body: dict[str, Any], kind: str, *, media_type: str = HAL_JSON) -> Response:
     return json_response(200, body, kind=kind, media_type=media_type)

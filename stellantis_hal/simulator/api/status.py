@@ -1,24 +1,21 @@
-"""Knows how the API words a car's status, block by block, each with an instant of its own.
-
-Must not know routes, paging or scopes, but for the position, which a scope hides.
-"""
+"""JSON body of a vehicle's status, each block with its own timestamp."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from stellantis_hal.simulator.api.bodies import SUBTYPES, Serializer, link
-from stellantis_hal.simulator.api.messages import spell
-from stellantis_hal.simulator.world.entities import Energy, Snapshot, Vehicle
+from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
+from stellantis_hal.simulator.world.entities import Energy, Vehicle, VehicleState
 
 __all__ = ["status"]
 
 
-def status(bodies: Serializer, vehicle: Vehicle, snapshot: Snapshot) -> dict[str, Any]:
-    """Word a car's status, with what was put in place by hand."""
-    at = spell(snapshot.at)
-    moving = snapshot.moving
-    here = bodies.vehicle_url(vehicle.id)
+def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dict[str, Any]:
+    """Return the body of a vehicle's status, including blocks set by :meth:`World.update_status`."""
+    at = format_instant(state.at)
+    moving = state.moving
+    url = serializer.vehicle_url(vehicle.id)
     body: dict[str, Any] = {
         "createdAt": at,
         "updatedAt": at,
@@ -26,7 +23,7 @@ def status(bodies: Serializer, vehicle: Vehicle, snapshot: Snapshot) -> dict[str
         "preconditioning": {
             "airConditioning": {"createdAt": at, "updatedAt": at, "status": "Disabled", "programs": []}
         },
-        "energies": [_energy(energy, at) for energy in snapshot.levels],
+        "energies": [_energy(energy, at) for energy in state.levels],
         "powertrain": {"createdAt": at, "status": "Running" if moving else "Stopped"},
         "doorsState": {
             "createdAt": at,
@@ -44,7 +41,7 @@ def status(bodies: Serializer, vehicle: Vehicle, snapshot: Snapshot) -> dict[str
             "beltStatus": [{"id": "Driver", "belt": "Normal"}, {"id": "Passenger", "belt": "Normal"}],
             "autoECallTriggering": "NotDetected",
         },
-        "odometer": {"createdAt": at, "mileage": snapshot.mileage},
+        "odometer": {"createdAt": at, "mileage": state.mileage},
         "kinetic": {"createdAt": at, "acceleration": 0.0, "speed": 42.0 if moving else 0.0, "moving": moving},
         "environment": {
             "luminosity": {"createdAt": at, "day": True},
@@ -57,11 +54,11 @@ def status(bodies: Serializer, vehicle: Vehicle, snapshot: Snapshot) -> dict[str
             "fog": [{"direction": "Right", "position": "Rear", "status": "Off"}],
         },
         "alarm": {"status": {"createdAt": at, "activation": "Inactive"}},
-        "_links": {"self": link(f"{here}/status"), "vehicle": link(here)},
+        "_links": {"self": link(f"{url}/status"), "vehicle": link(url)},
     }
-    if bodies.places:
-        body["lastPosition"] = bodies.last_position(snapshot)
-    for name, block in bodies.world.changes(vehicle.id).items():
+    if serializer.shows_positions:
+        body["lastPosition"] = serializer.last_position(state)
+    for name, block in serializer.world.changes(vehicle.id).items():
         if block is None:
             body.pop(name, None)
         else:

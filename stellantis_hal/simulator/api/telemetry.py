@@ -1,28 +1,25 @@
-"""Knows how the API words what a car measured on its way, narrowed to the types and extensions asked for.
-
-Must not know routes or paging.
-"""
+"""JSON body of a telemetry record, limited to the requested types and extensions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from stellantis_hal.simulator.api.bodies import SUBTYPES, Serializer, link, service
-from stellantis_hal.simulator.api.messages import spell
+from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link, service
 from stellantis_hal.simulator.world.entities import Trip
 
 __all__ = ["telemetry"]
 
 
 def telemetry(
-    bodies: Serializer, trip: Trip, share: float, types: Iterable[str], extensions: Iterable[str]
+    serializer: Serializer, trip: Trip, share: float, types: Iterable[str], extensions: Iterable[str]
 ) -> dict[str, Any]:
-    """Word what a car measured when a share of a trip had passed; no types: all of them."""
+    """Return the telemetry record at a share of a trip (0 to 1); no types select all of them."""
     wanted = frozenset(types)
-    at = spell(trip.started_at + share * trip.duration)
+    at = format_instant(trip.started_at + share * trip.duration)
     moving = 0.0 < share < 1.0
-    parts: dict[str, Any] = {
+    blocks: dict[str, Any] = {
         "energies": [
             {
                 "type": before.type,
@@ -42,18 +39,18 @@ def telemetry(
         "adas": {"esp": True, "abs": True, "bsm": "Inactive"},
         "wipingBlades": {"active": False},
     }
-    everything = not wanted or "vehicle" in wanted
-    vehicle = {name: part for name, part in parts.items() if everything or f"vehicle.{name}" in wanted}
-    if everything:
+    complete = not wanted or "vehicle" in wanted
+    vehicle = {name: block for name, block in blocks.items() if complete or f"vehicle.{name}" in wanted}
+    if complete:
         vehicle["odometer"] = {"mileage": round(trip.start_mileage + share * trip.distance, 1)}
         vehicle["kinetic"] = {"speed": round(trip.average_speed, 1) if moving else 0.0, "moving": moving}
         vehicle["powertrain"] = {"status": "Running" if moving else "Stopped"}
     body: dict[str, Any] = {
         "createdAt": at,
         "_links": {
-            "self": link(f"{bodies.vehicle_url(trip.vehicle)}/telemetry"),
-            "vehicle": link(bodies.vehicle_url(trip.vehicle)),
-            "trip": link(bodies.trip_url(trip.vehicle, trip.id)),
+            "self": link(f"{serializer.vehicle_url(trip.vehicle)}/telemetry"),
+            "vehicle": link(serializer.vehicle_url(trip.vehicle)),
+            "trip": link(serializer.trip_url(trip.vehicle, trip.id)),
         },
     }
     if not wanted or "privacy" in wanted:
@@ -63,10 +60,10 @@ def telemetry(
     if vehicle:
         body["vehicle"] = vehicle
     extension: dict[str, Any] = {}
-    if "location" in extensions and bodies.places:
-        place = bodies.waypoint(trip, share)
-        place["properties"].pop("createdAt")
-        extension["location"] = place
+    if "location" in extensions and serializer.shows_positions:
+        location = serializer.waypoint(trip, share)
+        location["properties"].pop("createdAt")
+        extension["location"] = location
     if "maintenance" in extensions:
         extension["maintenance"] = {"createdAt": at, **service(trip.start_mileage)}
     if extension:

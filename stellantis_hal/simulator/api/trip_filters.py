@@ -1,7 +1,4 @@
-"""Knows which of a vehicle's trips pass a request's filters, without looking at more of them than it must.
-
-Must not know how trips are worded, nor paging.
-"""
+"""Trip filters, evaluated by binary search where the order of trips allows it."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ _STATES = frozenset({"Nominal", "Unstarted", "DataLacking", "Unfinished"})
 
 
 class Trips(Sequence[Trip]):
-    """Trips of a vehicle by their numbers, made when they are looked at."""
+    """Trips of a vehicle by their numbers, generated on access."""
 
     def __init__(self, world: World, vehicle: str, numbers: Sequence[int]) -> None:
         self._world, self._vehicle, self._numbers = world, vehicle, numbers
@@ -29,14 +26,14 @@ class Trips(Sequence[Trip]):
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __getitem__(self, place: Any) -> Any:
-        return self._world.trip_at(self._vehicle, self._numbers[place])
+    def __getitem__(self, index: Any) -> Any:
+        return self._world.trip_at(self._vehicle, self._numbers[index])
 
 
-def matching(world: World, call: Request, vehicle: str) -> Sequence[int]:
-    """Find the numbers of the trips that pass the filters ``timestamps``, ``distance``, ``duration`` and ``states``.
+def matching(world: World, request: Request, vehicle: str) -> Sequence[int]:
+    """Return the numbers of the trips that pass the filters ``timestamps``, ``distance``, ``duration`` and ``states``.
 
-    A trip passes an interval of time when it starts in it; one interval is searched for, not scanned.
+    A trip passes a time interval when it starts in it; a single interval is found by binary search.
     Raises BadFilterError.
     """
 
@@ -44,18 +41,18 @@ def matching(world: World, call: Request, vehicle: str) -> Sequence[int]:
         return world.trip_at(vehicle, trip).started_at
 
     total = world.trip_count(vehicle)
-    spans = intervals(call.values("timestamps"))
+    spans = intervals(request.values("timestamps"))
     numbers: Sequence[int] = range(total)
     if len(spans) == 1:
         since = bisect_left(range(total), spans[0].since, key=started)
         numbers = range(since, bisect_right(range(total), spans[0].until, lo=since, key=started))
     elif spans:
         numbers = [trip for trip in range(total) if within(started(trip), spans)]
-    km, seconds = number_range(call.value("distance")), number_range(call.value("duration"))
-    states = frozenset(call.values("states"))
+    km, seconds = number_range(request.value("distance")), number_range(request.value("duration"))
+    states = frozenset(request.values("states"))
     if not states <= _STATES:
-        raise BadFilterError("states knows Nominal, Unstarted, DataLacking and Unfinished")
-    if not states and call.value("distance") is None and call.value("duration") is None:
+        raise BadFilterError("states must be Nominal, Unstarted, DataLacking or Unfinished")
+    if not states and request.value("distance") is None and request.value("duration") is None:
         return numbers
 
     def passes(trip: Trip) -> bool:

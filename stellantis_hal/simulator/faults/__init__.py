@@ -1,1 +1,1 @@
-"""Faults."""
+"""Faults: what they do to a response, and when they occur."""

@@ -1,7 +1,4 @@
-"""Knows when things go wrong: by a script, in waves, by chance, always the same for the same seed.
-
-Must not know what a fault does.
-"""
+"""Fault plan: scripted, timed and random faults, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -32,23 +29,23 @@ __all__ = ["NO_FAULTS", "FaultInjector", "FaultWindow", "Faults", "Latency", "Ra
 
 @attrs.frozen
 class Latency:
-    """How long an answer takes, in seconds: ``fixed``, plus a uniform part, plus a tail of exponential mean."""
+    """Latency of a response in seconds: ``fixed``, plus up to ``uniform``, plus an exponential of mean ``tail``."""
 
     fixed: float = 0.0
     uniform: float = 0.0
     tail: float = 0.0
 
-    def draw(self, rolls: Random) -> float:
-        """Draw one."""
-        tail = rolls.expovariate(1 / self.tail) if self.tail else 0.0
-        return self.fixed + (rolls.random() * self.uniform if self.uniform else 0.0) + tail
+    def draw(self, random: Random) -> float:
+        """Return a random latency."""
+        tail = random.expovariate(1 / self.tail) if self.tail else 0.0
+        return self.fixed + (random.random() * self.uniform if self.uniform else 0.0) + tail
 
 
 @attrs.frozen(kw_only=True)
 class ScriptedFault:
-    """A step of a script: the next ``times`` requests whose path matches the pattern (searched for) meet the fault.
+    """A step of a script: the next ``times`` requests whose path contains a match of the pattern meet the fault.
 
-    ``skip`` requests that match pass before.
+    The first ``skip`` matching requests pass without a fault.
     """
 
     fault: Fault
@@ -57,14 +54,14 @@ class ScriptedFault:
     times: int = 1
     skip: int = 0
 
-    def matches(self, call: Request) -> bool:
-        """Say whether a request is one of those meant."""
-        return self.method in {None, call.method} and re.search(self.path, call.path) is not None
+    def matches(self, request: Request) -> bool:
+        """Return whether a request matches."""
+        return self.method in {None, request.method} and re.search(self.path, request.path) is not None
 
 
 @attrs.frozen(kw_only=True)
 class RandomFault:
-    """A fault that a share of the requests meets; once it strikes, ``run`` requests in a row meet it."""
+    """A fault of a share of the requests; each time it occurs, ``run`` requests in a row meet it."""
 
     fault: Fault
     rate: float
@@ -74,7 +71,7 @@ class RandomFault:
 
 @attrs.frozen(kw_only=True)
 class FaultWindow:
-    """A fault that every request meets between two instants, in seconds since the simulator's first request."""
+    """A fault of every request between two times, in seconds since the simulator's first request."""
 
     fault: Fault
     since: float
@@ -84,28 +81,31 @@ class FaultWindow:
 
 @attrs.frozen(kw_only=True)
 class Faults:
-    """All that goes wrong. A script's steps are used up one after the other, before waves and chances.
+    """Faults of a simulator. Scripted faults come before timed ones, timed ones before random ones.
 
     Attributes:
-        latency: what every answer takes, half of it before the vendor sees the request.
-        seed: what the random part depends on.
+        latency: latency of every response, half of it before the server handles the request.
+        script: faults by the order of requests; each step is used up.
+        windows: faults by time.
+        random: faults by probability.
+        seed: seed of the random faults and latencies.
         skew: seconds by which the server's ``Date`` is wrong.
     """
 
     latency: Latency = Latency()
     script: Sequence[ScriptedFault] = ()
-    waves: Sequence[FaultWindow] = ()
-    chances: Sequence[RandomFault] = ()
+    windows: Sequence[FaultWindow] = ()
+    random: Sequence[RandomFault] = ()
     seed: int = 0
     skew: float = 0.0
 
     @classmethod
     def chaos(cls, rate: float, *, seed: int = 0, latency: Latency = Latency(fixed=0.02, tail=0.02)) -> Faults:
-        """Let a share of the API's requests meet something that a patient client recovers from, each kind alike.
+        """Return random faults for a share of the API's requests, all of kinds that a retrying client recovers from.
 
-        The identity server is spared: a renewal whose answer is lost cannot be recovered from.
+        The identity server has no faults: a token refresh whose response is lost cannot be repeated.
         """
-        mishaps: tuple[tuple[Fault, int], ...] = (
+        kinds: tuple[tuple[Fault, int], ...] = (
             (Refused(), 1),
             (Reset(), 1),
             (Reset(counted=False), 1),
@@ -121,39 +121,39 @@ class Faults:
             (Delay(seconds=2.0), 1),
             (ExpiredToken(), 1),
         )
-        share = rate / len(mishaps)
-        chances = [RandomFault(fault=fault, rate=share / run, path="/connectedcar/", run=run) for fault, run in mishaps]
-        return cls(latency=latency, chances=chances, seed=seed)
+        share = rate / len(kinds)
+        random = [RandomFault(fault=fault, rate=share / run, path="/connectedcar/", run=run) for fault, run in kinds]
+        return cls(latency=latency, random=random, seed=seed)
 
 
 NO_FAULTS = Faults()
 
 
 class FaultInjector:
-    """Decides for each request which fault it meets: the same ones for the same seed and order of requests."""
+    """Selects the fault of each request, reproducible for the same seed and order of requests."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._rolls = Random(faults.seed)
+        self._random = Random(faults.seed)
         self._steps: list[list[Any]] = [[step, step.skip, step.times] for step in faults.script]
         self._run: tuple[RandomFault, int] | None = None
 
     def add(self, steps: Iterable[ScriptedFault]) -> None:
-        """Put more steps at the end of the script."""
+        """Append steps to the script."""
         self._steps += [[step, step.skip, step.times] for step in steps]
 
     def latency(self) -> float:
-        """Draw how long the next answer takes."""
-        return self._faults.latency.draw(self._rolls)
+        """Return the latency of the next response in seconds."""
+        return self._faults.latency.draw(self._random)
 
-    def draw(self, call: Request, tick: float) -> Fault | None:
-        """Say what happens to a request."""
-        return self._scripted(call) or self._waved(call, tick) or self._chanced(call)
+    def draw(self, request: Request, tick: float) -> Fault | None:
+        """Return the fault of a request, or None."""
+        return self._by_script(request) or self._by_window(request, tick) or self._by_chance(request)
 
-    def _scripted(self, call: Request) -> Fault | None:
+    def _by_script(self, request: Request) -> Fault | None:
         for entry in self._steps:
             step: ScriptedFault = entry[0]
-            if not step.matches(call):
+            if not step.matches(request):
                 continue
             if entry[1]:
                 entry[1] -= 1
@@ -164,19 +164,19 @@ class FaultInjector:
             return step.fault
         return None
 
-    def _waved(self, call: Request, tick: float) -> Fault | None:
-        for wave in self._faults.waves:
-            if wave.since <= tick < wave.until and re.search(wave.path, call.path):
-                return wave.fault
+    def _by_window(self, request: Request, tick: float) -> Fault | None:
+        for window in self._faults.windows:
+            if window.since <= tick < window.until and re.search(window.path, request.path):
+                return window.fault
         return None
 
-    def _chanced(self, call: Request) -> Fault | None:
-        if self._run is not None and re.search(self._run[0].path, call.path):
-            chance, left = self._run
-            self._run = (chance, left - 1) if left > 1 else None
-            return chance.fault
-        for chance in self._faults.chances:
-            if self._rolls.random() < chance.rate and re.search(chance.path, call.path):
-                self._run = (chance, chance.run - 1) if chance.run > 1 else None
-                return chance.fault
+    def _by_chance(self, request: Request) -> Fault | None:
+        if self._run is not None and re.search(self._run[0].path, request.path):
+            random_fault, left = self._run
+            self._run = (random_fault, left - 1) if left > 1 else None
+            return random_fault.fault
+        for random_fault in self._faults.random:
+            if self._random.random() < random_fault.rate and re.search(random_fault.path, request.path):
+                self._run = (random_fault, random_fault.run - 1) if random_fault.run > 1 else None
+                return random_fault.fault
         return None

@@ -1,7 +1,4 @@
-"""Knows what can go wrong on the way, as values, and what it does to an answer.
-
-Must not know the world, the API's addresses or how bytes travel.
-"""
+"""Kinds of faults and their effect on a response."""
 
 from __future__ import annotations
 
@@ -34,62 +31,62 @@ __all__ = [
 
 @attrs.frozen
 class Fault:
-    """Something that goes wrong with one request. By itself it does nothing; its kinds do."""
+    """A fault of one request. Subclass it: the base class changes nothing."""
 
-    before: ClassVar[bool] = False
-    """Whether the vendor's books and resources never see the request."""
+    bypasses_server: ClassVar[bool] = False
+    """Whether the request reaches neither the rate limiter nor the routes."""
 
-    def instead(self) -> Response | None:
-        """Give the answer that takes the place of the real one, if there is one."""
+    def replacement(self) -> Response | None:
+        """Return the response that replaces the real one, or None."""
         return None
 
-    def spoil(self, reply: Response) -> Response:
-        """Give what becomes of the real answer."""
-        return reply
+    def alter(self, response: Response) -> Response:
+        """Return the real response as changed by the fault."""
+        return response
 
 
 @attrs.frozen
 class Refused(Fault):
-    """The connection is refused: nothing was sent."""
+    """The connection is refused; nothing is sent."""
 
-    before: ClassVar[bool] = True
+    bypasses_server: ClassVar[bool] = True
 
 
 @attrs.frozen
 class Reset(Fault):
-    """The connection breaks before an answer comes. With ``counted`` the request has been handled all the same."""
+    """The connection breaks before the response. With ``counted`` the server has handled the request."""
 
     counted: bool = True
 
 
 @attrs.frozen
 class Delay(Fault):
-    """The answer takes so many seconds more."""
+    """The response is delayed by some seconds."""
 
     seconds: float
 
 
 @attrs.frozen
 class ExpiredToken(Fault):
-    """The access token of the request turns out to be expired, and stays so."""
+    """The request's access token expires."""
 
 
 @attrs.frozen
 class TooManyRequests(Fault):
-    """A 429 that the books know nothing of.
+    """A 429 that the rate limiter does not count.
 
-    ``retry_after`` and ``reset`` are worded as given, None leaves them out; ``remaining`` is what the counters of
-    both windows claim, None leaves them as they are. A ``bare`` one carries no rate-limit fields at all.
+    ``retry_after`` and ``reset`` are sent as given, or left out where None; ``remaining`` is the value of both windows'
+    counters, None leaves the true ones. With ``bare`` the response has no rate-limit headers.
     """
 
     retry_after: str | None = "1"
     reset: str | None = None
     remaining: int | None = 0
     bare: bool = False
-    before: ClassVar[bool] = True
+    bypasses_server: ClassVar[bool] = True
 
-    def instead(self) -> Response | None:
-        """Refuse."""
+    def replacement(self) -> Response | None:
+        """Return the 429."""
         fields: list[tuple[str, str]] = []
         if self.retry_after is not None:
             fields.append(("Retry-After", self.retry_after))
@@ -103,14 +100,14 @@ class TooManyRequests(Fault):
 
 @attrs.frozen
 class ServerFault(Fault):
-    """A 5xx in the API's own shape."""
+    """A 5xx with the API's error body."""
 
     status: int = 500
     code: int = 50000
     retry_after: str | None = None
 
-    def instead(self) -> Response | None:
-        """Fail."""
+    def replacement(self) -> Response | None:
+        """Return the error."""
         body = {"code": self.code, "message": "Internal error.", "uuid": "0", "timestamp": "2026-01-01T00:00:00.000Z"}
         fields = () if self.retry_after is None else (("Retry-After", self.retry_after),)
         return json_response(self.status, body, kind="fault").with_headers(*fields)
@@ -118,38 +115,38 @@ class ServerFault(Fault):
 
 @attrs.frozen
 class HtmlError(Fault):
-    """A page of HTML from some machine in between; with status 200 it even looks like a success."""
+    """An HTML page of a proxy, also with status 200."""
 
     status: int = 502
 
-    def instead(self) -> Response | None:
-        """Answer with a page for people."""
+    def replacement(self) -> Response | None:
+        """Return the HTML page."""
         body = f"<html><head><title>{self.status}</title></head><body><h1>Sorry</h1></body></html>".encode()
         return Response(status=self.status, headers=(("Content-Type", "text/html"),), body=body, kind="fault")
 
 
 @attrs.frozen
 class OAuthFault(Fault):
-    """An error in OAuth2's shape; ``server_error`` is seen with status 400 and passes by itself."""
+    """An OAuth2 error; ``server_error`` was observed with status 400 and is temporary."""
 
     error: str = "server_error"
     status: int = 400
 
-    def instead(self) -> Response | None:
-        """Fail."""
+    def replacement(self) -> Response | None:
+        """Return the error."""
         return json_response(self.status, {"error": self.error, "error_description": "Try later."}, kind="fault")
 
 
 @attrs.frozen
 class CutBody(Fault):
-    """The connection breaks within the body, a share of it (0 to 1) having arrived."""
+    """The connection breaks within the body, after a share of it (0 to 1)."""
 
     keep: float = 0.5
 
 
 @attrs.frozen
 class SlowBody(Fault):
-    """The body comes in pieces, with so many seconds before each."""
+    """The body arrives in pieces, each delayed by some seconds."""
 
     seconds: float = 1.0
     pieces: int = 4
@@ -157,75 +154,75 @@ class SlowBody(Fault):
 
 @attrs.frozen
 class WrongLength(Fault):
-    """``Content-Length`` is off by so many bytes. Less than the truth: the body seems to end early."""
+    """``Content-Length`` is wrong by ``off`` bytes; where it is negative, the body seems to end early."""
 
     off: int = 10
 
 
 @attrs.frozen
 class ClockSkew(Fault):
-    """The server's clock is wrong by so many seconds in ``Date``."""
+    """``Date`` is wrong by some seconds."""
 
     seconds: float = 3600.0
 
 
-def _edited(reply: Response, edit: Any) -> Response:
-    """Give an answer whose JSON object went through an edit; any other answer stays as it is."""
-    if reply.status != 200:
-        return reply
-    body = json.loads(reply.body)
+def _edit_json(response: Response, edit: Any) -> Response:
+    """Return a response with its JSON body edited; a response without status 200 stays unchanged."""
+    if response.status != 200:
+        return response
+    body = json.loads(response.body)
     edit(body)
-    return attrs.evolve(reply, body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+    return attrs.evolve(response, body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 @attrs.frozen
 class ForeignLink(Fault):
-    """A link leads to another host."""
+    """A link leads to another host; it is added where it is missing."""
 
     rel: str = "next"
     href: str = "https://evil.example/connectedcar/v4/user"
 
-    def spoil(self, reply: Response) -> Response:
-        """Bend the link, or plant it."""
+    def alter(self, response: Response) -> Response:
+        """Return the response with the link replaced or added."""
 
-        def bend(body: Any) -> None:
+        def replace(body: Any) -> None:
             body.setdefault("_links", {})[self.rel] = {"href": self.href}
 
-        return _edited(reply, bend)
+        return _edit_json(response, replace)
 
 
 @attrs.frozen
 class LoopingLink(Fault):
     """A page's ``next`` is the page itself."""
 
-    def spoil(self, reply: Response) -> Response:
-        """Tie the loop."""
+    def alter(self, response: Response) -> Response:
+        """Return the response with ``next`` set to ``self``."""
 
-        def tie(body: Any) -> None:
+        def close_loop(body: Any) -> None:
             links = body.get("_links", {})
             if "self" in links:
                 links["next"] = links["self"]
 
-        return _edited(reply, tie)
+        return _edit_json(response, close_loop)
 
 
 @attrs.frozen
 class VanishedFields(Fault):
-    """Fields are missing, wherever in the body they stood."""
+    """Fields are missing at every depth of the body."""
 
     names: tuple[str, ...] = ("createdAt", "total", "faults")
 
-    def spoil(self, reply: Response) -> Response:
-        """Take them away."""
+    def alter(self, response: Response) -> Response:
+        """Return the response without the fields."""
 
-        def strip(value: Any) -> None:
+        def remove(value: Any) -> None:
             if isinstance(value, dict):
                 for name in self.names:
                     value.pop(name, None)
                 for inner in value.values():
-                    strip(inner)
+                    remove(inner)
             elif isinstance(value, list):
                 for inner in value:
-                    strip(inner)
+                    remove(inner)
 
-        return _edited(reply, strip)
+        return _edit_json(response, remove)

@@ -1,1 +1,1 @@
-"""Serving."""
+"""Ways to reach the simulator: httpx transport, ASGI application, uvicorn server."""

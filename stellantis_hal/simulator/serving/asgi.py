@@ -1,7 +1,7 @@
-"""Knows how to serve the vendor as an ASGI application.
+"""ASGI application of the simulator.
 
-Must not know what is answered. Over a socket no application can refuse a connection or reset it before the headers:
-such faults show as an answer that breaks off within its body.
+An ASGI application can neither refuse a connection nor reset it before the headers: these faults appear as a response
+that breaks off within its body.
 """
 
 from __future__ import annotations
@@ -17,57 +17,57 @@ from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused
 if TYPE_CHECKING:
     from stellantis_hal.simulator.simulator import Simulator
 
-__all__ = ["Application"]
+__all__ = ["AsgiApplication"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class Application:
-    """An ASGI application that ends in a simulator."""
+class AsgiApplication:
+    """An ASGI application for a simulator."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or follow the server's life."""
+        """Handle one request or the lifespan of the server."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _run_lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._answer(await _call(scope, receive), send)
+            await self._handle(await _to_request(scope, receive), send)
         else:
-            raise ValueError(f"The simulator does not speak {scope['type']}.")
+            raise ValueError(f"ASGI scope type must be 'http' or 'lifespan', not {scope['type']!r}")
 
-    async def _answer(self, call: Request, send: Send) -> None:
+    async def _handle(self, request: Request, send: Send) -> None:
         simulator = self._simulator
-        with simulator.vendor.under_way():
-            fault, latency = simulator.meet(call)
+        with simulator.gateway.in_flight():
+            fault, latency = simulator.draw_fault(request)
             if isinstance(fault, Delay):
                 latency += fault.seconds
             if latency:
                 await anyio.sleep(latency / 2)
-            reply = Response(status=200)
+            response = Response(status=200)
             if not (isinstance(fault, Refused) or (isinstance(fault, Reset) and not fault.counted)):
-                reply = simulator.answer(call, fault)
+                response = simulator.respond(request, fault)
             if latency:
                 await anyio.sleep(latency / 2)
-            await _deliver(reply, fault, call.method, send)
+            await _send_response(response, fault, request.method, send)
 
 
-async def _deliver(reply: Response, fault: Fault | None, method: str, send: Send) -> None:
+async def _send_response(response: Response, fault: Fault | None, method: str, send: Send) -> None:
     broken = isinstance(fault, Refused | Reset)
-    length = len(reply.body)
+    length = len(response.body)
     if broken:
         length = 1
     elif isinstance(fault, WrongLength):
         length = max(0, length + fault.off)
-    headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers]
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.headers]
     headers.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if broken:
         return
-    body = b"" if method == "HEAD" else reply.body
+    body = b"" if method == "HEAD" else response.body
     if isinstance(fault, CutBody):
         await send({"type": "http.response.body", "body": body[: int(length * fault.keep)], "more_body": True})
         return
@@ -83,7 +83,7 @@ async def _deliver(reply: Response, fault: Fault | None, method: str, send: Send
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _call(scope: Scope, receive: Receive) -> Request:
+async def _to_request(scope: Scope, receive: Receive) -> Request:
     body = b""
     more = True
     while more:
@@ -102,7 +102,7 @@ async def _call(scope: Scope, receive: Receive) -> Request:
     )
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _run_lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

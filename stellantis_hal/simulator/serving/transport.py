@@ -1,7 +1,4 @@
-"""Knows how to hand httpx the vendor without a socket, with everything a network adds: waiting, breaking, truncating.
-
-Must not know what is answered.
-"""
+"""In-process httpx transport with simulated latency, timeouts and broken connections."""
 
 from __future__ import annotations
 
@@ -25,50 +22,50 @@ _TOO_LATE = "The read operation timed out"
 
 
 class SimulatorTransport(httpx.AsyncBaseTransport):
-    """An httpx transport that ends in a simulator. Hosts that are not the simulator's refuse the connection."""
+    """An httpx transport for a simulator. Connections to other hosts are refused."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer, or raise what httpx raises when a network fails."""
+        """Return the simulator's response, or raise httpx's error for a simulated network failure."""
         simulator = self._simulator
         if not simulator.serves(request.url.host):
             raise httpx.ConnectError("Name or service not known", request=request)
-        call = _call(request, await request.aread())
+        incoming = _to_request(request, await request.aread())
         await anyio.lowlevel.checkpoint()
-        with simulator.vendor.under_way():
-            fault, latency = simulator.meet(call)
+        with simulator.gateway.in_flight():
+            fault, latency = simulator.draw_fault(incoming)
             if isinstance(fault, Refused):
                 raise httpx.ConnectError("Connection refused", request=request)
             if isinstance(fault, Delay):
                 latency += fault.seconds
-            patience = _patience(request)
-            arrival = min(latency / 2, patience)
-            await _pass(arrival)
-            reply = None
-            if latency / 2 <= patience and not (isinstance(fault, Reset) and not fault.counted):
-                reply = simulator.answer(call, fault)
-            await _pass(min(latency, patience) - arrival)
-            if latency > patience:
+            read_timeout = _read_timeout(request)
+            arrival = min(latency / 2, read_timeout)
+            await _sleep(arrival)
+            outgoing = None
+            if latency / 2 <= read_timeout and not (isinstance(fault, Reset) and not fault.counted):
+                outgoing = simulator.respond(incoming, fault)
+            await _sleep(min(latency, read_timeout) - arrival)
+            if latency > read_timeout:
                 raise httpx.ReadTimeout(_TOO_LATE, request=request)
-            if reply is None or isinstance(fault, Reset):
+            if outgoing is None or isinstance(fault, Reset):
                 raise httpx.ReadError("Connection reset by peer", request=request)
-            return _response(reply, fault, request)
+            return _to_httpx_response(outgoing, fault, request)
 
 
-def _patience(request: httpx.Request) -> float:
-    """Give the reader's read timeout, in seconds."""
+def _read_timeout(request: httpx.Request) -> float:
+    """Return the request's read timeout in seconds; inf where it has none."""
     seconds = request.extensions.get("timeout", {}).get("read")
     return math.inf if seconds is None else float(seconds)
 
 
-async def _pass(seconds: float) -> None:
+async def _sleep(seconds: float) -> None:
     if seconds > 0:
         await anyio.sleep(seconds)
 
 
-def _call(request: httpx.Request, body: bytes) -> Request:
+def _to_request(request: httpx.Request, body: bytes) -> Request:
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
     return Request(
         method=request.method,
@@ -80,18 +77,18 @@ def _call(request: httpx.Request, body: bytes) -> Request:
     )
 
 
-def _response(reply: Response, fault: Fault | None, request: httpx.Request) -> httpx.Response:
-    length = len(reply.body) + (fault.off if isinstance(fault, WrongLength) else 0)
-    headers = [*reply.headers, ("Content-Length", str(max(0, length)))]
+def _to_httpx_response(outgoing: Response, fault: Fault | None, request: httpx.Request) -> httpx.Response:
+    length = len(outgoing.body) + (fault.off if isinstance(fault, WrongLength) else 0)
+    headers = [*outgoing.headers, ("Content-Length", str(max(0, length)))]
     if isinstance(fault, CutBody | SlowBody | WrongLength):
-        stream = _Stream(reply.body, fault, request)
-        return httpx.Response(reply.status, headers=headers, stream=stream, request=request)
-    body = b"" if request.method == "HEAD" else reply.body
-    return httpx.Response(reply.status, headers=headers, stream=httpx.ByteStream(body), request=request)
+        stream = _Stream(outgoing.body, fault, request)
+        return httpx.Response(outgoing.status, headers=headers, stream=stream, request=request)
+    body = b"" if request.method == "HEAD" else outgoing.body
+    return httpx.Response(outgoing.status, headers=headers, stream=httpx.ByteStream(body), request=request)
 
 
 class _Stream(httpx.AsyncByteStream):
-    """A body that comes slowly, or not whole."""
+    """A slow or incomplete body."""
 
     def __init__(self, body: bytes, fault: Fault, request: httpx.Request) -> None:
         self._body, self._fault, self._request = body, fault, request
@@ -108,8 +105,8 @@ class _Stream(httpx.AsyncByteStream):
         if isinstance(fault, SlowBody):
             size = max(1, -(-len(self._body) // fault.pieces))
             for start in range(0, len(self._body), size):
-                patience = _patience(self._request)
-                await _pass(min(fault.seconds, patience))
-                if fault.seconds > patience:
+                read_timeout = _read_timeout(self._request)
+                await _sleep(min(fault.seconds, read_timeout))
+                if fault.seconds > read_timeout:
                     raise httpx.ReadTimeout(_TOO_LATE, request=self._request)
                 yield self._body[start : start + size]

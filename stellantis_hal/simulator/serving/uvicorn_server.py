@@ -1,7 +1,4 @@
-"""Knows how to serve a simulator over a socket with uvicorn, which is imported only here, only when used.
-
-Must not know what is answered.
-"""
+"""uvicorn server for the simulator; uvicorn is an extra and imported on use."""
 
 from __future__ import annotations
 
@@ -16,14 +13,14 @@ from stellantis_hal.simulator.simulator import Simulator
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Tls", "serve", "server"]
+__all__ = ["ServerTls", "serve", "server"]
 
 
 @attrs.frozen(kw_only=True)
-class Tls:
-    """What TLS needs, as PEM files: a certificate, its key, the authority that clients' certificates must come from.
+class ServerTls:
+    """TLS files in PEM format: certificate, key, and the authority that must have issued client certificates.
 
-    With an ``authority`` the server wants a client certificate, as the vendor's newer host does.
+    With an ``authority`` the server requires a client certificate, as the vendor's newer host does.
     """
 
     certificate: str
@@ -32,19 +29,19 @@ class Tls:
 
 
 def server(
-    simulator: Simulator, host: str = "127.0.0.1", port: int = 0, *, tls: Tls | None = None
+    simulator: Simulator, host: str = "127.0.0.1", port: int = 0, *, tls: ServerTls | None = None
 ) -> tuple[uvicorn.Server, socket.socket]:
-    """Prepare a uvicorn server on a socket that is bound and listening already (0: any free port).
+    """Return a uvicorn server and its listening socket; port 0 selects a free port.
 
-    The simulator's :attr:`~Simulator.url` follows. Run it with ``server.run(sockets=[socket])``, in a thread if wished;
-    ``server.should_exit = True`` ends it. Raises OSError when the port is taken, ImportError without uvicorn.
+    Sets the simulator's :attr:`~Simulator.url`. Run the server with ``server.run(sockets=[socket])``, in a thread if
+    needed; ``server.should_exit = True`` stops it. Raises OSError if the port is in use, ImportError without uvicorn.
     """
     import uvicorn  # noqa: PLC0415 - an extra
 
     listening = _listen(host, port)
     name = f"[{host}]" if ":" in host else host
-    simulator.served_at(f"{'https' if tls else 'http'}://{name}:{listening.getsockname()[1]}")
-    config = uvicorn.Config(  # answers that break off are meant to: uvicorn's complaints are noise
+    simulator.set_origin(f"{'https' if tls else 'http'}://{name}:{listening.getsockname()[1]}")
+    config = uvicorn.Config(  # simulated faults break off responses, and uvicorn would log each of them
         simulator.asgi,
         log_level="critical",
         access_log=False,
@@ -60,7 +57,7 @@ def server(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    # asyncio switches Nagle's algorithm off only where the protocol is named (as here); else answers take 40 ms more
+    # asyncio disables Nagle's algorithm only for sockets with an explicit protocol; with it responses take 40 ms more.
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listening = socket.socket(family, kind, protocol)
     try:
@@ -74,7 +71,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def serve(simulator: Simulator, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve until interrupted. Raises OSError when the port is taken, ImportError without uvicorn."""
+    """Serve until interrupted. Raises OSError if the port is in use, ImportError without uvicorn."""
     running, listening = server(simulator, host, port)
     with listening:
         running.run(sockets=[listening])

@@ -1,1 +1,1 @@
-"""World."""
+"""The simulated world: entities, their generation from a seed, changes made by tests."""

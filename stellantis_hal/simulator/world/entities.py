@@ -1,7 +1,4 @@
-"""Knows the things of the simulated world as values: accounts, vehicles, trips, warnings.
-
-Must not know how the API words them, nor how they are generated.
-"""
+"""Entities of the simulated world: accounts, vehicles, trips, alerts, alarms and collisions."""
 
 from __future__ import annotations
 
@@ -20,10 +17,10 @@ __all__ = [
     "BrandFacts",
     "Collision",
     "Energy",
-    "Snapshot",
     "Spot",
     "Trip",
     "Vehicle",
+    "VehicleState",
 ]
 
 SCOPES = (
@@ -46,7 +43,7 @@ SCOPES = (
 
 @attrs.frozen(kw_only=True)
 class BrandFacts:
-    """What sets a brand apart: its identity domain, the realms its users live in, its VIN prefix, its models."""
+    """Facts of a brand: identity domain, realms of its users, VIN prefix, models."""
 
     domain: str
     realms: tuple[str, ...]
@@ -95,9 +92,9 @@ class Account:
     """An end user.
 
     Attributes:
-        key: the name by which the world knows the account.
+        key: the account's name in the world.
         brand: one of the keys of :data:`BRANDS`.
-        vehicles: how many cars the account has.
+        vehicles: number of vehicles.
     """
 
     key: str
@@ -110,7 +107,7 @@ class Account:
 
     @property
     def realm(self) -> str:
-        """The realm seen in the field for the account's brand."""
+        """The realm of the account's brand, as observed in the field."""
         return BRANDS[self.brand].realms[0]
 
     @property
@@ -121,7 +118,7 @@ class Account:
 
 @attrs.frozen
 class Spot:
-    """A place on earth, in degrees and metres."""
+    """A position: longitude and latitude in degrees (WGS 84), altitude in metres."""
 
     longitude: float
     latitude: float
@@ -130,13 +127,13 @@ class Spot:
 
 @attrs.frozen(kw_only=True)
 class Vehicle:
-    """A car.
+    """A vehicle.
 
     Attributes:
         motorization: ``Electric``, ``Hybrid`` or ``Thermic``.
         energies: ``Electric``, ``Fuel`` or both.
-        home: about where it drives.
-        has_maintenance: whether the back end has maintenance data for it.
+        home: the centre of the area in which its trips start.
+        has_maintenance: whether the back end has maintenance data of the vehicle.
     """
 
     id: str
@@ -153,7 +150,7 @@ class Vehicle:
 
 @attrs.frozen(kw_only=True)
 class Energy:
-    """How full one of a car's energies is, in percent."""
+    """The level of one of a vehicle's energies, in percent."""
 
     type: str
     level: float
@@ -161,13 +158,14 @@ class Energy:
 
 @attrs.frozen(kw_only=True)
 class Trip:
-    """A drive.
+    """A trip.
 
     Attributes:
         distance: km.
-        start_mileage: km on the odometer at its start.
-        average_speed: km/h (the API words it in m/s).
-        fault: None for a nominal trip, else ``DataLacking``, ``Unstarted`` or ``Unfinished``.
+        start_mileage: odometer at the start, km.
+        before, after: energy levels at the start and at the end.
+        average_speed: km/h (the API serves m/s).
+        fault: None for a nominal trip, otherwise ``DataLacking``, ``Unstarted`` or ``Unfinished``.
     """
 
     id: str
@@ -188,22 +186,23 @@ class Trip:
 
     @property
     def stopped_at(self) -> datetime:
-        """When it ended, or how far it has come."""
+        """The time of its end, or of its last update while it goes on."""
         return self.started_at + self.duration
 
     @property
     def state(self) -> str:
-        """What the ``states`` filter of the API calls it."""
+        """The value of the API's filter ``states``."""
         return self.fault or "Nominal"
 
 
 @attrs.frozen(kw_only=True)
-class Snapshot:
-    """How a car is at some time.
+class VehicleState:
+    """The state of a vehicle at some time.
 
     Attributes:
-        at: when it last reported.
-        mileage: km on its odometer.
+        at: time of its last report.
+        mileage: odometer, km.
+        levels: energy levels.
     """
 
     at: datetime
@@ -215,7 +214,7 @@ class Snapshot:
 
 @attrs.frozen(kw_only=True)
 class Alert:
-    """A warning of a car."""
+    """An alert of a vehicle."""
 
     id: str
     vehicle: str
@@ -242,7 +241,7 @@ class Alarm:
 
 @attrs.frozen(kw_only=True)
 class Collision:
-    """An accident, with its sides as (side, severity) pairs."""
+    """A collision; ``sides`` are pairs of side and severity."""
 
     id: str
     vehicle: str

@@ -1,7 +1,4 @@
-"""Knows how a world follows from its seed: who owns which car, which trip led where, all found without walking there.
-
-Must not know what was changed by hand, HTTP, HAL or the API's wording.
-"""
+"""World generator: derives accounts, vehicles and trips from a seed, each in constant time."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from functools import lru_cache
 import attrs
 
 from stellantis_hal.simulator.world.entities import BRANDS, Account, Energy, Spot, Trip, Vehicle
-from stellantis_hal.simulator.world.seeded import dice, fraction, fractions, mark
+from stellantis_hal.simulator.world.seeded import fraction, fractions, hex_digits, seeded_random
 
 __all__ = ["WorldGenerator"]
 
@@ -21,14 +18,14 @@ _LAST_NAMES = ("Arnaud", "Becker", "Conti", "Dupont", "Evans", "Fischer", "Garni
 _MOTORIZATIONS = (("Electric", ("Electric",)), ("Hybrid", ("Fuel", "Electric")), ("Thermic", ("Fuel",)))
 _BRANDS = tuple(BRANDS)
 _BETWEEN_TRIPS = timedelta(hours=6)
-_LATEST_START = 14_000_000  # ms into those six hours; the longest trip takes 1.2 h, so trips never overlap
-_MEAN_TENTHS = 140  # of a km per trip; with the wobble below each trip has 1.4 to 26.6 km
-_WOBBLE_TENTHS = 126
-_REMEMBERED = 256  # vehicles looked at lately: a walk asks for the same one again and again
+_LATEST_START = 14_000_000  # ms after the start of the slot; the longest trip takes 1.2 h, so trips never overlap
+_MEAN_TENTHS = 140  # of a km per trip; with the variation below each trip has 1.4 to 26.6 km
+_VARIATION_TENTHS = 126
+_CACHE_SIZE = 256  # vehicles; a pagination reads the same vehicle many times
 
 
 class WorldGenerator:
-    """What follows from a seed. Things are named by numbers: the account's, the vehicle's, the trip's (oldest: 0)."""
+    """Derives entities from a seed; accounts, vehicles and trips (oldest first) are numbered from 0."""
 
     def __init__(self, *, seed: int, accounts: int, vehicles: int, trips: int, epoch: datetime) -> None:
         self.seed = seed
@@ -36,17 +33,17 @@ class WorldGenerator:
         self.vehicles = vehicles
         self.trips = trips
         self.epoch = epoch
-        self.vehicle: Callable[[int], Vehicle] = lru_cache(maxsize=_REMEMBERED)(self._vehicle)
-        self.trips_of: Callable[[int], int] = lru_cache(maxsize=_REMEMBERED)(self._trips_of)
-        self.first_tenths: Callable[[int], int] = lru_cache(maxsize=_REMEMBERED)(self._first_tenths)
-        self.find: Callable[[str], int] = lru_cache(maxsize=_REMEMBERED)(self._find)
+        self.vehicle: Callable[[int], Vehicle] = lru_cache(maxsize=_CACHE_SIZE)(self._vehicle)
+        self.trips_of: Callable[[int], int] = lru_cache(maxsize=_CACHE_SIZE)(self._trips_of)
+        self.first_odometer_tenths: Callable[[int], int] = lru_cache(maxsize=_CACHE_SIZE)(self._first_odometer_tenths)
+        self.find: Callable[[str], int] = lru_cache(maxsize=_CACHE_SIZE)(self._find)
 
     # ------------------------------------------------------------------ accounts and vehicles
 
     def account(self, account: int) -> Account:
-        """Give an account."""
-        rolls = dice(self.seed, "account", account)
-        first, last = rolls.choice(_FIRST_NAMES), rolls.choice(_LAST_NAMES)
+        """Return an account."""
+        random = seeded_random(self.seed, "account", account)
+        first, last = random.choice(_FIRST_NAMES), random.choice(_LAST_NAMES)
         return Account(
             key=f"account-{account:04d}",
             index=account,
@@ -54,19 +51,19 @@ class WorldGenerator:
             email=f"{first}.{last}.{account}@example.test".lower(),
             first_name=first,
             last_name=last,
-            vehicles=len(self.owned(account)),
+            vehicles=len(self.vehicles_of_account(account)),
         )
 
-    def owned(self, account: int) -> range:
-        """Give the numbers of an account's vehicles."""
+    def vehicles_of_account(self, account: int) -> range:
+        """Return the numbers of an account's vehicles."""
         return range(self.vehicles * account // self.accounts, self.vehicles * (account + 1) // self.accounts)
 
     def vehicle_id(self, vehicle: int) -> str:
-        """Give a vehicle's id."""
-        return f"{mark(self.seed, 'vehicle', vehicle, size=13)}{vehicle:06x}"
+        """Return a vehicle's id."""
+        return f"{hex_digits(self.seed, 'vehicle', vehicle, size=13)}{vehicle:06x}"
 
     def _find(self, vehicle_id: str) -> int:
-        """Give the number of the vehicle with an id. Raises KeyError."""
+        """Return the number of the vehicle with an id. Raises KeyError."""
         try:
             vehicle = int(vehicle_id[-6:], 16)
         except ValueError:
@@ -78,23 +75,23 @@ class WorldGenerator:
     def _vehicle(self, vehicle: int) -> Vehicle:
         owner = ((vehicle + 1) * self.accounts - 1) // self.vehicles
         brand = _BRANDS[owner % len(_BRANDS)]
-        rolls = dice(self.seed, "make", vehicle)
-        motorization, energies = rolls.choice(_MOTORIZATIONS)
+        random = seeded_random(self.seed, "make", vehicle)
+        motorization, energies = random.choice(_MOTORIZATIONS)
         return Vehicle(
             id=self.vehicle_id(vehicle),
             index=vehicle,
-            vin=f"{BRANDS[brand].vin_prefix}{mark(self.seed, 'vin', vehicle, size=3).upper()}{vehicle:08d}",
+            vin=f"{BRANDS[brand].vin_prefix}{hex_digits(self.seed, 'vin', vehicle, size=3).upper()}{vehicle:08d}",
             account=f"account-{owner:04d}",
             brand=brand,
-            label=rolls.choice(BRANDS[brand].models),
+            label=random.choice(BRANDS[brand].models),
             motorization=motorization,
             energies=energies,
-            home=Spot(round(rolls.uniform(-1.0, 9.0), 5), round(rolls.uniform(44.0, 53.0), 5)),
-            has_maintenance=rolls.random() < 0.9,
+            home=Spot(round(random.uniform(-1.0, 9.0), 5), round(random.uniform(44.0, 53.0), 5)),
+            has_maintenance=random.random() < 0.9,
         )
 
     def find_vin(self, vin: str) -> int:
-        """Give the number of the vehicle with a VIN. Raises KeyError."""
+        """Return the number of the vehicle with a VIN. Raises KeyError."""
         number = vin[-8:]
         if number.isdecimal() and int(number) < self.vehicles and self.vehicle(int(number)).vin == vin:
             return int(number)
@@ -103,7 +100,7 @@ class WorldGenerator:
     # ------------------------------------------------------------------ trips
 
     def _trips_of(self, vehicle: int) -> int:
-        """Count a vehicle's trips: an even share of all, of which neighbours pass some on to each other."""
+        """Return the number of a vehicle's trips: an equal share, moved in part to the neighbour for variety."""
         share = self.trips * (vehicle + 1) // self.vehicles - self.trips * vehicle // self.vehicles
         if vehicle ^ 1 >= self.vehicles:
             return share
@@ -111,29 +108,29 @@ class WorldGenerator:
         return share + moved if vehicle & 1 else share - moved
 
     def trip_id(self, vehicle: int, trip: int) -> str:
-        """Give a trip's id."""
-        return f"{mark(self.seed, 'trip', vehicle, trip, size=9)}{trip:06x}"
+        """Return a trip's id."""
+        return f"{hex_digits(self.seed, 'trip', vehicle, trip, size=9)}{trip:06x}"
 
-    def tenths(self, vehicle: int, trip: int) -> int:
-        """Read the odometer when a trip starts, in tenths of a km: a steady mean and a small wobble, so never less."""
+    def odometer_tenths(self, vehicle: int, trip: int) -> int:
+        """Return the odometer at the start of a trip in tenths of a km; it never decreases."""
         return (
-            self.first_tenths(vehicle)
+            self.first_odometer_tenths(vehicle)
             + trip * _MEAN_TENTHS
-            + int(fraction(self.seed, "km", vehicle, trip) * _WOBBLE_TENTHS)
+            + int(fraction(self.seed, "km", vehicle, trip) * _VARIATION_TENTHS)
         )
 
-    def _first_tenths(self, vehicle: int) -> int:
+    def _first_odometer_tenths(self, vehicle: int) -> int:
         return 10_000 + int(fraction(self.seed, "odometer", vehicle) * 900_000)
 
     def levels(self, vehicle: int, trip: int) -> tuple[Energy, ...]:
-        """Say how full a vehicle is when a trip starts."""
+        """Return a vehicle's energy levels at the start of a trip."""
         return tuple(
             Energy(type=kind, level=round(35.0 + 60.0 * fraction(self.seed, kind, vehicle, trip), 1))
             for kind in self.vehicle(vehicle).energies
         )
 
     def spot(self, vehicle: int, trip: int) -> Spot:
-        """Say where a trip starts: within 0.1 degrees of home."""
+        """Return the start of a trip, within 0.1 degrees of home."""
         home = self.vehicle(vehicle).home
         east, north, up = fractions(self.seed, "place", vehicle, trip)
         return Spot(
@@ -143,20 +140,20 @@ class WorldGenerator:
         )
 
     def trip(self, vehicle: int, trip: int) -> Trip:
-        """Give a trip."""
-        rolls = dice(self.seed, "drive", vehicle, trip)
-        start_tenths = self.tenths(vehicle, trip)
-        distance = (self.tenths(vehicle, trip + 1) - start_tenths) / 10
-        speed = rolls.uniform(24.0, 80.0)
+        """Return a trip."""
+        random = seeded_random(self.seed, "drive", vehicle, trip)
+        start_tenths = self.odometer_tenths(vehicle, trip)
+        distance = (self.odometer_tenths(vehicle, trip + 1) - start_tenths) / 10
+        speed = random.uniform(24.0, 80.0)
         before = self.levels(vehicle, trip)
-        to_the_epoch = self.trips_of(vehicle) - trip
+        trips_left = self.trips_of(vehicle) - trip
         return Trip(
             id=self.trip_id(vehicle, trip),
             index=trip,
             vehicle=self.vehicle(vehicle).id,
             started_at=self.epoch
-            - to_the_epoch * _BETWEEN_TRIPS
-            + timedelta(milliseconds=rolls.randrange(_LATEST_START)),
+            - trips_left * _BETWEEN_TRIPS
+            + timedelta(milliseconds=random.randrange(_LATEST_START)),
             duration=timedelta(seconds=round(distance / speed * 3600)),
             distance=distance,
             start_mileage=start_tenths / 10,
@@ -164,16 +161,16 @@ class WorldGenerator:
             stop=self.spot(vehicle, trip + 1),
             before=before,
             after=tuple(
-                attrs.evolve(energy, level=round(energy.level - distance * rolls.uniform(0.1, 0.5), 1))
+                attrs.evolve(energy, level=round(energy.level - distance * random.uniform(0.1, 0.5), 1))
                 for energy in before
             ),
             average_speed=speed,
-            max_speed=round(speed * rolls.uniform(1.2, 1.6), 1),
-            fault="DataLacking" if rolls.random() < 0.02 else None,
+            max_speed=round(speed * random.uniform(1.2, 1.6), 1),
+            fault="DataLacking" if random.random() < 0.02 else None,
         )
 
-    def witnesses(self, vehicle: int, kind: str, most: int) -> list[Trip]:
-        """Choose the trips on which something of a kind happened: up to ``most``, the newest first."""
+    def incident_trips(self, vehicle: int, kind: str, limit: int) -> list[Trip]:
+        """Return the trips with an incident of a kind, at most ``limit``, newest first."""
         trips = self.trips_of(vehicle)
-        count = min(trips, int(fraction(self.seed, kind, vehicle) * (most + 1)))
+        count = min(trips, int(fraction(self.seed, kind, vehicle) * (limit + 1)))
         return [self.trip(vehicle, trips - 1 - place * trips // count) for place in range(count)]

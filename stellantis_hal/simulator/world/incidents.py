@@ -1,7 +1,4 @@
-"""Knows which warnings the trips of a seeded world gave rise to.
-
-Must not know the world's books, HTTP or HAL.
-"""
+"""Generated alerts, alarms and collisions."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from stellantis_hal.simulator.world.entities import Alarm, Alert, Collision, Trip, Vehicle
-from stellantis_hal.simulator.world.seeded import dice, mark
+from stellantis_hal.simulator.world.seeded import hex_digits, seeded_random
 
 __all__ = ["alarms", "alerts", "collisions"]
 
@@ -26,15 +23,15 @@ _ALARMS = ("TrunkDoorBreakIn", "VolumetricBreakIn", "VehicleLifting", "FrontLeft
 
 
 def alerts(seed: int, vehicle: Vehicle, trips: Iterable[Trip], epoch: datetime) -> list[Alert]:
-    """Raise one alert for each trip."""
+    """Return one alert per trip."""
     found: list[Alert] = []
     for trip in trips:
-        rolls = dice(seed, "alert", vehicle.index, trip.index)
-        type_, severity = rolls.choice(_ALERTS)
-        ended = trip.stopped_at + timedelta(minutes=rolls.randrange(600))
+        random = seeded_random(seed, "alert", vehicle.index, trip.index)
+        type_, severity = random.choice(_ALERTS)
+        ended = trip.stopped_at + timedelta(minutes=random.randrange(600))
         found.append(
             Alert(
-                id=mark(seed, "alert", vehicle.index, trip.index, size=10),
+                id=hex_digits(seed, "alert", vehicle.index, trip.index, size=10),
                 vehicle=vehicle.id,
                 type=type_,
                 severity=severity,
@@ -49,17 +46,17 @@ def alerts(seed: int, vehicle: Vehicle, trips: Iterable[Trip], epoch: datetime) 
 
 
 def alarms(seed: int, vehicle: Vehicle, trips: Iterable[Trip]) -> list[Alarm]:
-    """Set one alarm off after each trip."""
+    """Return one alarm per trip, raised after it."""
     found: list[Alarm] = []
     for trip in trips:
-        rolls = dice(seed, "alarm", vehicle.index, trip.index)
+        random = seeded_random(seed, "alarm", vehicle.index, trip.index)
         found.append(
             Alarm(
-                id=mark(seed, "alarm", vehicle.index, trip.index, size=10),
+                id=hex_digits(seed, "alarm", vehicle.index, trip.index, size=10),
                 vehicle=vehicle.id,
-                type=rolls.choice(_ALARMS),
-                active=rolls.random() < 0.5,
-                started_at=trip.stopped_at + timedelta(minutes=rolls.randrange(60)),
+                type=random.choice(_ALARMS),
+                active=random.random() < 0.5,
+                started_at=trip.stopped_at + timedelta(minutes=random.randrange(60)),
                 spot=trip.stop,
             )
         )
@@ -67,19 +64,19 @@ def alarms(seed: int, vehicle: Vehicle, trips: Iterable[Trip]) -> list[Alarm]:
 
 
 def collisions(seed: int, vehicle: Vehicle, trips: Iterable[Trip]) -> list[Collision]:
-    """Let each trip end badly."""
+    """Return one collision per trip, at its end."""
     found: list[Collision] = []
     for trip in trips:
-        rolls = dice(seed, "collision", vehicle.index, trip.index)
-        sides = rolls.sample(("Front", "Rear", "Lateral"), rolls.randint(1, 2))
+        random = seeded_random(seed, "collision", vehicle.index, trip.index)
+        sides = random.sample(("Front", "Rear", "Lateral"), random.randint(1, 2))
         found.append(
             Collision(
-                id=mark(seed, "collision", vehicle.index, trip.index, size=10),
+                id=hex_digits(seed, "collision", vehicle.index, trip.index, size=10),
                 vehicle=vehicle.id,
                 at=trip.stopped_at,
-                tipped_over=rolls.random() < 0.05,
-                pedestrian=rolls.random() < 0.05,
-                sides=tuple((side, rolls.choice(("Minimal", "Minor", "Major"))) for side in sides),
+                tipped_over=random.random() < 0.05,
+                pedestrian=random.random() < 0.05,
+                sides=tuple((side, random.choice(("Minimal", "Minor", "Major"))) for side in sides),
                 trip=trip.id,
             )
         )

@@ -1,41 +1,41 @@
-"""Knows the truth: which accounts, vehicles and trips exist, made from a seed when asked for, and changed by hand.
-
-Must not know HTTP, HAL or the API's wording. Nothing but what was changed by hand is held, so that a world of
-10,000 vehicles and 1,000,000 trips costs no more memory than a small one.
-"""
+"""The simulated world: generated from a seed, changed by tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.world import incidents as happenings
+from stellantis_hal.simulator.world import incidents
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
     Alert,
     Collision,
     Energy,
-    Snapshot,
     Spot,
     Trip,
     Vehicle,
+    VehicleState,
 )
 from stellantis_hal.simulator.world.generator import WorldGenerator
-from stellantis_hal.simulator.world.seeded import mark
+from stellantis_hal.simulator.world.seeded import hex_digits
 
 __all__ = ["World"]
 
 
 class World:
-    """The same world for the same seed: accounts with vehicles, vehicles with trips.
+    """Accounts with vehicles and vehicles with trips; the same seed makes the same world.
 
-    ``trips`` is the number in the whole world; the vehicles have different shares of it. All trips that were not
-    added by hand ended before ``epoch``. Times of a vehicle never overlap, its odometer grows by what its trips
-    drove, and each trip starts where the one before it stopped.
+    ``trips`` is the number of trips in the whole world; vehicles have different shares of it. Generated trips ended
+    before ``epoch``. The trips of a vehicle do not overlap, its odometer grows by their distances, and each trip starts
+    where the previous one ended.
+
+    Entities are generated on access and only changes are stored, so a world of 10,000 vehicles and 1,000,000 trips
+    needs no more memory than a small one.
 
     Example:
         >>> world = World(seed=7, accounts=2, vehicles=3, trips=30)
@@ -53,117 +53,119 @@ class World:
         epoch: datetime = datetime(2026, 1, 1, tzinfo=UTC),
     ) -> None:
         if accounts < 1 or vehicles < 0 or trips < 0:
-            raise ValueError("A world has at least one account, and no negative number of vehicles or trips.")
+            raise ValueError("accounts must be at least 1, vehicles and trips at least 0.")
         if trips and not vehicles:
-            raise ValueError("There is no vehicle that could have made the trips.")
+            raise ValueError("vehicles must be at least 1 where trips is not 0.")
         self.seed = seed
         self.epoch = epoch
-        self._made = WorldGenerator(seed=seed, accounts=accounts, vehicles=vehicles, trips=trips, epoch=epoch)
+        self.generator = WorldGenerator(seed=seed, accounts=accounts, vehicles=vehicles, trips=trips, epoch=epoch)
         self._added: dict[int, list[Trip]] = {}
         self._alerts: dict[int, list[Alert]] = {}
         self._changes: dict[int, dict[str, Any]] = {}
         self._hidden: set[int] = set()
 
     def __repr__(self) -> str:
-        made = self._made
-        return f"World(seed={self.seed}, accounts={made.accounts}, vehicles={made.vehicles}, trips={self.trip_count()})"
+        accounts, vehicles = self.generator.accounts, self.generator.vehicles
+        return f"World(seed={self.seed}, accounts={accounts}, vehicles={vehicles}, trips={self.trip_count()})"
 
     # ------------------------------------------------------------------ accounts and vehicles
 
     @property
     def accounts(self) -> tuple[Account, ...]:
-        """Every account."""
-        return tuple(self._made.account(account) for account in range(self._made.accounts))
+        """All accounts."""
+        return tuple(self.generator.account(account) for account in range(self.generator.accounts))
 
     def account(self, key: str) -> Account:
-        """Find an account by its key. Raises KeyError."""
+        """Return the account with a key. Raises KeyError."""
         number = key.rpartition("-")[2]
-        if number.isdecimal() and len(number) < 10 and int(number) < self._made.accounts:
-            account = self._made.account(int(number))
+        if number.isdecimal() and len(number) < 10 and int(number) < self.generator.accounts:
+            account = self.generator.account(int(number))
             if account.key == key:
                 return account
         raise KeyError(key)
 
     @property
     def vehicles(self) -> tuple[Vehicle, ...]:
-        """Every vehicle."""
-        return tuple(self._made.vehicle(vehicle) for vehicle in range(self._made.vehicles))
+        """All vehicles."""
+        return tuple(self.generator.vehicle(vehicle) for vehicle in range(self.generator.vehicles))
 
     def vehicles_of(self, account: str) -> tuple[Vehicle, ...]:
-        """Give every vehicle of an account, in the API's order. Raises KeyError."""
-        return tuple(self._made.vehicle(vehicle) for vehicle in self._made.owned(self.account(account).index))
+        """Return the vehicles of an account, in the API's order. Raises KeyError."""
+        numbers = self.generator.vehicles_of_account(self.account(account).index)
+        return tuple(self.generator.vehicle(number) for number in numbers)
 
     def vehicle(self, vehicle: str) -> Vehicle:
-        """Find a vehicle by its id. Raises KeyError."""
-        return self._made.vehicle(self._made.find(vehicle))
+        """Return the vehicle with an id. Raises KeyError."""
+        return self.generator.vehicle(self.generator.find(vehicle))
 
     def vehicle_by_vin(self, vin: str) -> Vehicle:
-        """Find a vehicle by its VIN. Raises KeyError."""
-        return self._made.vehicle(self._made.find_vin(vin))
+        """Return the vehicle with a VIN. Raises KeyError."""
+        return self.generator.vehicle(self.generator.find_vin(vin))
 
     # ------------------------------------------------------------------ trips
 
     def trip_count(self, vehicle: str | None = None) -> int:
-        """Count the trips of a vehicle, or of the world."""
+        """Return the number of trips of a vehicle, or of the world."""
         if vehicle is None:
-            return self._made.trips + sum(map(len, self._added.values()))
-        number = self._made.find(vehicle)
-        return self._made.trips_of(number) + len(self._added.get(number, ()))
+            return self.generator.trips + sum(map(len, self._added.values()))
+        number = self.generator.find(vehicle)
+        return self.generator.trips_of(number) + len(self._added.get(number, ()))
 
     def trips(self, vehicle: str) -> Iterator[Trip]:
-        """Walk the trips of a vehicle, the oldest first."""
+        """Iterate over the trips of a vehicle, oldest first."""
         return (self.trip_at(vehicle, trip) for trip in range(self.trip_count(vehicle)))
 
     def trip_ids(self, vehicle: str) -> list[str]:
-        """List the ids of a vehicle's trips, the oldest first."""
-        number = self._made.find(vehicle)
-        return [self._made.trip_id(number, trip) for trip in range(self.trip_count(vehicle))]
+        """Return the ids of a vehicle's trips, oldest first."""
+        number = self.generator.find(vehicle)
+        return [self.generator.trip_id(number, trip) for trip in range(self.trip_count(vehicle))]
 
     def trip(self, vehicle: str, trip: str) -> Trip:
-        """Find a trip by its id. Raises KeyError."""
+        """Return the trip with an id. Raises KeyError."""
         try:
             found = int(trip[-6:], 16)
         except ValueError:
             raise KeyError(trip) from None
-        inside = 0 <= found < self.trip_count(vehicle)
-        if not inside or self._made.trip_id(self._made.find(vehicle), found) != trip:
+        exists = 0 <= found < self.trip_count(vehicle)
+        if not exists or self.generator.trip_id(self.generator.find(vehicle), found) != trip:
             raise KeyError(trip)
         return self.trip_at(vehicle, found)
 
     def trip_at(self, vehicle: str, trip: int) -> Trip:
-        """Give a vehicle's trip by its place, the oldest being 0. Raises IndexError."""
-        number = self._made.find(vehicle)
-        made = self._made.trips_of(number)
-        if 0 <= trip < made:
-            return self._made.trip(number, trip)
-        if made <= trip < self.trip_count(vehicle):
-            return self._added[number][trip - made]
+        """Return a vehicle's trip by its number; the oldest is 0. Raises IndexError."""
+        number = self.generator.find(vehicle)
+        generated = self.generator.trips_of(number)
+        if 0 <= trip < generated:
+            return self.generator.trip(number, trip)
+        if generated <= trip < self.trip_count(vehicle):
+            return self._added[number][trip - generated]
         raise IndexError(trip)
 
     def kilometres(self, vehicle: str | None = None) -> float:
-        """Add up what a vehicle, or the whole world, drove: km, exact to 0.1."""
+        """Return the total distance of a vehicle, or of the world, in km rounded to 0.1."""
         if vehicle is None:
             return round(sum(self.kilometres(car.id) for car in self.vehicles), 1)
-        number = self._made.find(vehicle)
-        driven = self._made.tenths(number, self._made.trips_of(number)) - self._made.tenths(number, 0)
+        number = self.generator.find(vehicle)
+        odometer, trips = partial(self.generator.odometer_tenths, number), self.generator.trips_of(number)
+        driven = odometer(trips) - odometer(0)
         return round(driven / 10 + sum(trip.distance for trip in self._added.get(number, ())), 1)
 
-    # ------------------------------------------------------------------ the present
+    # ------------------------------------------------------------------ state
 
-    def snapshot(self, vehicle: str, trip: int | None = None) -> Snapshot:
-        """Say how a vehicle is now, or was after one of its trips. Raises IndexError."""
+    def vehicle_state(self, vehicle: str, trip: int | None = None) -> VehicleState:
+        """Return a vehicle's current state, or its state after a trip. Raises IndexError."""
         count = self.trip_count(vehicle)
         if trip is None and not count:
-            number = self._made.find(vehicle)
-            return Snapshot(
+            number = self.generator.find(vehicle)
+            return VehicleState(
                 at=self.epoch,
-                spot=self._made.spot(number, 0),
-                mileage=self._made.tenths(number, 0) / 10,
-                levels=self._made.levels(number, 0),
+                spot=self.generator.spot(number, 0),
+                mileage=self.generator.odometer_tenths(number, 0) / 10,
+                levels=self.generator.levels(number, 0),
                 moving=False,
             )
         last = self.trip_at(vehicle, count - 1 if trip is None else trip)
-        return Snapshot(
+        return VehicleState(
             at=last.stopped_at,
             spot=last.stop,
             mileage=round(last.start_mileage + last.distance, 1),
@@ -172,68 +174,69 @@ class World:
         )
 
     def mileage(self, vehicle: str) -> float:
-        """Read a vehicle's odometer: km."""
-        return self.snapshot(vehicle).mileage
+        """Return a vehicle's odometer in km."""
+        return self.vehicle_state(vehicle).mileage
 
     def levels(self, vehicle: str) -> tuple[Energy, ...]:
-        """Read how full a vehicle is, in percent."""
-        return self.snapshot(vehicle).levels
+        """Return a vehicle's energy levels in percent."""
+        return self.vehicle_state(vehicle).levels
 
     def spot(self, vehicle: str) -> Spot:
-        """Say where a vehicle stands: where its last trip ended."""
-        return self.snapshot(vehicle).spot
+        """Return a vehicle's position, where its last trip ended."""
+        return self.vehicle_state(vehicle).spot
 
     def alerts(self, vehicle: str) -> list[Alert]:
-        """List a vehicle's alerts, the newest first."""
-        number = self._made.find(vehicle)
-        witnesses = self._made.witnesses(number, "alert", 5)
-        raised = happenings.alerts(self.seed, self._made.vehicle(number), witnesses, self.epoch)
+        """Return a vehicle's alerts, newest first."""
+        number = self.generator.find(vehicle)
+        trips = self.generator.incident_trips(number, "alert", 5)
+        raised = incidents.alerts(self.seed, self.generator.vehicle(number), trips, self.epoch)
         return [*reversed(self._alerts.get(number, [])), *raised]
 
     def alarms(self, vehicle: str) -> list[Alarm]:
-        """List a vehicle's burglar alarms, the newest first."""
-        number = self._made.find(vehicle)
-        return happenings.alarms(self.seed, self._made.vehicle(number), self._made.witnesses(number, "alarm", 3))
+        """Return a vehicle's burglar alarms, newest first."""
+        number = self.generator.find(vehicle)
+        trips = self.generator.incident_trips(number, "alarm", 3)
+        return incidents.alarms(self.seed, self.generator.vehicle(number), trips)
 
     def collisions(self, vehicle: str) -> list[Collision]:
-        """List a vehicle's collisions, the newest first."""
-        number = self._made.find(vehicle)
-        witnesses = self._made.witnesses(number, "collision", 2)
-        return happenings.collisions(self.seed, self._made.vehicle(number), witnesses)
+        """Return a vehicle's collisions, newest first."""
+        number = self.generator.find(vehicle)
+        trips = self.generator.incident_trips(number, "collision", 2)
+        return incidents.collisions(self.seed, self.generator.vehicle(number), trips)
 
     def changes(self, vehicle: str) -> Mapping[str, Any]:
-        """Give the blocks that :meth:`update_status` has put in place."""
-        return self._changes.get(self._made.find(vehicle), {})
+        """Return the blocks set by :meth:`update_status`."""
+        return self._changes.get(self.generator.find(vehicle), {})
 
     def has_status(self, vehicle: str) -> bool:
-        """Say whether the back end has a status of the vehicle."""
-        return self._made.find(vehicle) not in self._hidden
+        """Return whether the back end has a status of the vehicle."""
+        return self.generator.find(vehicle) not in self._hidden
 
     # ------------------------------------------------------------------ changes
 
     def start_trip(self, vehicle: str, *, at: datetime | None = None) -> Trip:
-        """Set out: a trip that is not done. Starts an hour after the last one, or ``at``.
+        """Start a trip, an hour after the last one or at ``at``; it stays unfinished until :meth:`finish_trip`.
 
         Raises ValueError when the vehicle is on a trip, or was at that time.
         """
-        number = self._made.find(vehicle)
-        here = self.snapshot(vehicle)
-        started = here.at + timedelta(hours=1) if at is None else at
-        if here.moving or started < here.at:
-            raise ValueError(f"The vehicle is on a trip until {here.at}.")
+        number = self.generator.find(vehicle)
+        state = self.vehicle_state(vehicle)
+        started = state.at + timedelta(hours=1) if at is None else at
+        if state.moving or started < state.at:
+            raise ValueError(f"the vehicle is on a trip until {state.at}: start a later one")
         index = self.trip_count(vehicle)
         trip = Trip(
-            id=self._made.trip_id(number, index),
+            id=self.generator.trip_id(number, index),
             index=index,
             vehicle=vehicle,
             started_at=started,
             duration=timedelta(),
             distance=0.0,
-            start_mileage=here.mileage,
-            start=here.spot,
-            stop=here.spot,
-            before=here.levels,
-            after=here.levels,
+            start_mileage=state.mileage,
+            start=state.spot,
+            stop=state.spot,
+            before=state.levels,
+            after=state.levels,
             average_speed=0.0,
             max_speed=0.0,
             fault="Unfinished",
@@ -243,11 +246,11 @@ class World:
         return trip
 
     def drive(self, vehicle: str, km: float, *, minutes: float | None = None) -> Trip:
-        """Go on by some km (at 40 km/h unless told): odometer, place and energy follow.
+        """Extend the current trip by some km, at 40 km/h unless ``minutes`` is given.
 
-        Raises ValueError when the vehicle is not on a trip.
+        Odometer, position and energy levels change with it. Raises ValueError when the vehicle is not on a trip.
         """
-        trip = self._under_way(vehicle)
+        trip = self._current_trip(vehicle)
         distance = round(trip.distance + km, 1)
         duration = trip.duration + timedelta(minutes=km * 1.5 if minutes is None else minutes)
         speed = distance / (duration.total_seconds() / 3600) if duration else 0.0
@@ -263,53 +266,53 @@ class World:
         )
 
     def finish_trip(self, vehicle: str) -> Trip:
-        """Arrive. Raises ValueError when the vehicle is not on a trip."""
-        return self._replace(self._under_way(vehicle), fault=None, done=True)
+        """Finish the current trip. Raises ValueError when the vehicle is not on a trip."""
+        return self._replace(self._current_trip(vehicle), fault=None, done=True)
 
     def add_trip(self, vehicle: str, *, km: float = 12.5, at: datetime | None = None) -> Trip:
-        """Drive a whole trip. Raises ValueError when the vehicle is on one."""
+        """Add a finished trip. Raises ValueError when the vehicle is on a trip."""
         self.start_trip(vehicle, at=at)
         self.drive(vehicle, km)
         return self.finish_trip(vehicle)
 
     def add_alert(self, vehicle: str, type_: str = "FuelLevelLow", *, at: datetime | None = None) -> Alert:
-        """Raise an alert: it arrives at the head of the vehicle's alerts."""
-        number = self._made.find(vehicle)
-        here = self.snapshot(vehicle)
+        """Add an alert before the vehicle's other alerts."""
+        number = self.generator.find(vehicle)
+        state = self.vehicle_state(vehicle)
         raised = self._alerts.setdefault(number, [])
         alert = Alert(
-            id=mark(self.seed, "raised", number, len(raised), size=10),
+            id=hex_digits(self.seed, "raised", number, len(raised), size=10),
             vehicle=vehicle,
             type=type_,
             severity="Warning",
             active=True,
-            started_at=here.at if at is None else at,
+            started_at=state.at if at is None else at,
             ended_at=None,
-            spot=here.spot,
+            spot=state.spot,
             trip=None,
         )
         raised.append(alert)
         return alert
 
     def update_status(self, vehicle: str, **blocks: Any) -> None:
-        """Put blocks of the status body in place of the derived ones; None takes a block away."""
-        self._changes.setdefault(self._made.find(vehicle), {}).update(blocks)
+        """Replace blocks of the status body; None removes a block."""
+        self._changes.setdefault(self.generator.find(vehicle), {}).update(blocks)
 
     def hide_status(self, vehicle: str) -> None:
-        """Make the back end have no status of the vehicle."""
-        self._hidden.add(self._made.find(vehicle))
+        """Remove the vehicle's status from the back end (404)."""
+        self._hidden.add(self.generator.find(vehicle))
 
     def show_status(self, vehicle: str) -> None:
-        """Make the back end have a status of the vehicle again."""
-        self._hidden.discard(self._made.find(vehicle))
+        """Restore the vehicle's status."""
+        self._hidden.discard(self.generator.find(vehicle))
 
-    def _under_way(self, vehicle: str) -> Trip:
-        added = self._added.get(self._made.find(vehicle))
+    def _current_trip(self, vehicle: str) -> Trip:
+        added = self._added.get(self.generator.find(vehicle))
         if not added or added[-1].done:
-            raise ValueError("The vehicle is not on a trip.")
+            raise ValueError("the vehicle is not on a trip: call start_trip first")
         return added[-1]
 
     def _replace(self, trip: Trip, **changes: Any) -> Trip:
         changed = attrs.evolve(trip, **changes)
-        self._added[self._made.find(trip.vehicle)][-1] = changed
+        self._added[self.generator.find(trip.vehicle)][-1] = changed
         return changed

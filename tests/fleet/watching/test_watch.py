@@ -533,7 +533,7 @@ async def test_a_source_may_be_a_stream_that_somebody_else_closes() -> None:
 
 async def test_vehicles_that_an_account_gains_and_loses_are_noticed() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
-        made = fleet.world._made
+        made = fleet.world.generator
         async with watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates:
             await updates_of(updates, 600)
             made.vehicles = 3

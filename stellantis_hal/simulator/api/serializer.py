@@ -1,7 +1,4 @@
-"""Knows how the API words each thing: its fields, units and links, as the vendor's specification lists them.
-
-Must not know paging, status codes or who may see what, but for positions, which a scope hides.
-"""
+"""JSON bodies of the API: fields, units and links as the vendor's specification lists them."""
 
 from __future__ import annotations
 
@@ -11,17 +8,17 @@ from typing import Any
 
 import attrs
 
-from stellantis_hal.simulator.api.messages import spell
+from stellantis_hal.simulator.api.messages import format_instant
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
     Alert,
     Collision,
     Energy,
-    Snapshot,
     Spot,
     Trip,
     Vehicle,
+    VehicleState,
 )
 from stellantis_hal.simulator.world.world import World
 
@@ -40,7 +37,7 @@ _CAPABILITIES = (
 
 
 def link(href: str) -> dict[str, str]:
-    """Word a link."""
+    """Return a link object."""
     return {"href": href}
 
 
@@ -49,7 +46,7 @@ def _position(spot: Spot, at: datetime, *, heading: int = 0) -> dict[str, Any]:
         "type": "Feature",
         "geometry": {"type": "Point", "coordinates": [spot.longitude, spot.latitude, spot.altitude]},
         "properties": {
-            "createdAt": spell(at),
+            "createdAt": format_instant(at),
             "heading": heading,
             "signalQuality": 9,
             "type": "Acquire",
@@ -58,7 +55,7 @@ def _position(spot: Spot, at: datetime, *, heading: int = 0) -> dict[str, Any]:
     }
 
 
-def _light(energy: Energy) -> dict[str, Any]:
+def _energy_summary(energy: Energy) -> dict[str, Any]:
     return {
         "type": energy.type,
         "subType": SUBTYPES[energy.type],
@@ -69,41 +66,41 @@ def _light(energy: Energy) -> dict[str, Any]:
 
 @attrs.frozen(kw_only=True)
 class Serializer:
-    """Words things for one reader.
+    """Serializes entities for one caller.
 
     Attributes:
-        base: what links begin with: the API's base URL, or its path for relative links.
-        places: whether the reader may see positions.
+        base: prefix of links: the API's base URL, or its path for relative links.
+        shows_positions: whether the caller's scopes include positions.
     """
 
     world: World
     base: str
-    places: bool = True
+    shows_positions: bool = True
 
     def vehicle_url(self, vehicle: str) -> str:
-        """Give a vehicle's address."""
+        """Return a vehicle's URL."""
         return f"{self.base}/user/vehicles/{vehicle}"
 
     def trip_url(self, vehicle: str, trip: str) -> str:
-        """Give a trip's address."""
+        """Return a trip's URL."""
         return f"{self.base}/user/vehicles/{vehicle}/trips/{trip}"
 
-    # ------------------------------------------------------------------ people and cars
+    # ------------------------------------------------------------------ users and vehicles
 
     def user(self, account: Account, vehicles: Iterable[Vehicle]) -> dict[str, Any]:
-        """Word an end user."""
+        """Return the body of a user."""
         return {
             "email": account.email,
             "firstName": account.first_name,
             "lastName": account.last_name,
-            "createdAt": spell(self.world.epoch - timedelta(days=900)),
-            "updatedAt": spell(self.world.epoch - timedelta(days=30)),
+            "createdAt": format_instant(self.world.epoch - timedelta(days=900)),
+            "updatedAt": format_instant(self.world.epoch - timedelta(days=30)),
             "_embedded": {"Vehicles": [self.vehicle(vehicle) for vehicle in vehicles]},
             "_links": {"self": link(f"{self.base}/user"), "vehicles": link(f"{self.base}/user/vehicles")},
         }
 
     def vehicle(self, vehicle: Vehicle, extensions: Iterable[str] = ()) -> dict[str, Any]:
-        """Word a car."""
+        """Return the body of a vehicle, with extensions as requested."""
         here = self.vehicle_url(vehicle.id)
         wanted = frozenset(extensions)
         names = ["lastPosition", "trips", "maintenance", "alerts", "status", "telemetry", "collisions", "alarms"]
@@ -115,8 +112,8 @@ class Serializer:
             "brand": vehicle.brand,
             "label": vehicle.label,
             "motorization": vehicle.motorization,
-            "createdAt": spell(self.world.epoch - timedelta(days=800)),
-            "updatedAt": spell(self.world.snapshot(vehicle.id).at),
+            "createdAt": format_instant(self.world.epoch - timedelta(days=800)),
+            "updatedAt": format_instant(self.world.vehicle_state(vehicle.id).at),
             "_links": {
                 "self": link(here),
                 "user": link(f"{self.base}/user"),
@@ -137,31 +134,31 @@ class Serializer:
         return body
 
     def capabilities(self, vehicle: Vehicle) -> dict[str, Any]:
-        """Word what a car can do, as fleet owners and partners are told by its VIN."""
+        """Return the body of a vehicle's capabilities, as fleet owners and partners read it by VIN."""
         onboard = _capabilities()
         onboard["remote"]["stolen"] = {"supported": False, "scopeName": "remote:stolen:write"}
         return {
             "vin": vehicle.vin,
             "motorization": vehicle.motorization,
-            "createdAt": spell(self.world.epoch - timedelta(days=800)),
+            "createdAt": format_instant(self.world.epoch - timedelta(days=800)),
             "_embedded": {"extension": {"onboardCapabilities": onboard}},
         }
 
     # ------------------------------------------------------------------ trips
 
     def trip(self, trip: Trip) -> dict[str, Any]:
-        """Word a trip."""
+        """Return the body of a trip."""
         here = self.trip_url(trip.vehicle, trip.id)
         body: dict[str, Any] = {
             "id": trip.id,
-            "createdAt": spell(trip.stopped_at),
-            "updatedAt": spell(trip.stopped_at),
-            "startedAt": spell(trip.started_at),
+            "createdAt": format_instant(trip.stopped_at),
+            "updatedAt": format_instant(trip.stopped_at),
+            "startedAt": format_instant(trip.started_at),
             "duration": round(trip.duration.total_seconds()),
             "distance": trip.distance,
             "startMileage": trip.start_mileage,
-            "startEnergies": [_light(energy) for energy in trip.before],
-            "endEnergies": [_light(energy) for energy in trip.after],
+            "startEnergies": [_energy_summary(energy) for energy in trip.before],
+            "endEnergies": [_energy_summary(energy) for energy in trip.after],
             "energyConsumptions": [
                 _consumption(before, after, trip.distance)
                 for before, after in zip(trip.before, trip.after, strict=True)
@@ -179,15 +176,15 @@ class Serializer:
             },
         }
         if trip.done:
-            body["stoppedAt"] = spell(trip.stopped_at)
-        if self.places:
+            body["stoppedAt"] = format_instant(trip.stopped_at)
+        if self.shows_positions:
             heading = trip.index * 47 % 360
             body["startPosition"] = _position(trip.start, trip.started_at, heading=heading)
             body["stopPosition"] = _position(trip.stop, trip.stopped_at, heading=heading)
         return body
 
     def waypoint(self, trip: Trip, share: float) -> dict[str, Any]:
-        """Word where a trip was when a share of it (0 to 1) had passed."""
+        """Return the position on a trip when a share of it (0 to 1) has passed, as GeoJSON."""
         spot = Spot(
             round(trip.start.longitude + share * (trip.stop.longitude - trip.start.longitude), 6),
             round(trip.start.latitude + share * (trip.stop.latitude - trip.start.latitude), 6),
@@ -195,21 +192,21 @@ class Serializer:
         )
         return _position(spot, trip.started_at + share * trip.duration, heading=trip.index * 47 % 360)
 
-    # ------------------------------------------------------------------ a car's present
+    # ------------------------------------------------------------------ current state
 
-    def last_position(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Word where a car is: GeoJSON."""
-        return _position(snapshot.spot, snapshot.at)
+    def last_position(self, state: VehicleState) -> dict[str, Any]:
+        """Return the last position of a vehicle as GeoJSON."""
+        return _position(state.spot, state.at)
 
     def maintenance(self, vehicle: str) -> dict[str, Any]:
-        """Word when a car is due for service."""
-        snapshot = self.world.snapshot(vehicle)
-        at = spell(snapshot.at)
+        """Return the body of a vehicle's maintenance."""
+        state = self.world.vehicle_state(vehicle)
+        at = format_instant(state.at)
         here = self.vehicle_url(vehicle)
         return {
             "createdAt": at,
             "updatedAt": at,
-            **service(snapshot.mileage),
+            **service(state.mileage),
             "_links": {
                 "self": link(f"{here}/maintenance"),
                 "vehicle": link(here),
@@ -217,19 +214,19 @@ class Serializer:
             },
         }
 
-    # ------------------------------------------------------------------ warnings
+    # ------------------------------------------------------------------ alerts, alarms, collisions
 
     def alert(self, alert: Alert) -> dict[str, Any]:
-        """Word a warning."""
+        """Return the body of an alert."""
         here = self.vehicle_url(alert.vehicle)
         body: dict[str, Any] = {
             "id": alert.id,
             "type": alert.type,
             "severity": alert.severity,
             "active": alert.active,
-            "createdAt": spell(alert.started_at),
-            "updatedAt": spell(alert.ended_at or alert.started_at),
-            "startedAt": spell(alert.started_at),
+            "createdAt": format_instant(alert.started_at),
+            "updatedAt": format_instant(alert.ended_at or alert.started_at),
+            "startedAt": format_instant(alert.started_at),
             "_links": {
                 "self": link(f"{here}/alerts/{alert.id}"),
                 "vehicle": link(here),
@@ -238,16 +235,16 @@ class Serializer:
             },
         }
         if alert.ended_at is not None:
-            body["endAt"] = spell(alert.ended_at)
-        if self.places:
+            body["endAt"] = format_instant(alert.ended_at)
+        if self.shows_positions:
             body["startPosition"] = _position(alert.spot, alert.started_at)
         return body
 
     def alarm(self, alarm: Alarm) -> dict[str, Any]:
-        """Word a burglar alarm."""
-        at = spell(alarm.started_at)
+        """Return the body of a burglar alarm."""
+        at = format_instant(alarm.started_at)
         trigger: dict[str, Any] = {"type": alarm.type, "createdAt": at, "startAt": at}
-        if self.places:
+        if self.shows_positions:
             trigger["position"] = _position(alarm.spot, alarm.started_at)
         status = {"activation": "Active" if alarm.active else "Inactive", "createdAt": at}
         return {
@@ -261,12 +258,12 @@ class Serializer:
         }
 
     def collision(self, collision: Collision) -> dict[str, Any]:
-        """Word an accident."""
+        """Return the body of a collision."""
         here = self.vehicle_url(collision.vehicle)
         return {
             "id": collision.id,
-            "createdAt": spell(collision.at),
-            "updatedAt": spell(collision.at),
+            "createdAt": format_instant(collision.at),
+            "updatedAt": format_instant(collision.at),
             "tippedOver": collision.tipped_over,
             "pedestrian": collision.pedestrian,
             "details": [{"side": side, "severity": severity} for side, severity in collision.sides],
@@ -279,7 +276,7 @@ class Serializer:
 
 
 def service(mileage: float) -> dict[str, Any]:
-    """Word how far the next service is, given the odometer in km: every 20,000 km."""
+    """Return the time and distance to the next service, due every 20,000 km; ``mileage`` is the odometer in km."""
     to_go = round(20_000 - mileage % 20_000, 1)
     return {"daysBeforeMaintenance": round(to_go / 55), "mileageBeforeMaintenance": to_go}
 
@@ -308,16 +305,19 @@ def _segments(trip: Trip) -> list[dict[str, Any]]:
 
 
 def _capabilities() -> dict[str, Any]:
-    def plain(name: str) -> dict[str, Any]:
+    def supported(name: str) -> dict[str, Any]:
         return {"supported": True, "scopeName": f"remote:{name}:write"}
 
     return {
         "data": list(_CAPABILITIES),
         "remote": {
-            **{name: plain(name) for name in ("door", "horn", "lights", "wakeup", "navigation")},
-            "preconditioning": {**plain("preconditioning"), "parameters": {"programs": {"size": 4}, "immediate": True}},
+            **{name: supported(name) for name in ("door", "horn", "lights", "wakeup", "navigation")},
+            "preconditioning": {
+                **supported("preconditioning"),
+                "parameters": {"programs": {"size": 4}, "immediate": True},
+            },
             "charging": {
-                **plain("charging"),
+                **supported("charging"),
                 "parameters": {
                     "immediate": {"start": True, "stop": True},
                     "schedule": {
