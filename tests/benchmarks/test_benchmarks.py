@@ -19,17 +19,18 @@ from benchmarks.concerns import CONCERNS, MODULES, measured
 from benchmarks.imports import HEAVY, imported
 from benchmarks.measuring import Figure, Row
 from benchmarks.report import as_json, in_brief
-from stellantis_hal.auth import Application, Brand, Token
+from stellantis_hal.auth import Brand, Token
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.trip import Trip
-from stellantis_hal.simulator import Simulator, World
+from stellantis_hal.simulator import Simulator
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.limits import RateLimits
+from tests.support.simulated import client_of, world
 
 ROOT = Path(__file__).parent.parent.parent
 HOST = "https://api.example"
@@ -130,15 +131,9 @@ def three_pages() -> Served:
 
 @asynccontextmanager
 async def a_client() -> AsyncGenerator[tuple[StellantisClient, Simulator]]:
-    simulator = Simulator(World(seed=7, accounts=1, vehicles=1, trips=180))
-    async with StellantisClient(
-        Application(simulator.client_id, simulator.client_secret),
-        base_url=simulator.url,
-        identity_url=simulator.identity_url,
-        transport=simulator.transport(),
-        limiter=TokenBucketLimiter(RateLimits(1_000, 1_000_000), clock=simulator.now),
-        clock=simulator.now,
-    ) as client:
+    simulator = Simulator(world(trips=180))
+    limiter = TokenBucketLimiter(RateLimits(1_000, 1_000_000), clock=simulator.now)
+    async with client_of(simulator, limiter=limiter) as client:
         yield client, simulator
 
 

@@ -157,7 +157,7 @@ async def test_a_token_that_expires_in_mid_walk_is_renewed_and_nothing_is_lost()
     simulator = Simulator(world(trips=200))
     store = MemoryTokenStore()
     holder = simulator.world.accounts[0]
-    await store.save("alice", token_of(simulator.token_for(holder)))
+    await store.save("alice", token_of(simulator, holder))
     brand = next(brand for brand in Brand if brand.domain == holder.domain)
     async with client_of(simulator) as client:
         vehicle = await client.account(store, brand=brand, key="alice").vehicles().first()

@@ -11,7 +11,6 @@ import pytest
 
 from stellantis_hal import (
     Account,
-    Application,
     Brand,
     HalClient,
     LinkNotFoundError,
@@ -23,7 +22,8 @@ from stellantis_hal import (
     Vehicle,
 )
 from stellantis_hal.fleet import Update, watch
-from stellantis_hal.simulator import Simulator, World
+from stellantis_hal.simulator import Simulator
+from tests.support.simulated import client_of, world
 
 pytestmark = pytest.mark.anyio
 
@@ -32,23 +32,13 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(scope="module")
 def simulator() -> Simulator:
-    return Simulator(World(seed=3, accounts=1, vehicles=1, trips=3))
+    return Simulator(world(seed=3))
 
 
 @pytest.fixture
 async def client(simulator: Simulator) -> AsyncIterator[StellantisClient]:
     async with client_of(simulator) as client:
         yield client
-
-
-def client_of(simulator: Simulator, **options: Any) -> StellantisClient:
-    return StellantisClient(
-        Application(simulator.client_id, simulator.client_secret),
-        base_url=simulator.url,
-        identity_url=simulator.identity_url,
-        transport=options.pop("transport", simulator.transport()),
-        **options,
-    )
 
 
 def account_of(client: StellantisClient, simulator: Simulator, brand: Any = Brand.PEUGEOT) -> Account:

@@ -10,8 +10,6 @@ from typing import Any
 import anyio
 import attrs
 
-from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.identity import Brand
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token
@@ -26,6 +24,7 @@ from stellantis_hal.simulator import (
     Subscription,
     World,
 )
+from tests.support.simulated import account_of, client_of, token_of
 
 __all__ = [
     "EPOCH",
@@ -68,7 +67,7 @@ class Fleet:
 
     def account(self, key: str) -> Account:
         """The same account holder, who consented anew."""
-        return account_of(self.client, self.simulator, key, MemoryTokenStore(token_of(self.simulator, key)))
+        return account_of(self.client, self.simulator, key, tokens=MemoryTokenStore(token_of(self.simulator, key)))
 
     async def lose_consent(self, key: str) -> None:
         """The account holder takes their consent back, and every access token runs out."""
@@ -78,16 +77,6 @@ class Fleet:
     async def consent(self, key: str) -> None:
         """The account holder consents again: there is a new token in the store."""
         await self.stores[key].save(key, token_of(self.simulator, key))
-
-
-def token_of(simulator: Simulator, key: str) -> Token:
-    issued = simulator.token_for(key)
-    return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
-
-
-def account_of(client: StellantisClient, simulator: Simulator, key: str, store: MemoryTokenStore) -> Account:
-    domain = simulator.world.account(key).domain
-    return client.account(store, brand=next(brand for brand in Brand if brand.domain == domain), key=key)
 
 
 @asynccontextmanager
@@ -112,20 +101,13 @@ async def a_fleet(
         token_lifetime=token_lifetime,
         variant=variant or BackendVariant(),
     )
-    async with StellantisClient(
-        Application(simulator.client_id, simulator.client_secret),
-        base_url=simulator.url,
-        identity_url=simulator.identity_url,
-        transport=simulator.transport(),
-        clock=simulator.now,
-        **options,
-    ) as client:
+    async with client_of(simulator, **options) as client:
         stores = {account.key: MemoryTokenStore(token_of(simulator, account.key)) for account in world.accounts}
         yield Fleet(
             world=world,
             simulator=simulator,
             client=client,
-            accounts=[account_of(client, simulator, key, store) for key, store in stores.items()],
+            accounts=[account_of(client, simulator, key, tokens=store) for key, store in stores.items()],
             stores=stores,
         )
 
