@@ -17,7 +17,7 @@ from benchmarks.measuring import Figure, Row, Scale, row
 from benchmarks.served import opened, served
 from stellantis_hal.client import Account
 from stellantis_hal.fleet import watch
-from stellantis_hal.fleet.watching.watch import by_activity
+from stellantis_hal.fleet.watching.intervals import by_activity
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 

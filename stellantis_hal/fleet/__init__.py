@@ -10,12 +10,13 @@ from stellantis_hal.fleet.checkpoints.store import (
     MemoryCheckpoints,
     SQLiteCheckpoints,
 )
-from stellantis_hal.fleet.counters import FleetStatistics
 from stellantis_hal.fleet.events import AccountLost, Change, Event, Outage, Recovered, Update, VehicleUnavailable
 from stellantis_hal.fleet.export import CsvTrips, GeoJsonTrips, JsonLinesTrips, TripWriter, trip_writer
 from stellantis_hal.fleet.targets import Removed
-from stellantis_hal.fleet.watching.due_queue import Budget, CapacityPlan, quiet
-from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, by_activity, watch
+from stellantis_hal.fleet.watching.intervals import by_activity, quiet
+from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
+from stellantis_hal.fleet.watching.statistics import FleetStatistics
+from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, watch
 
 __all__ = [
     "AccountLost",

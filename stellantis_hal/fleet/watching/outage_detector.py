@@ -1,7 +1,4 @@
-"""Whether it is one vehicle that fails or everything.
-
-Knows failures, successes and instants in seconds. Must not wait or send anything.
-"""
+"""Outage detection: many failures in a row, and when to probe."""
 
 from __future__ import annotations
 
@@ -18,70 +15,76 @@ _LONGEST_HOLD = 3_600.0
 
 @attrs.frozen
 class Failure:
-    """A failure among others: whose, and when."""
+    """A failure: its key and its instant."""
 
     key: str
     at: float
 
 
 class OutageDetector:
-    """Failures in a row, whoever had them, and the outage that they add up to.
+    """Circuit breaker over all vehicles.
 
-    So many failures without a success between them are an outage, when they concern as many vehicles as there are, or
-    three. Within it one probe at a time is allowed, less and less often.
+    ``needed`` failures without a success between them are an outage if they concern three different vehicles, or all
+    where there are fewer. During an outage one probe at a time is allowed, at growing intervals.
+
+    Args:
+        needed: failures in a row that are an outage.
     """
 
-    __slots__ = ("_failures", "_probe", "_since", "_until", "needed")
+    __slots__ = ("_failures", "_probe", "_probe_at", "_since", "needed")
 
     def __init__(self, needed: int = 5) -> None:
         self.needed: int = needed
         self._failures: list[Failure] = []
         self._since: float | None = None
-        self._until = -math.inf
+        self._probe_at = -math.inf
         self._probe = _FIRST_PROBE
 
     @property
     def since(self) -> float | None:
-        """When the outage began: the instant of its first failure; None where there is none."""
+        """Start of the outage: the instant of its first failure; None where there is none."""
         return self._since
 
     @property
     def probe_at(self) -> float:
-        """When the next probe may be made; in the past where there is no outage."""
-        return self._until
+        """Instant from which the next probe is allowed; in the past where there is no outage."""
+        return self._probe_at
 
     def failed(self, key: str, now: float, *, vehicles: int, hold: float | None = None) -> bool:
-        """Note a failure.
+        """Record a failure.
 
         Args:
-            key: whose.
-            now: when.
-            vehicles: how many there are.
-            hold: where the budget is at its end: seconds until there is some again.
+            key: the vehicle or account that failed.
+            now: the present instant.
+            vehicles: number of watched vehicles.
+            hold: seconds until the budget allows requests again, where it is exhausted; None otherwise.
 
         Returns:
-            Whether this is what makes it an outage.
+            Whether an outage begins with this failure.
         """
         if self._since is not None:
-            if now >= self._until:
+            if now >= self._probe_at:
                 self._probe = min(_LONGEST_PROBE, self._probe * 2)
-                self._until = now + (self._probe if hold is None else min(max(hold, 1.0), _LONGEST_HOLD))
+                self._probe_at = now + self._wait(hold)
             return False
         self._failures = [*self._failures, Failure(key, now)][-self.needed :]
         distinct = len({failure.key for failure in self._failures})
         if hold is None and (len(self._failures) < self.needed or distinct < min(3, vehicles)):
             return False
         self._since = self._failures[0].at if hold is None else now
-        self._until = now + (self._probe if hold is None else min(max(hold, 1.0), _LONGEST_HOLD))
+        self._probe_at = now + self._wait(hold)
         return True
 
+    def _wait(self, hold: float | None) -> float:
+        return self._probe if hold is None else min(max(hold, 1.0), _LONGEST_HOLD)
+
     def succeeded(self, now: float) -> float | None:
-        """Note a success; gives the seconds that the outage lasted, where this is the end of one."""
+        """Record a success and return the length of the outage in seconds, where it ends one; None otherwise."""
         self._failures.clear()
         if self._since is None:
             return None
-        lasted = now - self._since
+        length = now - self._since
         self._since = None
-        self._until = -math.inf
+        self._probe_at = -math.inf
         self._probe = _FIRST_PROBE
-        return lasted
+        return length

@@ -20,6 +20,7 @@ from stellantis_hal.fleet.deduplication import Checkpoint, admit, facts_of, note
 from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trips import DatedTrips, TripOrder, is_descending, sort_by_start, trip_update
+from stellantis_hal.fleet.watching.options import PollOptions
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.queries import OptionalEndpoint
@@ -28,36 +29,13 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.typed_resource import TypedResource
 
-__all__ = ["KINDS", "PollOptions", "Poller"]
+__all__ = ["KINDS", "Poller"]
 
 SNAPSHOTS: dict[str, OptionalEndpoint[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
 KINDS = (*SNAPSHOTS, "trips")
 
 _ADAPT_EVERY = 3600.0
 """Seconds after which a status that has not changed is judged again: it has become older."""
-
-Adapt = Callable[[Vehicle, Status], float]
-
-
-@attrs.frozen(kw_only=True)
-class PollOptions:
-    """What is wanted of vehicles.
-
-    Attributes:
-        since: trips that started before are not wanted; None: those that come after the first look.
-        overlap: seconds before the newest trip that every look goes back.
-        reach: seconds before the newest trip that late ones are looked for in.
-        deep_every: seconds between two looks that go back so far.
-        repeats: whether snapshots without news are wanted too.
-        adapt: how much longer or shorter intervals are, by the vehicle's status; asked when that changed, and hourly.
-    """
-
-    since: float | None
-    overlap: float
-    reach: float
-    deep_every: float
-    repeats: bool
-    adapt: Adapt | None
 
 
 class Poller:

@@ -9,21 +9,20 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-import attrs
-
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, limiter_of, rebind, with_priority
-from stellantis_hal.fleet.watching.due_queue import Budget, CapacityPlan, DueQueue, Pacer, fraction_of, next_due
+from stellantis_hal.fleet.watching.due_queue import DueQueue
 from stellantis_hal.fleet.watching.failover import FallbackAccounts
-from stellantis_hal.fleet.watching.pacing_budget import budget_of
+from stellantis_hal.fleet.watching.intervals import fraction_of, next_due
+from stellantis_hal.fleet.watching.options import WatchOptions
+from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, Pacer, budget_of
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.validation import require_type
 
-__all__ = ["LISTING_COST", "Registry", "Turn", "WatchOptions"]
+__all__ = ["LISTING_COST", "Registry", "Turn"]
 
 LISTING_COST = 2.0
 """Requests that a look at an account's vehicles costs: the entry, and the first page."""
@@ -37,31 +36,6 @@ _BELIEVED = 4
 _EMPTY_AGAIN = 30.0
 
 Turn = WatchedVehicle | WatchedAccount
-
-
-@attrs.frozen(kw_only=True)
-class WatchOptions:
-    """How a fleet is to be polled.
-
-    Attributes:
-        every: seconds between two polls of a vehicle; 0: as fast as the budget allows.
-        what: the kinds of things to ask for.
-        concurrency: polls at a time.
-        relist: seconds between two looks at an account's vehicles.
-        max_wait: seconds that a poll may wait for the limiter.
-        spend: what may be spent at most; None: what the limiter leaves to background requests.
-        rhythm: how much longer intervals are at an instant.
-        weight: how much more often a vehicle is polled than others.
-    """
-
-    every: float
-    what: tuple[str, ...]
-    concurrency: int
-    relist: float
-    max_wait: float
-    spend: RateLimits | None
-    rhythm: Callable[[datetime], float] | None
-    weight: Callable[[Vehicle], float] | None
 
 
 class Registry:

@@ -18,8 +18,8 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind, with_priority
-from stellantis_hal.fleet.watching.due_queue import CapacityPlan
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
+from stellantis_hal.fleet.watching.pacing_budget import CapacityPlan
 from stellantis_hal.fleet.watching.poller import Poller
 from stellantis_hal.fleet.watching.registry import LISTING_COST, Registry, Turn
 from stellantis_hal.resources.vehicle import Vehicle

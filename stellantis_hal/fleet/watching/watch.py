@@ -16,21 +16,23 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.counters import FleetStatistics
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import GOODBYE, Stream
 from stellantis_hal.fleet.targets import Removed, id_of
-from stellantis_hal.fleet.watching.due_queue import CapacityPlan
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
-from stellantis_hal.fleet.watching.poller import KINDS, Poller, PollOptions
-from stellantis_hal.fleet.watching.registry import Registry, WatchOptions
+from stellantis_hal.fleet.watching.intervals import by_activity
+from stellantis_hal.fleet.watching.options import PollOptions, WatchOptions
+from stellantis_hal.fleet.watching.pacing_budget import CapacityPlan
+from stellantis_hal.fleet.watching.poller import KINDS, Poller
+from stellantis_hal.fleet.watching.registry import Registry
 from stellantis_hal.fleet.watching.scheduler import PollScheduler
+from stellantis_hal.fleet.watching.statistics import FleetStatistics
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.limits import RateLimits
 from stellantis_hal.validation import require_type
 
-__all__ = ["BudgetWarning", "Source", "Watch", "by_activity", "watch"]
+__all__ = ["BudgetWarning", "Source", "Watch", "watch"]
 
 Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Removed]
 """Whom to watch: accounts with all their vehicles, or vehicles by themselves."""
@@ -43,18 +45,6 @@ _DEEP_EVERY = timedelta(days=1)
 
 class BudgetWarning(UserWarning):
     """The interval asked for does not fit the budget; vehicles are polled as often as it allows."""
-
-
-def by_activity(vehicle: Vehicle, status: Status) -> float:
-    """Poll vehicles that move or are charged twice as often, those that sleep less often: the usual ``adapt``.
-
-    A vehicle that has said nothing new for a day is polled half as often, for a week a quarter as often, whatever it
-    said then: what moved a day ago, as far as anybody knows, has been out of reach since.
-    """
-    age = status.age
-    if age is None or age < 86_400.0:
-        return 0.5 if status.is_moving or status.is_charging else 1.0
-    return 2.0 if age < 7 * 86_400.0 else 4.0
 
 
 class Watch(Stream):
