@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.auth import Application, PartnerCredentials
 from stellantis_hal.errors import ConfigurationError
-from tests.credentials.doubles import REFUSED
+from tests.support.responses import REFUSED
 
 
 def basic(value: str | None) -> str:

@@ -19,7 +19,8 @@ from stellantis_hal.errors import (
     TokenStoreError,
 )
 from stellantis_hal.navigation.fetch import Request, Response
-from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, answer, form_of, oauth_refusal
+from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, form_of, oauth_refusal
+from tests.support.responses import make_response
 
 pytestmark = pytest.mark.anyio
 
@@ -48,11 +49,11 @@ class Grants:
         form = form_of(request)
         if request.url.partition("?")[0].endswith("/revoke"):
             self.revoked.append(form)
-            return answer({})
+            return make_response({})
         if form["code"] not in self.codes or challenge(form["code_verifier"]) != self.challenge:
             raise oauth_refusal("invalid_grant")
         self.codes.remove(form["code"])
-        return answer(self.body)
+        return make_response(self.body)
 
 
 def enrolment(server: Grants, store: TokenStore | None = None) -> Enrolment:
@@ -206,7 +207,7 @@ def api(given: Response, seen: list[Request]) -> Callable[[Request], Any]:
 async def test_a_car_s_abilities_are_asked_for_by_its_vin() -> None:
     seen: list[Request] = []
     body = {"vin": "VF3ABCDE0FG123456", "_embedded": {"extension": {"onboardCapabilities": {}}}}
-    assert await capabilities(api(answer(body), seen), " VF3ABCDE0FG123456 ") == body
+    assert await capabilities(api(make_response(body), seen), " VF3ABCDE0FG123456 ") == body
     assert [request.url for request in seen] == [
         "https://api-cert.groupe-psa.com/connectedcar/v3/vehicles/VF3ABCDE0FG123456?extension=onboardCapabilities"
     ]
@@ -214,11 +215,11 @@ async def test_a_car_s_abilities_are_asked_for_by_its_vin() -> None:
 
 async def test_a_vin_cannot_lead_elsewhere() -> None:
     seen: list[Request] = []
-    await capabilities(api(answer({}), seen), "../fleets?x=", url="http://127.0.0.1:1/v3/")
+    await capabilities(api(make_response({}), seen), "../fleets?x=", url="http://127.0.0.1:1/v3/")
     assert seen[0].url == "http://127.0.0.1:1/v3/vehicles/..%2Ffleets%3Fx%3D?extension=onboardCapabilities"
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b""])
 async def test_an_answer_that_is_no_object_is_refused(content: bytes) -> None:
     with pytest.raises(NotHalError):
-        await capabilities(api(answer(content), []), "VF3ABCDE0FG123456")
+        await capabilities(api(make_response(content), []), "VF3ABCDE0FG123456")

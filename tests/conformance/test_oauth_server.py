@@ -34,7 +34,7 @@ from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from tests.conformance.processes import announced
-from tests.credentials.doubles import REFUSED
+from tests.support.responses import REFUSED
 
 MODULES = os.environ.get("STELLANTIS_HAL_NODE_MODULES", "")
 NODE = shutil.which("node")

@@ -11,23 +11,12 @@ import anyio
 from stellantis_hal.auth import Application, BearerCredentials, IdentityProvider, Token, TokenStore
 from stellantis_hal.auth.identity import Brand
 from stellantis_hal.errors import BadRequestError
-from stellantis_hal.hal.headers import Headers
-from stellantis_hal.hal.json import encode
 from stellantis_hal.navigation.fetch import Request, Response
+from tests.support.responses import make_response
 
 APPLICATION = Application("my-app", "s3cret")
 IDENTITY = IdentityProvider.of(Brand.PEUGEOT)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-
-
-def answer(body: Any = None, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    content = body if isinstance(body, bytes) else encode(body)
-    return Response(
-        url="https://x.test/", status=status, headers=Headers(headers or {}), content=content, received_at=NOON
-    )
-
-
-REFUSED = answer({}, status=401)
 
 
 def form_of(request: Request) -> dict[str, str]:
@@ -71,7 +60,7 @@ class IdentityServer:
         body = {"access_token": f"access-{self.renewals}", "token_type": "Bearer", "expires_in": self.expires_in}
         if self.rotates:
             self.current = body["refresh_token"] = f"refresh-{self.renewals}-{secrets.token_hex(4)}"
-        return answer(body)
+        return make_response(body)
 
 
 class Clock:

@@ -28,16 +28,15 @@ from stellantis_hal.errors import (
 from stellantis_hal.navigation.fetch import Request, Response
 from tests.credentials.doubles import (
     NOON,
-    REFUSED,
     Clock,
     IdentityServer,
-    answer,
     authorization,
     bearer,
     oauth_refusal,
     token,
 )
 from tests.support.clocks import JumpingEventLoop
+from tests.support.responses import REFUSED, make_response
 
 pytestmark = pytest.mark.anyio
 
@@ -215,7 +214,7 @@ async def test_an_api_that_refuses_every_token_is_bounded() -> None:
 async def test_a_refusal_for_a_missing_scope_renews_nothing() -> None:
     server = IdentityServer()
     credentials = bearer(MemoryTokenStore(token()), server)
-    refusal = answer({}, status=401, headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'})
+    refusal = make_response({}, status=401, www_authenticate='Bearer error="insufficient_scope"')
     assert not await credentials.refused(refusal, await credentials.headers())
     assert server.requests == []
 
@@ -507,7 +506,7 @@ async def test_a_new_log_in_ends_the_memory_of_a_failure() -> None:
 async def test_an_answer_that_is_no_token_costs_nothing() -> None:
     class Portal(IdentityServer):
         async def __call__(self, request: Request, /) -> Response:
-            return answer(b"<html>please log in to the hotel's network</html>")
+            return make_response(b"<html>please log in to the hotel's network</html>")
 
     store = MemoryTokenStore(token(expires_in=1))
     with pytest.raises(AuthError, match="no token"):

@@ -17,7 +17,8 @@ import pytest
 
 from stellantis_hal.auth import Token, TokenStore
 from stellantis_hal.errors import TokenStoreError
-from tests.credentials.doubles import REFUSED, IdentityServer, bearer
+from tests.credentials.doubles import IdentityServer, bearer
+from tests.support.responses import REFUSED
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 

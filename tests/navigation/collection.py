@@ -9,7 +9,8 @@ import attrs
 
 from stellantis_hal.errors import NotFoundError
 from stellantis_hal.navigation import HalResource, Request
-from tests.navigation.site import HOME, Site, link
+from tests.navigation.site import HOME, Site
+from tests.support.responses import link
 
 __all__ = ["Collection", "ids"]
 

@@ -8,42 +8,15 @@ import anyio
 import attrs
 
 from stellantis_hal.errors import NotFoundError
-from stellantis_hal.hal.json import encode
-from stellantis_hal.navigation import HalResource, Headers, Request, ResourceContext, Response
+from stellantis_hal.navigation import HalResource, Request, ResourceContext, Response
+from tests.support.responses import NOON, make_response
 
-__all__ = ["HAL", "HOME", "NOON", "Site", "answer", "link", "links"]
+__all__ = ["HOME", "Site"]
 
 HOME = "https://api.example/v4"
-HAL = "application/hal+json"
-NOON = dt.datetime(2024, 6, 1, 12, 0, tzinfo=dt.UTC)
 
 Reply = Any
 """A JSON value, an :class:`Response`, an error to raise, or a function of the request that gives any of these."""
-
-
-def link(href: Any, **members: Any) -> dict[str, Any]:
-    """A link object."""
-    return {"href": href, **members}
-
-
-def links(**rels: Any) -> dict[str, Any]:
-    """A document's links; a string is an href."""
-    return {rel: link(value) if isinstance(value, str) else value for rel, value in rels.items()}
-
-
-def answer(
-    url: str = HOME,
-    body: Any = None,
-    *,
-    status: int = 200,
-    kind: str = HAL,
-    content: bytes | None = None,
-    **fields: Any,
-) -> Response:
-    """An answer with a JSON body, or any other."""
-    named = {"content-type": kind, **{name.replace("_", "-"): value for name, value in fields.items()}}
-    raw = content if content is not None else encode({} if body is None else body)
-    return Response(url=url, status=status, headers=Headers(named), content=raw, received_at=NOON)
 
 
 @attrs.define
@@ -71,7 +44,7 @@ class Site:
 
     def resource(self, body: Mapping[str, Any] | None = None, url: str = HOME, **fields: Any) -> HalResource:
         """A resource as if it had been fetched."""
-        return HalResource.of(attrs.evolve(answer(url, body, **fields), received_at=self.now), self.context)
+        return HalResource.of(attrs.evolve(make_response(body, url=url, **fields), received_at=self.now), self.context)
 
     async def __call__(self, request: Request, /) -> Response:
         self.requests.append(request)
@@ -92,5 +65,5 @@ class Site:
         if isinstance(reply, Exception):
             raise reply
         if not isinstance(reply, Response):
-            reply = answer(request.url, reply)
+            reply = make_response(reply, url=request.url)
         return attrs.evolve(reply, received_at=self.now)

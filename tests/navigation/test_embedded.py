@@ -8,7 +8,8 @@ from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotF
 from stellantis_hal.hal.document import parse
 from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation.link_selection import LinkQuery, LinkTarget, choose
-from tests.navigation.site import HOME, Site, link, links
+from tests.navigation.site import HOME, Site
+from tests.support.responses import link, links
 
 pytestmark = pytest.mark.anyio
 

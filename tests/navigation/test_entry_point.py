@@ -6,7 +6,8 @@ import pytest
 from stellantis_hal.errors import LinkNotFoundError, ServerError
 from stellantis_hal.navigation import Rel
 from stellantis_hal.navigation.entry_point import EntryPoint
-from tests.navigation.site import HOME, Site, links
+from tests.navigation.site import HOME, Site
+from tests.support.responses import links
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,8 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.navigation import Follow, HalResource, Rel
 from stellantis_hal.navigation.single_flight import SingleFlight
-from tests.navigation.site import HOME, Site, link, links
+from tests.navigation.site import HOME, Site
+from tests.support.responses import link, links
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,8 @@ import pytest
 
 from stellantis_hal.errors import InvalidLinkError, ServerError, TemplateError
 from stellantis_hal.navigation import FollowResult, HalResource
-from tests.navigation.site import HOME, Site, link, links
+from tests.navigation.site import HOME, Site
+from tests.support.responses import link, links
 
 pytestmark = pytest.mark.anyio
 

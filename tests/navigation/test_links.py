@@ -9,7 +9,8 @@ import pytest
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation import HalDeprecationWarning
-from tests.navigation.site import HOME, Site, answer, link, links
+from tests.navigation.site import HOME, Site
+from tests.support.responses import link, links, make_response
 
 pytestmark = pytest.mark.anyio
 
@@ -181,7 +182,9 @@ async def test_references_are_resolved_against_where_the_document_was_found(
 
 
 async def test_references_are_relative_to_the_last_of_the_redirects() -> None:
-    site = Site({"/old": answer(f"{HOME}/moved/here", {"_links": links(a="next")}), "/moved/next": {"x": 1}})
+    site = Site(
+        {"/old": make_response(url=f"{HOME}/moved/here", body={"_links": links(a="next")}), "/moved/next": {"x": 1}}
+    )
     here = await site.resource({"_links": links(old=f"{HOME}/old")}).follow("old")
     assert here.url == f"{HOME}/moved/here"
     assert (await here.follow("a"))["x"] == 1

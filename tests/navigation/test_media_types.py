@@ -7,13 +7,14 @@ import pytest
 from stellantis_hal.errors import NotHalError
 from stellantis_hal.navigation import HalResource, Response
 from stellantis_hal.navigation.media_types import accept, media_type
-from tests.navigation.site import HOME, Site, answer, link
+from tests.navigation.site import HOME, Site
+from tests.support.responses import link, make_response
 
 pytestmark = pytest.mark.anyio
 
 
 def _read(**options: Any) -> HalResource:
-    return HalResource.of(answer(f"{HOME}/a", **options), Site().context)
+    return HalResource.of(make_response(url=f"{HOME}/a", **options), Site().context)
 
 
 @pytest.mark.parametrize(
@@ -30,20 +31,20 @@ def _read(**options: Any) -> HalResource:
     ],
 )
 def test_any_kind_of_json_object_is_a_document(kind: str) -> None:
-    assert _read(body={"a": 1}, kind=kind)["a"] == 1
+    assert _read(body={"a": 1}, content_type=kind)["a"] == 1
 
 
 def test_a_document_of_a_wrong_type_is_known_by_its_links() -> None:
-    assert _read(body={"_links": {}}, kind="text/plain").rels == ()
-    assert _read(body={"_embedded": {}}, kind="text/html").rels == ()
+    assert _read(body={"_links": {}}, content_type="text/plain").rels == ()
+    assert _read(body={"_embedded": {}}, content_type="text/html").rels == ()
 
 
 def test_blanks_before_a_document_of_no_type_do_not_matter() -> None:
-    assert _read(content=b' {"a":1}', kind="")["a"] == 1
+    assert _read(body=b' {"a":1}', content_type="")["a"] == 1
 
 
 def test_a_byte_order_mark_is_ignored() -> None:
-    here = _read(content=b'\xef\xbb\xbf{"a":1}')
+    here = _read(body=b'\xef\xbb\xbf{"a":1}')
     assert here["a"] == 1
     assert here.compact()["a"] == 1
 
@@ -63,7 +64,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
 )
 def test_a_body_that_is_no_document_names_address_type_and_first_bytes(content: bytes, kind: str, reason: str) -> None:
     with pytest.raises(NotHalError, match=f"https://api.example/v4/a answered 200 with {reason}") as caught:
-        _read(content=content, kind=kind)
+        _read(body=content, content_type=kind)
     assert caught.value.url == f"{HOME}/a"
     assert caught.value.content_type == kind
     excerpt = content.decode().replace("\n", " ")
@@ -74,12 +75,12 @@ def test_a_body_that_is_no_document_names_address_type_and_first_bytes(content: 
 @pytest.mark.parametrize(("kind", "told"), [("text/html", "'text/html'"), ("", "'missing'")])
 def test_a_body_that_is_no_document_names_its_type_or_that_there_is_none(kind: str, told: str) -> None:
     with pytest.raises(NotHalError, match=f"its content type is {told}"):
-        _read(content=b"<html>", kind=kind)
+        _read(body=b"<html>", content_type=kind)
 
 
 def test_the_excerpt_is_short_and_masked() -> None:
     with pytest.raises(NotHalError) as caught:
-        _read(content=b"\xff access_token=SECRET " + b"x" * 500, kind="text/html")
+        _read(body=b"\xff access_token=SECRET " + b"x" * 500, content_type="text/html")
     assert "SECRET" not in str(caught.value)
     assert len(caught.value.excerpt) <= 100
 
@@ -124,8 +125,8 @@ def test_parameters_of_a_type_are_read() -> None:
 
 
 def test_an_answer_hides_its_body() -> None:
-    assert "secret" not in repr(answer(content=b"secret"))
-    assert isinstance(answer(), Response)
+    assert "secret" not in repr(make_response(b"secret"))
+    assert isinstance(make_response(), Response)
 
 
 def test_what_is_remembered_of_types_is_short() -> None:

@@ -14,7 +14,8 @@ from stellantis_hal.errors import DetachedResourceError
 from stellantis_hal.navigation import HalResource, Headers
 from stellantis_hal.navigation.media_types import accept
 from stellantis_hal.navigation.snapshot import EmbeddedStep
-from tests.navigation.site import HOME, NOON, Site, answer, link, links
+from tests.navigation.site import HOME, Site
+from tests.support.responses import NOON, link, links, make_response
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +86,10 @@ def test_a_resource_without_a_usable_self_has_none() -> None:
 )
 def test_a_profile_is_read_from_the_type_or_the_link(kind: str, rels: dict[str, Any], profile: str | None) -> None:
     site = Site()
-    assert HalResource.of(answer(HOME, {"_links": rels}, kind=kind), site.context).profile == profile
+    assert (
+        HalResource.of(make_response(url=HOME, body={"_links": rels}, content_type=kind), site.context).profile
+        == profile
+    )
 
 
 def test_the_representation_shows_the_path_the_relations_and_the_counts_and_masks_the_rest() -> None:
@@ -131,7 +135,7 @@ def test_a_compact_copy_reads_its_document_from_the_shared_bytes_again() -> None
 
 
 def test_a_body_is_kept_as_it_came() -> None:
-    here = HalResource.of(answer(content=b'{ "n" :1}'), Site().context)
+    here = HalResource.of(make_response(b'{ "n" :1}'), Site().context)
     assert here.compact().snapshot.content.raw == b'{ "n" :1}'
     assert HalResource.load(here.dump()).snapshot.content.raw == b""
 
@@ -219,7 +223,7 @@ def test_it_is_stale_once_it_is_older_than_its_server_vouches_for(control: str |
 
 
 async def test_refresh_asks_whether_it_has_changed_and_keeps_the_state_if_not() -> None:
-    site = Site({"": answer(status=304, content=b"", kind="", etag='"2"', cache_control="max-age=5")})
+    site = Site({"": make_response(b"", status=304, content_type="", etag='"2"', cache_control="max-age=5")})
     here = site.resource({"a": 1}, etag='"1"', last_modified="Mon, 03 Jun 2024 08:35:36 GMT", x="kept")
     site.now += dt.timedelta(seconds=60)
     again = await here.refresh()
@@ -258,7 +262,7 @@ async def test_what_is_embedded_is_refreshed_from_its_own_address() -> None:
 
 async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
     site = Site({"": {}})
-    here = HalResource.of(answer(kind="application/vnd.geo+json; charset=utf-8"), site.context)
+    here = HalResource.of(make_response(content_type="application/vnd.geo+json; charset=utf-8"), site.context)
     await here.fetch()
     await here.refresh()
     assert {request.headers["Accept"].split(",")[0] for request in site.requests} == {"application/vnd.geo+json"}
@@ -266,7 +270,7 @@ async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
 
 async def test_what_came_without_a_type_is_asked_for_again_in_any() -> None:
     site = Site({"": {}})
-    await HalResource.of(attrs.evolve(answer(), headers=Headers()), site.context).fetch()
+    await HalResource.of(attrs.evolve(make_response(), headers=Headers()), site.context).fetch()
     assert site.requests[0].headers["Accept"] == accept()
 
 

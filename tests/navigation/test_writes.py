@@ -8,7 +8,8 @@ import pytest
 from stellantis_hal.errors import HalError, InvalidLinkError, LinkNotFoundError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation.media_types import accept
-from tests.navigation.site import HOME, Site, answer, link, links
+from tests.navigation.site import HOME, Site
+from tests.support.responses import link, links, make_response
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +74,7 @@ async def test_a_write_asks_for_a_document() -> None:
 
 async def test_a_write_without_a_body_has_no_content_type() -> None:
     site = _site()
-    site.replies["?a=1"] = answer(status=204, content=b"", kind="")
+    site.replies["?a=1"] = make_response(b"", status=204, content_type="")
     gone = await site.resource({}).delete(params={"a": 1, "b": None})
     assert "Content-Type" not in site.requests[0].headers
     assert site.requests[0].content is None
@@ -93,7 +94,7 @@ async def test_a_write_along_a_missing_link_sends_nothing() -> None:
 async def test_the_place_that_a_write_names_is_followed_when_asked_to(status: int, location: str) -> None:
     site = _site(
         **{
-            "/items/": answer(f"{HOME}/items/", status=status, content=b"", location=location),
+            "/items/": make_response(url=f"{HOME}/items/", status=status, body=b"", location=location),
             "/made": {"id": 1},
             "/items/made": {"id": 1},
         }
@@ -114,14 +115,19 @@ async def test_an_answer_that_names_no_place_cannot_be_followed_there() -> None:
 
 
 async def test_what_comes_back_is_navigable_though_no_get_exists_for_it() -> None:
-    site = _site(**{"/items": answer(f"{HOME}/items", {"_links": links(next=f"{HOME}/n")}, status=202), "/n": {"x": 1}})
+    site = _site(
+        **{
+            "/items": make_response(url=f"{HOME}/items", body={"_links": links(next=f"{HOME}/n")}, status=202),
+            "/n": {"x": 1},
+        }
+    )
     made = await site.resource({"_links": links(items=f"{HOME}/items")}).post("items", json={})
     assert (await made.follow("next"))["x"] == 1
 
 
 @pytest.mark.parametrize(("content", "kind"), [(b"<html>", "text/html"), (b"[1]", "application/json"), (b"", "")])
 async def test_a_body_that_is_no_document_is_left_out_and_no_error(content: bytes, kind: str) -> None:
-    made = await _site(**{"": answer(content=content, kind=kind)}).resource({}).post(json={})
+    made = await _site(**{"": make_response(content, content_type=kind)}).resource({}).post(json={})
     assert dict(made.state) == {}
     assert made.status == 200
     compact = made.compact()

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 from stellantis_hal.errors import ApiError, NotFoundError
-from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
+from tests.support.responses import make_response
 
 HOST = "https://api.example"
 NOW = datetime(2023, 9, 12, 10, 41, 10, 911000, UTC)
-
-
-def link(href: str) -> dict[str, str]:
-    return {"href": href}
 
 
 def no_data(code: int | None = 40400) -> ApiError:
@@ -37,15 +32,11 @@ class Served:
         body = self.bodies.get(path, no_data(None))
         if isinstance(body, Exception):
             raise body
-        return self.answer(request.url, body)
-
-    def answer(self, url: str, body: Any) -> Response:
-        headers = Headers({"Content-Type": "application/hal+json"})
-        return Response(url=url, status=200, headers=headers, content=json.dumps(body).encode(), received_at=NOW)
+        return make_response(body, url=request.url, received_at=NOW)
 
     def resource(self, path: str, body: Any) -> HalResource:
         """Give a resource as if it had been fetched."""
-        return HalResource.of(self.answer(HOST + path, body), ResourceContext(fetch=self))
+        return HalResource.of(make_response(body, url=HOST + path, received_at=NOW), ResourceContext(fetch=self))
 
     @property
     def asked(self) -> list[str]:

@@ -22,7 +22,8 @@ from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import TypedConverter, read
 from tests.resources import bodies
-from tests.resources.served import HOST, NOW, Served, link, no_data
+from tests.resources.served import HOST, NOW, Served, no_data
+from tests.support.responses import link
 
 pytestmark = pytest.mark.anyio
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from stellantis_hal.errors import PaginationLoopError
 from stellantis_hal.navigation import IndexRanges, Paginator
 from tests.navigation.collection import Collection
-from tests.navigation.site import HOME, Site, link, links
+from tests.navigation.site import HOME, Site
 from tests.support.clocks import BACKENDS, jumping
+from tests.support.responses import link, links
 
 pytestmark = pytest.mark.parametrize("backend", BACKENDS)
 

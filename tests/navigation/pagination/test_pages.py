@@ -21,7 +21,8 @@ from stellantis_hal.errors import (
 from stellantis_hal.navigation import IndexRanges, Page, Paginator, Request
 from stellantis_hal.navigation.pagination.cursor import REMEMBERED, PageToken
 from tests.navigation.collection import Collection, ids
-from tests.navigation.site import HOME, Site, answer, link, links
+from tests.navigation.site import HOME, Site
+from tests.support.responses import link, links, make_response
 
 pytestmark = pytest.mark.anyio
 
@@ -227,7 +228,7 @@ async def test_a_walk_holds_no_more_than_the_pages_at_hand(how: str) -> None:
 )
 async def test_a_next_that_was_seen_before_is_a_loop(following: str) -> None:
     page = _page(1, self=link(f"{HOME}/own"), next=link(following))
-    site = _site(p1=answer(f"{HOME}/moved", page))
+    site = _site(p1=make_response(url=f"{HOME}/moved", body=page))
     given: list[Any] = []
     with pytest.raises(PaginationLoopError, match="where it has been") as caught:
         await _take(_items(site), given)
@@ -394,7 +395,10 @@ async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_be
 
 async def test_a_token_remembers_an_element_whose_id_is_half_a_character() -> None:
     content = b'{"_embedded": {"items": [{"id": "\\ud83d"}]}, "_links": {"%s": {"href": "/v4/p2"}}}'
-    site = _site(p1=answer(f"{HOME}/p1", content=content % b"next"), p2=answer(f"{HOME}/p2", content=content % b"self"))
+    site = _site(
+        p1=make_response(url=f"{HOME}/p1", body=content % b"next"),
+        p2=make_response(url=f"{HOME}/p2", body=content % b"self"),
+    )
     token = (await anext(aiter(_items(site).pages()))).token
     assert [page.items async for page in _items(site).pages(token)] == [()]
 
@@ -543,8 +547,10 @@ async def test_a_resumed_walk_notices_loops() -> None:
 
 async def test_the_next_page_is_asked_for_in_the_type_of_its_link_or_of_the_page_before() -> None:
     site = _site(
-        p1=answer(f"{HOME}/p1", _page(1, next=link(f"{HOME}/p2", type="text/x")), kind="application/a+json"),
-        p2=answer(f"{HOME}/p2", _page(2, next=link(f"{HOME}/p3")), kind="application/b+json"),
+        p1=make_response(
+            url=f"{HOME}/p1", body=_page(1, next=link(f"{HOME}/p2", type="text/x")), content_type="application/a+json"
+        ),
+        p2=make_response(url=f"{HOME}/p2", body=_page(2, next=link(f"{HOME}/p3")), content_type="application/b+json"),
         p3=_page(3),
     )
     await _items(site).collect()
