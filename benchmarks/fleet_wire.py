@@ -33,7 +33,7 @@ from stellantis_hal.fleet import watch
 from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World, server
 from stellantis_hal.transport.hooks import Hooks, ResponseRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 
 PER_DAY = 50_000_000
 

@@ -15,7 +15,7 @@ import anyio
 
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
 from stellantis_hal.transport.rate_limit.windows import DayWindow
 
@@ -74,7 +74,7 @@ async def crowded() -> float:
         for _ in range(WAITING):
             group.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
-        limiter._books.paused_until = 0.0
+        limiter._ledger.paused_until = 0.0
         now, wall = limiter._settle()
         start = time.perf_counter()
         limiter._dispatch(now, wall)

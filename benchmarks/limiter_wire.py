@@ -24,7 +24,7 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.fetch import Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.session import Session
 
 # Seconds on the way in and on the way out: least and most of each.

@@ -23,7 +23,7 @@ from stellantis_hal.auth import Application, Brand, Token
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.simulator import Simulator, Subscription, World
 from stellantis_hal.simulator.api.messages import Request
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 
 __all__ = ["GENEROUS", "Served", "Who", "opened", "served"]
 

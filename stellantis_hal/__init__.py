@@ -164,16 +164,16 @@ if TYPE_CHECKING:
         RetryRecord,
         WaitRecord,
     )
-    from stellantis_hal.transport.rate_limit.ledger import (
+    from stellantis_hal.transport.rate_limit.limiter import (
+        TokenBucketLimiter,
+    )
+    from stellantis_hal.transport.rate_limit.persistence import (
         FileLimiterStore,
         LimiterStore,
     )
-    from stellantis_hal.transport.rate_limit.limiter import (
+    from stellantis_hal.transport.rate_limit.protocol import (
         LimiterStatistics,
         RateLimiter,
-        TokenBucketLimiter,
-    )
-    from stellantis_hal.transport.rate_limit.limits import (
         RateLimits,
     )
     from stellantis_hal.transport.rate_limit.quota import (
@@ -345,12 +345,12 @@ _HOMES = {
     "stellantis_hal.resources.trip": "Trip",
     "stellantis_hal.resources.user": "User",
     "stellantis_hal.resources.vehicle": "Vehicle",
-    "stellantis_hal.transport.rate_limit.ledger": "FileLimiterStore LimiterStore",
+    "stellantis_hal.transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
     "stellantis_hal.transport.credentials": "Credentials",
     "stellantis_hal.transport.exchange": "Timeouts",
     "stellantis_hal.transport.hooks": "Hooks ResponseRecord RetryRecord WaitRecord",
-    "stellantis_hal.transport.rate_limit.limiter": "LimiterStatistics RateLimiter TokenBucketLimiter",
-    "stellantis_hal.transport.rate_limit.limits": "RateLimits",
+    "stellantis_hal.transport.rate_limit.limiter": "TokenBucketLimiter",
+    "stellantis_hal.transport.rate_limit.protocol": "LimiterStatistics RateLimiter RateLimits",
     "stellantis_hal.transport.rate_limit.quota": "Quota Window",
     "stellantis_hal.transport.retry": "RetryPolicy",
     "stellantis_hal.transport.tls": "Tls",

@@ -18,7 +18,8 @@ where they arise, with ``raise … from``.
     │   └── RateLimitedError         429 (a QuotaError too)
     ├── QuotaError                   the subscription's budget is spent
     │   ├── RateLimitedError         the server said so
-    │   └── BudgetExhaustedError     our own books said so; nothing was sent
+    │   ├── BudgetExhaustedError     our own books said so; nothing was sent
+    │   └── StaleSlotError           a limiter's slot expired before it was used; nothing was sent
     ├── AuthError                    credentials
     │   ├── ConsentRequiredError     the account holder has to log in again
     │   ├── ConfigurationError       the application's registration or settings are wrong
@@ -63,6 +64,7 @@ __all__ = [
     "QuotaError",
     "RateLimitedError",
     "ServerError",
+    "StaleSlotError",
     "StellantisError",
     "StructureError",
     "TemplateError",
@@ -214,6 +216,16 @@ class BudgetExhaustedError(QuotaError):
     """Our own books say that the wait would be longer than allowed; nothing was sent."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StaleSlotError(QuotaError):
+    """A limiter's slot expired before its request was sent; nothing was sent, and a new slot may be taken at once."""
+
+    def __init__(
+        self, message: str = "the slot expired before the request was sent: take a new one", *, retry_after: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 

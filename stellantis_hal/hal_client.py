@@ -19,7 +19,7 @@ from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
-from stellantis_hal.transport.rate_limit.limiter import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls

@@ -25,7 +25,7 @@ from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.credentials import Credentials
-from stellantis_hal.transport.rate_limit.limiter import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.session import Session
 

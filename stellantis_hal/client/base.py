@@ -11,7 +11,7 @@ from typing import Self
 
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.exchange import Timeouts
-from stellantis_hal.transport.rate_limit.limiter import RateLimiter
+from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.session import Session
 from stellantis_hal.validation import require_type

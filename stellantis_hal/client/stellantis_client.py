@@ -24,8 +24,8 @@ from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
-from stellantis_hal.transport.rate_limit.limiter import RateLimiter, TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls

@@ -208,7 +208,7 @@ class _CallState:
         self._report.paused(seconds)
         self._throttled = error
         self._resume_at = now + seconds
-        self._pipeline._limiter.pause(seconds)
+        self._pipeline._limiter.pause(seconds, "a 429")
 
     # ------------------------------------------------------------------------------------------- redirects
 

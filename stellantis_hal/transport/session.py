@@ -27,8 +27,7 @@ from stellantis_hal.transport.exchange import Exchange, Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.pipeline import PipelineContext, RequestPipeline
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
@@ -194,12 +193,8 @@ class Session:
         self._quota = self._quota.updated(quota)
 
     async def aclose(self) -> None:
-        """Save the limiter's books and close what is ours; a second time does nothing."""
-        try:
-            if isinstance(self._limiter, TokenBucketLimiter):
-                await self._limiter.save()
-        finally:
-            await self._exchange.aclose()
+        """Close the transport if it is the session's own; a second time does nothing."""
+        await self._exchange.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -212,10 +207,8 @@ class Session:
 
 def _fitting(limiter: RateLimiter) -> int:
     """Size the pool with the limiter: tasks wait there, and connections that it cannot fill are waste."""
-    limits = limiter.limits if isinstance(limiter, TokenBucketLimiter) else None
-    if limits is None or limits.per_second is None:
-        return _CONNECTIONS
-    return min(_CONNECTIONS, 10 * limits.per_second)
+    per_second = limiter.limits.per_second
+    return _CONNECTIONS if per_second is None else min(_CONNECTIONS, 10 * per_second)
 
 
 def _ignored(quota: Quota) -> None:

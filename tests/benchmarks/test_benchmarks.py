@@ -29,7 +29,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.support.simulated import client_of, world
 
 ROOT = Path(__file__).parent.parent.parent

@@ -917,7 +917,7 @@ async def test_15_the_limiters_books_do_not_follow_a_link_when_they_are_written(
     store = FileLimiterStore(tmp_path / "books")
     limiter = TokenBucketLimiter(RateLimits(per_second=10, per_day=100), store=store)
     client, _ = hal(lambda _: document(), limiter=limiter)
-    async with client:
+    async with limiter, client:
         await client.root()
     assert (await store.load() or b"").startswith(b'{"format"')
     assert os.lstat(tmp_path / "books").st_mode == 0o100600
@@ -949,7 +949,7 @@ async def test_15_books_of_someone_elses_making_stop_nobody(
         file.write(content)
     limiter = TokenBucketLimiter(RateLimits(per_second=10, per_day=100), store=FileLimiterStore(tmp_path / "books"))
     client, server_ = hal(lambda _: document(), limiter=limiter, max_wait=5)
-    async with client:
+    async with limiter, client:
         await client.root()
     assert len(server_.requests) == 1
     assert all(record.getMessage().isprintable() for record in caplog.records)

@@ -30,7 +30,7 @@ from stellantis_hal.simulator import (
     World,
 )
 from stellantis_hal.structuring.converter import read
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, a_fleet_newest_first, trips_in, updates_of, without_instants
 

@@ -28,7 +28,7 @@ from stellantis_hal.simulator import (
     TooManyRequests,
 )
 from stellantis_hal.simulator.faults import kinds
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import Fleet, a_fleet, until, updates_of
 

@@ -14,7 +14,7 @@ from stellantis_hal.credentials.token import Token
 from stellantis_hal.fleet import AccountLost, Event, Recovered, Update, watch
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.fleet.fleets import EPOCH, Fleet, a_fleet, until, updates_of
 from tests.support.simulated import token_of
 

@@ -36,8 +36,7 @@ from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks, ResponseRecord, RetryRecord, WaitRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.protocol import Slot
+from stellantis_hal.transport.rate_limit.protocol import RateLimits, Slot
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
@@ -1143,7 +1142,7 @@ async def test_a_closed_session_sends_nothing() -> None:
     assert transport.requests == []
 
 
-async def test_closing_a_session_saves_the_limiters_books() -> None:
+async def test_a_limiters_state_is_saved_by_the_limiter_not_the_session() -> None:
     saved: list[bytes] = []
 
     class Store:
@@ -1153,10 +1152,11 @@ async def test_closing_a_session_saves_the_limiters_books() -> None:
         async def save(self, content: bytes) -> None:
             saved.append(content)
 
-    rates = TokenBucketLimiter(RateLimits(10, 100), store=Store(), clock=wall)
-    opened, _ = session(OK, limiter=rates)
-    async with opened:
-        await get(opened.pipeline())
+    async with TokenBucketLimiter(RateLimits(10, 100), store=Store(), clock=wall) as rates:
+        opened, _ = session(OK, limiter=rates)
+        async with opened:
+            await get(opened.pipeline())
+        assert saved == []
     assert len(saved) == 1
     assert opened.limiter is rates
 
@@ -1167,6 +1167,7 @@ async def test_a_limiter_of_another_kind_takes_the_place_of_ours() -> None:
             self.slot = inner.slot
             self.pause = inner.pause
 
+        limits = RateLimits(None, None)
         statistics: Any = None
 
     opened, transport = session(OK, limiter=Foreign(TokenBucketLimiter(clock=wall)))
@@ -1189,9 +1190,10 @@ async def test_a_limiter_that_does_not_pause_is_no_reason_to_insist() -> None:
         def __init__(self, inner: TokenBucketLimiter) -> None:
             self.slot = inner.slot
 
-        def pause(self, seconds: float) -> None:
+        def pause(self, seconds: float, reason: str = "") -> None:
             """Do nothing, though asked to."""
 
+        limits = RateLimits(None, None)
         statistics: Any = None
 
     opened, transport = session(slow(429, Retry_After="5"), limiter=Restless(TokenBucketLimiter(clock=wall)))
@@ -1212,9 +1214,10 @@ async def test_a_429_is_told_without_its_wait_where_a_limiter_of_another_kind_do
                 raise BudgetExhaustedError("not now")
             return self.inner.slot(**options)
 
-        def pause(self, seconds: float) -> None:
+        def pause(self, seconds: float, reason: str = "") -> None:
             self.paused = True
 
+        limits = RateLimits(None, None)
         statistics: Any = None
 
     opened, _ = session(slow(429, Retry_After="5"), limiter=Vague(TokenBucketLimiter(clock=wall)))

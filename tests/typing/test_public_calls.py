@@ -442,15 +442,16 @@ async def test_a_limiter_of_one_s_own(tmp_path: Path) -> None:
     books: LimiterStore = FileLimiterStore(tmp_path / "books")
     bucket = TokenBucketLimiter(RateLimits(per_second=2, per_day=None), store=books)
     limiter: RateLimiter = bucket
-    async with limiter.slot(priority="background", max_wait=1.0) as slot:
-        slot.sent()
-        slot.answered(Quota())
-    limiter.pause(60.0)
-    with pytest.raises(BudgetExhaustedError) as refused:
-        async with limiter.slot(max_wait=1.0):
-            pass
-    assert_type(refused.value.retry_after, float | None)
-    await bucket.save()
+    async with limiter:
+        async with limiter.slot(priority="background", max_wait=1.0) as slot:
+            slot.sent()
+            slot.answered(Quota())
+        limiter.pause(60.0)
+        with pytest.raises(BudgetExhaustedError) as refused:
+            async with limiter.slot(max_wait=1.0):
+                pass
+        assert_type(refused.value.retry_after, float | None)
+        await bucket.save()
     assert_type(await books.load(), bytes | None)
 
 

@@ -9,7 +9,7 @@ import attrs
 
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 
 __all__ = ["PollOptions", "WatchOptions"]
 

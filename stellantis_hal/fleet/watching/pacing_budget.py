@@ -8,16 +8,13 @@ from datetime import timedelta
 
 import attrs
 
-from stellantis_hal.transport.rate_limit.limiter import RateLimiter, TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota
+from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
 
 __all__ = ["Budget", "CapacityPlan", "Pacer", "budget_of"]
 
 DAY = 86_400.0
 _SLICES = 96
 _FEEDBACK = 1_800.0
-_SHARE = 0.9
 
 
 @attrs.frozen(kw_only=True)
@@ -171,29 +168,16 @@ class CapacityPlan:
         )
 
 
-def budget_of(limiter: RateLimiter, quota: Quota, spend: RateLimits | None) -> Budget:
-    """Tell what background requests may spend.
+def budget_of(limiter: RateLimiter, spend: RateLimits | None) -> Budget:
+    """Return what background requests may spend.
 
     Args:
-        limiter: what the requests pass. That of a client says itself what is reserved for interactive ones; of any
-            other nine tenths of what the headers say are taken.
-        quota: what the headers said last.
+        limiter: what the requests pass; it takes off what is reserved for interactive ones.
         spend: what the watch may spend at most, where that was said.
     """
-    if isinstance(limiter, TokenBucketLimiter):
-        books = limiter._books
-        kept_burst, kept_day = books._reserves
-        per_second, per_day = books.burst.limit - kept_burst, books.day.limit - kept_day
-    else:
-        kept_day = 0
-        per_second, per_day = _share_of(quota.burst.limit), _share_of(quota.day.limit)
-    free = limiter.statistics.free_today
-    left = math.inf if free is None else max(0.0, free - kept_day)
+    capacity = limiter.capacity("background")
+    per_second, per_day = capacity.per_second, capacity.per_day
     if spend is not None:
         per_second = min(per_second, math.inf if spend.per_second is None else spend.per_second)
         per_day = min(per_day, math.inf if spend.per_day is None else spend.per_day)
-    return Budget(per_second=per_second, per_day=per_day, free_today=left)
-
-
-def _share_of(limit: int | None) -> float:
-    return math.inf if limit is None else limit * _SHARE
+    return Budget(per_second=per_second, per_day=per_day, free_today=capacity.free_today)

@@ -19,7 +19,6 @@ from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, Pa
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
-from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.validation import require_type
 
 __all__ = ["LISTING_COST", "Registry", "Turn"]
@@ -311,9 +310,7 @@ class Registry:
         """Tell what may be spent, as the limiter has it now."""
         if self._limiter is None:
             return Budget()
-        return budget_of(
-            self._limiter, Quota() if self._first_account is None else self._first_account.quota, self.orders.spend
-        )
+        return budget_of(self._limiter, self.orders.spend)
 
     def plan(self) -> CapacityPlan | None:
         """Tell whether the interval fits the budget, by as many vehicles as there will be, going by those known so far.

@@ -29,7 +29,7 @@ from stellantis_hal.fleet.watching.scheduler import PollScheduler
 from stellantis_hal.fleet.watching.statistics import FleetStatistics
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.validation import require_type
 
 __all__ = ["BudgetWarning", "Source", "Watch", "watch"]

@@ -1,39 +1,29 @@
-"""Both windows spent together, and how the day's survives a restart.
-
-Knows two windows, a reserved share and a pause. Must not wait, and must not know that there are tasks.
-"""
+"""Accounting of both rate-limit windows: tokens, reserved shares, pause, state."""
 
 from __future__ import annotations
 
 import math
-import os
-import tempfile
-from contextlib import suppress
-from pathlib import Path
-
-import anyio.to_thread
 
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.persistence import LimiterStore
+from stellantis_hal.transport.rate_limit.protocol import Capacity, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.rate_limit.windows import BurstWindow, DayWindow
 
-__all__ = ["FileLimiterStore", "LimiterStore", "QuotaLedger"]
+__all__ = ["QuotaLedger"]
 
 _FORMAT = 1
-_MOMENT = 5.0
+_RECENT = 5.0
 
 
 class QuotaLedger:
-    """What was spent of a subscription.
+    """Tokens used of a subscription.
 
     Args:
-        limits: ceilings; None for the vendor's sample, which headers may correct in both directions.
-        interactive_share: the part of each window that background requests leave alone.
+        limits: ceilings; None for the defaults of :class:`RateLimits`, which headers may correct in both directions.
+        interactive_share: the part of each window that background requests may not use.
     """
 
-    __slots__ = ("_reserves", "_share", "burst", "day", "paused_until")
+    __slots__ = ("_pause_reason", "_reserves", "_share", "burst", "day", "paused_until")
 
     def __init__(self, limits: RateLimits | None, *, interactive_share: float) -> None:
         start = RateLimits() if limits is None else limits
@@ -41,6 +31,7 @@ class QuotaLedger:
         self.burst: BurstWindow = BurstWindow(start.per_second, ceiling=start.per_second if known else None)
         self.day: DayWindow = DayWindow(start.per_day, ceiling=start.per_day if known else None)
         self.paused_until: float = -math.inf
+        self._pause_reason = ""
         self._share = interactive_share
         self._reserves = (0, 0)
         self._reserve()
@@ -52,13 +43,27 @@ class QuotaLedger:
             0 if day == math.inf else int(day * self._share),
         )
 
+    @property
+    def limits(self) -> RateLimits:
+        """The limits in force."""
+        return RateLimits(_finite(self.burst.limit), _finite(self.day.limit))
+
+    def capacity(self, *, background: bool) -> Capacity:
+        """Return what requests of a priority may use. Settle first."""
+        burst, day = self._reserves if background else (0, 0)
+        return Capacity(
+            per_second=self.burst.limit - burst,
+            per_day=self.day.limit - day,
+            free_today=max(0.0, self.day.available() - day),
+        )
+
     def settle(self, now: float, wall: float) -> None:
-        """Move on to an instant, by both clocks."""
+        """Advance to an instant, by both clocks."""
         self.burst.settle(now)
         self.day.settle(wall)
 
     def take(self, now: float, *, background: bool) -> int:
-        """Take a token of each window; gives the minute it is booked under, -1 where there is none. Settle first."""
+        """Take a token of each window; return the minute it is booked under, -1 where there is none. Settle first."""
         if now < self.paused_until:
             return -1
         if background:
@@ -76,12 +81,12 @@ class QuotaLedger:
         self.day.give_back(minute)
 
     def answered(self, now: float, minute: int, round_trip: float | None) -> None:
-        """Note that a request was answered, or given up after it was sent. Settle first."""
+        """Book a request as answered, or as given up after it was sent. Settle first."""
         self.burst.answered(now, round_trip)
         self.day.answered(minute)
 
     def correct(self, now: float, wall: float, quota: Quota, *, returned_at_sending: int) -> None:
-        """Believe the server's headers, as far as each window explains. Settle first."""
+        """Apply the server's headers, as far as each window explains. Settle first."""
         before = self.burst.limit, self.day.limit
         burst, day = quota.burst, quota.day
         self.burst.correct(now, burst.limit, burst.remaining, returned_at_sending=returned_at_sending)
@@ -89,13 +94,15 @@ class QuotaLedger:
         if before != (self.burst.limit, self.day.limit):
             self._reserve()
 
-    def pause(self, now: float, seconds: float) -> None:
-        """Take nothing for so many seconds; a longer pause in force stays."""
-        self.paused_until = max(self.paused_until, now + seconds)
+    def pause(self, now: float, seconds: float, reason: str = "") -> None:
+        """Grant nothing for this many seconds; a longer pause in force stays."""
+        if now + seconds > self.paused_until:
+            self.paused_until = now + seconds
+            self._pause_reason = reason
         self.burst.distrust()
 
     def instant(self, now: float, wall: float, *, background: bool) -> float:
-        """Tell when the next token can be taken; ``inf`` where only an answer can tell. Settle first."""
+        """Return when the next token can be taken; ``inf`` where it depends on a response. Settle first."""
         burst, day = self._reserves if background else (0, 0)
         return max(
             self.paused_until,
@@ -104,71 +111,62 @@ class QuotaLedger:
         )
 
     def estimate(self, now: float, wall: float, *, ahead: int, background: bool) -> float:
-        """Guess when a token can be taken after ``ahead`` others. Settle first."""
+        """Estimate when a token can be taken after ``ahead`` others. Settle first."""
+        return max(self._estimates(now, wall, ahead=ahead, background=background))
+
+    def _estimates(self, now: float, wall: float, *, ahead: int, background: bool) -> tuple[float, float, float]:
+        """Return when the pause, the day window and the burst window allow it."""
         burst, day = self._reserves if background else (0, 0)
-        return max(
+        return (
             self.paused_until + (ahead // self.burst.limit) * self.burst.span,
-            self.burst.estimate(burst + 1 + ahead, now),
             now + self.day.instant(day + 1 + ahead, wall) - wall,
+            self.burst.estimate(burst + 1 + ahead, now),
         )
 
+    def shortage(self, now: float, wall: float, *, ahead: int, background: bool) -> str:
+        """Say in a few words what a request waits for longest. Settle first."""
+        pause, day, burst = self._estimates(now, wall, ahead=ahead, background=background)
+        if now < self.paused_until and pause >= max(day, burst):
+            after = f" after {self._pause_reason}" if self._pause_reason else ""
+            return f"paused for {_clock_time(self.paused_until - now)}{after}"
+        if day > burst:
+            text, reserve = f"daily limit of {self.day.limit:,.0f} reached", self._reserves[1]
+        else:
+            text, reserve = f"limit of {self.burst.limit:,.0f} requests per second reached", self._reserves[0]
+        if background and reserve:
+            text += f" ({reserve:,} of it reserved for interactive requests)"
+        return f"{text}, {ahead:,} request{'s' if ahead > 1 else ''} queued ahead" if ahead else text
+
     def dump(self, wall: float) -> bytes:
-        """Write down what outlives the process: the day's minutes."""
+        """Return the state that outlives the process: the day's minutes."""
         minutes = [[minute, count] for minute, count in self.day.minutes().items()]
         return encode({"format": _FORMAT, "saved": wall, "minutes": minutes})
 
     def load(self, content: bytes, now: float, wall: float) -> None:
-        """Take over what :meth:`dump` wrote.
+        """Restore what :meth:`dump` returned.
 
         Raises:
-            ValueError: it did not write this.
+            ValueError: the content is not such state.
         """
         state = decode(content)
         try:
             if state["format"] != _FORMAT:
-                raise ValueError(f"books of format {state['format']!r}, expected {_FORMAT}")
+                raise ValueError(f"state of format {state['format']!r}, expected {_FORMAT}")
             saved = float(state["saved"])
             minutes = {int(minute): int(count) for minute, count in state["minutes"]}
         except (KeyError, TypeError, OverflowError) as error:
-            raise ValueError("no books of ours") from error
+            raise ValueError("not the state of a limiter") from error
         self.day.restore(minutes, wall)
-        if abs(wall - saved) < _MOMENT:
+        if abs(wall - saved) < _RECENT:
             self.burst.hold(now)
 
 
-class FileLimiterStore:
-    """Books in a file, replaced in one step.
+def _finite(limit: float) -> int | None:
+    return None if limit == math.inf else int(limit)
 
-    Args:
-        path: the file; its folder has to exist.
-    """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
-
-    async def load(self) -> bytes | None:
-        """Read the file; None where there is none."""
-        return await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)
-
-    def _read(self) -> bytes | None:
-        try:
-            return self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-
-    async def save(self, content: bytes) -> None:
-        """Write beside the file, then take its place."""
-        await anyio.to_thread.run_sync(self._write, content)
-
-    def _write(self, content: bytes) -> None:
-        handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-        try:
-            with open(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self._path)
-        except OSError:
-            with suppress(OSError):  # the reason to report is the first one
-                os.unlink(name)
-            raise
+def _clock_time(seconds: float) -> str:
+    """Format a span as ``59:58`` or ``4:10:01``."""
+    minutes, rest = divmod(max(1, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,28 +1,29 @@
-"""When books are read from a store, and when they are written to it.
-
-Knows a store and a clock that waits. Must not know what books say. Requests do not depend on a store: what it fails at
-goes to the log.
-"""
+"""Persistence of limiter state: store protocol, file store, schedule of saves."""
 
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 import anyio
+import anyio.to_thread
 
-__all__ = ["LimiterStore", "StatePersister"]
+__all__ = ["FileLimiterStore", "LimiterStore", "StatePersister"]
 
 _logger = logging.getLogger("stellantis_hal")
-_BOUND = 10.0
+_TIMEOUT = 10.0
 
 
 class LimiterStore(Protocol):
-    """Where the books wait for the next process: a few kilobytes under no particular name."""
+    """Where a limiter keeps its state between two processes: one value of a few kilobytes."""
 
     async def load(self) -> bytes | None:
-        """Give what was saved last; None where nothing was.
+        """Return the value saved last; None where there is none.
 
         Raises:
             OSError: it cannot be read.
@@ -30,7 +31,7 @@ class LimiterStore(Protocol):
         ...
 
     async def save(self, content: bytes) -> None:
-        """Keep this, whole or not at all.
+        """Save a value, whole or not at all.
 
         Raises:
             OSError: it cannot be written.
@@ -38,59 +39,121 @@ class LimiterStore(Protocol):
         ...
 
 
-class StatePersister:
-    """Reads once, before anything is booked; writes now and then.
+class FileLimiterStore:
+    """Limiter state in a file, replaced atomically.
 
     Args:
-        store: where to.
-        every: seconds between two writings, at least.
+        path: the file; its folder must exist.
     """
 
-    __slots__ = ("_every", "_lock", "_store", "_written_at", "opened")
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+
+    async def load(self) -> bytes | None:
+        """Read the file; None where there is none."""
+        return await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True)
+
+    def _read(self) -> bytes | None:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    async def save(self, content: bytes) -> None:
+        """Write a temporary file in the same folder, then rename it."""
+        await anyio.to_thread.run_sync(self._write, content)
+
+    def _write(self, content: bytes) -> None:
+        handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+        try:
+            with open(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self._path)
+        except OSError:
+            with suppress(OSError):  # the first error is the one to report
+                os.unlink(name)
+            raise
+
+
+class StatePersister:
+    """Loads state when its limiter is entered, saves it now and then and at the end.
+
+    A store that fails is logged and never stops requests.
+
+    Args:
+        store: where the state is kept.
+        every: seconds between two saves, at least.
+    """
+
+    __slots__ = ("_entered", "_every", "_loaded", "_saved_at", "_store", "is_open")
 
     def __init__(self, store: LimiterStore, every: float) -> None:
         self._store = store
         self._every = every
-        self._lock: anyio.Lock | None = None
-        self._written_at = 0.0
-        self.opened: bool = False
+        self._saved_at = 0.0
+        self._entered = False
+        self._loaded = False
+        self.is_open: bool = False
 
-    async def open(self, load: Callable[[bytes], None]) -> None:
-        """Read the store, once, whoever comes first; ``load`` raises ValueError where it understands nothing."""
-        if self._lock is None:
-            self._lock = anyio.Lock()
-        async with self._lock:
-            if self.opened:
-                return
-            content = None
+    async def open(self, restore: Callable[[bytes], None]) -> None:
+        """Load the state; ``restore`` raises ValueError where it does not understand it.
+
+        Only the first time: afterwards the limiter's own state is the newer one.
+
+        Raises:
+            RuntimeError: it is open already.
+        """
+        if self._entered:
+            raise RuntimeError(
+                "this limiter is entered already: enter it once, around all clients that share it "
+                "(`async with limiter: …`)"
+            )
+        self._entered = True
+        try:
+            if not self._loaded:
+                await self._load(restore)
+        except BaseException:
+            self._entered = False
+            raise
+        self._loaded = self.is_open = True
+        self._saved_at = anyio.current_time()
+
+    async def _load(self, restore: Callable[[bytes], None]) -> None:
+        content = None
+        try:
+            with anyio.move_on_after(_TIMEOUT) as scope:
+                content = await self._store.load()
+            if scope.cancelled_caught:
+                _logger.warning("the limiter's state was not loaded within %g s", _TIMEOUT)
+        except OSError as error:
+            _logger.warning("the limiter's state could not be loaded: %s", type(error).__name__)
+        if content is not None:
             try:
-                with anyio.move_on_after(_BOUND) as bound:
-                    content = await self._store.load()
-                if bound.cancelled_caught:
-                    _logger.warning("the limiter's books were not read within %s s", _BOUND)
-            except OSError as error:
-                _logger.warning("the limiter's books could not be read: %s", type(error).__name__)
-            self.opened = True
-            self._written_at = anyio.current_time()
-            if content is not None:
-                try:
-                    load(content)
-                except ValueError as error:
-                    _logger.warning("the limiter's books could not be understood, starting anew: %s", error)
+                restore(content)
+            except ValueError as error:
+                _logger.warning("the limiter's state could not be read, starting without it: %s", error)
 
     def is_due(self) -> bool:
-        """Tell whether it is time to write."""
-        return self.opened and anyio.current_time() - self._written_at >= self._every
+        """Return whether it is time to save."""
+        return self.is_open and anyio.current_time() - self._saved_at >= self._every
 
     async def save(self, dump: Callable[[], bytes]) -> None:
-        """Write, unless nothing was read yet."""
-        if not self.opened:
+        """Save the state, unless none was loaded yet."""
+        if not self._loaded:
             return
-        self._written_at = anyio.current_time()
+        self._saved_at = anyio.current_time()
         try:
-            with anyio.move_on_after(_BOUND) as bound:
+            with anyio.move_on_after(_TIMEOUT) as scope:
                 await self._store.save(dump())
-            if bound.cancelled_caught:
-                _logger.warning("the limiter's books were not saved within %s s", _BOUND)
+            if scope.cancelled_caught:
+                _logger.warning("the limiter's state was not saved within %g s", _TIMEOUT)
         except OSError as error:
-            _logger.warning("the limiter's books could not be saved: %s", type(error).__name__)
+            _logger.warning("the limiter's state could not be saved: %s", type(error).__name__)
+
+    async def close(self, dump: Callable[[], bytes]) -> None:
+        """Save the state for the last time, even where the task is cancelled; :meth:`save` bounds it."""
+        self._entered = self.is_open = False
+        with anyio.CancelScope(shield=True):
+            await self.save(dump)

@@ -45,9 +45,9 @@ class BurstWindow:
         "_smallest",
         "_trusted_at",
         "ceiling",
-        "flying",
         "foreign",
         "foreign_until",
+        "in_flight",
         "limit",
         "span",
         "taken",
@@ -57,7 +57,7 @@ class BurstWindow:
         self.limit: float = math.inf if limit is None else limit
         self.ceiling: int | None = ceiling
         self.span: float = span
-        self.flying: int = 0
+        self.in_flight: int = 0
         self.taken: int = 0
         self.foreign: int = 0
         self.foreign_until: float = -math.inf
@@ -90,21 +90,21 @@ class BurstWindow:
 
     def available(self) -> float:
         """Tell how many tokens can be taken; negative after the limit was lowered. Settle first."""
-        return self.limit - self.flying - len(self._returns) - self.foreign
+        return self.limit - self.in_flight - len(self._returns) - self.foreign
 
     def take(self) -> None:
         """Take one token; the caller has asked whether there is one."""
-        self.flying += 1
+        self.in_flight += 1
         self.taken += 1
 
     def give_back(self) -> None:
         """Return a token at once, because nothing was sent."""
-        self.flying -= 1
+        self.in_flight -= 1
         self.taken -= 1
 
     def answered(self, now: float, round_trip: float | None) -> None:
         """Note that a request was answered, or given up (then its round trip is None)."""
-        self.flying -= 1
+        self.in_flight -= 1
         if self.limit == math.inf:
             self._returned += 1
             return

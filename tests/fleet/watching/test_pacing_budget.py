@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan, Pacer, budget_of
-from stellantis_hal.transport.rate_limit.limiter import RateLimiter, TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 
 DAY = 86_400.0
 budgets = st.builds(
@@ -149,47 +148,23 @@ def test_no_interval_fits_an_empty_budget() -> None:
 
 # ------------------------------------------------------------------------------------------- of the limiter
 
-NO_QUOTA = Quota()
-
-
-def as_other(limiter: TokenBucketLimiter) -> RateLimiter:
-    """Somebody else's limiter: nothing but the protocol."""
-
-    class Wrapped:
-        slot = limiter.slot
-        pause = limiter.pause
-
-        @property
-        def statistics(self) -> object:
-            return limiter.statistics
-
-    return Wrapped()  # type: ignore[return-value]  # statistics are what they are
-
 
 @pytest.mark.anyio
 async def test_the_interactive_reserve_is_left_out() -> None:
     limiter = TokenBucketLimiter(RateLimits(50, 1_000), interactive_share=0.2)
-    assert budget_of(limiter, NO_QUOTA, None) == Budget(per_second=40, per_day=800, free_today=800)
+    assert budget_of(limiter, None) == Budget(per_second=40, per_day=800, free_today=800)
 
 
 @pytest.mark.anyio
 async def test_a_budget_option_is_an_upper_bound() -> None:
     limiter = TokenBucketLimiter(RateLimits(50, 1_000))
-    budget = budget_of(limiter, NO_QUOTA, RateLimits(5, None))
+    budget = budget_of(limiter, RateLimits(5, None))
     assert (budget.per_second, budget.per_day) == (5, 900)
-    budget = budget_of(limiter, NO_QUOTA, RateLimits(None, 100))
+    budget = budget_of(limiter, RateLimits(None, 100))
     assert (budget.per_second, budget.per_day) == (45, 100)
 
 
 @pytest.mark.anyio
 async def test_an_unlimited_limiter_gives_an_unlimited_budget() -> None:
     limiter = TokenBucketLimiter(RateLimits(None, None))
-    assert budget_of(limiter, NO_QUOTA, None) == Budget()
-
-
-@pytest.mark.anyio
-async def test_another_limiter_leaves_nine_tenths_of_the_quota() -> None:
-    limiter = as_other(TokenBucketLimiter(RateLimits(None, 10_000)))
-    said = Quota(day=Window(10_000, 9_000), burst=Window(100, 90))
-    assert budget_of(limiter, said, None) == Budget(per_second=90, per_day=9_000, free_today=10_000)
-    assert budget_of(limiter, NO_QUOTA, None) == Budget(per_second=math.inf, per_day=math.inf, free_today=10_000)
+    assert budget_of(limiter, None) == Budget()

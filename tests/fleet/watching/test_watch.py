@@ -30,7 +30,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency, ScriptedFault, ServerFault, Subscription, World
 from stellantis_hal.structuring.converter import TypedConverter, read
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, trips_in, until, updates_of
 
 pytestmark = pytest.mark.anyio

@@ -25,7 +25,7 @@ from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls

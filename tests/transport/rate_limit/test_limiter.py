@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.errors import BudgetExhaustedError, NetworkError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.limits import RateLimits
-from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.protocol import Capacity, Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
 from tests.support.clocks import BACKENDS, jumping, leap
 from tests.transport.doubles import wall
@@ -177,7 +176,7 @@ async def test_whoever_waited_as_long_as_allowed_is_refused_then() -> None:
         start = anyio.current_time()
 
         async def impatient() -> None:
-            with pytest.raises(BudgetExhaustedError, match=r"in about [\d.]+ s\. Come back"):
+            with pytest.raises(BudgetExhaustedError, match=r"Retry after [\d.]+ s, or raise max_wait"):
                 await spend(rates, max_wait=1.5)
             assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
 
@@ -662,16 +661,74 @@ async def test_everybody_whom_a_pause_sends_away_counts_as_refused() -> None:
 async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -> None:
     rates = limiter(1)
     rates.pause(100.0)
-    said = r"about 100 s, and only 0\.5 s are allowed\. Come back then, allow a longer max_wait"
+    said = r"^nothing was sent: paused for 1:40\. Retry after 100 s, or raise max_wait and the deadline; 0\.5 s are all"
     with pytest.raises(BudgetExhaustedError, match=said):
         await spend(rates, max_wait=0.5)
 
 
 async def test_a_refusal_says_in_hours_what_takes_hours() -> None:
     rates = limiter(1)
-    rates.pause(15_001.0)
-    with pytest.raises(BudgetExhaustedError, match=r"about 4:10:01 \(h:mm:ss\), and only 0\.5 s"):
+    rates.pause(15_001.0, "a 429")
+    said = r"paused for 4:10:01 after a 429\. Retry after 15001 s \(4:10:01 h:mm:ss\), .*; 0\.5 s are allowed\.$"
+    with pytest.raises(BudgetExhaustedError, match=said):
         await spend(rates, max_wait=0.5)
+
+
+async def test_a_longer_pause_keeps_its_reason() -> None:
+    rates = limiter(1)
+    rates.pause(3_598.0, "a 429")
+    rates.pause(5.0, "a test")
+    with pytest.raises(BudgetExhaustedError, match=r"paused for 59:58 after a 429\. Retry after 3598 s"):
+        await spend(rates)
+
+
+async def test_a_refusal_names_the_daily_limit() -> None:
+    rates = limiter(None, 1_000)
+    for _ in range(900):
+        await spend(rates)
+    reserved = r"daily limit of 1,000 reached \(100 of it reserved for interactive requests\)\. Retry after 864\d\d s"
+    with pytest.raises(BudgetExhaustedError, match=reserved):
+        await spend(rates, priority="background")
+    for _ in range(100):
+        await spend(rates)
+    with pytest.raises(BudgetExhaustedError, match=r"sent: daily limit of 1,000 reached\. Retry after 864\d\d s"):
+        await spend(rates)
+
+
+async def test_a_refusal_names_the_limit_per_second_and_the_queue() -> None:
+    rates = limiter(10)
+    for _ in range(10):
+        await spend(rates)
+    with pytest.raises(BudgetExhaustedError, match=r"sent: limit of 10 requests per second reached\. Retry after 1 s"):
+        await spend(rates, max_wait=0.5)
+    async with anyio.create_task_group() as group:
+        for _ in range(12):
+            await started(group, spend, rates)
+        said = (
+            r"limit of 10 requests per second reached \(1 of it reserved for interactive requests\), 12 requests queued"
+        )
+        with pytest.raises(BudgetExhaustedError, match=said):
+            await spend(rates, priority="background", max_wait=0.5)
+
+
+async def test_limits_and_capacity_are_those_known_now() -> None:
+    rates = TokenBucketLimiter(clock=wall)
+    assert rates.limits == RateLimits(100, 100_000)
+    await spend(rates, quota=Quota(day=Window(1_000, 500), burst=Window(10, 9)))
+    assert rates.limits == RateLimits(10, 1_000)
+    assert rates.capacity("interactive") == Capacity(per_second=10, per_day=1_000, free_today=500)
+    assert rates.capacity("background") == Capacity(per_second=9, per_day=900, free_today=400)
+    assert limiter().limits == RateLimits(None, None)
+    assert limiter().capacity("background") == Capacity()
+
+
+async def test_capacity_is_never_negative_and_returns_with_time() -> None:
+    rates = limiter(None, 10, interactive_share=0.5)
+    for _ in range(8):
+        await spend(rates)
+    assert rates.capacity("background") == Capacity(per_day=5, free_today=0)
+    await anyio.sleep(1.1 * DAY)
+    assert rates.capacity("background") == Capacity(per_day=5, free_today=5)
 
 
 async def test_waits_are_counted_and_added_up() -> None:
@@ -711,7 +768,7 @@ async def test_waiters_who_left_are_forgotten() -> None:
     async with rates.slot() as slot:
         slot.sent()
         await wait_and_leave(rates, 200)
-        assert len(rates._latest) < 100
+        assert len(rates._queue._latest) < 100
 
 
 # ------------------------------------------------------------------------------------------------- laws

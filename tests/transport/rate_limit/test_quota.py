@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.hal.headers import Headers
-from stellantis_hal.transport.rate_limit.limits import RateLimits
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota, Window, parse_retry_after, retry_after
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

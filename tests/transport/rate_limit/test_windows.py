@@ -16,23 +16,23 @@ SPANS = st.floats(min_value=0.0, max_value=0.2)
 def drive(limit: int, trips: list[tuple[float, float]]) -> tuple[list[float], BurstWindow]:
     """Send a request per trip (seconds out, seconds back) as soon as there is a token; give the server's times."""
     window = BurstWindow(limit)
-    flying: list[tuple[float, float]] = []
+    in_flight: list[tuple[float, float]] = []
     counted: list[float] = []
     now = 0.0
     waiting = deque(trips)
-    while waiting or flying:
+    while waiting or in_flight:
         window.settle(now)
         while waiting and window.available() >= 1:
             out, back = waiting.popleft()
             window.take()
             counted.append(now + out)
-            flying.append((now + out + back, out + back))
-        events = [instant for instant, _ in flying]
+            in_flight.append((now + out + back, out + back))
+        events = [instant for instant, _ in in_flight]
         if waiting and (instant := window.instant(1, now)) < math.inf:
             events.append(instant)
         now = min(events)
-        for arrival in [each for each in flying if each[0] <= now]:
-            flying.remove(arrival)
+        for arrival in [each for each in in_flight if each[0] <= now]:
+            in_flight.remove(arrival)
             window.answered(now, arrival[1])
     return sorted(counted), window
 

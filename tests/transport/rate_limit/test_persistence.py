@@ -1,0 +1,305 @@
+"""Limiter state: life cycle, store failures, the file store."""
+
+import os
+import re
+import tempfile
+import threading
+from pathlib import Path
+
+import anyio
+import pytest
+
+from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.persistence import FileLimiterStore
+from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
+from tests.transport.doubles import wall
+from tests.transport.rate_limit.test_ledger import UNREADABLE
+
+pytestmark = pytest.mark.anyio
+
+
+class MemoryStore:
+    """A store in memory that can fail or hang."""
+
+    def __init__(self, content: bytes | None = None, *, broken: bool = False, slow: bool = False) -> None:
+        self.content = content
+        self.broken = broken
+        self.slow = slow
+        self.saves = 0
+        self.loads = 0
+
+    async def load(self) -> bytes | None:
+        self.loads += 1
+        await anyio.sleep(1000 if self.slow else 0)
+        if self.broken:
+            raise OSError("unreadable")
+        return self.content
+
+    async def save(self, content: bytes) -> None:
+        self.saves += 1
+        await anyio.sleep(1000 if self.slow else 0)
+        if self.broken:
+            raise OSError("unwritable")
+        self.content = content
+
+
+def limiter(store: MemoryStore | FileLimiterStore, *, per_day: int = 10) -> TokenBucketLimiter:
+    return TokenBucketLimiter(RateLimits(5, per_day), store=store, save_every=30.0, clock=wall)
+
+
+async def spend(rates: RateLimiter, count: int = 1) -> None:
+    for _ in range(count):
+        async with rates.slot() as slot:
+            slot.sent()
+            slot.answered()
+
+
+# ------------------------------------------------------------------------------------------------- life cycle
+
+
+async def test_a_restart_continues_with_the_days_count() -> None:
+    store = MemoryStore()
+    async with limiter(store) as before:
+        await spend(before, 4)
+    async with limiter(store) as after:
+        await spend(after)
+        assert after.statistics.free_today == 10 - 4 - 1
+
+
+async def test_right_after_a_restart_the_burst_window_is_held() -> None:
+    store = MemoryStore()
+    async with limiter(store) as before:
+        await spend(before)
+    start = anyio.current_time()
+    async with limiter(store) as after:
+        await spend(after)
+    assert anyio.current_time() >= start + 1.0
+
+
+async def test_long_after_a_restart_nothing_is_held() -> None:
+    store = MemoryStore()
+    async with limiter(store) as before:
+        await spend(before)
+    await anyio.sleep(60)
+    start = anyio.current_time()
+    async with limiter(store) as after:
+        await spend(after)
+    assert anyio.current_time() < start + 0.5
+
+
+async def test_the_store_is_loaded_once_and_saved_at_the_end() -> None:
+    store = MemoryStore()
+    async with limiter(store) as rates:
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(spend, rates)
+        assert (store.loads, store.saves) == (1, 0)
+    assert (store.loads, store.saves) == (1, 1)
+
+
+async def test_a_limiter_entered_again_keeps_its_own_count() -> None:
+    store = MemoryStore()
+    rates = limiter(store)
+    for _ in range(2):
+        async with rates:
+            await spend(rates, 2)
+    assert (store.loads, store.saves) == (1, 2)
+    assert rates.statistics.free_today == 6
+
+
+@pytest.mark.parametrize("entered_before", [False, True])
+async def test_a_limiter_with_a_store_must_be_entered(*, entered_before: bool) -> None:
+    store = MemoryStore()
+    rates = limiter(store)
+    if entered_before:
+        async with rates:
+            pass
+    said = "nothing was sent: this limiter has a store and is not entered, so its count would be lost. "
+    write = "Write `async with TokenBucketLimiter(limits, store=store) as limiter:` around the clients that use it."
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(said + write)}$"):
+        await spend(rates)
+    assert rates.statistics.granted == 0
+
+
+async def test_a_limiter_with_a_store_is_entered_once_at_a_time() -> None:
+    store = MemoryStore()
+    async with limiter(store) as rates:
+        with pytest.raises(RuntimeError, match="entered already: enter it once, around all clients that share it"):
+            await rates.__aenter__()
+        await spend(rates)
+    assert store.saves == 1
+
+
+async def test_a_limiter_without_a_store_needs_no_entering() -> None:
+    rates = TokenBucketLimiter(RateLimits(5, 10), clock=wall)
+    await spend(rates)
+    async with rates as entered, rates:
+        assert entered is rates
+        await spend(rates)
+    await spend(rates)
+    assert rates.statistics.granted == 3
+
+
+async def test_cancelled_while_entering_it_can_be_entered_again() -> None:
+    store = MemoryStore(slow=True)
+    rates = limiter(store)
+    with anyio.move_on_after(1.0):
+        await rates.__aenter__()
+    store.slow = False
+    async with rates:
+        await spend(rates)
+    assert (store.loads, store.saves) == (2, 1)
+
+
+async def test_the_state_is_saved_although_the_task_is_cancelled() -> None:
+    store = MemoryStore()
+    with anyio.CancelScope() as scope:
+        async with limiter(store) as rates:
+            await spend(rates)
+            scope.cancel()
+            await anyio.sleep(1)
+    assert scope.cancelled_caught
+    assert store.content is not None
+
+
+# ------------------------------------------------------------------------------------------------- when it is saved
+
+
+async def test_the_state_is_saved_now_and_then() -> None:
+    store = MemoryStore()
+    async with limiter(store) as rates:
+        await spend(rates, 2)
+        assert store.saves == 0
+        await anyio.sleep(30)
+        await spend(rates, 2)
+        assert store.saves == 1
+
+
+async def test_the_state_is_saved_each_half_minute_by_default() -> None:
+    store = MemoryStore()
+    async with TokenBucketLimiter(store=store, clock=wall) as rates:
+        await spend(rates)
+        await anyio.sleep(29.5)
+        await spend(rates)
+        assert store.saves == 0
+        await anyio.sleep(1.0)
+        await spend(rates)
+        assert store.saves == 1
+
+
+async def test_nothing_is_saved_before_the_limiter_is_entered() -> None:
+    store = MemoryStore()
+    await limiter(store).save()
+    assert store.saves == 0
+
+
+async def test_without_a_store_saving_does_nothing() -> None:
+    await TokenBucketLimiter(clock=wall).save()
+
+
+# ------------------------------------------------------------------------------------------------- stores that fail
+
+
+async def test_a_store_that_cannot_be_loaded_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with limiter(MemoryStore(broken=True)) as rates:
+        await spend(rates)
+    assert "could not be loaded: OSError" in caplog.text
+
+
+async def test_a_save_that_fails_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryStore()
+    async with limiter(store) as rates:
+        await spend(rates)
+        store.broken = True
+        await rates.save()
+        assert "could not be saved: OSError" in caplog.text
+        store.broken = False
+        await rates.save()
+        assert store.content is not None
+
+
+async def test_a_store_that_hangs_is_waited_for_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    start = anyio.current_time()
+    async with limiter(MemoryStore(slow=True)) as rates:
+        await spend(rates)
+        assert anyio.current_time() == pytest.approx(start + 10.0, abs=0.5)
+        assert "not loaded within 10 s" in caplog.text
+        await rates.save()
+        assert anyio.current_time() == pytest.approx(start + 20.0, abs=0.5)
+        assert "not saved within 10 s" in caplog.text
+    assert anyio.current_time() == pytest.approx(start + 30.0, abs=0.5)
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+async def test_unreadable_state_is_logged_and_dropped(content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with limiter(MemoryStore(content)) as rates:
+        await spend(rates)
+        assert "could not be read, starting without it" in caplog.text
+        assert rates.statistics.free_today == 9
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b'{"format":2}', "state of format 2, expected 1"), (b"{}", "not the state of a limiter")]
+)
+async def test_the_log_says_why_state_is_unreadable(
+    content: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with limiter(MemoryStore(content)) as rates:
+        await spend(rates)
+    assert f"starting without it: {reason}" in caplog.text
+
+
+# ------------------------------------------------------------------------------------------------- the file store
+
+
+@pytest.mark.wall_clock
+async def test_a_file_stores_the_state(tmp_path: Path) -> None:
+    store = FileLimiterStore(tmp_path / "limiter.json")
+    assert await store.load() is None
+    await store.save(b"one")
+    await store.save(b"two")
+    assert await store.load() == b"two"
+    assert os.listdir(tmp_path) == ["limiter.json"]
+
+
+@pytest.mark.wall_clock
+async def test_a_file_that_cannot_be_replaced_leaves_no_other(tmp_path: Path) -> None:
+    (tmp_path / "limiter.json").mkdir()
+    with pytest.raises(OSError, match="limiter"):
+        await FileLimiterStore(tmp_path / "limiter.json").save(b"one")
+    assert os.listdir(tmp_path) == ["limiter.json"]
+
+
+@pytest.mark.wall_clock
+async def test_the_first_error_of_a_save_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlink(name: str) -> None:
+        raise OSError("another reason")
+
+    (tmp_path / "limiter.json").mkdir()
+    monkeypatch.setattr(os, "unlink", unlink)
+    with pytest.raises(OSError, match=r"limiter\.json"):
+        await FileLimiterStore(tmp_path / "limiter.json").save(b"one")
+
+
+@pytest.mark.wall_clock
+async def test_a_file_is_written_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    store = FileLimiterStore(tmp_path / "limiter.json")
+    await store.save(b"one")
+    assert await store.load() == b"one"
+
+
+@pytest.mark.wall_clock
+async def test_a_file_that_hangs_can_be_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
+    def hang(path: Path) -> bytes:
+        released.wait(5.0)
+        return b"late"
+
+    monkeypatch.setattr(Path, "read_bytes", hang)
+    with anyio.move_on_after(0.05) as scope:
+        await FileLimiterStore(tmp_path / "limiter.json").load()
+    released.set()
+    assert scope.cancelled_caught
