@@ -1,7 +1,4 @@
-"""The command line: ``stellantis-hal``.
-
-Knows the library's public face and the simulator. Must not be imported by anything: it is where a terminal begins.
-"""
+"""The command line ``stellantis-hal``."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; without the extra ``cli``, say how to get it."""
+    """Run the command line; exit with the command that installs the extra ``cli`` where it is missing."""
     try:
         from stellantis_hal.cli.commands import commands
     except ModuleNotFoundError as error:

@@ -1,7 +1,4 @@
-"""What can be typed after ``stellantis-hal``.
-
-Knows options and their checks. Must not know how anything is done.
-"""
+"""Command group, and the commands ``demo`` and ``simulate``."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from stellantis_hal import __version__
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback
-from stellantis_hal.cli.screen import Screen, as_json
+from stellantis_hal.cli.screen import Screen, to_json
 from stellantis_hal.simulator import Simulator, Subscription, World, server
 
 __all__ = ["commands"]
@@ -38,14 +35,14 @@ for _command in (login, logout, whoami, token):
 
 
 @commands.command(context_settings=_SETTINGS)
-@click.option("--accounts", type=click.IntRange(1, 10_000), default=20, help="Account holders in the simulated world.")
-@click.option("--vehicles", type=click.IntRange(1, 10_000), default=40, help="Their vehicles, all together.")
-@click.option("--trips", type=click.IntRange(0, 1_000_000), default=2_000, help="The vehicles' trips, all together.")
-@click.option("--limit", type=click.IntRange(1, 1_000), default=25, help="Requests a second that the API allows.")
-@click.option("--seed", type=int, default=7, help="Another number, another world; the same number, the same.")
-@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="The event loop to run on.")
-@click.option("--bad-day", is_flag=True, help="Let the API fail now and then, in every way that it can.")
-@click.option("--json", "as_json_", is_flag=True, help="Print nothing but the outcome, as JSON.")
+@click.option("--accounts", type=click.IntRange(1, 10_000), default=20, help="Number of account holders.")
+@click.option("--vehicles", type=click.IntRange(1, 10_000), default=40, help="Total number of vehicles.")
+@click.option("--trips", type=click.IntRange(0, 1_000_000), default=2_000, help="Total number of trips.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=25, help="Requests per second that the API allows.")
+@click.option("--seed", type=int, default=7, help="Seed of the simulated world.")
+@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="Event loop.")
+@click.option("--bad-day", is_flag=True, help="Inject errors, broken connections and expired tokens.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the result, as JSON.")
 def demo(
     *,
     accounts: int,
@@ -55,56 +52,60 @@ def demo(
     seed: int,
     backend: str,
     bad_day: bool,
-    as_json_: bool,
+    as_json: bool,
 ) -> None:
-    """Poll a simulated fleet, concurrently, under a tight rate limit.
+    """Poll a simulated fleet concurrently under a tight rate limit.
 
-    Starts the simulated API in this process: no network, no account, no car is needed. Every vehicle's status,
-    position and whole trip history are read, page by page, as fast as the limit allows, and shown as a table at the
-    end. Without a terminal, there is no progress to be seen. Every account has a vehicle at least.
+    The simulated API runs in this process: no network, account or car is needed. Reads the status, the position and
+    all trips of every vehicle as fast as the rate limit allows, and prints a table. Progress is shown live on a
+    terminal only. The number of accounts is at most the number of vehicles.
     """
-    plan = DemoSettings(accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, per_second=limit, seed=seed)
+    settings = DemoSettings(
+        accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, per_second=limit, seed=seed
+    )
     if bad_day:
-        plan = attrs.evolve(plan, faults=BAD_DAY)
-    screen = Screen(silent=as_json_)
+        settings = attrs.evolve(settings, faults=BAD_DAY)
+    screen = Screen(silent=as_json)
     if find_spec(backend) is None:
         raise click.ClickException(f"{backend} is not installed: pip install 'stellantis-hal[{backend}]'")
-    with screen.following(plan):
-        report = anyio.run(partial(demonstrate, plan, screen), backend=backend)
-    if as_json_:
-        click.echo(json.dumps(as_json(report), ensure_ascii=False, indent=2))
+    with screen.show_progress(settings):
+        result = anyio.run(partial(demonstrate, settings, screen), backend=backend)
+    if as_json:
+        click.echo(json.dumps(to_json(result), ensure_ascii=False, indent=2))
     else:
-        screen.show(report)
-    sys.exit(0 if not report.failures else 1)
+        screen.show(result)
+    sys.exit(0 if not result.failures else 1)
 
 
 @commands.command(context_settings=_SETTINGS)
-@click.option("--host", default="127.0.0.1", help="Where to listen; anybody who can reach it can read the world.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8_000, help="Where to listen; 0 for any free port.")
-@click.option("--accounts", type=click.IntRange(1, 10_000), default=3, help="Account holders.")
-@click.option("--vehicles", type=click.IntRange(1, 10_000), default=6, help="Their vehicles, all together.")
-@click.option("--trips", type=click.IntRange(0, 1_000_000), default=300, help="The vehicles' trips, all together.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, help="Requests a second.")
-@click.option("--daily", type=click.IntRange(1, 10_000_000), default=100_000, help="Requests in 24 hours.")
-@click.option("--seed", type=int, default=7, help="Another number, another world; the same number, the same.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on; clients that can reach it can read the world.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8_000, help="Port to listen on; 0 selects a free port.")
+@click.option("--accounts", type=click.IntRange(1, 10_000), default=3, help="Number of account holders.")
+@click.option("--vehicles", type=click.IntRange(1, 10_000), default=6, help="Total number of vehicles.")
+@click.option("--trips", type=click.IntRange(0, 1_000_000), default=300, help="Total number of trips.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, help="Requests per second that the API allows.")
+@click.option(
+    "--daily", type=click.IntRange(1, 10_000_000), default=100_000, help="Requests per 24 hours that the API allows."
+)
+@click.option("--seed", type=int, default=7, help="Seed of the simulated world.")
 def simulate(
     *, host: str, port: int, accounts: int, vehicles: int, trips: int, limit: int, daily: int, seed: int
 ) -> None:
-    """Serve the simulated API over a socket, until interrupted."""
+    """Serve the simulated API over a socket until interrupted."""
     world = World(seed=seed, accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips)
     simulator = Simulator(world, rate_limits=Subscription(per_second=limit, per_day=daily))
     try:
         running, listening = server(simulator, host, port)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    click.echo(_how_to_reach(simulator))
+    click.echo(_connection_details(simulator))
     if not is_loopback(simulator.url):
-        click.echo(f"Warning: whoever can reach {host} can use this simulator and every token of it.", err=True)
+        click.echo(f"Warning: every client that can reach {host} can use this simulator and all its tokens.", err=True)
     with listening, suppress(KeyboardInterrupt):
         running.run(sockets=[listening])
 
 
-def _how_to_reach(simulator: Simulator) -> str:
+def _connection_details(simulator: Simulator) -> str:
     account = simulator.world.accounts[0]
     issued = simulator.token_for(account)
     lines = (

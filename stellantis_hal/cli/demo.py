@@ -1,7 +1,4 @@
-"""A fleet, polled: what ``stellantis-hal demo`` does.
-
-Knows the public face of the library and the simulator. Must not print.
-"""
+"""Concurrent poll of a simulated fleet, for ``stellantis-hal demo``."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ from stellantis_hal.simulator import (
 __all__ = ["BAD_DAY", "GOOD_DAY", "DemoResult", "DemoSettings", "ProgressListener", "VehicleRow", "demonstrate"]
 
 GOOD_DAY = Faults(latency=Latency(0.03))
-"""A server that answers after 30 ms."""
+"""A server that responds after 30 ms."""
 
 BAD_DAY = Faults(
     latency=Latency(0.03, tail=0.1),
@@ -56,20 +53,20 @@ BAD_DAY = Faults(
         RandomFault(fault=ExpiredToken(), rate=0.02),
     ],
 )
-"""A server on one of its bad days."""
+"""A server with errors, broken connections and expired tokens."""
 
 
 @attrs.frozen(kw_only=True)
 class DemoSettings:
-    """What to simulate.
+    """Settings of the demo.
 
     Attributes:
-        accounts: account holders.
-        vehicles: all together.
-        trips: all together.
-        per_second: requests that the API allows.
-        seed: of the world.
-        faults: what goes wrong.
+        accounts: number of account holders.
+        vehicles: total number of vehicles.
+        trips: total number of trips.
+        per_second: requests per second that the API allows.
+        seed: seed of the simulated world.
+        faults: injected faults and latency.
     """
 
     accounts: int
@@ -82,15 +79,15 @@ class DemoSettings:
 
 @attrs.frozen(kw_only=True)
 class VehicleRow:
-    """One vehicle, as it was read.
+    """One vehicle's row of the table.
 
     Attributes:
-        vin: the vehicle identification number, of no real car.
-        brand: its brand.
-        trips: how many.
-        kilometres: all of them together.
-        position: latitude and longitude, degrees; None where unknown.
-        level: of its electric energy, else of its fuel, percent; None where unknown.
+        vin: the vehicle identification number; no real car has it.
+        brand: the brand.
+        trips: number of trips.
+        kilometres: total distance of the trips.
+        position: latitude and longitude in degrees; None if unknown.
+        level: battery level, or fuel level without one, in percent; None if unknown.
     """
 
     vin: str
@@ -103,19 +100,19 @@ class VehicleRow:
 
 @attrs.frozen(kw_only=True)
 class DemoResult:
-    """The whole fleet, and what reading it took.
+    """Result of the demo.
 
     Attributes:
-        lines: the vehicles, by VIN.
-        failures: what went wrong, in words.
-        requests: sent, token renewals not counted.
-        refused: of these, answered with 429.
-        seconds: from the first request to the last answer.
-        waited: seconds that tasks waited for the rate limit, added up.
-        left_today: requests left in the day window; None where the server did not say.
+        rows: the vehicles, sorted by VIN.
+        failures: error messages.
+        requests: requests sent, without token refreshes.
+        refused: responses with status 429.
+        seconds: time from the first request to the last response.
+        waited: seconds that all tasks together waited for the rate limit.
+        left_today: requests left in the day window; None if the server did not send it.
     """
 
-    lines: tuple[VehicleRow, ...]
+    rows: tuple[VehicleRow, ...]
     failures: tuple[str, ...]
     requests: int
     refused: int
@@ -125,30 +122,30 @@ class DemoResult:
 
 
 class ProgressListener(Protocol):
-    """Who wants to know how it goes."""
+    """Callbacks for progress."""
 
-    def read(self, line: VehicleRow) -> None:
-        """A vehicle has been read."""
+    def on_vehicle(self, row: VehicleRow) -> None:
+        """Called after each vehicle."""
         ...
 
-    def answered(self, requests: int, waiting: int) -> None:
-        """An answer came: how many there have been, and how many tasks wait for the limit."""
+    def on_response(self, requests: int, waiting: int) -> None:
+        """Called after each response, with the number of responses and of tasks waiting for the rate limit."""
         ...
 
 
 class _Poll:
-    """One pass over a fleet."""
+    """One poll of a fleet."""
 
-    def __init__(self, audience: ProgressListener, limiter: TokenBucketLimiter) -> None:
-        self._audience = audience
+    def __init__(self, listener: ProgressListener, limiter: TokenBucketLimiter) -> None:
+        self._listener = listener
         self._limiter = limiter
-        self.lines: list[VehicleRow] = []
+        self.rows: list[VehicleRow] = []
         self.failures: list[str] = []
         self.statuses: Counter[int] = Counter()
 
     def count(self, record: ResponseRecord) -> None:
         self.statuses[record.status] += 1
-        self._audience.answered(self.statuses.total(), self._limiter.statistics.waiting)
+        self._listener.on_response(self.statuses.total(), self._limiter.statistics.waiting)
 
     async def account(self, account: Account) -> None:
         async with anyio.create_task_group() as tasks:
@@ -160,12 +157,12 @@ class _Poll:
 
     async def _vehicle(self, vehicle: Vehicle) -> None:
         try:
-            line = await _read(vehicle)
+            row = await _read(vehicle)
         except StellantisError as error:
             self.failures.append(f"{vehicle.vin}: {error}")
         else:
-            self.lines.append(line)
-            self._audience.read(line)
+            self.rows.append(row)
+            self._listener.on_vehicle(row)
 
 
 async def _read(vehicle: Vehicle) -> VehicleRow:
@@ -181,27 +178,27 @@ async def _read(vehicle: Vehicle) -> VehicleRow:
         brand=vehicle.brand or "?",
         trips=trips,
         kilometres=kilometres,
-        position=_place(position),
+        position=_coordinates(position),
         level=None if energy is None else energy.level,
     )
 
 
-def _place(position: Position | None) -> tuple[float, float] | None:
+def _coordinates(position: Position | None) -> tuple[float, float] | None:
     if position is None or position.latitude is None or position.longitude is None:
         return None
     return position.latitude, position.longitude
 
 
-async def demonstrate(plan: DemoSettings, audience: ProgressListener) -> DemoResult:
-    """Simulate a fleet in this process, read all of it concurrently, and tell what it took."""
-    world = World(seed=plan.seed, accounts=plan.accounts, vehicles=plan.vehicles, trips=plan.trips)
+async def demonstrate(settings: DemoSettings, listener: ProgressListener) -> DemoResult:
+    """Simulate a fleet in this process, read it concurrently and return the result."""
+    world = World(seed=settings.seed, accounts=settings.accounts, vehicles=settings.vehicles, trips=settings.trips)
     simulator = Simulator(
         world,
-        rate_limits=Subscription(per_second=plan.per_second, per_day=100_000),
-        faults=plan.faults,
+        rate_limits=Subscription(per_second=settings.per_second, per_day=100_000),
+        faults=settings.faults,
     )
-    limiter = TokenBucketLimiter(RateLimits(per_second=plan.per_second), clock=simulator.now)
-    poll = _Poll(audience, limiter)
+    limiter = TokenBucketLimiter(RateLimits(per_second=settings.per_second), clock=simulator.now)
+    poll = _Poll(listener, limiter)
     start = anyio.current_time()
     async with StellantisClient(
         Application(simulator.client_id, simulator.client_secret),
@@ -219,7 +216,7 @@ async def demonstrate(plan: DemoSettings, audience: ProgressListener) -> DemoRes
                 account = client.account(token, brand=Brand[holder.brand.upper().replace("Ë", "E")], key=holder.key)
                 tasks.start_soon(poll.account, account.with_options(max_wait=3_600))
         return DemoResult(
-            lines=tuple(sorted(poll.lines, key=lambda line: line.vin)),
+            rows=tuple(sorted(poll.rows, key=lambda row: row.vin)),
             failures=tuple(poll.failures),
             requests=poll.statuses.total(),
             refused=poll.statuses[429],

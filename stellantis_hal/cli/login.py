@@ -1,7 +1,4 @@
-"""Logging in and out at the command line: ``login``, ``logout``, ``whoami``, ``token``.
-
-Knows options, the browser and the terminal. Must not know OAuth2, and never prints a secret.
-"""
+"""Commands ``login``, ``logout``, ``whoami`` and ``token``; no command prints a secret."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ _DATA_SCOPES = tuple(str(scope) for scope in Scope if scope.startswith("data:"))
 
 @attrs.frozen(kw_only=True)
 class _Settings:
-    """Who asks, whom, for which account, and where tokens are kept."""
+    """Settings of a command: application, servers, account and token file."""
 
     client_id: str
     client_secret: str | None = attrs.field(repr=False)
@@ -79,18 +76,20 @@ class _Settings:
         return client.enrolment(brand=self.brand, store=self.tokens(), realm=self.realm)
 
 
-_LOG_IN = "log in by: stellantis-hal login"
+_LOGIN_HINT = "log in with: stellantis-hal login"
 
 
-def _address(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Refuse what nothing can be sent to, before anything is asked."""
+def _check_url(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Return a valid URL, or raise before the first request."""
     if value is not None and origin_of(value.replace("{domain}", "brand.example")) is None:
-        raise click.BadParameter("an address begins with https:// (or http://) and a host", param=option)
+        raise click.BadParameter(
+            "the URL must start with https:// (or http://) and a host, e.g. https://api.example", param=option
+        )
     return value
 
 
-def _redirect(_: click.Context, option: click.Parameter, value: str) -> str:
-    """Refuse an address whose port is none: nobody could come back to it."""
+def _check_redirect_uri(_: click.Context, option: click.Parameter, value: str) -> str:
+    """Return a redirect URI with a valid port, or raise."""
     try:
         urlsplit(value).port  # noqa: B018 - raises
     except ValueError as error:
@@ -98,40 +97,40 @@ def _redirect(_: click.Context, option: click.Parameter, value: str) -> str:
     return value
 
 
-_OF_THE_STORE = (
-    click.option(
-        "--store", type=click.Path(path_type=Path, dir_okay=False), default=_STORE, help="The file that keeps tokens."
-    ),
-    click.option("--account", default="default", help="The account's name in that file."),
+_STORE_OPTIONS = (
+    click.option("--store", type=click.Path(path_type=Path, dir_okay=False), default=_STORE, help="Token file."),
+    click.option("--account", default="default", help="Name of the account in the token file."),
 )
-_OF_THE_APPLICATION = (
-    click.option("--client-id", required=True, help="The application's id."),
+_APPLICATION_OPTIONS = (
+    click.option("--client-id", required=True, help="Client id of the application."),
     click.option(
         "--client-secret",
         prompt="Client secret (empty for none)",
         prompt_required=False,
         hide_input=True,
         show_default=False,
-        help="Its secret; by the environment, STELLANTIS_HAL_CLIENT_SECRET, nobody else can read it.",
+        help="Client secret; the variable STELLANTIS_HAL_CLIENT_SECRET hides it from other users' process lists.",
     ),
     click.option(
-        "--certificate", type=click.Path(exists=True, dir_okay=False), help="Its certificate, for mutual TLS."
+        "--certificate", type=click.Path(exists=True, dir_okay=False), help="Client certificate for mutual TLS (PEM)."
     ),
-    click.option("--certificate-key", type=click.Path(exists=True, dir_okay=False), help="The certificate's key."),
+    click.option(
+        "--certificate-key", type=click.Path(exists=True, dir_okay=False), help="Private key of the certificate (PEM)."
+    ),
     click.option(
         "--brand",
         type=click.Choice([brand.value for brand in Brand], case_sensitive=False),
         required=True,
-        help="The brand of the account's cars.",
+        help="Brand of the account's vehicles.",
     ),
-    click.option("--realm", help="Another realm than the brand's usual."),
-    click.option("--identity-url", default=IDENTITY_URL, callback=_address, help="Where to log in."),
-    click.option("--base-url", callback=_address, help="Where the API is."),
+    click.option("--realm", help="Realm, if it is not the brand's default."),
+    click.option("--identity-url", default=IDENTITY_URL, callback=_check_url, help="Base URL of the identity server."),
+    click.option("--base-url", callback=_check_url, help="Base URL of the API."),
 )
 
 
-def _with(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command several options, in this order."""
+def _add_options(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds options to a command, in this order."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         for option in reversed(options):
@@ -142,17 +141,17 @@ def _with(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
 
 
 def _settings(options: dict[str, Any]) -> _Settings:
-    """Take the settings out of a command's options, and fill in what the environment has."""
+    """Remove the settings from a command's options and return them."""
     names = [field.name for field in attrs.fields(_Settings)]
     return _Settings(**{name: options.pop(name) for name in names})
 
 
-def _run(act: Callable[..., T], *arguments: Any) -> T:
-    """Run to the end; what goes wrong is told in a line."""
+def _run(function: Callable[..., T], *arguments: Any) -> T:
+    """Return the result of a call; raise its errors as one-line messages."""
     try:
-        return act(*arguments)
+        return function(*arguments)
     except ConsentRequiredError as error:
-        raise click.ClickException(f"{error} ({_LOG_IN})") from error
+        raise click.ClickException(f"{error} ({_LOGIN_HINT})") from error
     except (StellantisError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -161,18 +160,18 @@ def _run(act: Callable[..., T], *arguments: Any) -> T:
 
 
 @click.command(context_settings=_SETTINGS)
-@_with(*_OF_THE_APPLICATION, *_OF_THE_STORE)
-@click.option("--scope", multiple=True, help="What to ask for; may be repeated.  [default: all data]")
+@_add_options(*_APPLICATION_OPTIONS, *_STORE_OPTIONS)
+@click.option("--scope", multiple=True, help="Scope to request; may be repeated.  [default: all data scopes]")
 @click.option(
     "--redirect-uri",
     default="http://127.0.0.1:8912/",
-    callback=_redirect,
-    help="As it was registered. On this machine it is listened on (port 0: any); else paste what the browser shows.",
+    callback=_check_redirect_uri,
+    help="Registered redirect URI. A loopback URI is listened on (port 0: any free port); paste others' redirect URL.",
 )
-@click.option("--paste", is_flag=True, help="Paste the redirect, whatever the redirect URI.")
-@click.option("--browser/--no-browser", default=True, help="Open the page, or only print its address.")
-@click.option("--pkce/--no-pkce", default=True, help="Prove that it is we who asked.")
-@click.option("--local", help="The page's language, such as fr-FR.")
+@click.option("--paste", is_flag=True, help="Paste the redirect URL, also of a loopback URI.")
+@click.option("--browser/--no-browser", default=True, help="Open the log-in page, or only print its URL.")
+@click.option("--pkce/--no-pkce", default=True, help="Use PKCE (RFC 7636).")
+@click.option("--local", help="Language of the log-in page, e.g. fr-FR.")
 @click.option("--within", type=click.FloatRange(1, 3600), default=300, help="Seconds to wait for the browser.")
 def login(
     *,
@@ -185,12 +184,12 @@ def login(
     within: float,
     **options: Any,
 ) -> None:
-    """Log in and consent in the browser; the token is kept in a file that nobody else may read."""
+    """Log in and consent in the browser; the token is stored in a file of mode 0600."""
     settings = _settings(options)
 
     def begin(address: str) -> AuthorizationRequest:
-        asked = scope or _DATA_SCOPES
-        authorization = settings.begin(redirect_uri=address, scope=asked, pkce=pkce, local=local)
+        scopes = scope or _DATA_SCOPES
+        authorization = settings.begin(redirect_uri=address, scope=scopes, pkce=pkce, local=local)
         _show(authorization, browser=browser)
         return authorization
 
@@ -200,33 +199,35 @@ def login(
             try:
                 return authorization, await loopback.receive(within=within, is_awaited=authorization.is_answered_by)
             except TimeoutError:
-                raise click.ClickException(f"the browser did not come back within {within:g} s") from None
+                raise click.ClickException(
+                    f"no redirect arrived within {within:g} s: log in again, or use --paste"
+                ) from None
 
     async def complete(authorization: AuthorizationRequest, response: str) -> Token:
         async with settings.client() as client:
             return await settings.enrolment(client).complete(authorization, response, key=settings.account)
 
     if paste or not is_loopback(redirect_uri):
-        # No event loop runs meanwhile: it would keep the first Ctrl+C to itself.
-        authorization, response = _run(begin, redirect_uri), _ask_for_the_redirect()
+        # No event loop runs during the prompt: it would swallow the first Ctrl+C.
+        authorization, response = _run(begin, redirect_uri), _prompt_for_redirect_url()
     else:
         authorization, response = _run(anyio.run, receive)
-    kept = _run(anyio.run, complete, authorization, response)
-    click.echo(f"Logged in as {settings.account!r}; the token is kept in {settings.store}.")
-    _describe(kept)
+    stored = _run(anyio.run, complete, authorization, response)
+    click.echo(f"Logged in as {settings.account!r}; the token is stored in {settings.store}.")
+    _describe(stored)
 
 
 def _show(authorization: AuthorizationRequest, *, browser: bool) -> None:
-    click.echo("Log in and consent on this page:")
+    click.echo("Open this page, log in and consent:")
     click.echo(authorization.url)
     if browser and click.launch(authorization.url) != 0:
-        click.echo("No browser could be opened: open the page yourself.", err=True)
+        click.echo("No browser could be opened: open the URL yourself.", err=True)
 
 
-def _ask_for_the_redirect() -> str:
+def _prompt_for_redirect_url() -> str:
     return str(
         click.prompt(
-            "Then paste the address that the browser ends at (of an address that it cannot open, too)",
+            "Then paste the complete URL that the browser shows at the end, even if it cannot open it",
             prompt_suffix=":\n",
         )
     )
@@ -236,26 +237,26 @@ def _ask_for_the_redirect() -> str:
 
 
 @click.command(context_settings=_SETTINGS)
-@_with(*_OF_THE_APPLICATION, *_OF_THE_STORE)
+@_add_options(*_APPLICATION_OPTIONS, *_STORE_OPTIONS)
 def logout(**options: Any) -> None:
-    """Revoke an account's token and forget it."""
+    """Revoke an account's token and delete it."""
     settings = _settings(options)
 
     async def act() -> None:
         async with settings.client() as client:
-            was_there = await settings.enrolment(client).withdraw(settings.account)
-        if not was_there:
-            raise click.ClickException(await _nobody(settings.tokens(), settings.account))
+            removed = await settings.enrolment(client).withdraw(settings.account)
+        if not removed:
+            raise click.ClickException(await _not_logged_in(settings.tokens(), settings.account))
         click.echo(f"{settings.account!r} is logged out.")
 
     _run(anyio.run, act)
 
 
 @click.command(context_settings=_SETTINGS)
-@_with(*_OF_THE_APPLICATION, *_OF_THE_STORE)
+@_add_options(*_APPLICATION_OPTIONS, *_STORE_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def whoami(*, as_json: bool, **options: Any) -> None:
-    """Ask the API who is logged in."""
+    """Show the logged-in user, as the API returns it."""
     settings = _settings(options)
 
     async def act() -> None:
@@ -274,25 +275,25 @@ def whoami(*, as_json: bool, **options: Any) -> None:
 
 
 @click.command(context_settings=_SETTINGS)
-@_with(*_OF_THE_STORE)
+@_add_options(*_STORE_OPTIONS)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def token(*, store: Path, account: str, as_json: bool) -> None:
-    """Show a token's expiry and scopes, never the token itself."""
+    """Show a token's expiry and scopes, not the token."""
 
     async def act() -> None:
         tokens = FileTokenStore(store)
-        kept = await tokens.load(account)
-        if kept is None:
-            raise click.ClickException(await _nobody(tokens, account))
-        _describe(kept, account=account, as_json=as_json)
+        stored = await tokens.load(account)
+        if stored is None:
+            raise click.ClickException(await _not_logged_in(tokens, account))
+        _describe(stored, account=account, as_json=as_json)
 
     _run(anyio.run, act)
 
 
-async def _nobody(store: FileTokenStore, account: str) -> str:
+async def _not_logged_in(store: FileTokenStore, account: str) -> str:
     others = ", ".join(repr(key) for key in await store.keys())
-    there = f"; there are {others}" if others else ""
-    return f"nobody is logged in as {account!r}{there} ({_LOG_IN})"
+    known = f"; the token file has {others}" if others else ""
+    return f"not logged in as {account!r}{known} ({_LOGIN_HINT})"
 
 
 def _describe(token: Token, *, account: str | None = None, as_json: bool = False) -> None:
@@ -300,16 +301,16 @@ def _describe(token: Token, *, account: str | None = None, as_json: bool = False
     expiry = None if token.expires_at is None else token.expires_at.isoformat(timespec="seconds")
     facts["expires_at"] = expiry
     if token.expires_at is not None and not as_json:
-        facts["expires_at"] = f"{expiry} ({_distance((token.expires_at - datetime.now(UTC)).total_seconds())})"
+        facts["expires_at"] = f"{expiry} ({_relative_time((token.expires_at - datetime.now(UTC)).total_seconds())})"
     facts["renewable"] = token.refresh_token is not None
     facts["scope"] = list(token.scope)
     _print(facts, as_json=as_json)
 
 
-def _distance(seconds: float) -> str:
+def _relative_time(seconds: float) -> str:
     minutes = math.floor(abs(seconds) / 60)
     span = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    return f"in {span}" if seconds > 0 else f"{span} ago; it is renewed when it is needed"
+    return f"in {span}" if seconds > 0 else f"{span} ago; it is refreshed on next use"
 
 
 def _print(facts: dict[str, Any], *, as_json: bool) -> None:
@@ -323,8 +324,8 @@ def _print(facts: dict[str, Any], *, as_json: bool) -> None:
             shown = "yes" if value else "no"
         else:
             shown = value
-        click.echo(f"{name.replace('_', ' '):<11}{one_line(str(shown or 'unknown'))}")  # a server may have said it
+        click.echo(f"{name.replace('_', ' '):<11}{one_line(str(shown or 'unknown'))}")  # may be a server's text
 
 
 login_commands: tuple[click.Command, ...] = (login, logout, whoami, token)
-"""To be added to the group of all commands."""
+"""Commands to add to the group."""

@@ -1,7 +1,4 @@
-"""Where a browser comes back to on the same machine (RFC 8252 section 7.3).
-
-Knows one HTTP request, and only as far as its address. Must not know what the address means.
-"""
+"""Loopback listener for OAuth2 redirects (RFC 8252 section 7.3)."""
 
 from __future__ import annotations
 
@@ -17,16 +14,16 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 __all__ = ["Loopback", "is_loopback", "listening"]
 
-_LONGEST_HEAD = 32_768
-_PATIENCE = 10.0
-"""Seconds that a connection has for its request: browsers open some for nothing."""
+_MAX_HEAD_BYTES = 32_768
+_HEAD_TIMEOUT = 10.0
+"""Seconds; browsers open connections without sending a request."""
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>stellantis-hal</title>
 <body style="font-family: sans-serif; margin: 4em"><h1>{title}</h1><p>{text}</p></body></html>"""
 
 
 def is_loopback(redirect_uri: str) -> bool:
-    """Tell whether a redirect URI leads to this very machine, by plain HTTP."""
+    """Return whether a redirect URI leads to this machine by plain HTTP."""
     try:
         parts = urlsplit(redirect_uri)
         _ = parts.port
@@ -43,7 +40,7 @@ class Loopback:
     """A listener for one redirect.
 
     Attributes:
-        redirect_uri: what to register and to send along, with the port that is listened on.
+        redirect_uri: the redirect URI with the port in use.
     """
 
     def __init__(self, redirect_uri: str, listener: Listener[SocketStream]) -> None:
@@ -55,40 +52,40 @@ class Loopback:
         self._arrived = anyio.Event()
 
     async def receive(self, *, within: float = math.inf, is_awaited: Callable[[str], bool] = bool) -> str:
-        """Wait for the browser, answer it, and give the whole address that it asked for.
+        """Wait for the browser's request, respond to it and return its complete URL.
 
         Args:
-            within: seconds.
-            is_awaited: tells by the address whether it is the redirect that is waited for; others are turned away, for
-                every page that is open in a browser can send it here.
+            within: timeout in seconds.
+            is_awaited: returns whether a URL is the expected redirect; other requests get a 404, because every page
+                open in the browser can send requests to this port.
 
         Raises:
-            TimeoutError: it did not come.
+            TimeoutError: no redirect arrived in time.
         """
         self._is_awaited = is_awaited
         with anyio.fail_after(within):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._listener.serve, self._serve)
+                tasks.start_soon(self._listener.serve, self._handle_connection)
                 await self._arrived.wait()
                 tasks.cancel_scope.cancel()
         return self._address
 
-    async def _serve(self, stream: SocketStream) -> None:
+    async def _handle_connection(self, stream: SocketStream) -> None:
         async with stream:
             try:
-                with anyio.fail_after(_PATIENCE):
-                    head = await BufferedByteReceiveStream(stream).receive_until(b"\r\n\r\n", _LONGEST_HEAD)
-                    await self._answer(stream, head)
+                with anyio.fail_after(_HEAD_TIMEOUT):
+                    head = await BufferedByteReceiveStream(stream).receive_until(b"\r\n\r\n", _MAX_HEAD_BYTES)
+                    await self._respond(stream, head)
             except (TimeoutError, anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound):
-                return  # a connection opened for nothing, or by something that speaks no HTTP
+                return  # no request was sent, or no HTTP
 
-    async def _answer(self, stream: SocketStream, head: bytes) -> None:
+    async def _respond(self, stream: SocketStream, head: bytes) -> None:
         method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
         target = rest.partition(" ")[0]
         path, _, query = target.partition("?")
         address = f"{self.redirect_uri.partition('?')[0]}?{query}"
-        is_here = method == "GET" and path == self._path and bool(query) and _is_for_this_machine(head)
-        if not is_here or not self._is_awaited(address):
+        is_redirect = method == "GET" and path == self._path and bool(query) and _is_for_this_machine(head)
+        if not is_redirect or not self._is_awaited(address):
             await stream.send(_response(404, "Not here", "Nothing to see."))
             return
         await stream.send(_response(200, "Thank you", "You can close this page and go back to the terminal."))
@@ -98,10 +95,10 @@ class Loopback:
 
 @asynccontextmanager
 async def listening(redirect_uri: str) -> AsyncGenerator[Loopback, None]:
-    """Listen where ``redirect_uri`` leads; its port 0 stands for any free one.
+    """Listen on the address of ``redirect_uri``; port 0 selects a free port.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     parts = urlsplit(redirect_uri)
     host = parts.hostname or "127.0.0.1"
@@ -115,9 +112,9 @@ async def listening(redirect_uri: str) -> AsyncGenerator[Loopback, None]:
 
 
 def _is_for_this_machine(head: bytes) -> bool:
-    """Tell whether the request was meant for a loopback address: another name may be made to lead here, too."""
-    named = (line.partition(b":") for line in head.split(b"\r\n")[1:])
-    hosts = [value.strip().decode("latin-1") for name, _, value in named if name.strip().lower() == b"host"]
+    """Return whether the Host header is a loopback address; other names can resolve to this machine too."""
+    headers = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    hosts = [value.strip().decode("latin-1") for name, _, value in headers if name.strip().lower() == b"host"]
     return all(is_loopback(f"http://{host}/") for host in hosts)
 
 

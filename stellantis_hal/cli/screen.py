@@ -1,7 +1,4 @@
-"""What the demonstration looks like: a live display on a terminal, plain lines elsewhere.
-
-Knows rich. Must not know where the numbers come from.
-"""
+"""Terminal output of the demo: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,15 +13,15 @@ from rich.table import Table
 
 from stellantis_hal.cli.demo import DemoResult, DemoSettings, VehicleRow
 
-__all__ = ["Screen", "as_json"]
+__all__ = ["Screen", "to_json"]
 
 
 class Screen:
-    """The audience of a demonstration.
+    """Prints progress and result of the demo.
 
     Args:
-        console: where to print; None: standard output.
-        silent: whether to print nothing on the way.
+        console: where to print; None for standard output.
+        silent: whether to print no progress.
     """
 
     def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
@@ -34,18 +31,18 @@ class Screen:
         self._task = TaskID(0)
 
     @contextmanager
-    def following(self, plan: DemoSettings) -> Generator[None, None, None]:
-        """Show the progress for the length of a block."""
-        intent = (
-            f"Polling {plan.vehicles} vehicles of {plan.accounts} accounts, about {plan.trips} trips, at no more than "
-            f"{plan.per_second} requests a second"
+    def show_progress(self, settings: DemoSettings) -> Generator[None, None, None]:
+        """Show the progress within the block."""
+        title = (
+            f"Polling {settings.vehicles} vehicles of {settings.accounts} accounts, about {settings.trips} trips, "
+            f"at most {settings.per_second} requests per second"
         )
         if self._silent or not self._console.is_terminal:
             if not self._silent:
-                self._console.print(intent, soft_wrap=True)
+                self._console.print(title, soft_wrap=True)
             yield
             return
-        self._console.print(intent)
+        self._console.print(title)
         columns = (
             SpinnerColumn(),
             TextColumn("vehicles"),
@@ -55,52 +52,52 @@ class Screen:
             TextColumn("{task.fields[requests]} requests, {task.fields[waiting]} waiting"),
         )
         with Progress(*columns, console=self._console, transient=True) as progress:
-            self._task = progress.add_task("vehicles", total=plan.vehicles, requests=0, waiting=0)
+            self._task = progress.add_task("vehicles", total=settings.vehicles, requests=0, waiting=0)
             self._progress = progress
             yield
         self._progress = None
 
-    def read(self, line: VehicleRow) -> None:
-        """Show that a vehicle has been read."""
+    def on_vehicle(self, row: VehicleRow) -> None:
+        """Advance the progress by a vehicle."""
         if self._progress is not None:
             self._progress.advance(self._task)
         elif not self._silent:
-            self._console.print(" ".join((line.vin, *_cells(line))), soft_wrap=True, highlight=False)
+            self._console.print(" ".join((row.vin, *_cells(row))), soft_wrap=True, highlight=False)
 
-    def answered(self, requests: int, waiting: int) -> None:
-        """Show how many answers there have been, and how many tasks wait."""
+    def on_response(self, requests: int, waiting: int) -> None:
+        """Show the number of responses and of waiting tasks."""
         if self._progress is not None:
             self._progress.update(self._task, requests=requests, waiting=waiting)
 
-    def show(self, report: DemoResult) -> None:
-        """Print the outcome."""
+    def show(self, result: DemoResult) -> None:
+        """Print the result."""
         table = Table(title="The fleet", title_justify="left")
         table.add_column("VIN", no_wrap=True)
         table.add_column("Brand")
         for name in ("Trips", "km", "Last position", "Energy"):
             table.add_column(name, justify="right", no_wrap=True)
-        for line in report.lines:
-            table.add_row(line.vin, *_cells(line))
+        for row in result.rows:
+            table.add_row(row.vin, *_cells(row))
         self._console.print(table)
-        trips, kilometres = sum(line.trips for line in report.lines), sum(line.kilometres for line in report.lines)
-        left = "unknown" if report.left_today is None else f"{report.left_today:,}"
-        pace = report.requests / report.seconds
+        trips, kilometres = sum(row.trips for row in result.rows), sum(row.kilometres for row in result.rows)
+        left = "unknown" if result.left_today is None else f"{result.left_today:,}"
+        pace = result.requests / result.seconds
         texts = [
-            f"{len(report.lines)} vehicles, {trips:,} trips, {kilometres:,.0f} km",
-            f"{report.requests:,} requests in {report.seconds:.1f} s: {pace:.1f} a second, {report.refused} met a 429",
-            f"{report.waited:,.0f} s spent waiting for the rate limit, all tasks together; left today: {left}",
-            *(f"failed: {failure}" for failure in report.failures),
+            f"{len(result.rows)} vehicles, {trips:,} trips, {kilometres:,.0f} km",
+            f"{result.requests:,} requests in {result.seconds:.1f} s: {pace:.1f} per second, {result.refused} with 429",
+            f"{result.waited:,.0f} s waited for the rate limit, all tasks together; requests left today: {left}",
+            *(f"failed: {failure}" for failure in result.failures),
         ]
         for text in texts:
             self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _cells(line: VehicleRow) -> tuple[str, ...]:
-    position = "unknown" if line.position is None else f"{line.position[0]:.4f}, {line.position[1]:.4f}"
-    level = "unknown" if line.level is None else f"{line.level:.0f} %"
-    return line.brand, f"{line.trips}", f"{line.kilometres:,.0f}", position, level
+def _cells(row: VehicleRow) -> tuple[str, ...]:
+    position = "unknown" if row.position is None else f"{row.position[0]:.4f}, {row.position[1]:.4f}"
+    level = "unknown" if row.level is None else f"{row.level:.0f} %"
+    return row.brand, f"{row.trips}", f"{row.kilometres:,.0f}", position, level
 
 
-def as_json(report: DemoResult) -> dict[str, Any]:
-    """Write the outcome as plain JSON."""
-    return attrs.asdict(report)
+def to_json(result: DemoResult) -> dict[str, Any]:
+    """Return the result as JSON values."""
+    return attrs.asdict(result)

@@ -1,4 +1,4 @@
-"""The command line's demonstration: what it prints, and that it tells the truth."""
+"""The commands ``demo`` and ``simulate``."""
 
 import json
 import os
@@ -25,52 +25,52 @@ SMALL = DemoSettings(accounts=2, vehicles=4, trips=200, per_second=10, seed=7)
 
 
 class Listener:
-    """An audience that remembers."""
+    """Records the progress."""
 
     def __init__(self) -> None:
-        self.lines: list[VehicleRow] = []
+        self.rows: list[VehicleRow] = []
         self.requests = 0
 
-    def read(self, line: VehicleRow) -> None:
-        self.lines.append(line)
+    def on_vehicle(self, row: VehicleRow) -> None:
+        self.rows.append(row)
 
-    def answered(self, requests: int, waiting: int) -> None:
+    def on_response(self, requests: int, waiting: int) -> None:
         self.requests = requests
 
 
 @pytest.mark.anyio
-async def test_the_fleet_is_read_whole_under_a_tight_limit_without_one_429() -> None:
+async def test_fleet_is_read_completely_without_429() -> None:
     listener = Listener()
-    report = await demonstrate(SMALL, listener)
+    result = await demonstrate(SMALL, listener)
     world = World(seed=7, accounts=2, vehicles=4, trips=200)
-    assert report.failures == ()
-    assert {line.vin: line.trips for line in report.lines} == {
+    assert result.failures == ()
+    assert {row.vin: row.trips for row in result.rows} == {
         vehicle.vin: world.trip_count(vehicle.id) for vehicle in world.vehicles
     }
-    assert sum(line.kilometres for line in report.lines) == pytest.approx(world.kilometres())
-    assert all(line.position and line.level is not None for line in report.lines)
-    assert report.refused == 0
-    assert report.waited > 0
-    assert report.left_today is not None
-    assert 0 <= report.left_today - (100_000 - report.requests) < 4  # answers overtake each other
-    assert listener.requests == report.requests
-    assert sorted(listener.lines, key=lambda line: line.vin) == list(report.lines)
+    assert sum(row.kilometres for row in result.rows) == pytest.approx(world.kilometres())
+    assert all(row.position and row.level is not None for row in result.rows)
+    assert result.refused == 0
+    assert result.waited > 0
+    assert result.left_today is not None
+    assert 0 <= result.left_today - (100_000 - result.requests) < 4  # responses can arrive out of order
+    assert listener.requests == result.requests
+    assert sorted(listener.rows, key=lambda row: row.vin) == list(result.rows)
 
 
 @pytest.mark.anyio
-async def test_the_same_seed_gives_the_same_fleet() -> None:
-    first, second = [(await demonstrate(SMALL, Listener())).lines for _ in range(2)]
+async def test_same_seed_same_fleet() -> None:
+    first, second = [(await demonstrate(SMALL, Listener())).rows for _ in range(2)]
     assert first == second
 
 
-def report_of(*failures: str) -> DemoResult:
-    """Make a report about two vehicles."""
+def make_result(*failures: str) -> DemoResult:
+    """Return a result with two vehicles."""
     known = VehicleRow(
         vin="VF3A", brand="Peugeot", trips=1200, kilometres=15_000.4, position=(48.8566, 2.3522), level=41.6
     )
     unknown = VehicleRow(vin="VF3B", brand="DS", trips=0, kilometres=0, position=None, level=None)
     return DemoResult(
-        lines=(known, unknown),
+        rows=(known, unknown),
         failures=failures,
         requests=50,
         refused=3,
@@ -80,123 +80,123 @@ def report_of(*failures: str) -> DemoResult:
     )
 
 
-def shown(report: DemoResult) -> str:
-    """Print a report on a wide page."""
+def printed(result: DemoResult) -> str:
+    """Return a result as printed on a wide page."""
     page = StringIO()
-    Screen(Console(file=page, width=120)).show(report)
+    Screen(Console(file=page, width=120)).show(result)
     return page.getvalue()
 
 
-def test_the_table_has_a_row_per_vehicle_and_the_totals_below() -> None:
-    text = shown(report_of())
+def test_table_has_a_row_per_vehicle_and_totals() -> None:
+    text = printed(make_result())
     assert "VF3A" in text
     assert "48.8566, 2.3522" in text
     assert "42 %" in text
     assert "2 vehicles, 1,200 trips, 15,000 km" in text
-    assert "50 requests in 2.0 s: 25.0 a second, 3 met a 429" in text
-    assert "left today: 99,950" in text
+    assert "50 requests in 2.0 s: 25.0 per second, 3 with 429" in text
+    assert "11 s waited for the rate limit, all tasks together; requests left today: 99,950" in text
 
 
-def test_failures_and_what_is_unknown_are_said() -> None:
-    text = shown(report_of("account-0000: no network"))
+def test_table_shows_failures_and_unknown_values() -> None:
+    text = printed(make_result("account-0000: no network"))
     assert "failed: account-0000: no network" in text
     assert "left today: unknown" in text
     assert text.count("unknown") == 3
 
 
-def test_without_a_terminal_each_vehicle_is_a_plain_line() -> None:
+def test_without_a_terminal_vehicles_are_plain_lines() -> None:
     page = StringIO()
     screen = Screen(Console(file=page, width=40))
-    with screen.following(SMALL):
-        screen.answered(1, 0)
-        screen.read(report_of().lines[0])
+    with screen.show_progress(SMALL):
+        screen.on_response(1, 0)
+        screen.on_vehicle(make_result().rows[0])
     assert page.getvalue().splitlines() == [
-        "Polling 4 vehicles of 2 accounts, about 200 trips, at no more than 10 requests a second",
+        "Polling 4 vehicles of 2 accounts, about 200 trips, at most 10 requests per second",
         "VF3A Peugeot 1200 15,000 48.8566, 2.3522 42 %",
     ]
 
 
-def test_on_a_terminal_progress_is_shown_live() -> None:
+def test_progress_is_live_on_a_terminal() -> None:
     page = StringIO()
     screen = Screen(Console(file=page, width=120, force_terminal=True))
-    with screen.following(SMALL):
-        screen.answered(12, 5)
-        screen.read(report_of().lines[0])
+    with screen.show_progress(SMALL):
+        screen.on_response(12, 5)
+        screen.on_vehicle(make_result().rows[0])
     assert "1/4" in page.getvalue()
     assert "12 requests, 5 waiting" in page.getvalue()
 
 
-def test_a_silent_screen_prints_nothing_on_the_way() -> None:
+def test_silent_screen_prints_no_progress() -> None:
     page = StringIO()
     screen = Screen(Console(file=page), silent=True)
-    with screen.following(SMALL):
-        screen.read(report_of().lines[0])
+    with screen.show_progress(SMALL):
+        screen.on_vehicle(make_result().rows[0])
     assert page.getvalue() == ""
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_command_prints_json_and_ends_well(backend: str) -> None:
+def test_demo_prints_json(backend: str) -> None:
     options = ["--accounts", "3", "--vehicles", "2", "--trips", "10", "--limit", "100", "--json", "--backend", backend]
     ran = CliRunner().invoke(commands, ["demo", *options])
     assert ran.exit_code == 0
-    report = json.loads(ran.stdout)
-    assert sum(line["trips"] for line in report["lines"]) == 10
-    assert report["refused"] == 0
+    result = json.loads(ran.stdout)
+    assert sum(row["trips"] for row in result["rows"]) == 10
+    assert result["refused"] == 0
 
 
-def test_the_command_shows_a_table_and_its_help_says_everything() -> None:
+def test_demo_prints_a_table_and_its_help_lists_all_options() -> None:
     ran = CliRunner().invoke(commands, ["demo", "--accounts", "1", "--vehicles", "1", "--trips", "1", "--limit", "100"])
     assert ran.exit_code == 0
     assert "Last position" in ran.output
-    told = CliRunner().invoke(commands, ["demo", "--help"]).output
-    assert all(option in told for option in ("--seed", "--vehicles", "--accounts", "--json", "--trips", "--limit"))
+    help_text = CliRunner().invoke(commands, ["demo", "--help"]).output
+    assert all(option in help_text for option in ("--seed", "--vehicles", "--accounts", "--json", "--trips", "--limit"))
     assert __version__ in CliRunner().invoke(commands, ["--version"]).output
 
 
 @pytest.mark.anyio
-async def test_a_bad_day_costs_time_and_no_trip() -> None:
-    report = await demonstrate(attrs.evolve(SMALL, faults=BAD_DAY), Listener())
-    assert report.failures == ()
-    assert sum(line.trips for line in report.lines) == 200
-    assert report.requests > 20
+async def test_bad_day_loses_no_trip() -> None:
+    result = await demonstrate(attrs.evolve(SMALL, faults=BAD_DAY), Listener())
+    assert result.failures == ()
+    assert sum(row.trips for row in result.rows) == 200
+    assert result.requests > 20
 
 
 @pytest.mark.anyio
-async def test_what_fails_for_good_is_reported_and_the_rest_goes_on() -> None:
+async def test_permanent_failure_is_reported_and_others_are_read() -> None:
     one = World(seed=7, accounts=2, vehicles=4, trips=200).vehicles[0].id
     broken = ScriptedFault(fault=ServerFault(), path=f"/{one}/status$", times=1000)
-    report = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[broken])), Listener())
-    assert len(report.failures) == 1
-    assert len(report.lines) == 3
+    result = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[broken])), Listener())
+    assert len(result.failures) == 1
+    assert len(result.rows) == 3
 
 
 @pytest.mark.anyio
-async def test_an_account_whose_vehicles_cannot_be_read_is_reported() -> None:
+async def test_account_with_unreadable_vehicles_is_reported() -> None:
     broken = ScriptedFault(fault=ServerFault(), path="/vehicles$", times=1000)
-    report = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[broken])), Listener())
-    assert sorted(failure[:12] for failure in report.failures) == ["account-0000", "account-0001"]
+    result = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[broken])), Listener())
+    assert sorted(failure[:12] for failure in result.failures) == ["account-0000", "account-0001"]
 
 
 @pytest.mark.anyio
-async def test_a_position_that_is_unknown_is_none() -> None:
+async def test_unknown_position_is_none() -> None:
     hidden = ScriptedFault(fault=VanishedFields(("geometry",)), path="/lastPosition$", times=1)
-    report = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[hidden])), Listener())
-    assert [line.position for line in report.lines].count(None) == 1
+    result = await demonstrate(attrs.evolve(SMALL, faults=Faults(script=[hidden])), Listener())
+    assert [row.position for row in result.rows].count(None) == 1
 
 
-def test_a_bad_day_is_an_option_of_the_command() -> None:
+def test_demo_has_a_bad_day_option() -> None:
     options = ["--accounts", "1", "--vehicles", "1", "--trips", "1", "--limit", "100", "--bad-day", "--seed", "3"]
     assert CliRunner().invoke(commands, ["demo", *options]).exit_code == 0
 
 
-def test_a_backend_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_backend_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trio", None)
     ran = CliRunner().invoke(commands, ["demo", "--backend", "trio"])
     assert ran.exit_code == 1
     assert "pip install 'stellantis-hal[trio]'" in ran.output
 
 
-def test_a_failure_is_the_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_option_sets_the_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = CliRunner().invoke(commands, ["demo", "--accounts", "0"])
     assert ran.exit_code == 2
     assert "accounts" in ran.output
@@ -204,46 +204,46 @@ def test_a_failure_is_the_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.wall_clock
 @pytest.mark.parametrize(("host", "is_exposed"), [("127.0.0.1", False), ("0.0.0.0", True)])
-def test_the_simulator_is_served_until_it_is_interrupted(host: str, is_exposed: bool) -> None:
+def test_simulate_serves_until_interrupted(host: str, is_exposed: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = CliRunner().invoke(commands, ["simulate", "--port", str(port)])
     assert refused.exit_code == 1
     assert f"cannot listen on 127.0.0.1:{port}" in refused.output
 
-    answers: list[int] = []
+    statuses: list[int] = []
 
-    def visit_and_interrupt() -> None:
+    def request_and_interrupt() -> None:
         transport = httpx.HTTPTransport(retries=10)
         with httpx.Client(transport=transport) as client:
-            answers.append(client.get(f"http://127.0.0.1:{port}/connectedcar/v4/user").status_code)
+            statuses.append(client.get(f"http://127.0.0.1:{port}/connectedcar/v4/user").status_code)
         os.kill(os.getpid(), signal.SIGINT)
 
-    visitor = threading.Thread(target=visit_and_interrupt)
-    visitor.start()
+    thread = threading.Thread(target=request_and_interrupt)
+    thread.start()
     served = CliRunner().invoke(commands, ["simulate", "--host", host, "--port", str(port), "--vehicles", "2"])
-    visitor.join()
+    thread.join()
     assert served.exit_code == 0
     assert "curl -H" in served.output
     assert ("Warning" in served.output) is is_exposed
-    assert answers == [401]
+    assert statuses == [401]
 
 
-def test_the_entry_point_runs_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_point_runs_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["stellantis-hal", "--version"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
 
 
-def test_without_the_extra_the_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_names_its_installation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "stellantis_hal.cli.commands")
     monkeypatch.setitem(sys.modules, "click", None)
     with pytest.raises(SystemExit, match=r"pip install 'stellantis-hal\[cli\]'"):
         main()
 
 
-def test_a_module_of_our_own_that_is_missing_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_module_of_the_package_is_not_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "stellantis_hal.cli.commands", None)
     with pytest.raises(ModuleNotFoundError, match=r"stellantis_hal\.cli\.commands"):
         main()

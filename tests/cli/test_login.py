@@ -1,4 +1,4 @@
-"""Logging in and out at the command line."""
+"""The commands ``login``, ``logout``, ``whoami`` and ``token``."""
 
 import json
 import os
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.wall_clock
 
 @click.group()
 def commands() -> None:
-    """Stand for the real group."""
+    """Group of the commands under test."""
 
 
 for command in login_commands:
@@ -66,7 +66,7 @@ def run(simulator: Simulator, store: Path) -> Callable[..., Result]:
 
 
 class Browser:
-    """Opens the page that it is told to, as the account holder, who consents."""
+    """Opens the log-in page as an account holder who consents."""
 
     def __init__(self) -> None:
         self.pages: list[str] = []
@@ -98,7 +98,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Generator[Browser, None, None]:
         thread.join(10)
 
 
-def kept(store: Path, account: str = "default") -> Token | None:
+def stored_token(store: Path, account: str = "default") -> Token | None:
     return read_tokens(store.read_bytes()).get(account)
 
 
@@ -107,11 +107,11 @@ def secrets_of(store: Path) -> list[str]:
     return [secret for token in tokens for secret in (token.access_token, token.refresh_token) if secret]
 
 
-def test_a_log_in_by_a_loopback_port_keeps_the_token(run: Callable[..., Result], store: Path, browser: Browser) -> None:
+def test_login_by_loopback_stores_the_token(run: Callable[..., Result], store: Path, browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/back", "--scope", "data:trip", "--local", "fr-FR")
     assert result.exit_code == 0, result.output
     assert "Logged in as 'default'" in result.output
-    token = kept(store)
+    token = stored_token(store)
     assert token is not None
     assert token.scope == ("data:trip",)
     assert "local=fr-FR" in browser.pages[0]
@@ -121,38 +121,38 @@ def test_a_log_in_by_a_loopback_port_keeps_the_token(run: Callable[..., Result],
     assert not any(secret in result.output for secret in secrets_of(store))
 
 
-def test_a_log_in_by_paste_serves_custom_schemes(run: Callable[..., Result], store: Path, browser: Browser) -> None:
+def test_login_by_paste_supports_custom_schemes(run: Callable[..., Result], store: Path, browser: Browser) -> None:
     reading, browser.typed = os.pipe()
     with open(reading, "rb") as typed:
         result = run("login", "--redirect-uri", "mymap://oauth2redirect/fr", "--account", "alice", input=typed)
     assert result.exit_code == 0, result.output
-    assert "paste the address" in result.output
-    assert kept(store, "alice") is not None
+    assert "paste the complete URL that the browser shows" in result.output
+    assert stored_token(store, "alice") is not None
 
 
-def test_a_pasted_address_of_another_log_in_is_refused(run: Callable[..., Result], store: Path) -> None:
+def test_pasted_url_of_another_login_is_refused(run: Callable[..., Result], store: Path) -> None:
     result = run("login", "--paste", "--no-browser", input="http://127.0.0.1:8912/?code=x&state=forged\n")
     assert result.exit_code == 1
     assert "start again" in result.output
     assert not store.exists()
 
 
-def test_a_browser_that_cannot_be_opened_is_told(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_browser_that_cannot_be_opened_is_reported(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(url: str) -> int:
         return 1
 
     monkeypatch.setattr(click, "launch", refuse)
     result = run("login", "--paste", input="nothing\n")
-    assert "open the page yourself" in result.output
+    assert "No browser could be opened: open the URL yourself" in result.output
 
 
-def test_a_browser_that_never_comes_back_is_given_up(run: Callable[..., Result]) -> None:
+def test_login_without_redirect_times_out(run: Callable[..., Result]) -> None:
     result = run("login", "--no-browser", "--redirect-uri", "http://127.0.0.1:0/", "--within", "1")
     assert result.exit_code == 1
-    assert "did not come back within 1 s" in result.output
+    assert "no redirect arrived within 1 s: log in again, or use --paste" in result.output
 
 
-def test_a_port_that_is_taken_is_told(run: Callable[..., Result]) -> None:
+def test_port_in_use_is_reported(run: Callable[..., Result]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -161,7 +161,7 @@ def test_a_port_that_is_taken_is_told(run: Callable[..., Result]) -> None:
     assert "Error: " in result.output
 
 
-def test_a_wrong_secret_is_told_and_not_shown(run: Callable[..., Result], browser: Browser) -> None:
+def test_wrong_secret_is_reported_and_not_shown(run: Callable[..., Result], browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", env={"STELLANTIS_HAL_CLIENT_SECRET": "wr0ng-s3cret"})
     assert result.exit_code == 1
     assert "refuse" in result.output
@@ -185,41 +185,41 @@ def logged_in(simulator: Simulator, store: Path) -> Path:
     return store
 
 
-def test_whoami_asks_the_api(run: Callable[..., Result], simulator: Simulator, logged_in: Path) -> None:
+def test_whoami_shows_the_user(run: Callable[..., Result], simulator: Simulator, logged_in: Path) -> None:
     result = run("whoami")
     assert result.exit_code == 0, result.output
     assert simulator.world.accounts[0].email in result.output
     assert not any(secret in result.output for secret in secrets_of(logged_in))
 
 
-def test_whoami_speaks_json(run: Callable[..., Result], simulator: Simulator, logged_in: Path) -> None:
+def test_whoami_prints_json(run: Callable[..., Result], simulator: Simulator, logged_in: Path) -> None:
     facts = json.loads(run("whoami", "--json").output)
     assert facts["email"] == simulator.world.accounts[0].email
     assert facts["brand"] == "peugeot"
 
 
-def test_whoami_of_nobody_fails(run: Callable[..., Result]) -> None:
+def test_whoami_without_token_fails(run: Callable[..., Result]) -> None:
     result = run("whoami")
     assert result.exit_code == 1
-    assert "nobody is logged in" in result.output
-    assert "log in by: stellantis-hal login" in result.output
+    assert "'default'" in result.output
+    assert "log in with: stellantis-hal login" in result.output
 
 
 @pytest.mark.parametrize("option", ["--base-url", "--identity-url"])
 @pytest.mark.parametrize("address", ["127.0.0.1:8123", "nonsense", "ftp://api.example/", ""])
-def test_an_address_that_is_none_is_told(run: Callable[..., Result], option: str, address: str) -> None:
+def test_invalid_url_is_reported(run: Callable[..., Result], option: str, address: str) -> None:
     result = run("whoami", option, address)
     assert result.exit_code == 2
-    assert f"Invalid value for '{option}': an address begins with https:// (or http://) and a host" in result.output
+    assert f"Invalid value for '{option}': the URL must start with https:// (or http://) and a host" in result.output
 
 
-def test_a_redirect_with_a_port_that_is_none_is_told(run: Callable[..., Result]) -> None:
+def test_invalid_port_of_a_redirect_uri_is_reported(run: Callable[..., Result]) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:99999/")
     assert result.exit_code == 2
     assert "Invalid value for '--redirect-uri': Port out of range" in result.output
 
 
-def test_token_shows_expiry_and_scopes_and_never_the_secret(run: Callable[..., Result], logged_in: Path) -> None:
+def test_token_shows_expiry_and_scopes_but_no_secret(run: Callable[..., Result], logged_in: Path) -> None:
     result = run("token")
     assert result.exit_code == 0, result.output
     assert "renewable  yes" in result.output
@@ -228,20 +228,20 @@ def test_token_shows_expiry_and_scopes_and_never_the_secret(run: Callable[..., R
     assert not any(secret in result.output for secret in secrets_of(logged_in))
 
 
-def test_token_tells_that_it_has_expired(run: Callable[..., Result], logged_in: Path) -> None:
+def test_token_shows_that_it_has_expired(run: Callable[..., Result], logged_in: Path) -> None:
     result = run("token", "--account", "old")
-    assert " min ago; it is renewed when it is needed)" in result.output
+    assert " min ago; it is refreshed on next use)" in result.output
     assert "renewable  no" in result.output
     assert "scope      data:trip data:alert" in result.output
 
 
-def test_token_of_unknown_life_says_so(run: Callable[..., Result], logged_in: Path) -> None:
+def test_token_shows_an_unknown_expiry(run: Callable[..., Result], logged_in: Path) -> None:
     result = run("token", "--account", "unknown")
     assert "expires at unknown" in result.output
     assert "scope      unknown" in result.output
 
 
-def test_token_speaks_json(run: Callable[..., Result], logged_in: Path) -> None:
+def test_token_prints_json(run: Callable[..., Result], logged_in: Path) -> None:
     facts = json.loads(run("token", "--account", "old", "--json").output)
     assert facts["account"] == "old"
     assert facts["expires_at"].startswith("2000-")
@@ -249,35 +249,37 @@ def test_token_speaks_json(run: Callable[..., Result], logged_in: Path) -> None:
     assert facts["scope"] == ["data:trip", "data:alert"]
 
 
-def test_token_of_nobody_names_who_is_there(run: Callable[..., Result], logged_in: Path) -> None:
+def test_token_of_unknown_account_lists_the_known(run: Callable[..., Result], logged_in: Path) -> None:
     result = run("token", "--account", "bob")
     assert result.exit_code == 1
-    assert "nobody is logged in as 'bob'; there are 'default', 'old', 'unknown'" in result.output
+    assert "not logged in as 'bob'; the token file has 'default', 'old', 'unknown'" in result.output
 
 
-def test_logout_revokes_and_forgets(run: Callable[..., Result], simulator: Simulator, logged_in: Path) -> None:
-    refresh_token = kept(logged_in)
+def test_logout_revokes_and_deletes_the_token(
+    run: Callable[..., Result], simulator: Simulator, logged_in: Path
+) -> None:
+    refresh_token = stored_token(logged_in)
     result = run("logout")
     assert result.exit_code == 0, result.output
-    assert kept(logged_in) is None
+    assert stored_token(logged_in) is None
     assert refresh_token is not None
     form = {"grant_type": "refresh_token", "refresh_token": str(refresh_token.refresh_token)}
     realm = simulator.world.accounts[0].realm
-    answer = httpx.post(
+    response = httpx.post(
         f"{simulator.identity_url}/access_token?realm={realm}",
         data=form,
         auth=(simulator.client_id, simulator.client_secret),
     )
-    assert answer.json()["error"] == "invalid_grant"
+    assert response.json()["error"] == "invalid_grant"
 
 
-def test_logout_of_nobody_fails(run: Callable[..., Result]) -> None:
+def test_logout_without_token_fails(run: Callable[..., Result]) -> None:
     result = run("logout")
     assert result.exit_code == 1
-    assert "nobody is logged in as 'default'" in result.output
+    assert "not logged in as 'default'" in result.output
 
 
-def test_a_certificate_that_cannot_be_used_is_told(run: Callable[..., Result], logged_in: Path, tmp_path: Path) -> None:
+def test_unusable_certificate_is_reported(run: Callable[..., Result], logged_in: Path, tmp_path: Path) -> None:
     nonsense = tmp_path / "cert.pem"
     nonsense.write_text("nonsense")
     result = run("whoami", "--certificate", str(nonsense))
@@ -285,9 +287,9 @@ def test_a_certificate_that_cannot_be_used_is_told(run: Callable[..., Result], l
     assert "certificate cannot be used" in result.output
 
 
-def test_an_application_without_a_secret_names_itself(run: Callable[..., Result], browser: Browser) -> None:
+def test_application_without_secret_sends_its_client_id(run: Callable[..., Result], browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", env={"STELLANTIS_HAL_CLIENT_SECRET": ""})
-    assert result.exit_code == 1, "the simulator wants a secret"
+    assert result.exit_code == 1, "the simulator requires a secret"
     assert "refuse" in result.output
 
 

@@ -1,4 +1,4 @@
-"""Where a browser comes back to on the same machine."""
+"""The loopback listener for redirects."""
 
 import anyio
 import pytest
@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
 
 @pytest.mark.parametrize(
-    ("uri", "is_one"),
+    ("uri", "expected"),
     [
         ("http://127.0.0.1:8912/", True),
         ("http://127.0.0.1/back", True),
@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
         ("", False),
     ],
 )
-def test_only_plain_http_to_this_machine_is_listened_for(uri: str, is_one: bool) -> None:
-    assert is_loopback(uri) is is_one
+def test_only_plain_http_loopback_uris_are_accepted(uri: str, expected: bool) -> None:
+    assert is_loopback(uri) is expected
 
 
 async def send(uri: str, raw: bytes) -> bytes:
@@ -38,17 +38,19 @@ async def send(uri: str, raw: bytes) -> bytes:
     return received
 
 
-async def test_the_browser_is_thanked_and_its_address_handed_over() -> None:
-    answers: list[bytes] = []
+async def test_redirect_url_is_returned_and_the_browser_thanked() -> None:
+    responses: list[bytes] = []
     address = ""
     async with listening("http://127.0.0.1:0/back") as loopback, anyio.create_task_group() as tasks:
 
         async def browse() -> None:
-            answers.append(await send(loopback.redirect_uri, b"GET /favicon.ico HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
-            answers.append(await send(loopback.redirect_uri, b"POST /back?code=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
-            answers.append(await send(loopback.redirect_uri, b"GET /back HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
-            answers.append(await send(loopback.redirect_uri, b"nonsense\r\n\r\n"))
-            answers.append(
+            responses.append(await send(loopback.redirect_uri, b"GET /favicon.ico HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+            responses.append(
+                await send(loopback.redirect_uri, b"POST /back?code=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            )
+            responses.append(await send(loopback.redirect_uri, b"GET /back HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+            responses.append(await send(loopback.redirect_uri, b"nonsense\r\n\r\n"))
+            responses.append(
                 await send(loopback.redirect_uri, b"GET /back?code=a%2Bb&state=s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             )
 
@@ -56,11 +58,11 @@ async def test_the_browser_is_thanked_and_its_address_handed_over() -> None:
         address = await loopback.receive(within=10)
     assert not loopback.redirect_uri.startswith("http://127.0.0.1:0/")
     assert address == f"{loopback.redirect_uri}?code=a%2Bb&state=s"
-    assert [answer.split()[1] for answer in answers] == [b"404", b"404", b"404", b"404", b"200"]
-    assert b"close this page" in answers[-1]
+    assert [response.split()[1] for response in responses] == [b"404", b"404", b"404", b"404", b"200"]
+    assert b"close this page" in responses[-1]
 
 
-async def test_connections_that_say_nothing_are_survived() -> None:
+async def test_connections_without_a_request_are_ignored() -> None:
     async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
         port = int(loopback.redirect_uri.rpartition(":")[2].rstrip("/"))
 
@@ -73,13 +75,13 @@ async def test_connections_that_say_nothing_are_survived() -> None:
         assert (await loopback.receive(within=10)).endswith("/?code=1")
 
 
-async def test_a_browser_that_never_comes_is_given_up() -> None:
+async def test_missing_redirect_times_out() -> None:
     async with listening("http://localhost:0/") as loopback:
         with pytest.raises(TimeoutError):
             await loopback.receive(within=0.05)
 
 
-async def test_a_registered_port_is_listened_on_as_it_is() -> None:
+async def test_registered_port_is_used() -> None:
     async with listening("http://127.0.0.1:0/") as free:
         registered = free.redirect_uri
     async with listening(registered) as loopback, anyio.create_task_group() as tasks:
@@ -88,7 +90,7 @@ async def test_a_registered_port_is_listened_on_as_it_is() -> None:
         assert await loopback.receive(within=10) == f"{registered}?code=1"
 
 
-async def test_another_ip_version_is_spoken_where_it_is_there() -> None:
+async def test_ipv6_is_supported() -> None:
     try:
         async with listening("http://[::1]:0/") as loopback:
             assert loopback.redirect_uri.startswith("http://[::1]:")
@@ -100,29 +102,29 @@ async def test_another_ip_version_is_spoken_where_it_is_there() -> None:
     "host",
     ["evil.test", "127.0.0.1.evil.test", "127.0.0.1@evil.test", "127.0.0.1/\r\nHost: evil.test", "", "[", "10.0.0.1:1"],
 )
-async def test_a_request_for_another_name_is_turned_away(host: str) -> None:
-    answers: list[bytes] = []
+async def test_request_for_another_host_is_refused(host: str) -> None:
+    responses: list[bytes] = []
     async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
 
         async def browse() -> None:
             forged = f"GET /?code=forged HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-            answers.append(await send(loopback.redirect_uri, forged))
+            responses.append(await send(loopback.redirect_uri, forged))
             await send(loopback.redirect_uri, b"GET /?code=1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
 
         tasks.start_soon(browse)
         assert (await loopback.receive(within=10)).endswith("?code=1")
-    assert answers[0].split()[1] == b"404"
+    assert responses[0].split()[1] == b"404"
 
 
-async def test_what_another_page_sends_is_turned_away_and_the_redirect_waited_for() -> None:
-    answers: list[bytes] = []
+async def test_request_of_another_page_is_refused() -> None:
+    responses: list[bytes] = []
     async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
 
         async def browse() -> None:
             for state in (b"forged", b"ours"):
                 request = b"GET /?code=1&state=%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % state
-                answers.append(await send(loopback.redirect_uri, request))
+                responses.append(await send(loopback.redirect_uri, request))
 
         tasks.start_soon(browse)
         assert (await loopback.receive(within=10, is_awaited=lambda it: it.endswith("=ours"))).endswith("state=ours")
-    assert [answer.split()[1] for answer in answers] == [b"404", b"200"]
+    assert [response.split()[1] for response in responses] == [b"404", b"200"]

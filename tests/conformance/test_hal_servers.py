@@ -97,7 +97,7 @@ async def test_halson_pages_in_both_directions(cars: EntryPoint) -> None:
         assert [car["id"] async for car in concurrent] == [f"v{n}" for n in range(7)]
 
 
-async def test_halson_tokens_take_a_walk_up(cars: EntryPoint) -> None:
+async def test_halson_pagination_resumes_by_token(cars: EntryPoint) -> None:
     page = await anext(aiter(cars.follow("cars").pages()))
     rest = [car["id"] async for later in cars.follow("cars").pages(token=page.token) for car in later.items]
     assert rest == ["v3", "v4", "v5", "v6"]
@@ -128,7 +128,7 @@ async def test_halson_several_links(cars: EntryPoint) -> None:
         assert [outcome.result()["id"] async for outcome in outcomes] == ["v0", "v0"]
 
 
-async def test_halson_redirects_move_the_base_of_references(cars: EntryPoint) -> None:
+async def test_halson_redirects_change_the_base_url(cars: EntryPoint) -> None:
     with pytest.warns(HalDeprecationWarning, match="https://docs.example/old"):
         moved = await cars.follow("old")
     assert moved.url.endswith("/deep/er/place")
@@ -212,6 +212,6 @@ async def test_hypermodel_writes_along_a_curied_link(garage: EntryPoint) -> None
     assert (await car.refresh())["colour"] == "green"
 
 
-async def test_hypermodel_has_nothing_odd_in_its_documents(garage: EntryPoint) -> None:
+async def test_hypermodel_documents_have_no_problems(garage: EntryPoint) -> None:
     assert (await garage.root()).document.diagnostics == ()
     assert (await garage.follow("garage")).document.diagnostics == ()

@@ -117,7 +117,7 @@ async def is_active(identity: IdentityProvider, token: str | None) -> bool:
 # ------------------------------------------------------------------------------------------------- enrolment
 
 
-async def test_a_consent_with_pkce_becomes_a_token(fetch: Fetch, identity: IdentityProvider) -> None:
+async def test_consent_with_pkce_returns_a_token(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
     token = await enrolled(fetch, identity, store)
     assert token.refresh_token
@@ -127,27 +127,27 @@ async def test_a_consent_with_pkce_becomes_a_token(fetch: Fetch, identity: Ident
     assert await store.load("alice") == token
 
 
-async def test_id_and_secret_full_of_signs_pass_by_http_basic(fetch: Fetch, identity: IdentityProvider) -> None:
+async def test_special_characters_pass_http_basic(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(WEB, identity, fetch=fetch)
     authorization = enrolment.begin(redirect_uri=WEB_BACK, scope=ASKED)
     assert (await enrolment.complete(authorization, await returning(authorization))).access_token
 
 
-async def test_a_wrong_secret_is_a_configuration_error(fetch: Fetch, identity: IdentityProvider) -> None:
+async def test_wrong_secret_is_a_configuration_error(fetch: Fetch, identity: IdentityProvider) -> None:
     wrong = Enrolment(Application("phone", "wrong"), identity, fetch=fetch)
     authorization = wrong.begin(redirect_uri=BACK, scope=ASKED)
     with pytest.raises(ConfigurationError, match="invalid_client"):
         await wrong.complete(authorization, await returning(authorization))
 
 
-async def test_a_code_is_worth_nothing_with_another_verifier(fetch: Fetch, identity: IdentityProvider) -> None:
+async def test_code_is_invalid_with_another_verifier(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
     ours, theirs = (enrolment.begin(redirect_uri=BACK, scope=ASKED, state="one state") for _ in range(2))
     with pytest.raises(ConsentRequiredError):
         await enrolment.complete(ours, await returning(theirs))
 
 
-async def test_a_code_works_once(fetch: Fetch, identity: IdentityProvider) -> None:
+async def test_code_works_once(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
     authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED)
     redirect = await returning(authorization)
@@ -156,7 +156,7 @@ async def test_a_code_works_once(fetch: Fetch, identity: IdentityProvider) -> No
         await enrolment.complete(authorization, redirect)
 
 
-async def test_a_code_expires(tmp_path: Path) -> None:
+async def test_code_expires(tmp_path: Path) -> None:
     with serving(tmp_path, CODE_TTL="1") as identity:
         async with Session(Origins(identity.url)) as session:
             enrolment = Enrolment(PHONE, identity, fetch=session.pipeline(limited=False))
@@ -167,13 +167,13 @@ async def test_a_code_expires(tmp_path: Path) -> None:
                 await enrolment.complete(authorization, redirect)
 
 
-async def test_an_account_holder_may_refuse(fetch: Fetch, identity: IdentityProvider) -> None:
+async def test_account_holder_can_refuse(fetch: Fetch, identity: IdentityProvider) -> None:
     authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=ASKED)
     with pytest.raises(ConsentRequiredError, match="access_denied"):
         authorization.read(await returning(authorization, consent=False))
 
 
-async def test_a_server_that_wants_pkce_says_so_in_the_redirect(fetch: Fetch, identity: IdentityProvider) -> None:
+async def test_server_requires_pkce_in_the_redirect(fetch: Fetch, identity: IdentityProvider) -> None:
     authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=ASKED, pkce=False)
     with pytest.raises(AuthError, match="invalid_request"):
         authorization.read(await returning(authorization))
@@ -182,7 +182,7 @@ async def test_a_server_that_wants_pkce_says_so_in_the_redirect(fetch: Fetch, id
 # ------------------------------------------------------------------------------------------------- renewal
 
 
-async def test_a_renewal_rotates_and_the_new_pair_is_kept(
+async def test_refresh_rotates_and_stores_the_new_pair(
     fetch: Fetch, identity: IdentityProvider, tmp_path: Path
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
@@ -198,7 +198,7 @@ async def test_a_renewal_rotates_and_the_new_pair_is_kept(
     assert (await credentials.headers())["Authorization"] == f"Bearer {kept.access_token}"
 
 
-async def test_fifty_tasks_in_two_clients_that_meet_a_refusal_at_once_lose_no_session(
+async def test_fifty_tasks_refused_at_once_keep_the_session(
     fetch: Fetch, identity: IdentityProvider, tmp_path: Path
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
@@ -223,9 +223,7 @@ async def test_fifty_tasks_in_two_clients_that_meet_a_refusal_at_once_lose_no_se
     assert await is_active(identity, kept.refresh_token), "one refresh token shown twice would have killed the grant"
 
 
-async def test_an_old_refresh_token_kills_the_grant_and_asks_for_consent(
-    fetch: Fetch, identity: IdentityProvider
-) -> None:
+async def test_reused_refresh_token_requires_consent(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
     first = await enrolled(fetch, identity, store)
     credentials = BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice")
@@ -242,9 +240,7 @@ async def test_an_old_refresh_token_kills_the_grant_and_asks_for_consent(
 # ------------------------------------------------------------------------------------------------- revocation
 
 
-async def test_a_revoked_account_is_dead_at_the_server_and_forgotten_here(
-    fetch: Fetch, identity: IdentityProvider
-) -> None:
+async def test_revoked_account_is_inactive_and_deleted(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
     token = await enrolled(fetch, identity, store)
     assert await Enrolment(PHONE, identity, fetch=fetch, store=store).withdraw("alice")
@@ -255,7 +251,7 @@ async def test_a_revoked_account_is_dead_at_the_server_and_forgotten_here(
         await lingering.refused(REFUSED, await lingering.headers())
 
 
-async def test_revoking_twice_does_no_harm(fetch: Fetch, identity: IdentityProvider) -> None:
+async def test_revoking_twice_succeeds(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
     token = await enrolled(fetch, identity, MemoryTokenStore())
     await enrolment.revoke(token)

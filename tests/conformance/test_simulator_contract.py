@@ -97,7 +97,7 @@ def judge(simulator: Simulator, proxy: str) -> Generator[Judge]:
         yield Judge(simulator, client)
 
 
-def test_every_link_leads_to_what_the_specification_says(judge: Judge, proxy: str) -> None:
+def test_linked_bodies_match_the_specification(judge: Judge, proxy: str) -> None:
     names = judge.walk(f"{proxy}/user", per_name=12)
     assert judge.complaints == []
     assert {
@@ -114,7 +114,7 @@ def test_every_link_leads_to_what_the_specification_says(judge: Judge, proxy: st
     assert {"telemetry", "waypoints", "next", "prev", "last", "trip"} <= names
 
 
-def test_every_extension_type_and_filter_conforms(judge: Judge, simulator: Simulator, proxy: str) -> None:
+def test_extensions_types_and_filters_conform(judge: Judge, simulator: Simulator, proxy: str) -> None:
     for car in simulator.world.vehicles_of("account-0000"):
         here = f"{proxy}/user/vehicles/{car.id}"
         for place in (
@@ -131,7 +131,7 @@ def test_every_extension_type_and_filter_conforms(judge: Judge, simulator: Simul
     assert set(judge.statuses.values()) == {200}
 
 
-def test_a_trip_under_way_conforms(judge: Judge, simulator: Simulator, proxy: str) -> None:
+def test_unfinished_trip_conforms(judge: Judge, simulator: Simulator, proxy: str) -> None:
     car = simulator.world.vehicles_of("account-0000")[0].id
     trip = simulator.world.start_trip(car)
     for place in ("status", "trips?pageSize=60&states=Unfinished", f"trips/{trip.id}", f"trips/{trip.id}/wayPoints"):
@@ -143,9 +143,7 @@ def test_a_trip_under_way_conforms(judge: Judge, simulator: Simulator, proxy: st
     assert set(judge.statuses.values()) == {200}
 
 
-def test_the_proxy_does_complain_about_a_body_off_the_specification(
-    judge: Judge, simulator: Simulator, proxy: str
-) -> None:
+def test_proxy_reports_an_invalid_body(judge: Judge, simulator: Simulator, proxy: str) -> None:
     car = simulator.world.vehicles_of("account-0000")[1].id
     simulator.world.update_status(car, battery={"voltage": "full"})
     judge.get(f"{proxy}/user/vehicles/{car}/status")

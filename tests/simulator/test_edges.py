@@ -1,4 +1,4 @@
-"""The simulator served as an ASGI application and over a socket, and its clock."""
+"""The simulator as ASGI application and over a socket; its clock."""
 
 import socket
 import ssl
@@ -34,29 +34,29 @@ from stellantis_hal.simulator import (
     server,
 )
 from stellantis_hal.simulator.clock import Clock
-from tests.simulator.reader import Reader
+from tests.simulator.api_client import ApiClient
 
 
-def simulated(*faults: Fault, latency: float = 0.0, **options: Any) -> Simulator:
-    plan = Faults(script=[ScriptedFault(fault=fault) for fault in faults], latency=Latency(fixed=latency))
-    return Simulator(World(seed=3, vehicles=2, trips=200), faults=plan, **options)
+def make_simulator(*faults: Fault, latency: float = 0.0, **options: Any) -> Simulator:
+    injector = Faults(script=[ScriptedFault(fault=fault) for fault in faults], latency=Latency(fixed=latency))
+    return Simulator(World(seed=3, vehicles=2, trips=200), faults=injector, **options)
 
 
-def asking(simulator: Simulator, url: str, method: str = "GET") -> httpx.Request:
-    return httpx.Request(method, f"{url}?client_id={simulator.client_id}", headers=Reader(simulator).headers)
+def build_request(simulator: Simulator, url: str, method: str = "GET") -> httpx.Request:
+    return httpx.Request(method, f"{url}?client_id={simulator.client_id}", headers=ApiClient(simulator).headers)
 
 
 async def asgi(simulator: Simulator, *, method: str = "GET") -> httpx.Response:
-    """Ask through httpx's own ASGI transport, for a host of our own."""
+    """Send requests through httpx's ASGI transport."""
     transport = httpx.ASGITransport(app=simulator.asgi)
-    request = asking(simulator, "http://host.test:81/connectedcar/v4/user", method)
+    request = build_request(simulator, "http://host.test:81/connectedcar/v4/user", method)
     response = await transport.handle_async_request(request)
     await response.aread()
     return response
 
 
 @contextmanager
-def served(simulator: Simulator, tls: ServerTls | None = None) -> Generator[str]:
+def serving(simulator: Simulator, tls: ServerTls | None = None) -> Generator[str]:
     running, listening = server(simulator, tls=tls)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
@@ -72,46 +72,46 @@ def served(simulator: Simulator, tls: ServerTls | None = None) -> Generator[str]
 
 
 @pytest.mark.anyio
-async def test_asgi_answers_as_the_transport_does() -> None:
-    simulator = simulated()
+async def test_asgi_responds_as_the_transport_does() -> None:
+    simulator = make_simulator()
     response = await asgi(simulator)
-    expected = await Reader(simulator).body("/user")
+    expected = await ApiClient(simulator).body("/user")
     assert response.json()["email"] == expected["email"]
     assert response.headers["X-RateLimit-Limit-2"] == "100"
 
 
 @pytest.mark.anyio
-async def test_links_follow_the_host_by_which_asgi_was_reached() -> None:
-    links = (await asgi(simulated())).json()["_links"]
+async def test_asgi_links_have_the_requests_host() -> None:
+    links = (await asgi(make_simulator())).json()["_links"]
     assert links["self"]["href"] == "http://host.test:81/connectedcar/v4/user"
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("method", ["HEAD"])
-async def test_a_head_has_no_body(method: str) -> None:
-    response = await asgi(simulated(), method=method)
+async def test_head_response_has_no_body(method: str) -> None:
+    response = await asgi(make_simulator(), method=method)
     assert (response.content, int(response.headers["Content-Length"]) > 0) == (b"", True)
-    reader = Reader(simulated())
-    assert (await reader.get("/user", method=method)).content == b""
+    api = ApiClient(make_simulator())
+    assert (await api.get("/user", method=method)).content == b""
 
 
 @pytest.mark.anyio
-async def test_latency_and_lateness_delay_asgi_too() -> None:
+async def test_asgi_has_latency_and_delays() -> None:
     began = anyio.current_time()
-    await asgi(simulated(Delay(2.0), latency=3.0))
+    await asgi(make_simulator(Delay(2.0), latency=3.0))
     assert 5.0 <= anyio.current_time() - began < 5.5
 
 
 @pytest.mark.anyio
-async def test_a_slow_body_delays_asgi_too() -> None:
+async def test_asgi_has_slow_bodies() -> None:
     began = anyio.current_time()
-    assert (await asgi(simulated(SlowBody(seconds=2.0, pieces=2)))).json()["email"]
+    assert (await asgi(make_simulator(SlowBody(seconds=2.0, pieces=2)))).json()["email"]
     assert anyio.current_time() - began >= 4.0
 
 
 @pytest.mark.anyio
-async def test_forms_reach_the_identity_server_by_asgi() -> None:
-    simulator = simulated()
+async def test_asgi_passes_forms_to_the_identity_server() -> None:
+    simulator = make_simulator()
     simulator.set_origin("http://host.test")
     token = simulator.token_for("account-0000")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=simulator.asgi)) as client:
@@ -124,7 +124,7 @@ async def test_forms_reach_the_identity_server_by_asgi() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_application_follows_the_servers_life() -> None:
+async def test_asgi_handles_the_lifespan() -> None:
     arriving = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
     sent: list[str] = []
 
@@ -134,56 +134,56 @@ async def test_the_application_follows_the_servers_life() -> None:
     async def send(message: Any) -> None:
         sent.append(message["type"])
 
-    await simulated().asgi({"type": "lifespan"}, receive, send)
+    await make_simulator().asgi({"type": "lifespan"}, receive, send)
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 @pytest.mark.anyio
-async def test_other_protocols_are_refused() -> None:
+async def test_asgi_refuses_other_protocols() -> None:
     async def never(*_: Any) -> Any:
         raise AssertionError
 
     with pytest.raises(ValueError, match="websocket"):
-        await simulated().asgi({"type": "websocket"}, never, never)
+        await make_simulator().asgi({"type": "websocket"}, never, never)
 
 
 # ---------------------------------------------------------------------- sockets
 
 
-def test_it_serves_over_a_socket_and_its_url_follows() -> None:
-    simulator = simulated(latency=0.001)
-    with served(simulator) as url, httpx.Client() as client:
-        response = client.send(asking(simulator, f"{url}/user"))
+def test_server_sets_the_simulators_url() -> None:
+    simulator = make_simulator(latency=0.001)
+    with serving(simulator) as url, httpx.Client() as client:
+        response = client.send(build_request(simulator, f"{url}/user"))
         again = response.json()["_links"]["self"]["href"]
         assert again == f"{url}/user"
-        assert client.send(asking(simulator, again)).status_code == 200
+        assert client.send(build_request(simulator, again)).status_code == 200
         assert response.headers.get_list("Date") != []
         assert simulator.identity_url == url.replace("/connectedcar/v4", "/am/oauth2")
 
 
 @pytest.mark.parametrize("fault", [Refused(), Reset(), Reset(counted=False), CutBody(), WrongLength(7)], ids=repr)
-def test_over_a_socket_broken_connections_break_off_within_the_answer(fault: Fault) -> None:
-    simulator = simulated(fault)
-    with served(simulator) as url, httpx.Client() as client:
+def test_socket_connection_faults_break_off_the_response(fault: Fault) -> None:
+    simulator = make_simulator(fault)
+    with serving(simulator) as url, httpx.Client() as client:
         with pytest.raises(httpx.RemoteProtocolError):
-            client.send(asking(simulator, f"{url}/user"))
-        assert client.send(asking(simulator, f"{url}/user")).status_code == 200
+            client.send(build_request(simulator, f"{url}/user"))
+        assert client.send(build_request(simulator, f"{url}/user")).status_code == 200
 
 
-def test_over_a_socket_a_length_too_small_truncates_the_body() -> None:
-    simulator = simulated(WrongLength(-9))
-    with served(simulator) as url, httpx.Client() as client:
-        response = client.send(asking(simulator, f"{url}/user"))
+def test_socket_wrong_length_truncates_the_body() -> None:
+    simulator = make_simulator(WrongLength(-9))
+    with serving(simulator) as url, httpx.Client() as client:
+        response = client.send(build_request(simulator, f"{url}/user"))
         assert len(response.content) == int(response.headers["Content-Length"])
 
 
-def test_page_tokens_survive_a_socket() -> None:
-    simulator = simulated(variant=BackendVariant())
+def test_socket_keeps_page_tokens_unchanged() -> None:
+    simulator = make_simulator(variant=BackendVariant())
     car = simulator.world.vehicles[0].id
-    with served(simulator) as url, httpx.Client() as client:
-        links = client.send(asking(simulator, f"{url}/user/vehicles/{car}/trips")).json()["_links"]
+    with serving(simulator) as url, httpx.Client() as client:
+        links = client.send(build_request(simulator, f"{url}/user/vehicles/{car}/trips")).json()["_links"]
         following = httpx.Request(
-            "GET", f"{links['next']['href']}&client_id={simulator.client_id}", headers=Reader(simulator).headers
+            "GET", f"{links['next']['href']}&client_id={simulator.client_id}", headers=ApiClient(simulator).headers
         )
         assert client.send(following).json()["currentPage"] == 2
 
@@ -203,73 +203,73 @@ def pem(authority: trustme.CA, tmp_path: Path) -> ServerTls:
     return files
 
 
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
+def ssl_context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
 
 
-def test_over_tls_its_url_is_https(authority: trustme.CA, pem: ServerTls) -> None:
-    simulator = simulated()
+def test_tls_url_is_https(authority: trustme.CA, pem: ServerTls) -> None:
+    simulator = make_simulator()
     with (
-        served(simulator, attrs.evolve(pem, authority=None)) as url,
-        httpx.Client(verify=trusting(authority)) as client,
+        serving(simulator, attrs.evolve(pem, authority=None)) as url,
+        httpx.Client(verify=ssl_context(authority)) as client,
     ):
-        links = client.send(asking(simulator, f"{url}/user")).json()["_links"]
+        links = client.send(build_request(simulator, f"{url}/user")).json()["_links"]
     assert links["self"]["href"] == f"{url}/user"
     assert url.startswith("https://127.0.0.1:")
 
 
-def test_mutual_tls_wants_a_client_certificate(authority: trustme.CA, pem: ServerTls) -> None:
-    simulator = simulated()
-    known = trusting(authority)
+def test_mutual_tls_requires_a_client_certificate(authority: trustme.CA, pem: ServerTls) -> None:
+    simulator = make_simulator()
+    known = ssl_context(authority)
     authority.issue_cert("client.test").configure_cert(known)
-    with served(simulator, pem) as url:
+    with serving(simulator, pem) as url:
         with httpx.Client(verify=known) as client:
-            assert client.send(asking(simulator, f"{url}/user")).status_code == 200
-        with httpx.Client(verify=trusting(authority)) as client, pytest.raises(httpx.TransportError):
-            client.send(asking(simulator, f"{url}/user"))
+            assert client.send(build_request(simulator, f"{url}/user")).status_code == 200
+        with httpx.Client(verify=ssl_context(authority)) as client, pytest.raises(httpx.TransportError):
+            client.send(build_request(simulator, f"{url}/user"))
 
 
-def test_small_answers_are_not_held_back_by_the_socket() -> None:
-    _, listening = server(simulated())
+def test_small_responses_are_sent_without_delay() -> None:
+    _, listening = server(make_simulator())
     with listening:
         assert listening.proto == socket.IPPROTO_TCP
 
 
-def test_a_taken_port_is_an_os_error() -> None:
-    simulator = simulated()
+def test_port_in_use_raises_os_error() -> None:
+    simulator = make_simulator()
     _, listening = server(simulator)
     with listening, pytest.raises(OSError, match=r"."):
-        serve(simulated(), port=listening.getsockname()[1])
+        serve(make_simulator(), port=listening.getsockname()[1])
 
 
-def test_serving_lasts_until_the_server_is_told_to_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_runs_until_the_server_should_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
 
     def run(_: Any, sockets: list[Any]) -> None:
         ran.append(sockets[0].getsockname()[1])
 
     monkeypatch.setattr("uvicorn.Server.run", run)
-    simulator = simulated()
+    simulator = make_simulator()
     serve(simulator, port=0)
     assert simulator.url == f"http://127.0.0.1:{ran[0]}/connectedcar/v4"
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("accepted", "encoding"), [("br, gzip", "gzip"), ("identity", None)])
-async def test_bodies_are_compressed_for_readers_that_accept_it(accepted: str, encoding: str | None) -> None:
-    reader = Reader(simulated(variant=BackendVariant(compresses=True)))
-    response = await reader.get("/user", accept_encoding=accepted)
+async def test_bodies_are_compressed_where_accepted(accepted: str, encoding: str | None) -> None:
+    api = ApiClient(make_simulator(variant=BackendVariant(compresses=True)))
+    response = await api.get("/user", accept_encoding=accepted)
     assert response.headers.get("Content-Encoding") == encoding
-    assert response.json()["email"] == reader.account.email
+    assert response.json()["email"] == api.account.email
 
 
 # ---------------------------------------------------------------------- clocks
 
 
 @pytest.mark.anyio
-async def test_the_wall_clock_goes_with_the_backends() -> None:
+async def test_wall_clock_advances_with_the_event_loop() -> None:
     epoch = datetime(2026, 5, 1, tzinfo=UTC)
     clock = Clock(epoch=epoch)
     assert clock.now().wall == epoch
@@ -279,18 +279,18 @@ async def test_the_wall_clock_goes_with_the_backends() -> None:
     assert 3600 <= now.tick < 3601
 
 
-def test_outside_a_loop_time_stands_still() -> None:
+def test_clock_stands_still_outside_an_event_loop() -> None:
     clock = Clock()
     assert clock.now() == clock.now()
 
 
 @pytest.mark.anyio
-async def test_a_wall_clock_of_ones_own_is_taken_as_it_is() -> None:
+async def test_given_wall_clock_is_used() -> None:
     noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
-    simulator = simulated(clock=lambda: noon)
+    simulator = make_simulator(clock=lambda: noon)
     await anyio.sleep(60)
     assert simulator.now() == noon
 
 
-def test_the_real_time_is_where_it_starts() -> None:
-    assert abs((simulated().now() - datetime.now(UTC)).total_seconds()) < 60
+def test_default_clock_starts_at_the_real_time() -> None:
+    assert abs((make_simulator().now() - datetime.now(UTC)).total_seconds()) < 60

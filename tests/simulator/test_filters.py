@@ -1,4 +1,4 @@
-"""The vendor's grammar of filters."""
+"""Time intervals and number ranges in queries."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -24,26 +24,26 @@ HOUR = timedelta(hours=1)
         ("R2/2024-01-01T08:00:00Z/PT1H", [(EIGHT, EIGHT + HOUR), (EIGHT + HOUR, EIGHT + 2 * HOUR)]),
     ],
 )
-def test_an_interval_is_read(text: str, spans: list[tuple[datetime, datetime]]) -> None:
+def test_interval_is_parsed(text: str, spans: list[tuple[datetime, datetime]]) -> None:
     assert intervals([text]) == [Interval(since, until) for since, until in spans]
 
 
-def test_an_open_end_reaches_far_ahead() -> None:
+def test_open_end_is_the_far_future() -> None:
     (span,) = intervals(["2024-01-01T08:00:00Z/"])
     assert (span.since, span.until.year) == (EIGHT, 9999)
 
 
-def test_an_open_beginning_reaches_long_back() -> None:
+def test_open_start_is_the_distant_past() -> None:
     (span,) = intervals(["/2024-01-01T08:00:00Z"])
     assert (span.since.year, span.until) == (1, EIGHT)
 
 
-def test_an_endless_repetition_goes_on_for_years() -> None:
+def test_unlimited_repetition_lasts_for_years() -> None:
     spans = intervals(["R/2024-01-01T08:00:00Z/PT1H/P1D"])
     assert spans[3000].since == EIGHT + timedelta(days=3000)
 
 
-def test_a_span_beyond_the_calendar_ends_with_it() -> None:
+def test_interval_ends_at_the_end_of_the_calendar() -> None:
     (span,) = intervals(["2024-01-01T08:00:00Z/P9999999D"])
     assert span.until.year == 9999
 
@@ -63,7 +63,7 @@ def test_a_span_beyond_the_calendar_ends_with_it() -> None:
         "R2/2024-01-01T08:00:00Z/PT1H/PT0S",
     ],
 )
-def test_what_is_no_interval_is_refused(text: str) -> None:
+def test_invalid_interval_is_refused(text: str) -> None:
     with pytest.raises(BadFilterError):
         intervals([text])
 
@@ -76,18 +76,18 @@ def test_more_than_ten_intervals_are_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "found"), [("1-150", (1, 150)), ("0.1-", (0.1, float("inf"))), (None, (0, float("inf")))]
 )
-def test_a_range_of_numbers_is_read(text: str | None, found: tuple[float, float]) -> None:
+def test_number_range_is_parsed(text: str | None, found: tuple[float, float]) -> None:
     assert number_range(text) == found
 
 
 @pytest.mark.parametrize("text", ["", "-5", "a-b", "5"])
-def test_what_is_no_range_is_refused(text: str) -> None:
+def test_invalid_number_range_is_refused(text: str) -> None:
     with pytest.raises(BadFilterError):
         number_range(text)
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(timezone.utc)))  # noqa: DTZ001, UP017
-def test_without_an_interval_every_instant_passes(instant: datetime) -> None:
+def test_without_intervals_every_instant_passes(instant: datetime) -> None:
     assert within(instant, [])
     assert within(instant, [Interval(instant, instant)])
     assert not within(instant, [Interval(instant + HOUR, instant + 2 * HOUR)])

@@ -1,4 +1,4 @@
-"""Both windows slide and are strict."""
+"""Both rate-limit windows slide and are strict."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from stellantis_hal.simulator.api.rate_limits import RateLimitLedger
 
 
 @given(st.lists(st.floats(0, 0.4), max_size=200), st.integers(1, 5), st.integers(1, 30))
-def test_no_window_ever_holds_more_than_its_limit(gaps: list[float], per_second: int, per_day: int) -> None:
+def test_no_window_exceeds_its_limit(gaps: list[float], per_second: int, per_day: int) -> None:
     books = RateLimitLedger(Subscription(per_second=per_second, per_day=per_day))
     tick, admitted = 0.0, []
     for gap in gaps:
@@ -21,7 +21,7 @@ def test_no_window_ever_holds_more_than_its_limit(gaps: list[float], per_second:
         assert sum(start <= one < start + 1.0 for one in admitted) <= per_second
 
 
-def test_the_wait_it_names_is_enough() -> None:
+def test_returned_wait_is_sufficient() -> None:
     books = RateLimitLedger(Subscription(per_second=1, per_day=2))
     assert books.admit(0.25) == 0.0
     assert books.admit(0.5) == pytest.approx(0.75)
@@ -39,7 +39,7 @@ def test_refused_requests_do_not_count() -> None:
     assert books.remaining(1.0) == (9, 1)
 
 
-def test_every_answer_names_limits_and_what_is_left() -> None:
+def test_headers_have_limits_and_remaining_requests() -> None:
     books = RateLimitLedger(Subscription(per_second=5, per_day=10))
     books.admit(0.0)
     assert dict(books.fields(0.0)) == {
@@ -50,9 +50,9 @@ def test_every_answer_names_limits_and_what_is_left() -> None:
     }
 
 
-def test_a_refusal_names_whole_seconds_rounded_up() -> None:
+def test_refusal_has_whole_seconds_rounded_up() -> None:
     assert dict(RateLimitLedger.refusal_fields(0.2)) == {"Retry-After": "1", "X-RateLimit-Reset": "1"}
 
 
-def test_a_limit_of_nothing_admits_nothing() -> None:
+def test_limit_of_zero_admits_nothing() -> None:
     assert RateLimitLedger(Subscription(per_second=0, per_day=10)).admit(5.0) == 1.0

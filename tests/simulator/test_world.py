@@ -1,4 +1,4 @@
-"""The truth is the same for the same seed, is made on demand, and can be changed."""
+"""Generation of the world, and changes of it."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -10,38 +10,38 @@ from hypothesis import strategies as st
 from stellantis_hal.simulator import World
 
 
-def worlds(most_trips: int = 120) -> st.SearchStrategy[World]:
+def worlds(max_trips: int = 120) -> st.SearchStrategy[World]:
     return st.builds(
         World,
         seed=st.integers(0, 1000),
         accounts=st.integers(1, 5),
         vehicles=st.integers(1, 7),
-        trips=st.integers(0, most_trips),
+        trips=st.integers(0, max_trips),
     )
 
 
-def a_world() -> World:
+def make_world() -> World:
     return World(seed=5, accounts=2, vehicles=4, trips=60)
 
 
-def test_the_same_seed_gives_the_same_world() -> None:
-    one, other = a_world(), a_world()
+def test_same_seed_same_world() -> None:
+    one, other = make_world(), make_world()
     assert one.accounts == other.accounts
     assert one.vehicles == other.vehicles
     assert [list(one.trips(car.id)) for car in one.vehicles] == [list(other.trips(car.id)) for car in other.vehicles]
 
 
-def test_another_seed_gives_another_world() -> None:
+def test_other_seed_other_world() -> None:
     assert World(seed=1, vehicles=3).vehicles != World(seed=2, vehicles=3).vehicles
 
 
 @given(worlds())
-def test_the_trips_of_all_vehicles_add_up_to_the_target(world: World) -> None:
+def test_trip_counts_add_up_to_the_total(world: World) -> None:
     assert sum(world.trip_count(car.id) for car in world.vehicles) == world.trip_count()
 
 
 @given(worlds())
-def test_every_vehicle_belongs_to_exactly_one_account(world: World) -> None:
+def test_every_vehicle_has_exactly_one_account(world: World) -> None:
     owned = [car for account in world.accounts for car in world.vehicles_of(account.key)]
     assert owned == list(world.vehicles)
     assert [len(world.vehicles_of(account.key)) for account in world.accounts] == [
@@ -52,7 +52,7 @@ def test_every_vehicle_belongs_to_exactly_one_account(world: World) -> None:
 
 @settings(max_examples=30)
 @given(worlds())
-def test_trips_follow_each_other_in_time_place_and_mileage(world: World) -> None:
+def test_trips_are_contiguous_in_time_place_and_mileage(world: World) -> None:
     for car in world.vehicles:
         trips = list(world.trips(car.id))
         for earlier, later in pairwise(trips):
@@ -65,7 +65,7 @@ def test_trips_follow_each_other_in_time_place_and_mileage(world: World) -> None
 
 @settings(max_examples=30)
 @given(worlds())
-def test_kilometres_are_what_the_trips_add_up_to(world: World) -> None:
+def test_kilometres_equal_the_sum_of_trip_distances(world: World) -> None:
     for car in world.vehicles:
         assert world.kilometres(car.id) == pytest.approx(sum(trip.distance for trip in world.trips(car.id)))
     assert world.kilometres() == pytest.approx(sum(world.kilometres(car.id) for car in world.vehicles))
@@ -73,7 +73,7 @@ def test_kilometres_are_what_the_trips_add_up_to(world: World) -> None:
 
 @settings(max_examples=30)
 @given(worlds(40))
-def test_everything_is_found_by_its_id(world: World) -> None:
+def test_entities_are_found_by_id(world: World) -> None:
     for account in world.accounts:
         assert world.account(account.key) == account
     for car in world.vehicles:
@@ -89,37 +89,37 @@ def test_vins_are_17_characters_and_unique() -> None:
 
 
 @pytest.mark.parametrize("key", ["account-9999", "account-1", "account-00000", "0000", "", f"account-{'9' * 5000}"])
-def test_an_unknown_account_is_a_key_error(key: str) -> None:
+def test_unknown_account_raises_key_error(key: str) -> None:
     with pytest.raises(KeyError):
-        a_world().account(key)
+        make_world().account(key)
 
 
 @pytest.mark.parametrize("vehicle", ["", "zzzzzz", "ffffff", "0" * 32, "-00001"])
-def test_an_unknown_vehicle_is_a_key_error(vehicle: str) -> None:
+def test_unknown_vehicle_raises_key_error(vehicle: str) -> None:
     with pytest.raises(KeyError):
-        a_world().vehicle(vehicle)
+        make_world().vehicle(vehicle)
 
 
 @pytest.mark.parametrize("trip", ["", "zzzzzz", "ffffff", "000000"])
-def test_an_unknown_trip_is_a_key_error(trip: str) -> None:
-    world = a_world()
+def test_unknown_trip_raises_key_error(trip: str) -> None:
+    world = make_world()
     with pytest.raises(KeyError):
         world.trip(world.vehicles[0].id, trip)
 
 
-def test_a_trip_beyond_the_last_is_an_index_error() -> None:
-    world = a_world()
+def test_trip_beyond_the_last_raises_index_error() -> None:
+    world = make_world()
     with pytest.raises(IndexError):
         world.trip_at(world.vehicles[0].id, 10_000)
 
 
 @pytest.mark.parametrize(("accounts", "vehicles", "trips"), [(0, 1, 1), (1, -1, 0), (1, 1, -1), (1, 0, 1)], ids=str)
-def test_an_impossible_world_is_refused(accounts: int, vehicles: int, trips: int) -> None:
+def test_invalid_sizes_raise_value_error(accounts: int, vehicles: int, trips: int) -> None:
     with pytest.raises(ValueError, match=r"account|vehicle"):
         World(accounts=accounts, vehicles=vehicles, trips=trips)
 
 
-def test_a_large_world_is_made_on_demand() -> None:
+def test_large_world_is_generated_on_demand() -> None:
     world = World(seed=1, accounts=1000, vehicles=10_000, trips=1_000_000)
     car = world.vehicles_of("account-0999")[-1]
     last = world.trip_at(car.id, world.trip_count(car.id) - 1)
@@ -127,12 +127,12 @@ def test_a_large_world_is_made_on_demand() -> None:
     assert world.trip(car.id, last.id) == last
 
 
-def test_its_repr_says_how_large_it_is() -> None:
-    assert repr(a_world()) == "World(seed=5, accounts=2, vehicles=4, trips=60)"
+def test_repr_shows_the_sizes() -> None:
+    assert repr(make_world()) == "World(seed=5, accounts=2, vehicles=4, trips=60)"
 
 
-def test_an_added_trip_goes_on_where_the_last_one_ended() -> None:
-    world = a_world()
+def test_added_trip_starts_where_the_last_ended() -> None:
+    world = make_world()
     car = world.vehicles[0].id
     before = world.vehicle_state(car)
     count, total, km = world.trip_count(car), world.trip_count(), world.kilometres(car)
@@ -149,14 +149,14 @@ def test_an_added_trip_goes_on_where_the_last_one_ended() -> None:
     assert all(now.level < then.level for now, then in zip(world.levels(car), before.levels, strict=True))
 
 
-def test_a_trip_starts_when_it_is_told_to() -> None:
-    world = a_world()
+def test_trip_starts_at_the_given_time() -> None:
+    world = make_world()
     at = datetime(2026, 3, 1, 8, tzinfo=UTC)
     assert world.add_trip(world.vehicles[0].id, at=at).started_at == at
 
 
-def test_a_trip_under_way_is_unfinished_until_it_ends() -> None:
-    world = a_world()
+def test_started_trip_is_unfinished_until_it_ends() -> None:
+    world = make_world()
     car = world.vehicles[0].id
     world.start_trip(car)
     trip = world.drive(car, 5.0, minutes=6)
@@ -166,30 +166,30 @@ def test_a_trip_under_way_is_unfinished_until_it_ends() -> None:
     assert (trip.done, trip.state, world.vehicle_state(car).moving) == (True, "Nominal", False)
 
 
-def test_driving_no_time_has_no_speed() -> None:
-    world = a_world()
+def test_driving_for_no_time_has_no_speed() -> None:
+    world = make_world()
     car = world.vehicles[0].id
     world.start_trip(car)
     assert world.drive(car, 0.0, minutes=0).average_speed == 0.0
 
 
-def test_a_vehicle_cannot_be_on_two_trips() -> None:
-    world = a_world()
+def test_vehicle_cannot_be_on_two_trips() -> None:
+    world = make_world()
     car = world.vehicles[0].id
     world.start_trip(car)
     with pytest.raises(ValueError, match="on a trip"):
         world.start_trip(car)
 
 
-def test_a_trip_cannot_start_before_the_last_one_ended() -> None:
-    world = a_world()
+def test_trip_cannot_start_before_the_last_ended() -> None:
+    world = make_world()
     with pytest.raises(ValueError, match="on a trip"):
         world.start_trip(world.vehicles[0].id, at=datetime(2020, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("finished", [False, True])
-def test_a_parked_vehicle_cannot_drive_on(finished: bool) -> None:
-    world = a_world()
+def test_parked_vehicle_cannot_drive(finished: bool) -> None:
+    world = make_world()
     car = world.vehicles[0].id
     if finished:
         world.add_trip(car)
@@ -197,7 +197,7 @@ def test_a_parked_vehicle_cannot_drive_on(finished: bool) -> None:
         world.drive(car, 1.0)
 
 
-def test_a_vehicle_without_trips_stands_at_home_since_the_epoch() -> None:
+def test_vehicle_without_trips_is_at_home_since_the_epoch() -> None:
     world = World(seed=2)
     car = world.vehicles[0]
     now = world.vehicle_state(car.id)
@@ -206,8 +206,8 @@ def test_a_vehicle_without_trips_stands_at_home_since_the_epoch() -> None:
     assert [energy.type for energy in world.levels(car.id)] == list(car.energies)
 
 
-def test_a_raised_alert_arrives_at_the_head() -> None:
-    world = a_world()
+def test_added_alert_comes_first() -> None:
+    world = make_world()
     car = world.vehicles[0].id
     before = world.alerts(car)
     first, second = world.add_alert(car), world.add_alert(car, "RiskOfIce", at=datetime(2026, 2, 2, tzinfo=UTC))
@@ -215,7 +215,7 @@ def test_a_raised_alert_arrives_at_the_head() -> None:
     assert first.id != second.id
 
 
-def test_warnings_happen_on_trips_newest_first() -> None:
+def test_incidents_belong_to_trips_newest_first() -> None:
     world = World(seed=9, vehicles=30, trips=900)
     raised = [alert for car in world.vehicles for alert in world.alerts(car.id)]
     assert raised
@@ -230,8 +230,8 @@ def test_warnings_happen_on_trips_newest_first() -> None:
             assert times == sorted(times, reverse=True)
 
 
-def test_a_status_can_be_hidden_and_shown() -> None:
-    world = a_world()
+def test_status_can_be_hidden_and_shown() -> None:
+    world = make_world()
     car = world.vehicles[0].id
     world.hide_status(car)
     assert not world.has_status(car)

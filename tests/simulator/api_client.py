@@ -1,4 +1,4 @@
-"""Somebody who reads the simulated API by hand: knows only URLs and header fields."""
+"""Minimal client of the simulated API: URLs and headers only, independent of the package."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from stellantis_hal.simulator import SCOPES, Simulator
 HAL = "application/hal+json"
 
 
-class Reader:
-    """Reads as the owner of an account, with everything the gateway wants unless told otherwise."""
+class ApiClient:
+    """Sends requests as the owner of an account, with all required headers."""
 
     def __init__(self, simulator: Simulator, account: str = "account-0000", scope: tuple[str, ...] = SCOPES) -> None:
         self.simulator = simulator
@@ -23,9 +23,9 @@ class Reader:
             "Accept": HAL,
         }
 
-    async def get(self, place: str, *, method: str = "GET", identify: bool = True, **headers: str) -> httpx.Response:
-        """Read a path below the base, or a whole URL."""
-        url = place if place.startswith("http") else f"{self.simulator.url}{place}"
+    async def get(self, path: str, *, method: str = "GET", identify: bool = True, **headers: str) -> httpx.Response:
+        """Return the response to a request for a path below the base URL, or a complete URL."""
+        url = path if path.startswith("http") else f"{self.simulator.url}{path}"
         if identify:
             url += f"{'&' if '?' in url else '?'}client_id={self.simulator.client_id}"
         fields = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -34,25 +34,25 @@ class Reader:
         await response.aread()
         return response
 
-    async def body(self, place: str) -> dict[str, Any]:
-        """Read what must be there."""
-        response = await self.get(place)
+    async def body(self, path: str) -> dict[str, Any]:
+        """Return the JSON body of a path; the status must be 200."""
+        response = await self.get(path)
         assert response.status_code == 200, response.text
         body: dict[str, Any] = response.json()
         return body
 
-    async def ids(self, place: str, name: str) -> list[str]:
-        """Walk a collection by its next links, and list the ids met."""
+    async def ids(self, path: str, name: str) -> list[str]:
+        """Return the ids of all items of a collection, by its next links."""
         found: list[str] = []
-        following: str | None = place
+        following: str | None = path
         while following is not None:
             body = await self.body(following)
             found += [item["id"] for item in body["_embedded"][name]]
             following = body["_links"].get("next", {}).get("href")
         return found
 
-    async def ask(self, address: str, form: dict[str, str] | None = None, **params: str) -> httpx.Response:
-        """Call the identity server: a POST with client authentication when there is a form."""
+    async def call_identity(self, address: str, form: dict[str, str] | None = None, **params: str) -> httpx.Response:
+        """Return the identity server's response; a form is sent by POST with client authentication."""
         url = f"{self.simulator.identity_url.format(domain=self.account.domain)}/{address}"
         if form is None:
             request = httpx.Request("GET", url, params=params)
@@ -64,8 +64,8 @@ class Reader:
         return response
 
 
-def a_car(simulator: Simulator, *, trips: int = 1, collisions: int = 0, alerts: int = 0, alarms: int = 0) -> str:
-    """Find a vehicle of the first account to which enough has happened."""
+def find_vehicle(simulator: Simulator, *, trips: int = 1, collisions: int = 0, alerts: int = 0, alarms: int = 0) -> str:
+    """Return the id of a vehicle of the first account with the given numbers of trips and incidents."""
     world = simulator.world
     for vehicle in world.vehicles_of("account-0000"):
         if (
@@ -75,4 +75,4 @@ def a_car(simulator: Simulator, *, trips: int = 1, collisions: int = 0, alerts: 
             and len(world.alarms(vehicle.id)) >= alarms
         ):
             return vehicle.id
-    raise LookupError("No such vehicle in this world.")
+    raise LookupError("no vehicle of the world has enough trips and incidents")
