@@ -25,7 +25,7 @@ from pathlib import Path
 import anyio
 import trio.testing
 
-from stellantis_hal.auth import Application, Brand, Token
+from stellantis_hal import Application, Brand, Token
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.fleet import Event, FleetStatistics, Outage, Recovered, Update, watch
 from stellantis_hal.simulator import Faults, FaultWindow, RandomFault, Refused, ServerFault, Simulator, World

@@ -27,7 +27,7 @@ from typing import Any
 
 import anyio
 
-from stellantis_hal.auth import Application, Brand, Token
+from stellantis_hal import Application, Brand, Token
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.fleet import watch
 from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World, server

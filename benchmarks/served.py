@@ -19,7 +19,7 @@ from pathlib import Path
 
 import attrs
 
-from stellantis_hal.auth import Application, Brand, Token
+from stellantis_hal import Application, Brand, Token
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.simulator import Simulator, Subscription, World
 from stellantis_hal.simulator.api.messages import Request

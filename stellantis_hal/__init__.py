@@ -7,24 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stellantis_hal.auth import (
-        Application,
-        AuthorizationRequest,
-        BearerCredentials,
-        Brand,
-        Enrolment,
-        FileTokenStore,
-        MemoryTokenStore,
-        PartnerCredentials,
-        Scope,
-        Token,
-        TokenStore,
-    )
-    from stellantis_hal.client import (
-        Account,
-        HalClient,
-        StellantisClient,
-    )
+    from stellantis_hal.auth import Application, Enrolment, PartnerCredentials
+    from stellantis_hal.client import Account, StellantisClient
+    from stellantis_hal.credentials.bearer import BearerCredentials
+    from stellantis_hal.credentials.oauth2 import AuthorizationRequest
+    from stellantis_hal.credentials.stores.file import FileTokenStore
+    from stellantis_hal.credentials.stores.memory import MemoryTokenStore
+    from stellantis_hal.credentials.stores.protocol import TokenStore
+    from stellantis_hal.credentials.token import Token
     from stellantis_hal.errors import (
         AmbiguousLinkError,
         ApiError,
@@ -83,6 +73,7 @@ if TYPE_CHECKING:
     from stellantis_hal.hal.link import (
         Link,
     )
+    from stellantis_hal.hal_client import HalClient
     from stellantis_hal.navigation import (
         Follow,
         FollowResult,
@@ -186,6 +177,8 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.tls import (
         Tls,
     )
+    from stellantis_hal.vendor.brands import Brand
+    from stellantis_hal.vendor.scopes import Scope
 
 __version__ = "0.1.0"
 
@@ -305,11 +298,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "stellantis_hal.auth": (
-        "Application AuthorizationRequest BearerCredentials Brand Enrolment FileTokenStore MemoryTokenStore "
-        "PartnerCredentials Scope Token TokenStore"
-    ),
-    "stellantis_hal.client": "Account HalClient StellantisClient",
+    "stellantis_hal.auth": "Application Enrolment PartnerCredentials",
+    "stellantis_hal.client": "Account StellantisClient",
+    "stellantis_hal.vendor.brands": "Brand",
+    "stellantis_hal.vendor.scopes": "Scope",
+    "stellantis_hal.credentials.token": "Token",
+    "stellantis_hal.credentials.stores.protocol": "TokenStore",
+    "stellantis_hal.credentials.stores.memory": "MemoryTokenStore",
+    "stellantis_hal.credentials.stores.file": "FileTokenStore",
+    "stellantis_hal.credentials.bearer": "BearerCredentials",
+    "stellantis_hal.credentials.oauth2": "AuthorizationRequest",
+    "stellantis_hal.hal_client": "HalClient",
     "stellantis_hal.errors": (
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
         "ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError "

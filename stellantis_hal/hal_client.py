@@ -1,45 +1,75 @@
-"""The client for any HAL API: the navigator over a session.
-
-Knows which part serves which. Must not know Stellantis.
-"""
+"""The client for any HAL API, and the base of both clients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
-from stellantis_hal.client.base import Client, origins_of, timeouts_of
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
+from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
+from stellantis_hal.validation import require_type
 
-__all__ = ["HalClient"]
+__all__ = ["BaseClient", "HalClient", "to_origins", "to_timeouts"]
 
 
-class HalClient(Client, EntryPoint):
+class BaseClient:
+    """A client that owns a session: ``async with`` closes it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def quota(self) -> Quota:
+        """The quota that the server stated last (``quota.day.remaining``, ``quota.burst.remaining``); None before."""
+        return self._session.quota
+
+    @property
+    def limiter(self) -> RateLimiter:
+        """The limiter that every request passes; see its ``statistics``."""
+        return self._session.limiter
+
+    async def aclose(self) -> None:
+        """Close what the client opened; a transport that was passed in stays open."""
+        await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class HalClient(BaseClient, EntryPoint):
     """A client for any HAL API.
 
     Args:
         entry_url: where to start; its own origin is trusted.
-        auth: what identifies the caller, on trusted origins only: any ``httpx.Auth``, or credentials of one's own.
-        trusted_origins: other origins of the same API, by any address on them.
-        limiter: what requests wait for; None counts nothing, and pauses everybody after a 429 all the same.
-        retry: for connections that fail, time-outs and 5xx.
+        auth: credentials, sent to trusted origins only: any ``httpx.Auth``, or an object with the methods of
+            :class:`~stellantis_hal.Credentials`.
+        trusted_origins: other origins of the same API, each given by any address on it.
+        limiter: the rate limiter. None: requests are not counted, but a 429 still pauses all of them.
+        retry: the retry policy for failed connections, timeouts and 5xx.
         timeout: seconds without a byte, or without a connection; or bounds for each phase.
-        transport: any of httpx's, borrowed; None makes one at the first request.
-        tls: a client certificate, other authorities; for a transport of its own only.
-        hooks: who is told of answers, waits and retries.
+        transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request.
+        tls: a client certificate, other authorities; only without ``transport``.
+        hooks: callbacks for responses, waits and retries.
         structure: makes a value of a resource, for ``Rel("orders", Order)``.
         priority: "background" leaves a share of the limits to "interactive".
         max_wait: seconds that one call may wait for the limits.
@@ -47,6 +77,13 @@ class HalClient(Client, EntryPoint):
 
     Raises:
         ValueError: an address has no http or https origin.
+
+    Example::
+
+        async with HalClient("https://api.example.com/") as client:
+            order = await client.follow("orders").follow("item", index=0)
+            async for item in client.follow("orders").items():
+                print(item["name"])
     """
 
     def __init__(
@@ -66,18 +103,41 @@ class HalClient(Client, EntryPoint):
         max_wait: float = 60.0,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._session = Session(
-            origins_of(entry_url, trusted_origins),
+        session = Session(
+            to_origins(entry_url, trusted_origins),
             transport=transport,
             limiter=limiter,
             retry=retry,
-            timeouts=timeouts_of(timeout),
+            timeouts=to_timeouts(timeout),
             tls=tls,
             hooks=hooks,
             clock=clock,
         )
-        fetch = self._session.pipeline(credentials=auth, priority=priority, max_wait=max_wait)
+        BaseClient.__init__(self, session)
+        fetch = session.pipeline(credentials=auth, priority=priority, max_wait=max_wait)
         context = (
             ResourceContext(fetch=fetch, clock=clock) if structure is None else ResourceContext(fetch, clock, structure)
         )
         EntryPoint.__init__(self, entry_url, context)
+
+
+def to_origins(url: str, trusted: Iterable[str] | str) -> Origins:
+    """Return the origin of an address and those of the trusted addresses; a ``str`` is one address.
+
+    Raises:
+        ValueError: an address has no http or https origin.
+    """
+    return Origins(url, *([trusted] if isinstance(trusted, str) else trusted))
+
+
+def to_timeouts(timeout: float | Timeouts | None) -> Timeouts | None:
+    """Return bounds for each phase, where a number bounds the silence of the server and the time to connect.
+
+    Raises:
+        TypeError: it is neither a number nor ``Timeouts``.
+    """
+    require_type("timeout", timeout, int, float, Timeouts, None)
+    if not isinstance(timeout, int | float):
+        return timeout
+    default = Timeouts()
+    return Timeouts(read=timeout, connect=min(timeout, default.connect), total=max(timeout, default.total))

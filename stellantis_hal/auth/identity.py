@@ -1,66 +1,21 @@
-"""The brands: where their users log in, and what their users' directory is called.
-
-Knows names that the vendor chose. Must not know tokens or requests.
-"""
+"""The OAuth2 server of a brand, with the realm of its users."""
 
 from __future__ import annotations
 
-import enum
-
 import attrs
 
+from stellantis_hal.auth.application import Application
+from stellantis_hal.credentials.oauth2 import OAuth2Client, with_query
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.headers import is_sendable
+from stellantis_hal.vendor.brands import Brand
+from stellantis_hal.vendor.gateway import REALM_HEADER
+from stellantis_hal.vendor.hosts import IDENTITY_URL
 
-__all__ = ["IDENTITY_URL", "Brand", "IdentityProvider"]
-
-IDENTITY_URL = "https://idpcvs.{domain}/am/oauth2"
-"""Where a brand's users log in; ``{domain}`` is the brand's."""
-
-
-class Brand(enum.Enum):
-    """A brand of cars, by which its users' accounts are kept apart; ``Brand("Citroën")`` finds one by its name.
-
-    Example:
-        >>> Brand.DS.domain, Brand.DS.realm
-        ('driveds.com', 'clientsB2CDS')
-    """
-
-    PEUGEOT = "peugeot"
-    CITROEN = "citroen"
-    DS = "ds"
-    OPEL = "opel"
-    VAUXHALL = "vauxhall"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Brand:
-        name = value.strip().casefold().replace("ë", "e") if isinstance(value, str) else ""
-        for brand in cls:
-            if brand.value == name:
-                return brand
-        raise ValueError(f"{value!r:.80} is no brand; there are {', '.join(brand.value for brand in cls)}")
-
-    @property
-    def domain(self) -> str:
-        """Give the domain of the brand's identity host."""
-        return _BRANDS[self][0]
-
-    @property
-    def realm(self) -> str:
-        """Give the realm that works in the field; an application may be registered for another."""
-        return _BRANDS[self][1]
+__all__ = ["IdentityProvider"]
 
 
-_BRANDS = {
-    Brand.PEUGEOT: ("peugeot.com", "clientsB2CPeugeot"),
-    Brand.CITROEN: ("citroen.com", "clientsB2CCitroen"),
-    Brand.DS: ("driveds.com", "clientsB2CDS"),
-    Brand.OPEL: ("opel.com", "clientsB2COpel"),
-    Brand.VAUXHALL: ("vauxhall.co.uk", "clientsB2CVauxhall"),
-}
-
-
-def _sendable(_: IdentityProvider, field: attrs.Attribute[str], value: str) -> None:
+def _require_sendable(_: IdentityProvider, field: attrs.Attribute[str], value: str) -> None:
     if not is_sendable(value):
         raise ConfigurationError(
             f"the identity server's {field.name} must be visible ASCII without blanks or line breaks"
@@ -73,30 +28,30 @@ def _without_slash(url: str) -> str:
 
 @attrs.frozen
 class IdentityProvider:
-    """The server that vouches for one brand's users.
+    """The OAuth2 server that authenticates the users of one brand.
 
     Args:
         url: its address, without a slash at the end (``https://idpcvs.peugeot.com/am/oauth2``).
-        realm: its users' directory.
+        realm: the directory of its users.
 
     Raises:
-        ConfigurationError: one of them could not be sent in a header.
+        ConfigurationError: the address or the realm cannot be sent in a header.
 
     Example:
         >>> IdentityProvider.of(Brand.OPEL, realm="OTPOpel").token_url
         'https://idpcvs.opel.com/am/oauth2/access_token'
     """
 
-    url: str = attrs.field(converter=_without_slash, validator=_sendable)
-    realm: str = attrs.field(validator=_sendable)
+    url: str = attrs.field(converter=_without_slash, validator=_require_sendable)
+    realm: str = attrs.field(validator=_require_sendable)
 
     @classmethod
     def of(cls, brand: Brand | str, *, realm: str | None = None, url: str = IDENTITY_URL) -> IdentityProvider:
-        """Give a brand's identity server.
+        """Return the identity server of a brand.
 
         Args:
-            brand: whose users they are; its name will do.
-            realm: another one than the brand's usual; None: the usual.
+            brand: the brand, or its name.
+            realm: None: the brand's usual realm.
             url: its address, in which ``{domain}`` stands for the brand's domain.
         """
         brand = Brand(brand)
@@ -104,15 +59,36 @@ class IdentityProvider:
 
     @property
     def authorize_url(self) -> str:
-        """Give the page where users log in and consent."""
+        """The page where users log in and consent."""
         return f"{self.url}/authorize"
 
     @property
     def token_url(self) -> str:
-        """Give the address that exchanges codes and renews tokens."""
+        """The address that exchanges codes and renews tokens."""
         return f"{self.url}/access_token"
 
     @property
     def revocation_url(self) -> str:
-        """Give the address that revokes tokens."""
+        """The address that revokes tokens."""
         return f"{self.url}/token/revoke"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that names the realm to the API, beside the bearer token."""
+        return {REALM_HEADER: self.realm}
+
+    def oauth2_client(self, application: Application) -> OAuth2Client:
+        """Return the application as a client of this server.
+
+        The vendor wants the realm in the query of renewals and revocations, and not of code exchanges.
+        """
+        realm = {"realm": self.realm}
+        return OAuth2Client(
+            client_id=application.client_id,
+            client_secret=application.client_secret,
+            authorize_url=self.authorize_url,
+            token_url=self.token_url,
+            renewal_url=with_query(self.token_url, realm),
+            revocation_url=with_query(self.revocation_url, realm),
+            advice="check its id, secret, redirect URI and realm, and that the brand is the account's",
+        )

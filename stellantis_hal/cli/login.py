@@ -14,22 +14,20 @@ import anyio
 import attrs
 import click
 
-from stellantis_hal.auth import (
-    IDENTITY_URL,
-    Application,
-    AuthorizationRequest,
-    Brand,
-    Enrolment,
-    FileTokenStore,
-    IdentityProvider,
-    Scope,
-    Token,
-)
+from stellantis_hal.auth.application import Application
+from stellantis_hal.auth.enrolment import Enrolment
+from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.cli.loopback import is_loopback, listening
 from stellantis_hal.client import StellantisClient
+from stellantis_hal.credentials.oauth2 import AuthorizationRequest
+from stellantis_hal.credentials.stores.file import FileTokenStore
+from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ConsentRequiredError, StellantisError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.navigation.origins import origin_of
+from stellantis_hal.vendor.brands import Brand
+from stellantis_hal.vendor.hosts import IDENTITY_URL
+from stellantis_hal.vendor.scopes import Scope
 
 __all__ = ["login", "login_commands", "logout", "token", "whoami"]
 
@@ -61,9 +59,10 @@ class _Settings:
             certificate = (self.certificate, self.certificate_key or self.certificate)
         return Application(self.client_id, self.client_secret or None, certificate=certificate)
 
-    def begin(self, **options: Any) -> AuthorizationRequest:
+    def begin(self, *, local: str | None = None, **options: Any) -> AuthorizationRequest:
         identity = IdentityProvider.of(self.brand, realm=self.realm, url=self.identity_url)
-        return AuthorizationRequest.begin(self.application(), identity, **options)
+        parameters = None if local is None else {"local": local}
+        return AuthorizationRequest.begin(identity.oauth2_client(self.application()), parameters=parameters, **options)
 
     def client(self) -> StellantisClient:
         return StellantisClient(self.application(), base_url=self.base_url, identity_url=self.identity_url)

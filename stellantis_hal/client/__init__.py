@@ -1,7 +1,6 @@
-"""The clients: they put the floors together."""
+"""The client of the vendor's API, and its accounts."""
 
 from stellantis_hal.client.account import Account
-from stellantis_hal.client.stellantis_client import API_URL, CERTIFICATE_API_URL, StellantisClient
-from stellantis_hal.hal_client import HalClient
+from stellantis_hal.client.stellantis_client import StellantisClient
 
-__all__ = ["API_URL", "CERTIFICATE_API_URL", "Account", "HalClient", "StellantisClient"]
+__all__ = ["Account", "StellantisClient"]

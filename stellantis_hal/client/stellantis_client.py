@@ -1,7 +1,4 @@
-"""The client for one registered application: it puts the floors together, and does nothing else.
-
-Knows which part serves which. Must not hold a rule of its own: what is hard is decided below.
-"""
+"""The client for one registered application."""
 
 from __future__ import annotations
 
@@ -12,13 +9,14 @@ import httpx
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import Enrolment
-from stellantis_hal.auth.identity import IDENTITY_URL, Brand, IdentityProvider
+from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.client.account import Account
-from stellantis_hal.client.base import Client, origins_of, timeouts_of
 from stellantis_hal.credentials.bearer import BearerCredentials
-from stellantis_hal.credentials.stores.memory import TokenStore, store_of
+from stellantis_hal.credentials.stores.memory import as_token_store
+from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal_client import BaseClient, to_origins, to_timeouts
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter
@@ -30,39 +28,43 @@ from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
+from stellantis_hal.vendor.brands import Brand
+from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL, IDENTITY_URL
 from stellantis_hal.vendor.scopes import required_scopes
 
-__all__ = ["API_URL", "CERTIFICATE_API_URL", "StellantisClient"]
-
-API_URL = "https://api.groupe-psa.com/connectedcar/v4"
-"""Where applications without a client certificate are served."""
-
-CERTIFICATE_API_URL = "https://api-cert.groupe-psa.com/connectedcar/v4"
-"""Where mutual TLS is asked for."""
+__all__ = ["StellantisClient"]
 
 
-class StellantisClient(Client):
-    """One registered application: one subscription, one limiter, any number of accounts.
+class StellantisClient(BaseClient):
+    """The client for one registered application: one subscription, one limiter, any number of accounts.
 
     Args:
-        application: who asks.
-        base_url: the API; None: the mutual-TLS host where the application has a certificate, else the other.
-        identity_url: where tokens are renewed; ``{domain}`` stands for the brand's domain.
-        trusted_origins: other origins of the same API, by any address on them.
-        rate_limits: what the subscription allows at most; None: whatever the server's headers say.
-        limiter: another limiter, instead of one made of ``rate_limits``.
-        retry: for connections that fail, time-outs and 5xx of the API; the renewal of a token has four attempts of its
-            own, within a minute.
+        application: id, secret and certificate, as the vendor registered them.
+        base_url: the address of the API. None: the mutual-TLS host where the application has a certificate, else the
+            other host.
+        identity_url: the address of the identity servers; ``{domain}`` stands for the brand's domain.
+        trusted_origins: other origins of the same API, each given by any address on it.
+        rate_limits: ceilings of the subscription; None: the limits that the server's headers state.
+        limiter: a limiter of your own, instead of one made of ``rate_limits``.
+        retry: the retry policy for failed connections, timeouts and 5xx of the API. The renewal of a token has four
+            attempts of its own, within a minute.
         timeout: seconds without a byte, or without a connection; or bounds for each phase.
-        transport: any of httpx's, borrowed; None makes one at the first request.
-        tls: other authorities; for a transport of its own only. The certificate is the application's.
-        hooks: who is told of answers, waits and retries.
-        strict: whether a body in which anything cannot be read is refused.
-        keep_document: whether typed values keep a way to the bytes that they were read from.
+        transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request.
+        tls: other authorities; only without ``transport``. The certificate is the application's.
+        hooks: callbacks for responses, waits and retries.
+        strict: whether to raise ``StructureError`` for a body of which a value cannot be read.
+        keep_document: whether typed values keep the bytes that they were read from.
         clock: the wall clock, aware.
 
     Raises:
         ValueError: an address has no http or https origin.
+
+    Example::
+
+        async with StellantisClient(Application("my-id", "my-secret")) as client:
+            account = client.account(FileTokenStore("tokens"), brand=Brand.PEUGEOT, key="alice")
+            async for vehicle in account.vehicles():
+                print(vehicle.vin, await vehicle.status())
     """
 
     def __init__(
@@ -92,20 +94,21 @@ class StellantisClient(Client):
         self._application = application
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
-        self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, however many accounts
+        self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, shared by its accounts
         self._reader = TypedConverter(strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
-        self._session = Session(
-            origins_of(base_url, trusted_origins),
+        session = Session(
+            to_origins(base_url, trusted_origins),
             transport=transport,
             limiter=TokenBucketLimiter(rate_limits, clock=clock) if limiter is None else limiter,
             retry=retry,
-            timeouts=timeouts_of(timeout),
+            timeouts=to_timeouts(timeout),
             tls=tls,
             scopes=required_scopes,
             hooks=hooks,
             clock=clock,
         )
+        super().__init__(session)
 
     def account(
         self,
@@ -115,33 +118,34 @@ class StellantisClient(Client):
         key: str = "default",
         realm: str | None = None,
     ) -> Account:
-        """Act for one account holder.
+        """Return an account: the client on behalf of one account holder.
 
         Args:
-            token_or_store: where the token is kept; or the token itself, which is then renewed in memory only, by this
-                account alone: two accounts made of one token spend each other's refresh token.
+            token_or_store: the store of the account's token; or the token itself, which is then renewed in memory
+                only, for this account alone: two accounts made of one token spend each other's refresh token.
             brand: the brand of the account's cars, or its name.
             key: the account's key in the store.
-            realm: another realm than the brand's usual.
+            realm: None: the brand's usual realm.
 
         Raises:
             ConfigurationError: the realm or the identity server's address cannot be sent in a header.
         """
         identity = self._identity(brand, realm)
         credentials = BearerCredentials(
-            self._application,
-            identity,
-            store_of(token_or_store),
+            identity.oauth2_client(self._application),
+            as_token_store(token_or_store),
             fetch=self._identity_fetch(
                 identity, max_wait=0.0
-            ),  # a renewal waits by itself, so that it can be cancelled
+            ),  # renewals wait on their own, where they can be cancelled
             key=key,
+            headers=identity.headers,
+            query=self._application.query,
             clock=self._clock,
         )
         return Account(self._session, credentials, self._reader, f"{self._base_url}/user", key=key)
 
     def enrolment(self, *, brand: Brand | str, store: TokenStore | None = None, realm: str | None = None) -> Enrolment:
-        """Ask account holders of a brand for their consent, and give it back; tokens go to the store.
+        """Return the enrolment of a brand: account holders' consent and its withdrawal, with tokens in the store.
 
         Raises:
             ConfigurationError: the realm or the identity server's address cannot be sent in a header.
@@ -154,7 +158,7 @@ class StellantisClient(Client):
         return IdentityProvider.of(brand, realm=realm, url=self._identity_url)
 
     def _identity_fetch(self, identity: IdentityProvider, *, max_wait: float = 60.0) -> Fetch:
-        """Send to an identity server: unlimited, without credentials, each time once, for renewing has retries."""
+        """Return the pipeline to an identity server: no limiter, no credentials, no retries (a renewal has its own)."""
         fetch = self._identity_fetches.get((identity.url, max_wait))
         if fetch is None:
             origins, once = Origins(identity.url), RetryPolicy(attempts=1)

@@ -1,13 +1,10 @@
-"""Credentials of one account holder: the bearer token, and who keeps it alive.
+"""OAuth2 bearer credentials: one account's token, renewed for any number of tasks.
 
-Knows when a token is due, that one renewal serves everybody, and what its failure means. Must not know how requests are
-sent, how a store keeps tokens, or what the API says.
-
-What is promised: a refresh token is spent under its account's lock only, after a second look at the store; the answer
-is stored before anybody uses it; and no cancellation, an asyncio task's own included, gets between the two. What is
-left is a process that dies, or a network that breaks, between the server's decision and our disk: there the server has
-forgotten the old refresh token and nobody has the new one. No client can close that gap. A store that fails at that
-very moment does not open it: the new token stays in memory, unused, and is stored first thing at the next request.
+A refresh token is spent under its account's lock only, after a second read of the store. The new token is stored before
+it is used, and no cancellation, of an asyncio task too, comes between the two. One gap is left that a client cannot
+close: where the process or the network fails between the server's decision and the write to the store, the server has
+dropped the old refresh token and the new one is lost. A store that fails at that moment does no harm: the new token
+stays in memory, unused, and is stored before anything else at the next request.
 """
 
 from __future__ import annotations
@@ -24,12 +21,9 @@ from functools import partial
 import anyio
 import attrs
 
-from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.credentials.oauth2 import read_token, renewal
-from stellantis_hal.credentials.refusals import is_final, to_auth_error
-from stellantis_hal.credentials.shielded import shielded
-from stellantis_hal.credentials.stores.memory import TokenStore
+from stellantis_hal.credentials.oauth2 import OAuth2Client, is_final, read_token, renewal_request, to_auth_error
+from stellantis_hal.credentials.shielded import run_shielded
+from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import (
     ApiError,
@@ -51,233 +45,234 @@ __all__ = ["BearerCredentials"]
 
 _log = logging.getLogger("stellantis_hal")
 
-_EARLY = 60.0
-"""Seconds before its expiry at which a token is renewed: longer than a request takes, time-outs aside."""
-_EARLY_SHARE = 0.1
-"""Of a token just obtained, the share of its life that counts as its end: a short life is used for most of it."""
-_ATTEMPTS = 4
-_MARGIN = 1.1  # seconds: the transport waits up to one longer than the server asks
-_ATTEMPTS_WITHIN = 45.0
+_MAX_LEEWAY = 60.0
+"""Seconds before its expiry at which a token is renewed: longer than a request takes, its timeouts aside."""
+_LEEWAY_SHARE = 0.1
+"""The leeway of a new token, as a share of its lifetime: a short lifetime is used for most of it."""
+_MAX_ATTEMPTS = 4
+_RETRY_AFTER_MARGIN = 1.1  # seconds: the transport waits up to one second longer than the server says
+_ATTEMPTS_PERIOD = 45.0
 """Seconds after which no further attempt is begun."""
-_BACK_OFF = 1.0
-"""Seconds before the second attempt at a renewal that met a passing fault; doubled before each further one."""
-_ANSWER_WITHIN = 30.0
-"""Seconds for one attempt, storing included: as long may a cancellation have to wait."""
-_REMEMBER_PASSING = 5.0
-_REMEMBER_LASTING = 60.0
-"""Seconds in which a failed renewal is not tried again with the same refresh token."""
-_RENEWALS, _WITHIN = 8, 60.0
-"""At most so many renewals in so many seconds, whatever clocks and servers say: nothing sane needs more."""
+_FIRST_BACKOFF = 1.0
+"""Seconds before the second attempt after a transient fault; doubled before each further one."""
+_ATTEMPT_TIMEOUT = 30.0
+"""Seconds for one attempt, storing included; a cancellation may have to wait as long."""
+_TRANSIENT_FAILURE_TTL = 5.0
+_LASTING_FAILURE_TTL = 60.0
+"""Seconds in which a failed renewal is not repeated with the same refresh token."""
+_MAX_RENEWALS, _RENEWALS_PERIOD = 8, 60.0
+"""At most 8 renewals in 60 seconds: a wrong clock or server must not cause a renewal for each request."""
 
 
 @attrs.frozen(kw_only=True)
 class _RefreshFailure:
-    """A renewal that failed: of which token, how, when (backend's clock), and how long that is the answer."""
+    """A failed renewal: the token, the error, the time of the failure (backend's clock), and its time to live."""
 
     token: Token
     error: StellantisError
-    at: float
-    lasting: float
+    failed_at: float
+    ttl: float
 
     @classmethod
     def of(cls, error: StellantisError, token: Token) -> _RefreshFailure:
-        lasting = _REMEMBER_LASTING if isinstance(error, AuthError) else _REMEMBER_PASSING
+        ttl = _LASTING_FAILURE_TTL if isinstance(error, AuthError) else _TRANSIENT_FAILURE_TTL
         # A copy has no traceback, and so keeps no frame with a secret in it alive.
-        return cls(token=token, error=copy.copy(error), at=anyio.current_time(), lasting=lasting)
+        return cls(token=token, error=copy.copy(error), failed_at=anyio.current_time(), ttl=ttl)
 
 
 @attrs.frozen(kw_only=True)
 class _PendingSave:
-    """A token that the store did not take, and the one that it replaces."""
+    """A token that could not be stored yet, and the token that it replaces."""
 
-    spent: Token
+    replaced: Token
     token: Token
 
 
-def _is_within(seconds: float, *, since: float) -> bool:
-    """Tell whether an instant of the backend's clock is recent; one of another event loop's clock means nothing."""
-    return 0 <= anyio.current_time() - since < seconds
+def _is_recent(instant: float, period: float) -> bool:
+    """Return whether an instant lies at most ``period`` seconds back; one of another event loop's clock never does."""
+    return 0 <= anyio.current_time() - instant < period
 
 
 class BearerCredentials:
-    """Send an account's bearer token, and keep it fresh for any number of tasks at once.
+    """Send an account's bearer token, and renew it for any number of tasks at once.
 
     Args:
-        application: who asks.
-        identity: who issued the token, and the realm it is checked in.
+        client: the client that the token was issued to, and the addresses of its authorization server.
         store: where the token is kept.
-        fetch: sends to the identity server, without credentials of its own.
+        fetch: sends requests to the authorization server, without credentials of its own.
         key: the account's key in the store.
-        clock: the wall clock; it only decides when a token is due early. A wrong one costs renewals, never a session.
-
-    Raises:
-        ConfigurationError: the realm cannot be sent in a header.
+        headers: more header fields of each request.
+        query: text for the query of each request, encoded; empty for none.
+        clock: the wall clock; it only decides when a token is renewed early. A wrong one costs renewals, never a
+            session.
     """
 
     def __init__(
         self,
-        application: Application,
-        identity: IdentityProvider,
+        client: OAuth2Client,
         store: TokenStore,
         *,
         fetch: Fetch,
         key: str = "default",
+        headers: Mapping[str, str] | None = None,
+        query: str = "",
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._application = application
-        self._identity = identity
+        self._client = client
         self._store = store
         self._fetch = fetch
         self._key = key
+        self._more_headers = Headers(headers or {})
+        self._query = query
         self._clock = clock
-        self._flight = SingleFlight[Token]()
+        self._replacement = SingleFlight[Token]()
         self._token: Token | None = None
-        self._sent: tuple[Token, Headers] | None = None
-        self._early = _EARLY
-        self._unsaved: _PendingSave | None = None
+        self._built: tuple[Token, Headers] | None = None
+        self._leeway = _MAX_LEEWAY
+        self._pending: _PendingSave | None = None
         self._failure: _RefreshFailure | None = None
-        self._renewals: deque[float] = deque(maxlen=_RENEWALS)
+        self._renewals: deque[float] = deque(maxlen=_MAX_RENEWALS)
 
     @property
     def query(self) -> str:
-        """Give the application's id."""
-        return self._application.query
+        """The text that is added to the query of each request."""
+        return self._query
 
     async def headers(self) -> Mapping[str, str]:
-        """Give the token and the realm, after renewing a token that is about to expire.
+        """Return the header fields with the token, renewing it first where it is about to expire.
 
         Raises:
             ConsentRequiredError: there is no token under this key, or the refresh token is no longer accepted.
-            ConfigurationError: the application is refused, or the token could not be sent in a header.
+            ConfigurationError: the client is refused, or the token cannot be sent in a header.
             TokenStoreError: the store failed.
-            NetworkError: the identity server could not be reached, and the token has expired.
-            ApiError: it failed, or refused for a reason of its own, and the token has expired.
+            NetworkError: the authorization server could not be reached, and the token has expired.
+            ApiError: it failed, or refused for another reason, and the token has expired.
         """
         token = self._token
-        if token is None or self._unsaved is not None or self._is_due(token):
+        if token is None or self._pending is not None or self._is_due(token):
             try:
-                token = await self._flight.run(partial(self._replace, token))
+                token = await self._replacement.run(partial(self._replace, token))
             except (NetworkError, ApiError, QuotaError) as error:
                 token = self._token
                 if token is None or self._has_expired(token):
                     raise
                 _log.warning(
-                    "account %s: token not renewed yet, the old one still serves (%s)", mask_text(self._key), error
+                    "account %s: the token was not renewed; the old one is used until it expires (%s)",
+                    mask_text(self._key),
+                    error,
                 )
-        return self._fields(token)
+        return self._build_headers(token)
 
     async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
-        """Get another token than the one refused, if there is one to be had.
+        """Return whether there is another token than the refused one, after renewing it where needed.
 
         Raises:
             AuthError: the renewal was refused, or the store failed.
-            NetworkError: the identity server could not be reached.
-            ApiError: it failed, or refused for a reason of its own.
+            NetworkError: the authorization server could not be reached.
+            ApiError: it failed, or refused for another reason.
         """
         if "insufficient_scope" in response.headers.get("WWW-Authenticate", ""):
-            return False  # RFC 6750 section 3.1: the token is good, but not for this
+            return False  # RFC 6750 section 3.1: the token is valid, but its scope does not suffice
         present = self._token
-        if present is not None and not self._is_in(present, sent):
-            return True  # it has been replaced meanwhile
-        return not self._is_in(await self._flight.run(partial(self._replace, present)), sent)
+        if present is not None and not self._was_sent(present, sent):
+            return True  # another task has replaced it
+        return not self._was_sent(await self._replacement.run(partial(self._replace, present)), sent)
 
     def __repr__(self) -> str:
-        return f"BearerCredentials({self._application!r}, {self._identity!r}, {self._store!r}, key={self._key!r})"
+        return f"BearerCredentials({self._client!r}, {self._store!r}, key={self._key!r})"
 
-    # ---------------------------------------------------------------------------------------------- what we have
+    # ---------------------------------------------------------------------------------------------- the token at hand
 
-    def _fields(self, token: Token) -> Headers:
-        if self._sent is not None and self._sent[0] is token:
-            return self._sent[1]
-        # Blanks around a token come from copying it; they are no part of a field's value anyway.
+    def _build_headers(self, token: Token) -> Headers:
+        if self._built is not None and self._built[0] is token:
+            return self._built[1]
+        # Blanks around a token come from copying it, and are no part of a header's value.
         if not is_sendable(token.access_token.strip()):
             raise ConfigurationError(
-                f"the access token of account {self._key!r} is empty, or has blanks, line breaks or other signs in it "
-                "that cannot be sent: copy it again, or log in again",
+                f"the access token of account {self._key!r} is empty, or has blanks, line breaks or other characters "
+                "that cannot be sent in a header: copy it again, or log in again",
                 key=self._key,
             )
-        # Headers, and not a dict, for its repr tells names only.
-        fields = Headers(
-            {"Authorization": f"Bearer {token.access_token.strip()}", "x-introspect-realm": self._identity.realm}
-        )
-        self._sent = (token, fields)
-        return fields
+        # Headers, not a dict: its repr shows names only.
+        headers = Headers({"Authorization": f"Bearer {token.access_token.strip()}", **self._more_headers})
+        self._built = (token, headers)
+        return headers
 
-    def _is_in(self, token: Token, sent: Mapping[str, str]) -> bool:
-        return Headers(sent).get("Authorization") == self._fields(token)["Authorization"]
+    def _was_sent(self, token: Token, sent: Mapping[str, str]) -> bool:
+        return Headers(sent).get("Authorization") == self._build_headers(token)["Authorization"]
 
-    def _left(self, token: Token) -> float | None:
-        """Give the seconds until a token expires; None where nobody knows."""
+    def _lifetime_left(self, token: Token) -> float | None:
+        """Return the seconds until a token expires; None where that is not known."""
         return None if token.expires_at is None else (token.expires_at - self._clock()).total_seconds()
 
     def _has_expired(self, token: Token) -> bool:
-        left = self._left(token)
+        left = self._lifetime_left(token)
         return not token.access_token or (left is not None and left <= 0)
 
     def _is_due(self, token: Token) -> bool:
-        left = self._left(token)
-        due = not token.access_token or (left is not None and left <= self._early)
-        return due and token.refresh_token is not None and not self._is_spent()
+        left = self._lifetime_left(token)
+        due = not token.access_token or (left is not None and left <= self._leeway)
+        return due and token.refresh_token is not None and not self._has_renewed_too_often()
 
-    def _is_spent(self) -> bool:
-        return len(self._renewals) == _RENEWALS and _is_within(_WITHIN, since=self._renewals[0])
+    def _has_renewed_too_often(self) -> bool:
+        return len(self._renewals) == _MAX_RENEWALS and _is_recent(self._renewals[0], _RENEWALS_PERIOD)
 
-    def _adopt(self, token: Token, *, at_first: bool = False) -> Token:
-        """Take a token from now on; at first sight it may be old, so that its remaining life says little."""
-        left = self._left(token)
-        self._early = _EARLY if at_first or left is None else min(_EARLY, left * _EARLY_SHARE)
+    def _use(self, token: Token, *, is_new: bool = True) -> Token:
+        """Use a token from now on. One that was found in the store may be old: its lifetime is not known."""
+        left = self._lifetime_left(token)
+        self._leeway = min(_MAX_LEEWAY, left * _LEEWAY_SHARE) if is_new and left is not None else _MAX_LEEWAY
         self._token = token
         return token
 
     # ---------------------------------------------------------------------------------------------- replacing it
 
     async def _replace(self, stale: Token | None) -> Token:
-        """Give another token than ``stale``, or the same where no other is to be had.
+        """Return another token than ``stale``, or the same where there is no other.
 
         Never runs twice at once in this object.
         """
-        if self._unsaved is not None:
-            return await self._make_up(self._unsaved)
+        if self._pending is not None:
+            return await self._save_pending(self._pending)
         if self._token not in (None, stale) and not self._is_due(self._token):
-            return self._token  # the task that was at it was cancelled after it was done
+            return self._token  # replaced by a task that was cancelled afterwards
         stored = await self._load()
         stale = self._token
         if stale is None:
-            self._adopt(stored, at_first=True)
+            self._use(stored, is_new=False)
             if not self._is_due(stored):
                 return stored
             stale = stored
-        if self._serves(stored, stale):
-            return self._adopt(stored)
+        if self._suffices(stored, stale):
+            return self._use(stored)
         async with self._store.lock(self._key):
             stored = await self._load()
-            if self._serves(stored, stale):
-                return self._adopt(stored)
+            if self._suffices(stored, stale):
+                return self._use(stored)
             try:
                 return await self._renew(stored)
             except TokenStoreError:
                 raise  # the token is there, only not stored yet
             except StellantisError as error:
                 if isinstance(error, AuthError):
-                    error.key = self._key  # the transport, which knows a gateway's refusal, knows no accounts
+                    error.key = self._key  # an error that the transport made does not name the account
                 self._failure = _RefreshFailure.of(error, stored)
                 raise
 
-    def _serves(self, stored: Token, stale: Token) -> bool:
-        """Tell whether what is stored has to do, without a renewal.
+    def _suffices(self, stored: Token, stale: Token) -> bool:
+        """Return whether the stored token is to be used without a renewal.
 
         Raises:
-            StellantisError: a renewal is needed, and has failed just now.
+            StellantisError: a renewal is needed, and has just failed.
         """
         if stored.access_token != stale.access_token and not self._has_expired(stored):
-            return True  # somebody else has renewed it
-        if stored.refresh_token is None or self._is_spent():
+            return True  # renewed by another process
+        if stored.refresh_token is None or self._has_renewed_too_often():
             return True
         failure = self._failure
         if (
             failure is not None
             and failure.token.refresh_token == stored.refresh_token
-            and _is_within(failure.lasting, since=failure.at)
+            and _is_recent(failure.failed_at, failure.ttl)
         ):
             raise copy.copy(failure.error)
         return False
@@ -286,53 +281,56 @@ class BearerCredentials:
         token = await self._store.load(self._key)
         if token is None:
             self._token = None
-            raise ConsentRequiredError(f"nobody is logged in as {self._key!r}: ask for consent first", key=self._key)
+            raise ConsentRequiredError(
+                f"the store has no token for account {self._key!r}: ask the account holder for consent first",
+                key=self._key,
+            )
         return token
 
     async def _renew(self, stored: Token) -> Token:
-        request = renewal(self._application, self._identity, stored)
-        attempt, pause, until = 1, _BACK_OFF, anyio.current_time() + _ATTEMPTS_WITHIN
+        request = renewal_request(self._client, stored)
+        attempt, backoff, last_start = 1, _FIRST_BACKOFF, anyio.current_time() + _ATTEMPTS_PERIOD
         while True:
             try:
-                return await shielded(partial(self._ask_and_keep, request, stored), within=_ANSWER_WITHIN)
+                return await run_shielded(partial(self._send_and_save, request, stored), timeout=_ATTEMPT_TIMEOUT)
             except QuotaError as error:
-                wait = math.inf if error.retry_after is None else error.retry_after + _MARGIN
-                if anyio.current_time() + wait >= min(until, anyio.current_effective_deadline()):
+                wait = math.inf if error.retry_after is None else error.retry_after + _RETRY_AFTER_MARGIN
+                if anyio.current_time() + wait >= min(last_start, anyio.current_effective_deadline()):
                     raise
                 await anyio.sleep(wait)
                 continue
             except ApiError as error:
-                if is_final(error) or attempt == _ATTEMPTS or anyio.current_time() >= until:
-                    failure = to_auth_error(error, key=self._key)
+                if is_final(error) or attempt == _MAX_ATTEMPTS or anyio.current_time() >= last_start:
+                    failure = to_auth_error(error, self._client, key=self._key)
                     if not isinstance(failure, ConsentRequiredError):
                         raise failure from error
-                    again = await self._load()
-                    if again.refresh_token == stored.refresh_token:
+                    reloaded = await self._load()
+                    if reloaded.refresh_token == stored.refresh_token:
                         raise failure from error
-                    return self._adopt(again)  # a store whose lock excludes nobody: someone else was faster
+                    return self._use(reloaded)  # another process was faster: the store's lock excludes none
             except NetworkError:
-                if attempt == _ATTEMPTS or anyio.current_time() >= until:
+                if attempt == _MAX_ATTEMPTS or anyio.current_time() >= last_start:
                     raise
-            await anyio.sleep(pause * (1 + random.random()))  # noqa: S311 - spreads attempts, guards nothing
-            attempt, pause = attempt + 1, pause * 2
+            await anyio.sleep(backoff * (1 + random.random()))  # noqa: S311 - spreads attempts, guards nothing
+            attempt, backoff = attempt + 1, backoff * 2
 
-    async def _ask_and_keep(self, request: Request, stored: Token) -> Token:
+    async def _send_and_save(self, request: Request, stored: Token) -> Token:
         response = await self._fetch(request)
         token = read_token(response.content, now=self._clock(), previous=stored, key=self._key)
         self._renewals.append(anyio.current_time())
-        self._unsaved = _PendingSave(spent=stored, token=token)
-        return await self._keep(token)
+        self._pending = _PendingSave(replaced=stored, token=token)
+        return await self._save(token)
 
-    async def _make_up(self, unsaved: _PendingSave) -> Token:
-        """Store what could not be stored when it came, unless somebody has logged in or out since."""
+    async def _save_pending(self, pending: _PendingSave) -> Token:
+        """Save the token that could not be stored before, unless the account has logged in or out since."""
         async with self._store.lock(self._key):
             stored = await self._store.load(self._key)
-            if stored is not None and stored.refresh_token == unsaved.spent.refresh_token:
-                return await shielded(partial(self._keep, unsaved.token), within=_ANSWER_WITHIN)
-        self._unsaved = None
-        return self._adopt(await self._load())
+            if stored is not None and stored.refresh_token == pending.replaced.refresh_token:
+                return await run_shielded(partial(self._save, pending.token), timeout=_ATTEMPT_TIMEOUT)
+        self._pending = None
+        return self._use(await self._load())
 
-    async def _keep(self, token: Token) -> Token:
+    async def _save(self, token: Token) -> Token:
         await self._store.save(self._key, token)
-        self._unsaved = None
-        return self._adopt(token)
+        self._pending = None
+        return self._use(token)

@@ -1,8 +1,4 @@
-"""OAuth2 as values: what to ask an identity server, and what its answers say.
-
-Knows RFC 6749, 7009 and 7636 and where the vendor departs from them. Must not know how anything is sent or kept: no I/O
-here, and the wall clock is handed in.
-"""
+"""OAuth2 messages: requests to an authorization server, and the meaning of its responses (RFC 6749, 7009, 7636)."""
 
 from __future__ import annotations
 
@@ -14,30 +10,100 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
 import attrs
 
-from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.credentials.token import Token, scopes_of
-from stellantis_hal.errors import AuthError, ConsentRequiredError
+from stellantis_hal.credentials.basic import encode_basic
+from stellantis_hal.credentials.token import Token, parse_scope
+from stellantis_hal.errors import (
+    ApiError,
+    AuthError,
+    ConfigurationError,
+    ConsentRequiredError,
+    NetworkError,
+    QuotaError,
+    StellantisError,
+    UnauthorizedError,
+)
 from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.fetch import Request
 
-__all__ = ["AuthorizationRequest", "AuthorizationResponse", "exchange", "read_token", "renewal", "revocation"]
+__all__ = [
+    "AuthorizationRequest",
+    "AuthorizationResponse",
+    "OAuth2Client",
+    "exchange_request",
+    "is_final",
+    "pkce_challenge",
+    "read_token",
+    "renewal_request",
+    "revocation_request",
+    "to_auth_error",
+    "with_query",
+]
 
-_LONGEST_LIFE = 366 * 24 * 3600.0
-"""Seconds; an access token that claims to live longer has an unknown life."""
+_MAX_LIFETIME = 366 * 24 * 3600.0
+"""Seconds; a longer ``expires_in`` is treated as missing."""
+_REFUSED_CONSENT = frozenset({"access_denied", "consent_required", "login_required", "interaction_required"})
+_TRANSIENT_ERRORS = frozenset({"server_error", "temporarily_unavailable"})
+"""Faults of the server, whatever the status: ``server_error`` is sent with 400, too."""
+_CONFIGURATION_ERRORS = frozenset(
+    {
+        "invalid_client",
+        "invalid_request",  # the form is the same for each account of a brand and realm
+        "invalid_scope",
+        "redirect_uri_mismatch",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+
+
+@attrs.frozen(kw_only=True)
+class OAuth2Client:
+    """A client that is registered with an authorization server (RFC 6749 section 2).
+
+    Args:
+        client_id: the public id.
+        client_secret: None for a public client, which sends its id in the body of token requests.
+        token_url: the address that exchanges codes and renews tokens.
+        renewal_url: the address that renews tokens, where it is another one.
+        authorize_url: the page where users log in and consent; empty where no consent is asked for.
+        revocation_url: the address that revokes tokens (RFC 7009); empty where none are revoked.
+        advice: what to check when the server refuses the client, for the message of ``ConfigurationError``.
+
+    Example:
+        >>> OAuth2Client(client_id="my-id", client_secret="my-secret", token_url="https://login.example.com/token")
+        OAuth2Client(client_id='my-id', token_url='https://login.example.com/token')
+    """
+
+    client_id: str
+    client_secret: str | None = attrs.field(default=None, repr=False)
+    token_url: str
+    renewal_url: str | None = attrs.field(default=None, repr=False)
+    authorize_url: str = attrs.field(default="", repr=False)
+    revocation_url: str = attrs.field(default="", repr=False)
+    advice: str = attrs.field(default="check its id, secret and redirect URI", repr=False)
+
+    def authorization(self) -> str | None:
+        """Return the ``Authorization`` header for a token endpoint; None for a public client.
+
+        Id and secret are form-encoded before they are joined (RFC 6749 section 2.3.1).
+        """
+        if self.client_secret is None:
+            return None
+        return encode_basic(quote_plus(self.client_id), quote_plus(self.client_secret))
 
 
 @attrs.frozen(kw_only=True)
 class AuthorizationResponse:
-    """What the identity server handed back through the browser.
+    """The parameters of the redirect URL with which the server ends a consent.
 
     Attributes:
-        code: to be exchanged once, within a minute or so.
-        scope: what the account holder granted; empty where the redirect does not say.
+        code: the authorization code; valid once, for about a minute.
+        scope: the scopes that the user granted; empty where the redirect does not name them.
     """
 
     code: str = attrs.field(repr=False)
@@ -46,17 +112,17 @@ class AuthorizationResponse:
 
 @attrs.frozen(kw_only=True)
 class AuthorizationRequest:
-    """A consent under way: what to show the account holder, and what to hold the redirect against.
+    """A consent in progress: the page to show, and what the redirect is checked against.
 
-    It has to outlive the visit to the browser: keep it in the user's session on the server, never in
-    the page. It pickles.
+    It has to outlive the visit to the browser: keep it in the user's session on the server, never in the page.
+    It pickles.
 
     Attributes:
         url: the page to open in a browser.
-        redirect_uri: where the browser comes back to, as it was registered.
-        scope: what is asked for.
-        state: ties the redirect to this very consent.
-        verifier: proves at the exchange that it is we who asked (RFC 7636); None without PKCE.
+        redirect_uri: the registered address that the browser returns to.
+        scope: the requested scopes.
+        state: the secret that ties the redirect to this request.
+        verifier: the PKCE code verifier (RFC 7636); None without PKCE.
     """
 
     url: str = attrs.field(repr=False)
@@ -68,209 +134,240 @@ class AuthorizationRequest:
     @classmethod
     def begin(
         cls,
-        application: Application,
-        identity: IdentityProvider,
+        client: OAuth2Client,
         *,
         redirect_uri: str,
         scope: str | Iterable[str],
         state: str | None = None,
         pkce: bool = True,
-        local: str | None = None,
         separator: str = " ",
+        parameters: Mapping[str, str] | None = None,
     ) -> AuthorizationRequest:
-        """Make the address of the page where an account holder logs in and consents.
+        """Build the address of the page where a user logs in and consents.
 
         Args:
-            application: who asks.
-            identity: whom.
-            redirect_uri: one that the application registered; custom schemes too.
-            scope: what to ask for (:class:`~stellantis_hal.auth.Scope`).
+            client: the client, with its ``authorize_url``.
+            redirect_uri: one that is registered for the client; custom schemes too.
+            scope: the scopes to ask for.
             state: a secret of your own; None: a random one.
-            pkce: prove at the exchange that it is we who asked (RFC 7636, S256).
-            local: the page's language, ``fr-FR`` style; the vendor spells its parameter like this.
-            separator: between scopes: a blank (RFC 6749 section 3.3), or the comma of the vendor's example.
+            pkce: whether to use PKCE (RFC 7636, S256).
+            separator: between scopes: a blank (RFC 6749 section 3.3); some servers want a comma.
+            parameters: more parameters of the query.
 
         Example:
-            >>> from stellantis_hal.auth import Brand
-            >>> application, identity = Application("my-id"), IdentityProvider.of(Brand.DS)
-            >>> consent = AuthorizationRequest.begin(application, identity, redirect_uri="app://back", scope="data:trip")
-            >>> consent.url
-            'https://idpcvs.driveds.com/am/oauth2/authorize?client_id=my-id&response_type=code&redirect_uri=app%3A...'
-            >>> consent.read(f"app://back?code=abc&state={consent.state}&scope=data:trip")
+            >>> client = OAuth2Client(
+            ...     client_id="my-id",
+            ...     authorize_url="https://login.example.com/authorize",
+            ...     token_url="https://login.example.com/token",
+            ... )
+            >>> authorization = AuthorizationRequest.begin(client, redirect_uri="app://back", scope="data:trip")
+            >>> authorization.url
+            'https://login.example.com/authorize?client_id=my-id&response_type=code&redirect_uri=app%3A...'
+            >>> authorization.read(f"app://back?code=abc&state={authorization.state}&scope=data:trip")
             AuthorizationResponse(scope=('data:trip',))
         """
         state = secrets.token_urlsafe(32) if state is None else state
         verifier = secrets.token_urlsafe(48) if pkce else None
-        asked = scopes_of(scope)
+        requested = parse_scope(scope)
         query = {
-            "client_id": application.client_id,
+            "client_id": client.client_id,
             "response_type": "code",
             "redirect_uri": redirect_uri,
-            "scope": separator.join(asked),
+            "scope": separator.join(requested),
             "state": state,
+            **(parameters or {}),
         }
-        if local is not None:
-            query["local"] = local
         if verifier is not None:
-            query["code_challenge"] = challenge(verifier)
+            query["code_challenge"] = pkce_challenge(verifier)
             query["code_challenge_method"] = "S256"
-        url = f"{identity.authorize_url}?{urlencode(query, quote_via=quote)}"
-        return cls(url=url, redirect_uri=redirect_uri, scope=asked, state=state, verifier=verifier)
+        url = with_query(client.authorize_url, query)
+        return cls(url=url, redirect_uri=redirect_uri, scope=requested, state=state, verifier=verifier)
 
     def read(self, redirect_url: str) -> AuthorizationResponse:
-        """Read the address that the browser came back to.
+        """Read the redirect URL that the browser was sent to.
 
         Raises:
-            ConsentRequiredError: the account holder did not consent.
-            AuthError: the redirect answers another consent than this one, reports an error, or has no code. Its message
-                shows none of what was in the address but the error's name.
+            ConsentRequiredError: the user did not consent.
+            AuthError: the redirect URL belongs to another request, reports an error, or has no code. The message shows
+                none of the URL but the name of the error.
         """
-        query = _query(redirect_url)
+        query = _parse_query(redirect_url)
         values = dict(query)
         repeated = {name for name in ("state", "code", "error") if sum(name == other for other, _ in query) > 1}
         if repeated:
-            raise AuthError(f"the redirect says {' and '.join(sorted(repeated))} more than once: it was tampered with")
+            raise AuthError(
+                f"the redirect URL has {' and '.join(f'`{name}`' for name in sorted(repeated))} more than once, so it "
+                "was tampered with: start the log-in again"
+            )
         if "state" not in values:
-            raise AuthError("that answers no log-in, for it has no state: copy the whole address from the browser")
-        if not self._is_ours(values["state"]):
-            raise AuthError("the redirect answers another log-in than this one (its state differs): start again")
+            raise AuthError("the redirect URL has no `state`: paste the complete URL from the browser")
+        if not self._has_state(values["state"]):
+            raise AuthError("the redirect URL belongs to another log-in (its `state` differs): start the log-in again")
         if "error" in values:
-            name = _word(values["error"])
-            if name in {"access_denied", "consent_required", "login_required", "interaction_required"}:
+            name = _error_name(values["error"])
+            if name in _REFUSED_CONSENT:
                 raise ConsentRequiredError(f"the account holder did not consent ({name})")
-            raise AuthError(f"the identity server refused to ask for consent: {name}")
+            raise AuthError(f"the identity server refused the authorization request: {name}")
         if not values.get("code"):
-            raise AuthError("the redirect has no code: copy the whole address from the browser")
-        return AuthorizationResponse(code=values["code"], scope=scopes_of(values.get("scope")))
+            raise AuthError("the redirect URL has no `code`: paste the complete URL from the browser")
+        return AuthorizationResponse(code=values["code"], scope=parse_scope(values.get("scope")))
 
     def is_answered_by(self, redirect_url: str) -> bool:
-        """Tell whether an address says this consent's state: any page can send a browser to a redirect URI.
+        """Return whether a URL carries the state of this request: any page can send a browser to a redirect URI.
 
         Raises:
-            AuthError: it is no address.
+            AuthError: it is no URL.
         """
-        return any(name == "state" and self._is_ours(value) for name, value in _query(redirect_url))
+        return any(name == "state" and self._has_state(value) for name, value in _parse_query(redirect_url))
 
-    def _is_ours(self, state: str) -> bool:
-        return hmac.compare_digest(_bytes(state), _bytes(self.state))
+    def _has_state(self, state: str) -> bool:
+        return hmac.compare_digest(_to_bytes(state), _to_bytes(self.state))
 
 
-def challenge(verifier: str) -> str:
-    """Give the S256 challenge of a verifier (RFC 7636 section 4.2)."""
+def pkce_challenge(verifier: str) -> str:
+    """Return the S256 challenge of a code verifier (RFC 7636 section 4.2)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
 
 
-def exchange(
-    application: Application, identity: IdentityProvider, authorization: AuthorizationRequest, code: str
-) -> Request:
-    """Ask for the token that a code stands for."""
+def exchange_request(client: OAuth2Client, authorization: AuthorizationRequest, code: str) -> Request:
+    """Build the request that exchanges an authorization code for a token (RFC 6749 section 4.1.3)."""
     form = {"grant_type": "authorization_code", "redirect_uri": authorization.redirect_uri, "code": code}
     if authorization.verifier is not None:
         form["code_verifier"] = authorization.verifier
-    return _post(application, identity.token_url, form)
+    return _post(client, client.token_url, form)
 
 
-def renewal(application: Application, identity: IdentityProvider, token: Token) -> Request:
-    """Ask for a new token by the refresh token of an old one; may be asked again when no answer came."""
+def renewal_request(client: OAuth2Client, token: Token) -> Request:
+    """Build the request that renews a token (RFC 6749 section 6); it may be sent again where no response arrived."""
     form = {"grant_type": "refresh_token", "refresh_token": token.refresh_token or ""}
-    return _post(application, _with_realm(identity.token_url, identity), form, repeatable=True)
+    return _post(client, client.renewal_url or client.token_url, form, repeatable=True)
 
 
-def revocation(
-    application: Application, identity: IdentityProvider, token: Token, *, parameter: str = "token"
-) -> Request:
-    """Ask to revoke a token: its refresh token where it has one, which takes the access tokens made from it along.
+def revocation_request(client: OAuth2Client, token: Token, *, parameter: str = "token") -> Request:
+    """Build the request that revokes a token: its refresh token where it has one, and with it its access tokens.
 
     Args:
-        application: whose token it is.
-        identity: who issued it.
+        client: the client that the token was issued to.
         token: what to revoke.
-        parameter: the vendor's table calls it ``token`` (as RFC 7009 does), its example ``refresh_token``.
+        parameter: the name of the form field; some servers differ from RFC 7009.
     """
-    return _post(
-        application,
-        _with_realm(identity.revocation_url, identity),
-        {parameter: token.refresh_token or token.access_token},
-    )
+    return _post(client, client.revocation_url, {parameter: token.refresh_token or token.access_token})
 
 
 def read_token(
     content: bytes, *, now: datetime, previous: Token | None = None, scope: Iterable[str] = (), key: str | None = None
 ) -> Token:
-    """Read a token endpoint's answer.
+    """Read the response of a token endpoint.
 
     Args:
         content: its body.
-        now: by the wall clock, when it was received.
-        previous: the token that was renewed: its refresh token and scope hold where the answer has none of its own.
-        scope: what was asked for, which holds where the answer does not say what was granted (RFC 6749 section 5.1).
+        now: when it was received, by the wall clock.
+        previous: the token that was renewed; its refresh token and scope are kept where the response has none.
+        scope: the requested scopes, taken where the response names none (RFC 6749 section 5.1).
         key: the account, for the error.
 
     Raises:
-        AuthError: there is no access token in it.
+        AuthError: the response has no access token.
     """
     try:
-        # Not by the faster reader: it refuses an answer for one absurd number, and the refresh token would be lost.
+        # Not orjson: it refuses a body for one huge number, and the new refresh token would be lost.
         body: Any = json.loads(content, parse_int=float)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, Mapping):
-        raise AuthError("the token endpoint answered something that is no token", key=key)
+        raise AuthError("the token endpoint's response is no JSON object, so it has no token", key=key)
     access_token = body.get("access_token")
     if not isinstance(access_token, str) or not access_token.strip():
-        raise AuthError("the token endpoint's answer has no access_token", key=key)
+        raise AuthError("the token endpoint's response has no access_token", key=key)
     refresh_token = body.get("refresh_token")
     if not isinstance(refresh_token, str) or not refresh_token:
         refresh_token = None if previous is None else previous.refresh_token
-    granted = _scope(body.get("scope")) or (tuple(scope) if previous is None else previous.scope)
-    return Token(access_token, refresh_token, _expiry(body.get("expires_in"), now), granted)
+    granted = _read_scope(body.get("scope")) or (tuple(scope) if previous is None else previous.scope)
+    return Token(access_token, refresh_token, _read_expiry(body.get("expires_in"), now), granted)
 
 
-def _post(application: Application, url: str, form: Mapping[str, str], *, repeatable: bool | None = None) -> Request:
+def is_final(error: ApiError) -> bool:
+    """Return whether a renewal that failed with this error must not be repeated.
+
+    Faults of the server are transient. A rate limit is final here, for the caller waits as long as the server says.
+    """
+    return isinstance(error, QuotaError) or not (error.is_transient or error.oauth_error in _TRANSIENT_ERRORS)
+
+
+def to_auth_error(error: ApiError, client: OAuth2Client, *, key: str | None) -> StellantisError:
+    """Return the error to raise for a refusal of the authorization server (RFC 6749 section 5.2).
+
+    The given error is returned where there is no better one.
+    """
+    if error.oauth_error == "invalid_grant":
+        return ConsentRequiredError(
+            f"the identity server no longer accepts the token or code of account {key!r} (invalid_grant): "
+            "ask for consent again",
+            key=key,
+        )
+    if error.oauth_error in _CONFIGURATION_ERRORS or (isinstance(error, UnauthorizedError) and not error.oauth_error):
+        reason = error.oauth_error or error.status
+        return ConfigurationError(
+            f"the identity server refuses the application at {mask_url(error.url)} ({reason}): {client.advice}",
+            key=key,
+            more_information=str(error),
+        )
+    if not error.oauth_error and 400 <= error.status < 500 and not isinstance(error, QuotaError):
+        return NetworkError(
+            f"the response {error.status} at {mask_url(error.url)} is not from an OAuth2 server: the address of the "
+            "identity server is wrong, or a proxy or a maintenance page is in between",
+            url=error.url,
+            sent=True,
+        )
+    return error
+
+
+def with_query(url: str, parameters: Mapping[str, str]) -> str:
+    """Return a URL without a query with parameters added, blanks as ``%20``."""
+    return f"{url}?{urlencode(parameters, quote_via=quote)}"
+
+
+def _post(client: OAuth2Client, url: str, form: Mapping[str, str], *, repeatable: bool | None = None) -> Request:
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-    basic = application.oauth_basic()
-    if basic is None:
-        form = {**form, "client_id": application.client_id}
+    authorization = client.authorization()
+    if authorization is None:
+        form = {**form, "client_id": client.client_id}
     else:
-        headers["Authorization"] = basic
-    content = urlencode(form, errors="surrogatepass").encode("ascii")  # a refresh token may be any server's text
-    # Headers, and not a dict, for its repr tells names only.
+        headers["Authorization"] = authorization
+    content = urlencode(form, errors="surrogatepass").encode("ascii")  # a refresh token may be any text
+    # Headers, not a dict: its repr shows names only.
     return Request(method="POST", url=url, headers=Headers(headers), content=content, repeatable=repeatable)
 
 
-def _with_realm(url: str, identity: IdentityProvider) -> str:
-    return f"{url}?realm={quote(identity.realm, safe='')}"
-
-
-def _expiry(expires_in: Any, now: datetime) -> datetime | None:
+def _read_expiry(expires_in: Any, now: datetime) -> datetime | None:
     """Read ``expires_in``; None where it is missing, zero, negative, absurd or no number."""
     if not isinstance(expires_in, float | str):
         return None
     try:
         seconds = float(expires_in)
-        return now.astimezone(UTC) + timedelta(seconds=seconds) if 0 < seconds <= _LONGEST_LIFE else None
-    except (ValueError, OverflowError):  # the latter: a wall clock at the end of time
+        return now.astimezone(UTC) + timedelta(seconds=seconds) if 0 < seconds <= _MAX_LIFETIME else None
+    except (ValueError, OverflowError):  # the latter: a wall clock near the year 9999
         return None
 
 
-def _scope(value: Any) -> tuple[str, ...]:
+def _read_scope(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
-        return scopes_of(value)
+        return parse_scope(value)
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def _query(address: str) -> list[tuple[str, str]]:
+def _parse_query(url: str) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(urlsplit(address.strip()).query, keep_blank_values=True)
+        return parse_qsl(urlsplit(url.strip()).query, keep_blank_values=True)
     except ValueError:
-        raise AuthError("that is no address: copy all of it from the browser") from None
+        raise AuthError("the redirect URL is no URL: paste the complete URL from the browser") from None
 
 
-def _bytes(text: str) -> bytes:
+def _to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _word(text: str) -> str:
-    """Give an error's name for a message: short, and nothing but the signs of RFC 6749 section 4.1.2.1's names."""
+def _error_name(text: str) -> str:
+    """Return an error's name for a message: short, with the characters of RFC 6749 section 4.1.2.1 only."""
     name = "".join(sign for sign in text if sign.isascii() and (sign.isalnum() or sign == "_"))[:40]
     return name or "no reason given"

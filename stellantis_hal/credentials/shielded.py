@@ -1,7 +1,4 @@
-"""An act that, once begun, is finished although its caller is cancelled.
-
-Knows tasks and cancellation. Must not know what the act is.
-"""
+"""Calls that run to their end although their caller is cancelled."""
 
 from __future__ import annotations
 
@@ -13,35 +10,35 @@ import anyio.lowlevel
 
 from stellantis_hal.errors import NetworkError, StellantisError
 
-__all__ = ["shielded"]
+__all__ = ["run_shielded"]
 
 T = TypeVar("T")
 
 
-async def shielded(act: Callable[[], Awaitable[T]], *, within: float) -> T:
-    """Carry out ``act`` to its end; a cancellation is heeded afterwards.
+async def run_shielded(call: Callable[[], Awaitable[T]], *, timeout: float) -> T:
+    """Run ``call`` to its end, and raise a cancellation of the caller afterwards.
 
-    It runs in a task of its own, for a shield alone does not keep an asyncio task's ``cancel()`` (and so
-    ``asyncio.timeout``) away. Where both happen, the cancellation wins over the act's error.
+    It runs in a task of its own, because a shield alone does not keep out ``cancel()`` of an asyncio task (and so
+    ``asyncio.timeout``). Where both happen, the cancellation wins over the error of the call.
 
     Args:
-        act: what to do.
-        within: seconds after which it is cancelled all the same.
+        call: what to run.
+        timeout: seconds after which it is cancelled all the same.
 
     Raises:
-        NetworkError: it was not done in time.
+        NetworkError: it took longer than ``timeout``.
     """
     values: list[T] = []
     errors: list[StellantisError] = []
 
-    async def carry_out() -> None:
+    async def run() -> None:
         try:
-            with anyio.fail_after(within, shield=True):
-                values.append(await act())
+            with anyio.fail_after(timeout, shield=True):
+                values.append(await call())
         except TimeoutError:
             errors.append(
                 NetworkError(
-                    f"the identity server, or the token store after it, took longer than {within:g} s", sent=True
+                    f"the identity server, or the token store after it, took longer than {timeout:g} s", sent=True
                 )
             )
         except StellantisError as error:
@@ -49,11 +46,11 @@ async def shielded(act: Callable[[], Awaitable[T]], *, within: float) -> T:
 
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(carry_out)
+            tasks.start_soon(run)
     except ExceptionGroup as group:
-        foreign = group.exceptions[0]  # of a store or a Fetch that is not ours: one task, one exception
-        raise foreign from foreign.__cause__
-    await anyio.lowlevel.checkpoint_if_cancelled()  # trio's group would end in silence
+        error = group.exceptions[0]  # of a user's store or Fetch: one task, so one exception
+        raise error from error.__cause__
+    await anyio.lowlevel.checkpoint_if_cancelled()  # the group itself does not raise it on trio
     if errors:
         raise errors[0]
     return values[0]

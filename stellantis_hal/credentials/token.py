@@ -1,8 +1,4 @@
-"""A token as a value.
-
-Knows its parts and how to keep them out of sight. Must not know where it comes from, where it is kept or how it
-is sent.
-"""
+"""OAuth2 tokens as values."""
 
 from __future__ import annotations
 
@@ -12,22 +8,22 @@ from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
-__all__ = ["Token", "TokenLike", "scopes_of"]
+__all__ = ["Token", "TokenLike", "parse_scope"]
 
 
-def scopes_of(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Read scopes from a list or from text that joins them by blanks or, as the vendor shows it, by commas."""
+def parse_scope(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return scopes from a list, or from text in which blanks or commas separate them."""
     if value is None:
         return ()
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else tuple(value)
 
 
-def _text(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
+def _require_str(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{field.name} must be a str, not {type(value).__name__}")
 
 
-def _utc(value: datetime | None) -> datetime | None:
+def _to_utc(value: datetime | None) -> datetime | None:
     if value is None:
         return None
     if value.tzinfo is None or value.utcoffset() is None:
@@ -37,33 +33,33 @@ def _utc(value: datetime | None) -> datetime | None:
 
 @attrs.frozen
 class Token:
-    """What an account holder's consent became: an access token, and what renews it.
+    """An access token, and the refresh token that renews it.
 
     Args:
-        access_token: sent with every request. An empty one is renewed before the first request, so that a program may
-            move in with nothing but a refresh token.
-        refresh_token: what renews it; None: it cannot be renewed.
+        access_token: sent with every request. An empty one is renewed before the first request, so a refresh token
+            alone is enough to start with.
+        refresh_token: None: the token cannot be renewed.
         expires_at: aware; kept in UTC. None: unknown, so the token is used until the API refuses it.
-        scope: what the account holder granted; empty where nobody said.
+        scope: the scopes that the account holder granted; empty where they are not known.
 
     Raises:
         ValueError: ``expires_at`` is naive.
-        TypeError: a token is no text.
+        TypeError: a token is no ``str``.
 
     Example:
         >>> Token("a secret", "another", scope="data:trip data:position")
         Token(expires_at=None, scope=('data:trip', 'data:position'))
     """
 
-    access_token: str = attrs.field(repr=False, validator=_text)
-    refresh_token: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_text))
-    expires_at: datetime | None = attrs.field(default=None, converter=_utc)
-    scope: tuple[str, ...] = attrs.field(default=(), converter=scopes_of)
+    access_token: str = attrs.field(repr=False, validator=_require_str)
+    refresh_token: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_require_str))
+    expires_at: datetime | None = attrs.field(default=None, converter=_to_utc)
+    scope: tuple[str, ...] = attrs.field(default=(), converter=parse_scope)
 
 
 @runtime_checkable
 class TokenLike(Protocol):
-    """Whatever has the parts of a token: one that a simulator issued, or a program's own."""
+    """An object with the attributes of a token: one that a simulator issued, or a program's own."""
 
     @property
     def access_token(self) -> str: ...

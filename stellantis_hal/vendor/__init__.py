@@ -1,1 +1,1 @@
-"""Vendor."""
+"""Facts that the vendor decided: hosts, brands, scopes, gateway conventions."""

@@ -1,7 +1,4 @@
-"""Scopes: what an account holder can grant, and what the vendor documents for an address.
-
-Knows the vendor's table. Must not know tokens or requests.
-"""
+"""OAuth2 scopes, and the scopes that the vendor documents for each address."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ __all__ = ["Scope", "required_scopes"]
 
 
 class Scope(enum.StrEnum):
-    """What an application can ask for. Data beyond the granted scopes are left out of a body, or refused with 403."""
+    """A scope of the API. Data beyond the granted scopes are left out of a body, or refused with 403."""
 
     TELEMETRY = "data:telemetry"
     POSITION = "data:position"
@@ -68,10 +65,10 @@ _PATTERNS = tuple((re.compile(path.replace("*", "[^/]+"), re.IGNORECASE), scopes
 
 
 def required_scopes(url: str) -> tuple[str, ...]:
-    """Give the scopes that the vendor documents for an address; empty where it documents none.
+    """Return the scopes that the vendor documents for an address; empty where it documents none.
 
-    All of them for readings of data. For callbacks, monitors and remotes any of them may do: the vendor's table says
-    "any data scope", or that of the action, which the address does not tell.
+    For data, all of them are needed. For callbacks, monitors and remotes one of them is enough: the vendor's table
+    says "any data scope", or that of the action, which the address does not tell.
 
     Example:
         >>> [str(scope) for scope in required_scopes("https://api.groupe-psa.com/connectedcar/v4/user/vehicles/x/trips")]

@@ -5,16 +5,13 @@ import pickle
 import ssl
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from stellantis_hal.auth import Application, PartnerCredentials
+from stellantis_hal import Application, PartnerCredentials
 from stellantis_hal.errors import ConfigurationError
 from tests.support.responses import REFUSED
 
 
-def basic(value: str | None) -> str:
-    assert value is not None
+def basic(value: str) -> str:
     scheme, _, encoded = value.partition(" ")
     assert scheme == "Basic"
     return base64.b64decode(encoded).decode()
@@ -43,29 +40,6 @@ def test_the_client_id_is_encoded_in_the_query() -> None:
 def test_a_client_id_that_no_header_can_carry_is_refused(client_id: str) -> None:
     with pytest.raises(ConfigurationError, match="client_id"):
         Application(client_id)
-
-
-def test_token_endpoints_get_id_and_secret_form_encoded() -> None:
-    assert basic(Application("my:app", "s3cret+%&:/=").oauth_basic()) == "my%3Aapp:s3cret%2B%25%26%3A%2F%3D"
-
-
-def test_a_blank_in_a_secret_is_form_encoded_as_a_plus() -> None:
-    assert basic(Application("my-app", "two words").oauth_basic()) == "my-app:two+words"
-
-
-def test_an_application_without_a_secret_has_no_header() -> None:
-    assert Application("my-app").oauth_basic() is None
-
-
-@given(st.text(min_size=1))
-def test_no_secret_can_break_out_of_its_header(secret: str) -> None:
-    try:
-        value = Application("my-app", secret).oauth_basic()
-    except UnicodeEncodeError:
-        return
-    assert value is not None
-    assert value.isascii()
-    assert value.isprintable()
 
 
 @pytest.mark.anyio

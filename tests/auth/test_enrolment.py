@@ -7,8 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 import pytest
 
-from stellantis_hal.auth import Enrolment, MemoryTokenStore, Scope, Token, TokenStore, capabilities
-from stellantis_hal.credentials.oauth2 import challenge
+from stellantis_hal import Enrolment, MemoryTokenStore, Scope, Token, TokenStore
+from stellantis_hal.auth.partner import capabilities
+from stellantis_hal.credentials.oauth2 import pkce_challenge
 from stellantis_hal.errors import (
     ApiError,
     AuthError,
@@ -50,7 +51,7 @@ class Grants:
         if request.url.partition("?")[0].endswith("/revoke"):
             self.revoked.append(form)
             return make_response({})
-        if form["code"] not in self.codes or challenge(form["code_verifier"]) != self.challenge:
+        if form["code"] not in self.codes or pkce_challenge(form["code_verifier"]) != self.challenge:
             raise oauth_refusal("invalid_grant")
         self.codes.remove(form["code"])
         return make_response(self.body)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from stellantis_hal.auth import Brand, IdentityProvider
+from stellantis_hal import Brand
+from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.errors import ConfigurationError
 
 

@@ -4,7 +4,7 @@ import anyio
 import httpx
 import pytest
 
-from stellantis_hal.auth import Application, Brand, MemoryTokenStore, Token
+from stellantis_hal import Application, Brand, MemoryTokenStore, Token
 from stellantis_hal.errors import ConfigurationError, ConsentRequiredError, UnauthorizedError
 from stellantis_hal.simulator import Simulator
 from tests.support.simulated import account_of, client_of, token_of, world

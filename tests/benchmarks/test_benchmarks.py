@@ -19,7 +19,7 @@ from benchmarks.concerns import CONCERNS, MODULES, measured
 from benchmarks.imports import HEAVY, imported
 from benchmarks.measuring import Figure, Row
 from benchmarks.report import as_json, in_brief
-from stellantis_hal.auth import Brand, Token
+from stellantis_hal import Brand, Token
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext

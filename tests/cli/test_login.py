@@ -13,9 +13,9 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from stellantis_hal.auth import Token
+from stellantis_hal import Token
 from stellantis_hal.cli.login import login_commands
-from stellantis_hal.credentials.stores.file_format import read_tokens, write_tokens
+from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.simulator import Simulator, World, server
 
 pytestmark = pytest.mark.wall_clock
@@ -99,11 +99,11 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Generator[Browser, None, None]:
 
 
 def stored_token(store: Path, account: str = "default") -> Token | None:
-    return read_tokens(store.read_bytes()).get(account)
+    return parse_tokens(store.read_bytes()).get(account)
 
 
 def secrets_of(store: Path) -> list[str]:
-    tokens = read_tokens(store.read_bytes()).values()
+    tokens = parse_tokens(store.read_bytes()).values()
     return [secret for token in tokens for secret in (token.access_token, token.refresh_token) if secret]
 
 
@@ -133,7 +133,7 @@ def test_login_by_paste_supports_custom_schemes(run: Callable[..., Result], stor
 def test_pasted_url_of_another_login_is_refused(run: Callable[..., Result], store: Path) -> None:
     result = run("login", "--paste", "--no-browser", input="http://127.0.0.1:8912/?code=x&state=forged\n")
     assert result.exit_code == 1
-    assert "start again" in result.output
+    assert "start the log-in again" in result.output
     assert not store.exists()
 
 
@@ -173,7 +173,7 @@ def logged_in(simulator: Simulator, store: Path) -> Path:
     issued = simulator.token_for(simulator.world.accounts[0])
     store.parent.mkdir()
     store.write_bytes(
-        write_tokens(
+        serialize_tokens(
             {
                 "default": Token(issued.access_token, issued.refresh_token, issued.expires_at, issued.scope),
                 "old": Token("access-secret", None, issued.expires_at.replace(year=2000), ("data:trip", "data:alert")),
@@ -201,7 +201,7 @@ def test_whoami_prints_json(run: Callable[..., Result], simulator: Simulator, lo
 def test_whoami_without_token_fails(run: Callable[..., Result]) -> None:
     result = run("whoami")
     assert result.exit_code == 1
-    assert "'default'" in result.output
+    assert "the store has no token for account 'default'" in result.output
     assert "log in with: stellantis-hal login" in result.output
 
 

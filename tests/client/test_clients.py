@@ -29,9 +29,9 @@ from stellantis_hal import (
     Token,
     UntrustedOriginError,
 )
-from stellantis_hal.client import API_URL, CERTIFICATE_API_URL
 from stellantis_hal.navigation import HalResource
 from stellantis_hal.simulator import Simulator
+from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL
 from tests.support.simulated import ONCE, account_of, application_of, client_of, token_of, world
 
 FACE = Path(stellantis_hal.__file__)

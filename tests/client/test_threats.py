@@ -683,7 +683,7 @@ async def test_10_no_server_begins_a_line_or_speaks_to_the_terminal(caplog: pyte
             trip = read(root.document.body, Trip)
             said += [repr(trip.extra), *map(repr, trip.problems), repr(account.follow("a"))]
     messages = [record.getMessage() for record in caplog.records]
-    assert any("not renewed yet" in message for message in messages)
+    assert any("was not renewed" in message for message in messages)
     assert any("deprecated" in message for message in messages)
     assert [text for text in (*said, *messages) if not text.isprintable()] == []
 

@@ -15,18 +15,18 @@ import anyio.to_thread
 import httpx
 import pytest
 
-from stellantis_hal.auth import (
+from stellantis_hal import (
     Application,
     AuthorizationRequest,
     BearerCredentials,
     Brand,
     Enrolment,
     FileTokenStore,
-    IdentityProvider,
     MemoryTokenStore,
     Scope,
     Token,
 )
+from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequiredError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.fetch import Fetch
@@ -187,7 +187,7 @@ async def test_refresh_rotates_and_stores_the_new_pair(
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
     first = await enrolled(fetch, identity, store)
-    credentials = BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice")
+    credentials = BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice")
     for _ in range(3):
         assert await credentials.refused(REFUSED, await credentials.headers())
     kept = await store.load("alice")
@@ -203,7 +203,7 @@ async def test_fifty_tasks_refused_at_once_keep_the_session(
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
     first = await enrolled(fetch, identity, store)
-    clients = [BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice") for _ in range(2)]
+    clients = [BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice") for _ in range(2)]
     sent = [await credentials.headers() for credentials in clients]
     mended: list[bool] = []
 
@@ -226,9 +226,9 @@ async def test_fifty_tasks_refused_at_once_keep_the_session(
 async def test_reused_refresh_token_requires_consent(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
     first = await enrolled(fetch, identity, store)
-    credentials = BearerCredentials(PHONE, identity, store, fetch=fetch, key="alice")
+    credentials = BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice")
     assert await credentials.refused(REFUSED, await credentials.headers())
-    thief = BearerCredentials(PHONE, identity, MemoryTokenStore(first), fetch=fetch, key="thief")
+    thief = BearerCredentials(identity.oauth2_client(PHONE), MemoryTokenStore(first), fetch=fetch, key="thief")
     with pytest.raises(ConsentRequiredError) as caught:
         await thief.refused(REFUSED, await thief.headers())
     assert caught.value.key == "thief"
@@ -246,7 +246,7 @@ async def test_revoked_account_is_inactive_and_deleted(fetch: Fetch, identity: I
     assert await Enrolment(PHONE, identity, fetch=fetch, store=store).withdraw("alice")
     assert await store.load("alice") is None
     assert not await is_active(identity, token.access_token)
-    lingering = BearerCredentials(PHONE, identity, MemoryTokenStore(token), fetch=fetch, key="alice")
+    lingering = BearerCredentials(identity.oauth2_client(PHONE), MemoryTokenStore(token), fetch=fetch, key="alice")
     with pytest.raises(ConsentRequiredError):
         await lingering.refused(REFUSED, await lingering.headers())
 

@@ -8,14 +8,15 @@ from urllib.parse import parse_qs
 
 import anyio
 
-from stellantis_hal.auth import Application, BearerCredentials, IdentityProvider, Token, TokenStore
-from stellantis_hal.auth.identity import Brand
+from stellantis_hal import Application, BearerCredentials, Brand, Token, TokenStore
+from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.errors import BadRequestError
 from stellantis_hal.navigation.fetch import Request, Response
 from tests.support.responses import make_response
 
 APPLICATION = Application("my-app", "s3cret")
 IDENTITY = IdentityProvider.of(Brand.PEUGEOT)
+CLIENT = IDENTITY.oauth2_client(APPLICATION)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
@@ -81,7 +82,16 @@ class Clock:
 def bearer(
     store: TokenStore, server: Any, *, clock: Callable[[], datetime] | None = None, key: str = "alice"
 ) -> BearerCredentials:
-    return BearerCredentials(APPLICATION, IDENTITY, store, fetch=server, key=key, clock=clock or Clock())
+    """Return credentials as a Stellantis client makes them."""
+    return BearerCredentials(
+        CLIENT,
+        store,
+        fetch=server,
+        key=key,
+        headers=IDENTITY.headers,
+        query=APPLICATION.query,
+        clock=clock or Clock(),
+    )
 
 
 def token(*, expires_in: float | None = 3600, access: str = "access-0", refresh: str | None = "refresh-0") -> Token:

@@ -9,12 +9,12 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from stellantis_hal.auth import Application, BearerCredentials, Brand, FileTokenStore, IdentityProvider
+from stellantis_hal import BearerCredentials, FileTokenStore
 from stellantis_hal.errors import BadRequestError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import encode
 from stellantis_hal.navigation.fetch import Request, Response
-from tests.credentials.doubles import NOON, form_of
+from tests.credentials.doubles import CLIENT, NOON, form_of
 
 
 class SharedServer:
@@ -56,8 +56,7 @@ def wait_for_the_start(folder: Path) -> None:
 
 async def main(folder: Path, rounds: int) -> None:
     credentials = BearerCredentials(
-        Application("my-app", "s3cret"),
-        IdentityProvider.of(Brand.PEUGEOT),
+        CLIENT,
         FileTokenStore(folder / "tokens"),
         fetch=SharedServer(folder),
         key="alice",

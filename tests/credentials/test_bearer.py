@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from stellantis_hal.auth import MemoryTokenStore, Token
+from stellantis_hal import MemoryTokenStore, Token
 from stellantis_hal.errors import (
     ApiError,
     AuthError,
@@ -418,7 +418,7 @@ async def test_an_early_renewal_that_fails_lets_the_old_token_serve(
     server.faults = [error] * 4
     credentials = bearer(MemoryTokenStore(token(expires_in=30)), server)
     assert authorization(await credentials.headers()) == "Bearer access-0"
-    assert "the old one still serves" in caplog.text
+    assert "the token was not renewed; the old one is used until it expires" in caplog.text
     server.faults.clear()
     await anyio.sleep(6)
     assert authorization(await credentials.headers()) == "Bearer access-1"
@@ -442,7 +442,9 @@ async def test_a_page_in_the_identity_servers_place_says_nothing_of_the_vehicle_
 ) -> None:
     server = IdentityServer()
     server.faults = [error]
-    with pytest.raises(NetworkError, match=rf"what answered {error.status} at .* is no OAuth2 server") as caught:
+    with pytest.raises(
+        NetworkError, match=rf"the response {error.status} at .* is not from an OAuth2 server"
+    ) as caught:
         await bearer(MemoryTokenStore(token(expires_in=-30)), server).headers()
     assert (caught.value.url, caught.value.sent, caught.value.is_transient) == (TOKEN_URL, True, True)
     assert caught.value.__cause__ is error

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from stellantis_hal.auth import Token, TokenStore
+from stellantis_hal import Token, TokenStore
 from stellantis_hal.errors import TokenStoreError
 from tests.credentials.doubles import IdentityServer, bearer
 from tests.support.responses import REFUSED

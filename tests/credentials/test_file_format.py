@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.auth import Token
-from stellantis_hal.credentials.stores.file_format import read_tokens, write_tokens
+from stellantis_hal import Token
+from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
 from tests.credentials.doubles import NOON
 
@@ -30,42 +30,42 @@ EXAMPLE = {
 
 @given(STORES)
 def test_what_was_written_is_read(tokens: dict[str, Token]) -> None:
-    assert read_tokens(write_tokens(tokens)) == tokens
+    assert parse_tokens(serialize_tokens(tokens)) == tokens
 
 
 def test_a_file_cut_short_at_any_byte_is_refused() -> None:
-    content = write_tokens(EXAMPLE)
+    content = serialize_tokens(EXAMPLE)
     for end in range(len(content)):
         with pytest.raises(TokenStoreError):
-            read_tokens(content[:end])
+            parse_tokens(content[:end])
 
 
 def test_a_file_with_any_byte_changed_is_refused() -> None:
-    content = write_tokens(EXAMPLE)
+    content = serialize_tokens(EXAMPLE)
     for position in range(len(content)):
         for change in (0x01, 0x20, 0x80):
             damaged = bytearray(content)
             damaged[position] ^= change
             with pytest.raises(TokenStoreError):
-                read_tokens(bytes(damaged))
+                parse_tokens(bytes(damaged))
 
 
 @given(STORES, st.data())
 def test_damage_anywhere_never_yields_a_wrong_token(tokens: dict[str, Token], data: st.DataObject) -> None:
-    content = write_tokens(tokens)
+    content = serialize_tokens(tokens)
     start = data.draw(st.integers(0, len(content)))
     end = data.draw(st.integers(start, len(content)))
     damaged = content[:start] + data.draw(st.binary(max_size=20)) + content[end:]
     if damaged == content:
         return
     with pytest.raises(TokenStoreError):
-        read_tokens(damaged)
+        parse_tokens(damaged)
 
 
 @given(st.binary())
 def test_any_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(TokenStoreError):
-        read_tokens(content)
+        parse_tokens(content)
 
 
 def sealed(body: bytes) -> bytes:
@@ -91,14 +91,14 @@ def sealed(body: bytes) -> bytes:
     ],
 )
 def test_a_well_sealed_file_of_something_else_is_refused(body: bytes) -> None:
-    with pytest.raises(TokenStoreError, match="something else than tokens"):
-        read_tokens(sealed(body))
+    with pytest.raises(TokenStoreError, match="does not contain tokens"):
+        parse_tokens(sealed(body))
 
 
 def test_messages_say_what_is_wrong_and_show_no_secret() -> None:
-    content = write_tokens(EXAMPLE)
+    content = serialize_tokens(EXAMPLE)
     with pytest.raises(TokenStoreError, match=r"/tokens is damaged, cut short or was edited") as caught:
-        read_tokens(content[:-1], place="/tokens")
+        parse_tokens(content[:-1], place="/tokens")
     assert "access-a" not in str(caught.value)
     with pytest.raises(TokenStoreError, match="not a token file"):
-        read_tokens(b"{}", place="/tokens")
+        parse_tokens(b"{}", place="/tokens")

@@ -15,9 +15,9 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from stellantis_hal.auth import FileTokenStore, Token
+from stellantis_hal import FileTokenStore, Token
 from stellantis_hal.credentials.stores import file_lock
-from stellantis_hal.credentials.stores.file_format import read_tokens, write_tokens
+from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
 from tests.credentials.doubles import NOON
 
@@ -168,7 +168,7 @@ async def test_what_a_crashed_writer_left_is_cleared_away(path: Path) -> None:
     store = FileTokenStore(path)
     await store.save("alice", ALICE)
     half = path.with_name(".tokens.new")
-    half.write_bytes(write_tokens({"mallory": Token("m")})[:40])
+    half.write_bytes(serialize_tokens({"mallory": Token("m")})[:40])
     path.with_name(".tokens.lock").touch()
     await store.save("bob", Token("b"))
     assert await store.keys() == ("alice", "bob")
@@ -210,7 +210,7 @@ async def test_a_writer_killed_at_any_moment_leaves_a_whole_file(path: Path) -> 
     await FileTokenStore(path).save("alice", ALICE)
     script = (
         "import os, sys, anyio\n"
-        "from stellantis_hal.auth import FileTokenStore, Token\n"
+        "from stellantis_hal import FileTokenStore, Token\n"
         "left = int(sys.argv[2])\n"
         "def die(*_):\n"
         "    global left\n"
@@ -271,7 +271,7 @@ async def test_locks_of_different_keys_do_not_meet(path: Path) -> None:
 async def test_the_wait_for_a_lock_is_bounded(path: Path) -> None:
     store = FileTokenStore(path, lock_timeout=0.1)
     async with store.lock("alice"):
-        with pytest.raises(TokenStoreError, match="another process has it") as caught:
+        with pytest.raises(TokenStoreError, match="another process holds it") as caught:
             async with store.lock("alice"):
                 pytest.fail("two had one lock")
     assert caught.value.key == "alice"
@@ -409,9 +409,9 @@ async def test_a_file_that_has_not_changed_is_not_read_again_and_one_that_has_is
 
     def note(content: bytes, *, place: str) -> dict[str, Token]:
         reads.append(place)
-        return read_tokens(content, place=place)
+        return parse_tokens(content, place=place)
 
-    monkeypatch.setattr("stellantis_hal.credentials.stores.file.read_tokens", note)
+    monkeypatch.setattr("stellantis_hal.credentials.stores.file.parse_tokens", note)
     store, other = FileTokenStore(path), FileTokenStore(path)
     await store.save("alice", ALICE)
     assert [await store.load("alice") for _ in range(3)] == [ALICE] * 3

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from stellantis_hal.auth import MemoryTokenStore, Token
+from stellantis_hal import MemoryTokenStore, Token
 from stellantis_hal.errors import TokenStoreError
 
 pytestmark = pytest.mark.anyio

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import pickle
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,11 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.auth import Application, AuthorizationRequest, Scope, Token
-from stellantis_hal.credentials.oauth2 import exchange, read_token, renewal, revocation
+from stellantis_hal import Application, AuthorizationRequest, Scope, Token
+from stellantis_hal.credentials.oauth2 import (
+    OAuth2Client,
+    exchange_request,
+    read_token,
+    renewal_request,
+    revocation_request,
+)
 from stellantis_hal.errors import AuthError, ConsentRequiredError
 from stellantis_hal.hal.json import encode
-from tests.credentials.doubles import APPLICATION, IDENTITY, NOON, form_of
+from tests.credentials.doubles import CLIENT, IDENTITY, NOON, form_of
 from tests.support.clocks import Autumn
 
 BACK = "mymap://oauth2redirect/fr"
@@ -23,7 +30,7 @@ BACK = "mymap://oauth2redirect/fr"
 
 def begin(**options: Any) -> AuthorizationRequest:
     options = {"redirect_uri": BACK, "scope": [Scope.TRIP, Scope.POSITION], "state": "st1", **options}
-    return AuthorizationRequest.begin(APPLICATION, IDENTITY, **options)
+    return AuthorizationRequest.begin(CLIENT, **options)
 
 
 def query_of(authorization: AuthorizationRequest) -> dict[str, str]:
@@ -68,8 +75,8 @@ def test_pkce_can_be_switched_off() -> None:
     assert "code_challenge" not in authorization.url
 
 
-def test_the_page_s_language_goes_by_the_vendor_s_spelling() -> None:
-    assert query_of(begin(local="fr-FR"))["local"] == "fr-FR"
+def test_more_parameters_are_added_to_the_query() -> None:
+    assert query_of(begin(parameters={"local": "fr-FR"}))["local"] == "fr-FR"
     assert "local" not in query_of(begin())
 
 
@@ -85,6 +92,48 @@ def test_a_consent_under_way_pickles_and_hides_its_secrets() -> None:
     assert pickle.loads(pickle.dumps(authorization)) == authorization
     assert "st1" not in repr(authorization)
     assert str(authorization.verifier) not in repr(authorization)
+
+
+# ------------------------------------------------------------------------------------------------- the client
+
+
+def basic(client_id: str, client_secret: str) -> str:
+    client = OAuth2Client(client_id=client_id, client_secret=client_secret, token_url="https://login.test/token")
+    value = client.authorization()
+    assert value is not None
+    assert value.isascii()
+    assert value.isprintable()
+    scheme, _, encoded = value.partition(" ")
+    assert scheme == "Basic"
+    return base64.b64decode(encoded).decode()
+
+
+def test_id_and_secret_are_form_encoded_for_basic() -> None:
+    assert basic("my:app", "s3cret+%&:/=") == "my%3Aapp:s3cret%2B%25%26%3A%2F%3D"
+
+
+def test_a_blank_in_a_secret_is_encoded_as_a_plus() -> None:
+    assert basic("my-app", "two words") == "my-app:two+words"
+
+
+def test_a_public_client_has_no_authorization_header() -> None:
+    assert OAuth2Client(client_id="my-app", token_url="https://login.test/token").authorization() is None
+
+
+@given(st.text(min_size=1))
+def test_no_secret_can_break_out_of_its_header(secret: str) -> None:
+    with suppress(UnicodeEncodeError):
+        assert basic("my-app", secret)
+
+
+def test_a_client_hides_its_secret_in_repr() -> None:
+    client = OAuth2Client(client_id="my-app", client_secret="s3cret", token_url="https://login.test/token")
+    assert repr(client) == "OAuth2Client(client_id='my-app', token_url='https://login.test/token')"
+
+
+def test_a_token_is_renewed_at_the_token_url_by_default() -> None:
+    client = OAuth2Client(client_id="my-app", token_url="https://login.test/token")
+    assert renewal_request(client, Token("a", "r")).url == "https://login.test/token"
 
 
 # ------------------------------------------------------------------------------------------------- the redirect
@@ -103,12 +152,12 @@ def test_a_redirect_may_leave_the_granted_scopes_to_the_exchange() -> None:
 
 @pytest.mark.parametrize("state", ["", "st2", "ST1", "+st1", "st%00", "é", "%ED%A0%80"])
 def test_a_redirect_with_another_state_is_refused(state: str) -> None:
-    with pytest.raises(AuthError, match="state differs"):
+    with pytest.raises(AuthError, match="`state` differs"):
         begin().read(f"{BACK}?code=secret-code&state={state}")
 
 
 def test_a_redirect_without_a_state_is_refused() -> None:
-    with pytest.raises(AuthError, match="has no state: copy the whole address"):
+    with pytest.raises(AuthError, match="has no `state`: paste the complete URL"):
         begin().read(f"{BACK}?code=abc")
 
 
@@ -120,7 +169,7 @@ def test_a_redirect_that_says_a_thing_twice_is_refused(query: str) -> None:
 
 @pytest.mark.parametrize("query", ["state=st1", "state=st1&code="])
 def test_a_redirect_without_a_code_is_refused(query: str) -> None:
-    with pytest.raises(AuthError, match="no code"):
+    with pytest.raises(AuthError, match="no `code`"):
         begin().read(f"{BACK}?{query}")
 
 
@@ -130,7 +179,7 @@ def test_an_account_holder_who_says_no_is_no_defect() -> None:
 
 
 def test_an_error_in_the_redirect_is_named_and_nothing_else_of_it_shown() -> None:
-    with pytest.raises(AuthError, match=r"refused to ask for consent: invalid_scopescript$"):
+    with pytest.raises(AuthError, match=r"refused the authorization request: invalid_scopescript$"):
         begin().read(f"{BACK}?error=invalid_scope%3Cscript%3E&error_description=%1b[31mred&state=st1")
 
 
@@ -140,7 +189,7 @@ def test_an_error_without_a_name_says_so() -> None:
 
 
 def test_what_is_no_address_is_refused() -> None:
-    with pytest.raises(AuthError, match="no address"):
+    with pytest.raises(AuthError, match="no URL"):
         begin().read("http://[oops")
 
 
@@ -157,7 +206,7 @@ def test_no_text_is_taken_for_a_redirect_by_accident(text: str) -> None:
 
 def test_a_code_is_exchanged_with_the_verifier_and_may_not_be_sent_twice() -> None:
     authorization = begin()
-    request = exchange(APPLICATION, IDENTITY, authorization, "abc")
+    request = exchange_request(CLIENT, authorization, "abc")
     assert (request.method, request.url) == ("POST", "https://idpcvs.peugeot.com/am/oauth2/access_token")
     assert not request.repeatable
     assert request.headers["Authorization"].startswith("Basic ")
@@ -171,34 +220,34 @@ def test_a_code_is_exchanged_with_the_verifier_and_may_not_be_sent_twice() -> No
 
 
 def test_without_pkce_no_verifier_is_sent() -> None:
-    assert "code_verifier" not in form_of(exchange(APPLICATION, IDENTITY, begin(pkce=False), "abc"))
+    assert "code_verifier" not in form_of(exchange_request(CLIENT, begin(pkce=False), "abc"))
 
 
 def test_a_renewal_names_the_realm_in_its_query_and_may_be_sent_again() -> None:
-    request = renewal(APPLICATION, IDENTITY, Token("a", "re fresh+&"))
+    request = renewal_request(CLIENT, Token("a", "re fresh+&"))
     assert request.url == "https://idpcvs.peugeot.com/am/oauth2/access_token?realm=clientsB2CPeugeot"
     assert request.repeatable
     assert form_of(request) == {"grant_type": "refresh_token", "refresh_token": "re fresh+&"}
 
 
 def test_a_revocation_takes_the_refresh_token() -> None:
-    request = revocation(APPLICATION, IDENTITY, Token("a", "r"))
+    request = revocation_request(CLIENT, Token("a", "r"))
     assert request.url == "https://idpcvs.peugeot.com/am/oauth2/token/revoke?realm=clientsB2CPeugeot"
     assert form_of(request) == {"token": "r"}
 
 
 def test_a_revocation_takes_the_access_token_where_there_is_no_other() -> None:
-    assert form_of(revocation(APPLICATION, IDENTITY, Token("a"), parameter="refresh_token")) == {"refresh_token": "a"}
+    assert form_of(revocation_request(CLIENT, Token("a"), parameter="refresh_token")) == {"refresh_token": "a"}
 
 
 def test_an_application_without_a_secret_names_itself_in_the_body() -> None:
-    request = renewal(Application("public-app"), IDENTITY, Token("a", "r"))
+    request = renewal_request(IDENTITY.oauth2_client(Application("public-app")), Token("a", "r"))
     assert "Authorization" not in request.headers
     assert form_of(request)["client_id"] == "public-app"
 
 
 def test_requests_hide_their_secrets_in_repr() -> None:
-    shown = repr(renewal(APPLICATION, IDENTITY, Token("a", "refresh-secret")))
+    shown = repr(renewal_request(CLIENT, Token("a", "refresh-secret")))
     assert "refresh-secret" not in shown
     assert "Basic" not in shown
 
@@ -309,6 +358,6 @@ def test_a_redirect_is_told_from_what_other_pages_send_by_its_state() -> None:
 
 
 def test_half_a_character_in_a_refresh_token_is_sent_all_the_same() -> None:
-    request = renewal(APPLICATION, IDENTITY, Token("a", "r\ud800"))
+    request = renewal_request(CLIENT, Token("a", "r\ud800"))
     assert request.content is not None
     assert request.content.endswith(b"refresh_token=r%ED%A0%80")

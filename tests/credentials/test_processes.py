@@ -9,7 +9,7 @@ from subprocess import PIPE
 import anyio
 import pytest
 
-from stellantis_hal.auth import FileTokenStore, Token
+from stellantis_hal import FileTokenStore, Token
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 

@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from stellantis_hal.credentials.shielded import shielded
+from stellantis_hal.credentials.shielded import run_shielded
 from stellantis_hal.errors import AuthError, NetworkError
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +16,7 @@ async def test_it_gives_what_the_act_gives() -> None:
         await anyio.sleep(1)
         return 5
 
-    assert await shielded(act, within=10) == 5
+    assert await run_shielded(act, timeout=10) == 5
 
 
 async def test_our_errors_come_bare() -> None:
@@ -24,7 +24,7 @@ async def test_our_errors_come_bare() -> None:
         raise AuthError("no")
 
     with pytest.raises(AuthError, match="no"):
-        await shielded(act, within=10)
+        await run_shielded(act, timeout=10)
 
 
 async def test_foreign_errors_come_bare_with_their_cause() -> None:
@@ -32,7 +32,7 @@ async def test_foreign_errors_come_bare_with_their_cause() -> None:
         raise KeyError("row") from LookupError("database")
 
     with pytest.raises(KeyError) as caught:
-        await shielded(act, within=10)
+        await run_shielded(act, timeout=10)
     assert isinstance(caught.value.__cause__, LookupError)
 
 
@@ -44,7 +44,7 @@ async def test_a_cancelled_scope_waits_for_the_act() -> None:
         done.append(True)
 
     with anyio.move_on_after(1) as scope:
-        await shielded(act, within=10)
+        await run_shielded(act, timeout=10)
     assert scope.cancelled_caught
     assert done == [True]
 
@@ -55,13 +55,13 @@ async def test_the_cancellation_wins_over_the_act_s_error() -> None:
         raise AuthError("no")
 
     with anyio.move_on_after(1) as scope:
-        await shielded(act, within=10)
+        await run_shielded(act, timeout=10)
     assert scope.cancelled_caught
 
 
 async def test_an_act_that_never_ends_is_ended() -> None:
     with pytest.raises(NetworkError, match="longer than 10 s") as caught:
-        await shielded(anyio.sleep_forever, within=10)
+        await run_shielded(anyio.sleep_forever, timeout=10)
     assert caught.value.sent
 
 
@@ -75,7 +75,7 @@ async def test_an_asyncio_task_s_own_cancellation_waits_for_the_act() -> None:
         done.append(True)
 
     async def pipeline() -> None:
-        await shielded(act, within=10)
+        await run_shielded(act, timeout=10)
 
     task = asyncio.ensure_future(pipeline())
     await anyio.sleep(0.01)
@@ -98,5 +98,5 @@ async def test_asyncio_timeout_waits_for_the_act_and_still_fires() -> None:
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await shielded(act, within=10)
+            await run_shielded(act, timeout=10)
     assert done == [True]

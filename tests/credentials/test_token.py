@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from stellantis_hal.auth import Token
+from stellantis_hal import Token
 from tests.credentials.doubles import NOON
 
 

@@ -7,7 +7,7 @@ import anyio
 import attrs
 import pytest
 
-from stellantis_hal.auth.identity import Brand
+from stellantis_hal import Brand
 from stellantis_hal.client import Account
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.auth import Scope, required_scopes
+from stellantis_hal import Scope
+from stellantis_hal.vendor.scopes import required_scopes
 
 BASE = "https://api.groupe-psa.com/connectedcar/v4/user"
 

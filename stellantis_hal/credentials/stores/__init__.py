@@ -1,1 +1,1 @@
-"""Stores."""
+"""Token stores."""

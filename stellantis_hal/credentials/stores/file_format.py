@@ -1,9 +1,7 @@
-"""The token file, as bytes.
+"""The format of a token file: a first line with a digest of the rest, then JSON.
 
-Knows its format: a first line with a digest of the rest, then JSON. Must not know the file system.
-
-A file that was cut short, damaged or edited no longer fits its digest: it is refused as a whole, so that nobody's
-session is ever mixed up with what is left of another's.
+A file that was cut short, damaged or edited does not match its digest and is refused as a whole, so that the tokens of
+two accounts are never mixed up.
 """
 
 from __future__ import annotations
@@ -17,44 +15,44 @@ from typing import Any
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
 
-__all__ = ["read_tokens", "write_tokens"]
+__all__ = ["parse_tokens", "serialize_tokens"]
 
-_MAGIC = b"stellantis-hal tokens 1 sha256="
+_HEADER = b"stellantis-hal tokens 1 sha256="
 
 
-def write_tokens(tokens: Mapping[str, Token]) -> bytes:
-    """Give the bytes of a file that holds ``tokens``."""
-    body = json.dumps({key: _plain(token) for key, token in sorted(tokens.items())}, indent=1).encode("ascii") + b"\n"
+def serialize_tokens(tokens: Mapping[str, Token]) -> bytes:
+    """Return the content of a file with these tokens, by key."""
+    body = json.dumps({key: _to_json(token) for key, token in sorted(tokens.items())}, indent=1).encode("ascii") + b"\n"
     return _first_line(body) + body
 
 
-def read_tokens(content: bytes, *, place: str = "the token file") -> dict[str, Token]:
-    """Read the tokens out of a file's bytes.
+def parse_tokens(content: bytes, *, place: str = "the token file") -> dict[str, Token]:
+    """Read the content of a token file.
 
     Args:
-        place: where the bytes are from, for the message.
+        place: the path of the file, for the message.
 
     Raises:
-        TokenStoreError: these are not, byte for byte, what :func:`write_tokens` wrote.
+        TokenStoreError: these are not, byte for byte, the bytes that :func:`serialize_tokens` made.
     """
     first, _, body = content.partition(b"\n")
-    if not first.startswith(_MAGIC):
-        raise TokenStoreError(f"{place} is not a token file of this library, or a later version's: nothing was read")
+    if not first.startswith(_HEADER):
+        raise TokenStoreError(f"{place} is not a token file of this version of the library: nothing was read")
     if _first_line(body) != first + b"\n":
         raise TokenStoreError(
             f"{place} is damaged, cut short or was edited: restore it from a backup, or remove it and log in again"
         )
     try:
-        return {key: _token(parts) for key, parts in json.loads(body).items()}
+        return {key: _from_json(fields) for key, fields in json.loads(body).items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise TokenStoreError(f"{place} has a valid digest but holds something else than tokens") from None
+        raise TokenStoreError(f"{place} has a valid digest but does not contain tokens") from None
 
 
 def _first_line(body: bytes) -> bytes:
-    return _MAGIC + hashlib.sha256(body).hexdigest().encode("ascii") + b"\n"
+    return _HEADER + hashlib.sha256(body).hexdigest().encode("ascii") + b"\n"
 
 
-def _plain(token: Token) -> dict[str, Any]:
+def _to_json(token: Token) -> dict[str, Any]:
     return {
         "access_token": token.access_token,
         "refresh_token": token.refresh_token,
@@ -63,11 +61,11 @@ def _plain(token: Token) -> dict[str, Any]:
     }
 
 
-def _token(parts: Mapping[str, Any]) -> Token:
-    expires_at = parts["expires_at"]
+def _from_json(fields: Mapping[str, Any]) -> Token:
+    expires_at = fields["expires_at"]
     return Token(
-        parts["access_token"],
-        parts["refresh_token"],
+        fields["access_token"],
+        fields["refresh_token"],
         None if expires_at is None else datetime.fromisoformat(expires_at),
-        tuple(parts["scope"]),
+        tuple(fields["scope"]),
     )

@@ -1,9 +1,6 @@
-"""Locks between processes, by lock files.
+"""Locks between processes: lock files with POSIX advisory locks, without waiting.
 
-Knows POSIX advisory locks. Must not know what they protect, and never waits: whoever wants to, asks again.
-
-The kernel lets go of a dead process's lock, so a crash locks nobody out; what it leaves is an empty file, which the
-next one to lock takes over.
+The kernel releases the lock of a process that died. The empty lock file that it leaves is reused.
 """
 
 from __future__ import annotations
@@ -15,22 +12,22 @@ __all__ = ["release", "try_acquire"]
 
 
 def try_acquire(path: Path) -> int | None:
-    """Take the lock that ``path`` stands for; None while somebody else has it.
+    """Take the lock that ``path`` stands for; None while it is held elsewhere.
 
     Two tasks of one process exclude each other too.
 
     Returns:
-        What :func:`release` wants to have.
+        The descriptor for :func:`release`.
 
     Raises:
-        OSError: the file cannot be made or locked.
+        OSError: the file cannot be created or locked.
     """
-    import fcntl  # noqa: PLC0415 - POSIX only, and the package has to be importable elsewhere
+    import fcntl  # noqa: PLC0415 - POSIX only; the package can be imported on other systems
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its last holder may have removed the file between our opening and our locking it: then others lock a new one.
+        # The last holder may have removed the file after it was opened here: then others lock a new file.
         if os.stat(path, follow_symlinks=False).st_ino == os.fstat(descriptor).st_ino:
             return descriptor
     except (BlockingIOError, FileNotFoundError):
@@ -43,7 +40,7 @@ def try_acquire(path: Path) -> int | None:
 
 
 def release(path: Path, descriptor: int) -> None:
-    """Give the lock back and remove its file, which only its holder may do."""
+    """Release the lock and remove its file, which only its holder may do."""
     try:
         path.unlink(missing_ok=True)
     finally:

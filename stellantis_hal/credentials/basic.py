@@ -1,0 +1,52 @@
+"""HTTP Basic credentials."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.hal.headers import Headers
+from stellantis_hal.navigation.fetch import Response
+
+__all__ = ["BasicCredentials", "encode_basic"]
+
+
+def encode_basic(username: str, password: str) -> str:
+    """Return the value of an ``Authorization`` header (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+class BasicCredentials:
+    """Send a user name and a password with each request (HTTP Basic, RFC 7617).
+
+    Args:
+        username: without a colon.
+        password: sent as it is, in UTF-8.
+        query: text for the query of each request, encoded; empty for none.
+
+    Raises:
+        ConfigurationError: the user name has a colon in it.
+    """
+
+    def __init__(self, username: str, password: str, *, query: str = "") -> None:
+        if ":" in username:
+            raise ConfigurationError("HTTP Basic cannot carry a user name (client_id) with a colon in it")
+        self._query = query
+        self._headers = Headers({"Authorization": encode_basic(username, password)})
+
+    @property
+    def query(self) -> str:
+        """The text that is added to the query of each request."""
+        return self._query
+
+    async def headers(self) -> Mapping[str, str]:
+        """Return the Basic header."""
+        return self._headers
+
+    async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
+        """Return False: there are no other credentials to try."""
+        return False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
