@@ -1,0 +1,1 @@
+"""Storage shared by several layers: databases on disk."""

@@ -1,0 +1,348 @@
+"""SQLite database that is held in one thread and safe against cancellation."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, TypeVar, cast
+
+import anyio
+import anyio.lowlevel
+
+from stellantis_hal.errors import StellantisError
+
+__all__ = ["SQLiteDatabase", "StorageError"]
+
+T = TypeVar("T")
+
+_BUSY_TIMEOUT = 10.0
+_OPENING_PAUSE = 0.05
+
+
+class StorageError(StellantisError):
+    """The database could not be opened, read or written.
+
+    Attributes:
+        path: the file.
+        waited: seconds that the call ran in the thread of the database, most of them for the lock of the file.
+    """
+
+    def __init__(self, message: str, *, path: str = "", waited: float = 0.0) -> None:
+        super().__init__(message)
+        self.path = path
+        self.waited = waited
+
+
+class SQLiteDatabase:
+    """An SQLite file whose connection lives in a thread of its own.
+
+    :meth:`read` and :meth:`write` hand a function to that thread, which runs one call after the other, in the order in
+    which they were made, each as one transaction. A call that is cancelled, by a cancel scope, by ``task.cancel()`` or
+    by ``asyncio.timeout``, never starts if it has not yet started; otherwise its transaction is completed, and the
+    calls made afterwards run after it. So a call that returned is never undone by an earlier one.
+
+    The file is opened by the first call, and again by the first call after :meth:`aclose`. The database may be used
+    from several event loops and threads at once. A new file is readable by its owner only: 0600.
+
+    Args:
+        path: the file, in an existing folder; ``":memory:"`` for a database that is lost when it is closed.
+        schema: statements that are executed whenever the file is opened, each of them idempotent
+            (``CREATE TABLE IF NOT EXISTS …``).
+        synchronous: ``"FULL"``: a written transaction survives a power failure. ``"NORMAL"``: it survives the end of
+            the process; after a power failure the latest transactions may be missing.
+        busy_timeout: seconds to wait for the lock that another connection holds, when the file is opened and in each
+            transaction. :meth:`aclose` takes at most three times as long.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        schema: Sequence[str] = (),
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        busy_timeout: float = _BUSY_TIMEOUT,
+    ) -> None:
+        self.path: str = os.fspath(path)
+        self._worker = _Worker(self.path, tuple(schema), synchronous, busy_timeout)
+        # A database that is dropped without `aclose` ends its thread all the same.
+        weakref.finalize(self, self._worker.submit_close, _Call(_close))
+
+    async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what the function returns, called in the thread inside a read transaction.
+
+        Raises:
+            StorageError: the file cannot be opened or read, or stayed locked for ``busy_timeout`` seconds.
+            Exception: what the function raises; errors of ``sqlite3`` become a :class:`StorageError`.
+        """
+        return await self._run(_Call(_in_transaction("BEGIN", function)))
+
+    async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what the function returns, called in the thread inside a write transaction.
+
+        The transaction holds the write lock from its beginning. It is committed when the function returns, and rolled
+        back when it raises.
+
+        Raises:
+            StorageError: the file cannot be opened or written, or stayed locked for ``busy_timeout`` seconds.
+            Exception: what the function raises; errors of ``sqlite3`` become a :class:`StorageError`.
+        """
+        return await self._run(_Call(_in_transaction("BEGIN IMMEDIATE", function)))
+
+    async def _run(self, call: _Call[T]) -> T:
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        call.notify_here()
+        self._worker.submit(call)
+        try:
+            return await call.result()
+        except BaseException:
+            call.withdraw()
+            raise
+
+    async def aclose(self) -> None:
+        """Run the calls made so far, close the file and end the thread.
+
+        Where the file is locked, calls that have not started within ``busy_timeout`` seconds raise
+        :class:`StorageError`. The file is closed even if the waiting task is cancelled.
+        """
+        call = _Call(_close)
+        call.notify_here()
+        thread = self._worker.submit_close(call)
+        if thread is not None:
+            await call.result()
+            if not self._worker.is_running(thread):
+                thread.join()  # it has no work left: a matter of microseconds
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):  # bounded by three times the busy timeout
+            await self.aclose()
+
+
+class _Call(Generic[T]):
+    """A function to be run in the thread, and its outcome."""
+
+    def __init__(self, function: Callable[[_Worker], T]) -> None:
+        self.function: Callable[[_Worker], T | None] = function
+        self.submitted_at: float = time.monotonic()
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._done: anyio.Event | None = None
+        self._schedule: Callable[[Callable[[], object]], object] | None = None
+
+    def notify_here(self) -> None:
+        """Let :meth:`result` wait in the running event loop."""
+        token: Any = anyio.lowlevel.current_token()
+        # asyncio's loop or trio's token; anyio before 4.11 returns it as it is. Neither method waits for the loop, so
+        # that a loop that was stopped cannot block the thread, as `anyio.from_thread` could.
+        native: Any = getattr(token, "native_token", token)
+        self._schedule = getattr(native, "call_soon_threadsafe", None) or native.run_sync_soon
+        self._done = anyio.Event()
+
+    async def result(self) -> T:
+        """Return or raise the outcome as soon as there is one."""
+        assert self._done is not None  # noqa: S101 - set by notify_here
+        await self._done.wait()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # breaks the reference cycle of error, traceback and frame
+        return cast("T", self._value)
+
+    def withdraw(self) -> None:
+        """Do nothing when the turn of this call comes; no effect if it has started."""
+        self.function = _do_nothing
+
+    def run(self, worker: _Worker) -> None:
+        """Run the function in the thread."""
+        try:
+            self._value = self.function(worker)
+        except BaseException as error:  # noqa: BLE001 - raised where the call waits
+            self._error = error
+
+    def fail(self, error: Exception) -> None:
+        """Set the outcome of a call that never starts."""
+        self._error = error
+
+    def finish(self) -> None:
+        """Wake the task that waits for the outcome."""
+        if self._schedule is not None and self._done is not None:
+            with suppress(RuntimeError):  # its event loop has been closed in the meantime
+                self._schedule(self._done.set)
+
+
+class _Worker:
+    """The thread of a database: runs calls in order, and ends when the file is closed and no call is left."""
+
+    def __init__(self, path: str, schema: tuple[str, ...], synchronous: str, busy_timeout: float) -> None:
+        self.path: str = path
+        self._schema = schema
+        self._synchronous = synchronous
+        self._busy_timeout = busy_timeout
+        self._calls: deque[_Call[Any]] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._connection: sqlite3.Connection | None = None  # used in the thread only
+        self.refuse_at: float = float("inf")  # calls that start later are refused, for the file is to be closed
+
+    # ------------------------------------------------------------------------------------------- in any thread
+
+    def submit(self, call: _Call[Any]) -> None:
+        """Append a call; start the thread unless it runs."""
+        with self._changed:
+            if self._thread is None:
+                # A daemon, so that a store left open does not keep the interpreter from ending: what a call has
+                # returned is in the file by then, and SQLite rolls back a transaction that was cut off.
+                self._thread = threading.Thread(target=self._serve, name=f"sqlite {self.path}", daemon=True)
+                self._thread.start()
+            self._calls.append(call)
+            self._changed.notify()
+
+    def submit_close(self, call: _Call[None]) -> threading.Thread | None:
+        """Append the call that closes the file; return the thread that will run it, None where the file is closed."""
+        with self._changed:
+            if self._thread is not None:
+                self.refuse_at = min(self.refuse_at, time.monotonic() + self._busy_timeout)
+                self.submit(call)
+            return self._thread
+
+    def is_running(self, thread: threading.Thread) -> bool:
+        """Return whether the thread still has work."""
+        with self._changed:
+            return self._thread is thread
+
+    # ------------------------------------------------------------------------------------------- in the thread
+
+    def _serve(self) -> None:
+        while self._serve_next():
+            pass
+
+    def _serve_next(self) -> bool:
+        """Wait for a call and run it; return False when the file is closed and no call is left."""
+        with self._changed:
+            while not self._calls:
+                self._changed.wait()
+            call = self._calls.popleft()
+        if time.monotonic() >= self.refuse_at and call.function is not _close:
+            waited = time.monotonic() - call.submitted_at
+            message = f"{self.path} was closed before this call started, which had waited for {waited:.1f} s"
+            call.fail(StorageError(message, path=self.path, waited=waited))
+        else:
+            call.run(self)
+        with self._changed:
+            is_over = self._connection is None and not self._calls
+            if is_over:
+                self._thread = None
+            call.finish()
+        return not is_over
+
+    def connection(self) -> sqlite3.Connection:
+        """Return the connection, opened where necessary.
+
+        Raises:
+            sqlite3.Error: the file cannot be opened.
+        """
+        if self._connection is None:
+            self._create_file()
+            deadline = time.monotonic() + self._busy_timeout
+            while self._connection is None:
+                try:
+                    self._connection = self._connect()
+                except sqlite3.Error as error:
+                    # SQLite's own time-out does not cover every lock that switching to WAL takes.
+                    if not _is_locked(error) or time.monotonic() >= deadline:
+                        raise
+                    time.sleep(_OPENING_PAUSE)
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            for statement in self._schema:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _create_file(self) -> None:
+        """Create the file before SQLite does, which would let others read it; never open one that exists.
+
+        Closing a descriptor would release every lock that this process has on the file.
+        """
+        if self.path != ":memory:":
+            with suppress(OSError):  # it exists, or SQLite will report why it cannot be created
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
+
+
+def _do_nothing(_: _Worker) -> None:
+    """Stand for a call that was withdrawn."""
+
+
+def _close(worker: _Worker) -> None:
+    worker.refuse_at = float("inf")
+    worker.close()
+
+
+def _in_transaction(begin: str, function: Callable[[sqlite3.Connection], T]) -> Callable[[_Worker], T]:
+    """Return a function of the thread that runs the given one as a whole transaction."""
+
+    def run(worker: _Worker) -> T:
+        started = time.monotonic()
+        try:
+            connection = worker.connection()
+            try:
+                connection.execute(begin)
+                value = function(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(worker, connection)
+                raise
+        except (sqlite3.Error, UnicodeError) as error:
+            waited = time.monotonic() - started
+            raise StorageError(_describe(worker.path, error, waited), path=worker.path, waited=waited) from error
+        return value
+
+    return run
+
+
+def _roll_back(worker: _Worker, connection: sqlite3.Connection) -> None:
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        worker.close()  # the next call opens the file anew
+
+
+def _is_locked(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _describe(path: str, error: Exception, waited: float) -> str:
+    if not _is_locked(error):
+        return f"{path}: {error}"
+    return (
+        f"{path}: {error}: another connection kept its lock for the {waited:.1f} s that this call waited. Look for a "
+        f"second process that uses this file, a backup, or an sqlite3 shell with an open transaction"
+    )

@@ -1,0 +1,1 @@
+"""Tests of stellantis_hal.storage."""
