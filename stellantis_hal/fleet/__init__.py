@@ -4,12 +4,8 @@ Knows what services need on top of the client. Must not be known by anything but
 """
 
 from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
-from stellantis_hal.fleet.checkpoints.store import (
-    CheckpointError,
-    CheckpointStore,
-    MemoryCheckpoints,
-    SQLiteCheckpoints,
-)
+from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
+from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.events import AccountLost, Change, Event, Outage, Recovered, Update, VehicleUnavailable
 from stellantis_hal.fleet.export import CsvTrips, GeoJsonTrips, JsonLinesTrips, TripWriter, trip_writer
 from stellantis_hal.fleet.targets import Removed

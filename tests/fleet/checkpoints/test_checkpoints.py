@@ -1,7 +1,10 @@
 """Where checkpoints are kept."""
 
+import asyncio
 import os
+import random
 import sqlite3
+import sys
 from pathlib import Path
 
 import anyio
@@ -138,3 +141,33 @@ async def test_a_key_is_only_ever_a_key(tmp_path: Path, key: str) -> None:
         await store.save(key, b"2")
         assert (await store.load(key), await store.load("other")) == (b"2", b"1")
     assert list(modes(tmp_path)) == ["fleet.db"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("seed", range(3))
+async def test_native_cancellation_leaves_the_last_save(tmp_path: Path, seed: int) -> None:
+    """A new process reads the save that returned last, whatever was cancelled before it while the file was locked."""
+    rng = random.Random(seed)
+    path = tmp_path / "fleet.db"
+    script = (
+        "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]);"
+        "print(connection.execute('SELECT content FROM checkpoints').fetchone()[0].decode())"
+    )
+    async with SQLiteCheckpoints(path) as store:
+        await store.save("a", b"first")
+        other = sqlite3.connect(path, isolation_level=None)
+        for number in range(10):
+            other.execute("BEGIN IMMEDIATE")
+            for cancelled in range(4):
+                task = asyncio.create_task(store.save("a", f"cancelled {cancelled}".encode()))
+                await asyncio.sleep(rng.uniform(0.0, 0.004))
+                task.cancel()
+            last = asyncio.create_task(store.save("a", f"last {number}".encode()))
+            await asyncio.sleep(rng.uniform(0.0, 0.004))
+            other.execute("ROLLBACK")
+            await last
+            assert other.execute("SELECT content FROM checkpoints").fetchone() == (f"last {number}".encode(),)
+        other.close()
+        process = await anyio.run_process([sys.executable, "-c", script, str(path)])
+        assert process.stdout == b"last 9\n"
+        assert await store.load("a") == b"last 9"
