@@ -6,6 +6,8 @@ Everything public is imported from here, and loaded when it is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stellantis_hal.__version__ import __version__
+
 if TYPE_CHECKING:
     from stellantis_hal.auth import Application, Enrolment, PartnerCredentials
     from stellantis_hal.client import Account, StellantisClient
@@ -180,7 +182,6 @@ if TYPE_CHECKING:
     from stellantis_hal.vendor.brands import Brand
     from stellantis_hal.vendor.scopes import Scope
 
-__version__ = "0.1.0"
 
 __all__ = [
     "Account",

@@ -12,7 +12,7 @@ import anyio
 import attrs
 import click
 
-from stellantis_hal import __version__
+from stellantis_hal.__version__ import __version__
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback

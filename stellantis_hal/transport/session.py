@@ -15,7 +15,7 @@ from typing import Self
 import attrs
 import httpx
 
-from stellantis_hal import __version__
+from stellantis_hal.__version__ import __version__
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.fetch import Request, Response
