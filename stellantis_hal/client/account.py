@@ -1,7 +1,4 @@
-"""One account holder, and the way to their vehicles.
-
-Knows the entry resource. Must not know how a token is renewed or where it is kept.
-"""
+"""Accounts: the API on behalf of one account holder."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ __all__ = ["Account"]
 
 
 class Account(EntryPoint):
-    """One account holder, as the application sees them. Made by :meth:`StellantisClient.account`."""
+    """The API on behalf of one account holder. Made by :meth:`StellantisClient.account`."""
 
     def __init__(
         self,
@@ -60,7 +57,7 @@ class Account(EntryPoint):
 
     @property
     def limiter(self) -> RateLimiter:
-        """The limiter that the requests of this account pass: its client's."""
+        """The limiter that the requests of this account pass; all accounts of a client share it."""
         return self._session.limiter
 
     @property
@@ -78,24 +75,24 @@ class Account(EntryPoint):
         return self._session is other._session
 
     def shares_credentials(self, other: Account) -> bool:
-        """Return whether both accounts send the same credentials: the same account, perhaps with other options."""
+        """Return whether both accounts send the same credentials: one account, maybe with different options."""
         return self._credentials is other._credentials
 
     def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> Account:
-        """Give the same account with another priority, or another bound on waiting for the limits.
+        """Return this account with another priority, or another bound on waiting for the limits.
 
         Args:
             priority: "background" leaves a share of the limits to "interactive".
-            max_wait: seconds that one call may wait; beyond that ``BudgetExhaustedError`` comes at once.
+            max_wait: seconds that one call may wait; a longer wait raises ``BudgetExhaustedError`` at once.
 
         Raises:
-            ValueError: there is no such priority, or the wait is no number of seconds.
+            ValueError: the priority is unknown, or the wait is not a number of seconds.
         """
         if priority not in (None, "interactive", "background"):
-            raise ValueError(f'priority is "interactive" or "background", not {priority!r}')
+            raise ValueError(f'priority must be "interactive" or "background", not {priority!r}')
         given: object = max_wait
         if given is not None and not (isinstance(given, int | float) and given >= 0):
-            raise ValueError(f"max_wait is a number of seconds, not {given!r}")
+            raise ValueError(f"max_wait must be a number of seconds, at least 0, not {given!r}")
         other = Account(
             self._session,
             self._credentials,
@@ -109,7 +106,7 @@ class Account(EntryPoint):
         return other
 
     async def user(self) -> User:
-        """Read the account holder's own resource, anew."""
+        """Read the account holder's own resource again."""
         return self._reader.read(await self.reread(), User)
 
     def vehicles(
@@ -122,18 +119,18 @@ class Account(EntryPoint):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
     ) -> Paginator[Vehicle]:
-        """Walk the account's vehicles.
+        """Paginate the account's vehicles.
 
         Args:
-            locale: of labels (``fr-FR``).
-            extensions: more of each vehicle: ``onboardCapabilities``, ``branding``, ``pictures``.
-            vin_prefix: only VINs that begin so.
-            country: CL, BR or AR, where their back ends differ.
+            locale: the language of labels (``fr-FR``).
+            extensions: more data of each vehicle: ``onboardCapabilities``, ``branding``, ``pictures``.
+            vin_prefix: only vehicles whose VIN begins with this.
+            country: CL, BR or AR, which have back ends of their own.
             index_range: first and last index, both included; None: open.
             page_size: 1 to 60.
 
         Raises:
-            ValueError: a bound does not hold; nothing was sent.
+            ValueError: an argument is out of its bounds; nothing was sent.
         """
         params: Params = {
             "locale": locale,
@@ -159,8 +156,8 @@ class Account(EntryPoint):
         """Read one vehicle by the API's own id (which is not its VIN).
 
         Raises:
-            NotFoundError: there is none; the API says so of an existing one too, now and then.
-            ValueError: the id cannot be part of a path.
+            NotFoundError: there is no such vehicle; now and then the API says so of an existing one.
+            ValueError: the id cannot stand in a path.
         """
         collection = await _VehicleCollection(self, {}).locate({})
         params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
@@ -168,12 +165,12 @@ class Account(EntryPoint):
         return self._reader.read(resource, Vehicle)
 
     def _has_no_vehicles(self, error: ApiError) -> bool:
-        # Of the entry resource a 404 says nothing about vehicles.
+        # A 404 of the entry resource does not mean that there are no vehicles.
         return is_absent(error) and error.url.partition("?")[0] != self._url
 
 
 class _VehicleCollection:
-    """The collection behind the entry's link to vehicles, whichever generation of the API names it."""
+    """The collection behind the entry's link to vehicles, which generations of the API name differently."""
 
     def __init__(self, account: Account, params: Params) -> None:
         self._account = account

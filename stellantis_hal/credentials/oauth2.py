@@ -48,7 +48,7 @@ _MAX_LIFETIME = 366 * 24 * 3600.0
 """Seconds; a longer ``expires_in`` is treated as missing."""
 _REFUSED_CONSENT = frozenset({"access_denied", "consent_required", "login_required", "interaction_required"})
 _TRANSIENT_ERRORS = frozenset({"server_error", "temporarily_unavailable"})
-"""Faults of the server, whatever the status: ``server_error`` is sent with 400, too."""
+"""Faults of the server, with any status: ``server_error`` is sent with 400, too."""
 _CONFIGURATION_ERRORS = frozenset(
     {
         "invalid_client",
