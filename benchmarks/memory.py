@@ -102,7 +102,7 @@ async def _grown(trips: int) -> float:
 
     reader = TypedConverter()
     start = most = 0.0
-    page = await HalResource.reach(f"{_URL}?first=0", ResourceContext(fetch=fetch))
+    page = await HalResource.from_url(f"{_URL}?first=0", ResourceContext(fetch=fetch))
     count = 0
     async for trip in page.items().map(lambda item: reader.read(item, Trip)):
         count += 1

@@ -11,7 +11,7 @@ from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.link_selection import Params, query_of
+from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.filters import choices
@@ -146,7 +146,7 @@ class Account(EntryPoint):
             "vehicles",
             absent=self._has_no_vehicles,
             ranges=ranges,
-            lost=partial(self._reader.lost, kind=Vehicle),
+            on_invalid=partial(self._reader.lost, kind=Vehicle),
         )
         return walk.map(partial(self._reader.read, kind=Vehicle))
 
@@ -159,9 +159,9 @@ class Account(EntryPoint):
             NotFoundError: there is no such vehicle; now and then the API says so of an existing one.
             ValueError: the id cannot stand in a path.
         """
-        collection = await _VehicleCollection(self, {}).locate({})
+        collection = await _VehicleCollection(self, {}).resolve_url({})
         params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
-        resource = await self.get(append_query(join_segment(collection, id_), query_of(params)))
+        resource = await self.get(append_query(join_segment(collection, id_), encode_params(params)))
         return self._reader.read(resource, Vehicle)
 
     def _has_no_vehicles(self, error: ApiError) -> bool:
@@ -177,15 +177,15 @@ class _VehicleCollection:
         self._params = params
 
     async def _step(self) -> Follow[HalResource]:
-        root = await self._account.leading("vehicles", "vehicle")
+        root = await self._account.root_with("vehicles", "vehicle")
         rel = "vehicle" if "vehicle" in root.links and "vehicles" not in root.links else "vehicles"
         return root.follow(rel, params=self._params, embedded="never")
 
-    async def reopened(self) -> HalResource:
-        return await (await self._step()).reopened()
+    async def first_page(self) -> HalResource:
+        return await (await self._step()).first_page()
 
-    async def locate(self, params: Params) -> str:
-        return await (await self._step()).locate(params)
+    async def resolve_url(self, params: Params) -> str:
+        return await (await self._step()).resolve_url(params)
 
-    async def visit(self, url: str) -> HalResource:
+    async def fetch_url(self, url: str) -> HalResource:
         return await self._account.get(url)

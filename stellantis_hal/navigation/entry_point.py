@@ -1,7 +1,4 @@
-"""The one address that is known: everything else is reached from there.
-
-Knows the entry's address and how to fetch. Must not know what lies behind it.
-"""
+"""Entry points: the one URL of an API that is known in advance."""
 
 from __future__ import annotations
 
@@ -22,11 +19,11 @@ T = TypeVar("T")
 
 
 class EntryPoint:
-    """A caller's way into an API: its entry resource, and all that can be reached from there.
+    """The entry resource of an API, and what can be reached from it.
 
     Args:
-        url: the entry's address.
-        context: how to fetch, and how to make values of what comes.
+        url: the URL of the entry resource.
+        context: the client context of all resources that are reached from it.
     """
 
     def __init__(self, url: str, context: ResourceContext) -> None:
@@ -35,34 +32,34 @@ class EntryPoint:
         self._root: HalResource | None = None
         self._flight: SingleFlight[HalResource] = SingleFlight()
 
+    async def root(self) -> HalResource:
+        """Return the entry resource; it is read once, by any number of tasks.
+
+        Raises:
+            StellantisError: fetching failed; the next call tries again.
+        """
+        return self._root if self._root is not None else await self.reread()
+
     @property
     def known_root(self) -> HalResource | None:
         """The entry resource if it was read before; None until then."""
         return self._root
 
-    async def root(self) -> HalResource:
-        """Give the entry resource; it is read once, however many tasks ask.
+    async def root_with(self, *rels: str) -> HalResource:
+        """Return the entry resource, read again if the known one has none of these relations.
 
         Raises:
-            StellantisError: whatever fetching raises; it is tried again when asked again.
-        """
-        return self._root if self._root is not None else await self.reread()
-
-    async def leading(self, *rels: str) -> HalResource:
-        """Give the entry resource to follow one of these relations from: read anew where that at hand has none.
-
-        Raises:
-            StellantisError: whatever fetching raises; what was at hand stays.
+            StellantisError: fetching failed; the known entry resource stays.
         """
         root = self._root
         return root if root is not None and any(root.can(rel) for rel in rels) else await self.reread()
 
     async def reread(self) -> HalResource:
-        """Read the entry resource anew; whoever asks for it from now on gets this one."""
+        """Read the entry resource again; later calls return this one."""
         return await self._flight.run(self._read_root)
 
     def adopt(self, other: EntryPoint) -> None:
-        """Take over the entry resource that another has read, if it has."""
+        """Take over the entry resource that another entry point has read, if any."""
         if (root := other.known_root) is not None:
             self._root = self.resume(root)
 
@@ -75,25 +72,38 @@ class EntryPoint:
     @overload
     def follow(self, rel: str, **options: Unpack[FollowOptions]) -> Follow[HalResource]: ...
     def follow(self, rel: str | Rel[Any], **options: Unpack[FollowOptions]) -> Follow[Any]:
-        """Build a step along a link of the entry resource; awaiting it takes the step.
+        """Return a link of the entry resource; awaiting it follows it.
 
-        Where the entry was read before and has no such link it is read anew: there may be one by now.
+        If the known entry resource has no such link, it is read again, because the link may exist by now.
+
+        Args:
+            rel: the relation, as a string or a typed :class:`~stellantis_hal.Rel`.
+            options: keyword arguments:
+
+                - ``name``: the link's secondary key; default None: any.
+                - ``index``: its index among the links that match; default None: there must be only one.
+                - ``where``: a predicate that the link has to satisfy; default None: any.
+                - ``variables``: values for its template; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
+                - ``embedded``: whether an embedded copy may serve: "prefer" (default: where it is the link's target, or
+                  where there is no link), "never", or "only".
+                - ``accept``: the media type to ask for; default None: the type that the link hints at.
         """
-        return Follow.along(partial(self.leading, rel.name if isinstance(rel, Rel) else rel), rel, options)
+        return Follow.from_rel(partial(self.root_with, rel.name if isinstance(rel, Rel) else rel), rel, options)
 
     async def get(self, url: str) -> HalResource:
-        """Fetch an absolute address on a trusted origin.
+        """Fetch an absolute URL on a trusted origin.
 
         Raises:
-            UntrustedOriginError: it is on another; nothing was sent.
-            StellantisError: whatever fetching raises.
+            UntrustedOriginError: the origin is not trusted; nothing was sent.
+            StellantisError: fetching failed.
         """
-        return await HalResource.reach(url, self._context)
+        return await HalResource.from_url(url, self._context)
 
-    def resume(self, kept: Mapping[str, Any] | HalResource) -> HalResource:
-        """Bind a resource that was dumped or unpickled, so that it can be followed again.
+    def resume(self, dumped: Mapping[str, Any] | HalResource) -> HalResource:
+        """Bind a resource that was dumped or unpickled to this client, so that it can be followed again.
 
         Raises:
-            ValueError: it is neither.
+            ValueError: the mapping is not a dump.
         """
-        return HalResource.load(kept.dump() if isinstance(kept, HalResource) else kept, self._context)
+        return HalResource.load(dumped.dump() if isinstance(dumped, HalResource) else dumped, self._context)

@@ -1,7 +1,4 @@
-"""A lazy chain of steps.
-
-Knows where it starts and which link to take. Must not do I/O before it is awaited; no coroutine exists until then.
-"""
+"""Lazy chains of links, which do no I/O before they are awaited."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, choose
+from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.single_flight import SingleFlight
@@ -28,65 +25,79 @@ T = TypeVar("T")
 
 
 class Follow(Generic[R]):
-    """A step along a link, and all the steps before it: ``await vehicle.follow("trips").follow("next")``.
+    """A link to follow, after the links before it: ``await vehicle.follow("trips").follow("next")``.
 
-    A relation is named by its key in ``_links``; where CURIEs are declared, also by its full URI, its compact one, or
-    its bare name (``books`` for ``shop:books``) where only one relation has it.
+    A relation is named by its key in ``_links``; where CURIEs are declared, also by its full URI, its compact URI, or
+    its bare name (``books`` for ``shop:books``) if only one relation has that name.
 
-    Awaited twice, or by many tasks, it costs one request; a task that is cancelled meanwhile harms no other. Success is
-    remembered, failure is not. Every step stays reachable through :attr:`previous`.
+    Awaiting it repeatedly, or in many tasks, costs one request; cancelling one of those tasks does not affect the
+    others. Success is remembered, failure is not. Each link before it stays reachable through :attr:`previous`.
     """
 
-    __slots__ = ("_flight", "_hop", "_kind", "_reached", "_start", "_typed", "previous")
+    __slots__ = ("_flight", "_kind", "_query", "_resource", "_start", "_value", "previous")
 
     def __init__(
         self,
         start: HalResource | Callable[[], Awaitable[HalResource]],
-        hop: LinkQuery,
+        query: LinkQuery,
         kind: type[R] | None = None,
         previous: Follow[Any] | None = None,
     ) -> None:
         self._start = start
-        self._hop = hop
+        self._query = query
         self._kind = kind
-        self._reached: HalResource | None = None
-        self._typed: R | None = None
+        self._resource: HalResource | None = None
+        self._value: R | None = None
         self._flight: SingleFlight[HalResource] | None = None
         self.previous: Follow[Any] | None = previous
 
     @classmethod
-    def along(
+    def from_rel(
         cls,
         start: HalResource | Callable[[], Awaitable[HalResource]],
         rel: str | Rel[Any],
         options: FollowOptions,
         previous: Follow[Any] | None = None,
     ) -> Follow[Any]:
-        """Build a step from what :meth:`follow` was given."""
+        """Return the link of a relation, from the arguments of :meth:`follow`."""
         if isinstance(rel, str):
             return cls(start, LinkQuery(rel=rel, **options), None, previous)
         require_type("a relation", rel, str, Rel)
-        hop = LinkQuery(rel=rel.name, **options)
-        return cls(start, hop if hop.accept else attrs.evolve(hop, accept=rel.accept), rel.type, previous)
+        query = LinkQuery(rel=rel.name, **options)
+        return cls(start, query if query.accept else attrs.evolve(query, accept=rel.accept), rel.type, previous)
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The relations from the start to here."""
-        return (*(self.previous.path if self.previous is not None else ()), self._hop.rel)
+        """The relations from the start to this link."""
+        return (*(self.previous.path if self.previous is not None else ()), self._query.rel)
 
     def __repr__(self) -> str:
         return f"<Follow {' → '.join(self.path)}>"
 
     def __await__(self) -> Generator[Any, None, R]:
-        return self._outcome().__await__()
+        return self._result().__await__()
 
     @overload
     def follow(self, rel: Rel[T], **options: Unpack[FollowOptions]) -> Follow[T]: ...
     @overload
     def follow(self, rel: str, **options: Unpack[FollowOptions]) -> Follow[HalResource]: ...
     def follow(self, rel: str | Rel[Any], **options: Unpack[FollowOptions]) -> Follow[Any]:
-        """Add a step; the options are those of :class:`~stellantis_hal.navigation.FollowOptions`."""
-        return Follow.along(self.resource, rel, options, self)
+        """Return a link of the resource behind this link; awaiting it follows both.
+
+        Args:
+            rel: the relation, as a string or a typed :class:`~stellantis_hal.Rel`.
+            options: keyword arguments:
+
+                - ``name``: the link's secondary key; default None: any.
+                - ``index``: its index among the links that match; default None: there must be only one.
+                - ``where``: a predicate that the link has to satisfy; default None: any.
+                - ``variables``: values for its template; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
+                - ``embedded``: whether an embedded copy may serve: "prefer" (default: where it is the link's target, or
+                  where there is no link), "never", or "only".
+                - ``accept``: the media type to ask for; default None: the type that the link hints at.
+        """
+        return Follow.from_rel(self.resource, rel, options, self)
 
     def items(
         self,
@@ -96,79 +107,92 @@ class Follow(Generic[R]):
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
     ) -> Paginator[HalResource]:
-        """Walk the items of the collection behind the link; each iteration reads it anew."""
+        """Return a paginator over the items of the collection behind the link; each iteration reads it anew.
+
+        Args:
+            rel: the key that the items are embedded under; default None: the only key there is.
+            reverse: go from the last page to the first; default False.
+            absent: returns whether an error on the first page means that there are no items; default None: none does.
+            ranges: the server's syntax of index ranges, for ``concurrent()``; default None: it has none.
+        """
         return Paginator.over(self, rel, reverse=reverse, absent=absent, ranges=ranges)
 
     def pages(self, rel: str | None = None, *, token: str | None = None) -> Pages[HalResource]:
-        """Walk the pages of the collection behind the link, from the first or from where a token was given out."""
+        """Return the pages of the collection behind the link.
+
+        Args:
+            rel: the key that the items are embedded under; default None: the only key there is.
+            token: a ``page.token`` after whose page to resume; default None: from the first page.
+        """
         return self.items(rel).pages(token)
 
     async def resource(self) -> HalResource:
-        """Take the step; give the resource as it is, whatever type its relation has.
+        """Follow the link and return the resource, whatever type its relation has.
 
         Raises:
-            HalError: there is no way to go.
-            StellantisError: whatever fetching raises; a note says which step it was.
+            HalError: the link is missing, ambiguous or invalid.
+            StellantisError: fetching failed. A note names the link of the chain.
         """
-        if self._reached is None:
-            here = await self._origin()
-            choice = self._choice(here, self._hop)
-            copy = here.copy_at(choice)
+        if self._resource is None:
+            start = await self._start_resource()
+            target = self._select(start, self._query)
+            copy = start.embedded_copy(target)
             if copy is None:
                 self._flight = self._flight or SingleFlight()
-                return await self._flight.run(partial(self._fetched, here, choice))
-            self._reached = copy
-        return self._reached
+                return await self._flight.run(partial(self._fetch_once, start, target))
+            self._resource = copy
+        return self._resource
 
-    async def reopened(self) -> HalResource:
-        """Take the last step anew: a walk starts from what is there now."""
-        here = await self._origin()
+    async def first_page(self) -> HalResource:
+        """Follow the link anew and return the resource: an iteration starts with the collection's current state."""
+        start = await self._start_resource()
+        target = self._select(start, self._query)
         try:
-            return await here.step(self._hop)
+            return start.embedded_copy(target) or await start.fetch_target(target, self._query.accept)
         except StellantisError as error:
-            self._name(error)
+            self._add_note(error)
             raise
 
-    async def locate(self, params: Params) -> str:
-        """Give the address that the last step leads to, with parameters added; it is not fetched."""
-        here = await self._origin()
-        hop = attrs.evolve(self._hop, params={**(self._hop.params or {}), **params}, embedded="never")
-        url = self._choice(here, hop).url
-        assert url is not None  # noqa: S101 - embedded copies were ruled out
+    async def resolve_url(self, params: Params) -> str:
+        """Return the URL that the link leads to, with query parameters added; it is not fetched."""
+        start = await self._start_resource()
+        params = {**(self._query.params or {}), **params}
+        url = self._select(start, attrs.evolve(self._query, params=params, embedded="never")).url
+        assert url is not None  # noqa: S101 - embedded copies were excluded
         return url
 
-    async def visit(self, url: str) -> HalResource:
-        """Fetch an absolute address on a trusted origin."""
-        return await (await self._origin()).visit(url, accept_type=self._hop.accept)
+    async def fetch_url(self, url: str) -> HalResource:
+        """Fetch an absolute URL on a trusted origin."""
+        return await (await self._start_resource()).fetch_url(url, accept_type=self._query.accept)
 
-    async def _outcome(self) -> Any:
+    async def _result(self) -> Any:
         resource = await self.resource()
         if self._kind is None:
             return resource
-        if self._typed is None:
-            self._typed = resource.as_(self._kind)
-        return self._typed
+        if self._value is None:
+            self._value = resource.as_(self._kind)
+        return self._value
 
-    async def _origin(self) -> HalResource:
+    async def _start_resource(self) -> HalResource:
         return await self._start() if callable(self._start) else self._start
 
-    async def _fetched(self, here: HalResource, choice: LinkTarget) -> HalResource:
-        if self._reached is None:
+    async def _fetch_once(self, start: HalResource, target: LinkTarget) -> HalResource:
+        if self._resource is None:
             try:
-                self._reached = await here.fetch_choice(choice, self._hop)
+                self._resource = await start.fetch_target(target, self._query.accept)
             except StellantisError as error:
-                self._name(error)
+                self._add_note(error)
                 raise
-        return self._reached
+        return self._resource
 
-    def _choice(self, here: HalResource, hop: LinkQuery) -> LinkTarget:
+    def _select(self, start: HalResource, query: LinkQuery) -> LinkTarget:
         try:
-            return choose(here.document, here.base, hop)
+            return select_link(start.document, start.base, query)
         except StellantisError as error:
-            self._name(error)
+            self._add_note(error)
             raise
 
-    def _name(self, error: StellantisError) -> None:
-        """Note on an error which step it ended."""
+    def _add_note(self, error: StellantisError) -> None:
+        """Add a note that names the link of the chain at which an error occurred."""
         path = self.path
-        error.add_note(f"while following {' → '.join(path)}: step {len(path)}, {self._hop.rel!r}")
+        error.add_note(f"while following {' → '.join(path)}: step {len(path)}, {self._query.rel!r}")

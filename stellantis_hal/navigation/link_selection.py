@@ -1,7 +1,4 @@
-"""One step of a walk, decided: which link is meant, where it leads, and whether a copy is at hand already.
-
-Knows documents and addresses, as values. Must not fetch anything.
-"""
+"""Link selection: from a relation and options to a URL, or to an embedded copy."""
 
 from __future__ import annotations
 
@@ -24,32 +21,32 @@ __all__ = [
     "LinkQuery",
     "LinkTarget",
     "Params",
-    "choose",
-    "copies",
-    "links_of",
-    "query_of",
+    "embedded_keys",
+    "encode_params",
+    "find_links",
+    "link_url",
+    "select_link",
     "self_url",
-    "target",
 ]
 
-_COMPARED = 100  # relations, for a suggestion; comparing a million of them would take minutes
+_COMPARED_RELS = 100  # for a suggestion; comparing a million relations would take minutes
 
 Params = Mapping[str, Any]
 EmbeddedMode = Literal["prefer", "never", "only"]
 
 
 class FollowOptions(TypedDict, total=False):
-    """What a caller may say about a step.
+    """Options of following a link.
 
     Attributes:
         name: the link's secondary key.
-        index: its place among the links that match.
-        where: a test that the link has to pass.
+        index: its index among the links that match.
+        where: a predicate that the link has to satisfy.
         variables: values for its template.
-        params: appended to its query, encoded; None is left out, a list repeats the name.
-        embedded: whether a copy in the document may serve: "prefer" (the usual: where it is the link's target, or where
+        params: query parameters to append, encoded; None is left out, a list repeats the name.
+        embedded: whether an embedded copy may serve: "prefer" (the default: where it is the link's target, or where
             there is no link), "never", or "only".
-        accept: the media type to ask for; None: what the link hints at.
+        accept: the media type to ask for; None: the type that the link hints at.
     """
 
     name: str | None
@@ -63,9 +60,7 @@ class FollowOptions(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class LinkQuery:
-    """A step as it was asked for: a relation (literal key, compact URI, full URI, or bare name where only one has it),
-    and the members of :class:`FollowOptions`.
-    """
+    """A relation (literal key, compact URI, full URI, or unambiguous bare name) with :class:`FollowOptions`."""
 
     rel: str
     name: str | None = None
@@ -78,53 +73,52 @@ class LinkQuery:
 
 
 class LinkTarget(NamedTuple):
-    """Where a hop leads: an address to fetch, or a copy by its place among those embedded."""
+    """The result of a link query: a URL to fetch, or the key and index of an embedded copy."""
 
     link: Link | None
     url: str | None
     copy: tuple[str, int] | None
 
 
-def choose(document: HalDocument, base: str, hop: LinkQuery) -> LinkTarget:
-    """Decide a hop.
+def select_link(document: HalDocument, base: str, query: LinkQuery) -> LinkTarget:
+    """Return what a link query selects in a document.
 
-    An embedded copy serves where it is the link's target (its ``self`` is the link's address) or where there is no
-    link at all.
+    An embedded copy serves where it is the link's target (its ``self`` is the link's URL) or where there is no link.
 
     Raises:
-        LinkNotFoundError: there is nothing of the kind.
-        AmbiguousLinkError: there are several.
+        LinkNotFoundError: nothing matches.
+        AmbiguousLinkError: several links or copies match.
         InvalidLinkError: the link has no href.
-        TemplateError: the variables do not fit.
+        TemplateError: the variables do not fit the template.
     """
-    links = links_of(document, hop.rel)
+    links = find_links(document, query.rel)
     if not links:
-        if hop.embedded != "never":
-            found = _pick_copy(document, base, hop)
+        if query.embedded != "never":
+            found = _select_copy(document, base, query)
             if found is not None:
                 return LinkTarget(None, None, found)
-        raise _not_found(document, base, hop)
-    if hop.index is None:  # a null href stands for no link, as it does in walks
+        raise _not_found(document, base, query)
+    if query.index is None:  # as in pagination, a null href means that there is no link
         links = tuple([link for link in links if link.href is not None]) or links
-        if links[0].href is None and hop.embedded != "never":
-            held = _pick_copy(document, base, hop)
-            if held is not None:
-                return LinkTarget(None, None, held)
-    link = _pick(links, hop, document, base)
-    found = _copy_by_text(document, link, hop) if hop.embedded != "never" else None
+        if links[0].href is None and query.embedded != "never":
+            found = _select_copy(document, base, query)
+            if found is not None:
+                return LinkTarget(None, None, found)
+    link = _select_among(links, query, document, base)
+    found = _find_copy_by_href(document, link, query) if query.embedded != "never" else None
     if found is not None:
         return LinkTarget(link, None, found)
-    url = target(link, base, hop.variables, hop.params)
-    if hop.embedded != "never":
-        for rel in copies(document, hop.rel):
-            for index, copy in enumerate(document.embedded[rel]):
+    url = link_url(link, base, query.variables, query.params)
+    if query.embedded != "never":
+        for key in embedded_keys(document, query.rel):
+            for index, copy in enumerate(document.embedded[key]):
                 if self_url(copy, base) == url:
-                    return LinkTarget(link, None, (rel, index))
-        if hop.embedded == "only":
+                    return LinkTarget(link, None, (key, index))
+        if query.embedded == "only":
             raise LinkNotFoundError(
-                f"no embedded copy of {hop.rel!r} at {mask_url(base)}: its link leads elsewhere, and embedded='only' "
-                "forbids to follow it",
-                rel=hop.rel,
+                f"no embedded copy of {query.rel!r} at {mask_url(base)}: its link leads to another URL, which "
+                "embedded='only' does not fetch; pass embedded='prefer' to follow it",
+                rel=query.rel,
                 available=tuple(document.embedded),
                 url=base,
             )
@@ -134,49 +128,53 @@ def choose(document: HalDocument, base: str, hop: LinkQuery) -> LinkTarget:
 # ------------------------------------------------------------------------------------------------- links
 
 
-def links_of(document: HalDocument, rel: str) -> tuple[Link, ...]:
-    """Find the links of a relation, by its literal key first, then through CURIEs."""
+def find_links(document: HalDocument, rel: str) -> tuple[Link, ...]:
+    """Return the links of a relation, by its literal key first, then through CURIEs."""
     links = document.links.get(rel)
     if links is not None:
         return links
     return tuple(link for key in document.curies.find(rel, document.rels) for link in document.links[key])
 
 
-def _pick(links: tuple[Link, ...], hop: LinkQuery, document: HalDocument, base: str) -> Link:
-    if len(links) == 1 and hop.name is None and hop.index is None and hop.where is None:
+def _select_among(links: tuple[Link, ...], query: LinkQuery, document: HalDocument, base: str) -> Link:
+    if len(links) == 1 and query.name is None and query.index is None and query.where is None:
         return links[0]
-    matching = [
-        link for link in links if (hop.name is None or link.name == hop.name) and (hop.where is None or hop.where(link))
-    ]
-    if hop.index is not None:
-        if not -len(matching) <= hop.index < len(matching):
-            raise _not_found(document, base, hop)
-        return matching[hop.index]
+    matching = [link for link in links if _matches(link, query)]
+    if query.index is not None:
+        if not -len(matching) <= query.index < len(matching):
+            raise _not_found(document, base, query)
+        return matching[query.index]
     if not matching:
-        raise _not_found(document, base, hop)
+        raise _not_found(document, base, query)
     if any((link.href, link.templated) != (matching[0].href, matching[0].templated) for link in matching):
         rels = list(dict.fromkeys(link.rel for link in matching))
         raise AmbiguousLinkError(
-            f"{len(matching)} links {hop.rel!r} match at {mask_url(base)}: choose with name=, index= or where=; "
+            f"{len(matching)} links {query.rel!r} match at {mask_url(base)}: choose with name=, index= or where=; "
             f"their names are [{shortlist([repr(link.name) for link in matching])}]"
             + (f", their relations [{shortlist([*map(repr, rels)])}]" if len(rels) > 1 else ""),
-            rel=hop.rel,
+            rel=query.rel,
             candidates=[link.href or "" for link in matching],
             url=base,
         )
     return matching[0]
 
 
-def target(link: Link, base: str, variables: Params | None = None, params: Params | None = None) -> str:
-    """Give the address behind a link: expanded, resolved, then appended to; without its fragment.
+def _matches(link: Link, query: LinkQuery) -> bool:
+    return (query.name is None or link.name == query.name) and (query.where is None or query.where(link))
+
+
+def link_url(link: Link, base: str, variables: Params | None = None, params: Params | None = None) -> str:
+    """Return the URL of a link: expanded, resolved, without its fragment, with parameters appended.
 
     Raises:
         InvalidLinkError: it has no href.
-        TemplateError: the variables do not fit its template, or it has none.
+        TemplateError: the variables do not fit its template, or it is not a template.
     """
     if link.href is None:
         raise InvalidLinkError(
-            f"the link {link.rel!r} at {mask_url(base)} has no href that is a string: it cannot be followed", url=base
+            f"the link {link.rel!r} at {mask_url(base)} cannot be followed: its href must be a string, as in "
+            "{'href': '/trips'}",
+            url=base,
         )
     if link.templated:
         try:
@@ -186,52 +184,54 @@ def target(link: Link, base: str, variables: Params | None = None, params: Param
             raise
     elif variables:
         raise TemplateError(
-            f"the link {link.rel!r} at {mask_url(base)} is no template, so it takes no variables; use params= to add "
-            "to its query",
+            f"the link {link.rel!r} at {mask_url(base)} is not a template, so it takes no variables; use params= to "
+            "add to its query",
             url=base,
         )
     else:
         href = to_ascii(link.href)
     url = resolve(base, href).partition("#")[0]
-    return append_query(url, query_of(params)) if params else url
+    return append_query(url, encode_params(params)) if params else url
 
 
-def query_of(params: Params) -> str:
-    """Encode parameters for a query: as template variables, but lists by repetition, and None left out."""
+def encode_params(params: Params) -> str:
+    """Encode query parameters: values as for template variables, lists by repetition, None left out."""
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
         text = plain(value)
-        several = text if isinstance(text, list) else [text]
-        pairs += [(name, str(item)) for item in several if item is not None]
+        texts = text if isinstance(text, list) else [text]
+        pairs += [(name, str(item)) for item in texts if item is not None]
     return encode_query(pairs)
 
 
-def _not_found(document: HalDocument, base: str, hop: LinkQuery) -> LinkNotFoundError:
-    own = self_url(document, base) or base  # an embedded document came from what embeds it
+def _not_found(document: HalDocument, base: str, query: LinkQuery) -> LinkNotFoundError:
+    own_url = self_url(document, base) or base  # an embedded document has another URL than its response
     available = tuple(dict.fromkeys((*document.rels, *document.embedded)))
-    near = difflib.get_close_matches(hop.rel, available[:_COMPARED], n=1)
-    chosen = [f"{what}={value!r}" for what, value in (("name", hop.name), ("index", hop.index)) if value is not None]
-    wanted = " with ".join([repr(hop.rel), *chosen])
-    if hop.rel in document.links:
-        names = [repr(link.name) for link in document.links[hop.rel]]
+    similar = difflib.get_close_matches(query.rel, available[:_COMPARED_RELS], n=1)
+    selectors = [
+        f"{option}={value!r}" for option, value in (("name", query.name), ("index", query.index)) if value is not None
+    ]
+    wanted = " with ".join([repr(query.rel), *selectors])
+    if query.rel in document.links:
+        names = [repr(link.name) for link in document.links[query.rel]]
         hint = f"; links of that relation: {len(names)}, named [{shortlist(names)}]"
-    elif hop.rel in available:
-        hint = f"; {hop.rel!r} is embedded here, without a link"
+    elif query.rel in available:
+        hint = f"; {query.rel!r} is embedded here, without a link"
     else:
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {similar[0]!r}?" if similar else ""
     return LinkNotFoundError(
-        f"no link {wanted} at {mask_url(own)}; available: {shortlist(available) or 'none'}{hint}",
-        rel=hop.rel,
+        f"no link {wanted} at {mask_url(own_url)}; available: {shortlist(available) or 'none'}{hint}",
+        rel=query.rel,
         available=available,
-        url=own,
+        url=own_url,
     )
 
 
 # ------------------------------------------------------------------------------------------------- embedded copies
 
 
-def copies(document: HalDocument, rel: str) -> tuple[str, ...]:
-    """Find the keys of ``_embedded`` that mean a relation: literally, through CURIEs, or else whatever their case."""
+def embedded_keys(document: HalDocument, rel: str) -> tuple[str, ...]:
+    """Return the keys of ``_embedded`` that mean a relation: literally, through CURIEs, or else case-insensitively."""
     embedded = document.embedded
     if rel in embedded:
         return (rel,)
@@ -241,47 +241,43 @@ def copies(document: HalDocument, rel: str) -> tuple[str, ...]:
 
 
 def self_url(document: HalDocument, base: str) -> str | None:
-    """Give a document's own address as it says itself; None where it says nothing that can be followed."""
+    """Return the URL of a document's ``self`` link; None where it has none that can be followed."""
     for link in document.links.get("self", ()):
         try:
-            return target(link, base)
+            return link_url(link, base)
         except (InvalidLinkError, TemplateError):
             continue
     return None
 
 
-def _copy_by_text(document: HalDocument, link: Link, hop: LinkQuery) -> tuple[str, int] | None:
-    """Find the copy whose ``self`` is the link's href as text, which spares resolving either."""
-    if link.href is None or link.templated or hop.params or hop.variables:
+def _find_copy_by_href(document: HalDocument, link: Link, query: LinkQuery) -> tuple[str, int] | None:
+    """Find the copy whose ``self`` has the same href as the link; comparing texts is cheaper than resolving both."""
+    if link.href is None or link.templated or query.params or query.variables:
         return None
-    for rel in copies(document, hop.rel):
-        for index, copy in enumerate(document.embedded[rel]):
-            own = copy.links.get("self")
-            if own and own[0].href == link.href and not own[0].templated:
-                return rel, index
+    for key in embedded_keys(document, query.rel):
+        for index, copy in enumerate(document.embedded[key]):
+            own_links = copy.links.get("self")
+            if own_links and own_links[0].href == link.href and not own_links[0].templated:
+                return key, index
     return None
 
 
-def _pick_copy(document: HalDocument, base: str, hop: LinkQuery) -> tuple[str, int] | None:
-    found = [(rel, index) for rel in copies(document, hop.rel) for index in range(len(document.embedded[rel]))]
-    if hop.name is not None or hop.where is not None:
-        found = [(rel, index) for rel, index in found if _suits(document.embedded[rel][index], hop)]
-    if hop.index is not None:
-        found = found[hop.index :][:1] if -len(found) <= hop.index < len(found) else []
+def _select_copy(document: HalDocument, base: str, query: LinkQuery) -> tuple[str, int] | None:
+    found = [(key, index) for key in embedded_keys(document, query.rel) for index in range(len(document.embedded[key]))]
+    if query.name is not None or query.where is not None:
+        found = [
+            (key, index)
+            for key, index in found
+            if any(_matches(link, query) for link in document.embedded[key][index].links.get("self", ()))
+        ]
+    if query.index is not None:
+        found = found[query.index :][:1] if -len(found) <= query.index < len(found) else []
     if len(found) > 1:
         raise AmbiguousLinkError(
-            f"{len(found)} documents are embedded as {hop.rel!r} at {mask_url(base)}: choose with index=, or read them "
-            f"with .embedded({hop.rel!r}) or .items({hop.rel!r})",
-            rel=hop.rel,
-            candidates=[self_url(document.embedded[rel][index], base) or "" for rel, index in found],
+            f"{len(found)} documents are embedded as {query.rel!r} at {mask_url(base)}: choose with index=, or read "
+            f"them with .embedded({query.rel!r}) or .items({query.rel!r})",
+            rel=query.rel,
+            candidates=[self_url(document.embedded[key][index], base) or "" for key, index in found],
             url=base,
         )
     return found[0] if found else None
-
-
-def _suits(copy: HalDocument, hop: LinkQuery) -> bool:
-    """Apply what selects links to a copy's own link."""
-    return any(
-        (hop.name is None or link.name == hop.name) and (hop.where is None or hop.where(link))
-        for link in copy.links.get("self", ())
-    )

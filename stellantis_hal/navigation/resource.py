@@ -1,8 +1,4 @@
-"""A place in the graph, and the way on from there.
-
-Knows who can fetch. Must not do I/O but where a method is awaited, and never changes: reading again gives another
-resource.
-"""
+"""Resources: snapshots of a document, with the links that lead on from it."""
 
 from __future__ import annotations
 
@@ -26,11 +22,11 @@ from stellantis_hal.navigation.link_selection import (
     LinkQuery,
     LinkTarget,
     Params,
-    choose,
-    copies,
-    links_of,
-    query_of,
-    target,
+    embedded_keys,
+    encode_params,
+    find_links,
+    link_url,
+    select_link,
 )
 from stellantis_hal.navigation.media_types import accept, media_type, read_document
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
@@ -45,30 +41,31 @@ T = TypeVar("T")
 
 
 class HalResource(ResourceView):
-    """A snapshot of a place: its state, its links, and the way on.
+    """A snapshot of a resource: its state, its links, and what can be done with them.
 
-    ``resource["vin"]`` and ``"vin" in resource`` read the state and never do I/O. It is made by a client, by following
-    links, or by :meth:`load`; pickled or dumped it goes without its client.
+    ``resource["vin"]`` and ``"vin" in resource`` read the state and never do I/O. Resources are made by a client, by
+    following links, or by :meth:`load`; pickled or dumped they lose their client. A resource never changes: reading it
+    again returns another one.
     """
 
     __slots__ = ()
 
     @classmethod
     def of(cls, response: Response, context: ResourceContext) -> HalResource:
-        """Read an answer.
+        """Return the resource that a response contains.
 
         Raises:
-            NotHalError: its body is no JSON object.
+            NotHalError: the body is not a JSON object.
         """
         document = read_document(response)
         return cls(Snapshot.of(response, document), document, context)
 
     @classmethod
-    async def reach(cls, url: str, context: ResourceContext, accept_type: str | None = None) -> HalResource:
-        """Fetch an absolute address.
+    async def from_url(cls, url: str, context: ResourceContext, accept_type: str | None = None) -> HalResource:
+        """Fetch an absolute URL.
 
         Raises:
-            StellantisError: whatever fetching raises, or the body is no JSON object.
+            StellantisError: fetching failed, or the body is not a JSON object.
         """
         return cls.of(await context.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), context)
 
@@ -79,18 +76,82 @@ class HalResource(ResourceView):
     @overload
     def follow(self, rel: str, **options: Unpack[FollowOptions]) -> Follow[HalResource]: ...
     def follow(self, rel: str | Rel[Any], **options: Unpack[FollowOptions]) -> Follow[Any]:
-        """Build a step along a link, by its relation or a typed one; awaiting it takes the step.
+        """Return a link; awaiting it follows it.
 
-        The options choose among links (``name``, ``index``, ``where``), fill in their templates (``variables``), add to
-        their queries (``params``), say whether an embedded copy may serve (``embedded``) and which media type to ask
-        for (``accept``): see :class:`~stellantis_hal.navigation.FollowOptions`.
+        Args:
+            rel: the relation, as a string or a typed :class:`~stellantis_hal.Rel`.
+            options: keyword arguments:
+
+                - ``name``: the link's secondary key; default None: any.
+                - ``index``: its index among the links that match; default None: there must be only one.
+                - ``where``: a predicate that the link has to satisfy; default None: any.
+                - ``variables``: values for its template; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
+                - ``embedded``: whether an embedded copy may serve: "prefer" (default: where it is the link's target, or
+                  where there is no link), "never", or "only".
+                - ``accept``: the media type to ask for; default None: the type that the link hints at.
         """
-        return Follow.along(self, rel, options)
+        return Follow.from_rel(self, rel, options)
 
     def can(self, rel: str) -> bool:
-        """Tell whether there is a link or an embedded copy of a relation."""
+        """Return whether there is a link or an embedded copy of a relation."""
         document = self.document
-        return bool(links_of(document, rel)) or any(document.embedded[key] for key in copies(document, rel))
+        return bool(find_links(document, rel)) or any(document.embedded[key] for key in embedded_keys(document, rel))
+
+    def follow_all(self, rel: str, *, limit: int = 8) -> AbstractAsyncContextManager[FollowResults]:
+        """Follow every link of a relation, at most ``limit`` at a time; the results come in the links' order."""
+        links = find_links(self.document, rel) or (None,) * len(self.embedded(rel))
+        queries = [(link, LinkQuery(rel=rel, index=index)) for index, link in enumerate(links)]
+        return follow_all(queries, self.follow_query, limit)
+
+    async def follow_query(self, query: LinkQuery) -> HalResource:
+        """Follow a link at once.
+
+        Raises:
+            HalError: the link is missing, ambiguous or invalid.
+            StellantisError: fetching failed.
+        """
+        target = select_link(self.document, self.base, query)
+        return self.embedded_copy(target) or await self.fetch_target(target, query.accept)
+
+    def embedded_copy(self, target: LinkTarget) -> HalResource | None:
+        """Return the embedded copy that was selected; None where a URL was selected."""
+        if target.copy is None:
+            return None
+        rel, index = target.copy
+        return self._embedded_at(rel, index, self.document.embedded[rel][index])
+
+    async def fetch_target(self, target: LinkTarget, accept_type: str | None = None) -> HalResource:
+        """Fetch the URL that was selected; warn where its link is deprecated.
+
+        Raises:
+            StellantisError: fetching failed, or the body is not a JSON object.
+        """
+        context, link, url = self.require_context(), target.link, target.url
+        assert url is not None  # noqa: S101 - a target without an embedded copy has a URL
+        if link is not None:
+            context.notify(link, self.base)
+            accept_type = accept_type or link.type
+        return HalResource.of(await context.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), context)
+
+    async def fetch_link(self, link: Link) -> HalResource:
+        """Fetch what one of its links leads to.
+
+        Raises:
+            HalError: the link is invalid.
+            StellantisError: fetching failed.
+        """
+        return await self.fetch_target(LinkTarget(link, link_url(link, self.base), None), link.type or self._own_type())
+
+    async def fetch_url(self, url: str, *, accept_type: str | None = None) -> HalResource:
+        """Fetch an absolute URL on a trusted origin."""
+        return await HalResource.from_url(url, self.require_context(), accept_type)
+
+    def as_(self, kind: type[T]) -> T:
+        """Convert it to a type, by the client's converter."""
+        return cast("T", self.require_context().structure(self, kind))
+
+    # --------------------------------------------------------------------------------------------- pagination
 
     def items(
         self,
@@ -100,82 +161,45 @@ class HalResource(ResourceView):
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
     ) -> Paginator[HalResource]:
-        """Walk the items of this collection, from this page on; see :class:`~stellantis_hal.navigation.Paginator`."""
+        """Return a paginator over the items of this collection, from this page on.
+
+        Args:
+            rel: the key that the items are embedded under; default None: the only key there is.
+            reverse: go from the last page to the first; default False.
+            absent: returns whether an error on the first page means that there are no items; default None: none does.
+            ranges: the server's syntax of index ranges, for ``concurrent()``; default None: it has none.
+        """
         return Paginator.over(self, rel, reverse=reverse, absent=absent, ranges=ranges)
 
     def pages(self, rel: str | None = None, *, token: str | None = None) -> Pages[HalResource]:
-        """Walk the pages of this collection, from this one or from where a token was given out."""
+        """Return the pages of this collection.
+
+        Args:
+            rel: the key that the items are embedded under; default None: the only key there is.
+            token: a ``page.token`` after whose page to resume; default None: from this page.
+        """
         return self.items(rel).pages(token)
 
-    async def reopened(self) -> HalResource:
-        """Give the first page of a walk that starts here: this one."""
+    async def first_page(self) -> HalResource:
+        """Return the first page of an iteration that starts here: this resource."""
         return self
 
-    async def locate(self, params: Params) -> str:
-        """Give its own address with parameters added."""
-        return append_query(self.url, query_of(params))
-
-    def follow_all(self, rel: str, *, limit: int = 8) -> AbstractAsyncContextManager[FollowResults]:
-        """Follow every link of a relation, at most ``limit`` at a time; the outcomes come in the links' order."""
-        links = links_of(self.document, rel) or (None,) * len(self.embedded(rel))
-        return follow_all([(link, LinkQuery(rel=rel, index=at)) for at, link in enumerate(links)], self.step, limit)
-
-    async def step(self, hop: LinkQuery) -> HalResource:
-        """Take a step at once.
-
-        Raises:
-            HalError: there is no way to go; see :meth:`follow`.
-            StellantisError: whatever fetching raises.
-        """
-        choice = choose(self.document, self.base, hop)
-        return self.copy_at(choice) or await self.fetch_choice(choice, hop)
-
-    def copy_at(self, choice: LinkTarget) -> HalResource | None:
-        """Give the embedded copy that a choice fell on, if it fell on one."""
-        if choice.copy is None:
-            return None
-        rel, index = choice.copy
-        return self._copy(rel, index, self.document.embedded[rel][index])
-
-    async def fetch_choice(self, choice: LinkTarget, hop: LinkQuery) -> HalResource:
-        """Fetch the address that a choice fell on."""
-        assert choice.link is not None  # noqa: S101 - a choice without a copy has a link
-        assert choice.url is not None  # noqa: S101 - and so an address
-        return await self._go(choice.link, choice.url, hop.accept)
-
-    async def along(self, link: Link) -> HalResource:
-        """Fetch what one of its links leads to.
-
-        Raises:
-            HalError: the link leads nowhere.
-            StellantisError: whatever fetching raises.
-        """
-        return await self._go(link, target(link, self.base), link.type or self._own_type())
-
-    async def _go(self, link: Link, url: str, accept_type: str | None) -> HalResource:
-        self.require_context().notify(link, self.base)
-        return await self.visit(url, accept_type=accept_type or link.type)
-
-    def as_(self, kind: type[T]) -> T:
-        """Make a value of it, by the client's way of doing so."""
-        return cast("T", self.require_context().structure(self, kind))
-
-    async def visit(self, url: str, *, accept_type: str | None = None) -> HalResource:
-        """Fetch an absolute address on a trusted origin."""
-        return await HalResource.reach(url, self.require_context(), accept_type)
+    async def resolve_url(self, params: Params) -> str:
+        """Return its own URL with query parameters added."""
+        return append_query(self.url, encode_params(params))
 
     # --------------------------------------------------------------------------------------------- reading again
 
     async def fetch(self) -> HalResource:
-        """Read it again, whole; for an embedded copy: read the full one.
+        """Read it again, completely; for an embedded copy: read the full resource.
 
         Raises:
-            InvalidLinkError: it is embedded and has no ``self``.
+            InvalidLinkError: it is embedded and has no ``self`` link.
         """
-        return await self.visit(self._own_url(), accept_type=self._own_type())
+        return await self.fetch_url(self._own_url(), accept_type=self._own_type())
 
     def _own_type(self) -> str | None:
-        """Tell which media type to ask for again: the one that it came in, or that its ``self`` hints at."""
+        """Return the media type to ask for again: that of the response, or the hint of an embedded copy's ``self``."""
         if self._steps:
             return next((link.type for link in self.links.get("self", ())), None)
         return media_type(self.headers.get("content-type", ""))[0] or None
@@ -184,16 +208,17 @@ class HalResource(ResourceView):
         url = self.self_url if self._steps else self.base
         if url is None:
             raise InvalidLinkError(
-                f"this copy, embedded at {mask_url(self.base)}, has no self link: it cannot be read by itself",
+                f"this copy, embedded at {mask_url(self.base)}, has no self link: it cannot be read alone; fetch the "
+                "resource that embeds it",
                 url=self.base,
             )
         return url
 
     async def refresh(self) -> HalResource:
-        """Read it again if it has changed (If-None-Match, If-Modified-Since); else the same state with a new age.
+        """Read it again if it has changed (If-None-Match, If-Modified-Since); else return its state with a new age.
 
         Raises:
-            InvalidLinkError: it is embedded and has no ``self``.
+            InvalidLinkError: it is embedded and has no ``self`` link.
         """
         url, context = self._own_url(), self.require_context()
         conditions = {} if self._steps else self._snapshot.validators
@@ -211,31 +236,105 @@ class HalResource(ResourceView):
     # --------------------------------------------------------------------------------------------- writing
 
     async def post(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """POST to it, or along a link; never sent twice once the server may have seen it.
+        """Send a POST request to it, or along a link; never sent twice once the server may have received it.
 
-        What comes back is a resource too, whatever it holds, with ``status`` and ``location``. The options are those
-        of :class:`~stellantis_hal.navigation.WriteOptions`.
+        The result is a resource too, whatever its body, with ``status`` and ``location``.
+
+        Args:
+            rel: the relation of the link to send to; default None: the resource's own URL.
+            options: keyword arguments:
+
+                - ``json``: a value to send as JSON; default None: none.
+                - ``content``: bytes to send instead; default: no body.
+                - ``content_type``: the media type of the body; default "application/json".
+                - ``if_match``: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to
+                  compare with; default False: unconditionally.
+                - ``name``: the link's secondary key; default None: any.
+                - ``index``: its index among the links that match; default None: there must be only one.
+                - ``where``: a predicate that the link has to satisfy; default None: any.
+                - ``variables``: values for its template; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
 
         Raises:
-            HalError: there is no such link, or ``if_match`` without an ETag.
-            StellantisError: whatever sending raises.
+            HalError: the link is missing, ambiguous or invalid, or ``if_match=True`` without an ETag.
+            StellantisError: sending failed.
         """
         return await self.write("POST", rel, **options)
 
     async def put(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """PUT to it, or along a link; as :meth:`post`."""
+        """Send a PUT request to it, or along a link, and return the response as a resource.
+
+        Args:
+            rel: the relation of the link to send to; default None: the resource's own URL.
+            options: keyword arguments:
+
+                - ``json``: a value to send as JSON; default None: none.
+                - ``content``: bytes to send instead; default: no body.
+                - ``content_type``: the media type of the body; default "application/json".
+                - ``if_match``: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to
+                  compare with; default False: unconditionally.
+                - ``name``: the link's secondary key; default None: any.
+                - ``index``: its index among the links that match; default None: there must be only one.
+                - ``where``: a predicate that the link has to satisfy; default None: any.
+                - ``variables``: values for its template; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
+
+        Raises:
+            HalError: the link is missing, ambiguous or invalid, or ``if_match=True`` without an ETag.
+            StellantisError: sending failed.
+        """
         return await self.write("PUT", rel, **options)
 
     async def patch(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """PATCH it, or what a link leads to; as :meth:`post`."""
+        """Send a PATCH request to it, or along a link, and return the response as a resource.
+
+        Args:
+            rel: the relation of the link to send to; default None: the resource's own URL.
+            options: keyword arguments:
+
+                - ``json``: a value to send as JSON; default None: none.
+                - ``content``: bytes to send instead; default: no body.
+                - ``content_type``: the media type of the body; default "application/json".
+                - ``if_match``: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to
+                  compare with; default False: unconditionally.
+                - ``name``: the link's secondary key; default None: any.
+                - ``index``: its index among the links that match; default None: there must be only one.
+                - ``where``: a predicate that the link has to satisfy; default None: any.
+                - ``variables``: values for its template; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
+
+        Raises:
+            HalError: the link is missing, ambiguous or invalid, or ``if_match=True`` without an ETag.
+            StellantisError: sending failed.
+        """
         return await self.write("PATCH", rel, **options)
 
     async def delete(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """DELETE it, or what a link leads to; as :meth:`post`."""
+        """Send a DELETE request to it, or along a link, and return the response as a resource.
+
+        Args:
+            rel: the relation of the link to send to; default None: the resource's own URL.
+            options: keyword arguments:
+
+                - ``json``: a value to send as JSON; default None: none.
+                - ``content``: bytes to send instead; default: no body.
+                - ``content_type``: the media type of the body; default "application/json".
+                - ``if_match``: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to
+                  compare with; default False: unconditionally.
+                - ``name``: the link's secondary key; default None: any.
+                - ``index``: its index among the links that match; default None: there must be only one.
+                - ``where``: a predicate that the link has to satisfy; default None: any.
+                - ``variables``: values for its template; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
+
+        Raises:
+            HalError: the link is missing, ambiguous or invalid, or ``if_match=True`` without an ETag.
+            StellantisError: sending failed.
+        """
         return await self.write("DELETE", rel, **options)
 
     async def write(self, method: str, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """Send any method to it, or along a link; as :meth:`post`."""
+        """Send a request of any method to it, or along a link; the options are those of :meth:`post`."""
         context = self.require_context()
         url, link = write_target(self.document, self.base, self._own_url() if rel is None else None, rel, options)
         if link is not None:
@@ -250,35 +349,35 @@ class HalResource(ResourceView):
 
     @property
     def location(self) -> str | None:
-        """The ``Location`` of an answer to a write (201, 202, 303), resolved; None where it has none."""
+        """The ``Location`` of the response to a write (201, 202, 303), resolved; None where it has none."""
         location = self.headers.get("location")
         return None if location is None else resolve(self.base, to_ascii(location)).partition("#")[0]
 
     async def follow_location(self) -> HalResource:
-        """Read what a write made, or where its outcome is.
+        """Fetch the resource that a write created, or that tells its outcome.
 
         Raises:
-            LinkNotFoundError: the answer named no place.
+            LinkNotFoundError: the response has no ``Location`` header.
         """
         if self.location is None:
             raise LinkNotFoundError(
-                f"the answer {self.status} of {mask_url(self.base)} has no Location header",
+                f"the response {self.status} of {mask_url(self.base)} has no Location header",
                 rel="Location",
                 url=self.base,
             )
-        return await self.visit(self.location)
+        return await self.fetch_url(self.location)
 
-    # --------------------------------------------------------------------------------------------- keeping
+    # --------------------------------------------------------------------------------------------- dumping
 
     @classmethod
-    def load(cls, kept: Mapping[str, Any], context: ResourceContext | None = None) -> HalResource:
-        """Read a dump; without a binding it can be read, not followed.
+    def load(cls, dumped: Mapping[str, Any], context: ResourceContext | None = None) -> HalResource:
+        """Read a dump; without a context it can be read, not followed.
 
         Raises:
-            ValueError: it is no dump.
+            ValueError: the mapping is not a dump.
         """
-        snapshot, document = load(kept)
-        return cls(snapshot, document, context, (StateStep(()),) if kept.get("embedded") else ())
+        snapshot, document = load(dumped)
+        return cls(snapshot, document, context, (StateStep(()),) if dumped.get("embedded") else ())
 
     def __reduce__(self) -> tuple[Callable[..., HalResource], tuple[Dump]]:
         return HalResource.load, (self.dump(),)

@@ -17,7 +17,7 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
 from stellantis_hal.hal.uri import split
 from stellantis_hal.navigation.context import ResourceContext
-from stellantis_hal.navigation.link_selection import copies, self_url
+from stellantis_hal.navigation.link_selection import embedded_keys, self_url
 from stellantis_hal.navigation.media_types import media_type
 from stellantis_hal.navigation.snapshot import Dump, EmbeddedStep, Snapshot, StateStep, Step, dump
 
@@ -123,12 +123,12 @@ class ResourceView:
         """Give the copies embedded under a relation, as they came; none where there are none."""
         document = self.document
         return tuple(
-            self._copy(key, index, copy)
-            for key in copies(document, rel)
+            self._embedded_at(key, index, copy)
+            for key in embedded_keys(document, rel)
             for index, copy in enumerate(document.embedded[key])
         )
 
-    def _copy(self, rel: str, index: int, document: HalDocument) -> Self:
+    def _embedded_at(self, rel: str, index: int, document: HalDocument) -> Self:
         return type(self)(self._snapshot, document, self._context, (*self._steps, EmbeddedStep(rel, index)))
 
     def at(self, *path: str | int) -> Self:

@@ -18,7 +18,7 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.fetch import Request, Response
-from stellantis_hal.navigation.link_selection import LinkQuery, Params, choose, query_of
+from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, select_link
 from stellantis_hal.navigation.media_types import accept, read_document
 
 __all__ = ["WriteOptions", "read_outcome", "write_request", "write_target"]
@@ -59,7 +59,7 @@ def write_target(
         HalError: there is no such link.
     """
     if rel is None and own is not None:
-        return append_query(own, query_of(options.get("params") or {})), None
+        return append_query(own, encode_params(options.get("params") or {})), None
     hop = LinkQuery(
         rel=rel or "",
         name=options.get("name"),
@@ -69,7 +69,7 @@ def write_target(
         params=options.get("params"),
         embedded="never",
     )
-    choice = choose(document, base, hop)
+    choice = select_link(document, base, hop)
     assert choice.url is not None  # noqa: S101 - embedded copies were ruled out
     return choice.url, choice.link
 

@@ -13,7 +13,7 @@ import attrs
 
 from stellantis_hal.errors import ApiError, NotFoundError
 from stellantis_hal.hal.uri import append_query, join_segment
-from stellantis_hal.navigation.link_selection import query_of
+from stellantis_hal.navigation.link_selection import encode_params
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from stellantis_hal.resources import filters
 from stellantis_hal.structuring.source import Provenance
@@ -59,7 +59,7 @@ class OptionalEndpoint(Generic[R]):
     async def look(self, source: Provenance) -> Provenance | None:
         """Ask for it, and read nothing yet; None where there are no data."""
         try:
-            response = await source.resource.follow(self.rel, accept=self.accept).reopened()
+            response = await source.resource.follow(self.rel, accept=self.accept).first_page()
         except NotFoundError as error:
             if is_absent(error):
                 return None
@@ -84,8 +84,8 @@ async def by_id(source: Provenance, rel: str, kind: type[R], id_: str, **params:
         ValueError: the id cannot be part of a path.
         NotFoundError: there is none.
     """
-    url = join_segment(await source.resource.follow(rel).locate({}), id_)
-    resource = await source.resource.visit(append_query(url, query_of(params)))
+    url = join_segment(await source.resource.follow(rel).resolve_url({}), id_)
+    resource = await source.resource.fetch_url(append_query(url, encode_params(params)))
     return source.reader.read(resource, kind)
 
 
@@ -120,6 +120,6 @@ def many(
         reverse=newest_first,
         absent=is_absent,
         ranges=ranges,
-        lost=partial(source.reader.lost, kind=kind),
+        on_invalid=partial(source.reader.lost, kind=kind),
     )
     return items.map(partial(source.reader.read, kind=kind))

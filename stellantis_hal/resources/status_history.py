@@ -9,9 +9,9 @@ import attrs
 
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.link_selection import copies
+from stellantis_hal.navigation.link_selection import embedded_keys
+from stellantis_hal.navigation.pagination.page_source import InvalidItemsHandler
 from stellantis_hal.navigation.pagination.paginator import Paginator
-from stellantis_hal.navigation.pagination.sequential import Lost
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody, Step
 from stellantis_hal.resources.queries import is_absent
@@ -23,7 +23,7 @@ _COLLECTION = frozenset({"total", "currentPage", "totalPage"})
 
 
 def _is_collection(page: HalResource) -> bool:
-    return bool(copies(page.document, STATUS)) or not _COLLECTION.isdisjoint(page.state)
+    return bool(embedded_keys(page.document, STATUS)) or not _COLLECTION.isdisjoint(page.state)
 
 
 def latest(page: HalResource) -> HalResource | None:
@@ -33,21 +33,21 @@ def latest(page: HalResource) -> HalResource | None:
     return next(iter(page.embedded(STATUS)), None)
 
 
-def history(follow: Follow[HalResource], lost: Lost) -> Paginator[HalResource]:
+def history(follow: Follow[HalResource], on_invalid: InvalidItemsHandler) -> Paginator[HalResource]:
     """Walk every status behind a link, be it one alone."""
-    return Paginator.over(_SingletonCollection(follow), STATUS, absent=is_absent, lost=lost)
+    return Paginator.over(_SingletonCollection(follow), STATUS, absent=is_absent, on_invalid=on_invalid)
 
 
 class _SingletonCollection:
     """A step to a collection; a status that comes alone is shown as a collection of one."""
 
     def __init__(self, follow: Follow[HalResource]) -> None:
-        self._first = follow.reopened
-        self.locate = follow.locate
-        self.visit = follow.visit
+        self._first_page = follow.first_page
+        self.resolve_url = follow.resolve_url
+        self.fetch_url = follow.fetch_url
 
-    async def reopened(self) -> HalResource:
-        page = await self._first()
+    async def first_page(self) -> HalResource:
+        page = await self._first_page()
         return page if _is_collection(page) else _wrapped(page)
 
 

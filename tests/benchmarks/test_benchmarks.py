@@ -114,7 +114,7 @@ class Served:
         return Response(url=request.url, status=200, headers=headers, content=content, received_at=datetime.now(UTC))
 
     async def reach(self, url: str) -> HalResource:
-        return await HalResource.reach(url, ResourceContext(fetch=self.fetch))
+        return await HalResource.from_url(url, ResourceContext(fetch=self.fetch))
 
 
 def three_pages() -> Served:

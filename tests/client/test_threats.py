@@ -257,7 +257,7 @@ async def test_3_a_page_token_that_names_another_host_is_refused() -> None:
 async def test_3_a_page_token_of_someone_elses_making_is_a_value_error(token: str) -> None:
     client, _ = hal(lambda _: document(items="/items"))
     async with client:
-        with pytest.raises(ValueError, match="no token of a page"):
+        with pytest.raises(ValueError, match=r"^invalid page token: "):
             client.follow("items").pages(token=token)
 
 

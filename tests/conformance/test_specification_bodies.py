@@ -153,7 +153,7 @@ async def test_every_body_of_the_vendors_mock_is_read_without_a_problem(
     async with account_at(random_vendor) as account:
         root = await account.root()
         for _ in range(BODIES):
-            resource = await root.visit(f"{random_vendor}{path}", accept_type=accept)
+            resource = await root.fetch_url(f"{random_vendor}{path}", accept_type=accept)
             for item in [resource] if rel is None else resource.embedded(rel):
                 value = reader.read(item, kind)
                 read_of[path] += 1

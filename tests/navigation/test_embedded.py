@@ -7,7 +7,7 @@ import pytest
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
 from stellantis_hal.hal.document import parse
 from stellantis_hal.hal.link import Link
-from stellantis_hal.navigation.link_selection import LinkQuery, LinkTarget, choose
+from stellantis_hal.navigation.link_selection import LinkQuery, LinkTarget, select_link
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links
 
@@ -80,7 +80,7 @@ async def test_a_link_without_an_href_that_was_chosen_leads_to_no_copy_without_o
 @pytest.mark.parametrize("own", [f"{HOME}/a", "/v4/a"])
 def test_the_choice_of_a_copy_says_which_link_led_to_it(own: str) -> None:
     document = parse({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy(own)}})
-    choice = choose(document, HOME, LinkQuery(rel="a"))
+    choice = select_link(document, HOME, LinkQuery(rel="a"))
     assert choice == LinkTarget(Link(f"{HOME}/a", "a"), None, ("a", 0))
 
 
@@ -108,7 +108,7 @@ async def test_only_serves_a_copy_or_fails() -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a", b=f"{HOME}/b"), "_embedded": {"a": _copy()}})
     assert (await here.follow("a", embedded="only"))["full"] is False
-    with pytest.raises(LinkNotFoundError, match="embedded='only' forbids to follow it") as caught:
+    with pytest.raises(LinkNotFoundError, match="leads to another URL, which embedded='only' does not fetch") as caught:
         await here.follow("b", embedded="only")
     assert (caught.value.rel, caught.value.available, caught.value.url) == ("b", ("a",), HOME)
     assert site.requests == []

@@ -72,7 +72,7 @@ async def test_of_several_links_one_will_do() -> None:
     site = Site({"": ROOT})
     entry = _entry(site)
     await entry.root()
-    assert (await entry.leading("b", "a"))["n"] == 1
+    assert (await entry.root_with("b", "a"))["n"] == 1
     assert site.asked == [""]
 
 

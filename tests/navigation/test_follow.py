@@ -106,7 +106,7 @@ async def test_a_task_that_gets_to_a_step_late_finds_it_taken() -> None:
         await anyio.sleep(next(waits))
         return root
 
-    step = Follow.along(start, "vehicles", {})
+    step = Follow.from_rel(start, "vehicles", {})
     async with anyio.create_task_group() as tasks:
         for _ in range(2):
             tasks.start_soon(step.resource)
@@ -216,14 +216,14 @@ async def test_variables_and_parameters_reach_the_right_step() -> None:
 async def test_the_address_of_a_step_is_found_without_asking_for_it() -> None:
     site, root = _chain()
     chain = root.follow("vehicles").follow("trips", params={"a": 1})
-    assert await chain.locate({"b": 2}) == f"{HOME}/trips?a=1&b=2"
+    assert await chain.resolve_url({"b": 2}) == f"{HOME}/trips?a=1&b=2"
     assert site.asked == ["/vehicles"]
 
 
 async def test_the_address_of_a_step_is_found_though_a_copy_would_serve() -> None:
     copy = {"_links": links(self=f"{HOME}/a")}
     here = Site().resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": copy}})
-    assert await here.follow("a").locate({}) == f"{HOME}/a"
+    assert await here.follow("a").resolve_url({}) == f"{HOME}/a"
 
 
 # --------------------------------------------------------------------------------------------- typed relations

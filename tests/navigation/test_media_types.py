@@ -112,7 +112,7 @@ async def test_a_link_is_asked_for_in_the_type_that_it_hints_at_unless_the_calle
     here = site.resource({"_links": {"a": link(f"{HOME}/a", type="application/vnd.geo+json")}})
     await here.follow("a")
     await here.follow("a", accept="text/mine")
-    await here.visit(f"{HOME}/a", accept_type="text/other")
+    await here.fetch_url(f"{HOME}/a", accept_type="text/other")
     assert [request.headers["Accept"].split(",")[0] for request in site.requests] == [
         "application/vnd.geo+json",
         "text/mine",

@@ -349,7 +349,7 @@ def test_an_instant_in_a_dump_is_read_as_utc_whatever_its_offset() -> None:
     ],
 )
 def test_what_is_no_dump_is_refused(kept: Any) -> None:
-    with pytest.raises(ValueError, match="not a dump of a resource.*resource.dump"):
+    with pytest.raises(ValueError, match=r"^not a dump of a resource: .*; pass the result of resource\.dump\(\)$"):
         HalResource.load(kept)
 
 

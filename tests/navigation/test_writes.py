@@ -109,7 +109,7 @@ async def test_the_place_that_a_write_names_is_followed_when_asked_to(status: in
 
 async def test_an_answer_that_names_no_place_cannot_be_followed_there() -> None:
     made = await _site().resource({}).post(json={})
-    with pytest.raises(LinkNotFoundError, match=r"the answer 200 of .* has no Location header") as caught:
+    with pytest.raises(LinkNotFoundError, match=r"the response 200 of .* has no Location header") as caught:
         await made.follow_location()
     assert (caught.value.rel, caught.value.url) == ("Location", HOME)
 

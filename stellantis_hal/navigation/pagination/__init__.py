@@ -1,1 +1,1 @@
-"""Pagination."""
+"""Pagination: walking a collection item by item or page by page."""

@@ -1,8 +1,4 @@
-"""Where a walk over pages stands.
-
-Knows which pages it has been on and which elements it has given, and writes that down as a token. Values in, values
-out: no I/O. Memory is bounded but for a digest of eight bytes for each page.
-"""
+"""Cursors: page tokens, visited pages and recent items. Pure values, without I/O."""
 
 from __future__ import annotations
 
@@ -20,114 +16,118 @@ from stellantis_hal.errors import PaginationLoopError
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.redaction import mask_url
 
-__all__ = ["REMEMBERED", "PageToken", "RecentIds", "VisitedPages", "identity_of"]
+__all__ = ["MAX_RECENT_IDS", "PageToken", "RecentIds", "VisitedPages", "identity_of"]
 
-REMEMBERED = 5_000
-"""How many of the elements given last are not given twice."""
+MAX_RECENT_IDS = 5_000
+"""The number of latest items that are not returned twice."""
 
-_IN_TOKEN = 64
+_MAX_IDS_IN_TOKEN = 64
 _VERSION = 1
+_DIGEST_SIZE = 8
 
 
 def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_SIZE).digest()
 
 
 @attrs.frozen(kw_only=True)
 class PageToken:
-    """A place between two pages: what a token says.
+    """A position between two pages.
 
     Attributes:
         url: the page to read next.
-        number: how many pages lie behind.
-        given: digests of the elements given last.
-        rel: the key that the walk's items are embedded under; None: the only one there is.
-        reverse: whether the walk goes from the last page to the first.
+        number: the number of pages before it.
+        recent: digests of the latest items' identities.
+        rel: the key that the items are embedded under; None: the only key there is.
+        reverse: whether the iteration goes from the last page to the first.
     """
 
     url: str
     number: int
-    given: tuple[bytes, ...] = ()
+    recent: tuple[bytes, ...] = ()
     rel: str | None = None
     reverse: bool = False
 
     @classmethod
     def after(
-        cls, given: Iterable[str | bytes], *, url: str, number: int, rel: str | None = None, reverse: bool = False
+        cls, recent: Iterable[str | bytes], *, url: str, number: int, rel: str | None = None, reverse: bool = False
     ) -> PageToken:
-        """Note a place behind the elements with these identities, or digests of them."""
-        digests = tuple(_digest(one) if isinstance(one, str) else one for one in given)
-        return cls(url=url, number=number, given=digests, rel=rel, reverse=reverse)
+        """Return the position after items with these identities, or digests of them."""
+        digests = tuple(_digest(one) if isinstance(one, str) else one for one in recent)
+        return cls(url=url, number=number, recent=digests, rel=rel, reverse=reverse)
 
     def check(self, rel: str | None, *, reverse: bool) -> None:
-        """Refuse to be taken up by a walk of another kind, which would find nothing, or turn back.
+        """Check that an iteration with these options can continue here.
 
         Raises:
-            ValueError: the walk is after other items, or goes the other way.
+            ValueError: it reads other items, or goes in the other direction.
         """
         if self.rel != rel and self.rel is not None and rel is not None:
-            raise ValueError(f"a token of a walk over {self.rel[:80]!r} cannot be taken up by one over {rel[:80]!r}")
-        if self.reverse != reverse:
             raise ValueError(
-                "a token of a walk in the server's order cannot be taken up by a reversed one, nor the other way round"
+                f"a page token for the items {self.rel[:80]!r} cannot be used for {rel[:80]!r}: pass the same rel"
             )
+        if self.reverse != reverse:
+            first, second = ("reverse", "forward") if self.reverse else ("forward", "reverse")
+            raise ValueError(f"a page token of {first} iteration cannot be used for {second} iteration")
 
     def to_token(self) -> str:
-        """Write it as opaque text, fit for a URL or a file; it holds an address, so keep it like one."""
-        given = base64.b64encode(b"".join(self.given)).decode()
+        """Return opaque text, safe in URLs and files. It contains a URL, so keep it as confidential as a URL."""
+        recent = base64.b64encode(b"".join(self.recent)).decode()
         return base64.urlsafe_b64encode(
-            encode([_VERSION, self.url, self.number, given, self.rel, self.reverse])
+            encode([_VERSION, self.url, self.number, recent, self.rel, self.reverse])
         ).decode()
 
     @classmethod
     def from_token(cls, token: str) -> PageToken:
-        """Read a token.
+        """Read a page token.
 
         Raises:
-            ValueError: it is none that this version wrote.
+            ValueError: the text is not a page token of this version.
         """
         try:
-            version, url, number, given, rel, reverse = decode(base64.urlsafe_b64decode(token.encode("ascii")))
-            digests = base64.b64decode(given, validate=True)
+            version, url, number, recent, rel, reverse = decode(base64.urlsafe_b64decode(token.encode("ascii")))
+            digests = base64.b64decode(recent, validate=True)
         except (ValueError, TypeError, binascii.Error) as error:
-            raise ValueError("no token of a page: pass page.token as it was given out") from error
-        is_walk = isinstance(rel, str | None) and isinstance(reverse, bool)
-        is_place = isinstance(url, str) and isinstance(number, int)
-        if version != _VERSION or not is_place or not is_walk or len(digests) % 8:
-            raise ValueError("no token of a page that this version can read")
-        given = tuple(digests[at : at + 8] for at in range(0, len(digests), 8))
-        return cls(url=url, number=number, given=given, rel=rel, reverse=reverse)
+            raise ValueError("invalid page token: pass page.token unchanged") from error
+        is_spec = isinstance(rel, str | None) and isinstance(reverse, bool)
+        is_position = isinstance(url, str) and isinstance(number, int)
+        if version != _VERSION or not is_position or not is_spec or len(digests) % _DIGEST_SIZE:
+            raise ValueError(f"invalid page token: it is not of version {_VERSION}; start again without a token")
+        recent = tuple(digests[start : start + _DIGEST_SIZE] for start in range(0, len(digests), _DIGEST_SIZE))
+        return cls(url=url, number=number, recent=recent, rel=rel, reverse=reverse)
 
 
 class VisitedPages:
-    """The pages that a walk has been on, by digest."""
+    """The pages that an iteration has read, by a digest of eight bytes each."""
 
-    __slots__ = ("_visited",)
+    __slots__ = ("_digests",)
 
     def __init__(self) -> None:
-        self._visited: set[bytes] = set()
+        self._digests: set[bytes] = set()
 
-    def visit(self, *urls: str | None) -> None:
-        """Note the addresses of a page: the one asked for, the one that answered, its ``self``."""
-        self._visited.update(_digest(url) for url in urls if url is not None)
+    def add(self, *urls: str | None) -> None:
+        """Record the URLs of a page: of the request, of the response, of its ``self`` link."""
+        self._digests.update(_digest(url) for url in urls if url is not None)
 
     def check(self, url: str) -> None:
-        """Refuse an address that the walk has been on.
+        """Check that a URL was not read before.
 
         Raises:
-            PaginationLoopError: it has.
+            PaginationLoopError: it was.
         """
-        if _digest(url) in self._visited:
+        if _digest(url) in self._digests:
             raise PaginationLoopError(
-                f"the walk is led back to {mask_url(url)}, where it has been: the server's pages form a loop", url=url
+                f"pagination loop: a page leads to {mask_url(url)}, which was read before: the server's pages "
+                "form a loop",
+                url=url,
             )
 
 
 class RecentIds:
-    """The elements that a walk gave last.
+    """The identities of the latest items.
 
     Args:
-        earlier: digests of those that the walk gave before it was taken up again.
+        earlier: digests of the items before the iteration was resumed.
     """
 
     __slots__ = ("_earlier", "_from_token", "_order", "_recent")
@@ -138,28 +138,29 @@ class RecentIds:
         self._from_token = tuple(earlier)
         self._earlier = frozenset(self._from_token)
 
-    def knows(self, identity: str | None) -> bool:
-        """Tell whether an element was among the last given; one without identity never was."""
+    def contains(self, identity: str | None) -> bool:
+        """Return whether an identity is among the latest; False for None."""
         if identity is None:
             return False
         return identity in self._recent or bool(self._earlier and _digest(identity) in self._earlier)
 
-    def admit(self, identity: str | None) -> bool:
-        """Tell whether an element is to be given: not if it was among the last given; without identity always."""
-        if self.knows(identity):
+    def add(self, identity: str | None) -> bool:
+        """Record an identity and return whether it is new; True for None, which is not recorded."""
+        if self.contains(identity):
             return False
         if identity is None:
             return True
         self._recent.add(identity)
         self._order.append(identity)
-        if len(self._order) > REMEMBERED:
+        if len(self._order) > MAX_RECENT_IDS:
             self._recent.discard(self._order.popleft())
         return True
 
-    def last(self) -> tuple[str | bytes, ...]:
-        """Give what a token takes along: the identities given last, or the digests of them that a token brought."""
-        last: list[str | bytes] = [*self._from_token, *reversed(tuple(islice(reversed(self._order), _IN_TOKEN)))]
-        return tuple(last[-_IN_TOKEN:])
+    def latest(self) -> tuple[str | bytes, ...]:
+        """Return what a token contains: the latest identities, or digests of them that an earlier token contained."""
+        count = _MAX_IDS_IN_TOKEN
+        latest: list[str | bytes] = [*self._from_token, *reversed(tuple(islice(reversed(self._order), count)))]
+        return tuple(latest[-count:])
 
 
 class _HasIdentity(Protocol):
@@ -169,9 +170,9 @@ class _HasIdentity(Protocol):
     def self_url(self) -> str | None: ...
 
 
-def identity_of(element: _HasIdentity) -> str | None:
-    """Tell what makes an element itself: its ``id``, else its address; None where it has neither."""
-    given = element.state.get("id")
-    if isinstance(given, str) or (isinstance(given, int) and not isinstance(given, bool)):
-        return f"id:{given}"
-    return element.self_url
+def identity_of(item: _HasIdentity) -> str | None:
+    """Return what identifies an item: its ``id``, else its ``self`` URL; None where it has neither."""
+    id_ = item.state.get("id")
+    if isinstance(id_, str) or (isinstance(id_, int) and not isinstance(id_, bool)):
+        return f"id:{id_}"
+    return item.self_url

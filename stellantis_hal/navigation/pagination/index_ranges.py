@@ -1,8 +1,4 @@
-"""Several index ranges of a collection at a time, in order.
-
-Knows collections that say their total and take index ranges. Ranges overlap by one element, so that elements which
-arrive at the head between two answers are noticed: on a mismatch the walk goes on with one range at a time.
-"""
+"""Index ranges: several parts of a collection read concurrently, in order."""
 
 from __future__ import annotations
 
@@ -18,187 +14,185 @@ from stellantis_hal.errors import ApiError, PaginationLoopError, StellantisError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 from stellantis_hal.navigation.link_selection import Params
-from stellantis_hal.navigation.pagination.cursor import REMEMBERED, identity_of
-from stellantis_hal.navigation.pagination.sequential import (
-    PaginationSpec,
-    RawPage,
-    RawPageIterator,
-    elements_of,
-    total_of,
-)
+from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS, identity_of
+from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.raw_page import RawPage, items_of, total_of
+from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
 __all__ = ["IndexRanges", "concurrent"]
 
-_STEPS = 16
-_DOUBTS = 2
+_MAX_STEPS = 16
+_MAX_REPEATED_HEADS = 2
 
 
 @attrs.frozen(kw_only=True)
 class IndexRanges:
-    """How a server takes index ranges: ``first-last``, counted from 0, both inclusive; ``first-`` is open.
+    """The syntax of a server's index ranges: ``first-last``, counted from 0, both inclusive; ``first-`` is open.
 
     Attributes:
         parameter: the query parameter.
-        size: how many elements to ask for at a time; at least 2.
+        size: items in a range; at least 2.
     """
 
     parameter: str = "indexRange"
     size: int = attrs.field(default=60, validator=attrs.validators.ge(2))
 
     def at(self, first: int) -> Params:
-        """Ask for ``size`` elements from an index on."""
+        """Return the parameters of the range that begins at an index."""
         return {self.parameter: f"{first}-{first + self.size - 1}"}
 
     def beyond(self, first: int) -> Params:
-        """Ask for everything from an index on."""
+        """Return the parameters of the open range that begins at an index."""
         return {self.parameter: f"{first}-"}
 
 
 class RangePageIterator(AsyncIterator[RawPage]):
-    """Ranges in order: those read ahead as long as each begins with the last element of the one before.
+    """Ranges in order, read concurrently as long as each begins with the last item of the one before.
 
-    The first range decides: where it says no total, has elements without identity, or is not as long as it ought to
-    be, the collection is walked page by page.
+    Ranges overlap by one item. Items that are added at the head between two responses shift the others, and the overlap
+    shows it; from then on one range at a time is read. The first range decides: where it has no total, has items
+    without identity, or is shorter than expected, the collection is read page by page.
     """
 
-    def __init__(self, course: PaginationSpec, ranges: IndexRanges, tasks: TaskGroup, limit: int) -> None:
-        self._course = course
+    def __init__(self, spec: PaginationSpec, ranges: IndexRanges, tasks: TaskGroup, limit: int) -> None:
+        self._spec = spec
         self._ranges = ranges
         self._tasks = tasks
         self._limit = limit
         self._ended = False
-        # Where the element given last stands, and those of the range that it came in.
+        # The index of the latest item, and the identities of the range that it was read in.
         self._position = -1
-        self._known: tuple[str | None, ...] = ()
+        self._current_ids: tuple[str | None, ...] = ()
         self._head: str | None = None
-        self._takes_ranges = False
-        self._doubts = 0
+        # Whether the server is known to honour ranges, and how often it seems to have ignored one.
+        self._honours_ranges = False
+        self._repeated_heads = 0
         self._restarts = 0
-        self._ahead: OrderedResults[_Range] | None = None
-        self._by_links: RawPageIterator | None = None
+        self._prefetched: OrderedResults[_Range] | None = None
+        self._sequential: RawPageIterator | None = None
 
     async def __anext__(self) -> RawPage:
-        if self._by_links is not None:
-            return await anext(self._by_links)
+        if self._sequential is not None:
+            return await anext(self._sequential)
         if self._ended:
             raise StopAsyncIteration
-        if not self._known:
-            return await self._first()
-        return await self._next_ahead() or await self._next_alone()
+        if not self._current_ids:
+            return await self._first_range()
+        return await self._next_prefetched() or await self._find_next()
 
-    async def _first(self) -> RawPage:
-        found = await self._read(0)
+    async def _first_range(self) -> RawPage:
+        found = await self._fetch(0)
         if found.page is None:
             return self._end(found)
         total = total_of(found.page)
-        if total is None or len(found.items) != min(total, self._ranges.size) or None in found.identities:
-            return await self._walk_by_links()
+        if total is None or len(found.items) != min(total, self._ranges.size) or None in found.ids:
+            return await self._read_sequentially()
         if not found.items:
             return self._end(found)
-        self._head = found.identities[0]
+        self._head = found.ids[0]
         starts = range(len(found.items) - 1, total - 1, self._ranges.size - 1)
-        self._ahead = OrderedResults(self._tasks, (partial(self._read, first) for first in starts), self._limit)
+        self._prefetched = OrderedResults(self._tasks, (partial(self._fetch, first) for first in starts), self._limit)
         return await self._advance(found, 0)
 
-    async def _next_ahead(self) -> RawPage | None:
-        """Take the range that was read ahead; None where none was, or it does not follow on what was given."""
-        if self._ahead is None:
+    async def _next_prefetched(self) -> RawPage | None:
+        """Return the next range that was prefetched; None where there is none, or it does not overlap as expected."""
+        if self._prefetched is None:
             return None
-        found = await anext(self._ahead, None)
-        if isinstance(found, _Range) and found.identities[:1] == self._known[-1:] and None not in found.identities:
-            self._takes_ranges = True
+        found = await anext(self._prefetched, None)
+        if isinstance(found, _Range) and found.ids[:1] == self._current_ids[-1:] and None not in found.ids:
+            self._honours_ranges = True
             return await self._advance(found, 1)
-        self._ahead.close()
-        self._ahead = None
+        self._prefetched.close()
+        self._prefetched = None
         if isinstance(found, StellantisError):
             raise found
         return None
 
-    async def _next_alone(self) -> RawPage:
-        """Look for what follows the elements given last, wherever they stand now."""
+    async def _find_next(self) -> RawPage:
+        """Find the items after the latest ones, which may have moved to another index."""
         first, size = self._position, self._ranges.size
-        for _ in range(_STEPS):
-            found = await self._read(first)
-            if None in found.identities:
-                return await self._walk_by_links()
-            if first and not self._takes_ranges and self._head in found.identities:
-                self._doubts += 1
-                if self._doubts > _DOUBTS:
-                    return await self._walk_by_links()  # the first page again and again: no ranges here
+        for _ in range(_MAX_STEPS):
+            found = await self._fetch(first)
+            if None in found.ids:
+                return await self._read_sequentially()
+            if first and not self._honours_ranges and self._head in found.ids:
+                self._repeated_heads += 1
+                if self._repeated_heads > _MAX_REPEATED_HEADS:
+                    return await self._read_sequentially()  # the server returns the first page for every range
                 break
-            seen = [at for at, identity in enumerate(found.identities) if identity in self._known]
-            if seen:
-                self._takes_ranges = self._takes_ranges or first > 0
-                first = self._position = first + seen[-1]
-                if seen[-1] + 1 < len(found.identities):
-                    return await self._advance(found, seen[-1] + 1)
-                if len(found.identities) < size:
+            known = [index for index, id_ in enumerate(found.ids) if id_ in self._current_ids]
+            if known:
+                self._honours_ranges = self._honours_ranges or first > 0
+                first = self._position = first + known[-1]
+                if known[-1] + 1 < len(found.ids):
+                    return await self._advance(found, known[-1] + 1)
+                if len(found.ids) < size:
                     return self._end(found)
             elif first == 0:
                 break
             else:
                 first = max(0, first - size + 1)
-        return await self._anew()
+        return await self._restart()
 
-    async def _anew(self) -> RawPage:
-        """Start over where the elements given last are gone; those given already are not given twice."""
+    async def _restart(self) -> RawPage:
+        """Read from the head again because the latest items are gone; items that were returned are left out later."""
         self._restarts += 1
-        if self._position >= REMEMBERED or self._restarts > _STEPS:
-            url = await self._address(0)
+        if self._position >= MAX_RECENT_IDS or self._restarts > _MAX_STEPS:
+            url = await self._range_url(0)
             raise PaginationLoopError(
-                f"the collection at {mask_url(url)} changes faster than it can be walked", url=url
+                f"the collection at {mask_url(url)} changes faster than it can be read (restarts: "
+                f"{self._restarts - 1}): try again later, or read it page by page",
+                url=url,
             )
-        found = await self._read(0)
-        if not found.identities or None in found.identities:
-            return await self._walk_by_links()
-        self._position, self._head = -1, found.identities[0]
+        found = await self._fetch(0)
+        if not found.ids or None in found.ids:
+            return await self._read_sequentially()
+        self._position, self._head = -1, found.ids[0]
         return await self._advance(found, 0)
 
-    async def _walk_by_links(self) -> RawPage:
-        self._by_links = RawPageIterator(self._course)
-        return await anext(self._by_links)
+    async def _read_sequentially(self) -> RawPage:
+        self._sequential = RawPageIterator(self._spec)
+        return await anext(self._sequential)
 
     def _end(self, found: _Range) -> RawPage:
         self._ended = True
-        return RawPage(page=found.page, items=(), following=None)
+        return RawPage(page=found.page, items=(), next_url=None)
 
     async def _advance(self, found: _Range, skipped: int) -> RawPage:
-        """Give a range's elements but for those given already."""
+        """Return a range without its first items, which were returned before."""
         items = found.items[skipped:]
         total = total_of(found.page) if found.page is not None else None
         self._position += len(items)
-        self._known = found.identities
+        self._current_ids = found.ids
         self._ended = total is not None and self._position + 1 >= total
-        following = None if self._ended else await self._course.source.locate(self._ranges.beyond(self._position))
-        return RawPage(page=found.page, items=items, following=following)
+        next_url = None if self._ended else await self._spec.source.resolve_url(self._ranges.beyond(self._position))
+        return RawPage(page=found.page, items=items, next_url=next_url)
 
-    async def _read(self, first: int) -> _Range:
+    async def _fetch(self, first: int) -> _Range:
         try:
-            page = await self._course.source.visit(await self._address(first))
+            page = await self._spec.source.fetch_url(await self._range_url(first))
         except ApiError as error:
-            if not self._course.is_absent(error):
+            if not self._spec.is_absent(error):
                 raise
             return _Range(None, (), ())
-        items = elements_of(page, self._course.rel)
+        items = items_of(page, self._spec.rel)
         return _Range(page, items, tuple(map(identity_of, items)))
 
-    async def _address(self, first: int) -> str:
-        return await self._course.source.locate(self._ranges.at(first))
+    async def _range_url(self, first: int) -> str:
+        return await self._spec.source.resolve_url(self._ranges.at(first))
 
 
 class _Range(NamedTuple):
     page: HalResource | None
     items: tuple[HalResource, ...]
-    identities: tuple[str | None, ...]
+    ids: tuple[str | None, ...]
 
 
 @asynccontextmanager
-async def concurrent(
-    course: PaginationSpec, ranges: IndexRanges, limit: int
-) -> AsyncGenerator[RangePageIterator, None]:
-    """Read up to so many ranges at a time, inside the block."""
+async def concurrent(spec: PaginationSpec, ranges: IndexRanges, limit: int) -> AsyncGenerator[RangePageIterator, None]:
+    """Read up to ``limit`` ranges at a time, inside the block."""
     async with scoped() as tasks:
-        yield RangePageIterator(course, ranges, tasks, limit)
+        yield RangePageIterator(spec, ranges, tasks, limit)

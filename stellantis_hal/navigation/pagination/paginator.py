@@ -1,8 +1,4 @@
-"""Collections as what they are walked for: items, or pages of them.
-
-Knows how items are read and told apart. Must not know the ways from page to page: :mod:`.walks` and :mod:`.ranges` do.
-A paginator is a recipe: each iteration is a walk of its own.
-"""
+"""Paginators: the items of a collection, or its pages."""
 
 from __future__ import annotations
 
@@ -15,18 +11,10 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, identity_of
 from stellantis_hal.navigation.pagination.index_ranges import IndexRanges, concurrent
-from stellantis_hal.navigation.pagination.sequential import (
-    Absent,
-    Lost,
-    PageSource,
-    PaginationSpec,
-    RawPage,
-    RawPageIterator,
-    ahead,
-    strays_of,
-    total_of,
-    warn_of,
-)
+from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
+from stellantis_hal.navigation.pagination.prefetch import prefetch
+from stellantis_hal.navigation.pagination.raw_page import RawPage, invalid_items_of, log_invalid_items, total_of
+from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -39,12 +27,12 @@ U = TypeVar("U")
 
 @attrs.frozen(kw_only=True, eq=False)
 class Page(Generic[T]):
-    """One page of a walk.
+    """One page of a collection.
 
     Attributes:
-        items: its elements, without those that the walk has given already.
-        number: its place in the walk, from 1; a walk that was taken up again counts on.
-        total: how many elements the collection has; None where the page does not say.
+        items: its items, without those that this iteration has returned before.
+        number: its number in the iteration, from 1; a resumed iteration counts on.
+        total: the number of items in the collection; None where the page does not contain it.
         resource: the page itself; None for a collection that is absent.
     """
 
@@ -52,82 +40,84 @@ class Page(Generic[T]):
     number: int
     total: int | None
     resource: HalResource | None = attrs.field(repr=False)
-    _course: PaginationSpec = attrs.field(repr=False, alias="course")
-    _following: str | None = attrs.field(repr=False, alias="following")
-    _given: tuple[str | bytes, ...] = attrs.field(repr=False, alias="given")
+    _spec: PaginationSpec = attrs.field(repr=False, alias="spec")
+    _next_url: str | None = attrs.field(repr=False, alias="next_url")
+    _recent: tuple[str | bytes, ...] = attrs.field(repr=False, alias="recent")
 
     @property
     def token(self) -> str | None:
-        """Where ``pages(token=…)`` takes up the walk AFTER this page, in any process; None after the last.
+        """The token with which ``pages(token=…)`` resumes AFTER this page, in any process; None after the last page.
 
-        To be given to a walk of the same collection: the place is the token's, whatever filters the walk has.
+        Use it for the same collection: the token determines the position, whatever filters the paginator has.
         """
-        if self._following is None:
+        if self._next_url is None:
             return None
-        course = self._course
-        mark = PageToken.after(
-            self._given, url=self._following, number=self.number, rel=course.rel, reverse=course.reverse
+        spec = self._spec
+        position = PageToken.after(
+            self._recent, url=self._next_url, number=self.number, rel=spec.rel, reverse=spec.reverse
         )
-        return mark.to_token()
+        return position.to_token()
 
 
 class PageIterator(AsyncIterator[Page[T]]):
-    """Pages, one after the other."""
+    """Pages one after the other. It can be abandoned at any point, and continued after an error."""
 
     def __init__(
         self,
-        course: PaginationSpec,
-        readings: AsyncIterator[RawPage],
-        read: Callable[[HalResource], T | None],
-        mark: PageToken | None = None,
+        spec: PaginationSpec,
+        raw_pages: AsyncIterator[RawPage],
+        convert: Callable[[HalResource], T | None],
+        position: PageToken | None = None,
     ) -> None:
-        self._course = course
-        self._readings = readings
-        self._read = read
-        self._recent = RecentIds(mark.given if mark else ())
-        self._reading: RawPage | None = None  # one that could not be made a page of yet
-        self._number = mark.number if mark else 0
-        # The page given last, or where the walk was taken up: what a token is made of, where one is needed.
-        self._behind: Page[T] | PageToken | None = mark
+        self._spec = spec
+        self._raw_pages = raw_pages
+        self._convert = convert
+        self._recent = RecentIds(position.recent if position else ())
+        self._raw_page: RawPage | None = None  # a page whose conversion failed
+        self._number = position.number if position else 0
+        # The latest page, or the position that was resumed: the resume token is made from it when it is needed.
+        self._position: Page[T] | PageToken | None = position
 
     async def __anext__(self) -> Page[T]:
         try:
-            if self._reading is None:
-                self._reading = await anext(self._readings)
-            page = self._made(self._reading)
+            if self._raw_page is None:
+                self._raw_page = await anext(self._raw_pages)
+            page = self._convert_page(self._raw_page)
         except StellantisError as error:
             if error.resume_token is None:
-                error.resume_token = self._token()
+                error.resume_token = self._resume_token()
             raise
-        self._reading = None
-        self._behind = page
+        self._raw_page = None
+        self._position = page
         return page
 
-    def _made(self, reading: RawPage) -> Page[T]:
-        if reading.page is not None and (lost := strays_of(reading.page, self._course.rel)):
-            self._course.lost(reading.page, lost)
-        named = [(identity_of(element), element) for element in reading.items]
-        # All are read before any counts as given: one that cannot be read must not cost the others when asked again.
-        read = [(name, self._read(element)) for name, element in named if not self._recent.knows(name)]
-        items = [item for name, item in read if self._recent.admit(name) and item is not None]
+    def _convert_page(self, raw: RawPage) -> Page[T]:
+        if raw.page is not None and (invalid := invalid_items_of(raw.page, self._spec.rel)):
+            self._spec.on_invalid(raw.page, invalid)
+        items_by_id = [(identity_of(item), item) for item in raw.items]
+        # All items are converted before any is recorded: after an error the next call returns the others again.
+        converted = [(id_, self._convert(item)) for id_, item in items_by_id if not self._recent.contains(id_)]
+        items = [value for id_, value in converted if self._recent.add(id_) and value is not None]
         self._number += 1
         return Page(
             items=tuple(items),
             number=self._number,
-            total=total_of(reading.page) if reading.page is not None else 0,
-            resource=reading.page,
-            course=self._course,
-            following=reading.following,
-            given=self._recent.last(),
+            total=total_of(raw.page) if raw.page is not None else 0,
+            resource=raw.page,
+            spec=self._spec,
+            next_url=raw.next_url,
+            recent=self._recent.latest(),
         )
 
-    def _token(self) -> str | None:
-        behind = self._behind
-        return behind.to_token() if isinstance(behind, PageToken) else behind.token if behind is not None else None
+    def _resume_token(self) -> str | None:
+        position = self._position
+        if isinstance(position, PageToken):
+            return position.to_token()
+        return position.token if position is not None else None
 
 
 class ItemIterator(AsyncIterator[T]):
-    """Items, one after the other; safe to leave at any point."""
+    """Items one after the other. It can be abandoned at any point, and continued after an error."""
 
     def __init__(self, pages: PageIterator[T]) -> None:
         self._pages = pages
@@ -141,61 +131,67 @@ class ItemIterator(AsyncIterator[T]):
 
 
 class Pages(Generic[T]):
-    """The pages of a collection: iterate, or read ahead inside an ``async with``."""
+    """The pages of a collection: iterate over them, or prefetch inside an ``async with``."""
 
     def __init__(
         self,
-        course: PaginationSpec,
-        read: Callable[[HalResource], T | None],
+        spec: PaginationSpec,
+        convert: Callable[[HalResource], T | None],
         ranges: IndexRanges | None,
-        mark: PageToken | None,
+        position: PageToken | None,
     ) -> None:
-        self._course = course
-        self._read = read
+        self._spec = spec
+        self._convert = convert
         self._ranges = ranges
-        self._mark = mark
+        self._position = position
 
     def __aiter__(self) -> PageIterator[T]:
-        return PageIterator(self._course, self._walk(), self._read, self._mark)
+        return PageIterator(self._spec, self._raw_pages(), self._convert, self._position)
 
-    def _walk(self) -> RawPageIterator:
-        return RawPageIterator(self._course, self._mark.url if self._mark is not None else None)
+    def _raw_pages(self) -> RawPageIterator:
+        return RawPageIterator(self._spec, self._position.url if self._position is not None else None)
 
     @asynccontextmanager
     async def ahead(self, pages: int = 1) -> AsyncGenerator[PageIterator[T], None]:
-        """Read so many pages ahead while the consumer works: ``async with pages.ahead(1) as walk: async for …``."""
-        async with ahead(self._walk(), pages) as readings:
-            yield PageIterator(self._course, readings, self._read, self._mark)
+        """Prefetch pages while the consumer works: ``async with pages.ahead(1) as prefetched: async for …``.
+
+        Args:
+            pages: how many pages to read ahead; at least 1.
+        """
+        async with prefetch(self._raw_pages(), pages) as raw_pages:
+            yield PageIterator(self._spec, raw_pages, self._convert, self._position)
 
     @asynccontextmanager
     async def concurrent(self, limit: int = 8) -> AsyncGenerator[PageIterator[T], None]:
-        """Read up to so many index ranges at a time, in order.
+        """Read index ranges concurrently, in order.
 
-        Where the collection says no total, takes no index ranges, is walked backwards or from a token, it is read one
-        page ahead instead.
+        A collection without a total or index ranges, in reverse or from a token, is read one page ahead instead.
+
+        Args:
+            limit: how many ranges to read at a time; at least 1.
         """
         if limit < 1:
-            raise ValueError(f"at least one range at a time, not {limit}")
-        if self._ranges is None or self._course.reverse or self._mark is not None:
-            async with self.ahead(1) as walk:
-                yield walk
+            raise ValueError(f"limit must be at least 1, as in concurrent(8), not {limit}")
+        if self._ranges is None or self._spec.reverse or self._position is not None:
+            async with self.ahead(1) as pages:
+                yield pages
         else:
-            async with concurrent(self._course, self._ranges, limit) as readings:
-                yield PageIterator(self._course, readings, self._read)
+            async with concurrent(self._spec, self._ranges, limit) as raw_pages:
+                yield PageIterator(self._spec, raw_pages, self._convert)
 
 
 class Paginator(Generic[T]):
-    """The items of a collection, on however many pages: ``async for trip in vehicle.trips(): …``.
+    """The items of a collection, over all of its pages: ``async for trip in vehicle.trips(): …``.
 
-    A walk ends where a page has no ``next``; empty pages go on. No element is given twice, told by its ``id`` or its
-    address, though new ones push others onto the next page meanwhile.
+    Each iteration starts anew. It ends at a page without a ``next`` link; empty pages are passed over. No item is
+    returned twice, as told by its ``id`` or URL, even when new items push others onto the next page.
     """
 
     def __init__(
-        self, course: PaginationSpec, read: Callable[[HalResource], T | None], ranges: IndexRanges | None = None
+        self, spec: PaginationSpec, convert: Callable[[HalResource], T | None], ranges: IndexRanges | None = None
     ) -> None:
-        self._course = course
-        self._read = read
+        self._spec = spec
+        self._convert = convert
         self._ranges = ranges
 
     @classmethod
@@ -207,64 +203,74 @@ class Paginator(Generic[T]):
         reverse: bool = False,
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
-        lost: Lost = warn_of,
+        on_invalid: InvalidItemsHandler = log_invalid_items,
     ) -> Paginator[HalResource]:
-        """Walk the items as resources.
+        """Return a paginator over a collection's items as resources.
 
         Args:
-            source: where the collection is.
-            rel: the key that they are embedded under; None: the only one there is.
-            reverse: from the last page to the first, and so in each page.
-            absent: which errors on the first page mean that there are no items.
-            ranges: how the server takes index ranges, for :meth:`concurrent`.
-            lost: is told what a page has in place of items that is no object; the usual is a warning in the log.
+            source: the collection.
+            rel: the key that the items are embedded under; None: the only key there is.
+            reverse: go from the last page to the first, and from the last item of each page to its first.
+            absent: which errors on the first page mean that there are no items; None: none of them.
+            ranges: the server's syntax of index ranges, for :meth:`concurrent`; None: it has none.
+            on_invalid: receives items that are left out because they are not objects; the default logs a warning.
         """
-        return Paginator(
-            PaginationSpec(source=source, rel=rel, reverse=reverse, absent=absent, lost=lost), _itself, ranges
-        )
+        spec = PaginationSpec(source=source, rel=rel, reverse=reverse, absent=absent, on_invalid=on_invalid)
+        return Paginator(spec, _identity, ranges)
 
-    def map(self, read: Callable[[T], U | None]) -> Paginator[U]:
-        """Make something of each item; one of which None is made is left out."""
-        inner = self._read
+    def map(self, convert: Callable[[T], U | None]) -> Paginator[U]:
+        """Return a paginator that converts each item; items converted to None are left out."""
+        inner = self._convert
 
-        def both(resource: HalResource) -> U | None:
+        def convert_both(resource: HalResource) -> U | None:
             item = inner(resource)
-            return None if item is None else read(item)
+            return None if item is None else convert(item)
 
-        return Paginator(self._course, both, self._ranges)
+        return Paginator(self._spec, convert_both, self._ranges)
 
     def __aiter__(self) -> ItemIterator[T]:
         return ItemIterator(aiter(self.pages()))
 
     def pages(self, token: str | None = None) -> Pages[T]:
-        """Walk page by page, from the first or from where a token was given out.
+        """Return the pages.
+
+        Args:
+            token: a :attr:`Page.token` after whose page to resume; None: from the first page.
 
         Raises:
-            ValueError: it is no token, or one of a walk over other items or the other way.
+            ValueError: the token is invalid, or was made for other items or the other direction.
         """
-        mark = None if token is None else PageToken.from_token(token)
-        if mark is not None:
-            mark.check(self._course.rel, reverse=self._course.reverse)
-        return Pages(self._course, self._read, self._ranges, mark)
+        position = None if token is None else PageToken.from_token(token)
+        if position is not None:
+            position.check(self._spec.rel, reverse=self._spec.reverse)
+        return Pages(self._spec, self._convert, self._ranges, position)
 
     @asynccontextmanager
     async def ahead(self, pages: int = 1) -> AsyncGenerator[ItemIterator[T], None]:
-        """Read so many pages ahead while the consumer works: ``async with trips.ahead(1) as items: …``."""
-        async with self.pages().ahead(pages) as walk:
-            yield ItemIterator(walk)
+        """Prefetch pages while the consumer works: ``async with trips.ahead(1) as items: …``.
+
+        Args:
+            pages: how many pages to read ahead; at least 1.
+        """
+        async with self.pages().ahead(pages) as prefetched:
+            yield ItemIterator(prefetched)
 
     @asynccontextmanager
     async def concurrent(self, limit: int = 8) -> AsyncGenerator[ItemIterator[T], None]:
-        """Read up to so many index ranges at a time, in order: ``async with trips.concurrent(8) as items: …``."""
-        async with self.pages().concurrent(limit) as walk:
-            yield ItemIterator(walk)
+        """Read index ranges concurrently, in order: ``async with trips.concurrent(8) as items: …``.
+
+        Args:
+            limit: how many ranges to read at a time; at least 1.
+        """
+        async with self.pages().concurrent(limit) as pages:
+            yield ItemIterator(pages)
 
     async def first(self) -> T | None:
-        """Give the first item; None where there is none."""
+        """Return the first item; None where there is none."""
         return await anext(aiter(self), None)
 
     async def collect(self, limit: int | None = None) -> list[T]:
-        """Give all items, or so many at most."""
+        """Return all items as a list, or at most ``limit`` of them."""
         items: list[T] = []
         if limit is not None and limit <= 0:
             return items
@@ -275,10 +281,10 @@ class Paginator(Generic[T]):
         return items
 
     async def total(self) -> int | None:
-        """Read the first page for how many elements there are; None where it does not say."""
+        """Read the first page and return the number of items in the collection; None where it is missing."""
         page = await anext(aiter(self.pages()))
         return page.total
 
 
-def _itself(resource: HalResource) -> HalResource:
+def _identity(resource: HalResource) -> HalResource:
     return resource

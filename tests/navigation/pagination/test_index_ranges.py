@@ -8,7 +8,7 @@ import pytest
 
 from stellantis_hal.errors import ApiError, NotFoundError, PaginationLoopError, ServerError
 from stellantis_hal.navigation import IndexRanges, Paginator
-from stellantis_hal.navigation.pagination.cursor import REMEMBERED
+from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
 
@@ -199,7 +199,7 @@ async def test_a_collection_that_is_another_at_each_answer_is_started_over_a_num
 
     collection.happens = replace
     given: list[Any] = []
-    with pytest.raises(PaginationLoopError, match="changes faster than it can be walked") as caught:
+    with pytest.raises(PaginationLoopError, match="changes faster than it can be read") as caught:
         await _note(collection, given)
     assert caught.value.url == f"{HOME}/items?indexRange=0-2"
     assert len(given) == 3 + 16 * 3
@@ -309,7 +309,7 @@ async def test_a_collection_that_is_emptied_meanwhile_ends() -> None:
 
 
 async def test_more_changes_than_can_be_remembered_are_told() -> None:
-    length = REMEMBERED + 1_500
+    length = MAX_RECENT_IDS + 1_500
     collection = Collection(list(range(length)), size=500)
 
     def replace(answers: int) -> None:
@@ -317,7 +317,7 @@ async def test_more_changes_than_can_be_remembered_are_told() -> None:
             collection.elements = [f"new{n}" for n in range(length)]
 
     collection.happens = replace
-    with pytest.raises(PaginationLoopError, match="changes faster than it can be walked"):
+    with pytest.raises(PaginationLoopError, match="changes faster than it can be read"):
         await _walked(collection, 1, ranges=IndexRanges(size=500))
 
 
@@ -390,7 +390,7 @@ async def test_the_items_that_were_named_are_read_by_ranges() -> None:
 
 @pytest.mark.parametrize("ranges", [RANGES, None])
 async def test_at_least_one_range_at_a_time(ranges: IndexRanges | None) -> None:
-    with pytest.raises(ValueError, match="at least one range at a time"):
+    with pytest.raises(ValueError, match=r"limit must be at least 1, as in concurrent\(8\), not 0"):
         await _walked(Collection([1]), 0, ranges=ranges)
 
 

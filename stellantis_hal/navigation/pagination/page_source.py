@@ -1,0 +1,60 @@
+"""Page sources: the collection that is paginated, and the options of pagination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from stellantis_hal.errors import ApiError
+from stellantis_hal.navigation.link_selection import Params
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.resource import HalResource
+
+__all__ = ["Absent", "InvalidItemsHandler", "PageSource", "PaginationSpec"]
+
+Absent = Callable[[ApiError], bool]
+"""Return whether an error on the first page means that the collection is empty."""
+InvalidItemsHandler = Callable[["HalResource", Mapping[str, Any]], None]
+"""Receives a page and its items that are not objects, by JSON path."""
+
+
+class PageSource(Protocol):
+    """A collection: a resource, or a link to one."""
+
+    async def first_page(self) -> HalResource:
+        """Return the first page, for a new iteration."""
+        ...
+
+    async def resolve_url(self, params: Params) -> str:
+        """Return the URL of the collection with query parameters added."""
+        ...
+
+    async def fetch_url(self, url: str, /) -> HalResource:
+        """Fetch a page by its URL."""
+        ...
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class PaginationSpec:
+    """What to paginate, and how: shared by sequential, prefetching and concurrent iteration.
+
+    Attributes:
+        source: the collection.
+        rel: the key that its items are embedded under; None: the only key there is.
+        reverse: whether to go from the last page to the first.
+        absent: which errors on the first page mean that the collection is empty.
+        on_invalid: receives items that are left out because they are not objects.
+    """
+
+    source: PageSource
+    rel: str | None = None
+    reverse: bool = False
+    absent: Absent | None = None
+    on_invalid: InvalidItemsHandler
+
+    def is_absent(self, error: ApiError) -> bool:
+        """Return whether an error on the first page means that the collection is empty."""
+        return self.absent is not None and self.absent(error)
