@@ -27,7 +27,7 @@ import trio.testing
 
 from stellantis_hal import Application, Brand, Token
 from stellantis_hal.client import StellantisClient
-from stellantis_hal.fleet import Event, FleetStatistics, Outage, Recovered, Update, watch
+from stellantis_hal.fleet import FleetStatistics, Outage, Recovered, Update, WatchEvent, watch
 from stellantis_hal.simulator import Faults, FaultWindow, RandomFault, Refused, ServerFault, Simulator, World
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ class Week:
         )
         self.driven: set[str] = set()
         self.came: Counter[str] = Counter()
-        self.others: list[Event] = []
+        self.others: list[WatchEvent] = []
         self.memory: list[tuple[float, float, int]] = []
 
     async def drive(self) -> None:
@@ -116,7 +116,7 @@ class Week:
                     tasks.cancel_scope.cancel()
                 return updates.statistics
 
-    def take(self, event: Event) -> None:
+    def take(self, event: WatchEvent) -> None:
         """Note what came."""
         if not isinstance(event, Update):
             self.others.append(event)

@@ -6,7 +6,7 @@ Knows what services need on top of the client. Must not be known by anything but
 from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.events import AccountLost, Change, Event, Outage, Recovered, Update, VehicleUnavailable
+from stellantis_hal.fleet.events import AccountLost, Change, Outage, Recovered, Update, VehicleUnavailable, WatchEvent
 from stellantis_hal.fleet.export import CsvTrips, GeoJsonTrips, JsonLinesTrips, TripWriter, trip_writer
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.fleet.watching.intervals import by_activity, quiet
@@ -24,7 +24,6 @@ __all__ = [
     "CheckpointError",
     "CheckpointStore",
     "CsvTrips",
-    "Event",
     "FleetStatistics",
     "GeoJsonTrips",
     "JsonLinesTrips",
@@ -38,6 +37,7 @@ __all__ = [
     "Update",
     "VehicleUnavailable",
     "Watch",
+    "WatchEvent",
     "backfill",
     "by_activity",
     "quiet",

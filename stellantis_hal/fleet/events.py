@@ -16,7 +16,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.typed_resource import TypedResource
 
-__all__ = ["AccountLost", "Change", "Event", "Outage", "Recovered", "Update", "VehicleUnavailable"]
+__all__ = ["AccountLost", "Change", "Outage", "Recovered", "Update", "VehicleUnavailable", "WatchEvent"]
 
 
 @attrs.frozen(kw_only=True)
@@ -125,5 +125,5 @@ class Recovered:
     after: float
 
 
-Event = Update | AccountLost | VehicleUnavailable | Outage | Recovered
+WatchEvent = Update | AccountLost | VehicleUnavailable | Outage | Recovered
 """Whatever comes along the stream."""

@@ -19,7 +19,7 @@ from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.deduplication import Checkpoint
-from stellantis_hal.fleet.events import Event
+from stellantis_hal.fleet.events import WatchEvent
 from stellantis_hal.navigation.concurrency import scoped
 
 __all__ = ["GOODBYE", "Stream"]
@@ -32,12 +32,12 @@ GOODBYE = 10.0
 class _Delivery:
     """What is in the buffer: an event, and what acknowledging it saves."""
 
-    event: Event
+    event: WatchEvent
     key: str = ""
     after: Checkpoint | None = None
 
 
-class Stream(AsyncIterator[Event]):
+class Stream(AsyncIterator[WatchEvent]):
     """Events, one after the other, inside an ``async with``. It has one consumer.
 
     Asking for the next event, or leaving the block without an exception, acknowledges the last one. What was not
@@ -83,7 +83,7 @@ class Stream(AsyncIterator[Event]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> WatchEvent:
         """Acknowledge the last event and wait for the next.
 
         Raises:
@@ -106,10 +106,10 @@ class Stream(AsyncIterator[Event]):
             self._counts.acknowledged += 1
         self._given = None
 
-    async def _say(self, event: Event) -> None:
+    async def _say(self, event: WatchEvent) -> None:
         await self._buffer.put(_Delivery(event))
 
-    async def _offer(self, event: Event, key: str, after: Checkpoint) -> None:
+    async def _offer(self, event: WatchEvent, key: str, after: Checkpoint) -> None:
         await self._buffer.put(_Delivery(event, key, after))
         self._counts.updates += 1
 

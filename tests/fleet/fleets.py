@@ -13,7 +13,7 @@ import attrs
 from stellantis_hal.client import Account, StellantisClient
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token
-from stellantis_hal.fleet import Event, Update, Watch
+from stellantis_hal.fleet import Update, Watch, WatchEvent
 from stellantis_hal.simulator import (
     BackendVariant,
     Fault,
@@ -112,7 +112,7 @@ async def a_fleet(
         )
 
 
-async def until(updates: Watch, kind: type[Event] | None = None, *, within: float = 3_600.0, **facts: Any) -> Any:
+async def until(updates: Watch, kind: type[WatchEvent] | None = None, *, within: float = 3_600.0, **facts: Any) -> Any:
     """Wait for an event of a kind with these facts; what comes before it is passed over."""
     with anyio.fail_after(within):
         async for event in updates:
@@ -123,16 +123,16 @@ async def until(updates: Watch, kind: type[Event] | None = None, *, within: floa
     raise AssertionError("the stream ended")
 
 
-async def updates_of(updates: Watch, seconds: float) -> list[Event]:
+async def updates_of(updates: Watch, seconds: float) -> list[WatchEvent]:
     """Take whatever comes within so many seconds."""
-    events: list[Event] = []
+    events: list[WatchEvent] = []
     with anyio.move_on_after(seconds):
         async for event in updates:
             events.append(event)  # noqa: PERF401 - what came before the end counts
     return events
 
 
-def trips_in(events: Iterable[Event]) -> list[str | None]:
+def trips_in(events: Iterable[WatchEvent]) -> list[str | None]:
     return [event.trip.id for event in events if isinstance(event, Update) and event.trip is not None]
 
 

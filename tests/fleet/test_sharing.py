@@ -11,7 +11,7 @@ from stellantis_hal import Brand
 from stellantis_hal.client import Account
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token
-from stellantis_hal.fleet import AccountLost, Event, Recovered, Update, watch
+from stellantis_hal.fleet import AccountLost, Recovered, Update, WatchEvent, watch
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
@@ -54,7 +54,7 @@ def drivers(fleet: Fleet, *keys: str) -> list[Driver]:
     ]
 
 
-def readers(events: list[Event]) -> list[str | None]:
+def readers(events: list[WatchEvent]) -> list[str | None]:
     return [event.account for event in events if isinstance(event, Update)]
 
 

@@ -125,7 +125,7 @@ from stellantis_hal import (
     trip_writer,
     watch,
 )
-from stellantis_hal.fleet import Backfill, Event, TripWriter
+from stellantis_hal.fleet import Backfill, TripWriter, WatchEvent
 from stellantis_hal.navigation import ItemIterator, PageIterator
 from stellantis_hal.simulator import IssuedToken, Simulator, World
 
@@ -458,7 +458,7 @@ async def test_a_limiter_of_one_s_own(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------- fleets
 
 
-def told(event: Event) -> str:
+def told(event: WatchEvent) -> str:
     """Tell what an event says; type checkers see to it that none is forgotten."""
     match event:
         case Update():
@@ -490,7 +490,7 @@ async def test_a_fleet_that_is_watched() -> None:
         )
         async with assert_type(watched, Watch) as updates:
             async for event in updates:
-                assert told(assert_type(event, Event))
+                assert told(assert_type(event, WatchEvent))
                 break
             assert_type(updates.statistics, FleetStatistics)
             updates.pause()

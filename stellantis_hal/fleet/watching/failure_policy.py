@@ -12,7 +12,7 @@ import anyio
 
 from stellantis_hal.errors import ApiError, BudgetExhaustedError, QuotaError, StellantisError, UnauthorizedError
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.events import AccountLost, Event, Outage, Recovered, VehicleUnavailable
+from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, WatchEvent
 from stellantis_hal.fleet.failures import back_off, scope_of
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector
@@ -38,7 +38,7 @@ class FailurePolicy:
         say: hands an event over; waits while there is no room.
     """
 
-    def __init__(self, roster: Registry, *, counts: Counts, say: Callable[[Event], Awaitable[None]]) -> None:
+    def __init__(self, roster: Registry, *, counts: Counts, say: Callable[[WatchEvent], Awaitable[None]]) -> None:
         self.health: OutageDetector = OutageDetector()
         self._roster = roster
         self._counts = counts
