@@ -98,7 +98,7 @@ class Session:
         require_type("tls", tls, Tls, None)
         if limiter is not None and not hasattr(limiter, "slot"):
             kind = type(limiter).__name__
-            raise TypeError(f"limiter has to be RateLimiter or None, not {kind}: TokenBucketLimiter(RateLimits(…))")
+            raise TypeError(f"limiter must be RateLimiter or None, not {kind}: TokenBucketLimiter(RateLimits(…))")
         self._origins = origins
         self._clock = clock
         self._scopes = scopes

@@ -48,12 +48,12 @@ def account_of(client: StellantisClient, simulator: Simulator, brand: Any = Bran
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rate_limits": 100}, r"rate_limits has to be RateLimits or None, not int: RateLimits\(per_second"),
-        ({"limiter": RateLimits(10)}, r"limiter has to be RateLimiter or None, not RateLimits: TokenBucketLimiter\("),
-        ({"retry": 3}, r"retry has to be RetryPolicy or None, not int: RetryPolicy\(attempts="),
-        ({"timeout": "30"}, "timeout has to be int or float or Timeouts or None, not str"),
-        ({"transport": httpx}, r"transport has to be AsyncBaseTransport or None, not module: httpx.AsyncHTTPTransport"),
-        ({"tls": "cert.pem"}, "tls has to be Tls or None, not str"),
+        ({"rate_limits": 100}, r"rate_limits must be RateLimits or None, not int: RateLimits\(per_second"),
+        ({"limiter": RateLimits(10)}, r"limiter must be RateLimiter or None, not RateLimits: TokenBucketLimiter\("),
+        ({"retry": 3}, r"retry must be RetryPolicy or None, not int: RetryPolicy\(attempts="),
+        ({"timeout": "30"}, "timeout must be int or float or Timeouts or None, not str"),
+        ({"transport": httpx}, r"transport must be AsyncBaseTransport or None, not module: httpx.AsyncHTTPTransport"),
+        ({"tls": "cert.pem"}, "tls must be Tls or None, not str"),
     ],
 )
 def test_an_option_of_another_kind(simulator: Simulator, options: dict[str, Any], message: str) -> None:
@@ -63,7 +63,7 @@ def test_an_option_of_another_kind(simulator: Simulator, options: dict[str, Any]
 
 def test_an_id_for_an_application() -> None:
     application: Any = "my-id"
-    with pytest.raises(TypeError, match=r"application has to be Application, not str: Application\(client_id"):
+    with pytest.raises(TypeError, match=r"application must be Application, not str: Application\(client_id"):
         StellantisClient(application)
 
 
@@ -116,12 +116,12 @@ async def test_a_name_for_an_address(url: str) -> None:
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
-        ({"since": "2026-01-01"}, "since has to be datetime or None, not str"),
-        ({"until": 5}, "until has to be datetime or None, not int"),
-        ({"page_size": "5"}, "page_size has to be int or None, not str"),
-        ({"distance": 1}, "distance has to be tuple or list, not int"),
-        ({"duration": 60.0}, "duration has to be tuple or list, not float"),
-        ({"index_range": 5}, "index_range has to be tuple or list, not int"),
+        ({"since": "2026-01-01"}, "since must be datetime or None, not str"),
+        ({"until": 5}, "until must be datetime or None, not int"),
+        ({"page_size": "5"}, "page_size must be int or None, not str"),
+        ({"distance": 1}, "distance must be tuple or list, not int"),
+        ({"duration": 60.0}, "duration must be tuple or list, not float"),
+        ({"index_range": 5}, "index_range must be tuple or list, not int"),
     ],
 )
 async def test_a_filter_of_another_kind(
@@ -135,13 +135,13 @@ async def test_a_filter_of_another_kind(
 
 def test_a_number_for_a_duration() -> None:
     number: Any = 5
-    with pytest.raises(TypeError, match="duration has to be timedelta or None, not int"):
+    with pytest.raises(TypeError, match="duration must be timedelta or None, not int"):
         TimeRange(datetime.now(UTC), duration=number)
 
 
 async def test_a_number_for_a_relation(client: StellantisClient, simulator: Simulator) -> None:
     number: Any = 5
-    with pytest.raises(TypeError, match="a relation has to be str or Rel, not int"):
+    with pytest.raises(TypeError, match="a relation must be str or Rel, not int"):
         account_of(client, simulator).follow(number)
 
 
@@ -159,26 +159,26 @@ async def test_a_link_that_is_missing_is_told_with_the_address_of_the_vehicle_th
 
 async def test_a_number_for_an_id(client: StellantisClient, simulator: Simulator) -> None:
     number: Any = 5
-    with pytest.raises(TypeError, match="an id has to be str, not int"):
+    with pytest.raises(TypeError, match="an id must be str, not int"):
         await account_of(client, simulator).vehicle(number)
 
 
 @pytest.mark.parametrize("name", ["every", "late", "relist", "max_wait"])
 async def test_a_number_for_a_span(client: StellantisClient, simulator: Simulator, name: str) -> None:
     options: Any = {"every": MINUTE, name: 300}
-    with pytest.raises(TypeError, match=rf"{name} has to be timedelta.*, not int: timedelta\(seconds="):
+    with pytest.raises(TypeError, match=rf"{name} must be timedelta.*, not int: timedelta\(seconds="):
         watch(account_of(client, simulator), **options)
 
 
 async def test_a_text_for_an_instant(client: StellantisClient, simulator: Simulator) -> None:
     text: Any = "2026-01-01"
-    with pytest.raises(TypeError, match="since has to be datetime or None, not str"):
+    with pytest.raises(TypeError, match="since must be datetime or None, not str"):
         watch(account_of(client, simulator), every=MINUTE, since=text)
 
 
 async def test_a_client_for_an_account(client: StellantisClient) -> None:
     source: Any = [client]
-    with pytest.raises(TypeError, match="what is watched has to be Account or Vehicle, not StellantisClient"):
+    with pytest.raises(TypeError, match="what is watched must be Account or Vehicle, not StellantisClient"):
         async with watch(source, every=MINUTE) as updates:
             await anext(aiter(updates))
 

@@ -350,9 +350,9 @@ async def test_one_alone_is_walked(kind: type[Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"since": "2026-01-01"}, "since has to be datetime or None, not str"),
-        ({"until": 5}, "until has to be datetime or None, not int"),
-        ({"max_wait": 600}, r"max_wait has to be timedelta, not int: timedelta\(seconds="),
+        ({"since": "2026-01-01"}, "since must be datetime or None, not str"),
+        ({"until": 5}, "until must be datetime or None, not int"),
+        ({"max_wait": 600}, r"max_wait must be timedelta, not int: timedelta\(seconds="),
     ],
 )
 def test_options_of_another_kind_are_refused(options: dict[str, Any], message: str) -> None:
@@ -370,7 +370,7 @@ async def test_what_is_neither_account_nor_vehicle_is_refused() -> None:
             closed.append(True)
 
     async with backfill(source()) as trips:
-        with pytest.raises(TypeError, match="what is walked has to be Account or Vehicle, not str"):
+        with pytest.raises(TypeError, match="what is walked must be Account or Vehicle, not str"):
             await anext(trips)
         assert closed == [True]
 

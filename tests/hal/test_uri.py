@@ -204,5 +204,5 @@ def test_encoding_leaves_an_authority_as_it_is_and_nothing_else(text: str, seed:
 
 def test_an_id_is_a_text() -> None:
     number: Any = 5
-    with pytest.raises(TypeError, match=r"^an id has to be str, not int$"):
+    with pytest.raises(TypeError, match=r"^an id must be str, not int$"):
         join_segment("http://h/trips", number)

@@ -387,5 +387,5 @@ async def test_a_failure_that_time_cannot_mend_is_everybodys() -> None:
 
 def test_a_relation_is_a_text_or_a_typed_one() -> None:
     number: Any = 5
-    with pytest.raises(TypeError, match=r"^a relation has to be str or Rel, not int$"):
+    with pytest.raises(TypeError, match=r"^a relation must be str or Rel, not int$"):
         Site().resource({}).follow(number)

@@ -63,13 +63,13 @@ def slow(status: int, **fields: str) -> httpx.Response:
     [
         (
             {"transport": httpx.AsyncClient},
-            "transport has to be AsyncBaseTransport or None, not type: httpx.AsyncHTTPTransport(), or none",
+            "transport must be AsyncBaseTransport or None, not type: httpx.AsyncHTTPTransport(), or none",
         ),
-        ({"retry": 3}, "retry has to be RetryPolicy or None, not int: RetryPolicy(attempts=…)"),
-        ({"tls": "cert.pem"}, "tls has to be Tls or None, not str"),
+        ({"retry": 3}, "retry must be RetryPolicy or None, not int: RetryPolicy(attempts=…)"),
+        ({"tls": "cert.pem"}, "tls must be Tls or None, not str"),
         (
             {"limiter": RateLimits(10)},
-            "limiter has to be RateLimiter or None, not RateLimits: TokenBucketLimiter(RateLimits(…))",
+            "limiter must be RateLimiter or None, not RateLimits: TokenBucketLimiter(RateLimits(…))",
         ),
     ],
     ids=["transport", "retry", "tls", "limiter"],
