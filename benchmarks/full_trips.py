@@ -197,4 +197,4 @@ def structured(content: bytes, reader: TypedConverter, number: int = 0) -> list[
     url = f"{VEHICLE}/trips?page={number}"
     answer = Response(url=url, status=200, headers=HEADERS, content=content, received_at=datetime.now(UTC))
     resource = HalResource.of(answer, ResourceContext(fetch=nobody))
-    return [reader.read(copy, Trip) for copy in resource.embedded("trips")]
+    return [reader.structure(copy, Trip) for copy in resource.embedded("trips")]

@@ -104,7 +104,7 @@ async def _grown(trips: int) -> float:
     start = most = 0.0
     page = await HalResource.from_url(f"{_URL}?first=0", ResourceContext(fetch=fetch))
     count = 0
-    async for trip in page.items().map(lambda item: reader.read(item, Trip)):
+    async for trip in page.items().map(lambda item: reader.structure(item, Trip)):
         count += 1
         assert trip.distance is not None
         if count == min(6_000, trips // 2):  # what is remembered of elements given has its full size by then

@@ -72,7 +72,7 @@ def _measured(
 def _read(url: str, content: bytes, reader: TypedConverter) -> list[Trip]:
     """Read a page as a walk does, which holds it as long as its items are read."""
     page = whole(url, content)
-    return [reader.read(copy, Trip) for copy in page.embedded("trips")]
+    return [reader.structure(copy, Trip) for copy in page.embedded("trips")]
 
 
 def _timed(act: Callable[[], Any], times: int) -> Callable[[], float]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+import cattrs
 import httpx
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
@@ -70,7 +71,8 @@ class HalClient(BaseClient, EntryPoint):
         transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request.
         tls: a client certificate, other authorities; only without ``transport``.
         hooks: callbacks for responses, waits and retries.
-        structure: makes a value of a resource, for ``Rel("orders", Order)``.
+        converter: a cattrs converter that reads ``Rel("orders", Order)``, with classes and hooks of your own; None: the
+            default of ``make_converter()``.
         priority: "background" leaves a share of the limits to "interactive".
         max_wait: seconds that one call may wait for the limits.
         clock: the wall clock, aware.
@@ -98,7 +100,7 @@ class HalClient(BaseClient, EntryPoint):
         transport: httpx.AsyncBaseTransport | None = None,
         tls: Tls | None = None,
         hooks: Hooks | None = None,
-        structure: Callable[[HalResource, type[Any]], Any] | None = None,
+        converter: cattrs.Converter | None = None,
         priority: Priority = "interactive",
         max_wait: float = 60.0,
         clock: Callable[[], datetime] = utc_now,
@@ -115,9 +117,7 @@ class HalClient(BaseClient, EntryPoint):
         )
         BaseClient.__init__(self, session)
         fetch = session.pipeline(credentials=auth, priority=priority, max_wait=max_wait)
-        context = (
-            ResourceContext(fetch=fetch, clock=clock) if structure is None else ResourceContext(fetch, clock, structure)
-        )
+        context = ResourceContext(fetch, clock, TypedConverter(converter, clock=clock))
         EntryPoint.__init__(self, entry_url, context)
 
 

@@ -44,7 +44,7 @@ class Account(EntryPoint):
         max_wait: float = 60.0,
     ) -> None:
         fetch = session.pipeline(credentials=credentials, priority=priority, max_wait=max_wait)
-        super().__init__(url, ResourceContext(fetch, reader.clock, reader.read))
+        super().__init__(url, ResourceContext(fetch, reader.clock, reader))
         self._session = session
         self._credentials = credentials
         self._reader = reader
@@ -107,7 +107,7 @@ class Account(EntryPoint):
 
     async def user(self) -> User:
         """Read the account holder's own resource again."""
-        return self._reader.read(await self.reread(), User)
+        return self._reader.structure(await self.reread(), User)
 
     def vehicles(
         self,
@@ -146,9 +146,9 @@ class Account(EntryPoint):
             "vehicles",
             absent=self._has_no_vehicles,
             ranges=ranges,
-            on_invalid=partial(self._reader.lost, kind=Vehicle),
+            on_invalid=partial(self._reader.report_invalid_items, kind=Vehicle),
         )
-        return walk.map(partial(self._reader.read, kind=Vehicle))
+        return walk.map(partial(self._reader.structure, kind=Vehicle))
 
     async def vehicle(
         self, id_: str, *, locale: str | None = None, extensions: Iterable[str] | str = (), country: str | None = None
@@ -162,7 +162,7 @@ class Account(EntryPoint):
         collection = await _VehicleCollection(self, {}).resolve_url({})
         params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
         resource = await self.get(append_query(join_segment(collection, id_), encode_params(params)))
-        return self._reader.read(resource, Vehicle)
+        return self._reader.structure(resource, Vehicle)
 
     def _has_no_vehicles(self, error: ApiError) -> bool:
         # A 404 of the entry resource does not mean that there are no vehicles.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+import cattrs
 import httpx
 
 from stellantis_hal.auth.application import Application
@@ -52,6 +53,7 @@ class StellantisClient(BaseClient):
         transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request.
         tls: other authorities; only without ``transport``. The certificate is the application's.
         hooks: callbacks for responses, waits and retries.
+        converter: a cattrs converter from ``make_converter()``, with classes and hooks of your own; None: the default.
         strict: whether to raise ``StructureError`` for a body of which a value cannot be read.
         keep_document: whether typed values keep the bytes that they were read from.
         clock: the wall clock, aware.
@@ -81,6 +83,7 @@ class StellantisClient(BaseClient):
         transport: httpx.AsyncBaseTransport | None = None,
         tls: Tls | None = None,
         hooks: Hooks | None = None,
+        converter: cattrs.Converter | None = None,
         strict: bool = False,
         keep_document: bool = True,
         clock: Callable[[], datetime] = utc_now,
@@ -95,7 +98,7 @@ class StellantisClient(BaseClient):
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
         self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, shared by its accounts
-        self._reader = TypedConverter(strict=strict, keep_document=keep_document, clock=clock)
+        self._reader = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
         session = Session(
             to_origins(base_url, trusted_origins),

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import attrs
 
 from stellantis_hal.hal.json import decode, encode
-from stellantis_hal.structuring.source import Provenance
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = ["Change", "Comparison", "SnapshotState", "differences", "flatten", "is_known", "judge"]
@@ -130,12 +130,13 @@ def judge(kept: SnapshotState | None, snapshot: TypedResource, *, now: float) ->
     )
 
 
-def is_known(kept: SnapshotState | None, found: Provenance) -> bool:
+def is_known(kept: SnapshotState | None, resource: HalResource) -> bool:
     """Tell, before anything was read, whether a body is the latest one again, byte for byte.
 
     False where there are no bytes to tell by.
     """
-    return kept is not None and bool(found.content) and _digest_of(found.content) == kept.digest
+    content = resource.snapshot.content.raw
+    return kept is not None and bool(content) and _digest_of(content) == kept.digest
 
 
 def _taken(snapshot: TypedResource) -> tuple[float, float] | None:
@@ -156,7 +157,7 @@ def _digest(snapshot: TypedResource) -> bytes:
 
     What says the same in other bytes has another digest, and is found to be no news by its leaves.
     """
-    content = b"" if snapshot._source is None else snapshot._source.content
+    content = snapshot.content
     if not content:
         document = snapshot.document
         content = encode(snapshot.to_dict() if document is None else document.body)

@@ -9,10 +9,8 @@ import attrs
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.hal.json import rewrite
-from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.source import Provenance
 from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 
@@ -217,19 +215,17 @@ def id_of(vehicle: Vehicle) -> str | None:
 
 def with_priority(vehicle: Vehicle, priority: Priority, max_wait: float | None = None) -> Vehicle:
     """Return the vehicle with another priority of its requests; unchanged where its fetch has no priorities."""
-    source = vehicle._bound()
-    fetch = source.resource.require_context().fetch
-    if not isinstance(fetch, RequestPipeline):
+    resource = vehicle.require_resource()
+    context = resource.require_context()
+    if not isinstance(context.fetch, RequestPipeline):
         return vehicle
-    context = attrs.evolve(
-        source.resource.require_context(), fetch=fetch.with_options(priority=priority, max_wait=max_wait)
-    )
-    return attrs.evolve(vehicle, source=Provenance(HalResource.load(source.resource.dump(), context), source.reader))
+    context = attrs.evolve(context, fetch=context.fetch.with_options(priority=priority, max_wait=max_wait))
+    return attrs.evolve(vehicle, resource=resource.rebind(context))
 
 
 def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
     """Return the limiter of a vehicle's requests; None where its fetch has none."""
-    fetch = vehicle._bound().resource.require_context().fetch
+    fetch = vehicle.require_resource().require_context().fetch
     return fetch.limiter if isinstance(fetch, RequestPipeline) else None
 
 
@@ -242,5 +238,5 @@ def rebind(account: Account, vehicle: Vehicle) -> Vehicle:
     resource = account.resume(vehicle.resource)
     document = resource.document
     snapshot = attrs.evolve(resource.snapshot, content=LazyBody(rewrite(document.body), document))
-    small = HalResource(snapshot, None, resource.context, resource.steps)
-    return attrs.evolve(vehicle, source=Provenance(small, account._reader))
+    small = type(vehicle.resource)(snapshot, None, resource.context, resource.steps)
+    return attrs.evolve(vehicle, resource=small)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar, Unpack, cast, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import attrs
 
@@ -149,7 +149,7 @@ class HalResource(ResourceView):
 
     def as_(self, kind: type[T]) -> T:
         """Convert it to a type, by the client's converter."""
-        return cast("T", self.require_context().structure(self, kind))
+        return self.require_context().converter.structure(self, kind)
 
     # --------------------------------------------------------------------------------------------- pagination
 

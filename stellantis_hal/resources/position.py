@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import attrs
 
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import Found, note
+from stellantis_hal.structuring.problems import RawProblem, record_problem
 from stellantis_hal.structuring.scalars import NUMBER, ScalarCodec
 from stellantis_hal.structuring.schema import Path, names
 from stellantis_hal.structuring.typed_resource import TypedResource
@@ -38,7 +38,7 @@ class FixStatus(OpenEnum):
     THREE_D = "3D"
 
 
-def _read_coordinates(value: Any, step: str, found: list[Found]) -> tuple[float, ...] | None:
+def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tuple[float, ...] | None:
     if value.__class__ is list and 2 <= len(value) <= 3:
         for number in value:
             if number.__class__ is not float or number - number != 0.0:
@@ -47,10 +47,10 @@ def _read_coordinates(value: Any, step: str, found: list[Found]) -> tuple[float,
             if any(value[:2]):
                 return tuple(value)
     if not isinstance(value, list):
-        note(found, step, value, "not an array")
+        record_problem(problems, path, value, "not an array")
         return None
     if len(value) < 2:
-        note(found, step, value, "fewer than two numbers")
+        record_problem(problems, path, value, "fewer than two numbers")
         return None
     numbers: list[float] = []
     for index, item in enumerate(value[:3]):
@@ -59,16 +59,19 @@ def _read_coordinates(value: Any, step: str, found: list[Found]) -> tuple[float,
         try:
             numbers.append(NUMBER.read(item))
         except ValueError as error:
-            note(found, f"{step}[{index}]", item, str(error))
+            record_problem(problems, f"{path}[{index}]", item, str(error))
             if index < 2:
                 return None
     if not any(numbers[:2]):
-        note(found, step, value, "[0, 0] stands for an unknown position", is_sentinel=True)
+        record_problem(problems, path, value, "[0, 0] stands for an unknown position", is_sentinel=True)
         return None
     return tuple(numbers)
 
 
 COORDINATES: Final = ScalarCodec(tuple, list, attempt=_read_coordinates)
+
+Coordinates = Annotated[tuple[float, ...], COORDINATES]
+"""Longitude, latitude and, where known, altitude, in GeoJSON's order."""
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -95,8 +98,8 @@ class Position(TypedResource):
 
     __constants__: ClassVar[Mapping[Path, str]] = {("type",): "Feature", ("geometry", "type"): "Point"}
 
-    coordinates: tuple[float, ...] | None = attrs.field(
-        default=None, repr=False, metadata=names(("geometry", "coordinates"), "coordinates", leaf=COORDINATES)
+    coordinates: Coordinates | None = attrs.field(
+        default=None, repr=False, metadata=names(("geometry", "coordinates"), "coordinates")
     )
     created_at: datetime | None = attrs.field(default=None, metadata=names(("properties", "createdAt")))
     heading: float | None = attrs.field(default=None, metadata=names(("properties", "heading")))

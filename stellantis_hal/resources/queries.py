@@ -16,7 +16,6 @@ from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.link_selection import encode_params
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from stellantis_hal.resources import filters
-from stellantis_hal.structuring.source import Provenance
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
@@ -35,9 +34,9 @@ def is_absent(error: ApiError) -> bool:
     return isinstance(error, NotFoundError) and error.code is not None and 40400 <= error.code <= 40499
 
 
-def rel_of(source: Provenance, *rels: str) -> str:
+def rel_of(resource: HalResource, *rels: str) -> str:
     """Choose the name under which this generation of the API has a link; the newest where it has none."""
-    return next((rel for rel in rels if source.resource.can(rel)), rels[0])
+    return next((rel for rel in rels if resource.can(rel)), rels[0])
 
 
 @attrs.frozen
@@ -56,41 +55,40 @@ class OptionalEndpoint(Generic[R]):
     accept: str | None = None
     find: Callable[[HalResource], HalResource | None] | None = None
 
-    async def look(self, source: Provenance) -> Provenance | None:
+    async def look(self, resource: HalResource) -> HalResource | None:
         """Ask for it, and read nothing yet; None where there are no data."""
         try:
-            response = await source.resource.follow(self.rel, accept=self.accept).first_page()
+            response = await resource.follow(self.rel, accept=self.accept).first_page()
         except NotFoundError as error:
             if is_absent(error):
                 return None
             raise
-        found = response if self.find is None else self.find(response)
-        return None if found is None else Provenance(found, source.reader)
+        return response if self.find is None else self.find(response)
 
-    def read(self, found: Provenance) -> R:
+    def read(self, found: HalResource) -> R:
         """Read what :meth:`look` found."""
-        return found.reader.read(found.resource, self.kind)
+        return found.as_(self.kind)
 
-    async def ask(self, source: Provenance) -> R | None:
+    async def ask(self, resource: HalResource) -> R | None:
         """Ask for it and read it; None where there are no data."""
-        found = await self.look(source)
+        found = await self.look(resource)
         return None if found is None else self.read(found)
 
 
-async def by_id(source: Provenance, rel: str, kind: type[R], id_: str, **params: Any) -> R:
+async def by_id(resource: HalResource, rel: str, kind: type[R], id_: str, **params: Any) -> R:
     """Look one thing up in the collection behind a link.
 
     Raises:
         ValueError: the id cannot be part of a path.
         NotFoundError: there is none.
     """
-    url = join_segment(await source.resource.follow(rel).resolve_url({}), id_)
-    resource = await source.resource.fetch_url(append_query(url, encode_params(params)))
-    return source.reader.read(resource, kind)
+    url = join_segment(await resource.follow(rel).resolve_url({}), id_)
+    found = await resource.fetch_url(append_query(url, encode_params(params)))
+    return found.as_(kind)
 
 
 def many(
-    source: Provenance,
+    resource: HalResource,
     rel: str,
     kind: type[R],
     *,
@@ -111,15 +109,16 @@ def many(
         "indexRange": filters.index_range(index_range),
         "pageSize": filters.page_size(page_size, most=largest_page),
     }
-    follow = source.resource.follow(rel, params=params, embedded="never")
+    follow = resource.follow(rel, params=params, embedded="never")
     # A range of the caller's own leaves nothing to divide among several requests.
     ranges = IndexRanges(size=max(2, page_size or filters.PAGE_SIZE)) if index_range is None else None
+    converter = resource.require_context().converter
     items = Paginator.over(
         follow,
         embedded or rel,
         reverse=newest_first,
         absent=is_absent,
         ranges=ranges,
-        on_invalid=partial(source.reader.lost, kind=kind),
+        on_invalid=partial(converter.report_invalid_items, kind=kind),
     )
-    return items.map(partial(source.reader.read, kind=kind))
+    return items.map(partial(converter.structure, kind=kind))

@@ -6,7 +6,7 @@ Knows the vendor's units, some of them odd. Must not know how trips are found.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -22,7 +22,7 @@ from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.scalars import MILEAGE, SECONDS
+from stellantis_hal.structuring.scalars import Mileage, Seconds
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
@@ -137,9 +137,9 @@ class Trip(TypedResource):
     stopped_at: datetime | None = None
     start_position: Position | None = None
     stop_position: Position | None = None
-    duration: timedelta | None = attrs.field(default=None, metadata=names("duration", leaf=SECONDS))
+    duration: Seconds | None = None
     distance: float | None = None
-    start_mileage: float | None = attrs.field(default=None, metadata=names("startMileage", leaf=MILEAGE))
+    start_mileage: Mileage | None = None
     start_energies: tuple[Energy, ...] = ()
     end_energies: tuple[Energy, ...] = ()
     energy_consumptions: tuple[EnergyConsumption, ...] = ()
@@ -192,8 +192,8 @@ class Trip(TypedResource):
         """Read the vehicle that made it."""
         from stellantis_hal.resources.vehicle import Vehicle  # noqa: PLC0415 - a vehicle leads back to trips
 
-        source = self._bound()
-        return await OptionalEndpoint(rel_of(source, "vehicle", "vehicles"), Vehicle).ask(source)
+        resource = self.require_resource()
+        return await OptionalEndpoint(rel_of(resource, "vehicle", "vehicles"), Vehicle).ask(resource)
 
     def waypoints(
         self,
@@ -216,10 +216,10 @@ class Trip(TypedResource):
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
         """
-        source = self._bound()
+        resource = self.require_resource()
         return many(
-            source,
-            rel_of(source, "waypoints", "wayPoints"),
+            resource,
+            rel_of(resource, "waypoints", "wayPoints"),
             Position,
             embedded="positions",
             index_range=index_range,
@@ -239,7 +239,7 @@ class Trip(TypedResource):
     ) -> Paginator[Alert]:
         """Walk the alerts that came up on its way; the filters are those of the vehicle's."""
         return many(
-            self._bound(),
+            self.require_resource(),
             "alerts",
             Alert,
             page_size=page_size,
@@ -254,7 +254,7 @@ class Trip(TypedResource):
         Raises:
             NotFoundError: there is none.
         """
-        return await by_id(self._bound(), "alerts", Alert, id_)
+        return await by_id(self.require_resource(), "alerts", Alert, id_)
 
     def collisions(
         self,
@@ -267,7 +267,7 @@ class Trip(TypedResource):
     ) -> Paginator[Collision]:
         """Walk the collisions on its way; the filters are those of the vehicle's."""
         return many(
-            self._bound(),
+            self.require_resource(),
             "collisions",
             Collision,
             embedded="Collisions",
@@ -282,7 +282,7 @@ class Trip(TypedResource):
         Raises:
             NotFoundError: there is none.
         """
-        return await by_id(self._bound(), "collisions", Collision, id_)
+        return await by_id(self.require_resource(), "collisions", Collision, id_)
 
     def telemetry(
         self,
@@ -297,7 +297,7 @@ class Trip(TypedResource):
     ) -> Paginator[Telemetry]:
         """Walk the telemetry of its way; the filters are those of the vehicle's."""
         return many(
-            self._bound(),
+            self.require_resource(),
             "telemetry",
             Telemetry,
             embedded="telemetries",

@@ -14,6 +14,7 @@ import attrs
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.queries import by_id, many, rel_of
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
@@ -43,10 +44,11 @@ class User(TypedResource):
     @property
     def embedded_vehicles(self) -> tuple[Vehicle, ...]:
         """The vehicles that came along with the account, without a request; they may be partial."""
-        if self._source is None or self._source.document is None:
+        resource = self.resource
+        if resource is None or self.document is None:
             return ()
-        read = self._source.reader.read
-        return tuple(read(resource, Vehicle) for resource in self._source.resource.embedded("Vehicles"))
+        converter = TypedConverter() if resource.context is None else resource.context.converter
+        return tuple(converter.structure(vehicle, Vehicle) for vehicle in resource.embedded("Vehicles"))
 
     def vehicles(
         self,
@@ -72,8 +74,8 @@ class User(TypedResource):
             ValueError: a filter is out of bounds; nothing was sent.
         """
         return many(
-            self._bound(),
-            rel_of(self._bound(), "vehicles", "vehicle"),
+            self.require_resource(),
+            rel_of(self.require_resource(), "vehicles", "vehicle"),
             Vehicle,
             embedded="vehicles",
             page_size=page_size,
@@ -98,8 +100,8 @@ class User(TypedResource):
             NotFoundError: there is none.
         """
         return await by_id(
-            self._bound(),
-            rel_of(self._bound(), "vehicles", "vehicle"),
+            self.require_resource(),
+            rel_of(self.require_resource(), "vehicles", "vehicle"),
             Vehicle,
             id_,
             extension=filters.choices("extensions", extensions, most=3),

@@ -124,7 +124,7 @@ class Vehicle(TypedResource):
             LinkNotFoundError: it has no such link; nothing was sent.
             ApiError: the server said no.
         """
-        return await STATUS.ask(self._bound())
+        return await STATUS.ask(self.require_resource())
 
     async def maintenance(self) -> Maintenance | None:
         """Read when the next maintenance is due; None where there are no data yet.
@@ -133,7 +133,7 @@ class Vehicle(TypedResource):
             LinkNotFoundError: it has no such link; nothing was sent.
             ApiError: the server said no.
         """
-        return await MAINTENANCE.ask(self._bound())
+        return await MAINTENANCE.ask(self.require_resource())
 
     async def last_position(self) -> Position | None:
         """Read where it was last; None where there are no data yet.
@@ -142,21 +142,22 @@ class Vehicle(TypedResource):
             LinkNotFoundError: it has no such link; nothing was sent.
             ApiError: the server said no.
         """
-        return await LAST_POSITION.ask(self._bound())
+        return await LAST_POSITION.ask(self.require_resource())
 
     async def user(self) -> User | None:
         """Read the account that it belongs to."""
         from stellantis_hal.resources.user import User  # noqa: PLC0415 - a user leads back to vehicles
 
-        return await OptionalEndpoint("user", User).ask(self._bound())
+        return await OptionalEndpoint("user", User).ask(self.require_resource())
 
     # --------------------------------------------------------------------------------------------- collections
 
     def status_history(self) -> Paginator[Status]:
         """Walk every status that the API gives: those it keeps, or the latest alone."""
-        source = self._bound()
-        statuses = history(source.resource.follow("status"), partial(source.reader.lost, kind=Status))
-        return statuses.map(partial(source.reader.read, kind=Status))
+        resource = self.require_resource()
+        converter = resource.require_context().converter
+        statuses = history(resource.follow("status"), partial(converter.report_invalid_items, kind=Status))
+        return statuses.map(partial(converter.structure, kind=Status))
 
     def trips(
         self,
@@ -188,7 +189,7 @@ class Vehicle(TypedResource):
             ValueError: a filter is out of bounds; nothing was sent.
         """
         return many(
-            self._bound(),
+            self.require_resource(),
             "trips",
             Trip,
             newest_first=newest_first,
@@ -206,7 +207,7 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: there is none.
         """
-        return await by_id(self._bound(), "trips", Trip, id_)
+        return await by_id(self.require_resource(), "trips", Trip, id_)
 
     def alerts(
         self,
@@ -220,7 +221,7 @@ class Vehicle(TypedResource):
     ) -> Paginator[Alert]:
         """Walk its alerts; the filters are those of :meth:`trips`."""
         return many(
-            self._bound(),
+            self.require_resource(),
             "alerts",
             Alert,
             newest_first=newest_first,
@@ -235,7 +236,7 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: there is none.
         """
-        return await by_id(self._bound(), "alerts", Alert, id_)
+        return await by_id(self.require_resource(), "alerts", Alert, id_)
 
     def alarms(
         self,
@@ -260,7 +261,7 @@ class Vehicle(TypedResource):
             newest_first: as in :meth:`trips`.
         """
         return many(
-            self._bound(),
+            self.require_resource(),
             "alarms",
             Alarm,
             newest_first=newest_first,
@@ -276,7 +277,7 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: there is none.
         """
-        return await by_id(self._bound(), "alarms", Alarm, id_)
+        return await by_id(self.require_resource(), "alarms", Alarm, id_)
 
     def collisions(
         self,
@@ -290,8 +291,8 @@ class Vehicle(TypedResource):
     ) -> Paginator[Collision]:
         """Walk its collisions; the filters are those of :meth:`trips`."""
         return many(
-            self._bound(),
-            rel_of(self._bound(), "collisions", "collision"),
+            self.require_resource(),
+            rel_of(self.require_resource(), "collisions", "collision"),
             Collision,
             embedded="Collisions",
             newest_first=newest_first,
@@ -306,7 +307,9 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: there is none.
         """
-        return await by_id(self._bound(), rel_of(self._bound(), "collisions", "collision"), Collision, id_)
+        return await by_id(
+            self.require_resource(), rel_of(self.require_resource(), "collisions", "collision"), Collision, id_
+        )
 
     def telemetry(
         self,
@@ -333,7 +336,7 @@ class Vehicle(TypedResource):
             newest_first: as in :meth:`trips`.
         """
         return many(
-            self._bound(),
+            self.require_resource(),
             "telemetry",
             Telemetry,
             embedded="telemetries",

@@ -1,115 +1,116 @@
-"""Python source made from plans: straight-line code that reads one class.
+"""Python source made from schemas: straight-line code that reads one class.
 
-Knows how each kind of field is written down as code, the usual case without a call. Must not know any particular
-class, nor run what it writes. The names that the code uses come with it.
+The usual case of each field is written down without a call; that brings reading within reach of compiled validators.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import attrs
 
-from stellantis_hal.structuring.problems import NO_EXTRA, nest, no_object, note
+from stellantis_hal.structuring.problems import NO_EXTRA, RawProblem, nest_problems, record_non_object, record_problem
 from stellantis_hal.structuring.scalars import INSTANT, NUMBER, ScalarCodec, tolerant
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path
 
-__all__ = ["GeneratedCode", "write"]
+__all__ = ["FieldReader", "GeneratedCode", "ModelReader", "generate"]
+
+ModelReader = Callable[[dict[str, Any], list[RawProblem]], Any]
+FieldReader = ScalarCodec | ModelReader
 
 # Below this, every int is a float without loss.
 _EXACT: Final = 2**53
 
 
 class GeneratedCode(NamedTuple):
-    """A function ``read(body, found)`` as source, with the names that it uses but for the readers of its parts.
+    """A function ``read(body, problems)`` as source, with the names that it uses.
 
     Attributes:
         source: the function's source.
-        names: what it refers to.
-        parts: the classes whose readers it calls, by the name it calls them under.
+        namespace: the values of the names in it.
     """
 
     source: str
-    names: dict[str, Any]
-    parts: dict[str, type]
+    namespace: dict[str, Any]
 
 
-def write(plan: ClassSchema) -> GeneratedCode:
-    """Write the reader of a class."""
-    return _CodeGenerator(plan).code()
+def generate(schema: ClassSchema, readers: Mapping[str, FieldReader]) -> GeneratedCode:
+    """Generate the function that reads a class, from its schema and a codec or a function for each field."""
+    return _CodeGenerator(schema, readers).generate()
 
 
-def _step(path: Path) -> str:
+def _json_path(path: Path) -> str:
     return "".join(f".{name}" for name in path)
 
 
-def _indented(lines: list[str]) -> list[str]:
+def _indent(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
 class _CodeGenerator:
-    def __init__(self, plan: ClassSchema) -> None:
-        self._plan = plan
-        self._parts: dict[str, type] = {}
-        self._names: dict[str, Any] = {
+    def __init__(self, schema: ClassSchema, readers: Mapping[str, FieldReader]) -> None:
+        self._schema = schema
+        self._readers = readers
+        self._namespace: dict[str, Any] = {
             "NO_EXTRA": NO_EXTRA,
             "UTC": UTC,
             "allocate": object.__new__,  # past the __init__ that it inherits
+            "empty": {},
             "fromisoformat": datetime.fromisoformat,
-            "kind": plan.kind,
-            "known": plan.known,
-            "nest": nest,
-            "no_object": no_object,
-            "note": note,
-            "nothing": {},
+            "kind": schema.kind,
+            "known": schema.known,
+            "nest_problems": nest_problems,
+            "record_non_object": record_non_object,
+            "record_problem": record_problem,
         }
         self._getters: dict[Path, str] = {(): "get"}
         self._known = ["known.issuperset(body)"]
 
-    def code(self) -> GeneratedCode:
-        body = ["get = body.get", "new = allocate(twin)"]
-        for path in (*(path for field in self._plan.fields for path in field.paths), *self._plan.constants):
-            body += self._opened(path[:-1])
-        for path in self._plan.constants:
+    def generate(self) -> GeneratedCode:
+        body = ["get = body.get", "new = allocate(mutable_kind)"]
+        for path in (*(path for field in self._schema.fields for path in field.paths), *self._schema.constants):
+            body += self._open(path[:-1])
+        for path in self._schema.constants:
             body += [
                 f"raw = {self._get(path)}",
                 "if raw is not None and raw.__class__ is not str:",
-                f"    note(found, {_step(path)!r}, raw, 'not a string')",
+                f"    record_problem(problems, {_json_path(path)!r}, raw, 'not a string')",
             ]
-        for field in self._plan.fields:
+        for field in self._schema.fields:
             body += [*self._generations(field), f"new.{field.name} = value"]
         body.append("new.problems = ()")
-        if "_source" in attrs.fields_dict(self._plan.kind):
-            body.append("new._source = None")
+        if "_resource" in attrs.fields_dict(self._schema.kind):
+            body.append("new._resource = None")
         body += [
             f"new.extra = NO_EXTRA if {' and '.join(self._known)} else extra_of(body)",
             "new.__class__ = kind",
             "return new",
         ]
-        source = "\n".join(["def read(body, found):", *_indented(body), ""])
-        return GeneratedCode(source, self._names, self._parts)
+        source = "\n".join(["def read(body, problems):", *_indent(body), ""])
+        return GeneratedCode(source, self._namespace)
 
-    # --------------------------------------------------------------------------------------------- where
+    # --------------------------------------------------------------------------------------------- places
 
-    def _opened(self, path: Path) -> list[str]:
+    def _open(self, path: Path) -> list[str]:
         """Look into an object that only holds others, once for all that is read from it."""
         if path in self._getters:
             return []
-        lines = self._opened(path[:-1])
+        lines = self._open(path[:-1])
         number = len(self._getters)
         lines += [
             f"held{number} = {self._get(path)}",
             f"if held{number}.__class__ is not dict:",
             f"    if held{number} is not None:",
-            f"        no_object(found, {_step(path)!r}, held{number})",
-            f"    held{number} = nothing",
+            f"        record_non_object(problems, {_json_path(path)!r}, held{number})",
+            f"    held{number} = empty",
             f"get{number} = held{number}.get",
         ]
         self._getters[path] = f"get{number}"
-        inner = self._plan.containers.get(path[0])
+        inner = self._schema.containers.get(path[0])
         if inner is not None and len(path) == 1:
-            self._names[f"known{number}"] = inner
+            self._namespace[f"known{number}"] = inner
             self._known.append(f"known{number}.issuperset(held{number})")
         return lines
 
@@ -118,33 +119,34 @@ class _CodeGenerator:
 
     def _generations(self, field: FieldSchema) -> list[str]:
         """Read the newest name; an older one only where all newer ones are empty or cannot be read."""
-        empty = "value == ()" if field.many else "value is None"
+        is_empty = "value == ()" if field.many else "value is None"
         lines: list[str] = []
         for age, path in reversed(list(enumerate(field.paths))):
             read = [f"raw = {self._get(path)}", *self._value(field, path, age)]
-            older = [f"if not raw or {empty}:", "    newer = value", *_indented(lines)] if lines else []
-            newer = [f"if {empty}:", "    value = newer"] if age else []
+            older = [f"if not raw or {is_empty}:", "    newer = value", *_indent(lines)] if lines else []
+            newer = [f"if {is_empty}:", "    value = newer"] if age else []
             lines = [*read, *older, *newer]
         return lines
 
-    # --------------------------------------------------------------------------------------------- what
+    # --------------------------------------------------------------------------------------------- values
 
     def _value(self, field: FieldSchema, path: Path, age: int) -> list[str]:
         """Make ``value`` of ``raw``."""
-        step = _step(path)
-        if field.part is not None:
+        place = _json_path(path)
+        reader = self._readers[field.name]
+        if not isinstance(reader, ScalarCodec):
             read = f"read_{field.name}"
-            self._parts[read] = field.part
-            return self._several(read, step, age) if field.many else self._part(read, step)
-        assert field.leaf is not None  # noqa: S101 - a field is a part or a leaf
+            self._namespace[read] = reader
+            return self._models(read, place, age) if field.many else self._model(read, place)
         attempt = f"attempt_{field.name}"
-        self._names[attempt] = tolerant(field.leaf)
+        self._namespace[attempt] = tolerant(reader)
         if field.many:
-            return [f"value = () if raw is None else values({attempt}, raw, {step!r}, found)"]
-        return self._leaf(field, field.leaf, f"value = {attempt}(raw, {step!r}, found)")
+            several = "one_or_more_values" if age and field.model is not None else "read_values"
+            return [f"value = () if raw is None else {several}({attempt}, raw, {place!r}, problems)"]
+        return self._scalar(field, reader, f"value = {attempt}(raw, {place!r}, problems)")
 
-    def _leaf(self, field: FieldSchema, leaf: ScalarCodec, attempt: str) -> list[str]:
-        if leaf is NUMBER:  # what is infinite or no number differs from zero when subtracted from itself
+    def _scalar(self, field: FieldSchema, codec: ScalarCodec, attempt: str) -> list[str]:
+        if codec is NUMBER:  # what is infinite or no number differs from zero when subtracted from itself
             return [
                 "if raw.__class__ is float and raw - raw == 0.0:",
                 "    value = raw",
@@ -155,7 +157,7 @@ class _CodeGenerator:
                 "else:",
                 f"    {attempt}",
             ]
-        if leaf is INSTANT:
+        if codec is INSTANT:
             return [
                 "if raw is None:",
                 "    value = None",
@@ -168,53 +170,53 @@ class _CodeGenerator:
                 "        if value.tzinfo is not UTC:",
                 f"            {attempt}",
             ]
-        if leaf.members is not None:
-            self._names[f"member_{field.name}"] = leaf.members.get
+        if codec.members is not None:
+            self._namespace[f"member_{field.name}"] = codec.members.get
             return [
                 f"value = member_{field.name}(raw) if raw.__class__ is str else None",
                 "if value is None and raw is not None:",
                 f"    {attempt}",
             ]
-        if leaf.exact is not None:
+        if codec.exact is not None:
             return [
-                f"if raw is None or raw.__class__ is {leaf.exact.__name__}:",
+                f"if raw is None or raw.__class__ is {codec.exact.__name__}:",
                 "    value = raw",
                 "else:",
                 f"    {attempt}",
             ]
         return ["if raw is None:", "    value = None", "else:", f"    {attempt}"]
 
-    def _part(self, read: str, step: str) -> list[str]:
+    def _model(self, read: str, place: str) -> list[str]:
         return [
             "if raw is None:",
             "    value = None",
             "elif raw.__class__ is dict:",
-            "    start = len(found)",
-            f"    value = {read}(raw, found)",
-            "    if len(found) != start:",
-            f"        nest(found, start, value, {step!r})",
+            "    start = len(problems)",
+            f"    value = {read}(raw, problems)",
+            "    if len(problems) != start:",
+            f"        nest_problems(problems, start, value, {place!r})",
             "else:",
-            f"    value = no_object(found, {step!r}, raw)",
+            f"    value = record_non_object(problems, {place!r}, raw)",
         ]
 
-    def _several(self, read: str, step: str, age: int) -> list[str]:
-        """Read an array; as long as nothing is wrong, no account is needed of where each item stands."""
-        slowly = f"value = {'parts_or_part' if age else 'parts'}({read}, raw, {step!r}, found)"
+    def _models(self, read: str, place: str, age: int) -> list[str]:
+        """Read an array; while it has no problems, no account is kept of where each item stands."""
+        slowly = f"value = {'one_or_more_models' if age else 'read_models'}({read}, raw, {place!r}, problems)"
         return [
             "if raw is None:",
             "    value = ()",
             "elif raw.__class__ is list:",
-            "    start = len(found)",
+            "    start = len(problems)",
             "    value = []",
             "    for item in raw:",
             "        if item.__class__ is dict:",
-            f"            value.append({read}(item, found))",
+            f"            value.append({read}(item, problems))",
             "        else:",
-            "            note(found, '', item, '')",
-            "    if len(found) == start:",
+            "            record_problem(problems, '', item, '')",
+            "    if len(problems) == start:",
             "        value = tuple(value)",
             "    else:",
-            "        del found[start:]",
+            "        del problems[start:]",
             f"        {slowly}",
             "else:",
             f"    {slowly}",

@@ -1,9 +1,4 @@
-"""Readers made from plans: one generated function per class.
-
-Knows how to run generated code, and what to do in the cases that it leaves to calls. Must not know any particular
-class. A reader takes a dict and the list of what was found wrong, and gives the part, whatever the dict holds;
-generated, because that brings structuring within reach of compiled validators.
-"""
+"""Structure hooks of model classes: one generated function per class and converter."""
 
 from __future__ import annotations
 
@@ -11,38 +6,151 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
-from stellantis_hal.structuring.codegen import write
-from stellantis_hal.structuring.problems import Extra, Found, nest, note
-from stellantis_hal.structuring.scalars import Attempt
-from stellantis_hal.structuring.schema import ClassSchema, plan_of
+import attrs
+import cattrs
+from cattrs.errors import StructureHandlerNotFoundError
 
-__all__ = ["StructureFunction", "reader_of"]
+from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
+from stellantis_hal.structuring.problems import Extra, RawProblem, nest_problems, record_problem, to_problems
+from stellantis_hal.structuring.reporting import report_problems
+from stellantis_hal.structuring.scalars import (
+    CodecHook,
+    ReadAttempt,
+    ScalarCodec,
+    base_type,
+    is_scalar,
+    parent_of,
+    tolerant,
+)
+from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, schema_of
 
-StructureFunction = Callable[[dict[str, Any], list[Found]], Any]
+__all__ = ["ModelHook", "find_hook", "user_hook"]
 
-_readers: Final[dict[type, StructureFunction]] = {}
+# How cattrs reads str, int, float and bool where no hook was registered for them.
+_PLAIN_HOOK: Final = cattrs.Converter().get_structure_hook(str)
 
 
-def reader_of(kind: type) -> StructureFunction:
-    """Make the reader of an attrs class, once; those of its parts come with it."""
-    reader = _readers.get(kind)
-    if reader is None:
-        plan = plan_of(kind)
-        source, names, parts = write(plan)
-        names |= {name: reader_of(part) for name, part in parts.items()}
-        names |= {
-            "extra_of": functools.partial(_extra, plan),
-            "parts": _parts,
-            "parts_or_part": _parts_or_part,
-            "twin": _twin(kind),
-            "values": _values,
+@attrs.frozen(eq=False)
+class ModelHook:
+    """The cattrs structure hook of a model class.
+
+    Attributes:
+        kind: the class.
+        strict: whether a body in which anything cannot be read is refused.
+        read: takes a body and the list to which problems are added, and returns the model. It never raises.
+    """
+
+    kind: type
+    strict: bool
+    read: ModelReader
+
+    @classmethod
+    def compile(cls, kind: type, converter: cattrs.Converter, *, strict: bool) -> ModelHook:
+        """Compile the hook of a class, with the converter's hooks for its scalars and nested classes.
+
+        Raises:
+            TypeError: a field has a type that no hook reads.
+        """
+        schema = schema_of(kind)
+        readers = {field.name: _reader_of(field, schema, converter) for field in schema.fields}
+        source, namespace = generate(schema, readers)
+        namespace |= {
+            "extra_of": functools.partial(_extra_of, schema),
+            "mutable_kind": _mutable_twin(kind),
+            "one_or_more_models": _one_or_more_models,
+            "one_or_more_values": _one_or_more_values,
+            "read_models": _read_models,
+            "read_values": _read_values,
         }
-        exec(compile(source, f"<reader of {kind.__name__}>", "exec"), names)  # noqa: S102 - written by us, from a plan
-        reader = _readers[kind] = names["read"]
-    return reader
+        exec(compile(source, f"<reader of {kind.__name__}>", "exec"), namespace)  # noqa: S102 - generated from a schema
+        return cls(kind, strict, namespace["read"])
+
+    def __call__(self, body: Any, kind: Any = None, /, *, path: str = "$", strict: bool = False) -> Any:
+        """Read a body; a model of the class passes as it is.
+
+        Raises:
+            StructureError: in strict mode, naming all paths.
+        """
+        if isinstance(body, self.kind):
+            return body
+        problems: list[RawProblem] = []
+        model = self.read(body if type(body) is dict else dict(body), problems)
+        if problems:
+            records = to_problems(path, problems)
+            object.__setattr__(model, "problems", records)  # frozen, but not yet handed out
+            report_problems(self.kind, records, strict=strict or self.strict)
+        return model
 
 
-def _twin(kind: type) -> type:
+def _reader_of(field: FieldSchema, schema: ClassSchema, converter: cattrs.Converter) -> FieldReader:
+    """Choose how a field is read: by our own code, or by a hook that the user registered."""
+    if field.model is not None:
+        hook = find_hook(field.model, converter)
+        return hook.read if isinstance(hook, ModelHook) else _codec_of_hook(hook, field)
+    base = base_type(field.type)
+    if base is not field.type:
+        hook = find_hook(field.type, converter)
+        if not isinstance(hook, CodecHook):
+            return _codec_of_hook(hook, field)
+    hook = user_hook(base, converter, has_codec=field.codec is not None)
+    if hook is not None:
+        return _codec_of_hook(hook, field)
+    if field.codec is None:
+        name = getattr(base, "__name__", base)
+        raise TypeError(
+            f"{schema.kind.__name__}.{field.name}: no JSON value reads as {name}; "
+            f"register a hook for it: converter.register_structure_hook({name}, …)"
+        )
+    return field.codec
+
+
+def find_hook(kind: Any, converter: cattrs.Converter) -> Any:
+    """Return the structure hook of a type; None where there is none."""
+    try:
+        return converter.get_structure_hook(kind)
+    except StructureHandlerNotFoundError:
+        return None
+
+
+def user_hook(kind: Any, converter: cattrs.Converter, *, has_codec: bool) -> Any:
+    """Return the structure hook that the user registered for the type of a single value; None where there is none."""
+    hook = find_hook(kind, converter)
+    if isinstance(hook, CodecHook) or hook is _PLAIN_HOOK:
+        return None
+    parent = parent_of(kind)
+    if parent is not None and hook is find_hook(parent, converter):
+        return None  # cattrs passes hooks on to subclasses: one for str is not meant for enumerations
+    return None if has_codec and not is_scalar(kind) else hook
+
+
+def _codec_of_hook(hook: Callable[[Any, Any], Any], field: FieldSchema) -> ScalarCodec:
+    """Wrap a user's hook: what it raises is recorded as a problem, and sentinels of the field stay sentinels."""
+    kind = base_type(field.type)
+    name = getattr(kind, "__name__", str(kind))
+    own = None if field.codec is None else tolerant(field.codec)
+
+    def attempt(value: Any, path: str, problems: list[RawProblem]) -> Any:
+        if own is not None:
+            found: list[RawProblem] = []
+            own(value, path, found)
+            if any(is_sentinel for *_, is_sentinel in found):
+                problems += found
+                return None
+        try:
+            return hook(value, kind)
+        except Exception as error:  # noqa: BLE001 - a user's hook may raise anything; no item costs its page
+            reason = f"the structure hook of {name} raised {type(error).__name__}"  # its text may quote the value
+            record_problem(problems, path, value, reason)
+            return None
+
+    return ScalarCodec(read=lambda value: hook(value, kind), write=_same, attempt=attempt)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _mutable_twin(kind: type) -> type:
     """Make a class of the same layout whose attributes may be set.
 
     Instances are filled as the twin and then become the frozen class: assigning slots is several times as fast as
@@ -58,49 +166,57 @@ def _twin(kind: type) -> type:
     return type(kind)(f"{kind.__name__}InTheMaking", kind.__bases__, own)
 
 
-def _parts(read: StructureFunction, value: Any, step: str, found: list[Found]) -> tuple[Any, ...]:
+def _read_models(read: ModelReader, value: Any, path: str, problems: list[RawProblem]) -> tuple[Any, ...]:
     """Read an array of objects."""
     if not isinstance(value, list):
-        note(found, step, value, "not an array")
+        record_problem(problems, path, value, "not an array")
         return ()
-    parts: list[Any] = []
+    models: list[Any] = []
     for index, item in enumerate(value):
-        place = f"{step}[{index}]"
+        place = f"{path}[{index}]"
         if isinstance(item, dict):
-            parts.append(_part(read, item, place, found))
+            models.append(_read_model(read, item, place, problems))
         else:
-            note(found, place, item, "not an object")
-    return tuple(parts)
+            record_problem(problems, place, item, "not an object")
+    return tuple(models)
 
 
-def _parts_or_part(read: StructureFunction, value: Any, step: str, found: list[Found]) -> tuple[Any, ...]:
-    """Read what older generations give as an array of objects or as the only one."""
+def _one_or_more_models(read: ModelReader, value: Any, path: str, problems: list[RawProblem]) -> tuple[Any, ...]:
+    """Read an array of objects, or the only object in place of an array, as older generations have it."""
     if isinstance(value, dict):
-        return (_part(read, value, step, found),)
-    return _parts(read, value, step, found)
+        return (_read_model(read, value, path, problems),)
+    return _read_models(read, value, path, problems)
 
 
-def _part(read: StructureFunction, value: dict[str, Any], step: str, found: list[Found]) -> Any:
-    start = len(found)
-    part = read(value, found)
-    if len(found) != start:
-        nest(found, start, part, step)
-    return part
+def _read_model(read: ModelReader, value: dict[str, Any], path: str, problems: list[RawProblem]) -> Any:
+    start = len(problems)
+    model = read(value, problems)
+    if len(problems) != start:
+        nest_problems(problems, start, model, path)
+    return model
 
 
-def _values(attempt: Attempt, value: Any, step: str, found: list[Found]) -> tuple[Any, ...]:
+def _read_values(attempt: ReadAttempt, value: Any, path: str, problems: list[RawProblem]) -> tuple[Any, ...]:
     """Read an array of single values."""
     if not isinstance(value, list):
-        note(found, step, value, "not an array")
+        record_problem(problems, path, value, "not an array")
         return ()
-    read = (attempt(item, f"{step}[{index}]", found) for index, item in enumerate(value))
-    return tuple(item for item in read if item is not None)
+    values = (attempt(item, f"{path}[{index}]", problems) for index, item in enumerate(value))
+    return tuple(item for item in values if item is not None)
 
 
-def _extra(plan: ClassSchema, body: dict[str, Any]) -> Extra:
-    """Gather the keys that the plan does not know, those inside its containers too."""
-    extra = {key: body[key] for key in body if key not in plan.known}
-    for key, inner in plan.containers.items():
+def _one_or_more_values(attempt: ReadAttempt, value: Any, path: str, problems: list[RawProblem]) -> tuple[Any, ...]:
+    """Read an array of objects by a user's hook, or the only object in place of an array."""
+    if isinstance(value, dict):
+        only = attempt(value, path, problems)
+        return () if only is None else (only,)
+    return _read_values(attempt, value, path, problems)
+
+
+def _extra_of(schema: ClassSchema, body: dict[str, Any]) -> Extra:
+    """Collect the keys that no field has, those inside containers too."""
+    extra = {key: body[key] for key in body if key not in schema.known}
+    for key, inner in schema.containers.items():
         value = body.get(key)
         if isinstance(value, dict) and not inner.issuperset(value):
             extra[key] = {name: value[name] for name in value if name not in inner}

@@ -1,47 +1,42 @@
-"""Typed values made of bodies and of resources, by cattrs.
-
-Knows the converter and how to bind what it makes. Must not know any particular class.
-"""
+"""Typed values read from JSON objects and from resources, by a cattrs converter."""
 
 from __future__ import annotations
 
-import functools
-import logging
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import attrs
 import cattrs
+from cattrs.errors import StructureHandlerNotFoundError
 
 from stellantis_hal.errors import StructureError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.structuring.compiler import reader_of
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.structuring.compiler import ModelHook
+from stellantis_hal.structuring.hooks import configure_converter, default_converter, is_configured
 from stellantis_hal.structuring.links_only import without_document
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import Found, Problem, as_problems, json_type
-from stellantis_hal.structuring.source import Provenance
+from stellantis_hal.structuring.problems import Problem, RawProblem, json_type, to_problems
+from stellantis_hal.structuring.reporting import describe, report_problems
 from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["TypedConverter", "make_converter", "read"]
+__all__ = ["TypedConverter", "read"]
 
-P = TypeVar("P", bound=Model)
-R = TypeVar("R", bound=TypedResource)
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
-_set = object.__setattr__  # for frozen values that are not yet handed out
-_log = logging.getLogger("stellantis_hal")
-_INDEX = re.compile(r"\[\d+\]")
-_REMEMBERED = 1_000
-_SHOWN = 20
+_set: Final = object.__setattr__  # for frozen values that are not yet handed out
 
 
-def read(body: Mapping[str, Any], kind: type[P], *, path: str = "$", strict: bool = False) -> P:
-    """Read a plain JSON object as a typed value. Nothing in it is changed.
+def read(body: Mapping[str, Any], kind: type[M], *, path: str = "$", strict: bool = False) -> M:
+    """Read a plain JSON object as a typed value. The object is not changed.
 
     What cannot be read is None, or missing from its tuple, recorded in ``problems`` and logged once.
 
@@ -61,118 +56,119 @@ def read(body: Mapping[str, Any], kind: type[P], *, path: str = "$", strict: boo
     >>> [(problem.path, problem.reason) for problem in trip.problems]
     [('$.startedAt', 'not an instant')]
     """
-    found: list[Found] = []
-    part: P = reader_of(kind)(_plain(body), found)
-    if found:
-        _report(part, found, path, strict=strict)
-    return part
+    hook = cast("ModelHook", default_converter().get_structure_hook(kind))
+    return cast("M", hook(body, path=path, strict=strict))
 
 
-def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
-    return body if type(body) is dict else dict(body)
-
-
-def _report(
-    part: Model, found: list[Found], path: str, *, strict: bool, told: set[str] | None = None, url: str = ""
-) -> None:
-    problems = as_problems(path, found)
-    _set(part, "problems", problems)
-    _tell(type(part), problems, strict=strict, told=told, url=url)
-
-
-def _tell(kind: type[Model], problems: Iterable[Problem], *, strict: bool, told: set[str] | None, url: str) -> None:
-    refused = [problem for problem in problems if not problem.is_sentinel]
-    if strict and refused:
-        number = "one value" if len(refused) == 1 else f"{len(refused)} values"
-        raise StructureError(
-            f"{kind.__name__}{url and f' at {mask_url(url)}'}: {number} cannot be read (strict=False makes them None): "
-            f"{', '.join(map(_told, refused[:_SHOWN]))}{', …' if len(refused) > _SHOWN else ''}",
-            problems=refused,
-        )
-    for problem in problems:
-        is_news = told is None or _is_news(told, f"{kind.__name__}{_INDEX.sub('[]', problem.path)}")
-        level = logging.WARNING if is_news and not problem.is_sentinel else logging.DEBUG
-        _log.log(level, "%s: %s", kind.__name__, _told(problem))
-
-
-def _is_news(told: set[str], place: str) -> bool:
-    """Tell whether a place was not told of before, as far as is remembered."""
-    if place in told or len(told) >= _REMEMBERED:
-        return False
-    told.add(place)
-    return True
-
-
-def _told(problem: Problem) -> str:
-    return f"{problem.path} ({problem.value_type}): {problem.reason}"
-
-
-def make_converter(*, strict: bool = False) -> cattrs.Converter:
-    """Make a cattrs converter that reads and writes every typed class of this library.
-
-    To be used where a program has a converter of its own; ``converter.structure(body, Trip)`` is :func:`read`.
-    """
-    converter = cattrs.Converter()
-    converter.register_structure_hook_factory(_is_part, functools.partial(_structure_hook, strict=strict))
-    converter.register_unstructure_hook_factory(_is_part, _unstructure_hook)
+def _configured(converter: cattrs.Converter | None) -> cattrs.Converter:
+    require_type("converter", converter, cattrs.Converter, None, instead="make_converter()")
+    if converter is None:
+        return default_converter()
+    if not is_configured(converter):
+        configure_converter(converter)
     return converter
 
 
-def _is_part(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Model)
+def _reason(error: BaseException, kind: type | None) -> str:
+    """Say why cattrs could not read a value, without the value."""
+    if isinstance(error, KeyError):
+        return "a required field is missing"
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        return "a key that the class has no field for"
+    expected = "" if kind is None else f", expected {getattr(kind, '__name__', kind)}"
+    return f"{type(error).__name__}{expected}"
 
 
-def _structure_hook(kind: type[Model], *, strict: bool) -> Callable[[Any, Any], Model]:
-    reader_of(kind)  # made once, when cattrs asks for the hook
-    return lambda body, _: body if isinstance(body, kind) else read(body, kind, strict=strict)
-
-
-def _unstructure_hook(_: type[Model]) -> Callable[[Model], dict[str, Any]]:
-    return lambda part: part.to_dict()
-
-
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class TypedConverter:
-    """How resources become typed values. What a value leads to is read the same way.
+    """Reads resources as typed values, by a cattrs converter. What a value leads to is read the same way.
+
+    Any class that the converter structures will do: this library's, an attrs class or dataclass of your own, a class
+    with a hook of its own. Hooks of your own for single types are honoured inside this library's classes too.
 
     Attributes:
+        converter: the cattrs converter, best made by ``make_converter()``; this library's hooks are registered on one
+            that has none. None: one that all clients share.
         strict: whether a body in which anything cannot be read is refused.
-        keep_document: whether values keep a way to the bytes they were read from; if not, their links are all that
-            is left of them.
+        keep_document: whether values keep a way to the bytes they were read from; if not, only their links are kept.
         clock: the wall clock.
 
-    What cannot be read is logged as a warning once for each path, whatever the index; after that, for debugging.
+    A value that cannot be read is logged as a warning once for each path, whatever its indices; after that, for
+    debugging.
     """
 
-    strict: bool = False
-    keep_document: bool = True
-    clock: Callable[[], datetime] = utc_now
-    _told: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
+    converter: cattrs.Converter = attrs.field(default=None, converter=_configured, repr=False)
+    strict: bool = attrs.field(default=False, kw_only=True)
+    keep_document: bool = attrs.field(default=True, kw_only=True)
+    clock: Callable[[], datetime] = attrs.field(default=utc_now, kw_only=True)
+    _reported: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
+    _contexts: WeakKeyDictionary[ResourceContext, ResourceContext] = attrs.field(
+        factory=WeakKeyDictionary, init=False, eq=False, repr=False
+    )
 
-    def __reduce__(self) -> tuple[Callable[[], TypedConverter], tuple[()]]:
-        """Pickle without the clock, which may be anything and is the client's."""
-        return functools.partial(TypedConverter, strict=self.strict, keep_document=self.keep_document), ()
-
-    def read(self, resource: HalResource, kind: type[R]) -> R:
-        """Read a resource as a typed value, bound to it.
+    def structure(self, resource: HalResource, kind: type[T]) -> T:
+        """Read a resource as a typed value; one that knows its resource is bound to it.
 
         Raises:
-            StructureError: in strict mode, naming all paths.
+            StructureError: in strict mode, naming all paths; or a class of your own does not fit the body.
+            TypeError: the converter has no hook for the class.
         """
-        found: list[Found] = []
-        value: R = reader_of(kind)(_plain(resource.document.body), found)
-        if found:
-            _report(value, found, "$", strict=self.strict, told=self._told, url=resource.url)
-        kept = resource.compact() if self.keep_document else without_document(resource)
-        _set(value, "_source", Provenance(kept, self))
-        return value
+        try:
+            hook = self.converter.get_structure_hook(kind)
+        except StructureHandlerNotFoundError as error:
+            raise TypeError(
+                f"the client's converter cannot make a {kind.__name__}: register a hook for {error.type_} on a "
+                "converter of make_converter() and pass it as converter="
+            ) from error
+        body = resource.document.body
+        if not isinstance(hook, ModelHook):
+            return self._structure_by_hook(hook, resource, body, kind)
+        problems: list[RawProblem] = []
+        value = hook.read(body if type(body) is dict else dict(body), problems)
+        if problems:
+            records = to_problems("$", problems)
+            _set(value, "problems", records)
+            report_problems(kind, records, strict=self.strict or hook.strict, reported=self._reported, url=resource.url)
+        if isinstance(value, TypedResource):
+            _set(value, "_resource", self._kept(resource))
+        return cast("T", value)
 
-    def lost(self, page: HalResource, strays: Mapping[str, Any], *, kind: type[TypedResource]) -> None:
-        """Tell of what a page has in place of items, and that is left out.
+    def report_invalid_items(self, page: HalResource, values: Mapping[str, Any], kind: type[Any]) -> None:
+        """Report what a page has in place of items and is left out, by path.
 
         Raises:
             StructureError: in strict mode, naming all paths.
         """
         reason = "no object, so no item: left out"
-        problems = [Problem(path=path, value_type=json_type(value), reason=reason) for path, value in strays.items()]
-        _tell(kind, problems, strict=self.strict, told=self._told, url=page.url)
+        problems = [Problem(path=path, value_type=json_type(value), reason=reason) for path, value in values.items()]
+        report_problems(kind, problems, strict=self.strict, reported=self._reported, url=page.url)
+
+    def _structure_by_hook(
+        self, hook: Callable[[Any, Any], Any], resource: HalResource, body: Mapping[str, Any], kind: type[T]
+    ) -> T:
+        """Read by the user's hook, or by one that cattrs generates for the user's class."""
+        try:
+            value = hook(body, kind)
+        except cattrs.BaseValidationError as error:
+            problems = [
+                Problem(path=path, value_type="unknown", reason=reason)
+                for reason, _, path in (
+                    line.rpartition(" @ ") for line in cattrs.transform_error(error, format_exception=_reason)
+                )
+            ]
+            raise StructureError(
+                f"{kind.__name__} at {mask_url(resource.url)}: {describe(problems)}", problems=problems
+            ) from error
+        if isinstance(value, TypedResource) and value.resource is None:
+            return cast("T", attrs.evolve(value, resource=self._kept(resource)))
+        return cast("T", value)
+
+    def _kept(self, resource: HalResource) -> HalResource:
+        """Return the resource as values keep it: small, and leading to values that are read the same way."""
+        context = resource.context
+        if context is not None and context.converter is not self:
+            bound = self._contexts.get(context)
+            if bound is None:
+                bound = self._contexts[context] = attrs.evolve(context, converter=self, clock=self.clock)
+            resource = resource.rebind(bound)
+        return resource.compact() if self.keep_document else without_document(resource)

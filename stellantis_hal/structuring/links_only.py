@@ -1,11 +1,8 @@
-"""Resources without their documents: only the links are kept, for going on.
-
-Knows how a page's links are kept, once for all its items. Must not know typed classes.
-"""
+"""Resources of which only the links are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -14,23 +11,32 @@ import attrs
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import LazyBody, Snapshot, StateStep
+from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StateStep
 
-__all__ = ["without_document"]
+__all__ = ["LinksOnlyResource", "without_document"]
 
-# As long as a page is held, its items share what was made of it.
+# While a page is held, its items share one snapshot without documents.
 _stripped: Final[WeakKeyDictionary[Snapshot, Snapshot]] = WeakKeyDictionary()
 
 
-def without_document(resource: HalResource) -> HalResource:
-    """Give the same resource with links alone. One nested in a state keeps its document: nothing else leads to it."""
-    if any(isinstance(step, StateStep) for step in resource.steps):
-        return resource.compact()
+class LinksOnlyResource(HalResource):
+    """A resource whose document was dropped: its links can be followed, its state is empty."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Callable[..., HalResource], tuple[Dump]]:
+        return LinksOnlyResource.load, (self.dump(),)
+
+
+def without_document(resource: HalResource) -> LinksOnlyResource:
+    """Return the same resource with links alone. One nested in a state keeps its document: nothing else leads to it."""
     whole = resource.snapshot
-    stripped = _stripped.get(whole)
-    if stripped is None:
-        stripped = _stripped[whole] = attrs.evolve(whole, content=_links_of(whole.content))
-    return HalResource(stripped, None, resource.context, resource.steps)
+    if not any(isinstance(step, StateStep) for step in resource.steps):
+        stripped = _stripped.get(whole)
+        if stripped is None:
+            stripped = _stripped[whole] = attrs.evolve(whole, content=_links_of(whole.content))
+        whole = stripped
+    return LinksOnlyResource(whole, None, resource.context, resource.steps)
 
 
 def _links_of(content: LazyBody) -> LazyBody:
@@ -43,12 +49,12 @@ def _links_of(content: LazyBody) -> LazyBody:
 
 
 def _links(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave nothing but the links, everything embedded in its place."""
-    left = {"_links": body["_links"]} if "_links" in body else {}
+    """Return the links alone, with embedded objects in their places."""
+    links = {"_links": body["_links"]} if "_links" in body else {}
     embedded = body.get("_embedded")
     if isinstance(embedded, Mapping):
-        left["_embedded"] = {
+        links["_embedded"] = {
             rel: [_links(item) for item in (items if isinstance(items, list) else [items]) if isinstance(item, Mapping)]
             for rel, items in embedded.items()
         }
-    return left
+    return links

@@ -1,7 +1,4 @@
-"""Records of what could not be read, and the keys nobody knows.
-
-Knows paths, types and reasons. Must not know the values themselves: a record quotes none, so that it may be logged.
-"""
+"""Records of values that could not be read, and the keys that no field has."""
 
 from __future__ import annotations
 
@@ -12,18 +9,31 @@ import attrs
 
 from stellantis_hal.hal.redaction import shortlist
 
-__all__ = ["NO_EXTRA", "Extra", "Found", "Problem", "Sentinel", "json_type", "nest", "no_object", "note"]
+__all__ = [
+    "NO_EXTRA",
+    "Extra",
+    "Problem",
+    "RawProblem",
+    "Sentinel",
+    "json_type",
+    "nest_problems",
+    "record_non_object",
+    "record_problem",
+    "to_problems",
+]
 
 
 @attrs.frozen(kw_only=True)
 class Problem:
     """One value that could not be read, and so is None (or missing from its tuple).
 
+    A problem quotes no value, so that it may be logged.
+
     Attributes:
         path: where it stands, as a JSON path: ``$.energies[0].level``.
         value_type: its JSON type: ``null``, ``boolean``, ``number``, ``string``, ``array``, ``object``.
         reason: why it could not be read.
-        is_sentinel: whether the vendor means "none" by it (215 °C, an odometer of 0.0, a time of day like ``PT34H7M``,
+        is_sentinel: whether the API means "none" by it (215 °C, an odometer of 0.0, a time of day like ``PT34H7M``,
             a position of ``[0, 0]``, ``[]`` for an object): strict reading lets these pass.
     """
 
@@ -34,7 +44,7 @@ class Problem:
 
 
 class Extra(Mapping[str, Any]):
-    """Keys that this library does not know, with their values as they came. Unchangeable, equal by content."""
+    """Keys that no field has, with their values as received. Immutable, equal by content."""
 
     __slots__ = ("_values",)
 
@@ -60,12 +70,12 @@ class Extra(Mapping[str, Any]):
 NO_EXTRA: Final = Extra({})
 
 
-class Sentinel(ValueError):  # noqa: N818 - not an error: the vendor's way to say "none"
-    """A value that the vendor uses to say that there is none."""
+class Sentinel(ValueError):  # noqa: N818 - not an error: the API's way to say "none"
+    """A value that stands for "none"."""
 
 
-# While a body is read, a problem is (path below the part being read, value's type, reason, is_sentinel).
-Found = tuple[str, str, str, bool]
+# While a body is read, a problem is (path below the model being read, value's type, reason, is_sentinel).
+RawProblem = tuple[str, str, str, bool]
 
 _JSON_TYPES: Final[Mapping[type, str]] = {
     type(None): "null",
@@ -79,34 +89,36 @@ _JSON_TYPES: Final[Mapping[type, str]] = {
 
 
 def json_type(value: object) -> str:
-    """Name the JSON type of a decoded value."""
+    """Return the JSON type of a decoded value."""
     return _JSON_TYPES.get(type(value), type(value).__name__)
 
 
-def note(found: list[Found], step: str, value: object, reason: str, *, is_sentinel: bool = False) -> None:
-    """Record that the value at this step could not be read; returns None, which is how the value reads."""
-    found.append((step, json_type(value), reason, is_sentinel))
+def record_problem(
+    problems: list[RawProblem], path: str, value: object, reason: str, *, is_sentinel: bool = False
+) -> None:
+    """Record that the value at a path could not be read; returns None, which is how the value reads."""
+    problems.append((path, json_type(value), reason, is_sentinel))
 
 
-def no_object(found: list[Found], step: str, value: object) -> None:
-    """Record that what stands at this step is no object; an empty array is how the vendor says that there is none."""
+def record_non_object(problems: list[RawProblem], path: str, value: object) -> None:
+    """Record that the value at a path is no object; an empty array stands for "none"."""
     if value == []:
-        note(found, step, value, "an empty array stands for no object", is_sentinel=True)
+        record_problem(problems, path, value, "an empty array stands for no object", is_sentinel=True)
     else:
-        note(found, step, value, "not an object")
+        record_problem(problems, path, value, "not an object")
 
 
-def nest(found: list[Found], start: int, part: Any, step: str) -> None:
-    """Give a nested part its own records, and move them below its step in the whole's."""
-    own = found[start:]
-    found[start:] = [(f"{step}{path}", value_type, reason, sentinel) for path, value_type, reason, sentinel in own]
-    object.__setattr__(part, "problems", as_problems("$", own))  # frozen, but not yet handed out
+def nest_problems(problems: list[RawProblem], start: int, model: Any, path: str) -> None:
+    """Store a nested model's problems in it, and prefix their paths for the model that holds it."""
+    own = problems[start:]
+    problems[start:] = [(f"{path}{below}", value_type, reason, sentinel) for below, value_type, reason, sentinel in own]
+    object.__setattr__(model, "problems", to_problems("$", own))  # frozen, but not yet handed out
 
 
-def as_problems(root: str, found: list[Found]) -> tuple[Problem, ...]:
-    """Make records of what was found below a path, each path once."""
+def to_problems(root: str, problems: list[RawProblem]) -> tuple[Problem, ...]:
+    """Return records of the problems below a path, each path once."""
     by_path = {
         path: Problem(path=f"{root}{path}", value_type=value_type, reason=reason, is_sentinel=sentinel)
-        for path, value_type, reason, sentinel in reversed(found)
+        for path, value_type, reason, sentinel in reversed(problems)
     }
     return tuple(reversed(by_path.values()))

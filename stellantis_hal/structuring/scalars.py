@@ -1,20 +1,17 @@
-"""How single values are read and written: texts, numbers, flags, instants, spans, members of enumerations.
-
-Knows what a JSON value must be to pass as one, and the vendor's sentinels. Must not know where a value stands.
-A reader raises ValueError with a reason that quotes nothing, or Sentinel where the vendor means "none".
-"""
+"""Scalar codecs: strings, numbers, booleans, instants, durations, members of enumerations."""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from math import isfinite
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import attrs
 
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.problems import Found, Sentinel, note
+from stellantis_hal.structuring.problems import RawProblem, Sentinel, record_problem
 from stellantis_hal.structuring.timestamps import (
     read_duration,
     read_instant,
@@ -35,54 +32,79 @@ __all__ = [
     "TEMPERATURE",
     "TEXT",
     "TIME_OF_DAY",
+    "CodecHook",
+    "Mileage",
+    "ReadAttempt",
     "ScalarCodec",
-    "leaf_of",
-    "member_of",
+    "Seconds",
+    "Temperature",
+    "base_type",
+    "codec_of",
+    "is_scalar",
+    "parent_of",
     "tolerant",
 ]
 
 NO_TEMPERATURE: Final = 215.0
 _MANY: Final = 10**9  # seconds, well within a timedelta
 
-
-Attempt = Callable[[Any, str, list[Found]], Any]
+# Takes a value, its path and the list to which problems are added; returns None where the value cannot be read.
+ReadAttempt = Callable[[Any, str, list[RawProblem]], Any]
 
 
 @attrs.frozen
 class ScalarCodec:
     """A pair of functions between a JSON value and a Python value.
 
+    As metadata of an ``Annotated`` type it says how a field of that type is read.
+
     Attributes:
-        read: gives the Python value, or raises ValueError.
-        write: gives the JSON value of what ``read`` gave.
+        read: returns the Python value; raises ValueError with a reason that quotes nothing of the value, or Sentinel
+            where the value stands for "none".
+        write: returns the JSON value of what ``read`` returned.
         exact: the type that passes as it is, without a call; None where there is none.
-        members: values that stand for one thing each, and what they stand for.
-        attempt: reads and records by itself, for values that can be read in part.
+        members: the JSON values that stand for one Python value each.
+        attempt: reads and records problems, for values that can be read in part; None: made of ``read``.
     """
 
     read: Callable[[Any], Any]
     write: Callable[[Any], Any]
     exact: type | None = None
     members: Mapping[str, Any] | None = None
-    attempt: Attempt | None = None
+    attempt: ReadAttempt | None = None
 
 
-def tolerant(leaf: ScalarCodec) -> Attempt:
-    """Make a reader that records instead of raising."""
-    if leaf.attempt is not None:
-        return leaf.attempt
-    read = leaf.read
+def tolerant(codec: ScalarCodec) -> ReadAttempt:
+    """Return a function that records a problem where the codec's ``read`` raises."""
+    if codec.attempt is not None:
+        return codec.attempt
+    read = codec.read
 
-    def attempt(value: Any, step: str, found: list[Found]) -> Any:
+    def attempt(value: Any, path: str, problems: list[RawProblem]) -> Any:
         try:
             return read(value)
         except Sentinel as sentinel:
-            note(found, step, value, str(sentinel), is_sentinel=True)
+            record_problem(problems, path, value, str(sentinel), is_sentinel=True)
         except ValueError as error:
-            note(found, step, value, str(error))
+            record_problem(problems, path, value, str(error))
         return None
 
     return attempt
+
+
+@attrs.frozen(eq=False)
+class CodecHook:
+    """The cattrs structure hook of a scalar type: where a converter has it, compiled code reads the type inline."""
+
+    codec: ScalarCodec
+
+    def __call__(self, value: Any, kind: Any = None, /) -> Any:
+        """Read a value.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        return self.codec.read(value)
 
 
 def _same(value: Any) -> Any:
@@ -164,6 +186,11 @@ def _write_seconds(span: timedelta) -> float | int:
     return int(seconds) if seconds.is_integer() else seconds
 
 
+def _writer(kind: type, write: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Write values of a type; one of another type, which a user's hook made, passes as it is."""
+    return lambda value: write(value) if isinstance(value, kind) else value
+
+
 def _time_of_day(value: Any) -> time:
     return read_time_of_day(_text(value))
 
@@ -172,12 +199,18 @@ TEXT: Final = ScalarCodec(_text, _same, str)
 FLAG: Final = ScalarCodec(_flag, _same, bool)
 NUMBER: Final = ScalarCodec(_number, _same)
 COUNT: Final = ScalarCodec(_count, _same, int)
-INSTANT: Final = ScalarCodec(_instant, write_instant)
-DURATION: Final = ScalarCodec(_duration, write_duration)
-TIME_OF_DAY: Final = ScalarCodec(_time_of_day, write_time_of_day)
-SECONDS: Final = ScalarCodec(_seconds, _write_seconds)
+INSTANT: Final = ScalarCodec(_instant, _writer(datetime, write_instant))
+DURATION: Final = ScalarCodec(_duration, _writer(timedelta, write_duration))
+TIME_OF_DAY: Final = ScalarCodec(_time_of_day, _writer(time, write_time_of_day))
+SECONDS: Final = ScalarCodec(_seconds, _writer(timedelta, _write_seconds))
 TEMPERATURE: Final = ScalarCodec(_temperature, _same)
 MILEAGE: Final = ScalarCodec(_mileage, _same)
+
+Seconds = Annotated[timedelta, SECONDS]
+"""A duration that is written as a number of seconds."""
+
+Mileage = Annotated[float, MILEAGE]
+Temperature = Annotated[float, TEMPERATURE]
 
 _BY_TYPE: Final[dict[type, ScalarCodec]] = {
     str: TEXT,
@@ -188,24 +221,45 @@ _BY_TYPE: Final[dict[type, ScalarCodec]] = {
     timedelta: DURATION,
     time: TIME_OF_DAY,
 }
+_PARENTS: Final[dict[type, type]] = {bool: int, datetime: date}
 
 
-def leaf_of(kind: type) -> ScalarCodec:
-    """Give the leaf that reads values of a Python type.
-
-    Raises:
-        TypeError: no leaf reads that type.
-    """
-    if issubclass(kind, OpenEnum):
-        return member_of(kind)
-    try:
-        return _BY_TYPE[kind]
-    except KeyError:
-        raise TypeError(f"no JSON value reads as {kind.__name__}") from None
+def codec_of(kind: Any) -> ScalarCodec | None:
+    """Return the codec of a type: that of its annotation, or the usual one; None where there is none."""
+    if (annotated := _annotation(kind)) is not None:
+        return annotated
+    if _is_open_enum(kind):
+        return _member_codec(kind)
+    return _BY_TYPE.get(kind) if isinstance(kind, type) else None
 
 
-def member_of(enumeration: type[OpenEnum]) -> ScalarCodec:
-    """Give the leaf of an open enumeration: known members by dict, the others kept."""
+def base_type(kind: Any) -> Any:
+    """Return the type that an ``Annotated`` one with a codec stands for; any other type as it is."""
+    return kind if _annotation(kind) is None else kind.__origin__
+
+
+def is_scalar(kind: Any) -> bool:
+    """Return whether hooks that a user registers for a type stand in for its codec."""
+    return _is_open_enum(kind) or kind in _BY_TYPE
+
+
+def parent_of(kind: Any) -> type | None:
+    """Return the type whose cattrs hook a type would inherit without one of its own."""
+    return str if _is_open_enum(kind) else _PARENTS.get(kind)
+
+
+def _annotation(kind: Any) -> ScalarCodec | None:
+    if typing.get_origin(kind) is not Annotated:
+        return None
+    return next((item for item in kind.__metadata__ if isinstance(item, ScalarCodec)), None)
+
+
+def _is_open_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, OpenEnum)
+
+
+def _member_codec(enumeration: type[OpenEnum]) -> ScalarCodec:
+    """Return the codec of an open enumeration: known members by dict, the others kept."""
     known: dict[str, OpenEnum] = {str(member.value): member for member in enumeration}
 
     def read(value: Any) -> OpenEnum:

@@ -1,7 +1,4 @@
-"""What is read from where: the plan of one attrs class, derived from its annotations and its fields' metadata.
-
-Knows names, their generations and the kinds of value. Must not know how a plan is carried out.
-"""
+"""Field mapping of a model class, derived from its annotations and its fields' metadata."""
 
 from __future__ import annotations
 
@@ -12,52 +9,55 @@ from typing import Any, Final
 
 import attrs
 
-from stellantis_hal.structuring.scalars import ScalarCodec, leaf_of
+from stellantis_hal.structuring.scalars import ScalarCodec, codec_of
 
-__all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "names", "plan_of"]
+__all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "names", "schema_of"]
 
 Path = tuple[str, ...]
 
-# Fields that every part has and no body does.
-OWN_FIELDS: Final = frozenset({"problems", "extra", "_source"})
+# Fields that every model has and no body does.
+OWN_FIELDS: Final = frozenset({"problems", "extra", "_resource"})
 _NAMES: Final = "stellantis_hal.names"
-_LEAF: Final = "stellantis_hal.leaf"
 
 
-def names(*paths: str | Path, leaf: ScalarCodec | None = None) -> Mapping[str, Any]:
-    """Say, as a field's ``metadata``, under which keys its value comes, the newest generation first.
+def names(*paths: str | Path) -> Mapping[str, Any]:
+    """Return a field's ``metadata`` that names the keys of its value, the newest generation first.
 
-    Without it, the key is the field's name in camel case. A tuple is a path through nested objects. ``leaf`` reads
-    the value differently from what its type says.
+    Without it, the key is the field's name in camel case. A tuple is a path through nested objects.
     """
-    return {_NAMES: tuple(path if isinstance(path, tuple) else (path,) for path in paths), _LEAF: leaf}
+    return {_NAMES: tuple(path if isinstance(path, tuple) else (path,) for path in paths)}
 
 
 @attrs.frozen(kw_only=True)
 class FieldSchema:
-    """One attribute and where it comes from.
+    """One attribute and where its value is found.
 
     Attributes:
-        name: the attribute's.
+        name: the attribute's name.
         paths: where the value is looked for, the newest generation first.
-        leaf: how a single value is read; None for a nested part.
-        part: the class of a nested part; None for a single value.
-        many: whether the attribute is a tuple of them.
+        type: the type of a single value, as a cattrs converter is asked for it; ``Annotated`` where the field has a
+            codec of its own.
+        codec: how a single value is read and written by default; None for a nested model, and for a type that only a
+            hook of the user reads.
+        model: the class of a nested model; None for a single value.
+        many: whether the attribute is a tuple of such values.
     """
 
     name: str
     paths: tuple[Path, ...]
-    leaf: ScalarCodec | None = None
-    part: type | None = None
+    type: Any
+    codec: ScalarCodec | None = None
+    model: type | None = None
     many: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class ClassSchema:
-    """How one class is read.
+    """The field mapping of one class.
 
     Attributes:
-        fields: its attributes, without those that every part has.
+        kind: the class.
+        fields: its attributes, without those that every model has.
         constants: values that are always the same, by their path: GeoJSON's types.
         known: the keys of a body that are no extra.
         containers: keys that only hold others, with the keys in them that are no extra.
@@ -70,23 +70,19 @@ class ClassSchema:
     containers: Mapping[str, frozenset[str]]
 
 
-_plans: Final[dict[type, ClassSchema]] = {}
+_schemas: Final[dict[type, ClassSchema]] = {}
 
 
-def plan_of(kind: type) -> ClassSchema:
-    """Derive the plan of an attrs class, once.
-
-    Raises:
-        TypeError: an annotation that no JSON value fits.
-    """
-    plan = _plans.get(kind)
-    if plan is None:
-        plan = _plans[kind] = _derived(kind)
-    return plan
+def schema_of(kind: type) -> ClassSchema:
+    """Return the schema of an attrs class; it is derived once."""
+    schema = _schemas.get(kind)
+    if schema is None:
+        schema = _schemas[kind] = _derive(kind)
+    return schema
 
 
-def _derived(kind: type) -> ClassSchema:
-    hints = typing.get_type_hints(kind)
+def _derive(kind: type) -> ClassSchema:
+    hints = typing.get_type_hints(kind, include_extras=True)
     fields = tuple(
         _field(attribute, hints[attribute.name]) for attribute in attrs.fields(kind) if attribute.name not in OWN_FIELDS
     )
@@ -107,20 +103,22 @@ def _derived(kind: type) -> ClassSchema:
 
 
 def _field(attribute: attrs.Attribute[Any], hint: Any) -> FieldSchema:
-    paths = attribute.metadata.get(_NAMES) or ((_camel(attribute.name),),)
-    leaf = attribute.metadata.get(_LEAF)
+    paths = attribute.metadata.get(_NAMES) or ((_camel_case(attribute.name),),)
     many = typing.get_origin(hint) is tuple
     kind = typing.get_args(hint)[0] if many else _without_none(hint)
-    if leaf is None and attrs.has(kind):
-        return FieldSchema(name=attribute.name, paths=paths, part=kind, many=many)
-    return FieldSchema(name=attribute.name, paths=paths, leaf=leaf or leaf_of(kind), many=many)
+    model = kind if attrs.has(kind) else None
+    return FieldSchema(
+        name=attribute.name, paths=paths, type=kind, codec=None if model else codec_of(kind), model=model, many=many
+    )
 
 
 def _without_none(hint: Any) -> Any:
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint
     kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
-    return kinds[0] if kinds else hint
+    return kinds[0] if len(kinds) == 1 else typing.Union[tuple(kinds)]  # noqa: UP007 - made of values
 
 
-def _camel(name: str) -> str:
+def _camel_case(name: str) -> str:
     first, *others = name.rstrip("_").split("_")
     return first + "".join(other.capitalize() for other in others)

@@ -162,7 +162,7 @@ async def test_a_page_costs_one_request_and_one_token() -> None:
 async def test_a_typed_walk_of_three_pages_decodes_three_bodies() -> None:
     served, reader = three_pages(), TypedConverter()
     page = await served.reach(f"{HOST}/trips?page=1")
-    distances = [trip.distance async for trip in page.items().map(lambda item: reader.read(item, Trip))]
+    distances = [trip.distance async for trip in page.items().map(lambda item: reader.structure(item, Trip))]
     assert len(distances) == 180
     assert [body.decoded for body in served.bodies.values()] == [1, 1, 1]
     assert len(served.asked) == 3
@@ -172,7 +172,7 @@ async def test_a_typed_walk_of_three_pages_decodes_three_bodies() -> None:
 async def test_documents_of_held_trips_are_decoded_again_once_for_a_page_and_only_when_asked_for() -> None:
     served, reader = three_pages(), TypedConverter()
     page = await served.reach(f"{HOST}/trips?page=3")
-    trips = [reader.read(item, Trip) for item in page.embedded("trips")]
+    trips = [reader.structure(item, Trip) for item in page.embedded("trips")]
     del page
     [body] = [body for url, body in served.bodies.items() if url.endswith("3")]
     assert body.decoded == 1
@@ -188,7 +188,7 @@ async def test_a_held_trip_takes_little_memory_beside_the_bytes_of_its_page(keep
 
     async def held(number: int) -> list[Trip]:
         page = await served.reach(f"{HOST}/trips?page={number}")
-        return [reader.read(item, Trip) for item in page.embedded("trips")]
+        return [reader.structure(item, Trip) for item in page.embedded("trips")]
 
     await held(1)  # what is made once is no trip's
     gc.collect()

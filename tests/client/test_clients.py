@@ -6,9 +6,11 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
+import attrs
+import cattrs
 import httpx
 import pytest
 
@@ -24,12 +26,12 @@ from stellantis_hal import (
     RetryPolicy,
     ServerError,
     StellantisClient,
+    StructureError,
     Timeouts,
     Tls,
     Token,
     UntrustedOriginError,
 )
-from stellantis_hal.navigation import HalResource
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL
 from tests.support.simulated import ONCE, account_of, application_of, client_of, token_of, world
@@ -50,12 +52,16 @@ class Recorder(httpx.AsyncBaseTransport):
         return httpx.Response(self.status, json={"name": "root", "_links": links})
 
 
+@attrs.frozen
 class Order:
     """A typed value of some other API."""
 
-    def __init__(self, resource: HalResource, kind: type[object]) -> None:
-        self.name = resource["name"]
-        self.kind = kind
+    name: str
+    number: int = 0
+
+
+class Invoice:
+    """A class that no converter knows."""
 
 
 @pytest.mark.anyio
@@ -81,12 +87,45 @@ async def test_the_hal_client_sends_nothing_to_hosts_that_were_not_named() -> No
 
 
 @pytest.mark.anyio
-async def test_the_hal_client_makes_typed_values_by_a_function_of_ones_own() -> None:
-    async with HalClient("https://api.test/", transport=Recorder(), structure=Order) as hal:
-        assert (await hal.follow(Rel("order", Order))).name == "root"
+async def test_a_relation_reads_as_an_attrs_class_of_ones_own() -> None:
     async with HalClient("https://api.test/", transport=Recorder()) as hal:
-        with pytest.raises(TypeError, match="structure="):
-            await hal.follow(Rel("order", Order))
+        assert await hal.follow(Rel("order", Order)) == Order("root")
+
+
+@pytest.mark.anyio
+async def test_the_hal_client_honours_hooks_of_its_converter() -> None:
+    converter = cattrs.Converter()
+    converter.register_structure_hook(Order, lambda body, _: Order(body["name"].upper()))
+    async with HalClient("https://api.test/", transport=Recorder(), converter=converter) as hal:
+        assert await hal.follow(Rel("order", Order)) == Order("ROOT")
+
+
+@pytest.mark.anyio
+async def test_a_class_without_a_hook_is_refused() -> None:
+    async with HalClient("https://api.test/", transport=Recorder()) as hal:
+        with pytest.raises(TypeError, match=r"cannot make a Invoice: register a hook .* pass it as converter="):
+            await hal.follow(Rel("order", Invoice))
+
+
+@pytest.mark.anyio
+async def test_a_body_that_an_own_class_does_not_fit_is_a_structure_error() -> None:
+    @attrs.frozen
+    class Parcel:
+        weight: int
+        name: int
+
+    async with HalClient("https://api.test/", transport=Recorder()) as hal:
+        with pytest.raises(StructureError, match=r"Parcel at https://api\.test/orders/1: \$") as caught:
+            await hal.follow(Rel("order", Parcel))
+    assert [(problem.path, problem.reason) for problem in caught.value.problems] == [
+        ("$.weight", "a required field is missing"),
+        ("$.name", "ValueError, expected int"),
+    ]
+
+
+def test_a_converter_must_be_one_of_cattrs() -> None:
+    with pytest.raises(TypeError, match=r"make_converter\(\)"):
+        HalClient("https://api.test/", transport=Recorder(), converter=cast("Any", Order))
 
 
 @pytest.mark.anyio

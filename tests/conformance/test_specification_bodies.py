@@ -155,7 +155,7 @@ async def test_every_body_of_the_vendors_mock_is_read_without_a_problem(
         for _ in range(BODIES):
             resource = await root.fetch_url(f"{random_vendor}{path}", accept_type=accept)
             for item in [resource] if rel is None else resource.embedded(rel):
-                value = reader.read(item, kind)
+                value = reader.structure(item, kind)
                 read_of[path] += 1
                 assert unexplained(value.problems) == []
     assert read_of[path] > 0

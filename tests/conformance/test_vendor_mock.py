@@ -69,14 +69,14 @@ async def test_a_collection_is_read_as_typed_items(
     async with account_at(vendor) as account:
         page = await account.get(f"{vendor}{path}")
         items = page.embedded(rel)
-        values = [TypedConverter().read(item, kind) for item in items]
+        values = [TypedConverter().structure(item, kind) for item in items]
     assert values
     assert [problem for value in values for problem in value.problems if not is_placeholder(problem)] == []
 
 
 async def test_a_status_is_read_as_a_typed_value(vendor: str) -> None:
     async with account_at(vendor) as account:
-        status = TypedConverter().read(await account.get(f"{vendor}/user/vehicles/7/status"), Status)
+        status = TypedConverter().structure(await account.get(f"{vendor}/user/vehicles/7/status"), Status)
     assert status.created_at is not None
     assert [problem for problem in status.problems if not is_placeholder(problem)] == []
 

@@ -177,7 +177,7 @@ class Body(bytes):
 
 def a_status_of(body: Body, reader: TypedConverter) -> Status:
     answer = Response(url="https://api.example/status", status=200, headers=Headers(), content=body, received_at=START)
-    return reader.read(HalResource.of(answer, ResourceContext(fetch=never)), Status)
+    return reader.structure(HalResource.of(answer, ResourceContext(fetch=never)), Status)
 
 
 async def never(request: Request, /) -> Response:

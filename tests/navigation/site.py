@@ -19,6 +19,16 @@ Reply = Any
 """A JSON value, an :class:`Response`, an error to raise, or a function of the request that gives any of these."""
 
 
+@attrs.frozen
+class FunctionConverter:
+    """A converter that is a function."""
+
+    structure: Callable[[Any, type[Any]], Any]
+
+    def report_invalid_items(self, page: Any, values: Mapping[str, Any], kind: type[Any]) -> None:
+        """Report nothing."""
+
+
 @attrs.define
 class Site:
     """Answers what it was given for an address, 404 for every other; paths are below :data:`HOME`."""
@@ -40,7 +50,7 @@ class Site:
     def context(self) -> ResourceContext:
         if self.structure is None:
             return ResourceContext(fetch=self, clock=lambda: self.now)
-        return ResourceContext(fetch=self, clock=lambda: self.now, structure=self.structure)
+        return ResourceContext(fetch=self, clock=lambda: self.now, converter=FunctionConverter(self.structure))
 
     def resource(self, body: Mapping[str, Any] | None = None, url: str = HOME, **fields: Any) -> HalResource:
         """A resource as if it had been fetched."""

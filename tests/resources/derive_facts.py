@@ -24,7 +24,7 @@ from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.schema import ClassSchema, plan_of
+from stellantis_hal.structuring.schema import ClassSchema, schema_of
 
 ROOTS = {
     "User": User,
@@ -74,7 +74,7 @@ def derive(document: dict[str, Any]) -> list[dict[str, Any]]:
     schemas = document["components"]["schemas"]
     rows = _Rows(schemas)
     for name, kind in ROOTS.items():
-        rows.walk({"$ref": f"#/components/schemas/{name}"}, plan_of(kind), name)
+        rows.walk({"$ref": f"#/components/schemas/{name}"}, schema_of(kind), name)
     for name in COLLECTIONS:
         rows.collection(name)
     rows.errors()
@@ -138,9 +138,9 @@ class _Rows:
                 self.walk(value, plan, place, path)
             else:
                 self._add(place, f"{plan.kind.__name__}.{field.name}", merged)
-                if field.part is not None:
+                if field.model is not None:
                     inner = merged.get("items", value)
-                    self.walk(inner, plan_of(field.part), place)
+                    self.walk(inner, schema_of(field.model), place)
 
     def collection(self, name: str) -> None:
         """Find a place for what a collection says of itself; its items are found on their own."""

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
@@ -14,7 +14,7 @@ from stellantis_hal import errors
 from stellantis_hal.navigation.pagination.paginator import Page, Paginator
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import plan_of
+from stellantis_hal.structuring.schema import schema_of
 
 FACTS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("facts.json").read_text(encoding="utf-8"))
 MODULES = [
@@ -59,7 +59,8 @@ def is_field(kind: type, attribute: str) -> bool:
 
 
 def without_none(hint: Any) -> Any:
-    return next(arg for arg in get_args(hint) if arg is not type(None)) if isinstance(hint, UnionType) else hint
+    is_union = get_origin(hint) in (Union, UnionType)
+    return next(arg for arg in get_args(hint) if arg is not type(None)) if is_union else hint
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: f"{fact['property']}->{fact['place']}")
@@ -101,7 +102,7 @@ def test_every_field_but_a_few_is_documented() -> None:
     undocumented = {
         f"{kind.__name__}.{field.name}"
         for kind in KINDS.values()
-        for field in plan_of(kind).fields
+        for field in schema_of(kind).fields
         if f"{kind.__name__}.{field.name}" not in placed
     }
     assert undocumented == {"Status.adas", "Status.transmission"}

@@ -35,12 +35,12 @@ SINCE = datetime(2023, 1, 1, tzinfo=UTC)
 def a_vehicle(served: Served, *rels: str, reader: TypedConverter | None = None, **hrefs: str) -> Vehicle:
     links = {rel: link(f"{CAR}/{rel}") for rel in rels} | {rel: link(href) for rel, href in hrefs.items()}
     body = bodies.vehicle() | {"_links": {"self": link(CAR), **links}}
-    return (reader or TypedConverter()).read(served.resource(CAR, body), Vehicle)
+    return (reader or TypedConverter()).structure(served.resource(CAR, body), Vehicle)
 
 
 def a_trip(served: Served, *rels: str) -> Trip:
     body = bodies.trip() | {"_links": {"self": link(RIDE), **{rel: link(f"{RIDE}/{rel}") for rel in rels}}}
-    return TypedConverter().read(served.resource(RIDE, body), Trip)
+    return TypedConverter().structure(served.resource(RIDE, body), Trip)
 
 
 def page(rel: str, *items: Any) -> dict[str, Any]:
@@ -314,7 +314,9 @@ async def test_bounds_are_checked_before_anything_is_sent() -> None:
 
 async def test_an_account_is_asked_for_vehicles_with_extensions() -> None:
     served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a%2Fb": bodies.vehicle()})
-    user = TypedConverter().read(served.resource("/user", {"_links": {"vehicles": link("/user/vehicles?x=1")}}), User)
+    user = TypedConverter().structure(
+        served.resource("/user", {"_links": {"vehicles": link("/user/vehicles?x=1")}}), User
+    )
     options: dict[str, Any] = {"extensions": ["branding", "pictures"], "locale": "fr-FR", "country": "BR"}
     [vehicle] = await user.vehicles(vin_prefix="VR3", page_size=5, **options).collect()
     looked_up = await user.vehicle("a/b", **options)
@@ -342,7 +344,7 @@ async def test_an_id_is_joined_onto_the_collections_link_without_its_query(
 ) -> None:
     served = Served({f"{CAR}/{rel}/a%2Fb%3F": body})
     linked = {"_links": {rel: link(f"{CAR}/{rel}?pageSize=5")}}
-    found = await look_up(TypedConverter().read(served.resource(CAR, linked), Vehicle), "a/b?")
+    found = await look_up(TypedConverter().structure(served.resource(CAR, linked), Vehicle), "a/b?")
     assert (found.to_dict(), served.asked) == (body, [f"{CAR}/{rel}/a%2Fb%3F"])
 
 
@@ -378,7 +380,7 @@ async def test_a_value_leads_to_its_resource_its_document_and_its_links() -> Non
 async def test_the_same_resource_is_the_same_whatever_its_state() -> None:
     served = Served({})
     one = a_vehicle(served, "trips")
-    other = TypedConverter().read(served.resource("/elsewhere", {"id": "vehicle-1"}), Vehicle)
+    other = TypedConverter().structure(served.resource("/elsewhere", {"id": "vehicle-1"}), Vehicle)
     assert one.same_resource(other)
     assert one != other
     assert not one.same_resource(a_trip(served))
@@ -388,9 +390,9 @@ async def test_the_same_resource_is_the_same_whatever_its_state() -> None:
 async def test_without_an_id_the_address_tells() -> None:
     served = Served({})
     one, same = (
-        TypedConverter().read(served.resource(f"{CAR}/status", body), Status) for body in ({}, bodies.status())
+        TypedConverter().structure(served.resource(f"{CAR}/status", body), Status) for body in ({}, bodies.status())
     )
-    other = TypedConverter().read(served.resource("/elsewhere/status", {}), Status)
+    other = TypedConverter().structure(served.resource("/elsewhere/status", {}), Status)
     assert one.same_resource(same)
     assert not one.same_resource(other)
     assert not Status().same_resource(Status())
@@ -398,7 +400,7 @@ async def test_without_an_id_the_address_tells() -> None:
 
 async def test_a_part_has_no_place_of_its_own() -> None:
     served = Served({})
-    status = TypedConverter().read(served.resource(f"{CAR}/status", bodies.status()), Status)
+    status = TypedConverter().structure(served.resource(f"{CAR}/status", bodies.status()), Status)
     energy = status.energies[0]
     assert (energy.resource, energy.document, energy.url, energy.can("self")) == (None, None, None, False)
     with pytest.raises(DetachedResourceError, match="this Energy is part of another value"):
@@ -421,9 +423,8 @@ async def test_a_document_can_be_dropped_and_links_are_still_followed() -> None:
 @pytest.mark.parametrize("keep_document", [True, False])
 async def test_a_value_leads_to_the_bytes_of_its_document_where_it_is_kept(keep_document: bool) -> None:
     whole = Served({}).resource("/trip", {"distance": 1.5})
-    source = TypedConverter(keep_document=keep_document).read(whole, Trip)._source
-    assert source is not None
-    assert bool(source.content) is keep_document
+    trip = TypedConverter(keep_document=keep_document).structure(whole, Trip)
+    assert bool(trip.content) is keep_document
 
 
 async def test_items_of_a_page_share_its_packed_links() -> None:
@@ -431,7 +432,7 @@ async def test_items_of_a_page_share_its_packed_links() -> None:
     body = {"_embedded": {"trips": [{"_links": {"self": link("/1")}}, 5, {"_links": {"self": link("/2")}}], "x": None}}
     whole = served.resource("/page", body)
     reader = TypedConverter(keep_document=False)
-    trips = [reader.read(copy, Trip) for copy in whole.embedded("trips")]
+    trips = [reader.structure(copy, Trip) for copy in whole.embedded("trips")]
     assert [trip.url for trip in trips] == [f"{HOST}/1", f"{HOST}/2"]
     assert len({id(trip.resource.snapshot.content) for trip in trips if trip.resource}) == 1
 
@@ -439,20 +440,20 @@ async def test_items_of_a_page_share_its_packed_links() -> None:
 async def test_a_single_embedded_object_keeps_its_links_too() -> None:
     whole = Served({}).resource("/page", {"_embedded": {"trips": {"_links": {"self": link("/1")}}}})
     [copy] = whole.embedded("trips")
-    assert TypedConverter(keep_document=False).read(copy, Trip).url == f"{HOST}/1"
+    assert TypedConverter(keep_document=False).structure(copy, Trip).url == f"{HOST}/1"
 
 
 async def test_links_that_cannot_be_written_again_are_kept_whole() -> None:
     odd = HalDocument({"_embedded": {"trips": [{"_links": {"self": {"href": "/1", "odd": float("inf")}}}]}})
     snapshot = attrs.evolve(Served({}).resource("/page", {}).snapshot, content=LazyBody(b"", odd))
     [copy] = HalResource(snapshot, odd, None).embedded("trips")
-    trip = TypedConverter(keep_document=False).read(copy, Trip)
+    trip = TypedConverter(keep_document=False).structure(copy, Trip)
     assert (trip.url, trip.document) == (f"{HOST}/1", None)
 
 
 async def test_what_is_nested_in_a_state_keeps_its_document() -> None:
     nested = Served({}).resource("/page", {"trip": {"distance": 1.5}}).at("trip")
-    trip = TypedConverter(keep_document=False).read(nested, Trip)
+    trip = TypedConverter(keep_document=False).structure(nested, Trip)
     assert trip.document is None
     assert trip.resource is not None
     assert trip.resource["distance"] == 1.5
@@ -461,10 +462,10 @@ async def test_what_is_nested_in_a_state_keeps_its_document() -> None:
 async def test_vehicles_that_come_with_the_account_cost_no_request() -> None:
     served = Served({})
     body = bodies.user() | {"_embedded": {"Vehicles": [bodies.vehicle()]}}
-    user = TypedConverter().read(served.resource("/user", body), User)
+    user = TypedConverter().structure(served.resource("/user", body), User)
     assert [vehicle.id for vehicle in user.embedded_vehicles] == ["vehicle-1"]
     assert served.requests == []
-    assert TypedConverter(keep_document=False).read(served.resource("/user", body), User).embedded_vehicles == ()
+    assert TypedConverter(keep_document=False).structure(served.resource("/user", body), User).embedded_vehicles == ()
     assert User().embedded_vehicles == ()
 
 
@@ -501,9 +502,9 @@ async def test_an_item_that_is_no_object_is_told_once_and_refused_in_strict_mode
 async def test_age_is_told_by_the_readers_clock() -> None:
     reader = TypedConverter(clock=lambda: NOW)
     served = Served({})
-    assert reader.read(served.resource("/", {"createdAt": bodies.AT}), Status).age == 3600.0
-    assert reader.read(served.resource("/", {"updatedAt": bodies.AT}), Status).age == 3600.0
-    assert reader.read(served.resource("/", {}), Status).age is None
+    assert reader.structure(served.resource("/", {"createdAt": bodies.AT}), Status).age == 3600.0
+    assert reader.structure(served.resource("/", {"updatedAt": bodies.AT}), Status).age == 3600.0
+    assert reader.structure(served.resource("/", {}), Status).age is None
     assert (read(bodies.status(), Status).age or 0) > 0
 
 
@@ -538,6 +539,6 @@ async def test_a_thin_value_pickles_too() -> None:
 @pytest.mark.anyio
 async def test_an_account_may_link_its_vehicles_by_the_older_name() -> None:
     served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a": bodies.vehicle()})
-    user = TypedConverter().read(served.resource("/user", {"_links": {"vehicle": link("/user/vehicles")}}), User)
+    user = TypedConverter().structure(served.resource("/user", {"_links": {"vehicle": link("/user/vehicles")}}), User)
     assert len(await user.vehicles().collect()) == 1
     assert (await user.vehicle("a")).vin

@@ -106,7 +106,7 @@ class Poller:
             return True
         self._asks(watched_vehicle)
         single = SNAPSHOTS[what]
-        found = await single.look(vehicle._bound())
+        found = await single.look(vehicle.require_resource())
         if found is None:
             return False
         if not self._is_read_anyway(watched_vehicle, what, now) and is_known(

@@ -124,7 +124,7 @@ class Registry:
         if id_ not in self.vehicles:
             limiter = limiter_of(vehicle)
             if self._limiter is None:
-                self._limiter, self._clock = limiter, self._clock or vehicle._bound().reader.clock
+                self._limiter, self._clock = limiter, self._clock or vehicle.require_resource().require_context().clock
             elif limiter is not self._limiter:
                 raise ValueError("this vehicle belongs to another client: watch the vehicles of each client apart")
             vehicle = with_priority(vehicle, "background", self.orders.max_wait)

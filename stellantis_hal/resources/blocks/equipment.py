@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.scalars import TEMPERATURE
+from stellantis_hal.structuring.scalars import Temperature
 from stellantis_hal.structuring.schema import names
 
 __all__ = [
@@ -269,7 +269,7 @@ class Air(Model):
         created_at: when this was measured.
     """
 
-    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
     created_at: datetime | None = None
 
 

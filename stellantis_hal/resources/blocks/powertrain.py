@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.scalars import MILEAGE, TEMPERATURE
+from stellantis_hal.structuring.scalars import Mileage, Temperature
 from stellantis_hal.structuring.schema import names
 
 __all__ = [
@@ -123,7 +123,7 @@ class EngineLiquid(Model):
     """
 
     level: float | None = None
-    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -134,7 +134,7 @@ class EngineAir(Model):
         temperature: degrees Celsius.
     """
 
-    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -145,7 +145,7 @@ class EngineOil(Model):
         temperature: degrees Celsius.
     """
 
-    temperature: float | None = attrs.field(default=None, metadata=names("temp", leaf=TEMPERATURE))
+    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -245,5 +245,5 @@ class Odometer(Model):
         created_at: when this was measured.
     """
 
-    mileage: float | None = attrs.field(default=None, metadata=names("mileage", leaf=MILEAGE))
+    mileage: Mileage | None = None
     created_at: datetime | None = None

@@ -898,7 +898,7 @@ async def test_a_vehicle_over_a_network_of_ones_own_is_watched_without_a_budget(
 
     body = b'{"id":"v","_links":{"status":{"href":"/status"},"trips":{"href":"/trips"}}}'
     answer = Response(url="https://a.example/v", status=200, headers=Headers({}), content=body, received_at=EPOCH)
-    vehicle = TypedConverter().read(HalResource.of(answer, ResourceContext(fetch=fetch)), Vehicle)
+    vehicle = TypedConverter().structure(HalResource.of(answer, ResourceContext(fetch=fetch)), Vehicle)
     async with watch([vehicle], every=MINUTE) as updates:
         assert (await until(updates, Update)).vehicle == vehicle
         updates.poll_now(vehicle)

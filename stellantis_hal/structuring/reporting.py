@@ -1,0 +1,59 @@
+"""Logging of problems, and their refusal in strict mode."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+
+from stellantis_hal.errors import StructureError
+from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.structuring.problems import Problem
+
+__all__ = ["describe", "report_problems"]
+
+_log = logging.getLogger("stellantis_hal")
+_INDEX = re.compile(r"\[\d+\]")
+_REMEMBERED = 1_000
+_SHOWN = 20
+
+
+def report_problems(
+    kind: type, problems: Iterable[Problem], *, strict: bool, reported: set[str] | None = None, url: str = ""
+) -> None:
+    """Log problems; in strict mode refuse the body they were found in.
+
+    With ``reported``, a path is logged as a warning once, whatever its indices, and for debugging after that.
+
+    Raises:
+        StructureError: in strict mode, naming the paths; sentinels are no reason.
+    """
+    errors = [problem for problem in problems if not problem.is_sentinel]
+    if strict and errors:
+        number = "one value" if len(errors) == 1 else f"{len(errors)} values"
+        raise StructureError(
+            f"{kind.__name__}{url and f' at {mask_url(url)}'}: {number} cannot be read (strict=False makes them None): "
+            f"{describe(errors)}",
+            problems=errors,
+        )
+    for problem in problems:
+        is_new = reported is None or _is_new(reported, f"{kind.__name__}{_INDEX.sub('[]', problem.path)}")
+        level = logging.WARNING if is_new and not problem.is_sentinel else logging.DEBUG
+        _log.log(level, "%s: %s", kind.__name__, _line(problem))
+
+
+def describe(problems: list[Problem]) -> str:
+    """Return the first problems as one line."""
+    return f"{', '.join(map(_line, problems[:_SHOWN]))}{', …' if len(problems) > _SHOWN else ''}"
+
+
+def _is_new(reported: set[str], place: str) -> bool:
+    """Return whether a place was not reported before, and remember it, as far as memory is granted."""
+    if place in reported or len(reported) >= _REMEMBERED:
+        return False
+    reported.add(place)
+    return True
+
+
+def _line(problem: Problem) -> str:
+    return f"{problem.path} ({problem.value_type}): {problem.reason}"
