@@ -1,14 +1,14 @@
-"""A week of a fleet, in jumped time, against the simulator in the same process: nothing lost, nothing twice.
+"""A week of a fleet in jumped time, with the simulator in the same process: no trip lost, none delivered twice.
 
-Run it as ``python benchmarks/fleet_week.py [--vehicles 10000] [--days 7] [--every 12] [--minutes 30]``. The whole of it
-makes about 300,000 requests and takes some ten minutes of one core; after ``--minutes`` of real time it stops where it
-is and checks what came until then. A smaller one: ``--vehicles 100``.
+Run it as ``python benchmarks/fleet_week.py [--vehicles 10000] [--days 7] [--every 12] [--minutes 30]``. The full run
+makes about 300,000 requests and takes about ten minutes of one core; after ``--minutes`` of real time it stops and
+checks the events received until then. A smaller one: ``--vehicles 100``.
 
-Every vehicle is asked for its status and its trips every ``--every`` hours, within the vendor's sample subscription
-(100 a second, 100,000 a day). Each drives once a day. The server is down for an hour on the second day (503), for six
-hours on the fourth (no connection), and one request in 200 fails. Checked: every trip that was driven came exactly
-once, no 429, no day over the budget. Printed: polls, requests, lateness, CPU for each poll (the simulator's share of it
-included), and memory, for which the trips that the simulator has to remember are told apart.
+Every vehicle's status and trips are polled every ``--every`` hours, within the vendor's sample subscription (100 per
+second, 100,000 per day). Each vehicle drives once a day. The server is down for an hour on the second day (503), for
+six hours on the fourth (no connection), and one request in 200 fails. Checked: every trip was delivered exactly once,
+no 429, no day beyond the limit. Printed: polls, requests, lateness, CPU time per request (the simulator's share
+included), and memory, with the number of trips that the simulator stores.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ HOUR = 3_600.0
 DAY = 86_400.0
 
 
-def resident() -> float:
-    """Memory of this process now, in MiB."""
+def resident_memory() -> float:
+    """Return the resident memory of this process in MiB."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
@@ -44,7 +44,7 @@ def resident() -> float:
 
 
 class Week:
-    """The simulated world, who drives in it, and what came."""
+    """The simulated world, its trips, and the events received."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -59,34 +59,34 @@ class Week:
             self.world, epoch=EPOCH, faults=Faults(windows=windows, random=random, seed=5), token_lifetime=12 * HOUR
         )
         self.driven: set[str] = set()
-        self.came: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
         self.others: list[WatchEvent] = []
         self.memory: list[tuple[float, float, int]] = []
 
     async def drive(self) -> None:
-        """Let each vehicle drive once a day, until half a day before the end: so much the next look may take."""
+        """Add a trip per vehicle and day, until 1.5 intervals before the end, so that each can still be polled."""
         vehicles = [vehicle.id for vehicle in self.world.vehicles]
         each_hour = max(1, len(vehicles) // 24)
-        await anyio.sleep(1.5 * self.options.every * HOUR)  # everybody was looked at
+        await anyio.sleep(1.5 * self.options.every * HOUR)  # every vehicle has been polled
         last = (self.options.days * 24 - 1.5 * self.options.every) * HOUR
-        place = 0
+        index = 0
         while anyio.current_time() < last:
             at = self.simulator.now() - timedelta(hours=1)
             for _ in range(each_hour):
-                vehicle = vehicles[place % len(vehicles)]
-                place += 1
+                vehicle = vehicles[index % len(vehicles)]
+                index += 1
                 self.driven.add(f"{vehicle}/{self.world.add_trip(vehicle, at=at).id}")
             await anyio.sleep(HOUR)
 
-    async def look_at_memory(self) -> None:
-        """Note the memory twice a day."""
+    async def record_memory(self) -> None:
+        """Record the memory twice a day."""
         while True:
             await anyio.sleep(DAY / 2)
             gc.collect()
-            self.memory.append((anyio.current_time() / DAY, resident(), len(self.driven)))
+            self.memory.append((anyio.current_time() / DAY, resident_memory(), len(self.driven)))
 
     async def run(self) -> FleetStatistics:
-        """Watch for the whole time, or as long as the real time allows."""
+        """Watch for all days, or until the limit of real time."""
         options, simulator = self.options, self.simulator
         until = time.monotonic() + options.minutes * 60
         async with StellantisClient(
@@ -106,49 +106,50 @@ class Week:
             async with watch(accounts, every=timedelta(hours=options.every), adapt=None) as updates:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self.drive)
-                    tasks.start_soon(self.look_at_memory)
+                    tasks.start_soon(self.record_memory)
                     with anyio.move_on_after(options.days * DAY):
                         async for event in updates:
-                            self.take(event)
+                            self.record(event)
                             if time.monotonic() > until:
-                                print("stopped: the real time is over")
+                                print("stopped: the limit of real time is reached")
                                 break
                     tasks.cancel_scope.cancel()
                 return updates.statistics
 
-    def take(self, event: WatchEvent) -> None:
-        """Note what came."""
+    def record(self, event: WatchEvent) -> None:
+        """Record an event."""
         if not isinstance(event, Update):
             self.others.append(event)
         elif event.trip is not None:
-            self.came[f"{event.vehicle.id}/{event.trip.id}"] += 1
+            self.received[f"{event.vehicle.id}/{event.trip.id}"] += 1
 
 
 def main() -> int:
-    """Run, check, print."""
+    """Run, check and print; return 1 on a lost or repeated trip or a 429."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--vehicles", type=int, default=10_000)
     parser.add_argument("--days", type=float, default=7.0)
     parser.add_argument("--every", type=float, default=12.0, help="hours")
-    parser.add_argument("--minutes", type=float, default=30.0, help="of real time, at most")
+    parser.add_argument("--minutes", type=float, default=30.0, help="limit of real time")
     options = parser.parse_args()
     week = Week(options)
-    before, started, cpu = resident(), time.monotonic(), time.process_time()
+    before, started, cpu = resident_memory(), time.monotonic(), time.process_time()
     clock = trio.testing.MockClock(autojump_threshold=0)
     statistics = anyio.run(week.run, backend="trio", backend_options={"clock": clock})
     seconds, cpu = time.monotonic() - started, time.process_time() - cpu
-    seen = week.simulator.statistics
-    lost, twice = week.driven - set(week.came), [trip for trip, times in week.came.items() if times > 1]
+    counters = week.simulator.statistics
+    lost, twice = week.driven - set(week.received), [trip for trip, times in week.received.items() if times > 1]
     print(
         f"{options.vehicles} vehicles, {options.days} days, every {options.every} h: {seconds:.0f} s, CPU {cpu:.0f} s"
     )
     print(
-        f"polls {statistics.polls}, requests {seen.requests} (renewals {seen.renewals}, 429s {seen.refused}), "
-        f"CPU for each request {cpu / seen.requests * 1e6:.0f} us with the simulator's share"
+        f"polls {statistics.polls}, requests {counters.requests} "
+        f"(renewals {counters.renewals}, 429s {counters.refused}), "
+        f"CPU for each request {cpu / counters.requests * 1e6:.0f} us with the simulator's share"
     )
-    print(f"updates {statistics.updates}, without news {statistics.same}, errors {dict(statistics.errors)}")
+    print(f"updates {statistics.updates}, unchanged {statistics.same}, errors {dict(statistics.errors)}")
     outages = [event.after / HOUR for event in week.others if isinstance(event, Recovered) and event.vehicle is None]
-    print(f"outages told {sum(isinstance(event, Outage) for event in week.others)}, hours {outages}")
+    print(f"outages reported {sum(isinstance(event, Outage) for event in week.others)}, hours {outages}")
     print(
         f"lateness: median {statistics.lateness:.2f} s, p99 {statistics.lateness_p99:.2f} s, "
         f"most {statistics.lateness_most / HOUR:.2f} h (after the outage)"
@@ -156,7 +157,7 @@ def main() -> int:
     print(f"trips driven {len(week.driven)}, lost {len(lost)}, twice {len(twice)}")
     print(f"memory: {before:.0f} MiB before, then by day: ", end="")
     print(", ".join(f"{day:.1f}: {memory:.0f} ({trips} trips)" for day, memory, trips in week.memory))
-    return int(bool(lost or twice or seen.refused))
+    return int(bool(lost or twice or counters.refused))
 
 
 if __name__ == "__main__":

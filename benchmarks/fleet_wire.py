@@ -1,13 +1,13 @@
-"""A fleet over sockets: is the budget spent, is anybody refused, how late are polls, what does a poll cost?
+"""A fleet over sockets: utilisation, 429s, lateness of polls and CPU time per poll.
 
-Run it as ``python benchmarks/fleet_wire.py [--vehicles 2000] [--limit 100] [--seconds 60] [--latency 0.03]``. The
-simulator is served by uvicorn in a process of its own, with answers that take ``--latency`` and up to half as much
-more; the client reserves nothing for interactive requests, so that the whole limit is the watch's. Three runs, one
-after the other, about two and a half times ``--seconds`` in all, and a minute and a half to warm up:
+Run it as ``python benchmarks/fleet_wire.py [--vehicles 2000] [--limit 100] [--seconds 60] [--latency 0.03]``. uvicorn
+serves the simulator in its own process, with a latency of ``--latency`` and up to half as much more; the client
+reserves nothing for interactive requests, so that the watch can use the whole limit. Three runs, about two and a half
+times ``--seconds`` in all, after a warm-up of a minute and a half:
 
 1. a bare loop: 64 tasks that await ``vehicle.status()`` in turn, over the same client;
-2. a watch, as fast as allowed: utilisation (polls, of the limit), 429s, CPU for each poll against the loop's;
-3. a watch at an interval that needs 90 % of the limit: by how much polls begin late, once everybody had two turns.
+2. a watch, as fast as allowed: utilisation (polls per limit), 429s, CPU time per poll compared with the loop;
+3. a watch at an interval that needs 90 % of the limit: lateness of polls, after two polls of every vehicle.
 
 Memory is that of the client's process, before the first watch and at the end.
 """
@@ -39,7 +39,7 @@ PER_DAY = 50_000_000
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Serve the simulator until it is terminated; say where, and hand out tokens."""
+    """Serve the simulator until terminated; print its URLs and tokens as JSON."""
     world = World(seed=3, accounts=options.vehicles // 20, vehicles=options.vehicles, trips=options.vehicles)
     latency = Latency(options.latency, options.latency / 2)
     simulator = Simulator(
@@ -57,8 +57,8 @@ def serve(options: argparse.Namespace) -> None:
     running.run(sockets=[listening])
 
 
-def resident() -> float:
-    """Memory of this process now, in MiB."""
+def resident_memory() -> float:
+    """Return the resident memory of this process in MiB."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
@@ -66,7 +66,7 @@ def resident() -> float:
 
 
 async def bare_loop(accounts: list[Account], seconds: float) -> tuple[int, float]:
-    """Poll without any of the fleet's layers; gives polls and CPU seconds."""
+    """Poll without the fleet's layers; return polls and CPU seconds."""
     vehicles = [vehicle for account in accounts for vehicle in await account.vehicles().collect()]
     turns = itertools.cycle(vehicles)
     polls = 0
@@ -86,7 +86,7 @@ async def bare_loop(accounts: list[Account], seconds: float) -> tuple[int, float
 
 
 async def watched(accounts: list[Account], every: timedelta | None, seconds: float, warm_up: float) -> dict[str, Any]:
-    """Watch, and measure what came after the warm-up."""
+    """Watch; return the measurements after the warm-up."""
     async with watch(accounts, every=every, what="status", adapt=None, concurrency=64) as updates:
         with anyio.move_on_after(warm_up):
             async for _ in updates:
@@ -107,7 +107,7 @@ async def watched(accounts: list[Account], every: timedelta | None, seconds: flo
 
 
 async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
-    """Run all three and print."""
+    """Run the three parts and print their results; return whether there was no 429."""
     limiter = TokenBucketLimiter(RateLimits(options.limit, PER_DAY), interactive_share=0.0)
     refused = 0
 
@@ -130,7 +130,7 @@ async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
             )
             for key, domain, token, expires in served["accounts"]
         ]
-        start = resident()
+        start = resident_memory()
         polls, cpu = await bare_loop(accounts, options.seconds / 2)
         bare = cpu / polls * 1e6
         print(f"bare loop: {polls} polls, {bare:.0f} us of CPU each")
@@ -148,7 +148,7 @@ async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
             f"every {every:.1f} s (90 % of the limit): {steady['polls']} polls in {options.seconds:.0f} s, "
             f"late by {median:.0f} ms (median), {p99:.0f} ms (p99), {most:.0f} ms (most), {steady['errors']}"
         )
-        print(f"429s: {refused}; memory: {start:.0f} MiB before, {resident():.0f} MiB after")
+        print(f"429s: {refused}; memory: {start:.0f} MiB before, {resident_memory():.0f} MiB after")
         return refused == 0
 
 
@@ -169,10 +169,10 @@ def main() -> int:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            fine = anyio.run(measure, options, json.loads(process.stdout.readline()))
+            succeeded = anyio.run(measure, options, json.loads(process.stdout.readline()))
         finally:
             process.terminate()
-    return int(not fine)
+    return int(not succeeded)
 
 
 if __name__ == "__main__":

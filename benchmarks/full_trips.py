@@ -1,6 +1,6 @@
-"""Full trips, 25 fields each, and other libraries' classes for them.
+"""Full trips of 25 fields, and classes of other libraries for them.
 
-Knows bodies and what reads them. Must not measure. Needs pydantic and msgspec: the extra ``bench``.
+Needs pydantic and msgspec: the extra ``bench``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VEHICLE = "https://api.example/connectedcar/v4/user/vehicles/" + "01234a91598cf0
 
 
 def position(number: int) -> dict[str, Any]:
-    """Make a position."""
+    """Return a position."""
     return {
         "type": "Feature",
         "geometry": {"type": "Point", "coordinates": [2.1 + number / 1000, 48.2, 35.5]},
@@ -38,7 +38,7 @@ def position(number: int) -> dict[str, Any]:
 
 
 def energies(level: float) -> list[dict[str, Any]]:
-    """Make the energies of a hybrid."""
+    """Return the energies of a hybrid vehicle."""
     return [
         {"type": "Fuel", "subType": "FossilEnergy", "level": level, "autonomy": 400},
         {"type": "Electric", "subType": "ElectricEnergy", "level": level / 2, "autonomy": 40},
@@ -46,8 +46,8 @@ def energies(level: float) -> list[dict[str, Any]]:
 
 
 def trip(number: int) -> dict[str, Any]:
-    """Make a trip with every field, two unknown ones and its links."""
-    place = f"{VEHICLE}/trips/t{number}"
+    """Return a trip with all fields, two unknown ones and links."""
+    url = f"{VEHICLE}/trips/t{number}"
     rels = {"self": "", "waypoints": "/wayPoints", "alerts": "/alerts", "collisions": "/collisions"}
     return {
         "id": f"trip-{number:08}",
@@ -75,12 +75,12 @@ def trip(number: int) -> dict[str, Any]:
         "faults": [{"fault": "DataLacking", "cause": "Connection"}],
         "unknownKey": {"a": 1},
         "another": "x",
-        "_links": {rel: {"href": place + tail} for rel, tail in rels.items()} | {"vehicle": {"href": VEHICLE}},
+        "_links": {rel: {"href": url + tail} for rel, tail in rels.items()} | {"vehicle": {"href": VEHICLE}},
     }
 
 
 def page(first: int = 0, size: int = PAGE) -> bytes:
-    """Make a page, as bytes that hold nothing but themselves."""
+    """Return a page, as bytes that share no memory."""
     items = [trip(first + number) for number in range(size)]
     links = {"self": {"href": f"{VEHICLE}/trips"}}
     return bytes(bytearray(encode({"_links": links, "total": size, "_embedded": {"trips": items}})))
@@ -89,18 +89,18 @@ def page(first: int = 0, size: int = PAGE) -> bytes:
 # ------------------------------------------------------------------------------------------------- the references
 
 
-def several(kind: Any) -> Any:
-    """Make the type of tuples of a class that exists at run time only."""
+def tuple_of(kind: Any) -> Any:
+    """Return the type of tuples of a class made at run time."""
     return GenericAlias(tuple, (kind, ...))
 
 
 def enumeration(name: str, *values: str) -> Any:
-    """Make an enumeration of strings."""
+    """Return an enumeration of strings."""
     return Enum(name, {f"M{number}": value for number, value in enumerate(values)}, type=str)
 
 
 def model(base: type, /, **options: Any) -> Any:
-    """Make the class of a page of trips, its fields as the vendor names them, on a base of either library."""
+    """Return the class of a page of trips with the vendor's field names, on a base of either library."""
 
     def make(name: str, **fields: Any) -> Any:
         annotations = {key: kind if key in many else kind | None for key, kind in fields.items()}
@@ -120,7 +120,7 @@ def model(base: type, /, **options: Any) -> Any:
         type=enumeration("PositionType", "Estimated", "Acquire"),
         fixStatus=enumeration("FixStatus", "2D", "3D"),
     )
-    place = make("Position", type=str, geometry=geometry, properties=properties)
+    position_type = make("Position", type=str, geometry=geometry, properties=properties)
     energy = make("Energy", type=energy_type, subType=sub_type, level=float, autonomy=float, createdAt=datetime)
     used = make("Used", type=energy_type, subType=sub_type, consumption=float, avgConsumption=float)
     kinetic = make("Kinetic", avgSpeed=float, maxSpeed=float)
@@ -131,27 +131,27 @@ def model(base: type, /, **options: Any) -> Any:
         fault=enumeration("FaultKind", "Unstarted", "DataLacking", "Unfinished"),
         cause=enumeration("Cause", "GeoPrivacy", "FullPrivacy", "Connection"),
     )
-    whole = make(
+    make_resource = make(
         "Trip",
         id=str,
         createdAt=datetime,
         updatedAt=datetime,
         startedAt=datetime,
         stoppedAt=datetime,
-        startPosition=place,
-        stopPosition=place,
+        startPosition=position_type,
+        stopPosition=position_type,
         duration=float,
         distance=float,
         startMileage=float,
-        startEnergies=several(energy),
-        endEnergies=several(energy),
-        energyConsumptions=several(used),
+        startEnergies=tuple_of(energy),
+        endEnergies=tuple_of(energy),
+        energyConsumptions=tuple_of(used),
         kinetic=kinetic,
-        segments=several(segment),
+        segments=tuple_of(segment),
         done=bool,
-        faults=several(fault),
+        faults=tuple_of(fault),
     )
-    return make("Embedded", trips=several(whole))
+    return make("Embedded", trips=tuple_of(make_resource))
 
 
 class Ignoring(pydantic.BaseModel):
@@ -161,13 +161,13 @@ class Ignoring(pydantic.BaseModel):
 
 
 class Keeping(pydantic.BaseModel):
-    """Unknown keys are kept, as ours are."""
+    """Unknown keys are kept, as in this package."""
 
     model_config = pydantic.ConfigDict(extra="allow", frozen=True)
 
 
 def references(content: bytes) -> dict[str, Callable[[], Any]]:
-    """Give ways to read a page with other libraries."""
+    """Return functions that read a page with other libraries."""
     ignoring, keeping, structs = model(Ignoring), model(Keeping), model(msgspec.Struct, frozen=True)
     first: Any = pydantic.create_model("Page", embedded=(ignoring, pydantic.Field(alias="_embedded")))
     second = pydantic.create_model("Page", embedded=(keeping, pydantic.Field(alias="_embedded")))
@@ -187,14 +187,14 @@ def references(content: bytes) -> dict[str, Callable[[], Any]]:
 # ------------------------------------------------------------------------------------------------- ours
 
 
-async def nobody(request: Request, /) -> Response:
-    """Answer nothing."""
+async def refuse_fetch(request: Request, /) -> Response:
+    """Raise: nothing may be fetched."""
     raise AssertionError(f"{request.url}: no link is followed here")
 
 
-def structured(content: bytes, reader: TypedConverter, number: int = 0) -> list[Trip]:
-    """Read a page as a walk does: an answer, its embedded resources, typed and bound."""
+def structure(content: bytes, converter: TypedConverter, number: int = 0) -> list[Trip]:
+    """Read a page as a pagination does: response, embedded resources, typed values."""
     url = f"{VEHICLE}/trips?page={number}"
-    answer = Response(url=url, status=200, headers=HEADERS, content=content, received_at=datetime.now(UTC))
-    resource = HalResource.of(answer, ResourceContext(fetch=nobody))
-    return [reader.structure(copy, Trip) for copy in resource.embedded("trips")]
+    response = Response(url=url, status=200, headers=HEADERS, content=content, received_at=datetime.now(UTC))
+    resource = HalResource.of(response, ResourceContext(fetch=refuse_fetch))
+    return [converter.structure(copy, Trip) for copy in resource.embedded("trips")]

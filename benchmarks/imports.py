@@ -1,6 +1,6 @@
-"""(h) ``import stellantis_hal``: time, modules, and what must not come along; then the whole client.
+"""(h) ``import stellantis_hal``: time, modules loaded, modules that must not be loaded; the same for the whole client.
 
-Each in an interpreter of its own; time is CPU time of the import alone.
+Each import runs in its own interpreter; the time is CPU time of the import alone.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import Figure, Row, Scale, in_turn, row
+from benchmarks.measuring import Figure, Row, Scale, row, run_rounds
 
-__all__ = ["HEAVY", "imported", "run"]
+__all__ = ["HEAVY", "measure_import", "run"]
 
 HEAVY = ("httpx", "aiohttp", "anyio", "attrs", "cattrs", "tenacity", "ssl", "click", "rich", "uvicorn", "trio")
-"""What the package's face must not load; nor its own command line and simulator."""
+"""Modules that ``import stellantis_hal`` must not load."""
 
 _PROBE = """
 import json, sys, time
 known, start = set(sys.modules), time.process_time_ns()
-{act}
+{statement}
 spent = (time.process_time_ns() - start) / 1e6
 print(json.dumps({{"ms": spent, "modules": sorted(set(sys.modules) - known)}}))
 """
 
 
-def imported(act: str) -> dict[str, Any]:
-    """Run an import statement in an interpreter of its own: ``ms`` of CPU, and the ``modules`` that it loaded."""
+def measure_import(statement: str) -> dict[str, Any]:
+    """Run an import statement in its own interpreter; return ``ms`` of CPU time and the ``modules`` loaded."""
     root = Path(__file__).parent.parent
-    command = [sys.executable, "-c", _PROBE.format(act=act)]
+    command = [sys.executable, "-c", _PROBE.format(statement=statement)]
     found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=root).stdout)
     return found
 
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    acts = {
+    statements = {
         "import stellantis_hal": "import stellantis_hal",
         "from stellantis_hal import StellantisClient": "from stellantis_hal import StellantisClient",
         "from stellantis_hal.resources.trip import Trip": "from stellantis_hal.resources.trip import Trip",
@@ -47,11 +47,11 @@ def run(scale: Scale) -> list[Row]:
     counts: dict[str, int] = {}
 
     def measured(name: str) -> float:
-        found = imported(acts[name])
+        found = measure_import(statements[name])
         counts[name] = len(found["modules"])
         return float(found["ms"])
 
-    found = in_turn({name: partial(measured, name) for name in acts}, scale.pick(1, 3, 7, 15))
+    found = run_rounds({name: partial(measured, name) for name in statements}, scale.pick(1, 3, 7, 15))
     reference = ("import httpx", found["import httpx"])
     rows: list[Row] = []
     for name, values in found.items():

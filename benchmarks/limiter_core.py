@@ -1,7 +1,7 @@
-"""What the limiter itself costs, without any network: ``python benchmarks/limiter_core.py [--rounds 5]``.
+"""Cost of the limiter without a network: ``python benchmarks/limiter_core.py [--rounds 5]``.
 
 Prints medians in microseconds: the synchronous core per token (taken and answered) while tokens are free, the same
-while 10,000 tasks wait, a whole ``slot()`` while tokens are free, and a day's token alone.
+while 10,000 tasks wait, a whole ``slot()`` while tokens are free, and a token of the day window alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WAITING = 10_000
 
 
 def core() -> float:
-    """Take a token and answer it, both windows, with headers."""
+    """Return the time to take and settle a token of both windows, in microseconds."""
     books = QuotaLedger(RateLimits(1_000_000, 100_000_000), interactive_share=0.1)
     start = time.perf_counter()
     for turn in range(TURNS):
@@ -37,7 +37,7 @@ def core() -> float:
 
 
 def day() -> float:
-    """Take a token of the day alone."""
+    """Return the time to take a token of the day window, in microseconds."""
     window = DayWindow(100_000_000)
     start = time.perf_counter()
     for turn in range(TURNS):
@@ -48,26 +48,26 @@ def day() -> float:
 
 
 async def slot() -> float:
-    """Enter, send, answer with headers, leave."""
+    """Return the time of a whole ``slot()``, with response headers, in microseconds."""
     limiter = TokenBucketLimiter(RateLimits(1_000_000, 100_000_000))
     quota = Quota(day=Window(100_000_000, 50_000_000), burst=Window(1_000_000, 900_000))
     start = time.perf_counter()
     for _ in range(TURNS):
-        async with limiter.slot() as right:
-            right.sent()
-            right.answered(quota)
+        async with limiter.slot() as granted:
+            granted.sent()
+            granted.answered(quota)
     return (time.perf_counter() - start) / TURNS * 1e6
 
 
-async def crowded() -> float:
-    """Serve 10,000 waiting tasks; the time per token that the queue and the windows take."""
+async def dispatch_waiting() -> float:
+    """Return the time per token to dispatch 10,000 waiting tasks, in microseconds."""
     limiter = TokenBucketLimiter(RateLimits(WAITING * 2, None))
     spent = 0.0
 
     async def wait() -> None:
-        async with limiter.slot(max_wait=1e6) as right:
-            right.sent()
-            right.answered()
+        async with limiter.slot(max_wait=1e6) as granted:
+            granted.sent()
+            granted.answered()
 
     limiter.pause(3600.0)
     async with anyio.create_task_group() as group:
@@ -75,25 +75,25 @@ async def crowded() -> float:
             group.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
         limiter._ledger.paused_until = 0.0
-        now, wall = limiter._settle()
+        now, wall = limiter._queue.settle()
         start = time.perf_counter()
-        limiter._dispatch(now, wall)
+        limiter._queue._dispatch(now, wall)
         spent = time.perf_counter() - start
     return spent / WAITING * 1e6
 
 
 def median(rounds: int, measure: Callable[[], float]) -> float:
-    """Give the median of some rounds."""
+    """Return the median of some rounds."""
     return statistics.median(measure() for _ in range(rounds))
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     print(f"core, free:              {median(rounds, core):6.2f} us per token")
-    print(f"core, {WAITING:,} waiting:   {median(rounds, lambda: anyio.run(crowded)):6.2f} us per token")
+    print(f"core, {WAITING:,} waiting:   {median(rounds, lambda: anyio.run(dispatch_waiting)):6.2f} us per token")
     print(f"whole slot(), free:      {median(rounds, lambda: anyio.run(slot)):6.2f} us")
     print(f"day window alone:        {median(rounds, day):6.2f} us per token")
 

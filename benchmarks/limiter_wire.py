@@ -1,9 +1,9 @@
-"""The limiter against a strict sliding window over sockets: no 429, and nearly all of the window used.
+"""The limiter against a strict sliding window over sockets: no 429, and a high utilisation of the window.
 
-Run it as ``python benchmarks/limiter_wire.py [--seconds 30] [--tasks 1000] [--limit 100]``. A server in a process of
-its own counts each request after a delay on its way in, refuses the one that would be too many within any second, and
-answers after a delay on its way out. Utilisation is the mean over all sliding windows of 10 s (or of a third of a
-shorter run) of the requests served in them.
+Run it as ``python benchmarks/limiter_wire.py [--seconds 30] [--tasks 1000] [--limit 100]``. A server in its own
+process counts each request after an inbound delay, refuses a request beyond the limit within any second, and responds
+after an outbound delay. Utilisation is the mean over all sliding windows of 10 s (or of a third of a shorter run) of
+the requests served in them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.session import Session
 
-# Seconds on the way in and on the way out: least and most of each.
+# Inbound and outbound delay in seconds, least and most of each.
 DELAYS = {
     "J0": (0.0, 0.0, 0.0, 0.0),
     "J1": (0.025, 0.025, 0.025, 0.025),
@@ -37,7 +37,7 @@ DELAYS = {
 
 
 class StrictServer(asyncio.Protocol):
-    """HTTP/1.1 by hand: little enough work that the window is all there is to wait for."""
+    """A minimal HTTP/1.1 server, fast enough that its window is the only limit."""
 
     limit = 100
     delays = DELAYS["J0"]
@@ -56,16 +56,16 @@ class StrictServer(asyncio.Protocol):
             head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
             if head.startswith(b"GET /figures"):
                 figures = {"served": StrictServer.served, "refused": StrictServer.refused}
-                self.answer(b"200 OK", json.dumps(figures).encode())
+                self.response(b"200 OK", json.dumps(figures).encode())
                 continue
             least, most = self.delays[:2]
             self.later(random.uniform(least, most), self.count)
 
-    def later(self, seconds: float, act: object, *args: object) -> None:
+    def later(self, seconds: float, function: object, *args: object) -> None:
         if seconds:
-            asyncio.get_running_loop().call_later(seconds, act, *args)  # type: ignore[arg-type]  # any callable
+            asyncio.get_running_loop().call_later(seconds, function, *args)  # type: ignore[arg-type]  # any callable
         else:
-            act(*args)  # type: ignore[operator]  # any callable
+            function(*args)  # type: ignore[operator]  # any callable
 
     def count(self) -> None:
         now = time.monotonic()
@@ -75,22 +75,22 @@ class StrictServer(asyncio.Protocol):
         least, most = self.delays[2:]
         if len(window) >= self.limit:
             StrictServer.refused += 1
-            self.later(random.uniform(least, most), self.answer, b"429 Too Many Requests", b"", b"Retry-After: 1\r\n")
+            self.later(random.uniform(least, most), self.response, b"429 Too Many Requests", b"", b"Retry-After: 1\r\n")
             return
         window.append(now)
         StrictServer.served.append(now)
         left = self.limit - len(window)
         fields = f"X-RateLimit-Limit-2: {self.limit}\r\nX-RateLimit-Remaining-2: {left}\r\n".encode()
-        self.later(random.uniform(least, most), self.answer, b"200 OK", b'{"_links":{}}', fields)
+        self.later(random.uniform(least, most), self.response, b"200 OK", b'{"_links":{}}', fields)
 
-    def answer(self, status: bytes, body: bytes, fields: bytes = b"") -> None:
+    def response(self, status: bytes, body: bytes, fields: bytes = b"") -> None:
         if not self.transport.is_closing():
             length = b"Content-Length: %d\r\n" % len(body)
             self.transport.write(b"HTTP/1.1 " + status + b"\r\n" + length + fields + b"\r\n" + body)
 
 
 async def serve(profile: str, limit: int) -> None:
-    """Say the port on standard output, then serve until killed."""
+    """Print the port, then serve until killed."""
     StrictServer.limit = limit
     StrictServer.delays = DELAYS[profile]
     server = await asyncio.get_running_loop().create_server(StrictServer, "127.0.0.1", 0)
@@ -99,7 +99,7 @@ async def serve(profile: str, limit: int) -> None:
 
 
 async def measure(url: str, *, seconds: float, tasks: int, limit: int) -> dict[str, float]:
-    """Keep so many tasks asking for so long, and give the server's figures."""
+    """Send requests by some tasks for some seconds; return the server's figures."""
     limiter = TokenBucketLimiter(RateLimits(limit, None))
     errors: list[StellantisError] = []
     answers = 0
@@ -133,13 +133,18 @@ async def measure(url: str, *, seconds: float, tasks: int, limit: int) -> dict[s
 
 
 def utilisation(served: list[float], limit: int, window: float, seconds: float) -> float:
-    """Give the mean over sliding windows, 10 ms apart, of what was served in them against what was allowed."""
+    """Return the mean share of the limit that was served, over sliding windows 10 ms apart.
+
+    ``served`` are the times of the served requests, ascending; without any, the utilisation is 0.
+    """
+    if not served:
+        return 0.0
     start, end = served[0], served[0] + seconds
     shares: list[float] = []
     first = last = 0
     at = start
     while at + window <= end:
-        while served[first] < at:
+        while first < len(served) and served[first] < at:
             first += 1
         while last < len(served) and served[last] < at + window:
             last += 1

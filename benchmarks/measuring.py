@@ -1,8 +1,7 @@
-"""Rows, rounds and clocks: how everything here is measured.
+"""Rows, rounds and clocks of the measurements.
 
-Knows how to repeat ways of doing a thing in turn, and what a figure to be reached is. Must not know what is measured.
-CPU time comes before wall time, and ratios before both: they are taken round by round, from ways that ran next to each
-other, so that a noisy machine moves both sides of them.
+CPU time is preferred to wall time, and ratios to both: they are computed round by round, from candidates that ran next
+to each other, so that a noisy machine affects both sides.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ __all__ = [
     "Samples",
     "Scale",
     "cpu",
-    "in_turn",
     "installed",
     "interleaved",
     "median",
     "optional",
     "ratios",
     "row",
+    "run_rounds",
 ]
 
 Size = Literal["tiny", "quick", "usual", "full"]
@@ -37,24 +36,24 @@ Samples = dict[str, list[float]]
 
 @attrs.frozen
 class Scale:
-    """How much is done: "tiny" shows that it runs, "quick" is a glance, "usual" the default, "full" for a report."""
+    """Amount of work: "tiny" for tests, "quick" for a first look, "usual" by default, "full" for a report."""
 
     size: Size = "usual"
 
     def pick(self, tiny: int, quick: int, usual: int, full: int) -> int:
-        """Choose a number by the size."""
+        """Return the number for the size."""
         return {"tiny": tiny, "quick": quick, "usual": usual, "full": full}[self.size]
 
 
 @attrs.frozen(kw_only=True)
 class Figure:
-    """What is to be reached: at least so much, or at most."""
+    """A target: a least or a most value."""
 
     least: float | None = None
     most: float | None = None
 
     def is_met(self, value: float) -> bool:
-        """Tell whether a value reaches it."""
+        """Return whether a value reaches the target."""
         return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
 
     def __str__(self) -> str:
@@ -67,12 +66,12 @@ class Row:
 
     Attributes:
         concern: the letter of its benchmark.
-        what: was done.
-        unit: of the values.
-        values: one for each round.
-        ratios: to the reference, round by round; empty for a reference itself.
-        against: the reference's name.
-        figure: to be reached by the ratio's median where there is a reference, else by the values'.
+        what: what was measured.
+        unit: unit of the values.
+        values: one value per round.
+        ratios: ratios to the reference, one per round; empty without a reference.
+        against: name of the reference.
+        figure: target of the median ratio, or of the median value without a reference.
     """
 
     concern: str
@@ -85,22 +84,22 @@ class Row:
 
     @property
     def reached(self) -> float:
-        """What the figure is held against."""
+        """The value that is compared with the target."""
         return median(self.ratios or self.values)
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the figure was reached; None where there is none."""
+        """Whether the target was reached; None without a target."""
         return None if self.figure is None else self.figure.is_met(self.reached)
 
 
 def median(values: tuple[float, ...] | list[float]) -> float:
-    """Give the median."""
+    """Return the median."""
     return statistics.median(values)
 
 
 def ratios(numerators: list[float], denominators: list[float]) -> tuple[float, ...]:
-    """Divide round by round."""
+    """Return the ratios, round by round."""
     return tuple(above / below for above, below in zip(numerators, denominators, strict=True))
 
 
@@ -114,7 +113,7 @@ def row(
     inverse: bool = False,
     figure: Figure | None = None,
 ) -> Row:
-    """Make a row; the ratio is value by reference, or the other way round."""
+    """Return a row; the ratio is value by reference, or reference by value if ``inverse``."""
     if against is None:
         return Row(concern=concern, what=what, unit=unit, values=tuple(values), figure=figure)
     name, reference = against
@@ -122,18 +121,18 @@ def row(
     return Row(concern=concern, what=what, unit=unit, values=tuple(values), ratios=shares, against=name, figure=figure)
 
 
-def cpu(act: Callable[[], Any], times: int = 1) -> float:
-    """Measure what doing a thing costs, in microseconds of CPU."""
+def cpu(function: Callable[[], Any], times: int = 1) -> float:
+    """Return the cost of a call in microseconds of CPU time."""
     start = time.process_time_ns()
     for _ in range(times):
-        act()
+        function()
     return (time.process_time_ns() - start) / times / 1e3
 
 
-def in_turn(context: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
-    """Let each way measure itself in turn, round after round; the first round warms up and is forgotten.
+def run_rounds(context: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
+    """Return the samples of candidates measured in turn, round by round; the first round is a warm-up.
 
-    Every second round goes backwards, so that nobody always comes after the same other.
+    Every second round has the reverse order, so that no candidate always follows the same other.
     """
     found: Samples = {name: [] for name in context}
     for turn in range(rounds + 1):
@@ -145,7 +144,7 @@ def in_turn(context: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
 
 
 async def interleaved(context: Mapping[str, Callable[[], Awaitable[float]]], rounds: int) -> Samples:
-    """Do as :func:`in_turn`, in one event loop."""
+    """Return the samples as :func:`run_rounds` does, in one event loop."""
     found: Samples = {name: [] for name in context}
     for turn in range(rounds + 1):
         for name in list(context) if turn % 2 else list(context)[::-1]:
@@ -156,10 +155,10 @@ async def interleaved(context: Mapping[str, Callable[[], Awaitable[float]]], rou
 
 
 def installed(*names: str) -> bool:
-    """Tell whether references are there; rows of those that are not are left out."""
+    """Return whether references are installed; rows of missing ones are left out."""
     return all(importlib.util.find_spec(name) is not None for name in names)
 
 
 def optional(name: str) -> Any:
-    """Import a reference."""
+    """Return an imported reference."""
     return importlib.import_module(name)

@@ -1,7 +1,7 @@
-"""(i) Memory: 10,000 typed trips held, and a long walk of which nothing is held.
+"""(i) Memory: of 10,000 typed trips, and of a long pagination that keeps nothing.
 
-Trips held are measured by tracemalloc, their pages' bytes included; the walk by the process's resident memory, over a
-network that takes no time and makes each page anew.
+Trips are measured by tracemalloc, the bytes of their pages included; the pagination by the process's resident memory,
+over a network without latency that makes each page anew.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import anyio
 
-from benchmarks.bodies import answer_of
-from benchmarks.fleet_wire import resident
+from benchmarks.bodies import make_response
+from benchmarks.fleet_wire import resident_memory
 from benchmarks.measuring import Figure, Row, Scale, installed, optional, row
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.context import ResourceContext
@@ -46,17 +46,17 @@ def _held(count: int) -> list[Row]:
     pydantic_page, msgspec_page = _models(bodies)
 
     ways: dict[str, tuple[Callable[[bytes], Any], float | None]] = {
-        "documents reachable": (lambda content: bodies.structured(content, keeping), 90.0),
-        "keep_document=False": (lambda content: bodies.structured(content, dropping), 60.0),
+        "documents reachable": (lambda content: bodies.structure(content, keeping), 90.0),
+        "keep_document=False": (lambda content: bodies.structure(content, dropping), 60.0),
         "raw dictionaries": (decode, None),
         "pydantic": (pydantic_page.model_validate_json, None),
         "msgspec": (msgspec_page.decode, None),
     }
     rows: list[Row] = []
     for name, (read, most) in ways.items():
-        read(pages[0])  # what is made once is no trip's
-        # Ours hold on to the bytes, so they count, and are made anew inside.
-        held = _megabytes(lambda read=read: [read(bytes(bytearray(content))) for content in pages])  # type: ignore[misc]
+        read(pages[0])  # caches are filled here and not counted
+        # Typed trips keep the bytes of their page, so the bytes are copied inside and counted.
+        held = _allocated_mib(lambda read=read: [read(bytes(bytearray(content))) for content in pages])  # type: ignore[misc]
         scaled = held * 10_000 / count
         figure = None if most is None else Figure(most=most)
         rows.append(row("i", f"10,000 trips held: {name}", "MiB", [scaled], figure=figure))
@@ -71,7 +71,7 @@ def _models(bodies: Any) -> tuple[Any, Any]:
     return model, msgspec.json.Decoder(page)
 
 
-def _megabytes(make: Callable[[], Any]) -> float:
+def _allocated_mib(make: Callable[[], Any]) -> float:
     gc.collect()
     tracemalloc.start()
     held = make()
@@ -86,11 +86,11 @@ def _megabytes(make: Callable[[], Any]) -> float:
 
 
 def _walk(trips: int) -> Row:
-    grown = anyio.run(_grown, trips)
-    return row("i", f"a walk over {trips:,} trips: resident memory grown", "MiB", [grown], figure=Figure(most=20.0))
+    growth = anyio.run(_memory_growth, trips)
+    return row("i", f"a walk over {trips:,} trips: resident memory grown", "MiB", [growth], figure=Figure(most=20.0))
 
 
-async def _grown(trips: int) -> float:
+async def _memory_growth(trips: int) -> float:
     from_items = '","distance":12.5,"startedAt":"2023-09-12T08:41:10Z","_links":{"self":{"href":"/trips/'
 
     async def fetch(request: Request, /) -> Response:
@@ -98,19 +98,19 @@ async def _grown(trips: int) -> float:
         items = ",".join(f'{{"id":"t{at}{from_items}{at}"}}}}}}' for at in range(first, min(first + 60, trips)))
         more = f'"next":{{"href":"{_URL}?first={first + 60}"}}' if first + 60 < trips else ""
         body = f'{{"total":{trips},"_links":{{{more}}},"_embedded":{{"trips":[{items}]}}}}'
-        return answer_of(request.url, body.encode())
+        return make_response(request.url, body.encode())
 
-    reader = TypedConverter()
+    converter = TypedConverter()
     start = most = 0.0
     page = await HalResource.from_url(f"{_URL}?first=0", ResourceContext(fetch=fetch))
     count = 0
-    async for trip in page.items().map(lambda item: reader.structure(item, Trip)):
+    async for trip in page.items().map(lambda item: converter.structure(item, Trip)):
         count += 1
         assert trip.distance is not None
-        if count == min(6_000, trips // 2):  # what is remembered of elements given has its full size by then
+        if count == min(6_000, trips // 2):  # the set of recent ids has its full size by then
             gc.collect()
-            start = most = resident()
+            start = most = resident_memory()
         elif count % 3_000 == 0:
-            most = max(most, resident())
+            most = max(most, resident_memory())
     assert count == trips
     return most - start

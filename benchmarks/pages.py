@@ -1,7 +1,7 @@
 """(b) A page of 60 trips, from its bytes to typed trips.
 
 The bodies are full trips of ``benchmarks/full_trips.py`` (about 150 kB), with pydantic and msgspec models of the same
-fields, and a page of the simulated vendor, with models made from it.
+fields, and a page of the simulator, with models made from it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.bodies import Vendor, whole
-from benchmarks.measuring import Figure, Row, Scale, cpu, in_turn, installed, optional, row
-from benchmarks.peers import msgspec_type, pydantic_type
+from benchmarks.bodies import SimulatedApi, make_resource
+from benchmarks.measuring import Figure, Row, Scale, cpu, installed, optional, row, run_rounds
+from benchmarks.peer_models import msgspec_type, pydantic_type
 from stellantis_hal.hal.json import decode
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import TypedConverter, read
@@ -24,8 +24,8 @@ _PEER = "pydantic validate_json"
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    vendor = Vendor(trips=60)
-    simulated = vendor.body(f"{vendor.vehicle}/trips?pageSize=60")
+    api = SimulatedApi(trips=60)
+    simulated = api.body(f"{api.vehicle}/trips?pageSize=60")
     rows: list[Row] = []
     if installed("pydantic", "msgspec"):
         full = optional("benchmarks.full_trips")
@@ -58,8 +58,8 @@ def _measured(
     }
     assert len(ours["ours, bound"]()) == 60
     times = scale.pick(1, 5, 10, 20)
-    context = {name: _timed(act, times) for name, act in (ours | dict(peers)).items()}
-    found = in_turn(context, scale.pick(1, 7, 15, 31))
+    context = {name: _timed(function, times) for name, function in (ours | dict(peers)).items()}
+    found = run_rounds(context, scale.pick(1, 7, 15, 31))
     reference = _PEER if _PEER in found else "decoding alone"
     rows: list[Row] = []
     for name, values in found.items():
@@ -69,11 +69,11 @@ def _measured(
     return rows
 
 
-def _read(url: str, content: bytes, reader: TypedConverter) -> list[Trip]:
-    """Read a page as a walk does, which holds it as long as its items are read."""
-    page = whole(url, content)
-    return [reader.structure(copy, Trip) for copy in page.embedded("trips")]
+def _read(url: str, content: bytes, converter: TypedConverter) -> list[Trip]:
+    """Read a page as a pagination does, which holds it while its items are read."""
+    page = make_resource(url, content)
+    return [converter.structure(copy, Trip) for copy in page.embedded("trips")]
 
 
-def _timed(act: Callable[[], Any], times: int) -> Callable[[], float]:
-    return lambda: cpu(act, times)
+def _timed(function: Callable[[], Any], times: int) -> Callable[[], float]:
+    return lambda: cpu(function, times)

@@ -1,7 +1,4 @@
-"""A run as a table and as a file, and beside an earlier one.
-
-Knows rows. Must not know how they came about.
-"""
+"""A run as a table and as a file, compared with an earlier one."""
 
 from __future__ import annotations
 
@@ -21,13 +18,13 @@ from rich.table import Table
 from benchmarks.concerns import CONCERNS
 from benchmarks.measuring import Row, median
 
-__all__ = ["as_json", "in_brief", "load", "saved", "show"]
+__all__ = ["load", "readme_table", "save", "show", "to_json"]
 
 _LIBRARIES = ("aiohttp", "httpx", "httpx-aiohttp", "orjson", "msgspec", "pydantic", "aiolimiter", "pyrate-limiter")
 
 
-def as_json(rows: Sequence[Row], *, size: str, seconds: float) -> dict[str, Any]:
-    """Write a run as plain JSON."""
+def to_json(rows: Sequence[Row], *, size: str, seconds: float) -> dict[str, Any]:
+    """Return a run as JSON values."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
@@ -58,8 +55,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def saved(run: dict[str, Any], folder: Path) -> Path:
-    """Write a run's file, named by its instant."""
+def save(run: dict[str, Any], folder: Path) -> Path:
+    """Write a run's file, named by its time, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{run['at'].replace(':', '').replace('+0000', 'Z')}.json"
     path.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -67,13 +64,13 @@ def saved(run: dict[str, Any], folder: Path) -> Path:
 
 
 def load(path: Path) -> dict[tuple[str, str], float]:
-    """Read what an earlier run reached, by concern and row."""
+    """Return the values of an earlier run, by concern and row."""
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     return {(row["concern"], row["what"]): float(row["reached"]) for row in rows}
 
 
 def show(rows: Sequence[Row], console: Console, earlier: dict[tuple[str, str], float] | None = None) -> None:
-    """Print a table: the median with the least and the most, the ratio to the reference, and the figure to reach."""
+    """Print a table: median, least and most value, ratio to the reference, target."""
     table = Table(
         title="medians (least … most); ratios of the same run, round by round", title_justify="left", box=box.SIMPLE
     )
@@ -91,7 +88,7 @@ def show(rows: Sequence[Row], console: Console, earlier: dict[tuple[str, str], f
             table.add_section()
             table.add_row(row.concern, f"[bold]{CONCERNS[row.concern]}[/]")
             last = row.concern
-        table.add_row(*_cells(row), *([] if earlier is None else [_earlier(row, earlier)]))
+        table.add_row(*_cells(row), *([] if earlier is None else [_comparison(row, earlier)]))
     console.print(table)
     judged = [row for row in rows if row.figure is not None]
     missed = [row for row in judged if not row.is_met]
@@ -100,8 +97,8 @@ def show(rows: Sequence[Row], console: Console, earlier: dict[tuple[str, str], f
         console.print(f"  missed: ({row.concern}) {row.what}: {row.reached:.3g}, to reach {row.figure}")
 
 
-def in_brief(run: Mapping[str, Any]) -> str:
-    """Write the ratios that have a figure to reach as a table for the README, with the day and the machine's kind."""
+def readme_table(run: Mapping[str, Any]) -> str:
+    """Return the ratios with a target as a table for the README, with date and machine."""
     lines = ["| measured | beside | ratio | to reach |", "|---|---|---|---|"]
     lines += [
         f"| {row['what']} | {row['against']} | {row['reached']:.2f} | {row['figure']} |"
@@ -122,7 +119,7 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
 
 
-def _earlier(row: Row, earlier: dict[tuple[str, str], float]) -> str:
+def _comparison(row: Row, earlier: dict[tuple[str, str], float]) -> str:
     was = earlier.get((row.concern, row.what))
     if was is None:
         return "new"

@@ -1,6 +1,6 @@
-"""(c) One Trip, Status, Vehicle, Telemetry: structured from a decoded body of the simulated vendor.
+"""(c) One Trip, Status, Vehicle, Telemetry: structured from a decoded body of the simulator.
 
-Beside ours: pydantic and msgspec with models made from the same body, which take the keys as they are.
+Compared with pydantic and msgspec models made from the same body, which use the body's keys.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.bodies import Vendor
-from benchmarks.measuring import Row, Scale, cpu, in_turn, installed, optional, row
-from benchmarks.peers import msgspec_type, pydantic_type
+from benchmarks.bodies import SimulatedApi
+from benchmarks.measuring import Row, Scale, cpu, installed, optional, row, run_rounds
+from benchmarks.peer_models import msgspec_type, pydantic_type
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
@@ -24,12 +24,12 @@ __all__ = ["run"]
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    vendor = Vendor(trips=3)
+    api = SimulatedApi(trips=3)
     bodies: dict[type[Model], Any] = {
-        Trip: vendor.item(f"{vendor.vehicle}/trips", "trips"),
-        Status: decode(vendor.body(f"{vendor.vehicle}/status")),
-        Vehicle: decode(vendor.body(vendor.vehicle)),
-        Telemetry: vendor.item(f"{vendor.vehicle}/telemetry", "telemetries"),
+        Trip: api.item(f"{api.vehicle}/trips", "trips"),
+        Status: decode(api.body(f"{api.vehicle}/status")),
+        Vehicle: decode(api.body(api.vehicle)),
+        Telemetry: api.item(f"{api.vehicle}/telemetry", "telemetries"),
     }
     rows: list[Row] = []
     for kind, body in bodies.items():
@@ -39,16 +39,16 @@ def run(scale: Scale) -> list[Row]:
 
 def _measured(kind: type[Model], body: dict[str, Any], scale: Scale) -> list[Row]:
     content = encode(body)
-    acts: dict[str, Callable[[], Any]] = {"ours": lambda: read(body, kind)}
+    functions: dict[str, Callable[[], Any]] = {"ours": lambda: read(body, kind)}
     if installed("pydantic"):
         model = pydantic_type(body)
-        acts["pydantic"] = lambda: model.model_validate(body)
+        functions["pydantic"] = lambda: model.model_validate(body)
     if installed("msgspec"):
         msgspec, struct = optional("msgspec"), msgspec_type(body)
-        acts["msgspec"] = lambda: msgspec.convert(body, struct)
-    acts["decoding alone"] = lambda: decode(content)
+        functions["msgspec"] = lambda: msgspec.convert(body, struct)
+    functions["decoding alone"] = lambda: decode(content)
     times = scale.pick(2, 200, 300, 1000)
-    found = in_turn({name: _timed(act, times) for name, act in acts.items()}, scale.pick(1, 5, 9, 21))
+    found = run_rounds({name: _timed(function, times) for name, function in functions.items()}, scale.pick(1, 5, 9, 21))
     reference = "pydantic" if "pydantic" in found else "decoding alone"
     return [
         row(
@@ -62,5 +62,5 @@ def _measured(kind: type[Model], body: dict[str, Any], scale: Scale) -> list[Row
     ]
 
 
-def _timed(act: Callable[[], Any], times: int) -> Callable[[], float]:
-    return lambda: cpu(act, times)
+def _timed(function: Callable[[], Any], times: int) -> Callable[[], float]:
+    return lambda: cpu(function, times)

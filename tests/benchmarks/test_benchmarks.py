@@ -1,4 +1,4 @@
-"""Every benchmark runs, and what is done is counted: requests, tokens, bodies decoded. Times are never asserted."""
+"""Every benchmark runs; requests, tokens and decoded bodies are counted, times never asserted."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.concerns import CONCERNS, MODULES, measured
-from benchmarks.imports import HEAVY, imported
+from benchmarks.concerns import CONCERNS, MODULES, run_concern
+from benchmarks.imports import HEAVY, measure_import
+from benchmarks.limiter_wire import utilisation
 from benchmarks.measuring import Figure, Row
-from benchmarks.report import as_json, in_brief
+from benchmarks.report import readme_table, to_json
 from stellantis_hal import Brand, Token
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.hal.headers import Headers
@@ -36,17 +37,18 @@ ROOT = Path(__file__).parent.parent.parent
 HOST = "https://api.example"
 
 
-# ------------------------------------------------------------------------------------------------- that they run
+# ------------------------------------------------------------------------------------------------- runs
 
 
 def test_every_concern_has_a_module() -> None:
     assert set(MODULES) == set(CONCERNS) == set("abcdefghi")
 
 
+@pytest.mark.bench_smoke
 @pytest.mark.wall_clock
 @pytest.mark.parametrize("letter", CONCERNS)
-def test_a_benchmark_gives_rows_of_its_concern(letter: str) -> None:
-    rows = measured(letter, "tiny")
+def test_benchmark_returns_rows_of_its_concern(letter: str) -> None:
+    rows = run_concern(letter, "tiny")
     assert {row.concern for row in rows} == {letter}
     assert len({row.what for row in rows}) == len(rows)
     assert all(row.values for row in rows)
@@ -54,28 +56,44 @@ def test_a_benchmark_gives_rows_of_its_concern(letter: str) -> None:
     assert any(row.figure is not None or row.ratios for row in rows)
 
 
-def test_a_figure_is_met_on_its_own_side() -> None:
+def test_utilisation_is_the_mean_share_of_the_limit() -> None:
+    served = [at / 10 for at in range(40)]
+    assert utilisation(served, limit=10, window=1.0, seconds=4.0) == pytest.approx(1.0, rel=0.01)
+    assert utilisation(served, limit=20, window=1.0, seconds=4.0) == pytest.approx(0.5, rel=0.01)
+
+
+def test_utilisation_counts_windows_without_requests() -> None:
+    """Windows after the last served request count as empty: 52 requests in 901 windows of one."""
+    assert utilisation([0.0, 0.5], limit=1, window=1.0, seconds=10.0) == pytest.approx(52 / 901, abs=0.002)
+
+
+@pytest.mark.parametrize("served", [[], [0.0]])
+def test_utilisation_of_few_requests(served: list[float]) -> None:
+    assert utilisation(served, limit=100, window=1.0, seconds=3.0) == pytest.approx(0.0, abs=0.01)
+
+
+def test_target_is_met_on_its_side() -> None:
     assert Figure(least=0.85).is_met(0.9)
     assert not Figure(least=0.85).is_met(0.8)
     assert Figure(most=10.0).is_met(10.0)
     assert not Figure(most=10.0).is_met(10.1)
 
 
-def test_the_readmes_table_has_the_ratios_that_are_judged() -> None:
+def test_readme_table_has_the_ratios_with_a_target() -> None:
     judged = Row(concern="b", what="a page", unit="µs", values=(5.0,), ratios=(1.5,), figure=Figure(most=1.6))
     rows = [judged, Row(concern="b", what="a peer", unit="µs", values=(5.0,), ratios=(2.0,))]
-    table = in_brief(as_json(rows, size="tiny", seconds=1.0))
+    table = readme_table(to_json(rows, size="tiny", seconds=1.0))
     assert "| a page |  | 1.50 | ≤ 1.6 |" in table
     assert "a peer" not in table
 
 
-def test_a_figure_is_held_against_the_ratio_where_there_is_a_reference() -> None:
+def test_target_applies_to_the_ratio_if_there_is_a_reference() -> None:
     row = Row(concern="b", what="", unit="µs", values=(5.0, 7.0, 9.0), ratios=(1.0, 1.5, 9.0), figure=Figure(most=1.6))
     assert (row.reached, row.is_met) == (1.5, True)
 
 
 @pytest.mark.wall_clock
-def test_one_command_prints_a_table_writes_a_file_and_compares_with_an_earlier_one(tmp_path: Path) -> None:
+def test_command_prints_a_table_and_compares_with_a_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--tiny", "--only", "c", "--results", str(tmp_path)]
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     [file] = tmp_path.glob("*.json")
@@ -87,11 +105,11 @@ def test_one_command_prints_a_table_writes_a_file_and_compares_with_an_earlier_o
     assert "was" in second.stdout
 
 
-# ------------------------------------------------------------------------------------------------- what is counted
+# ------------------------------------------------------------------------------------------------- counts
 
 
 class Body(bytes):
-    """A body that counts how often it is decoded."""
+    """A body that counts its decodings."""
 
     decoded = 0
 
@@ -100,15 +118,15 @@ class Body(bytes):
         return bytes(self).removeprefix(prefix)
 
 
-class Served:
-    """Bodies by address, over a network that takes no time."""
+class FakeServer:
+    """Bodies by URL, over a network without latency."""
 
     def __init__(self, bodies: dict[str, Any]) -> None:
         self.bodies = {url: Body(json.dumps(body).encode()) for url, body in bodies.items()}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     async def fetch(self, request: Request, /) -> Response:
-        self.asked.append(request.url)
+        self.requested.append(request.url)
         headers = Headers({"Content-Type": "application/hal+json"})
         content = self.bodies[request.url]
         return Response(url=request.url, status=200, headers=headers, content=content, received_at=datetime.now(UTC))
@@ -117,7 +135,7 @@ class Served:
         return await HalResource.from_url(url, ResourceContext(fetch=self.fetch))
 
 
-def three_pages() -> Served:
+def three_pages() -> FakeServer:
     def page(number: int) -> dict[str, Any]:
         items = [
             {"id": f"{number}-{at}", "distance": at, "_links": {"self": {"href": f"/trips/{number}-{at}"}}}
@@ -126,7 +144,7 @@ def three_pages() -> Served:
         following = {"next": {"href": f"/trips?page={number + 1}"}} if number < 3 else {}
         return {"_links": following, "_embedded": {"trips": items}}
 
-    return Served({f"{HOST}/trips?page={number}": page(number) for number in (1, 2, 3)})
+    return FakeServer({f"{HOST}/trips?page={number}": page(number) for number in (1, 2, 3)})
 
 
 @asynccontextmanager
@@ -144,7 +162,7 @@ def tokens_spent(client: StellantisClient) -> int:
 
 
 @pytest.mark.anyio
-async def test_a_page_costs_one_request_and_one_token() -> None:
+async def test_page_costs_one_request_and_one_token() -> None:
     async with a_client() as (client, simulator):
         issued = simulator.token_for("account-0000")
         token = Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
@@ -159,20 +177,20 @@ async def test_a_page_costs_one_request_and_one_token() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_typed_walk_of_three_pages_decodes_three_bodies() -> None:
-    served, reader = three_pages(), TypedConverter()
+async def test_typed_pagination_of_three_pages_decodes_three_bodies() -> None:
+    served, converter = three_pages(), TypedConverter()
     page = await served.reach(f"{HOST}/trips?page=1")
-    distances = [trip.distance async for trip in page.items().map(lambda item: reader.structure(item, Trip))]
+    distances = [trip.distance async for trip in page.items().map(lambda item: converter.structure(item, Trip))]
     assert len(distances) == 180
     assert [body.decoded for body in served.bodies.values()] == [1, 1, 1]
-    assert len(served.asked) == 3
+    assert len(served.requested) == 3
 
 
 @pytest.mark.anyio
-async def test_documents_of_held_trips_are_decoded_again_once_for_a_page_and_only_when_asked_for() -> None:
-    served, reader = three_pages(), TypedConverter()
+async def test_documents_are_decoded_again_once_per_page_on_access() -> None:
+    served, converter = three_pages(), TypedConverter()
     page = await served.reach(f"{HOST}/trips?page=3")
-    trips = [reader.structure(item, Trip) for item in page.embedded("trips")]
+    trips = [converter.structure(item, Trip) for item in page.embedded("trips")]
     del page
     [body] = [body for url, body in served.bodies.items() if url.endswith("3")]
     assert body.decoded == 1
@@ -183,14 +201,14 @@ async def test_documents_of_held_trips_are_decoded_again_once_for_a_page_and_onl
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("keep_document", "most"), [(True, 700), (False, 1_000)])
-async def test_a_held_trip_takes_little_memory_beside_the_bytes_of_its_page(keep_document: bool, most: int) -> None:
-    served, reader = three_pages(), TypedConverter(keep_document=keep_document)
+async def test_trip_takes_little_memory_besides_its_page(keep_document: bool, most: int) -> None:
+    served, converter = three_pages(), TypedConverter(keep_document=keep_document)
 
     async def held(number: int) -> list[Trip]:
         page = await served.reach(f"{HOST}/trips?page={number}")
-        return [reader.structure(item, Trip) for item in page.embedded("trips")]
+        return [converter.structure(item, Trip) for item in page.embedded("trips")]
 
-    await held(1)  # what is made once is no trip's
+    await held(1)  # caches are filled here and not counted
     gc.collect()
     tracemalloc.start()
     try:
@@ -203,21 +221,21 @@ async def test_a_held_trip_takes_little_memory_beside_the_bytes_of_its_page(keep
 
 
 @pytest.mark.anyio
-async def test_following_an_embedded_copy_costs_no_request_and_does_not_wait() -> None:
+async def test_following_an_embedded_resource_costs_no_request() -> None:
     status = {"href": f"{HOST}/status"}
     copy = {"level": 80, "_links": {"self": status}}
-    served = Served({HOST: {"_links": {"status": status}, "_embedded": {"status": copy}}})
-    place = await served.reach(HOST)
+    served = FakeServer({HOST: {"_links": {"status": status}, "_embedded": {"status": copy}}})
+    thing = await served.reach(HOST)
     with pytest.raises(StopIteration) as finished:
-        place.follow("status").__await__().send(None)
+        thing.follow("status").__await__().send(None)
     assert finished.value.value["level"] == 80
-    assert served.asked == [HOST]
+    assert served.requested == [HOST]
     assert served.bodies[HOST].decoded == 1
 
 
 @pytest.mark.anyio
-async def test_a_chain_costs_one_request_and_one_decoding_for_each_step() -> None:
-    served = Served(
+async def test_chain_costs_one_request_and_one_decoding_per_step() -> None:
+    served = FakeServer(
         {
             f"{HOST}/": {"_links": {"car": {"href": "/car"}}},
             f"{HOST}/car": {"_links": {"status": {"href": "/status"}}},
@@ -226,20 +244,23 @@ async def test_a_chain_costs_one_request_and_one_decoding_for_each_step() -> Non
     )
     root = await served.reach(f"{HOST}/")
     assert (await root.follow("car").follow("status"))["level"] == 80
-    assert served.asked == [f"{HOST}/", f"{HOST}/car", f"{HOST}/status"]
+    assert served.requested == [f"{HOST}/", f"{HOST}/car", f"{HOST}/status"]
     assert [body.decoded for body in served.bodies.values()] == [1, 1, 1]
 
 
 @pytest.mark.wall_clock
-def test_importing_the_package_loads_nothing_but_its_face() -> None:
-    modules = set(imported("import stellantis_hal")["modules"])
-    assert [name for name in modules if name.startswith("stellantis_hal")] == ["stellantis_hal"]
+def test_importing_the_package_loads_only_its_module() -> None:
+    modules = set(measure_import("import stellantis_hal")["modules"])
+    assert {name for name in modules if name.startswith("stellantis_hal")} <= {
+        "stellantis_hal",
+        "stellantis_hal.__version__",
+    }
     assert not modules & set(HEAVY)
 
 
 @pytest.mark.wall_clock
-def test_importing_the_client_loads_no_command_line_no_simulator_and_no_extra() -> None:
-    modules = set(imported("from stellantis_hal import StellantisClient")["modules"])
-    modules -= set(imported("import httpx")["modules"])  # which loads click and rich where they are
+def test_importing_the_client_loads_no_cli_simulator_or_extra() -> None:
+    modules = set(measure_import("from stellantis_hal import StellantisClient")["modules"])
+    modules -= set(measure_import("import httpx")["modules"])  # which loads click and rich if they are installed
     assert not {"stellantis_hal.cli", "stellantis_hal.simulator"} & modules
     assert not {"aiohttp", "click", "rich", "trio", "uvicorn"} & modules

@@ -1,8 +1,9 @@
-"""(a) A GET through the whole client, at 1, 10, 100 and 500 tasks.
+"""(a) A GET through the whole client, with 1, 10, 100 and 500 tasks.
 
-From the request to a ``HalResource``: origins, credentials, a limiter that never binds, retries, parsing. Beside it, in
-the same event loop and in turn: the aiohttp transport of the httpx-aiohttp package called directly, bare aiohttp, and
-``httpx.AsyncClient``; each reads the whole body and decodes it with orjson. The server is a process of its own.
+Includes all steps from the request to a ``HalResource``: origins, credentials, a limiter with capacity to spare,
+retries, parsing. Compared in the same event loop, in turn, with the aiohttp transport of the httpx-aiohttp package
+called directly, bare aiohttp, and ``httpx.AsyncClient``; each reads the whole body and decodes it with orjson. The
+server runs in its own process.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import anyio
 import httpx
 
 from benchmarks.measuring import Figure, Row, Samples, Scale, installed, optional, ratios, row
-from benchmarks.served import Served, opened, served
+from benchmarks.simulated_server import SimulatedServer, open_client, served
 from stellantis_hal.hal.json import decode
 
 __all__ = ["run"]
@@ -28,23 +29,23 @@ Get = Callable[[], Awaitable[object]]
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    with served(trips=60) as place:
-        return anyio.run(_measure, place, scale)
+    with served(trips=60) as server:
+        return anyio.run(_measure, server, scale)
 
 
-async def _candidates(place: Served, path: str, stack: AsyncExitStack) -> dict[str, Get]:
+async def _candidates(server: SimulatedServer, path: str, stack: AsyncExitStack) -> dict[str, Get]:
     limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-    _, (account, *_) = await stack.enter_async_context(opened(place))
+    _, (account, *_) = await stack.enter_async_context(open_client(server))
     plain = await stack.enter_async_context(httpx.AsyncClient(limits=limits))
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
     bare = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-    url = place.url + path
-    full = f"{url}{'&' if '?' in url else '?'}client_id={place.client_id}"
-    who = place.accounts[0]
+    url = server.url + path
+    full = f"{url}{'&' if '?' in url else '?'}client_id={server.client_id}"
+    holder = server.accounts[0]
     fields = {
         "accept": "application/hal+json, application/json;q=0.9",
-        "authorization": f"Bearer {who.token}",
-        "x-introspect-realm": who.realm,
+        "authorization": f"Bearer {holder.token}",
+        "x-introspect-realm": holder.realm,
         "user-agent": "benchmark",
     }
 
@@ -71,7 +72,7 @@ async def _candidates(place: Served, path: str, stack: AsyncExitStack) -> dict[s
 
 
 async def _turn(get: Get, tasks: int, count: int) -> tuple[float, float]:
-    """Give CPU microseconds for each request, and requests for each second."""
+    """Return CPU microseconds per request and requests per second."""
     left = count
 
     async def work() -> None:
@@ -87,39 +88,39 @@ async def _turn(get: Get, tasks: int, count: int) -> tuple[float, float]:
     return (time.process_time() - used) / count * 1e6, count / (time.perf_counter() - start)
 
 
-async def _measure(place: Served, scale: Scale) -> list[Row]:
+async def _measure(server: SimulatedServer, scale: Scale) -> list[Row]:
     rounds, count = scale.pick(1, 3, 5, 9), scale.pick(4, 300, 800, 2000)
-    crowds = (1, 2) if scale.size == "tiny" else (1, 10, 100, 500)
-    busy = crowds[-2]
-    cases = [(tasks, "/user", "2 kB") for tasks in crowds]
-    cases.append((busy, f"/user/vehicles/{place.vehicle}/trips?pageSize=10", "20 kB"))
+    task_counts = (1, 2) if scale.size == "tiny" else (1, 10, 100, 500)
+    busy = task_counts[-2]
+    cases = [(tasks, "/user", "2 kB") for tasks in task_counts]
+    cases.append((busy, f"/user/vehicles/{server.vehicle}/trips?pageSize=10", "20 kB"))
     spent: dict[tuple[int, str], Samples] = {(tasks, size): {} for tasks, _, size in cases}
     speed: dict[tuple[int, str], Samples] = {(tasks, size): {} for tasks, _, size in cases}
     async with AsyncExitStack() as stack:
-        context = {path: await _candidates(place, path, stack) for path in {path for _, path, _ in cases}}
+        context = {path: await _candidates(server, path, stack) for path in {path for _, path, _ in cases}}
         for turn in range(rounds + 1):
             for tasks, path, size in cases:
                 for name, get in context[path].items():
                     if name == _HTTPX and (tasks not in (1, busy) or size != "2 kB"):
-                        continue  # its pool takes seconds with more
+                        continue  # its pool takes seconds with more tasks
                     few = max(count // 10, 2 * tasks) if name == _HTTPX else max(count, 3 * tasks)
                     cost, rate = await _turn(get, tasks, few)
-                    if turn:  # the first one warms up
+                    if turn:  # the first round is a warm-up
                         spent[tasks, size].setdefault(name, []).append(cost)
                         speed[tasks, size].setdefault(name, []).append(rate)
     rows: list[Row] = []
     for tasks, _, size in cases:
         rows += _rows(f"{tasks} task{'s' if tasks > 1 else ''}, {size}", spent[tasks, size], tasks, busy)
-    fewer, many = speed[busy, "2 kB"], speed[crowds[-1], "2 kB"]
+    fewer, many = speed[busy, "2 kB"], speed[task_counts[-1], "2 kB"]
     shares = ratios(many[_OURS], fewer[_OURS])
     rows += [
         row("a", f"{tasks} task{'s' if tasks > 1 else ''}, 2 kB: {_OURS}, speed", "GET/s", speed[tasks, "2 kB"][_OURS])
-        for tasks in crowds[:-1]
+        for tasks in task_counts[:-1]
     ]
     rows.append(
         Row(
             concern="a",
-            what=f"{crowds[-1]} tasks, 2 kB: {_OURS}, speed",
+            what=f"{task_counts[-1]} tasks, 2 kB: {_OURS}, speed",
             unit="GET/s",
             values=tuple(many[_OURS]),
             ratios=shares,

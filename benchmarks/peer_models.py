@@ -1,9 +1,8 @@
-"""Models of a body for other libraries, made from the body itself.
+"""Models of a body for pydantic and msgspec, made from the body.
 
-Knows pydantic and msgspec, where they are installed. Must not know what a body means: an object becomes a class with
-its keys, a string that looks like an instant a datetime, a number a float, and everything may be missing. Links
-are left out, as a reader that does not follow them would; enumerations stay strings, which spares the peers some work
-that ours does.
+An object becomes a class with its keys, a string that looks like an instant a datetime, a number a float, and every
+field is optional. Links are left out, as a reader that does not follow them would do; enumerations stay strings,
+which saves the peers some work that this package does.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Make = Callable[[str, dict[str, Any]], Any]
 
 
 def pydantic_type(body: Mapping[str, Any]) -> Any:
-    """Make a pydantic model that a body like this one fits."""
+    """Return a pydantic model for bodies like this one."""
     pydantic = optional("pydantic")
 
     def make(name: str, kinds: dict[str, Any]) -> Any:
@@ -37,7 +36,7 @@ def pydantic_type(body: Mapping[str, Any]) -> Any:
 
 
 def msgspec_type(body: Mapping[str, Any]) -> Any:
-    """Make a frozen msgspec structure that a body like this one fits."""
+    """Return a frozen msgspec structure for bodies like this one."""
     msgspec = optional("msgspec")
 
     def make(name: str, kinds: dict[str, Any]) -> Any:
@@ -66,7 +65,7 @@ def _kind(name: str, value: Any, make: Make) -> Any:
 
 
 def _merged(objects: list[Any]) -> dict[str, Any]:
-    """Make one object of several, with all of their keys."""
+    """Return one object with the keys of all."""
     merged: dict[str, Any] = {}
     for item in objects:
         for key, value in item.items():

@@ -1,7 +1,7 @@
-"""(e) Paging at 50 ms latency: one page after the other, one ahead, eight ranges at a time; typed trips.
+"""(e) Pagination at 50 ms latency: sequential, one page ahead, eight ranges at a time; typed trips.
 
-Each beside a loop by hand that does the same over the same session: fetch, decode, structure, go on. Judged is the wall
-time, which latency makes steady; CPU is told besides. The least possible is what the latency alone would take.
+Each is compared with a loop by hand over the same session: fetch, decode, structure, continue. The judged value is the
+wall time, which the latency makes steady; CPU time is shown too. The least possible time is that of the latency alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 
 from benchmarks.measuring import Figure, Row, Scale, row
-from benchmarks.served import opened, served
+from benchmarks.simulated_server import open_client, served
 from stellantis_hal.client import Account
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.uri import append_query, resolve
@@ -35,11 +35,11 @@ Walked = Callable[[], Awaitable[int]]
 def run(scale: Scale) -> list[Row]:
     """Measure."""
     trips = scale.pick(180, 600, 2_400, 10_000)
-    with served(trips=trips) as place:
+    with served(trips=trips) as server:
 
         async def measured() -> list[Row]:
-            async with opened(place) as (_, (account, *_)):
-                return await _measure(account, place.vehicle, trips, scale)
+            async with open_client(server) as (_, (account, *_)):
+                return await _measure(account, server.vehicle, trips, scale)
 
         return anyio.run(measured)
 
@@ -49,11 +49,11 @@ async def _measure(account: Account, id_: str, trips: int, scale: Scale) -> list
     fetch = account._context.fetch
     url = f"{vehicle.document.links['trips'][0].href}?pageSize={_SIZE}" if vehicle.document is not None else ""
     pages = -(-trips // _SIZE)
-    # Ours overlap by an element, so that those who move are noticed: 59 new ones in each range but the first.
+    # The package's ranges overlap by an item, to notice items that move: 59 new ones in each range but the first.
     ranges = 1 + -(-(trips - _SIZE) // (_SIZE - 1))
     least = {"sequential": pages * LATENCY, "one ahead": pages * LATENCY}
     least["8 ranges"] = (1 + -(-(ranges - 1) // _LIMIT)) * LATENCY
-    # The answers' copies are made before anything is measured, by the very requests that follow.
+    # The server's copies are made before the measurements, by the same requests.
     pairs: dict[str, tuple[Walked, Walked]] = {
         "sequential": (partial(_sequential, vehicle), partial(_sequential_by_hand, fetch, url)),
         "one ahead": (partial(_ahead, vehicle), partial(_ahead_by_hand, fetch, url)),
@@ -93,23 +93,23 @@ async def _wait(account: Account, seconds: float) -> None:
 
 
 async def _sequential(vehicle: Vehicle) -> int:
-    return await _counted(vehicle.trips(page_size=_SIZE))
+    return await _count(vehicle.trips(page_size=_SIZE))
 
 
 async def _ahead(vehicle: Vehicle) -> int:
-    return await _inside(vehicle.trips(page_size=_SIZE).ahead(1))
+    return await _count_in_block(vehicle.trips(page_size=_SIZE).ahead(1))
 
 
 async def _concurrent(vehicle: Vehicle) -> int:
-    return await _inside(vehicle.trips().concurrent(_LIMIT))
+    return await _count_in_block(vehicle.trips().concurrent(_LIMIT))
 
 
-async def _inside(block: AbstractAsyncContextManager[AsyncIterator[Trip]]) -> int:
+async def _count_in_block(block: AbstractAsyncContextManager[AsyncIterator[Trip]]) -> int:
     async with block as walk:
-        return await _counted(walk)
+        return await _count(walk)
 
 
-async def _counted(walk: Any) -> int:
+async def _count(walk: Any) -> int:
     count = 0
     async for _ in walk:
         count += 1
@@ -120,8 +120,8 @@ async def _counted(walk: Any) -> int:
 
 
 async def _page(fetch: Fetch, url: str) -> tuple[list[Trip], str | None]:
-    answer = await fetch(Request(url=url, headers={"Accept": "application/hal+json"}))
-    body = decode(answer.content)
+    response = await fetch(Request(url=url, headers={"Accept": "application/hal+json"}))
+    body = decode(response.content)
     following = body["_links"].get("next")
     trips = [read(item, Trip) for item in body["_embedded"]["trips"]]
     return trips, None if following is None else resolve(url, following["href"])
@@ -158,8 +158,8 @@ async def _ahead_by_hand(fetch: Fetch, url: str) -> int:
 
 
 async def _concurrent_by_hand(fetch: Fetch, url: str) -> int:
-    answer = await fetch(Request(url=append_query(url, f"indexRange=0-{_SIZE - 1}")))
-    body = decode(answer.content)
+    response = await fetch(Request(url=append_query(url, f"indexRange=0-{_SIZE - 1}")))
+    body = decode(response.content)
     found: dict[int, list[Trip]] = {0: [read(item, Trip) for item in body["_embedded"]["trips"]]}
     starts = iter(range(_SIZE - 1, body["total"] - 1, _SIZE - 1))
 

@@ -1,8 +1,8 @@
-"""The simulated vendor in a process of its own, over loopback, fast: what it answered once it answers again.
+"""A fast simulated server in its own process, over loopback.
 
-Knows how to start that process, and how to be it. Must not know what is measured. A simulator takes milliseconds to
-make a page; a benchmark that asks for the same page again would measure that. So the first request is answered by the
-simulator, and the same one, byte for byte, by a copy. ``/wait/0.05`` says how long all answers take from then on.
+The simulator takes milliseconds to make a page, and a benchmark that requests a page again would measure that. So the
+first response to a request comes from the simulator, and the next ones to the same bytes are copies. ``/wait/0.05``
+sets the latency of all further responses.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from stellantis_hal.simulator import Simulator, Subscription, World
 from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 
-__all__ = ["GENEROUS", "Served", "Who", "opened", "served"]
+__all__ = ["GENEROUS", "AccountHolder", "SimulatedServer", "open_client", "served"]
 
 GENEROUS = RateLimits(1_000_000, 1_000_000_000)
-"""Limits that never bind, on both sides."""
+"""Limits with capacity to spare, for client and server."""
 
 _END = b"\r\n\r\n"
 _LIFETIME = 7 * 86_400.0
 
 
 @attrs.frozen(kw_only=True)
-class Who:
-    """An account holder: what a client needs."""
+class AccountHolder:
+    """An account holder, with what a client needs."""
 
     key: str
     domain: str
@@ -46,18 +46,18 @@ class Who:
 
 
 @attrs.frozen(kw_only=True)
-class Served:
-    """Where the simulated vendor is, who has accounts, and the first account's first vehicle."""
+class SimulatedServer:
+    """URLs of a running server, its account holders, and the first account's first vehicle."""
 
     url: str
     identity: str
     client_id: str
     vehicle: str
-    accounts: tuple[Who, ...]
+    accounts: tuple[AccountHolder, ...]
 
 
-class _Answering(asyncio.Protocol):
-    """HTTP/1.1 by hand, GET alone; copies are known by the whole head of their request."""
+class _Protocol(asyncio.Protocol):
+    """HTTP/1.1 for GET only; copies are stored by the whole head of their request."""
 
     def __init__(self, simulator: Simulator, copies: dict[bytes, bytes], wait: list[float]) -> None:
         self._simulator = simulator
@@ -83,7 +83,7 @@ class _Answering(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(response)
 
-    def _made(self, head: bytes) -> bytes:
+    def _render(self, head: bytes) -> bytes:
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = first.split(" ")
         if target.startswith("/wait/"):
@@ -110,7 +110,7 @@ async def _serve(options: argparse.Namespace) -> None:
     copies: dict[bytes, bytes] = {}
     wait = [0.0]
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Answering(simulator, copies, wait), "127.0.0.1", 0, backlog=2048)
+    server = await loop.create_server(lambda: _Protocol(simulator, copies, wait), "127.0.0.1", 0, backlog=2048)
     simulator.set_origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     accounts: list[dict[str, object]] = []
     for account in world.accounts:
@@ -124,42 +124,47 @@ async def _serve(options: argparse.Namespace) -> None:
                 "expires": issued.expires_at.timestamp(),
             }
         )
-    place = {"url": simulator.url, "identity": simulator.identity_url, "client_id": simulator.client_id}
+    address = {"url": simulator.url, "identity": simulator.identity_url, "client_id": simulator.client_id}
     vehicle = world.vehicles_of(world.accounts[0].key)[0].id
-    print(json.dumps({**place, "vehicle": vehicle, "accounts": accounts}), flush=True)
+    print(json.dumps({**address, "vehicle": vehicle, "accounts": accounts}), flush=True)
     await server.serve_forever()
 
 
 @contextmanager
-def served(*, accounts: int = 1, vehicles: int = 1, trips: int = 0, seed: int = 7) -> Generator[Served]:
-    """Run the simulated vendor in a process of its own, inside the block."""
+def served(*, accounts: int = 1, vehicles: int = 1, trips: int = 0, seed: int = 7) -> Generator[SimulatedServer]:
+    """Run the simulated server in its own process within the block."""
     sizes = {"accounts": accounts, "vehicles": vehicles, "trips": trips, "seed": seed}
-    command = [sys.executable, "-m", "benchmarks.served", *(f"--{name}={value}" for name, value in sizes.items())]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.simulated_server",
+        *(f"--{name}={value}" for name, value in sizes.items()),
+    ]
     root = Path(__file__).parent.parent
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         try:
             assert process.stdout is not None
             address = json.loads(process.stdout.readline())
-            holders = tuple(Who(**who) for who in address.pop("accounts"))
-            yield Served(**address, accounts=holders)
+            holders = tuple(AccountHolder(**holder) for holder in address.pop("accounts"))
+            yield SimulatedServer(**address, accounts=holders)
         finally:
             process.kill()
 
 
 @asynccontextmanager
-async def opened(place: Served) -> AsyncGenerator[tuple[StellantisClient, list[Account]]]:
-    """Open a client of it, and give its accounts."""
-    application = Application(place.client_id, "simulated-secret")
+async def open_client(server: SimulatedServer) -> AsyncGenerator[tuple[StellantisClient, list[Account]]]:
+    """Open a client of the server and return it with its accounts."""
+    application = Application(server.client_id, "simulated-secret")
     async with StellantisClient(
-        application, base_url=place.url, identity_url=place.identity, rate_limits=GENEROUS
+        application, base_url=server.url, identity_url=server.identity, rate_limits=GENEROUS
     ) as client:
-        yield client, [_account(client, who) for who in place.accounts]
+        yield client, [_account(client, holder) for holder in server.accounts]
 
 
-def _account(client: StellantisClient, who: Who) -> Account:
-    token = Token(who.token, expires_at=datetime.fromtimestamp(who.expires, UTC))
-    brand = next(brand for brand in Brand if brand.domain == who.domain)
-    return client.account(token, brand=brand, key=who.key)
+def _account(client: StellantisClient, holder: AccountHolder) -> Account:
+    token = Token(holder.token, expires_at=datetime.fromtimestamp(holder.expires, UTC))
+    brand = next(brand for brand in Brand if brand.domain == holder.domain)
+    return client.account(token, brand=brand, key=holder.key)
 
 
 if __name__ == "__main__":

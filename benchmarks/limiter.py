@@ -1,8 +1,8 @@
-"""(f) The limiter: what a token costs, and what a strict server thinks of it.
+"""(f) The limiter: cost of a token, and behaviour against a strict server.
 
-Costs are those of ``benchmarks/limiter_core.py``, beside aiolimiter and pyrate-limiter while their tokens are free.
-Against the server of ``benchmarks/limiter_wire.py`` (100 requests within any second, counted on arrival), clients run
-in processes of their own, several at a time: a limit of 100 a second leaves the machine idle.
+Costs are those of ``benchmarks/limiter_core.py``, compared with aiolimiter and pyrate-limiter while tokens are free.
+Against the server of ``benchmarks/limiter_wire.py`` (100 requests within any second, counted on arrival) the clients
+run in their own processes, several at a time: a limit of 100 per second leaves the machine idle.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import aiohttp
 import anyio
 
 from benchmarks import limiter_core, limiter_wire
-from benchmarks.measuring import Figure, Row, Scale, in_turn, installed, optional, row
+from benchmarks.measuring import Figure, Row, Scale, installed, optional, row, run_rounds
 
 __all__ = ["run"]
 
 _ROOT = Path(__file__).parent.parent
-_LONG_ENOUGH = 15
+_MIN_SECONDS = 15
 _LIMIT = 100
 _PEERS = {"aiolimiter": "aiolimiter", "pyrate-limiter": "pyrate_limiter"}
 
@@ -38,7 +38,7 @@ def run(scale: Scale) -> list[Row]:
     seconds = scale.pick(3, 5, 15, 30)
     profiles = ("J1",) if scale.size == "tiny" else ("J1", "J2", "J3")
     rows += _backend([["benchmarks.limiter_wire", "--profiles", name] for name in profiles], seconds, "ours")
-    peers = [["benchmarks.limits", "--peer", name] for name, module in _PEERS.items() if installed(module)]
+    peers = [["benchmarks.limiter", "--peer", name] for name, module in _PEERS.items() if installed(module)]
     return rows + (_backend(peers, min(seconds, 10), "") if peers else [])
 
 
@@ -48,7 +48,7 @@ def run(scale: Scale) -> list[Row]:
 def _costs(scale: Scale) -> list[Row]:
     ours: dict[str, tuple[Callable[[], float], Figure | None]] = {
         "synchronous core, free": (limiter_core.core, Figure(most=3.0)),
-        "synchronous core, 10,000 waiting": (lambda: anyio.run(limiter_core.crowded), Figure(most=15.0)),
+        "synchronous core, 10,000 waiting": (lambda: anyio.run(limiter_core.dispatch_waiting), Figure(most=15.0)),
         "a whole slot(), free": (lambda: anyio.run(limiter_core.slot), Figure(most=10.0)),
         "the day's window alone": (limiter_core.day, None),
     }
@@ -57,7 +57,7 @@ def _costs(scale: Scale) -> list[Row]:
     for name, make in peers.items():
         if installed(_PEERS[name]):
             context[f"{name}, free"] = partial(_run, make)
-    found = in_turn(context, scale.pick(1, 3, 5, 9))
+    found = run_rounds(context, scale.pick(1, 3, 5, 9))
     slot = ("a whole slot(), free", found["a whole slot(), free"])
     rows = [row("f", name, "µs/token", found[name], figure=figure) for name, (_, figure) in ours.items()]
     rows += [row("f", name, "µs/token", found[name], against=slot) for name in found if name not in ours]
@@ -100,15 +100,15 @@ def _backend(commands: list[list[str]], seconds: int, whose: str) -> list[Row]:
         )
         for command in commands
     ]
-    # All are waited for before any is judged: one that is killed would leave its server behind.
-    said = [process.communicate(timeout=seconds + 60)[0] for process in started]
+    # All are waited for before any is judged: a killed process would leave its server running.
+    outputs = [process.communicate(timeout=seconds + 60)[0] for process in started]
     rows: list[Row] = []
-    for line in said:
+    for line in outputs:
         name, _, text = line.partition(" ")
         figures = json.loads(text)
         title = f"strict server, {whose or 'peer'}, {name}"
         none = Figure(most=0) if whose else None
-        use = Figure(least=0.97) if whose and seconds >= _LONG_ENOUGH else None  # a short run is mostly its beginning
+        use = Figure(least=0.97) if whose and seconds >= _MIN_SECONDS else None  # the start dominates a short run
         rows.append(row("f", f"{title}: utilisation", "", [figures["utilisation"]], figure=use))
         rows.append(row("f", f"{title}: 429s of {figures['served']}", "", [figures["429"]], figure=none))
     return rows
@@ -126,7 +126,7 @@ def _server(profile: str) -> Generator[str]:
 
 
 async def _peer(name: str, url: str, seconds: float) -> dict[str, float]:
-    """Keep 1,000 tasks asking for so long, by a peer's limiter and aiohttp."""
+    """Send requests by 1,000 tasks with a peer's limiter and aiohttp; return the server's figures."""
     make = {"aiolimiter": _aiolimiter, "pyrate-limiter": _pyrate}[name]
     acquire = make(_LIMIT)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_LIMIT)) as session:
@@ -134,16 +134,16 @@ async def _peer(name: str, url: str, seconds: float) -> dict[str, float]:
         async def ask() -> None:
             while True:
                 await acquire()
-                async with session.get(f"{url}/thing") as answer:
-                    await answer.read()
+                async with session.get(f"{url}/thing") as response:
+                    await response.read()
 
         async with anyio.create_task_group() as group:
             for _ in range(1000):
                 group.start_soon(ask)
             await anyio.sleep(seconds)
             group.cancel_scope.cancel()
-        async with session.get(f"{url}/figures") as answer:
-            figures = json.loads(await answer.read())
+        async with session.get(f"{url}/figures") as response:
+            figures = json.loads(await response.read())
     served = figures["served"]
     used = limiter_wire.utilisation(served, _LIMIT, min(10.0, seconds / 3), seconds)
     return {"served": len(served), "429": figures["refused"], "utilisation": used}

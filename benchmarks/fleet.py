@@ -1,7 +1,7 @@
-"""(g) A fleet of 10,000 vehicles: CPU of a poll beside a bare loop's over the same session, memory of a vehicle.
+"""(g) A fleet of 10,000 vehicles: CPU time of a poll compared with a bare loop, and memory per vehicle.
 
-The watch polls as fast as it can, within limits that never bind; the loop awaits ``vehicle.status()`` in 64 tasks. Both
-are those of ``benchmarks/fleet_wire.py``, and the server is a process of its own.
+The watch polls as fast as it can, within limits that have capacity to spare; the loop awaits ``vehicle.status()`` in
+64 tasks over the same session. Both are those of ``benchmarks/fleet_wire.py``; the server runs in its own process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import anyio
 
 from benchmarks import fleet_wire
 from benchmarks.measuring import Figure, Row, Scale, row
-from benchmarks.served import opened, served
+from benchmarks.simulated_server import open_client, served
 from stellantis_hal.client import Account
 from stellantis_hal.fleet import watch
 from stellantis_hal.fleet.watching.intervals import by_activity
@@ -27,10 +27,10 @@ __all__ = ["run"]
 def run(scale: Scale) -> list[Row]:
     """Measure."""
     vehicles = scale.pick(20, 1_000, 10_000, 10_000)
-    with served(accounts=max(1, vehicles // 20), vehicles=vehicles, trips=vehicles) as place:
+    with served(accounts=max(1, vehicles // 20), vehicles=vehicles, trips=vehicles) as server:
 
         async def measured() -> list[Row]:
-            async with opened(place) as (_, accounts):
+            async with open_client(server) as (_, accounts):
                 return await _measure(accounts, vehicles, scale)
 
         return anyio.run(measured)
@@ -42,13 +42,13 @@ async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list
     polls: list[float] = []
     unadapted: list[float] = []
     held: list[float] = []
-    # The loop comes first, and long enough for the server to have its copies.
+    # The loop runs first, long enough for the server to have a copy of every response.
     await fleet_wire.bare_loop(accounts, 0.2 if scale.size == "tiny" else max(2.0, vehicles / 1500))
     for _ in range(scale.pick(1, 1, 3, 5)):
         count, spent = await fleet_wire.bare_loop(accounts, seconds)
         loops.append(spent / count * 1e6)
         gc.collect()
-        before = fleet_wire.resident()
+        before = fleet_wire.resident_memory()
         used, memory = await _watched(accounts, vehicles, seconds, adapt=by_activity)
         polls.append(used)
         held.append((memory - before) / vehicles * 1024)
@@ -78,10 +78,12 @@ async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list
 async def _watched(
     accounts: list[Account], vehicles: int, seconds: float, *, adapt: Callable[[Vehicle, Status], float] | None
 ) -> tuple[float, float]:
-    """Watch: let everybody have a first turn, then measure CPU for each poll; and the memory by then, in MiB."""
+    """Return CPU microseconds per poll, after a first poll of every vehicle, and the memory in MiB."""
     async with watch(accounts, every=None, what="status", adapt=adapt, concurrency=64) as updates:
         until = time.monotonic() + 60.0
-        while updates.statistics.updates < vehicles and time.monotonic() < until:  # the first look is news
+        while (
+            updates.statistics.updates < vehicles and time.monotonic() < until
+        ):  # the first poll of a vehicle is an update
             with anyio.move_on_after(0.1):
                 async for _ in updates:
                     pass
@@ -91,4 +93,4 @@ async def _watched(
                 pass
         spent, count = time.process_time() - used, updates.statistics.polls - before
         gc.collect()
-        return spent / count * 1e6, fleet_wire.resident()
+        return spent / count * 1e6, fleet_wire.resident_memory()
