@@ -1,6 +1,6 @@
-"""Async client for the connected-car web APIs of Stellantis' ex-PSA brands, on a generic HAL navigator.
+"""Async client for the connected-car web APIs of Peugeot, Citroën, DS, Opel and Vauxhall, on a generic HAL navigator.
 
-Everything public is imported from here, and loaded when it is first used.
+The public names of the package; each is loaded when it is first used.
 """
 
 from importlib import import_module
@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 from stellantis_hal.__version__ import __version__
 
 if TYPE_CHECKING:
-    from stellantis_hal.auth import Application, Enrolment, PartnerCredentials
-    from stellantis_hal.client import Account, StellantisClient
+    from stellantis_hal.auth.application import Application
+    from stellantis_hal.auth.enrolment import Enrolment
+    from stellantis_hal.auth.partner import PartnerCredentials
+    from stellantis_hal.client.account import Account
+    from stellantis_hal.client.stellantis_client import StellantisClient
     from stellantis_hal.credentials.bearer import BearerCredentials
-    from stellantis_hal.credentials.oauth2 import AuthorizationRequest
+    from stellantis_hal.credentials.oauth2 import AuthorizationRequest, AuthorizationResponse, OAuth2Client
     from stellantis_hal.credentials.stores.file import FileTokenStore
     from stellantis_hal.credentials.stores.memory import MemoryTokenStore
     from stellantis_hal.credentials.stores.protocol import TokenStore
-    from stellantis_hal.credentials.token import Token
+    from stellantis_hal.credentials.token import Token, TokenLike
     from stellantis_hal.errors import (
         AmbiguousLinkError,
         ApiError,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
         QuotaError,
         RateLimitedError,
         ServerError,
+        StaleSlotError,
         StellantisError,
         StructureError,
         TemplateError,
@@ -46,324 +50,554 @@ if TYPE_CHECKING:
         UnauthorizedError,
         UntrustedOriginError,
     )
-    from stellantis_hal.fleet import (
-        AccountLost,
-        BudgetWarning,
-        Change,
-        CheckpointError,
-        CheckpointStore,
-        FleetStatistics,
-        MemoryCheckpoints,
-        Outage,
-        Progress,
-        Recovered,
-        Removed,
-        SQLiteCheckpoints,
-        Update,
-        VehicleUnavailable,
-        Watch,
-        backfill,
-        by_activity,
-        quiet,
-        trip_writer,
-        watch,
-    )
-    from stellantis_hal.hal.document import (
-        Diagnostic,
-        HalDocument,
-    )
-    from stellantis_hal.hal.link import (
-        Link,
-    )
+    from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
+    from stellantis_hal.fleet.changes import Change
+    from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
+    from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
+    from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, Update, VehicleUnavailable, WatchEvent
+    from stellantis_hal.fleet.export import TripWriter, trip_writer
+    from stellantis_hal.fleet.targets import Removed
+    from stellantis_hal.fleet.watching.intervals import by_activity, quiet
+    from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
+    from stellantis_hal.fleet.watching.statistics import FleetStatistics
+    from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, watch
+    from stellantis_hal.hal.document import Diagnostic, HalDocument
+    from stellantis_hal.hal.headers import Headers
+    from stellantis_hal.hal.link import Link
     from stellantis_hal.hal_client import HalClient
-    from stellantis_hal.navigation import (
-        Follow,
-        FollowResult,
-        HalDeprecationWarning,
-        HalResource,
-        IndexRanges,
-        Page,
-        Pages,
-        Paginator,
-        Rel,
-    )
-    from stellantis_hal.resources.alarm import (
-        Alarm,
-    )
-    from stellantis_hal.resources.alert import (
-        Alert,
+    from stellantis_hal.navigation.context import HalDeprecationWarning
+    from stellantis_hal.navigation.fetch import Fetch, Request, Response
+    from stellantis_hal.navigation.follow import Follow
+    from stellantis_hal.navigation.follow_all import FollowResult, FollowResults
+    from stellantis_hal.navigation.link_selection import FollowOptions
+    from stellantis_hal.navigation.pagination.index_ranges import IndexRanges
+    from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
+    from stellantis_hal.navigation.rel import Rel
+    from stellantis_hal.navigation.resource import HalResource
+    from stellantis_hal.navigation.writes import WriteOptions
+    from stellantis_hal.resources.alarm import Alarm, AlarmActivation, AlarmState, AlarmStatus, AlarmTrigger, BreakIn
+    from stellantis_hal.resources.alert import Alert, AlertSeverity, AlertType
+    from stellantis_hal.resources.blocks.adas import (
+        Adas,
+        AdasState,
+        CruiseControl,
+        EmergencyBraking,
+        GearIndication,
+        LaneDeparture,
+        LaneKeeping,
+        ParkAssist,
+        ParkAssistState,
+        SpeedRegulation,
+        TimeGap,
     )
     from stellantis_hal.resources.blocks.capabilities import (
+        Branding,
         Capabilities,
+        ChargingCapability,
+        ChargingImmediate,
+        ChargingParameters,
+        ChargingPreferences,
+        ChargingPrograms,
+        ChargingScheduling,
+        PreconditioningCapability,
+        PreconditioningParameters,
+        ProgramSlots,
+        RemoteCapabilities,
+        RemoteCapability,
+        VehicleExtension,
     )
-    from stellantis_hal.resources.blocks.consumption import (
-        TripConsumption,
-    )
+    from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripConsumption
     from stellantis_hal.resources.blocks.energy import (
+        BatteryHealth,
+        BatteryLoad,
+        ChargeProgram,
+        Charging,
+        ChargingMode,
+        ChargingPowerLevel,
+        ChargingSchedule,
         ChargingStatus,
+        ChargingType,
+        Consumption,
+        Day,
+        ElectricExtension,
         Energy,
+        EnergyBattery,
+        EnergyExtension,
+        EnergySubType,
         EnergyType,
+        FuelConsumptions,
+        FuelExtension,
+        Occurrence,
     )
-    from stellantis_hal.resources.collision import (
-        Collision,
+    from stellantis_hal.resources.blocks.equipment import (
+        Air,
+        Belt,
+        BeltState,
+        DoorLock,
+        DoorOpening,
+        Doors,
+        DoorState,
+        ECallTriggering,
+        Environment,
+        Light,
+        LightDirection,
+        Lighting,
+        LightPosition,
+        LightStatus,
+        Luminosity,
+        Opening,
+        Privacy,
+        PrivacyState,
+        Safety,
+        Seat,
+        Service,
+        ServiceKind,
+        StarterBattery,
+        WipingBlades,
+        WipingSpeed,
     )
-    from stellantis_hal.resources.filters import (
-        AlarmType,
-        TelemetryType,
-        TripState,
+    from stellantis_hal.resources.blocks.powertrain import (
+        DrivingBehavior,
+        DrivingMode,
+        Engine,
+        EngineAir,
+        EngineExtension,
+        EngineLiquid,
+        EngineOil,
+        EngineThermic,
+        EngineType,
+        Gear,
+        Gearbox,
+        GearboxMode,
+        Ignition,
+        IgnitionType,
+        Kinetic,
+        Odometer,
+        Powertrain,
+        PowertrainStatus,
+        Transmission,
     )
-    from stellantis_hal.resources.maintenance import (
-        Maintenance,
-    )
-    from stellantis_hal.resources.position import (
-        Position,
-    )
+    from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
+    from stellantis_hal.resources.filters import AlarmType, TelemetryType, TripState
+    from stellantis_hal.resources.maintenance import Maintenance
+    from stellantis_hal.resources.position import FixStatus, Position, PositionType
     from stellantis_hal.resources.status import (
+        AirConditioning,
+        Preconditioning,
+        PreconditioningCause,
+        PreconditioningFailure,
+        PreconditioningProgram,
+        PreconditioningStatus,
+        Recurrence,
         Status,
     )
-    from stellantis_hal.resources.telemetry import (
-        Telemetry,
-    )
-    from stellantis_hal.resources.time_range import (
-        TimeRange,
-    )
+    from stellantis_hal.resources.telemetry import Telemetry, TelemetryExtension, VehicleTelemetry
+    from stellantis_hal.resources.time_range import TimeRange
     from stellantis_hal.resources.trip import (
+        FaultCause,
+        FaultKind,
+        Propulsion,
         Trip,
+        TripFault,
+        TripKinetic,
+        TripSegment,
     )
-    from stellantis_hal.resources.user import (
-        User,
-    )
-    from stellantis_hal.resources.vehicle import (
-        Vehicle,
-    )
-    from stellantis_hal.structuring.converter import (
-        TypedConverter,
-    )
-    from stellantis_hal.structuring.open_enum import (
-        OpenEnum,
-    )
-    from stellantis_hal.structuring.problems import (
-        Problem,
-    )
-    from stellantis_hal.transport.credentials import (
-        Credentials,
-    )
-    from stellantis_hal.transport.exchange import (
-        Timeouts,
-    )
-    from stellantis_hal.transport.hooks import (
-        Hooks,
-        ResponseRecord,
-        RetryRecord,
-        WaitRecord,
-    )
-    from stellantis_hal.transport.rate_limit.limiter import (
-        TokenBucketLimiter,
-    )
-    from stellantis_hal.transport.rate_limit.persistence import (
-        FileLimiterStore,
-        LimiterStore,
-    )
+    from stellantis_hal.resources.user import User
+    from stellantis_hal.resources.vehicle import CallCenter, Country, Motorization, StolenCallCenter, Vehicle
+    from stellantis_hal.structuring.converter import TypedConverter
+    from stellantis_hal.structuring.hooks import make_converter
+    from stellantis_hal.structuring.model import Model
+    from stellantis_hal.structuring.open_enum import OpenEnum
+    from stellantis_hal.structuring.problems import Problem
+    from stellantis_hal.structuring.typed_resource import TypedResource
+    from stellantis_hal.transport.credentials import Credentials
+    from stellantis_hal.transport.exchange import Timeouts
+    from stellantis_hal.transport.hooks import Hooks, ResponseRecord, RetryRecord, WaitRecord
+    from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+    from stellantis_hal.transport.rate_limit.persistence import FileLimiterStore, LimiterStore
     from stellantis_hal.transport.rate_limit.protocol import (
+        Capacity,
         LimiterStatistics,
+        Priority,
         RateLimiter,
         RateLimits,
+        Slot,
     )
-    from stellantis_hal.transport.rate_limit.quota import (
-        Quota,
-        Window,
-    )
-    from stellantis_hal.transport.retry import (
-        RetryPolicy,
-    )
-    from stellantis_hal.transport.tls import (
-        Tls,
-    )
+    from stellantis_hal.transport.rate_limit.quota import Quota, Window
+    from stellantis_hal.transport.retry import RetryPolicy
+    from stellantis_hal.transport.tls import Tls
     from stellantis_hal.vendor.brands import Brand
     from stellantis_hal.vendor.scopes import Scope
-
 
 __all__ = [
     "Account",
     "AccountLost",
+    "Adas",
+    "AdasState",
+    "Air",
+    "AirConditioning",
     "Alarm",
+    "AlarmActivation",
+    "AlarmState",
+    "AlarmStatus",
+    "AlarmTrigger",
     "AlarmType",
     "Alert",
+    "AlertSeverity",
+    "AlertType",
     "AmbiguousLinkError",
     "ApiError",
     "Application",
     "AuthError",
     "AuthorizationRequest",
+    "AuthorizationResponse",
+    "Backfill",
     "BadRequestError",
+    "BatteryHealth",
+    "BatteryLoad",
     "BearerCredentials",
+    "Belt",
+    "BeltState",
     "BodyTooLargeError",
     "Brand",
+    "Branding",
+    "BreakIn",
+    "Budget",
     "BudgetExhaustedError",
     "BudgetWarning",
+    "CallCenter",
     "Capabilities",
+    "Capacity",
+    "CapacityPlan",
     "Change",
+    "ChargeProgram",
+    "Charging",
+    "ChargingCapability",
+    "ChargingImmediate",
+    "ChargingMode",
+    "ChargingParameters",
+    "ChargingPowerLevel",
+    "ChargingPreferences",
+    "ChargingPrograms",
+    "ChargingSchedule",
+    "ChargingScheduling",
     "ChargingStatus",
+    "ChargingType",
     "CheckpointError",
     "CheckpointStore",
     "Collision",
+    "CollisionDetail",
+    "CollisionSeverity",
+    "CollisionSide",
     "ConfigurationError",
     "ConsentRequiredError",
+    "Consumption",
+    "Country",
     "Credentials",
+    "CruiseControl",
+    "Day",
     "DetachedResourceError",
     "Diagnostic",
+    "DoorLock",
+    "DoorOpening",
+    "DoorState",
+    "Doors",
+    "DrivingBehavior",
+    "DrivingMode",
+    "ECallTriggering",
+    "ElectricExtension",
+    "EmergencyBraking",
     "Energy",
+    "EnergyBattery",
+    "EnergyConsumption",
+    "EnergyExtension",
+    "EnergySubType",
     "EnergyType",
+    "Engine",
+    "EngineAir",
+    "EngineExtension",
+    "EngineLiquid",
+    "EngineOil",
+    "EngineThermic",
+    "EngineType",
     "Enrolment",
+    "Environment",
+    "FaultCause",
+    "FaultKind",
+    "Fetch",
     "FileLimiterStore",
     "FileTokenStore",
+    "FixStatus",
     "FleetStatistics",
     "Follow",
+    "FollowOptions",
     "FollowResult",
+    "FollowResults",
     "ForbiddenError",
+    "FuelConsumptions",
+    "FuelExtension",
+    "Gear",
+    "GearIndication",
+    "Gearbox",
+    "GearboxMode",
     "HalClient",
     "HalDeprecationWarning",
     "HalDocument",
     "HalError",
     "HalResource",
+    "Headers",
     "Hooks",
+    "Ignition",
+    "IgnitionType",
     "IndexRanges",
     "InvalidLinkError",
+    "ItemIterator",
+    "Kinetic",
+    "LaneDeparture",
+    "LaneKeeping",
+    "Light",
+    "LightDirection",
+    "LightPosition",
+    "LightStatus",
+    "Lighting",
     "LimiterStatistics",
     "LimiterStore",
     "Link",
     "LinkNotFoundError",
+    "Luminosity",
     "Maintenance",
     "MemoryCheckpoints",
     "MemoryTokenStore",
+    "Model",
+    "Motorization",
     "NetworkError",
     "NotFoundError",
     "NotHalError",
+    "OAuth2Client",
+    "Occurrence",
+    "Odometer",
     "OpenEnum",
+    "Opening",
     "Outage",
     "Page",
+    "PageIterator",
     "Pages",
     "PaginationLoopError",
     "Paginator",
+    "ParkAssist",
+    "ParkAssistState",
     "PartnerCredentials",
     "Position",
+    "PositionType",
+    "Powertrain",
+    "PowertrainStatus",
+    "Preconditioning",
+    "PreconditioningCapability",
+    "PreconditioningCause",
+    "PreconditioningFailure",
+    "PreconditioningParameters",
+    "PreconditioningProgram",
+    "PreconditioningStatus",
+    "Priority",
+    "Privacy",
+    "PrivacyState",
     "Problem",
+    "ProgramSlots",
     "Progress",
+    "Propulsion",
     "Quota",
     "QuotaError",
     "RateLimitedError",
     "RateLimiter",
     "RateLimits",
     "Recovered",
+    "Recurrence",
     "Rel",
+    "RemoteCapabilities",
+    "RemoteCapability",
     "Removed",
+    "Request",
+    "Response",
     "ResponseRecord",
     "RetryPolicy",
     "RetryRecord",
     "SQLiteCheckpoints",
+    "Safety",
     "Scope",
+    "Seat",
     "ServerError",
+    "Service",
+    "ServiceKind",
+    "Slot",
+    "SpeedRegulation",
+    "StaleSlotError",
+    "StarterBattery",
     "Status",
     "StellantisClient",
     "StellantisError",
+    "StolenCallCenter",
     "StructureError",
     "Telemetry",
+    "TelemetryExtension",
     "TelemetryType",
     "TemplateError",
+    "TimeGap",
     "TimeRange",
     "Timeouts",
     "Tls",
     "Token",
     "TokenBucketLimiter",
+    "TokenLike",
     "TokenStore",
     "TokenStoreError",
     "TooManyRedirectsError",
+    "Transmission",
     "Trip",
     "TripConsumption",
+    "TripFault",
+    "TripKinetic",
+    "TripSegment",
     "TripState",
+    "TripWriter",
     "TypedConverter",
+    "TypedResource",
     "UnauthorizedError",
     "UntrustedOriginError",
     "Update",
     "User",
     "Vehicle",
+    "VehicleExtension",
+    "VehicleTelemetry",
     "VehicleUnavailable",
     "WaitRecord",
     "Watch",
+    "WatchEvent",
     "Window",
+    "WipingBlades",
+    "WipingSpeed",
+    "WriteOptions",
     "__version__",
     "backfill",
     "by_activity",
+    "make_converter",
     "quiet",
     "trip_writer",
     "watch",
 ]
 
-_HOMES = {
-    "stellantis_hal.auth": "Application Enrolment PartnerCredentials",
-    "stellantis_hal.client": "Account StellantisClient",
-    "stellantis_hal.vendor.brands": "Brand",
-    "stellantis_hal.vendor.scopes": "Scope",
-    "stellantis_hal.credentials.token": "Token",
-    "stellantis_hal.credentials.stores.protocol": "TokenStore",
-    "stellantis_hal.credentials.stores.memory": "MemoryTokenStore",
-    "stellantis_hal.credentials.stores.file": "FileTokenStore",
-    "stellantis_hal.credentials.bearer": "BearerCredentials",
-    "stellantis_hal.credentials.oauth2": "AuthorizationRequest",
-    "stellantis_hal.hal_client": "HalClient",
-    "stellantis_hal.errors": (
+_MODULES = {
+    "auth.application": "Application",
+    "auth.enrolment": "Enrolment",
+    "auth.partner": "PartnerCredentials",
+    "client.account": "Account",
+    "client.stellantis_client": "StellantisClient",
+    "credentials.bearer": "BearerCredentials",
+    "credentials.oauth2": "AuthorizationRequest AuthorizationResponse OAuth2Client",
+    "credentials.stores.file": "FileTokenStore",
+    "credentials.stores.memory": "MemoryTokenStore",
+    "credentials.stores.protocol": "TokenStore",
+    "credentials.token": "Token TokenLike",
+    "errors": (
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
-        "ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError "
-        "InvalidLinkError LinkNotFoundError NetworkError NotFoundError NotHalError PaginationLoopError "
-        "QuotaError RateLimitedError ServerError StellantisError StructureError TemplateError TokenStoreError "
+        "ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError InvalidLinkError "
+        "LinkNotFoundError NetworkError NotFoundError NotHalError PaginationLoopError QuotaError RateLimitedError "
+        "ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
         "TooManyRedirectsError UnauthorizedError UntrustedOriginError"
     ),
-    "stellantis_hal.fleet": (
-        "AccountLost BudgetWarning Change CheckpointError CheckpointStore FleetStatistics "
-        "MemoryCheckpoints Outage Progress Recovered Removed SQLiteCheckpoints Update VehicleUnavailable Watch "
-        "backfill by_activity quiet trip_writer watch"
+    "fleet.backfilling": "Backfill Progress backfill",
+    "fleet.changes": "Change",
+    "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
+    "fleet.checkpoints.store": "CheckpointError CheckpointStore MemoryCheckpoints",
+    "fleet.events": "AccountLost Outage Recovered Update VehicleUnavailable WatchEvent",
+    "fleet.export": "TripWriter trip_writer",
+    "fleet.targets": "Removed",
+    "fleet.watching.intervals": "by_activity quiet",
+    "fleet.watching.pacing_budget": "Budget CapacityPlan",
+    "fleet.watching.statistics": "FleetStatistics",
+    "fleet.watching.watch": "BudgetWarning Watch watch",
+    "hal.document": "Diagnostic HalDocument",
+    "hal.headers": "Headers",
+    "hal.link": "Link",
+    "hal_client": "HalClient",
+    "navigation.context": "HalDeprecationWarning",
+    "navigation.fetch": "Fetch Request Response",
+    "navigation.follow": "Follow",
+    "navigation.follow_all": "FollowResult FollowResults",
+    "navigation.link_selection": "FollowOptions",
+    "navigation.pagination.index_ranges": "IndexRanges",
+    "navigation.pagination.paginator": "ItemIterator Page PageIterator Pages Paginator",
+    "navigation.rel": "Rel",
+    "navigation.resource": "HalResource",
+    "navigation.writes": "WriteOptions",
+    "resources.alarm": "Alarm AlarmActivation AlarmState AlarmStatus AlarmTrigger BreakIn",
+    "resources.alert": "Alert AlertSeverity AlertType",
+    "resources.blocks.adas": (
+        "Adas AdasState CruiseControl EmergencyBraking GearIndication LaneDeparture LaneKeeping ParkAssist "
+        "ParkAssistState SpeedRegulation TimeGap"
     ),
-    "stellantis_hal.hal.document": "Diagnostic HalDocument",
-    "stellantis_hal.hal.link": "Link",
-    "stellantis_hal.navigation": (
-        "Follow FollowResult HalDeprecationWarning HalResource IndexRanges Page Pages Paginator Rel"
+    "resources.blocks.capabilities": (
+        "Branding Capabilities ChargingCapability ChargingImmediate ChargingParameters ChargingPreferences "
+        "ChargingPrograms ChargingScheduling PreconditioningCapability PreconditioningParameters ProgramSlots "
+        "RemoteCapabilities RemoteCapability VehicleExtension"
     ),
-    "stellantis_hal.resources.alarm": "Alarm",
-    "stellantis_hal.resources.alert": "Alert",
-    "stellantis_hal.resources.blocks.capabilities": "Capabilities",
-    "stellantis_hal.resources.collision": "Collision",
-    "stellantis_hal.resources.blocks.consumption": "TripConsumption",
-    "stellantis_hal.resources.blocks.energy": "ChargingStatus Energy EnergyType",
-    "stellantis_hal.structuring.open_enum": "OpenEnum",
-    "stellantis_hal.resources.filters": "AlarmType TelemetryType TripState",
-    "stellantis_hal.resources.time_range": "TimeRange",
-    "stellantis_hal.resources.maintenance": "Maintenance",
-    "stellantis_hal.resources.position": "Position",
-    "stellantis_hal.structuring.problems": "Problem",
-    "stellantis_hal.structuring.converter": "TypedConverter",
-    "stellantis_hal.resources.status": "Status",
-    "stellantis_hal.resources.telemetry": "Telemetry",
-    "stellantis_hal.resources.trip": "Trip",
-    "stellantis_hal.resources.user": "User",
-    "stellantis_hal.resources.vehicle": "Vehicle",
-    "stellantis_hal.transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
-    "stellantis_hal.transport.credentials": "Credentials",
-    "stellantis_hal.transport.exchange": "Timeouts",
-    "stellantis_hal.transport.hooks": "Hooks ResponseRecord RetryRecord WaitRecord",
-    "stellantis_hal.transport.rate_limit.limiter": "TokenBucketLimiter",
-    "stellantis_hal.transport.rate_limit.protocol": "LimiterStatistics RateLimiter RateLimits",
-    "stellantis_hal.transport.rate_limit.quota": "Quota Window",
-    "stellantis_hal.transport.retry": "RetryPolicy",
-    "stellantis_hal.transport.tls": "Tls",
+    "resources.blocks.consumption": "EnergyConsumption TripConsumption",
+    "resources.blocks.energy": (
+        "BatteryHealth BatteryLoad ChargeProgram Charging ChargingMode ChargingPowerLevel ChargingSchedule "
+        "ChargingStatus ChargingType Consumption Day ElectricExtension Energy EnergyBattery EnergyExtension "
+        "EnergySubType EnergyType FuelConsumptions FuelExtension Occurrence"
+    ),
+    "resources.blocks.equipment": (
+        "Air Belt BeltState DoorLock DoorOpening DoorState Doors ECallTriggering Environment Light LightDirection "
+        "LightPosition LightStatus Lighting Luminosity Opening Privacy PrivacyState Safety Seat Service "
+        "ServiceKind StarterBattery WipingBlades WipingSpeed"
+    ),
+    "resources.blocks.powertrain": (
+        "DrivingBehavior DrivingMode Engine EngineAir EngineExtension EngineLiquid EngineOil EngineThermic "
+        "EngineType Gear Gearbox GearboxMode Ignition IgnitionType Kinetic Odometer Powertrain PowertrainStatus "
+        "Transmission"
+    ),
+    "resources.collision": "Collision CollisionDetail CollisionSeverity CollisionSide",
+    "resources.filters": "AlarmType TelemetryType TripState",
+    "resources.maintenance": "Maintenance",
+    "resources.position": "FixStatus Position PositionType",
+    "resources.status": (
+        "AirConditioning Preconditioning PreconditioningCause PreconditioningFailure PreconditioningProgram "
+        "PreconditioningStatus Recurrence Status"
+    ),
+    "resources.telemetry": "Telemetry TelemetryExtension VehicleTelemetry",
+    "resources.time_range": "TimeRange",
+    "resources.trip": "FaultCause FaultKind Propulsion Trip TripFault TripKinetic TripSegment",
+    "resources.user": "User",
+    "resources.vehicle": "CallCenter Country Motorization StolenCallCenter Vehicle",
+    "structuring.converter": "TypedConverter",
+    "structuring.hooks": "make_converter",
+    "structuring.model": "Model",
+    "structuring.open_enum": "OpenEnum",
+    "structuring.problems": "Problem",
+    "structuring.typed_resource": "TypedResource",
+    "transport.credentials": "Credentials",
+    "transport.exchange": "Timeouts",
+    "transport.hooks": "Hooks ResponseRecord RetryRecord WaitRecord",
+    "transport.rate_limit.limiter": "TokenBucketLimiter",
+    "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
+    "transport.rate_limit.protocol": "Capacity LimiterStatistics Priority RateLimiter RateLimits Slot",
+    "transport.rate_limit.quota": "Quota Window",
+    "transport.retry": "RetryPolicy",
+    "transport.tls": "Tls",
+    "vendor.brands": "Brand",
+    "vendor.scopes": "Scope",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+"""Public names by the module that defines them."""
+
+_MODULE_OF = {name: f"stellantis_hal.{module}" for module, names in _MODULES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first asked for (PEP 562)."""
-    home = _HOME_OF.get(name)
-    if home is None:
+    """Load a public name when it is first used (PEP 562)."""
+    module = _MODULE_OF.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    value = getattr(import_module(module), name)
     globals()[name] = value
     return value
 

@@ -36,7 +36,7 @@ class Account(EntryPoint):
         self,
         session: Session,
         credentials: Credentials,
-        reader: TypedConverter,
+        converter: TypedConverter,
         url: str,
         *,
         key: str,
@@ -44,10 +44,10 @@ class Account(EntryPoint):
         max_wait: float = 60.0,
     ) -> None:
         fetch = session.pipeline(credentials=credentials, priority=priority, max_wait=max_wait)
-        super().__init__(url, ResourceContext(fetch, reader.clock, reader))
+        super().__init__(url, ResourceContext(fetch, converter.clock, converter))
         self._session = session
         self._credentials = credentials
-        self._reader = reader
+        self._converter = converter
         self._priority: Priority = priority
         self._max_wait = max_wait
         self.key = key
@@ -68,7 +68,7 @@ class Account(EntryPoint):
     @property
     def clock(self) -> Callable[[], datetime]:
         """The client's wall clock."""
-        return self._reader.clock
+        return self._converter.clock
 
     def shares_client(self, other: Account) -> bool:
         """Return whether both accounts belong to the same client, and so share its limiter and connections."""
@@ -96,7 +96,7 @@ class Account(EntryPoint):
         other = Account(
             self._session,
             self._credentials,
-            self._reader,
+            self._converter,
             self._url,
             key=self.key,
             priority=self._priority if priority is None else priority,
@@ -107,7 +107,7 @@ class Account(EntryPoint):
 
     async def user(self) -> User:
         """Read the account holder's own resource again."""
-        return self._reader.structure(await self.reread(), User)
+        return self._converter.structure(await self.reread(), User)
 
     def vehicles(
         self,
@@ -146,9 +146,9 @@ class Account(EntryPoint):
             "vehicles",
             absent=self._has_no_vehicles,
             ranges=ranges,
-            on_invalid=partial(self._reader.report_invalid_items, kind=Vehicle),
+            on_invalid=partial(self._converter.report_invalid_items, kind=Vehicle),
         )
-        return walk.map(partial(self._reader.structure, kind=Vehicle))
+        return walk.map(partial(self._converter.structure, kind=Vehicle))
 
     async def vehicle(
         self, id_: str, *, locale: str | None = None, extensions: Iterable[str] | str = (), country: str | None = None
@@ -162,7 +162,7 @@ class Account(EntryPoint):
         collection = await _VehicleCollection(self, {}).resolve_url({})
         params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
         resource = await self.get(append_query(join_segment(collection, id_), encode_params(params)))
-        return self._reader.structure(resource, Vehicle)
+        return self._converter.structure(resource, Vehicle)
 
     def _has_no_vehicles(self, error: ApiError) -> bool:
         # A 404 of the entry resource does not mean that there are no vehicles.

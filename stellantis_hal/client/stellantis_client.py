@@ -98,7 +98,7 @@ class StellantisClient(BaseClient):
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
         self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, shared by its accounts
-        self._reader = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
+        self._converter = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
         session = Session(
             to_origins(base_url, trusted_origins),
@@ -145,7 +145,7 @@ class StellantisClient(BaseClient):
             query=self._application.query,
             clock=self._clock,
         )
-        return Account(self._session, credentials, self._reader, f"{self._base_url}/user", key=key)
+        return Account(self._session, credentials, self._converter, f"{self._base_url}/user", key=key)
 
     def enrolment(self, *, brand: Brand | str, store: TokenStore | None = None, realm: str | None = None) -> Enrolment:
         """Return the enrolment of a brand: account holders' consent and its withdrawal, with tokens in the store.

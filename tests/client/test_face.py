@@ -1,0 +1,151 @@
+"""The face of the package: its names, and the types in their signatures."""
+
+import ast
+import importlib
+import inspect
+import pydoc
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stellantis_hal
+from tests.client.signatures import types_in
+
+FACE = Path(stellantis_hal.__file__)
+
+PUBLIC: dict[str, Any] = {name: getattr(stellantis_hal, name) for name in stellantis_hal.__all__ if name[0] != "_"}
+
+MADE_BY_CALLS = {
+    "Account": "StellantisClient.account()",
+    "Backfill": "backfill()",
+    "Enrolment": "StellantisClient.enrolment()",
+    "Follow": "follow()",
+    "FollowResults": "HalResource.follow_all()",
+    "HalDocument": "HalResource.document",
+    "HalResource": "awaiting a Follow",
+    "ItemIterator": "iterating over a Paginator",
+    "Page": "iterating over Pages",
+    "PageIterator": "iterating over Pages",
+    "Pages": "Paginator.pages()",
+    "Paginator": "HalResource.items() and the verbs of typed resources",
+    "TripWriter": "trip_writer()",
+    "Watch": "watch()",
+}
+"""Classes whose instances come from a call: their constructors are internal."""
+
+INTERNAL_TYPES = {
+    "Curies": "how a document resolves compact URIs",
+    "Dump": "a mapping that JSON can hold",
+    "EmbeddedStep": "a step of a path inside a document",
+    "EntryPoint": "the base of accounts and HAL clients",
+    "LinkQuery": "a relation with FollowOptions",
+    "LinkTarget": "what a link query selects",
+    "PageSource": "what a paginator reads",
+    "ResourceContext": "what a client gives its resources: fetch, clock and converter",
+    "Snapshot": "what a response contained",
+    "State": "a read-only mapping",
+    "StateStep": "a step of a path inside a document",
+    "SupportsWrite": "anything with write(str), as an open text file",
+}
+"""Types that are not exported: a public method in whose signature one stands is called by the package alone, or takes
+and returns an object that a caller need not name."""
+
+
+def is_made_by_a_call(place: str) -> bool:
+    owner, _, member = place.partition(".")
+    return member == "__init__()" and owner in MADE_BY_CALLS
+
+
+def test_every_name_of_the_face_can_be_loaded() -> None:
+    for name in stellantis_hal.__all__:
+        assert getattr(stellantis_hal, name) is not None
+    assert dir(stellantis_hal) == sorted(stellantis_hal.__all__)
+
+
+def test_type_checkers_see_the_names_that_are_loaded() -> None:
+    tree = ast.parse(FACE.read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+    }
+    assert sorted([*seen, "__version__"]) == sorted(stellantis_hal.__all__)
+    for name, home in seen.items():
+        assert getattr(importlib.import_module(home), name) is getattr(stellantis_hal, name)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Unknown'"):
+        stellantis_hal.Unknown  # noqa: B018 - the access is the test
+
+
+def test_the_face_loads_no_library() -> None:
+    libraries = ("httpx", "attrs", "cattrs", "anyio", "tenacity", "ssl", "asyncio", "click", "uvicorn")
+    code = f"import sys, stellantis_hal; print([name for name in {libraries} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    changelog = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
+    newest = next(line for line in changelog.splitlines() if line.startswith("## ["))
+    assert newest.startswith(f"## [{stellantis_hal.__version__}]")
+
+
+def test_types_in_public_signatures_are_exported() -> None:
+    """Parameters, results and attributes of public names need no import from another module than the face."""
+    exported = {value for value in PUBLIC.values() if isinstance(value, type)}
+    missing = {
+        f"{place}: {kind.__module__}.{kind.__name__}"
+        for value in PUBLIC.values()
+        for kind, places in types_in(value).items()
+        if kind not in exported and kind.__name__ not in INTERNAL_TYPES
+        for place in places
+        if not is_made_by_a_call(place)
+    }
+    assert not missing, "\n".join(sorted(missing))
+
+
+def test_internal_types_stand_in_public_signatures() -> None:
+    """A type or class that is gone, or was exported, leaves the lists of exceptions above."""
+    seen = {kind.__name__ for value in PUBLIC.values() for kind in types_in(value)}
+    assert set(INTERNAL_TYPES) <= seen - set(PUBLIC)
+    assert set(MADE_BY_CALLS) <= set(PUBLIC)
+
+
+def test_exported_classes_are_used_by_public_calls() -> None:
+    """A class is exported because it stands in a public signature, or because a program constructs or raises it."""
+    used = {kind for value in PUBLIC.values() for kind in types_in(value)}
+    constructed = {
+        "BearerCredentials",
+        "FileLimiterStore",
+        "FileTokenStore",
+        "HalClient",
+        "MemoryCheckpoints",
+        "MemoryTokenStore",
+        "PartnerCredentials",
+        "SQLiteCheckpoints",
+        "StellantisClient",
+        "TokenBucketLimiter",
+    }
+    bases = {"Model", "OpenEnum"}  # of classes of a program's own
+    values = {"AlarmType", "Scope", "TelemetryType", "TripState"}  # of str, where a call takes str
+    unused = {
+        name
+        for name, value in PUBLIC.items()
+        if isinstance(value, type) and value not in used and not issubclass(value, Exception)
+    }
+    assert unused == constructed | bases | values
+
+
+@pytest.mark.parametrize("client", [stellantis_hal.StellantisClient, stellantis_hal.HalClient])
+def test_help_of_a_client_describes_each_option(client: type) -> None:
+    text = pydoc.plain(pydoc.render_doc(client))
+    for option in list(inspect.signature(client).parameters):
+        assert re.search(rf"^ +\|  +{option}: \S", text, re.MULTILINE), option
