@@ -1,29 +1,26 @@
-"""Every error that this library raises on purpose.
-
-Knows nothing but facts handed to it. Nothing else may escape to a caller: errors of other libraries are translated
-where they arise, with ``raise … from``.
+"""The errors of this library, all under :class:`StellantisError`.
 
 ::
 
     StellantisError
-    ├── NetworkError                 no complete answer arrived
+    ├── NetworkError                 no complete response was received
     │   ├── TooManyRedirectsError
     │   └── BodyTooLargeError
-    ├── ApiError                     an answer arrived, and it says no
+    ├── ApiError                     the response is an error
     │   ├── BadRequestError          400
     │   ├── UnauthorizedError        401
     │   ├── ForbiddenError           403
     │   ├── NotFoundError            404
     │   ├── ServerError              5xx
     │   └── RateLimitedError         429 (a QuotaError too)
-    ├── QuotaError                   the subscription's budget is spent
-    │   ├── RateLimitedError         the server said so
-    │   ├── BudgetExhaustedError     our own books said so; nothing was sent
+    ├── QuotaError                   the subscription's rate limits are exhausted
+    │   ├── RateLimitedError         according to the server (429)
+    │   ├── BudgetExhaustedError     according to the limiter; nothing was sent
     │   └── StaleSlotError           a limiter's slot expired before it was used; nothing was sent
     ├── AuthError                    credentials
-    │   ├── ConsentRequiredError     the account holder has to log in again
+    │   ├── ConsentRequiredError     the account holder must log in again
     │   ├── ConfigurationError       the application's registration or settings are wrong
-    │   └── TokenStoreError          tokens could not be read or kept
+    │   └── TokenStoreError          tokens could not be loaded or saved
     ├── HalError                     documents and links
     │   ├── NotHalError
     │   ├── InvalidLinkError
@@ -33,8 +30,8 @@ where they arise, with ``raise … from``.
     │   ├── PaginationLoopError
     │   ├── UntrustedOriginError
     │   └── DetachedResourceError
-    ├── StructureError               a body that strict reading refuses
-    └── CheckpointError              where a fleet stands could not be kept (in ``stellantis_hal.fleet``)
+    ├── StructureError               values that strict mode rejects
+    └── CheckpointError              checkpoints could not be loaded or saved (in ``stellantis_hal.fleet``)
 """
 
 from __future__ import annotations
@@ -76,23 +73,23 @@ __all__ = [
 
 
 class StellantisError(Exception):
-    """The root: ``except StellantisError`` catches whatever this library raises on purpose.
+    """The base class: ``except StellantisError`` catches every error of this library.
 
     Attributes:
-        resume_token: where ``pages(token=…)`` takes up the walk that this error ended; None outside a walk.
+        resume_token: the token with which ``pages(token=…)`` resumes the iteration that failed; None elsewhere.
     """
 
     resume_token: str | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """Pickle and copy with every attribute, past constructors that want keywords."""
-        return _rebuilt, (type(self), self.args, dict(self.__dict__))
+        """Support pickle and copy, with every attribute and without calling the constructor."""
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
 
 
-def _rebuilt(kind: type[StellantisError], args: tuple[Any, ...], facts: dict[str, Any]) -> StellantisError:
+def _rebuild(kind: type[StellantisError], args: tuple[Any, ...], attributes: dict[str, Any]) -> StellantisError:
     error = kind.__new__(kind, *args)
     error.args = args
-    error.__dict__.update(facts)
+    error.__dict__.update(attributes)
     return error
 
 
@@ -100,12 +97,12 @@ def _rebuilt(kind: type[StellantisError], args: tuple[Any, ...], facts: dict[str
 
 
 class NetworkError(StellantisError):
-    """No complete answer arrived: connection, TLS, time-out, or a body that broke off.
+    """No complete response was received: connection, TLS or timeout failed, or the body was incomplete.
 
     Attributes:
-        url: the address asked for, without what identifies the application.
+        url: the URL of the request, without what identifies the application.
         sent: whether the request may have reached the server.
-        is_transient: whether trying again may help; not where TLS said no, or the request itself cannot be sent.
+        is_transient: whether a retry may help; False where TLS failed or the request cannot be sent.
     """
 
     def __init__(self, message: str, *, url: str = "", sent: bool = False, is_transient: bool = True) -> None:
@@ -116,30 +113,30 @@ class NetworkError(StellantisError):
 
 
 class TooManyRedirectsError(NetworkError):
-    """The answer was one redirect more than the session follows."""
+    """The response was a redirect, and the limit of redirects was reached."""
 
 
 class BodyTooLargeError(NetworkError):
-    """The body, once decompressed, is larger than the session reads."""
+    """The decompressed body is larger than the limit."""
 
 
-# ------------------------------------------------------------------------------------------------- answers
+# ------------------------------------------------------------------------------------------------- responses
 
 
 class ApiError(StellantisError):
-    """The server answered, and the answer is an error.
+    """The server returned an error.
 
-    The vendor's support asks for ``uuid``, ``code``, ``timestamp`` and ``transaction_id``.
+    The API's support asks for ``uuid``, ``code``, ``timestamp`` and ``transaction_id``.
 
     Attributes:
         status: the HTTP status.
-        url: the address that answered, without what identifies the application.
+        url: the URL of the response, without what identifies the application.
         code: the API's own code (40400, 50038, …) as an int; None where the body has none.
         uuid: the server's id of this error.
-        timestamp: when the server says it happened, aware, UTC.
+        timestamp: the time of the error by the server, aware, UTC.
         transaction_id: the ``X-Global-Transaction-ID`` header.
-        retry_after: seconds until the server wants to be asked again; None where it does not say.
-        is_transient: whether the same request may well succeed later.
+        retry_after: seconds until a retry is allowed, by the server; None where it does not say.
+        is_transient: whether the same request may succeed later.
         oauth_error: the ``error`` of an identity server's body (``invalid_grant``, …); None where there is none.
     """
 
@@ -170,7 +167,7 @@ class ApiError(StellantisError):
 
 
 class BadRequestError(ApiError):
-    """400: a parameter or a body that the API does not accept."""
+    """400: the API does not accept a parameter or the body."""
 
 
 class UnauthorizedError(ApiError):
@@ -178,42 +175,42 @@ class UnauthorizedError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """403: no access to this car (often a wrong vehicle id), or a scope that was not granted.
+    """403: access to the resource is denied, or a scope was not granted.
 
     Attributes:
-        scopes: the scopes that the vendor documents for this address; empty where none are known.
+        scopes: the scopes that the API documents for this URL; empty where none are known.
     """
 
     scopes: tuple[str, ...] = ()
 
 
 class NotFoundError(ApiError):
-    """404: nothing there; with an API code 404xx often just "no data yet"."""
+    """404: the resource does not exist; with an API code 404xx often just "no data yet"."""
 
 
 class ServerError(ApiError):
-    """5xx: the server, or one behind it, failed."""
+    """5xx: the server failed, or one that it depends on."""
 
 
 # ------------------------------------------------------------------------------------------------- quota
 
 
 class QuotaError(StellantisError):
-    """The subscription's budget is spent.
+    """The subscription's rate limits are exhausted.
 
     Attributes:
-        retry_after: seconds until a request is possible again; None where nobody knows.
+        retry_after: seconds until a request is possible again; None where that is unknown.
     """
 
     retry_after: float | None
 
 
 class RateLimitedError(QuotaError, ApiError):
-    """429, and waiting for the server's instant was not possible within the wait allowed."""
+    """429, and the wait until the server's instant is longer than ``max_wait`` allows."""
 
 
 class BudgetExhaustedError(QuotaError):
-    """Our own books say that the wait would be longer than allowed; nothing was sent."""
+    """The limiter would have to wait longer than ``max_wait`` allows; nothing was sent."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -234,10 +231,10 @@ class StaleSlotError(QuotaError):
 
 
 class AuthError(StellantisError):
-    """Credentials are missing, refused or could not be kept.
+    """Credentials are missing or rejected, or could not be saved.
 
     Attributes:
-        key: the account's key in its token store, where there is one.
+        key: the account's key in its token store; None where there is none.
     """
 
     def __init__(self, message: str, *, key: str | None = None) -> None:
@@ -246,14 +243,14 @@ class AuthError(StellantisError):
 
 
 class ConsentRequiredError(AuthError):
-    """The refresh token is no longer accepted: the account holder has to log in and consent again."""
+    """The refresh token is no longer accepted: the account holder must log in and consent again."""
 
 
 class ConfigurationError(AuthError):
     """The application's registration, secret, certificate, realm or host is wrong: retrying cannot help.
 
     Attributes:
-        more_information: the gateway's own words, where it gave any.
+        more_information: the gateway's explanation; None where there is none.
     """
 
     def __init__(self, message: str, *, key: str | None = None, more_information: str | None = None) -> None:
@@ -269,10 +266,10 @@ class TokenStoreError(AuthError):
 
 
 class HalError(StellantisError):
-    """A document or a link is not what following it needs.
+    """A document or a link cannot be used as requested.
 
     Attributes:
-        url: the document's address.
+        url: the URL of the document.
     """
 
     def __init__(self, message: str, *, url: str = "") -> None:
@@ -281,11 +278,11 @@ class HalError(StellantisError):
 
 
 class NotHalError(HalError):
-    """The body is no JSON object, so there is nothing to navigate.
+    """The body is not a JSON object.
 
     Attributes:
-        content_type: what the server called it.
-        excerpt: its first bytes, readable.
+        content_type: the media type of the response.
+        excerpt: the beginning of the body, masked.
     """
 
     def __init__(self, message: str, *, url: str = "", content_type: str = "", excerpt: str = "") -> None:
@@ -295,15 +292,15 @@ class NotHalError(HalError):
 
 
 class InvalidLinkError(HalError):
-    """The link is there but its href is missing, or is no string, or no URL."""
+    """The link exists, but its href is missing, or is not a string."""
 
 
 class LinkNotFoundError(HalError):
     """The document has no such link.
 
     Attributes:
-        rel: what was asked for.
-        available: the relations that the document does have.
+        rel: the relation asked for.
+        available: the relations of the document.
     """
 
     def __init__(self, message: str, *, rel: str, available: Sequence[str] = (), url: str = "") -> None:
@@ -313,10 +310,10 @@ class LinkNotFoundError(HalError):
 
 
 class AmbiguousLinkError(HalError):
-    """Several links match and nothing says which one is meant: pass ``name=``, ``index=`` or ``where=``.
+    """Several links match: choose one by ``name=``, ``index=`` or ``where=``.
 
     Attributes:
-        rel: what was asked for.
+        rel: the relation asked for.
         candidates: the hrefs that match.
     """
 
@@ -327,29 +324,29 @@ class AmbiguousLinkError(HalError):
 
 
 class TemplateError(HalError):
-    """A URI template that cannot be parsed, or variables that do not fit it."""
+    """A URI template cannot be parsed, or the variables do not fit it."""
 
 
 class PaginationLoopError(HalError):
-    """A page's ``next`` leads to a page that this walk has been on."""
+    """A page's ``next`` leads to a page that this iteration has read before."""
 
 
 class UntrustedOriginError(HalError):
-    """The address is not on an origin that may see credentials; nothing was sent."""
+    """The URL is not on an origin that may receive credentials; nothing was sent."""
 
 
 class DetachedResourceError(HalError):
     """The resource was unpickled or loaded without a client: bind it with ``client.resume(dump)`` first."""
 
 
-# ------------------------------------------------------------------------------------------------- reading
+# ------------------------------------------------------------------------------------------------- structuring
 
 
 class StructureError(StellantisError):
-    """Strict reading found values that do not fit their type.
+    """Strict mode found values that do not fit their type.
 
     Attributes:
-        problems: a record for each, with its JSON path.
+        problems: a record of each value, with its JSON path.
     """
 
     def __init__(self, message: str, *, problems: Sequence[Any] = ()) -> None:

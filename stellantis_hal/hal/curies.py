@@ -1,8 +1,4 @@
-"""Compact URIs: short names for relations that are URIs.
-
-Knows section 8.3 of the draft: ``curies`` names relations and documents them, and never touches an href. Must not
-fetch documentation.
-"""
+"""CURIEs: short names of relations whose full names are URIs (draft-kelly-json-hal section 8.3)."""
 
 from __future__ import annotations
 
@@ -16,15 +12,15 @@ from stellantis_hal.hal.uri_templates import expand
 __all__ = ["NO_CURIES", "Curies"]
 
 
-# Each document inherits all of its embedder's, and each of its relations may be expanded to be compared: a server that
-# means well has a handful, and a hostile one could make that take hours.
-_MOST = 100
-_LONGEST = 256
-_SEARCHED = 1_000
+# Each document inherits the CURIEs of the one that embeds it, and a lookup may expand every relation. Servers have a
+# handful of CURIEs; without bounds a hostile server could make lookups take hours.
+_MAX_PREFIXES = 100
+_MAX_TEMPLATE = 256
+_MAX_SEARCHED = 1_000
 
 
 class Curies:
-    """Prefixes and their URI templates, those of a document before those of what embeds it."""
+    """Prefixes and their URI templates: those of a document, then those of the documents that embed it."""
 
     __slots__ = ("_templates",)
 
@@ -33,7 +29,7 @@ class Curies:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """The prefixes known here."""
+        """The declared prefixes."""
         return tuple(self._templates)
 
     @property
@@ -42,19 +38,19 @@ class Curies:
         return self._templates
 
     def with_links(self, links: Iterable[Link]) -> Curies:
-        """Add the ``curies`` of an embedded document, which win over those inherited; a hundred count at most."""
-        named = ((link.name, link.href) for link in links if link.name is not None and link.href is not None)
-        found = dict(islice(((name, href) for name, href in named if len(href) <= _LONGEST), _MOST))
+        """Return these and the ``curies`` of an embedded document, which take precedence; at most 100 in all."""
+        pairs = ((link.name, link.href) for link in links if link.name is not None and link.href is not None)
+        found = dict(islice(((name, href) for name, href in pairs if len(href) <= _MAX_TEMPLATE), _MAX_PREFIXES))
         if not found:
             return self
         inherited = ((name, href) for name, href in self._templates.items() if name not in found)
-        return Curies({**dict(islice(inherited, _MOST - len(found))), **found})
+        return Curies({**dict(islice(inherited, _MAX_PREFIXES - len(found))), **found})
 
     def expand(self, rel: str) -> str | None:
-        """Give the URI that a compact relation stands for; it is also where its documentation lies.
+        """Return the URI of a compact relation, which is also the URL of its documentation.
 
-        None where the relation has no prefix that is known here (``tag:`` URIs contain colons and are none), or
-        where the prefix has a template that cannot be expanded.
+        None where its prefix is not declared (``tag:`` URIs contain colons and are not compact), or where the template
+        of the prefix cannot be expanded.
         """
         prefix, colon, reference = rel.partition(":")
         template = self._templates.get(prefix) if colon else None
@@ -66,21 +62,21 @@ class Curies:
             return None
 
     def find(self, wanted: str, keys: Iterable[str]) -> tuple[str, ...]:
-        """Find the keys that mean the relation: itself, its full or compact form, or else its name without a prefix.
+        """Return the keys that mean a relation: the key itself, its full or compact form, or else its bare name.
 
-        For the latter two no more than the first thousand keys are looked at.
+        For the full, compact and bare forms only the first 1,000 keys are compared.
         """
         names = tuple(keys)
         if wanted in names:
             return (wanted,)
         if not self._templates:
             return ()
-        names = names[:_SEARCHED]
+        names = names[:_MAX_SEARCHED]
         full = {name: self.expand(name) or name for name in names}
         uri = self.expand(wanted) or wanted
-        same = tuple(name for name in names if full[name] == uri)
-        if same:
-            return same
+        matching = tuple(name for name in names if full[name] == uri)
+        if matching:
+            return matching
         prefixed = {self.expand(f"{prefix}:{wanted}") for prefix in self._templates}
         return tuple(name for name in names if full[name] in prefixed)
 

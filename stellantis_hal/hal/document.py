@@ -1,8 +1,4 @@
-"""A HAL document: any JSON object, read tolerantly and as late as possible.
-
-Knows ``_links`` and ``_embedded``, in every shape that servers send. Must not know where the document came from. The
-body is kept as it is and never changed; whatever is odd becomes a :class:`Diagnostic`, never an exception.
-"""
+"""HAL documents: any JSON object, read tolerantly and lazily."""
 
 from __future__ import annotations
 
@@ -23,11 +19,11 @@ _CURIES = ("curies", "curie")
 
 @attrs.frozen
 class Diagnostic:
-    """Something in a document that the draft does not foresee.
+    """A deviation of a document from the draft.
 
     Attributes:
-        path: where, as a JSON path (``$._links.next``).
-        reason: what is odd there, and how it is read.
+        path: its JSON path (``$._links.next``).
+        reason: what deviates, and how it is read.
     """
 
     path: str
@@ -35,9 +31,9 @@ class Diagnostic:
 
 
 class State(Mapping[str, Any]):
-    """A document's own properties: the body without ``_links`` and ``_embedded``; a view, not a copy.
+    """The properties of a document: a view of the body without ``_links`` and ``_embedded``.
 
-    Immutable itself; what is nested in it stays plain lists and dicts. Equal to any mapping of the same content.
+    The view is immutable; nested values stay plain lists and dicts. It equals any mapping of the same content.
     """
 
     __slots__ = ("_body",)
@@ -64,11 +60,13 @@ class State(Mapping[str, Any]):
 
 
 class HalDocument:
-    """One document, or one that is embedded in another.
+    """A document, alone or embedded in another.
+
+    Deviations from the draft never raise an exception: they are read tolerantly and listed in :attr:`diagnostics`.
 
     Args:
-        body: a JSON object as decoded, dicts and lists; not copied, so it must not be changed afterwards.
-        curies: what it inherits from the document that embeds it.
+        body: a decoded JSON object; it is not copied, so it must not be changed afterwards.
+        curies: the CURIEs inherited from the document that embeds it.
     """
 
     __slots__ = ("__weakref__", "_body", "_curies", "_embedded", "_inherited", "_links")
@@ -86,7 +84,7 @@ class HalDocument:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal by value, and the value may hold lists
 
     def __reduce__(self) -> tuple[Callable[..., HalDocument], tuple[Mapping[str, Any], Curies]]:
-        return _restored, (self._body, self._inherited)
+        return _restore, (self._body, self._inherited)
 
     def __repr__(self) -> str:
         embedded = shortlist([f"{rel}×{len(documents)}" for rel, documents in self.embedded.items()])
@@ -94,17 +92,17 @@ class HalDocument:
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """The whole object as it came."""
+        """The whole object, unchanged."""
         return self._body
 
     @property
     def state(self) -> State:
-        """The object without ``_links`` and ``_embedded``."""
+        """The properties: the object without ``_links`` and ``_embedded``."""
         return State(self._body)
 
     @property
     def links(self) -> Mapping[str, tuple[Link, ...]]:
-        """The links of each relation that has any, in the server's order; ``curies`` included."""
+        """The links of each relation, in the server's order; ``curies`` included."""
         if self._links is None:
             found = self._body.get("_links")
             self._links = _Links(found) if isinstance(found, dict) and found else _NO_LINKS
@@ -112,12 +110,12 @@ class HalDocument:
 
     @property
     def rels(self) -> tuple[str, ...]:
-        """The relations that have links, without ``curies``, which is no relation."""
+        """The relations that have links; ``curies`` is not one."""
         return tuple(rel for rel in self.links if rel not in _CURIES)
 
     @property
     def embedded(self) -> Mapping[str, tuple[HalDocument, ...]]:
-        """The documents embedded under each relation; a list that is empty counts, null does not."""
+        """The documents embedded under each relation; empty lists are included, null values are not."""
         if self._embedded is None:
             found = self._body.get("_embedded")
             self._embedded = _documents(found, self.curies) if isinstance(found, dict) and found else _NO_DOCUMENTS
@@ -125,7 +123,7 @@ class HalDocument:
 
     @property
     def curies(self) -> Curies:
-        """The compact URIs in force: its own before those inherited."""
+        """The CURIEs in effect: its own, then those inherited."""
         if self._curies is None:
             raw, own = self._body.get("_links"), list[Link]()
             if isinstance(raw, dict) and not raw.keys().isdisjoint(_CURIES):
@@ -135,11 +133,11 @@ class HalDocument:
 
     @property
     def inherited(self) -> Curies:
-        """The compact URIs that it inherits from what embeds it."""
+        """The CURIEs inherited from the document that embeds it."""
         return self._inherited
 
     def at(self, *path: str | int) -> HalDocument | None:
-        """Read an object nested in the state as a document, with its own ``_links``; None where no object is there."""
+        """Return an object nested in the state as a document with its own ``_links``; None if there is none."""
         value: Any = self._body
         for step in path:
             if isinstance(step, str) and isinstance(value, Mapping):
@@ -152,29 +150,29 @@ class HalDocument:
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """What is odd here and in all that is embedded, computed anew at each call."""
+        """The deviations of this document and all embedded ones, computed at each access."""
         return tuple(_diagnose(self._body))
 
 
 def parse(value: Mapping[str, Any]) -> HalDocument:
-    """Read a JSON object as a document; costs nothing until something is asked of it."""
+    """Return a JSON object as a document; its members are read when they are first accessed."""
     return HalDocument(value)
 
 
 def serialize(document: HalDocument) -> Mapping[str, Any]:
-    """Give the object back exactly as it came."""
+    """Return the JSON object of a document, unchanged."""
     return document.body
 
 
 # ------------------------------------------------------------------------------------------------- reading
 
 
-def _restored(body: Mapping[str, Any], curies: Curies) -> HalDocument:
+def _restore(body: Mapping[str, Any], curies: Curies) -> HalDocument:
     return HalDocument(body, curies=curies)
 
 
 class _Links(Mapping[str, tuple[Link, ...]]):
-    """The links of each relation, read when they are asked for: most of a page's links never are."""
+    """The links of each relation, parsed on access, because most links of a page are never accessed."""
 
     __slots__ = ("_raw", "_read")
 
@@ -217,13 +215,13 @@ def _links_of(rel: str, entry: Any) -> tuple[Link, ...]:
     if isinstance(entry, list):
         return tuple([link for item in entry if (link := Link.parse(rel, item)) is not None])
     if rel in _CURIES and isinstance(entry, dict) and "href" not in entry:
-        return tuple(_named(rel, entry))
+        return tuple(_links_by_name(rel, entry))
     link = Link.parse(rel, entry)
     return () if link is None else (link,)
 
 
-def _named(rel: str, entry: Mapping[str, Any]) -> Iterator[Link]:
-    """Read ``curies`` written as an object of links by prefix instead of a list of named links."""
+def _links_by_name(rel: str, entry: Mapping[str, Any]) -> Iterator[Link]:
+    """Parse ``curies`` written as an object of links by prefix instead of a list of named links."""
     for name, value in entry.items():
         link = Link.parse(rel, value)
         if link is not None:
@@ -244,43 +242,43 @@ def _documents(value: Mapping[str, Any], curies: Curies) -> Mapping[str, tuple[H
 
 
 def _diagnose(body: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    waiting: list[tuple[str, Mapping[str, Any]]] = [("$", body)]
-    while waiting:
-        path, document = waiting.pop()
+    pending: list[tuple[str, Mapping[str, Any]]] = [("$", body)]
+    while pending:
+        path, document = pending.pop()
         yield from _diagnose_links(f"{path}._links", document.get("_links"))
-        place, embedded = f"{path}._embedded", document.get("_embedded")
+        embedded_path, embedded = f"{path}._embedded", document.get("_embedded")
         if embedded is not None and not isinstance(embedded, Mapping):
-            yield _odd(place, embedded, "an object", "nothing is embedded")
+            yield _deviation(embedded_path, embedded, "an object", "nothing is embedded")
             continue
         for rel, entry in (embedded or {}).items():
             for index, item in enumerate(entry if isinstance(entry, list) else [entry]):
-                spot = f"{place}.{rel}[{index}]" if isinstance(entry, list) else f"{place}.{rel}"
+                item_path = f"{embedded_path}.{rel}[{index}]" if isinstance(entry, list) else f"{embedded_path}.{rel}"
                 if isinstance(item, Mapping):
-                    waiting.append((spot, item))
+                    pending.append((item_path, item))
                 else:
-                    yield _odd(spot, item, "an object", "left out")
+                    yield _deviation(item_path, item, "an object", "left out")
 
 
-def _diagnose_links(place: str, links: Any) -> Iterator[Diagnostic]:
+def _diagnose_links(path: str, links: Any) -> Iterator[Diagnostic]:
     if links is not None and not isinstance(links, Mapping):
-        yield _odd(place, links, "an object", "there are no links")
+        yield _deviation(path, links, "an object", "there are no links")
         return
     for rel, entry in (links or {}).items():
         if isinstance(entry, Mapping) and rel in _CURIES and "href" not in entry:
-            yield Diagnostic(f"{place}.{rel}", "an object of prefixes where a list of links belongs: read as that")
+            yield Diagnostic(f"{path}.{rel}", "an object of prefixes instead of a list of links: read as a list")
             continue
         for index, item in enumerate(entry if isinstance(entry, list) else [entry]):
-            spot = f"{place}.{rel}[{index}]" if isinstance(entry, list) else f"{place}.{rel}"
+            item_path = f"{path}.{rel}[{index}]" if isinstance(entry, list) else f"{path}.{rel}"
             if isinstance(item, str):
-                yield Diagnostic(spot, "a string where a link object belongs: read as its href")
+                yield Diagnostic(item_path, "a string instead of a link object: read as its href")
             elif not isinstance(item, Mapping):
-                yield _odd(spot, item, "a link object", "left out")
+                yield _deviation(item_path, item, "a link object", "left out")
             elif not isinstance(item.get("href"), str):
-                yield _odd(f"{spot}.href", item.get("href"), "a string", "the link cannot be followed")
+                yield _deviation(f"{item_path}.href", item.get("href"), "a string", "the link cannot be followed")
             elif item.get("templated") not in (None, True, False):
-                yield _odd(f"{spot}.templated", item["templated"], "true or false", "read as false")
+                yield _deviation(f"{item_path}.templated", item["templated"], "true or false", "read as false")
 
 
-def _odd(path: str, value: Any, wanted: str, effect: str) -> Diagnostic:
+def _deviation(path: str, value: Any, expected: str, effect: str) -> Diagnostic:
     kind = "null" if value is None else type(value).__name__
-    return Diagnostic(path, f"{kind} where {wanted} belongs: {effect}")
+    return Diagnostic(path, f"{kind} instead of {expected}: {effect}")

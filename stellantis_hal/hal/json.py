@@ -1,7 +1,4 @@
-"""JSON in and out, by orjson where it is installed.
-
-Knows bytes and plain values. Must not know what they mean. orjson reads an integer beyond 64 bits as a float.
-"""
+"""JSON decoding and encoding, by orjson where it is installed."""
 
 from __future__ import annotations
 
@@ -17,17 +14,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def standard_decode(content: bytes) -> Any:
-    """Read JSON by the standard library, as strictly as orjson does: no NaN, no infinity.
+    """Decode JSON by the standard library, as strictly as orjson does: no NaN, no infinity.
 
     Raises:
-        ValueError: it is no JSON, or nested too deeply.
+        ValueError: the bytes are not JSON, or nested too deeply.
     """
     try:
-        return json.loads(content.decode(), parse_constant=_refuse)  # of bytes it would take UTF-16, too
+        return json.loads(content.decode(), parse_constant=_refuse)  # given bytes, it would also accept UTF-16
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -36,13 +33,13 @@ _loads: Callable[[bytes], Any] = import_module("orjson").loads if find_spec("orj
 
 
 def decode(content: bytes) -> Any:
-    """Read JSON from bytes; a byte order mark in front, which some servers send, is ignored (RFC 8259 section 8.1).
+    """Decode JSON; a byte order mark in front, which some servers send, is ignored (RFC 8259 section 8.1).
 
-    What orjson refuses is read once more by the standard library: half a character or a number too large for a float
-    in one value ought not to cost the others.
+    What orjson rejects is decoded by the standard library: a lone surrogate or a number too large for a float makes
+    one value unreadable, not the whole document. orjson decodes an integer beyond 64 bits as a float.
 
     Raises:
-        ValueError: it is no JSON, or nested too deeply.
+        ValueError: the bytes are not JSON, or nested too deeply.
     """
     content = content.removeprefix(_BOM)
     try:
@@ -52,11 +49,11 @@ def decode(content: bytes) -> Any:
 
 
 def encode(value: Any) -> bytes:
-    """Write JSON, UTF-8, without blanks.
+    """Encode a value as JSON, UTF-8, without spaces.
 
     Raises:
-        TypeError: the value is none that JSON knows.
-        ValueError: it holds itself, NaN, an infinity or half a character, or is nested too deeply.
+        TypeError: JSON has no such type.
+        ValueError: the value contains itself, NaN, an infinity or a lone surrogate, or is nested too deeply.
     """
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
@@ -68,13 +65,13 @@ _dumps: Callable[[Any], bytes] = import_module("orjson").dumps if find_spec("orj
 
 
 def rewrite(value: Any) -> bytes:
-    """Write what was decoded once more, as fast as can be; to be decoded again, not to be compared.
+    """Encode a decoded value fast, to be decoded again; the text may differ from that of :func:`encode`.
 
-    Numbers may be spelt differently where orjson is installed. It writes infinities as null, so that where any null is
-    written the standard library has the last word.
+    orjson writes some numbers differently. It writes infinities as null, so a result that contains null is encoded
+    again by the standard library.
 
     Raises:
-        ValueError: it holds an infinity or half a character, or is nested too deeply.
+        ValueError: the value contains an infinity or a lone surrogate, or is nested too deeply.
     """
     try:
         content = _dumps(value)

@@ -1,7 +1,4 @@
-"""A link as the server wrote it.
-
-Knows the members of a Link Object (draft-kelly-json-hal-11 section 5). Must not know where it leads, nor expand it.
-"""
+"""Link objects (draft-kelly-json-hal section 5)."""
 
 from __future__ import annotations
 
@@ -16,22 +13,22 @@ __all__ = ["Link"]
 _MEMBERS = frozenset(("href", "templated", "name", "title", "type", "profile", "deprecation", "hreflang"))
 
 
-@attrs.frozen(slots=False)  # made by the hundred, and with slots a frozen object takes half as long again to make
+@attrs.frozen(slots=False)  # links are created by the hundred, and with slots creation takes 50 % longer
 class Link:
-    """One Link Object under its relation.
+    """A link object of a relation.
 
     Attributes:
-        href: a URI reference, or a URI template (RFC 6570) where ``templated``; None where the server gave none that
-            is a string: such a link can be looked at, not followed.
-        rel: the key it stands under.
-        templated: true only where the server said exactly ``true``.
+        href: a URI reference, or a URI template (RFC 6570) where ``templated``; None where the server sent no string:
+            such a link can be read, not followed.
+        rel: its key in ``_links``.
+        templated: True only where the server sent exactly ``true``.
         name: a secondary key among links of one relation.
         title: a label for humans.
-        type: a hint at the media type behind it.
+        type: a hint at the media type of the target.
         profile: the URI of a profile.
-        deprecation: where to read why it will go; any value that is set makes it deprecated.
-        hreflang: the language behind it.
-        extra: members that the draft does not know, as they came.
+        deprecation: a URL with information about the deprecation; any value except false means that it is deprecated.
+        hreflang: the language of the target.
+        extra: members that the draft does not define, unchanged.
     """
 
     href: str | None
@@ -47,13 +44,14 @@ class Link:
 
     @classmethod
     def parse(cls, rel: str, value: Any) -> Link | None:
-        """Read what stands under a relation; None where nothing there can be a link (null, a number, a list)."""
+        """Read a value of a relation; None where it cannot be a link (null, a number, a list)."""
         if isinstance(value, str):
             return cls(value, rel=rel)
         if not isinstance(value, dict):
             return None
-        given = value.get("href")
-        href = given if isinstance(given, str) else None
+        href = value.get("href")
+        if not isinstance(href, str):
+            href = None
         if len(value) == 1:
             return cls(href, rel=rel)
         return cls(
@@ -76,7 +74,7 @@ def _text(link: Mapping[str, Any], member: str) -> str | None:
 
 
 def _notice(value: Any) -> str | None:
-    """Read a deprecation notice, which ought to be a URL but counts whatever it is, unless it says false."""
+    """Read a deprecation notice: it should be a URL, but any value except null and false counts."""
     if value is None or value is False:
         return None
-    return value if isinstance(value, str) else reprlib.repr(value)  # bounded, however deep it is
+    return value if isinstance(value, str) else reprlib.repr(value)  # bounded at any depth

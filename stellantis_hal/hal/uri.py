@@ -1,8 +1,4 @@
-"""References resolved as RFC 3986 says, byte for byte.
-
-Knows the generic syntax of RFC 3986. Must not know templates, schemes or who is trusted. Nothing is decoded,
-re-encoded or reordered: a server's query comes out as it went in.
-"""
+"""URI references (RFC 3986): splitting, resolving and appending, without decoding or re-encoding."""
 
 from __future__ import annotations
 
@@ -24,7 +20,7 @@ _PARTS = re.compile(
 
 
 class Reference(NamedTuple):
-    """The five components; None where a component is absent, which is not the same as empty."""
+    """The five components of a URI reference; None where a component is absent, which differs from empty."""
 
     scheme: str | None
     authority: str | None
@@ -33,7 +29,7 @@ class Reference(NamedTuple):
     fragment: str | None
 
     def __str__(self) -> str:
-        """Recompose (RFC 3986 section 5.3)."""
+        """Recompose the reference (RFC 3986 section 5.3)."""
         parts = [] if self.scheme is None else [self.scheme, ":"]
         if self.authority is not None:
             parts += ["//", self.authority]
@@ -46,7 +42,7 @@ class Reference(NamedTuple):
 
 
 def split(reference: str) -> Reference:
-    """Split a URI reference into its components; any string has some."""
+    """Split a URI reference into its components; every string is a reference."""
     match = _PARTS.fullmatch(reference)
     assert match is not None  # noqa: S101 - the pattern matches every string
     return Reference(*match.group("scheme", "authority", "path", "query", "fragment"))
@@ -54,90 +50,90 @@ def split(reference: str) -> Reference:
 
 def resolve(base: str, reference: str) -> str:
     """Resolve a reference against an absolute URL (RFC 3986 section 5.2, strict)."""
-    wanted = split(reference)
-    if wanted.scheme is not None:
-        return str(wanted._replace(path=_without_dots(wanted.path)))
-    home = split(base)
-    if wanted.authority is not None:
-        return str(wanted._replace(scheme=home.scheme, path=_without_dots(wanted.path)))
-    path, query = wanted.path, wanted.query
+    parts = split(reference)
+    if parts.scheme is not None:
+        return str(parts._replace(path=_remove_dot_segments(parts.path)))
+    base_parts = split(base)
+    if parts.authority is not None:
+        return str(parts._replace(scheme=base_parts.scheme, path=_remove_dot_segments(parts.path)))
+    path, query = parts.path, parts.query
     if not path:
-        path = home.path
-        query = home.query if query is None else query
+        path = base_parts.path
+        query = base_parts.query if query is None else query
     elif path.startswith("/"):
-        path = _without_dots(path)
+        path = _remove_dot_segments(path)
     else:
-        path = _without_dots(_merged(home, path))
-    return str(Reference(home.scheme, home.authority, path, query, wanted.fragment))
+        path = _remove_dot_segments(_merge_paths(base_parts, path))
+    return str(Reference(base_parts.scheme, base_parts.authority, path, query, parts.fragment))
 
 
-def _merged(home: Reference, path: str) -> str:
-    """Put a relative path in the place of the base's last segment (RFC 3986 section 5.2.3)."""
-    if home.authority is not None and not home.path:
+def _merge_paths(base_parts: Reference, path: str) -> str:
+    """Replace the last segment of the base's path by a relative path (RFC 3986 section 5.2.3)."""
+    if base_parts.authority is not None and not base_parts.path:
         return f"/{path}"
-    return home.path[: home.path.rfind("/") + 1] + path
+    return base_parts.path[: base_parts.path.rfind("/") + 1] + path
 
 
-def _without_dots(path: str) -> str:
+def _remove_dot_segments(path: str) -> str:
     """Remove ``.`` and ``..`` segments (RFC 3986 section 5.2.4)."""
     if "." not in path:
         return path
     segments = path.split("/")
-    rooted = segments[0] == "" and len(segments) > 1
-    kept: list[str] = []
-    for segment in segments[1:] if rooted else segments:
+    absolute = segments[0] == "" and len(segments) > 1
+    output: list[str] = []
+    for segment in segments[1:] if absolute else segments:
         if segment == "..":
-            if kept:
-                kept.pop()
+            if output:
+                output.pop()
         elif segment != ".":
-            kept.append(segment)
-    if segments[-1] in {".", ".."} and (kept or rooted):
-        kept.append("")
-    cleaned = "/".join(kept)
-    return f"/{cleaned}" if rooted else cleaned
+            output.append(segment)
+    if segments[-1] in {".", ".."} and (output or absolute):
+        output.append("")
+    joined = "/".join(output)
+    return f"/{joined}" if absolute else joined
 
 
 def append_query(url: str, text: str) -> str:
-    """Add text to the query, before any fragment, and touch nothing else: ``a=1``, ``a=1&b=2``; empty adds nothing."""
+    """Append text such as ``a=1&b=2`` to the query, before any fragment, and leave the rest of the URL unchanged."""
     if not text:
         return url
-    place, hash_, fragment = url.partition("#")
-    if "?" not in place:
-        place += "?"
-    elif not place.endswith(("?", "&")):
-        place += "&"
-    return f"{place}{text}{hash_}{fragment}"
+    before, hash_, fragment = url.partition("#")
+    if "?" not in before:
+        before += "?"
+    elif not before.endswith(("?", "&")):
+        before += "&"
+    return f"{before}{text}{hash_}{fragment}"
 
 
 def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """Percent-encode names and values into ``a=1&b=2``, blanks as ``%20``; ``:``, ``,`` and ``/`` stay as they are."""
+    """Percent-encode names and values as ``a=1&b=2``, spaces as ``%20``; ``:``, ``,`` and ``/`` stay unchanged."""
     return "&".join(f"{quote(name, safe=':,/')}={quote(value, safe=':,/')}" for name, value in pairs)
 
 
 def join_segment(url: str, segment: str) -> str:
-    """Add one path segment, encoded, to a collection's address, whose query and fragment are dropped.
+    """Append one path segment, encoded, to a collection's URL; its query and fragment are dropped.
 
     Raises:
-        ValueError: the segment is empty, ``.`` or ``..``, which no encoding keeps from climbing.
-        TypeError: it is no text.
+        ValueError: the segment is empty, ``.`` or ``..``, which would name another resource even when encoded.
+        TypeError: the segment is not a string.
     """
     require_type("an id", segment, str)
     if segment in {"", ".", ".."}:
-        raise ValueError(f"{segment!r} cannot name a resource below another")
-    place = url.partition("#")[0].partition("?")[0].rstrip("/")
-    return f"{place}/{quote(segment, safe='')}"
+        raise ValueError(f"an id must name one resource of a collection, as 'abc123' does, not {segment!r}")
+    before = url.partition("#")[0].partition("?")[0].rstrip("/")
+    return f"{before}/{quote(segment, safe='')}"
 
 
 def to_ascii(url: str) -> str:
-    """Percent-encode what is not ASCII, as UTF-8, everywhere but in the authority (RFC 3987 section 3.1)."""
+    """Percent-encode non-ASCII characters as UTF-8, except in the authority (RFC 3987 section 3.1)."""
     if url.isascii():
         return url
     parts = split(url)
-    kept = 0
+    start = 0
     if parts.authority is not None:
-        kept = len(parts.scheme) + 1 if parts.scheme is not None else 0
-        kept += len(parts.authority) + 2
-    return url[:kept] + quote(url[kept:], safe=_ASCII, errors="surrogatepass")
+        start = len(parts.scheme) + 1 if parts.scheme is not None else 0
+        start += len(parts.authority) + 2
+    return url[:start] + quote(url[start:], safe=_ASCII, errors="surrogatepass")
 
 
 _ASCII = "".join(map(chr, range(128)))

@@ -1,9 +1,4 @@
-"""URI templates (RFC 6570), expanded strictly.
-
-Knows which variables a template has and which of them it cannot do without. Must not guess whether a string is a
-template: only ``templated: true`` makes it one. Nothing is parsed before its link is followed, since real servers send
-templates that are none.
-"""
+"""URI templates (RFC 6570), expanded strictly."""
 
 from __future__ import annotations
 
@@ -30,77 +25,81 @@ from stellantis_hal.hal.uri import to_ascii
 
 __all__ = ["expand", "plain", "variables"]
 
-# The parser takes time by the square of a template that is nothing but braces: milliseconds for this many characters.
-_LONGEST = 8_192
-# Expressions that leave nothing behind when their variables are undefined: {?x}, {&x}, {#x} and {;x}.
-_DISPENSABLE = (FormStyleQueryExpansion, FormStyleQueryContinuation, FragmentExpansion, PathStyleExpansion)
+# The parser takes quadratic time for a template of braces alone: milliseconds for this many characters.
+_MAX_LENGTH = 8_192
+# Expressions that expand to nothing when their variables are undefined: {?x}, {&x}, {#x} and {;x}.
+_OPTIONAL = (FormStyleQueryExpansion, FormStyleQueryContinuation, FragmentExpansion, PathStyleExpansion)
 
 
 def variables(template: str) -> tuple[str, ...]:
-    """Name the template's variables, in their order.
+    """Return the names of a template's variables, in their order.
 
     Raises:
-        TemplateError: it cannot be parsed.
+        TemplateError: the template cannot be parsed.
     """
     return tuple(dict.fromkeys(variable.name for expression in _parse(template) for variable in expression.variables))
 
 
 def expand(template: str, values: Mapping[str, Any]) -> str:
-    """Expand a template; what is not ASCII in its literals is percent-encoded.
+    """Expand a template; non-ASCII characters in its literals are percent-encoded.
 
-    Values: text, numbers, bools (``true``), enumeration members (their value), instants (RFC 3339), sequences and
-    mappings of these; anything else by its ``str``. None, an empty sequence or mapping, and a missing value are the
-    same: undefined (RFC 6570 section 2.3).
+    Only links with ``templated: true`` are templates; servers also send URLs that contain braces.
+
+    Args:
+        template: the template.
+        values: strings, numbers, bools (``true``), enumeration members (their value), instants (RFC 3339), sequences
+            and mappings of these; any other object by its ``str``. None, an empty sequence or mapping, and a missing
+            value mean undefined (RFC 6570 section 2.3).
 
     Raises:
-        TemplateError: it cannot be parsed, a value is given for a variable that it does not have, or one is missing
-            that stands in the path or the host.
+        TemplateError: the template cannot be parsed, a value is given for a variable that it does not have, or a
+            variable of the path or the host has no value.
     """
     expressions = _parse(template)
     names = {variable.name for expression in expressions for variable in expression.variables}
     unknown = sorted(set(values) - names)
     if unknown:
         raise TemplateError(
-            f"no variable {', '.join(map(repr, unknown))} in the template {_shown(template)}; it has: "
+            f"no variable {', '.join(map(repr, unknown))} in the template {_quote(template)}; it has: "
             f"{shortlist(sorted(names)) or 'none'}"
         )
-    ready = {name: value for name, given in values.items() if (value := plain(given)) not in (None, [], {})}
-    missing = sorted({name for expression in expressions for name in _needed(expression)} - set(ready))
+    texts = {name: text for name, value in values.items() if (text := plain(value)) not in (None, [], {})}
+    missing = sorted({name for expression in expressions for name in _required_names(expression)} - set(texts))
     if missing:
         raise TemplateError(
-            f"the template {_shown(template)} cannot be expanded without {shortlist([*map(repr, missing)])}: pass "
+            f"the template {_quote(template)} cannot be expanded without {shortlist([*map(repr, missing)])}: pass "
             "variables="
         )
     try:
-        return to_ascii("".join(expression.expand(ready) or "" for expression in expressions))
+        return to_ascii("".join(expression.expand(texts) or "" for expression in expressions))
     except (ExpansionFailedError, UnicodeError) as error:
         raise TemplateError(
-            f"the template {_shown(template)} does not take such a value: {mask_text(str(error))}"
+            f"the template {_quote(template)} does not accept a value of this type: {mask_text(str(error))}"
         ) from error
 
 
 def _parse(template: str) -> list[Expansion]:
-    if len(template) > _LONGEST:
-        raise TemplateError(f"a template of {len(template)} characters, more than the {_LONGEST} that are read")
+    if len(template) > _MAX_LENGTH:
+        raise TemplateError(f"a template of {len(template)} characters cannot be read: the limit is {_MAX_LENGTH}")
     try:
         return URITemplate(template).expansions
     except (ExpansionInvalidError, ExpansionReservedError, VariableInvalidError, IndexError, UnicodeError) as error:
-        raise TemplateError(f"{_shown(template)} is no URI template (RFC 6570): {mask_text(str(error))}") from error
+        raise TemplateError(f"{_quote(template)} is not a URI template (RFC 6570): {mask_text(str(error))}") from error
 
 
-def _shown(template: str) -> str:
+def _quote(template: str) -> str:
     return repr(mask_text(template))
 
 
-def _needed(expression: Expansion) -> list[str]:
-    """Name the variables without which the expression would leave a gap, such as ``//remotes``."""
-    if isinstance(expression, _DISPENSABLE):
+def _required_names(expression: Expansion) -> list[str]:
+    """Return the variables without which the expression would leave a gap, such as ``//remotes``."""
+    if isinstance(expression, _OPTIONAL):
         return []
     return [variable.name for variable in expression.variables if variable.default is None]
 
 
 def plain(value: Any) -> Any:
-    """Make text of a value, or a list or dict of texts, for an address; None stays, and is left out of those."""
+    """Return a value as text, or as a list or dict of texts, for a URL; None stays None, and is left out of lists."""
     if value is None:
         return None
     if isinstance(value, enum.Enum):

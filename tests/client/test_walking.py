@@ -107,7 +107,7 @@ async def test_an_unknown_vehicle_is_an_error_with_what_support_asks_for() -> No
 async def test_the_way_to_a_vehicle_never_leaves_the_collection() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
-        with pytest.raises(ValueError, match="below another"):
+        with pytest.raises(ValueError, match="an id must name one resource of a collection"):
             await account_of(client, simulator).vehicle("..")
 
 

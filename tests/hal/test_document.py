@@ -170,32 +170,32 @@ def test_a_document_shows_its_relations() -> None:
 @pytest.mark.parametrize(
     ("body", "path", "reason"),
     [
-        ({"_links": []}, "$._links", "list where an object belongs: there are no links"),
-        ({"_embedded": []}, "$._embedded", "list where an object belongs: nothing is embedded"),
-        ({"_embedded": {"a": [None]}}, "$._embedded.a[0]", "null where an object belongs: left out"),
-        ({"_embedded": {"a": 3}}, "$._embedded.a", "int where an object belongs: left out"),
-        ({"_links": {"a": None}}, "$._links.a", "null where a link object belongs: left out"),
-        ({"_links": {"a": ["/x"]}}, "$._links.a[0]", "a string where a link object belongs: read as its href"),
+        ({"_links": []}, "$._links", "list instead of an object: there are no links"),
+        ({"_embedded": []}, "$._embedded", "list instead of an object: nothing is embedded"),
+        ({"_embedded": {"a": [None]}}, "$._embedded.a[0]", "null instead of an object: left out"),
+        ({"_embedded": {"a": 3}}, "$._embedded.a", "int instead of an object: left out"),
+        ({"_links": {"a": None}}, "$._links.a", "null instead of a link object: left out"),
+        ({"_links": {"a": ["/x"]}}, "$._links.a[0]", "a string instead of a link object: read as its href"),
         (
             {"_links": {"a": {"href": None}}},
             "$._links.a.href",
-            "null where a string belongs: the link cannot be followed",
+            "null instead of a string: the link cannot be followed",
         ),
-        ({"_links": {"a": {"href": 5}}}, "$._links.a.href", "int where a string belongs: the link cannot be followed"),
+        ({"_links": {"a": {"href": 5}}}, "$._links.a.href", "int instead of a string: the link cannot be followed"),
         (
             {"_links": {"a": {"href": "/a", "templated": "true"}}},
             "$._links.a.templated",
-            "str where true or false belongs: read as false",
+            "str instead of true or false: read as false",
         ),
         (
             {"_links": {"curies": {"ex": {"href": "/{rel}"}}}},
             "$._links.curies",
-            "an object of prefixes where a list of links belongs: read as that",
+            "an object of prefixes instead of a list of links: read as a list",
         ),
         (
             {"_embedded": {"a": {"_links": {"b": 5}}}},
             "$._embedded.a._links.b",
-            "int where a link object belongs: left out",
+            "int instead of a link object: left out",
         ),
     ],
 )

@@ -33,7 +33,7 @@ def test_what_is_no_json_is_a_value_error(read: Callable[[bytes], Any], content:
 
 
 def test_a_constant_that_is_no_json_is_named() -> None:
-    with pytest.raises(ValueError, match="-Infinity is no JSON"):
+    with pytest.raises(ValueError, match="-Infinity is not JSON"):
         decode(b"[-Infinity]")
 
 

@@ -217,7 +217,7 @@ def test_values_become_text_for_an_address(value: Any, text: Any) -> None:
 
 
 def test_a_value_that_the_template_cannot_take_is_a_template_error() -> None:
-    with pytest.raises(TemplateError, match="does not take such a value"):
+    with pytest.raises(TemplateError, match="does not accept a value of this type"):
         expand("{keys:3}", {"keys": {"a": "b"}})
 
 
@@ -262,5 +262,5 @@ def test_every_variable_that_a_template_does_not_have_is_named() -> None:
 
 def test_a_template_is_read_up_to_a_length() -> None:
     assert expand("x" * 8_192, {}) == "x" * 8_192
-    with pytest.raises(TemplateError, match="8193 characters"):
+    with pytest.raises(TemplateError, match=r"8193 characters .*: the limit is 8192"):
         expand("x" * 8_193, {})
