@@ -29,9 +29,9 @@ def core() -> float:
     start = time.perf_counter()
     for turn in range(TURNS):
         now = turn * 0.001
-        books.settle(now, now)
+        books.advance(now, now)
         minute = books.take(now, background=False)
-        books.settle(now, now)
+        books.advance(now, now)
         books.answered(now, minute, 0.01)
     return (time.perf_counter() - start) / TURNS * 1e6
 
@@ -41,7 +41,7 @@ def day() -> float:
     window = DayWindow(100_000_000)
     start = time.perf_counter()
     for turn in range(TURNS):
-        window.settle(turn * 0.01)
+        window.advance(turn * 0.01)
         if window.available() >= 1:
             window.take()
     return (time.perf_counter() - start) / TURNS * 1e6

@@ -15,6 +15,7 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
@@ -70,6 +71,7 @@ class HalClient(BaseClient, EntryPoint):
         timeout: seconds without a byte, or without a connection; or bounds for each phase.
         transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request.
         tls: a client certificate, other authorities; only without ``transport``.
+        conventions: the API's header names of the quota, error phrases and advice; None for the defaults.
         hooks: callbacks for responses, waits and retries.
         converter: a cattrs converter that reads ``Rel("orders", Order)``, with classes and hooks of your own; None: the
             default of ``make_converter()``.
@@ -99,6 +101,7 @@ class HalClient(BaseClient, EntryPoint):
         timeout: float | Timeouts | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         tls: Tls | None = None,
+        conventions: ApiConventions | None = None,
         hooks: Hooks | None = None,
         converter: cattrs.Converter | None = None,
         priority: Priority = "interactive",
@@ -112,6 +115,7 @@ class HalClient(BaseClient, EntryPoint):
             retry=retry,
             timeouts=to_timeouts(timeout),
             tls=tls,
+            conventions=conventions,
             hooks=hooks,
             clock=clock,
         )

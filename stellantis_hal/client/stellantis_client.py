@@ -30,8 +30,8 @@ from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
 from stellantis_hal.vendor.brands import Brand
+from stellantis_hal.vendor.gateway import GATEWAY
 from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL, IDENTITY_URL
-from stellantis_hal.vendor.scopes import required_scopes
 
 __all__ = ["StellantisClient"]
 
@@ -107,7 +107,7 @@ class StellantisClient(BaseClient):
             retry=retry,
             timeouts=to_timeouts(timeout),
             tls=tls,
-            scopes=required_scopes,
+            conventions=GATEWAY,
             hooks=hooks,
             clock=clock,
         )

@@ -29,6 +29,7 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.transport.conventions import TRANSIENT_ERRORS
 
 __all__ = [
     "AuthorizationRequest",
@@ -47,8 +48,6 @@ __all__ = [
 _MAX_LIFETIME = 366 * 24 * 3600.0
 """Seconds; a longer ``expires_in`` is treated as missing."""
 _REFUSED_CONSENT = frozenset({"access_denied", "consent_required", "login_required", "interaction_required"})
-_TRANSIENT_ERRORS = frozenset({"server_error", "temporarily_unavailable"})
-"""Faults of the server, with any status: ``server_error`` is sent with 400, too."""
 _CONFIGURATION_ERRORS = frozenset(
     {
         "invalid_client",
@@ -291,7 +290,7 @@ def is_final(error: ApiError) -> bool:
 
     Faults of the server are transient. A rate limit is final here, for the caller waits as long as the server says.
     """
-    return isinstance(error, QuotaError) or not (error.is_transient or error.oauth_error in _TRANSIENT_ERRORS)
+    return isinstance(error, QuotaError) or not (error.is_transient or error.oauth_error in TRANSIENT_ERRORS)
 
 
 def to_auth_error(error: ApiError, client: OAuth2Client, *, key: str | None) -> StellantisError:

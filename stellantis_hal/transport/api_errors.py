@@ -1,8 +1,4 @@
-"""Every family of error bodies, read in one place.
-
-Knows what the vendor's back end, the gateway before it, OAuth servers, RFC 9457 and proxies write when they refuse.
-Must not send, wait or retry: whether to is decided by the errors made here.
-"""
+"""Error responses mapped to exceptions."""
 
 from __future__ import annotations
 
@@ -27,48 +23,39 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url
 from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.rate_limit.quota import retry_after
 
-__all__ = ["ErrorBody", "Judge", "Scopes", "error_of", "read_complaint"]
+__all__ = ["ErrorBody", "ErrorFactory", "make_error", "parse_error_body"]
 
-Scopes = Callable[[str], tuple[str, ...]]
-"""Tells which scopes the vendor documents for an address."""
-
-Judge = Callable[[Request, Response], StellantisError | None]
-"""Tells what is wrong with an answer; None where nothing is."""
+ErrorFactory = Callable[[Request, Response], StellantisError | None]
+"""Returns the error that a response stands for; None for a success."""
 
 _CODE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 _UNIX_DATE = re.compile(
     r"\s*[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (?:GMT|UTC) (\d{4})\s*", re.ASCII
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_READ = 8_192
-_SHOWN = 300
-_LARGEST = 10**9
-_MISCONFIGURED = ("not registered to plan", "invalid client id or secret")
-_TRANSIENT_WORDS = frozenset({"server_error", "temporarily_unavailable"})
+_MAX_TEXT = 8_192
+_MAX_EXCERPT = 300
+_MAX_CODE = 10**9
 _TRANSIENT = frozenset({408, 425, 429})
-_LASTING = frozenset({501, 505, 510})
-_KINDS: Mapping[int, type[ApiError]] = {
+_PERMANENT = frozenset({501, 505, 510})
+_ERROR_TYPES: Mapping[int, type[ApiError]] = {
     400: BadRequestError,
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
     429: RateLimitedError,
 }
-_ADVICE: Mapping[int, str] = {
-    400: "Check the parameters and the body.",
-    401: "The credentials are missing, expired or revoked, and could not be renewed: log in or consent again.",
-    403: "Often a wrong vehicle id, or a scope that the account holder did not grant.",
-    404: "Nothing there, or no data yet; check the address if it did not come from a link.",
-    406: "The Accept header asks for a media type that this address does not have.",
-    429: "The subscription's limit is reached; come back after retry_after seconds.",
-}
 
 
 @attrs.frozen(kw_only=True)
 class ErrorBody:
-    """What an error body says, whatever its family.
+    """The contents of an error body, in any of the known formats.
+
+    These are RFC 9457 problems, OAuth2 errors (RFC 6749 section 5.2), IBM API Connect's ``httpCode`` bodies, bodies
+    with ``code`` and ``message``, HTML pages and plain text.
 
     Attributes:
         code: the API's code (or the gateway's, which repeats the status), as an int.
@@ -87,17 +74,17 @@ class ErrorBody:
     more_information: str | None = None
 
 
-def read_complaint(content: bytes) -> ErrorBody:
-    """Read an error body of any family; what is neither JSON nor text leaves an empty complaint."""
+def parse_error_body(content: bytes) -> ErrorBody:
+    """Parse an error body of any known format; other content makes an empty one."""
     try:
         body = decode(content)
     except ValueError:
-        return ErrorBody(message=_plain(content))
+        return ErrorBody(message=_plain_text(content))
     if not isinstance(body, dict):
         return ErrorBody()
     fields: Mapping[str, Any] = body
     error = fields.get("error")
-    if isinstance(error, dict):  # some proxies nest the whole complaint
+    if isinstance(error, dict):  # some proxies nest the whole body
         fields = {**error, **fields}
         error = None
     return ErrorBody(
@@ -105,55 +92,57 @@ def read_complaint(content: bytes) -> ErrorBody:
         message=_text(*(fields.get(key) for key in ("message", "error_description", "httpMessage", "detail", "title")))
         or "",
         uuid=_text(fields.get("uuid")),
-        timestamp=_instant(fields.get("timestamp")),
+        timestamp=_timestamp(fields.get("timestamp")),
         error=_text(error),
         more_information=_text(fields.get("moreInformation")),
     )
 
 
-def error_of(
-    request: Request, response: Response, *, now: datetime, scopes: Scopes | None = None
+def make_error(
+    request: Request, response: Response, *, now: datetime, conventions: ApiConventions
 ) -> StellantisError | None:
-    """Tell what is wrong with an answer, as an error to be raised; None where nothing is.
+    """Return the error that a response stands for; None for a success.
 
-    Fine are any 2xx, the 304 that a conditional request asked for, and the 303 that a write may answer.
+    Successes are any 2xx, the 304 that a conditional request asked for, and a 303 after a write.
     """
     status = response.status
     if 200 <= status < 300 or (status == 304 and _is_conditional(request)):
         return None
     if status == 303 and request.method not in {"GET", "HEAD"}:
         return None
-    complaint = read_complaint(response.content)
-    words = " ".join(part for part in (complaint.error, complaint.message, complaint.more_information) if part)
+    body = parse_error_body(response.content)
+    words = " ".join(part for part in (body.error, body.message, body.more_information) if part)
     place = f"{request.method} {mask_url(response.url)}"
-    said = f": {excerpt(words, _SHOWN).rstrip('. ')}" if words else ""
-    if any(sign in words.lower() for sign in _MISCONFIGURED):
+    said = f": {excerpt(words, _MAX_EXCERPT).rstrip('. ')}" if words else ""
+    if any(phrase in words.lower() for phrase in conventions.misconfiguration_phrases):
         return ConfigurationError(
-            f"{place} was refused by the gateway ({status}){said}. Check client id, secret, certificate, realm and the "
-            "plan that the application is registered to; trying again cannot help.",
-            more_information=None if complaint.more_information is None else mask_text(complaint.more_information),
+            f"{place} refused the application with {status}{said}. {conventions.misconfiguration_advice}",
+            more_information=None if body.more_information is None else mask_text(body.more_information),
         )
-    kind = _KINDS.get(status, ServerError if status >= 500 else ApiError)
-    advice = _redirected(request, response) if 300 <= status < 400 else _ADVICE.get(status, "")
-    named = "" if complaint.code is None or complaint.code == status else f" (code {complaint.code})"
-    error = kind(
-        f"{place} answered {status}{named}{said}" + (f". {advice}" if advice else ""),
+    error_type = _ERROR_TYPES.get(status, ServerError if status >= 500 else ApiError)
+    wait = retry_after(response.headers, now=now)
+    advice = _redirect_advice(request, response) if 300 <= status < 400 else conventions.advice.get(status, "")
+    if status == 429:
+        advice = f"{advice} The rate limit is reached{'' if wait is None else f': retry after {wait:.10g} s'}.".lstrip()
+    code = "" if body.code is None or body.code == status else f" (code {body.code})"
+    error = error_type(
+        f"{place} answered {status}{code}{said}" + (f". {advice}" if advice else ""),
         status=status,
         url=response.url,
-        code=complaint.code,
-        uuid=complaint.uuid,
-        timestamp=complaint.timestamp,
-        transaction_id=response.headers.get("x-global-transaction-id"),
-        retry_after=retry_after(response.headers, now=now),
+        code=body.code,
+        uuid=body.uuid,
+        timestamp=body.timestamp,
+        transaction_id=response.headers.get(conventions.transaction_id_header),
+        retry_after=wait,
         is_transient=status in _TRANSIENT
-        or (status >= 500 and status not in _LASTING)
-        or complaint.error in _TRANSIENT_WORDS,
-        oauth_error=complaint.error,
+        or (status >= 500 and status not in _PERMANENT)
+        or body.error in conventions.transient_errors,
+        oauth_error=body.error,
     )
-    if isinstance(error, ForbiddenError) and scopes is not None:
-        error.scopes = tuple(scopes(response.url))
+    if isinstance(error, ForbiddenError) and conventions.scopes is not None:
+        error.scopes = tuple(conventions.scopes(response.url))
         if error.scopes:
-            error.args = (f"{error} This address needs {', '.join(error.scopes)}.",)
+            error.args = (f"{error} This URL needs {', '.join(error.scopes)}.",)
     return error
 
 
@@ -161,11 +150,11 @@ def _is_conditional(request: Request) -> bool:
     return any(name.lower() in {"if-none-match", "if-modified-since"} for name in request.headers)
 
 
-def _redirected(request: Request, response: Response) -> str:
+def _redirect_advice(request: Request, response: Response) -> str:
     if response.status == 304:
-        return "Nobody asked whether it was modified."
+        return "The request was not conditional."
     if "location" not in response.headers:
-        return "It is a redirect that does not say where to."
+        return "The redirect has no Location header."
     return f"Redirects of a {request.method} are not followed."
 
 
@@ -173,7 +162,7 @@ def _number(*candidates: Any) -> int | None:
     for value in candidates:
         if isinstance(value, str) and (match := _CODE.fullmatch(value)):
             return int(match[1])
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_CODE:
             return value
     return None
 
@@ -182,8 +171,8 @@ def _text(*candidates: Any) -> str | None:
     return next((value for value in candidates if isinstance(value, str) and value.strip()), None)
 
 
-def _instant(value: Any) -> datetime | None:
-    """Read the three spellings that the vendor uses."""
+def _timestamp(value: Any) -> datetime | None:
+    """Parse ISO 8601 with or without an offset, and ``Mon Jun 03 08:35:36 GMT 2019``."""
     if not isinstance(value, str):
         return None
     try:
@@ -197,9 +186,9 @@ def _instant(value: Any) -> datetime | None:
         return None
 
 
-def _plain(content: bytes) -> str:
-    """Give the words of an HTML page or a plain text."""
-    text = content[:_READ].decode("utf-8", "replace")
+def _plain_text(content: bytes) -> str:
+    """Return the words of an HTML page or a plain text."""
+    text = content[:_MAX_TEXT].decode("utf-8", "replace")
     text = re.sub(r"<(script|style)\b.*?(</\1>|$)", " ", text, flags=re.DOTALL | re.IGNORECASE)
     text = re.sub(r"<[^>]*>?", " ", text)
     return " ".join(text.split())

@@ -1,7 +1,4 @@
-"""The seam between sending and whoever holds secrets.
-
-Knows when credentials are asked for. Must not know what kinds there are: :mod:`stellantis_hal.auth` does.
-"""
+"""Credentials as transport uses them."""
 
 from __future__ import annotations
 
@@ -16,9 +13,10 @@ __all__ = ["Anonymous", "Credentials", "add_client_id", "remove_client_id"]
 
 
 class Credentials(Protocol):
-    """What identifies a caller, on the API's own origins and nowhere else.
+    """What identifies a caller, sent to the API's trusted origins only.
 
-    The session asks after the limiter's wait and before each attempt, so that what it gets is fresh when it is sent.
+    The pipeline asks for them after the limiter has granted a slot and before each attempt, so that they are fresh
+    when they are sent.
     """
 
     @property
@@ -27,17 +25,17 @@ class Credentials(Protocol):
         ...
 
     async def headers(self) -> Mapping[str, str]:
-        """Give header fields that are fit to be sent now, renewing a token first where it is about to expire.
+        """Return header fields that can be sent now, after renewing a token that is about to expire.
 
         Raises:
-            AuthError: there are none to be had.
+            AuthError: there are none.
         """
         ...
 
     async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
-        """Tell whether a 401 can be mended: True when other header fields than ``sent`` are there for one more try.
+        """Return whether a 401 is worth another try: there are now other header fields than ``sent``.
 
-        Not asked where the gateway's body says that the application itself is refused: that is a
+        Not called where the body says that the application itself is refused: that is a
         :class:`~stellantis_hal.errors.ConfigurationError` already.
 
         Raises:
@@ -47,33 +45,33 @@ class Credentials(Protocol):
 
 
 class Anonymous:
-    """No credentials at all: the HAL client's default."""
+    """No credentials: the default of :class:`~stellantis_hal.HalClient`."""
 
     query = ""
 
     async def headers(self) -> Mapping[str, str]:
-        """Give nothing."""
+        """Return no fields."""
         return {}
 
     async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
-        """Know no better."""
+        """Return False: there is nothing to renew."""
         return False
 
 
-def add_client_id(url: str, text: str) -> str:
-    """Add what identifies the application, as text, unless the address names it already."""
-    if not text:
+def add_client_id(url: str, query: str) -> str:
+    """Append the parameters that identify the application, except those that the URL has already."""
+    if not query:
         return url
-    query = url.partition("#")[0].partition("?")[2]
-    if query:
-        names = {pair.partition("=")[0] for pair in query.split("&")}
-        text = "&".join(pair for pair in text.split("&") if pair.partition("=")[0] not in names)
-    return append_query(url, text)
+    present = url.partition("#")[0].partition("?")[2]
+    if present:
+        names = {pair.partition("=")[0] for pair in present.split("&")}
+        query = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] not in names)
+    return append_query(url, query)
 
 
-def remove_client_id(url: str, text: str) -> str:
-    """Take away what identifies the application, where a redirect has echoed it."""
-    for pair in filter(None, text.split("&")):
+def remove_client_id(url: str, query: str) -> str:
+    """Remove the parameters that identify the application, which a redirect may have echoed."""
+    for pair in filter(None, query.split("&")):
         if pair in url:
             url = re.sub(rf"(\?|&){re.escape(pair)}(?=&|#|$)(&(?=.)|)", lambda match: match[1] if match[2] else "", url)
     return url

@@ -1,9 +1,4 @@
-"""A body read to its end, and never further than allowed.
-
-Knows content codings (RFC 9110 section 8.4.1) and one bound. Must not know what a body means. Decompression stops at
-the bound, too: a bomb is noticed after that many bytes, whatever it would have become; so is a body that goes on for
-ever and unfolds to nothing.
-"""
+"""Bodies read to the end and decompressed, within a bound."""
 
 from __future__ import annotations
 
@@ -15,43 +10,45 @@ import anyio
 __all__ = ["ACCEPTED", "BodyTooLarge", "UnknownCoding", "read_body"]
 
 ACCEPTED = "gzip, deflate"
-"""What we ask for: codings whose decompression can be bounded step by step."""
+"""The content codings asked for (RFC 9110 section 8.4.1): those whose decompression can be bounded step by step."""
+
+_CLOSE_TIMEOUT = 5.0
+_FRAMING = 1_024
 
 
-_CLOSING = 5.0
-_OVERHEAD = 1_024
+class BodyTooLarge(Exception):  # noqa: N818 - internal, mapped before it leaves transport
+    """The body exceeds the limit."""
 
 
-class BodyTooLarge(Exception):  # noqa: N818 - a signal within this floor, not an error that leaves it
-    """More than was allowed."""
-
-
-class UnknownCoding(Exception):  # noqa: N818 - a signal within this floor, not an error that leaves it
-    """Compressed in a way that we did not ask for."""
+class UnknownCoding(Exception):  # noqa: N818 - internal, mapped before it leaves transport
+    """The body has a content coding that was not asked for."""
 
 
 async def read_body(stream: AsyncIterable[bytes], coding: str, *, limit: int) -> bytes:
-    """Read and decompress.
+    """Read a body to its end, decompressed.
+
+    Decompression stops at the limit, so that a small body cannot expand without bound; so does a body of any length
+    that decompresses to nothing.
 
     Args:
         stream: the raw body.
         coding: the ``Content-Encoding`` field; empty for none.
-        limit: bytes, decompressed, that are read at most.
+        limit: bytes, decompressed, at most.
 
     Raises:
-        BodyTooLarge: there are more.
+        BodyTooLarge: the body has more.
         UnknownCoding: the coding is not one of those accepted.
-        EOFError: a compressed body breaks off.
-        zlib.error: it is damaged.
+        EOFError: a compressed body is truncated.
+        zlib.error: a compressed body is corrupt.
     """
     iterator = aiter(stream)
     try:
         return await _read(iterator, coding, limit)
     except BaseException:
-        abandon = getattr(iterator, "aclose", None)
-        if abandon is not None:  # a generator left to the garbage collector would end in another task, or never
-            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
-                await abandon()
+        close = getattr(iterator, "aclose", None)
+        if close is not None:  # the garbage collector would close it in another task, or never
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
+                await close()
         raise
 
 
@@ -68,44 +65,44 @@ async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if len(names) > 1 or names[0] not in {"gzip", "x-gzip", "deflate"}:
         raise UnknownCoding(", ".join(names)[:80])
-    inflating = _Decompressor(names[0] == "deflate")
-    packed = 0
+    decompressor = _Decompressor(names[0] == "deflate")
+    compressed = 0
     async for chunk in stream:
-        packed += len(chunk)
-        if packed > 2 * limit + _OVERHEAD:
+        compressed += len(chunk)
+        if compressed > 2 * limit + _FRAMING:
             raise BodyTooLarge
-        for piece in inflating.feed(chunk, limit + 1):
+        for piece in decompressor.feed(chunk, limit + 1):
             size += len(piece)
             if size > limit:
                 raise BodyTooLarge
             chunks.append(piece)
-    inflating.finish()
+    decompressor.finish()
     return b"".join(chunks)
 
 
 class _Decompressor:
-    """One or more compressed members in a row."""
+    """Decompresses one or more members in a row."""
 
     def __init__(self, deflate: bool) -> None:
         self._deflate = deflate
         self._member = None if deflate else zlib.decompressobj(16 + zlib.MAX_WBITS)
         self._fed = False
 
-    def feed(self, chunk: bytes, most: int) -> list[bytes]:
-        """Decompress a chunk; each piece has at most ``most`` bytes, and their list ends soon after that many."""
+    def feed(self, chunk: bytes, limit: int) -> list[bytes]:
+        """Decompress a chunk into pieces of at most ``limit`` bytes; stop soon after that many in all."""
         pieces: list[bytes] = []
         size = 0
-        while chunk and size < most:
+        while chunk and size < limit:
             if self._member is None:
-                # Servers send deflate with a zlib header, as they should, or without.
+                # Some servers send deflate without the zlib header.
                 raw = chunk[0] & 0x0F != 8 or chunk[0] >> 4 > 7
                 self._member = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS)
             if self._member.eof:
                 if self._deflate:
-                    break  # what trails is padding
+                    break  # padding
                 self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
             self._fed = True
-            piece = self._member.decompress(chunk, most)
+            piece = self._member.decompress(chunk, limit)
             if piece:
                 size += len(piece)
                 pieces.append(piece)
@@ -113,6 +110,6 @@ class _Decompressor:
         return pieces
 
     def finish(self) -> None:
-        """Refuse a body that breaks off; an empty one is fine (204, 304, HEAD)."""
+        """Raise EOFError for a truncated body; an empty one is complete (204, 304, HEAD)."""
         if self._fed and self._member is not None and not self._member.eof:
-            raise EOFError("the compressed body breaks off")
+            raise EOFError("the compressed body is truncated")

@@ -1,7 +1,4 @@
-"""What a call tells of itself: lines in the log, and records for a program that listens in.
-
-Knows what is worth counting: retries, waits, answers. Must not let secrets through: addresses are masked here.
-"""
+"""Hooks and log lines of a call; URLs are masked."""
 
 from __future__ import annotations
 
@@ -21,16 +18,16 @@ _logger = logging.getLogger("stellantis_hal")
 
 @attrs.frozen(kw_only=True)
 class ResponseRecord:
-    """An answer arrived, whatever its status.
+    """A response of any status.
 
     Attributes:
-        request_id: counts the calls of a session; attempts and redirects of one call share it.
+        request_id: number of the call in its session; its attempts and redirects share it.
         method: of the request.
         url: masked.
-        status: of the answer.
+        status: of the response.
         seconds: from sending to the end of the body.
         attempt: 1 for the first.
-        quota: what this answer's headers said; None where they said nothing.
+        quota: as stated by the response's headers; None where they state none.
     """
 
     request_id: int
@@ -44,10 +41,10 @@ class ResponseRecord:
 
 @attrs.frozen(kw_only=True)
 class WaitRecord:
-    """A request had to wait for its turn.
+    """A request that waited for the limiter.
 
     Attributes:
-        request_id: counts the calls of a session.
+        request_id: number of the call in its session.
         method: of the request.
         url: masked.
         seconds: the wait.
@@ -63,15 +60,15 @@ class WaitRecord:
 
 @attrs.frozen(kw_only=True)
 class RetryRecord:
-    """An attempt failed, and another will be made.
+    """A failed attempt that another one will follow.
 
     Attributes:
-        request_id: counts the calls of a session.
+        request_id: number of the call in its session.
         method: of the request.
         url: masked.
         attempt: the one that failed.
         wait: seconds until the next.
-        error: why.
+        error: of the failed attempt.
     """
 
     request_id: int
@@ -84,7 +81,7 @@ class RetryRecord:
 
 @attrs.frozen(kw_only=True)
 class Hooks:
-    """Functions that are called in the requesting task; they have to be quick, and what they raise ends the call."""
+    """Functions called in the requesting task; they must be quick, and an exception from one ends the call."""
 
     on_response: Callable[[ResponseRecord], None] | None = None
     on_retry: Callable[[RetryRecord], None] | None = None
@@ -92,32 +89,32 @@ class Hooks:
 
 
 class CallObserver:
-    """Tells what happens to one call.
+    """Logs one call and calls its hooks.
 
     Args:
-        hooks: who listens.
-        number: the call's, among those of its session.
+        hooks: to call.
+        request_id: number of the call in its session.
         method: of its request.
     """
 
-    __slots__ = ("_hooks", "_method", "_number")
+    __slots__ = ("_hooks", "_method", "_request_id")
 
-    def __init__(self, hooks: Hooks, number: int, method: str) -> None:
+    def __init__(self, hooks: Hooks, request_id: int, method: str) -> None:
         self._hooks = hooks
-        self._number = number
+        self._request_id = request_id
         self._method = method
 
     @property
-    def is_heard(self) -> bool:
-        """Whether anybody would hear of an answer: writing it up for nobody would cost."""
+    def is_enabled(self) -> bool:
+        """Whether a hook or the log takes responses; otherwise the cost of a record is saved."""
         return self._hooks.on_response is not None or _logger.isEnabledFor(logging.DEBUG)
 
-    def answered(self, url: str, status: int, seconds: float, *, attempt: int, quota: Quota | None) -> None:
-        """Tell of an answer."""
+    def on_response(self, url: str, status: int, seconds: float, *, attempt: int, quota: Quota | None) -> None:
+        """Log a response and call its hook."""
         masked = mask_url(url)
         _logger.debug(
             "#%d %s %s: %d in %.3f s, attempt %d, quota left %s today, %s this second",
-            self._number,
+            self._request_id,
             self._method,
             masked,
             status,
@@ -126,11 +123,11 @@ class CallObserver:
             None if quota is None else quota.day.remaining,
             None if quota is None else quota.burst.remaining,
         )
-        tell = self._hooks.on_response
-        if tell is not None:
-            tell(
+        hook = self._hooks.on_response
+        if hook is not None:
+            hook(
                 ResponseRecord(
-                    request_id=self._number,
+                    request_id=self._request_id,
                     method=self._method,
                     url=masked,
                     status=status,
@@ -140,31 +137,42 @@ class CallObserver:
                 )
             )
 
-    def retrying(self, url: str, error: StellantisError, *, wait: float, attempt: int) -> None:
-        """Tell that a failed attempt will be followed by another."""
-        masked, name = mask_url(url), type(error).__name__
+    def on_retry(self, url: str, error: StellantisError, *, wait: float, attempt: int) -> None:
+        """Log a failed attempt that another one will follow, and call its hook."""
+        masked = mask_url(url)
         _logger.info(
-            "#%d %s %s: attempt %d failed (%s), next in %.2f s", self._number, self._method, masked, attempt, name, wait
+            "#%d %s %s: attempt %d failed (%s), next in %.2f s",
+            self._request_id,
+            self._method,
+            masked,
+            attempt,
+            type(error).__name__,
+            wait,
         )
-        tell = self._hooks.on_retry
-        if tell is not None:
-            tell(
+        hook = self._hooks.on_retry
+        if hook is not None:
+            hook(
                 RetryRecord(
-                    request_id=self._number, method=self._method, url=masked, attempt=attempt, wait=wait, error=error
+                    request_id=self._request_id,
+                    method=self._method,
+                    url=masked,
+                    attempt=attempt,
+                    wait=wait,
+                    error=error,
                 )
             )
 
-    def paused(self, seconds: float) -> None:
-        """Tell of a 429."""
-        _logger.warning("#%d 429: everybody pauses for %.2f s", self._number, seconds)
+    def on_pause(self, seconds: float) -> None:
+        """Log a 429."""
+        _logger.warning("#%d 429: all requests pause for %.2f s", self._request_id, seconds)
 
-    def waited(self, url: str, seconds: float, priority: str) -> None:
-        """Tell of a wait for the limits."""
-        tell = self._hooks.on_wait
-        if tell is not None:
-            tell(
+    def on_wait(self, url: str, seconds: float, priority: str) -> None:
+        """Call the hook of a wait for the limiter."""
+        hook = self._hooks.on_wait
+        if hook is not None:
+            hook(
                 WaitRecord(
-                    request_id=self._number,
+                    request_id=self._request_id,
                     method=self._method,
                     url=mask_url(url),
                     seconds=seconds,

@@ -1,8 +1,4 @@
-"""Once more, or not: what may be repeated, when, and how long it is worth it.
-
-Knows our own errors and a policy. Must not know HTTP libraries, limits or credentials. 429 is not its business: the
-limiter paces those.
-"""
+"""Retry policy; a 429 is no case of it, the limiter paces those."""
 
 from __future__ import annotations
 
@@ -23,52 +19,46 @@ from stellantis_hal.errors import (
     TooManyRedirectsError,
 )
 
-__all__ = ["RetryPolicy", "insist", "may_repeat"]
+__all__ = ["RetryPolicy", "call_with_retries", "is_retryable"]
 
 T = TypeVar("T")
 
-_AT_LEAST_0 = validators.ge(0.0)
+_not_negative = validators.ge(0.0)
 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How stubborn to be about connections that fail, time-outs and 5xx.
+    """When to retry connections that fail, time-outs and 5xx.
 
     The wait before attempt n+1 is random between 0 and ``initial * 2**(n - 1)`` seconds, at most ``longest`` (full
     jitter), and never shorter than the server's ``Retry-After``.
 
     Attributes:
         attempts: how often a request is sent at most; 1 for no retries.
-        initial: seconds.
-        longest: seconds.
+        initial: seconds, the bound of the first wait.
+        longest: seconds, the bound of any wait.
         total: seconds after which no further attempt begins, waits for the limits not counted.
     """
 
     attempts: int = attrs.field(default=5, validator=[validators.instance_of(int), validators.ge(1)])
-    initial: float = attrs.field(default=0.5, validator=_AT_LEAST_0)
-    longest: float = attrs.field(default=30.0, validator=_AT_LEAST_0)
-    total: float = attrs.field(default=180.0, validator=_AT_LEAST_0)
-    _retrying: AsyncRetrying = attrs.field(init=False, repr=False, eq=False, hash=False)
-
-    def __attrs_post_init__(self) -> None:
-        jitter = wait_random_exponential(multiplier=self.initial, max=self.longest)
-        retrying = AsyncRetrying(sleep=anyio.sleep, wait=lambda state: max(jitter(state), _asked(state)), reraise=True)
-        object.__setattr__(self, "_retrying", retrying)
+    initial: float = attrs.field(default=0.5, validator=_not_negative)
+    longest: float = attrs.field(default=30.0, validator=_not_negative)
+    total: float = attrs.field(default=180.0, validator=_not_negative)
 
 
 def _error(state: RetryCallState) -> BaseException | None:
     return None if state.outcome is None else state.outcome.exception()
 
 
-def _asked(state: RetryCallState) -> float:
+def _retry_after(state: RetryCallState) -> float:
     error = _error(state)
     return (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
 
 
-def may_repeat(error: BaseException, *, repeatable: bool) -> bool:
-    """Tell whether the same request may be sent again after this error.
+def is_retryable(error: BaseException, *, repeatable: bool) -> bool:
+    """Return whether the same request may be sent again after this error.
 
-    Always, where nothing was sent; else only where the request may be repeated and the failure may pass.
+    That is where the failure may pass, and either nothing was sent or the request may be repeated.
     """
     if isinstance(error, (BodyTooLargeError, TooManyRedirectsError, RateLimitedError)):
         return False
@@ -77,7 +67,7 @@ def may_repeat(error: BaseException, *, repeatable: bool) -> bool:
     return isinstance(error, ApiError) and repeatable and error.is_transient
 
 
-async def insist(
+async def call_with_retries(
     attempt: Callable[[], Awaitable[T]],
     policy: RetryPolicy,
     *,
@@ -88,21 +78,21 @@ async def insist(
     """Call ``attempt`` until it succeeds, fails for good, or the policy or the anyio deadline in force ends it.
 
     Args:
-        attempt: makes one.
+        attempt: makes one attempt.
         policy: bounds them.
         repeatable: whether an attempt may be repeated after the server may have seen it.
-        on_retry: is told of each failure that another attempt follows: the error, the wait, the attempt's number.
-        waited: tells the seconds that went by waiting for one's turn, which are not held against the policy's total.
+        on_retry: called with each failure that another attempt follows: the error, the wait, the attempt's number.
+        waited: returns the seconds spent waiting for the limiter; they do not count against the policy's total.
     """
     started = anyio.current_time()
     try:
         return await attempt()
     except (NetworkError, ApiError) as error:
-        if not may_repeat(error, repeatable=repeatable):
+        if not is_retryable(error, repeatable=repeatable):
             raise
-        failures = [error]  # tenacity is entered only now, and counts this one as its first
+        failures = [error]  # tenacity starts only here, and counts this one as its first
 
-    async def again() -> T:
+    async def attempt_again() -> T:
         if failures:
             raise failures.pop()
         return await attempt()
@@ -111,13 +101,17 @@ async def insist(
         end = min(started + policy.total + waited(), anyio.current_effective_deadline())
         return state.attempt_number >= policy.attempts or anyio.current_time() + state.upcoming_sleep >= end
 
-    def tell(state: RetryCallState) -> None:
-        error = cast("StellantisError", _error(state))  # nothing else is worth another attempt
+    def before_sleep(state: RetryCallState) -> None:
+        error = cast("StellantisError", _error(state))  # is_retryable accepts no others
         on_retry(error, state.upcoming_sleep, state.attempt_number)
 
-    retrying = policy._retrying.copy(
+    jitter = wait_random_exponential(multiplier=policy.initial, max=policy.longest)
+    retrying = AsyncRetrying(
+        sleep=anyio.sleep,
+        wait=lambda state: max(jitter(state), _retry_after(state)),
         stop=stop,
-        retry=retry_if_exception(lambda error: may_repeat(error, repeatable=repeatable)),
-        before_sleep=tell,
+        retry=retry_if_exception(lambda error: is_retryable(error, repeatable=repeatable)),
+        before_sleep=before_sleep,
+        reraise=True,
     )
-    return await retrying(again)
+    return await retrying(attempt_again)

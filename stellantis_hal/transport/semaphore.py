@@ -1,7 +1,4 @@
-"""So many may be inside at once; the others wait outside, first come, first served, and not for ever.
-
-Knows places and whose turn it is. Must not know what is behind the gate.
-"""
+"""FIFO semaphore with a timeout for each wait."""
 
 from __future__ import annotations
 
@@ -15,73 +12,72 @@ __all__ = ["TimedSemaphore"]
 
 
 class _Waiter(Waiter):
-    """Who waits, until when, and whether it was let in."""
+    """A task in the queue, its deadline, and whether it has acquired."""
 
-    __slots__ = ("admitted", "latest")
+    __slots__ = ("acquired", "deadline")
 
-    def __init__(self, latest: float) -> None:
+    def __init__(self, deadline: float) -> None:
         super().__init__()
-        self.latest = latest
-        self.admitted = False
+        self.deadline = deadline
+        self.acquired = False
 
 
 class TimedSemaphore:
-    """A semaphore whose line is cheap.
+    """A FIFO semaphore whose queue has one timer.
 
     Args:
-        places: how many may be inside.
-        longest: seconds that anybody waits.
+        value: how many tasks may hold it at once.
+        timeout: seconds that a task waits at most.
     """
 
-    def __init__(self, places: int, longest: float) -> None:
-        self._free = places
-        self._longest = longest
-        self._line: OrderedDict[_Waiter, None] = OrderedDict()
-        self._time = WaitQueueTimer(self._instant, self._serve)
+    def __init__(self, value: int, timeout: float) -> None:
+        self._free = value
+        self._timeout = timeout
+        self._queue: OrderedDict[_Waiter, None] = OrderedDict()
+        self._timer = WaitQueueTimer(self._first_deadline, self._expire)
 
-    def try_enter(self) -> bool:
-        """Go in, if there is a place; nobody is overtaken, for a place that comes free is given on at once."""
+    def try_acquire(self) -> bool:
+        """Acquire without waiting, if possible; a waiting task is not overtaken, because releases go to the queue."""
         if not self._free:
             return False
         self._free -= 1
         return True
 
-    async def enter(self) -> None:
-        """Wait for a place and go in.
+    async def acquire(self) -> None:
+        """Wait in the queue.
 
         Raises:
-            TimeoutError: there was none in time.
+            TimeoutError: the wait timed out.
         """
-        waiting = _Waiter(anyio.current_time() + self._longest)
-        self._line[waiting] = None
+        waiter = _Waiter(anyio.current_time() + self._timeout)
+        self._queue[waiter] = None
         try:
-            await self._time.wait(waiting)
+            await self._timer.wait(waiter)
         except BaseException:
-            if waiting.admitted:  # cancelled in the very moment of being let in
-                self.leave()
+            if waiter.acquired:  # cancelled in the very moment of acquiring
+                self.release()
             raise
         finally:
-            self._line.pop(waiting, None)
-            if self._line and not self._time.is_kept:
-                self._time.appoint(next(reversed(self._line)))  # the newest stays longest
-        if not waiting.admitted:
+            self._queue.pop(waiter, None)
+            if self._queue and not self._timer.is_running:
+                self._timer.hand_to(next(reversed(self._queue)))  # the newest stays longest
+        if not waiter.acquired:
             raise TimeoutError
 
-    def leave(self) -> None:
-        """Go out, and let in who is next."""
-        if self._line:
-            waiting, _ = self._line.popitem(last=False)
-            waiting.admitted = True
-            waiting.settle()
+    def release(self) -> None:
+        """Release, and let the first of the queue acquire."""
+        if self._queue:
+            waiter, _ = self._queue.popitem(last=False)
+            waiter.acquired = True
+            waiter.wake()
         else:
             self._free += 1
 
-    def _instant(self) -> float:
-        return next(iter(self._line)).latest  # all wait equally long, so the first is the first to be late
+    def _first_deadline(self) -> float:
+        return next(iter(self._queue)).deadline  # all have the same timeout, so the first is the earliest
 
-    def _serve(self) -> None:
-        """Send away those who have waited long enough."""
+    def _expire(self) -> None:
         now = anyio.current_time()
-        while self._line and self._instant() <= now:
-            waiting, _ = self._line.popitem(last=False)
-            waiting.settle()
+        while self._queue and self._first_deadline() <= now:
+            waiter, _ = self._queue.popitem(last=False)
+            waiter.wake()

@@ -1,7 +1,4 @@
-"""What a program opens once and sends everything through.
-
-Knows how the parts of this floor fit together. Must not know accounts, tokens or what an API means.
-"""
+"""Session: one backend, one limiter and one set of options for any number of callers."""
 
 from __future__ import annotations
 
@@ -20,12 +17,13 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.api_errors import Judge, Scopes, error_of
+from stellantis_hal.transport.api_errors import ErrorFactory, make_error
+from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import Anonymous, Credentials
 from stellantis_hal.transport.decoding import ACCEPTED
 from stellantis_hal.transport.exchange import Exchange, Timeouts
 from stellantis_hal.transport.hooks import Hooks
-from stellantis_hal.transport.pipeline import PipelineContext, RequestPipeline
+from stellantis_hal.transport.pipeline import PipelineContext, PipelineOptions, RequestPipeline
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota
@@ -36,41 +34,41 @@ from stellantis_hal.validation import require_type
 __all__ = ["MAX_BODY", "Session"]
 
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes, decompressed, that a body may have unless said otherwise."""
+"""Bytes, decompressed, that a body may have by default."""
 
-_CONNECTIONS = 100
+_MAX_CONNECTIONS = 100
 _UNLIMITED = RateLimits(None, None)
 
 
 class Session:
-    """A network under control: one pool, one limiter, one set of rules, for any number of callers.
+    """One backend, one limiter and one set of options, for any number of callers.
 
     ::
 
         limiter = TokenBucketLimiter(RateLimits(per_second=10, per_day=10_000))
         async with Session(Origins("https://api.example.com"), limiter=limiter) as session:
-            fetch = session.caller(priority="background", max_wait=600)
-            answer = await fetch(Request(url="https://api.example.com/things"))
+            fetch = session.pipeline(priority="background", max_wait=600)
+            response = await fetch(Request(url="https://api.example.com/things"))
 
     Args:
-        origins: who may be talked to, unless a caller names its own.
+        origins: the trusted origins, unless a pipeline has its own.
         transport: any of httpx's, borrowed: its owner closes it. None makes one at the first request.
-        limiter: shared by all callers. None counts nothing, but still pauses everybody after a 429.
+        limiter: shared by all pipelines, entered and left by its owner. None counts nothing, but still pauses all
+            requests after a 429.
         retry: for connections that fail, time-outs and 5xx.
         timeouts: of each attempt.
-        tls: the client certificate and the authorities trusted; for a transport of our own only.
-        connections: how many requests are on their way at once, at most; an injected transport has to have as many.
-            None: ten for each request that the limiter lets through in a second (an answer may take ten seconds), but
-            no more than 100.
+        tls: the client certificate and the authorities trusted; only for a transport that the session makes.
+        connections: how many requests may be under way at once; an injected transport must have as many. None: ten
+            for each request that the limiter grants in a second (a response may take ten seconds), at most 100.
         max_body: bytes, decompressed.
         max_redirects: hops of a GET or HEAD.
-        scopes: tells which scopes the vendor documents for an address, for 403.
-        hooks: who listens.
+        conventions: the API's header names, phrases, advice and scopes; None for the defaults.
+        hooks: called on responses, waits and retries.
         clock: the wall clock, aware.
 
     Raises:
-        ValueError: there is no connection.
-        TypeError: a part is of another kind.
+        ValueError: connections is less than 1.
+        TypeError: an argument has another type.
     """
 
     def __init__(
@@ -85,61 +83,62 @@ class Session:
         connections: int | None = None,
         max_body: int = MAX_BODY,
         max_redirects: int = 5,
-        scopes: Scopes | None = None,
+        conventions: ApiConventions | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         if connections is not None and connections < 1:
-            raise ValueError(f"a session needs at least one connection, not {connections}")
+            raise ValueError(f"connections must be at least 1, or None for a number that fits, not {connections}")
         require_type(
             "transport", transport, httpx.AsyncBaseTransport, None, instead="httpx.AsyncHTTPTransport(), or none"
         )
         require_type("retry", retry, RetryPolicy, None, instead="RetryPolicy(attempts=…)")
         require_type("tls", tls, Tls, None)
+        require_type("conventions", conventions, ApiConventions, None)
         if limiter is not None and not hasattr(limiter, "slot"):
             kind = type(limiter).__name__
             raise TypeError(f"limiter must be RateLimiter or None, not {kind}: TokenBucketLimiter(RateLimits(…))")
         self._origins = origins
         self._clock = clock
-        self._scopes = scopes
+        self._conventions = ApiConventions() if conventions is None else conventions
         self._retry = RetryPolicy() if retry is None else retry
         self._limiter = TokenBucketLimiter(_UNLIMITED, clock=clock) if limiter is None else limiter
         self._quota = Quota()
         self._exchange = Exchange(
             transport,
-            context=(Tls() if tls is None else tls).context,
-            connections=_fitting(self._limiter) if connections is None else connections,
+            ssl_context=(Tls() if tls is None else tls).context,
+            connections=_connections_for(self._limiter) if connections is None else connections,
             timeouts=Timeouts() if timeouts is None else timeouts,
             max_body=max_body,
+            quota_headers=self._conventions.quota_headers,
+            clock=clock,
         )
-        fields = {
-            "accept": "application/hal+json, application/json;q=0.9",
-            "accept-encoding": ACCEPTED,
-            "user-agent": f"stellantis_hal/{__version__}",
-        }
         self._context = PipelineContext(
             exchange=self._exchange,
-            fields=fields,
+            headers={
+                "accept": "application/hal+json, application/json;q=0.9",
+                "accept-encoding": ACCEPTED,
+                "user-agent": f"stellantis_hal/{__version__}",
+            },
             max_redirects=max_redirects,
             hooks=Hooks() if hooks is None else hooks,
-            clock=clock,
-            noted=self._note,
-            number=partial(next, itertools.count(1)),
+            record_quota=self._record_quota,
+            next_request_id=partial(next, itertools.count(1)),
         )
 
     @property
     def quota(self) -> Quota:
-        """What the latest answers said is left; its numbers are None before the first that said anything."""
+        """What is left by the latest responses; None for each number that none has stated yet."""
         return self._quota
 
     @property
     def connections(self) -> int:
-        """How many requests are on their way at once, at most."""
+        """How many requests may be under way at once."""
         return self._exchange.connections
 
     @property
     def limiter(self) -> RateLimiter:
-        """The limiter that the callers share."""
+        """The limiter that the pipelines share."""
         return self._limiter
 
     def pipeline(
@@ -150,23 +149,24 @@ class Session:
         max_wait: float = 60.0,
         origins: Origins | None = None,
         retry: RetryPolicy | None = None,
-        judge: Judge | None = None,
+        make_error: ErrorFactory | None = None,
         limited: bool = True,
     ) -> RequestPipeline:
-        """Make a way to send requests in somebody's name; it costs next to nothing.
+        """Return a pipeline that sends requests for one caller; it costs next to nothing.
 
         Args:
-            credentials: who asks; None for nobody in particular.
+            credentials: of the caller; None for none.
             priority: "background" leaves a share of the limits to "interactive".
             max_wait: seconds that one call may wait for the limits, all its attempts together.
-            origins: who may see these credentials; None for the session's.
+            origins: which origins may see these credentials; None for the session's.
             retry: None for the session's.
-            judge: makes errors of answers; None for :func:`~stellantis_hal.transport.api_errors.error_of`.
-            limited: False for what does not spend the subscription (an identity server): a 429 there pauses
-                this caller alone.
+            make_error: returns the error that a response stands for; None for
+                :func:`~stellantis_hal.transport.api_errors.make_error`.
+            limited: False for requests that do not count against the subscription (those to an identity server): a 429
+                there pauses this pipeline alone.
 
         Raises:
-            TypeError: the credentials are none.
+            TypeError: the credentials have another type.
         """
         if not isinstance(credentials, httpx.Auth | None) and not hasattr(credentials, "headers"):
             raise TypeError(
@@ -174,26 +174,28 @@ class Session:
                 "httpx.BasicAuth(user, password)"
             )
         return RequestPipeline(
-            self._context if limited else attrs.evolve(self._context, noted=_ignored),
-            origins=self._origins if origins is None else origins,
-            limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED, clock=self._clock),
-            retry=self._retry if retry is None else retry,
-            credentials=Anonymous() if credentials is None else credentials,
-            judge=self._judged if judge is None else judge,
-            priority=priority,
-            max_wait=max_wait,
+            self._context if limited else attrs.evolve(self._context, record_quota=_ignore),
+            PipelineOptions(
+                origins=self._origins if origins is None else origins,
+                limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED, clock=self._clock),
+                retry=self._retry if retry is None else retry,
+                credentials=Anonymous() if credentials is None else credentials,
+                make_error=self._make_error if make_error is None else make_error,
+                priority=priority,
+                max_wait=max_wait,
+            ),
         )
 
-    def _judged(self, request: Request, response: Response) -> StellantisError | None:
+    def _make_error(self, request: Request, response: Response) -> StellantisError | None:
         if 200 <= response.status < 300:
             return None
-        return error_of(request, response, now=self._clock(), scopes=self._scopes)
+        return make_error(request, response, now=self._clock(), conventions=self._conventions)
 
-    def _note(self, quota: Quota) -> None:
+    def _record_quota(self, quota: Quota) -> None:
         self._quota = self._quota.updated(quota)
 
     async def aclose(self) -> None:
-        """Close the transport if it is the session's own; a second time does nothing."""
+        """Close the transport if the session made it; a second time does nothing."""
         await self._exchange.aclose()
 
     async def __aenter__(self) -> Self:
@@ -205,11 +207,11 @@ class Session:
         await self.aclose()
 
 
-def _fitting(limiter: RateLimiter) -> int:
-    """Size the pool with the limiter: tasks wait there, and connections that it cannot fill are waste."""
+def _connections_for(limiter: RateLimiter) -> int:
+    """Return a pool size that suits a limiter: requests wait there, and more connections than it can fill are waste."""
     per_second = limiter.limits.per_second
-    return _CONNECTIONS if per_second is None else min(_CONNECTIONS, 10 * per_second)
+    return _MAX_CONNECTIONS if per_second is None else min(_MAX_CONNECTIONS, 10 * per_second)
 
 
-def _ignored(quota: Quota) -> None:
-    """Let an identity server's limits be its own."""
+def _ignore(quota: Quota) -> None:
+    """Drop an identity server's quota: it is not the API's."""

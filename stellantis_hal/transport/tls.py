@@ -1,7 +1,4 @@
-"""How a connection is secured.
-
-Knows certificates, their keys and who vouches for servers. Must not know hosts or connect to anything.
-"""
+"""TLS settings."""
 
 from __future__ import annotations
 
@@ -17,35 +14,35 @@ __all__ = ["Certificate", "Tls"]
 
 Path = str | os.PathLike[str]
 Certificate = tuple[Path, Path] | tuple[Path, Path, str] | ssl.SSLContext
-"""Paths of a certificate and its key, and the key's password where it has one; or a context that holds all of it."""
+"""Paths of a certificate and its key, and the key's password if it has one; or a context that has them loaded."""
 
 
 @attrs.frozen(kw_only=True)
 class Tls:
-    """Settings for TLS; 1.2 is the oldest version spoken.
+    """Settings for TLS 1.2 and newer.
 
     Attributes:
-        certificate: the client's own, for mutual TLS; an ``ssl.SSLContext`` is used as it is.
-        authorities: a file or folder of the authorities trusted instead of the usual ones.
+        certificate: the client certificate, for mutual TLS; an ``ssl.SSLContext`` is used unchanged.
+        authorities: a PEM file or a folder of certificate authorities, trusted instead of the default ones.
     """
 
     certificate: Certificate | None = attrs.field(default=None, repr=False)
     authorities: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """Make the context; this takes some 40 ms, so once per session.
+        """Return a context; this takes about 40 ms, so it is done once per session.
 
         Raises:
-            ConfigurationError: a file is missing, unreadable or does not fit, or the password is wrong.
+            ConfigurationError: a file is missing, unreadable or of another kind, or the password is wrong.
         """
         if isinstance(self.certificate, ssl.SSLContext):
             return self.certificate
-        context = self._trusting()
+        context = self._default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.certificate is not None:
             certificate, key, *password = self.certificate
             try:
-                # Without a password OpenSSL would ask for it on the terminal, and wait.
+                # Without a password OpenSSL would prompt for it on the terminal.
                 context.load_cert_chain(certificate, key, password[0] if password else "")
             except (OSError, ValueError) as error:
                 raise ConfigurationError(
@@ -54,7 +51,7 @@ class Tls:
                 ) from error
         return context
 
-    def _trusting(self) -> ssl.SSLContext:
+    def _default_context(self) -> ssl.SSLContext:
         if self.authorities is None:
             return httpx.create_ssl_context()
         place = os.fspath(self.authorities)
@@ -64,11 +61,11 @@ class Tls:
             return ssl.create_default_context(cafile=place)
         except OSError as error:
             raise ConfigurationError(
-                f"the CA bundle cannot be used ({_reason(error)}): it has to be a file of PEM certificates"
+                f"the CA bundle cannot be used ({_reason(error)}): it must be a file of PEM certificates"
             ) from error
 
 
 def _reason(error: Exception) -> str:
-    """Give the system's words without the path, which may name a person."""
+    """Return the system's message without the path, which may contain a person's name."""
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None)
     return str(reason or type(error).__name__)

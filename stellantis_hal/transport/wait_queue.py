@@ -1,7 +1,6 @@
-"""Waiting in a line by one timer in common.
+"""Wait queue: any number of waiting tasks that share one timer.
 
-Knows who keeps the time for everybody in a line. Must not know what they wait for, nor who is served first. A timer of
-its own for each who waits would cost more than all the rest of the wait.
+A timer for each waiting task would cost more than all the rest of the wait.
 """
 
 from __future__ import annotations
@@ -15,71 +14,71 @@ __all__ = ["WaitQueueTimer", "Waiter"]
 
 
 class Waiter:
-    """A place in a line.
+    """A task in a queue.
 
     Attributes:
-        event: wakes who waits here.
-        settled: whether the wait is over, one way or the other.
+        event: wakes the task.
+        done: whether the wait is over, with or without success.
     """
 
-    __slots__ = ("event", "settled")
+    __slots__ = ("done", "event")
 
     def __init__(self) -> None:
         self.event: anyio.Event = anyio.Event()
-        self.settled: bool = False
+        self.done: bool = False
 
-    def settle(self) -> None:
+    def wake(self) -> None:
         """End the wait."""
-        self.settled = True
+        self.done = True
         self.event.set()
 
 
 class WaitQueueTimer:
-    """The timer of a line.
+    """The timer of a queue; one of the waiting tasks runs it.
 
     Args:
-        instant: tells when something may change by time alone.
-        serve: is called at that instant, and settles whom the time has settled.
+        deadline: returns when something may change by time alone.
+        on_timer: called at that instant; wakes the waiters whose wait is over.
     """
 
-    def __init__(self, instant: Callable[[], float], serve: Callable[[], None]) -> None:
-        self._instant = instant
-        self._serve = serve
-        self._kept = False
-        self._alarm: anyio.CancelScope | None = None
+    def __init__(self, deadline: Callable[[], float], on_timer: Callable[[], None]) -> None:
+        self._deadline = deadline
+        self._on_timer = on_timer
+        self._running = False
+        self._scope: anyio.CancelScope | None = None
 
-    async def wait(self, ticket: Waiter) -> None:
-        """Wait until a ticket is settled; whoever waits while nobody keeps the time does it for all."""
-        while not ticket.settled:
-            if not self._kept:
-                self._kept = True
+    async def wait(self, waiter: Waiter) -> None:
+        """Wait until a waiter is done, and run the timer while no other task does."""
+        while not waiter.done:
+            if not self._running:
+                self._running = True
                 try:
-                    with anyio.CancelScope(deadline=self._instant()) as self._alarm:
-                        await ticket.event.wait()
+                    with anyio.CancelScope(deadline=self._deadline()) as self._scope:
+                        await waiter.event.wait()
                 finally:
-                    self._kept, self._alarm = False, None
-                if not ticket.settled:
-                    await self._serve_with(ticket)
+                    self._running, self._scope = False, None
+                if not waiter.done:
+                    await self._fire(waiter)
             else:
-                await ticket.event.wait()
-                if not ticket.settled:  # appointed to keep the time
-                    ticket.event = anyio.Event()
+                await waiter.event.wait()
+                if not waiter.done:  # handed the timer
+                    waiter.event = anyio.Event()
+
+    async def _fire(self, waiter: Waiter) -> None:
+        self._on_timer()
+        if waiter.done:  # others woken with this one came earlier, so they go first
+            await anyio.lowlevel.checkpoint()
 
     @property
-    def is_kept(self) -> bool:
-        """Whether somebody keeps the time."""
-        return self._kept
+    def is_running(self) -> bool:
+        """Whether a waiting task runs the timer."""
+        return self._running
 
-    def appoint(self, ticket: Waiter) -> None:
-        """Wake somebody who waits, to keep the time from now on."""
-        ticket.event.set()
+    def hand_to(self, waiter: Waiter) -> None:
+        """Wake a waiter to run the timer from now on."""
+        waiter.event.set()
 
-    def hasten(self) -> None:
-        """See that the timer is early enough, after something has changed."""
-        if self._alarm is not None:
-            self._alarm.deadline = min(self._alarm.deadline, self._instant())
-
-    async def _serve_with(self, keeper: Waiter) -> None:
-        self._serve()
-        if keeper.settled:  # those served together with the timekeeper came earlier, so they go first
-            await anyio.lowlevel.checkpoint()
+    def reschedule(self) -> None:
+        """Bring the timer forward where a change made its deadline earlier."""
+        if self._scope is not None:
+            self._scope.deadline = min(self._scope.deadline, self._deadline())

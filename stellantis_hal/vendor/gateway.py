@@ -1,11 +1,37 @@
-"""Conventions of the gateway before the API: header and parameter names."""
+"""Conventions of the gateway before the API: header and parameter names, phrases, advice."""
 
 from __future__ import annotations
 
-__all__ = ["CLIENT_ID_PARAMETER", "REALM_HEADER"]
+from stellantis_hal.transport.conventions import ApiConventions
+from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
+from stellantis_hal.vendor.scopes import required_scopes
+
+__all__ = ["CLIENT_ID_PARAMETER", "GATEWAY", "REALM_HEADER"]
 
 CLIENT_ID_PARAMETER = "client_id"
 """The query parameter that names the application in each API request."""
 
 REALM_HEADER = "x-introspect-realm"
 """The request header that names the realm in which the gateway checks the bearer token."""
+
+GATEWAY = ApiConventions(
+    quota_headers=QuotaHeaders(
+        day_limit="x-ratelimit-limit-1",
+        day_remaining="x-ratelimit-remaining-1",
+        burst_limit="x-ratelimit-limit-2",
+        burst_remaining="x-ratelimit-remaining-2",
+    ),
+    transaction_id_header="x-global-transaction-id",
+    misconfiguration_phrases=("not registered to plan", "invalid client id or secret"),
+    misconfiguration_advice=(
+        "Check client id, secret, certificate, realm and the plan that the application is registered to; retrying "
+        "cannot help."
+    ),
+    advice={
+        401: "The credentials are missing, expired or revoked, and could not be renewed: log in or consent again.",
+        403: "Often a wrong vehicle id, or a scope that the account holder did not grant.",
+        404: "Nothing there, or no data yet; check the URL if it did not come from a link.",
+    },
+    scopes=required_scopes,
+)
+"""Quota headers, error phrases, advice and scopes of the gateway and the API."""

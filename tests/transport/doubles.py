@@ -8,13 +8,28 @@ import anyio
 
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.pipeline import RequestPipeline
+from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
 from stellantis_hal.transport.session import Session
 from tests.support.transports import Act, ScriptedTransport
 
-__all__ = ["API", "Badge", "call", "get", "session", "wall"]
+__all__ = ["API", "CONVENTIONS", "Badge", "call", "get", "session", "wall"]
 
 API = "https://api.test"
+CONVENTIONS = ApiConventions(
+    quota_headers=QuotaHeaders(
+        day_limit="X-RateLimit-Limit-1",
+        day_remaining="X-RateLimit-Remaining-1",
+        burst_limit="X-RateLimit-Limit-2",
+        burst_remaining="X-RateLimit-Remaining-2",
+    ),
+    transaction_id_header="X-Global-Transaction-ID",
+    misconfiguration_phrases=("not registered to plan", "invalid client id or secret"),
+    misconfiguration_advice="Check the certificate and the plan that the application is registered to.",
+    advice={403: "Often a scope that the account holder did not grant."},
+)
+"""Those of an API that states quotas, as the tests' servers do."""
 _START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -47,7 +62,9 @@ class Badge:
 def session(*acts: Act, trusted: Iterable[str] = (API,), **options: Any) -> tuple[Session, ScriptedTransport]:
     """Make a session over a scripted transport."""
     transport = ScriptedTransport(*acts)
-    return Session(Origins(*trusted), transport=transport, clock=wall, **options), transport
+    return Session(
+        Origins(*trusted), transport=transport, clock=wall, **{"conventions": CONVENTIONS, **options}
+    ), transport
 
 
 async def get(pipeline: RequestPipeline, path: str = "/user", **fields: Any) -> Response:

@@ -87,7 +87,7 @@ async def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
 
 
 async def test_a_compressed_body_that_breaks_off_is_noticed() -> None:
-    with pytest.raises(EOFError, match="the compressed body breaks off"):
+    with pytest.raises(EOFError, match="the compressed body is truncated"):
         await read(gzip.compress(WORDS, mtime=0)[:-9], "gzip")
 
 

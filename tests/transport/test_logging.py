@@ -53,7 +53,7 @@ async def test_a_retry_and_a_pause_are_told(caplog: pytest.LogCaptureFixture) ->
         async with opened:
             await get(opened.pipeline())
     assert f"#1 GET {API}/user: attempt 1 failed (ServerError)" in caplog.text
-    assert "everybody pauses" in caplog.text
+    assert "429: all requests pause for 1." in caplog.text
 
 
 class Bearer(Badge):

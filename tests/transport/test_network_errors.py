@@ -16,7 +16,7 @@ import trio
 from aiohttp.client_reqrep import ConnectionKey
 
 from stellantis_hal.errors import NetworkError
-from stellantis_hal.transport.backends.aiohttp_client import named
+from stellantis_hal.transport.backends.aiohttp_client import to_httpx_error
 from stellantis_hal.transport.network_errors import is_foreign, to_network_error
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import call, get, session
@@ -153,7 +153,7 @@ def test_a_certificate_error_hidden_by_aiohttp_is_found() -> None:
 
 def test_an_alert_hidden_by_aiohttp_is_found() -> None:
     hidden = aiohttp.ClientConnectorSSLError(key(), alert())
-    assert "go in pairs" in str(to_network_error(caused(httpx.ConnectError("x"), hidden), URL))
+    assert "refused the TLS handshake" in str(to_network_error(caused(httpx.ConnectError("x"), hidden), URL))
 
 
 def test_an_error_of_the_network_knows_the_whole_address() -> None:
@@ -193,18 +193,22 @@ def test_a_host_that_is_not_there_is_no_matter_of_certificates() -> None:
 
 def test_a_refused_handshake_tells_of_pairs() -> None:
     text = str(to_network_error(caused(httpx.ReadError("x"), alert()), URL))
-    for part in ("go in pairs", "TLSV13_ALERT_CERTIFICATE_REQUIRED", "mutual-TLS host (api-cert…) wants the client"):
+    for part in (
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "mutual TLS requires the client certificate",
+        "other hosts take none",
+    ):
         assert part in text
 
 
 def test_a_broken_connection_may_mean_a_missing_certificate() -> None:
-    broke = "the connection broke before an answer came (ReadError: reset)"
-    assert f"{broke}. A host that wants a client certificate" in str(to_network_error(httpx.ReadError("reset"), URL))
+    broke = "the connection broke before a response arrived (ReadError: reset)"
+    assert f"{broke}. A host that requires a client certificate" in str(to_network_error(httpx.ReadError("reset"), URL))
     assert str(to_network_error(httpx.ReadError("reset"), "http://api.test/")).endswith(broke)
 
 
 def test_an_answer_that_broke_off_was_asked_for() -> None:
-    error = to_network_error(httpx.ConnectError("odd"), URL, answering=True)
+    error = to_network_error(httpx.ConnectError("odd"), URL, response_started=True)
     assert error.sent
     assert "broke off" in str(error)
 
@@ -236,7 +240,7 @@ def test_no_message_holds_what_identifies_anybody() -> None:
     ],
 )
 def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientError, kind: type[Exception]) -> None:
-    assert type(named(error)) is kind
+    assert type(to_httpx_error(error)) is kind
 
 
 @pytest.mark.parametrize(
@@ -249,12 +253,15 @@ def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientErro
     ],
 )
 def test_aiohttps_words_are_kept(error: aiohttp.ClientError) -> None:
-    assert str(named(error)) == "words"
+    assert str(to_httpx_error(error)) == "words"
 
 
 def test_aiohttps_words_on_a_connection_that_was_refused_are_kept() -> None:
-    assert "refused" in str(named(aiohttp.ClientConnectorError(key(), OSError(111, "refused"))))
+    assert "refused" in str(to_httpx_error(aiohttp.ClientConnectorError(key(), OSError(111, "refused"))))
 
 
 def test_an_address_that_aiohttp_refuses_is_not_told() -> None:
-    assert str(named(aiohttp.InvalidURL("https://api.test/?client_id=secret"))) == "no URL that could be sent to"
+    assert (
+        str(to_httpx_error(aiohttp.InvalidURL("https://api.test/?client_id=secret")))
+        == "not a URL that can be requested"
+    )

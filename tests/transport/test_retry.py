@@ -14,7 +14,7 @@ from stellantis_hal.errors import (
     StellantisError,
     TooManyRedirectsError,
 )
-from stellantis_hal.transport.retry import RetryPolicy, insist, may_repeat
+from stellantis_hal.transport.retry import RetryPolicy, call_with_retries, is_retryable
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ class Attempts:
 
     async def run(self, *, repeatable: bool = True, **policy: float) -> str:
         rules = RetryPolicy(**policy)  # type: ignore[arg-type]  # attempts is an int in the only test that gives it
-        return await insist(self.attempt, rules, repeatable=repeatable, on_retry=self.tell)
+        return await call_with_retries(self.attempt, rules, repeatable=repeatable, on_retry=self.tell)
 
     def tell(self, error: StellantisError, wait: float, attempt: int) -> None:
         self.told.append((wait, attempt))
@@ -120,7 +120,7 @@ async def test_many_tasks_share_a_policy_without_sharing_counts() -> None:
     async def one() -> None:
         attempts = Attempts(fault(), fault(), fault())
         with pytest.raises(ServerError):
-            await insist(attempts.attempt, policy, repeatable=True, on_retry=attempts.tell)
+            await call_with_retries(attempts.attempt, policy, repeatable=True, on_retry=attempts.tell)
         counts.append(len(attempts.times))
 
     async with anyio.create_task_group() as group:
@@ -160,7 +160,7 @@ async def test_other_errors_pass_untouched() -> None:
     ],
 )
 def test_the_rules_of_repetition(error: StellantisError, repeatable: bool, again: bool) -> None:
-    assert may_repeat(error, repeatable=repeatable) is again
+    assert is_retryable(error, repeatable=repeatable) is again
 
 
 @pytest.mark.parametrize("fields", [{"attempts": 0}, {"initial": -1.0}, {"longest": -1.0}, {"total": -1.0}])

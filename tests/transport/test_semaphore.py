@@ -14,15 +14,15 @@ pytestmark = pytest.mark.anyio
 
 
 async def _inside(gate: TimedSemaphore) -> None:
-    if not gate.try_enter():
-        await gate.enter()
+    if not gate.try_acquire():
+        await gate.acquire()
 
 
 async def test_there_are_so_many_places_and_no_more() -> None:
     gate = TimedSemaphore(2, 60.0)
-    assert [gate.try_enter() for _ in range(3)] == [True, True, False]
-    gate.leave()
-    assert gate.try_enter()
+    assert [gate.try_acquire() for _ in range(3)] == [True, True, False]
+    gate.release()
+    assert gate.try_acquire()
 
 
 async def test_whoever_waits_goes_in_as_they_came() -> None:
@@ -32,7 +32,7 @@ async def test_whoever_waits_goes_in_as_they_came() -> None:
         await _inside(gate)
         order.append(number)
         await anyio.sleep(1)
-        gate.leave()
+        gate.release()
 
     async with anyio.create_task_group() as tasks:
         for number in range(20):
@@ -43,40 +43,40 @@ async def test_whoever_waits_goes_in_as_they_came() -> None:
 
 async def test_a_place_that_comes_free_is_given_on_before_anybody_new_can_take_it() -> None:
     gate = TimedSemaphore(1, 60.0)
-    assert gate.try_enter()
+    assert gate.try_acquire()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(gate.enter)
+        tasks.start_soon(gate.acquire)
         await anyio.wait_all_tasks_blocked()
-        gate.leave()
-        assert not gate.try_enter()
+        gate.release()
+        assert not gate.try_acquire()
 
 
 async def test_each_who_waits_is_sent_away_after_the_same_time() -> None:
     gate, waits = TimedSemaphore(1, 60.0), list[float]()
-    assert gate.try_enter()
+    assert gate.try_acquire()
 
     async def wait(after: float) -> None:
         await anyio.sleep(after)
         start = anyio.current_time()
         with pytest.raises(TimeoutError):
-            await gate.enter()
+            await gate.acquire()
         waits.append(anyio.current_time() - start)
 
     async with anyio.create_task_group() as tasks:
         for after in (0, 10, 10, 25, 59):
             tasks.start_soon(wait, after)
     assert waits == pytest.approx([60.0] * 5, abs=0.1)
-    gate.leave()
-    assert gate.try_enter()
+    gate.release()
+    assert gate.try_acquire()
 
 
 async def test_nobody_waits_for_those_who_have_gone() -> None:
     gate, entered = TimedSemaphore(1, 60.0), list[int]()
-    assert gate.try_enter()
+    assert gate.try_acquire()
 
     async def wait(number: int, patience: float) -> None:
         with anyio.move_on_after(patience):
-            await gate.enter()
+            await gate.acquire()
             entered.append(number)
 
     async with anyio.create_task_group() as tasks:
@@ -84,41 +84,41 @@ async def test_nobody_waits_for_those_who_have_gone() -> None:
             tasks.start_soon(wait, number, patience)
             await anyio.wait_all_tasks_blocked()  # so that they stand in line in this order
         await anyio.sleep(10)
-        gate.leave()
+        gate.release()
         await anyio.sleep(1)
-        gate.leave()
+        gate.release()
     assert entered == [1, 3]
-    gate.leave()
-    assert gate.try_enter()
+    gate.release()
+    assert gate.try_acquire()
 
 
 async def test_who_is_cancelled_in_the_moment_of_being_let_in_leaves_no_place_behind() -> None:
     gate = TimedSemaphore(1, 60.0)
-    assert gate.try_enter()
+    assert gate.try_acquire()
 
     async def pass_through() -> None:
-        await gate.enter()
-        gate.leave()
+        await gate.acquire()
+        gate.release()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pass_through)
         await anyio.wait_all_tasks_blocked()
-        gate.leave()
+        gate.release()
         tasks.cancel_scope.cancel()
-    assert gate.try_enter()
+    assert gate.try_acquire()
 
 
 def test_asyncios_own_cancellation_in_that_moment_leaves_no_place_behind() -> None:
     async def cancelled() -> bool:
         gate = TimedSemaphore(1, 60.0)
-        assert gate.try_enter()
-        task = asyncio.create_task(gate.enter())
+        assert gate.try_acquire()
+        task = asyncio.create_task(gate.acquire())
         await asyncio.sleep(0)
-        gate.leave()
+        gate.release()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        return gate.try_enter()
+        return gate.try_acquire()
 
     assert asyncio.run(cancelled())
 
@@ -146,12 +146,12 @@ def test_no_place_is_ever_lost_or_made(places: int, lives: list[tuple[int, int, 
                     await anyio.sleep(stay)
                 finally:
                     inside -= 1
-                    gate.leave()
+                    gate.release()
 
         async with anyio.create_task_group() as tasks:
             for life in lives:
                 tasks.start_soon(one, *life)
-        assert [gate.try_enter() for _ in range(places + 1)] == [True] * places + [False]
+        assert [gate.try_acquire() for _ in range(places + 1)] == [True] * places + [False]
 
     name, options = jumping(backend)
     anyio.run(live, backend=name, backend_options=dict(options))

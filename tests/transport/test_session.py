@@ -33,6 +33,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks, ResponseRecord, RetryRecord, WaitRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
@@ -141,7 +142,7 @@ async def test_a_session_names_the_scopes_that_it_was_told_of() -> None:
         return ("data:trip",)
 
     with pytest.raises(ForbiddenError) as failure:
-        await call(httpx.Response(403), scopes=scopes)
+        await call(httpx.Response(403), conventions=ApiConventions(scopes=scopes))
     assert failure.value.scopes == ("data:trip",)
 
 
@@ -173,13 +174,13 @@ async def test_a_coding_that_was_not_asked_for_is_a_network_error() -> None:
 
 
 async def test_a_caller_may_judge_answers_itself() -> None:
-    def judge(request: Request, answer: Response) -> StellantisError | None:
+    def make_error(request: Request, answer: Response) -> StellantisError | None:
         return ConfigurationError("odd") if answer.status == 200 else None
 
     opened, _ = session(OK)
     async with opened:
         with pytest.raises(ConfigurationError, match="odd"):
-            await get(opened.pipeline(judge=judge))
+            await get(opened.pipeline(make_error=make_error))
 
 
 # ------------------------------------------------------------------------------------------------- credentials
@@ -1033,7 +1034,7 @@ async def test_an_answer_that_cannot_be_closed_does_not_hide_the_error(caplog: p
         async with opened:
             with pytest.raises(NetworkError, match="cut"):
                 await get(opened.pipeline(retry=RetryPolicy(attempts=1)))
-    assert "closing an answer failed: CloseError" in caplog.text
+    assert "closing a response failed: CloseError" in caplog.text
 
 
 class Unending(Watched):

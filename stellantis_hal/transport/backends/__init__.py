@@ -1,1 +1,1 @@
-"""Backends."""
+"""HTTP backends."""

@@ -1,8 +1,7 @@
-"""aiohttp's client as a wire, asyncio only.
+"""Backend for aiohttp's client, asyncio only.
 
-Knows aiohttp. Must not know what is sent. Written against aiohttp itself, because the httpx-aiohttp package lets yarl
-rewrite queries (``%2F`` becomes ``/``), keeps cookies for whoever comes next, and reports a connection that broke after
-sending as one that was never made.
+The httpx-aiohttp package is not used: it lets yarl rewrite queries (``%2F`` becomes ``/``), keeps cookies, and reports
+a connection that broke after sending as one that was never made.
 """
 
 from __future__ import annotations
@@ -14,30 +13,30 @@ import aiohttp
 import httpx
 from yarl import URL
 
-__all__ = ["AiohttpBackend", "named"]
+__all__ = ["AiohttpBackend", "to_httpx_error"]
 
-# httpx and our session say these themselves, or mean not to.
-_OWN_FIELDS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-_KEPT = 30.0
-_SHORT = 2_048
+# The session sets these itself, or leaves them out on purpose.
+_OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_KEEPALIVE = 30.0
+_MAX_CACHED_URL = 2_048
 
 
 class AiohttpBackend:
-    """Sends requests byte for byte as they are.
+    """Backend for aiohttp's client; URLs are sent byte for byte.
 
     Args:
         context: for https.
-        connections: how many there are at most.
-        timeouts: in httpx's words, and ``total``.
+        connections: at most.
+        timeouts: by httpx's names, and ``total``.
     """
 
-    bounded = True
+    enforces_total = True
 
     def __init__(self, context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float]) -> None:
         self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=_KEPT),
+            connector=aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=_KEEPALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_OWN_FIELDS,
+            skip_auto_headers=_OWN_HEADERS,
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(
                 total=timeouts["total"],
@@ -46,20 +45,21 @@ class AiohttpBackend:
                 sock_read=timeouts["read"],
             ),
         )
-        # It would send again by itself what broke on a connection used before: every attempt is ours to count and pay.
+        # aiohttp repeats a request that failed on a reused connection; each attempt must pass the limiter. There is no
+        # public option for this.
         self._client._retry_connection = False
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> _AiohttpResponse:
-        """Send, and give the answer as soon as its headers are there."""
-        # Made by httpx's rules where they are needed: it encodes what no request line may hold, and nothing else. It
-        # refuses what is too long, too, of which yarl would remember a hundred.
-        target = URL(url if len(url) <= _SHORT and _is_plain(url) else str(httpx.URL(url)), encoded=True)
+    async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> _AiohttpResponse:
+        """Send a request; return the response once its headers have arrived."""
+        # httpx encodes only what no request line may hold, and refuses URLs that are too long, of which yarl would
+        # cache a hundred.
+        target = URL(url if len(url) <= _MAX_CACHED_URL and _is_plain(url) else str(httpx.URL(url)), encoded=True)
         try:
-            response = await self._client.request(method, target, headers=fields, data=content, allow_redirects=False)
+            response = await self._client.request(method, target, headers=headers, data=content, allow_redirects=False)
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
-            raise named(error) from None  # its text has the whole address
+            raise to_httpx_error(error) from None  # its text has the whole URL
         except aiohttp.ClientError as error:
-            raise named(error) from error
+            raise to_httpx_error(error) from error
         return _AiohttpResponse(response)
 
     async def aclose(self) -> None:
@@ -82,7 +82,7 @@ class _AiohttpResponse:
         self.status = response.status
 
     @property
-    def fields(self) -> Iterable[tuple[str, str]]:
+    def raw_headers(self) -> Iterable[tuple[str, str]]:
         return self._response.headers.items()
 
     @property
@@ -101,17 +101,17 @@ class _AiohttpResponse:
         self._response.release()
 
 
-def named(error: aiohttp.ClientError) -> httpx.TransportError:
-    """Tell in httpx's words what aiohttp says; what matters is whether anything was sent."""
-    words = f"{error.status}, {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
+def to_httpx_error(error: aiohttp.ClientError) -> httpx.TransportError:
+    """Return the httpx error for an aiohttp error; it tells whether anything was sent."""
+    message = f"{error.status}, {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return httpx.ConnectTimeout(words)
+        return httpx.ConnectTimeout(message)
     if isinstance(error, aiohttp.ClientConnectorError):
-        return httpx.ConnectError(words)
+        return httpx.ConnectError(message)
     if isinstance(error, aiohttp.ServerTimeoutError):
-        return httpx.ReadTimeout(words)
+        return httpx.ReadTimeout(message)
     if isinstance(error, aiohttp.InvalidURL):
-        return httpx.UnsupportedProtocol("no URL that could be sent to")
+        return httpx.UnsupportedProtocol("not a URL that can be requested")
     if isinstance(error, aiohttp.ClientConnectionError):
-        return httpx.ReadError(words)
-    return httpx.RemoteProtocolError(words)
+        return httpx.ReadError(message)
+    return httpx.RemoteProtocolError(message)

@@ -1,8 +1,7 @@
-"""The network as this floor uses it: a request out, an answer in, as plain values.
+"""HTTP backend protocol, and the backend for httpx transports.
 
-Knows what every way of sending has in common, and how any of httpx's transports becomes one. Must not know limits,
-credentials or bodies' meanings. aiohttp's client is driven without httpx's request and response objects in between:
-making those costs more than all the rest of this floor.
+A backend takes and returns plain values: httpx's request and response objects cost more than all the rest of transport,
+so aiohttp's client is used without them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ __all__ = ["HttpBackend", "HttpxBackend", "HttpxResponse", "StreamingResponse"]
 
 
 class StreamingResponse(Protocol):
-    """An answer whose headers are here."""
+    """A response whose headers have arrived."""
 
     @property
     def status(self) -> int:
@@ -25,8 +24,8 @@ class StreamingResponse(Protocol):
         ...
 
     @property
-    def fields(self) -> Iterable[tuple[str, str]]:
-        """The header, field by field."""
+    def raw_headers(self) -> Iterable[tuple[str, str]]:
+        """The header fields, repeated ones included."""
         ...
 
     @property
@@ -35,7 +34,7 @@ class StreamingResponse(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Give the connection back, or drop it where the body was not read to its end."""
+        """Return the connection to the pool, or close it where the body was not read to its end."""
         ...
 
 
@@ -43,14 +42,14 @@ class HttpBackend(Protocol):
     """A pool of connections.
 
     Attributes:
-        bounded: whether it ends an exchange by itself when the whole of it takes too long.
+        enforces_total: whether the backend enforces the total timeout itself.
     """
 
     @property
-    def bounded(self) -> bool: ...
+    def enforces_total(self) -> bool: ...
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> StreamingResponse:
-        """Send, and give the answer as soon as its headers are there."""
+    async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> StreamingResponse:
+        """Send a request; return the response once its headers have arrived."""
         ...
 
     async def aclose(self) -> None:
@@ -58,31 +57,31 @@ class HttpBackend(Protocol):
         ...
 
 
-_SHORT = 2_048
-_remembered = lru_cache(maxsize=1024)(httpx.URL)
+_MAX_CACHED_URL = 2_048
+_cached_url = lru_cache(maxsize=1024)(httpx.URL)
 
 
-def _parsed(url: str) -> httpx.URL:
-    return _remembered(url) if len(url) <= _SHORT else httpx.URL(url)
+def _parse_url(url: str) -> httpx.URL:
+    return _cached_url(url) if len(url) <= _MAX_CACHED_URL else httpx.URL(url)
 
 
 class HttpxBackend:
-    """Any transport of httpx's.
+    """Backend for any httpx transport.
 
     Args:
-        transport: is asked directly: ``httpx.AsyncClient`` would merge queries, keep cookies and follow redirects.
-        timeouts: in httpx's words.
+        transport: called directly, because ``httpx.AsyncClient`` merges queries, keeps cookies and follows redirects.
+        timeouts: by httpx's names.
     """
 
-    bounded = False
+    enforces_total = False
 
     def __init__(self, transport: httpx.AsyncBaseTransport, timeouts: dict[str, float]) -> None:
         self._transport = transport
         self._extensions: dict[str, Any] = {"timeout": timeouts}
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> HttpxResponse:
-        """Send, and give the answer as soon as its headers are there."""
-        request = httpx.Request(method, _parsed(url), headers=fields, content=content, extensions=self._extensions)
+    async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> HttpxResponse:
+        """Send a request; return the response once its headers have arrived."""
+        request = httpx.Request(method, _parse_url(url), headers=headers, content=content, extensions=self._extensions)
         return HttpxResponse(await self._transport.handle_async_request(request))
 
     async def aclose(self) -> None:
@@ -91,7 +90,7 @@ class HttpxBackend:
 
 
 class HttpxResponse:
-    """An answer of httpx's."""
+    """A response of httpx."""
 
     __slots__ = ("_response", "status")
 
@@ -100,7 +99,7 @@ class HttpxResponse:
         self.status: int = response.status_code
 
     @property
-    def fields(self) -> Iterable[tuple[str, str]]:
+    def raw_headers(self) -> Iterable[tuple[str, str]]:
         raw = self._response.headers.raw
         return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
 
@@ -109,7 +108,7 @@ class HttpxResponse:
         stream = self._response.stream
         if isinstance(stream, httpx.AsyncByteStream):
             return stream
-        raise TypeError(f"an asynchronous transport has to answer with an asynchronous stream, not {stream!r}")
+        raise TypeError(f"an asynchronous transport must return an asynchronous stream, not {stream!r}")
 
     async def aclose(self) -> None:
         await self._response.aclose()

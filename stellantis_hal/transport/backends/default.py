@@ -1,8 +1,4 @@
-"""The wire that is used when no transport is given.
-
-Knows which libraries are there and which backend runs. Must not know what is sent. aiohttp's client costs a fraction of
-httpcore, so it is taken where it is installed and asyncio runs.
-"""
+"""The default backend."""
 
 from __future__ import annotations
 
@@ -17,11 +13,13 @@ __all__ = ["make_backend"]
 
 
 def make_backend(context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float]) -> HttpBackend:
-    """Make a wire for the backend that runs now.
+    """Return aiohttp's client where it is installed and asyncio runs, else httpx.
+
+    aiohttp's client costs a fraction of httpcore.
 
     Args:
         context: for https.
-        connections: how many requests there will be at once, at most.
+        connections: how many requests may be under way at once.
         timeouts: ``connect``, ``read``, ``write``, ``pool`` and ``total``, in seconds.
     """
     if anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):

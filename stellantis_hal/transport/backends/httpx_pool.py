@@ -1,8 +1,8 @@
-"""httpx's own transport as a wire, one pool for each connection.
+"""Backend for httpx: a pool of transports with one connection each.
 
-Knows httpx. Must not know what is sent. httpcore's pool looks at all of its connections for each request, which at a
-hundred of them costs more than the request; and a task cancelled while others wait in it can leave it unusable. A pool
-with a single connection that one task uses at a time has neither trouble.
+httpcore's pool looks at all of its connections for each request, which with a hundred of them costs more than the
+request; and a task cancelled while others wait in it can leave it unusable. A pool with a single connection that one
+task uses at a time has neither problem.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from stellantis_hal.transport.backends.base import HttpxBackend, HttpxResponse, 
 
 __all__ = ["HttpxPoolBackend"]
 
-_CLOSING = 5.0
-_KEPT = 30.0
-_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT)
+_CLOSE_TIMEOUT = 5.0
+_KEEPALIVE = 30.0
+_ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE)
 
 
 class HttpxPoolBackend:
-    """Gives each request an idle connection to its origin, the one used last first, or a new one.
+    """Uses an idle connection to the origin for each request, the one used last first, or a new one.
 
-    How many there are at once is decided by who asks.
+    The caller bounds the number of connections.
 
     Args:
         context: for https.
-        timeouts: in httpx's words.
+        timeouts: by httpx's names.
     """
 
-    bounded = False
+    enforces_total = False
 
     def __init__(self, context: ssl.SSLContext, timeouts: dict[str, float]) -> None:
         self._context = context
@@ -41,64 +41,66 @@ class HttpxPoolBackend:
         self._idle: dict[tuple[str | None, str | None], list[HttpxBackend]] = {}
         self._closed = False
 
-    async def open(self, method: str, url: str, fields: dict[str, str], content: bytes | None) -> StreamingResponse:
-        """Send, and give the answer as soon as its headers are there."""
-        site = split(url)[:2]  # and not whatever stands before the first slash: a query may follow the host
-        lanes = self._idle.setdefault(site, [])
-        lane = lanes.pop() if lanes else self._lane()
+    async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> StreamingResponse:
+        """Send a request; return the response once its headers have arrived."""
+        origin = split(url)[:2]  # a query may follow the host without a slash
+        idle = self._idle.setdefault(origin, [])
+        connection = idle.pop() if idle else self._connect()
         try:
-            opened = await lane.open(method, url, fields, content)
+            response = await connection.open(method, url, headers, content)
         except BaseException:
-            await _discard(lane)
+            await _discard(connection)
             raise
-        return _PooledResponse(opened, lane, lambda: self._keep(lane, lanes))
+        return _PooledResponse(response, connection, lambda: self._release(connection, idle))
 
-    def _lane(self) -> HttpxBackend:
-        return HttpxBackend(httpx.AsyncHTTPTransport(verify=self._context, limits=_ONE), self._timeouts)
+    def _connect(self) -> HttpxBackend:
+        return HttpxBackend(httpx.AsyncHTTPTransport(verify=self._context, limits=_ONE_CONNECTION), self._timeouts)
 
-    async def _keep(self, lane: HttpxBackend, lanes: list[HttpxBackend]) -> None:
+    async def _release(self, connection: HttpxBackend, idle: list[HttpxBackend]) -> None:
         if self._closed:
-            await _discard(lane)
+            await _discard(connection)
         else:
-            lanes.append(lane)
+            idle.append(connection)
 
     async def aclose(self) -> None:
-        """Close all connections: those that are idle now, the others as soon as their answers are read."""
+        """Close all connections: idle ones now, the others as soon as their responses are read."""
         self._closed = True
-        for lanes in self._idle.values():
-            while lanes:
-                await lanes.pop().aclose()
+        for idle in self._idle.values():
+            while idle:
+                await idle.pop().aclose()
 
 
-async def _discard(lane: HttpxBackend) -> None:
-    with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING):
-        await lane.aclose()
+async def _discard(connection: HttpxBackend) -> None:
+    with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
+        await connection.aclose()
 
 
 class _PooledResponse:
-    __slots__ = ("_keep", "_lane", "_opened", "status")
+    __slots__ = ("_connection", "_release", "_response", "status")
 
-    def __init__(self, opened: HttpxResponse, lane: HttpxBackend, keep: Callable[[], Awaitable[None]]) -> None:
-        self._opened = opened
-        self._lane: HttpxBackend | None = lane
-        self._keep = keep
-        self.status = opened.status
+    def __init__(
+        self, response: HttpxResponse, connection: HttpxBackend, release: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._response = response
+        self._connection: HttpxBackend | None = connection
+        self._release = release
+        self.status = response.status
 
     @property
-    def fields(self) -> Iterable[tuple[str, str]]:
-        return self._opened.fields
+    def raw_headers(self) -> Iterable[tuple[str, str]]:
+        return self._response.raw_headers
 
     @property
     def stream(self) -> AsyncIterable[bytes]:
-        return self._opened.stream
+        return self._response.stream
 
     async def aclose(self) -> None:
-        lane, self._lane = self._lane, None
-        if lane is None:
+        connection, self._connection = self._connection, None
+        if connection is None:
             return
         try:
-            await self._opened.aclose()
+            await self._response.aclose()
         except BaseException:
-            await _discard(lane)
+            await _discard(connection)
             raise
-        await self._keep()
+        await self._release()

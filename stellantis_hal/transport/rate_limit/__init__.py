@@ -1,1 +1,1 @@
-"""Rate limit."""
+"""Rate limiting."""

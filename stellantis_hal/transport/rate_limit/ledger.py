@@ -49,7 +49,7 @@ class QuotaLedger:
         return RateLimits(_finite(self.burst.limit), _finite(self.day.limit))
 
     def capacity(self, *, background: bool) -> Capacity:
-        """Return what requests of a priority may use. Settle first."""
+        """Return what requests of a priority may use. Advance first."""
         burst, day = self._reserves if background else (0, 0)
         return Capacity(
             per_second=self.burst.limit - burst,
@@ -57,13 +57,13 @@ class QuotaLedger:
             free_today=max(0.0, self.day.available() - day),
         )
 
-    def settle(self, now: float, wall: float) -> None:
+    def advance(self, now: float, wall: float) -> None:
         """Advance to an instant, by both clocks."""
-        self.burst.settle(now)
-        self.day.settle(wall)
+        self.burst.advance(now)
+        self.day.advance(wall)
 
     def take(self, now: float, *, background: bool) -> int:
-        """Take a token of each window; return the minute it is booked under, -1 where there is none. Settle first."""
+        """Take a token of each window; return the minute it is booked under, -1 where there is none. Advance first."""
         if now < self.paused_until:
             return -1
         if background:
@@ -81,12 +81,12 @@ class QuotaLedger:
         self.day.give_back(minute)
 
     def answered(self, now: float, minute: int, round_trip: float | None) -> None:
-        """Book a request as answered, or as given up after it was sent. Settle first."""
+        """Book a request as answered, or as given up after it was sent. Advance first."""
         self.burst.answered(now, round_trip)
         self.day.answered(minute)
 
     def correct(self, now: float, wall: float, quota: Quota, *, returned_at_sending: int) -> None:
-        """Apply the server's headers, as far as each window explains. Settle first."""
+        """Apply the server's headers, as far as each window explains. Advance first."""
         before = self.burst.limit, self.day.limit
         burst, day = quota.burst, quota.day
         self.burst.correct(now, burst.limit, burst.remaining, returned_at_sending=returned_at_sending)
@@ -99,19 +99,19 @@ class QuotaLedger:
         if now + seconds > self.paused_until:
             self.paused_until = now + seconds
             self._pause_reason = reason
-        self.burst.distrust()
+        self.burst.forget_round_trips()
 
-    def instant(self, now: float, wall: float, *, background: bool) -> float:
-        """Return when the next token can be taken; ``inf`` where it depends on a response. Settle first."""
+    def available_at(self, now: float, wall: float, *, background: bool) -> float:
+        """Return when the next token can be taken; ``inf`` where it depends on a response. Advance first."""
         burst, day = self._reserves if background else (0, 0)
         return max(
             self.paused_until,
-            self.burst.instant(burst + 1, now),
-            now + self.day.instant(day + 1, wall) - wall,
+            self.burst.available_at(burst + 1, now),
+            now + self.day.available_at(day + 1, wall) - wall,
         )
 
     def estimate(self, now: float, wall: float, *, ahead: int, background: bool) -> float:
-        """Estimate when a token can be taken after ``ahead`` others. Settle first."""
+        """Estimate when a token can be taken after ``ahead`` others. Advance first."""
         return max(self._estimates(now, wall, ahead=ahead, background=background))
 
     def _estimates(self, now: float, wall: float, *, ahead: int, background: bool) -> tuple[float, float, float]:
@@ -119,12 +119,12 @@ class QuotaLedger:
         burst, day = self._reserves if background else (0, 0)
         return (
             self.paused_until + (ahead // self.burst.limit) * self.burst.span,
-            now + self.day.instant(day + 1 + ahead, wall) - wall,
+            now + self.day.available_at(day + 1 + ahead, wall) - wall,
             self.burst.estimate(burst + 1 + ahead, now),
         )
 
     def shortage(self, now: float, wall: float, *, ahead: int, background: bool) -> str:
-        """Say in a few words what a request waits for longest. Settle first."""
+        """Say in a few words what a request waits for longest. Advance first."""
         pause, day, burst = self._estimates(now, wall, ahead=ahead, background=background)
         if now < self.paused_until and pause >= max(day, burst):
             after = f" after {self._pause_reason}" if self._pause_reason else ""

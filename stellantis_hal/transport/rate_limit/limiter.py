@@ -105,7 +105,7 @@ class TokenBucketLimiter:
 
     def capacity(self, priority: Priority) -> Capacity:
         """Return what requests of a priority may use."""
-        self._queue.settle()
+        self._queue.advance()
         return self._ledger.capacity(background=priority == "background")
 
     @property
@@ -125,7 +125,7 @@ class TokenBucketLimiter:
         return self._ledger.dump(self._clock().timestamp())
 
     def _restore(self, content: bytes) -> None:
-        now, wall = self._queue.settle()
+        now, wall = self._queue.advance()
         self._ledger.load(content, now, wall)
 
 

@@ -68,19 +68,21 @@ class TokenQueue:
         self._interactive: OrderedDict[_Waiter, None] = OrderedDict()
         self._background: OrderedDict[_Waiter, None] = OrderedDict()
         self._latest: list[_Waiter] = []
-        self._timer = WaitQueueTimer(lambda: self._next(*self.settle()), lambda: self._dispatch(*self.settle()))
+        self._timer = WaitQueueTimer(
+            lambda: self._next_change(*self.advance()), lambda: self._dispatch(*self.advance())
+        )
         self._granted = self._given_back = self._refused = self._waited = self._pauses = 0
         self._seconds_waited = 0.0
 
-    def settle(self) -> tuple[float, float]:
+    def advance(self) -> tuple[float, float]:
         """Advance the ledger to the present; return it by both clocks."""
         now, wall = anyio.current_time(), self._clock().timestamp()
-        self._ledger.settle(now, wall)
+        self._ledger.advance(now, wall)
         return now, wall
 
     def pause(self, seconds: float, reason: str) -> None:
         """Grant nothing for this many seconds; refuse waiters that cannot wait that long."""
-        now, wall = self.settle()
+        now, wall = self.advance()
         self._pauses += 1
         self._ledger.pause(now, seconds, reason)
         until = self._ledger.paused_until
@@ -92,7 +94,7 @@ class TokenQueue:
     def statistics(self) -> LimiterStatistics:
         """Counters and state."""
         ledger = self._ledger
-        now, _ = self.settle()
+        now, _ = self.advance()
         burst, day = ledger.burst.available(), ledger.day.available()
         return LimiterStatistics(
             granted=self._granted,
@@ -113,7 +115,7 @@ class TokenQueue:
         """Take a token without waiting; return its minute, -1 where there is none or others wait for it."""
         if self._interactive or (background and self._background):
             return -1
-        now, _ = self.settle()
+        now, _ = self.advance()
         minute = self._ledger.take(now, background=background)
         if minute >= 0:
             self._granted += 1
@@ -121,12 +123,12 @@ class TokenQueue:
 
     async def wait(self, background: bool, max_wait: float) -> int:
         """Wait for a token; return its minute."""
-        now, wall = self.settle()
-        instant = now + self._estimated_wait(background, now, wall)
+        now, wall = self.advance()
+        grant_at = now + self._estimated_wait(background, now, wall)
         latest = min(now + max_wait, anyio.current_effective_deadline())
-        if instant > latest:
+        if grant_at > latest:
             self._refused += 1
-            error = self._exhausted(background, instant - now, now, wall, allowed=latest - now)
+            error = self._exhausted(background, grant_at - now, now, wall, allowed=latest - now)
             await anyio.lowlevel.checkpoint()  # a task that asks again at once must not starve all others
             raise error
         waiter = _Waiter(background, latest)
@@ -134,7 +136,7 @@ class TokenQueue:
         queue[waiter] = None
         self._remember(waiter)
         if self._latest and self._latest[0] is waiter:
-            self._timer.hasten()  # the timer was set for later deadlines
+            self._timer.reschedule()  # the timer was set for later deadlines
         try:
             await self._timer.wait(waiter)
         except BaseException:
@@ -143,7 +145,7 @@ class TokenQueue:
             raise
         finally:
             queue.pop(waiter, None)
-            self._appoint()
+            self._hand_over_timer()
         if waiter.error is not None:
             raise waiter.error
         self._waited += 1
@@ -160,11 +162,11 @@ class TokenQueue:
         self._granted -= 1
         self._given_back += 1
         self._ledger.give_back(minute)
-        self._wake(*self.settle())
+        self._wake(*self.advance())
 
     def answered(self, minute: int, sent_at: float, returned_at_sending: int, quota: Quota | None) -> None:
         """Book a request as answered."""
-        now, wall = self.settle()
+        now, wall = self.advance()
         self._ledger.answered(now, minute, now - sent_at)
         if quota is not None:
             self._ledger.correct(now, wall, quota, returned_at_sending=returned_at_sending)
@@ -172,40 +174,40 @@ class TokenQueue:
 
     def give_up(self, minute: int) -> None:
         """Book a request as sent and never answered."""
-        now, wall = self.settle()
+        now, wall = self.advance()
         self._ledger.answered(now, minute, None)
         self._wake(now, wall)
 
     # ------------------------------------------------------------------------------------------- the queue
 
-    def _appoint(self) -> None:
-        """Let the newest waiter keep the timer: it stays longest, so that the timer rarely changes hands."""
-        if not self._timer.is_kept:
+    def _hand_over_timer(self) -> None:
+        """Let the newest waiter run the timer: it stays longest, so the timer rarely changes hands."""
+        if not self._timer.is_running:
             for queue in (self._background, self._interactive):
                 if queue:
-                    self._timer.appoint(next(reversed(queue)))
+                    self._timer.hand_to(next(reversed(queue)))
                     return
 
     def _wake(self, now: float, wall: float) -> None:
         """Grant what a change has freed, and set the timer early enough for the next waiter."""
         if self._interactive or self._background:
             self._dispatch(now, wall)
-            self._timer.hasten()
+            self._timer.reschedule()
 
     def _dispatch(self, now: float, wall: float) -> None:
-        """Grant free tokens in order of arrival; refuse waiters whose time is over. Settle first."""
+        """Grant free tokens in order of arrival; refuse waiters whose time is over. Advance first."""
         for queue, background in ((self._interactive, False), (self._background, True)):
             while queue and (minute := self._ledger.take(now, background=background)) >= 0:
                 waiter, _ = queue.popitem(last=False)
                 waiter.minute = minute
                 self._granted += 1
-                waiter.settle()
+                waiter.wake()
             if queue:
                 break
         latest = self._latest
-        while latest and (latest[0].settled or latest[0].latest <= now):
+        while latest and (latest[0].done or latest[0].latest <= now):
             waiter = heapq.heappop(latest)
-            if not waiter.settled and (waiter in self._interactive or waiter in self._background):
+            if not waiter.done and (waiter in self._interactive or waiter in self._background):
                 wait = self._estimated_wait(waiter.background, now, wall)
                 self._refuse(waiter, self._exhausted(waiter.background, wait, now, wall))
 
@@ -213,19 +215,19 @@ class TokenQueue:
         (self._background if waiter.background else self._interactive).pop(waiter, None)
         self._refused += 1
         waiter.error = error
-        waiter.settle()
+        waiter.wake()
 
     def _ahead(self, background: bool) -> int:
         return len(self._interactive) + (len(self._background) if background else 0)
 
     def _estimated_wait(self, background: bool, now: float, wall: float) -> float:
-        """Estimate how long a request made now would wait. Settle first."""
+        """Estimate how long a request made now would wait. Advance first."""
         return max(0.0, self._ledger.estimate(now, wall, ahead=self._ahead(background), background=background) - now)
 
     def _exhausted(
         self, background: bool, wait: float, now: float, wall: float, *, allowed: float | None = None
     ) -> BudgetExhaustedError:
-        """Make the error of a request that cannot wait. Settle first."""
+        """Make the error of a request that cannot wait. Advance first."""
         cause = self._ledger.shortage(now, wall, ahead=self._ahead(background), background=background)
         span = f"{wait:.3g} s" if wait < _LONG else f"{wait:.0f} s ({timedelta(seconds=round(wait))} h:mm:ss)"
         bound = "" if allowed is None else f"; {max(allowed, 0.0):.3g} s are allowed"
@@ -234,14 +236,14 @@ class TokenQueue:
             retry_after=wait,
         )
 
-    def _next(self, now: float, wall: float) -> float:
-        """Return when something may change by time alone. Settle first."""
-        instant = math.inf
+    def _next_change(self, now: float, wall: float) -> float:
+        """Return when something may change by time alone. Advance first."""
+        change_at = math.inf
         if self._interactive or self._background:
-            instant = self._ledger.instant(now, wall, background=not self._interactive)
+            change_at = self._ledger.available_at(now, wall, background=not self._interactive)
         if self._latest:
-            instant = min(instant, self._latest[0].latest)
-        return max(instant, now + _RESOLUTION)
+            change_at = min(change_at, self._latest[0].latest)
+        return max(change_at, now + _RESOLUTION)
 
     def _remember(self, waiter: _Waiter) -> None:
         """Keep a waiter's deadline; those of waiters that left are dropped now and then."""

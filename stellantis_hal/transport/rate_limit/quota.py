@@ -1,7 +1,4 @@
-"""What the server says is left of a subscription, and when to come back.
-
-Knows the header fields of the vendor's gateway and RFC 9110 section 10.2.3. Must not wait, count or send anything.
-"""
+"""Rate-limit headers: quota, ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -12,13 +9,13 @@ from email.utils import parsedate_to_datetime
 
 import attrs
 
-__all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "Window", "parse_retry_after", "retry_after"]
+__all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "QuotaHeaders", "Window", "parse_retry_after", "retry_after"]
 
 LONGEST_PAUSE = 86_400.0
-"""Seconds: the longest window there is, so nothing pauses for longer."""
+"""Seconds: the length of the longest window, and so of the longest pause."""
 
 UNREADABLE = 1.0
-"""Seconds that an instruction to wait counts for when nobody can read it."""
+"""Seconds to wait where ``Retry-After`` cannot be parsed."""
 
 _COUNT = re.compile(r"\s*(\d{1,15})\s*", re.ASCII)
 _SECONDS = re.compile(r"\s*(\d+(?:\.\d*)?)\s*", re.ASCII)
@@ -29,8 +26,8 @@ class Window:
     """One window of a subscription, as the server sees it.
 
     Attributes:
-        limit: requests that fit into it; None where no answer has said so yet.
-        remaining: requests left in it at the time of the latest answer; None likewise.
+        limit: requests that fit into it; None where no response has said so yet.
+        remaining: requests left in it at the time of the latest response; None likewise.
     """
 
     limit: int | None = None
@@ -38,34 +35,55 @@ class Window:
 
 
 _UNKNOWN = Window()
-_INSTANT = 1e9
+_FIRST_TIMESTAMP = 1e9
+
+
+def _lower(name: str) -> str:
+    return name.lower()
+
+
+@attrs.frozen(kw_only=True)
+class QuotaHeaders:
+    """Names of the headers that state a quota; empty where an API has no such header.
+
+    Attributes:
+        day_limit: requests that fit into 24 hours.
+        day_remaining: requests left of them.
+        burst_limit: requests that fit into one second.
+        burst_remaining: requests left of them.
+    """
+
+    day_limit: str = attrs.field(default="", converter=_lower)
+    day_remaining: str = attrs.field(default="", converter=_lower)
+    burst_limit: str = attrs.field(default="", converter=_lower)
+    burst_remaining: str = attrs.field(default="", converter=_lower)
 
 
 @attrs.frozen(kw_only=True)
 class Quota:
-    """Both windows of a subscription: 24 hours (``-1``) and one second (``-2``)."""
+    """Both windows of a subscription: 24 hours and one second."""
 
     day: Window = _UNKNOWN
     burst: Window = _UNKNOWN
 
     @classmethod
-    def from_headers(cls, headers: Mapping[str, str]) -> Quota | None:
-        """Read the four ``X-RateLimit`` fields; None where there is none that can be read.
+    def from_headers(cls, headers: Mapping[str, str], names: QuotaHeaders) -> Quota | None:
+        """Return the quota that a response states; None where it states none that can be parsed.
 
-        Names are looked up in lower case first, as :class:`~stellantis_hal.navigation.fetch.Headers` keeps them.
+        Names are looked up in lower case, as :class:`~stellantis_hal.hal.headers.Headers` keeps them.
         """
-        day = _window(headers, "1")
-        burst = _window(headers, "2")
+        day = _window(headers, names.day_limit, names.day_remaining)
+        burst = _window(headers, names.burst_limit, names.burst_remaining)
         return None if day is _UNKNOWN and burst is _UNKNOWN else cls(day=day, burst=burst)
 
     def updated(self, newer: Quota) -> Quota:
-        """Give the newer values, and keep the older ones where the newer answer was silent."""
+        """Return the newer values, and the older ones where the newer response states none."""
         return Quota(day=_merged(self.day, newer.day), burst=_merged(self.burst, newer.burst))
 
 
-def _window(headers: Mapping[str, str], number: str) -> Window:
-    limit = _count(headers.get(f"x-ratelimit-limit-{number}"))
-    remaining = _count(headers.get(f"x-ratelimit-remaining-{number}"))
+def _window(headers: Mapping[str, str], limit_name: str, remaining_name: str) -> Window:
+    limit = _count(headers.get(limit_name)) if limit_name else None
+    remaining = _count(headers.get(remaining_name)) if remaining_name else None
     return _UNKNOWN if limit is None and remaining is None else Window(limit, remaining)
 
 
@@ -86,15 +104,15 @@ def _merged(older: Window, newer: Window) -> Window:
 
 
 def parse_retry_after(text: str, *, now: datetime) -> float:
-    """Read a ``Retry-After`` in whatever form: seconds, an HTTP date, ``name=rate-limit-1,15001``.
+    """Return the seconds of a ``Retry-After``: a number, an HTTP date, or ``name=rate-limit-1,15001``.
 
     Args:
         text: the field's value.
         now: the wall clock, aware; an HTTP date is measured against it.
 
     Returns:
-        Seconds from 0 to 86,400. What cannot be read (negative numbers, ``inf`` and ``nan`` included) counts as one
-        second; a date in the past as none. Of several numbers the largest counts.
+        Seconds from 0 to 86,400; 1 for text that cannot be parsed (negative numbers, ``inf`` and ``nan`` included), 0
+        for a date in the past, the largest of several numbers.
     """
     numbers = [float(match[1]) for part in text.split(",") if (match := _SECONDS.fullmatch(part))]
     if numbers:
@@ -104,13 +122,13 @@ def parse_retry_after(text: str, *, now: datetime) -> float:
         if instant.tzinfo is None:  # "-0000": UTC, as RFC 5322 section 3.3 has it
             instant = instant.replace(tzinfo=UTC)
         seconds = (instant - now).total_seconds()
-    except (TypeError, ValueError, IndexError, OverflowError):  # all of them occur, on garbage that resembles a date
+    except (TypeError, ValueError, IndexError, OverflowError):  # each occurs, on text that resembles a date
         return UNREADABLE
     return min(max(seconds, 0.0), LONGEST_PAUSE)
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Tell how long the server wants us to stay away: ``Retry-After``, else ``X-RateLimit-Reset``; None if neither."""
+    """Return the seconds of ``Retry-After``, else of ``X-RateLimit-Reset``; None without either header."""
     text = headers.get("retry-after")
     if text is not None:
         return parse_retry_after(text, now=now)
@@ -118,6 +136,6 @@ def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
     if text is None:
         return None
     match = _SECONDS.fullmatch(text)
-    if match and float(match[1]) >= _INSTANT:  # other APIs say an instant there, in seconds since the epoch
+    if match and float(match[1]) >= _FIRST_TIMESTAMP:  # some APIs send a timestamp
         return min(max(float(match[1]) - now.timestamp(), 0.0), LONGEST_PAUSE)
     return parse_retry_after(text, now=now)

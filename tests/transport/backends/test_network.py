@@ -181,10 +181,10 @@ async def test_what_no_request_line_may_hold_is_encoded() -> None:
 
 async def test_cookies_are_not_kept() -> None:
     async with serving(reply(Set_Cookie="account=one")) as server:
-        named = server.url.replace("127.0.0.1", "localhost")  # a jar may leave out hosts without a name
-        async with Session(Origins(named)) as session:
+        to_httpx_error = server.url.replace("127.0.0.1", "localhost")  # a jar may leave out hosts without a name
+        async with Session(Origins(to_httpx_error)) as session:
             for _ in range(2):
-                await session.pipeline()(Request(url=named + "/user"))
+                await session.pipeline()(Request(url=to_httpx_error + "/user"))
     assert b"account=one" not in server.heads[1]
 
 
@@ -319,7 +319,7 @@ async def test_a_strict_window_over_sockets_refuses_nobody_and_loses_nobody() ->
 async def test_aiohttp_does_it_where_it_can(anyio_backend_name: str) -> None:
     backend = make_backend(ssl.create_default_context(), connections=1, timeouts=SPANS)
     await backend.aclose()
-    assert backend.bounded == (anyio_backend_name == "asyncio")
+    assert backend.enforces_total == (anyio_backend_name == "asyncio")
 
 
 def test_aiohttp_is_told_its_bounds() -> None:
@@ -339,7 +339,7 @@ def test_aiohttp_is_told_its_bounds() -> None:
 async def test_without_aiohttp_lanes_do_it() -> None:
     async with serving(reply()) as server:
         assert (await ask(server.url)).status == 200
-        assert not make_backend(ssl.create_default_context(), connections=1, timeouts={}).bounded
+        assert not make_backend(ssl.create_default_context(), connections=1, timeouts={}).enforces_total
 
 
 # ------------------------------------------------------------------------------------------------- TLS

@@ -24,16 +24,16 @@ UNREADABLE = [
 def test_background_waits_for_the_reserved_burst_share() -> None:
     ledger = QuotaLedger(RateLimits(2, None), interactive_share=0.5)
     ledger.answered(0.0, ledger.take(0.0, background=False), None)
-    assert ledger.instant(0.0, 0.0, background=False) == 0.0
-    assert ledger.instant(0.0, 0.0, background=True) == pytest.approx(1.002)
+    assert ledger.available_at(0.0, 0.0, background=False) == 0.0
+    assert ledger.available_at(0.0, 0.0, background=True) == pytest.approx(1.002)
 
 
 def test_background_waits_for_the_reserved_day_share() -> None:
     ledger = QuotaLedger(RateLimits(None, 2), interactive_share=0.5)
-    ledger.settle(0.0, 0.0)
+    ledger.advance(0.0, 0.0)
     ledger.answered(0.0, ledger.take(0.0, background=False), None)
-    assert ledger.instant(0.0, 0.0, background=False) == 0.0
-    assert ledger.instant(0.0, 0.0, background=True) == 60 + 86_400
+    assert ledger.available_at(0.0, 0.0, background=False) == 0.0
+    assert ledger.available_at(0.0, 0.0, background=True) == 60 + 86_400
 
 
 def test_interactive_need_not_wait_while_its_share_is_left() -> None:
@@ -56,19 +56,19 @@ def test_a_pause_is_over_at_its_end() -> None:
     assert [ledger.take(now, background=False) >= 0 for now in (7.9, 8.0)] == [False, True]
 
 
-@pytest.mark.parametrize(("seconds", "ahead", "instant"), [(10.0, 0, 10.0), (10.0, 3, 11.0), (0.5, 0, 0.5)])
-def test_after_a_pause_the_queue_is_served_in_rounds(seconds: float, ahead: int, instant: float) -> None:
+@pytest.mark.parametrize(("seconds", "ahead", "expected"), [(10.0, 0, 10.0), (10.0, 3, 11.0), (0.5, 0, 0.5)])
+def test_after_a_pause_the_queue_is_served_in_rounds(seconds: float, ahead: int, expected: float) -> None:
     ledger = QuotaLedger(RateLimits(2, None), interactive_share=0.0)
     ledger.pause(0.0, seconds)
-    assert ledger.estimate(0.0, 0.0, ahead=ahead, background=False) == instant
+    assert ledger.estimate(0.0, 0.0, ahead=ahead, background=False) == expected
 
 
-@pytest.mark.parametrize(("ahead", "instant"), [(0, 7.0), (1, 7.0 + 60 + 86_400)])
-def test_a_place_in_the_queue_may_lie_beyond_the_day(ahead: int, instant: float) -> None:
+@pytest.mark.parametrize(("ahead", "expected"), [(0, 7.0), (1, 7.0 + 60 + 86_400)])
+def test_a_place_in_the_queue_may_lie_beyond_the_day(ahead: int, expected: float) -> None:
     ledger = QuotaLedger(RateLimits(None, 2), interactive_share=0.0)
-    ledger.settle(7.0, 6000.0)
+    ledger.advance(7.0, 6000.0)
     ledger.take(7.0, background=False)
-    assert ledger.estimate(7.0, 6000.0, ahead=ahead, background=False) == instant
+    assert ledger.estimate(7.0, 6000.0, ahead=ahead, background=False) == expected
 
 
 def test_state_of_another_format_is_refused() -> None:
@@ -97,7 +97,7 @@ def test_state_dumped_and_loaded_is_the_same(pauses: list[float]) -> None:
     wall = 1_000_000.0
     for pause in pauses:
         wall += pause
-        ledger.settle(0.0, wall)
+        ledger.advance(0.0, wall)
         ledger.take(0.0, background=False)
     again = QuotaLedger(RateLimits(None, 1000), interactive_share=0.0)
     again.load(ledger.dump(wall), 0.0, wall)

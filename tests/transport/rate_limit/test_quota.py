@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota, Window, parse_retry_after, retry_after
+from stellantis_hal.transport.rate_limit.quota import (
+    LONGEST_PAUSE,
+    Quota,
+    QuotaHeaders,
+    Window,
+    parse_retry_after,
+    retry_after,
+)
+from tests.transport.doubles import CONVENTIONS
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = [f"X-RateLimit-{kind}-{number}" for kind in ("Limit", "Remaining") for number in (1, 2)]
@@ -24,18 +32,24 @@ def test_all_four_fields_make_a_quota() -> None:
             "X-RateLimit-Remaining-2": "97",
         }
     )
-    assert Quota.from_headers(headers) == Quota(day=Window(100_000, 99_998), burst=Window(100, 97))
+    assert Quota.from_headers(headers, CONVENTIONS.quota_headers) == Quota(
+        day=Window(100_000, 99_998), burst=Window(100, 97)
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "window"), [("X-RateLimit-Limit-1", Window(7, None)), ("X-RateLimit-Remaining-1", Window(None, 7))]
 )
 def test_half_a_window_is_better_than_none(name: str, window: Window) -> None:
-    assert Quota.from_headers(Headers({name: "7"})) == Quota(day=window)
+    assert Quota.from_headers(Headers({name: "7"}), CONVENTIONS.quota_headers) == Quota(day=window)
 
 
 def test_an_answer_without_them_makes_none() -> None:
-    assert Quota.from_headers(Headers({"Content-Type": "text/html"})) is None
+    assert Quota.from_headers(Headers({"Content-Type": "text/html"}), CONVENTIONS.quota_headers) is None
+
+
+def test_without_header_names_there_is_no_quota() -> None:
+    assert Quota.from_headers(Headers({"": "7", "X-RateLimit-Limit-1": "7"}), QuotaHeaders()) is None
 
 
 def test_an_unknown_quota_has_no_numbers() -> None:
@@ -44,12 +58,12 @@ def test_an_unknown_quota_has_no_numbers() -> None:
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "1.5", "١٢", "9" * 35, "inf"])
 def test_a_count_that_is_no_count_is_unknown(text: str) -> None:
-    assert Quota.from_headers(Headers({"X-RateLimit-Remaining-1": text})) is None
+    assert Quota.from_headers(Headers({"X-RateLimit-Remaining-1": text}), CONVENTIONS.quota_headers) is None
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text() | st.integers().map(str)))
 def test_reading_headers_never_raises(fields: dict[str, str]) -> None:
-    quota = Quota.from_headers(Headers(fields))
+    quota = Quota.from_headers(Headers(fields), CONVENTIONS.quota_headers)
     assert quota is None or all(
         value is None or value >= 0 for window in (quota.day, quota.burst) for value in (window.limit, window.remaining)
     )

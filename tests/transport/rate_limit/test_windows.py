@@ -21,15 +21,15 @@ def drive(limit: int, trips: list[tuple[float, float]]) -> tuple[list[float], Bu
     now = 0.0
     waiting = deque(trips)
     while waiting or in_flight:
-        window.settle(now)
+        window.advance(now)
         while waiting and window.available() >= 1:
             out, back = waiting.popleft()
             window.take()
             counted.append(now + out)
             in_flight.append((now + out + back, out + back))
-        events = [instant for instant, _ in in_flight]
-        if waiting and (instant := window.instant(1, now)) < math.inf:
-            events.append(instant)
+        events = [arrival for arrival, _ in in_flight]
+        if waiting and (free_at := window.available_at(1, now)) < math.inf:
+            events.append(free_at)
         now = min(events)
         for arrival in [each for each in in_flight if each[0] <= now]:
             in_flight.remove(arrival)
@@ -74,13 +74,13 @@ def test_a_request_given_up_holds_its_token_for_a_window_from_then() -> None:
     window = BurstWindow(1)
     window.take()
     window.answered(10.0, None)
-    assert window.instant(1, 10.0) == pytest.approx(11.002)
+    assert window.available_at(1, 10.0) == pytest.approx(11.002)
 
 
 def test_while_all_tokens_fly_only_an_answer_can_tell() -> None:
     window = BurstWindow(1)
     window.take()
-    assert window.instant(1, 0.0) == math.inf
+    assert window.available_at(1, 0.0) == math.inf
     assert window.estimate(1, 0.0) == 1.0
 
 
@@ -121,76 +121,76 @@ def test_a_token_given_back_is_not_in_the_servers_count() -> None:
         window.take()
     window.give_back()
     window.correct(0.0, 10, 5, returned_at_sending=0)
-    assert window.foreign == 10 - 5 - 2
+    assert window.external == 10 - 5 - 2
 
 
 def answer_at_once(window: BurstWindow, now: float, count: int, round_trip: float = 0.1) -> None:
-    window.settle(now)
+    window.advance(now)
     for _ in range(count):
         window.take()
         window.answered(now, round_trip)
 
 
-@pytest.mark.parametrize(("samples", "instant"), [(98, 40.002), (99, 39.902)])
-def test_the_round_trip_is_subtracted_from_the_hundredth_sample_on(samples: int, instant: float) -> None:
+@pytest.mark.parametrize(("samples", "expected"), [(98, 40.002), (99, 39.902)])
+def test_the_round_trip_is_subtracted_from_the_hundredth_sample_on(samples: int, expected: float) -> None:
     window = BurstWindow(1, span=10.0)
     answer_at_once(window, 0.0, samples)
     answer_at_once(window, 30.0, 1)
-    assert window.instant(1, 30.0) == pytest.approx(instant)
+    assert window.available_at(1, 30.0) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("now", "instant"), [(15.0, 25.002), (20.0, 29.902)])
-def test_samples_of_one_moment_are_believed_two_windows_after_the_first(now: float, instant: float) -> None:
+@pytest.mark.parametrize(("now", "expected"), [(15.0, 25.002), (20.0, 29.902)])
+def test_samples_of_one_moment_are_believed_two_windows_after_the_first(now: float, expected: float) -> None:
     window = BurstWindow(1, span=10.0)
     answer_at_once(window, 0.0, 1)
     answer_at_once(window, 5.0, 99)
     answer_at_once(window, now, 1)
-    assert window.instant(1, now) == pytest.approx(instant)
+    assert window.available_at(1, now) == pytest.approx(expected)
 
 
 def test_after_a_refusal_samples_of_one_moment_are_not_believed_either() -> None:
     window = BurstWindow(1, span=10.0)
     answer_at_once(window, 0.0, 100)
-    window.distrust()
+    window.forget_round_trips()
     answer_at_once(window, 30.0, 100)
     answer_at_once(window, 45.0, 1)
-    assert window.instant(1, 45.0) == pytest.approx(55.002)
+    assert window.available_at(1, 45.0) == pytest.approx(55.002)
 
 
 def test_the_smallest_round_trip_of_the_generation_before_is_subtracted_too() -> None:
     window = BurstWindow(1, span=10.0)
     answer_at_once(window, 0.0, 1_999)
     answer_at_once(window, 30.0, 1, 0.3)
-    assert window.instant(1, 30.0) == pytest.approx(39.902)
+    assert window.available_at(1, 30.0) == pytest.approx(39.902)
 
 
 def test_of_a_round_trip_longer_than_the_window_only_the_window_is_subtracted() -> None:
     window = BurstWindow(1)
     answer_at_once(window, 0.0, 100, 5.0)
     answer_at_once(window, 30.0, 1, 5.0)
-    assert window.instant(1, 30.0) == pytest.approx(30.002)
+    assert window.available_at(1, 30.0) == pytest.approx(30.002)
 
 
 def test_no_token_returns_before_one_that_was_answered_earlier() -> None:
     window = BurstWindow(2, span=10.0)
     answer_at_once(window, 0.0, 98)
     answer_at_once(window, 20.0, 2)  # the second is the first whose round trip is subtracted
-    assert window.instant(1, 20.0) == window.instant(2, 20.0) == pytest.approx(30.002)
+    assert window.available_at(1, 20.0) == window.available_at(2, 20.0) == pytest.approx(30.002)
 
 
 def test_each_token_returns_in_its_turn() -> None:
     window = BurstWindow(2)
     answer_at_once(window, 0.0, 1)
     answer_at_once(window, 0.5, 1)
-    assert window.instant(1, 0.5) == pytest.approx(1.002)
-    assert window.instant(2, 0.5) == pytest.approx(1.502)
+    assert window.available_at(1, 0.5) == pytest.approx(1.002)
+    assert window.available_at(2, 0.5) == pytest.approx(1.502)
 
 
 def test_every_token_that_has_come_back_is_counted() -> None:
     window = BurstWindow(10)
     answer_at_once(window, 0.0, 3)
     assert window.returned == 0
-    window.settle(1.5)
+    window.advance(1.5)
     assert window.returned == 3
 
 
@@ -205,16 +205,16 @@ def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
     for _ in range(200):
         window.take()
         window.answered(0.0, 0.5)
-    assert window.instant(1000, 0.0) == pytest.approx(1.002)
+    assert window.available_at(1000, 0.0) == pytest.approx(1.002)
     early = BurstWindow(1000)
     for _ in range(200):
         early.take()
         early.answered(0.0, 0.5)
-    early.distrust()
-    early.settle(5.0)
+    early.forget_round_trips()
+    early.advance(5.0)
     early.take()
     early.answered(5.0, 0.5)
-    assert early.instant(1000, 5.0) == pytest.approx(6.002)
+    assert early.available_at(1000, 5.0) == pytest.approx(6.002)
 
 
 def test_a_longer_path_is_believed_after_two_generations_of_samples() -> None:
@@ -232,7 +232,7 @@ def test_without_a_limit_there_are_always_tokens() -> None:
         window.take()
         window.answered(0.0, 0.1)
     assert window.available() > 1
-    assert window.instant(5, 3.0) == 3.0
+    assert window.available_at(5, 3.0) == 3.0
     window.correct(0.0, 10, 0, returned_at_sending=0)
     window.hold(0.0)
     assert window.limit == math.inf
@@ -275,8 +275,8 @@ def test_requests_of_others_are_held_against_the_window_for_its_span() -> None:
     window.take()
     window.correct(5.0, 10, 4, returned_at_sending=0)
     assert window.available() == 10 - 1 - 5
-    assert window.instant(6, 5.0) == 6.0
-    window.settle(6.0)
+    assert window.available_at(6, 5.0) == 6.0
+    window.advance(6.0)
     assert window.available() == 9
 
 
@@ -301,7 +301,7 @@ def test_our_own_requests_are_not_taken_for_those_of_others() -> None:
     for _ in range(6):
         window.take()
     window.correct(0.0, 10, 4, returned_at_sending=0)
-    assert window.foreign == 0
+    assert window.external == 0
 
 
 def test_what_came_back_before_the_sending_is_no_longer_in_the_servers_count() -> None:
@@ -309,10 +309,10 @@ def test_what_came_back_before_the_sending_is_no_longer_in_the_servers_count() -
     for _ in range(3):
         window.take()
         window.answered(0.0, None)
-    window.settle(5.0)
+    window.advance(5.0)
     window.take()
     window.correct(5.0, 10, 5, returned_at_sending=3)
-    assert window.foreign == 10 - 5 - 1
+    assert window.external == 10 - 5 - 1
 
 
 def test_others_tokens_and_our_own_return_independently() -> None:
@@ -320,9 +320,9 @@ def test_others_tokens_and_our_own_return_independently() -> None:
     window.take()
     window.answered(0.0, None)
     window.correct(0.5, 4, 1, returned_at_sending=0)
-    assert window.foreign == 2
-    assert window.instant(2, 0.5) == pytest.approx(1.002)
-    assert window.instant(4, 0.5) == 1.5
+    assert window.external == 2
+    assert window.available_at(2, 0.5) == pytest.approx(1.002)
+    assert window.available_at(4, 0.5) == 1.5
 
 
 def test_what_others_hold_is_waited_for_and_not_our_own_that_returns_later() -> None:
@@ -330,15 +330,15 @@ def test_what_others_hold_is_waited_for_and_not_our_own_that_returns_later() -> 
     window.take()
     window.correct(0.0, 4, 1, returned_at_sending=0)
     window.answered(0.5, None)
-    assert window.foreign == 2
-    assert window.instant(3, 0.5) == 1.0
+    assert window.external == 2
+    assert window.available_at(3, 0.5) == 1.0
 
 
 def test_holding_the_window_keeps_everybody_out_for_its_span() -> None:
     window = BurstWindow(10)
     window.hold(3.0)
     assert window.available() == 0
-    assert window.instant(1, 3.0) == 4.0
+    assert window.available_at(1, 3.0) == 4.0
 
 
 # ------------------------------------------------------------------------------------------------- the day
@@ -346,41 +346,41 @@ def test_holding_the_window_keeps_everybody_out_for_its_span() -> None:
 
 def test_a_day_token_returns_when_its_whole_minute_is_a_day_old() -> None:
     window = DayWindow(1)
-    window.settle(59.0)
+    window.advance(59.0)
     window.take()
-    window.settle(59.0 + DAY)
+    window.advance(59.0 + DAY)
     assert window.available() == 0
-    window.settle(60.0 + DAY)
+    window.advance(60.0 + DAY)
     assert window.available() == 1
 
 
 def test_the_instant_of_the_next_token_is_told() -> None:
     window = DayWindow(2)
-    window.settle(59.0)
+    window.advance(59.0)
     window.take()
-    window.settle(130.0)
+    window.advance(130.0)
     window.take()
-    assert window.instant(1, 130.0) == 60.0 + DAY
-    assert window.instant(2, 130.0) == 180.0 + DAY
-    assert window.instant(3, 130.0) == 130.0 + DAY
+    assert window.available_at(1, 130.0) == 60.0 + DAY
+    assert window.available_at(2, 130.0) == 180.0 + DAY
+    assert window.available_at(3, 130.0) == 130.0 + DAY
 
 
 def test_there_is_no_instant_to_wait_for_while_tokens_are_left() -> None:
-    assert DayWindow(2).instant(2, 77.0) == 77.0
+    assert DayWindow(2).available_at(2, 77.0) == 77.0
 
 
 def test_a_token_answered_a_minute_later_is_booked_there() -> None:
     window = DayWindow(1)
-    window.settle(59.0)
+    window.advance(59.0)
     minute = window.take()
-    window.settle(61.0)
+    window.advance(61.0)
     window.answered(minute)
     assert window.minutes() == {1: 1}
 
 
 def test_a_token_answered_within_its_minute_stays_there() -> None:
     window = DayWindow(1)
-    window.settle(30.0)
+    window.advance(30.0)
     window.answered(window.take())
     assert window.minutes() == {0: 1}
 
@@ -394,16 +394,16 @@ def test_a_day_token_given_back_was_never_spent() -> None:
 def test_giving_back_after_more_than_a_day_changes_nothing() -> None:
     window = DayWindow(1)
     minute = window.take()
-    window.settle(3.0 * DAY)
+    window.advance(3.0 * DAY)
     window.give_back(minute)
     assert window.available() == 1
 
 
 def test_giving_back_a_minute_that_has_just_left_the_day_changes_nothing() -> None:
     window = DayWindow(1)
-    window.settle(6000.0)
+    window.advance(6000.0)
     minute = window.take()
-    window.settle(6060.0 + DAY)
+    window.advance(6060.0 + DAY)
     window.give_back(minute)
     assert window.available() == 1
 
@@ -411,52 +411,52 @@ def test_giving_back_a_minute_that_has_just_left_the_day_changes_nothing() -> No
 @pytest.mark.parametrize("age", [0, 1, 2, 1440])
 def test_a_day_token_of_any_age_returns_with_its_minute(age: int) -> None:
     window = DayWindow(1)
-    window.settle(6000.0)
+    window.advance(6000.0)
     window.take()
     now = 6000.0 + 60 * age
-    window.settle(now)
-    assert window.instant(1, now) == 6060.0 + DAY
+    window.advance(now)
+    assert window.available_at(1, now) == 6060.0 + DAY
 
 
 def nearly_a_day_after_one(limit: int) -> tuple[DayWindow, float]:
     """A window a minute before its only token returns, when the server says that nothing is left; and that instant."""
     window = DayWindow(limit)
-    window.settle(6000.0)
+    window.advance(6000.0)
     window.take()
     now = 6000.0 + DAY - 60
-    window.settle(now)
+    window.advance(now)
     window.correct(now, limit, 0)
     return window, now
 
 
 def test_our_own_day_token_is_of_no_use_before_those_of_others_return() -> None:
     window, now = nearly_a_day_after_one(2)
-    assert window.instant(2, now) == now + 3600
+    assert window.available_at(2, now) == now + 3600
 
 
 def test_an_answer_that_knows_of_nobody_else_does_not_keep_our_own_day_token() -> None:
     window, now = nearly_a_day_after_one(1)
-    assert window.instant(1, now) == 6060.0 + DAY
+    assert window.available_at(1, now) == 6060.0 + DAY
 
 
 def test_nobody_can_tell_when_there_will_be_more_day_tokens_than_there_are() -> None:
     window = DayWindow(1)
-    window.settle(6000.0)
+    window.advance(6000.0)
     window.take()
     now = 6000.0 + DAY
-    window.settle(now)
-    assert window.instant(2, now) == now + DAY
+    window.advance(now)
+    assert window.available_at(2, now) == now + DAY
 
 
 def test_a_clock_put_back_returns_nothing() -> None:
     window = DayWindow(1)
-    window.settle(10.0 * DAY)
+    window.advance(10.0 * DAY)
     window.take()
-    window.settle(9.0 * DAY + 60)
+    window.advance(9.0 * DAY + 60)
     assert window.available() == 0
-    window.settle(11.0 * DAY)
+    window.advance(11.0 * DAY)
     assert window.available() == 0
-    window.settle(11.0 * DAY + 60)
+    window.advance(11.0 * DAY + 60)
     assert window.available() == 1
 
 
@@ -464,17 +464,21 @@ def test_a_clock_put_back_returns_nothing() -> None:
 def test_a_clock_that_was_far_ahead_holds_nothing_back_for_longer_than_a_day(back: float) -> None:
     window = DayWindow(3)
     ahead = 500.0 * DAY
-    window.settle(ahead)
+    window.advance(ahead)
     minute = window.take()
     window.take()
     window.correct(ahead, 3, 0)
     now = ahead - back
-    window.settle(now)
-    assert (window.available(), window.instant(1, now), window.instant(2, now)) == (0, now + 3600, now + DAY + 60)
+    window.advance(now)
+    assert (window.available(), window.available_at(1, now), window.available_at(2, now)) == (
+        0,
+        now + 3600,
+        now + DAY + 60,
+    )
     window.give_back(minute)  # booked by a clock that nobody believes any more
-    window.settle(now + 3600)
+    window.advance(now + 3600)
     assert window.available() == 1
-    window.settle(now + DAY + 60)
+    window.advance(now + DAY + 60)
     assert window.available() == 3
 
 
@@ -507,15 +511,15 @@ def test_the_days_limit_may_be_a_single_request() -> None:
 
 def test_a_minute_that_is_just_a_day_old_is_still_booked_and_once() -> None:
     window = DayWindow(10)
-    window.settle(6000.0)
+    window.advance(6000.0)
     window.take()
-    window.settle(6000.0 + DAY)
+    window.advance(6000.0 + DAY)
     assert window.minutes() == {100: 1}
 
 
 def test_a_minute_counts_all_that_is_booked_under_it() -> None:
     window = DayWindow(10)
-    window.settle(6000.0)
+    window.advance(6000.0)
     window.take()
     window.take()
     assert window.minutes() == {100: 2}
@@ -529,7 +533,7 @@ def test_a_minute_that_is_more_than_a_day_old_is_not_taken_over() -> None:
 
 def test_what_was_booked_already_is_kept_when_books_are_taken_over() -> None:
     window = DayWindow(10)
-    window.settle(6000.0)
+    window.advance(6000.0)
     window.take()
     window.restore({100: 2}, 6000.0)
     assert window.minutes() == {100: 3}
@@ -543,7 +547,7 @@ def test_a_day_without_a_limit_ignores_headers() -> None:
 
 def test_what_others_spent_of_the_day_counts_until_an_answer_knows_better() -> None:
     window = DayWindow(1000)
-    window.settle(120.0)
+    window.advance(120.0)
     window.take()
     window.correct(120.0, 1000, 100)
     assert window.available() == 100
@@ -553,22 +557,22 @@ def test_what_others_spent_of_the_day_counts_until_an_answer_knows_better() -> N
 
 def test_what_others_spent_of_the_day_counts_for_an_hour() -> None:
     window = DayWindow(10)
-    window.settle(130.0)
+    window.advance(130.0)
     window.correct(130.0, 10, 0)
-    assert window.instant(1, 130.0) == 3730.0
-    window.settle(3725.0)
-    assert window.instant(10, 3725.0) == 3730.0
-    window.settle(3730.0)
+    assert window.available_at(1, 130.0) == 3730.0
+    window.advance(3725.0)
+    assert window.available_at(10, 3725.0) == 3730.0
+    window.advance(3730.0)
     assert window.available() == 10
 
 
 def test_beyond_what_others_spent_our_own_minutes_have_to_return() -> None:
     window = DayWindow(10)
-    window.settle(0.0)
+    window.advance(0.0)
     for _ in range(4):
         window.take()
     window.correct(0.0, 10, 0)
-    assert window.instant(7, 0.0) == 60.0 + DAY
+    assert window.available_at(7, 0.0) == 60.0 + DAY
 
 
 @given(st.lists(st.tuples(st.integers(0, 4 * DAY), st.integers(1, 50)), max_size=60))
@@ -577,7 +581,7 @@ def test_the_ring_is_never_more_generous_than_exact_timestamps(spends: list[tupl
     window = DayWindow(limit)
     exact: deque[int] = deque()
     for wall, count in sorted(spends):
-        window.settle(wall)
+        window.advance(wall)
         while exact and exact[0] <= wall - DAY:
             exact.popleft()
         assert window.available() <= limit - len(exact)

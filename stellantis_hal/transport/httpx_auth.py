@@ -1,0 +1,71 @@
+"""Adapter for httpx's authentication flows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from stellantis_hal.errors import AuthError
+from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.transport.exchange import OutgoingRequest
+from stellantis_hal.transport.network_errors import to_network_error
+
+__all__ = ["send_with_auth"]
+
+# Separates challenges in joined WWW-Authenticate fields (RFC 9110 section 11.6.1).
+_CHALLENGES = re.compile(r",\s*(?=[A-Za-z][A-Za-z0-9_-]*\s+[A-Za-z0-9_-]+\s*=)")
+# These no longer describe the body once it is decompressed and whole.
+_BODY_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+async def send_with_auth(
+    auth: httpx.Auth, request: OutgoingRequest, send: Callable[[OutgoingRequest], Awaitable[Response]]
+) -> Response:
+    """Send every request that an authentication flow makes of one; return the last response.
+
+    Args:
+        auth: any of httpx's flows.
+        request: without credentials.
+        send: sends one request, if its origin is trusted.
+
+    Raises:
+        AuthError: the flow cannot use the server's challenge.
+        NetworkError: the URL cannot be parsed.
+    """
+    url = request.shown_url
+    try:
+        unsigned = httpx.Request(request.method, url, headers=request.headers, content=request.content)
+    except httpx.InvalidURL as error:
+        raise to_network_error(error, url) from error
+    flow = auth.async_auth_flow(unsigned)
+    try:
+        signed = await anext(flow)
+        while True:
+            response = await send(
+                OutgoingRequest(signed.method, str(signed.url), dict(signed.headers.items()), signed.content, url)
+            )
+            try:
+                signed = await flow.asend(_to_httpx(response, signed))
+            except StopAsyncIteration:
+                return response
+            except (LookupError, ValueError, httpx.HTTPError) as error:  # raised by httpx's own on odd challenges
+                raise AuthError(
+                    f"{mask_url(url)} answered {response.status} with a challenge that {type(auth).__name__} does "
+                    f"not understand ({type(error).__name__})"
+                ) from error
+    finally:
+        await flow.aclose()
+
+
+def _to_httpx(response: Response, request: httpx.Request) -> httpx.Response:
+    # As bytes: httpx takes no text but ASCII, and a server may send any bytes.
+    headers = [
+        (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
+        for name, joined in response.headers.items()
+        if name not in _BODY_HEADERS
+        for value in (_CHALLENGES.split(joined) if name == "www-authenticate" else [joined])
+    ]
+    return httpx.Response(response.status, headers=headers, content=response.content, request=request)
