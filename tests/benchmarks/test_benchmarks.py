@@ -131,7 +131,7 @@ class FakeServer:
         content = self.bodies[request.url]
         return Response(url=request.url, status=200, headers=headers, content=content, received_at=datetime.now(UTC))
 
-    async def reach(self, url: str) -> HalResource:
+    async def resource(self, url: str) -> HalResource:
         return await HalResource.from_url(url, ResourceContext(fetch=self.fetch))
 
 
@@ -179,7 +179,7 @@ async def test_page_costs_one_request_and_one_token() -> None:
 @pytest.mark.anyio
 async def test_typed_pagination_of_three_pages_decodes_three_bodies() -> None:
     served, converter = three_pages(), TypedConverter()
-    page = await served.reach(f"{HOST}/trips?page=1")
+    page = await served.resource(f"{HOST}/trips?page=1")
     distances = [trip.distance async for trip in page.items().map(lambda item: converter.structure(item, Trip))]
     assert len(distances) == 180
     assert [body.decoded for body in served.bodies.values()] == [1, 1, 1]
@@ -189,7 +189,7 @@ async def test_typed_pagination_of_three_pages_decodes_three_bodies() -> None:
 @pytest.mark.anyio
 async def test_documents_are_decoded_again_once_per_page_on_access() -> None:
     served, converter = three_pages(), TypedConverter()
-    page = await served.reach(f"{HOST}/trips?page=3")
+    page = await served.resource(f"{HOST}/trips?page=3")
     trips = [converter.structure(item, Trip) for item in page.embedded("trips")]
     del page
     [body] = [body for url, body in served.bodies.items() if url.endswith("3")]
@@ -205,7 +205,7 @@ async def test_trip_takes_little_memory_besides_its_page(keep_document: bool, mo
     served, converter = three_pages(), TypedConverter(keep_document=keep_document)
 
     async def held(number: int) -> list[Trip]:
-        page = await served.reach(f"{HOST}/trips?page={number}")
+        page = await served.resource(f"{HOST}/trips?page={number}")
         return [converter.structure(item, Trip) for item in page.embedded("trips")]
 
     await held(1)  # caches are filled here and not counted
@@ -225,7 +225,7 @@ async def test_following_an_embedded_resource_costs_no_request() -> None:
     status = {"href": f"{HOST}/status"}
     copy = {"level": 80, "_links": {"self": status}}
     served = FakeServer({HOST: {"_links": {"status": status}, "_embedded": {"status": copy}}})
-    thing = await served.reach(HOST)
+    thing = await served.resource(HOST)
     with pytest.raises(StopIteration) as finished:
         thing.follow("status").__await__().send(None)
     assert finished.value.value["level"] == 80
@@ -242,7 +242,7 @@ async def test_chain_costs_one_request_and_one_decoding_per_step() -> None:
             f"{HOST}/status": {"level": 80},
         }
     )
-    root = await served.reach(f"{HOST}/")
+    root = await served.resource(f"{HOST}/")
     assert (await root.follow("car").follow("status"))["level"] == 80
     assert served.requested == [f"{HOST}/", f"{HOST}/car", f"{HOST}/status"]
     assert [body.decoded for body in served.bodies.values()] == [1, 1, 1]
