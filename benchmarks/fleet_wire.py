@@ -92,7 +92,7 @@ async def watched(accounts: list[Account], every: timedelta | None, seconds: flo
             async for _ in updates:
                 pass
         before, cpu = updates.statistics, time.process_time()
-        updates._counts.late.clear()
+        updates._counts.delays.clear()
         with anyio.move_on_after(seconds):
             async for _ in updates:
                 pass
@@ -101,7 +101,7 @@ async def watched(accounts: list[Account], every: timedelta | None, seconds: flo
             "polls": after.polls - before.polls,
             "cpu": time.process_time() - cpu,
             "vehicles": after.vehicles,
-            "late": (after.lateness, after.lateness_p99, max(updates._counts.late, default=0.0)),
+            "late": (after.lateness, after.lateness_p99, max(updates._counts.delays, default=0.0)),
             "errors": dict(after.errors),
         }
 

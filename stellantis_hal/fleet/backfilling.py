@@ -1,7 +1,4 @@
-"""All the trips there ever were: a walk through a fleet's history that can be taken up again anywhere.
-
-Knows vehicles, pages and what was given. Must not know what the trips are wanted for.
-"""
+"""Backfill: all trips of a fleet, resumable."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.deduplication import Checkpoint, facts_of, window
+from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start
 from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
 from stellantis_hal.fleet.failures import back_off, scope_of
 from stellantis_hal.fleet.sources import for_each
@@ -33,7 +30,7 @@ from stellantis_hal.validation import require_type
 
 __all__ = ["Backfill", "Progress", "backfill"]
 
-_REACH = timedelta(days=14).total_seconds()
+_LOOKBACK = timedelta(days=14).total_seconds()
 _ATTEMPTS = 6
 _FIRST_PAUSE = 15.0
 _LONGEST_PAUSE = 300.0
@@ -43,15 +40,15 @@ Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """How far a backfill has come.
+    """Progress of a backfill.
 
     Attributes:
-        vehicles: found so far.
-        done: of these, the ones whose history is complete, those of earlier runs included.
-        failed: accounts and vehicles that were given up in this run.
-        trips: handed over to the buffer.
-        pages: read.
-        is_complete: whether every vehicle has been found and none is under way.
+        vehicles: vehicles found so far.
+        done: vehicles whose history is complete, those completed by earlier runs included.
+        failed: accounts and vehicles that this run gave up.
+        trips: trips put into the buffer.
+        pages: pages read.
+        is_complete: whether every vehicle was found and no vehicle is being read.
     """
 
     vehicles: int
@@ -63,7 +60,7 @@ class Progress:
 
 
 class Backfill(Stream):
-    """A fleet's history: iterate over its trips inside the ``async with``. Made by :func:`backfill`."""
+    """Stream of all trips of a fleet, made by :func:`backfill`: iterate over it inside ``async with``."""
 
     def __init__(
         self,
@@ -77,7 +74,7 @@ class Backfill(Stream):
         pages: int,
         buffer: int,
         max_wait: float,
-        told: Callable[[Progress], None] | None,
+        on_progress: Callable[[Progress], None] | None,
         clock: Callable[[], datetime],
     ) -> None:
         super().__init__(store, size=buffer)
@@ -85,19 +82,19 @@ class Backfill(Stream):
         self._since = since
         self._until = until
         self._name = name
-        self._workers = vehicles
-        self._ranges = pages
+        self._concurrent_vehicles = vehicles
+        self._concurrent_pages = pages
         self._max_wait = max_wait
-        self._told = told
+        self._on_progress = on_progress
         self._clock = clock
-        self._found: Buffer[WatchedVehicle] = Buffer(vehicles)
-        self._known: set[str] = set()
+        self._queue: Buffer[WatchedVehicle] = Buffer(vehicles)
+        self._known_ids: set[str] = set()
         self._all_found = False
         self._vehicles = self._done = self._failed = self._pages = 0
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
+        """Progress so far."""
         return self._progress(complete=False)
 
     def _progress(self, *, complete: bool) -> Progress:
@@ -110,34 +107,34 @@ class Backfill(Stream):
             is_complete=complete,
         )
 
-    def _tell(self, *, complete: bool = False) -> None:
-        if self._told is not None:
-            self._told(self._progress(complete=complete))
+    def _report_progress(self, *, complete: bool = False) -> None:
+        if self._on_progress is not None:
+            self._on_progress(self._progress(complete=complete))
 
-    # ------------------------------------------------------------------------------------------- its tasks
+    # ------------------------------------------------------------------------------------------- tasks
 
-    def _begin(self, tasks: TaskGroup) -> None:
-        tasks.start_soon(self._guarded, self._run)
+    def _start(self, tasks: TaskGroup) -> None:
+        tasks.start_soon(self._run_guarded, self._run)
 
     async def _run(self) -> None:
         async with anyio.create_task_group() as tasks:
-            for _ in range(self._workers):
-                tasks.start_soon(self._guarded, self._work)
-            await self._guarded(self._find)
-            self._found.close()
-        self._tell(complete=self._all_found)
+            for _ in range(self._concurrent_vehicles):
+                tasks.start_soon(self._run_guarded, self._process_queue)
+            await self._run_guarded(self._find_vehicles)
+            self._queue.close()
+        self._report_progress(complete=self._all_found)
         self._buffer.close()
 
-    async def _find(self) -> None:
-        await for_each(self._source, self._find_of)
+    async def _find_vehicles(self) -> None:
+        await for_each(self._source, self._add_target)
         self._all_found = True
 
-    async def _find_of(self, who: Account | Vehicle) -> None:
-        require_type("what is walked", who, Account, Vehicle)
-        if not isinstance(who, Account):
-            await self._enter(WatchedAccount(f"vehicle:{id_of(who)}", None, self._max_wait), who)
+    async def _add_target(self, target: Account | Vehicle) -> None:
+        require_type("the source's item", target, Account, Vehicle)
+        if not isinstance(target, Account):
+            await self._add_vehicle(WatchedAccount(f"vehicle:{id_of(target)}", None, self._max_wait), target)
             return
-        watched_account = WatchedAccount(f"account:{who.key}", who, self._max_wait)
+        watched_account = WatchedAccount(f"account:{target.key}", target, self._max_wait)
         assert watched_account.background is not None  # noqa: S101 - it has an account
         listed: dict[str, Vehicle] = {}
         attempt = 0
@@ -147,102 +144,103 @@ class Backfill(Stream):
                     listed.setdefault(id_of(vehicle) or "", rebind(watched_account.background, vehicle))
                 break
             except StellantisError as error:
-                again = await self._waited(error, attempt)
-                if again is None:
-                    await self._say(AccountLost(account=who.key, error=error, again_in=0.0))
+                next_attempt = await self._wait_for_retry(error, attempt)
+                if next_attempt is None:
+                    await self._emit(AccountLost(account=target.key, error=error, again_in=0.0))
                     break
-                attempt = again
+                attempt = next_attempt
         for vehicle in listed.values():
-            await self._enter(watched_account, vehicle)
+            await self._add_vehicle(watched_account, vehicle)
 
-    async def _enter(self, watched_account: WatchedAccount, vehicle: Vehicle) -> None:
+    async def _add_vehicle(self, watched_account: WatchedAccount, vehicle: Vehicle) -> None:
         id_ = id_of(vehicle)
-        if id_ is not None and id_ not in self._known:  # two accounts may share a vehicle
-            self._known.add(id_)
+        if id_ is not None and id_ not in self._known_ids:  # two accounts may share a vehicle
+            self._known_ids.add(id_)
             self._vehicles += 1
-            await self._found.put(WatchedVehicle(id_, watched_account, vehicle, 1.0))
+            await self._queue.put(WatchedVehicle(id_, watched_account, vehicle, 1.0))
 
-    async def _waited(self, error: StellantisError, attempt: int) -> int | None:
-        """Wait for what may pass, and give the number of the next attempt; None where there is no more point in it.
+    async def _wait_for_retry(self, error: StellantisError, attempt: int) -> int | None:
+        """Wait out a transient failure; return the number of the next attempt, None to give up.
 
-        Waiting for the budget is no attempt: nothing was sent, and the limiter serves everybody in turn.
+        Waiting for the rate limit does not count as an attempt: nothing was sent, and the limiter serves all waiters in
+        turn.
         """
         if isinstance(error, BudgetExhaustedError) and error.retry_after is not None:
             await anyio.sleep(error.retry_after)
             return attempt
         if attempt == _ATTEMPTS - 1 or scope_of(error) not in {"everything", "budget"}:
             self._failed += 1
-            self._tell()
+            self._report_progress()
             return None
         await anyio.sleep(back_off(attempt, _FIRST_PAUSE, _LONGEST_PAUSE))
         return attempt + 1
 
-    async def _work(self) -> None:
+    async def _process_queue(self) -> None:
         while True:
             try:
-                watched_vehicle = await self._found.get()
+                watched_vehicle = await self._queue.get()
             except StopAsyncIteration:
                 return
-            await self._insist(watched_vehicle)
+            await self._read_with_retries(watched_vehicle)
 
-    async def _insist(self, watched_vehicle: WatchedVehicle) -> None:
-        """Walk a vehicle's history, over failures that pass."""
-        attempt, reached = 0, watched_vehicle.checkpoint
+    async def _read_with_retries(self, watched_vehicle: WatchedVehicle) -> None:
+        """Read a vehicle's history; start again from its checkpoint after transient failures."""
+        attempt, checkpoint = 0, watched_vehicle.checkpoint
         while True:
             try:
-                await self._walk(watched_vehicle)
+                await self._read_history(watched_vehicle)
             except CheckpointError:
                 raise
             except StellantisError as error:
-                if watched_vehicle.checkpoint is not reached:  # it has come further since
-                    attempt, reached = 0, watched_vehicle.checkpoint
-                again = await self._waited(error, attempt)
-                if again is None:
+                if watched_vehicle.checkpoint is not checkpoint:  # there was progress since the last failure
+                    attempt, checkpoint = 0, watched_vehicle.checkpoint
+                next_attempt = await self._wait_for_retry(error, attempt)
+                if next_attempt is None:
                     account, vehicle = watched_vehicle.account.key, watched_vehicle.vehicle
-                    await self._say(
+                    await self._emit(
                         VehicleUnavailable(account=account, vehicle=vehicle, what="trips", error=error, again_in=0.0)
                     )
                     return
-                attempt = again
+                attempt = next_attempt
             else:
                 self._done += 1
-                self._tell()
+                self._report_progress()
                 return
 
     # ------------------------------------------------------------------------------------------- one vehicle
 
-    async def _walk(self, watched_vehicle: WatchedVehicle) -> None:
+    async def _read_history(self, watched_vehicle: WatchedVehicle) -> None:
         key = f"{self._name}/{watched_vehicle.id}"
         if watched_vehicle.checkpoint is None:
             since = None if self._since is None else self._since.timestamp()
             watched_vehicle.checkpoint = await load_checkpoint(self._store, key) or Checkpoint(since=since)
-        if watched_vehicle.checkpoint.met:
+        if watched_vehicle.checkpoint.is_initialized:
             return
-        from_ = window(watched_vehicle.checkpoint, overlap=_REACH, reach=_REACH, deep=True)
-        begin = None if from_ is None else datetime.fromtimestamp(max(0.0, from_), UTC)
-        trips = partial(watched_vehicle.vehicle.trips, since=begin, until=self._until)
-        giving = TripFeed(watched_vehicle, key, self._offer, reach=_REACH)
+        start = query_start(watched_vehicle.checkpoint, overlap=_LOOKBACK, lookback=_LOOKBACK, deep=True)
+        query_since = None if start is None else datetime.fromtimestamp(max(0.0, start), UTC)
+        trips = partial(watched_vehicle.vehicle.trips, since=query_since, until=self._until)
+        feed = TripFeed(watched_vehicle, key, self._emit_update, lookback=_LOOKBACK)
         order = TripOrder()
-        async with trips().pages().concurrent(self._ranges) as walk:
-            async for page in walk:
-                found = order.add_page(self._facts(page.items), more=page.token is not None)
+        async with trips().pages().concurrent(self._concurrent_pages) as pages:
+            async for page in pages:
+                dated_trips = order.add_page(self._date_trips(page.items), more=page.token is not None)
                 self._pages += 1
                 if order.is_descending:
                     break
-                await giving.take(found)
-                self._tell()
-        if order.is_descending:  # the newest first: from the end, so that trips come in order all the same
-            async with trips(newest_first=True).pages().ahead(1) as backwards:
-                async for page in backwards:
+                await feed.add_page(dated_trips)
+                self._report_progress()
+        if order.is_descending:  # read from its end, so that trips are delivered in chronological order
+            async with trips(newest_first=True).pages().ahead(1) as pages:
+                async for page in pages:
                     self._pages += 1
-                    await giving.take(self._facts(page.items))
-                    self._tell()
-        if not await giving.finish():
+                    await feed.add_page(self._date_trips(page.items))
+                    self._report_progress()
+        if not await feed.finish():
             await self._store.save(key, watched_vehicle.checkpoint.dump())
 
-    def _facts(self, trips: tuple[Trip, ...]) -> DatedTrips:
+    def _date_trips(self, trips: tuple[Trip, ...]) -> DatedTrips:
         now = self._clock().timestamp()
-        return [(facts_of(trip, now), trip) for trip in trips]
+        return [(TripFacts.from_trip(trip, now), trip) for trip in trips]
 
 
 def backfill(
@@ -259,38 +257,48 @@ def backfill(
     progress: Callable[[Progress], None] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Backfill:
-    """Walk all trips of a fleet, each vehicle's in order: ``async with backfill(accounts) as updates: async for …``.
+    """Return a stream of all trips of a fleet, in chronological order for each vehicle.
 
-    Each trip comes as ``update.trip`` of an :class:`Update`.
-    Vehicles are walked side by side, and so are a vehicle's pages; memory is bounded by these numbers and the buffer,
-    whatever the length of the history. With a store it can be left anywhere and taken up again by the same call:
-    what was acknowledged is not delivered again. What cannot be had is an :class:`AccountLost` or a
-    :class:`VehicleUnavailable` on the stream, and is tried again by the next run.
+    Each trip is the ``trip`` of an :class:`Update`. Several vehicles, and several pages of each, are read at a time;
+    the options below and the buffer bound the memory, however long the history is.
+
+    With a store, the same call resumes after the last acknowledged update: that of which the next was asked for, or
+    after which the block was left without an exception. Histories that are complete are not read again. An account or
+    vehicle that fails is reported as :class:`AccountLost` or :class:`VehicleUnavailable` and read by the next run;
+    transient failures are retried up to 6 times, 15 s to 300 s apart.
+
+    ::
+
+        async with backfill(accounts, checkpoints=store) as updates:
+            async for update in updates:
+                print(update.trip)
 
     Args:
-        source: an account, or several, with all their vehicles; or vehicles by themselves.
-        since: trips from then on, aware; None: all.
-        until: trips until then, aware; None: all.
-        checkpoints: where it is kept how far it has come; None: nowhere.
-        name: of this backfill in the store; another one begins anew.
-        vehicles: walked at a time.
-        pages: of each vehicle read at a time.
-        buffer: trips that wait for the consumer at most.
-        max_wait: how long a request may wait for the limiter.
-        progress: is called after every page, and at the end.
-        clock: the wall clock.
+        source: an account, a vehicle, or an iterable or asynchronous iterable of both. Of an account all vehicles are
+            read.
+        since: earliest start of the trips, an aware datetime. Default None: no limit.
+        until: latest start of the trips, an aware datetime. Default None: no limit.
+        checkpoints: the store in which progress is saved. Default None: in memory, so that the next run starts again.
+        name: prefix of the keys in the store; a backfill with another name starts again. Default "backfill".
+        vehicles: vehicles read at a time, at least 1. Default 8.
+        pages: pages of each vehicle read at a time, at least 1. Default 4.
+        buffer: capacity of the buffer in updates, at least 1; reading waits while it is full. Default 256.
+        max_wait: longest time that a request waits for the rate limiter. Default 10 minutes.
+        progress: called with a :class:`Progress` after each page, and at the end. Default None.
+        clock: returns the current time as an aware datetime. Default: the system clock, in UTC.
 
     Raises:
-        ValueError: an option is out of bounds.
-        TypeError: an option is of another kind.
+        ValueError: a number is less than 1, or a datetime has no time zone.
+        TypeError: an option has the wrong type.
     """
     require_type("since", since, datetime, None)
     require_type("until", until, datetime, None)
     require_type("max_wait", max_wait, timedelta, instead="timedelta(seconds=…)")
     if vehicles < 1 or pages < 1:
-        raise ValueError("at least one vehicle and one page at a time")
-    if any(moment is not None and moment.tzinfo is None for moment in (since, until)):
-        raise ValueError("since and until have to be aware")
+        raise ValueError(f"vehicles and pages must be at least 1, such as 8 and 4, not {vehicles} and {pages}")
+    for option, moment in (("since", since), ("until", until)):
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError(f"{option} must be aware, such as datetime(2026, 1, 1, tzinfo=UTC), not {moment!r}")
     return Backfill(
         source,
         since=since,
@@ -301,6 +309,6 @@ def backfill(
         pages=pages,
         buffer=buffer,
         max_wait=max_wait.total_seconds(),
-        told=progress,
+        on_progress=progress,
         clock=clock,
     )

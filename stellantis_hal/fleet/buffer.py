@@ -1,8 +1,4 @@
-"""A queue with an end: whoever fills it waits until there is room.
-
-Knows tasks. Must not know what goes through. Nothing is lost when a waiting task is cancelled, on either side, which
-is why this is none of anyio's streams: an item leaves the queue in the step that hands it over.
-"""
+"""Bounded queue that can be closed or failed."""
 
 from __future__ import annotations
 
@@ -18,17 +14,20 @@ T = TypeVar("T")
 
 
 class Buffer(Generic[T]):
-    """A bounded queue.
+    """A bounded FIFO queue that can be closed or failed.
+
+    An item leaves the queue in the same step in which :meth:`get` returns it, so that cancelling either side loses
+    none; a memory object stream of anyio can lose an item to a receiver that is cancelled meanwhile.
 
     Args:
-        size: items that it holds, at least 1.
+        size: capacity in items, at least 1.
     """
 
     __slots__ = ("_changed", "_closed", "_failed", "_failure", "_items", "_puts", "size")
 
     def __init__(self, size: int) -> None:
         if size < 1:
-            raise ValueError(f"the buffer has to hold at least one item, not {size}")
+            raise ValueError(f"the size of the buffer must be at least one item, such as 256, not {size}")
         self.size: int = size
         self._items: deque[T] = deque()
         self._closed = False
@@ -42,25 +41,25 @@ class Buffer(Generic[T]):
 
     @property
     def is_full(self) -> bool:
-        """Whether the next item would have to wait."""
+        """Whether :meth:`put` would wait; always so after a failure."""
         return self._failed or len(self._items) >= self.size
 
     async def put(self, item: T) -> None:
-        """Add an item; wait until there is room: after a failure there is none any more, and it waits for ever."""
+        """Add an item; wait while the buffer is full. After a failure this waits until it is cancelled."""
         while self.is_full and (self._failed or not self._closed):
             await self._changed.wait()
         self._items.append(item)
-        self._tell()
+        self._notify()
         self._puts += 1
         if self._puts % 64 == 0:
-            await anyio.lowlevel.checkpoint()  # a producer that never has to wait must not starve the others
+            await anyio.lowlevel.checkpoint()  # a producer that never waits must not starve other tasks
 
     async def get(self) -> T:
-        """Take the next item; wait until there is one.
+        """Remove and return the next item; wait while the buffer is empty.
 
         Raises:
-            StopAsyncIteration: it was closed, and is empty.
-            Exception: what it was told to fail with.
+            StopAsyncIteration: the buffer is closed and empty.
+            Exception: the error passed to :meth:`fail`.
         """
         await anyio.lowlevel.checkpoint()
         while not self._items:
@@ -71,23 +70,23 @@ class Buffer(Generic[T]):
                 raise StopAsyncIteration
             await self._changed.wait()
         item = self._items.popleft()
-        self._tell()
+        self._notify()
         return item
 
     def close(self) -> None:
-        """Let no more be waited for: what is in it can still be taken."""
+        """End the queue after the items that it has; no task waits any more."""
         self._closed = True
-        self._tell()
+        self._notify()
 
     def fail(self, error: Exception) -> None:
-        """Raise an error after what is in it now, and take nothing more: a slow taker never saw it otherwise.
+        """Raise an error after the items that the queue has now; only the first error counts.
 
-        The first one counts.
+        Further items are not accepted: with a slow consumer the error would never be reached.
         """
         if not self._failed:
             self._failed, self._failure = True, error
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()

@@ -1,7 +1,4 @@
-"""What is new in a snapshot.
-
-Knows values, paths into them and the instants at which they were taken. Must not fetch or keep anything.
-"""
+"""Changes between two snapshots of the same resource."""
 
 from __future__ import annotations
 
@@ -17,21 +14,21 @@ from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.structuring.typed_resource import TypedResource
 
-__all__ = ["Change", "Comparison", "SnapshotState", "differences", "flatten", "is_known", "judge"]
+__all__ = ["Change", "Comparison", "SnapshotState", "compare", "diff", "flatten", "has_same_body"]
 
 
-_AHEAD = 86_400.0
+_CLOCK_TOLERANCE = 86_400.0
 """Seconds that a snapshot may be ahead of the clock: clocks differ, and some take local time for UTC."""
 
 
 @attrs.frozen
 class Change:
-    """One value that differs.
+    """A value that differs between two snapshots.
 
     Attributes:
         path: where it stands, by the names of this library: ``energies[0].level``.
-        old: what it was, as JSON; None where it was missing.
-        new: what it is; None where it is missing now.
+        old: the old value, as JSON; None where it was missing.
+        new: the new value; None where it is missing now.
     """
 
     path: str
@@ -41,16 +38,16 @@ class Change:
 
 @attrs.frozen(kw_only=True)
 class SnapshotState:
-    """What is remembered of the snapshot given last: enough to tell what is new in the next.
+    """State of the snapshot delivered last: what the next one is compared with.
 
     Attributes:
-        taken: the instants of the newest snapshot so far, in seconds since the epoch: made, changed; None: unknown.
-        digest: of the body of the latest one.
-        serial: counts the snapshots given.
-        leaves: its values by path, compressed.
+        timestamps: of the newest snapshot so far, in seconds since the epoch: created, updated; None: unknown.
+        digest: digest of the latest body.
+        serial: number of snapshots delivered.
+        leaves: the values of the latest snapshot by path, compressed.
     """
 
-    taken: tuple[float, float] | None
+    timestamps: tuple[float, float] | None
     digest: bytes
     serial: int
     leaves: bytes = attrs.field(repr=False)
@@ -58,21 +55,21 @@ class SnapshotState:
 
 @attrs.frozen(kw_only=True)
 class Comparison:
-    """What is to be said of a snapshot.
+    """Result of comparing a snapshot with the state of the one before.
 
     Attributes:
-        verdict: "news"; "same" as the one before; "older" than it.
-        changes: what differs; empty unless it is news.
-        kept: what to remember from now on.
+        outcome: "changed", "unchanged", or "older" than the one before.
+        changes: what differs; empty unless the outcome is "changed".
+        state: the state to compare the next snapshot with.
     """
 
-    verdict: Literal["news", "same", "older"]
+    outcome: Literal["changed", "unchanged", "older"]
     changes: tuple[Change, ...]
-    kept: SnapshotState
+    state: SnapshotState
 
 
 def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the leaves of nested objects and arrays by their paths; what is empty has none."""
+    """Return the leaves of nested objects and arrays by their paths; an empty object or array has none."""
     return dict(_leaves(value, ""))
 
 
@@ -81,17 +78,17 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         for name, inner in value.items():
             yield from _leaves(inner, f"{path}.{name}" if path else str(name))
     elif isinstance(value, list):
-        for place, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}[{place}]")
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{index}]")
     else:
         yield path, value
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Tell what differs between two sets of leaves, in the order of the newer, then what is gone."""
+def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Return the changes between two sets of leaves: new and changed ones in the new order, then removed ones."""
     changed = [Change(path, old.get(path), value) for path, value in new.items() if _differs(old, path, value)]
-    gone = [Change(path, value, None) for path, value in old.items() if path not in new and value is not None]
-    return (*changed, *gone)
+    removed = [Change(path, value, None) for path, value in old.items() if path not in new and value is not None]
+    return (*changed, *removed)
 
 
 def _differs(old: Mapping[str, Any], path: str, value: Any) -> bool:
@@ -99,63 +96,65 @@ def _differs(old: Mapping[str, Any], path: str, value: Any) -> bool:
     return before != value or isinstance(before, bool) != isinstance(value, bool)
 
 
-def judge(kept: SnapshotState | None, snapshot: TypedResource, *, now: float) -> Comparison:
-    """Compare a snapshot with what is remembered.
+def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float) -> Comparison:
+    """Compare a snapshot with the state of the one before.
 
-    One that was taken before the newest is older, whatever it says: snapshots arrive out of order. One that does not
-    say when it was taken is taken for newer. One that was taken at the same time and says something else is news.
+    A snapshot with earlier timestamps than the newest one is older, even if its values differ: snapshots arrive out of
+    order. One without timestamps counts as newer. One with the same timestamps and other values is changed.
 
     Args:
-        kept: what is remembered; None: nothing.
-        snapshot: what came.
-        now: by the wall clock, in seconds since the epoch. What is from the future makes nothing older that is not:
-            one wrong clock would silence a vehicle until that day.
+        state: state of the snapshot before; None: this is the first.
+        snapshot: the snapshot.
+        now: wall-clock time in seconds since the epoch. A snapshot from the future makes none from the present older:
+            otherwise one wrong clock would silence a vehicle until that day.
     """
-    taken = _taken(snapshot)
-    if kept is not None and kept.taken is not None and taken is not None and _is_older(taken, kept.taken, now):
-        return Comparison(verdict="older", changes=(), kept=kept)
+    timestamps = _timestamps(snapshot)
+    if state is not None and state.timestamps and timestamps and _is_older(timestamps, state.timestamps, now):
+        return Comparison(outcome="older", changes=(), state=state)
     digest = _digest(snapshot)
-    if kept is not None and digest == kept.digest:
-        return Comparison(verdict="same", changes=(), kept=kept)
+    if state is not None and digest == state.digest:
+        return Comparison(outcome="unchanged", changes=(), state=state)
     leaves = flatten(snapshot.to_dict("python"))
-    before = {} if kept is None else decode(zlib.decompress(kept.leaves))
-    changes = differences(before, leaves)
-    known = taken if taken is not None or kept is None else kept.taken
-    if kept is not None and not changes:
-        return Comparison(verdict="same", changes=(), kept=attrs.evolve(kept, taken=known, digest=digest))
+    before = {} if state is None else decode(zlib.decompress(state.leaves))
+    changes = diff(before, leaves)
+    newest = timestamps if timestamps is not None or state is None else state.timestamps
+    if state is not None and not changes:
+        return Comparison(outcome="unchanged", changes=(), state=attrs.evolve(state, timestamps=newest, digest=digest))
     packed = zlib.compress(encode(leaves), 1)
-    serial = 1 if kept is None else kept.serial + 1
+    serial = 1 if state is None else state.serial + 1
     return Comparison(
-        verdict="news", changes=changes, kept=SnapshotState(taken=known, digest=digest, serial=serial, leaves=packed)
+        outcome="changed",
+        changes=changes,
+        state=SnapshotState(timestamps=newest, digest=digest, serial=serial, leaves=packed),
     )
 
 
-def is_known(kept: SnapshotState | None, resource: HalResource) -> bool:
-    """Tell, before anything was read, whether a body is the latest one again, byte for byte.
+def has_same_body(state: SnapshotState | None, resource: HalResource) -> bool:
+    """Return whether a resource has the latest body again, byte for byte, before anything is decoded.
 
-    False where there are no bytes to tell by.
+    False where the bytes are unknown.
     """
     content = resource.snapshot.content.raw
-    return kept is not None and bool(content) and _digest_of(content) == kept.digest
+    return state is not None and bool(content) and _digest_of(content) == state.digest
 
 
-def _taken(snapshot: TypedResource) -> tuple[float, float] | None:
+def _timestamps(snapshot: TypedResource) -> tuple[float, float] | None:
     created: datetime | None = getattr(snapshot, "created_at", None)
     updated: datetime | None = getattr(snapshot, "updated_at", None)
-    made = created or updated
-    if made is None:
+    first = created or updated
+    if first is None:
         return None
-    return made.timestamp(), (updated or made).timestamp()
+    return first.timestamp(), (updated or first).timestamp()
 
 
-def _is_older(taken: tuple[float, float], newest: tuple[float, float], now: float) -> bool:
-    return taken < newest and not max(taken) <= now + _AHEAD < max(newest)
+def _is_older(timestamps: tuple[float, float], newest: tuple[float, float], now: float) -> bool:
+    return timestamps < newest and not max(timestamps) <= now + _CLOCK_TOLERANCE < max(newest)
 
 
 def _digest(snapshot: TypedResource) -> bytes:
-    """Tell bodies apart without looking at every value: by their bytes, where there are any.
+    """Return the digest of a body: of its bytes where they are known, which spares decoding them.
 
-    What says the same in other bytes has another digest, and is found to be no news by its leaves.
+    A body with the same values in other bytes has another digest; comparing its leaves finds no change.
     """
     content = snapshot.content
     if not content:

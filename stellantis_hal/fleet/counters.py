@@ -1,7 +1,4 @@
-"""How a watch stands.
-
-Knows numbers. Must not know where they come from.
-"""
+"""Counters of a running watch."""
 
 from __future__ import annotations
 
@@ -11,22 +8,35 @@ from types import MappingProxyType
 
 __all__ = ["Counts"]
 
-_REMEMBERED = 4_096
+_MAX_DELAYS = 4_096
 
 
 class Counts:
-    """What is counted while a watch runs."""
+    """Counters of a running watch or backfill.
+
+    Attributes:
+        polls: polls started.
+        requests: requests of these polls.
+        updates: updates put into the buffer.
+        delivered: events taken out of it.
+        acknowledged: updates acknowledged.
+        unchanged: snapshots without changes.
+        older: snapshots that arrived after newer ones.
+        errors: failures by the name of their class.
+        delays: delays of the latest 4,096 polls, in seconds.
+        longest_delay: the longest delay of all polls, in seconds.
+    """
 
     __slots__ = (
         "acknowledged",
+        "delays",
         "delivered",
         "errors",
-        "late",
-        "most",
+        "longest_delay",
         "older",
         "polls",
         "requests",
-        "same",
+        "unchanged",
         "updates",
     )
 
@@ -36,23 +46,23 @@ class Counts:
         self.updates: int = 0
         self.delivered: int = 0
         self.acknowledged: int = 0
-        self.same: int = 0
+        self.unchanged: int = 0
         self.older: int = 0
         self.errors: Counter[str] = Counter()
-        self.late: deque[float] = deque(maxlen=_REMEMBERED)
-        self.most: float = 0.0
+        self.delays: deque[float] = deque(maxlen=_MAX_DELAYS)
+        self.longest_delay: float = 0.0
 
-    def began(self, late: float) -> None:
-        """Note by how many seconds a poll began late."""
-        late = max(0.0, late)
-        self.late.append(late)
-        self.most = max(self.most, late)
+    def record_delay(self, delay: float) -> None:
+        """Add the seconds by which a poll started late; a negative delay counts as 0."""
+        delay = max(0.0, delay)
+        self.delays.append(delay)
+        self.longest_delay = max(self.longest_delay, delay)
 
-    def percentile(self, share: float) -> float:
-        """Tell what so many of the latest polls were not later than."""
-        ordered = sorted(self.late)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+    def delay_percentile(self, fraction: float) -> float:
+        """Return the delay that a fraction of the latest polls did not exceed; 0 before the first poll."""
+        ordered = sorted(self.delays)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * fraction))] if ordered else 0.0
 
-    def frozen_errors(self) -> Mapping[str, int]:
-        """Give the errors as they are now."""
+    def copy_errors(self) -> Mapping[str, int]:
+        """Return a read-only copy of the failures."""
         return MappingProxyType(dict(self.errors))

@@ -1,8 +1,7 @@
-"""What was given to the consumer, so that it is given once: the memory of one vehicle, and its rule for trips.
+"""Deduplication: the checkpoint of a vehicle, and the rule by which each trip is delivered once.
 
-Knows trips as facts: an identity, two instants, whether it is over. Must not fetch, wait or keep anything: a memory
-goes in, a verdict and the memory after it come out. The memory after an update is its acknowledgement: whoever saves
-it says that this update, and every one before it, was dealt with.
+Pure functions: a checkpoint and a trip give a decision and the next checkpoint. The checkpoint that belongs to an
+update is its acknowledgement: saving it marks this update, and every earlier one of the vehicle, as processed.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -22,226 +21,242 @@ from stellantis_hal.fleet.changes import SnapshotState
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.trip import FaultKind, Trip
 
-__all__ = ["Checkpoint", "TripFacts", "TripVerdict", "admit", "facts_of", "noted", "window"]
+__all__ = ["Checkpoint", "TripFacts", "UpdateReason", "admit", "query_start", "record_trip"]
 
 _FORMAT = 1
 _RECORD = struct.Struct(">d8s")
-_NOTHING: Mapping[str, SnapshotState] = MappingProxyType({})
-TripVerdict = Literal["new", "late", "finished"]
+_NO_SNAPSHOTS: Mapping[str, SnapshotState] = MappingProxyType({})
+
+UpdateReason = Literal["new", "late", "finished"]
+"""Why a trip is delivered: it is new; it is new, but a later one was known already; it was known and has finished."""
 
 
 @attrs.frozen(kw_only=True)
 class TripFacts:
-    """What of a trip decides whether it is given.
+    """Facts of a trip that decide whether it is delivered.
 
     Attributes:
-        identity: of the trip, the same whenever it is read.
-        started: when, in seconds since the epoch; no later than now, whatever it says; now where it says nothing.
-        done: whether it is over.
-        said: when it says that it started, whatever the clock says; None where it does not.
+        identity: identifies the trip, the same whenever it is read.
+        start: when it started, in seconds since the epoch, at most the current time: a wrong clock of the vehicle is
+            not trusted. The current time where the trip has no timestamp.
+        is_done: whether it has finished.
+        stated_start: when it started by its own timestamps, however wrong; None where it has none.
     """
 
     identity: str
-    started: float
-    done: bool
-    said: float | None = None
+    start: float
+    is_done: bool
+    stated_start: float | None = None
+
+    @classmethod
+    def from_trip(cls, trip: Trip, now: float) -> Self:
+        """Return the facts of a trip, read at a wall-clock time in seconds since the epoch.
+
+        A trip without ``done`` has finished unless it has the fault "Unfinished".
+        """
+        started_at = trip.started_at or trip.created_at or trip.stopped_at
+        is_unfinished = any(fault.fault == FaultKind.UNFINISHED for fault in trip.faults)
+        identity = trip.id or (trip.resource.self_url if trip.resource is not None else None)
+        return cls(
+            identity=identity or blake2b(encode(trip.to_dict()), digest_size=8).hexdigest(),
+            start=now if started_at is None else min(started_at.timestamp(), now),
+            is_done=trip.done if trip.done is not None else not is_unfinished,
+            stated_start=None if started_at is None else started_at.timestamp(),
+        )
 
     @property
-    def order(self) -> float:
-        """What puts trips of one vehicle in order."""
-        return self.started if self.said is None else self.said
+    def sort_key(self) -> float:
+        """Key that puts the trips of a vehicle in order."""
+        return self.start if self.stated_start is None else self.stated_start
 
     @property
     def update_id(self) -> str:
-        """What its update is called, however often it is delivered."""
-        return f"{self.identity}/{'finished' if self.done else 'open'}"
+        """Id of the trip's update within its vehicle, the same in every delivery."""
+        return f"{self.identity}/{'finished' if self.is_done else 'open'}"
 
     @property
     def digest(self) -> bytes:
-        """Its identity in eight bytes."""
+        """Digest of its identity, 8 bytes."""
         return blake2b(self.identity.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def facts_of(trip: Trip, now: float) -> TripFacts:
-    """Read the facts of a trip.
-
-    A trip without any instant counts as started now, but tells nothing of how far others have come. It is over when it
-    says so, and also when it says nothing and does not lack its end.
-    """
-    moment = trip.started_at or trip.created_at or trip.stopped_at
-    unfinished = any(fault.fault == FaultKind.UNFINISHED for fault in trip.faults)
-    identity = trip.id or (trip.resource.self_url if trip.resource is not None else None)
-    return TripFacts(
-        identity=identity or blake2b(encode(trip.to_dict()), digest_size=8).hexdigest(),
-        started=now if moment is None else min(moment.timestamp(), now),  # clocks that go wrong are not believed
-        done=trip.done if trip.done is not None else not unfinished,
-        said=None if moment is None else moment.timestamp(),
-    )
 
 
 @attrs.frozen(kw_only=True)
 class Checkpoint:
-    """What is known of a vehicle: what was given of it, and what it was compared with.
+    """What was delivered of a vehicle, and the snapshots that the next ones are compared with.
 
     Attributes:
-        met: whether its trips were looked at before.
-        since: when the trips begin that are wanted at all, in seconds since the epoch; None: those that come,
-            after what the first look found.
-        started: when the newest trip known began, likewise, and no later than it became known; None before the first
-            that says when.
-        given: the trips that are dealt with, of the time that is looked back on: packed instants, as they say it
-            themselves, and digests. Those that do not say when they began are remembered for good.
-        open: the trips that were known before they were over, likewise.
-        kept: what is remembered of each kind of snapshot.
+        is_initialized: whether the vehicle's trips were read before.
+        since: earliest start of the trips to deliver, in seconds since the epoch; None: the trips that appear after
+            the first poll.
+        newest_start: start of the newest trip known, likewise, at most the time at which it became known. None before
+            the first trip that has a timestamp: one without says nothing about the others.
+        finished: the finished trips that were delivered, or existed at the first poll, within the lookback: packed
+            records of stated start and digest. Trips without a timestamp are remembered for good.
+        unfinished: the trips known that had not finished, likewise.
+        snapshots: state of the last snapshot of each kind of data.
     """
 
-    met: bool = False
+    is_initialized: bool = False
     since: float | None = None
-    started: float | None = None
-    given: bytes = attrs.field(default=b"", repr=False)
-    open: bytes = attrs.field(default=b"", repr=False)
-    kept: Mapping[str, SnapshotState] = attrs.field(default=_NOTHING, repr=False)
+    newest_start: float | None = None
+    finished: bytes = attrs.field(default=b"", repr=False)
+    unfinished: bytes = attrs.field(default=b"", repr=False)
+    snapshots: Mapping[str, SnapshotState] = attrs.field(default=_NO_SNAPSHOTS, repr=False)
 
-    def keeping(self, what: str, kept: SnapshotState) -> Checkpoint:
-        """Give the same with another memory of one kind of snapshot."""
-        return attrs.evolve(self, kept=MappingProxyType({**self.kept, what: kept}))
+    def with_snapshot(self, what: str, state: SnapshotState) -> Checkpoint:
+        """Return this checkpoint with another state of one kind of data."""
+        return attrs.evolve(self, snapshots=MappingProxyType({**self.snapshots, what: state}))
 
     def dump(self) -> bytes:
-        """Write it for a store."""
-        kept = {
-            what: [memory.taken, memory.digest.hex(), memory.serial, _text(memory.leaves)]
-            for what, memory in self.kept.items()
+        """Return the checkpoint as bytes for a store."""
+        snapshots = {
+            what: [state.timestamps, state.digest.hex(), state.serial, _to_text(state.leaves)]
+            for what, state in self.snapshots.items()
         }
-        return encode([_FORMAT, self.met, self.since, self.started, _text(self.given), _text(self.open), kept])
+        return encode(
+            [
+                _FORMAT,
+                self.is_initialized,
+                self.since,
+                self.newest_start,
+                _to_text(self.finished),
+                _to_text(self.unfinished),
+                snapshots,
+            ]
+        )
 
     @classmethod
     def load(cls, content: bytes) -> Checkpoint:
-        """Read what :meth:`dump` wrote.
+        """Return the checkpoint that :meth:`dump` wrote.
 
         Raises:
-            ValueError: it did not write this.
+            ValueError: the content is not a checkpoint, or one of another version.
         """
         try:
-            version, met, since, started, given, open_, kept = decode(content)
+            version, is_initialized, since, newest_start, finished, unfinished, snapshots = decode(content)
             if version != _FORMAT:
-                raise ValueError(f"a checkpoint of format {version!r}, expected {_FORMAT}")
-            memories = {str(what): _memory(*memory) for what, memory in kept.items()}
-            packed = _bytes(given), _bytes(open_)
+                raise ValueError(f"the checkpoint has format {version!r}, expected {_FORMAT}")
+            states = {str(what): _snapshot_state(*state) for what, state in snapshots.items()}
+            packed = _to_bytes(finished), _to_bytes(unfinished)
         except (TypeError, AttributeError, binascii.Error) as error:
-            raise ValueError("no checkpoint of ours") from error
+            raise ValueError("the content is not a checkpoint of this library") from error
         if any(len(records) % _RECORD.size for records in packed):
-            raise ValueError("a checkpoint that was cut off")
+            raise ValueError(f"the checkpoint is truncated: its records must be {_RECORD.size} bytes each")
         return cls(
-            met=bool(met),
+            is_initialized=bool(is_initialized),
             since=None if since is None else float(since),
-            started=None if started is None else float(started),
-            given=packed[0],
-            open=packed[1],
-            kept=MappingProxyType(memories),
+            newest_start=None if newest_start is None else float(newest_start),
+            finished=packed[0],
+            unfinished=packed[1],
+            snapshots=MappingProxyType(states),
         )
 
 
-def _text(content: bytes) -> str:
+def _to_text(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
-def _bytes(text: str) -> bytes:
+def _to_bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-def _memory(taken: Any, digest: str, serial: int, leaves: str) -> SnapshotState:
-    made = None if taken is None else (float(taken[0]), float(taken[1]))
-    return SnapshotState(taken=made, digest=bytes.fromhex(digest), serial=int(serial), leaves=_bytes(leaves))
+def _snapshot_state(timestamps: Any, digest: str, serial: int, leaves: str) -> SnapshotState:
+    return SnapshotState(
+        timestamps=None if timestamps is None else (float(timestamps[0]), float(timestamps[1])),
+        digest=bytes.fromhex(digest),
+        serial=int(serial),
+        leaves=_to_bytes(leaves),
+    )
 
 
 # ----------------------------------------------------------------------------------------------- trips
 
 
-def admit(checkpoint: Checkpoint, trip: TripFacts, *, reach: float) -> tuple[TripVerdict | None, Checkpoint]:
-    """Decide whether a trip is to be given, and what is known after it was.
+def admit(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> tuple[UpdateReason | None, Checkpoint]:
+    """Decide whether a trip is delivered.
 
     Args:
-        checkpoint: what is known.
-        trip: what came.
-        reach: seconds before the newest trip that are looked back on. What began earlier is taken for given, for
-            nobody remembers.
+        checkpoint: the checkpoint before.
+        trip: the trip.
+        lookback: seconds before the newest trip for which trips are remembered. A trip that started earlier counts as
+            delivered.
 
     Returns:
-        None where it was given before; "new"; "late" where newer ones were known already; "finished" where it was
-        known, and is over by now.
+        The reason to deliver it, None where it was delivered before, and the checkpoint after it.
     """
     digest = trip.digest
-    if _has(checkpoint.given, digest):
+    if _contains(checkpoint.finished, digest):
         return None, checkpoint
-    if _has(checkpoint.open, digest):
-        if not trip.done:
+    if _contains(checkpoint.unfinished, digest):
+        if not trip.is_done:
             return None, checkpoint
-        closed = attrs.evolve(checkpoint, open=_without(checkpoint.open, digest))
-        return "finished", noted(closed, trip, reach=reach)
-    if trip.started < _earliest(checkpoint, reach):
+        closed = attrs.evolve(checkpoint, unfinished=_without(checkpoint.unfinished, digest))
+        return "finished", record_trip(closed, trip, lookback=lookback)
+    if trip.start < _earliest_start(checkpoint, lookback):
         return None, checkpoint
-    late = checkpoint.started is not None and trip.started < checkpoint.started
-    return ("late" if late else "new"), noted(checkpoint, trip, reach=reach)
+    is_late = checkpoint.newest_start is not None and trip.start < checkpoint.newest_start
+    return ("late" if is_late else "new"), record_trip(checkpoint, trip, lookback=lookback)
 
 
-def noted(checkpoint: Checkpoint, trip: TripFacts, *, reach: float) -> Checkpoint:
-    """Tell what is known after a trip was dealt with. What lies further back than ``reach`` seconds is forgotten.
+def record_trip(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> Checkpoint:
+    """Return the checkpoint with a trip added; trips more than ``lookback`` seconds before the newest are removed.
 
-    That goes by what trips say, so that a clock that is put right, on either side, brings none of them back.
+    They are removed by their stated starts: so no trip is delivered again after a clock was corrected, the vehicle's or
+    this one.
     """
-    started = checkpoint.started
-    if trip.said is not None:
-        started = trip.started if started is None else max(started, trip.started)
-    record = _RECORD.pack(math.inf if trip.said is None else trip.said, trip.digest)
-    given, open_ = checkpoint.given, checkpoint.open
-    if trip.done:
-        given += record
+    newest_start = checkpoint.newest_start
+    if trip.stated_start is not None:
+        newest_start = trip.start if newest_start is None else max(newest_start, trip.start)
+    record = _RECORD.pack(math.inf if trip.stated_start is None else trip.stated_start, trip.digest)
+    finished, unfinished = checkpoint.finished, checkpoint.unfinished
+    if trip.is_done:
+        finished += record
     else:
-        open_ += record
-    if started is not None and checkpoint.started != started:
-        given, open_ = _since(given, started - reach), _since(open_, started - reach)
-    return attrs.evolve(checkpoint, started=started, given=given, open=open_)
+        unfinished += record
+    if newest_start is not None and checkpoint.newest_start != newest_start:
+        finished, unfinished = _since(finished, newest_start - lookback), _since(unfinished, newest_start - lookback)
+    return attrs.evolve(checkpoint, newest_start=newest_start, finished=finished, unfinished=unfinished)
 
 
-def window(checkpoint: Checkpoint, *, overlap: float, reach: float, deep: bool) -> float | None:
-    """Tell from when on trips are to be asked for, in seconds since the epoch; None: all of them.
+def query_start(checkpoint: Checkpoint, *, overlap: float, lookback: float, deep: bool) -> float | None:
+    """Return the start of the time range to request trips of, in seconds since the epoch; None: all trips.
 
-    An ordinary look begins a little before the newest trip, and before one that is not over yet if that is no more
-    than ``overlap`` further back. A deep one goes back as far as anything is remembered: so late trips are found, and
-    the end of those that took long.
+    A regular query starts ``overlap`` seconds before the newest trip, or at an unfinished trip that started at most
+    ``overlap`` seconds before that. A deep one covers the whole lookback: it finds trips that were uploaded late, and
+    the end of long ones.
     """
-    newest = checkpoint.started
-    if newest is None:
+    newest_start = checkpoint.newest_start
+    if newest_start is None:
         return checkpoint.since
-    earliest = _earliest(checkpoint, reach)
+    earliest = _earliest_start(checkpoint, lookback)
     if deep:
         return earliest
-    open_ = [started for started, _ in _records(checkpoint.open) if started >= newest - 2 * overlap]
-    return max(earliest, min([newest - overlap, *open_]))
+    unfinished = [start for start, _ in _records(checkpoint.unfinished) if start >= newest_start - 2 * overlap]
+    return max(earliest, min([newest_start - overlap, *unfinished]))
 
 
-def _earliest(checkpoint: Checkpoint, reach: float) -> float:
-    """Tell where the time begins of which something is known, or wanted."""
-    wanted = -math.inf if checkpoint.since is None else checkpoint.since
-    return wanted if checkpoint.started is None else max(wanted, checkpoint.started - reach)
+def _earliest_start(checkpoint: Checkpoint, lookback: float) -> float:
+    """Return the earliest start of a trip that is still delivered."""
+    since = -math.inf if checkpoint.since is None else checkpoint.since
+    return since if checkpoint.newest_start is None else max(since, checkpoint.newest_start - lookback)
 
 
 def _records(packed: bytes) -> Iterator[tuple[float, bytes]]:
     return _RECORD.iter_unpack(packed)
 
 
-def _has(packed: bytes, digest: bytes) -> bool:
-    place = packed.find(digest)
-    while place >= 0 and place % _RECORD.size != _RECORD.size - len(digest):
-        place = packed.find(digest, place + 1)
-    return place >= 0
+def _contains(packed: bytes, digest: bytes) -> bool:
+    position = packed.find(digest)
+    while position >= 0 and position % _RECORD.size != _RECORD.size - len(digest):
+        position = packed.find(digest, position + 1)
+    return position >= 0
 
 
 def _without(packed: bytes, digest: bytes) -> bytes:
-    return b"".join(_RECORD.pack(started, known) for started, known in _records(packed) if known != digest)
+    return b"".join(_RECORD.pack(start, other) for start, other in _records(packed) if other != digest)
 
 
 def _since(packed: bytes, earliest: float) -> bytes:
-    if all(started >= earliest for started, _ in _records(packed)):
+    if all(start >= earliest for start, _ in _records(packed)):
         return packed
-    return b"".join(_RECORD.pack(started, known) for started, known in _records(packed) if started >= earliest)
+    return b"".join(_RECORD.pack(start, digest) for start, digest in _records(packed) if start >= earliest)

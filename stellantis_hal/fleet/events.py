@@ -1,7 +1,4 @@
-"""What a watch has to say.
-
-Knows values. Must not know how they came about.
-"""
+"""Events of a watch."""
 
 from __future__ import annotations
 
@@ -21,18 +18,18 @@ __all__ = ["AccountLost", "Change", "Outage", "Recovered", "Update", "VehicleUna
 
 @attrs.frozen(kw_only=True)
 class Update:
-    """Something new about a vehicle.
+    """New data of a vehicle.
 
     Attributes:
-        id: the same whenever the same thing is delivered again, different for everything else.
-        account: the key of the account that the vehicle was read by; None for a vehicle that was given by itself.
-        vehicle: whose.
+        id: unique id of the update, the same in every delivery.
+        account: key of the account by which the vehicle was read; None for a vehicle added without its account.
+        vehicle: the vehicle.
         what: "status", "maintenance", "position" or "trips".
-        changes: what differs from the snapshot given before, all of it for the first. A trip has one change: ``trips``
-            when it is new, ``done`` when it is over by now.
+        changes: differences from the snapshot delivered before; for the first snapshot all its values. A trip has one
+            change: of ``trips`` when it is new, of ``done`` when it has finished.
         resource: the snapshot, or the trip.
-        age: seconds since it was made, by the client's clock, when it was read; None if unknown.
-        late: whether newer trips had been delivered before this one was found.
+        age: age of the data in seconds when they were read, by the client's clock; None if unknown.
+        late: whether a trip that started later was delivered before this one.
     """
 
     id: str
@@ -46,27 +43,27 @@ class Update:
 
     @property
     def trip(self) -> Trip | None:
-        """The trip, where it is one."""
+        """The trip; None in an update of another kind of data."""
         return self.resource if isinstance(self.resource, Trip) else None
 
     @property
     def status(self) -> Status | None:
-        """The status, where it is one."""
+        """The status; None in an update of another kind of data."""
         return self.resource if isinstance(self.resource, Status) else None
 
 
 @attrs.frozen(kw_only=True)
 class AccountLost:
-    """An account cannot be used: as a rule its holder has to log in and consent again.
+    """An account cannot be used: usually its holder has to log in and consent again.
 
-    Its vehicles are left alone, but those that another account has too are read by that one; everything else goes on.
-    It is tried again now and then, in case that a new token was put in its store; :meth:`Watch.add` with the account
-    brings it back at once.
+    Its vehicles are not polled, except those that another account can read; other accounts are not affected. The
+    account is retried from time to time, in case its store has a new token by then; :meth:`Watch.add` with the account
+    retries it at once.
 
     Attributes:
-        account: its key; None for a vehicle that was given by itself.
-        error: why.
-        again_in: seconds until it is tried again.
+        account: key of the account; None for a vehicle added without its account.
+        error: the failure.
+        again_in: seconds until the next attempt.
     """
 
     account: str | None
@@ -76,14 +73,14 @@ class AccountLost:
 
 @attrs.frozen(kw_only=True)
 class VehicleUnavailable:
-    """One thing about one vehicle cannot be had. It is asked for less and less often; everything else goes on.
+    """One kind of data of a vehicle cannot be read. It is retried at growing intervals; nothing else is affected.
 
     Attributes:
-        account: the key of the account; None for a vehicle that was given by itself.
-        vehicle: which.
+        account: key of the account; None for a vehicle added without its account.
+        vehicle: the vehicle.
         what: "status", "maintenance", "position" or "trips".
-        error: why; None where the API says that it has no data (yet).
-        again_in: seconds until it is tried again, at least.
+        error: the failure; None where the API has no data of this kind (yet).
+        again_in: seconds until the next attempt, at least.
     """
 
     account: str | None
@@ -95,13 +92,13 @@ class VehicleUnavailable:
 
 @attrs.frozen(kw_only=True)
 class Outage:
-    """Nothing gets through: the network, the server, or the subscription's budget is at its end.
+    """All requests fail: the network or the server is down, or the rate limit is exhausted.
 
-    Polls stop, but for one now and then that tries.
+    Polls are paused, except for one now and then that probes.
 
     Attributes:
-        error: the failure that made it certain.
-        since: when the first of these failures happened, by the client's clock.
+        error: the failure that revealed the outage.
+        since: time of the first failure, by the client's clock.
     """
 
     error: StellantisError
@@ -110,13 +107,13 @@ class Outage:
 
 @attrs.frozen(kw_only=True)
 class Recovered:
-    """What was out of order works again: the vehicle's ``what``, else the account, else everything after an outage.
+    """A failure is over: of one kind of data of a vehicle, of an account, or else an outage.
 
     Attributes:
-        account: the key of the account that was lost; None otherwise.
-        vehicle: the vehicle that was unavailable; None otherwise.
-        what: what of it.
-        after: seconds that it took, by the backend's clock.
+        account: key of the account that works again; None otherwise.
+        vehicle: the vehicle that is available again; None otherwise.
+        what: the kind of its data.
+        after: duration of the failure in seconds, by the backend's clock.
     """
 
     account: str | None = None
@@ -126,4 +123,4 @@ class Recovered:
 
 
 WatchEvent = Update | AccountLost | VehicleUnavailable | Outage | Recovered
-"""Whatever comes along the stream."""
+"""An item of the stream of :func:`watch` or :func:`backfill`."""

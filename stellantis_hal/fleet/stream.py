@@ -1,7 +1,4 @@
-"""The stream that events come along, and the rule of acknowledgement.
-
-Knows a buffer, a store and the length of a block. Must not know where events come from.
-"""
+"""Event stream: a buffer of events, and the rule of acknowledgement."""
 
 from __future__ import annotations
 
@@ -22,26 +19,26 @@ from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.events import WatchEvent
 from stellantis_hal.navigation.concurrency import scoped
 
-__all__ = ["GOODBYE", "Stream"]
+__all__ = ["CLOSE_TIMEOUT", "Stream"]
 
-GOODBYE = 10.0
-"""Seconds that the last acknowledgement may take, and polls under way when a stream is stopped."""
+CLOSE_TIMEOUT = 10.0
+"""Seconds that the last acknowledgement, and running polls, may take when a stream is stopped."""
 
 
 @attrs.frozen
 class _Delivery:
-    """What is in the buffer: an event, and what acknowledging it saves."""
+    """An event in the buffer, and the checkpoint that acknowledges it."""
 
     event: WatchEvent
     key: str = ""
-    after: Checkpoint | None = None
+    checkpoint: Checkpoint | None = None
 
 
 class Stream(AsyncIterator[WatchEvent]):
-    """Events, one after the other, inside an ``async with``. It has one consumer.
+    """A stream of events, used inside ``async with`` by one consumer.
 
-    Asking for the next event, or leaving the block without an exception, acknowledges the last one. What was not
-    acknowledged is delivered again by whoever goes on from the same store, by the same id.
+    Asking for the next event, or leaving the block without an exception, acknowledges the last one. An event that was
+    not acknowledged is delivered again, with the same id, by the next stream that uses the store.
     """
 
     def __init__(self, store: CheckpointStore, *, size: int) -> None:
@@ -50,21 +47,21 @@ class Stream(AsyncIterator[WatchEvent]):
         self._buffer: Buffer[_Delivery] = Buffer(size)
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
         self._tasks: TaskGroup | None = None
-        self._given: _Delivery | None = None
-        self._is_over = False
+        self._unacknowledged: _Delivery | None = None
+        self._is_closed = False
 
     @abstractmethod
-    def _begin(self, tasks: TaskGroup) -> None:
-        """Start what fills the buffer."""
+    def _start(self, tasks: TaskGroup) -> None:
+        """Start the tasks that fill the buffer."""
 
-    def _taken(self) -> None:
-        """Note that there is room in the buffer."""
+    def _on_event_delivered(self) -> None:
+        """React to free space in the buffer."""
 
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
-            raise RuntimeError("a stream is entered once: make another")
+            raise RuntimeError("this stream was entered before: make a new one for each `async with`")
         self._tasks = await self._scope.__aenter__()
-        self._begin(self._tasks)
+        self._start(self._tasks)
         return self
 
     async def __aexit__(
@@ -72,12 +69,15 @@ class Stream(AsyncIterator[WatchEvent]):
     ) -> None:
         try:
             if error is None:
-                with anyio.move_on_after(GOODBYE, shield=True) as bound:
+                with anyio.move_on_after(CLOSE_TIMEOUT, shield=True) as timeout:
                     await self._acknowledge()
-                if bound.cancelled_caught:
-                    raise CheckpointError(f"the last update could not be acknowledged within {GOODBYE} s")
+                if timeout.cancelled_caught:
+                    raise CheckpointError(
+                        f"the last update was not acknowledged within {CLOSE_TIMEOUT:g} s: the store did not save its "
+                        f"checkpoint, and the update will be delivered again"
+                    )
         finally:
-            self._is_over = True
+            self._is_closed = True
             await self._scope.__aexit__(kind, error, traceback)
 
     def __aiter__(self) -> Self:
@@ -87,35 +87,37 @@ class Stream(AsyncIterator[WatchEvent]):
         """Acknowledge the last event and wait for the next.
 
         Raises:
-            StopAsyncIteration: everything has been delivered.
-            CheckpointError: the acknowledgement cannot be kept, or what is known of a vehicle cannot be read.
-            Exception: what the source, or a function that was passed in, raised.
+            StopAsyncIteration: every event was delivered.
+            CheckpointError: the acknowledgement could not be saved, or a checkpoint could not be read.
+            Exception: what the source, or a function passed as an option, raised.
         """
         if self._tasks is None:
-            raise RuntimeError("a stream works inside its block: async with watch(…) as updates: …")
+            raise RuntimeError("the stream was not entered: use `async with watch(…) as updates: async for …`")
         await self._acknowledge()
-        self._given = delivery = await self._buffer.get()
+        self._unacknowledged = delivery = await self._buffer.get()
         self._counts.delivered += 1
-        self._taken()
+        self._on_event_delivered()
         return delivery.event
 
     async def _acknowledge(self) -> None:
-        given = self._given
-        if given is not None and given.after is not None:
-            await self._store.save(given.key, given.after.dump())
+        delivery = self._unacknowledged
+        if delivery is not None and delivery.checkpoint is not None:
+            await self._store.save(delivery.key, delivery.checkpoint.dump())
             self._counts.acknowledged += 1
-        self._given = None
+        self._unacknowledged = None
 
-    async def _say(self, event: WatchEvent) -> None:
+    async def _emit(self, event: WatchEvent) -> None:
+        """Put an event into the buffer that needs no acknowledgement."""
         await self._buffer.put(_Delivery(event))
 
-    async def _offer(self, event: WatchEvent, key: str, after: Checkpoint) -> None:
-        await self._buffer.put(_Delivery(event, key, after))
+    async def _emit_update(self, event: WatchEvent, key: str, checkpoint: Checkpoint) -> None:
+        """Put an update into the buffer, with the key and the checkpoint that acknowledge it."""
+        await self._buffer.put(_Delivery(event, key, checkpoint))
         self._counts.updates += 1
 
-    async def _guarded(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Do something in a task of its own; what it raises is raised to the consumer, as it is."""
+    async def _run_guarded(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Run an action in a task of its own; the consumer gets the exception that it raises, unchanged."""
         try:
-            await act()
-        except Exception as error:  # noqa: BLE001 - raised again where the consumer waits
+            await action()
+        except Exception as error:  # noqa: BLE001 - raised again in the consumer
             self._buffer.fail(error)

@@ -1,7 +1,4 @@
-"""One vehicle's history on its way to the consumer.
-
-Knows what was given already. Must not know pages, or where trips come from.
-"""
+"""Trip feed: new trips of one vehicle's history, from its pages to the consumer."""
 
 from __future__ import annotations
 
@@ -18,45 +15,52 @@ __all__ = ["TripFeed"]
 
 
 class TripFeed:
-    """Trips of one vehicle on their way to the consumer, the last always held back.
+    """Emits the trips of one vehicle that were not delivered yet, one behind.
 
-    So the last of all can say that it is the last: whoever acknowledges it says that the history is complete.
+    The last trip is emitted by :meth:`finish` only, with a checkpoint that marks the history as complete: acknowledging
+    that trip is what completes it, and a crash before delivers it again.
+
+    Args:
+        watched_vehicle: the vehicle; its checkpoint follows what was emitted.
+        key: of its checkpoint in the store.
+        emit: puts an update into the buffer, with the key and the checkpoint that acknowledge it.
+        lookback: seconds before the newest trip for which trips are remembered.
     """
 
     def __init__(
         self,
         watched_vehicle: WatchedVehicle,
         key: str,
-        offer: Callable[[Update, str, Checkpoint], Awaitable[None]],
+        emit: Callable[[Update, str, Checkpoint], Awaitable[None]],
         *,
-        reach: float,
+        lookback: float,
     ) -> None:
         self._watched_vehicle = watched_vehicle
         self._key = key
-        self._offer = offer
-        self._reach = reach
-        self._after = watched_vehicle.checkpoint or Checkpoint()
-        self._held: Update | None = None
+        self._emit_update = emit
+        self._lookback = lookback
+        self._checkpoint = watched_vehicle.checkpoint or Checkpoint()
+        self._pending: Update | None = None
 
-    async def take(self, found: DatedTrips) -> None:
-        """Give what was not given yet."""
-        for facts, trip in sort_by_start(found):
-            verdict, after = admit(self._after, facts, reach=self._reach)
-            if verdict is not None:
-                if self._held is not None:
-                    await self._give(self._held, self._after)
-                self._held = trip_update(self._watched_vehicle, trip, facts, verdict)
-                self._after = after
+    async def add_page(self, trips: DatedTrips) -> None:
+        """Emit the trips of a page that were not delivered yet, but for the last."""
+        for facts, trip in sort_by_start(trips):
+            reason, checkpoint = admit(self._checkpoint, facts, lookback=self._lookback)
+            if reason is not None:
+                if self._pending is not None:
+                    await self._emit(self._pending)
+                self._pending = trip_update(self._watched_vehicle, trip, facts, reason)
+                self._checkpoint = checkpoint
 
     async def finish(self) -> bool:
-        """Give the last; tell whether there was one."""
-        self._after = attrs.evolve(self._after, met=True)
-        if self._held is None:
-            self._watched_vehicle.checkpoint = self._after
+        """Emit the last trip; return whether there was one."""
+        self._checkpoint = attrs.evolve(self._checkpoint, is_initialized=True)
+        if self._pending is None:
+            self._watched_vehicle.checkpoint = self._checkpoint
             return False
-        await self._give(self._held, self._after)
+        await self._emit(self._pending)
         return True
 
-    async def _give(self, update: Update, after: Checkpoint) -> None:
-        await self._offer(update, self._key, after)
-        self._watched_vehicle.checkpoint = after
+    async def _emit(self, update: Update) -> None:
+        await self._emit_update(update, self._key, self._checkpoint)
+        self._watched_vehicle.checkpoint = self._checkpoint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stellantis_hal.fleet.deduplication import TripFacts, TripVerdict
+from stellantis_hal.fleet.deduplication import TripFacts, UpdateReason
 from stellantis_hal.fleet.events import Change, Update
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.resources.trip import Trip
@@ -15,13 +15,13 @@ DatedTrips = list[tuple[TripFacts, Trip]]
 
 def sort_by_start(trips: DatedTrips) -> DatedTrips:
     """Return trips in the order in which they started."""
-    return sorted(trips, key=lambda each: each[0].order)
+    return sorted(trips, key=lambda each: each[0].sort_key)
 
 
 def is_descending(trips: DatedTrips) -> bool | None:
     """Return whether trips come newest first; None where their timestamps do not decide."""
-    said = [facts.said for facts, _ in trips if facts.said is not None]
-    return said[0] > said[-1] if said and said[0] != said[-1] else None
+    starts = [facts.stated_start for facts, _ in trips if facts.stated_start is not None]
+    return starts[0] > starts[-1] if starts and starts[0] != starts[-1] else None
 
 
 class TripOrder:
@@ -55,15 +55,15 @@ class TripOrder:
         return [] if descending else pending
 
 
-def trip_update(watched_vehicle: WatchedVehicle, trip: Trip, facts: TripFacts, verdict: TripVerdict) -> Update:
+def trip_update(watched_vehicle: WatchedVehicle, trip: Trip, facts: TripFacts, reason: UpdateReason) -> Update:
     """Return the update for a trip."""
     return Update(
         id=f"{watched_vehicle.id}/trips/{facts.update_id}",
         account=watched_vehicle.account.key,
         vehicle=watched_vehicle.vehicle,
         what="trips",
-        changes=(Change("done", False, True) if verdict == "finished" else Change("trips", None, trip.id),),
+        changes=(Change("done", False, True) if reason == "finished" else Change("trips", None, trip.id),),
         resource=trip,
         age=trip.age,
-        late=verdict == "late",
+        late=reason == "late",
     )

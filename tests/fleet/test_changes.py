@@ -1,4 +1,4 @@
-"""What is new in a snapshot."""
+"""Changes between two snapshots."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet import changes as changes_module
-from stellantis_hal.fleet.changes import Change, SnapshotState, differences, flatten
+from stellantis_hal.fleet.changes import Change, SnapshotState, diff, flatten
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, Response
@@ -19,7 +19,7 @@ from stellantis_hal.structuring.converter import TypedConverter, read
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = 24 * 60
-judge = partial(changes_module.judge, now=START.timestamp())
+compare = partial(changes_module.compare, now=START.timestamp())
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "a", "b"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -28,7 +28,7 @@ json_values = st.recursive(
 bodies = st.dictionaries(st.sampled_from("abcd"), json_values, max_size=4)
 
 
-def a_status(minute: int | None, level: float = 50.0, *, updated: int | None = None, **more: Any) -> Status:
+def status_at(minute: int | None, level: float = 50.0, *, updated: int | None = None, **more: Any) -> Status:
     body: dict[str, Any] = {"energies": [{"type": "Electric", "level": level}], **more}
     for name, moment in (("createdAt", minute), ("updatedAt", updated)):
         if moment is not None:
@@ -36,129 +36,129 @@ def a_status(minute: int | None, level: float = 50.0, *, updated: int | None = N
     return read(body, Status)
 
 
-def test_a_first_snapshot_is_news_as_a_whole() -> None:
-    news = judge(None, a_status(0))
-    assert news.verdict == "news"
-    assert Change("energies[0].level", None, 50.0) in news.changes
+def test_of_a_first_snapshot_every_value_is_a_change() -> None:
+    comparison = compare(None, status_at(0))
+    assert comparison.outcome == "changed"
+    assert Change("energies[0].level", None, 50.0) in comparison.changes
 
 
 def test_a_change_has_its_path_and_both_values() -> None:
-    kept = judge(None, a_status(0)).kept
-    news = judge(kept, a_status(0, 49.0))
-    assert news.changes == (Change("energies[0].level", 50.0, 49.0),)
-    assert news.kept.serial == 2
+    state = compare(None, status_at(0)).state
+    comparison = compare(state, status_at(0, 49.0))
+    assert comparison.changes == (Change("energies[0].level", 50.0, 49.0),)
+    assert comparison.state.serial == 2
 
 
-def test_what_is_gone_is_a_change() -> None:
-    kept = judge(None, a_status(0, battery={"voltage": 91})).kept
-    assert judge(kept, a_status(0)).changes == (Change("battery.voltage", 91.0, None),)
+def test_a_removed_value_is_a_change() -> None:
+    state = compare(None, status_at(0, battery={"voltage": 91})).state
+    assert compare(state, status_at(0)).changes == (Change("battery.voltage", 91.0, None),)
 
 
-def test_an_identical_snapshot_is_no_news() -> None:
-    kept = judge(None, a_status(0)).kept
-    assert judge(kept, a_status(0)).verdict == "same"
+def test_an_identical_snapshot_is_unchanged() -> None:
+    state = compare(None, status_at(0)).state
+    assert compare(state, status_at(0)).outcome == "unchanged"
 
 
-def test_a_body_that_differs_in_nothing_known_to_matter_is_no_news() -> None:
-    kept = judge(None, a_status(0, ignition={"type": None})).kept
-    news = judge(kept, a_status(0))
-    assert news.verdict == "same"
-    assert judge(news.kept, a_status(0)).verdict == "same"
+def test_another_body_with_the_same_values_is_unchanged() -> None:
+    state = compare(None, status_at(0, ignition={"type": None})).state
+    comparison = compare(state, status_at(0))
+    assert comparison.outcome == "unchanged"
+    assert compare(comparison.state, status_at(0)).outcome == "unchanged"
 
 
-def test_an_older_snapshot_is_not_given_after_a_newer_one() -> None:
-    kept = judge(None, a_status(10)).kept
-    news = judge(kept, a_status(9, 20.0))
-    assert news.verdict == "older"
-    assert news.kept is kept
+def test_an_earlier_timestamp_makes_a_snapshot_older() -> None:
+    state = compare(None, status_at(10)).state
+    comparison = compare(state, status_at(9, 20.0))
+    assert comparison.outcome == "older"
+    assert comparison.state is state
 
 
-def test_of_two_made_at_the_same_time_the_one_changed_earlier_is_older() -> None:
-    kept = judge(None, a_status(0, updated=10)).kept
-    assert judge(kept, a_status(0, 20.0, updated=9)).verdict == "older"
+def test_an_earlier_update_makes_a_snapshot_older() -> None:
+    state = compare(None, status_at(0, updated=10)).state
+    assert compare(state, status_at(0, 20.0, updated=9)).outcome == "older"
 
 
-def test_a_snapshot_without_any_instant_is_taken_for_newer() -> None:
-    kept = judge(None, a_status(10)).kept
-    news = judge(kept, a_status(None, 20.0))
-    assert news.verdict == "news"
-    assert judge(news.kept, a_status(9, 30.0)).verdict == "older"
+def test_a_snapshot_without_timestamps_counts_as_newer() -> None:
+    state = compare(None, status_at(10)).state
+    comparison = compare(state, status_at(None, 20.0))
+    assert comparison.outcome == "changed"
+    assert compare(comparison.state, status_at(9, 30.0)).outcome == "older"
 
 
-def test_one_snapshot_from_the_future_does_not_silence_those_that_come_after_it() -> None:
-    kept = judge(judge(None, a_status(0)).kept, a_status(3_650 * DAY, 20.0)).kept
-    news = judge(kept, a_status(1, 30.0))
-    assert news.verdict == "news"
-    assert judge(news.kept, a_status(0, 40.0)).verdict == "older"
+def test_a_snapshot_from_the_future_hides_no_later_ones() -> None:
+    state = compare(compare(None, status_at(0)).state, status_at(3_650 * DAY, 20.0)).state
+    comparison = compare(state, status_at(1, 30.0))
+    assert comparison.outcome == "changed"
+    assert compare(comparison.state, status_at(0, 40.0)).outcome == "older"
 
 
-def test_one_changed_in_the_future_does_not_either() -> None:
-    kept = judge(None, a_status(0, updated=3_650 * DAY)).kept
-    assert judge(kept, a_status(0, 30.0, updated=1)).verdict == "news"
+def test_an_update_in_the_future_hides_no_later_ones() -> None:
+    state = compare(None, status_at(0, updated=3_650 * DAY)).state
+    assert compare(state, status_at(0, 30.0, updated=1)).outcome == "changed"
 
 
 def test_clocks_may_differ_by_a_day() -> None:
-    kept = judge(None, a_status(DAY)).kept
-    assert judge(kept, a_status(0, 30.0)).verdict == "older"
+    state = compare(None, status_at(DAY)).state
+    assert compare(state, status_at(0, 30.0)).outcome == "older"
 
 
-def test_a_clock_that_is_behind_does_not_make_older_ones_news() -> None:
-    kept = judge(None, a_status(50 * DAY)).kept
-    assert judge(kept, a_status(49 * DAY, 30.0)).verdict == "older"
+def test_a_slow_clock_delivers_no_older_snapshots() -> None:
+    state = compare(None, status_at(50 * DAY)).state
+    assert compare(state, status_at(49 * DAY, 30.0)).outcome == "older"
 
 
-def test_snapshots_that_never_say_when_are_compared_by_what_they_say() -> None:
-    kept = judge(None, a_status(None)).kept
-    assert kept.taken is None
-    assert judge(kept, a_status(None)).verdict == "same"
-    assert judge(kept, a_status(None, 1.0)).verdict == "news"
+def test_without_timestamps_the_values_are_compared() -> None:
+    state = compare(None, status_at(None)).state
+    assert state.timestamps is None
+    assert compare(state, status_at(None)).outcome == "unchanged"
+    assert compare(state, status_at(None, 1.0)).outcome == "changed"
 
 
 @given(st.lists(st.tuples(st.none() | st.integers(0, 20), st.sampled_from([10.0, 20.0, 30.0])), max_size=20))
-def test_what_is_given_is_never_older_than_what_was_and_never_twice_the_same(
+def test_changed_snapshots_are_neither_older_nor_repeated(
     snapshots: list[tuple[int | None, float]],
 ) -> None:
-    kept: SnapshotState | None = None
+    state: SnapshotState | None = None
     newest, before = -1, None
     for minute, level in snapshots:
-        snapshot = a_status(minute, level)
-        news = judge(kept, snapshot)
-        if news.verdict == "news":
+        snapshot = status_at(minute, level)
+        comparison = compare(state, snapshot)
+        if comparison.outcome == "changed":
             assert minute is None or minute >= newest
             assert (minute, level) != before
-            assert news.changes
+            assert comparison.changes
             newest, before = (newest if minute is None else minute), (minute, level)
-        elif news.verdict == "older":
+        elif comparison.outcome == "older":
             assert minute is not None
             assert minute < newest
         else:
             assert (minute, level) == before
-        kept = news.kept
+        state = comparison.state
 
 
 @given(bodies, bodies)
-def test_the_changes_turn_the_old_into_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_changes_applied_to_the_old_give_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:
     before, after = flatten(old), flatten(new)
-    turned = dict(before)
-    for change in differences(before, after):
+    patched = dict(before)
+    for change in diff(before, after):
         assert before.get(change.path) == change.old
-        turned[change.path] = change.new
-    assert {path: value for path, value in turned.items() if value is not None} == {
+        patched[change.path] = change.new
+    assert {path: value for path, value in patched.items() if value is not None} == {
         path: value for path, value in after.items() if value is not None
     }
 
 
 @given(bodies)
-def test_nothing_differs_from_itself(body: dict[str, Any]) -> None:
-    assert differences(flatten(body), flatten(body)) == ()
+def test_a_body_has_no_changes_from_itself(body: dict[str, Any]) -> None:
+    assert diff(flatten(body), flatten(body)) == ()
 
 
 @pytest.mark.parametrize(("old", "new"), [(True, 1), (0, False)])
-def test_a_truth_value_is_no_number(old: Any, new: Any) -> None:
-    assert differences({"a": old}, {"a": new}) == (Change("a", old, new),)
+def test_a_boolean_differs_from_the_equal_number(old: Any, new: Any) -> None:
+    assert diff({"a": old}, {"a": new}) == (Change("a", old, new),)
 
 
-def test_paths_name_objects_and_places() -> None:
+def test_paths_have_names_and_indices() -> None:
     assert flatten({"a": {"b": [1, {"c": 2}]}, "d": [], "e": {}}) == {
         "a.b[0]": 1,
         "a.b[1].c": 2,
@@ -175,9 +175,11 @@ class Body(bytes):
         return bytes(self).removeprefix(prefix)
 
 
-def a_status_of(body: Body, reader: TypedConverter) -> Status:
-    answer = Response(url="https://api.example/status", status=200, headers=Headers(), content=body, received_at=START)
-    return reader.structure(HalResource.of(answer, ResourceContext(fetch=never)), Status)
+def status_of(body: Body, converter: TypedConverter) -> Status:
+    response = Response(
+        url="https://api.example/status", status=200, headers=Headers(), content=body, received_at=START
+    )
+    return converter.structure(HalResource.of(response, ResourceContext(fetch=never)), Status)
 
 
 async def never(request: Request, /) -> Response:
@@ -186,22 +188,24 @@ async def never(request: Request, /) -> Response:
 
 def test_a_snapshot_in_the_same_bytes_is_decoded_once() -> None:
     content = b'{"createdAt":"2026-01-01T00:00:00Z","energies":[{"type":"Electric","level":50}]}'
-    kept = judge(None, a_status_of(Body(content), TypedConverter())).kept
+    state = compare(None, status_of(Body(content), TypedConverter())).state
     again = Body(content)
-    assert judge(kept, a_status_of(again, TypedConverter())).verdict == "same"
+    assert compare(state, status_of(again, TypedConverter())).outcome == "unchanged"
     assert again.decoded == 1
 
 
-def test_the_same_in_other_bytes_is_no_news() -> None:
-    kept = judge(None, a_status_of(Body(b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{}}'), TypedConverter())).kept
-    other = a_status_of(Body(b'{ "odometer": {}, "createdAt": "2026-01-01T00:00:00Z" }'), TypedConverter())
-    assert judge(kept, other).verdict == "same"
+def test_the_same_values_in_other_bytes_are_unchanged() -> None:
+    state = compare(
+        None, status_of(Body(b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{}}'), TypedConverter())
+    ).state
+    other = status_of(Body(b'{ "odometer": {}, "createdAt": "2026-01-01T00:00:00Z" }'), TypedConverter())
+    assert compare(state, other).outcome == "unchanged"
 
 
 @pytest.mark.parametrize("keep_document", [True, False])
-def test_a_change_is_news_whether_documents_are_kept_or_not(keep_document: bool) -> None:
-    reader = TypedConverter(keep_document=keep_document)
+def test_changes_are_found_with_and_without_documents(keep_document: bool) -> None:
+    converter = TypedConverter(keep_document=keep_document)
     links = b'"_links":{"self":{"href":"/status"}}'
-    kept = judge(None, a_status_of(Body(b'{"odometer":{"mileage":1},%s}' % links), reader)).kept
-    news = judge(kept, a_status_of(Body(b'{"odometer":{"mileage":2},%s}' % links), reader))
-    assert news.changes == (Change("odometer.mileage", 1.0, 2.0),)
+    state = compare(None, status_of(Body(b'{"odometer":{"mileage":1},%s}' % links), converter)).state
+    comparison = compare(state, status_of(Body(b'{"odometer":{"mileage":2},%s}' % links), converter))
+    assert comparison.changes == (Change("odometer.mileage", 1.0, 2.0),)

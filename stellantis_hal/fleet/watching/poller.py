@@ -12,11 +12,11 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from stellantis_hal.fleet.changes import is_known, judge
+from stellantis_hal.fleet.changes import compare, has_same_body
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.deduplication import Checkpoint, admit, facts_of, noted, window
+from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit, query_start, record_trip
 from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trips import DatedTrips, TripOrder, is_descending, sort_by_start, trip_update
@@ -83,8 +83,12 @@ class Poller:
                 or await load_checkpoint(self._store, self._key(watched_vehicle))
                 or Checkpoint()
             )
-            met = None if known.met else await load_checkpoint(self._store, self._key_of_first_look(watched_vehicle))
-            watched_vehicle.checkpoint = known if met is None else attrs.evolve(met, kept=known.kept)
+            met = (
+                None
+                if known.is_initialized
+                else await load_checkpoint(self._store, self._key_of_first_look(watched_vehicle))
+            )
+            watched_vehicle.checkpoint = known if met is None else attrs.evolve(met, snapshots=known.snapshots)
         return watched_vehicle.checkpoint
 
     def _key(self, watched_vehicle: WatchedVehicle) -> str:
@@ -109,10 +113,10 @@ class Poller:
         found = await single.look(vehicle.require_resource())
         if found is None:
             return False
-        if not self._is_read_anyway(watched_vehicle, what, now) and is_known(
-            (await self.recall(watched_vehicle)).kept.get(what), found
+        if not self._is_read_anyway(watched_vehicle, what, now) and has_same_body(
+            (await self.recall(watched_vehicle)).snapshots.get(what), found
         ):
-            self._counts.same += 1  # and nothing is read of it: most polls are of vehicles that sleep
+            self._counts.unchanged += 1  # and nothing is read of it: most polls are of vehicles that sleep
             return True
         snapshot: TypedResource = single.read(found)
         if isinstance(snapshot, Status) and self._terms.adapt is not None:
@@ -131,28 +135,28 @@ class Poller:
 
     async def _snapshot(self, watched_vehicle: WatchedVehicle, what: str, snapshot: TypedResource) -> None:
         checkpoint = await self.recall(watched_vehicle)
-        news = judge(checkpoint.kept.get(what), snapshot, now=self._clock().timestamp())
-        kept = news.kept
-        if news.verdict == "older":
+        comparison = compare(checkpoint.snapshots.get(what), snapshot, now=self._clock().timestamp())
+        state = comparison.state
+        if comparison.outcome == "older":
             self._counts.older += 1
             return
-        if news.verdict == "same":
-            self._counts.same += 1
+        if comparison.outcome == "unchanged":
+            self._counts.unchanged += 1
             if not self._terms.repeats:
-                if kept is not checkpoint.kept.get(what):
-                    watched_vehicle.checkpoint = checkpoint.keeping(what, kept)
+                if state is not checkpoint.snapshots.get(what):
+                    watched_vehicle.checkpoint = checkpoint.with_snapshot(what, state)
                 return
-            kept = attrs.evolve(kept, serial=kept.serial + 1)
+            state = attrs.evolve(state, serial=state.serial + 1)
         update = Update(
-            id=f"{watched_vehicle.id}/{what}/{kept.serial}-{kept.digest.hex()}",
+            id=f"{watched_vehicle.id}/{what}/{state.serial}-{state.digest.hex()}",
             account=watched_vehicle.account.key,
             vehicle=watched_vehicle.vehicle,
             what=what,
-            changes=news.changes,
+            changes=comparison.changes,
             resource=snapshot,
             age=snapshot.age,
         )
-        await self._give(watched_vehicle, update, checkpoint.keeping(what, kept))
+        await self._give(watched_vehicle, update, checkpoint.with_snapshot(what, state))
 
     async def _give(self, watched_vehicle: WatchedVehicle, update: Update, after: Checkpoint) -> None:
         if (
@@ -167,14 +171,14 @@ class Poller:
 
     async def _trips(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, now: float) -> None:
         checkpoint = await self.recall(watched_vehicle)
-        if not checkpoint.met:
+        if not checkpoint.is_initialized:
             checkpoint = await self._meet(watched_vehicle, vehicle, checkpoint)
             if self._terms.since is None:
                 watched_vehicle.deep_scan_at = now + self._terms.deep_every
                 return
         deep = now >= watched_vehicle.deep_scan_at
         terms = self._terms
-        since = window(checkpoint, overlap=terms.overlap, reach=terms.reach, deep=deep)
+        since = query_start(checkpoint, overlap=terms.overlap, lookback=terms.reach, deep=deep)
         wanted = None if since is None else datetime.fromtimestamp(max(0.0, since), UTC)
         order = TripOrder()
         async for page in vehicle.trips(since=wanted).pages():
@@ -196,10 +200,10 @@ class Poller:
     async def _admit(self, watched_vehicle: WatchedVehicle, found: DatedTrips) -> None:
         for facts, trip in sort_by_start(found):
             checkpoint = await self.recall(watched_vehicle)
-            verdict, after = admit(checkpoint, facts, reach=self._terms.reach)
-            if verdict is None:
+            reason, after = admit(checkpoint, facts, lookback=self._terms.reach)
+            if reason is None:
                 continue
-            update = trip_update(watched_vehicle, trip, facts, verdict)
+            update = trip_update(watched_vehicle, trip, facts, reason)
             await self._give(watched_vehicle, update, after)
 
     def _asks(self, watched_vehicle: WatchedVehicle) -> None:
@@ -212,14 +216,14 @@ class Poller:
         It is saved at once, so that what comes between now and the first acknowledgement is news after a crash too; and
         by itself, for it acknowledges nothing, and no acknowledgement of what was offered before may undo it.
         """
-        checkpoint = attrs.evolve(checkpoint, met=True, since=self._terms.since)
+        checkpoint = attrs.evolve(checkpoint, is_initialized=True, since=self._terms.since)
         if self._terms.since is None:
             for facts, _ in sort_by_start(await self._newest(watched_vehicle, vehicle)):
-                checkpoint = noted(checkpoint, facts, reach=self._terms.reach)
-            if checkpoint.started is None:
+                checkpoint = record_trip(checkpoint, facts, lookback=self._terms.reach)
+            if checkpoint.newest_start is None:
                 # The API says "no data" of vehicles that have some, now and then: their old trips are no news then.
                 checkpoint = attrs.evolve(checkpoint, since=self._clock().timestamp() - self._terms.overlap)
-        await self._store.save(self._key_of_first_look(watched_vehicle), attrs.evolve(checkpoint, kept={}).dump())
+        await self._store.save(self._key_of_first_look(watched_vehicle), attrs.evolve(checkpoint, snapshots={}).dump())
         watched_vehicle.checkpoint = checkpoint
         return checkpoint
 
@@ -248,9 +252,9 @@ class Poller:
         return found
 
     def _reached(self, found: DatedTrips) -> bool:
-        starts = [facts.started for facts, _ in found if facts.said is not None]
+        starts = [facts.start for facts, _ in found if facts.stated_start is not None]
         return bool(starts) and min(starts) < max(starts) - self._terms.reach
 
     def _read(self, trips: tuple[Trip, ...]) -> DatedTrips:
         now = self._clock().timestamp()
-        return [(facts_of(trip, now), trip) for trip in trips]
+        return [(TripFacts.from_trip(trip, now), trip) for trip in trips]

@@ -137,7 +137,7 @@ class PollScheduler:
         if wait > 0:
             return wait
         roster.agenda.drop(first.key)
-        self._counts.began(now - first.due)
+        self._counts.record_delay(now - first.due)
         self._probing = probing = self._care.health.since is not None
         self.running += 1
         first.key.is_busy = True

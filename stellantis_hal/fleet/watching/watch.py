@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.sources import for_each
-from stellantis_hal.fleet.stream import GOODBYE, Stream
+from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, Stream
 from stellantis_hal.fleet.targets import Removed, id_of
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity
@@ -64,11 +64,13 @@ class Watch(Stream):
         super().__init__(store, size=buffer)
         self._source = source
         self._roster = roster = Registry(orders, clock)
-        self._care = FailurePolicy(roster, counts=self._counts, say=self._say)
+        self._care = FailurePolicy(roster, counts=self._counts, say=self._emit)
         self._crew = PollScheduler(
             roster,
             self._care,
-            Poller(terms, store=store, name=name, clock=roster.wall_clock, counts=self._counts, offer=self._offer),
+            Poller(
+                terms, store=store, name=name, clock=roster.wall_clock, counts=self._counts, offer=self._emit_update
+            ),
             counts=self._counts,
             is_full=lambda: self._buffer.is_full,
             planned=self._planned,
@@ -76,11 +78,11 @@ class Watch(Stream):
         )
         self._plan: CapacityPlan | None = None
 
-    def _begin(self, tasks: TaskGroup) -> None:
-        tasks.start_soon(self._guarded, self._enlist)
-        tasks.start_soon(self._guarded, partial(self._crew.work, tasks))
+    def _start(self, tasks: TaskGroup) -> None:
+        tasks.start_soon(self._run_guarded, self._enlist)
+        tasks.start_soon(self._run_guarded, partial(self._crew.work, tasks))
 
-    def _taken(self) -> None:
+    def _on_event_delivered(self) -> None:
         self._crew.wake()
 
     async def _enlist(self) -> None:
@@ -150,17 +152,17 @@ class Watch(Stream):
                 raise KeyError(id_)
 
     def _expect_going(self) -> None:
-        if self._crew.stopped or self._is_over:
+        if self._crew.stopped or self._is_closed:
             raise RuntimeError(
                 "this watch has ended, and polls nobody: make another, that goes on from its checkpoints"
             )
 
-    def stop(self, *, within: float = GOODBYE) -> None:
+    def stop(self, *, within: float = CLOSE_TIMEOUT) -> None:
         """Let the stream end: no more polls; those under way have so many seconds, then what is there is the rest.
 
         Where its block was left there is nothing to do.
         """
-        if self._is_over:
+        if self._is_closed:
             return
         self._crew.stopped = True
         self._crew.wake()
@@ -190,16 +192,16 @@ class Watch(Stream):
             updates=counts.updates,
             delivered=counts.delivered,
             acknowledged=counts.acknowledged,
-            same=counts.same,
+            same=counts.unchanged,
             older=counts.older,
-            errors=counts.frozen_errors(),
+            errors=counts.copy_errors(),
             running=crew.running,
             waiting=len(self._buffer),
             overdue=overdue,
             lag=lag,
-            lateness=counts.percentile(0.5),
-            lateness_p99=counts.percentile(0.99),
-            lateness_most=counts.most,
+            lateness=counts.delay_percentile(0.5),
+            lateness_p99=counts.delay_percentile(0.99),
+            lateness_most=counts.longest_delay,
             paused=crew.paused,
             outage=None if health.since is None else now - health.since,
             budget=roster.budget(),
