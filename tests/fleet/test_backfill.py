@@ -1,8 +1,10 @@
-"""All trips of a fleet, taken up again anywhere."""
+"""Backfill: all trips of a fleet, resumable."""
 
+import inspect
 import itertools
+import re
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
@@ -30,6 +32,7 @@ from stellantis_hal.simulator import (
     World,
 )
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, a_fleet_newest_first, trips_in, updates_of, without_instants
@@ -50,14 +53,14 @@ def all_trips(fleet: Fleet) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("pages", [1, 4])
-async def test_every_trip_of_every_vehicle_comes_once_and_in_order(pages: int) -> None:
+async def test_every_trip_is_delivered_once_and_in_order(pages: int) -> None:
     async with a_fleet(vehicles=5, accounts=2, trips=900) as fleet:
         async with backfill(fleet.accounts, pages=pages, clock=fleet.simulator.now) as trips:
             events = [event async for event in trips]
         assert by_vehicle(events) == all_trips(fleet)
 
 
-async def test_back_ends_of_every_age_are_walked_in_order() -> None:
+async def test_every_generation_of_back_ends_is_read_in_order() -> None:
     for variant in (BackendVariant(newest_first=True), BackendVariant(pages_by_range=True)):
         async with (
             a_fleet(vehicles=2, accounts=1, trips=300, variant=variant) as fleet,
@@ -67,7 +70,7 @@ async def test_back_ends_of_every_age_are_walked_in_order() -> None:
 
 
 @pytest.mark.parametrize("left", [0, 1])
-async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(left: int) -> None:
+async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> None:
     async with (
         a_fleet_newest_first(left) as fleet,
         backfill(fleet.accounts, clock=fleet.simulator.now) as trips,
@@ -76,7 +79,7 @@ async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(le
         assert trips_in([event async for event in trips]) == older[:240] + [newest] * left
 
 
-async def test_a_trip_without_any_instant_costs_none_of_the_others() -> None:
+async def test_a_trip_without_timestamps_costs_no_other_trip() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
         ids = fleet.world.trip_ids(fleet.vehicles[0])
         bare = Bent(without_instants(ids[70]))
@@ -87,7 +90,7 @@ async def test_a_trip_without_any_instant_costs_none_of_the_others() -> None:
         assert found.count(ids[70]) == 1
 
 
-async def test_it_goes_from_an_instant_to_another() -> None:
+async def test_since_and_until_bound_the_trips() -> None:
     since, until = EPOCH - timedelta(days=20), EPOCH - timedelta(days=5)
     async with a_fleet(vehicles=2, accounts=1, trips=300) as fleet:
         async with backfill(fleet.accounts, since=since, until=until, clock=fleet.simulator.now) as trips:
@@ -98,7 +101,7 @@ async def test_it_goes_from_an_instant_to_another() -> None:
         }
 
 
-async def test_it_can_be_left_anywhere_and_taken_up_again() -> None:
+async def test_it_can_be_left_and_resumed_anywhere() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=3, accounts=1, trips=300) as fleet:
         events, left = list[Any](), 0
@@ -116,7 +119,7 @@ async def test_it_can_be_left_anywhere_and_taken_up_again() -> None:
         assert by_vehicle(events) == all_trips(fleet)
 
 
-async def test_a_crash_delivers_the_last_again_and_nothing_else() -> None:
+async def test_after_a_crash_only_the_last_update_is_repeated() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=2, accounts=1, trips=200) as fleet:
         ids = list[str]()
@@ -138,7 +141,7 @@ async def test_a_crash_delivers_the_last_again_and_nothing_else() -> None:
         assert ids.count(ids[89]) == 2
 
 
-async def test_what_is_complete_costs_nothing_but_the_list() -> None:
+async def test_a_complete_history_costs_no_request_for_trips() -> None:
     store = MemoryCheckpoints()
     events = list[Any]()
     async with a_fleet(vehicles=3, accounts=1, trips=300) as fleet:
@@ -161,7 +164,7 @@ async def test_a_vehicle_without_trips_is_complete() -> None:
         assert fleet.simulator.statistics.by_status[404] == 1
 
 
-async def test_another_backfill_begins_anew() -> None:
+async def test_a_backfill_of_another_name_starts_again() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1, trips=30) as fleet:
         for name in ("first", "second"):
@@ -169,23 +172,23 @@ async def test_another_backfill_begins_anew() -> None:
                 assert len([event async for event in trips]) == 30
 
 
-async def test_progress_is_told() -> None:
-    told = list[Progress]()
+async def test_progress_is_reported() -> None:
+    reports = list[Progress]()
     async with (
         a_fleet(vehicles=5, accounts=2, trips=900) as fleet,
-        backfill(fleet.accounts, progress=told.append, clock=fleet.simulator.now) as trips,
+        backfill(fleet.accounts, progress=reports.append, clock=fleet.simulator.now) as trips,
     ):
         assert trips.progress.trips == 0
         async for _ in trips:
             pass
         assert trips.progress.done == 5
-    last = told[-1]
+    last = reports[-1]
     assert (last.vehicles, last.done, last.failed, last.trips, last.is_complete) == (5, 5, 0, 900, True)
     assert last.pages >= 15
-    assert all(before.trips <= after.trips for before, after in itertools.pairwise(told))
+    assert all(before.trips <= after.trips for before, after in itertools.pairwise(reports))
 
 
-async def test_a_slow_consumer_holds_the_walk_up() -> None:
+async def test_a_slow_consumer_slows_the_backfill() -> None:
     async with (
         a_fleet(vehicles=20, accounts=1, trips=5_000) as fleet,
         backfill(fleet.accounts, buffer=10, vehicles=2, pages=2, clock=fleet.simulator.now) as trips,
@@ -196,7 +199,7 @@ async def test_a_slow_consumer_holds_the_walk_up() -> None:
         assert fleet.simulator.statistics.by_kind["trips"] <= 2 * (1 + 2 + 2)
 
 
-async def test_a_vehicle_seen_by_two_accounts_is_walked_once() -> None:
+async def test_a_vehicle_of_two_accounts_is_read_once() -> None:
     async with (
         a_fleet(vehicles=2, accounts=1, trips=60) as fleet,
         backfill(fleet.accounts * 2, clock=fleet.simulator.now) as trips,
@@ -204,7 +207,7 @@ async def test_a_vehicle_seen_by_two_accounts_is_walked_once() -> None:
         assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
-async def test_vehicles_can_be_given_by_themselves_and_by_an_asynchronous_source() -> None:
+async def test_vehicles_may_come_from_an_asynchronous_source() -> None:
     async with a_fleet(vehicles=2, accounts=1, trips=60) as fleet:
         first, second = await fleet.accounts[0].vehicles().collect()
 
@@ -217,7 +220,7 @@ async def test_vehicles_can_be_given_by_themselves_and_by_an_asynchronous_source
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
-async def test_a_lost_account_is_told_and_the_rest_goes_on() -> None:
+async def test_a_lost_account_is_reported_and_stops_no_other() -> None:
     async with a_fleet(vehicles=4, accounts=2, trips=80) as fleet:
         await fleet.lose_consent("account-0000")
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
@@ -228,7 +231,7 @@ async def test_a_lost_account_is_told_and_the_rest_goes_on() -> None:
         assert len(events) == 1 + sum(fleet.world.trip_count(vehicle) for vehicle in fleet.vehicles[2:])
 
 
-async def test_a_vehicle_that_is_refused_is_told_and_tried_again_by_the_next_run() -> None:
+async def test_a_refused_vehicle_is_reported_and_read_by_the_next_run() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=2, accounts=1, trips=80) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ServerFault(403, 40300), path=f"{fleet.vehicles[0]}/trips"))
@@ -252,7 +255,7 @@ async def test_an_outage_of_minutes_is_waited_out() -> None:
         assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
-async def test_a_day_s_budget_that_is_spent_is_waited_for() -> None:
+async def test_an_exhausted_daily_limit_is_waited_for() -> None:
     async with a_fleet(
         vehicles=12, accounts=3, trips=3_600, rate_limits=RateLimits(100, 40), limits=Subscription(per_day=40)
     ) as fleet:
@@ -262,27 +265,22 @@ async def test_a_day_s_budget_that_is_spent_is_waited_for() -> None:
         assert fleet.simulator.statistics.refused == 0
 
 
-class Spent:
-    """A limiter that has nothing, and does not know when there will be something."""
-
-    statistics: Any = None
+class ExhaustedLimiter(TokenBucketLimiter):
+    """A limiter without capacity that does not know when it will have some."""
 
     def slot(self, **_: Any) -> Any:
-        raise BudgetExhaustedError("nobody can tell")
-
-    def pause(self, seconds: float) -> None:
-        """Nothing changes."""
+        raise BudgetExhaustedError("the daily limit is reached")
 
 
-async def test_a_budget_of_which_nobody_can_tell_when_it_returns_is_given_up() -> None:
-    async with a_fleet(vehicles=1, accounts=1, limiter=Spent()) as fleet, backfill(fleet.accounts) as trips:
+async def test_a_limit_without_an_end_loses_the_account() -> None:
+    async with a_fleet(vehicles=1, accounts=1, limiter=ExhaustedLimiter()) as fleet, backfill(fleet.accounts) as trips:
         with anyio.fail_after(3_600):
             [event] = [event async for event in trips]
     assert isinstance(event, AccountLost)
     assert isinstance(event.error, BudgetExhaustedError)
 
 
-async def test_failures_apart_from_one_another_give_no_vehicle_up() -> None:
+async def test_failures_with_progress_between_them_are_retried() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=1_500, retry=ONCE) as fleet:
         for page in range(3, 20, 2):
             fleet.simulator.script(ScriptedFault(fault=ServerFault(503), path="trips", skip=page))
@@ -297,7 +295,7 @@ async def test_an_outage_in_the_middle_of_a_history_is_waited_out() -> None:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
-async def test_an_outage_that_does_not_end_is_told() -> None:
+async def test_an_outage_without_end_makes_a_vehicle_unavailable() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=80, retry=ONCE) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ServerFault(503), path="trips", times=1_000))
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
@@ -307,7 +305,7 @@ async def test_an_outage_that_does_not_end_is_told() -> None:
         assert isinstance(events[0].error, ServerError)
 
 
-async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
+async def test_an_error_of_the_source_reaches_the_consumer() -> None:
     def source() -> Iterator[Account]:
         yield from ()
         raise KeyError("no database")
@@ -317,7 +315,7 @@ async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
             await updates_of(trips, 10)  # type: ignore[arg-type]  # any stream
 
 
-async def test_what_was_not_all_found_is_not_complete() -> None:
+async def test_a_backfill_whose_source_failed_is_not_complete() -> None:
     async def source() -> AsyncIterator[Account]:
         yield fleet.accounts[0]
         await anyio.sleep(1_800)
@@ -327,19 +325,19 @@ async def test_what_was_not_all_found_is_not_complete() -> None:
         async for _ in trips:
             await anyio.sleep(60)
 
-    told = list[Progress]()
+    reports = list[Progress]()
     async with (
         a_fleet(vehicles=1, accounts=1, trips=80) as fleet,
-        backfill(source(), progress=told.append, clock=fleet.simulator.now) as trips,
+        backfill(source(), progress=reports.append, clock=fleet.simulator.now) as trips,
     ):
         with pytest.raises(KeyError, match="no database"):
             await walk()
-    assert told[-1].done == told[-1].vehicles == 1
-    assert not any(progress.is_complete for progress in told)
+    assert reports[-1].done == reports[-1].vehicles == 1
+    assert not any(progress.is_complete for progress in reports)
 
 
 @pytest.mark.parametrize("kind", [Account, Vehicle])
-async def test_one_alone_is_walked(kind: type[Any]) -> None:
+async def test_a_single_target_is_read(kind: type[Any]) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:
         vehicle = await fleet.accounts[0].vehicle(fleet.vehicles[0])
         alone = fleet.accounts[0] if kind is Account else vehicle
@@ -355,12 +353,12 @@ async def test_one_alone_is_walked(kind: type[Any]) -> None:
         ({"max_wait": 600}, r"max_wait must be timedelta, not int: timedelta\(seconds="),
     ],
 )
-def test_options_of_another_kind_are_refused(options: dict[str, Any], message: str) -> None:
+def test_options_of_the_wrong_type_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         backfill([], **options)
 
 
-async def test_what_is_neither_account_nor_vehicle_is_refused() -> None:
+async def test_an_item_of_the_wrong_type_is_refused() -> None:
     closed = list[bool]()
 
     async def source() -> AsyncIterator[Any]:
@@ -370,12 +368,12 @@ async def test_what_is_neither_account_nor_vehicle_is_refused() -> None:
             closed.append(True)
 
     async with backfill(source()) as trips:
-        with pytest.raises(TypeError, match="what is walked must be Account or Vehicle, not str"):
+        with pytest.raises(TypeError, match="the source's item must be Account or Vehicle, not str"):
             await anext(trips)
         assert closed == [True]
 
 
-async def test_a_checkpoint_that_cannot_be_read_is_an_error() -> None:
+async def test_an_unreadable_checkpoint_is_an_error() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:
         await store.save(f"backfill/{fleet.vehicles[0]}", b"something else")
@@ -384,22 +382,31 @@ async def test_a_checkpoint_that_cannot_be_read_is_an_error() -> None:
                 await anext(trips)
 
 
-async def test_trips_in_a_world_that_knows_none_are_none() -> None:
+async def test_a_fleet_without_vehicles_has_no_trips() -> None:
     world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
     async with a_fleet(world=world) as fleet, backfill(fleet.accounts) as trips:
         assert trips_in([event async for event in trips]) == []
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "message"),
     [
-        {"vehicles": 0},
-        {"pages": 0},
-        {"buffer": 0},
-        {"since": datetime(2026, 1, 1)},  # noqa: DTZ001 - the point of it
-        {"until": datetime(2026, 1, 1), "since": datetime(2026, 1, 1, tzinfo=UTC)},  # noqa: DTZ001 - the point of it
+        ({"vehicles": 0}, "vehicles and pages must be at least 1, such as 8 and 4, not 0 and 4"),
+        ({"pages": 0}, "vehicles and pages must be at least 1, such as 8 and 4, not 8 and 0"),
+        ({"buffer": 0}, "must be at least one item, such as 256, not 0"),
+        ({"since": datetime(2026, 1, 1)}, "since must be aware, such as"),  # noqa: DTZ001 - the point of it
+        ({"until": datetime(2026, 1, 1), "since": EPOCH}, "until must be aware"),  # noqa: DTZ001 - the point of it
     ],
 )
-async def test_options_out_of_bounds_are_refused(options: Any) -> None:
-    with pytest.raises(ValueError, match=r"."):
+async def test_options_out_of_bounds_are_refused(options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         backfill([], **options)
+
+
+def test_the_help_names_the_default_of_every_option() -> None:
+    arguments = inspect.getdoc(backfill).split("Args:")[1].split("Raises:")[0]  # type: ignore[union-attr]  # it has one
+    for name, parameter in list(inspect.signature(backfill).parameters.items())[1:]:
+        words = re.split(r"\n    \w+: ", arguments.split(f"    {name}: ")[1])[0]
+        assert "Default" in words
+        if isinstance(parameter.default, int | str):
+            assert str(parameter.default) in words
