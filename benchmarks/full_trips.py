@@ -196,5 +196,5 @@ def structure(content: bytes, converter: TypedConverter, number: int = 0) -> lis
     """Read a page as a pagination does: response, embedded resources, typed values."""
     url = f"{VEHICLE}/trips?page={number}"
     response = Response(url=url, status=200, headers=HEADERS, content=content, received_at=datetime.now(UTC))
-    resource = HalResource.of(response, ResourceContext(fetch=refuse_fetch))
+    resource = HalResource.of(response, ResourceContext(fetch=refuse_fetch, converter=converter))
     return [converter.structure(copy, Trip) for copy in resource.embedded("trips")]

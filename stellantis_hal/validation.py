@@ -1,8 +1,8 @@
-"""Type checks of arguments."""
+"""Checks of arguments."""
 
 from __future__ import annotations
 
-__all__ = ["require_type"]
+__all__ = ["require_request_options", "require_type"]
 
 
 def require_type(name: str, value: object, *kinds: type | None, instead: str = "") -> None:
@@ -26,3 +26,15 @@ def require_type(name: str, value: object, *kinds: type | None, instead: str = "
         return
     names = " or ".join("None" if kind is None else kind.__name__ for kind in kinds)
     raise TypeError(f"{name} must be {names}, not {type(value).__name__}{instead and f': {instead}'}")
+
+
+def require_request_options(priority: object, max_wait: object) -> None:
+    """Check the priority of requests and the bound on their wait; either may be None.
+
+    Raises:
+        ValueError: the priority is unknown, or the wait is not a number of seconds.
+    """
+    if priority not in (None, "interactive", "background"):
+        raise ValueError(f'priority must be "interactive" or "background", not {priority!r}')
+    if max_wait is not None and not (isinstance(max_wait, int | float) and max_wait >= 0):
+        raise ValueError(f"max_wait must be a number of seconds, at least 0, not {max_wait!r}")

@@ -25,6 +25,7 @@ from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.session import Session
+from stellantis_hal.validation import require_request_options
 
 __all__ = ["Account"]
 
@@ -88,11 +89,7 @@ class Account(EntryPoint):
         Raises:
             ValueError: the priority is unknown, or the wait is not a number of seconds.
         """
-        if priority not in (None, "interactive", "background"):
-            raise ValueError(f'priority must be "interactive" or "background", not {priority!r}')
-        given: object = max_wait
-        if given is not None and not (isinstance(given, int | float) and given >= 0):
-            raise ValueError(f"max_wait must be a number of seconds, at least 0, not {given!r}")
+        require_request_options(priority, max_wait)
         other = Account(
             self._session,
             self._credentials,

@@ -12,7 +12,7 @@ from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.pipeline import RequestPipeline
-from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 
 __all__ = [
     "FailureState",
@@ -22,7 +22,6 @@ __all__ = [
     "id_of",
     "limiter_of",
     "rebind",
-    "with_priority",
 ]
 
 
@@ -211,16 +210,6 @@ class WatchedVehicle:
 def id_of(vehicle: Vehicle) -> str | None:
     """Return the id of a vehicle, else its own URL; None where it has neither."""
     return vehicle.id or (None if vehicle.resource is None else vehicle.resource.self_url)
-
-
-def with_priority(vehicle: Vehicle, priority: Priority, max_wait: float | None = None) -> Vehicle:
-    """Return the vehicle with another priority of its requests; unchanged where its fetch has no priorities."""
-    resource = vehicle.require_resource()
-    context = resource.require_context()
-    if not isinstance(context.fetch, RequestPipeline):
-        return vehicle
-    context = attrs.evolve(context, fetch=context.fetch.with_options(priority=priority, max_wait=max_wait))
-    return attrs.evolve(vehicle, resource=resource.rebind(context))
 
 
 def limiter_of(vehicle: Vehicle) -> RateLimiter | None:

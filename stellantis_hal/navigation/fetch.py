@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
 from stellantis_hal.hal.headers import Headers
 
-__all__ = ["Fetch", "Request", "Response"]
+__all__ = ["ConfigurableFetch", "Fetch", "Request", "Response"]
 
 
 @attrs.frozen(kw_only=True)
@@ -64,3 +64,12 @@ class Fetch(Protocol):
     """
 
     async def __call__(self, request: Request, /) -> Response: ...
+
+
+@runtime_checkable
+class ConfigurableFetch(Protocol):
+    """A fetch whose requests have a priority and a bound on their wait."""
+
+    def with_options(self, *, priority: Any = None, max_wait: float | None = None) -> Fetch:
+        """Return the fetch with other options; None leaves an option as it is."""
+        ...

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
+from stellantis_hal.navigation.fetch import ConfigurableFetch
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
@@ -30,10 +31,12 @@ from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.validation import require_request_options
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
     from stellantis_hal.resources.user import User
+    from stellantis_hal.transport.rate_limit.protocol import Priority
 
 __all__ = ["CallCenter", "Country", "Motorization", "StolenCallCenter", "Vehicle"]
 
@@ -101,6 +104,27 @@ class Vehicle(TypedResource):
     extension: VehicleExtension | None = attrs.field(default=None, metadata=names(("_embedded", "extension")))
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> Self:
+        """Return this vehicle with another priority of its requests, or another bound on waiting for the limits.
+
+        What it leads to has the same options. A vehicle whose requests pass no rate limiter of ours stays as it is.
+
+        Args:
+            priority: "background" leaves a share of the limits to "interactive".
+            max_wait: seconds that one call may wait; a longer wait raises ``BudgetExhaustedError`` at once.
+
+        Raises:
+            ValueError: the priority is unknown, or the wait is not a number of seconds.
+            DetachedResourceError: it has no client.
+        """
+        require_request_options(priority, max_wait)
+        resource = self.require_resource()
+        context = resource.require_context()
+        if not isinstance(context.fetch, ConfigurableFetch):
+            return self
+        context = attrs.evolve(context, fetch=context.fetch.with_options(priority=priority, max_wait=max_wait))
+        return attrs.evolve(self, resource=resource.rebind(context))
 
     # --------------------------------------------------------------------------------------------- extensions
 

@@ -101,8 +101,9 @@ class RequestPipeline:
         """The limiter that its requests wait for."""
         return self._options.limiter
 
-    def with_options(self, *, priority: Priority, max_wait: float | None = None) -> RequestPipeline:
+    def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> RequestPipeline:
         """Return the same pipeline with another priority, or another bound on waiting for the limiter, in seconds."""
+        priority = self._options.priority if priority is None else priority
         max_wait = self._options.max_wait if max_wait is None else max_wait
         return RequestPipeline(self._context, attrs.evolve(self._options, priority=priority, max_wait=max_wait))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from stellantis_hal.client import Account
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, limiter_of, rebind, with_priority
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, limiter_of, rebind
 from stellantis_hal.fleet.watching.due_queue import DueQueue
 from stellantis_hal.fleet.watching.failover import FallbackAccounts
 from stellantis_hal.fleet.watching.intervals import fraction_of, next_due
@@ -127,7 +127,7 @@ class Registry:
                 self._limiter, self._clock = limiter, self._clock or vehicle.require_resource().require_context().clock
             elif limiter is not self._limiter:
                 raise ValueError("this vehicle belongs to another client: watch the vehicles of each client apart")
-            vehicle = with_priority(vehicle, "background", self.orders.max_wait)
+            vehicle = vehicle.with_options(priority="background", max_wait=self.orders.max_wait)
             watched_account = WatchedAccount(f"vehicle:{id_}", None, self.orders.max_wait)
             self.accounts[watched_account.name] = watched_account
             self._enter(watched_account, id_, vehicle, now)

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind, with_priority
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.pacing_budget import CapacityPlan
 from stellantis_hal.fleet.watching.poller import Poller
@@ -194,7 +194,7 @@ class PollScheduler:
         account = watched_vehicle.account.account
         try:
             vehicle = (
-                with_priority(watched_vehicle.vehicle, "interactive")
+                watched_vehicle.vehicle.with_options(priority="interactive")
                 if account is None
                 else rebind(account, watched_vehicle.vehicle)
             )
