@@ -1,7 +1,4 @@
-"""Trips written as text, one after the other: JSON Lines, CSV, GeoJSON.
-
-Knows three formats. Must not know where trips come from, nor files: anything that takes text will do.
-"""
+"""Writers for trips: JSON Lines, CSV, GeoJSON."""
 
 from __future__ import annotations
 
@@ -38,24 +35,27 @@ CSV_COLUMNS = (
     "done",
     "faults",
 )
-"""The columns of the CSV: instants in RFC 3339, units in the names, faults joined by ``;``, empty where unknown."""
+"""Columns of the CSV: timestamps in RFC 3339, units in the names, faults joined by ``;``, empty where unknown."""
 
 
 class SupportsWrite(Protocol):
-    """Anything that text can be written to, as an open file."""
+    """Text sink, such as an open file."""
 
     def write(self, text: str, /) -> object:
-        """Take it all."""
+        """Write the whole text."""
         ...
 
 
 class TripWriter:
-    """Writes trips as they come; nothing is held but the one being written.
+    """Writes trips one by one, without keeping them.
 
-    Each trip is one call of the file's ``write``, so that no half of one is left where the process ends between two.
+    Each trip is one call of the file's ``write``, so that a process that ends between two calls leaves no partial trip.
 
     Args:
-        file: where to; open it with ``newline=""`` for CSV.
+        file: the text sink; for CSV a file opened with ``newline=""``.
+
+    Attributes:
+        written: number of trips written.
     """
 
     def __init__(self, file: SupportsWrite) -> None:
@@ -63,23 +63,28 @@ class TripWriter:
         self.written: int = 0
 
     def write(self, trip: Update | Trip, *, account: str | None = None, vehicle: str | None = None) -> None:
-        """Write a trip; an update says by itself whose it is.
+        """Write a trip.
+
+        Args:
+            trip: the trip, or an update with one.
+            account: key of its account, None if unknown; an update has its own. Default None.
+            vehicle: id of its vehicle, None if unknown; an update has its own. Default None.
 
         Raises:
-            ValueError: it is an update of something else.
+            ValueError: the update has no trip.
         """
         if isinstance(trip, Update):
             if trip.trip is None:
-                raise ValueError(f"an update of {trip.what} is no trip: look at update.trip before")
+                raise ValueError(f"an update of {trip.what} has no trip: check `update.trip is not None` first")
             account, vehicle, trip = trip.account, trip.vehicle.id, trip.trip
-        self._file.write(self._text(trip, account, vehicle))
+        self._file.write(self._format(trip, account, vehicle))
         self.written += 1
 
     @abstractmethod
-    def _text(self, trip: Trip, account: str | None, vehicle: str | None) -> str: ...
+    def _format(self, trip: Trip, account: str | None, vehicle: str | None) -> str: ...
 
     def close(self) -> None:
-        """Write what belongs at the end; the file stays its owner's to close."""
+        """Write the end of the format; the file stays open."""
 
     def __enter__(self) -> Self:
         return self
@@ -91,18 +96,18 @@ class TripWriter:
 
 
 class JsonLinesTrips(TripWriter):
-    """One JSON object a line: ``account``, ``vehicle``, and ``trip`` in the vendor's newest words."""
+    """JSON Lines: one object for each trip, with ``account``, ``vehicle`` and ``trip``, named as in the newest API."""
 
-    def _text(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
+    def _format(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
         return _json({"account": account, "vehicle": vehicle, "trip": trip.to_dict()}) + "\n"
 
 
 class CsvTrips(TripWriter):
-    """The columns of :data:`CSV_COLUMNS`, by RFC 4180.
+    """CSV by RFC 4180, with the columns of :data:`CSV_COLUMNS`.
 
     Args:
-        file: where to, opened with ``newline=""``.
-        header: whether the names of the columns come first; False to go on with a file.
+        file: the text sink; a file must be opened with ``newline=""``.
+        header: whether to write the names of the columns first; False to append to a file. Default True.
     """
 
     def __init__(self, file: SupportsWrite, *, header: bool = True) -> None:
@@ -111,7 +116,7 @@ class CsvTrips(TripWriter):
         self._rows = csv.writer(_Lines(self._lines))
         self._header = header
 
-    def _text(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
+    def _format(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
         if self._header:
             self._header = False
             self._rows.writerow(CSV_COLUMNS)
@@ -125,8 +130,8 @@ class CsvTrips(TripWriter):
                 None if trip.duration is None else trip.duration.total_seconds(),
                 trip.distance,
                 trip.start_mileage,
-                *_spot(trip.start_position),
-                *_spot(trip.stop_position),
+                *_coordinates(trip.start_position),
+                *_coordinates(trip.stop_position),
                 trip.litres,
                 trip.kilowatt_hours,
                 trip.average_speed_kmh,
@@ -137,10 +142,10 @@ class CsvTrips(TripWriter):
         )
         text = "".join(self._lines)
         self._lines.clear()
-        return text if _is_whole(text) else text.encode("utf-8", "replace").decode()
+        return text if _is_encodable(text) else text.encode("utf-8", "replace").decode()
 
     def close(self) -> None:
-        """Write the header where no trip came."""
+        """Write the header if no trip was written."""
         if self._header:
             self._header = False
             self._rows.writerow(CSV_COLUMNS)
@@ -149,21 +154,21 @@ class CsvTrips(TripWriter):
 
 
 class GeoJsonTrips(TripWriter):
-    """A FeatureCollection (RFC 7946): a line from start to stop for each trip; closed by :meth:`close`."""
+    """GeoJSON (RFC 7946): a FeatureCollection with a line from start to stop of each trip, ended by :meth:`close`."""
 
     def __init__(self, file: SupportsWrite) -> None:
         super().__init__(file)
         self._closed = False
 
-    def _text(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
+    def _format(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
         if self._closed:
-            raise ValueError("the collection is closed")
+            raise ValueError("the GeoJSON collection is closed: write every trip before close()")
         feature = trip.geojson()
         feature["properties"] = {"account": account, "vehicle": vehicle, **feature["properties"]}
         return ("," if self.written else _GEOJSON_START) + "\n" + _json(feature)
 
     def close(self) -> None:
-        """Close the collection, so that it is whole."""
+        """Write the end of the collection."""
         if not self._closed:
             self._closed = True
             self._file.write(("" if self.written else _GEOJSON_START) + "\n]}\n")
@@ -181,24 +186,34 @@ class _Lines:
 
 
 def trip_writer(file: SupportsWrite, format_: Literal["jsonl", "csv", "geojson"]) -> TripWriter:
-    """Make a writer by the name of its format.
+    """Return a writer for a format.
+
+    ::
+
+        with open("trips.csv", "w", encoding="utf-8", newline="") as file, trip_writer(file, "csv") as writer:
+            writer.write(update)
+
+    Args:
+        file: the text sink; for CSV a file opened with ``newline=""``. It stays open.
+        format_: ``"jsonl"``: JSON Lines, one object for each trip. ``"csv"``: the columns of :data:`CSV_COLUMNS`, with
+            a header. ``"geojson"``: a FeatureCollection, completed when the writer is closed. No default.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: the format is unknown.
     """
     writers: dict[str, type[TripWriter]] = {"jsonl": JsonLinesTrips, "csv": CsvTrips, "geojson": GeoJsonTrips}
     if format_ not in writers:
-        raise ValueError(f"trips are written as {', '.join(writers)}, not {format_}")
+        raise ValueError(f"the format must be one of {', '.join(writers)}, not {format_!r}")
     return writers[format_](file)
 
 
 def _json(value: Any) -> str:
-    """Write JSON that any file takes: a trip may have anything among what is not known of it."""
+    """Return JSON that can be encoded in UTF-8, with any values under unknown keys."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:  # a number that is none
+    except ValueError:  # NaN or an infinity
         text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
-    return text if _is_whole(text) else text.encode("utf-8", "backslashreplace").decode()  # JSON's own escape
+    return text if _is_encodable(text) else text.encode("utf-8", "backslashreplace").decode()  # JSON's own escape
 
 
 def _finite(value: Any) -> Any:
@@ -209,8 +224,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _is_whole(text: str) -> bool:
-    """Tell whether there is no half of a character in it, which no file takes."""
+def _is_encodable(text: str) -> bool:
+    """Return whether a text can be encoded in UTF-8: it has no lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -218,5 +233,5 @@ def _is_whole(text: str) -> bool:
     return True
 
 
-def _spot(position: Position | None) -> tuple[float | None, float | None]:
+def _coordinates(position: Position | None) -> tuple[float | None, float | None]:
     return (None, None) if position is None else (position.longitude, position.latitude)

@@ -398,7 +398,7 @@ async def test_a_fleet_without_vehicles_has_no_trips() -> None:
         ({"until": datetime(2026, 1, 1), "since": EPOCH}, "until must be aware"),  # noqa: DTZ001 - the point of it
     ],
 )
-async def test_options_out_of_bounds_are_refused(options: Any, message: str) -> None:
+def test_options_out_of_bounds_are_refused(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         backfill([], **options)
 

@@ -1,4 +1,4 @@
-"""A queue with an end."""
+"""Bounded queue that can be closed or failed."""
 
 import anyio
 import pytest
@@ -8,14 +8,14 @@ from stellantis_hal.fleet.buffer import Buffer
 pytestmark = pytest.mark.anyio
 
 
-async def test_items_come_in_the_order_in_which_they_were_put() -> None:
+async def test_items_are_returned_in_order() -> None:
     buffer = Buffer[int](3)
     for number in range(3):
         await buffer.put(number)
     assert [await buffer.get() for _ in range(3)] == [0, 1, 2]
 
 
-async def test_whoever_fills_it_waits_until_there_is_room() -> None:
+async def test_put_waits_while_the_buffer_is_full() -> None:
     buffer, put = Buffer[int](2), list[int]()
 
     async def fill() -> None:
@@ -35,7 +35,7 @@ async def test_whoever_fills_it_waits_until_there_is_room() -> None:
         assert [await buffer.get() for _ in range(3)] == [1, 2, 3]
 
 
-async def test_a_cancelled_taker_takes_nothing() -> None:
+async def test_a_cancelled_get_removes_nothing() -> None:
     buffer = Buffer[int](2)
     with anyio.move_on_after(1):
         await buffer.get()
@@ -46,7 +46,7 @@ async def test_a_cancelled_taker_takes_nothing() -> None:
     assert await buffer.get() == 1
 
 
-async def test_a_taker_cancelled_in_the_moment_of_a_put_loses_nothing() -> None:
+async def test_a_get_cancelled_during_a_put_loses_no_item() -> None:
     buffer, taken = Buffer[int](2), list[int]()
     scope = anyio.CancelScope()
 
@@ -62,7 +62,7 @@ async def test_a_taker_cancelled_in_the_moment_of_a_put_loses_nothing() -> None:
     assert taken or await buffer.get() == 1
 
 
-async def test_a_closed_one_gives_what_it_has_then_ends() -> None:
+async def test_a_closed_buffer_returns_its_items_then_ends() -> None:
     buffer = Buffer[int](2)
     await buffer.put(1)
     buffer.close()
@@ -71,7 +71,7 @@ async def test_a_closed_one_gives_what_it_has_then_ends() -> None:
         await buffer.get()
 
 
-async def test_closing_lets_nobody_wait() -> None:
+async def test_closing_ends_a_waiting_put() -> None:
     buffer = Buffer[int](1)
     await buffer.put(1)
     async with anyio.create_task_group() as tasks:
@@ -81,7 +81,7 @@ async def test_closing_lets_nobody_wait() -> None:
     assert [await buffer.get(), await buffer.get()] == [1, 2]
 
 
-async def test_the_first_error_is_raised_after_what_was_there() -> None:
+async def test_the_first_error_is_raised_after_the_items() -> None:
     buffer = Buffer[int](2)
     await buffer.put(1)
     buffer.fail(KeyError("first"))
@@ -93,7 +93,7 @@ async def test_the_first_error_is_raised_after_what_was_there() -> None:
         await buffer.get()
 
 
-async def test_an_error_comes_after_what_was_there_however_fast_it_is_filled() -> None:
+async def test_a_fast_producer_does_not_delay_an_error() -> None:
     buffer = Buffer[int](2)
 
     async def fill() -> None:
@@ -118,7 +118,7 @@ async def test_an_error_comes_after_what_was_there_however_fast_it_is_filled() -
         tasks.cancel_scope.cancel()
 
 
-async def test_an_error_reaches_whoever_waits() -> None:
+async def test_an_error_ends_a_waiting_get() -> None:
     buffer = Buffer[int](2)
 
     async def take() -> None:
@@ -131,7 +131,7 @@ async def test_an_error_reaches_whoever_waits() -> None:
         buffer.fail(KeyError("gone"))
 
 
-async def test_a_fast_producer_lets_others_go_on() -> None:
+async def test_a_fast_producer_starves_no_other_task() -> None:
     buffer, others = Buffer[int](10_000), list[int]()
 
     async def other() -> None:
@@ -144,6 +144,6 @@ async def test_a_fast_producer_lets_others_go_on() -> None:
     assert others[0] < 1_000
 
 
-def test_it_has_to_hold_something() -> None:
-    with pytest.raises(ValueError, match="at least one"):
+def test_a_buffer_holds_at_least_one_item() -> None:
+    with pytest.raises(ValueError, match="at least one item, such as 256, not 0"):
         Buffer[int](0)

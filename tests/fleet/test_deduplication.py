@@ -18,12 +18,12 @@ HOUR = 3_600.0
 LOOKBACK = 14 * 24 * HOUR
 
 
-def a_trip(name: str, hour: float, *, done: bool = True, now: float = math.inf) -> TripFacts:
+def facts(name: str, hour: float, *, done: bool = True, now: float = math.inf) -> TripFacts:
     """Return a trip with a stated start, read at the time ``now``, both in hours."""
     return TripFacts(identity=name, start=min(hour, now) * HOUR, is_done=done, stated_start=hour * HOUR)
 
 
-def a_trip_without_instants(name: str, *, now: float) -> TripFacts:
+def facts_without_timestamps(name: str, *, now: float) -> TripFacts:
     return TripFacts.from_trip(read({"id": name}, Trip), now * HOUR)
 
 
@@ -37,47 +37,47 @@ def admit_all(trips: list[TripFacts], checkpoint: Checkpoint | None = None) -> t
 
 
 def test_a_trip_is_delivered_once() -> None:
-    delivered, _ = admit_all([a_trip("a", 1), a_trip("a", 1), a_trip("b", 2), a_trip("a", 1)])
+    delivered, _ = admit_all([facts("a", 1), facts("a", 1), facts("b", 2), facts("a", 1)])
     assert delivered == ["a new", "b new"]
 
 
 def test_an_unfinished_trip_is_delivered_again_when_it_finishes() -> None:
-    under_way, over = a_trip("a", 1, done=False), a_trip("a", 1)
-    delivered, _ = admit_all([under_way, under_way, over, over, under_way])
+    unfinished, finished = facts("a", 1, done=False), facts("a", 1)
+    delivered, _ = admit_all([unfinished, unfinished, finished, finished, unfinished])
     assert delivered == ["a new", "a finished"]
 
 
 def test_a_late_trip_is_delivered_as_late() -> None:
-    delivered, checkpoint = admit_all([a_trip("b", 30), a_trip("a", 2), a_trip("a", 2)])
+    delivered, checkpoint = admit_all([facts("b", 30), facts("a", 2), facts("a", 2)])
     assert delivered == ["b new", "a late"]
     assert checkpoint.newest_start == 30 * HOUR
 
 
 def test_a_trip_before_the_lookback_is_not_delivered() -> None:
-    delivered, _ = admit_all([a_trip("b", 1_000), a_trip("a", 1_000 - 14 * 24 - 1)])
+    delivered, _ = admit_all([facts("b", 1_000), facts("a", 1_000 - 14 * 24 - 1)])
     assert delivered == ["b new"]
 
 
 def test_a_trip_before_since_is_not_delivered() -> None:
-    delivered, _ = admit_all([a_trip("a", 1), a_trip("b", 3)], Checkpoint(is_initialized=True, since=2 * HOUR))
+    delivered, _ = admit_all([facts("a", 1), facts("b", 3)], Checkpoint(is_initialized=True, since=2 * HOUR))
     assert delivered == ["b new"]
 
 
 def test_a_trip_without_timestamps_makes_no_other_too_old() -> None:
-    delivered, checkpoint = admit_all([a_trip("a", 1), a_trip_without_instants("b", now=10_000), a_trip("c", 2)])
+    delivered, checkpoint = admit_all([facts("a", 1), facts_without_timestamps("b", now=10_000), facts("c", 2)])
     assert delivered == ["a new", "b new", "c new"]
     assert checkpoint.newest_start == 2 * HOUR
 
 
 def test_a_trip_without_timestamps_may_be_the_first() -> None:
-    delivered, checkpoint = admit_all([a_trip_without_instants("a", now=10_000), a_trip("b", 1)])
+    delivered, checkpoint = admit_all([facts_without_timestamps("a", now=10_000), facts("b", 1)])
     assert delivered == ["a new", "b new"]
     assert checkpoint.newest_start == 1 * HOUR
 
 
 def test_a_trip_without_timestamps_is_delivered_once() -> None:
     delivered, _ = admit_all(
-        [trip for day in range(60) for trip in (a_trip_without_instants("a", now=24 * day), a_trip(f"{day}", 24 * day))]
+        [trip for day in range(60) for trip in (facts_without_timestamps("a", now=24 * day), facts(f"{day}", 24 * day))]
     )
     assert delivered.count("a new") == 1
     assert len(delivered) == 61
@@ -85,7 +85,7 @@ def test_a_trip_without_timestamps_is_delivered_once() -> None:
 
 def test_a_trip_from_the_future_is_delivered_once() -> None:
     delivered, checkpoint = admit_all(
-        [trip for day in range(60) for trip in (a_trip("a", 90_000, now=24 * day), a_trip(f"{day}", 24 * day))]
+        [trip for day in range(60) for trip in (facts("a", 90_000, now=24 * day), facts(f"{day}", 24 * day))]
     )
     assert delivered.count("a new") == 1
     assert len(delivered) == 61
@@ -94,29 +94,29 @@ def test_a_trip_from_the_future_is_delivered_once() -> None:
 
 def test_correcting_a_slow_clock_delivers_no_trip_again() -> None:
     trips = [24 * day for day in range(10_000, 10_040)]
-    delivered, checkpoint = admit_all([a_trip(str(hour), hour, now=5.0) for hour in trips])
+    delivered, checkpoint = admit_all([facts(str(hour), hour, now=5.0) for hour in trips])
     assert (len(delivered), checkpoint.newest_start) == (40, 5 * HOUR)
-    assert admit_all([a_trip("new", trips[-1] + 1), *(a_trip(str(hour), hour) for hour in trips)], checkpoint)[0] == [
+    assert admit_all([facts("new", trips[-1] + 1), *(facts(str(hour), hour) for hour in trips)], checkpoint)[0] == [
         "new new"
     ]
 
 
 def test_the_size_of_a_checkpoint_is_bounded() -> None:
-    _, checkpoint = admit_all([a_trip(f"trip-{number}", number * 6, done=number % 7 > 0) for number in range(2_000)])
+    _, checkpoint = admit_all([facts(f"trip-{number}", number * 6, done=number % 7 > 0) for number in range(2_000)])
     assert len(checkpoint.finished) + len(checkpoint.unfinished) <= 16 * (14 * 4 + 1)
 
 
 def test_the_id_of_an_update_is_stable() -> None:
-    assert a_trip("a", 1).update_id == a_trip("a", 1).update_id == "a/finished"
-    assert a_trip("a", 1, done=False).update_id == "a/open"
+    assert facts("a", 1).update_id == facts("a", 1).update_id == "a/finished"
+    assert facts("a", 1, done=False).update_id == "a/open"
 
 
 def test_a_digest_across_two_records_is_not_found() -> None:
-    checkpoint = attrs.evolve(Checkpoint(is_initialized=True), finished=b"\0" * 4 + a_trip("a", 1).digest + b"\0" * 4)
-    assert admit_all([a_trip("a", 1)], checkpoint)[0] == ["a new"]
+    checkpoint = attrs.evolve(Checkpoint(is_initialized=True), finished=b"\0" * 4 + facts("a", 1).digest + b"\0" * 4)
+    assert admit_all([facts("a", 1)], checkpoint)[0] == ["a new"]
 
 
-# ------------------------------------------------------------------------------------------- from when on
+# ------------------------------------------------------------------------------------------- queries
 
 
 def test_before_the_first_trip_all_are_requested() -> None:
@@ -125,28 +125,28 @@ def test_before_the_first_trip_all_are_requested() -> None:
 
 
 def test_a_regular_query_starts_before_the_newest_trip() -> None:
-    _, checkpoint = admit_all([a_trip("a", 100)])
+    _, checkpoint = admit_all([facts("a", 100)])
     assert query_start(checkpoint, overlap=HOUR, lookback=LOOKBACK, deep=False) == 99 * HOUR
 
 
 def test_a_deep_query_covers_the_lookback() -> None:
-    _, checkpoint = admit_all([a_trip("a", 1_000)])
+    _, checkpoint = admit_all([facts("a", 1_000)])
     assert query_start(checkpoint, overlap=HOUR, lookback=LOOKBACK, deep=True) == 1_000 * HOUR - LOOKBACK
 
 
 def test_no_query_starts_before_since() -> None:
-    _, checkpoint = admit_all([a_trip("a", 1_000)], Checkpoint(is_initialized=True, since=999.5 * HOUR))
+    _, checkpoint = admit_all([facts("a", 1_000)], Checkpoint(is_initialized=True, since=999.5 * HOUR))
     assert query_start(checkpoint, overlap=HOUR, lookback=LOOKBACK, deep=False) == 999.5 * HOUR
     assert query_start(checkpoint, overlap=HOUR, lookback=LOOKBACK, deep=True) == 999.5 * HOUR
 
 
 def test_a_query_covers_an_unfinished_trip() -> None:
-    _, checkpoint = admit_all([a_trip("a", 98.5, done=False), a_trip("b", 100)])
+    _, checkpoint = admit_all([facts("a", 98.5, done=False), facts("b", 100)])
     assert query_start(checkpoint, overlap=HOUR, lookback=LOOKBACK, deep=False) == 98.5 * HOUR
 
 
 def test_a_trip_unfinished_for_long_is_left_to_deep_queries() -> None:
-    _, checkpoint = admit_all([a_trip("a", 90, done=False), a_trip("b", 100)])
+    _, checkpoint = admit_all([facts("a", 90, done=False), facts("b", 100)])
     assert query_start(checkpoint, overlap=HOUR, lookback=LOOKBACK, deep=False) == 99 * HOUR
 
 
@@ -184,7 +184,7 @@ def test_a_trip_without_an_id_is_identified_by_its_body() -> None:
     )
 
 
-# ------------------------------------------------------------------------------------------- the store's bytes
+# ------------------------------------------------------------------------------------------- dump and load
 
 states = st.builds(
     SnapshotState,
@@ -210,24 +210,32 @@ def test_a_checkpoint_survives_dump_and_load(checkpoint: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"7", b"{}", b'[2,true,null,null,"","",{}]', b'[1,true,null,null,"AAAA","",{}]',
-     b'[1,true,null,null,"!","",{}]', b'[1,true,null,null,"","",{"status":3}]', b'[1,true,null,null,"","",3]'],
-)  # fmt: skip
-def test_other_content_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
+    ("content", "message"),
+    [
+        (b"", "."),
+        (b"7", "is not a checkpoint"),
+        (b"{}", "."),
+        (b'[2,true,null,null,"","",{}]', "the checkpoint has format 2, expected 1"),
+        (b'[1,true,null,null,"AAAA","",{}]', "is truncated: its records must be 16 bytes each"),
+        (b'[1,true,null,null,"!","",{}]', "is not a checkpoint"),
+        (b'[1,true,null,null,"","",{"status":3}]', "is not a checkpoint"),
+        (b'[1,true,null,null,"","",3]', "is not a checkpoint"),
+    ],
+)
+def test_other_content_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Checkpoint.load(content)
 
 
-# ------------------------------------------------------------------------------------------- the law
+# ------------------------------------------------------------------------------------------- crashes and restarts
 
-acts = st.lists(
+actions = st.lists(
     st.one_of(
         st.tuples(st.just("drive"), st.integers(0, 40)),
         st.tuples(st.just("set out"), st.integers(0, 40)),
         st.tuples(st.just("arrive"), st.integers(0, 3)),
         st.tuples(st.just("poll"), st.integers(0, 5)),
-        st.tuples(st.just("take"), st.integers(1, 5)),
+        st.tuples(st.just("consume"), st.integers(1, 5)),
         st.tuples(st.just("crash"), st.just(0)),
         st.tuples(st.just("leave"), st.just(0)),
     ),
@@ -250,12 +258,12 @@ class World:
 
     def drive(self, hour: int, *, done: bool) -> None:
         name = f"trip-{len(self.trips)}"
-        self.trips[name] = a_trip(name, hour + len(self.trips), done=done)
+        self.trips[name] = facts(name, hour + len(self.trips), done=done)
 
     def arrive(self, number: int) -> None:
-        under_way = [trip for trip in self.trips.values() if not trip.is_done]
-        if under_way:
-            trip = under_way[number % len(under_way)]
+        unfinished = [trip for trip in self.trips.values() if not trip.is_done]
+        if unfinished:
+            trip = unfinished[number % len(unfinished)]
             self.trips[trip.identity] = attrs.evolve(trip, is_done=True)
 
     def poll(self, _: int) -> None:
@@ -271,7 +279,7 @@ class World:
             self.saved = Checkpoint.load(self.unacknowledged[1].dump())
             self.unacknowledged = None
 
-    def take(self, number: int) -> None:
+    def consume(self, number: int) -> None:
         for _ in range(number):
             self.acknowledge()
             if self.buffer:
@@ -292,24 +300,24 @@ class World:
         self.offered = self.saved
 
 
-@given(acts)
+@given(actions)
 def test_each_trip_is_acknowledged_once_despite_crashes(
-    acts: list[tuple[str, int]],
+    actions: list[tuple[str, int]],
 ) -> None:
     world = World()
-    doing: dict[str, Callable[[int], None]] = {
+    methods: dict[str, Callable[[int], None]] = {
         "drive": lambda hour: world.drive(hour, done=True),
         "set out": lambda hour: world.drive(hour, done=False),
         "arrive": world.arrive,
         "poll": world.poll,
-        "take": world.take,
+        "consume": world.consume,
         "crash": world.crash,
         "leave": world.leave,
     }
-    for act, number in acts:
-        doing[act](number)
+    for action, number in actions:
+        methods[action](number)
     world.poll(0)
-    world.take(len(world.buffer) + 1)
+    world.consume(len(world.buffer) + 1)
     assert len(set(world.acknowledged)) == len(world.acknowledged)
     assert {name for name in world.acknowledged if name.endswith("/finished")} == {
         trip.update_id for trip in world.trips.values() if trip.is_done
@@ -319,5 +327,5 @@ def test_each_trip_is_acknowledged_once_despite_crashes(
 
 
 def test_a_trip_recorded_without_delivery_is_not_delivered() -> None:
-    checkpoint = record_trip(Checkpoint(is_initialized=True), a_trip("a", 1, done=False), lookback=LOOKBACK)
-    assert admit_all([a_trip("a", 1, done=False), a_trip("a", 1)], checkpoint)[0] == ["a finished"]
+    checkpoint = record_trip(Checkpoint(is_initialized=True), facts("a", 1, done=False), lookback=LOOKBACK)
+    assert admit_all([facts("a", 1, done=False), facts("a", 1)], checkpoint)[0] == ["a finished"]

@@ -1,6 +1,7 @@
-"""Trips as text."""
+"""Writers for trips: JSON Lines, CSV, GeoJSON."""
 
 import csv
+import inspect
 import io
 import json
 import math
@@ -36,14 +37,14 @@ EMPTY = read({}, Trip)
 VEHICLE = read({"id": "vehicle-1"}, Vehicle)
 
 
-def an_update(resource: Any, what: str = "trips") -> Update:
+def update_of(resource: Any, what: str = "trips") -> Update:
     return Update(id="1", account="account-1", vehicle=VEHICLE, what=what, changes=(), resource=resource, age=None)
 
 
-def test_json_lines_hold_one_object_a_line_and_lose_nothing() -> None:
+def test_json_lines_have_one_complete_object_a_line() -> None:
     file = io.StringIO()
     with JsonLinesTrips(file) as writer:
-        writer.write(an_update(TRIP))
+        writer.write(update_of(TRIP))
         writer.write(EMPTY, vehicle="vehicle-2")
     one, other = map(json.loads, file.getvalue().splitlines())
     assert (one["account"], one["vehicle"]) == ("account-1", "vehicle-1")
@@ -55,7 +56,7 @@ def test_json_lines_hold_one_object_a_line_and_lose_nothing() -> None:
 def test_csv_has_a_header_and_one_row_for_each_trip() -> None:
     file = io.StringIO(newline="")
     with CsvTrips(file) as writer:
-        writer.write(an_update(TRIP))
+        writer.write(update_of(TRIP))
         writer.write(EMPTY)
     rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
     assert tuple(rows[0]) == CSV_COLUMNS
@@ -89,7 +90,7 @@ def test_csv_without_trips_is_a_header() -> None:
     assert file.getvalue() == ",".join(CSV_COLUMNS) + "\r\n"
 
 
-def test_csv_goes_on_without_a_second_header() -> None:
+def test_csv_can_be_continued_without_a_header() -> None:
     file = io.StringIO(newline="")
     with CsvTrips(file, header=False) as writer:
         writer.write(TRIP)
@@ -98,11 +99,11 @@ def test_csv_goes_on_without_a_second_header() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_geojson_is_a_whole_collection(count: int) -> None:
+def test_geojson_is_a_valid_collection(count: int) -> None:
     file = io.StringIO()
     with GeoJsonTrips(file) as writer:
         for _ in range(count):
-            writer.write(an_update(TRIP))
+            writer.write(update_of(TRIP))
     collection = json.loads(file.getvalue())
     assert collection["type"] == "FeatureCollection"
     assert len(collection["features"]) == count
@@ -112,7 +113,7 @@ def test_geojson_is_a_whole_collection(count: int) -> None:
         assert feature["properties"]["distance"] == 20.5
 
 
-def test_geojson_is_whole_after_an_error_too() -> None:
+def test_geojson_is_valid_after_an_error() -> None:
     file = io.StringIO()
 
     def fail() -> None:
@@ -125,44 +126,42 @@ def test_geojson_is_whole_after_an_error_too() -> None:
     assert len(json.loads(file.getvalue())["features"]) == 1
 
 
-def test_a_closed_collection_takes_no_more() -> None:
+def test_a_closed_collection_refuses_trips() -> None:
     writer = GeoJsonTrips(io.StringIO())
     writer.close()
     writer.close()
-    with pytest.raises(ValueError, match="closed"):
+    with pytest.raises(ValueError, match="the GeoJSON collection is closed: write every trip before"):
         writer.write(TRIP)
 
 
 def test_each_trip_is_one_write() -> None:
     writes = list[str]()
 
-    class Tape:
+    class Recorder:
         def write(self, text: str, /) -> None:
             writes.append(text)
 
     formats: tuple[Literal["jsonl", "csv", "geojson"], ...] = ("jsonl", "csv", "geojson")
     for format_ in formats:
         writes.clear()
-        writer = trip_writer(Tape(), format_)
+        writer = trip_writer(Recorder(), format_)
         writer.write(TRIP)
         writer.write(TRIP)
         assert len(writes) == 2
 
 
-def test_what_is_no_trip_is_refused() -> None:
-    with pytest.raises(ValueError, match="status is no trip"):
-        trip_writer(io.StringIO(), "jsonl").write(an_update(read({}, Status), "status"))
+def test_an_update_without_a_trip_is_refused() -> None:
+    with pytest.raises(ValueError, match="an update of status has no trip: check"):
+        trip_writer(io.StringIO(), "jsonl").write(update_of(read({}, Status), "status"))
 
 
 def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="jsonl, csv, geojson"):
+    with pytest.raises(ValueError, match="must be one of jsonl, csv, geojson, not 'xml'"):
         trip_writer(io.StringIO(), "xml")  # type: ignore[arg-type]  # the point of it
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "geojson"])
-def test_half_a_character_or_an_infinity_costs_neither_its_trip_nor_the_others(
-    tmp_path: Path, kind: Literal["jsonl", "csv", "geojson"]
-) -> None:
+def test_surrogates_and_infinities_cost_no_trip(tmp_path: Path, kind: Literal["jsonl", "csv", "geojson"]) -> None:
     odd = read({**BODY, "id": "half \ud83d", "news": {"large": [math.inf, 1.5], "\ud83d": -math.inf}}, Trip)
     with open(tmp_path / "trips", "w", encoding="utf-8", newline="") as file, trip_writer(file, kind) as writer:
         writer.write(odd)
@@ -173,3 +172,9 @@ def test_half_a_character_or_an_infinity_costs_neither_its_trip_nor_the_others(
     if kind == "jsonl":
         trip = json.loads(text.splitlines()[0])["trip"]
         assert (trip["id"], trip["news"]["large"]) == ("half \ud83d", [None, 1.5])
+
+
+def test_the_help_names_every_format() -> None:
+    text = inspect.getdoc(trip_writer) or ""
+    for word in ("file:", "format_:", '"jsonl"', '"csv"', '"geojson"', "No default", 'newline=""'):
+        assert word in text

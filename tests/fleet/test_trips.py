@@ -1,4 +1,4 @@
-"""No trip is lost and none comes twice: across restarts, crashes, late records and pages."""
+"""Trips of a watch: each is delivered once, across restarts, crashes and late uploads."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -31,14 +31,14 @@ def watching(fleet: Fleet, store: Any = None, **options: Any) -> Any:
     return watch(fleet.accounts, every=EVERY, what="trips", checkpoints=store, **options)
 
 
-async def test_trips_that_were_there_at_the_first_look_are_no_news() -> None:
+async def test_trips_older_than_the_first_poll_are_not_delivered() -> None:
     async with a_fleet(trips=400) as fleet, watching(fleet) as updates:
         assert await updates_of(updates, 3_600) == []
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("trips", [1, 61, 100, 300])
-async def test_the_first_look_goes_as_far_back_as_late_trips_are_looked_for(trips: int, newest_first: bool) -> None:
+async def test_the_first_poll_covers_the_lookback(trips: int, newest_first: bool) -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=trips, epoch=EPOCH)
     async with (
         a_fleet(world=world, variant=BackendVariant(newest_first=newest_first)) as fleet,
@@ -49,7 +49,7 @@ async def test_the_first_look_goes_as_far_back_as_late_trips_are_looked_for(trip
         assert trips_in(await updates_of(updates, ROUND)) == [driven.id]
 
 
-async def test_a_first_look_that_finds_nothing_does_not_make_old_trips_news() -> None:
+async def test_an_empty_first_poll_delivers_no_old_trips_later() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=100) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ServerFault(404, 40400), path="/trips$"))
         await anyio.sleep(7 * 3_600)
@@ -59,14 +59,14 @@ async def test_a_first_look_that_finds_nothing_does_not_make_old_trips_news() ->
             assert trips_in(await updates_of(updates, 26 * 3_600)) == [trip.id]
 
 
-async def test_a_vehicle_without_trips_gives_its_first() -> None:
+async def test_the_first_trip_of_a_vehicle_is_delivered() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet, watching(fleet) as updates:
         assert await updates_of(updates, 26 * 3_600) == []
         trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(2)]
         assert trips_in(await updates_of(updates, 26 * 3_600)) == trips
 
 
-async def test_a_new_trip_comes_once() -> None:
+async def test_a_new_trip_is_delivered_once() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet, watching(fleet) as updates:
         await updates_of(updates, ROUND)
         trip = fleet.world.add_trip(fleet.vehicles[1])
@@ -81,14 +81,14 @@ async def test_a_new_trip_comes_once() -> None:
         assert update.status is None
 
 
-async def test_trips_come_in_order() -> None:
+async def test_trips_are_delivered_in_order() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watching(fleet) as updates:
         await updates_of(updates, ROUND)
         trips = [fleet.world.add_trip(fleet.vehicles[0]).id for _ in range(150)]
         assert trips_in(await updates_of(updates, ROUND)) == trips
 
 
-async def test_an_unfinished_trip_comes_again_when_it_finishes() -> None:
+async def test_an_unfinished_trip_is_delivered_again_when_finished() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watching(fleet) as updates:
         await updates_of(updates, ROUND)
         trip = fleet.world.start_trip(fleet.vehicles[0])
@@ -103,7 +103,7 @@ async def test_an_unfinished_trip_comes_again_when_it_finishes() -> None:
         assert first.id != second.id
 
 
-async def test_a_trip_under_way_at_the_first_look_comes_when_it_finishes() -> None:
+async def test_a_trip_open_at_the_first_poll_comes_when_finished() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         fleet.world.start_trip(fleet.vehicles[0])
         async with watching(fleet) as updates:
@@ -112,7 +112,7 @@ async def test_a_trip_under_way_at_the_first_look_comes_when_it_finishes() -> No
             assert (await until(updates, Update)).trip.done
 
 
-async def test_a_late_trip_is_found_and_says_so() -> None:
+async def test_a_late_trip_is_delivered_as_late() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:
         hidden = hide_trip(fleet.world, fleet.vehicles[0], 70)
         async with watching(fleet) as updates:
@@ -144,7 +144,7 @@ def show_trip(world: World) -> None:
     del world.__dict__["trip_count"], world.__dict__["trip_at"]
 
 
-async def test_trips_from_an_instant_on_are_caught_up_with() -> None:
+async def test_since_delivers_older_trips() -> None:
     async with a_fleet(vehicles=2, accounts=1, trips=400) as fleet:
         since = EPOCH - timedelta(days=30)
         wanted = {
@@ -159,7 +159,7 @@ async def test_trips_from_an_instant_on_are_caught_up_with() -> None:
             assert trips_in(mine) == trips
 
 
-async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() -> None:
+async def test_trips_of_a_newest_first_back_end_come_in_order() -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=300, epoch=EPOCH)
     async with a_fleet(world=world, variant=BackendVariant(newest_first=True)) as fleet, watching(fleet) as updates:
         assert await updates_of(updates, ROUND) == []
@@ -168,7 +168,7 @@ async def test_a_back_end_that_has_the_newest_first_gives_them_in_order_too() ->
 
 
 @pytest.mark.parametrize("left", [0, 1])
-async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(left: int) -> None:
+async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> None:
     async with (
         a_fleet_newest_first(left) as fleet,
         watching(fleet, since=EPOCH - timedelta(days=1_000)) as updates,
@@ -177,7 +177,7 @@ async def test_an_order_that_the_first_page_does_not_show_is_told_by_the_next(le
         assert trips_in(await updates_of(updates, ROUND)) == older[:240] + [newest] * left
 
 
-async def test_the_first_look_goes_far_enough_back_though_a_trip_does_not_say_when_it_was() -> None:
+async def test_a_trip_without_timestamps_does_not_end_the_lookback() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
         ids = fleet.world.trip_ids(fleet.vehicles[0])
         fleet.simulator.script(ScriptedFault(fault=Bent(without_instants(ids[-5])), path="/trips$", times=1_000))
@@ -186,7 +186,7 @@ async def test_the_first_look_goes_far_enough_back_though_a_trip_does_not_say_wh
             assert await updates_of(updates, 25 * 3_600) == []
 
 
-async def test_a_clock_that_was_behind_and_is_put_right_brings_no_trip_back() -> None:
+async def test_correcting_a_slow_clock_delivers_no_trip_again() -> None:
     behind = timedelta(days=9_000)
     async with (
         a_fleet(vehicles=1, accounts=1, trips=100) as fleet,
@@ -201,7 +201,7 @@ async def test_a_clock_that_was_behind_and_is_put_right_brings_no_trip_back() ->
 # ------------------------------------------------------------------------------------------- restarts
 
 
-async def test_a_restart_goes_on_where_the_last_acknowledgement_was() -> None:
+async def test_a_restart_resumes_after_the_last_acknowledgement() -> None:
     store = MemoryCheckpoints()
     async with a_fleet() as fleet:
         async with watching(fleet, store) as updates:
@@ -216,7 +216,7 @@ async def test_a_restart_goes_on_where_the_last_acknowledgement_was() -> None:
         assert sorted(filter(None, found)) == sorted(driven)
 
 
-async def test_leaving_by_an_exception_acknowledges_nothing_and_the_same_update_comes_again() -> None:
+async def test_an_update_is_repeated_after_an_exception() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         async with watching(fleet, store) as updates:
@@ -257,7 +257,7 @@ async def test_cancelling_the_consumer_acknowledges_nothing() -> None:
             assert trips_in([await until(updates, Update)]) == [trip.id]
 
 
-async def test_what_came_while_nobody_watched_comes_after_the_restart() -> None:
+async def test_trips_made_between_two_watches_are_delivered() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         async with watching(fleet, store) as updates:
@@ -267,7 +267,7 @@ async def test_what_came_while_nobody_watched_comes_after_the_restart() -> None:
             assert trips_in(await updates_of(updates, ROUND)) == trips
 
 
-async def test_a_crash_right_after_the_first_look_loses_nothing() -> None:
+async def test_a_crash_right_after_the_first_poll_loses_nothing() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
 
@@ -283,7 +283,7 @@ async def test_a_crash_right_after_the_first_look_loses_nothing() -> None:
             assert trips_in([await until(updates, Update)]) == [trip.id]
 
 
-async def test_a_crash_before_the_first_status_is_acknowledged_does_not_lose_it() -> None:
+async def test_a_crash_before_an_acknowledgement_loses_no_status() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         ids = list[str]()
@@ -302,7 +302,7 @@ async def test_a_crash_before_the_first_status_is_acknowledged_does_not_lose_it(
         assert ids[0] == ids[1]
 
 
-async def test_acknowledging_a_status_does_not_undo_the_first_look_at_trips_that_came_after_it() -> None:
+async def test_acknowledging_a_status_keeps_the_first_trip_poll() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
 
@@ -321,7 +321,7 @@ async def test_acknowledging_a_status_does_not_undo_the_first_look_at_trips_that
             assert trips_in(await updates_of(updates, ROUND)) == [trip.id]
 
 
-async def test_watches_by_names_of_their_own_share_a_store() -> None:
+async def test_watches_with_different_names_share_a_store() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         async with (
@@ -339,7 +339,7 @@ async def test_watches_by_names_of_their_own_share_a_store() -> None:
         assert await store.load(f"the trips/{fleet.vehicles[0]}") is not None
 
 
-async def test_a_snapshot_that_was_given_does_not_come_again_after_a_restart() -> None:
+async def test_a_delivered_snapshot_is_not_repeated_after_a_restart() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         async with watch(fleet.accounts, every=EVERY, what="status", checkpoints=store) as updates:
@@ -354,7 +354,7 @@ async def test_a_snapshot_that_was_given_does_not_come_again_after_a_restart() -
 
 @pytest.mark.wall_clock
 @pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
-async def test_checkpoints_in_a_file_do_all_this_too(tmp_path: Path) -> None:
+async def test_restarts_with_checkpoints_in_a_file(tmp_path: Path) -> None:
     async with a_fleet(vehicles=3, accounts=1) as fleet:
         found, driven = list[str | None](), list[str]()
         for number in range(4):
@@ -376,7 +376,7 @@ async def test_checkpoints_in_a_file_do_all_this_too(tmp_path: Path) -> None:
 
 @attrs.define
 class Broken(MemoryCheckpoints):
-    """A store that fails when it is told to."""
+    """A store that fails or hangs on request."""
 
     broken: bool = False
     stuck: bool = False
@@ -392,7 +392,7 @@ class Broken(MemoryCheckpoints):
         await super().save(key, content)
 
 
-async def test_an_acknowledgement_that_cannot_be_kept_is_an_error_where_it_is_made() -> None:
+async def test_a_failed_acknowledgement_is_an_error() -> None:
     store = Broken()
     async with a_fleet(vehicles=1, accounts=1) as fleet, watching(fleet, store) as updates:
         await updates_of(updates, ROUND)
@@ -405,7 +405,7 @@ async def test_an_acknowledgement_that_cannot_be_kept_is_an_error_where_it_is_ma
         assert await updates_of(updates, ROUND) == []
 
 
-async def test_an_acknowledgement_that_cannot_be_kept_on_leaving_is_an_error() -> None:
+async def test_a_failed_acknowledgement_on_exit_is_an_error() -> None:
     store = Broken()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
 
@@ -420,7 +420,7 @@ async def test_an_acknowledgement_that_cannot_be_kept_on_leaving_is_an_error() -
             await run()
 
 
-async def test_leaving_is_bounded_whatever_the_store_does() -> None:
+async def test_leaving_is_bounded_when_the_store_hangs() -> None:
     store = Broken()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
 
@@ -435,7 +435,7 @@ async def test_leaving_is_bounded_whatever_the_store_does() -> None:
             await run()
 
 
-async def test_a_checkpoint_that_cannot_be_read_ends_the_watch_rather_than_begin_anew() -> None:
+async def test_an_unreadable_checkpoint_ends_the_watch() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         await store.save(f"watch/{fleet.vehicles[0]}", b"something else")

@@ -1,4 +1,4 @@
-"""Where checkpoints are kept."""
+"""Checkpoint stores."""
 
 import asyncio
 import os
@@ -26,16 +26,16 @@ async def close(store: CheckpointStore) -> None:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    """The files of a folder, and what their owner and others may do with them."""
+    """Return the modes of the files of a folder."""
     return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
 
 
-async def test_what_was_never_saved_is_not_there(store: CheckpointStore) -> None:
+async def test_a_key_that_was_never_saved_loads_none(store: CheckpointStore) -> None:
     assert await store.load("a") is None
     await close(store)
 
 
-async def test_what_was_saved_last_is_there(store: CheckpointStore) -> None:
+async def test_the_last_save_of_a_key_is_loaded(store: CheckpointStore) -> None:
     await store.save("a", b"1")
     await store.save("b", b"2")
     await store.save("a", b"3")
@@ -50,7 +50,7 @@ async def test_checkpoints_survive_the_process(tmp_path: Path) -> None:
         assert await store.load("a") == b"1"
 
 
-async def test_what_is_saved_is_there_without_closing(tmp_path: Path) -> None:
+async def test_a_save_is_visible_before_closing(tmp_path: Path) -> None:
     async with SQLiteCheckpoints(tmp_path / "fleet.db") as store, SQLiteCheckpoints(tmp_path / "fleet.db") as other:
         await store.save("a", b"1")
         assert await other.load("a") == b"1"
@@ -65,7 +65,7 @@ async def test_a_closed_store_opens_again(tmp_path: Path) -> None:
     await store.aclose()
 
 
-async def test_many_tasks_may_use_it_at_once(tmp_path: Path) -> None:
+async def test_many_tasks_may_use_a_store_at_once(tmp_path: Path) -> None:
     async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
         async with anyio.create_task_group() as tasks:
             for number in range(20):
@@ -75,7 +75,7 @@ async def test_many_tasks_may_use_it_at_once(tmp_path: Path) -> None:
         ]
 
 
-async def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     store = SQLiteCheckpoints(tmp_path / "nowhere" / "fleet.db")
     with pytest.raises(CheckpointError, match="cannot be read"):
         await store.load("a")
@@ -83,7 +83,7 @@ async def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
         await store.save("a", b"")
 
 
-async def test_a_file_that_is_something_else_is_reported_and_left_alone(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     path.write_bytes(b"this is a letter, not a database" * 100)
     with pytest.raises(CheckpointError, match="cannot be read"):
@@ -91,7 +91,7 @@ async def test_a_file_that_is_something_else_is_reported_and_left_alone(tmp_path
     assert path.read_bytes().startswith(b"this is a letter")
 
 
-async def test_a_cancelled_save_is_whole_or_not_at_all(tmp_path: Path) -> None:
+async def test_a_cancelled_save_is_complete_or_not_done(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     async with SQLiteCheckpoints(path) as store:
         await store.save("a", b"old")
@@ -104,7 +104,7 @@ async def test_a_cancelled_save_is_whole_or_not_at_all(tmp_path: Path) -> None:
     connection.close()
 
 
-async def test_a_new_file_is_its_owners_alone_and_an_old_one_left_as_it_is(tmp_path: Path) -> None:
+async def test_only_a_new_file_gets_mode_600(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
@@ -118,7 +118,7 @@ async def test_a_new_file_is_its_owners_alone_and_an_old_one_left_as_it_is(tmp_p
         os.umask(before)
 
 
-async def test_checkpoints_may_be_kept_in_sqlites_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_checkpoints_in_an_sqlite_database_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     async with SQLiteCheckpoints(":memory:") as store:
         await store.save("a", b"1")
@@ -126,7 +126,7 @@ async def test_checkpoints_may_be_kept_in_sqlites_memory(tmp_path: Path, monkeyp
     assert not modes(tmp_path)
 
 
-async def test_a_key_with_half_a_character_is_refused(tmp_path: Path) -> None:
+async def test_a_key_with_a_surrogate_is_refused(tmp_path: Path) -> None:
     async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
         with pytest.raises(CheckpointError, match="cannot be written"):
             await store.save("\ud800", b"1")
@@ -135,7 +135,7 @@ async def test_a_key_with_half_a_character_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "'; DROP TABLE checkpoints; --", "a\0b", "\n", "x" * 100_000])
-async def test_a_key_is_only_ever_a_key(tmp_path: Path, key: str) -> None:
+async def test_a_key_is_no_path_and_no_statement(tmp_path: Path, key: str) -> None:
     async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
         await store.save("other", b"1")
         await store.save(key, b"2")
@@ -146,7 +146,7 @@ async def test_a_key_is_only_ever_a_key(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("seed", range(3))
 async def test_native_cancellation_leaves_the_last_save(tmp_path: Path, seed: int) -> None:
-    """A new process reads the save that returned last, whatever was cancelled before it while the file was locked."""
+    """A new process reads the save that returned last, after others were cancelled while the file was locked."""
     rng = random.Random(seed)
     path = tmp_path / "fleet.db"
     script = (
