@@ -99,7 +99,7 @@ def show(rows: Sequence[Row], console: Console, earlier: dict[tuple[str, str], f
 
 def readme_table(run: Mapping[str, Any]) -> str:
     """Return the ratios with a target as a table for the README, with date and machine."""
-    lines = ["| measured | beside | ratio | to reach |", "|---|---|---|---|"]
+    lines = ["| measured | compared with | ratio | target |", "|---|---|---|---|"]
     lines += [
         f"| {row['what']} | {row['against']} | {row['reached']:.2f} | {row['figure']} |"
         for row in run["rows"]

@@ -1,4 +1,4 @@
-"""The examples of README and docstrings do what they say."""
+"""The examples of the README and of docstrings run."""
 
 import ast
 import doctest
@@ -23,13 +23,13 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def blocks() -> list[tuple[int, str]]:
-    """Give the README's Python examples with their lines."""
+    """Return the README's Python examples with their lines."""
     document = Sybil(parsers=[CodeBlockParser("python", lambda example: None)], patterns=["*.md"]).parse(README)
     return [(example.line, str(example.parsed)) for example in document.examples()]
 
 
 class Credentials(Anonymous):
-    """What the simulator asks of anybody."""
+    """Credentials of the simulator for a generic client."""
 
     def __init__(self, simulator: Simulator) -> None:
         account = simulator.world.accounts[0]
@@ -44,14 +44,14 @@ class Credentials(Anonymous):
 
 
 def issue(simulator: Simulator, account: int = 0) -> Token:
-    """Issue a token pair of its own, for a refresh token that is spent twice ends its grant."""
+    """Return a new token pair; a refresh token that is used twice would revoke its grant."""
     issued = simulator.token_for(simulator.world.accounts[account])
     return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
 
 
 @pytest.mark.anyio
-@pytest.mark.wall_clock  # some examples keep files, by worker threads
-async def test_every_example_of_the_readme_runs(
+@pytest.mark.wall_clock  # some examples write files in worker threads
+async def test_examples_of_the_readme_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -76,8 +76,8 @@ async def test_every_example_of_the_readme_runs(
     application = stellantis_hal.Application(simulator.client_id, simulator.client_secret)
     async with stellantis_hal.StellantisClient(application, **simulated) as client:
         for line, example in blocks():
-            # The vendor's addresses are the default: nothing else in an example is not as it stands.
-            source = example.replace("StellantisClient(application)", "StellantisClient(application, **simulated)")
+            # The simulator replaces the vendor's default URLs; the rest of each example is unchanged.
+            source = example.replace("StellantisClient(application", "StellantisClient(application, **simulated")
             code = compile(
                 "\n" * line + source, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
             )
@@ -86,18 +86,18 @@ async def test_every_example_of_the_readme_runs(
             if inspect.isawaitable(outcome):
                 await outcome
     printed = capsys.readouterr().out
-    assert "after two answers 503" in printed
+    assert "after two 503 responses" in printed
     assert "bob C5 X 2025-" in printed
     assert "Error" not in printed
     assert json.loads((tmp_path / "trips.geojson").read_text())["features"]
 
 
 def modules() -> list[str]:
-    """Name every module of the package."""
+    """Return the names of all modules of the package."""
     return [name for _, name, _ in pkgutil.walk_packages(stellantis_hal.__path__, "stellantis_hal.")]
 
 
 @pytest.mark.parametrize("name", modules())
-def test_the_examples_of_docstrings_are_true(name: str) -> None:
+def test_examples_of_docstrings_are_true(name: str) -> None:
     outcome = doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS)
     assert outcome.failed == 0
