@@ -259,7 +259,8 @@ async def test_a_bearer_token_of_any_server() -> None:
     credentials: Credentials = BearerCredentials(client, MemoryTokenStore(Token("", "refresh")), fetch=fetch)
     assert (await credentials.headers())["authorization"] == "Bearer new"
     assert [request.method for request in server.asked] == ["POST"]
-    token: TokenLike = Token("access")
+    simulator = a_simulator()
+    token: TokenLike = simulator.token_for(simulator.world.accounts[0])
     assert_type(token.access_token, str)
 
 
