@@ -210,6 +210,7 @@ if TYPE_CHECKING:
     from stellantis_hal.structuring.open_enum import OpenEnum
     from stellantis_hal.structuring.problems import Problem
     from stellantis_hal.structuring.typed_resource import TypedResource
+    from stellantis_hal.transport.conventions import ApiConventions
     from stellantis_hal.transport.credentials import Credentials
     from stellantis_hal.transport.exchange import Timeouts
     from stellantis_hal.transport.hooks import Hooks, ResponseRecord, RetryRecord, WaitRecord
@@ -223,7 +224,7 @@ if TYPE_CHECKING:
         RateLimits,
         Slot,
     )
-    from stellantis_hal.transport.rate_limit.quota import Quota, Window
+    from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders, Window
     from stellantis_hal.transport.retry import RetryPolicy
     from stellantis_hal.transport.tls import Tls
     from stellantis_hal.vendor.brands import Brand
@@ -246,6 +247,7 @@ __all__ = [
     "AlertSeverity",
     "AlertType",
     "AmbiguousLinkError",
+    "ApiConventions",
     "ApiError",
     "Application",
     "AuthError",
@@ -407,6 +409,7 @@ __all__ = [
     "Propulsion",
     "Quota",
     "QuotaError",
+    "QuotaHeaders",
     "RateLimitedError",
     "RateLimiter",
     "RateLimits",
@@ -575,13 +578,14 @@ _MODULES = {
     "structuring.open_enum": "OpenEnum",
     "structuring.problems": "Problem",
     "structuring.typed_resource": "TypedResource",
+    "transport.conventions": "ApiConventions",
     "transport.credentials": "Credentials",
     "transport.exchange": "Timeouts",
     "transport.hooks": "Hooks ResponseRecord RetryRecord WaitRecord",
     "transport.rate_limit.limiter": "TokenBucketLimiter",
     "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
     "transport.rate_limit.protocol": "Capacity LimiterStatistics Priority RateLimiter RateLimits Slot",
-    "transport.rate_limit.quota": "Quota Window",
+    "transport.rate_limit.quota": "Quota QuotaHeaders Window",
     "transport.retry": "RetryPolicy",
     "transport.tls": "Tls",
     "vendor.brands": "Brand",

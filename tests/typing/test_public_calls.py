@@ -20,6 +20,7 @@ from stellantis_hal import (
     AlarmType,
     Alert,
     AmbiguousLinkError,
+    ApiConventions,
     ApiError,
     Application,
     AuthError,
@@ -94,6 +95,7 @@ from stellantis_hal import (
     Progress,
     Quota,
     QuotaError,
+    QuotaHeaders,
     RateLimitedError,
     RateLimiter,
     RateLimits,
@@ -431,6 +433,7 @@ async def test_the_navigator_alone() -> None:
         auth=Identified(simulator),
         limiter=None,
         transport=simulator.transport(),
+        conventions=ApiConventions(quota_headers=QuotaHeaders(day_remaining="x-remaining")),
         clock=simulator.now,
     ) as hal:
         root = assert_type(await hal.root(), HalResource)
