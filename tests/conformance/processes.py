@@ -1,4 +1,4 @@
-"""Servers that others wrote, as processes of their own, for the length of a block."""
+"""Servers written by others, each in its own process within a block."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _SECONDS = 60
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port: int = listening.getsockname()[1]
@@ -29,7 +29,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str], port: int, *, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Generator[str, None, None]:
-    """Run a server; give its address once it listens, and stop it by its own process id."""
+    """Run a server; yield its URL once it listens, and terminate its process at the end."""
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -49,7 +49,7 @@ def running(
 def announced(
     command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Generator[str, None, None]:
-    """Run a server that chooses its port and says it in its first line; give its address, and stop it likewise."""
+    """Run a server that prints its port in its first line; yield its URL, and terminate it at the end."""
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -59,15 +59,15 @@ def announced(
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        impatience = threading.Timer(_SECONDS, process.kill)
-        impatience.start()
+        timeout = threading.Timer(_SECONDS, process.kill)
+        timeout.start()
         try:
             port = process.stdout.readline().decode().strip()
-            impatience.cancel()
+            timeout.cancel()
             assert port.isdigit(), process.stderr.read().decode()
             yield f"http://127.0.0.1:{port}"
         finally:
-            impatience.cancel()
+            timeout.cancel()
             process.terminate()
             process.wait(10)
 
@@ -86,15 +86,15 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def specification() -> str:
-    """Give the path of the vendor's OpenAPI file, or skip the test."""
+    """Return the path of the vendor's OpenAPI file, or skip the test."""
     path = os.environ.get("STELLANTIS_HAL_SPECIFICATION", "")
     if not Path(path).is_file():
-        pytest.skip("STELLANTIS_HAL_SPECIFICATION names no file: the vendor's OpenAPI file is needed")
+        pytest.skip("STELLANTIS_HAL_SPECIFICATION must be the path of the vendor's OpenAPI file")
     return path
 
 
 def prism() -> str:
-    """Give the path of Prism, or skip the test."""
+    """Return the path of Prism, or skip the test."""
     path = os.environ.get("STELLANTIS_HAL_PRISM") or shutil.which("prism") or ""
     if not Path(path).is_file():
         pytest.skip("Prism is not installed: npm install @stoplight/prism-cli, then set STELLANTIS_HAL_PRISM")

@@ -1,4 +1,4 @@
-"""The navigator against HAL servers whose HAL others wrote, over sockets.
+"""The navigator with HAL servers made with other libraries, over sockets.
 
 ``halson`` needs Node and, at ``STELLANTIS_HAL_NODE_MODULES``, a folder ``node_modules`` with it and ``express``;
 ``fastapi-hypermodel`` needs, at ``STELLANTIS_HAL_HYPERMODEL_PYTHON``, a Python that has it, ``pydantic<2.11`` and
@@ -33,7 +33,9 @@ def halson(tmp_path: Path) -> Iterator[str]:
     if NODE is None:
         pytest.skip("Node is not installed")
     if not all((Path(MODULES) / package).is_dir() for package in ("halson", "express")):
-        pytest.skip("STELLANTIS_HAL_NODE_MODULES names no folder with them (npm install halson@3 express@5)")
+        pytest.skip(
+            "STELLANTIS_HAL_NODE_MODULES must be a folder with halson and express (npm install halson@3 express@5)"
+        )
     shutil.copy(HERE / "hal-server" / "server.mjs", tmp_path)
     (tmp_path / "node_modules").symlink_to(Path(MODULES).resolve())
     with announced([NODE, "server.mjs"], folder=tmp_path) as address:
@@ -49,7 +51,7 @@ async def cars(halson: str) -> AsyncIterator[EntryPoint]:
 @pytest.fixture(scope="module")
 def hypermodel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not Path(PYTHON).is_file():
-        pytest.skip("STELLANTIS_HAL_HYPERMODEL_PYTHON names no Python with fastapi-hypermodel and pydantic<2.11")
+        pytest.skip("STELLANTIS_HAL_HYPERMODEL_PYTHON must be a Python with fastapi-hypermodel and pydantic<2.11")
     script = str(HERE / "hypermodel-server" / "server.py")
     with announced([PYTHON, script], folder=tmp_path_factory.mktemp("hypermodel")) as address:
         yield f"{address}/"

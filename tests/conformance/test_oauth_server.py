@@ -1,4 +1,4 @@
-"""Credentials against a certified OAuth2 server that others wrote, over sockets.
+"""Credentials with a certified OAuth2 server, oidc-provider, over sockets.
 
 Needs Node and, at ``STELLANTIS_HAL_NODE_MODULES``, a folder ``node_modules`` with ``oidc-provider``.
 """
@@ -45,7 +45,7 @@ pytestmark = [
     pytest.mark.skipif(NODE is None, reason="Node is not installed"),
     pytest.mark.skipif(
         not (Path(MODULES) / "oidc-provider").is_dir(),
-        reason="STELLANTIS_HAL_NODE_MODULES names no folder with oidc-provider (npm install oidc-provider@9)",
+        reason="STELLANTIS_HAL_NODE_MODULES must be a folder with oidc-provider (npm install oidc-provider@9)",
     ),
 ]
 
@@ -53,12 +53,12 @@ PHONE = Application("phone", "s3cret")
 WEB = Application("web:app", "s3cret +%&:/=")
 BACK = "mymap://oauth2redirect/fr"
 WEB_BACK = "https://127.0.0.1:9999/back"
-ASKED = ("openid", Scope.TRIP, Scope.POSITION)
+SCOPES = ("openid", Scope.TRIP, Scope.POSITION)
 
 
 @contextmanager
 def serving(folder: Path, **settings: str) -> Generator[IdentityProvider, None, None]:
-    """Run the server itself, with no shell before it, so that ending it ends it."""
+    """Run the server without a shell, so that terminating the process ends it."""
     shutil.copy(Path(__file__).parent / "oauth-server" / "server.mjs", folder)
     (folder / "node_modules").symlink_to(Path(MODULES).resolve())
     assert NODE is not None
@@ -79,7 +79,7 @@ async def fetch(identity: IdentityProvider) -> AsyncIterator[Fetch]:
 
 
 def browse(url: str, *, consent: bool = True) -> str:
-    """Be the account holder: log in, consent or refuse, and give the address that the browser is sent back to."""
+    """Log in and consent or refuse as the account holder; return the redirect URL."""
     with httpx.Client(timeout=30) as browser:
         page = browser.get(url)
         for _ in range(10):
@@ -95,23 +95,25 @@ def browse(url: str, *, consent: bool = True) -> str:
             if not target.startswith(url.partition("/am/")[0]):
                 return target
             page = browser.get(target)
-    raise AssertionError("the browser never came back")
+    raise AssertionError("no redirect after 10 pages")
 
 
-async def returning(authorization: AuthorizationRequest, *, consent: bool = True) -> str:
+async def redirect_url(authorization: AuthorizationRequest, *, consent: bool = True) -> str:
     return await anyio.to_thread.run_sync(lambda: browse(authorization.url, consent=consent))
 
 
-async def enrolled(fetch: Fetch, identity: IdentityProvider, store: FileTokenStore | MemoryTokenStore) -> Token:
+async def enrol(fetch: Fetch, identity: IdentityProvider, store: FileTokenStore | MemoryTokenStore) -> Token:
     enrolment = Enrolment(PHONE, identity, fetch=fetch, store=store)
-    authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED, local="fr-FR")
-    return await enrolment.complete(authorization, await returning(authorization), key="alice")
+    authorization = enrolment.begin(redirect_uri=BACK, scope=SCOPES, local="fr-FR")
+    return await enrolment.complete(authorization, await redirect_url(authorization), key="alice")
 
 
 async def is_active(identity: IdentityProvider, token: str | None) -> bool:
     async with httpx.AsyncClient() as client:
-        answer = await client.post(f"{identity.url}/introspect", data={"token": token or ""}, auth=("phone", "s3cret"))
-    return bool(answer.json()["active"])
+        response = await client.post(
+            f"{identity.url}/introspect", data={"token": token or ""}, auth=("phone", "s3cret")
+        )
+    return bool(response.json()["active"])
 
 
 # ------------------------------------------------------------------------------------------------- enrolment
@@ -119,38 +121,38 @@ async def is_active(identity: IdentityProvider, token: str | None) -> bool:
 
 async def test_consent_with_pkce_returns_a_token(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
-    token = await enrolled(fetch, identity, store)
+    token = await enrol(fetch, identity, store)
     assert token.refresh_token
     assert token.expires_at is not None
-    assert set(token.scope) == set(ASKED)
+    assert set(token.scope) == set(SCOPES)
     assert await is_active(identity, token.access_token)
     assert await store.load("alice") == token
 
 
 async def test_special_characters_pass_http_basic(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(WEB, identity, fetch=fetch)
-    authorization = enrolment.begin(redirect_uri=WEB_BACK, scope=ASKED)
-    assert (await enrolment.complete(authorization, await returning(authorization))).access_token
+    authorization = enrolment.begin(redirect_uri=WEB_BACK, scope=SCOPES)
+    assert (await enrolment.complete(authorization, await redirect_url(authorization))).access_token
 
 
 async def test_wrong_secret_is_a_configuration_error(fetch: Fetch, identity: IdentityProvider) -> None:
     wrong = Enrolment(Application("phone", "wrong"), identity, fetch=fetch)
-    authorization = wrong.begin(redirect_uri=BACK, scope=ASKED)
+    authorization = wrong.begin(redirect_uri=BACK, scope=SCOPES)
     with pytest.raises(ConfigurationError, match="invalid_client"):
-        await wrong.complete(authorization, await returning(authorization))
+        await wrong.complete(authorization, await redirect_url(authorization))
 
 
 async def test_code_is_invalid_with_another_verifier(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
-    ours, theirs = (enrolment.begin(redirect_uri=BACK, scope=ASKED, state="one state") for _ in range(2))
+    ours, theirs = (enrolment.begin(redirect_uri=BACK, scope=SCOPES, state="one state") for _ in range(2))
     with pytest.raises(ConsentRequiredError):
-        await enrolment.complete(ours, await returning(theirs))
+        await enrolment.complete(ours, await redirect_url(theirs))
 
 
 async def test_code_works_once(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
-    authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED)
-    redirect = await returning(authorization)
+    authorization = enrolment.begin(redirect_uri=BACK, scope=SCOPES)
+    redirect = await redirect_url(authorization)
     await enrolment.complete(authorization, redirect)
     with pytest.raises(ConsentRequiredError):
         await enrolment.complete(authorization, redirect)
@@ -160,23 +162,23 @@ async def test_code_expires(tmp_path: Path) -> None:
     with serving(tmp_path, CODE_TTL="1") as identity:
         async with Session(Origins(identity.url)) as session:
             enrolment = Enrolment(PHONE, identity, fetch=session.pipeline(limited=False))
-            authorization = enrolment.begin(redirect_uri=BACK, scope=ASKED)
-            redirect = await returning(authorization)
+            authorization = enrolment.begin(redirect_uri=BACK, scope=SCOPES)
+            redirect = await redirect_url(authorization)
             await anyio.sleep(2.1)
             with pytest.raises(ConsentRequiredError):
                 await enrolment.complete(authorization, redirect)
 
 
 async def test_account_holder_can_refuse(fetch: Fetch, identity: IdentityProvider) -> None:
-    authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=ASKED)
+    authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=SCOPES)
     with pytest.raises(ConsentRequiredError, match="access_denied"):
-        authorization.read(await returning(authorization, consent=False))
+        authorization.read(await redirect_url(authorization, consent=False))
 
 
 async def test_server_requires_pkce_in_the_redirect(fetch: Fetch, identity: IdentityProvider) -> None:
-    authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=ASKED, pkce=False)
+    authorization = Enrolment(PHONE, identity, fetch=fetch).begin(redirect_uri=BACK, scope=SCOPES, pkce=False)
     with pytest.raises(AuthError, match="invalid_request"):
-        authorization.read(await returning(authorization))
+        authorization.read(await redirect_url(authorization))
 
 
 # ------------------------------------------------------------------------------------------------- renewal
@@ -186,14 +188,14 @@ async def test_refresh_rotates_and_stores_the_new_pair(
     fetch: Fetch, identity: IdentityProvider, tmp_path: Path
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
-    first = await enrolled(fetch, identity, store)
+    first = await enrol(fetch, identity, store)
     credentials = BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice")
     for _ in range(3):
         assert await credentials.refused(REFUSED, await credentials.headers())
     kept = await store.load("alice")
     assert kept is not None
     assert kept.refresh_token != first.refresh_token
-    assert set(kept.scope) == set(ASKED)
+    assert set(kept.scope) == set(SCOPES)
     assert await is_active(identity, kept.access_token)
     assert (await credentials.headers())["Authorization"] == f"Bearer {kept.access_token}"
 
@@ -202,7 +204,7 @@ async def test_fifty_tasks_refused_at_once_keep_the_session(
     fetch: Fetch, identity: IdentityProvider, tmp_path: Path
 ) -> None:
     store = FileTokenStore(tmp_path / "tokens")
-    first = await enrolled(fetch, identity, store)
+    first = await enrol(fetch, identity, store)
     clients = [BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice") for _ in range(2)]
     sent = [await credentials.headers() for credentials in clients]
     mended: list[bool] = []
@@ -225,7 +227,7 @@ async def test_fifty_tasks_refused_at_once_keep_the_session(
 
 async def test_reused_refresh_token_requires_consent(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
-    first = await enrolled(fetch, identity, store)
+    first = await enrol(fetch, identity, store)
     credentials = BearerCredentials(identity.oauth2_client(PHONE), store, fetch=fetch, key="alice")
     assert await credentials.refused(REFUSED, await credentials.headers())
     thief = BearerCredentials(identity.oauth2_client(PHONE), MemoryTokenStore(first), fetch=fetch, key="thief")
@@ -242,7 +244,7 @@ async def test_reused_refresh_token_requires_consent(fetch: Fetch, identity: Ide
 
 async def test_revoked_account_is_inactive_and_deleted(fetch: Fetch, identity: IdentityProvider) -> None:
     store = MemoryTokenStore()
-    token = await enrolled(fetch, identity, store)
+    token = await enrol(fetch, identity, store)
     assert await Enrolment(PHONE, identity, fetch=fetch, store=store).withdraw("alice")
     assert await store.load("alice") is None
     assert not await is_active(identity, token.access_token)
@@ -253,6 +255,6 @@ async def test_revoked_account_is_inactive_and_deleted(fetch: Fetch, identity: I
 
 async def test_revoking_twice_succeeds(fetch: Fetch, identity: IdentityProvider) -> None:
     enrolment = Enrolment(PHONE, identity, fetch=fetch)
-    token = await enrolled(fetch, identity, MemoryTokenStore())
+    token = await enrol(fetch, identity, MemoryTokenStore())
     await enrolment.revoke(token)
     await enrolment.revoke(token)

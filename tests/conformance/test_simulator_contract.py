@@ -1,4 +1,4 @@
-"""Every body of the simulator, judged against the vendor's specification by Prism as a contract proxy.
+"""Bodies of the simulator, validated against the vendor's specification by Prism as a contract proxy.
 
 Needs the vendor's OpenAPI file for end users (``STELLANTIS_HAL_SPECIFICATION``) and Prism (``STELLANTIS_HAL_PRISM``, or
 ``prism`` on the path). Prism turns each violation into a 500 that lists it.
@@ -36,7 +36,7 @@ def simulator() -> Generator[Simulator]:
 
 @pytest.fixture(scope="module")
 def proxy(simulator: Simulator) -> Generator[str]:
-    """The address of a contract proxy in front of the simulator."""
+    """Yield the URL of a contract proxy in front of the simulator."""
     path, port = specification(), free_port()
     command = [prism(), "proxy", "--errors", "-h", "127.0.0.1", "-p", str(port), path, simulator.url]
     with running(command, port) as address:
@@ -45,7 +45,7 @@ def proxy(simulator: Simulator) -> Generator[str]:
 
 
 def links_of(body: Any) -> Iterator[tuple[str, str]]:
-    """Find every link in a body, at any depth: its name and its address."""
+    """Yield name and URL of every link in a body, at any depth."""
     if isinstance(body, dict):
         for name, value in body.get("_links", {}).items():
             for link in value if isinstance(value, list) else [value]:
@@ -57,8 +57,8 @@ def links_of(body: Any) -> Iterator[tuple[str, str]]:
             yield from links_of(value)
 
 
-class Judge:
-    """Asks through the proxy, and collects what it complains about."""
+class ProxyClient:
+    """Sends requests through the proxy and collects its violations."""
 
     def __init__(self, simulator: Simulator, client: httpx.Client) -> None:
         self._client, self._client_id = client, simulator.client_id
@@ -66,7 +66,7 @@ class Judge:
         token = simulator.token_for(account)
         self._headers = {"Authorization": f"Bearer {token.access_token}", "x-introspect-realm": account.realm}
         self.statuses: dict[str, int] = {}
-        self.complaints: list[str] = []
+        self.violations: list[str] = []
 
     def get(self, url: str) -> Any:
         accept = "application/vnd.geo+json" if url.endswith("/lastPosition") else "application/hal+json"
@@ -74,11 +74,11 @@ class Judge:
         response = self._client.get(httpx.URL(full), headers={**self._headers, "Accept": accept})
         self.statuses[url] = response.status_code
         if response.status_code not in {200, 404}:
-            self.complaints.append(f"{url}: {response.status_code} {response.text[:600]}")
+            self.violations.append(f"{url}: {response.status_code} {response.text[:600]}")
         return response.json() if response.status_code == 200 else {}
 
-    def walk(self, entry: str, *, per_name: int) -> set[str]:
-        """Follow links by name from the entry, some of each name; give the names followed."""
+    def follow_links(self, entry: str, *, per_name: int) -> set[str]:
+        """Follow links from the entry, at most ``per_name`` of each name; return the names followed."""
         followed: dict[str, int] = {}
         waiting, seen = [entry], {entry}
         while waiting:
@@ -91,15 +91,15 @@ class Judge:
 
 
 @pytest.fixture
-def judge(simulator: Simulator, proxy: str) -> Generator[Judge]:
+def client(simulator: Simulator, proxy: str) -> Generator[ProxyClient]:
     assert proxy
-    with httpx.Client(timeout=30) as client:
-        yield Judge(simulator, client)
+    with httpx.Client(timeout=30) as http:
+        yield ProxyClient(simulator, http)
 
 
-def test_linked_bodies_match_the_specification(judge: Judge, proxy: str) -> None:
-    names = judge.walk(f"{proxy}/user", per_name=12)
-    assert judge.complaints == []
+def test_linked_bodies_match_the_specification(client: ProxyClient, proxy: str) -> None:
+    names = client.follow_links(f"{proxy}/user", per_name=12)
+    assert client.violations == []
     assert {
         "vehicles",
         "self",
@@ -114,10 +114,10 @@ def test_linked_bodies_match_the_specification(judge: Judge, proxy: str) -> None
     assert {"telemetry", "waypoints", "next", "prev", "last", "trip"} <= names
 
 
-def test_extensions_types_and_filters_conform(judge: Judge, simulator: Simulator, proxy: str) -> None:
+def test_extensions_types_and_filters_conform(client: ProxyClient, simulator: Simulator, proxy: str) -> None:
     for car in simulator.world.vehicles_of("account-0000"):
-        here = f"{proxy}/user/vehicles/{car.id}"
-        for place in (
+        url = f"{proxy}/user/vehicles/{car.id}"
+        for path in (
             "?extension=onboardCapabilities&extension=branding&extension=pictures",
             "/telemetry?extension=location&extension=maintenance&pageSize=3",
             "/telemetry?type=environment&type=vehicle.energies&type=privacy&pageSize=3",
@@ -126,25 +126,25 @@ def test_extensions_types_and_filters_conform(judge: Judge, simulator: Simulator
             "/trips?timestamps=2025-12-01T00:00:00Z/P30D",
             "/trips?indexRange=3-7",
         ):
-            judge.get(f"{here}{place}")
-    assert judge.complaints == []
-    assert set(judge.statuses.values()) == {200}
+            client.get(f"{url}{path}")
+    assert client.violations == []
+    assert set(client.statuses.values()) == {200}
 
 
-def test_unfinished_trip_conforms(judge: Judge, simulator: Simulator, proxy: str) -> None:
+def test_unfinished_trip_conforms(client: ProxyClient, simulator: Simulator, proxy: str) -> None:
     car = simulator.world.vehicles_of("account-0000")[0].id
     trip = simulator.world.start_trip(car)
-    for place in ("status", "trips?pageSize=60&states=Unfinished", f"trips/{trip.id}", f"trips/{trip.id}/wayPoints"):
-        judge.get(f"{proxy}/user/vehicles/{car}/{place}")
+    for path in ("status", "trips?pageSize=60&states=Unfinished", f"trips/{trip.id}", f"trips/{trip.id}/wayPoints"):
+        client.get(f"{proxy}/user/vehicles/{car}/{path}")
     simulator.world.finish_trip(car)
     simulator.world.add_alert(car)
-    judge.get(f"{proxy}/user/vehicles/{car}/alerts")
-    assert judge.complaints == []
-    assert set(judge.statuses.values()) == {200}
+    client.get(f"{proxy}/user/vehicles/{car}/alerts")
+    assert client.violations == []
+    assert set(client.statuses.values()) == {200}
 
 
-def test_proxy_reports_an_invalid_body(judge: Judge, simulator: Simulator, proxy: str) -> None:
+def test_proxy_reports_an_invalid_body(client: ProxyClient, simulator: Simulator, proxy: str) -> None:
     car = simulator.world.vehicles_of("account-0000")[1].id
     simulator.world.update_status(car, battery={"voltage": "full"})
-    judge.get(f"{proxy}/user/vehicles/{car}/status")
-    assert "VIOLATIONS" in judge.complaints[0]
+    client.get(f"{proxy}/user/vehicles/{car}/status")
+    assert "VIOLATIONS" in client.violations[0]

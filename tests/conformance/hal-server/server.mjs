@@ -1,4 +1,4 @@
-// Any HAL API, made with halson and express; prints its port once it listens. Everything in it is relative.
+// A HAL API made with halson and express, with relative links; prints its port once it listens.
 import express from 'express';
 import halson from 'halson';
 

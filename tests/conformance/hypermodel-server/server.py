@@ -1,6 +1,6 @@
-"""Any HAL API, made with FastAPI and fastapi-hypermodel; prints its port once it listens.
+"""A HAL API made with FastAPI and fastapi-hypermodel; prints its port once it listens.
 
-Runs in an environment of its own: fastapi-hypermodel needs ``pydantic<2.11``.
+Runs in its own environment: fastapi-hypermodel needs ``pydantic<2.11``.
 """
 # pyright: basic, reportMissingImports=false, reportMissingModuleSource=false
 
@@ -52,14 +52,14 @@ class Cars(HALHyperModel):
 
 
 class Root(HALHyperModel):
-    """The entry."""
+    """The entry point."""
 
     welcome: bool = True
     links: HALLinks = FrozenDict({"self": HALFor("read_root"), "ex:garage": HALFor("read_cars")})
 
 
 class Paint(BaseModel):
-    """What a car is painted with."""
+    """Body of a request to paint a car."""
 
     colour: str
 
@@ -80,25 +80,25 @@ def _car(id_: str) -> dict[str, Any]:
 
 @app.get("/", response_model=Root, response_class=HALResponse)
 def read_root() -> Any:
-    """Give the entry."""
+    """Return the entry point."""
     return {}
 
 
 @app.get("/cars", response_model=Cars, response_class=HALResponse)
 def read_cars() -> Any:
-    """Give the collection."""
+    """Return the collection."""
     return {"ex:cars": [_car(id_) for id_ in colours]}
 
 
 @app.get("/cars/{id_}", response_model=Car, response_class=HALResponse)
 def read_car(id_: str) -> Any:
-    """Give one car."""
+    """Return a car."""
     return _car(id_)
 
 
 @app.get("/cars/{id_}/wheels/{place}", response_model=Wheel, response_class=HALResponse)
 def read_wheel(id_: str, place: str) -> Any:
-    """Give one wheel."""
+    """Return a wheel."""
     return {"id_": id_, "place": place}
 
 

@@ -1,4 +1,4 @@
-// A certified OAuth2 server (oidc-provider) at the vendor's addresses, on a free port of the loopback interface.
+// A certified OAuth2 server (oidc-provider) with the vendor's paths, on a free port of the loopback interface.
 // Prints its port when it is ready. Environment: ACCESS_TTL and CODE_TTL, in seconds.
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
@@ -41,7 +41,7 @@ server.listen(0, '127.0.0.1', () => {
     },
     pkce: { required: () => true },
     issueRefreshToken: async () => true,
-    rotateRefreshToken: () => true, // and an old refresh token that comes again kills the grant
+    rotateRefreshToken: () => true, // and a reused refresh token revokes the grant
     expiresWithSession: () => false,
     ttl: {
       AccessToken: seconds('ACCESS_TTL', 900),
