@@ -5,7 +5,7 @@ Knows which blocks there are, under three generations of names. Must not know ho
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 
 import attrs
 
@@ -32,6 +32,7 @@ from stellantis_hal.resources.blocks.powertrain import (
     Transmission,
 )
 from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
@@ -98,7 +99,7 @@ class PreconditioningProgram(Model):
         slot: its number.
     """
 
-    start: time | None = None
+    start: TimeOfDay | None = None
     occurrence: Occurrence | None = attrs.field(default=None, metadata=names("occurence", "occurrence"))
     recurrence: Recurrence | None = None
     enabled: bool | None = None

@@ -18,11 +18,12 @@ from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.queries import OptionalEndpoint, by_id, many, rel_of
+from stellantis_hal.resources.sentinels import Mileage
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.scalars import Mileage, Seconds
+from stellantis_hal.structuring.scalars import Seconds
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 

@@ -18,7 +18,7 @@ from stellantis_hal.structuring.scalars import (
     ReadAttempt,
     ScalarCodec,
     base_type,
-    is_scalar,
+    is_open_enum,
     parent_of,
     tolerant,
 )
@@ -26,8 +26,9 @@ from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, schema_o
 
 __all__ = ["ModelHook", "find_hook", "user_hook"]
 
+_PRISTINE: Final = cattrs.Converter()
 # How cattrs reads str, int, float and bool where no hook was registered for them.
-_PLAIN_HOOK: Final = cattrs.Converter().get_structure_hook(str)
+_PLAIN_HOOK: Final = _PRISTINE.get_structure_hook(str)
 
 
 @attrs.frozen(eq=False)
@@ -120,7 +121,8 @@ def user_hook(kind: Any, converter: cattrs.Converter, *, has_codec: bool) -> Any
     parent = parent_of(kind)
     if parent is not None and hook is find_hook(parent, converter):
         return None  # cattrs passes hooks on to subclasses: one for str is not meant for enumerations
-    return None if has_codec and not is_scalar(kind) else hook
+    is_generated = has_codec and not is_open_enum(kind) and find_hook(kind, _PRISTINE) not in (None, _PLAIN_HOOK)
+    return None if is_generated else hook  # cattrs generates hooks for tuples and the like
 
 
 def _codec_of_hook(hook: Callable[[Any, Any], Any], field: FieldSchema) -> ScalarCodec:

@@ -11,8 +11,7 @@ import cattrs
 
 from stellantis_hal.structuring.compiler import ModelHook, find_hook
 from stellantis_hal.structuring.model import Model, unstructure_hook
-from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.scalars import CodecHook, ScalarCodec, base_type, codec_of
+from stellantis_hal.structuring.scalars import CodecHook, ScalarCodec, base_type, codec_of, is_open_enum
 
 __all__ = ["configure_converter", "default_converter", "make_converter"]
 
@@ -53,7 +52,7 @@ def configure_converter(converter: cattrs.Converter, *, strict: bool = False) ->
             converter.register_structure_hook_func(functools.partial(_is, kind), CodecHook(codec))
     converter.register_structure_hook_factory(_has_codec, _codec_hook)
     converter.register_structure_hook_factory(_is_model, functools.partial(_model_hook, strict=strict))
-    converter.register_unstructure_hook_func(_is_open_enum, str)
+    converter.register_unstructure_hook_func(is_open_enum, str)
     converter.register_unstructure_hook_factory(_is_model, unstructure_hook)
 
 
@@ -76,12 +75,8 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Model)
 
 
-def _is_open_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, OpenEnum)
-
-
 def _has_codec(kind: Any) -> bool:
-    return _is_open_enum(kind) or base_type(kind) is not kind
+    return is_open_enum(kind) or base_type(kind) is not kind
 
 
 def _codec_hook(kind: Any) -> Callable[[Any, Any], Any]:

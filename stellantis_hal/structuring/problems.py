@@ -33,8 +33,7 @@ class Problem:
         path: where it stands, as a JSON path: ``$.energies[0].level``.
         value_type: its JSON type: ``null``, ``boolean``, ``number``, ``string``, ``array``, ``object``.
         reason: why it could not be read.
-        is_sentinel: whether the API means "none" by it (215 °C, an odometer of 0.0, a time of day like ``PT34H7M``,
-            a position of ``[0, 0]``, ``[]`` for an object): strict reading lets these pass.
+        is_sentinel: whether the API means "none" by it, as by ``[]`` for an object: strict reading lets these pass.
     """
 
     path: str

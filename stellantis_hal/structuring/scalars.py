@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import isfinite
 from typing import Annotated, Any, Final
 
@@ -15,10 +15,8 @@ from stellantis_hal.structuring.problems import RawProblem, Sentinel, record_pro
 from stellantis_hal.structuring.timestamps import (
     read_duration,
     read_instant,
-    read_time_of_day,
     write_duration,
     write_instant,
-    write_time_of_day,
 )
 
 __all__ = [
@@ -26,26 +24,21 @@ __all__ = [
     "DURATION",
     "FLAG",
     "INSTANT",
-    "MILEAGE",
     "NUMBER",
     "SECONDS",
-    "TEMPERATURE",
     "TEXT",
-    "TIME_OF_DAY",
     "CodecHook",
-    "Mileage",
     "ReadAttempt",
     "ScalarCodec",
     "Seconds",
-    "Temperature",
     "base_type",
     "codec_of",
-    "is_scalar",
+    "is_open_enum",
     "parent_of",
     "tolerant",
+    "writer_of",
 ]
 
-NO_TEMPERATURE: Final = 215.0
 _MANY: Final = 10**9  # seconds, well within a timedelta
 
 # Takes a value, its path and the list to which problems are added; returns None where the value cannot be read.
@@ -144,20 +137,6 @@ def _count(value: Any) -> int:
     raise ValueError("not a whole number")
 
 
-def _temperature(value: Any) -> float:
-    number = _number(value)
-    if number == NO_TEMPERATURE:
-        raise Sentinel("215 degrees stand for no temperature")
-    return number
-
-
-def _mileage(value: Any) -> float:
-    number = _number(value)
-    if number == 0:
-        raise Sentinel("an odometer at 0 stands for an unknown one")
-    return number
-
-
 def _instant(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError("not a string")
@@ -186,31 +165,22 @@ def _write_seconds(span: timedelta) -> float | int:
     return int(seconds) if seconds.is_integer() else seconds
 
 
-def _writer(kind: type, write: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def writer_of(kind: type, write: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Write values of a type; one of another type, which a user's hook made, passes as it is."""
     return lambda value: write(value) if isinstance(value, kind) else value
-
-
-def _time_of_day(value: Any) -> time:
-    return read_time_of_day(_text(value))
 
 
 TEXT: Final = ScalarCodec(_text, _same, str)
 FLAG: Final = ScalarCodec(_flag, _same, bool)
 NUMBER: Final = ScalarCodec(_number, _same)
 COUNT: Final = ScalarCodec(_count, _same, int)
-INSTANT: Final = ScalarCodec(_instant, _writer(datetime, write_instant))
-DURATION: Final = ScalarCodec(_duration, _writer(timedelta, write_duration))
-TIME_OF_DAY: Final = ScalarCodec(_time_of_day, _writer(time, write_time_of_day))
-SECONDS: Final = ScalarCodec(_seconds, _writer(timedelta, _write_seconds))
-TEMPERATURE: Final = ScalarCodec(_temperature, _same)
-MILEAGE: Final = ScalarCodec(_mileage, _same)
+INSTANT: Final = ScalarCodec(_instant, writer_of(datetime, write_instant))
+DURATION: Final = ScalarCodec(_duration, writer_of(timedelta, write_duration))
+SECONDS: Final = ScalarCodec(_seconds, writer_of(timedelta, _write_seconds))
 
 Seconds = Annotated[timedelta, SECONDS]
 """A duration that is written as a number of seconds."""
 
-Mileage = Annotated[float, MILEAGE]
-Temperature = Annotated[float, TEMPERATURE]
 
 _BY_TYPE: Final[dict[type, ScalarCodec]] = {
     str: TEXT,
@@ -219,7 +189,6 @@ _BY_TYPE: Final[dict[type, ScalarCodec]] = {
     int: COUNT,
     datetime: INSTANT,
     timedelta: DURATION,
-    time: TIME_OF_DAY,
 }
 _PARENTS: Final[dict[type, type]] = {bool: int, datetime: date}
 
@@ -228,7 +197,7 @@ def codec_of(kind: Any) -> ScalarCodec | None:
     """Return the codec of a type: that of its annotation, or the usual one; None where there is none."""
     if (annotated := _annotation(kind)) is not None:
         return annotated
-    if _is_open_enum(kind):
+    if is_open_enum(kind):
         return _member_codec(kind)
     return _BY_TYPE.get(kind) if isinstance(kind, type) else None
 
@@ -238,14 +207,9 @@ def base_type(kind: Any) -> Any:
     return kind if _annotation(kind) is None else kind.__origin__
 
 
-def is_scalar(kind: Any) -> bool:
-    """Return whether hooks that a user registers for a type stand in for its codec."""
-    return _is_open_enum(kind) or kind in _BY_TYPE
-
-
 def parent_of(kind: Any) -> type | None:
     """Return the type whose cattrs hook a type would inherit without one of its own."""
-    return str if _is_open_enum(kind) else _PARENTS.get(kind)
+    return str if is_open_enum(kind) else _PARENTS.get(kind)
 
 
 def _annotation(kind: Any) -> ScalarCodec | None:
@@ -254,7 +218,8 @@ def _annotation(kind: Any) -> ScalarCodec | None:
     return next((item for item in kind.__metadata__ if isinstance(item, ScalarCodec)), None)
 
 
-def _is_open_enum(kind: Any) -> bool:
+def is_open_enum(kind: Any) -> bool:
+    """Return whether a type is an open enumeration."""
     return isinstance(kind, type) and issubclass(kind, OpenEnum)
 
 

@@ -1,28 +1,14 @@
-"""Instants, durations and times of day as the vendor spells them.
-
-Knows RFC 3339, ISO 8601 durations and the one old spelling that still occurs. Must not know fields, bodies or clocks.
-Readers raise ValueError alone (:class:`~.problems.Sentinel` is one), with a reason that quotes nothing of the value.
-"""
+"""Instants and durations as text: RFC 3339 and ISO 8601."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
-from stellantis_hal.structuring.problems import Sentinel
+from stellantis_hal.hal.dates import parse_java_date
 
-__all__ = ["read_duration", "read_instant", "read_time_of_day", "write_duration", "write_instant", "write_time_of_day"]
+__all__ = ["read_duration", "read_instant", "write_duration", "write_instant"]
 
-# "Mon Jun 03 08:35:36 GMT 2019": java.util.Date as it prints itself.
-_JAVA = re.compile(
-    r"[A-Za-z]{3} (?P<month>[A-Za-z]{3}) (?P<day>\d{1,2}) (?P<clock>\d{2}:\d{2}:\d{2}) (?:GMT|UTC|Z) (?P<year>\d{4})"
-)
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
-    )
-}
 _RFC3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:(?P<seconds>\d{2})(?:[.,]\d+)?(?:[Zz]|[+-]\d{2}:?\d{2})", re.ASCII
 )
@@ -32,8 +18,6 @@ _DURATION = re.compile(
     r"(?:T(?=\d)(?:(?P<hours>\d+(?:[.,]\d+)?)H)?(?:(?P<minutes>\d+(?:[.,]\d+)?)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?",
     re.ASCII,
 )
-_DAY = timedelta(days=1)
-_MIDNIGHT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def read_instant(text: str) -> datetime:
@@ -47,7 +31,7 @@ def read_instant(text: str) -> datetime:
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
-        return _read_java(text)
+        return _read_java_date(text)
     leap = match["seconds"] == "60"
     if leap:
         text = f"{text[:17]}59{text[19:]}"
@@ -58,15 +42,14 @@ def read_instant(text: str) -> datetime:
         raise ValueError("no such instant") from None
 
 
-def _read_java(text: str) -> datetime:
-    match = _JAVA.fullmatch(text)
-    month = None if match is None else _MONTHS.get(match["month"].lower())
-    if match is None or month is None:
-        raise ValueError("not an instant")
+def _read_java_date(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(f"{match['year']}-{month:02}-{int(match['day']):02}T{match['clock']}+00:00")
+        instant = parse_java_date(text)
     except ValueError:
         raise ValueError("no such instant") from None
+    if instant is None:
+        raise ValueError("not an instant")
+    return instant
 
 
 def write_instant(instant: datetime) -> str:
@@ -111,25 +94,3 @@ def write_duration(span: timedelta) -> str:
     clock += f"{seconds}{fraction}S" if seconds or fraction else ""
     days = f"{span.days}D" if span.days else ""
     return f"P{days}T{clock}" if clock else f"P{days}" if days else "PT0S"
-
-
-def read_time_of_day(text: str) -> time:
-    """Read a time of day, which the vendor writes as the duration since midnight: ``PT14H30M`` is half past two.
-
-    Raises:
-        Sentinel: 24 hours or more (``PT34H7M``), by which the vendor means that there is none.
-        ValueError: no duration, or a negative one.
-    """
-    span = read_duration(text)
-    if span >= _DAY:
-        raise Sentinel("a time beyond the day stands for no time of day")
-    if span < timedelta():
-        raise ValueError("not within a day")
-    return (_MIDNIGHT + span).time()
-
-
-def write_time_of_day(moment: time) -> str:
-    """Write a time of day as the duration since midnight."""
-    return write_duration(
-        timedelta(hours=moment.hour, minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
-    )

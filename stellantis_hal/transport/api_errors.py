@@ -20,6 +20,7 @@ from stellantis_hal.errors import (
     StellantisError,
     UnauthorizedError,
 )
+from stellantis_hal.hal.dates import parse_java_date
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url
 from stellantis_hal.navigation.fetch import Request, Response
@@ -32,10 +33,6 @@ ErrorFactory = Callable[[Request, Response], StellantisError | None]
 """Returns the error that a response stands for; None for a success."""
 
 _CODE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
-_UNIX_DATE = re.compile(
-    r"\s*[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (?:GMT|UTC) (\d{4})\s*", re.ASCII
-)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MAX_TEXT = 8_192
 _MAX_EXCERPT = 300
 _MAX_CODE = 10**9
@@ -176,11 +173,7 @@ def _timestamp(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        if match := _UNIX_DATE.fullmatch(value):
-            month, day, hour, minute, second, year = match.groups()
-            month_number = _MONTHS.index(month) + 1
-            return datetime(int(year), month_number, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-        instant = datetime.fromisoformat(value.strip())
+        instant = parse_java_date(value.strip()) or datetime.fromisoformat(value.strip())
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

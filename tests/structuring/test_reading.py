@@ -13,7 +13,7 @@ import pytest
 from stellantis_hal.errors import StructureError
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
-from stellantis_hal.resources.blocks.energy import ChargeProgram, Charging, ChargingStatus, Energy, EnergyType
+from stellantis_hal.resources.blocks.energy import ChargeProgram, ChargingStatus, Energy, EnergyType
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
@@ -288,43 +288,6 @@ def test_strict_reading_names_some_of_many_paths() -> None:
 
 def test_strict_reading_lets_sentinels_pass() -> None:
     assert read({"startMileage": 0.0}, Trip, strict=True).start_mileage is None
-
-
-# ------------------------------------------------------------------------------------------------- sentinels
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "path"),
-    [
-        (Status, {"environment": {"air": {"temp": 215}}}, "$.environment.air.temp"),
-        (Status, {"environment": {"air": {"temp": 215.0}}}, "$.environment.air.temp"),
-        (
-            Status,
-            {"engines": [{"extension": {"thermic": {"oil": {"temp": 215}}}}]},
-            "$.engines[0].extension.thermic.oil.temp",
-        ),
-        (Status, {"odometer": {"mileage": 0.0}}, "$.odometer.mileage"),
-        (Status, {"odometer": {"mileage": 0}}, "$.odometer.mileage"),
-        (Trip, {"startMileage": 0.0}, "$.startMileage"),
-        (ChargeProgram, {"start": "PT34H7M"}, "$.start"),
-        (ChargeProgram, {"start": "PT45H59M"}, "$.start"),
-        (Charging, {"schedule": []}, "$.schedule"),
-        (Trip, {"kinetic": []}, "$.kinetic"),
-        (Status, {"environment": {"air": []}}, "$.environment.air"),
-        (Position, {"geometry": {"coordinates": [0, 0]}}, "$.geometry.coordinates"),
-        (Position, {"geometry": {"coordinates": [0.0, 0.0, 0.0]}}, "$.geometry.coordinates"),
-    ],
-)
-def test_sentinels_read_as_none_with_a_record(kind: type[Model], body: dict[str, Any], path: str) -> None:
-    [record] = read(body, kind, strict=True).problems
-    assert (record.path, record.is_sentinel) == (path, True)
-
-
-def test_sentinels_leave_nothing_behind() -> None:
-    assert read({"odometer": {"mileage": 0.0}}, Status).mileage is None
-    assert read({"start": "PT34H7M"}, ChargeProgram).start is None
-    assert read({"geometry": {"coordinates": [0, 0]}}, Position).coordinates is None
-    assert read({"geometry": {"coordinates": [0.0, 0.0, 35.0]}}, Position).coordinates is None
 
 
 # ------------------------------------------------------------------------------------------------- generations

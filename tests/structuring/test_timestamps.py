@@ -1,19 +1,16 @@
-"""Instants, durations and times of day: what the vendor writes, what we read, and back."""
+"""Instants and durations: read, and written back."""
 
-from datetime import UTC, datetime, time, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.structuring.problems import Sentinel
 from stellantis_hal.structuring.timestamps import (
     read_duration,
     read_instant,
-    read_time_of_day,
     write_duration,
     write_instant,
-    write_time_of_day,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,24 +103,3 @@ def test_what_is_no_duration_of_fixed_length_is_refused(text: str) -> None:
 @given(st.timedeltas(min_value=timedelta(days=-9_000), max_value=timedelta(days=9_000)))
 def test_a_duration_written_reads_as_itself(span: timedelta) -> None:
     assert read_duration(write_duration(span)) == span
-
-
-def test_a_time_of_day_is_the_duration_since_midnight() -> None:
-    assert read_time_of_day("PT14H30M") == time(14, 30)
-
-
-@pytest.mark.parametrize("text", ["PT24H", "PT34H7M", "PT34H07M", "P2D"])
-def test_what_is_beyond_the_day_stands_for_no_time_of_day(text: str) -> None:
-    with pytest.raises(Sentinel, match="beyond the day"):
-        read_time_of_day(text)
-
-
-def test_a_negative_time_of_day_is_none_at_all() -> None:
-    with pytest.raises(ValueError, match="not within a day") as caught:
-        read_time_of_day("-PT1H")
-    assert not isinstance(caught.value, Sentinel)
-
-
-@given(st.times())
-def test_a_time_of_day_written_reads_as_itself(moment: time) -> None:
-    assert read_time_of_day(write_time_of_day(moment)) == moment

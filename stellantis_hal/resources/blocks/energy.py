@@ -5,10 +5,11 @@ Knows the vendor's units, some of them odd. Must not know the vehicle around it.
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 import attrs
 
+from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
@@ -119,8 +120,8 @@ class ChargeProgram(Model):
         charge_until_full: whether it goes on past ``end`` until the battery is full.
     """
 
-    start: time | None = None
-    end: time | None = None
+    start: TimeOfDay | None = None
+    end: TimeOfDay | None = None
     occurrence: Occurrence | None = attrs.field(default=None, metadata=names("occurence", "occurrence"))
     enabled: bool | None = None
     charge_until_full: bool | None = None
@@ -155,7 +156,7 @@ class Charging(Model):
     charging_rate: float | None = None
     power_level: ChargingPowerLevel | None = attrs.field(default=None, metadata=names("chargingPowerLevel"))
     mode: ChargingMode | None = attrs.field(default=None, metadata=names("chargingMode"))
-    next_delayed_time: time | None = None
+    next_delayed_time: TimeOfDay | None = None
     schedule: ChargingSchedule | None = None
     type: ChargingType | None = None
 

@@ -9,9 +9,9 @@ from datetime import datetime
 
 import attrs
 
+from stellantis_hal.resources.sentinels import Temperature
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.scalars import Temperature
 from stellantis_hal.structuring.schema import names
 
 __all__ = [
