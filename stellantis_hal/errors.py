@@ -224,7 +224,7 @@ class StaleSlotError(QuotaError):
         self, message: str = "the slot expired before the request was sent: take a new one", *, retry_after: float = 0.0
     ) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after: float | None = retry_after
 
 
 # ------------------------------------------------------------------------------------------------- credentials

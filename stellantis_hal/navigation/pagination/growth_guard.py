@@ -23,7 +23,7 @@ class GrowthGuard:
     """Counts the pages that were added while others were read, and detects loops among them."""
 
     def __init__(self) -> None:
-        self.pages = 0
+        self.pages: int = 0
         self._visited = VisitedPages()
 
     async def fetch_next(self, page: HalResource, link: Link) -> HalResource:

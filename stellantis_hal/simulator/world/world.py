@@ -58,7 +58,9 @@ class World:
             raise ValueError("vehicles must be at least 1 where trips is not 0.")
         self.seed = seed
         self.epoch = epoch
-        self.generator = WorldGenerator(seed=seed, accounts=accounts, vehicles=vehicles, trips=trips, epoch=epoch)
+        self.generator: WorldGenerator = WorldGenerator(
+            seed=seed, accounts=accounts, vehicles=vehicles, trips=trips, epoch=epoch
+        )
         self._added: dict[int, list[Trip]] = {}
         self._alerts: dict[int, list[Alert]] = {}
         self._changes: dict[int, dict[str, Any]] = {}
