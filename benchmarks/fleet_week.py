@@ -147,7 +147,7 @@ def main() -> int:
         f"(renewals {counters.renewals}, 429s {counters.refused}), "
         f"CPU for each request {cpu / counters.requests * 1e6:.0f} us with the simulator's share"
     )
-    print(f"updates {statistics.updates}, unchanged {statistics.same}, errors {dict(statistics.errors)}")
+    print(f"updates {statistics.updates}, unchanged {statistics.unchanged}, errors {dict(statistics.errors)}")
     outages = [event.after / HOUR for event in week.others if isinstance(event, Recovered) and event.vehicle is None]
     print(f"outages reported {sum(isinstance(event, Outage) for event in week.others)}, hours {outages}")
     print(

@@ -16,6 +16,7 @@ from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 
 __all__ = [
     "FailureState",
+    "PollTarget",
     "Removed",
     "WatchedAccount",
     "WatchedVehicle",
@@ -205,6 +206,10 @@ class WatchedVehicle:
         if not self.failures:
             self.failures = None
         return state
+
+
+PollTarget = WatchedVehicle | WatchedAccount
+"""What a poll reads: a vehicle's data, or the list of an account's vehicles."""
 
 
 def id_of(vehicle: Vehicle) -> str | None:

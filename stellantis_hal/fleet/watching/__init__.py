@@ -1,1 +1,1 @@
-"""Watching."""
+"""Watching a fleet: polling many vehicles within a rate limit."""

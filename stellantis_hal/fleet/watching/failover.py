@@ -1,7 +1,4 @@
-"""Vehicles that several accounts have: who goes on with one when the account that reads it cannot.
-
-Knows accounts, and what each has besides what it reads. Must not know when anybody is polled.
-"""
+"""Fallback accounts of vehicles that several accounts have."""
 
 from __future__ import annotations
 
@@ -12,24 +9,31 @@ __all__ = ["FallbackAccounts"]
 
 
 class FallbackAccounts:
-    """The accounts that have a vehicle which is read by another one, or by itself."""
+    """The accounts that can take over a vehicle which another one polls, by the vehicle's id."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_accounts",)
 
     def __init__(self) -> None:
-        self._known: dict[str, list[WatchedAccount]] = {}
+        self._accounts: dict[str, list[WatchedAccount]] = {}
 
-    def note(self, id_: str, watched_account: WatchedAccount, vehicle: Vehicle) -> None:
-        """Remember that an account has a vehicle too, as seen by it."""
-        others = [other for other in self._known.get(id_, ()) if other is not watched_account and id_ in other.shared]
-        self._known[id_] = [*others, watched_account]
-        watched_account.shared[id_] = vehicle
+    def add(self, id_: str, account: WatchedAccount, vehicle: Vehicle) -> None:
+        """Record that an account has a vehicle too.
+
+        Args:
+            id_: the vehicle's id.
+            account: the account.
+            vehicle: the vehicle as that account sees it.
+        """
+        others = [other for other in self._accounts.get(id_, ()) if other is not account and id_ in other.shared]
+        self._accounts[id_] = [*others, account]
+        account.shared[id_] = vehicle
 
     def forget(self, id_: str) -> None:
-        """Remember no more who has a vehicle."""
-        for watched_account in self._known.pop(id_, ()):
-            watched_account.shared.pop(id_, None)
+        """Remove a vehicle."""
+        for account in self._accounts.pop(id_, ()):
+            account.shared.pop(id_, None)
 
-    def of(self, id_: str) -> WatchedAccount | None:
-        """Give an account that can go on with a vehicle: what it has is in its ``shared``."""
-        return next((heir for heir in self._known.get(id_, ()) if heir.lost_at is None and id_ in heir.shared), None)
+    def first(self, id_: str) -> WatchedAccount | None:
+        """Return the first account that works and has the vehicle in its ``shared``; None where there is none."""
+        candidates = self._accounts.get(id_, ())
+        return next((account for account in candidates if account.lost_at is None and id_ in account.shared), None)

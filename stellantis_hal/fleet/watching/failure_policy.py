@@ -1,7 +1,4 @@
-"""What becomes of failures: who is left alone, for how long, and who is told.
-
-Knows what a failure means for whom. Must not ask for anything, nor decide whose turn it is.
-"""
+"""Failure policy of a watch: back off, emit events, fail over, recover."""
 
 from __future__ import annotations
 
@@ -20,182 +17,197 @@ from stellantis_hal.fleet.watching.registry import Registry
 
 __all__ = ["FailurePolicy"]
 
-_PATIENCE = 4
-_ACCOUNT_AGAIN = 900.0
-_LISTING_AGAIN = 15.0
-_LONGEST_LISTING = 900.0
-_LONGEST_REST = 86_400.0
-_LEAST_EVERY = 60.0
-_HOLD = 60.0
+_TOLERATED = 4
+"""Failures in a row of one kind of data before a transient failure is reported."""
+
+_ACCOUNT_RETRY = 900.0
+_LISTING_RETRY = 15.0
+_LONGEST_LISTING_RETRY = 900.0
+_LONGEST_RETRY = 86_400.0
+_SHORTEST_RETRY = 60.0
+_DEFAULT_HOLD = 60.0
 
 
 class FailurePolicy:
-    """Judges failures and successes.
+    """Decides what follows from failures and successes of polls.
 
     Args:
-        roster: who there is.
-        counts: what is counted.
-        say: hands an event over; waits while there is no room.
+        registry: the watched accounts and vehicles.
+        counts: counters of the watch.
+        emit: puts an event into the buffer; waits while it is full.
+
+    Attributes:
+        outage_detector: failures in a row of all vehicles.
     """
 
-    def __init__(self, roster: Registry, *, counts: Counts, say: Callable[[WatchEvent], Awaitable[None]]) -> None:
-        self.health: OutageDetector = OutageDetector()
-        self._roster = roster
+    def __init__(self, registry: Registry, *, counts: Counts, emit: Callable[[WatchEvent], Awaitable[None]]) -> None:
+        self.outage_detector: OutageDetector = OutageDetector()
+        self._registry = registry
+        self._pacing = registry.pacing
         self._counts = counts
-        self._say = say
+        self._emit = emit
 
     # ------------------------------------------------------------------------------------------- vehicles
 
-    async def answered(self, watched_vehicle: WatchedVehicle, what: str, *, found: bool) -> None:
-        """Note that one thing about a vehicle could be had, or that there are no data of it."""
+    async def poll_succeeded(self, watched_vehicle: WatchedVehicle, what: str, *, found: bool) -> None:
+        """Record that a kind of data was read; ``found`` is false where the API has none."""
         now = anyio.current_time()
-        await self._works(now)
-        watched_account = watched_vehicle.account
-        watched_account.rejections = 0
-        if watched_account.is_standalone and watched_account.lost_at is not None:
-            await self._found(
-                watched_account, Recovered(vehicle=watched_vehicle.vehicle, after=now - watched_account.lost_at)
+        await self._end_outage(now)
+        account = watched_vehicle.account
+        account.rejections = 0
+        if account.is_standalone and account.lost_at is not None:
+            await self._end_account_failure(
+                account, Recovered(vehicle=watched_vehicle.vehicle, after=now - account.lost_at)
             )
         if not found:
-            await self._leave_alone(watched_vehicle, what, None, tell_after=1)
+            await self._back_off(watched_vehicle, what, None, report_after=1)
             return
         state = watched_vehicle.clear_failure(what)
         if state is not None and state.is_reported:
-            await self._say(
-                Recovered(
-                    account=watched_account.key, vehicle=watched_vehicle.vehicle, what=what, after=now - state.since
-                )
+            await self._emit(
+                Recovered(account=account.key, vehicle=watched_vehicle.vehicle, what=what, after=now - state.since)
             )
 
-    async def failed(
-        self, watched_vehicle: WatchedVehicle, what: str, error: StellantisError, *, by: WatchedAccount
+    async def poll_failed(
+        self, watched_vehicle: WatchedVehicle, what: str, error: StellantisError, *, account: WatchedAccount
     ) -> bool:
-        """Judge a failure of asking by an account; gives whether to go on with the vehicle's other things."""
+        """Record that a kind of data could not be read; return whether to poll the vehicle's other kinds.
+
+        Args:
+            watched_vehicle: the vehicle.
+            what: the kind of data.
+            error: the failure.
+            account: the account that the poll began with.
+        """
         self._counts.errors[type(error).__name__] += 1
         scope = scope_of(error)
         if scope == "account":
-            if by is not watched_vehicle.account:
-                return False  # another account, or a new token, has taken over meanwhile
-            if by.lost_at is not None and not by.is_standalone:
-                return False  # under way when it was lost: its listing is what tries again
-            watched_vehicle.account.rejections += 1
-            if isinstance(error, UnauthorizedError) and watched_vehicle.account.rejections < _PATIENCE:
-                await self._leave_alone(watched_vehicle, what, error, tell_after=_PATIENCE)  # another token may do
-                return True
-            await self._lose(watched_vehicle.account, error)
-            return False
+            return await self._account_failed(watched_vehicle, what, error, account)
         if scope == "vehicle":
-            if isinstance(error, ApiError):  # an answer; what is wrong with a document is found without one
-                await self._works(anyio.current_time())
-            await self._leave_alone(watched_vehicle, what, error, tell_after=1)
+            if isinstance(error, ApiError):  # the API responded; an invalid document is found without a request
+                await self._end_outage(anyio.current_time())
+            await self._back_off(watched_vehicle, what, error, report_after=1)
             return True
-        await self._blame(watched_vehicle.id, error)
-        if self.health.since is not None:
+        await self._detect_outage(watched_vehicle.id, error)
+        if self.outage_detector.since is not None:
             return False
-        await self._leave_alone(watched_vehicle, what, error, tell_after=_PATIENCE)
+        await self._back_off(watched_vehicle, what, error, report_after=_TOLERATED)
         return True
 
-    async def _leave_alone(
-        self, watched_vehicle: WatchedVehicle, what: str, error: StellantisError | None, *, tell_after: int
+    async def _account_failed(
+        self, watched_vehicle: WatchedVehicle, what: str, error: StellantisError, account: WatchedAccount
+    ) -> bool:
+        if account is not watched_vehicle.account:
+            return False  # another account, or one with a new token, took over during the poll
+        if account.lost_at is not None and not account.is_standalone:
+            return False  # the poll began before the account was lost: the next listing retries it
+        account.rejections += 1
+        if isinstance(error, UnauthorizedError) and account.rejections < _TOLERATED:
+            await self._back_off(watched_vehicle, what, error, report_after=_TOLERATED)  # a new token may be accepted
+            return True
+        await self._lose_account(account, error)
+        return False
+
+    async def _back_off(
+        self, watched_vehicle: WatchedVehicle, what: str, error: StellantisError | None, *, report_after: int
     ) -> None:
         now = anyio.current_time()
         state = watched_vehicle.failure_state(what, now)
         state.failures += 1
-        state.is_transient = tell_after > 1
-        usual = max(_LEAST_EVERY, self._roster.interval(watched_vehicle))
-        if state.is_transient:  # what may pass in a moment is tried again before its next turn
-            rest = back_off(state.failures - 1, _LEAST_EVERY, usual)
+        state.is_transient = report_after > 1
+        interval = max(_SHORTEST_RETRY, self._pacing.interval(watched_vehicle))
+        if state.is_transient:  # retried before the next regular poll
+            delay = back_off(state.failures - 1, _SHORTEST_RETRY, interval)
         else:
-            rest = back_off(state.failures - 1, usual, _LONGEST_REST)
-        state.retry_at = now + rest
-        if state.failures >= tell_after and not state.is_reported:
+            delay = back_off(state.failures - 1, interval, _LONGEST_RETRY)
+        state.retry_at = now + delay
+        if state.failures >= report_after and not state.is_reported:
             state.is_reported = True
-            await self._say(
+            await self._emit(
                 VehicleUnavailable(
                     account=watched_vehicle.account.key,
                     vehicle=watched_vehicle.vehicle,
                     what=what,
                     error=error,
-                    again_in=rest,
+                    again_in=delay,
                 )
             )
 
     # ------------------------------------------------------------------------------------------- accounts
 
-    async def listed(self, watched_account: WatchedAccount) -> None:
-        """Note that an account's vehicles could be listed."""
+    async def listing_succeeded(self, account: WatchedAccount) -> None:
+        """Record that an account's vehicles were listed."""
         now = anyio.current_time()
-        await self._works(now)
-        watched_account.failures = 0
-        if watched_account.lost_at is not None:
-            self._roster.rouse(watched_account, now)
-            await self._found(
-                watched_account, Recovered(account=watched_account.key, after=now - watched_account.lost_at)
-            )
+        await self._end_outage(now)
+        account.failures = 0
+        if account.lost_at is not None:
+            self._registry.reschedule_vehicles(account, now)
+            await self._end_account_failure(account, Recovered(account=account.key, after=now - account.lost_at))
 
-    async def not_listed(self, watched_account: WatchedAccount, error: StellantisError) -> None:
-        """Judge why an account's vehicles could not be listed."""
+    async def listing_failed(self, account: WatchedAccount, error: StellantisError) -> None:
+        """Record that an account's vehicles could not be listed."""
         self._counts.errors[type(error).__name__] += 1
         if scope_of(error) in {"account", "vehicle"}:
             if isinstance(error, ApiError):
-                await self._works(anyio.current_time())
-            await self._lose(watched_account, error)
+                await self._end_outage(anyio.current_time())
+            await self._lose_account(account, error)
             return
-        await self._blame(watched_account.name, error)
-        if self._roster.watches(watched_account):
-            watched_account.failures += 1
-            again = back_off(watched_account.failures, _LISTING_AGAIN, _LONGEST_LISTING)
-            self._roster.agenda.put(watched_account, anyio.current_time() + again)
+        await self._detect_outage(account.name, error)
+        if self._registry.is_watched(account):
+            account.failures += 1
+            delay = back_off(account.failures, _LISTING_RETRY, _LONGEST_LISTING_RETRY)
+            self._pacing.queue.put(account, anyio.current_time() + delay)
 
-    async def _lose(self, watched_account: WatchedAccount, error: StellantisError) -> None:
-        """Leave an account alone, and tell so once."""
+    async def _lose_account(self, account: WatchedAccount, error: StellantisError) -> None:
+        """Stop polling by an account, fail over its vehicles, and emit `AccountLost` once."""
         now = anyio.current_time()
-        if not self._roster.watches(watched_account):
+        if not self._registry.is_watched(account):
             return
-        agenda = self._roster.agenda
-        again = back_off(watched_account.failures, _ACCOUNT_AGAIN, _LONGEST_REST)
-        since, watched_account.was_lost = watched_account.lost_at, True
-        watched_account.lost_at = now if since is None else since
-        for watched_vehicle in list(watched_account.vehicles.values()):
-            if self._roster.hand_over(watched_vehicle, now):
-                if watched_account.is_standalone and since is not None:
-                    await self._say(Recovered(vehicle=watched_vehicle.vehicle, after=now - since))
+        queue = self._pacing.queue
+        delay = back_off(account.failures, _ACCOUNT_RETRY, _LONGEST_RETRY)
+        since, account.was_lost = account.lost_at, True
+        account.lost_at = now if since is None else since
+        for watched_vehicle in list(account.vehicles.values()):
+            if self._registry.fail_over(watched_vehicle, now):
+                if account.is_standalone and since is not None:
+                    await self._emit(Recovered(vehicle=watched_vehicle.vehicle, after=now - since))
                 continue
-            agenda.drop(watched_vehicle)
-            if watched_account.is_standalone:
-                agenda.put(watched_vehicle, now + again)
-        if not self._roster.watches(watched_account):
-            return  # a vehicle by itself, which an account that has it reads from now on
-        if not watched_account.is_standalone:
-            agenda.put(watched_account, now + again)
-        watched_account.failures += 1
+            queue.drop(watched_vehicle)
+            if account.is_standalone:
+                queue.put(watched_vehicle, now + delay)
+        if not self._registry.is_watched(account):
+            return  # a standalone vehicle that an account polls from now on
+        if not account.is_standalone:
+            queue.put(account, now + delay)
+        account.failures += 1
         if since is None:
-            await self._say(AccountLost(account=watched_account.key, error=error, again_in=again))
+            await self._emit(AccountLost(account=account.key, error=error, again_in=delay))
 
-    async def _found(self, watched_account: WatchedAccount, event: Recovered) -> None:
-        watched_account.lost_at, watched_account.failures = None, 0
-        await self._say(event)
+    async def _end_account_failure(self, account: WatchedAccount, event: Recovered) -> None:
+        account.lost_at, account.failures = None, 0
+        await self._emit(event)
 
-    # ------------------------------------------------------------------------------------------- everything
+    # ------------------------------------------------------------------------------------------- outages
 
-    async def spent(self) -> None:
-        """Note that nothing is left of the day's budget."""
+    async def budget_exhausted(self) -> None:
+        """Record that nothing is left of the day's budget."""
+        budget = self._pacing.budget()
         error = BudgetExhaustedError(
-            "nothing is left of the day's budget for this watch: polls go on when there is; ask less often, or spend "
-            "less elsewhere",
+            f"{budget.free_today:.0f} of {budget.per_day:.0f} requests per day are left for this watch: polls continue "
+            "as requests become available; poll less often, or make fewer other requests"
         )
-        await self._blame("", error)
+        await self._detect_outage("", error)
 
-    async def _works(self, now: float) -> None:
-        lasted = self.health.succeeded(now)
-        if lasted is not None:
-            await self._say(Recovered(after=lasted))
+    async def _end_outage(self, now: float) -> None:
+        length = self.outage_detector.succeeded(now)
+        if length is not None:
+            await self._emit(Recovered(after=length))
 
-    async def _blame(self, key: str, error: StellantisError) -> None:
-        """Count a failure that may be everybody's."""
+    async def _detect_outage(self, key: str, error: StellantisError) -> None:
+        """Record a failure that may concern all vehicles, and emit `Outage` where one begins."""
         now = anyio.current_time()
-        hold = (error.retry_after or _HOLD) if isinstance(error, QuotaError) else None
-        if self.health.failed(key, now, vehicles=len(self._roster.vehicles), hold=hold):
-            began = now if self.health.since is None else self.health.since
-            since = self._roster.wall_clock() - timedelta(seconds=now - began)
-            await self._say(Outage(error=error, since=since))
+        hold = (error.retry_after or _DEFAULT_HOLD) if isinstance(error, QuotaError) else None
+        if self.outage_detector.failed(key, now, vehicles=len(self._registry.vehicles), hold=hold):
+            began = now if self.outage_detector.since is None else self.outage_detector.since
+            since = self._pacing.wall_clock() - timedelta(seconds=now - began)
+            await self._emit(Outage(error=error, since=since))

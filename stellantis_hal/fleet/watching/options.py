@@ -16,17 +16,17 @@ __all__ = ["PollOptions", "WatchOptions"]
 
 @attrs.frozen(kw_only=True)
 class WatchOptions:
-    """How a fleet is to be polled.
+    """When vehicles are polled.
 
     Attributes:
         every: seconds between two polls of a vehicle; 0: as fast as the budget allows.
-        what: the kinds of things to ask for.
-        concurrency: polls at a time.
-        relist: seconds between two looks at an account's vehicles.
-        max_wait: seconds that a poll may wait for the limiter.
-        spend: what may be spent at most; None: what the limiter leaves to background requests.
-        rhythm: how much longer intervals are at an instant.
-        weight: how much more often a vehicle is polled than others.
+        what: kinds of data to poll.
+        concurrency: largest number of polls at a time.
+        relist: seconds between two listings of an account's vehicles.
+        max_wait: seconds that a request may wait for the limiter.
+        budget: upper bound of the watch's requests; None: what the limiter leaves to background requests.
+        rhythm: returns the factor of all intervals at an instant.
+        weight: returns how much more often than others a vehicle is polled.
     """
 
     every: float
@@ -34,27 +34,27 @@ class WatchOptions:
     concurrency: int
     relist: float
     max_wait: float
-    spend: RateLimits | None
+    budget: RateLimits | None
     rhythm: Callable[[datetime], float] | None
     weight: Callable[[Vehicle], float] | None
 
 
 @attrs.frozen(kw_only=True)
 class PollOptions:
-    """What is wanted of vehicles.
+    """What a poll reads and reports.
 
     Attributes:
-        since: trips that started before are not wanted; None: those that come after the first look.
-        overlap: seconds before the newest trip that every look goes back.
-        reach: seconds before the newest trip that late ones are looked for in.
-        deep_every: seconds between two looks that go back so far.
-        repeats: whether snapshots without news are wanted too.
-        adapt: how much longer or shorter intervals are, by the vehicle's status; asked when that changed, and hourly.
+        since: start of the trips to report, in seconds since the epoch; None: trips that appear after the first poll.
+        overlap: seconds before the newest trip from which each poll reads trips.
+        lookback: seconds before the newest trip from which a deep scan reads trips.
+        deep_every: seconds between two deep scans.
+        repeats: whether unchanged snapshots are reported too.
+        adapt: returns the factor of a vehicle's interval for its status; called when that has changed, and hourly.
     """
 
     since: float | None
     overlap: float
-    reach: float
+    lookback: float
     deep_every: float
     repeats: bool
     adapt: Callable[[Vehicle, Status], float] | None

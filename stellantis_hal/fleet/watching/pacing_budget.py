@@ -12,19 +12,19 @@ from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
 
 __all__ = ["Budget", "CapacityPlan", "Pacer", "budget_of"]
 
-DAY = 86_400.0
+_DAY = 86_400.0
 _SLICES = 96
-_FEEDBACK = 1_800.0
+_CATCH_UP = 1_800.0
 
 
 @attrs.frozen(kw_only=True)
 class Budget:
-    """What a watch may spend: its share of both windows of the subscription.
+    """Requests that a watch may make: its share of both windows of the rate limit.
 
     Attributes:
-        per_second: requests within any second; ``inf`` for no such window.
-        per_day: requests within any 24 hours; ``inf`` likewise.
-        free_today: what is left of those now, whoever spent the rest.
+        per_second: requests within any second; ``inf``: unlimited.
+        per_day: requests within any 24 hours; ``inf``: unlimited.
+        free_today: requests of the day that are left now, those of other users of the limit subtracted.
     """
 
     per_second: float = math.inf
@@ -33,35 +33,38 @@ class Budget:
 
     @property
     def burst(self) -> float:
-        """Requests of the day that may be spent at once after a pause: a quarter of an hour's worth."""
+        """Requests that may be made at once after a pause: the day's share of 15 minutes, at least 1."""
         return max(1.0, self.per_day / _SLICES)
 
     @property
     def pace(self) -> float:
-        """Requests per second that last for the whole day.
+        """Requests per second that can be kept up for a whole day.
 
-        With a burst on top they never exceed the day's window, wherever it begins. Where others spend from it too,
-        the pace goes down with what is left, instead of stopping short when nothing is.
+        Together with one burst they stay within any 24 hours. Where others use the limit too, the pace decreases with
+        what is left of the day, instead of stopping when nothing is left.
         """
         if self.per_day == math.inf:
             return self.per_second
-        even = max(0.0, self.per_day - self.burst) / DAY
-        return min(self.per_second, even, max(0.0, self.free_today) / _FEEDBACK)
+        even = max(0.0, self.per_day - self.burst) / _DAY
+        return min(self.per_second, even, max(0.0, self.free_today) / _CATCH_UP)
 
     @property
     def daily(self) -> float:
-        """Requests that can be made in a day, both windows considered."""
-        return min(self.per_day, self.per_second * DAY)
+        """Requests that can be made in a day within both windows."""
+        return min(self.per_day, self.per_second * _DAY)
 
 
 class Pacer:
-    """When the next poll may start, so that any second and any 24 hours hold no more requests than the budget.
+    """Rate of polls within a budget: a sliding window for the second, a token bucket for the day.
 
-    The second is a log of what was started within it. The day is a bucket that fills at the budget's pace, so that the
-    day's requests are spread over the day.
+    The bucket fills at the budget's pace, so that the day's requests are spread over the day.
+
+    Args:
+        budget: the budget.
+        now: the present instant, in seconds of a monotonic clock.
     """
 
-    __slots__ = ("_at", "_budget", "_burst", "_pace", "_recent", "_spent", "_tokens")
+    __slots__ = ("_at", "_budget", "_burst", "_pace", "_recent", "_recent_cost", "_tokens")
 
     def __init__(self, budget: Budget, now: float) -> None:
         self._budget = budget
@@ -69,62 +72,62 @@ class Pacer:
         self._at = now
         self._tokens = self._burst
         self._recent: deque[tuple[float, float]] = deque()
-        self._spent = 0.0
+        self._recent_cost = 0.0
 
     @property
     def budget(self) -> Budget:
-        """What it was made for, or told last."""
+        """The present budget."""
         return self._budget
 
     def adjust(self, budget: Budget, now: float) -> None:
-        """Go on with another budget: limits that headers corrected, what is left by now."""
-        self._settle(now)
+        """Use another budget from now on."""
+        self._advance(now)
         self._budget = budget
         self._burst, self._pace = budget.burst, budget.pace
         self._tokens = min(self._tokens, self._burst)
 
-    def _settle(self, now: float) -> None:
+    def _advance(self, now: float) -> None:
         if now > self._at:
             if self._budget.per_day < math.inf:
                 self._tokens = min(self._burst, self._tokens + (now - self._at) * self._pace)
             self._at = now
         while self._recent and self._recent[0][0] <= now - 1.0:
-            self._spent -= self._recent.popleft()[1]
+            self._recent_cost -= self._recent.popleft()[1]
 
-    def settle(self, now: float, extra: float) -> None:
-        """Note that a poll cost so many requests more (or less) than was thought when it started."""
-        self._settle(now)
+    def correct(self, now: float, extra: float) -> None:
+        """Spend the requests by which a poll exceeded its estimate; negative where it needed fewer."""
+        self._advance(now)
         if self._budget.per_day < math.inf:
             self._tokens = min(self._burst, self._tokens - extra)
 
     def wait(self, now: float, cost: float = 1.0) -> float:
-        """Tell for how many seconds a poll of so many requests has to wait; 0 where it may start now.
+        """Return the seconds until a poll of so many requests may start; 0: now.
 
-        A poll that costs more than fits at once starts on a full bucket, an empty second, and is paid off after.
+        A poll above the limits starts with a full bucket and an empty second, and the next ones wait longer.
         """
-        self._settle(now)
-        until = now
+        self._advance(now)
+        start = now
         if self._budget.per_day < math.inf:
-            lacking = min(cost, self._burst) - self._tokens
-            if lacking > 1e-9:
-                until = now + lacking / self._pace if self._pace > 0 else math.inf
+            missing = min(cost, self._burst) - self._tokens
+            if missing > 1e-9:
+                start = now + missing / self._pace if self._pace > 0 else math.inf
         room = self._budget.per_second - min(cost, self._budget.per_second)
-        spent = self._spent
-        for at, spending in self._recent:
-            if spent <= room + 1e-9:
+        recent_cost = self._recent_cost
+        for at, each in self._recent:
+            if recent_cost <= room + 1e-9:
                 break
-            spent -= spending
-            until = max(until, at + 1.0)
-        return until - now
+            recent_cost -= each
+            start = max(start, at + 1.0)
+        return start - now
 
     def spend(self, now: float, cost: float = 1.0) -> None:
-        """Note that a poll of so many requests starts."""
-        self._settle(now)
+        """Spend the requests of a poll that starts now."""
+        self._advance(now)
         if self._budget.per_day < math.inf:
             self._tokens -= cost
         if self._budget.per_second < math.inf:
             self._recent.append((now, cost))
-            self._spent += cost
+            self._recent_cost += cost
 
 
 @attrs.frozen(kw_only=True)
@@ -132,10 +135,10 @@ class CapacityPlan:
     """Whether an interval fits a budget.
 
     Attributes:
-        vehicles: how many there are.
-        cost: requests that a poll of one costs.
-        every: seconds between two polls of a vehicle, as asked for; 0 for as fast as allowed.
-        budget: requests that may be made in a day.
+        vehicles: number of vehicles.
+        cost: requests of one poll, on average.
+        every: wanted seconds between two polls of a vehicle; 0: as fast as the budget allows.
+        budget: requests that can be made in a day.
     """
 
     vehicles: int
@@ -145,39 +148,39 @@ class CapacityPlan:
 
     @property
     def needed(self) -> float:
-        """Requests in a day that the interval asks for."""
-        return self.vehicles * self.cost * DAY / self.every if self.every > 0 else 0.0
+        """Requests per day at the wanted interval."""
+        return self.vehicles * self.cost * _DAY / self.every if self.every > 0 else 0.0
 
     @property
     def fits(self) -> bool:
-        """Whether the budget suffices."""
+        """Whether the budget is sufficient."""
         return self.needed <= self.budget * (1 + 1e-9)  # a rounding error is no reason to warn
 
     @property
     def fitting(self) -> timedelta:
-        """The shortest interval that the budget allows, in whole seconds."""
+        """The shortest interval that fits the budget, in whole seconds."""
         if self.budget <= 0:
             return timedelta.max
-        return timedelta(seconds=math.ceil(self.vehicles * self.cost * DAY / self.budget))
+        return timedelta(seconds=math.ceil(self.vehicles * self.cost * _DAY / self.budget))
 
     def __str__(self) -> str:
         return (
-            f"{self.vehicles} vehicles at {self.cost:.3g} requests each, every {timedelta(seconds=self.every)}, need "
-            f"{self.needed:.0f} requests a day, and {self.budget:.0f} may be spent: every {self.fitting} would fit, "
-            f"timedelta(seconds={math.ceil(self.fitting.total_seconds())})"
+            f"polling {self.vehicles} vehicles every {timedelta(seconds=self.every)} at {self.cost:.3g} requests each "
+            f"needs {self.needed:.0f} requests per day, and the budget is {self.budget:.0f}: the shortest interval "
+            f"that fits is {self.fitting}, every=timedelta(seconds={math.ceil(self.fitting.total_seconds())})"
         )
 
 
-def budget_of(limiter: RateLimiter, spend: RateLimits | None) -> Budget:
-    """Return what background requests may spend.
+def budget_of(limiter: RateLimiter, bound: RateLimits | None) -> Budget:
+    """Return what a limiter leaves to background requests.
 
     Args:
-        limiter: what the requests pass; it takes off what is reserved for interactive ones.
-        spend: what the watch may spend at most, where that was said.
+        limiter: the client's limiter; its reserve for interactive requests is taken off.
+        bound: upper bound of the budget; None: no other bound.
     """
     capacity = limiter.capacity("background")
     per_second, per_day = capacity.per_second, capacity.per_day
-    if spend is not None:
-        per_second = min(per_second, math.inf if spend.per_second is None else spend.per_second)
-        per_day = min(per_day, math.inf if spend.per_day is None else spend.per_day)
+    if bound is not None:
+        per_second = min(per_second, math.inf if bound.per_second is None else bound.per_second)
+        per_day = min(per_day, math.inf if bound.per_day is None else bound.per_day)
     return Budget(per_second=per_second, per_day=per_day, free_today=capacity.free_today)

@@ -1,7 +1,4 @@
-"""One thing about one vehicle: ask for it, and say what is new.
-
-Knows how snapshots and trips are read. Must not know when, or what to do about failures: they are raised.
-"""
+"""Poller: reads one kind of data of one vehicle and offers what is new."""
 
 from __future__ import annotations
 
@@ -35,24 +32,25 @@ SNAPSHOTS: dict[str, OptionalEndpoint[Any]] = {"status": STATUS, "maintenance": 
 KINDS = (*SNAPSHOTS, "trips")
 
 _ADAPT_EVERY = 3600.0
-"""Seconds after which a status that has not changed is judged again: it has become older."""
+"""Seconds after which `adapt` is called again for an unchanged status: it is older by then."""
 
 
 class Poller:
-    """Asks, and offers what is new.
+    """Reads one kind of data of one vehicle and offers what is new.
 
     Args:
-        terms: what is wanted.
-        store: where checkpoints are.
-        name: of the watch that they are kept for.
-        clock: the wall clock.
-        counts: what is counted.
-        offer: hands an update over, with what is known once it was acknowledged; waits while there is no room.
+        options: what to read and report.
+        store: checkpoint store.
+        name: name of the watch in the store.
+        clock: wall clock.
+        counts: counters of the watch.
+        offer: puts an update into the buffer, with the key and checkpoint that its acknowledgement saves; waits while
+            the buffer is full.
     """
 
     def __init__(
         self,
-        terms: PollOptions,
+        options: PollOptions,
         *,
         store: CheckpointStore,
         name: str,
@@ -60,81 +58,97 @@ class Poller:
         counts: Counts,
         offer: Callable[[Update, str, Checkpoint], Awaitable[None]],
     ) -> None:
-        self._terms = terms
+        self._options = options
         self._store = store
         self._name = name
         self._clock = clock
         self._counts = counts
         self._offer = offer
-        # The last that was offered of each vehicle, for as long as it is not acknowledged: the store has it then.
+        # The last offered checkpoint of each vehicle, until it is acknowledged: from then on the store has it.
         self._offered: WeakValueDictionary[str, Checkpoint] = WeakValueDictionary()
 
-    async def recall(self, watched_vehicle: WatchedVehicle) -> Checkpoint:
-        """Give what is known of a vehicle, from the store where it is not at hand.
-
-        It is at hand, too, when a vehicle that was removed comes back while updates of it wait for the consumer.
+    async def poll(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, what: str, *, now: float) -> bool:
+        """Read one kind of data and offer what is new; return whether the API has any data.
 
         Raises:
-            CheckpointError: the store fails, or has something else than a checkpoint.
+            StellantisError: it cannot be read.
+        """
+        if what == "trips":
+            await self._poll_trips(watched_vehicle, vehicle, now)
+            return True
+        self._count_request(watched_vehicle)
+        endpoint = SNAPSHOTS[what]
+        found = await endpoint.look(vehicle.require_resource())
+        if found is None:
+            return False
+        if not self._must_structure(watched_vehicle, what, now):
+            checkpoint = await self._checkpoint(watched_vehicle)
+            if has_same_body(checkpoint.snapshots.get(what), found):
+                self._counts.unchanged += 1  # the usual case of a parked vehicle: nothing is structured
+                return True
+        snapshot: TypedResource = endpoint.read(found)
+        if isinstance(snapshot, Status) and self._options.adapt is not None:
+            factor = self._options.adapt(vehicle, snapshot)
+            if not 0 < factor < float("inf"):
+                raise ValueError(f"adapt must return a finite number more than 0, such as 1.0, not {factor!r}")
+            watched_vehicle.interval_factor = factor
+            watched_vehicle.adapted_at = now
+        await self._process_snapshot(watched_vehicle, what, snapshot)
+        return True
+
+    def _count_request(self, watched_vehicle: WatchedVehicle) -> None:
+        self._counts.requests += 1
+        watched_vehicle.requests += 1
+
+    # ------------------------------------------------------------------------------------------- checkpoints
+
+    async def _checkpoint(self, watched_vehicle: WatchedVehicle) -> Checkpoint:
+        """Return a vehicle's checkpoint, loaded where it is not in memory.
+
+        It is also in memory where a removed vehicle is added again while its updates wait for the consumer.
+
+        Raises:
+            CheckpointError: the store failed, or its content is not a checkpoint.
         """
         if watched_vehicle.checkpoint is None:
-            known = (
+            checkpoint = (
                 self._offered.get(watched_vehicle.id)
                 or await load_checkpoint(self._store, self._key(watched_vehicle))
                 or Checkpoint()
             )
-            met = (
-                None
-                if known.is_initialized
-                else await load_checkpoint(self._store, self._key_of_first_look(watched_vehicle))
-            )
-            watched_vehicle.checkpoint = known if met is None else attrs.evolve(met, snapshots=known.snapshots)
+            if not checkpoint.is_initialized:
+                initial = await load_checkpoint(self._store, self._initial_key(watched_vehicle))
+                if initial is not None:
+                    checkpoint = attrs.evolve(initial, snapshots=checkpoint.snapshots)
+            watched_vehicle.checkpoint = checkpoint
         return watched_vehicle.checkpoint
 
     def _key(self, watched_vehicle: WatchedVehicle) -> str:
-        """Tell under which key is kept what was acknowledged of a vehicle."""
+        """Return the key of a vehicle's acknowledged checkpoint."""
         return f"{self._name}/{watched_vehicle.id}"
 
-    def _key_of_first_look(self, watched_vehicle: WatchedVehicle) -> str:
-        """Tell under which key the first look at its trips is kept, until an acknowledgement tells of it."""
+    def _initial_key(self, watched_vehicle: WatchedVehicle) -> str:
+        """Return the key of the checkpoint after the first read of a vehicle's trips."""
         return f"{self._key(watched_vehicle)}#met"
 
-    async def ask(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, what: str, *, now: float) -> bool:
-        """Ask for one thing and offer what is new; gives whether there are any data.
-
-        Raises:
-            StellantisError: it cannot be had.
-        """
-        if what == "trips":
-            await self._trips(watched_vehicle, vehicle, now)
-            return True
-        self._asks(watched_vehicle)
-        single = SNAPSHOTS[what]
-        found = await single.look(vehicle.require_resource())
-        if found is None:
-            return False
-        if not self._is_read_anyway(watched_vehicle, what, now) and has_same_body(
-            (await self.recall(watched_vehicle)).snapshots.get(what), found
-        ):
-            self._counts.unchanged += 1  # and nothing is read of it: most polls are of vehicles that sleep
-            return True
-        snapshot: TypedResource = single.read(found)
-        if isinstance(snapshot, Status) and self._terms.adapt is not None:
-            watched_vehicle.interval_factor = self._terms.adapt(vehicle, snapshot)
-            if not 0 < watched_vehicle.interval_factor < float("inf"):
-                raise ValueError(f"adapt has to give a number more than 0, not {watched_vehicle.interval_factor!r}")
-            watched_vehicle.adapted_at = now
-        await self._snapshot(watched_vehicle, what, snapshot)
-        return True
+    async def _deliver(self, watched_vehicle: WatchedVehicle, update: Update, after: Checkpoint) -> None:
+        if watched_vehicle.is_removed:  # during the poll; another watch may have taken over from its checkpoint
+            return
+        self._offered[watched_vehicle.id] = after
+        await self._offer(update, self._key(watched_vehicle), after)
+        watched_vehicle.checkpoint = after
 
     # ------------------------------------------------------------------------------------------- snapshots
 
-    def _is_read_anyway(self, watched_vehicle: WatchedVehicle, what: str, now: float) -> bool:
-        adapts = what == "status" and self._terms.adapt is not None and now - watched_vehicle.adapted_at >= _ADAPT_EVERY
-        return self._terms.repeats or adapts
+    def _must_structure(self, watched_vehicle: WatchedVehicle, what: str, now: float) -> bool:
+        """Return whether a snapshot in the same bytes must be structured all the same."""
+        is_adapt_due = (
+            what == "status" and self._options.adapt is not None and now - watched_vehicle.adapted_at >= _ADAPT_EVERY
+        )
+        return self._options.repeats or is_adapt_due
 
-    async def _snapshot(self, watched_vehicle: WatchedVehicle, what: str, snapshot: TypedResource) -> None:
-        checkpoint = await self.recall(watched_vehicle)
+    async def _process_snapshot(self, watched_vehicle: WatchedVehicle, what: str, snapshot: TypedResource) -> None:
+        checkpoint = await self._checkpoint(watched_vehicle)
         comparison = compare(checkpoint.snapshots.get(what), snapshot, now=self._clock().timestamp())
         state = comparison.state
         if comparison.outcome == "older":
@@ -142,7 +156,7 @@ class Poller:
             return
         if comparison.outcome == "unchanged":
             self._counts.unchanged += 1
-            if not self._terms.repeats:
+            if not self._options.repeats:
                 if state is not checkpoint.snapshots.get(what):
                     watched_vehicle.checkpoint = checkpoint.with_snapshot(what, state)
                 return
@@ -156,105 +170,93 @@ class Poller:
             resource=snapshot,
             age=snapshot.age,
         )
-        await self._give(watched_vehicle, update, checkpoint.with_snapshot(what, state))
-
-    async def _give(self, watched_vehicle: WatchedVehicle, update: Update, after: Checkpoint) -> None:
-        if (
-            watched_vehicle.is_removed
-        ):  # while it was polled; whoever watches it by now goes on from what was offered before
-            return
-        self._offered[watched_vehicle.id] = after
-        await self._offer(update, self._key(watched_vehicle), after)
-        watched_vehicle.checkpoint = after
+        await self._deliver(watched_vehicle, update, checkpoint.with_snapshot(what, state))
 
     # ------------------------------------------------------------------------------------------- trips
 
-    async def _trips(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, now: float) -> None:
-        checkpoint = await self.recall(watched_vehicle)
+    async def _poll_trips(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, now: float) -> None:
+        checkpoint = await self._checkpoint(watched_vehicle)
+        options = self._options
         if not checkpoint.is_initialized:
-            checkpoint = await self._meet(watched_vehicle, vehicle, checkpoint)
-            if self._terms.since is None:
-                watched_vehicle.deep_scan_at = now + self._terms.deep_every
+            checkpoint = await self._initialize(watched_vehicle, vehicle, checkpoint)
+            if options.since is None:
+                watched_vehicle.deep_scan_at = now + options.deep_every
                 return
         deep = now >= watched_vehicle.deep_scan_at
-        terms = self._terms
-        since = query_start(checkpoint, overlap=terms.overlap, lookback=terms.reach, deep=deep)
-        wanted = None if since is None else datetime.fromtimestamp(max(0.0, since), UTC)
+        start = query_start(checkpoint, overlap=options.overlap, lookback=options.lookback, deep=deep)
+        since = None if start is None else datetime.fromtimestamp(max(0.0, start), UTC)
         order = TripOrder()
-        async for page in vehicle.trips(since=wanted).pages():
-            self._asks(watched_vehicle)
-            found = order.add_page(self._read(page.items), more=page.token is not None)
+        async for page in vehicle.trips(since=since).pages():
+            self._count_request(watched_vehicle)
+            trips = order.add_page(self._with_facts(page.items), more=page.token is not None)
             if order.is_descending:
-                await self._backwards(watched_vehicle, vehicle.trips(since=wanted, newest_first=True))
+                await self._read_from_end(watched_vehicle, vehicle.trips(since=since, newest_first=True))
                 break
-            await self._admit(watched_vehicle, found)
+            await self._process_trips(watched_vehicle, trips)
         if deep:
-            watched_vehicle.deep_scan_at = now + terms.deep_every
+            watched_vehicle.deep_scan_at = now + options.deep_every
 
-    async def _backwards(self, watched_vehicle: WatchedVehicle, trips: Paginator[Trip]) -> None:
-        """Walk a collection that has the newest first from its end, so that trips come in order all the same."""
+    async def _read_from_end(self, watched_vehicle: WatchedVehicle, trips: Paginator[Trip]) -> None:
+        """Read a collection that has its newest trip first from its end, so that trips come in order."""
         async for page in trips.pages():
-            self._asks(watched_vehicle)
-            await self._admit(watched_vehicle, self._read(page.items))
+            self._count_request(watched_vehicle)
+            await self._process_trips(watched_vehicle, self._with_facts(page.items))
 
-    async def _admit(self, watched_vehicle: WatchedVehicle, found: DatedTrips) -> None:
-        for facts, trip in sort_by_start(found):
-            checkpoint = await self.recall(watched_vehicle)
-            reason, after = admit(checkpoint, facts, lookback=self._terms.reach)
+    async def _process_trips(self, watched_vehicle: WatchedVehicle, trips: DatedTrips) -> None:
+        for facts, trip in sort_by_start(trips):
+            checkpoint = await self._checkpoint(watched_vehicle)
+            reason, after = admit(checkpoint, facts, lookback=self._options.lookback)
             if reason is None:
                 continue
-            update = trip_update(watched_vehicle, trip, facts, reason)
-            await self._give(watched_vehicle, update, after)
+            await self._deliver(watched_vehicle, trip_update(watched_vehicle, trip, facts, reason), after)
 
-    def _asks(self, watched_vehicle: WatchedVehicle) -> None:
-        self._counts.requests += 1
-        watched_vehicle.requests += 1
+    async def _initialize(
+        self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, checkpoint: Checkpoint
+    ) -> Checkpoint:
+        """Read a vehicle's trips for the first time: existing ones are not reported, unless ``since`` says so.
 
-    async def _meet(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, checkpoint: Checkpoint) -> Checkpoint:
-        """Look at a vehicle's trips for the first time: those that are there are no news, unless they were asked for.
-
-        It is saved at once, so that what comes between now and the first acknowledgement is news after a crash too; and
-        by itself, for it acknowledges nothing, and no acknowledgement of what was offered before may undo it.
+        The checkpoint is saved at once, so that trips that appear before the first acknowledgement are reported after a
+        crash too; under a key of its own, because it acknowledges nothing, and no earlier acknowledgement may undo it.
         """
-        checkpoint = attrs.evolve(checkpoint, is_initialized=True, since=self._terms.since)
-        if self._terms.since is None:
-            for facts, _ in sort_by_start(await self._newest(watched_vehicle, vehicle)):
-                checkpoint = record_trip(checkpoint, facts, lookback=self._terms.reach)
+        checkpoint = attrs.evolve(checkpoint, is_initialized=True, since=self._options.since)
+        if self._options.since is None:
+            for facts, _ in sort_by_start(await self._read_newest(watched_vehicle, vehicle)):
+                checkpoint = record_trip(checkpoint, facts, lookback=self._options.lookback)
             if checkpoint.newest_start is None:
-                # The API says "no data" of vehicles that have some, now and then: their old trips are no news then.
-                checkpoint = attrs.evolve(checkpoint, since=self._clock().timestamp() - self._terms.overlap)
-        await self._store.save(self._key_of_first_look(watched_vehicle), attrs.evolve(checkpoint, snapshots={}).dump())
+                # The API now and then returns no data for vehicles that have some: their old trips are not new.
+                checkpoint = attrs.evolve(checkpoint, since=self._clock().timestamp() - self._options.overlap)
+        await self._store.save(self._initial_key(watched_vehicle), attrs.evolve(checkpoint, snapshots={}).dump())
         watched_vehicle.checkpoint = checkpoint
         return checkpoint
 
-    async def _newest(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle) -> DatedTrips:
-        """Read the newest trips, as far back as they are remembered, whichever end of the collection they are at."""
-        found: DatedTrips = []
-        self._asks(watched_vehicle)  # the walk backwards begins with a look at the first page
+    async def _read_newest(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle) -> DatedTrips:
+        """Read the newest trips back to ``lookback``, from whichever end of the collection they are at."""
+        trips: DatedTrips = []
+        self._count_request(watched_vehicle)  # reading from the end requests the first page too
         descending: bool | None = None
         async for page in vehicle.trips(newest_first=True).pages():
-            self._asks(watched_vehicle)
-            found += self._read(page.items)
+            self._count_request(watched_vehicle)
+            trips += self._with_facts(page.items)
             if descending is None and page.token is not None:
-                descending = is_descending(found)
+                descending = is_descending(trips)
                 if descending is False:
                     break
-            if self._reached(found):
-                return found
+            if self._covers_lookback(trips):
+                return trips
         if descending is not False:
-            return found
-        found.clear()
+            return trips
+        trips.clear()
         async for page in vehicle.trips().pages():
-            self._asks(watched_vehicle)
-            found += self._read(page.items)
-            if self._reached(found):
+            self._count_request(watched_vehicle)
+            trips += self._with_facts(page.items)
+            if self._covers_lookback(trips):
                 break
-        return found
+        return trips
 
-    def _reached(self, found: DatedTrips) -> bool:
-        starts = [facts.start for facts, _ in found if facts.stated_start is not None]
-        return bool(starts) and min(starts) < max(starts) - self._terms.reach
+    def _covers_lookback(self, trips: DatedTrips) -> bool:
+        starts = [facts.start for facts, _ in trips if facts.stated_start is not None]
+        return bool(starts) and min(starts) < max(starts) - self._options.lookback
 
-    def _read(self, trips: tuple[Trip, ...]) -> DatedTrips:
+    def _with_facts(self, trips: tuple[Trip, ...]) -> DatedTrips:
         now = self._clock().timestamp()
         return [(TripFacts.from_trip(trip, now), trip) for trip in trips]

@@ -1,7 +1,4 @@
-"""Who polls: one task that decides who is next, and short-lived ones that ask.
-
-Knows tasks and turns. Must not know the consumer, what is new in what comes, or what a failure means.
-"""
+"""Scheduler of polls: a dispatching task and a bounded number of polling tasks."""
 
 from __future__ import annotations
 
@@ -17,74 +14,92 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
+from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
+from stellantis_hal.fleet.watching.options import WatchOptions
+from stellantis_hal.fleet.watching.pacing import LISTING_COST
 from stellantis_hal.fleet.watching.pacing_budget import CapacityPlan
 from stellantis_hal.fleet.watching.poller import Poller
-from stellantis_hal.fleet.watching.registry import LISTING_COST, Registry, Turn
+from stellantis_hal.fleet.watching.registry import Registry
 from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["PollScheduler"]
 
-_URGENT = 8
+_URGENT_CONCURRENCY = 8
 
 
-class _DispatchedPoll(NamedTuple):
-    turn: Turn
+class DispatchedPoll(NamedTuple):
+    """A poll that was taken from the due queue.
+
+    Attributes:
+        target: the vehicle or account.
+        due: instant at which it was due.
+        is_probe: whether it probes for the end of an outage.
+    """
+
+    target: PollTarget
     due: float
-    probing: bool
+    is_probe: bool
 
 
 class PollScheduler:
-    """Keeps a fleet polled.
+    """Dispatches polls as they come due.
 
     Args:
-        roster: who is due when.
-        care: judges failures.
-        poller: asks for one thing and offers what is new.
-        counts: what is counted.
-        is_full: tells whether the consumer has more to do than there is room for.
-        planned: is told whether the interval fits the budget, whenever an account was listed, or polls of vehicles
-            by themselves began.
-        broken: is told of what ends the watch.
+        registry: the watched accounts and vehicles.
+        options: options of the watch.
+        failure_policy: decides what follows from failures and successes.
+        poller: reads one kind of data and offers what is new.
+        counts: counters of the watch.
+        is_full: returns whether the buffer is full.
+        on_plan: called with the capacity plan after each listing, and after the first poll of a standalone vehicle.
+        on_error: called with an error that ends the watch.
+
+    Attributes:
+        running: number of polls in progress, urgent ones not included.
+        is_paused: whether only urgent polls are dispatched.
+        is_stopped: whether no more polls are dispatched.
     """
 
     def __init__(
         self,
-        roster: Registry,
-        care: FailurePolicy,
+        registry: Registry,
+        options: WatchOptions,
+        failure_policy: FailurePolicy,
         poller: Poller,
         *,
         counts: Counts,
         is_full: Callable[[], bool],
-        planned: Callable[[CapacityPlan], None],
-        broken: Callable[[Exception], None],
+        on_plan: Callable[[CapacityPlan], None],
+        on_error: Callable[[Exception], None],
     ) -> None:
         self.running: int = 0
-        self.paused = False
-        self.stopped = False
-        self._roster = roster
-        self._care = care
+        self.is_paused = False
+        self.is_stopped = False
+        self._registry = registry
+        self._pacing = registry.pacing
+        self._options = options
+        self._failure_policy = failure_policy
         self._poller = poller
         self._counts = counts
         self._is_full = is_full
-        self._planned = planned
-        self._broken = broken
+        self._on_plan = on_plan
+        self._on_error = on_error
         self._urgent: deque[WatchedVehicle] = deque()
         self._urgent_running = 0
-        self._probing = False
-        self._wake = anyio.Event()
-        self._ended = anyio.Event()
+        self._is_probing = False
+        self._woken = anyio.Event()
+        self._poll_ended = anyio.Event()
 
-    # ------------------------------------------------------------------------------------------- when
+    # ------------------------------------------------------------------------------------------- dispatching
 
     def wake(self) -> None:
-        """Look again who is next: something changed."""
-        self._wake.set()
+        """Look for due polls again."""
+        self._woken.set()
 
-    def urge(self, id_: str) -> bool:
-        """Poll a vehicle now, from the share of interactive requests; gives whether it is watched."""
-        watched_vehicle = self._roster.vehicles.get(id_)
+    def poll_now(self, id_: str) -> bool:
+        """Poll a vehicle at once, with interactive priority; return whether it is watched."""
+        watched_vehicle = self._registry.vehicles.get(id_)
         if watched_vehicle is None:
             return False
         if not watched_vehicle.is_urgent:
@@ -93,176 +108,172 @@ class PollScheduler:
             self.wake()
         return True
 
-    async def work(self, tasks: TaskGroup) -> None:
-        """Start polls as they come due, until it is stopped."""
-        while not self.stopped:
-            self._wake = anyio.Event()
-            wait = self._start_next(tasks)
+    async def run(self, tasks: TaskGroup) -> None:
+        """Dispatch polls as they come due, until stopped."""
+        while not self.is_stopped:
+            self._woken = anyio.Event()
+            wait = self._dispatch_next(tasks)
             if wait > 0:
                 with anyio.move_on_after(wait):
-                    await self._wake.wait()
+                    await self._woken.wait()
             else:
                 await anyio.lowlevel.checkpoint()
 
-    async def rest(self) -> None:
-        """Wait until no poll is under way."""
+    async def wait_idle(self) -> None:
+        """Wait until no poll is in progress."""
         while self.running or self._urgent_running:
-            self._ended = anyio.Event()
-            await self._ended.wait()
+            self._poll_ended = anyio.Event()
+            await self._poll_ended.wait()
 
-    def _start_next(self, tasks: TaskGroup) -> float:
-        """Start whoever is next, and give 0; else the seconds until there may be somebody."""
+    def _dispatch_next(self, tasks: TaskGroup) -> float:
+        """Start the next poll and return 0; where none may start, return the seconds until one may."""
         now = anyio.current_time()
-        if self._start_urgent(tasks, now):
+        if self._dispatch_urgent(tasks, now):
             return 0.0
-        claim = self._claim(tasks, now)
-        if not isinstance(claim, _DispatchedPoll):
-            return claim
-        tasks.start_soon(self._take_turns, tasks, claim)
+        poll = self._take_due(tasks, now)
+        if not isinstance(poll, DispatchedPoll):
+            return poll
+        tasks.start_soon(self._run_polls, tasks, poll)
         return 0.0
 
-    def _claim(self, tasks: TaskGroup, now: float) -> _DispatchedPoll | float:
-        """Give whoever is next, no longer to be found by others; else the seconds until there may be somebody."""
-        roster = self._roster
-        if self.paused or self._probing or self.running >= roster.orders.concurrency or self._is_full():
+    def _take_due(self, tasks: TaskGroup, now: float) -> DispatchedPoll | float:
+        """Take the next poll from the due queue; where none may start, return the seconds until one may."""
+        if self.is_paused or self._is_probing or self.running >= self._options.concurrency or self._is_full():
             return math.inf
-        first = roster.agenda.first()
+        queue, detector = self._pacing.queue, self._failure_policy.outage_detector
+        first = queue.first()
         if first is None:
             return math.inf
-        wait = max(first.due, self._care.health.probe_at) - now
+        wait = max(first.due, detector.probe_at) - now
         if wait <= 0:
-            wait = roster.wait(first.key, now)
-            if wait > 0 and roster.is_spent and self._care.health.since is None:
-                tasks.start_soon(self._care.spent)
+            wait = self._pacing.acquire(first.key, now)
+            if wait > 0 and self._pacing.is_exhausted and detector.since is None:
+                tasks.start_soon(self._failure_policy.budget_exhausted)
         if wait > 0:
             return wait
-        roster.agenda.drop(first.key)
+        queue.drop(first.key)
         self._counts.record_delay(now - first.due)
-        self._probing = probing = self._care.health.since is not None
+        self._is_probing = is_probe = detector.since is not None
         self.running += 1
         first.key.is_busy = True
-        return _DispatchedPoll(first.key, first.due, probing)
+        return DispatchedPoll(first.key, first.due, is_probe)
 
-    def _start_urgent(self, tasks: TaskGroup, now: float) -> bool:
-        for _ in range(len(self._urgent) if self._urgent_running < _URGENT else 0):
+    def _dispatch_urgent(self, tasks: TaskGroup, now: float) -> bool:
+        for _ in range(len(self._urgent) if self._urgent_running < _URGENT_CONCURRENCY else 0):
             watched_vehicle = self._urgent.popleft()
             if watched_vehicle.is_busy:
-                self._urgent.append(watched_vehicle)  # it is being polled: once more after that
+                self._urgent.append(watched_vehicle)  # polled once more after the poll in progress
                 continue
             watched_vehicle.is_urgent = False
-            if self._roster.watches(watched_vehicle):
-                self._roster.agenda.drop(watched_vehicle)
+            if self._registry.is_watched(watched_vehicle):
+                self._pacing.queue.drop(watched_vehicle)
                 watched_vehicle.is_busy = True
                 self._urgent_running += 1
-                tasks.start_soon(self._take_urgent_turn, watched_vehicle, now)
+                tasks.start_soon(self._run_urgent_poll, watched_vehicle, now)
                 return True
         return False
 
-    # ------------------------------------------------------------------------------------------- turns
+    # ------------------------------------------------------------------------------------------- polls
 
-    async def _take_turns(self, tasks: TaskGroup, claim: _DispatchedPoll) -> None:
-        """Take a turn, and go on with the next as long as somebody is due: a task for each costs a tenth more."""
-        following: _DispatchedPoll | float = claim
+    async def _run_polls(self, tasks: TaskGroup, first: DispatchedPoll) -> None:
+        """Run a poll, then others as long as any is due: a task for each would cost a tenth more."""
+        poll: DispatchedPoll | float = first
         try:
-            while isinstance(following, _DispatchedPoll):
-                now = await self._take_turn(following)
-                following = math.inf if self.stopped else self._claim(tasks, now)
-                if self._urgent or self.running < self._roster.orders.concurrency:
-                    self.wake()  # for there is room, or somebody who waited for this one
-        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
-            self._broken(error)
+            while isinstance(poll, DispatchedPoll):
+                now = await self._run_poll(poll)
+                poll = math.inf if self.is_stopped else self._take_due(tasks, now)
+                if self._urgent or self.running < self._options.concurrency:
+                    self.wake()  # a place is free, or an urgent poll waited for this one
+        except Exception as error:  # noqa: BLE001 - raised to the consumer unchanged
+            self._on_error(error)
             self.wake()
 
-    async def _take_turn(self, claim: _DispatchedPoll) -> float:
-        turn = claim.turn
+    async def _run_poll(self, poll: DispatchedPoll) -> float:
+        target = poll.target
         try:
-            if isinstance(turn, WatchedAccount):
-                return await self._list(turn)
-            now = await self._poll(turn, turn.vehicle, claim.due)
-            self._roster.learn(turn, now)
-            if self._roster.has_grown:  # of accounts their listings tell
-                self._replan()
+            if isinstance(target, WatchedAccount):
+                return await self._list_vehicles(target)
+            now = await self._poll_vehicle(target, target.vehicle, poll.due)
+            self._pacing.record_cost(target, now)
+            if self._pacing.is_plan_outdated:
+                self._update_plan()
             return now
         finally:
-            turn.is_busy = False
+            target.is_busy = False
             self.running -= 1
-            if claim.probing:
-                self._probing = False
-            self._ended.set()
+            if poll.is_probe:
+                self._is_probing = False
+            self._poll_ended.set()
 
-    async def _take_urgent_turn(self, watched_vehicle: WatchedVehicle, now: float) -> None:
-        account = watched_vehicle.account.account
+    async def _run_urgent_poll(self, watched_vehicle: WatchedVehicle, now: float) -> None:
+        account, vehicle = watched_vehicle.account.account, watched_vehicle.vehicle
         try:
-            vehicle = (
-                watched_vehicle.vehicle.with_options(priority="interactive")
-                if account is None
-                else rebind(account, watched_vehicle.vehicle)
-            )
-            await self._poll(watched_vehicle, vehicle, now, urgent=True)
-        except Exception as error:  # noqa: BLE001 - the consumer gets it, as it is
-            self._broken(error)
+            vehicle = vehicle.with_options(priority="interactive") if account is None else rebind(account, vehicle)
+            await self._poll_vehicle(watched_vehicle, vehicle, now, urgent=True)
+        except Exception as error:  # noqa: BLE001 - raised to the consumer unchanged
+            self._on_error(error)
         finally:
             watched_vehicle.is_busy = False
             self._urgent_running -= 1
-            self._ended.set()
+            self._poll_ended.set()
             self.wake()
 
-    async def _poll(
+    async def _poll_vehicle(
         self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, due: float, *, urgent: bool = False
     ) -> float:
-        """Ask for everything that is wanted of a vehicle, and give the instant at which that was done."""
+        """Poll all kinds of data of a vehicle, schedule its next poll, and return the instant of the end."""
         self._counts.polls += 1
         watched_vehicle.requests = 0
-        watched_account = watched_vehicle.account
-        for what in self._roster.orders.what:
+        account = watched_vehicle.account
+        queue = self._pacing.queue
+        for what in self._options.what:
             now = anyio.current_time()
             if not (urgent or watched_vehicle.should_poll(what, now)):
                 continue
             try:
-                found = await self._poller.ask(watched_vehicle, vehicle, what, now=now)
+                found = await self._poller.poll(watched_vehicle, vehicle, what, now=now)
             except CheckpointError:
                 raise
             except StellantisError as error:
-                if await self._care.failed(watched_vehicle, what, error, by=watched_account):
+                if await self._failure_policy.poll_failed(watched_vehicle, what, error, account=account):
                     continue
                 now = anyio.current_time()
-                if self._roster.watches(watched_vehicle) and watched_vehicle.account.lost_at is None:
-                    self._roster.agenda.put(watched_vehicle, now)
+                if self._registry.is_watched(watched_vehicle) and watched_vehicle.account.lost_at is None:
+                    queue.put(watched_vehicle, now)
                 return now
-            await self._care.answered(watched_vehicle, what, found=found)
+            await self._failure_policy.poll_succeeded(watched_vehicle, what, found=found)
         now = anyio.current_time()
-        if self._roster.watches(watched_vehicle) and (
-            watched_vehicle.account.lost_at is None or watched_vehicle not in self._roster.agenda
-        ):
-            self._roster.reenter(watched_vehicle, due, now)
+        is_unscheduled = watched_vehicle.account.lost_at is None or watched_vehicle not in queue
+        if is_unscheduled and self._registry.is_watched(watched_vehicle):
+            self._pacing.schedule_next(watched_vehicle, due, now)
         return now
 
-    async def _list(self, watched_account: WatchedAccount) -> float:
-        """Look which vehicles an account has by now, and give the instant at which that was done."""
-        assert watched_account.background is not None  # noqa: S101 - only accounts are listed
+    async def _list_vehicles(self, account: WatchedAccount) -> float:
+        """List an account's vehicles, and return the instant of the end."""
+        assert account.background is not None  # noqa: S101 - only accounts are listed
         self._counts.polls += 1
         self._counts.requests += int(LISTING_COST)
         found: dict[str, Vehicle] = {}
         try:
-            if watched_account.lost_at is not None:  # perhaps by what its entry said
-                await watched_account.background.reread()
-            async for vehicle in watched_account.background.vehicles():
+            if account.lost_at is not None:  # its entry point may have been the cause
+                await account.background.reread()
+            async for vehicle in account.background.vehicles():
                 id_ = id_of(vehicle)
                 if id_ is not None:
-                    found[id_] = rebind(watched_account.background, vehicle)
+                    found[id_] = rebind(account.background, vehicle)
         except StellantisError as error:
-            watched_account.is_listed = True
-            await self._care.not_listed(watched_account, error)
+            account.is_listed = True
+            await self._failure_policy.listing_failed(account, error)
         else:
-            watched_account.is_listed = True
-            if self._roster.watches(watched_account):
-                self._roster.listed(watched_account, found, anyio.current_time())
-                await self._care.listed(watched_account)
-        self._replan()
+            account.is_listed = True
+            if self._registry.is_watched(account):
+                self._registry.update_vehicles(account, found, anyio.current_time())
+                await self._failure_policy.listing_succeeded(account)
+        self._update_plan()
         return anyio.current_time()
 
-    def _replan(self) -> None:
-        self._roster.has_grown = False
-        plan = self._roster.plan()
+    def _update_plan(self) -> None:
+        self._pacing.is_plan_outdated = False
+        plan = self._pacing.plan()
         if plan is not None:
-            self._planned(plan)
+            self._on_plan(plan)

@@ -13,32 +13,32 @@ __all__ = ["FleetStatistics"]
 
 @attrs.frozen(kw_only=True)
 class FleetStatistics:
-    """What a watch did so far, and how it stands.
+    """Counters and state of a watch.
 
     Attributes:
-        accounts: that are watched.
-        accounts_lost: of these, the ones that cannot be used.
-        vehicles: that are watched.
-        unavailable: things about vehicles that cannot be had.
-        polls: turns taken, of vehicles and of accounts whose vehicles were listed.
-        requests: what these asked for; attempts after failures, and pages, come on top of one for each thing.
-        updates: handed over to the buffer.
-        delivered: taken out of it, events included.
-        acknowledged: updates that the consumer is done with.
-        same: snapshots without news.
-        older: snapshots that came after newer ones.
-        errors: failures by the name of their class.
-        running: polls under way.
+        accounts: watched accounts.
+        accounts_lost: accounts that cannot be used at present.
+        vehicles: watched vehicles.
+        unavailable: kinds of data that cannot be read at present, summed over the vehicles.
+        polls: polls of vehicles, and listings of accounts' vehicles.
+        requests: requests of these polls, without retries.
+        updates: updates put into the buffer.
+        delivered: updates and events taken out of it.
+        acknowledged: updates that the consumer has processed.
+        unchanged: snapshots without a change.
+        older: snapshots that were older than the one before.
+        errors: number of failures, by the name of their class.
+        running: polls in progress.
         waiting: updates and events in the buffer.
-        overdue: vehicles and accounts whose time has come.
-        lag: seconds by which the first of them is late.
-        lateness: seconds by which the latest polls began late: the median.
-        lateness_p99: the same, all but one in a hundred.
-        lateness_most: the same, the worst.
-        paused: whether polls are paused.
-        outage: seconds that nothing has got through; None where things work.
-        budget: what may be spent: this watch's share of both windows, and what is left of the day.
-        plan: whether the interval fits it; None before it is known.
+        overdue: vehicles and accounts that are due.
+        lag: seconds by which the most overdue of them is late.
+        lateness: median delay of the latest 4,096 polls, in seconds.
+        lateness_p99: 99th percentile of it.
+        lateness_most: largest delay of all polls.
+        paused: whether the watch is paused.
+        outage: seconds since the present outage began; None where there is none.
+        budget: what the limiter leaves to this watch.
+        plan: whether the interval fits the budget; None until the vehicles are known.
     """
 
     accounts: int
@@ -50,7 +50,7 @@ class FleetStatistics:
     updates: int
     delivered: int
     acknowledged: int
-    same: int
+    unchanged: int
     older: int
     errors: Mapping[str, int]
     running: int

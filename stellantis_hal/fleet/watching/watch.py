@@ -1,8 +1,4 @@
-"""Watching a fleet: the tasks that poll, and the stream that their news come along.
-
-Knows tasks, the order of things and who is told what. Must not hold a rule of its own: when, what is new, and whether
-it is one vehicle or everything, is decided beside it by values alone.
-"""
+"""Watching a fleet: a stream of updates within a rate limit."""
 
 from __future__ import annotations
 
@@ -35,7 +31,7 @@ from stellantis_hal.validation import require_type
 __all__ = ["BudgetWarning", "Source", "Watch", "watch"]
 
 Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Removed]
-"""Whom to watch: accounts with all their vehicles, or vehicles by themselves."""
+"""What to watch: accounts with all their vehicles, or single vehicles."""
 
 Clock = Callable[[], datetime]
 
@@ -44,17 +40,17 @@ _DEEP_EVERY = timedelta(days=1)
 
 
 class BudgetWarning(UserWarning):
-    """The interval asked for does not fit the budget; vehicles are polled as often as it allows."""
+    """The interval does not fit the rate limit: vehicles are polled as often as it allows."""
 
 
 class Watch(Stream):
-    """A fleet that is watched: iterate over its events inside the ``async with``. Made by :func:`watch`."""
+    """A watched fleet: iterate over its events inside the ``async with``. Made by :func:`watch`."""
 
     def __init__(
         self,
         source: Source,
-        orders: WatchOptions,
-        terms: PollOptions,
+        watch_options: WatchOptions,
+        poll_options: PollOptions,
         *,
         store: CheckpointStore,
         name: str,
@@ -63,38 +59,45 @@ class Watch(Stream):
     ) -> None:
         super().__init__(store, size=buffer)
         self._source = source
-        self._roster = roster = Registry(orders, clock)
-        self._care = FailurePolicy(roster, counts=self._counts, say=self._emit)
-        self._crew = PollScheduler(
-            roster,
-            self._care,
+        self._registry = registry = Registry(watch_options, clock)
+        self._pacing = pacing = registry.pacing
+        self._failure_policy = FailurePolicy(registry, counts=self._counts, emit=self._emit)
+        self._scheduler = PollScheduler(
+            registry,
+            watch_options,
+            self._failure_policy,
             Poller(
-                terms, store=store, name=name, clock=roster.wall_clock, counts=self._counts, offer=self._emit_update
+                poll_options,
+                store=store,
+                name=name,
+                clock=pacing.wall_clock,
+                counts=self._counts,
+                offer=self._emit_update,
             ),
             counts=self._counts,
             is_full=lambda: self._buffer.is_full,
-            planned=self._planned,
-            broken=self._buffer.fail,
+            on_plan=self._set_plan,
+            on_error=self._buffer.fail,
         )
         self._plan: CapacityPlan | None = None
 
     def _start(self, tasks: TaskGroup) -> None:
-        tasks.start_soon(self._run_guarded, self._enlist)
-        tasks.start_soon(self._run_guarded, partial(self._crew.work, tasks))
+        tasks.start_soon(self._run_guarded, self._read_source)
+        tasks.start_soon(self._run_guarded, partial(self._scheduler.run, tasks))
 
     def _on_event_delivered(self) -> None:
-        self._crew.wake()
+        self._scheduler.wake()
 
-    async def _enlist(self) -> None:
-        await for_each(self._source, self._take_in)
+    async def _read_source(self) -> None:
+        await for_each(self._source, self._process_item)
 
-    async def _take_in(self, who: Account | Vehicle | Removed) -> None:
-        if isinstance(who, Removed):
-            self.remove(who.target)
+    async def _process_item(self, item: Account | Vehicle | Removed) -> None:
+        if isinstance(item, Removed):
+            self.remove(item.target)
         else:
-            self._add(who)
+            self._add(item)
 
-    def _planned(self, plan: CapacityPlan) -> None:
+    def _set_plan(self, plan: CapacityPlan) -> None:
         before, self._plan = self._plan, plan
         if not plan.fits and (before is None or before.fits):
             warnings.warn(str(plan), BudgetWarning, stacklevel=2)
@@ -102,70 +105,82 @@ class Watch(Stream):
     # ------------------------------------------------------------------------------------------- control
 
     def pause(self) -> None:
-        """Start no more polls until :meth:`resume`; those that were asked for by :meth:`poll_now` go on."""
-        self._crew.paused = True
+        """Start no more polls until :meth:`resume`, except those requested by :meth:`poll_now`."""
+        self._scheduler.is_paused = True
 
     def resume(self) -> None:
-        """Go on after :meth:`pause`; nobody is polled twice to make up for it."""
-        self._crew.paused = False
-        self._crew.wake()
+        """Continue after :meth:`pause`; missed polls are not repeated."""
+        self._scheduler.is_paused = False
+        self._scheduler.wake()
 
-    def add(self, who: Account | Vehicle) -> None:
-        """Watch an account with all its vehicles, or a vehicle by itself, from now on.
+    def add(self, target: Account | Vehicle) -> None:
+        """Watch an account with all its vehicles, or a single vehicle.
 
-        An account that was lost starts again: pass one that has a new token. Vehicles that were removed come with their
-        account no more, but when they are added by themselves.
+        An account that was lost starts again: pass one with a new token. A vehicle that was removed is no longer added
+        by its account's listing; add it here.
+
+        Args:
+            target: the account or vehicle.
 
         Raises:
             ValueError: it belongs to another client, or another account that was never lost has the same key.
-            RuntimeError: the watch was stopped, or its block was left.
+            RuntimeError: the watch has ended.
         """
-        self._expect_going()
-        self._add(who)
+        self._require_running()
+        self._add(target)
 
-    def _add(self, who: Account | Vehicle) -> None:
-        self._roster.add(who, anyio.current_time())
-        self._crew.wake()
+    def _add(self, target: Account | Vehicle) -> None:
+        self._registry.add(target, anyio.current_time())
+        self._scheduler.wake()
 
-    def remove(self, who: Account | Vehicle | str) -> bool:
-        """Watch an account or its key, a vehicle or its id, no more; gives whether it was watched.
+    def remove(self, target: Account | Vehicle | str) -> bool:
+        """Stop watching an account or a vehicle; return whether it was watched.
 
-        A vehicle of an account that is removed goes on where another account has it too. What is in the buffer is
-        delivered all the same. What is known of it stays in the store, so that it goes on there when it comes back.
+        A vehicle of a removed account is polled by another account that has it. Updates in the buffer are still
+        delivered. The checkpoint stays in the store and is used when the vehicle is added again.
+
+        Args:
+            target: an account or its key, a vehicle or its id.
         """
-        return self._roster.remove(who, anyio.current_time())
+        return self._registry.remove(target, anyio.current_time())
 
     def poll_now(self, *vehicles: Vehicle | str) -> None:
-        """Poll vehicles, or those with these ids, at once; what is new comes along the stream.
+        """Poll vehicles at once; the updates come in the stream.
 
-        These polls are interactive: they wait for no turn, no pause and no pace, and are paid for by the share of the
-        limits that the polls of the watch leave alone.
+        These polls have interactive priority: they wait neither for the interval nor for :meth:`resume`, and use the
+        share of the rate limit that is reserved for interactive requests.
+
+        Args:
+            vehicles: vehicles or their ids.
 
         Raises:
             KeyError: one of them is not watched.
-            RuntimeError: the watch was stopped, or its block was left.
+            RuntimeError: the watch has ended.
         """
-        self._expect_going()
+        self._require_running()
         for vehicle in vehicles:
             id_ = vehicle if isinstance(vehicle, str) else id_of(vehicle)
-            if id_ is None or not self._crew.urge(id_):
+            if id_ is None or not self._scheduler.poll_now(id_):
                 raise KeyError(id_)
 
-    def _expect_going(self) -> None:
-        if self._crew.stopped or self._is_closed:
+    def _require_running(self) -> None:
+        if self._scheduler.is_stopped or self._is_closed:
             raise RuntimeError(
-                "this watch has ended, and polls nobody: make another, that goes on from its checkpoints"
+                "this watch has ended: call watch() again, with the same checkpoints and name to continue from there"
             )
 
     def stop(self, *, within: float = CLOSE_TIMEOUT) -> None:
-        """Let the stream end: no more polls; those under way have so many seconds, then what is there is the rest.
+        """End the stream: start no more polls, wait for those in progress, deliver what is in the buffer.
 
-        Where its block was left there is nothing to do.
+        Does nothing once the block was left.
+
+        Args:
+            within: seconds to wait for the polls in progress.
         """
         if self._is_closed:
             return
-        self._crew.stopped = True
-        self._crew.wake()
+        self._scheduler.is_stopped = True
+        self._scheduler.wake()
         if self._tasks is None:
             self._buffer.close()
         else:
@@ -173,38 +188,39 @@ class Watch(Stream):
 
     async def _finish(self, within: float) -> None:
         with anyio.move_on_after(within):
-            await self._crew.rest()
+            await self._scheduler.wait_idle()
         self._buffer.close()
 
     @property
     def statistics(self) -> FleetStatistics:
-        """What it did so far, and how it stands. Takes a look at every vehicle: not to be asked for all the time."""
-        crew, roster, health, counts = self._crew, self._roster, self._care.health, self._counts
+        """Counters and state. Each access visits every vehicle: read it every few seconds at most."""
+        scheduler, registry, counts = self._scheduler, self._registry, self._counts
+        outage_since = self._failure_policy.outage_detector.since
         now = anyio.current_time()
-        overdue, lag = roster.agenda.overdue(now)
+        overdue, lag = self._pacing.queue.overdue(now)
         return FleetStatistics(
-            accounts=sum(not watched_account.is_standalone for watched_account in roster.accounts.values()),
-            accounts_lost=sum(watched_account.lost_at is not None for watched_account in roster.accounts.values()),
-            vehicles=len(roster.vehicles),
-            unavailable=sum(len(watched_vehicle.failures or ()) for watched_vehicle in roster.vehicles.values()),
+            accounts=sum(not account.is_standalone for account in registry.accounts.values()),
+            accounts_lost=sum(account.lost_at is not None for account in registry.accounts.values()),
+            vehicles=len(registry.vehicles),
+            unavailable=sum(len(vehicle.failures or ()) for vehicle in registry.vehicles.values()),
             polls=counts.polls,
             requests=counts.requests,
             updates=counts.updates,
             delivered=counts.delivered,
             acknowledged=counts.acknowledged,
-            same=counts.unchanged,
+            unchanged=counts.unchanged,
             older=counts.older,
             errors=counts.copy_errors(),
-            running=crew.running,
+            running=scheduler.running,
             waiting=len(self._buffer),
             overdue=overdue,
             lag=lag,
             lateness=counts.delay_percentile(0.5),
             lateness_p99=counts.delay_percentile(0.99),
             lateness_most=counts.longest_delay,
-            paused=crew.paused,
-            outage=None if health.since is None else now - health.since,
-            budget=roster.budget(),
+            paused=scheduler.is_paused,
+            outage=None if outage_since is None else now - outage_since,
+            budget=self._pacing.budget(),
             plan=self._plan,
         )
 
@@ -229,37 +245,39 @@ def watch(
     max_wait: timedelta = timedelta(minutes=10),
     clock: Clock | None = None,
 ) -> Watch:
-    """Watch vehicles for news: ``async with watch(accounts, every=timedelta(minutes=5)) as updates: …``.
+    """Watch vehicles and return a stream: ``async with watch(accounts, every=timedelta(minutes=5)) as updates: …``.
 
-    Polls are background requests: they leave the client's interactive share alone, and are spread over the day so that
-    the subscription lasts. What cannot be polled as often as asked is polled as often as the budget allows, each in
-    its turn; a :class:`BudgetWarning` tells so, and which interval would fit.
+    Polls are background requests: they leave the interactive share of the rate limit alone and are spread over the day.
+    Charging or moving vehicles are polled more often, inactive ones less. If the interval does not fit the rate limit,
+    vehicles are polled as often as it allows, and a :class:`BudgetWarning` states the shortest interval that fits.
 
     Args:
-        source: an account, or several of one client, with all their vehicles; or vehicles by themselves. An
-            asynchronous source may go on giving them for ever, and :class:`Removed` for those to be watched no more.
-        every: between two polls of a vehicle; None: as fast as the budget allows.
-        what: "status", "maintenance", "position", "trips".
-        checkpoints: where it is kept what was acknowledged; None: nowhere.
-        name: of this watch in the store. Watches that share a store need names of their own, or each overwrites what
-            the others keep.
-        since: trips from then on are delivered; None: those that appear after the first look at a vehicle.
-        adapt: gives, by a vehicle's status, how much longer its interval is (0.5: half as long). It is asked when the
-            status has changed, and once an hour otherwise.
-        rhythm: gives how much longer intervals are at an instant, as :func:`quiet` does.
-        weight: gives how much more often than others a vehicle is polled.
-        budget: what the watch may spend at most; None: what the client's limiter leaves to background requests.
-        repeats: whether snapshots that say nothing new are delivered too.
-        late: how far back trips are looked for that appear after newer ones: once a day, else 6 hours.
-        buffer: updates that wait for the consumer at most; polls wait while it is full.
-        concurrency: polls at a time.
-        relist: between two looks at which vehicles an account has.
-        max_wait: how long a poll may wait for the limiter.
-        clock: the wall clock; None: that of the client.
+        source: an account, or several of one client, with all their vehicles; or single vehicles. An asynchronous
+            source may go on without end, and yield :class:`Removed` for what is no longer to be watched.
+        every: interval between two polls of a vehicle, a timedelta; None: as fast as the rate limit allows. Required.
+        what: kinds of data to poll, of "status", "maintenance", "position", "trips". Default: status and trips.
+        checkpoints: store for what the consumer has acknowledged; None (default): in memory, lost at the end.
+        name: name of this watch in the store. Watches that share a store need different names, or they overwrite each
+            other's checkpoints. Default: "watch".
+        since: start of the trips to report, an aware datetime; None (default): trips that appear after the first poll.
+        adapt: returns the factor of a vehicle's interval (0.5: polled twice as often) for its status. Called when the
+            status has changed, else once an hour. Default: :func:`by_activity`; None: no adaptation.
+        rhythm: returns the factor of all intervals at an instant, as :func:`quiet` does; None (default): always 1.
+        weight: returns how much more often than others a vehicle is polled (2.0: twice); None (default): all the same.
+        budget: upper bound of the requests per second and per day; None (default): what the client's limiter leaves to
+            background requests.
+        repeats: whether unchanged snapshots are reported too. Default: False.
+        late: how far before the newest trip to look for trips that the API adds late, a timedelta of at least 6 hours.
+            The last 6 hours are read at each poll, the rest once a day. Default: 14 days.
+        buffer: number of updates that may wait for the consumer; no polls start while so many do. Default: 256.
+        concurrency: number of polls at a time. Default: 64.
+        relist: interval between two listings of an account's vehicles, a timedelta. Default: 12 hours.
+        max_wait: longest time that a request may wait for the rate limit, a timedelta. Default: 10 minutes.
+        clock: wall clock that returns an aware datetime; None (default): the client's.
 
     Raises:
         ValueError: an option is out of bounds.
-        TypeError: an option is of another kind.
+        TypeError: an option has the wrong type.
     """
     require_type("every", every, timedelta, None, instead="timedelta(seconds=…)")
     for option, span in {"late": late, "relist": relist, "max_wait": max_wait}.items():
@@ -268,34 +286,36 @@ def watch(
     kinds = (what,) if isinstance(what, str) else tuple(dict.fromkeys(what))
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
-        raise ValueError(f"what can be watched is {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}")
+        raise ValueError(f"what must be one or more of {', '.join(KINDS)}, not {', '.join(unknown) or 'empty'}")
     if every is not None and every <= timedelta():
-        raise ValueError("the interval has to be positive; None is as fast as the budget allows")
+        raise ValueError(f"every must be more than 0, such as timedelta(minutes=5), or None, not {every}")
     if since is not None and since.tzinfo is None:
-        raise ValueError("since has to be aware")
+        raise ValueError(f"since must be aware, such as datetime(2026, 1, 1, tzinfo=UTC), not {since}")
     if late < _OVERLAP:
-        raise ValueError(f"late has to be at least {_OVERLAP}")
-    if relist <= timedelta() or max_wait < timedelta():
-        raise ValueError("relist has to be positive, max_wait not negative")
+        raise ValueError(f"late must be at least {_OVERLAP}, such as timedelta(days=14), not {late}")
+    if relist <= timedelta():
+        raise ValueError(f"relist must be more than 0, such as timedelta(hours=12), not {relist}")
+    if max_wait < timedelta():
+        raise ValueError(f"max_wait must be 0 or more, such as timedelta(minutes=10), not {max_wait}")
     if concurrency < 1:
-        raise ValueError(f"at least one poll at a time, not {concurrency}")
-    orders = WatchOptions(
+        raise ValueError(f"concurrency must be at least 1, such as 64, not {concurrency}")
+    watch_options = WatchOptions(
         every=0.0 if every is None else every.total_seconds(),
         what=kinds,
         concurrency=concurrency,
         relist=relist.total_seconds(),
         max_wait=max_wait.total_seconds(),
-        spend=budget,
+        budget=budget,
         rhythm=rhythm,
         weight=weight,
     )
-    terms = PollOptions(
+    poll_options = PollOptions(
         since=None if since is None else since.timestamp(),
         overlap=_OVERLAP.total_seconds(),
-        reach=late.total_seconds(),
+        lookback=late.total_seconds(),
         deep_every=_DEEP_EVERY.total_seconds(),
         repeats=repeats,
         adapt=adapt,
     )
     store = MemoryCheckpoints() if checkpoints is None else checkpoints
-    return Watch(source, orders, terms, store=store, name=name, buffer=buffer, clock=clock)
+    return Watch(source, watch_options, poll_options, store=store, name=name, buffer=buffer, clock=clock)

@@ -101,13 +101,13 @@ def test_a_smaller_budget_discards_saved_tokens() -> None:
 
 def test_extra_cost_of_a_poll_delays_the_next() -> None:
     one, other = (Pacer(Budget(per_day=96.0), 0.0) for _ in range(2))
-    other.settle(0.0, 3.0)
+    other.correct(0.0, 3.0)
     assert other.wait(0.0) > one.wait(0.0)
 
 
 def test_extra_cost_is_ignored_without_a_daily_limit() -> None:
     pacer = Pacer(Budget(), 0.0)
-    pacer.settle(0.0, 1_000.0)
+    pacer.correct(0.0, 1_000.0)
     assert pacer.wait(0.0) == 0.0
 
 
@@ -133,8 +133,8 @@ def test_a_plan_states_need_budget_and_fitting_interval() -> None:
     plan = CapacityPlan(vehicles=500, cost=2.0, every=300.0, budget=90_000.0)
     assert not plan.fits
     assert str(plan) == (
-        "500 vehicles at 2 requests each, every 0:05:00, need 288000 requests a day, and 90000 may be spent: "
-        "every 0:16:00 would fit, timedelta(seconds=960)"
+        "polling 500 vehicles every 0:05:00 at 2 requests each needs 288000 requests per day, and the budget is 90000: "
+        "the shortest interval that fits is 0:16:00, every=timedelta(seconds=960)"
     )
 
 
