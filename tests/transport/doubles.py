@@ -59,12 +59,12 @@ class Badge:
         return True
 
 
-def session(*acts: Act, trusted: Iterable[str] = (API,), **options: Any) -> tuple[Session, ScriptedTransport]:
+def session(
+    *acts: Act, trusted: Iterable[str] = (API,), conventions: ApiConventions = CONVENTIONS, **options: Any
+) -> tuple[Session, ScriptedTransport]:
     """Make a session over a scripted transport."""
     transport = ScriptedTransport(*acts)
-    return Session(
-        Origins(*trusted), transport=transport, clock=wall, **{"conventions": CONVENTIONS, **options}
-    ), transport
+    return Session(Origins(*trusted), transport=transport, conventions=conventions, clock=wall, **options), transport
 
 
 async def get(pipeline: RequestPipeline, path: str = "/user", **fields: Any) -> Response:

@@ -5,7 +5,6 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.transport.api_errors import make_error, parse_error_body
+from stellantis_hal.transport.conventions import ApiConventions
 from tests.transport.doubles import CONVENTIONS
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -283,7 +283,7 @@ def test_a_403_names_the_scopes_documented_for_its_address() -> None:
         Request(url=URL),
         answer,
         now=NOW,
-        conventions=attrs.evolve(CONVENTIONS, scopes=lambda url: ("a:b", "data:trip") if url == URL else ()),
+        conventions=ApiConventions(scopes=lambda url: ("a:b", "data:trip") if url == URL else ()),
     )
     assert isinstance(error, ForbiddenError)
     assert error.scopes == ("a:b", "data:trip")
@@ -292,7 +292,7 @@ def test_a_403_names_the_scopes_documented_for_its_address() -> None:
 
 def test_a_403_of_an_address_without_scopes_names_none() -> None:
     answer = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
-    error = make_error(Request(url=URL), answer, now=NOW, conventions=attrs.evolve(CONVENTIONS, scopes=lambda url: ()))
+    error = make_error(Request(url=URL), answer, now=NOW, conventions=ApiConventions(scopes=lambda url: ()))
     assert isinstance(error, ForbiddenError)
     assert error.scopes == ()
 
