@@ -129,7 +129,7 @@ class RateLimiter(Protocol):
 
     def slot(
         self, *, priority: Priority = "interactive", max_wait: float = 60.0
-    ) -> AbstractAsyncContextManager[Slot, None]:
+    ) -> AbstractAsyncContextManager[Slot, bool | None]:
         """Wait for the right to send one request.
 
         Raises:
