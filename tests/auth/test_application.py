@@ -37,20 +37,20 @@ def test_the_client_id_is_encoded_in_the_query() -> None:
 
 
 @pytest.mark.parametrize("client_id", ["", "a b", "a\r\nX-Evil: 1", "é", "a\x00", None])
-def test_a_client_id_that_no_header_can_carry_is_refused(client_id: str) -> None:
+def test_an_unsendable_client_id_is_refused(client_id: str) -> None:
     with pytest.raises(ConfigurationError, match="client_id"):
         Application(client_id)
 
 
 @pytest.mark.anyio
-async def test_a_partner_signs_in_with_id_and_secret_as_they_are() -> None:
+async def test_a_partner_sends_id_and_secret_unencoded() -> None:
     credentials = PartnerCredentials(Application("my-app", "s3cret+%"))
     assert basic((await credentials.headers())["Authorization"]) == "my-app:s3cret+%"
     assert credentials.query == "client_id=my-app"
 
 
 @pytest.mark.anyio
-async def test_a_refused_partner_has_nothing_else_to_offer() -> None:
+async def test_a_refused_partner_has_no_other_credentials() -> None:
     credentials = PartnerCredentials(Application("my-app", "s3cret"))
     assert not await credentials.refused(REFUSED, await credentials.headers())
 

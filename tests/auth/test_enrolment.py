@@ -78,7 +78,7 @@ async def test_the_scopes_that_were_granted_are_kept() -> None:
     assert token.scope == ("data:alert",)
 
 
-async def test_the_redirect_s_scopes_hold_where_the_answer_names_none() -> None:
+async def test_scopes_of_the_redirect_are_the_fallback() -> None:
     server = Grants()
     act = enrolment(server)
     authorization = act.begin(redirect_uri=BACK, scope=[Scope.TRIP, Scope.ALERT])
@@ -98,7 +98,7 @@ async def test_a_replayed_or_expired_code_needs_a_new_consent() -> None:
     assert await store.load("alice") is not None
 
 
-async def test_a_code_that_somebody_else_asked_for_is_worth_nothing() -> None:
+async def test_a_code_of_another_request_is_refused() -> None:
     server = Grants()
     act = enrolment(server)
     ours, theirs = (act.begin(redirect_uri=BACK, scope="data:trip", state="same") for _ in range(2))
@@ -106,7 +106,7 @@ async def test_a_code_that_somebody_else_asked_for_is_worth_nothing() -> None:
         await act.complete(ours, server.consent(theirs.url))
 
 
-async def test_a_tampered_redirect_reaches_nobody() -> None:
+async def test_a_tampered_redirect_sends_nothing() -> None:
     server = Grants()
     act = enrolment(server)
     authorization = act.begin(redirect_uri=BACK, scope="data:trip")
@@ -124,7 +124,7 @@ async def test_a_refused_application_is_a_configuration_error() -> None:
         await act.complete(authorization, server.consent(authorization.url))
 
 
-async def test_a_cancelled_exchange_is_stored_all_the_same() -> None:
+async def test_a_cancelled_exchange_is_stored() -> None:
     server, store = Grants(), MemoryTokenStore()
     act = enrolment(server, store)
     authorization = act.begin(redirect_uri=BACK, scope="data:trip")
@@ -137,7 +137,7 @@ async def test_a_cancelled_exchange_is_stored_all_the_same() -> None:
 # ------------------------------------------------------------------------------------------------- letting go
 
 
-async def test_letting_go_revokes_the_refresh_token_and_forgets_it() -> None:
+async def test_withdraw_revokes_the_refresh_token_and_removes_it() -> None:
     server, store = Grants(), MemoryTokenStore()
     await store.save("alice", Token("a", "r"))
     assert await enrolment(server, store).withdraw("alice")
@@ -145,7 +145,7 @@ async def test_letting_go_revokes_the_refresh_token_and_forgets_it() -> None:
     assert await store.load("alice") is None
 
 
-async def test_letting_nobody_go_says_so() -> None:
+async def test_withdraw_of_an_unknown_account_returns_false() -> None:
     server = Grants()
     assert not await enrolment(server, MemoryTokenStore()).withdraw("alice")
     assert server.revoked == []
@@ -159,33 +159,33 @@ async def test_a_token_is_kept_until_it_is_revoked() -> None:
     assert await store.load("alice") is not None
 
 
-async def test_a_token_that_was_dead_already_is_forgotten() -> None:
+async def test_withdraw_removes_a_token_that_is_no_longer_valid() -> None:
     server, store = Grants(), MemoryTokenStore(Token("a", "r"))
     server.faults = [oauth_refusal("invalid_grant")]
     assert await enrolment(server, store).withdraw("alice")
     assert await store.load("alice") is None
 
 
-async def test_the_vendor_s_other_spelling_of_a_revocation_is_tried() -> None:
+async def test_revocation_tries_the_other_parameter_name() -> None:
     server = Grants()
     server.faults = [oauth_refusal("invalid_request")]
     await enrolment(server).revoke(Token("a", "r"))
     assert server.revoked == [{"refresh_token": "r"}]
 
 
-async def test_a_revocation_that_the_application_may_not_ask_for_is_a_configuration_error() -> None:
+async def test_an_unauthorized_revocation_is_a_configuration_error() -> None:
     server = Grants()
     server.faults = [oauth_refusal("unauthorized_client")]
     with pytest.raises(ConfigurationError):
         await enrolment(server).revoke(Token("a", "r"))
 
 
-async def test_without_a_store_there_is_nothing_to_withdraw() -> None:
+async def test_withdraw_needs_a_store() -> None:
     with pytest.raises(AuthError, match="store"):
         await enrolment(Grants()).withdraw("alice")
 
 
-async def test_a_store_that_fails_is_told() -> None:
+async def test_an_error_of_the_store_is_raised() -> None:
     class Broken(MemoryTokenStore):
         async def load(self, key: str) -> Token | None:
             raise TokenStoreError("gone", key=key)
@@ -205,7 +205,7 @@ def api(given: Response, seen: list[Request]) -> Callable[[Request], Any]:
     return fetch
 
 
-async def test_a_car_s_abilities_are_asked_for_by_its_vin() -> None:
+async def test_capabilities_are_read_by_vin() -> None:
     seen: list[Request] = []
     body = {"vin": "VF3ABCDE0FG123456", "_embedded": {"extension": {"onboardCapabilities": {}}}}
     assert await capabilities(api(make_response(body), seen), " VF3ABCDE0FG123456 ") == body
@@ -214,13 +214,13 @@ async def test_a_car_s_abilities_are_asked_for_by_its_vin() -> None:
     ]
 
 
-async def test_a_vin_cannot_lead_elsewhere() -> None:
+async def test_a_vin_stays_one_path_segment() -> None:
     seen: list[Request] = []
     await capabilities(api(make_response({}), seen), "../fleets?x=", url="http://127.0.0.1:1/v3/")
     assert seen[0].url == "http://127.0.0.1:1/v3/vehicles/..%2Ffleets%3Fx%3D?extension=onboardCapabilities"
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b""])
-async def test_an_answer_that_is_no_object_is_refused(content: bytes) -> None:
+async def test_capabilities_that_are_no_object_are_refused(content: bytes) -> None:
     with pytest.raises(NotHalError):
         await capabilities(api(make_response(content), []), "VF3ABCDE0FG123456")

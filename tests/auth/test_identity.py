@@ -17,11 +17,11 @@ from stellantis_hal.errors import ConfigurationError
         (Brand.VAUXHALL, "vauxhall.co.uk", "clientsB2CVauxhall"),
     ],
 )
-def test_a_brand_knows_its_domain_and_the_realm_seen_in_the_field(brand: Brand, domain: str, realm: str) -> None:
+def test_each_brand_has_its_domain_and_realm(brand: Brand, domain: str, realm: str) -> None:
     assert (brand.domain, brand.realm) == (domain, realm)
 
 
-def test_an_identity_server_s_addresses_follow_from_the_brand() -> None:
+def test_addresses_of_an_identity_server_follow_from_the_brand() -> None:
     identity = IdentityProvider.of(Brand.VAUXHALL)
     assert identity.authorize_url == "https://idpcvs.vauxhall.co.uk/am/oauth2/authorize"
     assert identity.token_url == "https://idpcvs.vauxhall.co.uk/am/oauth2/access_token"

@@ -19,7 +19,7 @@ def simulate() -> Simulator:
     return Simulator(world(seed=3, trips=5))
 
 
-async def test_a_thousand_requests_that_meet_an_expired_token_make_one_renewal() -> None:
+async def test_a_thousand_requests_renew_an_expired_token_once() -> None:
     simulator = simulate()
     async with client_of(simulator) as client:
         account = account_of(client, simulator, key=KEY)
@@ -48,7 +48,8 @@ async def test_a_token_is_renewed_for_days_without_a_refusal() -> None:
     assert simulator.statistics.renewals >= 70
 
 
-async def test_a_dead_refresh_token_asks_for_consent_by_the_account_s_key() -> None:
+async def test_an_invalid_refresh_token_asks_for_consent() -> None:
+    """The error names the account's key."""
     simulator = simulate()
     async with client_of(simulator) as client:
         account = account_of(client, simulator, tokens=Token("", "forged"), key=KEY)

@@ -50,9 +50,8 @@ async def error_of_walking(
         (b'{"a": 1}', "text/plain", "text/plain"),
     ],
 )
-async def test_a_body_that_is_no_document_names_its_address_type_and_first_bytes(
-    content: bytes, content_type: str, word: str
-) -> None:
+async def test_a_body_that_is_no_document_is_described(content: bytes, content_type: str, word: str) -> None:
+    """The error names its address, its type and its first bytes."""
     simulator = Simulator(world())
     transport = RewritingTransport(simulator.transport(), TRIPS, replace_content(content, content_type=content_type))
     error = await error_of_walking(transport, simulator, NotHalError)
@@ -98,7 +97,7 @@ def with_link(rel: str, link: Any) -> Callable[[Any], Any]:
     return edit
 
 
-async def test_a_link_without_href_cannot_be_followed_and_says_so() -> None:
+async def test_a_link_without_href_cannot_be_followed() -> None:
     simulator = Simulator(world())
     transport = RewritingTransport(simulator.transport(), "/vehicles$", edit_json(without_hrefs))
     async with client_of(simulator, transport=transport) as client:
@@ -115,7 +114,7 @@ def without_hrefs(body: Any) -> Any:
     return body
 
 
-async def test_a_page_without_embedded_has_no_items_and_the_walk_goes_on() -> None:
+async def test_a_page_without_embedded_does_not_end_pagination() -> None:
     simulator = Simulator(world(trips=130))
     seen = 0
 
@@ -131,7 +130,7 @@ async def test_a_page_without_embedded_has_no_items_and_the_walk_goes_on() -> No
         assert len(await vehicle.trips().collect()) == 70
 
 
-async def test_a_link_to_a_foreign_host_is_refused_before_anything_is_sent() -> None:
+async def test_a_link_to_a_foreign_host_sends_nothing() -> None:
     simulator = Simulator(world(trips=130))
     foreign = with_link("next", {"href": "https://evil.test/steal?pageToken=1"})
     transport = RewritingTransport(simulator.transport(), TRIPS, edit_json(foreign))
@@ -151,7 +150,8 @@ async def test_a_next_that_leads_to_its_own_page_is_a_loop() -> None:
     assert sum(url.path.endswith("/trips") for url in transport.urls) == 1
 
 
-async def test_a_page_token_that_was_re_encoded_would_be_refused_by_the_server() -> None:
+async def test_a_page_token_is_never_encoded_again() -> None:
+    """The server refuses a page token that was encoded again."""
     simulator = Simulator(world(trips=130))
 
     def spoiled(body: Any) -> Any:
@@ -183,7 +183,7 @@ async def test_a_missing_link_is_an_error_without_a_request() -> None:
         assert len(transport.urls) == before
 
 
-async def test_a_cancelled_walk_leaves_no_connection_and_no_token_behind() -> None:
+async def test_cancelled_pagination_returns_connection_and_slot() -> None:
     late = ScriptedFault(fault=Delay(seconds=3_600), path="/trips", times=5)
     simulator = Simulator(world(trips=130), faults=Faults(script=[late]))
     async with client_of(simulator, retry=ONCE) as client:
@@ -210,7 +210,9 @@ async def test_a_walk_that_is_left_early_can_be_started_again() -> None:
         assert len(await trips.collect()) == 130
 
 
-async def test_no_answer_at_all_is_a_network_error_that_names_the_address() -> None:
+async def test_a_missing_response_is_a_network_error() -> None:
+    """The error names the address."""
+
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 

@@ -7,7 +7,8 @@ from tests.client.chaos import chaos
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_every_trip_is_delivered_exactly_once_whatever_goes_wrong(seed: int) -> None:
+async def test_faults_lose_and_repeat_no_trip(seed: int) -> None:
+    """Every trip is delivered exactly once."""
     outcome = await chaos(requests=600, seed=seed, vehicles=8)
     assert outcome.delivered == outcome.expected
     assert outcome.faults > 20

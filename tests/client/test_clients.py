@@ -68,7 +68,7 @@ async def test_the_hal_client_walks_any_api_from_its_entry() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_hal_client_sends_nothing_to_hosts_that_were_not_named() -> None:
+async def test_the_hal_client_sends_nothing_to_other_hosts() -> None:
     recorder = Recorder()
     async with HalClient("https://api.test/", transport=recorder) as hal:
         with pytest.raises(UntrustedOriginError):
@@ -100,7 +100,7 @@ async def test_a_class_without_a_hook_is_refused() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_body_that_an_own_class_does_not_fit_is_a_structure_error() -> None:
+async def test_an_unfitting_body_of_an_own_class_is_a_structure_error() -> None:
     @attrs.frozen
     class Parcel:
         weight: int
@@ -142,7 +142,7 @@ async def test_the_entry_resource_is_asked_for_again_after_a_failure() -> None:
 
 
 @pytest.mark.anyio
-async def test_settings_for_tls_of_ones_own_take_the_place_of_the_applications_certificate() -> None:
+async def test_tls_replaces_the_applications_certificate() -> None:
     # A certificate that is not there would be noticed when the context is made, at the first request.
     application = Application("my-client-id", certificate=("missing.pem", "missing.key"))
     async with StellantisClient(application, transport=Recorder(), tls=Tls()) as client:
@@ -184,7 +184,7 @@ async def test_an_account_is_enrolled_and_then_walked() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_token_that_expires_in_mid_walk_is_renewed_and_nothing_is_lost() -> None:
+async def test_a_token_that_expires_between_pages_is_renewed() -> None:
     simulator = Simulator(world(trips=200))
     store = MemoryTokenStore()
     holder = simulator.world.accounts[0]
@@ -203,7 +203,7 @@ async def test_a_token_that_expires_in_mid_walk_is_renewed_and_nothing_is_lost()
 
 
 @pytest.mark.anyio
-async def test_what_the_simulator_issues_is_a_token_and_is_renewed_at_the_brands_own_address() -> None:
+async def test_a_simulated_token_is_renewed_at_the_brands_address() -> None:
     simulator = Simulator(world())
     holder = simulator.world.accounts[0]
     brand = next(brand for brand in Brand if brand.domain == holder.domain)
@@ -219,7 +219,9 @@ async def test_what_the_simulator_issues_is_a_token_and_is_renewed_at_the_brands
 
 
 @pytest.mark.anyio
-async def test_an_identity_server_that_is_away_is_a_network_error_for_everybody() -> None:
+async def test_an_unreachable_identity_server_is_a_network_error() -> None:
+    """Each waiting task gets the error."""
+
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host.startswith("idpcvs."):
             raise httpx.ConnectError("away", request=request)
@@ -243,7 +245,7 @@ async def test_an_identity_server_that_is_away_is_a_network_error_for_everybody(
 
 
 @pytest.mark.anyio
-async def test_a_missing_entry_does_not_pass_for_an_account_without_vehicles() -> None:
+async def test_a_missing_entry_is_not_an_account_without_vehicles() -> None:
     gone = httpx.MockTransport(lambda request: httpx.Response(404, json={"code": 40400}))
     async with StellantisClient(Application("my-client-id"), transport=gone) as client:
         with pytest.raises(NotFoundError):
@@ -294,7 +296,7 @@ async def test_accounts_say_what_they_share() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_representation_of_an_account_names_its_key_and_no_secret() -> None:
+async def test_repr_of_an_account_shows_its_key_and_no_secret() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
         account = account_of(client, simulator)
@@ -303,7 +305,9 @@ async def test_the_representation_of_an_account_names_its_key_and_no_secret() ->
 
 
 @pytest.mark.anyio
-async def test_a_renewal_that_is_told_to_wait_can_be_cancelled_and_waits_where_there_is_time() -> None:
+async def test_a_rate_limited_renewal_can_be_cancelled() -> None:
+    """It waits only where the deadline leaves time."""
+
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host.startswith("idpcvs."):
             asked.append(anyio.current_time())
@@ -328,7 +332,7 @@ async def test_a_renewal_that_is_told_to_wait_can_be_cancelled_and_waits_where_t
 @pytest.mark.parametrize(
     "options", [{"priority": "low"}, {"max_wait": timedelta(60)}, {"max_wait": "5"}, {"max_wait": -1}]
 )
-def test_options_that_make_no_sense_are_refused_at_once(options: Any) -> None:
+def test_invalid_account_options_are_refused(options: Any) -> None:
     client = StellantisClient(Application("my-client-id"))
     with pytest.raises(ValueError, match=r"priority must be \"interactive\" or|must be a number of seconds"):
         client.account(Token("t"), brand=Brand.DS).with_options(**options)

@@ -75,7 +75,7 @@ def test_a_secret_for_credentials_is_not_shown(auth: Any) -> None:
 
 
 @pytest.mark.parametrize("token", ["secret", None, {"access_token": "secret"}])
-async def test_what_is_neither_token_nor_store(client: StellantisClient, token: Any) -> None:
+async def test_neither_a_token_nor_a_store(client: StellantisClient, token: Any) -> None:
     with pytest.raises(TypeError, match=r"needs a Token or a TokenStore, not \w+: Token\(") as caught:
         client.account(token, brand=Brand.DS)
     assert "secret" not in str(caught.value)
@@ -92,7 +92,7 @@ def test_a_brand_s_name_is_spelt_either_way(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["peugeot.com", "", 5, None, "x" * 10_000])
-async def test_what_is_no_brand(client: StellantisClient, simulator: Simulator, name: Any) -> None:
+async def test_an_unknown_brand(client: StellantisClient, simulator: Simulator, name: Any) -> None:
     with pytest.raises(
         ValueError, match=r"unknown brand .*: must be one of peugeot, citroen, ds, opel, vauxhall"
     ) as caught:
@@ -145,9 +145,7 @@ async def test_a_number_for_a_relation(client: StellantisClient, simulator: Simu
         account_of(client, simulator).follow(number)
 
 
-async def test_a_link_that_is_missing_is_told_with_the_address_of_the_vehicle_that_was_listed(
-    client: StellantisClient, simulator: Simulator
-) -> None:
+async def test_a_missing_link_names_the_vehicles_address(client: StellantisClient, simulator: Simulator) -> None:
     vehicle = await account_of(client, simulator).vehicles().first()
     assert vehicle is not None
     with pytest.raises(

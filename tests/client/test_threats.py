@@ -140,7 +140,7 @@ def tell_apart(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("href", FOREIGN)
-async def test_1_a_link_that_leads_elsewhere_is_refused_before_anything_is_sent(href: str) -> None:
+async def test_1_a_link_to_another_origin_sends_nothing(href: str) -> None:
     client, server_ = hal(lambda _: document(away=href))
     async with client:
         with pytest.raises(UntrustedOriginError) as caught:
@@ -151,7 +151,7 @@ async def test_1_a_link_that_leads_elsewhere_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("href", ["https://API.test:443/x", "HTTPS://api.test/x", "https://api.test?@evil.test", "./x"])
-async def test_1_what_only_looks_foreign_goes_to_the_api_itself(href: str) -> None:
+async def test_1_a_link_that_only_looks_foreign_is_followed(href: str) -> None:
     client, server_ = hal(lambda _: document(away=href))
     async with client:
         await client.follow("away")
@@ -159,7 +159,7 @@ async def test_1_what_only_looks_foreign_goes_to_the_api_itself(href: str) -> No
 
 
 @pytest.mark.parametrize("template", ["{+host}/x", "https://{host}/x", "//{host}", "{scheme}://api.test/"])
-async def test_1_a_template_cannot_be_expanded_to_somewhere_else(template: str) -> None:
+async def test_1_a_template_cannot_expand_to_another_origin(template: str) -> None:
     client, server_ = hal(lambda _: document(away={"href": template, "templated": True}))
     values = {"{+host}/x": {"host": "//evil.test"}, "{scheme}://api.test/": {"scheme": "http"}}
     async with client:
@@ -172,7 +172,7 @@ async def test_1_a_template_cannot_be_expanded_to_somewhere_else(template: str) 
 
 
 @pytest.mark.parametrize("location", [*FOREIGN, "https://api.test/v4, https://evil.test/"])
-async def test_2_a_redirect_elsewhere_is_refused_before_anything_is_sent(location: str) -> None:
+async def test_2_a_redirect_to_another_origin_sends_nothing(location: str) -> None:
     def act(request: httpx.Request) -> httpx.Response:
         return httpx.Response(302, headers=[(b"Location", location.encode())])
 
@@ -184,7 +184,7 @@ async def test_2_a_redirect_elsewhere_is_refused_before_anything_is_sent(locatio
     assert str(caught.value).isprintable()
 
 
-async def test_2_a_chain_of_redirects_is_followed_only_as_far_as_it_stays() -> None:
+async def test_2_a_chain_of_redirects_is_followed_on_the_origin_only() -> None:
     steps = iter(["/a", "/b?x=https://evil.test", "//evil.test/c"])
     client, server_ = hal(lambda _: httpx.Response(307, headers={"location": next(steps)}))
     async with client:
@@ -203,7 +203,7 @@ async def test_2_two_locations_are_none() -> None:
     assert len(server_.requests) == 1
 
 
-async def test_2_what_identifies_the_application_is_not_kept_where_a_redirect_echoes_it() -> None:
+async def test_2_a_client_id_echoed_by_a_redirect_is_dropped() -> None:
     def act(request: httpx.Request) -> httpx.Response:
         if "/there" in request.url.path:
             return document()
@@ -254,7 +254,7 @@ async def test_3_a_page_token_that_names_another_host_is_refused() -> None:
 @pytest.mark.parametrize(
     "token", ["", "AA==", "bnVsbA==", "W10=", "e30=", "WzEsMiwzLDRd", "WzEsInUiLDEsIkEiXQ==", "é", "[" * 50_000, "\0"]
 )
-async def test_3_a_page_token_of_someone_elses_making_is_a_value_error(token: str) -> None:
+async def test_3_a_forged_page_token_is_a_value_error(token: str) -> None:
     client, _ = hal(lambda _: document(items="/items"))
     async with client:
         with pytest.raises(ValueError, match=r"^invalid page token: "):
@@ -262,7 +262,8 @@ async def test_3_a_page_token_of_someone_elses_making_is_a_value_error(token: st
 
 
 @pytest.mark.parametrize("url", ["https://evil.test/v4", "https://api.test\r\n.evil.test/", "", "nonsense"])
-async def test_3_a_dump_that_names_another_host_can_be_read_and_not_followed(url: str) -> None:
+async def test_3_a_dump_of_another_host_cannot_be_followed(url: str) -> None:
+    """It can be read."""
     client, server_ = hal(lambda _: document(a="a"))
     async with client:
         kept = {**(await client.root()).dump(), "url": url}
@@ -274,7 +275,8 @@ async def test_3_a_dump_that_names_another_host_can_be_read_and_not_followed(url
     assert len(server_.requests) == 1
 
 
-async def test_3_a_page_that_names_a_foreign_next_ends_there_and_can_be_resumed_at_home_only() -> None:
+async def test_3_a_foreign_next_ends_pagination() -> None:
+    """It can be resumed on the API's own origin only."""
     client, server_ = hal(lambda _: document({"_embedded": {"items": [{"id": 1}]}}, next="https://evil.test/2"))
     async with client:
         walk = aiter((await client.root()).items())
@@ -284,7 +286,8 @@ async def test_3_a_page_that_names_a_foreign_next_ends_there_and_can_be_resumed_
     assert server_.hosts == {"api.test"}
 
 
-async def test_3_an_embedded_copy_with_a_foreign_self_is_read_where_it_is_and_not_fetched() -> None:
+async def test_3_an_embedded_copy_with_a_foreign_self_is_not_fetched() -> None:
+    """It is read where it is embedded."""
     copy = {"n": 1, "_links": {"self": {"href": "https://evil.test/copy"}}}
     client, server_ = hal(lambda _: document({"_embedded": {"copy": copy}}))
     async with client:
@@ -295,7 +298,7 @@ async def test_3_an_embedded_copy_with_a_foreign_self_is_read_where_it_is_and_no
     assert len(server_.requests) == 1
 
 
-async def test_3_an_embedded_copy_does_not_stand_in_for_a_link_to_another_address() -> None:
+async def test_3_an_embedded_copy_does_not_replace_another_link() -> None:
     copy = {"forged": True, "_links": {"self": {"href": "/other"}}}
     client, server_ = hal(lambda _: document({"_embedded": {"car": copy}}, car="/car"))
     async with client:
@@ -345,7 +348,7 @@ async def test_4_addresses_that_are_no_links_are_not_fetched() -> None:
     ],
     ids=["deep objects", "deep lists", "NaN", "infinity", "digits", "two", "utf-16", "zeros"],
 )
-async def test_5_what_cannot_be_read_is_an_error_of_ours_that_is_short(content: bytes) -> None:
+async def test_5_an_unreadable_body_is_a_short_error_of_ours(content: bytes) -> None:
     client, _ = hal(lambda _: raw(content))
     async with client:
         with pytest.raises(NotHalError) as caught:
@@ -368,7 +371,7 @@ async def test_5_an_error_body_may_be_anything_too(content: bytes) -> None:
     assert str(caught.value).isprintable()
 
 
-async def test_5_odd_values_cost_nothing_but_themselves() -> None:
+async def test_5_odd_values_spoil_no_other_value() -> None:
     content = b'{"id": "half \\ud83d", "distance": 1e400, "startMileage": 12, "distance2": -1e400, "id2": 1, "id2": 2}'
     client, _ = hal(lambda _: raw(content))
     async with client:
@@ -377,7 +380,7 @@ async def test_5_odd_values_cost_nothing_but_themselves() -> None:
     assert [problem.path for problem in trip.problems] == ["$.distance"]
 
 
-async def test_5_a_body_ends_at_the_bound_whatever_its_length_field_says() -> None:
+async def test_5_a_body_is_bounded_with_any_content_length() -> None:
     async def zeros() -> AsyncIterator[bytes]:
         while True:
             yield piece
@@ -405,7 +408,7 @@ def packed(content: bytes, coding: str) -> httpx.Response:
     return httpx.Response(200, headers={"content-encoding": coding}, stream=Stream(pieces()))
 
 
-async def test_6_a_bomb_is_refused_before_it_unfolds() -> None:
+async def test_6_a_decompression_bomb_is_refused_before_it_expands() -> None:
     bomb = gzip.compress(bytes(1 << 20)) * 10_000  # 10 GiB
     client, _ = hal(lambda _: packed(bomb, "gzip"))
     async with client:
@@ -413,7 +416,7 @@ async def test_6_a_bomb_is_refused_before_it_unfolds() -> None:
             await client.root()
 
 
-async def test_6_members_that_unfold_to_nothing_for_ever_are_refused() -> None:
+async def test_6_endless_empty_gzip_members_are_refused() -> None:
     async def nothing() -> AsyncIterator[bytes]:
         while True:
             yield piece
@@ -449,7 +452,7 @@ async def test_6_a_damaged_body_is_an_error_of_ours(coding: str) -> None:
 # ------------------------------------------------------------------------------------------------- 7. many
 
 
-async def test_7_a_great_many_links_make_a_document_like_any_other() -> None:
+async def test_7_very_many_links_make_an_ordinary_document() -> None:
     links = {f"relation{at}": {"href": f"/{at}"} for at in range(200_000)}
     client, server_ = hal(lambda _: document(**links))
     async with client:
@@ -461,7 +464,7 @@ async def test_7_a_great_many_links_make_a_document_like_any_other() -> None:
     assert [request.url.path for request in server_.requests].count("/199999") == 1
 
 
-async def test_7_many_links_of_one_relation_and_many_curies_make_a_short_error() -> None:
+async def test_7_many_links_and_curies_make_a_short_error() -> None:
     many = [{"href": f"/{at}", "name": f"n{at}\n"} for at in range(100_000)]
     curies = [{"name": f"c{at}", "href": "{rel}" * 50, "templated": True} for at in range(100_000)]
     client, _ = hal(lambda _: document(many=many, curies=curies))
@@ -474,7 +477,8 @@ async def test_7_many_links_of_one_relation_and_many_curies_make_a_short_error()
             assert str(caught.value).isprintable()
 
 
-def test_7_a_great_many_unknown_members_and_problems_are_kept_and_not_remembered() -> None:
+def test_7_many_unknown_members_and_problems_are_bounded() -> None:
+    """They are kept with their value, and not remembered by the client."""
     body = {"faults": [{"fault": f"New{at}"} for at in range(50_000)], "segments": [5] * 50_000}
     trip = read(body, Trip)
     assert len(trip.faults) == len(trip.problems) == 50_000
@@ -485,7 +489,7 @@ def test_7_a_great_many_unknown_members_and_problems_are_kept_and_not_remembered
 
 
 @pytest.mark.parametrize("template", ["{" * 200_000, "{?a}" * 200_000, "{a:" + "9" * 10_000 + "}", "{\n}", "\ud800{a}"])
-async def test_8_a_template_that_would_take_hours_is_refused(template: str) -> None:
+async def test_8_a_template_of_quadratic_time_is_refused(template: str) -> None:
     client, server_ = hal(lambda _: raw(json.dumps({"_links": {"t": {"href": template, "templated": True}}}).encode()))
     async with client:
         with pytest.raises(TemplateError) as caught:
@@ -509,7 +513,7 @@ async def test_8_a_template_that_would_take_hours_is_refused(template: str) -> N
     ],
     ids=["duration", "instant", "text", "url", "retry-after"],
 )
-def test_8_no_text_takes_a_pattern_more_than_its_length(reader: Callable[[str], Any], seed: str) -> None:
+def test_8_patterns_take_linear_time(reader: Callable[[str], Any], seed: str) -> None:
     # At the square of the length this would take hours; nobody needs a clock to see that.
     for text in (seed * 200_000, "P" + seed * 200_000, seed * 200_000 + "Z"):
         try:
@@ -568,7 +572,7 @@ async def test_9_a_parameter_stays_one_parameter(value: str) -> None:
 
 
 @pytest.mark.parametrize("text", [*LINES, "", "a b", "é"])
-def test_9_what_names_the_application_and_the_realm_is_checked_at_once(text: str) -> None:
+def test_9_client_id_and_realm_are_checked_at_once(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Application(text)
     assert str(caught.value).isprintable()
@@ -581,7 +585,7 @@ def test_9_what_names_the_application_and_the_realm_is_checked_at_once(text: str
 
 
 @pytest.mark.parametrize("text", [*LINES, "a b", "é", "\ud800"])
-async def test_9_a_token_that_could_be_more_than_a_token_is_not_sent(text: str) -> None:
+async def test_9_a_token_with_line_breaks_is_not_sent(text: str) -> None:
     client, server_ = owner(lambda _: document())
     async with client:
         with pytest.raises(ConfigurationError) as caught:
@@ -591,7 +595,7 @@ async def test_9_a_token_that_could_be_more_than_a_token_is_not_sent(text: str) 
 
 
 @pytest.mark.parametrize("text", [*LINES, "a b", "\ud800"])
-async def test_9_an_identity_servers_token_that_could_be_more_is_not_sent_either(text: str) -> None:
+async def test_9_a_renewed_token_with_line_breaks_is_not_sent(text: str) -> None:
     def act(request: httpx.Request) -> httpx.Response:
         body = {"access_token": text, "refresh_token": text, "scope": text, "expires_in": 1e308}
         return raw(json.dumps(body).encode(), content_type="application/json")
@@ -606,7 +610,7 @@ async def test_9_an_identity_servers_token_that_could_be_more_is_not_sent_either
 
 
 @pytest.mark.parametrize("text", [*LINES, "é", "x" * 1_000])
-async def test_9_a_media_type_that_could_be_more_is_not_asked_for(text: str) -> None:
+async def test_9_a_media_type_with_line_breaks_is_not_sent(text: str) -> None:
     client, server_ = hal(lambda _: document(a={"href": "/a", "type": text}))
     async with client:
         await client.follow("a")
@@ -617,7 +621,7 @@ async def test_9_a_media_type_that_could_be_more_is_not_asked_for(text: str) -> 
 
 
 @pytest.mark.parametrize("text", [*LINES, "é", "x" * 2_000])
-async def test_9_a_validator_that_could_be_more_is_not_sent_back(text: str) -> None:
+async def test_9_an_etag_with_line_breaks_is_not_sent(text: str) -> None:
     client, server_ = hal(lambda _: document(self=ENTRY))
     async with client:
         kept = {**(await client.root()).dump(), "headers": {"etag": text, "last-modified": text}}
@@ -663,7 +667,7 @@ def shouting(request: httpx.Request) -> httpx.Response:
 
 
 @pytest.mark.filterwarnings("ignore::stellantis_hal.navigation.HalDeprecationWarning")
-async def test_10_no_server_begins_a_line_or_speaks_to_the_terminal(caplog: pytest.LogCaptureFixture) -> None:
+async def test_10_no_response_writes_control_characters_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     clock = [datetime(2026, 1, 1, tzinfo=UTC)]
     client, _ = owner(shouting, clock=lambda: clock[0])
     said: list[str] = []
@@ -693,7 +697,7 @@ async def test_10_no_server_begins_a_line_or_speaks_to_the_terminal(caplog: pyte
 SECRETS = ("acc3ss-t0ken", "r3fresh-t0ken", "app-s3cret", "n3w-acc3ss", "n3w-r3fresh")
 
 
-async def test_11_no_secret_shows_in_anything_that_is_printed_logged_or_kept(caplog: pytest.LogCaptureFixture) -> None:
+async def test_11_no_secret_is_printed_logged_or_kept(caplog: pytest.LogCaptureFixture) -> None:
     answers = iter([200, 401, 403, 500, 418])
 
     def act(request: httpx.Request) -> httpx.Response:
@@ -726,7 +730,7 @@ async def test_11_no_secret_shows_in_anything_that_is_printed_logged_or_kept(cap
 # ------------------------------------------------------------------------------------------------- 12. no end
 
 
-async def test_12_redirects_without_end_are_followed_a_few_times() -> None:
+async def test_12_endless_redirects_are_bounded() -> None:
     client, server_ = hal(lambda request: httpx.Response(302, headers={"location": f"{request.url.path}/more"}))
     async with client:
         with pytest.raises(TooManyRedirectsError):
@@ -734,7 +738,7 @@ async def test_12_redirects_without_end_are_followed_a_few_times() -> None:
     assert len(server_.requests) == 6
 
 
-async def test_12_pages_without_end_are_held_one_at_a_time() -> None:
+async def test_12_endless_pages_are_held_one_at_a_time() -> None:
     def act(request: httpx.Request) -> httpx.Response:
         number = int(request.url.params.get("page", "0"))
         return document({"_embedded": {"items": [{"id": number}]}}, next=f"?page={number + 1}")
@@ -755,7 +759,7 @@ async def test_12_pages_without_end_are_held_one_at_a_time() -> None:
     assert len(server_.requests) == 524
 
 
-async def test_12_empty_pages_without_end_cost_no_more_than_the_limit_allows() -> None:
+async def test_12_endless_empty_pages_stay_within_the_rate_limit() -> None:
     def act(request: httpx.Request) -> httpx.Response:
         return document(next=f"?page={len(server_.requests)}")
 
@@ -769,7 +773,9 @@ async def test_12_empty_pages_without_end_cost_no_more_than_the_limit_allows() -
     assert limiter.statistics.in_flight == 0
 
 
-async def test_12_a_401_without_end_costs_one_renewal_for_each_call_and_few_at_all() -> None:
+async def test_12_endless_401_causes_few_renewals() -> None:
+    """One for each call, and eight a minute."""
+
     def act(request: httpx.Request) -> httpx.Response:
         if request.url.host == "id.test":
             return httpx.Response(200, json={"access_token": f"t{len(server_.requests)}", "refresh_token": "r"})
@@ -789,7 +795,7 @@ async def test_12_a_401_without_end_costs_one_renewal_for_each_call_and_few_at_a
 @pytest.mark.parametrize(
     "retry_after", ["9" * 400, "1e9", "inf", "nan", "-1", "0", "Mon, 01 Jan 9999 00:00:00 GMT", "", "x" * 5_000, "0.0"]
 )
-async def test_12_no_wait_is_longer_than_allowed_and_none_is_a_storm(retry_after: str) -> None:
+async def test_12_waits_are_bounded_and_not_too_short(retry_after: str) -> None:
     client, server_ = hal(lambda _: httpx.Response(429, headers={"retry-after": retry_after}), max_wait=60)
     start = anyio.current_time()
     async with client:
@@ -801,7 +807,7 @@ async def test_12_no_wait_is_longer_than_allowed_and_none_is_a_storm(retry_after
 
 
 @pytest.mark.parametrize("part", ["header", "body"])
-async def test_12_an_answer_that_drips_ends_in_time(part: str) -> None:
+async def test_12_a_slow_response_ends_in_time(part: str) -> None:
     async def drops() -> AsyncIterator[bytes]:
         while True:
             await anyio.sleep(5)
@@ -825,7 +831,7 @@ async def test_12_an_answer_that_drips_ends_in_time(part: str) -> None:
 
 
 @pytest.mark.wall_clock
-async def test_13_the_redirect_arrives_whoever_else_talks() -> None:
+async def test_13_the_redirect_arrives_among_other_requests() -> None:
     async def say(words: bytes) -> bytes:
         async with await anyio.connect_tcp("127.0.0.1", port) as stream:
             await stream.send(words)
@@ -861,7 +867,7 @@ async def test_13_the_redirect_arrives_whoever_else_talks() -> None:
 # ------------------------------------------------------------------------------------------------- 14. the simulator
 
 
-def test_14_the_simulator_listens_to_this_machine_alone_unless_told() -> None:
+def test_14_the_simulator_listens_on_loopback_by_default() -> None:
     simulator = Simulator(world())
     _, listening_ = server(simulator)
     with listening_:
@@ -890,7 +896,7 @@ async def test_15_a_key_is_no_path(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.wall_clock
 @pytest.mark.parametrize("trap", ["link", "rights", "edited"])
-async def test_15_a_token_file_that_others_may_have_made_is_not_used(tmp_path: Path, trap: str) -> None:
+async def test_15_a_token_file_of_another_user_is_not_used(tmp_path: Path, trap: str) -> None:
     path = tmp_path / "tokens"
     await FileTokenStore(path).save("default", Token("acc3ss"))
     if trap == "link":
@@ -910,7 +916,7 @@ async def test_15_a_token_file_that_others_may_have_made_is_not_used(tmp_path: P
 
 
 @pytest.mark.wall_clock
-async def test_15_the_limiters_books_do_not_follow_a_link_when_they_are_written(tmp_path: Path) -> None:
+async def test_15_the_limiters_file_is_not_written_through_a_symlink(tmp_path: Path) -> None:
     with open(tmp_path / "precious", "wb") as file:  # noqa: ASYNC230 - one line, in a test
         file.write(b"precious")
     os.symlink(tmp_path / "precious", tmp_path / "books")
@@ -942,7 +948,7 @@ async def test_15_the_limiters_books_do_not_follow_a_link_when_they_are_written(
         b'{"format": 1, "saved": 0, "minutes": [[99999999999, 99999999999999999999]]}',
     ],
 )
-async def test_15_books_of_someone_elses_making_stop_nobody(
+async def test_15_a_forged_limiter_file_blocks_no_request(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open(tmp_path / "books", "wb") as file:  # noqa: ASYNC230 - one line, in a test

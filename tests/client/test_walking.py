@@ -23,7 +23,8 @@ from tests.support.transports import RewritingTransport, edit_json
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_trip_of_every_vehicle_of_every_account_is_walked_once_and_in_order() -> None:
+async def test_all_trips_are_read_once_and_in_order() -> None:
+    """Of every vehicle of every account."""
     simulator = Simulator(world(accounts=3, vehicles=5, trips=400))
     seen: dict[str, list[str | None]] = {}
     async with client_of(simulator) as client:
@@ -46,7 +47,7 @@ async def test_trips_are_walked_the_newest_first_from_the_last_page() -> None:
     assert everything == ids[::-1]
 
 
-async def test_eight_ranges_in_flight_give_the_same_as_page_by_page() -> None:
+async def test_eight_concurrent_ranges_give_the_same_as_pages() -> None:
     simulator = Simulator(world(trips=500), variant=BackendVariant())
     async with client_of(simulator) as client:
         vehicle = await first_vehicle(account_of(client, simulator))
@@ -93,7 +94,7 @@ async def test_a_vehicle_is_found_by_its_id_below_the_collections_link() -> None
     assert vehicle.vin == simulator.world.vehicles[1].vin
 
 
-async def test_an_unknown_vehicle_is_an_error_with_what_support_asks_for() -> None:
+async def test_an_unknown_vehicle_is_an_error_with_ids_for_support() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
         with pytest.raises(NotFoundError) as caught:
@@ -104,7 +105,7 @@ async def test_an_unknown_vehicle_is_an_error_with_what_support_asks_for() -> No
     assert "%2F" in caught.value.url
 
 
-async def test_the_way_to_a_vehicle_never_leaves_the_collection() -> None:
+async def test_a_vehicle_id_never_leaves_the_collections_path() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
         with pytest.raises(ValueError, match="an id must name one resource of a collection"):
@@ -122,7 +123,8 @@ async def test_vehicles_are_asked_for_with_their_extensions() -> None:
         assert len(await account.vehicles(index_range=(0, 0)).collect()) == 1
 
 
-async def test_a_walk_over_vehicles_is_taken_up_by_another_client_without_reading_the_entry() -> None:
+async def test_another_client_resumes_the_list_of_vehicles() -> None:
+    """Without reading the entry."""
     simulator = Simulator(world(vehicles=3))
     async with client_of(simulator) as client:
         page = await anext(aiter(account_of(client, simulator).vehicles(page_size=1).pages()))
@@ -143,7 +145,7 @@ async def test_page_sizes_are_checked_before_anything_is_sent() -> None:
     assert simulator.statistics.requests == 0
 
 
-async def test_what_was_never_typed_is_one_link_away() -> None:
+async def test_untyped_resources_are_reached_by_their_link() -> None:
     simulator = Simulator(world(trips=70))
     async with client_of(simulator) as client:
         account = account_of(client, simulator)
@@ -165,7 +167,7 @@ async def test_a_typed_relation_gives_a_typed_value() -> None:
     assert isinstance(trip, Trip)
 
 
-async def test_a_typed_relation_is_followed_from_a_typed_value_without_a_cast() -> None:
+async def test_a_typed_value_follows_a_typed_relation() -> None:
     simulator = Simulator(world(vehicles=2))
     async with client_of(simulator) as client:
         vehicle = await first_vehicle(account_of(client, simulator))
@@ -175,7 +177,7 @@ async def test_a_typed_relation_is_followed_from_a_typed_value_without_a_cast() 
     assert raw.can("vehicles")
 
 
-async def test_the_entry_resource_is_read_once_per_account_however_many_ask() -> None:
+async def test_the_entry_resource_is_read_once_per_account() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
         account = account_of(client, simulator)
@@ -189,7 +191,7 @@ async def test_the_entry_resource_is_read_once_per_account_however_many_ask() ->
     assert "background" in repr(background)
 
 
-async def test_another_account_object_made_before_the_first_read_reads_for_itself() -> None:
+async def test_an_account_made_before_the_first_read_reads_again() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
         account = account_of(client, simulator)
@@ -198,7 +200,7 @@ async def test_another_account_object_made_before_the_first_read_reads_for_itsel
     assert simulator.statistics.by_kind["user"] == 2
 
 
-async def test_the_user_is_read_anew_each_time() -> None:
+async def test_the_user_is_read_again_each_time() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
         account = account_of(client, simulator)
@@ -220,7 +222,7 @@ async def test_a_resource_is_dumped_and_resumed_by_another_client() -> None:
         assert (await again.refresh()).state == page.state
 
 
-async def test_the_quota_is_unknown_before_the_first_answer_and_then_what_the_server_said() -> None:
+async def test_the_quota_is_known_after_the_first_response() -> None:
     simulator = Simulator(world())
     async with client_of(simulator) as client:
         before = client.quota
@@ -239,7 +241,7 @@ def with_singular_link(body: Any) -> Any:
     return {**body, "_links": links}
 
 
-async def test_an_older_back_end_names_the_link_to_vehicles_in_the_singular() -> None:
+async def test_an_older_back_end_links_to_vehicle_in_the_singular() -> None:
     simulator = Simulator(world(vehicles=2))
     transport = RewritingTransport(simulator.transport(), "/user$", edit_json(with_singular_link))
     async with client_of(simulator, transport=transport) as client:

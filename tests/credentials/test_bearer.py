@@ -64,7 +64,7 @@ async def test_a_token_about_to_expire_is_renewed_before_it_is_sent() -> None:
     assert authorization(await bearer(store, server).headers()) == "Bearer access-1"
 
 
-async def test_the_new_pair_is_in_the_store_before_anybody_uses_it() -> None:
+async def test_a_new_token_is_stored_before_it_is_used() -> None:
     server = IdentityServer()
     store = MemoryTokenStore(token(expires_in=30))
     await bearer(store, server).headers()
@@ -73,7 +73,7 @@ async def test_the_new_pair_is_in_the_store_before_anybody_uses_it() -> None:
     assert (kept.access_token, kept.refresh_token, kept.scope) == ("access-1", server.current, ("data:trip",))
 
 
-async def test_an_answer_without_a_new_refresh_token_keeps_the_old_one() -> None:
+async def test_a_renewal_without_a_refresh_token_keeps_the_old_one() -> None:
     server = IdentityServer()
     server.rotates = False
     store = MemoryTokenStore(token(expires_in=30))
@@ -99,7 +99,7 @@ async def test_a_refused_token_is_renewed_once() -> None:
     assert server.renewals == 1
 
 
-async def test_a_thousand_tasks_that_meet_a_refusal_at_once_make_one_renewal() -> None:
+async def test_a_thousand_refused_tasks_make_one_renewal() -> None:
     server = IdentityServer()
     credentials = bearer(MemoryTokenStore(token()), server)
     mended: list[bool] = []
@@ -116,7 +116,7 @@ async def test_a_thousand_tasks_that_meet_a_refusal_at_once_make_one_renewal() -
     assert server.renewals == 1
 
 
-async def test_a_refusal_of_a_token_that_was_replaced_meanwhile_asks_nobody() -> None:
+async def test_a_refused_token_that_was_replaced_renews_nothing() -> None:
     server = IdentityServer()
     credentials = bearer(MemoryTokenStore(token()), server)
     sent = await credentials.headers()
@@ -153,7 +153,8 @@ async def test_a_token_of_unknown_life_is_used_until_it_is_refused() -> None:
     assert await credentials.refused(REFUSED, sent)
 
 
-async def test_an_expired_token_that_cannot_be_renewed_is_sent_for_the_clock_may_be_wrong() -> None:
+async def test_an_expired_token_without_refresh_token_is_sent() -> None:
+    """The clock may be wrong."""
     server = IdentityServer()
     credentials = bearer(MemoryTokenStore(token(expires_in=-5, refresh=None)), server)
     assert authorization(await credentials.headers()) == "Bearer access-0"
@@ -193,7 +194,7 @@ async def test_a_wrong_clock_costs_one_renewal_at_most(wrong_by: float) -> None:
     assert server.renewals == (1 if wrong_by > 0 else 0)
 
 
-async def test_a_clock_gone_mad_is_bounded() -> None:
+async def test_renewals_with_a_jumping_clock_are_bounded() -> None:
     server = IdentityServer()
     clock = Clock()
     credentials = bearer(MemoryTokenStore(token()), server, clock=clock)
@@ -240,7 +241,7 @@ async def test_a_refresh_token_with_blanks_is_sent_as_it_is() -> None:
 # ------------------------------------------------------------------------------------------------- other processes
 
 
-async def test_a_token_that_another_process_renewed_is_taken_over() -> None:
+async def test_a_token_renewed_by_another_process_is_used() -> None:
     server = IdentityServer()
     store = MemoryTokenStore()
     await store.save("alice", token())
@@ -282,7 +283,7 @@ async def test_a_token_that_another_process_left_to_expire_is_renewed() -> None:
     assert authorization(await credentials.headers()) == "Bearer access-1"
 
 
-async def test_a_log_out_elsewhere_is_noticed_when_the_token_is_refused() -> None:
+async def test_a_log_out_by_another_process_shows_at_a_refusal() -> None:
     store = MemoryTokenStore(token())
     credentials = bearer(store, IdentityServer())
     sent = await credentials.headers()
@@ -295,7 +296,7 @@ async def test_a_log_out_elsewhere_is_noticed_when_the_token_is_refused() -> Non
     assert authorization(await credentials.headers()) == "Bearer access-new"
 
 
-async def test_a_refusal_after_a_log_out_and_a_new_log_in_finds_the_new_token() -> None:
+async def test_a_refusal_after_a_new_log_in_finds_the_new_token() -> None:
     store = MemoryTokenStore(token())
     credentials = bearer(store, IdentityServer())
     sent = await credentials.headers()
@@ -319,7 +320,7 @@ class Unlocked(MemoryTokenStore):
         return self.meanwhile or await super().load(key)
 
 
-async def test_a_store_without_a_lock_loses_no_session_to_a_faster_process() -> None:
+async def test_a_store_without_a_lock_loses_no_session() -> None:
     store = Unlocked(token(expires_in=1))
     server = IdentityServer("refresh-theirs")
 
@@ -334,7 +335,7 @@ async def test_a_store_without_a_lock_loses_no_session_to_a_faster_process() -> 
 # ------------------------------------------------------------------------------------------------- failures
 
 
-async def test_server_error_is_asked_again() -> None:
+async def test_server_error_is_retried() -> None:
     server = IdentityServer()
     server.faults = [oauth_refusal("server_error"), oauth_refusal("temporarily_unavailable", 503)]
     store = MemoryTokenStore(token(expires_in=1))
@@ -343,7 +344,7 @@ async def test_server_error_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("fault", [NetworkError("gone"), ServerError("503", status=503, is_transient=True)])
-async def test_a_renewal_that_meets_a_passing_fault_is_asked_again_ever_later(fault: Exception) -> None:
+async def test_a_transient_fault_of_a_renewal_is_retried_with_backoff(fault: Exception) -> None:
     server = IdentityServer(delay=0)
     server.faults = [fault] * 3
     store = MemoryTokenStore(token(expires_in=-1))
@@ -352,7 +353,7 @@ async def test_a_renewal_that_meets_a_passing_fault_is_asked_again_ever_later(fa
     assert 1 + 2 + 4 <= anyio.current_time() - began <= 2 * (1 + 2 + 4) + 1
 
 
-async def test_an_identity_server_that_says_when_is_not_asked_before() -> None:
+async def test_a_renewal_respects_retry_after() -> None:
     server = IdentityServer()
     server.faults = [RateLimitedError("429", status=429, is_transient=True, retry_after=60.0)]
     with pytest.raises(RateLimitedError):
@@ -390,7 +391,7 @@ async def test_a_401_from_the_identity_server_is_the_application_s() -> None:
         await bearer(MemoryTokenStore(token(expires_in=1)), server).headers()
 
 
-async def test_the_gateway_s_configuration_error_is_passed_on_and_not_looped() -> None:
+async def test_the_gateways_configuration_error_is_not_retried() -> None:
     server = IdentityServer()
     server.faults = [ConfigurationError("gateway", more_information="Not registered to plan")]
     credentials = bearer(MemoryTokenStore(token(expires_in=1)), server)
@@ -411,7 +412,7 @@ PASSING = [
 
 
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
-async def test_an_early_renewal_that_fails_lets_the_old_token_serve(
+async def test_the_old_token_is_used_where_an_early_renewal_fails(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = IdentityServer()
@@ -437,9 +438,10 @@ async def test_a_late_renewal_that_fails_is_an_error(error: Exception) -> None:
     [NotFoundError("404", status=404, url=TOKEN_URL), ForbiddenError("403", status=403, url=TOKEN_URL)],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_page_in_the_identity_servers_place_says_nothing_of_the_vehicle_that_was_asked_about(
+async def test_a_page_in_place_of_the_identity_server_is_no_api_error(
     error: ApiError,
 ) -> None:
+    """A 404 or 403 there does not say that a vehicle is missing."""
     server = IdentityServer()
     server.faults = [error]
     with pytest.raises(
@@ -457,7 +459,8 @@ async def test_a_lone_refresh_token_whose_renewal_fails_is_an_error() -> None:
         await bearer(MemoryTokenStore(Token("", "refresh-0")), server).headers()
 
 
-async def test_a_failed_renewal_reaches_every_waiter_once_and_is_not_tried_again_at_once() -> None:
+async def test_a_failed_renewal_reaches_every_waiter() -> None:
+    """Each gets the error once, and the renewal is not tried again at once."""
     server = IdentityServer()
     server.faults = [NetworkError("gone")] * 4
     credentials = bearer(MemoryTokenStore(token(expires_in=-30)), server)
@@ -480,7 +483,7 @@ async def test_a_failed_renewal_reaches_every_waiter_once_and_is_not_tried_again
     assert authorization(await credentials.headers()) == "Bearer access-1"
 
 
-async def test_a_dead_refresh_token_is_not_shown_again_for_a_minute() -> None:
+async def test_an_invalid_refresh_token_is_not_sent_for_a_minute() -> None:
     server = IdentityServer("another")
     credentials = bearer(MemoryTokenStore(token(expires_in=1)), server)
     for _ in range(50):
@@ -505,7 +508,7 @@ async def test_a_new_log_in_ends_the_memory_of_a_failure() -> None:
     assert authorization(await credentials.headers()) == "Bearer access-1"
 
 
-async def test_an_answer_that_is_no_token_costs_nothing() -> None:
+async def test_a_response_without_a_token_keeps_the_stored_one() -> None:
     class Portal(IdentityServer):
         async def __call__(self, request: Request, /) -> Response:
             return make_response(b"<html>please log in to the hotel's network</html>")
@@ -519,7 +522,7 @@ async def test_an_answer_that_is_no_token_costs_nothing() -> None:
 # ------------------------------------------------------------------------------------------------- cancellation
 
 
-async def test_a_cancelled_task_does_not_lose_the_new_pair() -> None:
+async def test_a_cancelled_task_does_not_lose_the_new_token() -> None:
     server = IdentityServer(delay=5)
     store = MemoryTokenStore(token(expires_in=1))
     credentials = bearer(store, server)
@@ -532,7 +535,7 @@ async def test_a_cancelled_task_does_not_lose_the_new_pair() -> None:
     assert authorization(await credentials.headers()) == "Bearer access-1"
 
 
-async def test_waiters_go_on_when_the_one_who_renews_is_cancelled() -> None:
+async def test_waiters_go_on_where_the_renewing_task_is_cancelled() -> None:
     server = IdentityServer(delay=5)
     credentials = bearer(MemoryTokenStore(token(expires_in=1)), server)
     seen: list[str] = []
@@ -553,7 +556,7 @@ async def test_waiters_go_on_when_the_one_who_renews_is_cancelled() -> None:
     assert server.renewals == 1
 
 
-async def test_an_identity_server_that_never_answers_is_given_up() -> None:
+async def test_a_silent_identity_server_times_out() -> None:
     async def silent(request: Request, /) -> Response:
         await anyio.sleep_forever()
         raise AssertionError
@@ -578,7 +581,7 @@ class Failing(MemoryTokenStore):
         await super().save(key, token)
 
 
-async def test_a_new_pair_that_could_not_be_stored_is_used_by_nobody_and_stored_first_thing() -> None:
+async def test_an_unsaved_token_is_saved_before_it_is_used() -> None:
     server = IdentityServer()
     store = Failing(token(expires_in=1))
     credentials = bearer(store, server)
@@ -594,7 +597,7 @@ async def test_a_new_pair_that_could_not_be_stored_is_used_by_nobody_and_stored_
     assert server.renewals == 1
 
 
-async def test_a_log_in_meanwhile_is_not_overwritten_by_what_could_not_be_stored() -> None:
+async def test_an_unsaved_token_does_not_overwrite_a_new_log_in() -> None:
     server = IdentityServer()
     store = Failing(token(expires_in=1))
     credentials = bearer(store, server)
@@ -606,7 +609,7 @@ async def test_a_log_in_meanwhile_is_not_overwritten_by_what_could_not_be_stored
     assert authorization(await credentials.headers()) == "Bearer access-new"
 
 
-async def test_a_log_out_meanwhile_is_not_undone_by_what_could_not_be_stored() -> None:
+async def test_an_unsaved_token_does_not_undo_a_log_out() -> None:
     server = IdentityServer()
     store = Failing(token(expires_in=1))
     credentials = bearer(store, server)

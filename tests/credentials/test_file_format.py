@@ -90,7 +90,7 @@ def sealed(body: bytes) -> bytes:
         b"\xff",
     ],
 )
-def test_a_well_sealed_file_of_something_else_is_refused(body: bytes) -> None:
+def test_a_file_without_tokens_but_with_a_digest_is_refused(body: bytes) -> None:
     with pytest.raises(TokenStoreError, match="does not contain tokens"):
         parse_tokens(sealed(body))
 

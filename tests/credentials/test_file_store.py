@@ -38,13 +38,13 @@ async def test_tokens_outlive_the_store(path: Path) -> None:
     assert await FileTokenStore(path).keys() == ("alice", "bob")
 
 
-async def test_before_the_first_save_there_is_nothing(path: Path) -> None:
+async def test_a_new_store_is_empty(path: Path) -> None:
     assert await FileTokenStore(path).load("alice") is None
     assert await FileTokenStore(path).keys() == ()
     assert not path.exists()
 
 
-async def test_none_forgets_one_account(path: Path) -> None:
+async def test_saving_none_removes_one_account(path: Path) -> None:
     store = FileTokenStore(path)
     await store.save("alice", ALICE)
     await store.save("bob", Token("b"))
@@ -54,7 +54,7 @@ async def test_none_forgets_one_account(path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0, 0o777])
-async def test_the_file_is_for_its_owner_alone_whatever_the_umask(path: Path, umask: int) -> None:
+async def test_the_file_is_private_with_any_umask(path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         await FileTokenStore(path).save("alice", ALICE)
@@ -74,7 +74,7 @@ async def test_nothing_is_left_beside_the_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610, 0o602])
-async def test_a_file_that_others_may_use_is_refused(path: Path, mode: int) -> None:
+async def test_a_file_that_other_users_may_use_is_refused(path: Path, mode: int) -> None:
     store = FileTokenStore(path)
     await store.save("alice", ALICE)
     path.chmod(mode)
@@ -85,7 +85,7 @@ async def test_a_file_that_others_may_use_is_refused(path: Path, mode: int) -> N
         await store.save("alice", ALICE)
 
 
-async def test_a_file_that_others_may_read_is_read_when_told(path: Path) -> None:
+async def test_allow_others_reads_a_file_that_others_may_read(path: Path) -> None:
     await FileTokenStore(path).save("alice", ALICE)
     path.chmod(0o644)
     assert await FileTokenStore(path, allow_others=True).load("alice") == ALICE
@@ -119,13 +119,13 @@ async def test_a_symbolic_link_in_the_place_of_a_lock_is_not_followed(path: Path
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-async def test_what_is_no_file_is_refused(path: Path, make: Callable[[Path], None]) -> None:
+async def test_a_folder_or_fifo_is_refused(path: Path, make: Callable[[Path], None]) -> None:
     make(path)
     with pytest.raises(TokenStoreError, match="is not a file"):
         await FileTokenStore(path, allow_others=True).load("alice")
 
 
-async def test_a_folder_that_cannot_be_written_shows_before_anybody_renews(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_is_noticed_by_lock(tmp_path: Path) -> None:
     folder = tmp_path / "read-only"
     folder.mkdir(mode=0o500)
     store = FileTokenStore((Path("/proc") if os.geteuid() == 0 else folder) / "tokens")
@@ -155,7 +155,7 @@ async def test_a_damaged_file_is_refused_and_kept_as_it_is(path: Path) -> None:
     assert os.listdir(path.parent) == ["tokens"]
 
 
-async def test_a_system_without_posix_locks_is_told_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_system_without_posix_locks_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(TokenStoreError, match="another TokenStore"):
         FileTokenStore(path)
@@ -164,7 +164,7 @@ async def test_a_system_without_posix_locks_is_told_so(path: Path, monkeypatch: 
 # ------------------------------------------------------------------------------------------------- crashes
 
 
-async def test_what_a_crashed_writer_left_is_cleared_away(path: Path) -> None:
+async def test_files_left_by_a_crash_are_removed(path: Path) -> None:
     store = FileTokenStore(path)
     await store.save("alice", ALICE)
     half = path.with_name(".tokens.new")
@@ -291,7 +291,7 @@ async def test_a_cancelled_wait_or_holder_leaves_nothing_locked(path: Path) -> N
     assert os.listdir(path.parent) == []
 
 
-async def test_a_lock_file_that_was_swapped_meanwhile_is_not_taken_for_the_lock(path: Path) -> None:
+async def test_a_replaced_lock_file_is_another_lock(path: Path) -> None:
     descriptor = file_lock.try_acquire(path)
     assert descriptor is not None
     assert file_lock.try_acquire(path) is None
@@ -381,7 +381,8 @@ async def test_changes_that_meet_are_written_together(path: Path, monkeypatch: p
     assert len(writes) < 2 * 15  # each time the file and its folder; one by one it would be 60
 
 
-async def test_a_batch_that_cannot_be_written_fails_for_all_who_are_in_it_and_for_nobody_after(path: Path) -> None:
+async def test_a_batch_that_cannot_be_written_fails_as_a_whole(path: Path) -> None:
+    """The next batch does not fail."""
     store = FileTokenStore(path, lock_timeout=0.1)
     lock = path.with_name(".tokens.lock")
     held = file_lock.try_acquire(lock)
@@ -402,9 +403,7 @@ async def test_a_batch_that_cannot_be_written_fails_for_all_who_are_in_it_and_fo
     assert await store.keys() == ("alice",)
 
 
-async def test_a_file_that_has_not_changed_is_not_read_again_and_one_that_has_is(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_a_changed_file_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = list[str]()
 
     def note(content: bytes, *, place: str) -> dict[str, Token]:

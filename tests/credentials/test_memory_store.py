@@ -19,20 +19,20 @@ async def test_each_key_has_a_token_of_its_own() -> None:
     assert await store.keys() == ("alice", "bob")
 
 
-async def test_a_given_token_serves_any_key() -> None:
+async def test_a_default_token_is_returned_for_any_key() -> None:
     store = MemoryTokenStore(Token("given"))
     assert await store.load("alice") == await store.load("bob") == Token("given")
     assert await store.keys() == ()
 
 
-async def test_a_saved_token_hides_the_given_one_under_its_key_only() -> None:
+async def test_a_saved_token_hides_the_default_under_its_key_only() -> None:
     store = MemoryTokenStore(Token("given"))
     await store.save("alice", Token("a"))
     assert await store.load("alice") == Token("a")
     assert await store.load("bob") == Token("given")
 
 
-async def test_none_forgets() -> None:
+async def test_saving_none_removes_the_token() -> None:
     store = MemoryTokenStore()
     await store.save("alice", Token("a"))
     await store.save("alice", None)
@@ -41,7 +41,7 @@ async def test_none_forgets() -> None:
     assert await store.keys() == ()
 
 
-async def test_none_forgets_the_given_token_under_that_key() -> None:
+async def test_saving_none_hides_the_default_token_under_its_key() -> None:
     store = MemoryTokenStore(Token("given"))
     await store.save("alice", None)
     assert await store.load("alice") is None

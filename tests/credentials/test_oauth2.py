@@ -80,14 +80,14 @@ def test_more_parameters_are_added_to_the_query() -> None:
     assert "local" not in query_of(begin())
 
 
-def test_every_consent_has_a_state_and_a_verifier_of_its_own() -> None:
+def test_each_authorization_request_has_its_own_secrets() -> None:
     first, second = begin(state=None), begin(state=None)
     assert first.state != second.state
     assert first.verifier != second.verifier
     assert len(first.state) >= 43
 
 
-def test_a_consent_under_way_pickles_and_hides_its_secrets() -> None:
+def test_an_authorization_request_pickles_and_hides_secrets() -> None:
     authorization = begin()
     assert pickle.loads(pickle.dumps(authorization)) == authorization
     assert "st1" not in repr(authorization)
@@ -139,14 +139,14 @@ def test_a_token_is_renewed_at_the_token_url_by_default() -> None:
 # ------------------------------------------------------------------------------------------------- the redirect
 
 
-def test_a_redirect_hands_over_the_code_and_the_granted_scopes() -> None:
+def test_a_redirect_carries_code_and_granted_scopes() -> None:
     redirect = begin().read(f" {BACK}?code=abc%2Bdef&state=st1&scope=data%3Atrip \n")
     assert redirect.code == "abc+def"
     assert redirect.scope == ("data:trip",)
     assert "abc" not in repr(redirect)
 
 
-def test_a_redirect_may_leave_the_granted_scopes_to_the_exchange() -> None:
+def test_a_redirect_may_omit_the_granted_scopes() -> None:
     assert begin().read(f"{BACK}?code=abc&state=st1").scope == ()
 
 
@@ -162,7 +162,7 @@ def test_a_redirect_without_a_state_is_refused() -> None:
 
 
 @pytest.mark.parametrize("query", ["code=abc&state=st2&state=st1", "code=abc&code=def&state=st1"])
-def test_a_redirect_that_says_a_thing_twice_is_refused(query: str) -> None:
+def test_a_redirect_with_a_repeated_parameter_is_refused(query: str) -> None:
     with pytest.raises(AuthError, match="more than once"):
         begin().read(f"{BACK}?{query}")
 
@@ -173,12 +173,12 @@ def test_a_redirect_without_a_code_is_refused(query: str) -> None:
         begin().read(f"{BACK}?{query}")
 
 
-def test_an_account_holder_who_says_no_is_no_defect() -> None:
+def test_a_refused_consent_is_a_consent_required_error() -> None:
     with pytest.raises(ConsentRequiredError, match="access_denied"):
         begin().read(f"{BACK}?error=access_denied&state=st1")
 
 
-def test_an_error_in_the_redirect_is_named_and_nothing_else_of_it_shown() -> None:
+def test_only_the_name_of_an_error_in_the_redirect_is_shown() -> None:
     with pytest.raises(AuthError, match=r"refused the authorization request: invalid_scopescript$"):
         begin().read(f"{BACK}?error=invalid_scope%3Cscript%3E&error_description=%1b[31mred&state=st1")
 
@@ -188,13 +188,13 @@ def test_an_error_without_a_name_says_so() -> None:
         begin().read(f"{BACK}?error=&state=st1")
 
 
-def test_what_is_no_address_is_refused() -> None:
+def test_a_redirect_url_that_is_no_url_is_refused() -> None:
     with pytest.raises(AuthError, match="no URL"):
         begin().read("http://[oops")
 
 
 @given(st.text())
-def test_no_text_is_taken_for_a_redirect_by_accident(text: str) -> None:
+def test_no_text_passes_for_a_redirect(text: str) -> None:
     authorization = begin(state="a long and secret state")
     for address in (text, f"{BACK}?{text}", f"{BACK}?state={text}&code=abc"):
         with pytest.raises(AuthError):
@@ -204,7 +204,8 @@ def test_no_text_is_taken_for_a_redirect_by_accident(text: str) -> None:
 # ------------------------------------------------------------------------------------------------- requests
 
 
-def test_a_code_is_exchanged_with_the_verifier_and_may_not_be_sent_twice() -> None:
+def test_a_code_is_exchanged_with_the_verifier() -> None:
+    """The request may not be sent twice."""
     authorization = begin()
     request = exchange_request(CLIENT, authorization, "abc")
     assert (request.method, request.url) == ("POST", "https://idpcvs.peugeot.com/am/oauth2/access_token")
@@ -223,7 +224,8 @@ def test_without_pkce_no_verifier_is_sent() -> None:
     assert "code_verifier" not in form_of(exchange_request(CLIENT, begin(pkce=False), "abc"))
 
 
-def test_a_renewal_names_the_realm_in_its_query_and_may_be_sent_again() -> None:
+def test_a_renewal_has_the_realm_in_its_query() -> None:
+    """The request may be sent again."""
     request = renewal_request(CLIENT, Token("a", "re fresh+&"))
     assert request.url == "https://idpcvs.peugeot.com/am/oauth2/access_token?realm=clientsB2CPeugeot"
     assert request.repeatable
@@ -236,11 +238,11 @@ def test_a_revocation_takes_the_refresh_token() -> None:
     assert form_of(request) == {"token": "r"}
 
 
-def test_a_revocation_takes_the_access_token_where_there_is_no_other() -> None:
+def test_a_token_without_refresh_token_is_revoked_itself() -> None:
     assert form_of(revocation_request(CLIENT, Token("a"), parameter="refresh_token")) == {"refresh_token": "a"}
 
 
-def test_an_application_without_a_secret_names_itself_in_the_body() -> None:
+def test_a_public_client_sends_its_id_in_the_body() -> None:
     request = renewal_request(IDENTITY.oauth2_client(Application("public-app")), Token("a", "r"))
     assert "Authorization" not in request.headers
     assert form_of(request)["client_id"] == "public-app"
@@ -259,12 +261,12 @@ def read(body: Any, **options: Any) -> Token:
     return read_token(encode(body), now=NOON, **options)
 
 
-def test_an_answer_becomes_a_token() -> None:
+def test_a_response_becomes_a_token() -> None:
     token = read({"access_token": "a", "refresh_token": "r", "expires_in": 3599, "scope": "data:trip data:position"})
     assert token == Token("a", "r", NOON + timedelta(seconds=3599), ("data:trip", "data:position"))
 
 
-def test_a_lifetime_over_the_hour_that_comes_twice_is_no_hour_longer() -> None:
+def test_a_lifetime_is_right_at_the_end_of_summer_time() -> None:
     now = datetime(2026, 10, 25, 2, 30, tzinfo=Autumn())
     content = b'{"access_token": "a", "expires_in": 3600}'
     assert read_token(content, now=now).expires_at == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
@@ -279,7 +281,7 @@ def test_a_lifetime_is_read_in_any_spelling(expires_in: Any) -> None:
     "expires_in",
     [None, 0, "0", -5, "soon", "", "inf", "nan", "1e300", 10**400, 10**12, True, [], {}, "9" * 400, 0.0, "-0"],
 )
-def test_a_lifetime_that_means_nothing_is_unknown(expires_in: Any) -> None:
+def test_an_invalid_lifetime_is_unknown(expires_in: Any) -> None:
     assert read({"access_token": "a", "expires_in": expires_in}).expires_at is None
 
 
@@ -287,19 +289,19 @@ def test_a_missing_lifetime_is_unknown() -> None:
     assert read({"access_token": "a"}).expires_at is None
 
 
-def test_a_wall_clock_at_the_end_of_time_makes_a_lifetime_unknown() -> None:
+def test_a_wall_clock_near_year_9999_makes_lifetimes_unknown() -> None:
     late = datetime.max.replace(tzinfo=UTC)
     assert read_token(b'{"access_token": "a", "expires_in": 3600}', now=late).expires_at is None
 
 
 @pytest.mark.parametrize("refresh_token", [None, "", 5, []])
-def test_an_answer_without_a_refresh_token_keeps_the_old_one(refresh_token: Any) -> None:
+def test_a_response_without_refresh_token_keeps_the_old_one(refresh_token: Any) -> None:
     previous = Token("old", "r", scope=("data:trip",))
     token = read({"access_token": "a", "refresh_token": refresh_token}, previous=previous)
     assert token == Token("a", "r", scope=("data:trip",))
 
 
-def test_the_scopes_asked_for_hold_where_the_answer_names_none() -> None:
+def test_requested_scopes_are_the_fallback() -> None:
     assert read({"access_token": "a"}, scope=("data:trip",)).scope == ("data:trip",)
     assert read({"access_token": "a", "scope": None}, scope=("data:trip",)).scope == ("data:trip",)
 
@@ -312,13 +314,13 @@ def test_granted_scopes_may_come_as_a_list_or_joined_by_commas() -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"<html>", b"[]", b"null", b'"a"', b"{}", b'{"access_token": 5}', b"\xff", b"[" * 100_000]
 )
-def test_an_answer_without_an_access_token_is_refused(content: bytes) -> None:
+def test_a_response_without_an_access_token_is_refused(content: bytes) -> None:
     with pytest.raises(AuthError) as caught:
         read_token(content, now=NOON, key="alice")
     assert caught.value.key == "alice"
 
 
-def test_an_access_token_of_blanks_is_none() -> None:
+def test_a_blank_access_token_is_refused() -> None:
     with pytest.raises(AuthError, match="no access_token"):
         read({"access_token": "  ", "refresh_token": "r"})
 
@@ -350,14 +352,14 @@ def test_any_bytes_are_a_token_or_refused(content: bytes) -> None:
         read_token(content, now=NOON)
 
 
-def test_a_redirect_is_told_from_what_other_pages_send_by_its_state() -> None:
+def test_a_redirect_is_recognized_by_its_state() -> None:
     consent = begin(state="s1")
     assert consent.is_answered_by("http://127.0.0.1/?state=s1&error=access_denied")
     assert not consent.is_answered_by("http://127.0.0.1/?code=c&state=s2")
     assert not consent.is_answered_by("http://127.0.0.1/?code=c")
 
 
-def test_half_a_character_in_a_refresh_token_is_sent_all_the_same() -> None:
+def test_a_lone_surrogate_in_a_refresh_token_is_sent() -> None:
     request = renewal_request(CLIENT, Token("a", "r\ud800"))
     assert request.content is not None
     assert request.content.endswith(b"refresh_token=r%ED%A0%80")

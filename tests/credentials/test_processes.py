@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("others", ["asyncio", "trio"])
-async def test_processes_that_renew_at_once_never_spend_a_refresh_token_twice(
+async def test_two_processes_never_spend_a_refresh_token_twice(
     tmp_path: Path, anyio_backend_name: str, others: str
 ) -> None:
     rounds = 5

@@ -11,7 +11,7 @@ from stellantis_hal.errors import AuthError, NetworkError
 pytestmark = pytest.mark.anyio
 
 
-async def test_it_gives_what_the_act_gives() -> None:
+async def test_the_result_of_the_call_is_returned() -> None:
     async def act() -> int:
         await anyio.sleep(1)
         return 5
@@ -19,7 +19,7 @@ async def test_it_gives_what_the_act_gives() -> None:
     assert await run_shielded(act, timeout=10) == 5
 
 
-async def test_our_errors_come_bare() -> None:
+async def test_our_errors_are_raised_bare() -> None:
     async def act() -> None:
         raise AuthError("no")
 
@@ -27,7 +27,7 @@ async def test_our_errors_come_bare() -> None:
         await run_shielded(act, timeout=10)
 
 
-async def test_foreign_errors_come_bare_with_their_cause() -> None:
+async def test_other_errors_are_raised_bare_with_their_cause() -> None:
     async def act() -> None:
         raise KeyError("row") from LookupError("database")
 
@@ -36,7 +36,7 @@ async def test_foreign_errors_come_bare_with_their_cause() -> None:
     assert isinstance(caught.value.__cause__, LookupError)
 
 
-async def test_a_cancelled_scope_waits_for_the_act() -> None:
+async def test_a_cancelled_scope_waits_for_the_call() -> None:
     done: list[bool] = []
 
     async def act() -> None:
@@ -49,7 +49,7 @@ async def test_a_cancelled_scope_waits_for_the_act() -> None:
     assert done == [True]
 
 
-async def test_the_cancellation_wins_over_the_act_s_error() -> None:
+async def test_the_cancellation_wins_over_the_calls_error() -> None:
     async def act() -> None:
         await anyio.sleep(3)
         raise AuthError("no")
@@ -59,7 +59,7 @@ async def test_the_cancellation_wins_over_the_act_s_error() -> None:
     assert scope.cancelled_caught
 
 
-async def test_an_act_that_never_ends_is_ended() -> None:
+async def test_a_call_that_never_ends_times_out() -> None:
     with pytest.raises(NetworkError, match="longer than 10 s") as caught:
         await run_shielded(anyio.sleep_forever, timeout=10)
     assert caught.value.sent
@@ -67,7 +67,7 @@ async def test_an_act_that_never_ends_is_ended() -> None:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.wall_clock
-async def test_an_asyncio_task_s_own_cancellation_waits_for_the_act() -> None:
+async def test_cancel_of_an_asyncio_task_waits_for_the_call() -> None:
     done: list[bool] = []
 
     async def act() -> None:
@@ -89,7 +89,7 @@ async def test_an_asyncio_task_s_own_cancellation_waits_for_the_act() -> None:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.wall_clock
-async def test_asyncio_timeout_waits_for_the_act_and_still_fires() -> None:
+async def test_asyncio_timeout_waits_for_the_call_and_still_fires() -> None:
     done: list[bool] = []
 
     async def act() -> None:

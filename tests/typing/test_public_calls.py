@@ -191,7 +191,7 @@ def account_of(client: StellantisClient, simulator: Simulator) -> Account:
 # ------------------------------------------------------------------------------------------- applications and tokens
 
 
-def test_who_asks() -> None:
+def test_applications_tokens_and_credentials() -> None:
     application = Application("id", "secret", certificate=("cert.pem", "key.pem"))
     assert_type(application.client_id, str)
     assert_type(application.client_secret, str | None)
@@ -211,7 +211,7 @@ def test_who_asks() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.wall_clock  # files are written by worker threads
-async def test_where_tokens_are_kept(tmp_path: Path) -> None:
+async def test_token_stores(tmp_path: Path) -> None:
     stores: list[TokenStore] = [MemoryTokenStore(), FileTokenStore(tmp_path / "tokens")]
     for store in stores:
         async with store.lock("alice"):
@@ -221,7 +221,7 @@ async def test_where_tokens_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_how_consent_is_asked_for() -> None:
+async def test_enrolment() -> None:
     async with client_of(a_simulator()) as client:
         enrolment = assert_type(client.enrolment(brand=Brand.DS, store=MemoryTokenStore()), Enrolment)
         begun = assert_type(
@@ -270,7 +270,7 @@ async def test_a_bearer_token_of_any_server() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_account_and_what_its_client_tells() -> None:
+async def test_an_account_and_its_clients_hooks() -> None:
     simulator = a_simulator()
     answers = list[ResponseRecord]()
     retries = list[RetryRecord]()
@@ -338,7 +338,7 @@ async def test_a_vehicle_and_all_its_verbs() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_status_and_what_is_in_it() -> None:
+async def test_a_status_and_its_values() -> None:
     simulator = a_simulator()
     async with client_of(simulator) as client:
         vehicle = await account_of(client, simulator).vehicles().first()
@@ -426,7 +426,7 @@ class Identified(httpx.Auth):
 
 
 @pytest.mark.anyio
-async def test_the_navigator_alone() -> None:
+async def test_a_hal_client() -> None:
     simulator = a_simulator()
     async with HalClient(
         f"{simulator.url}/user",
@@ -482,7 +482,7 @@ async def test_the_navigator_alone() -> None:
     assert issubclass(HalDeprecationWarning, UserWarning)
 
 
-def test_values_of_one_s_own() -> None:
+def test_values_made_by_the_user() -> None:
     link = Link.parse("self", {"href": "/a"})
     assert_type(link, Link | None)
     assert link is not None
@@ -500,7 +500,7 @@ def test_values_of_one_s_own() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.wall_clock  # the books are a file
-async def test_a_limiter_of_one_s_own(tmp_path: Path) -> None:
+async def test_a_limiter_with_a_store(tmp_path: Path) -> None:
     books: LimiterStore = FileLimiterStore(tmp_path / "books")
     bucket = TokenBucketLimiter(RateLimits(per_second=2, per_day=None), store=books)
     limiter: RateLimiter = bucket
@@ -574,7 +574,7 @@ async def test_a_fleet_that_is_watched() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.wall_clock  # SQLite works in a thread
-async def test_a_fleet_s_history_in_a_file(tmp_path: Path) -> None:
+async def test_a_backfill_written_to_a_file(tmp_path: Path) -> None:
     simulator = a_simulator()
     file = io.StringIO()
     progress = list[Progress]()
@@ -595,7 +595,7 @@ async def test_a_fleet_s_history_in_a_file(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------- errors
 
 
-def test_every_error_has_its_place_and_its_facts() -> None:
+def test_errors_and_their_attributes() -> None:
     network: list[type[NetworkError]] = [TooManyRedirectsError, BodyTooLargeError]
     api: list[type[ApiError]] = [BadRequestError, UnauthorizedError, ForbiddenError, NotFoundError, ServerError]
     quota: list[type[QuotaError]] = [RateLimitedError, BudgetExhaustedError, StaleSlotError]

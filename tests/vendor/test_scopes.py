@@ -33,11 +33,11 @@ BASE = "https://api.groupe-psa.com/connectedcar/v4/user"
         ("/vehicles/v1/elsewhere", ()),
     ],
 )
-def test_an_address_needs_the_scopes_that_the_vendor_documents(path: str, scopes: tuple[str, ...]) -> None:
+def test_documented_scopes_of_an_address(path: str, scopes: tuple[str, ...]) -> None:
     assert required_scopes(BASE + path) == scopes
 
 
-def test_monitors_need_any_data_scope_and_remotes_that_of_their_action() -> None:
+def test_monitors_list_data_scopes_and_remotes_remote_scopes() -> None:
     assert set(required_scopes(BASE + "/vehicles/v1/callbacks/c1/monitors")) == {
         scope for scope in Scope if scope.startswith("data:")
     }
@@ -52,6 +52,6 @@ def test_partners_need_none() -> None:
 
 
 @given(st.text())
-def test_any_text_has_an_answer(url: str) -> None:
+def test_any_text_is_accepted(url: str) -> None:
     assert isinstance(required_scopes(url), tuple)
     assert isinstance(required_scopes("http://[" + url), tuple)
