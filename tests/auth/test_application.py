@@ -18,8 +18,8 @@ def basic(value: str) -> str:
 
 
 def test_secrets_and_the_certificate_are_hidden_in_repr() -> None:
-    shown = repr(Application("my-app", "s3cret", certificate=("cert.pem", "key.pem", "passw0rd")))
-    assert shown == "Application(client_id='my-app')"
+    text = repr(Application("my-app", "s3cret", certificate=("cert.pem", "key.pem", "passw0rd")))
+    assert text == "Application(client_id='my-app')"
 
 
 def test_a_certificate_may_be_a_context() -> None:

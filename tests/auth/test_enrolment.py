@@ -63,73 +63,73 @@ def enrolment(server: Grants, store: TokenStore | None = None) -> Enrolment:
 
 async def test_a_consent_becomes_a_stored_token() -> None:
     server, store = Grants(), MemoryTokenStore()
-    act = enrolment(server, store)
-    authorization = act.begin(redirect_uri=BACK, scope=[Scope.TRIP])
-    token = await act.complete(authorization, server.consent(authorization.url), key="alice")
+    consent = enrolment(server, store)
+    authorization = consent.begin(redirect_uri=BACK, scope=[Scope.TRIP])
+    token = await consent.complete(authorization, server.consent(authorization.url), key="alice")
     assert (token.access_token, token.refresh_token, token.scope) == ("a", "r", ("data:trip",))
     assert await store.load("alice") == token
 
 
 async def test_the_scopes_that_were_granted_are_kept() -> None:
     server = Grants(body={"access_token": "a", "scope": "data:alert"})
-    act = enrolment(server)
-    authorization = act.begin(redirect_uri=BACK, scope=[Scope.TRIP, Scope.ALERT])
-    token = await act.complete(authorization, server.consent(authorization.url) + "&scope=data:trip")
+    consent = enrolment(server)
+    authorization = consent.begin(redirect_uri=BACK, scope=[Scope.TRIP, Scope.ALERT])
+    token = await consent.complete(authorization, server.consent(authorization.url) + "&scope=data:trip")
     assert token.scope == ("data:alert",)
 
 
 async def test_scopes_of_the_redirect_are_the_fallback() -> None:
     server = Grants()
-    act = enrolment(server)
-    authorization = act.begin(redirect_uri=BACK, scope=[Scope.TRIP, Scope.ALERT])
-    token = await act.complete(authorization, server.consent(authorization.url) + "&scope=data:trip")
+    consent = enrolment(server)
+    authorization = consent.begin(redirect_uri=BACK, scope=[Scope.TRIP, Scope.ALERT])
+    token = await consent.complete(authorization, server.consent(authorization.url) + "&scope=data:trip")
     assert token.scope == ("data:trip",)
 
 
 async def test_a_replayed_or_expired_code_needs_a_new_consent() -> None:
     server, store = Grants(), MemoryTokenStore()
-    act = enrolment(server, store)
-    authorization = act.begin(redirect_uri=BACK, scope="data:trip")
+    consent = enrolment(server, store)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
     redirect = server.consent(authorization.url)
-    await act.complete(authorization, redirect, key="alice")
+    await consent.complete(authorization, redirect, key="alice")
     with pytest.raises(ConsentRequiredError) as caught:
-        await act.complete(authorization, redirect, key="alice")
+        await consent.complete(authorization, redirect, key="alice")
     assert caught.value.key == "alice"
     assert await store.load("alice") is not None
 
 
 async def test_a_code_of_another_request_is_refused() -> None:
     server = Grants()
-    act = enrolment(server)
-    ours, theirs = (act.begin(redirect_uri=BACK, scope="data:trip", state="same") for _ in range(2))
+    consent = enrolment(server)
+    ours, theirs = (consent.begin(redirect_uri=BACK, scope="data:trip", state="same") for _ in range(2))
     with pytest.raises(ConsentRequiredError):
-        await act.complete(ours, server.consent(theirs.url))
+        await consent.complete(ours, server.consent(theirs.url))
 
 
 async def test_a_tampered_redirect_sends_nothing() -> None:
     server = Grants()
-    act = enrolment(server)
-    authorization = act.begin(redirect_uri=BACK, scope="data:trip")
+    consent = enrolment(server)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
     with pytest.raises(AuthError, match="state"):
-        await act.complete(authorization, f"{BACK}?code=code-1&state=forged")
+        await consent.complete(authorization, f"{BACK}?code=code-1&state=forged")
     assert server.codes == {"code-1"}
 
 
 async def test_a_refused_application_is_a_configuration_error() -> None:
     server = Grants()
     server.faults = [oauth_refusal("invalid_client", 401)]
-    act = enrolment(server)
-    authorization = act.begin(redirect_uri=BACK, scope="data:trip")
+    consent = enrolment(server)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
     with pytest.raises(ConfigurationError, match="invalid_client"):
-        await act.complete(authorization, server.consent(authorization.url))
+        await consent.complete(authorization, server.consent(authorization.url))
 
 
 async def test_a_cancelled_exchange_is_stored() -> None:
     server, store = Grants(), MemoryTokenStore()
-    act = enrolment(server, store)
-    authorization = act.begin(redirect_uri=BACK, scope="data:trip")
+    consent = enrolment(server, store)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
     with anyio.move_on_after(0.5) as scope:
-        await act.complete(authorization, server.consent(authorization.url), key="alice")
+        await consent.complete(authorization, server.consent(authorization.url), key="alice")
     assert scope.cancelled_caught
     assert await store.load("alice") is not None
 
@@ -197,10 +197,10 @@ async def test_an_error_of_the_store_is_raised() -> None:
 # ------------------------------------------------------------------------------------------------- a car's abilities
 
 
-def api(given: Response, seen: list[Request]) -> Callable[[Request], Any]:
+def api(response: Response, seen: list[Request]) -> Callable[[Request], Any]:
     async def fetch(request: Request, /) -> Response:
         seen.append(request)
-        return given
+        return response
 
     return fetch
 

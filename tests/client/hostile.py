@@ -9,7 +9,7 @@ from stellantis_hal import Account, Application, Brand, HalClient, StellantisCli
 from tests.support.simulated import ONCE
 from tests.support.transports import Act, ScriptedTransport
 
-__all__ = ["ENTRY", "Stream", "account_of", "document", "hal", "owner", "raw"]
+__all__ = ["ENTRY", "Stream", "account_of", "document", "hal_client", "raw", "vendor_client"]
 
 ENTRY = "https://api.test/v4"
 IDENTITY = "https://id.test/oauth2"
@@ -44,16 +44,16 @@ def document(body: Mapping[str, Any] | None = None, **links: Any) -> httpx.Respo
     return httpx.Response(200, headers={"content-type": "application/hal+json"}, json={**(body or {}), "_links": rels})
 
 
-def hal(act: Act, **options: Any) -> tuple[HalClient, ScriptedTransport]:
+def hal_client(respond: Act, **options: Any) -> tuple[HalClient, ScriptedTransport]:
     """A client for any API before such a server, with credentials worth stealing."""
-    server = ScriptedTransport(act)
+    server = ScriptedTransport(respond)
     settings: dict[str, Any] = {"auth": httpx.BasicAuth("me", "s3cret"), "retry": ONCE, **options}
     return HalClient(ENTRY, transport=server, **settings), server
 
 
-def owner(act: Act, **options: Any) -> tuple[StellantisClient, ScriptedTransport]:
+def vendor_client(respond: Act, **options: Any) -> tuple[StellantisClient, ScriptedTransport]:
     """A client for the vendor's API before such a server; it plays the identity server, too."""
-    server = ScriptedTransport(act)
+    server = ScriptedTransport(respond)
     settings: dict[str, Any] = {"base_url": ENTRY, "identity_url": IDENTITY, "retry": ONCE, **options}
     return StellantisClient(Application("app-id", "app-s3cret"), transport=server, **settings), server
 

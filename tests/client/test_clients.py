@@ -222,14 +222,14 @@ async def test_a_simulated_token_is_renewed_at_the_brands_address() -> None:
 async def test_an_unreachable_identity_server_is_a_network_error() -> None:
     """Each waiting task gets the error."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         if request.url.host.startswith("idpcvs."):
             raise httpx.ConnectError("away", request=request)
         return httpx.Response(401, json={"httpCode": "401", "moreInformation": "The access token is invalid"})
 
     errors: list[Exception] = []
     async with StellantisClient(
-        Application("my-client-id"), transport=httpx.MockTransport(answer), retry=RetryPolicy(attempts=2)
+        Application("my-client-id"), transport=httpx.MockTransport(respond), retry=RetryPolicy(attempts=2)
     ) as client:
         account = client.account(Token("a", "r"), brand=Brand.DS)
 
@@ -254,12 +254,12 @@ async def test_a_missing_entry_is_not_an_account_without_vehicles() -> None:
 
 @pytest.mark.anyio
 async def test_an_account_whose_collection_is_absent_has_no_vehicles() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/user"):
             return httpx.Response(200, json={"_links": {"vehicles": {"href": "user/vehicles"}}})
         return httpx.Response(404, json={"code": 40400})
 
-    async with StellantisClient(Application("my-client-id"), transport=httpx.MockTransport(answer)) as client:
+    async with StellantisClient(Application("my-client-id"), transport=httpx.MockTransport(respond)) as client:
         assert await client.account(Token("t"), brand=Brand.DS).vehicles().collect() == []
 
 
@@ -308,7 +308,7 @@ async def test_repr_of_an_account_shows_its_key_and_no_secret() -> None:
 async def test_a_rate_limited_renewal_can_be_cancelled() -> None:
     """It waits only where the deadline leaves time."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         if request.url.host.startswith("idpcvs."):
             asked.append(anyio.current_time())
             if len(asked) in (1, 2):
@@ -317,7 +317,7 @@ async def test_a_rate_limited_renewal_can_be_cancelled() -> None:
         return httpx.Response(200, json={})
 
     asked: list[float] = []
-    async with StellantisClient(Application("my-client-id"), transport=httpx.MockTransport(answer)) as client:
+    async with StellantisClient(Application("my-client-id"), transport=httpx.MockTransport(respond)) as client:
         account = client.account(Token("", "r"), brand=Brand.DS)
         start = anyio.current_time()
         async with anyio.create_task_group() as tasks:

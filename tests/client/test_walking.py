@@ -214,9 +214,9 @@ async def test_a_resource_is_dumped_and_resumed_by_another_client() -> None:
     simulator = Simulator(world(trips=130))
     async with client_of(simulator) as client:
         page = await (await first_vehicle(account_of(client, simulator))).follow("trips")
-        kept = page.dump()
+        stored = page.dump()
     async with client_of(simulator) as client:
-        resumed = account_of(client, simulator).resume(kept)
+        resumed = account_of(client, simulator).resume(stored)
         again = account_of(client, simulator).resume(resumed)
         assert len(await resumed.items("trips").collect()) == 130
         assert (await again.refresh()).state == page.state

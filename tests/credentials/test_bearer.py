@@ -68,9 +68,9 @@ async def test_a_new_token_is_stored_before_it_is_used() -> None:
     server = IdentityServer()
     store = MemoryTokenStore(token(expires_in=30))
     await bearer(store, server).headers()
-    kept = await store.load("alice")
-    assert kept is not None
-    assert (kept.access_token, kept.refresh_token, kept.scope) == ("access-1", server.current, ("data:trip",))
+    stored = await store.load("alice")
+    assert stored is not None
+    assert (stored.access_token, stored.refresh_token, stored.scope) == ("access-1", server.current, ("data:trip",))
 
 
 async def test_a_renewal_without_a_refresh_token_keeps_the_old_one() -> None:
@@ -78,9 +78,9 @@ async def test_a_renewal_without_a_refresh_token_keeps_the_old_one() -> None:
     server.rotates = False
     store = MemoryTokenStore(token(expires_in=30))
     await bearer(store, server).headers()
-    kept = await store.load("alice")
-    assert kept is not None
-    assert kept.refresh_token == "refresh-0"
+    stored = await store.load("alice")
+    assert stored is not None
+    assert stored.refresh_token == "refresh-0"
 
 
 async def test_a_lone_refresh_token_is_renewed_first() -> None:
@@ -529,9 +529,9 @@ async def test_a_cancelled_task_does_not_lose_the_new_token() -> None:
     with anyio.move_on_after(1) as scope:
         await credentials.headers()
     assert scope.cancelled_caught
-    kept = await store.load("alice")
-    assert kept is not None
-    assert kept.refresh_token == server.current
+    stored = await store.load("alice")
+    assert stored is not None
+    assert stored.refresh_token == server.current
     assert authorization(await credentials.headers()) == "Bearer access-1"
 
 
@@ -591,9 +591,9 @@ async def test_an_unsaved_token_is_saved_before_it_is_used() -> None:
             await credentials.headers()
     store.full = False
     assert authorization(await credentials.headers()) == "Bearer access-1"
-    kept = await store.load("alice")
-    assert kept is not None
-    assert kept.refresh_token == server.current
+    stored = await store.load("alice")
+    assert stored is not None
+    assert stored.refresh_token == server.current
     assert server.renewals == 1
 
 

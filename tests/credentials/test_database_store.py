@@ -78,15 +78,15 @@ class DatabaseTokenStore:
         return sqlite3.connect(self.path, timeout=10)
 
     async def _execute(self, statement: str, *values: Any) -> list[Any]:
-        def act() -> list[Any]:
+        def enrolment_() -> list[Any]:
             with closing(self._connected()) as database, database:
                 return database.execute(statement, values).fetchall()
 
-        return await self._in_thread(act)
+        return await self._in_thread(enrolment_)
 
-    async def _in_thread(self, act: Callable[[], T]) -> T:
+    async def _in_thread(self, enrolment_: Callable[[], T]) -> T:
         try:
-            return await anyio.to_thread.run_sync(act)
+            return await anyio.to_thread.run_sync(enrolment_)
         except sqlite3.Error as error:
             raise TokenStoreError(f"the database failed: {error}") from error
 
@@ -104,10 +104,10 @@ async def test_two_services_share_a_session_through_a_database(tmp_path: Path) -
     async with anyio.create_task_group() as tasks:
         for number in range(2):
             tasks.start_soon(partial(work, number))
-    kept = await stores[1].load("alice")
-    assert kept is not None
-    assert kept.refresh_token == server.current
-    assert kept.scope == ("data:trip",)
+    stored = await stores[1].load("alice")
+    assert stored is not None
+    assert stored.refresh_token == server.current
+    assert stored.scope == ("data:trip",)
     assert await stores[0].keys() == ("alice",)
 
 

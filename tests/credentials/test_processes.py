@@ -43,11 +43,11 @@ async def test_two_processes_never_spend_a_refresh_token_twice(
             if process.returncode is None:
                 process.kill()
             await process.aclose()
-    kept = await store.load("alice")
-    assert kept is not None
-    assert kept.refresh_token is not None
+    stored = await store.load("alice")
+    assert stored is not None
+    assert stored.refresh_token is not None
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == sorted(["go", kept.refresh_token, "tokens"]), (
+    assert left == sorted(["go", stored.refresh_token, "tokens"]), (
         "one refresh token lives, and it is the one that is kept"
     )
-    assert rounds <= int(kept.refresh_token.rpartition("-")[2]) <= 2 * rounds
+    assert rounds <= int(stored.refresh_token.rpartition("-")[2]) <= 2 * rounds

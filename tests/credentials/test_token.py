@@ -10,9 +10,9 @@ from tests.credentials.doubles import NOON
 
 
 def test_a_token_hides_its_secrets_in_repr() -> None:
-    shown = repr(Token("access-secret", "refresh-secret", NOON, ("data:trip",)))
-    assert "secret" not in shown
-    assert "data:trip" in shown
+    text = repr(Token("access-secret", "refresh-secret", NOON, ("data:trip",)))
+    assert "secret" not in text
+    assert "data:trip" in text
 
 
 def test_a_token_is_equal_by_value_and_pickles() -> None:
@@ -27,10 +27,10 @@ def test_a_token_cannot_be_changed() -> None:
 
 def test_an_expiry_is_kept_in_utc() -> None:
     local = datetime(2026, 6, 1, 14, tzinfo=timezone(timedelta(hours=2)))
-    kept = Token("a", expires_at=local).expires_at
-    assert kept is not None
-    assert kept == NOON
-    assert kept.tzinfo is UTC
+    stored = Token("a", expires_at=local).expires_at
+    assert stored is not None
+    assert stored == NOON
+    assert stored.tzinfo is UTC
 
 
 def test_an_expiry_without_a_zone_is_refused() -> None:
