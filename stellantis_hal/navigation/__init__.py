@@ -1,16 +1,14 @@
-"""Walking from document to document, over any HAL API.
-
-Knows documents and the Fetch protocol. Must not know an HTTP library, credentials, or one vendor's words.
+"""A navigator for any HAL API, over a :class:`Fetch` that sends its requests.
 
 ::
 
-    entry ───────────▶ resource          a place, and the way on from there
-        view ────────▶ snapshot ▶ content    what came, where from, when
-        follow ──────▶ hop               one step: choose a link, or a copy that is at hand
-            └────────▶ flight            one request for many waiting tasks
-        items, pages ▶ paginator ▶ walks, ranges ▶ cursor
-        follow_all ──▶ in_order          several at a time, their outcomes in order
-        post, put … ─▶ writing
+    EntryPoint ─────────▶ HalResource          the entry resource, and resources reached from it
+        ResourceView ───▶ Snapshot ─▶ LazyBody the response that a resource was read from
+        follow ─────────▶ link_selection       a relation and options select a link or an embedded copy
+            └───────────▶ SingleFlight         one request for many tasks
+        items, pages ───▶ pagination           sequential, prefetching or concurrent
+        follow_all ─────▶ concurrency          several links at a time, results in order
+        post, put, … ───▶ writes
 """
 
 import logging
@@ -56,5 +54,5 @@ __all__ = [
     "WriteOptions",
 ]
 
-# Programs decide what becomes of the log; until they do, it is not printed.
+# Nothing is printed until the program configures logging.
 logging.getLogger("stellantis_hal").addHandler(logging.NullHandler())

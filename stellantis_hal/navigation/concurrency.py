@@ -1,8 +1,4 @@
-"""Several jobs at a time, their outcomes in order.
-
-Knows tasks. Must not know what the jobs do. Never more jobs are started than the limit ahead of the consumer, so that
-memory is bounded whatever the number of jobs.
-"""
+"""Bounded concurrency: several jobs at a time, results in order."""
 
 from __future__ import annotations
 
@@ -22,58 +18,61 @@ R = TypeVar("R")
 
 
 class _RunningJob(Generic[R]):
-    __slots__ = ("done", "outcomes", "scope")
+    __slots__ = ("done", "results", "scope")
 
     def __init__(self) -> None:
         self.done = anyio.Event()
         self.scope = anyio.CancelScope()
-        self.outcomes: list[R | Exception] = []
+        self.results: list[R | Exception] = []
 
 
 class OrderedResults(AsyncIterator[R | StellantisError]):
-    """The outcomes, in the order of the jobs; an error of ours is an outcome like any other, others are raised."""
+    """The results in the order of the jobs. A ``StellantisError`` is a result; other exceptions are raised.
+
+    At most ``limit`` jobs are ahead of the consumer, so memory is bounded for any number of jobs.
+    """
 
     def __init__(self, tasks: TaskGroup, jobs: Iterable[Callable[[], Awaitable[R]]], limit: int) -> None:
         self._tasks = tasks
         self._jobs = iter(jobs)
         self._limit = limit
-        self._started: deque[_RunningJob[R]] = deque()
+        self._running: deque[_RunningJob[R]] = deque()
 
     async def __anext__(self) -> R | StellantisError:
-        while len(self._started) < self._limit and (job := next(self._jobs, None)) is not None:
-            started: _RunningJob[R] = _RunningJob()
-            self._started.append(started)
-            self._tasks.start_soon(self._work, job, started)
-        if not self._started:
+        while len(self._running) < self._limit and (job := next(self._jobs, None)) is not None:
+            running: _RunningJob[R] = _RunningJob()
+            self._running.append(running)
+            self._tasks.start_soon(self._run, job, running)
+        if not self._running:
             raise StopAsyncIteration
-        first = self._started[0]
+        first = self._running[0]
         await first.done.wait()
-        self._started.popleft()
-        outcome = first.outcomes[0]
-        if isinstance(outcome, Exception) and not isinstance(outcome, StellantisError):
-            raise outcome
-        return outcome
+        self._running.popleft()
+        result = first.results[0]
+        if isinstance(result, Exception) and not isinstance(result, StellantisError):
+            raise result
+        return result
 
-    async def _work(self, job: Callable[[], Awaitable[R]], started: _RunningJob[R]) -> None:
-        with started.scope:
+    async def _run(self, job: Callable[[], Awaitable[R]], running: _RunningJob[R]) -> None:
+        with running.scope:
             try:
-                started.outcomes.append(await job())
-            except Exception as error:  # noqa: BLE001 - handed to the consumer, in its turn and in no group
-                started.outcomes.append(error)
-            started.done.set()
+                running.results.append(await job())
+            except Exception as error:  # noqa: BLE001 - raised to the consumer in its turn, outside of any group
+                running.results.append(error)
+            running.done.set()
 
     def close(self) -> None:
-        """Give up whatever is under way and start no more."""
+        """Cancel the running jobs and start no more."""
         self._jobs = iter(())
-        while self._started:
-            self._started.popleft().scope.cancel()
+        while self._running:
+            self._running.popleft().scope.cancel()
 
 
 @asynccontextmanager
 async def scoped() -> AsyncGenerator[TaskGroup, None]:
-    """Open a task group for the length of a block; at its end what still runs is cancelled.
+    """Open a task group for a block; tasks that still run at its end are cancelled.
 
-    An exception of the block goes on as it is, not wrapped in a group.
+    An exception of the block is raised unchanged, not wrapped in an exception group.
     """
     cancelled = anyio.get_cancelled_exc_class()
     failure: BaseException | None = None
@@ -82,18 +81,18 @@ async def scoped() -> AsyncGenerator[TaskGroup, None]:
             yield tasks
         except cancelled:
             raise
-        except BaseException as error:  # noqa: BLE001 - raised again below, bare
+        except BaseException as error:  # noqa: BLE001 - raised again below, outside of the group
             failure = error
         tasks.cancel_scope.cancel()
     if failure is not None:
         try:
             raise failure
         finally:
-            failure = None  # no cycle through the traceback
+            failure = None  # breaks the reference cycle through the traceback
 
 
 @asynccontextmanager
 async def in_order(jobs: Iterable[Callable[[], Awaitable[R]]], limit: int) -> AsyncGenerator[OrderedResults[R], None]:
-    """Run jobs, at most ``limit`` at a time; iterate over their outcomes inside the block."""
+    """Run jobs, at most ``limit`` at a time, and iterate over their results inside the block."""
     async with scoped() as tasks:
         yield OrderedResults(tasks, jobs, limit)

@@ -1,7 +1,4 @@
-"""What ties resources to a client: how to fetch, what time it is, how to make values of them.
-
-Knows the Fetch protocol. Must not know who implements it.
-"""
+"""Client contexts of resources: how to fetch, the clock, and the converter."""
 
 from __future__ import annotations
 
@@ -21,29 +18,29 @@ from stellantis_hal.navigation.fetch import Fetch
 __all__ = ["Converter", "HalDeprecationWarning", "ResourceContext"]
 
 _log = logging.getLogger("stellantis_hal")
-_REMEMBERED = 1_000
-_SHOWN = 300
+_MAX_NOTIFIED = 1_000
+_MAX_NOTICE = 300
 T = TypeVar("T")
 
 
 class HalDeprecationWarning(UserWarning):
-    """A link was followed that its server calls deprecated; told once for each relation and notice."""
+    """A deprecated link was followed; issued once for each relation and notice."""
 
 
 class Converter(Protocol):
-    """Makes typed values of resources."""
+    """Converts resources to typed values."""
 
     def structure(self, resource: Any, kind: type[T]) -> T:
-        """Return the resource (a ``HalResource``) as a value of a class.
+        """Convert a resource (a ``HalResource``) to a class.
 
         Raises:
             StructureError: the resource does not fit the class.
-            TypeError: there is no way to make such a value.
+            TypeError: the converter has no hook for the class.
         """
         ...
 
     def report_invalid_items(self, page: Any, values: Mapping[str, Any], kind: type[Any]) -> None:
-        """Report values, by their JSON paths, that stand in a page in place of items of a class, and are left out.
+        """Report items of a page that are left out because they are not objects, by JSON path.
 
         Raises:
             StructureError: in strict mode.
@@ -52,13 +49,13 @@ class Converter(Protocol):
 
 
 class _NoConverter:
-    """The converter of contexts that were given none."""
+    """The converter of a context without one."""
 
     def structure(self, resource: Any, kind: type[T]) -> T:
-        raise TypeError(f"this context has no converter to make a {kind.__name__} of a resource: pass converter= to it")
+        raise TypeError(f"this client has no converter for {kind.__name__}: pass converter= to it")
 
     def report_invalid_items(self, page: Any, values: Mapping[str, Any], kind: type[Any]) -> None:
-        """Report nothing: pages of untyped resources are logged by their walk."""
+        """Report nothing: pagination of untyped resources logs invalid items."""
 
 
 _NO_CONVERTER: Final = _NoConverter()
@@ -66,12 +63,12 @@ _NO_CONVERTER: Final = _NoConverter()
 
 @attrs.frozen(eq=False)
 class ResourceContext:
-    """One caller's way to the network, shared by every resource that came through it.
+    """The client of a resource, shared by every resource that was reached through it.
 
     Attributes:
-        fetch: sends a request and gives its answer.
+        fetch: sends a request and returns the response.
         clock: the wall clock.
-        converter: makes typed values of resources, for ``Rel("trips", Trip)``.
+        converter: converts resources to typed values, for ``Rel("trips", Trip)``.
     """
 
     fetch: Fetch
@@ -80,14 +77,14 @@ class ResourceContext:
     _notified: set[tuple[str, str]] = attrs.field(factory=set, repr=False, kw_only=True)
 
     def notify(self, link: Link, base: str) -> None:
-        """Warn of a deprecated link (draft, section 5.4), once for each relation and notice."""
+        """Warn that a link is deprecated (draft-kelly-json-hal section 5.4), once for each relation and notice."""
         if link.deprecation is None:
             return
-        # Cut before it is remembered: a thousand notices may be a hostile server's, and megabytes long.
-        rel, notice = link.rel[:_SHOWN], excerpt(link.deprecation, _SHOWN)
+        # Cut before it is remembered, because a hostile server may send notices of megabytes.
+        rel, notice = link.rel[:_MAX_NOTICE], excerpt(link.deprecation, _MAX_NOTICE)
         if (rel, notice) in self._notified:
             return
-        if len(self._notified) < _REMEMBERED:
+        if len(self._notified) < _MAX_NOTIFIED:
             self._notified.add((rel, notice))
         text = f"the link {rel!r} at {mask_url(base)} is deprecated: {notice}"
         _log.warning("%s", text)

@@ -1,7 +1,4 @@
-"""The seam between navigation and whatever moves bytes.
-
-Knows a request and an answer as values. Must not know any HTTP library, credentials, or what a body means.
-"""
+"""The interface between navigation and transport: requests, responses and Fetch."""
 
 from __future__ import annotations
 
@@ -18,15 +15,15 @@ __all__ = ["ConfigurableFetch", "Fetch", "Request", "Response"]
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """What navigation asks for: an absolute URL, byte for byte as it has to be sent, without credentials.
+    """A request, without credentials.
 
     Attributes:
-        url: absolute; a server-made query in it is never parsed and rebuilt.
+        url: the absolute URL, byte for byte as it is sent; a query from the server is never parsed and rebuilt.
         method: the HTTP method.
-        headers: fields of this request alone (``Accept``, ``If-None-Match``, …).
+        headers: header fields of this request (``Accept``, ``If-None-Match``, …).
         content: the body.
-        repeatable: whether it may be sent again after the server may have seen it; None: as its method says
-            (GET, HEAD, PUT and DELETE may).
+        repeatable: whether it may be sent again after the server may have received it; None: by its method (GET, HEAD,
+            PUT and DELETE may).
     """
 
     url: str
@@ -38,14 +35,14 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Response:
-    """What came back: any 2xx, or the 304 that a conditional request asked for. Its body is read to the end.
+    """A response, with its body read to the end: any 2xx, or 304 to a conditional request.
 
     Attributes:
-        url: where it came from, after redirects, without what identifies the application.
+        url: its URL, after redirects, without what identifies the application.
         status: the HTTP status.
-        headers: its header fields.
-        content: its body, decompressed.
-        received_at: by the wall clock, aware, UTC.
+        headers: the header fields.
+        content: the body, decompressed.
+        received_at: the time of receipt by the wall clock, aware, UTC.
     """
 
     url: str
@@ -56,10 +53,10 @@ class Response:
 
 
 class Fetch(Protocol):
-    """Send a request, give its answer.
+    """Send a request and return the response.
 
-    Whoever implements it decides about credentials, waiting and retries, follows redirects by the rules of
-    :mod:`stellantis_hal.navigation.origins`, and raises nothing but errors of :mod:`stellantis_hal.errors`:
+    An implementation decides about credentials, waiting and retries, follows redirects by the rules of
+    :mod:`stellantis_hal.navigation.origins`, and raises only errors of :mod:`stellantis_hal.errors`:
     an :class:`~stellantis_hal.errors.ApiError` for every other status.
     """
 

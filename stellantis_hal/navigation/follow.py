@@ -127,7 +127,7 @@ class Follow(Generic[R]):
         return self.items(rel).pages(token)
 
     async def resource(self) -> HalResource:
-        """Follow the link and return the resource, whatever type its relation has.
+        """Follow the link and return the resource, also of a typed relation.
 
         Raises:
             HalError: the link is missing, ambiguous or invalid.

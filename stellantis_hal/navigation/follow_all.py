@@ -1,7 +1,4 @@
-"""Every link of a relation at once, within a bound.
-
-Knows steps and their outcomes. One failure does not lose the others.
-"""
+"""Following every link of a relation, with bounded concurrency."""
 
 from __future__ import annotations
 
@@ -25,12 +22,12 @@ __all__ = ["FollowResult", "FollowResults", "follow_all"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class FollowResult:
-    """What became of one link.
+    """The result of following one link. A failure does not affect the results of other links.
 
     Attributes:
-        link: the link; None where an embedded copy without one served.
-        resource: what it led to; None where it failed.
-        error: why it failed; None where it did not.
+        link: the link; None for an embedded copy without a link.
+        resource: the resource; None where following failed.
+        error: the error; None where following succeeded.
     """
 
     link: Link | None
@@ -38,10 +35,10 @@ class FollowResult:
     error: StellantisError | None = None
 
     def result(self) -> HalResource:
-        """Give the resource.
+        """Return the resource, or raise the error.
 
         Raises:
-            StellantisError: what following raised.
+            StellantisError: following failed.
         """
         if self.resource is None:
             assert self.error is not None  # noqa: S101 - one of the two is set
@@ -50,28 +47,28 @@ class FollowResult:
 
 
 class FollowResults(AsyncIterator[FollowResult]):
-    """The outcomes, in the links' order."""
+    """The results, in the links' order."""
 
-    def __init__(self, links: Sequence[Link | None], outcomes: OrderedResults[HalResource]) -> None:
+    def __init__(self, links: Sequence[Link | None], results: OrderedResults[HalResource]) -> None:
         self._links = iter(links)
-        self._outcomes = outcomes
+        self._results = results
 
     async def __anext__(self) -> FollowResult:
-        outcome = await anext(self._outcomes)
+        result = await anext(self._results)
         link = next(self._links)
-        if isinstance(outcome, StellantisError):
-            return FollowResult(link=link, error=outcome)
-        return FollowResult(link=link, resource=outcome)
+        if isinstance(result, StellantisError):
+            return FollowResult(link=link, error=result)
+        return FollowResult(link=link, resource=result)
 
 
 @asynccontextmanager
 async def follow_all(
-    steps: Sequence[tuple[Link | None, LinkQuery]],
-    take: Callable[[LinkQuery], Awaitable[HalResource]],
+    queries: Sequence[tuple[Link | None, LinkQuery]],
+    follow: Callable[[LinkQuery], Awaitable[HalResource]],
     limit: int,
 ) -> AsyncGenerator[FollowResults, None]:
-    """Take every step, at most ``limit`` at a time."""
+    """Follow every link, at most ``limit`` at a time."""
     if limit < 1:
-        raise ValueError(f"limit is at least 1, not {limit}")
-    async with in_order([partial(take, hop) for _, hop in steps], limit) as outcomes:
-        yield FollowResults([link for link, _ in steps], outcomes)
+        raise ValueError(f"limit must be at least 1, as in limit=8, not {limit}")
+    async with in_order([partial(follow, query) for _, query in queries], limit) as results:
+        yield FollowResults([link for link, _ in queries], results)

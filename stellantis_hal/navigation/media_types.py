@@ -1,7 +1,4 @@
-"""Which bodies are asked for, and which are read as documents.
-
-Knows media types and their q-values. Must not know what a document means.
-"""
+"""Media types: the Accept field, Content-Type, and which bodies are documents."""
 
 from __future__ import annotations
 
@@ -22,19 +19,19 @@ ACCEPT: tuple[tuple[str, float], ...] = (
     ("application/json", 0.9),
     ("application/*+json", 0.8),
 )
-"""What is asked for where neither the link nor the caller says: media ranges, best first, with their q-values."""
+"""The default media ranges, the preferred one first, with their q-values."""
 
-_EXCERPT = 80
-_LONGEST = 1_024
-_LONGEST_HINT = 256
+_MAX_EXCERPT = 80
+_MAX_CONTENT_TYPE = 1_024
+_MAX_HINT = 256
 
 
 def accept(preferred: str | None = None) -> str:
-    """Write the ``Accept`` field: what a link's ``type`` hints at first, then whatever can be read.
+    """Return the ``Accept`` field: a preferred type, such as a link's hint, then the default media ranges.
 
-    A hint that cannot stand in a header field is no hint.
+    A preferred type that is not a valid field value is ignored.
     """
-    return _accept(preferred if preferred is not None and fits_field(preferred, _LONGEST_HINT) else None)
+    return _accept(preferred if preferred is not None and fits_field(preferred, _MAX_HINT) else None)
 
 
 @lru_cache(maxsize=256)
@@ -46,8 +43,8 @@ def _accept(preferred: str | None) -> str:
 
 
 def media_type(content_type: str) -> tuple[str, Mapping[str, str]]:
-    """Split a ``Content-Type`` into its type, in lower case, and its parameters; blanks do not matter."""
-    return _media_type(content_type[:_LONGEST])  # what a cache keeps ought to be short
+    """Split a ``Content-Type`` into its type, in lower case, and its parameters; spaces are ignored."""
+    return _media_type(content_type[:_MAX_CONTENT_TYPE])  # bounds the memory of the cache
 
 
 @lru_cache(maxsize=256)
@@ -58,36 +55,38 @@ def _media_type(content_type: str) -> tuple[str, Mapping[str, str]]:
 
 
 def read_document(response: Response) -> HalDocument:
-    """Read an answer's body as a document.
+    """Return the body of a response as a document.
 
-    Any kind of JSON will do, and so will a body without a type, or with a wrong one, that has links or embeds.
+    Any JSON media type is accepted; without one, or with another, an object with ``_links`` or ``_embedded`` is.
 
     Raises:
-        NotHalError: the body is empty, or no JSON, or no object, or of another type.
+        NotHalError: the body is empty, is not a JSON object, or has another media type and no links.
     """
-    named = response.headers.get("content-type", "")
-    essence, _ = media_type(named)
+    content_type = response.headers.get("content-type", "")
+    essence, _ = media_type(content_type)
     is_json = essence.endswith(("/json", "+json"))
     if not response.content.strip():
-        raise _not_hal(response, named, "an empty body")
+        raise _not_hal(response, content_type, "an empty body")
     if not is_json and not response.content.lstrip()[:1] == b"{":
-        raise _not_hal(response, named, "no JSON")
+        raise _not_hal(response, content_type, "a body that is not JSON")
     try:
         body = decode(response.content)
     except ValueError as error:
-        raise _not_hal(response, named, f"no JSON that can be read ({error})" if is_json else "no JSON") from error
+        raise _not_hal(
+            response, content_type, f"invalid JSON ({error})" if is_json else "a body that is not JSON"
+        ) from error
     if not isinstance(body, dict):
-        raise _not_hal(response, named, f"JSON, but no object ({type(body).__name__})")
+        raise _not_hal(response, content_type, f"JSON that is not an object ({type(body).__name__})")
     if not is_json and essence and not ("_links" in body or "_embedded" in body):
-        raise _not_hal(response, named, "an object without links")
+        raise _not_hal(response, content_type, "an object without links")
     return HalDocument(body)
 
 
 def _not_hal(response: Response, content_type: str, found: str) -> NotHalError:
-    beginning = excerpt(response.content, _EXCERPT)
+    beginning = excerpt(response.content, _MAX_EXCERPT)
     return NotHalError(
-        f"{mask_url(response.url)} answered {response.status} with {found} where a HAL document was expected; "
-        f"its content type is {content_type[:_EXCERPT] or 'missing'!r}, it begins {beginning!r}",
+        f"{mask_url(response.url)} responded {response.status} with {found} instead of a HAL document; "
+        f"its content type is {content_type[:_MAX_EXCERPT] or 'missing'!r}, it begins {beginning!r}",
         url=response.url,
         content_type=content_type,
         excerpt=beginning,

@@ -1,8 +1,4 @@
-"""Who may be talked to: the entry's own origin, and those that were named.
-
-Knows scheme, host and port, and how an address can lie about them. Must not send anything. Whatever is not plainly
-trusted is refused: there is no anonymous mode.
-"""
+"""Trusted origins: scheme, host and port of URLs that requests may be sent to."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ Origin = tuple[str, str, int]
 """Scheme, host in lower case, port."""
 
 _PORTS = {"http": 80, "https": 443}
-# White space, control characters, and the backslash that some parsers take for a slash; anything that is not ASCII.
+# White space, control characters, non-ASCII characters, and the backslash that some parsers treat as a slash.
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]|[^\x00-\x7f]")
 _NAME = re.compile(
     r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
@@ -28,7 +24,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 
 
 def origin_of(url: str) -> Origin | None:
-    """Give the origin of an absolute http or https URL; None where it has none that can be relied on."""
+    """Return the origin of an absolute http or https URL; None where parsers may disagree about it."""
     if _UNSAFE.search(url):
         return None
     parts = split(url)
@@ -58,65 +54,71 @@ def _is_host(host: str) -> bool:
 
 
 class Origins:
-    """The origins that may see a request and its credentials.
+    """The origins that requests and credentials may be sent to.
+
+    A URL whose origin is unclear is refused; there are no requests without this check.
 
     Args:
-        urls: any address on each of them; http or https, with a host.
+        urls: any URL on each origin; http or https, with a host.
     """
 
-    __slots__ = ("_texts", "_trusted")
+    __slots__ = ("_known_prefixes", "_trusted")
 
     def __init__(self, *urls: str) -> None:
         trusted: set[Origin] = set()
         for url in urls:
             origin = origin_of(url)
             if origin is None:
-                raise ValueError(f"no http or https address with a host: {mask_url(url)!r}")
+                raise ValueError(
+                    f"an origin must be an http or https URL with a host, as in 'https://api.example', not "
+                    f"{mask_url(url)!r}"
+                )
             trusted.add(origin)
         self._trusted = frozenset(trusted)
-        # What most addresses begin with, so that most checks are one comparison and one search.
-        self._texts: dict[str, bool] = {}
+        # Scheme and authority, as written, of trusted URLs: most checks are one search and one lookup.
+        self._known_prefixes: dict[str, bool] = {}
 
     def __repr__(self) -> str:
         return f"Origins({', '.join(sorted(f'{scheme}://{host}:{port}' for scheme, host, port in self._trusted))})"
 
     def trusts(self, url: str) -> bool:
-        """Tell whether this exact address is on a trusted origin."""
+        """Return whether this exact URL is on a trusted origin."""
         if _UNSAFE.search(url):
             return False
         end = url.find("/", 8)
-        site = url if end < 0 else url[:end]
-        known = self._texts.get(site)
-        if known is None:
-            origin = origin_of(site)
-            known = origin in self._trusted
-            # A handful of sites is all that an API has; addresses made up by a hostile server are not remembered.
-            if known and len(self._texts) < 64 and len(site) < 300:
-                self._texts[site] = True
-        return known
+        prefix = url if end < 0 else url[:end]
+        trusted = self._known_prefixes.get(prefix)
+        if trusted is None:
+            trusted = origin_of(prefix) in self._trusted
+            # An API has a handful of origins. Bounded, because a hostile server may send any number of spellings.
+            if trusted and len(self._known_prefixes) < 64 and len(prefix) < 300:
+                self._known_prefixes[prefix] = True
+        return trusted
 
     def check(self, url: str) -> None:
-        """Refuse an address that is not on a trusted origin.
+        """Check that a URL is on a trusted origin.
 
         Raises:
-            UntrustedOriginError: nothing may be sent there.
+            UntrustedOriginError: it is not, so nothing may be sent there.
         """
         if not self.trusts(url):
-            advice = f"Only {self!r} may see requests; name others in trusted_origins if they belong to the API."
+            advice = f"Requests are sent to {self!r} only; add others to trusted_origins= if they belong to the API."
             if split(url).scheme is None:
-                advice = "It is no whole address: to follow a link by its name, use follow()."
+                advice = "The URL must be absolute, as in 'https://api.example/a'; use follow() for relations."
             raise UntrustedOriginError(
-                f"refusing to send anything to {mask_url(url)}: its origin is not trusted. {advice}", url=url
+                f"nothing was sent to {mask_url(url)}: its origin is not trusted. {advice}", url=url
             )
 
     def check_redirect(self, source: str, target: str) -> None:
-        """Refuse a redirect to a foreign origin, or from https down to http.
+        """Check that a redirect stays on trusted origins, and does not lead from https to http.
 
         Raises:
-            UntrustedOriginError: nothing may be sent there.
+            UntrustedOriginError: it does not, so nothing may be sent there.
         """
         self.check(target)
         if source[:6].lower() == "https:" and target[:6].lower() != "https:":
             raise UntrustedOriginError(
-                f"refusing the redirect from {mask_url(source)} to {mask_url(target)}: it would leave TLS", url=target
+                f"the redirect from {mask_url(source)} to {mask_url(target)} was not followed: it leads from https to "
+                "http",
+                url=target,
             )

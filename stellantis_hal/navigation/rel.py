@@ -1,7 +1,4 @@
-"""A relation that knows what lies behind it.
-
-Knows a name and a type. Must not know how the one becomes the other.
-"""
+"""Typed relations."""
 
 from __future__ import annotations
 
@@ -16,12 +13,12 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Rel(Generic[T]):
-    """A typed relation: ``TRIP = Rel("trip", Trip)``; ``await vehicle.follow(TRIP)`` is a ``Trip`` to type checkers.
+    """A relation with the type of its target: ``await vehicle.follow(Rel("trip", Trip))`` is a ``Trip``.
 
     Attributes:
         name: the relation as in :meth:`~stellantis_hal.navigation.resource.HalResource.follow`.
-        type: what the client makes of the resource behind it.
-        accept: the media type to ask for; None: what the link hints at.
+        type: the type that the client converts the target to.
+        accept: the media type to ask for; None: the type that the link hints at.
     """
 
     name: str

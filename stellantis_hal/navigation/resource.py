@@ -238,7 +238,7 @@ class HalResource(ResourceView):
     async def post(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """Send a POST request to it, or along a link; never sent twice once the server may have received it.
 
-        The result is a resource too, whatever its body, with ``status`` and ``location``.
+        The result is a resource too, even if its body is not a document, with ``status`` and ``location``.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.

@@ -1,7 +1,4 @@
-"""What a resource is without its client: what came, where from, and when.
-
-Knows a snapshot and where in it a document stands. Must not do I/O, and never changes.
-"""
+"""The part of a resource that does no I/O: its state, links and metadata."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ __all__ = ["ResourceView"]
 
 
 class ResourceView:
-    """A place in the graph as it was when it was read, with everything that can be said of it without asking."""
+    """A resource as it was read, with everything that needs no request."""
 
     __slots__ = ("__weakref__", "_context", "_document", "_snapshot", "_steps", "_superseded")
 
@@ -58,7 +55,7 @@ class ResourceView:
 
     @property
     def context(self) -> ResourceContext | None:
-        """The client context that follows its links; None where it was unpickled or loaded without one."""
+        """The client context; None where the resource was unpickled or loaded without one."""
         return self._context
 
     def require_context(self) -> ResourceContext:
@@ -69,7 +66,7 @@ class ResourceView:
         """
         if self._context is None:
             raise DetachedResourceError(
-                f"{mask_url(self.url)} was kept without its client: bind it with client.resume(dump) before following",
+                f"{mask_url(self.url)} has no client: bind it with client.resume(dump) before following its links",
                 url=self.url,
             )
         return self._context
@@ -90,7 +87,7 @@ class ResourceView:
         return iter(self.state)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Read a property of the state; the default where it is missing."""
+        """Return a property of the state; the default where it is missing."""
         return self.state.get(key, default)
 
     def __repr__(self) -> str:
@@ -101,7 +98,7 @@ class ResourceView:
 
     @property
     def document(self) -> HalDocument:
-        """The document; read again from the shared bytes where this resource is compact."""
+        """The document; decoded again from the shared bytes if this resource is compact."""
         return self._document if self._document is not None else self._snapshot.content.document(self._steps)
 
     @property
@@ -120,7 +117,7 @@ class ResourceView:
         return self.document.rels
 
     def embedded(self, rel: str) -> tuple[Self, ...]:
-        """Give the copies embedded under a relation, as they came; none where there are none."""
+        """Return the copies embedded under a relation, without I/O; empty where there are none."""
         document = self.document
         return tuple(
             self._embedded_at(key, index, copy)
@@ -132,10 +129,10 @@ class ResourceView:
         return type(self)(self._snapshot, document, self._context, (*self._steps, EmbeddedStep(rel, index)))
 
     def at(self, *path: str | int) -> Self:
-        """Read an object nested in the state (``resource.at("lines", 0)``) as a resource, with its own links.
+        """Return an object nested in the state (``resource.at("lines", 0)``) as a resource, with its own links.
 
         Raises:
-            KeyError: no object is there.
+            KeyError: there is no object at this path.
         """
         document = self.document.at(*path)
         if document is None:
@@ -143,19 +140,19 @@ class ResourceView:
         return type(self)(self._snapshot, document, self._context, (*self._steps, StateStep(path)))
 
     def compact(self) -> Self:
-        """Give the same resource without its decoded document: its bytes are shared, and decoded again on demand."""
+        """Return the same resource without its decoded document; the shared bytes are decoded again on demand."""
         return type(self)(self._snapshot, None, self._context, self._steps)
 
-    # --------------------------------------------------------------------------------------------- provenance
+    # --------------------------------------------------------------------------------------------- metadata
 
     @property
     def base(self) -> str:
-        """The address of the answer that it came in, after redirects: what its references are relative to."""
+        """The URL of its response, after redirects; its references are relative to it."""
         return self._snapshot.url
 
     @property
     def url(self) -> str:
-        """Its own address: where it was retrieved, or, for an embedded copy, its ``self``; else what embeds it."""
+        """Its own URL: of its response, or for an embedded copy that of its ``self`` link, else of the response."""
         return (self.self_url or self.base) if self._steps else self.base
 
     @property
@@ -165,22 +162,22 @@ class ResourceView:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether it is a copy that came inside another document, and so may be partial."""
+        """Whether it is embedded in another document, and so may be partial."""
         return bool(self._steps)
 
     @property
     def status(self) -> int:
-        """The HTTP status of the answer that it came in."""
+        """The HTTP status of its response."""
         return self._snapshot.status
 
     @property
     def headers(self) -> Headers:
-        """The header fields of the answer that it came in."""
+        """The header fields of its response."""
         return self._snapshot.headers
 
     @property
     def fetched_at(self) -> datetime:
-        """When it was received, aware, UTC."""
+        """The time of receipt by the wall clock, aware, UTC."""
         return self._snapshot.fetched_at
 
     @property
@@ -191,20 +188,20 @@ class ResourceView:
 
     @property
     def stale(self) -> bool:
-        """Whether a write went through it since, or it is older than its server vouches for (``max-age``)."""
+        """Whether it was written to since, or is older than its ``max-age``."""
         max_age = self._snapshot.max_age
         return self._superseded or (max_age is not None and self.age > max_age)
 
     @property
     def profile(self) -> str | None:
-        """The profile (RFC 6906) that its media type or its ``profile`` link names."""
-        named = media_type(self.headers.get("content-type", ""))[1].get("profile")
-        return named or next((link.href for link in self.links.get("profile", ())), None)
+        """The profile (RFC 6906) of its media type or its ``profile`` link; None where it has none."""
+        profile = media_type(self.headers.get("content-type", ""))[1].get("profile")
+        return profile or next((link.href for link in self.links.get("profile", ())), None)
 
     def docs_url(self, rel: str) -> str | None:
-        """Give the address of a relation's documentation, from its CURIE; never fetched by itself."""
+        """Return the URL of a relation's documentation, from its CURIE; None where it has none."""
         return self.document.curies.expand(rel)
 
     def dump(self) -> Dump:
-        """Write it as plain JSON, without its client; ``HalResource.load`` and ``client.resume`` read it."""
+        """Return it as plain JSON, without its client; ``HalResource.load`` and ``client.resume`` read it."""
         return dump(self._snapshot, self.document, embedded=self.is_embedded)

@@ -1,7 +1,4 @@
-"""One execution for any number of callers that want the same thing at the same time.
-
-Knows tasks and events. Must not know what is executed, and remembers nothing once it is done.
-"""
+"""Single flight: one execution shared by concurrent callers."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ T = TypeVar("T")
 
 
 class _InFlightCall(Generic[T]):
-    """One execution under way: who waits for it, and how it ended."""
+    """An execution in progress, and its result."""
 
     __slots__ = ("deadline", "done", "failure", "values")
 
@@ -31,11 +28,11 @@ class _InFlightCall(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Single flight: the first caller executes in its own task, the others wait for what comes of it.
+    """The first caller executes in its own task, concurrent callers wait for its result, and nothing is kept.
 
-    Callers that waited get the same value, or a copy of the same error each. When the first caller is cancelled, or
-    fails with an error that is none of ours, one of the others takes over; so a cancelled caller harms nobody. So does
-    one who has more time left, where the first may have failed for want of it.
+    Each waiting caller gets the same value, or a copy of the same error. If the first caller is cancelled, or raises an
+    exception other than ``StellantisError``, one of the others executes instead. So does a caller with a later deadline
+    if the first may have failed because of its own.
     """
 
     __slots__ = ("_current",)
@@ -44,35 +41,35 @@ class SingleFlight(Generic[T]):
         self._current: _InFlightCall[T] | None = None
 
     async def run(self, execute: Callable[[], Awaitable[T]]) -> T:
-        """Execute, or share the execution that is under way.
+        """Execute, or share the execution in progress.
 
         Raises:
-            StellantisError: whatever the execution raised.
+            StellantisError: the execution failed.
         """
         while self._current is not None:
-            trip = self._current
-            await trip.done.wait()
-            if trip.values:
-                return trip.values[0]
-            if trip.failure is not None and not _was_hurried(trip):
-                raise copy.copy(trip.failure) from trip.failure
-        trip = self._current = _InFlightCall()
+            call = self._current
+            await call.done.wait()
+            if call.values:
+                return call.values[0]
+            if call.failure is not None and not _ran_out_of_time(call):
+                raise copy.copy(call.failure) from call.failure
+        call = self._current = _InFlightCall()
         try:
             value = await execute()
         except StellantisError as error:
-            trip.failure = error
+            call.failure = error
             raise
         else:
-            trip.values.append(value)
+            call.values.append(value)
             return value
         finally:
             self._current = None
-            trip.done.set()
+            call.done.set()
 
 
-def _was_hurried(trip: _InFlightCall[Any]) -> bool:
-    """Tell whether an execution had less time than the present caller, and failed with what time may mend."""
-    failure = trip.failure
-    may_pass = isinstance(failure, (ApiError, NetworkError)) and failure.is_transient
-    is_hurried = trip.deadline < anyio.current_effective_deadline()
-    return is_hurried and (may_pass or isinstance(failure, QuotaError))
+def _ran_out_of_time(call: _InFlightCall[Any]) -> bool:
+    """Return whether an execution had an earlier deadline than this caller, and failed in a way that time may cure."""
+    failure = call.failure
+    is_transient = isinstance(failure, (ApiError, NetworkError)) and failure.is_transient
+    had_less_time = call.deadline < anyio.current_effective_deadline()
+    return had_less_time and (is_transient or isinstance(failure, QuotaError))

@@ -1,7 +1,4 @@
-"""What a write sends, and what comes of it.
-
-Knows requests and answers as values. Must not send anything.
-"""
+"""Write requests and their responses."""
 
 from __future__ import annotations
 
@@ -25,18 +22,18 @@ __all__ = ["WriteOptions", "read_outcome", "write_request", "write_target"]
 
 
 class WriteOptions(TypedDict, total=False):
-    """The options of a write.
+    """Options of a write.
 
     Attributes:
         json: a value to send as JSON.
         content: bytes to send instead.
-        content_type: what they are; JSON if nothing is said.
-        if_match: True: only if the resource is still as it was read (its ETag); or an ETag of one's own.
+        content_type: the media type of the body; the default is JSON.
+        if_match: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to compare with.
         name: the link's secondary key.
-        index: its place among those of its relation.
-        where: a test for it.
+        index: its index among the links that match.
+        where: a predicate that the link has to satisfy.
         variables: values for its template.
-        params: appended to the query.
+        params: query parameters to append.
     """
 
     json: Any
@@ -51,16 +48,16 @@ class WriteOptions(TypedDict, total=False):
 
 
 def write_target(
-    document: HalDocument, base: str, own: str | None, rel: str | None, options: WriteOptions
+    document: HalDocument, base: str, own_url: str | None, rel: str | None, options: WriteOptions
 ) -> tuple[str, Link | None]:
-    """Give the address to write to: along a link, or, without a relation, the resource's own.
+    """Return the URL to write to, with its link: that of a relation, or without a relation the resource's own.
 
     Raises:
-        HalError: there is no such link.
+        HalError: the link is missing, ambiguous or invalid.
     """
-    if rel is None and own is not None:
-        return append_query(own, encode_params(options.get("params") or {})), None
-    hop = LinkQuery(
+    if rel is None and own_url is not None:
+        return append_query(own_url, encode_params(options.get("params") or {})), None
+    query = LinkQuery(
         rel=rel or "",
         name=options.get("name"),
         index=options.get("index"),
@@ -69,17 +66,17 @@ def write_target(
         params=options.get("params"),
         embedded="never",
     )
-    choice = select_link(document, base, hop)
-    assert choice.url is not None  # noqa: S101 - embedded copies were ruled out
-    return choice.url, choice.link
+    target = select_link(document, base, query)
+    assert target.url is not None  # noqa: S101 - embedded copies were excluded
+    return target.url, target.link
 
 
 def write_request(method: str, url: str, options: WriteOptions, etag: str | None) -> Request:
-    """Write the request.
+    """Return the request of a write.
 
     Raises:
-        HalError: it is to be sent only if nothing has changed, and there is no ETag to tell.
-        ValueError: what is to stand in a header field cannot.
+        HalError: ``if_match`` is True, and there is no ETag.
+        ValueError: an option is not a valid value of its header field.
     """
     headers = {"Accept": accept()}
     content = options.get("content") if options.get("json") is None else encode(options.get("json"))
@@ -89,8 +86,8 @@ def write_request(method: str, url: str, options: WriteOptions, etag: str | None
     if condition is True:
         if etag is None or not fits_field(etag):
             raise HalError(
-                f"no ETag of {mask_url(url)} is at hand, so there is nothing for If-Match: it came without one that "
-                "can be sent, or was read from another address; give the ETag itself as if_match",
+                f"if_match=True needs an ETag, and none is known of {mask_url(url)}: the response had no valid one, or "
+                "came from another URL; pass the ETag itself, as in if_match='\"abc\"'",
                 url=url,
             )
         condition = etag
@@ -98,12 +95,14 @@ def write_request(method: str, url: str, options: WriteOptions, etag: str | None
         headers["If-Match"] = condition
     for name, value in headers.items():
         if not fits_field(value):
-            raise ValueError(f"this cannot be the value of {name}: {value[:80]!r}")
+            raise ValueError(
+                f"the value of {name} must be visible ASCII of at most 1,024 characters, not {value[:80]!r}"
+            )
     return Request(url=url, method=method, headers=headers, content=content)
 
 
 def read_outcome(response: Response) -> tuple[Response, HalDocument]:
-    """Read what a write answered; it was done, so a body that is no document is no error: it is left out."""
+    """Return the response of a write and its document; a body that is not a document is left out, not an error."""
     try:
         return response, read_document(response)
     except NotHalError:

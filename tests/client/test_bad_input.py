@@ -42,9 +42,9 @@ async def error_of_walking(
 @pytest.mark.parametrize(
     ("content", "content_type", "word"),
     [
-        (b"{'not': json}", "application/hal+json", "no JSON"),
-        (b"[1, 2]", "application/hal+json", "no object (list)"),
-        (b'"text"', "application/json", "no object (str)"),
+        (b"{'not': json}", "application/hal+json", "invalid JSON ("),
+        (b"[1, 2]", "application/hal+json", "JSON that is not an object (list)"),
+        (b'"text"', "application/json", "JSON that is not an object (str)"),
         (b"<html>Welcome</html>", "text/html", "<html>Welcome"),
         (b"", "application/hal+json", "an empty body"),
         (b'{"a": 1}', "text/plain", "text/plain"),

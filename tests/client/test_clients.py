@@ -273,7 +273,7 @@ async def test_one_extension_may_be_given_as_text() -> None:
 
 
 def test_the_addresses_of_a_client_are_checked_when_it_is_made() -> None:
-    with pytest.raises(ValueError, match="no http or https address"):
+    with pytest.raises(ValueError, match="must be an http or https URL with a host"):
         StellantisClient(Application("my-client-id"), base_url="ftp://files.test")
 
 

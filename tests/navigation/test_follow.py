@@ -267,7 +267,7 @@ async def test_a_step_beyond_a_typed_one_starts_from_its_resource() -> None:
 
 async def test_a_client_that_cannot_make_values_says_so() -> None:
     _, root = _chain()
-    with pytest.raises(TypeError, match="no converter to make a _Trip of a resource: pass converter="):
+    with pytest.raises(TypeError, match="this client has no converter for _Trip: pass converter="):
         await root.follow("vehicles").follow(TRIPS)
 
 

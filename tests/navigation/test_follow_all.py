@@ -106,5 +106,5 @@ async def test_an_error_that_is_none_of_ours_comes_bare_in_its_turn() -> None:
 
 @pytest.mark.parametrize("limit", [0, -1])
 async def test_the_limit_is_at_least_one(limit: int) -> None:
-    with pytest.raises(ValueError, match="limit is at least 1"):
+    with pytest.raises(ValueError, match="limit must be at least 1, as in limit=8, not"):
         await _outcomes(_many(1)[1], limit=limit)

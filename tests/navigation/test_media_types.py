@@ -54,16 +54,16 @@ def test_a_byte_order_mark_is_ignored() -> None:
     [
         (b"", "application/hal+json", "an empty body"),
         (b" \n", "application/hal+json", "an empty body"),
-        (b"<html>secret", "text/html", "no JSON"),
-        (b"{oops", "text/html", "no JSON where"),
-        (b"{oops", "application/json", r"no JSON that can be read \("),
-        (b"[1]", "application/json", r"JSON, but no object \(list\)"),
-        (b"3", "application/json", r"JSON, but no object \(int\)"),
+        (b"<html>secret", "text/html", "a body that is not JSON"),
+        (b"{oops", "text/html", "a body that is not JSON instead of"),
+        (b"{oops", "application/json", r"invalid JSON \("),
+        (b"[1]", "application/json", r"JSON that is not an object \(list\)"),
+        (b"3", "application/json", r"JSON that is not an object \(int\)"),
         (b'{"a":1}', "text/plain", "an object without links"),
     ],
 )
 def test_a_body_that_is_no_document_names_address_type_and_first_bytes(content: bytes, kind: str, reason: str) -> None:
-    with pytest.raises(NotHalError, match=f"https://api.example/v4/a answered 200 with {reason}") as caught:
+    with pytest.raises(NotHalError, match=f"https://api.example/v4/a responded 200 with {reason}") as caught:
         _read(body=content, content_type=kind)
     assert caught.value.url == f"{HOME}/a"
     assert caught.value.content_type == kind

@@ -159,10 +159,10 @@ async def test_if_match_never_sends_another_resources_etag(fields: dict[str, str
     site = _site()
     copy = {"_links": links(self=f"{HOME}/items")}
     here = site.resource({"_links": links(items=f"{HOME}/items"), "_embedded": {"items": copy}}, **fields)
-    with pytest.raises(HalError, match="nothing for If-Match") as caught:
+    with pytest.raises(HalError, match=r"^if_match=True needs an ETag, and none is known of https") as caught:
         await here.put("items", json={}, if_match=True)
     assert caught.value.url == f"{HOME}/items"
-    with pytest.raises(HalError, match="nothing for If-Match"):
+    with pytest.raises(HalError, match=r"^if_match=True needs an ETag, and none is known of https"):
         await here.embedded("items")[0].put(json={}, if_match=True)
     assert site.requests == []
 
@@ -179,7 +179,7 @@ async def test_a_copy_is_written_to_at_its_own_address_or_not_at_all() -> None:
 async def test_an_etag_that_cannot_be_sent_back_is_none() -> None:
     site = _site()
     here = site.resource({"_links": links(self=HOME)}, etag='"1"\r\nx: y')
-    with pytest.raises(HalError, match="nothing for If-Match"):
+    with pytest.raises(HalError, match=r"^if_match=True needs an ETag, and none is known of https"):
         await here.put(json={}, if_match=True)
     assert site.requests == []
 
@@ -187,6 +187,6 @@ async def test_an_etag_that_cannot_be_sent_back_is_none() -> None:
 @pytest.mark.parametrize("options", [{"content_type": "a/b\r\nx: y"}, {"if_match": '"1"\nx: y'}])
 async def test_what_cannot_stand_in_a_header_field_is_not_sent(options: Any) -> None:
     site = _site()
-    with pytest.raises(ValueError, match="cannot be the value of"):
+    with pytest.raises(ValueError, match="must be visible ASCII of at most 1,024 characters"):
         await site.resource({"_links": links(self=HOME)}).put(content=b"", **options)
     assert site.requests == []

@@ -1,1 +1,1 @@
-"""Pagination: walking a collection item by item or page by page."""
+"""Pagination: the items or pages of a collection."""

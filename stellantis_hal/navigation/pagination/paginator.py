@@ -48,7 +48,7 @@ class Page(Generic[T]):
     def token(self) -> str | None:
         """The token with which ``pages(token=…)`` resumes AFTER this page, in any process; None after the last page.
 
-        Use it for the same collection: the token determines the position, whatever filters the paginator has.
+        Use it for the same collection: the position is the token's, and filters of the paginator do not change it.
         """
         if self._next_url is None:
             return None
