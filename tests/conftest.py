@@ -1,28 +1,28 @@
-"""Every asynchronous test runs on asyncio and on trio, in jumped time unless it asks for the wall clock."""
+"""Backends and markers of the tests: each asynchronous test runs on asyncio and on trio, in jumped time by default."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, settings
 
 from tests.support.clocks import BACKENDS, jumping, real
+from tests.support.profiles import load_profiles
 
-settings.register_profile("default", deadline=None)
-settings.register_profile("deep", deadline=None, max_examples=20_000)
-settings.register_profile(
-    "mutants",
-    deadline=None,
-    max_examples=15,
-    derandomize=True,
-    database=None,
-    phases=(Phase.explicit, Phase.generate),
-)
-settings.load_profile("default")
+load_profiles()
+
+CONFORMANCE = Path(__file__).parent / "conformance"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a counterpart, by their folder."""
+    for item in items:
+        if CONFORMANCE in item.path.parents:
+            item.add_marker(pytest.mark.conformance)
 
 
 @pytest.fixture(params=BACKENDS)
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, Mapping[str, Any]]:
-    """Name the backend, its clock included."""
+    """Return the backend's name and its options, with a real clock for tests marked ``wall_clock``."""
     clock = real if request.node.get_closest_marker("wall_clock") else jumping
     return clock(request.param)

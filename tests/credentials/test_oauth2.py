@@ -24,6 +24,7 @@ from stellantis_hal.errors import AuthError, ConsentRequiredError
 from stellantis_hal.hal.json import encode
 from tests.credentials.doubles import CLIENT, IDENTITY, NOON, form_of
 from tests.support.clocks import Autumn
+from tests.support.profiles import for_nested_json
 
 BACK = "mymap://oauth2redirect/fr"
 
@@ -332,6 +333,7 @@ JSON = st.recursive(
 )
 
 
+@for_nested_json()
 @given(st.dictionaries(st.sampled_from(["access_token", "refresh_token", "expires_in", "scope", "id_token"]), JSON))
 def test_any_json_is_a_token_or_refused(body: dict[str, Any]) -> None:
     try:

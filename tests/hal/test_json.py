@@ -9,15 +9,18 @@ from hypothesis import given
 
 from stellantis_hal.hal.json import decode, encode, rewrite, standard_decode
 from tests.hal.values import JSON, nested
+from tests.support.profiles import for_nested_json
 
 DECODERS = pytest.mark.parametrize("read", [decode, standard_decode])
 
 
+@for_nested_json()
 @given(JSON)
 def test_what_is_written_is_read_again(value: Any) -> None:
     assert standard_decode(encode(value)) == value
 
 
+@for_nested_json()
 @given(JSON)
 def test_what_is_written_again_is_the_same(value: Any) -> None:
     assert standard_decode(rewrite(value)) == value

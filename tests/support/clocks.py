@@ -1,4 +1,4 @@
-"""Clocks that jump: when every task waits, time leaps to the next timer, on asyncio as on trio."""
+"""Clocks that jump to the next timer when every task waits, for asyncio and trio."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 import trio.testing
 
-__all__ = ["BACKENDS", "Autumn", "JumpingEventLoop", "jumping", "leap", "real"]
+__all__ = ["BACKENDS", "Autumn", "JumpingEventLoop", "jump", "jumping", "real"]
 
 BACKENDS = ("asyncio", "trio")
 
@@ -17,47 +17,47 @@ _TOLERANCE = 1e-9  # seconds by which asyncio's loop lets a timer be early
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Answers a timed wait at once, and notes how far the clock has to leap for it."""
+    """Returns from a timed wait at once, and adds the time to the clock."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.leapt = 1_000.0  # not 0, where adding instants looks like subtracting them
+        self.now = 1_000.0  # not 0, so that a sum of instants differs from their difference
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             return super().select(None)
         ready = super().select(0)
         if not ready:
-            self.leapt += timeout
-            if self.leapt + _TOLERANCE == self.leapt:  # after a year the loop would never see that it is time
-                self.leapt = math.nextafter(self.leapt, math.inf)
+            self.now += timeout
+            if self.now + _TOLERANCE == self.now:  # a year on, the tolerance is lost in rounding
+                self.now = math.nextafter(self.now, math.inf)
         return ready
 
 
 class JumpingEventLoop(asyncio.SelectorEventLoop):
-    """A selector loop whose clock stands still while there is work, and leaps to its next timer when there is none."""
+    """A selector loop whose clock stands still while tasks run, and jumps to the next timer when none does."""
 
     def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
+        self._selector_clock = _JumpingSelector()
+        super().__init__(self._selector_clock)
 
     def time(self) -> float:
-        return self._jumping.leapt
+        return self._selector_clock.now
 
-    def leap(self, seconds: float) -> None:
-        """Let time go by while no task runs."""
-        self._jumping.leapt += seconds
+    def jump(self, seconds: float) -> None:
+        """Advance the clock while no task runs."""
+        self._selector_clock.now += seconds
 
 
 def jumping(backend: str) -> tuple[str, Mapping[str, Any]]:
-    """The backend's name and options for a test in jumped time."""
+    """Return the backend's name and options for a test in jumped time."""
     if backend == "trio":
         return backend, {"clock": trio.testing.MockClock(autojump_threshold=0)}
     return backend, {"loop_factory": JumpingEventLoop}
 
 
-def leap(seconds: float) -> None:
-    """Let time go by at once, as where a machine sleeps: no task has run when the caller's next line does."""
+def jump(seconds: float) -> None:
+    """Advance the clock at once, as when a machine sleeps: no task runs before the caller's next line."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -66,16 +66,16 @@ def leap(seconds: float) -> None:
         clock.jump(seconds)
     else:
         assert isinstance(loop, JumpingEventLoop)
-        loop.leap(seconds)
+        loop.jump(seconds)
 
 
 def real(backend: str) -> tuple[str, Mapping[str, Any]]:
-    """The backend's name and options for a test in real time."""
+    """Return the backend's name and options for a test in real time."""
     return backend, {}
 
 
 class Autumn(tzinfo):
-    """A zone on the night when its clocks are put back: what they show comes twice, an hour apart (``fold``)."""
+    """A zone in the night when clocks are set back: one hour of local time occurs twice (``fold``)."""
 
     def utcoffset(self, moment: datetime | None) -> timedelta:
         assert moment is not None

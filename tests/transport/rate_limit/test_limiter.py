@@ -15,7 +15,7 @@ from stellantis_hal.errors import BudgetExhaustedError, NetworkError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Capacity, Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
-from tests.support.clocks import BACKENDS, jumping, leap
+from tests.support.clocks import BACKENDS, jump, jumping
 from tests.transport.doubles import wall
 
 pytestmark = pytest.mark.anyio
@@ -231,7 +231,7 @@ async def test_whatever_ends_a_standstill_refuses_those_whose_time_is_over(*, an
         async with rates.slot() as slot:
             slot.sent()
             await started(group, impatient)
-            leap(2.0)
+            jump(2.0)
             if answered:
                 slot.answered()
         assert rates.statistics.refused == 1
@@ -411,7 +411,7 @@ async def test_nobody_overtakes_who_waits_even_after_a_standstill(priority: Prio
     await spend(rates)
     async with anyio.create_task_group() as group:
         await started(group, partial(spend, rates, priority=priority))
-        leap(1.5)
+        jump(1.5)
         with pytest.raises(BudgetExhaustedError):
             await spend(rates, priority=priority, max_wait=0.0)
 

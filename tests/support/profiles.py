@@ -1,0 +1,38 @@
+"""Hypothesis profiles, and what only ``poe deep`` runs."""
+
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+
+__all__ = ["deep", "for_nested_json", "load_profiles"]
+
+_EXAMPLES = 100  # per property, in `poe check`
+_NESTED_EXAMPLES = 30  # nested JSON takes long to generate
+
+
+def load_profiles() -> None:
+    """Register the profiles, and load the one of ``poe check``."""
+    settings.register_profile("default", deadline=None, max_examples=_EXAMPLES)
+    settings.register_profile("deep", deadline=None, max_examples=2_000)
+    settings.register_profile("exhaustive", deadline=None, max_examples=20_000)
+    settings.register_profile(
+        "mutants",
+        deadline=None,
+        max_examples=15,
+        derandomize=True,
+        database=None,
+        phases=(Phase.explicit, Phase.generate),
+    )
+    settings.load_profile("default")
+
+
+def deep(*values: Any) -> Any:
+    """Return parameters of a test that ``poe check`` leaves to ``poe deep``."""
+    return pytest.param(*values, marks=pytest.mark.deep)
+
+
+def for_nested_json() -> settings:
+    """Return settings of a property over nested JSON: fewer examples in the default profile."""
+    examples = settings().max_examples
+    return settings(max_examples=_NESTED_EXAMPLES if examples == _EXAMPLES else examples)
