@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from stellantis_hal import FileTokenStore, Token
+from tests.support.profiles import deep
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
@@ -17,10 +18,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("others", ["asyncio", "trio"])
+@pytest.mark.parametrize("rounds", [2, deep(5)])
 async def test_two_processes_never_spend_a_refresh_token_twice(
-    tmp_path: Path, anyio_backend_name: str, others: str
+    tmp_path: Path, anyio_backend_name: str, others: str, rounds: int
 ) -> None:
-    rounds = 5
     (tmp_path / "refresh-0").touch()
     store = FileTokenStore(tmp_path / "tokens")
     await store.save("alice", Token("access-0", "refresh-0"))

@@ -36,6 +36,7 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, a_fleet_newest_first, trips_in, updates_of, without_instants
+from tests.support.profiles import deep
 
 pytestmark = pytest.mark.anyio
 ONCE = RetryPolicy(attempts=1)
@@ -255,9 +256,14 @@ async def test_an_outage_of_minutes_is_waited_out() -> None:
         assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
-async def test_an_exhausted_daily_limit_is_waited_for() -> None:
+@pytest.mark.parametrize("vehicles", [3, deep(12)])
+async def test_an_exhausted_daily_limit_is_waited_for(vehicles: int) -> None:
     async with a_fleet(
-        vehicles=12, accounts=3, trips=3_600, rate_limits=RateLimits(100, 40), limits=Subscription(per_day=40)
+        vehicles=vehicles,
+        accounts=3,
+        trips=300 * vehicles,
+        rate_limits=RateLimits(100, 40),
+        limits=Subscription(per_day=40),
     ) as fleet:
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)

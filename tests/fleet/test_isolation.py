@@ -31,6 +31,7 @@ from stellantis_hal.simulator.faults import kinds
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.fleet.fleets import Fleet, a_fleet, until, updates_of
+from tests.support.profiles import deep
 
 pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
@@ -333,13 +334,14 @@ async def test_a_server_that_says_come_back_in_hours_is_believed() -> None:
 
 
 @pytest.mark.parametrize("fault", [kinds.CutBody(), kinds.HtmlError(200)])
-async def test_bad_weather_loses_no_trip(fault: kinds.Fault) -> None:
+@pytest.mark.parametrize("trips", [3, deep(12)])
+async def test_bad_weather_loses_no_trip(fault: kinds.Fault, trips: int) -> None:
     weather = Faults(random=[RandomFault(fault=fault, rate=0.3, path="/connectedcar/")], seed=3)
     async with a_fleet(vehicles=3, accounts=1, faults=weather) as fleet:
         driven, found = list[str](), list[str | None]()
         async with watch(fleet.accounts, every=EVERY, what="trips") as updates:
             await updates_of(updates, 3 * 3_600)
-            for number in range(12):
+            for number in range(trips):
                 driven.append(fleet.world.add_trip(fleet.vehicles[number % 3]).id)
                 found += [
                     event.trip.id

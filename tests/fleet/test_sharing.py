@@ -16,6 +16,7 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.fleet.fleets import EPOCH, Fleet, a_fleet, until, updates_of
+from tests.support.profiles import deep
 from tests.support.simulated import token_of
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +80,8 @@ async def test_a_vehicle_goes_on_by_another_account_at_once_when_its_own_is_lost
             assert set(readers(await updates_of(updates, 600))) == {"a"}
 
 
-async def test_polls_under_way_by_the_lost_account_do_not_cost_the_next_one_its_place() -> None:
+@pytest.mark.parametrize("seconds", [60, deep(600)])
+async def test_polls_under_way_by_the_lost_account_do_not_cost_the_next_one_its_place(seconds: float) -> None:
     async with a_fleet(vehicles=12, accounts=1, faults=Faults(latency=Latency(1.0))) as fleet:
         a, b = drivers(fleet, "a", "b")
         options: dict[str, Any] = {**STATUS, "every": None, "budget": RateLimits(50, None)}
@@ -88,7 +90,7 @@ async def test_polls_under_way_by_the_lost_account_do_not_cost_the_next_one_its_
             updates.add(b.account)
             await updates_of(updates, 60)
             await a.lose_consent()
-            events = await updates_of(updates, 600)
+            events = await updates_of(updates, seconds)
             assert [event.account for event in events if isinstance(event, AccountLost)] == ["a"]
             late = [event for event in events[-100:] if isinstance(event, Update)]
             assert {event.vehicle.id for event in late} == set(fleet.vehicles)

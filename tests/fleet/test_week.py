@@ -9,12 +9,14 @@ import pytest
 from stellantis_hal.fleet import Outage, Recovered, Update, VehicleUnavailable, watch
 from stellantis_hal.simulator import Faults, FaultWindow, RandomFault, Refused, ServerFault
 from tests.fleet.fleets import a_fleet
+from tests.support.profiles import deep
 
 pytestmark = pytest.mark.anyio
 HOUR, DAY = 3_600.0, 86_400.0
 
 
-async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_is_refused() -> None:
+@pytest.mark.parametrize("vehicles", [20, deep(100)])
+async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_is_refused(vehicles: int) -> None:
     weather = Faults(
         windows=[
             FaultWindow(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + 2 * HOUR),
@@ -25,7 +27,9 @@ async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_i
     )
     came: Counter[str] = Counter()
     driven, outages = set[str](), list[float]()
-    async with a_fleet(vehicles=100, accounts=5, trips=800, faults=weather, token_lifetime=12 * HOUR) as fleet:
+    async with a_fleet(
+        vehicles=vehicles, accounts=5, trips=8 * vehicles, faults=weather, token_lifetime=12 * HOUR
+    ) as fleet:
 
         async def drive() -> None:
             await anyio.sleep(1.25 * DAY)
@@ -52,7 +56,7 @@ async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_i
             assert updates.statistics.unavailable == 0
             assert updates.statistics.outage is None
         assert came == Counter(driven)
-        assert len(driven) == 100
+        assert len(driven) == vehicles
         assert fleet.simulator.statistics.refused == 0
     assert [round(hours) for hours in outages][-1] in {7, 8}
     assert len(outages) == 2

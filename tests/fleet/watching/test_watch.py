@@ -32,6 +32,7 @@ from stellantis_hal.simulator import Faults, Latency, ScriptedFault, ServerFault
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, trips_in, until, updates_of
+from tests.support.profiles import deep
 
 pytestmark = pytest.mark.anyio
 MINUTE = timedelta(minutes=1)
@@ -337,14 +338,15 @@ async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None
 
 
 @pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
-async def test_the_budget_is_spent_but_never_exceeded_and_nobody_starves() -> None:
-    limits = Subscription(per_second=5, per_day=1_500)
-    async with a_fleet(vehicles=12, accounts=3, limits=limits, rate_limits=RateLimits(5, 1_500)) as fleet:
+@pytest.mark.parametrize(("vehicles", "per_day"), [(3, 400), deep(12, 1_500)])
+async def test_the_budget_is_spent_but_never_exceeded_and_nobody_starves(vehicles: int, per_day: int) -> None:
+    limits = Subscription(per_second=5, per_day=per_day)
+    async with a_fleet(vehicles=vehicles, accounts=3, limits=limits, rate_limits=RateLimits(5, per_day)) as fleet:
         async with watch(fleet.accounts, every=MINUTE, what="status", repeats=True) as updates:
             events = await updates_of(updates, 24 * 3_600)
         statistics = fleet.simulator.statistics
         assert statistics.refused == 0
-        assert 0.9 * 0.95 * 1_500 <= statistics.requests - statistics.renewals <= 0.9 * 1_500 + 2
+        assert 0.9 * 0.95 * per_day <= statistics.requests - statistics.renewals <= 0.9 * per_day + 2
         polls = [
             sum(isinstance(event, Update) and event.vehicle.id == vehicle for event in events)
             for vehicle in fleet.vehicles
