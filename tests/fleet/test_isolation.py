@@ -340,7 +340,7 @@ async def test_bad_weather_loses_no_trip(fault: kinds.Fault, trips: int) -> None
     async with a_fleet(vehicles=3, accounts=1, faults=weather) as fleet:
         driven, found = list[str](), list[str | None]()
         async with watch(fleet.accounts, every=EVERY, what="trips") as updates:
-            await updates_of(updates, 3 * 3_600)
+            await updates_of(updates, trips / 4 * 3_600)
             for number in range(trips):
                 driven.append(fleet.world.add_trip(fleet.vehicles[number % 3]).id)
                 found += [
@@ -350,7 +350,7 @@ async def test_bad_weather_loses_no_trip(fault: kinds.Fault, trips: int) -> None
                 ]
             found += [
                 event.trip.id
-                for event in await updates_of(updates, 12 * 3_600)
+                for event in await updates_of(updates, trips * 3_600)
                 if isinstance(event, Update) and event.trip is not None
             ]
         assert sorted(filter(None, found)) == sorted(driven)

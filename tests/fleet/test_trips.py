@@ -38,7 +38,7 @@ async def test_trips_older_than_the_first_poll_are_not_delivered() -> None:
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-@pytest.mark.parametrize("trips", [1, 61, deep(100), deep(300)])
+@pytest.mark.parametrize("trips", [61, deep(1), deep(100), deep(300)])
 async def test_the_first_poll_covers_the_lookback(trips: int, newest_first: bool) -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=trips, epoch=EPOCH)
     async with (

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 HOUR, DAY = 3_600.0, 86_400.0
 
 
-@pytest.mark.parametrize("vehicles", [20, deep(100)])
+@pytest.mark.parametrize("vehicles", [50, deep(100)])
 async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_is_refused(vehicles: int) -> None:
     weather = Faults(
         windows=[
