@@ -1,4 +1,4 @@
-"""The application as a value, and the headers it becomes."""
+"""Applications and partners' credentials."""
 
 import base64
 import pickle

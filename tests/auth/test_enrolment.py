@@ -1,4 +1,4 @@
-"""Enrolling an account holder, and letting one go."""
+"""Enrolment: consent, and its withdrawal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ BACK = "https://example.org/back"
 
 
 class Grants:
-    """An identity server that gives one code, once, and knows who asked for it."""
+    """An identity server with one authorization code, which is valid once and for its own request."""
 
     def __init__(self, *, body: dict[str, Any] | None = None) -> None:
         self.challenge = ""
@@ -134,7 +134,7 @@ async def test_a_cancelled_exchange_is_stored() -> None:
     assert await store.load("alice") is not None
 
 
-# ------------------------------------------------------------------------------------------------- letting go
+# ------------------------------------------------------------------------------------------------- withdrawal
 
 
 async def test_withdraw_revokes_the_refresh_token_and_removes_it() -> None:
@@ -194,7 +194,7 @@ async def test_an_error_of_the_store_is_raised() -> None:
         await enrolment(Grants(), Broken()).withdraw("alice")
 
 
-# ------------------------------------------------------------------------------------------------- a car's abilities
+# ------------------------------------------------------------------------------------------------- capabilities
 
 
 def api(response: Response, seen: list[Request]) -> Callable[[Request], Any]:

@@ -1,4 +1,4 @@
-"""The credentials in a client, before the simulated vendor."""
+"""Credentials in a client of the simulated vendor."""
 
 import anyio
 import httpx

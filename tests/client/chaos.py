@@ -1,7 +1,7 @@
-"""A fleet walked on a server's worst days: every kind of fault at random, and no trip lost or given twice.
+"""Reading a fleet's trips from a server with faults of every kind, at random.
 
 Run it long with ``python -m tests.client.chaos --requests 100000 --backend trio``; the tests run a short one. Time is
-jumped, so that hours of back-off take no time.
+jumped, so that hours of backoff take no time.
 """
 
 import argparse
@@ -22,14 +22,14 @@ __all__ = ["Outcome", "chaos"]
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What became of the fleet.
+    """The result of a run.
 
     Attributes:
-        expected: every trip of the world, by vehicle and id.
-        delivered: how often each was given.
-        requests: that reached the server.
-        faults: of these, how many it spoiled or refused.
-        resumed: walks that were ended by an error and taken up where they were.
+        expected: each trip of the world, by vehicle and id.
+        delivered: how often each trip was delivered.
+        requests: requests that reached the server.
+        faults: requests among these that met a fault.
+        resumed: paginations that an error ended and a page token resumed.
         waited: hours of the simulated clock.
     """
 
@@ -42,7 +42,7 @@ class Outcome:
 
 
 async def chaos(*, requests: int, seed: int, vehicles: int = 40, page_size: int = 4) -> Outcome:
-    """Walk the trips of a fleet, as many as take about so many requests."""
+    """Read the trips of a fleet, as many as take about ``requests`` requests."""
     world = World(seed=seed, accounts=max(1, vehicles // 4), vehicles=vehicles, trips=int(requests * page_size * 0.92))
     limits = Subscription(per_second=100, per_day=10 * requests)
     faults = attrs.evolve(Faults.chaos(0.1, seed=seed), latency=Latency(0.02, uniform=0.05))

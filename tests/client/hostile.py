@@ -1,4 +1,4 @@
-"""A server that means harm, as far as a transport can imitate one, and what it was sent."""
+"""Clients of a hostile server, which a transport imitates."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ IDENTITY = "https://id.test/oauth2"
 
 
 class Stream(httpx.AsyncByteStream):
-    """A body that comes piece by piece; counts those taken."""
+    """A body in pieces, which counts the pieces that were read."""
 
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
@@ -33,31 +33,31 @@ class Stream(httpx.AsyncByteStream):
 
 
 def raw(content: bytes, *, status: int = 200, **fields: str) -> httpx.Response:
-    """An answer of these very bytes."""
+    """Return a response with exactly these bytes."""
     named = {"content-type": "application/hal+json", **{name.replace("_", "-"): text for name, text in fields.items()}}
     return httpx.Response(status, headers=named, content=content)
 
 
 def document(body: Mapping[str, Any] | None = None, **links: Any) -> httpx.Response:
-    """A document; a string is an href."""
+    """Return a HAL document; a link that is a string is its href."""
     rels = {rel: {"href": link} if isinstance(link, str) else link for rel, link in links.items()}
     return httpx.Response(200, headers={"content-type": "application/hal+json"}, json={**(body or {}), "_links": rels})
 
 
 def hal_client(respond: Act, **options: Any) -> tuple[HalClient, ScriptedTransport]:
-    """A client for any API before such a server, with credentials worth stealing."""
+    """Return a HAL client of such a server, with credentials."""
     server = ScriptedTransport(respond)
     settings: dict[str, Any] = {"auth": httpx.BasicAuth("me", "s3cret"), "retry": ONCE, **options}
     return HalClient(ENTRY, transport=server, **settings), server
 
 
 def vendor_client(respond: Act, **options: Any) -> tuple[StellantisClient, ScriptedTransport]:
-    """A client for the vendor's API before such a server; it plays the identity server, too."""
+    """Return a Stellantis client of such a server, which is the identity server, too."""
     server = ScriptedTransport(respond)
     settings: dict[str, Any] = {"base_url": ENTRY, "identity_url": IDENTITY, "retry": ONCE, **options}
     return StellantisClient(Application("app-id", "app-s3cret"), transport=server, **settings), server
 
 
 def account_of(client: StellantisClient, token: Token | TokenStore | None = None, **options: Any) -> Account:
-    """Act for an account holder whose tokens are worth stealing."""
+    """Return an account with a token."""
     return client.account(token or Token("acc3ss", "r3fresh"), brand=Brand.DS, **options)

@@ -1,4 +1,4 @@
-"""What servers should not send, met by the whole client: each error says what and where, and nothing is left behind."""
+"""Invalid responses, met by the whole client: errors and their messages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -89,7 +89,7 @@ async def test_a_404_with_an_api_code_on_trips_is_an_empty_walk() -> None:
 
 
 def with_link(rel: str, link: Any) -> Callable[[Any], Any]:
-    """Give an edit that puts a link into a body."""
+    """Return an edit that puts a link into a body."""
 
     def edit(body: Any) -> Any:
         return {**body, "_links": {**body["_links"], rel: link}}

@@ -1,4 +1,4 @@
-"""On a server's worst days every trip is delivered exactly once."""
+"""Reading trips from a server with faults."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the clients put together, and the face that the package shows."""
+"""The clients: their parts together."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -32,7 +32,7 @@ from tests.support.simulated import ONCE, account_of, application_of, client_of,
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """A server with one document, that notes what it was asked."""
+    """A server with one document, which records its requests."""
 
     def __init__(self, status: int = 200) -> None:
         self.requests: list[httpx.Request] = []
@@ -46,14 +46,14 @@ class Recorder(httpx.AsyncBaseTransport):
 
 @attrs.frozen
 class Order:
-    """A typed value of some other API."""
+    """A typed value of another API."""
 
     name: str
     number: int = 0
 
 
 class Invoice:
-    """A class that no converter knows."""
+    """A class without a hook."""
 
 
 @pytest.mark.anyio
@@ -143,7 +143,7 @@ async def test_the_entry_resource_is_asked_for_again_after_a_failure() -> None:
 
 @pytest.mark.anyio
 async def test_tls_replaces_the_applications_certificate() -> None:
-    # A certificate that is not there would be noticed when the context is made, at the first request.
+    # A missing certificate is noticed when the TLS context is made, at the first request.
     application = Application("my-client-id", certificate=("missing.pem", "missing.key"))
     async with StellantisClient(application, transport=Recorder(), tls=Tls()) as client:
         assert (await client.account(Token("t"), brand=Brand.DS).root())["name"] == "root"

@@ -1,4 +1,4 @@
-"""The generic half by itself: a HAL client loads nothing of the vendor's half."""
+"""The border of the generic half: a HAL client loads nothing of the vendor's half."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What is passed where something else belongs is refused at once, and told what to pass instead."""
+"""Arguments of a wrong kind: refused at once, with a message that says what to pass."""
 
 from __future__ import annotations
 

@@ -1,34 +1,34 @@
-"""What may be tried against this library, and the tests that answer.
+"""Threats, and the tests that cover them.
 
-Whoever attacks is a server (the API's, the identity provider's, or one that a link leads to), a page that is open in
-the browser during a log-in, another user of the machine, or whoever has written a token, a dump or a checkpoint that is
-read again. What is worth attacking: tokens and secrets, where cars have been, the subscription's budget, and the
-process itself, its memory and its time. The floors' own tests say more of each; those named here are in their folders.
+Attackers are a server (the API's, the identity provider's, or one that a link leads to), a page that is open in the
+browser during a log-in, another user of the machine, or the author of a token, a dump or a checkpoint that is read
+again. Their targets are tokens and secrets, the positions of cars, the subscription's budget, and the memory and time
+of the process. Tests of the layers cover more of each; the files named here are in the layers' folders.
 
-1. Links that lead elsewhere: other hosts, schemes and ports, user information, backslashes, look-alike letters, numbers
+1. Links to other origins: other hosts, schemes and ports, user information, backslashes, look-alike letters, numbers
    for addresses, protocol-relative references, blanks and line breaks. Also navigation/test_origins.py.
-2. Redirects: foreign hosts at the end of a chain, down from https, loops, Location fields that are two or have a line
-   break; a token request that is redirected; what identifies the application, echoed. Also transport/test_session.py.
-3. Kept places that name foreign hosts: page tokens, dumps, pickles, embedded copies; cookies.
-4. Addresses that are no links: deprecation notices, CURIEs' documentation, profiles are never fetched by themselves.
-5. Bodies that are no JSON, too deep, too large, or have odd numbers, keys said twice and halves of characters.
-6. Bodies that unfold: bombs, codings that were not asked for, rows of empty members. Also transport/test_body.py.
-7. A great many of anything: links, unknown members, problems, CURIEs. Also hal/test_curies.py.
-8. Templates and texts that take a parser or a pattern hours. Also hal/test_templates.py, hal/test_masking.py.
+2. Redirects: foreign hosts at the end of a chain, downgrades from https, loops, repeated Location fields and such with
+   a line break; redirected token requests; an echoed client id. Also transport/test_session.py.
+3. Stored addresses of foreign hosts: page tokens, dumps, pickles, embedded copies; cookies.
+4. Addresses that are no links: deprecation notices, CURIEs' documentation and profiles are never fetched.
+5. Bodies that are no JSON, too deep, too large, or have odd numbers, repeated keys and lone surrogates.
+6. Bodies that expand: bombs, codings that were not asked for, series of empty members. Also transport/test_decoding.py.
+7. Very many links, unknown members, problems, CURIEs. Also hal/test_curies.py.
+8. Templates and texts that need quadratic time. Also hal/test_uri_templates.py, hal/test_redaction.py.
 9. Header and path injection through ids, parameters, realms, client ids, tokens, media types and validators.
-10. Lines in logs and messages that a server makes up, or that speak to a terminal.
+10. Log lines and messages that a server forges, and control characters for a terminal.
 11. Secrets in logs, messages, ``repr``, tracebacks, pickles and dumps. Also transport/test_logging.py.
-12. Servers that do not come to an end: pages, redirects, 401, 429, bodies and headers that drip; pages that grow while
-    they are walked backwards (navigation/test_pages.py).
-13. The log-in's redirect: other names for this machine, other pages' requests, silent and shouting connections. Also
-    cli/test_loopback.py, auth/test_grants.py.
+12. Servers that never end: pages, redirects, 401, 429, slow bodies and headers; pages that grow while they are read
+    backwards (navigation/pagination/test_pages.py).
+13. The log-in's redirect: other names for this machine, other pages' requests, silent and endless connections. Also
+    cli/test_loopback.py, credentials/test_oauth2.py.
 14. The simulator, exposed by mistake. Also cli/test_demo.py.
-15. Files: symbolic links, other users, rights, keys that are paths. Also auth/test_file_store.py,
-    fleet/test_checkpoints.py.
+15. Files: symbolic links, other users, permissions, keys that are paths. Also credentials/test_file_store.py,
+    fleet/checkpoints/test_checkpoints.py.
 
-Not answered, for it cannot be here: a hostile transport or token store that the program itself passes in, pickles of
-others (unpickling runs code; dumps are for that), debuggers and tracebacks that show local variables, and a machine
-whose administrator is the attacker.
+Out of scope: a hostile transport or token store that the program itself passes in, pickles of others (unpickling runs
+code; dumps exist for that), debuggers and tracebacks that show local variables, and a machine whose administrator is
+the attacker.
 """
 
 import gzip
@@ -522,7 +522,7 @@ async def test_8_a_template_of_quadratic_time_is_refused(template: str) -> None:
     ids=["duration", "instant", "text", "url", "retry-after"],
 )
 def test_8_patterns_take_linear_time(reader: Callable[[str], Any], seed: str) -> None:
-    # At the square of the length this would take hours; nobody needs a clock to see that.
+    # Quadratic time would take hours here, so no clock is needed.
     for text in (seed * 200_000, "P" + seed * 200_000, seed * 200_000 + "Z"):
         try:
             assert reader(text) is not None

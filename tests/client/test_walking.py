@@ -1,4 +1,4 @@
-"""From an account to its trips, the whole client before the simulated vendor."""
+"""From an account to its trips: the whole client with the simulated vendor."""
 
 from typing import Any, assert_type
 
@@ -249,7 +249,7 @@ async def test_an_older_back_end_links_to_vehicle_in_the_singular() -> None:
 
 
 async def first_vehicle(account: Account) -> Vehicle:
-    """Give an account's first vehicle."""
+    """Return the account's first vehicle."""
     vehicle = await account.vehicles().first()
     assert vehicle is not None
     return vehicle

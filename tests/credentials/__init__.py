@@ -1,1 +1,1 @@
-"""Credentials."""
+"""Tests of credentials."""

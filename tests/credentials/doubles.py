@@ -1,4 +1,4 @@
-"""An identity server that is a function: it stands where the transport would."""
+"""An identity server as a ``Fetch``, for tests of credentials."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ def oauth_refusal(error: str, status: int = 400) -> BadRequestError:
 
 
 class IdentityServer:
-    """Rotates refresh tokens: an old one that comes again kills the whole grant, as certified servers do."""
+    """A server that rotates refresh tokens: one that is used twice revokes the grant, as certified servers do."""
 
     def __init__(self, refresh_token: str = "refresh-0", *, expires_in: Any = 3600, delay: float = 0.1) -> None:
         self.current: str | None = refresh_token
@@ -65,7 +65,7 @@ class IdentityServer:
 
 
 class Clock:
-    """A wall clock that goes with the backend's clock, and can be set wrong."""
+    """A wall clock that runs with the backend's clock, and can be wrong."""
 
     def __init__(self, start: datetime = NOON) -> None:
         self.start = start

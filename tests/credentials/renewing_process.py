@@ -1,4 +1,4 @@
-"""A process that needs a fresh token: run by the two-process test, twice at once."""
+"""A process that renews a token; ``test_processes`` runs two of them at once."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The bearer token: sent, renewed in time, once, by one, for all."""
+"""Bearer credentials: sending, renewal in time, and one renewal for all tasks."""
 
 import logging
 import traceback
@@ -309,7 +309,7 @@ async def test_a_refusal_after_a_new_log_in_finds_the_new_token() -> None:
 
 
 class Unlocked(MemoryTokenStore):
-    """A database whose lock excludes nobody, and into which somebody else writes while we ask."""
+    """A store whose lock excludes no other process, and which another process changes during a renewal."""
 
     meanwhile: Token | None = None
 
@@ -572,7 +572,7 @@ async def test_a_silent_identity_server_times_out() -> None:
 
 
 class Failing(MemoryTokenStore):
-    """A disk that is full for a while."""
+    """A store that cannot save while its disk is full."""
 
     full = False
 
@@ -652,7 +652,7 @@ async def test_a_year_of_rotation_in_two_processes_loses_no_session(days: int) -
             fields = await credentials.headers()
             await anyio.sleep(0.2)
             issued = f"Bearer access-{server.renewals}"
-            if authorization(fields) != issued and requests % 2 == 0:  # the server may forget replaced tokens at once
+            if authorization(fields) != issued and requests % 2 == 0:  # the server may revoke replaced tokens at once
                 assert await credentials.refused(REFUSED, fields)
                 assert authorization(await credentials.headers()) == f"Bearer access-{server.renewals}"
             requests += 1

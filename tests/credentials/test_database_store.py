@@ -1,4 +1,4 @@
-"""A database fits behind the protocol: rows for tokens, leases for locks."""
+"""A token store in a database: rows for tokens, leases for locks."""
 
 import json
 import sqlite3
@@ -61,7 +61,7 @@ class DatabaseTokenStore:
         try:
             while not await self._has_taken(key, owner):
                 if anyio.current_time() >= until:
-                    raise TokenStoreError("the lock was not to be had", key=key)
+                    raise TokenStoreError("the lock was not available in time", key=key)
                 await anyio.sleep(0.01)
             yield
         finally:

@@ -1,4 +1,4 @@
-"""The token file as bytes: read back exactly, or refused."""
+"""The format of a token file: read back exactly, or refused."""
 
 import hashlib
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Tokens in a file: rights, crashes, processes."""
+"""The token store in a file: permissions, crashes, locks."""
 
 # ruff: noqa: ASYNC240 - a few bytes in a temporary folder
 
@@ -204,7 +204,7 @@ async def test_a_full_disk_leaves_the_old_file_and_no_other(path: Path, monkeypa
     assert os.listdir(path.parent) == ["tokens"]
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # what dies is a process; the backend is all one
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # a process is killed, which no backend changes
 async def test_a_writer_killed_at_any_moment_leaves_a_whole_file(path: Path) -> None:
     """Each system call of a save is its last one once: the next process reads the old token or the new one."""
     await FileTokenStore(path).save("alice", ALICE)
@@ -361,12 +361,12 @@ async def test_many_tasks_that_save_at_once_lose_nothing(path: Path) -> None:
 
 async def test_changes_that_meet_are_written_together(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writes = list[int]()
-    everybody_is_there = threading.Event()
+    all_have_started = threading.Event()
     fsync = os.fsync
 
     def note(descriptor: int) -> None:
         writes.append(descriptor)
-        assert everybody_is_there.wait(30)
+        assert all_have_started.wait(30)
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)
@@ -376,7 +376,7 @@ async def test_changes_that_meet_are_written_together(path: Path, monkeypatch: p
             tasks.start_soon(store.save, f"account-{number}", Token(f"a{number}"))
         while threads.borrowed_tokens < 30:
             await anyio.lowlevel.checkpoint()
-        everybody_is_there.set()
+        all_have_started.set()
     assert await store.keys() == tuple(sorted(f"account-{number}" for number in range(30)))
     assert len(writes) < 2 * 15  # each time the file and its folder; one by one it would be 60
 

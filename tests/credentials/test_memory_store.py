@@ -1,4 +1,4 @@
-"""The store that forgets."""
+"""The token store in memory."""
 
 import anyio
 import pytest

@@ -1,4 +1,4 @@
-"""OAuth2 as values: addresses, redirects, requests, answers."""
+"""OAuth2 messages: authorization pages, redirects, requests, responses."""
 
 import base64
 import hashlib
@@ -38,7 +38,7 @@ def query_of(authorization: AuthorizationRequest) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(authorization.url).query).items()}
 
 
-# ------------------------------------------------------------------------------------------------- asking
+# ------------------------------------------------------------------------------------------------- authorization pages
 
 
 def test_the_page_to_open_asks_for_a_code() -> None:
@@ -255,7 +255,7 @@ def test_requests_hide_their_secrets_in_repr() -> None:
     assert "Basic" not in shown
 
 
-# ------------------------------------------------------------------------------------------------- answers
+# ------------------------------------------------------------------------------------------------- responses
 
 
 def read(body: Any, **options: Any) -> Token:

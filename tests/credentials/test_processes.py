@@ -1,4 +1,4 @@
-"""Two real processes, one token file: neither logs the other out."""
+"""Two processes that share a token file."""
 
 # ruff: noqa: ASYNC240 - a few empty files in a temporary folder
 

@@ -1,4 +1,4 @@
-"""An act that is finished although its caller is cancelled."""
+"""Calls that run to their end although their caller is cancelled."""
 
 import asyncio
 
@@ -12,50 +12,50 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_result_of_the_call_is_returned() -> None:
-    async def act() -> int:
+    async def call() -> int:
         await anyio.sleep(1)
         return 5
 
-    assert await run_shielded(act, timeout=10) == 5
+    assert await run_shielded(call, timeout=10) == 5
 
 
 async def test_our_errors_are_raised_bare() -> None:
-    async def act() -> None:
+    async def call() -> None:
         raise AuthError("no")
 
     with pytest.raises(AuthError, match="no"):
-        await run_shielded(act, timeout=10)
+        await run_shielded(call, timeout=10)
 
 
 async def test_other_errors_are_raised_bare_with_their_cause() -> None:
-    async def act() -> None:
+    async def call() -> None:
         raise KeyError("row") from LookupError("database")
 
     with pytest.raises(KeyError) as caught:
-        await run_shielded(act, timeout=10)
+        await run_shielded(call, timeout=10)
     assert isinstance(caught.value.__cause__, LookupError)
 
 
 async def test_a_cancelled_scope_waits_for_the_call() -> None:
     done: list[bool] = []
 
-    async def act() -> None:
+    async def call() -> None:
         await anyio.sleep(3)
         done.append(True)
 
     with anyio.move_on_after(1) as scope:
-        await run_shielded(act, timeout=10)
+        await run_shielded(call, timeout=10)
     assert scope.cancelled_caught
     assert done == [True]
 
 
 async def test_the_cancellation_wins_over_the_calls_error() -> None:
-    async def act() -> None:
+    async def call() -> None:
         await anyio.sleep(3)
         raise AuthError("no")
 
     with anyio.move_on_after(1) as scope:
-        await run_shielded(act, timeout=10)
+        await run_shielded(call, timeout=10)
     assert scope.cancelled_caught
 
 
@@ -70,18 +70,18 @@ async def test_a_call_that_never_ends_times_out() -> None:
 async def test_cancel_of_an_asyncio_task_waits_for_the_call() -> None:
     done: list[bool] = []
 
-    async def act() -> None:
+    async def call() -> None:
         await anyio.sleep(0.05)
         done.append(True)
 
     async def pipeline() -> None:
-        await run_shielded(act, timeout=10)
+        await run_shielded(call, timeout=10)
 
     task = asyncio.ensure_future(pipeline())
     await anyio.sleep(0.01)
     task.cancel()
     await anyio.sleep(0.01)
-    task.cancel()  # hosts that lose patience do it twice
+    task.cancel()  # some programs cancel twice
     with pytest.raises(asyncio.CancelledError):
         await task
     assert done == [True]
@@ -92,11 +92,11 @@ async def test_cancel_of_an_asyncio_task_waits_for_the_call() -> None:
 async def test_asyncio_timeout_waits_for_the_call_and_still_fires() -> None:
     done: list[bool] = []
 
-    async def act() -> None:
+    async def call() -> None:
         await anyio.sleep(0.05)
         done.append(True)
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await run_shielded(act, timeout=10)
+            await run_shielded(call, timeout=10)
     assert done == [True]

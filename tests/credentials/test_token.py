@@ -1,4 +1,4 @@
-"""A token as a value."""
+"""Tokens as values."""
 
 import pickle
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""A program that uses each public call: mypy and pyright check the types it states, and here it runs."""
+"""A program that uses each public call: mypy and pyright check its types, and the tests run it."""
 
 import ast
 import io
@@ -232,7 +232,7 @@ async def test_enrolment() -> None:
 
 
 class Server:
-    """An authorization server of one's own, where the network would be."""
+    """An authorization server in memory, as a ``Fetch``."""
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
@@ -410,7 +410,7 @@ async def test_trips_page_by_page_and_several_at_a_time() -> None:
 
 
 class Identified(httpx.Auth):
-    """An authentication of one's own, as any program of httpx's has one."""
+    """A custom httpx authentication."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._client_id = simulator.client_id
@@ -499,7 +499,7 @@ def test_values_made_by_the_user() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.wall_clock  # the books are a file
+@pytest.mark.wall_clock  # the limiter's state is a file
 async def test_a_limiter_with_a_store(tmp_path: Path) -> None:
     books: LimiterStore = FileLimiterStore(tmp_path / "books")
     bucket = TokenBucketLimiter(RateLimits(per_second=2, per_day=None), store=books)
@@ -524,8 +524,8 @@ async def test_a_limiter_with_a_store(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------- fleets
 
 
-def told(event: WatchEvent) -> str:
-    """Tell what an event says; type checkers see to it that none is forgotten."""
+def describe(event: WatchEvent) -> str:
+    """Describe an event; type checkers verify that each kind is handled."""
     match event:
         case Update():
             assert_type(event.vehicle, Vehicle)
@@ -556,7 +556,7 @@ async def test_a_fleet_that_is_watched() -> None:
         )
         async with assert_type(watched, Watch) as updates:
             async for event in updates:
-                assert told(assert_type(event, WatchEvent))
+                assert describe(assert_type(event, WatchEvent))
                 break
             statistics = assert_type(updates.statistics, FleetStatistics)
             assert_type(statistics.budget, Budget)
@@ -635,11 +635,11 @@ def test_errors_and_their_attributes() -> None:
     assert_type(answer.resume_token, str | None)
 
 
-# ------------------------------------------------------------------------------------------- nothing is forgotten
+# ------------------------------------------------------------------------------------------- completeness
 
 
 def used() -> set[str]:
-    """Give the names that the tests above mention, importing them aside."""
+    """Return the names that the tests above mention, apart from their import."""
     tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 

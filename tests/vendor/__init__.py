@@ -1,1 +1,1 @@
-"""Vendor."""
+"""Tests of the vendor's facts."""

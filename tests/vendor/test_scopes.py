@@ -1,4 +1,4 @@
-"""Scopes, and which address needs which."""
+"""Scopes, and the scopes documented for an address."""
 
 import pytest
 from hypothesis import given
