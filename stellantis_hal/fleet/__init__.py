@@ -1,7 +1,4 @@
-"""Fleets: many vehicles of many accounts, one budget, for months.
-
-Knows what services need on top of the client. Must not be known by anything but the command line.
-"""
+"""Fleets: watching and backfilling many vehicles of many accounts."""
 
 from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints

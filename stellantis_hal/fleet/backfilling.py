@@ -35,7 +35,8 @@ _ATTEMPTS = 6
 _FIRST_PAUSE = 15.0
 _LONGEST_PAUSE = 300.0
 
-Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle]
+BackfillSource = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle]
+"""What :func:`backfill` reads: accounts with all their vehicles, and single vehicles."""
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +65,7 @@ class Backfill(Stream):
 
     def __init__(
         self,
-        source: Source,
+        source: BackfillSource,
         *,
         since: datetime | None,
         until: datetime | None,
@@ -244,7 +245,7 @@ class Backfill(Stream):
 
 
 def backfill(
-    source: Source,
+    source: BackfillSource,
     *,
     since: datetime | None = None,
     until: datetime | None = None,

@@ -49,7 +49,8 @@ class SQLiteDatabase:
     calls made afterwards run after it. So a call that returned is never undone by an earlier one.
 
     The file is opened by the first call, and again by the first call after :meth:`aclose`. The database may be used
-    from several event loops and threads at once. A new file is readable by its owner only: 0600.
+    from several event loops and threads at once, but not in a forked process. A new file is readable by its owner only:
+    0600.
 
     Args:
         path: the file, in an existing folder; ``":memory:"`` for a database that is lost when it is closed.
@@ -204,8 +205,9 @@ class _Worker:
             if self._thread is None:
                 # A daemon, so that a store left open does not keep the interpreter from ending: what a call has
                 # returned is in the file by then, and SQLite rolls back a transaction that was cut off.
-                self._thread = threading.Thread(target=self._serve, name=f"sqlite {self.path}", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._serve, name=f"sqlite {self.path}", daemon=True)
+                thread.start()
+                self._thread = thread
             self._calls.append(call)
             self._changed.notify()
 

@@ -126,7 +126,7 @@ async def test_a_late_trip_is_delivered_as_late() -> None:
 
 
 def hide_trip(world: World, vehicle: str, place: int) -> str:
-    """Let the back end not have one of the older trips yet."""
+    """Make the back end lack one of its older trips; return the id of that trip."""
     made = world.generator
     hidden = made.trip(made.find(vehicle), place).id
     usual = World.trip_count, World.trip_at
@@ -292,7 +292,7 @@ async def test_a_crash_before_an_acknowledgement_loses_no_status() -> None:
         async def run() -> None:
             async with watch(fleet.accounts, every=EVERY, checkpoints=store) as updates:
                 ids.append((await until(updates, Update, what="status")).id)
-                await anyio.sleep(ROUND)  # the first look at the trips is taken, and saved
+                await anyio.sleep(ROUND)  # until the first poll of the trips has been saved
                 raise KeyError("crashed")
 
         with pytest.raises(KeyError):

@@ -1,1 +1,1 @@
-"""Checkpoints."""
+"""Checkpoint stores."""

@@ -1,1 +1,1 @@
-"""Checkpoints."""
+"""Tests of stellantis_hal.fleet.checkpoints."""
