@@ -7,8 +7,9 @@ import pydoc
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -149,3 +150,22 @@ def test_help_of_a_client_describes_each_option(client: type) -> None:
     text = pydoc.plain(pydoc.render_doc(client))
     for option in list(inspect.signature(client).parameters):
         assert re.search(rf"^ +\|  +{option}: \S", text, re.MULTILINE), option
+
+
+@pytest.mark.parametrize(
+    ("call", "options"),
+    [
+        (stellantis_hal.HalResource.follow, get_type_hints(stellantis_hal.FollowOptions)),
+        (stellantis_hal.Follow.follow, get_type_hints(stellantis_hal.FollowOptions)),
+        (stellantis_hal.Account.follow, get_type_hints(stellantis_hal.FollowOptions)),
+        (stellantis_hal.HalResource.post, get_type_hints(stellantis_hal.WriteOptions)),
+        (stellantis_hal.HalResource.put, get_type_hints(stellantis_hal.WriteOptions)),
+        (stellantis_hal.watch, inspect.signature(stellantis_hal.watch).parameters),
+        (stellantis_hal.backfill, inspect.signature(stellantis_hal.backfill).parameters),
+        (stellantis_hal.Account.vehicles, list(inspect.signature(stellantis_hal.Account.vehicles).parameters)[1:]),
+    ],
+)
+def test_help_of_a_call_describes_each_option(call: Callable[..., Any], options: Iterable[str]) -> None:
+    text = pydoc.plain(pydoc.render_doc(call))
+    for option in options:
+        assert re.search(rf"^ +(- ``{option}``|{option}): \S", text, re.MULTILINE), option
