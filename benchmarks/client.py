@@ -16,8 +16,8 @@ import aiohttp
 import anyio
 import httpx
 
-from benchmarks.measuring import Figure, Row, Samples, Scale, installed, optional, ratios, row
-from benchmarks.simulated_server import SimulatedServer, open_client, served
+from benchmarks.measuring import Figure, Row, Samples, Scale, import_optional, is_installed, ratios, row
+from benchmarks.simulated_server import SimulatedServer, open_client, serve_in_process
 from stellantis_hal.hal.json import decode
 
 __all__ = ["run"]
@@ -29,7 +29,7 @@ Get = Callable[[], Awaitable[object]]
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    with served(trips=60) as server:
+    with serve_in_process(trips=60) as server:
         return anyio.run(_measure, server, scale)
 
 
@@ -57,8 +57,8 @@ async def _candidates(server: SimulatedServer, path: str, stack: AsyncExitStack)
             return decode(await response.read())
 
     gets: dict[str, Get] = {_OURS: lambda: account.get(url)}
-    if installed("httpx_aiohttp"):
-        transport = optional("httpx_aiohttp").AiohttpTransport(limits=limits)
+    if is_installed("httpx_aiohttp"):
+        transport = import_optional("httpx_aiohttp").AiohttpTransport(limits=limits)
         direct: httpx.AsyncBaseTransport = await stack.enter_async_context(transport)
 
         async def by_transport() -> object:

@@ -48,7 +48,7 @@ def _parsing(content: bytes, scale: Scale) -> list[Row]:
         "HalResource, links, 60 embedded": resources,
         "HalResource, 60 self links": every_link,
     }
-    found = run_rounds(_timed(functions, scale.pick(1, 10, 20, 40)), scale.pick(1, 7, 15, 31))
+    found = run_rounds(_timer(functions, scale.pick(1, 10, 20, 40)), scale.pick(1, 7, 15, 31))
     rows = [row("d", f"page of {len(content) // 1000} kB: orjson.loads", "µs CPU", found["orjson.loads"])]
     for name in list(functions)[1:]:
         figure = Figure(most=1.5) if name.startswith("HalDocument") else None
@@ -70,7 +70,7 @@ def _embedded(scale: Scale) -> list[Row]:
         "follow an embedded copy, first look at the document": lambda: _run_to_end(_step(next(fresh))),
     }
     rounds, times = scale.pick(1, 5, 9, 21), scale.pick(2, 1000, 2000, 5000)
-    found = run_rounds(_timed(functions, times), rounds)
+    found = run_rounds(_timer(functions, times), rounds)
     figure = Figure(most=10.0)
     return [
         row("d", name, "µs CPU", values, figure=figure if name.endswith("copy") else None)
@@ -110,10 +110,10 @@ def _cold(api: SimulatedApi, scale: Scale) -> list[Row]:
         "the same by hand (fetch, orjson, urljoin)": lambda: _run_to_end(by_hand()),
     }
 
-    async def measured() -> Samples:  # inside an event loop, because a request reads the current deadline
-        return run_rounds(_timed(functions, scale.pick(2, 200, 400, 1000)), scale.pick(1, 5, 9, 21))
+    async def measure() -> Samples:  # inside an event loop, because a request reads the current deadline
+        return run_rounds(_timer(functions, scale.pick(2, 200, 400, 1000)), scale.pick(1, 5, 9, 21))
 
-    found = anyio.run(measured)
+    found = anyio.run(measure)
     name, reference = functions
     return [
         row("d", name, "µs CPU", found[name], against=("by hand", found[reference])),
@@ -130,7 +130,7 @@ def _run_to_end(coroutine: Coroutine[Any, Any, object]) -> object:
     raise AssertionError("the coroutine waited")
 
 
-def _timed(functions: dict[str, Callable[[], object]], times: int) -> dict[str, Callable[[], float]]:
+def _timer(functions: dict[str, Callable[[], object]], times: int) -> dict[str, Callable[[], float]]:
     return {name: _cpu_of(function, times) for name, function in functions.items()}
 
 

@@ -14,7 +14,7 @@ import anyio
 
 from benchmarks import fleet_wire
 from benchmarks.measuring import Figure, Row, Scale, row
-from benchmarks.simulated_server import open_client, served
+from benchmarks.simulated_server import open_client, serve_in_process
 from stellantis_hal.client import Account
 from stellantis_hal.fleet import watch
 from stellantis_hal.fleet.watching.intervals import by_activity
@@ -27,13 +27,13 @@ __all__ = ["run"]
 def run(scale: Scale) -> list[Row]:
     """Measure."""
     vehicles = scale.pick(20, 1_000, 10_000, 10_000)
-    with served(accounts=max(1, vehicles // 20), vehicles=vehicles, trips=vehicles) as server:
+    with serve_in_process(accounts=max(1, vehicles // 20), vehicles=vehicles, trips=vehicles) as server:
 
-        async def measured() -> list[Row]:
+        async def measure() -> list[Row]:
             async with open_client(server) as (_, accounts):
                 return await _measure(accounts, vehicles, scale)
 
-        return anyio.run(measured)
+        return anyio.run(measure)
 
 
 async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list[Row]:
@@ -49,10 +49,10 @@ async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list
         loops.append(spent / count * 1e6)
         gc.collect()
         before = fleet_wire.resident_memory()
-        used, memory = await _watched(accounts, vehicles, seconds, adapt=by_activity)
+        used, memory = await _measure_watch(accounts, vehicles, seconds, adapt=by_activity)
         polls.append(used)
         held.append((memory - before) / vehicles * 1024)
-        used, _ = await _watched(accounts, vehicles, seconds, adapt=None)
+        used, _ = await _measure_watch(accounts, vehicles, seconds, adapt=None)
         unadapted.append(used)
     return [
         row(
@@ -75,7 +75,7 @@ async def _measure(accounts: list[Account], vehicles: int, scale: Scale) -> list
     ]
 
 
-async def _watched(
+async def _measure_watch(
     accounts: list[Account], vehicles: int, seconds: float, *, adapt: Callable[[Vehicle, Status], float] | None
 ) -> tuple[float, float]:
     """Return CPU microseconds per poll, after a first poll of every vehicle, and the memory in MiB."""

@@ -85,7 +85,9 @@ async def bare_loop(accounts: list[Account], seconds: float) -> tuple[int, float
     return polls, time.process_time() - cpu
 
 
-async def watched(accounts: list[Account], every: timedelta | None, seconds: float, warm_up: float) -> dict[str, Any]:
+async def measure_watch(
+    accounts: list[Account], every: timedelta | None, seconds: float, warm_up: float
+) -> dict[str, Any]:
     """Watch; return the measurements after the warm-up."""
     async with watch(accounts, every=every, what="status", adapt=None, concurrency=64) as updates:
         with anyio.move_on_after(warm_up):
@@ -106,21 +108,21 @@ async def watched(accounts: list[Account], every: timedelta | None, seconds: flo
         }
 
 
-async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
+async def measure(options: argparse.Namespace, addresses: dict[str, Any]) -> bool:
     """Run the three parts and print their results; return whether there was no 429."""
     limiter = TokenBucketLimiter(RateLimits(options.limit, PER_DAY), interactive_share=0.0)
     refused = 0
 
-    def answered(record: ResponseRecord) -> None:
+    def on_response(record: ResponseRecord) -> None:
         nonlocal refused
         refused += record.status == 429
 
     async with StellantisClient(
         Application("simulated-client", "simulated-secret"),
-        base_url=served["url"],
-        identity_url=served["identity"],
+        base_url=addresses["url"],
+        identity_url=addresses["identity"],
         limiter=limiter,
-        hooks=Hooks(on_response=answered),
+        hooks=Hooks(on_response=on_response),
     ) as client:
         accounts = [
             client.account(
@@ -128,13 +130,13 @@ async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
                 brand=next(brand for brand in Brand if brand.domain == domain),
                 key=key,
             )
-            for key, domain, token, expires in served["accounts"]
+            for key, domain, token, expires in addresses["accounts"]
         ]
         start = resident_memory()
         polls, cpu = await bare_loop(accounts, options.seconds / 2)
         bare = cpu / polls * 1e6
         print(f"bare loop: {polls} polls, {bare:.0f} us of CPU each")
-        fast = await watched(accounts, None, options.seconds, 1.1 * options.vehicles / options.limit + 5.0)
+        fast = await measure_watch(accounts, None, options.seconds, 1.1 * options.vehicles / options.limit + 5.0)
         share = fast["polls"] / options.seconds / options.limit
         each = fast["cpu"] / fast["polls"] * 1e6
         print(
@@ -142,7 +144,7 @@ async def measure(options: argparse.Namespace, served: dict[str, Any]) -> bool:
             f"utilisation {share:.3f}, {each:.0f} us of CPU each, {each / bare:.2f} of the bare loop, {fast['errors']}"
         )
         every = options.vehicles / (0.9 * options.limit)
-        steady = await watched(accounts, timedelta(seconds=every), options.seconds, 2 * every + 5.0)
+        steady = await measure_watch(accounts, timedelta(seconds=every), options.seconds, 2 * every + 5.0)
         median, p99, most = (seconds * 1e3 for seconds in steady["late"])
         print(
             f"every {every:.1f} s (90 % of the limit): {steady['polls']} polls in {options.seconds:.0f} s, "

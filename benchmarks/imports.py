@@ -46,12 +46,12 @@ def run(scale: Scale) -> list[Row]:
     }
     counts: dict[str, int] = {}
 
-    def measured(name: str) -> float:
+    def measure(name: str) -> float:
         found = measure_import(statements[name])
         counts[name] = len(found["modules"])
         return float(found["ms"])
 
-    found = run_rounds({name: partial(measured, name) for name in statements}, scale.pick(1, 3, 7, 15))
+    found = run_rounds({name: partial(measure, name) for name in statements}, scale.pick(1, 3, 7, 15))
     reference = ("import httpx", found["import httpx"])
     rows: list[Row] = []
     for name, values in found.items():

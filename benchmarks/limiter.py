@@ -22,7 +22,7 @@ import aiohttp
 import anyio
 
 from benchmarks import limiter_core, limiter_wire
-from benchmarks.measuring import Figure, Row, Scale, installed, optional, row, run_rounds
+from benchmarks.measuring import Figure, Row, Scale, import_optional, is_installed, row, run_rounds
 
 __all__ = ["run"]
 
@@ -38,7 +38,7 @@ def run(scale: Scale) -> list[Row]:
     seconds = scale.pick(3, 5, 15, 30)
     profiles = ("J1",) if scale.size == "tiny" else ("J1", "J2", "J3")
     rows += _backend([["benchmarks.limiter_wire", "--profiles", name] for name in profiles], seconds, "ours")
-    peers = [["benchmarks.limiter", "--peer", name] for name, module in _PEERS.items() if installed(module)]
+    peers = [["benchmarks.limiter", "--peer", name] for name, module in _PEERS.items() if is_installed(module)]
     return rows + (_backend(peers, min(seconds, 10), "") if peers else [])
 
 
@@ -55,7 +55,7 @@ def _costs(scale: Scale) -> list[Row]:
     context = {name: measure for name, (measure, _) in ours.items()}
     peers = {"aiolimiter": _aiolimiter, "pyrate-limiter": _pyrate}
     for name, make in peers.items():
-        if installed(_PEERS[name]):
+        if is_installed(_PEERS[name]):
             context[f"{name}, free"] = partial(_run, make)
     found = run_rounds(context, scale.pick(1, 3, 5, 9))
     slot = ("a whole slot(), free", found["a whole slot(), free"])
@@ -79,12 +79,12 @@ async def _free(make: Callable[[int], Callable[[], Awaitable[Any]]]) -> float:
 
 
 def _aiolimiter(per_second: int) -> Callable[[], Awaitable[Any]]:
-    acquire: Callable[[], Awaitable[Any]] = optional("aiolimiter").AsyncLimiter(per_second, 1.0).acquire
+    acquire: Callable[[], Awaitable[Any]] = import_optional("aiolimiter").AsyncLimiter(per_second, 1.0).acquire
     return acquire
 
 
 def _pyrate(per_second: int) -> Callable[[], Awaitable[Any]]:
-    module = optional("pyrate_limiter")
+    module = import_optional("pyrate_limiter")
     bucket = module.InMemoryBucket([module.Rate(per_second, module.Duration.SECOND)])
     limiter = module.Limiter(bucket)
     return lambda: limiter.try_acquire_async("requests")

@@ -56,7 +56,7 @@ class StrictServer(asyncio.Protocol):
             head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
             if head.startswith(b"GET /figures"):
                 figures = {"served": StrictServer.served, "refused": StrictServer.refused}
-                self.response(b"200 OK", json.dumps(figures).encode())
+                self.respond(b"200 OK", json.dumps(figures).encode())
                 continue
             least, most = self.delays[:2]
             self.later(random.uniform(least, most), self.count)
@@ -75,15 +75,15 @@ class StrictServer(asyncio.Protocol):
         least, most = self.delays[2:]
         if len(window) >= self.limit:
             StrictServer.refused += 1
-            self.later(random.uniform(least, most), self.response, b"429 Too Many Requests", b"", b"Retry-After: 1\r\n")
+            self.later(random.uniform(least, most), self.respond, b"429 Too Many Requests", b"", b"Retry-After: 1\r\n")
             return
         window.append(now)
         StrictServer.served.append(now)
         left = self.limit - len(window)
         fields = f"X-RateLimit-Limit-2: {self.limit}\r\nX-RateLimit-Remaining-2: {left}\r\n".encode()
-        self.later(random.uniform(least, most), self.response, b"200 OK", b'{"_links":{}}', fields)
+        self.later(random.uniform(least, most), self.respond, b"200 OK", b'{"_links":{}}', fields)
 
-    def response(self, status: bytes, body: bytes, fields: bytes = b"") -> None:
+    def respond(self, status: bytes, body: bytes, fields: bytes = b"") -> None:
         if not self.transport.is_closing():
             length = b"Content-Length: %d\r\n" % len(body)
             self.transport.write(b"HTTP/1.1 " + status + b"\r\n" + length + fields + b"\r\n" + body)

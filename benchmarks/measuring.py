@@ -21,10 +21,10 @@ __all__ = [
     "Samples",
     "Scale",
     "cpu",
-    "installed",
+    "import_optional",
     "interleaved",
+    "is_installed",
     "median",
-    "optional",
     "ratios",
     "row",
     "run_rounds",
@@ -154,11 +154,11 @@ async def interleaved(context: Mapping[str, Callable[[], Awaitable[float]]], rou
     return found
 
 
-def installed(*names: str) -> bool:
+def is_installed(*names: str) -> bool:
     """Return whether references are installed; rows of missing ones are left out."""
     return all(importlib.util.find_spec(name) is not None for name in names)
 
 
-def optional(name: str) -> Any:
+def import_optional(name: str) -> Any:
     """Return an imported reference."""
     return importlib.import_module(name)

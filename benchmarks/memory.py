@@ -15,7 +15,7 @@ import anyio
 
 from benchmarks.bodies import make_response
 from benchmarks.fleet_wire import resident_memory
-from benchmarks.measuring import Figure, Row, Scale, installed, optional, row
+from benchmarks.measuring import Figure, Row, Scale, import_optional, is_installed, row
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, Response
@@ -30,17 +30,17 @@ _URL = "https://api.example/trips"
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    rows = [_walk(scale.pick(600, 30_000, 90_000, 1_000_000))]
-    if installed("pydantic", "msgspec"):
-        rows = _held(scale.pick(120, 2_400, 10_000, 10_000)) + rows
+    rows = [_measure_pagination(scale.pick(600, 30_000, 90_000, 1_000_000))]
+    if is_installed("pydantic", "msgspec"):
+        rows = _measure_trips(scale.pick(120, 2_400, 10_000, 10_000)) + rows
     return rows
 
 
 # ------------------------------------------------------------------------------------------------- held
 
 
-def _held(count: int) -> list[Row]:
-    bodies = optional("benchmarks.full_trips")
+def _measure_trips(count: int) -> list[Row]:
+    bodies = import_optional("benchmarks.full_trips")
     pages = [bytes(bodies.page(first, min(60, count - first))) for first in range(0, count, 60)]
     keeping, dropping = TypedConverter(), TypedConverter(keep_document=False)
     pydantic_page, msgspec_page = _models(bodies)
@@ -64,7 +64,7 @@ def _held(count: int) -> list[Row]:
 
 
 def _models(bodies: Any) -> tuple[Any, Any]:
-    pydantic, msgspec = optional("pydantic"), optional("msgspec")
+    pydantic, msgspec = import_optional("pydantic"), import_optional("msgspec")
     model = pydantic.create_model("Page", embedded=(bodies.model(bodies.Ignoring), pydantic.Field(alias="_embedded")))
     struct = bodies.model(msgspec.Struct, frozen=True)
     page = msgspec.defstruct("Page", [("embedded", struct)], rename={"embedded": "_embedded"})
@@ -85,7 +85,7 @@ def _allocated_mib(make: Callable[[], Any]) -> float:
 # ------------------------------------------------------------------------------------------------- walked
 
 
-def _walk(trips: int) -> Row:
+def _measure_pagination(trips: int) -> Row:
     growth = anyio.run(_memory_growth, trips)
     return row("i", f"a walk over {trips:,} trips: resident memory grown", "MiB", [growth], figure=Figure(most=20.0))
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.bodies import SimulatedApi, make_resource
-from benchmarks.measuring import Figure, Row, Scale, cpu, installed, optional, row, run_rounds
+from benchmarks.measuring import Figure, Row, Scale, cpu, import_optional, is_installed, row, run_rounds
 from benchmarks.peer_models import msgspec_type, pydantic_type
 from stellantis_hal.hal.json import decode
 from stellantis_hal.resources.trip import Trip
@@ -27,26 +27,26 @@ def run(scale: Scale) -> list[Row]:
     api = SimulatedApi(trips=60)
     simulated = api.body(f"{api.vehicle}/trips?pageSize=60")
     rows: list[Row] = []
-    if installed("pydantic", "msgspec"):
-        full = optional("benchmarks.full_trips")
+    if is_installed("pydantic", "msgspec"):
+        full = import_optional("benchmarks.full_trips")
         content: bytes = full.page()
-        rows += _measured("60 full trips", content, full.references(content), scale, Figure(most=1.6))
-    return rows + _measured("60 simulated trips", simulated, _peers(simulated), scale, None)
+        rows += _measure("60 full trips", content, full.references(content), scale, Figure(most=1.6))
+    return rows + _measure("60 simulated trips", simulated, _peers(simulated), scale, None)
 
 
 def _peers(content: bytes) -> dict[str, Callable[[], Any]]:
     body = decode(content)
     context: dict[str, Callable[[], Any]] = {"decoding alone": lambda: decode(content)}
-    if installed("pydantic"):
+    if is_installed("pydantic"):
         model = pydantic_type(body)
         context = {_PEER: lambda: model.model_validate_json(content)} | context
-    if installed("msgspec"):
-        decoder = optional("msgspec").json.Decoder(msgspec_type(body))
+    if is_installed("msgspec"):
+        decoder = import_optional("msgspec").json.Decoder(msgspec_type(body))
         context["msgspec"] = lambda: decoder.decode(content)
     return context
 
 
-def _measured(
+def _measure(
     what: str, content: bytes, peers: Mapping[str, Callable[[], Any]], scale: Scale, figure: Figure | None
 ) -> list[Row]:
     url = "https://api.example/user/vehicles/1/trips"
@@ -58,7 +58,7 @@ def _measured(
     }
     assert len(ours["ours, bound"]()) == 60
     times = scale.pick(1, 5, 10, 20)
-    context = {name: _timed(function, times) for name, function in (ours | dict(peers)).items()}
+    context = {name: _timer(function, times) for name, function in (ours | dict(peers)).items()}
     found = run_rounds(context, scale.pick(1, 7, 15, 31))
     reference = _PEER if _PEER in found else "decoding alone"
     rows: list[Row] = []
@@ -75,5 +75,5 @@ def _read(url: str, content: bytes, converter: TypedConverter) -> list[Trip]:
     return [converter.structure(copy, Trip) for copy in page.embedded("trips")]
 
 
-def _timed(function: Callable[[], Any], times: int) -> Callable[[], float]:
+def _timer(function: Callable[[], Any], times: int) -> Callable[[], float]:
     return lambda: cpu(function, times)

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 
 from benchmarks.measuring import Figure, Row, Scale, row
-from benchmarks.simulated_server import open_client, served
+from benchmarks.simulated_server import open_client, serve_in_process
 from stellantis_hal.client import Account
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.uri import append_query, resolve
@@ -35,13 +35,13 @@ Walked = Callable[[], Awaitable[int]]
 def run(scale: Scale) -> list[Row]:
     """Measure."""
     trips = scale.pick(180, 600, 2_400, 10_000)
-    with served(trips=trips) as server:
+    with serve_in_process(trips=trips) as server:
 
-        async def measured() -> list[Row]:
+        async def measure() -> list[Row]:
             async with open_client(server) as (_, (account, *_)):
                 return await _measure(account, server.vehicle, trips, scale)
 
-        return anyio.run(measured)
+        return anyio.run(measure)
 
 
 async def _measure(account: Account, id_: str, trips: int, scale: Scale) -> list[Row]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from types import GenericAlias
 from typing import Any
 
-from benchmarks.measuring import optional
+from benchmarks.measuring import import_optional
 
 __all__ = ["msgspec_type", "pydantic_type"]
 
@@ -23,7 +23,7 @@ Make = Callable[[str, dict[str, Any]], Any]
 
 def pydantic_type(body: Mapping[str, Any]) -> Any:
     """Return a pydantic model for bodies like this one."""
-    pydantic = optional("pydantic")
+    pydantic = import_optional("pydantic")
 
     def make(name: str, kinds: dict[str, Any]) -> Any:
         fields: dict[str, Any] = {
@@ -37,7 +37,7 @@ def pydantic_type(body: Mapping[str, Any]) -> Any:
 
 def msgspec_type(body: Mapping[str, Any]) -> Any:
     """Return a frozen msgspec structure for bodies like this one."""
-    msgspec = optional("msgspec")
+    msgspec = import_optional("msgspec")
 
     def make(name: str, kinds: dict[str, Any]) -> Any:
         fields = [(f"f{number}", kind | None, None) for number, kind in enumerate(kinds.values())]
@@ -53,7 +53,7 @@ def _kind(name: str, value: Any, make: Make) -> Any:
         return make(name, {key: _kind(f"{name}_{key.strip('_')}", inner, make) for key, inner in own.items()})
     if isinstance(value, list):
         if any(isinstance(item, dict) for item in value):
-            return GenericAlias(list, _kind(name, _merged(value), make))
+            return GenericAlias(list, _kind(name, _merge(value), make))
         return GenericAlias(list, _kind(name, value[0], make) if value else object)
     if isinstance(value, bool):
         return bool
@@ -64,14 +64,14 @@ def _kind(name: str, value: Any, make: Make) -> Any:
     return object
 
 
-def _merged(objects: list[Any]) -> dict[str, Any]:
+def _merge(objects: list[Any]) -> dict[str, Any]:
     """Return one object with the keys of all."""
     merged: dict[str, Any] = {}
     for item in objects:
         for key, value in item.items():
             known = merged.get(key)
             if isinstance(known, dict) and isinstance(value, dict):
-                merged[key] = _merged([known, value])
+                merged[key] = _merge([known, value])
             elif isinstance(known, list) and isinstance(value, list):
                 merged[key] = known + value
             else:

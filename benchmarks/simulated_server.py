@@ -25,7 +25,7 @@ from stellantis_hal.simulator import Simulator, Subscription, World
 from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 
-__all__ = ["GENEROUS", "AccountHolder", "SimulatedServer", "open_client", "served"]
+__all__ = ["GENEROUS", "AccountHolder", "SimulatedServer", "open_client", "serve_in_process"]
 
 GENEROUS = RateLimits(1_000_000, 1_000_000_000)
 """Limits with capacity to spare, for client and server."""
@@ -131,7 +131,9 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def served(*, accounts: int = 1, vehicles: int = 1, trips: int = 0, seed: int = 7) -> Generator[SimulatedServer]:
+def serve_in_process(
+    *, accounts: int = 1, vehicles: int = 1, trips: int = 0, seed: int = 7
+) -> Generator[SimulatedServer]:
     """Run the simulated server in its own process within the block."""
     sizes = {"accounts": accounts, "vehicles": vehicles, "trips": trips, "seed": seed}
     command = [

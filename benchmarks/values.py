@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.bodies import SimulatedApi
-from benchmarks.measuring import Row, Scale, cpu, installed, optional, row, run_rounds
+from benchmarks.measuring import Row, Scale, cpu, import_optional, is_installed, row, run_rounds
 from benchmarks.peer_models import msgspec_type, pydantic_type
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.status import Status
@@ -33,22 +33,22 @@ def run(scale: Scale) -> list[Row]:
     }
     rows: list[Row] = []
     for kind, body in bodies.items():
-        rows += _measured(kind, body, scale)
+        rows += _measure(kind, body, scale)
     return rows
 
 
-def _measured(kind: type[Model], body: dict[str, Any], scale: Scale) -> list[Row]:
+def _measure(kind: type[Model], body: dict[str, Any], scale: Scale) -> list[Row]:
     content = encode(body)
     functions: dict[str, Callable[[], Any]] = {"ours": lambda: read(body, kind)}
-    if installed("pydantic"):
+    if is_installed("pydantic"):
         model = pydantic_type(body)
         functions["pydantic"] = lambda: model.model_validate(body)
-    if installed("msgspec"):
-        msgspec, struct = optional("msgspec"), msgspec_type(body)
+    if is_installed("msgspec"):
+        msgspec, struct = import_optional("msgspec"), msgspec_type(body)
         functions["msgspec"] = lambda: msgspec.convert(body, struct)
     functions["decoding alone"] = lambda: decode(content)
     times = scale.pick(2, 200, 300, 1000)
-    found = run_rounds({name: _timed(function, times) for name, function in functions.items()}, scale.pick(1, 5, 9, 21))
+    found = run_rounds({name: _timer(function, times) for name, function in functions.items()}, scale.pick(1, 5, 9, 21))
     reference = "pydantic" if "pydantic" in found else "decoding alone"
     return [
         row(
@@ -62,5 +62,5 @@ def _measured(kind: type[Model], body: dict[str, Any], scale: Scale) -> list[Row
     ]
 
 
-def _timed(function: Callable[[], Any], times: int) -> Callable[[], float]:
+def _timer(function: Callable[[], Any], times: int) -> Callable[[], float]:
     return lambda: cpu(function, times)

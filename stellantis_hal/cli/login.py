@@ -17,7 +17,7 @@ import click
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import Enrolment
 from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.cli.loopback import is_loopback, listening
+from stellantis_hal.cli.loopback import is_loopback, listen
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.credentials.oauth2 import AuthorizationRequest
 from stellantis_hal.credentials.stores.file import FileTokenStore
@@ -193,10 +193,10 @@ def login(
         return authorization
 
     async def receive() -> tuple[AuthorizationRequest, str]:
-        async with listening(redirect_uri) as loopback:
+        async with listen(redirect_uri) as loopback:
             authorization = begin(loopback.redirect_uri)
             try:
-                return authorization, await loopback.receive(within=within, is_awaited=authorization.is_answered_by)
+                return authorization, await loopback.receive(within=within, is_expected=authorization.is_answered_by)
             except TimeoutError:
                 raise click.ClickException(
                     f"no redirect arrived within {within:g} s: log in again, or use --paste"

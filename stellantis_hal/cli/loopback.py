@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import Listener, SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-__all__ = ["Loopback", "is_loopback", "listening"]
+__all__ = ["Loopback", "is_loopback", "listen"]
 
 _MAX_HEAD_BYTES = 32_768
 _HEAD_TIMEOUT = 10.0
@@ -48,21 +48,21 @@ class Loopback:
         self._listener = listener
         self._path = urlsplit(redirect_uri).path or "/"
         self._address = ""
-        self._is_awaited: Callable[[str], bool] = bool
+        self._is_expected: Callable[[str], bool] = bool
         self._arrived = anyio.Event()
 
-    async def receive(self, *, within: float = math.inf, is_awaited: Callable[[str], bool] = bool) -> str:
+    async def receive(self, *, within: float = math.inf, is_expected: Callable[[str], bool] = bool) -> str:
         """Wait for the browser's request, respond to it and return its complete URL.
 
         Args:
             within: timeout in seconds.
-            is_awaited: returns whether a URL is the expected redirect; other requests get a 404, because every page
+            is_expected: returns whether a URL is the expected redirect; other requests get a 404, because every page
                 open in the browser can send requests to this port.
 
         Raises:
             TimeoutError: no redirect arrived in time.
         """
-        self._is_awaited = is_awaited
+        self._is_expected = is_expected
         with anyio.fail_after(within):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._listener.serve, self._handle_connection)
@@ -85,7 +85,7 @@ class Loopback:
         path, _, query = target.partition("?")
         address = f"{self.redirect_uri.partition('?')[0]}?{query}"
         is_redirect = method == "GET" and path == self._path and bool(query) and _is_for_this_machine(head)
-        if not is_redirect or not self._is_awaited(address):
+        if not is_redirect or not self._is_expected(address):
             await stream.send(_response(404, "Not here", "Nothing to see."))
             return
         await stream.send(_response(200, "Thank you", "You can close this page and go back to the terminal."))
@@ -94,7 +94,7 @@ class Loopback:
 
 
 @asynccontextmanager
-async def listening(redirect_uri: str) -> AsyncGenerator[Loopback, None]:
+async def listen(redirect_uri: str) -> AsyncGenerator[Loopback, None]:
     """Listen on the address of ``redirect_uri``; port 0 selects a free port.
 
     Raises:

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from stellantis_hal.cli.loopback import is_loopback, listening
+from stellantis_hal.cli.loopback import is_loopback, listen
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
@@ -41,7 +41,7 @@ async def send(uri: str, raw: bytes) -> bytes:
 async def test_redirect_url_is_returned_and_the_browser_thanked() -> None:
     responses: list[bytes] = []
     address = ""
-    async with listening("http://127.0.0.1:0/back") as loopback, anyio.create_task_group() as tasks:
+    async with listen("http://127.0.0.1:0/back") as loopback, anyio.create_task_group() as tasks:
 
         async def browse() -> None:
             responses.append(await send(loopback.redirect_uri, b"GET /favicon.ico HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
@@ -63,7 +63,7 @@ async def test_redirect_url_is_returned_and_the_browser_thanked() -> None:
 
 
 async def test_connections_without_a_request_are_ignored() -> None:
-    async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
+    async with listen("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
         port = int(loopback.redirect_uri.rpartition(":")[2].rstrip("/"))
 
         async def browse() -> None:
@@ -76,15 +76,15 @@ async def test_connections_without_a_request_are_ignored() -> None:
 
 
 async def test_missing_redirect_times_out() -> None:
-    async with listening("http://localhost:0/") as loopback:
+    async with listen("http://localhost:0/") as loopback:
         with pytest.raises(TimeoutError):
             await loopback.receive(within=0.05)
 
 
 async def test_registered_port_is_used() -> None:
-    async with listening("http://127.0.0.1:0/") as free:
+    async with listen("http://127.0.0.1:0/") as free:
         registered = free.redirect_uri
-    async with listening(registered) as loopback, anyio.create_task_group() as tasks:
+    async with listen(registered) as loopback, anyio.create_task_group() as tasks:
         assert loopback.redirect_uri == registered
         tasks.start_soon(send, registered, b"GET /?code=1 HTTP/1.1\r\n\r\n")
         assert await loopback.receive(within=10) == f"{registered}?code=1"
@@ -92,7 +92,7 @@ async def test_registered_port_is_used() -> None:
 
 async def test_ipv6_is_supported() -> None:
     try:
-        async with listening("http://[::1]:0/") as loopback:
+        async with listen("http://[::1]:0/") as loopback:
             assert loopback.redirect_uri.startswith("http://[::1]:")
     except OSError:
         pytest.skip("this machine has no IPv6")
@@ -104,7 +104,7 @@ async def test_ipv6_is_supported() -> None:
 )
 async def test_request_for_another_host_is_refused(host: str) -> None:
     responses: list[bytes] = []
-    async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
+    async with listen("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
 
         async def browse() -> None:
             forged = f"GET /?code=forged HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
@@ -118,7 +118,7 @@ async def test_request_for_another_host_is_refused(host: str) -> None:
 
 async def test_request_of_another_page_is_refused() -> None:
     responses: list[bytes] = []
-    async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
+    async with listen("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
 
         async def browse() -> None:
             for state in (b"forged", b"ours"):
@@ -126,5 +126,5 @@ async def test_request_of_another_page_is_refused() -> None:
                 responses.append(await send(loopback.redirect_uri, request))
 
         tasks.start_soon(browse)
-        assert (await loopback.receive(within=10, is_awaited=lambda it: it.endswith("=ours"))).endswith("state=ours")
+        assert (await loopback.receive(within=10, is_expected=lambda it: it.endswith("=ours"))).endswith("state=ours")
     assert [response.split()[1] for response in responses] == [b"404", b"200"]

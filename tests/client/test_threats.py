@@ -73,7 +73,7 @@ from stellantis_hal import (
     UnauthorizedError,
     UntrustedOriginError,
 )
-from stellantis_hal.cli.loopback import listening
+from stellantis_hal.cli.loopback import listen
 from stellantis_hal.hal.redaction import mask_text, mask_url
 from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Request
 from stellantis_hal.navigation.link_selection import FollowOptions
@@ -847,7 +847,7 @@ async def test_13_the_redirect_arrives_among_other_requests() -> None:
 
     responses: list[bytes] = []
     address = ""
-    async with listening("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
+    async with listen("http://127.0.0.1:0/") as loopback, anyio.create_task_group() as tasks:
         port = int(loopback.redirect_uri.rpartition(":")[2].rstrip("/"))
 
         async def talk() -> None:
@@ -866,7 +866,7 @@ async def test_13_the_redirect_arrives_among_other_requests() -> None:
                 await stream.aclose()
 
         tasks.start_soon(talk)
-        address = await loopback.receive(within=10, is_awaited=lambda it: it.endswith("state=ours"))
+        address = await loopback.receive(within=10, is_expected=lambda it: it.endswith("state=ours"))
     assert address == f"{loopback.redirect_uri}?code=1&state=ours"
     assert [respond.split()[1] for respond in responses] == [b"404"] * 4 + [b"200"]
     assert not any(word in respond for respond in responses for word in (b"state", b"code=", b"forged"))

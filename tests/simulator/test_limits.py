@@ -42,7 +42,7 @@ def test_refused_requests_do_not_count() -> None:
 def test_headers_have_limits_and_remaining_requests() -> None:
     books = RateLimitLedger(Subscription(per_second=5, per_day=10))
     books.admit(0.0)
-    assert dict(books.fields(0.0)) == {
+    assert dict(books.headers(0.0)) == {
         "X-RateLimit-Limit-1": "10",
         "X-RateLimit-Remaining-1": "9",
         "X-RateLimit-Limit-2": "5",
@@ -51,7 +51,7 @@ def test_headers_have_limits_and_remaining_requests() -> None:
 
 
 def test_refusal_has_whole_seconds_rounded_up() -> None:
-    assert dict(RateLimitLedger.refusal_fields(0.2)) == {"Retry-After": "1", "X-RateLimit-Reset": "1"}
+    assert dict(RateLimitLedger.refusal_headers(0.2)) == {"Retry-After": "1", "X-RateLimit-Reset": "1"}
 
 
 def test_limit_of_zero_admits_nothing() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 
-__all__ = ["BadFilterError", "Interval", "intervals", "number_range", "within"]
+__all__ = ["BadFilterError", "Interval", "is_within", "parse_intervals", "parse_number_range"]
 
 _DURATION = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
@@ -72,7 +72,7 @@ def _parse_repetition(parts: list[str]) -> list[Interval]:
     return [Interval(since, _add(since, length)) for since in starts]
 
 
-def _parse_interval(text: str) -> list[Interval]:
+def _parse_one(text: str) -> list[Interval]:
     parts = text.split("/")
     if len(parts) > 2:
         return _parse_repetition(parts)
@@ -86,7 +86,7 @@ def _parse_interval(text: str) -> list[Interval]:
     return [Interval(since, until)]
 
 
-def intervals(texts: Iterable[str]) -> list[Interval]:
+def parse_intervals(texts: Iterable[str]) -> list[Interval]:
     """Parse up to ten intervals: ``T1/T2``, ``T/D``, ``T/``, ``/T``, ``Rn/T/D[/d]``, ``R/T/D[/d]``.
 
     Raises BadFilterError.
@@ -94,10 +94,10 @@ def intervals(texts: Iterable[str]) -> list[Interval]:
     found = list(texts)
     if len(found) > 10:
         raise BadFilterError("at most ten intervals")
-    return [interval for text in found for interval in _parse_interval(text)]
+    return [interval for text in found for interval in _parse_one(text)]
 
 
-def number_range(text: str | None) -> tuple[float, float]:
+def parse_number_range(text: str | None) -> tuple[float, float]:
     """Parse a range such as ``1-150`` or ``0.1-``; None is unlimited. Raises BadFilterError."""
     if text is None:
         return 0.0, float("inf")
@@ -107,6 +107,6 @@ def number_range(text: str | None) -> tuple[float, float]:
     return float(found[1]), float(found[2]) if found[2] else float("inf")
 
 
-def within(instant: datetime, spans: list[Interval]) -> bool:
+def is_within(instant: datetime, spans: list[Interval]) -> bool:
     """Return whether an instant lies in one of the intervals; no intervals match every instant."""
     return not spans or any(span.since <= instant <= span.until for span in spans)

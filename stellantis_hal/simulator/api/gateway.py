@@ -108,19 +108,19 @@ class Gateway:
         if request.value("client_id") != self._client_id:
             return _gateway(401, "Unauthorized", "Invalid client id or secret.")
         wait = self._ledger.admit(now.tick)
-        fields = self._ledger.fields(now.tick)
+        headers = self._ledger.headers(now.tick)
         if wait:
             refusal = _gateway(429, "Too Many Requests", "Rate Limit exceeded")
-            return refusal.with_headers(*fields, *self._ledger.refusal_fields(wait))
+            return refusal.with_headers(*headers, *self._ledger.refusal_headers(wait))
         response = replacement or self._route(request, now, fault)
-        return (response if fault is None else fault.alter(response)).with_headers(*fields)
+        return (response if fault is None else fault.alter(response)).with_headers(*headers)
 
     def _add_limit_headers(self, response: Response, fault: Fault, now: Moment) -> Response:
         """Add the rate-limit headers that an injected response does not set itself."""
         if isinstance(fault, TooManyRequests) and fault.bare:
             return response
         claimed = {name for name, _ in response.headers}
-        return response.with_headers(*(field for field in self._ledger.fields(now.tick) if field[0] not in claimed))
+        return response.with_headers(*(field for field in self._ledger.headers(now.tick) if field[0] not in claimed))
 
     def _route(self, request: Request, now: Moment, fault: Fault | None) -> Response:
         partner = f"{self.partner_path}/vehicles/"

@@ -73,7 +73,7 @@ class RateLimitLedger:
         """Return the requests left in the day window and in the second window."""
         return self._day.remaining(tick), self._burst.remaining(tick)
 
-    def fields(self, tick: float) -> tuple[tuple[str, str], ...]:
+    def headers(self, tick: float) -> tuple[tuple[str, str], ...]:
         """Return the rate-limit headers of every response."""
         day, burst = self.remaining(tick)
         return (
@@ -84,7 +84,7 @@ class RateLimitLedger:
         )
 
     @staticmethod
-    def refusal_fields(wait: float) -> tuple[tuple[str, str], ...]:
+    def refusal_headers(wait: float) -> tuple[tuple[str, str], ...]:
         """Return the additional headers of a refusal, in whole seconds rounded up."""
         seconds = str(math.ceil(wait))
         return (("Retry-After", seconds), ("X-RateLimit-Reset", seconds))

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import attrs
 
 from stellantis_hal.simulator.api.dialect import BackendVariant
-from stellantis_hal.simulator.api.filters import BadFilterError, intervals, number_range, within
+from stellantis_hal.simulator.api.filters import BadFilterError, is_within, parse_intervals, parse_number_range
 from stellantis_hal.simulator.api.messages import (
     GEO_JSON,
     HAL_JSON,
@@ -23,7 +23,7 @@ from stellantis_hal.simulator.api.pages import BadPageError, page_body, select_p
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.api.telemetry import telemetry
-from stellantis_hal.simulator.api.trip_filters import Trips, matching
+from stellantis_hal.simulator.api.trip_filters import Trips, find_trips
 from stellantis_hal.simulator.world.entities import Account, Alert, Collision, Trip, Vehicle
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
@@ -63,7 +63,7 @@ class _RequestContext:
     address: str
     segments: tuple[str, ...]
 
-    def needs(self, scope: str) -> None:
+    def require_scope(self, scope: str) -> None:
         if scope not in self.caller.scope:
             raise _Refusal(403, 40300, f"The scope {scope} was not granted.")
 
@@ -125,7 +125,7 @@ class Routes:
             case ("user", "vehicles"):
                 return self._vehicles(context)
             case ("user", "vehicles", vehicle, *rest):
-                return self._of_vehicle(context, self._owned(context, vehicle), tuple(rest))
+                return self._of_vehicle(context, self._vehicle_of_caller(context, vehicle), tuple(rest))
             case _:
                 raise _Refusal(404, 40499, "Not found.")
 
@@ -153,12 +153,12 @@ class Routes:
             case ("telemetry",):
                 return self._telemetry(context, [trip])
             case ("alerts",):
-                context.needs("data:alert")
+                context.require_scope("data:alert")
                 return self._alerts(
                     context, [alert for alert in self._world.alerts(trip.vehicle) if alert.trip == trip.id]
                 )
             case ("collisions",):
-                context.needs("data:collision")
+                context.require_scope("data:collision")
                 found = self._world.collisions(trip.vehicle)
                 return self._collisions(context, [collision for collision in found if collision.trip == trip.id])
             case ("alerts" | "collisions" as kind, id_):
@@ -166,7 +166,7 @@ class Routes:
             case _:
                 raise _Refusal(404, 40499, "Not found.")
 
-    def _owned(self, context: _RequestContext, vehicle: str) -> Vehicle:
+    def _vehicle_of_caller(self, context: _RequestContext, vehicle: str) -> Vehicle:
         try:
             found = self._world.vehicle(vehicle)
         except KeyError:
@@ -176,7 +176,7 @@ class Routes:
         return found
 
     def _trip(self, context: _RequestContext, car: Vehicle, trip: str) -> Trip:
-        context.needs("data:trip")
+        context.require_scope("data:trip")
         try:
             return self._world.trip(car.id, trip)
         except KeyError:
@@ -189,7 +189,7 @@ class Routes:
         return _resource_response(context.serializer.user(account, self._world.vehicles_of(account.key)), "user")
 
     def _status(self, context: _RequestContext, car: Vehicle) -> Response:
-        context.needs("data:telemetry")
+        context.require_scope("data:telemetry")
         if not self._world.has_status(car.id):
             raise _no_data()
         if not self._variant.wraps_status:
@@ -202,7 +202,7 @@ class Routes:
         return self._collection(context, "Status", history, status_after, default_size=1)
 
     def _last_position(self, context: _RequestContext, car: Vehicle) -> Response:
-        context.needs("data:position")
+        context.require_scope("data:position")
         accepted = context.request.headers.get("accept", "*/*")
         if not any(kind in accepted for kind in (GEO_JSON, "*/*", "application/*")):
             raise _Refusal(406, 40600, "Not acceptable.")
@@ -213,7 +213,7 @@ class Routes:
         )
 
     def _maintenance(self, context: _RequestContext, car: Vehicle) -> Response:
-        context.needs("data:telemetry")
+        context.require_scope("data:telemetry")
         if not car.has_maintenance:
             raise _no_data()
         return _resource_response(context.serializer.maintenance(car.id), "maintenance")
@@ -221,7 +221,7 @@ class Routes:
     def _warning(
         self, context: _RequestContext, car: Vehicle, kind: str, id_: str, *, trip: str | None = None
     ) -> Response:
-        context.needs({"alerts": "data:alert", "collisions": "data:collision"}.get(kind, "data:telemetry"))
+        context.require_scope({"alerts": "data:alert", "collisions": "data:collision"}.get(kind, "data:telemetry"))
         bodies: dict[str, Callable[[], list[dict[str, Any]]]] = {
             "alerts": lambda: [
                 context.serializer.alert(alert) for alert in self._world.alerts(car.id) if trip in {None, alert.trip}
@@ -248,8 +248,8 @@ class Routes:
         return self._collection(context, "vehicles", found, lambda car: context.serializer.vehicle(car, extensions))
 
     def _trips(self, context: _RequestContext, car: Vehicle) -> Response:
-        context.needs("data:trip")
-        numbers = matching(self._world, context.request, car.id)
+        context.require_scope("data:trip")
+        numbers = find_trips(self._world, context.request, car.id)
         if self._variant.newest_first:
             numbers = numbers[::-1]
         world, serializer = self._world, context.serializer
@@ -258,51 +258,51 @@ class Routes:
         )
 
     def _alerts_of(self, context: _RequestContext, car: Vehicle) -> Response:
-        context.needs("data:alert")
+        context.require_scope("data:alert")
         return self._alerts(context, self._world.alerts(car.id))
 
     def _alerts(self, context: _RequestContext, alerts: Iterable[Alert]) -> Response:
-        spans = intervals(context.request.values("timestamps"))
-        found = [alert for alert in alerts if within(alert.started_at, spans)]
+        spans = parse_intervals(context.request.values("timestamps"))
+        found = [alert for alert in alerts if is_within(alert.started_at, spans)]
         return self._collection(context, "alerts", found, context.serializer.alert)
 
     def _collisions_of(self, context: _RequestContext, car: Vehicle) -> Response:
-        context.needs("data:collision")
+        context.require_scope("data:collision")
         return self._collisions(context, self._world.collisions(car.id))
 
     def _collisions(self, context: _RequestContext, collisions: Iterable[Collision]) -> Response:
-        spans = intervals(context.request.values("timestamps"))
-        found = [collision for collision in collisions if within(collision.at, spans)]
+        spans = parse_intervals(context.request.values("timestamps"))
+        found = [collision for collision in collisions if is_within(collision.at, spans)]
         return self._collection(context, "Collisions", found, context.serializer.collision)
 
     def _alarms(self, context: _RequestContext, car: Vehicle) -> Response:
-        context.needs("data:telemetry")
-        spans, types = intervals(context.request.values("timestamps")), frozenset(context.request.values("type"))
+        context.require_scope("data:telemetry")
+        spans, types = parse_intervals(context.request.values("timestamps")), frozenset(context.request.values("type"))
         found = [
             alarm
             for alarm in self._world.alarms(car.id)
-            if within(alarm.started_at, spans) and (not types or alarm.type in types)
+            if is_within(alarm.started_at, spans) and (not types or alarm.type in types)
         ]
         return self._collection(context, "alarms", found, context.serializer.alarm)
 
     def _waypoints(self, context: _RequestContext, trip: Trip) -> Response:
-        context.needs("data:position")
-        tolerance, _ = number_range(f"{context.request.value('tolerance') or 0}-")
-        spans = intervals(context.request.values("timestamps"))
+        context.require_scope("data:position")
+        tolerance, _ = parse_number_range(f"{context.request.value('tolerance') or 0}-")
+        spans = parse_intervals(context.request.values("timestamps"))
         steps = max(2, round(trip.duration.total_seconds() / 30))
         if tolerance and trip.distance:
             steps = max(1, min(steps, int(trip.distance / tolerance)))
         shares = [step / steps for step in range(steps + 1)]
-        found = [share for share in shares if within(trip.started_at + share * trip.duration, spans)]
+        found = [share for share in shares if is_within(trip.started_at + share * trip.duration, spans)]
         return self._collection(context, "positions", found, lambda share: context.serializer.waypoint(trip, share))
 
     def _telemetry_of(self, context: _RequestContext, car: Vehicle) -> Response:
-        context.needs("data:telemetry")
-        numbers = matching(self._world, context.request, car.id)
+        context.require_scope("data:telemetry")
+        numbers = find_trips(self._world, context.request, car.id)
         return self._telemetry(context, Trips(self._world, car.id, numbers))
 
     def _telemetry(self, context: _RequestContext, trips: Sequence[Trip]) -> Response:
-        context.needs("data:telemetry")
+        context.require_scope("data:telemetry")
         types, extensions = context.request.values("type"), context.request.values("extension")
 
         def sample(number: int) -> dict[str, Any]:

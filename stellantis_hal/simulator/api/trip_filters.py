@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from stellantis_hal.simulator.api.filters import BadFilterError, intervals, number_range, within
+from stellantis_hal.simulator.api.filters import BadFilterError, is_within, parse_intervals, parse_number_range
 from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.simulator.world.entities import Trip
 from stellantis_hal.simulator.world.world import World
 
-__all__ = ["Trips", "matching"]
+__all__ = ["Trips", "find_trips"]
 
 _STATES = frozenset({"Nominal", "Unstarted", "DataLacking", "Unfinished"})
 
@@ -30,7 +30,7 @@ class Trips(Sequence[Trip]):
         return self._world.trip_at(self._vehicle, self._numbers[index])
 
 
-def matching(world: World, request: Request, vehicle: str) -> Sequence[int]:
+def find_trips(world: World, request: Request, vehicle: str) -> Sequence[int]:
     """Return the numbers of the trips that pass the filters ``timestamps``, ``distance``, ``duration`` and ``states``.
 
     A trip passes a time interval when it starts in it; a single interval is found by binary search.
@@ -41,14 +41,14 @@ def matching(world: World, request: Request, vehicle: str) -> Sequence[int]:
         return world.trip_at(vehicle, trip).started_at
 
     total = world.trip_count(vehicle)
-    spans = intervals(request.values("timestamps"))
+    spans = parse_intervals(request.values("timestamps"))
     numbers: Sequence[int] = range(total)
     if len(spans) == 1:
         since = bisect_left(range(total), spans[0].since, key=started)
         numbers = range(since, bisect_right(range(total), spans[0].until, lo=since, key=started))
     elif spans:
-        numbers = [trip for trip in range(total) if within(started(trip), spans)]
-    km, seconds = number_range(request.value("distance")), number_range(request.value("duration"))
+        numbers = [trip for trip in range(total) if is_within(started(trip), spans)]
+    km, seconds = parse_number_range(request.value("distance")), parse_number_range(request.value("duration"))
     states = frozenset(request.values("states"))
     if not states <= _STATES:
         raise BadFilterError("states must be Nominal, Unstarted, DataLacking or Unfinished")

@@ -87,15 +87,15 @@ class TooManyRequests(Fault):
 
     def replacement(self) -> Response | None:
         """Return the 429."""
-        fields: list[tuple[str, str]] = []
+        headers: list[tuple[str, str]] = []
         if self.retry_after is not None:
-            fields.append(("Retry-After", self.retry_after))
+            headers.append(("Retry-After", self.retry_after))
         if self.reset is not None:
-            fields.append(("X-RateLimit-Reset", self.reset))
+            headers.append(("X-RateLimit-Reset", self.reset))
         if self.remaining is not None and not self.bare:
-            fields += [(f"X-RateLimit-Remaining-{window}", str(self.remaining)) for window in (1, 2)]
+            headers += [(f"X-RateLimit-Remaining-{window}", str(self.remaining)) for window in (1, 2)]
         body = {"httpCode": "429", "httpMessage": "Too Many Requests", "moreInformation": "Rate Limit exceeded"}
-        return json_response(429, body, kind="fault").with_headers(*fields)
+        return json_response(429, body, kind="fault").with_headers(*headers)
 
 
 @attrs.frozen
@@ -109,8 +109,8 @@ class ServerFault(Fault):
     def replacement(self) -> Response | None:
         """Return the error."""
         body = {"code": self.code, "message": "Internal error.", "uuid": "0", "timestamp": "2026-01-01T00:00:00.000Z"}
-        fields = () if self.retry_after is None else (("Retry-After", self.retry_after),)
-        return json_response(self.status, body, kind="fault").with_headers(*fields)
+        headers = () if self.retry_after is None else (("Retry-After", self.retry_after),)
+        return json_response(self.status, body, kind="fault").with_headers(*headers)
 
 
 @attrs.frozen
