@@ -14,7 +14,7 @@ from tests.support.profiles import for_nested_json
 
 @for_nested_json()
 @given(OBJECTS)
-def test_whatever_is_parsed_is_serialized_unchanged(body: dict[str, Any]) -> None:
+def test_any_parsed_body_is_serialized_unchanged(body: dict[str, Any]) -> None:
     before = copy.deepcopy(body)
     document = parse(body)
     _touch(document)
@@ -75,7 +75,7 @@ def test_the_state_is_the_body_without_links_and_embeds() -> None:
     assert repr(document.state) == "State(id, _meta)"
 
 
-def test_the_state_does_not_give_links_away() -> None:
+def test_the_state_does_not_contain_links() -> None:
     with pytest.raises(KeyError, match="_links"):
         parse({"_links": {}}).state["_links"]
 
@@ -97,7 +97,7 @@ def test_a_link_and_a_list_of_links_are_read_alike() -> None:
     assert [link.href for link in document.links["many"]] == ["/1", "/2"]
 
 
-def test_each_link_says_which_relation_it_stands_under() -> None:
+def test_each_link_has_its_relation() -> None:
     document = parse({"_links": {"one": {"href": "/1"}, "many": [{"href": "/1"}, "/2"]}})
     assert [link.rel for found in document.links.values() for link in found] == ["one", "many", "many"]
 
@@ -116,7 +116,8 @@ def test_embeds_that_are_absent_null_or_of_another_kind_are_none(embedded: Any) 
     assert parse({"_embedded": embedded}).embedded == {}
 
 
-def test_a_single_embedded_document_and_a_list_are_read_alike_and_null_is_absent() -> None:
+def test_embedded_objects_and_lists_are_read_alike() -> None:
+    """Null is absent."""
     embedded = parse({"_embedded": {"one": {"a": 1}, "many": [{"a": 2}, None, 3], "none": None, "empty": []}}).embedded
     assert {rel: [dict(inner.state) for inner in found] for rel, found in embedded.items()} == {
         "one": [{"a": 1}],
@@ -125,7 +126,8 @@ def test_a_single_embedded_document_and_a_list_are_read_alike_and_null_is_absent
     }
 
 
-def test_an_object_nested_in_the_state_is_reached_without_being_converted() -> None:
+def test_a_nested_object_is_read_as_a_document() -> None:
+    """The state stays plain."""
     document = parse({"lines": [{"_links": {"self": {"href": "/1"}}}], "n": {"m": {"k": 1}}})
     line = document.at("lines", 0)
     assert line is not None
@@ -136,7 +138,7 @@ def test_an_object_nested_in_the_state_is_reached_without_being_converted() -> N
     assert inner.state["k"] == 1
 
 
-def test_an_object_nested_in_the_state_is_reached_from_the_end_of_its_list_too() -> None:
+def test_a_nested_object_is_found_by_a_negative_index() -> None:
     first = parse({"lines": [{"n": 1}, {"n": 2}]}).at("lines", -2)
     assert first is not None
     assert first.state["n"] == 1
@@ -145,7 +147,7 @@ def test_an_object_nested_in_the_state_is_reached_from_the_end_of_its_list_too()
 @pytest.mark.parametrize(
     "path", [("lines",), ("lines", 1), ("lines", -2), ("lines", 5), ("lines", "a"), ("missing",), (0,), ("n", "x", "y")]
 )
-def test_where_no_object_is_nested_there_is_no_document(path: tuple[str | int, ...]) -> None:
+def test_a_path_without_an_object_has_no_document(path: tuple[str | int, ...]) -> None:
     assert parse({"lines": [{}], "n": {}}).at(*path) is None
 
 
@@ -167,7 +169,7 @@ def test_a_pickled_document_keeps_the_curies_that_it_inherited() -> None:
     assert inner.curies.expand("ex:b") == "https://docs/b"
 
 
-def test_a_document_shows_its_relations() -> None:
+def test_repr_of_a_document_shows_its_relations() -> None:
     document = parse({"_links": {"self": "/"}, "_embedded": {"a": [{}, {}]}})
     assert repr(document) == "<HalDocument rels=[self] embedded=[a×2]>"
 
@@ -204,17 +206,17 @@ def test_a_document_shows_its_relations() -> None:
         ),
     ],
 )
-def test_what_is_odd_is_reported_as_a_value(body: dict[str, Any], path: str, reason: str) -> None:
+def test_deviations_are_reported_as_diagnostics(body: dict[str, Any], path: str, reason: str) -> None:
     assert parse(body).diagnostics == (Diagnostic(path, reason),)
 
 
-def test_a_sound_document_has_nothing_odd() -> None:
+def test_a_valid_document_has_no_diagnostics() -> None:
     body = {"_links": {"self": {"href": "/", "templated": False}}, "_embedded": {"a": [{"_links": {}}], "b": {}}}
     assert parse(body).diagnostics == ()
 
 
 @pytest.mark.parametrize("links", [{"a": {"href": "/{x}", "templated": True}}, {"curies": {"href": "/{rel}"}}])
-def test_a_template_and_a_single_curie_are_nothing_odd(links: dict[str, Any]) -> None:
+def test_a_template_and_a_single_curie_are_valid(links: dict[str, Any]) -> None:
     assert parse({"_links": links}).diagnostics == ()
 
 
@@ -228,11 +230,11 @@ def test_a_template_and_a_single_curie_are_nothing_odd(links: dict[str, Any]) ->
         ({"_links": {"curies": {"ex": "/{rel}"}, "a": None}}, {"$._links.curies", "$._links.a"}),
     ],
 )
-def test_one_odd_thing_hides_no_other(body: dict[str, Any], paths: set[str]) -> None:
+def test_each_deviation_is_reported(body: dict[str, Any], paths: set[str]) -> None:
     assert {odd.path for odd in parse(body).diagnostics} == paths
 
 
-def test_a_document_with_many_keys_shows_some_of_them_in_one_line() -> None:
+def test_repr_of_a_document_with_many_keys_is_short() -> None:
     many = {f"key\n{at}": {"href": "/"} for at in range(10_000)}
     for shown in (repr(parse({"_links": many, "_embedded": many})), repr(parse(many).state)):
         assert "(10000 in all)" in shown

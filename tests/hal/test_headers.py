@@ -5,7 +5,7 @@ import pytest
 from stellantis_hal.hal.headers import Headers, fits_field, is_sendable
 
 
-def test_a_field_is_found_whatever_its_case() -> None:
+def test_field_names_are_case_insensitive() -> None:
     headers = Headers({"Content-Type": "a/b"})
     assert headers["content-TYPE"] == "a/b"
     assert "CONTENT-type" in headers
@@ -14,7 +14,7 @@ def test_a_field_is_found_whatever_its_case() -> None:
         headers["other"]
 
 
-def test_a_field_that_was_sent_twice_is_joined() -> None:
+def test_repeated_fields_are_joined() -> None:
     assert Headers([("Vary", "a"), ("vary", "b")])["Vary"] == "a, b"
     assert len(Headers([("Vary", "a"), ("vary", "b")])) == 1
 

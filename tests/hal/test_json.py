@@ -16,13 +16,13 @@ DECODERS = pytest.mark.parametrize("read", [decode, standard_decode])
 
 @for_nested_json()
 @given(JSON)
-def test_what_is_written_is_read_again(value: Any) -> None:
+def test_encoded_values_are_decoded_unchanged(value: Any) -> None:
     assert standard_decode(encode(value)) == value
 
 
 @for_nested_json()
 @given(JSON)
-def test_what_is_written_again_is_the_same(value: Any) -> None:
+def test_rewritten_values_are_decoded_unchanged(value: Any) -> None:
     assert standard_decode(rewrite(value)) == value
 
 
@@ -30,17 +30,17 @@ def test_what_is_written_again_is_the_same(value: Any) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[1,]", b"NaN", b"-Infinity", b"\xff", b"1\0", b"\xff\xfe{\0}\0", b"[" * 100_000]
 )
-def test_what_is_no_json_is_a_value_error(read: Callable[[bytes], Any], content: bytes) -> None:
+def test_invalid_json_is_a_value_error(read: Callable[[bytes], Any], content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the messages are those of two libraries
         read(content)
 
 
-def test_a_constant_that_is_no_json_is_named() -> None:
+def test_an_invalid_constant_is_named() -> None:
     with pytest.raises(ValueError, match="-Infinity is not JSON"):
         decode(b"[-Infinity]")
 
 
-def test_what_is_nested_too_deeply_is_told() -> None:
+def test_deep_nesting_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         standard_decode(b"[" * 100_000)
     with pytest.raises(ValueError, match="nested too deeply"):
@@ -54,30 +54,30 @@ def test_a_byte_order_mark_is_ignored() -> None:
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, "\ud800", nested(100_000, "a")], ids=["nan", "inf", "half", "deep"]
 )
-def test_what_json_cannot_say_is_a_value_error(value: Any) -> None:
+def test_values_that_json_cannot_express_are_a_value_error(value: Any) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the message is the standard library's
         encode(value)
     with pytest.raises(ValueError):  # noqa: PT011 - likewise
         rewrite(value)
 
 
-def test_what_json_does_not_know_is_a_type_error() -> None:
+def test_types_that_json_does_not_have_are_a_type_error() -> None:
     with pytest.raises(TypeError):
         encode(object())
     with pytest.raises(TypeError):
         rewrite(object())
 
 
-def test_it_is_written_as_utf_8_without_blanks() -> None:
+def test_json_is_encoded_as_utf_8_without_spaces() -> None:
     assert encode({"a": ["é", 1]}) == '{"a":["é",1]}'.encode()
 
 
 @DECODERS
 @pytest.mark.parametrize("content", [b'{"half": "\\ud83d", "n": 1}', b'{"large": 1e400, "n": 1}'])
-def test_one_odd_value_does_not_cost_the_others(read: Callable[[bytes], Any], content: bytes) -> None:
+def test_one_unusual_value_does_not_affect_the_others(read: Callable[[bytes], Any], content: bytes) -> None:
     assert read(content)["n"] == 1
 
 
 @DECODERS
-def test_of_keys_said_twice_the_last_counts(read: Callable[[bytes], Any]) -> None:
+def test_the_last_of_duplicate_keys_counts(read: Callable[[bytes], Any]) -> None:
     assert read(b'{"a": 1, "a": 2}') == {"a": 2}

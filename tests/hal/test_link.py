@@ -7,7 +7,7 @@ import pytest
 from stellantis_hal.hal.link import Link
 
 
-def test_every_member_is_kept_and_the_unknown_ones_too() -> None:
+def test_known_and_unknown_members_are_kept() -> None:
     members: dict[str, Any] = {
         "href": "/a",
         "templated": True,
@@ -42,14 +42,14 @@ def test_only_true_makes_a_template(templated: Any) -> None:
 
 
 @pytest.mark.parametrize("members", [{}, {"href": None}, {"href": 5}, {"href": ["/a"], "name": "x"}])
-def test_a_link_without_an_href_is_kept_to_be_looked_at(members: dict[str, Any]) -> None:
+def test_a_link_without_an_href_is_readable(members: dict[str, Any]) -> None:
     link = Link.parse("a", members)
     assert link is not None
     assert link.href is None
 
 
 @pytest.mark.parametrize("value", [None, 3, True, [], 1.5])
-def test_what_is_neither_object_nor_string_is_no_link(value: Any) -> None:
+def test_only_objects_and_strings_are_links(value: Any) -> None:
     assert Link.parse("a", value) is None
 
 
@@ -57,7 +57,7 @@ def test_a_bare_string_is_an_href() -> None:
     assert Link.parse("a", "/x") == Link("/x", rel="a")
 
 
-def test_members_of_another_kind_than_text_are_not_set() -> None:
+def test_members_that_are_not_strings_are_not_set() -> None:
     assert Link.parse("a", {"href": "/a", "name": 5, "title": [], "type": {}}) == Link("/a", rel="a")
 
 
@@ -65,7 +65,7 @@ def test_members_of_another_kind_than_text_are_not_set() -> None:
     ("notice", "read"),
     [(None, None), (False, None), (True, "True"), ("soon", "soon"), ("", ""), (5, "5"), ({"a": 1}, "{'a': 1}")],
 )
-def test_any_deprecation_notice_counts_unless_it_says_no(notice: Any, read: str | None) -> None:
+def test_any_deprecation_except_null_and_false_counts(notice: Any, read: str | None) -> None:
     link = Link.parse("a", {"href": "/a", "deprecation": notice})
     assert link is not None
     assert link.deprecation == read

@@ -31,7 +31,7 @@ VIN = "VF3ABCDEF12345678"
         ("", ""),
     ],
 )
-def test_an_address_shows_kinds_of_things_and_no_things(url: str, masked: str) -> None:
+def test_ids_and_query_values_of_urls_are_masked(url: str, masked: str) -> None:
     assert mask_url(url) == masked
 
 
@@ -77,12 +77,12 @@ def test_named_secrets_are_masked(text: str) -> None:
         ("httpCode: 401, tokens", "httpCode: 401, tokens"),
     ],
 )
-def test_personal_data_are_masked_and_the_rest_is_left(text: str, masked: str) -> None:
+def test_personal_data_are_masked_and_the_rest_is_unchanged(text: str, masked: str) -> None:
     assert mask_text(text) == masked
 
 
 @given(st.text(max_size=200))
-def test_masking_takes_any_text_and_is_done_once(text: str) -> None:
+def test_masking_accepts_any_text_and_is_idempotent(text: str) -> None:
     assert mask_text(mask_text(text)) == mask_text(text)
     assert mask_url(text) is not None
 
@@ -116,24 +116,24 @@ def test_no_text_makes_masking_slow(hostile: str) -> None:
 
 
 @pytest.mark.parametrize("sign", ["\n", "\r\n", "\x1b", "\x00", "\x7f", "\x9b", "\u202e", "\u2028", "\u200b", "\ud800"])
-def test_no_text_begins_a_line_of_its_own_or_speaks_to_the_terminal(sign: str) -> None:
+def test_masked_text_has_no_line_breaks_or_control_characters(sign: str) -> None:
     for masked in (mask_text(f"a{sign}b"), mask_url(f"https://h/a{sign}b"), one_line(f"a{sign}b")):
         assert masked.isprintable()
         assert "a" in masked
         assert "b" in masked
 
 
-def test_what_a_line_break_divides_is_masked_all_the_same() -> None:
+def test_secrets_across_line_breaks_are_masked() -> None:
     assert mask_text(f"line\n{VIN}\ntoken\n=\nSECRET") == "line *** token = ***"
 
 
-def test_no_more_than_some_kilobytes_are_shown_of_any_text() -> None:
+def test_masked_text_has_a_bounded_length() -> None:
     assert 8_000 < len(mask_text("word " * 1_000_000)) < 8_300
     assert len(mask_url("https://h/" + "a/" * 1_000_000)) < 8_300
 
 
 @given(st.integers(0, 20))
-def test_what_a_cut_divides_is_not_shown_by_half(before: int) -> None:
+def test_a_secret_at_the_cut_is_not_shown(before: int) -> None:
     assert VIN[:8] not in mask_text(" " * (8_192 - before) + VIN + " " * 100)
 
 
@@ -150,22 +150,22 @@ def test_an_excerpt_has_three_hundred_characters_at_most() -> None:
 
 
 @given(st.integers(0, 20))
-def test_bytes_that_are_cut_show_no_half_secret(before: int) -> None:
+def test_a_secret_at_the_cut_of_bytes_is_not_shown(before: int) -> None:
     text = " " * (8_192 - before) + VIN + " " * 100
     assert VIN[:8] not in excerpt(text, 9_000)
     assert excerpt(text.encode(), 9_000) == excerpt(text, 9_000)
 
 
-def test_a_list_of_names_is_short_however_many_there_are() -> None:
+def test_a_long_list_of_names_is_shortened() -> None:
     assert shortlist(["self", None, f"a\n{VIN}"]) == "self, None, a ***"
     listed = shortlist([f"rel{at}" + "x" * 1_000 for at in range(1_000)])
     assert listed.endswith("… (1000 in all)")
     assert len(listed) < 2_000
 
 
-def test_a_list_of_twenty_names_is_whole() -> None:
+def test_a_list_of_twenty_names_is_complete() -> None:
     assert shortlist([str(at) for at in range(20)]) == ", ".join(map(str, range(20)))
 
 
-def test_a_sign_that_cannot_be_shown_is_one_replacement_character() -> None:
+def test_a_control_character_becomes_one_replacement_character() -> None:
     assert one_line("a\x1bb\nc") == "a\ufffdb c"

@@ -142,7 +142,7 @@ def test_names_and_values_of_a_query_are_encoded() -> None:
     assert encode_query(pairs) == "a%20b=1%262&t=2023-01-01T00:00:00%2B00:00/P1D&%C3%A9=%25"
 
 
-def test_some_signs_stay_as_they_are_in_names_and_values_of_a_query() -> None:
+def test_colons_commas_and_slashes_of_a_query_are_not_encoded() -> None:
     assert encode_query([("a:,/", "b:,/")]) == "a:,/=b:,/"
 
 
@@ -163,14 +163,14 @@ def test_an_id_is_joined_as_one_segment(url: str, segment: str, expected: str) -
 
 
 @given(st.text(min_size=1, max_size=12).filter(lambda text: text not in {".", ".."}))
-def test_no_id_climbs_out_of_its_collection(segment: str) -> None:
+def test_any_id_stays_below_its_collection(segment: str) -> None:
     joined = resolve("http://h/", join_segment("http://h/trips", segment))
     assert joined.startswith("http://h/trips/")
     assert unquote(joined.rpartition("/")[2]) == segment
 
 
 @pytest.mark.parametrize("segment", ["", ".", ".."])
-def test_an_id_that_names_no_place_is_refused(segment: str) -> None:
+def test_empty_and_dot_ids_are_rejected(segment: str) -> None:
     with pytest.raises(ValueError, match=r"^an id must name one resource .*, as 'abc123' does, not '\.{0,2}'$"):
         join_segment("http://h/trips", segment)
 
@@ -190,19 +190,19 @@ def test_an_id_that_names_no_place_is_refused(segment: str) -> None:
         ("a//é", "a//%C3%A9"),
     ],
 )
-def test_what_is_not_ascii_is_encoded_but_in_the_authority(url: str, expected: str) -> None:
+def test_non_ascii_is_encoded_except_in_the_authority(url: str, expected: str) -> None:
     assert to_ascii(url) == expected
 
 
 @given(st.text(max_size=30), st.integers())
-def test_encoding_leaves_an_authority_as_it_is_and_nothing_else(text: str, seed: int) -> None:
+def test_encoding_leaves_only_the_authority_unchanged(text: str, seed: int) -> None:
     url = random.Random(seed).choice(["", "http://", "//", "http:"]) + text
     encoded = to_ascii(url)
     assert split(encoded).authority == split(url).authority
     assert str(split(encoded)._replace(authority=None)).isascii()
 
 
-def test_an_id_is_a_text() -> None:
+def test_an_id_must_be_a_string() -> None:
     number: Any = 5
     with pytest.raises(TypeError, match=r"^an id must be str, not int$"):
         join_segment("http://h/trips", number)

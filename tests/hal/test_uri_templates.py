@@ -153,7 +153,7 @@ def test_templates_expand_as_the_rfc_shows(_section: str, template: str, expecte
     "template",
     ["O{undef}X", "{x,undef}", "O{+undef}X", "X{.undef}", "X{.empty_keys}", "{/var,undef}", "{/empty_keys*}"],
 )
-def test_a_variable_that_would_leave_a_gap_must_not_be_missing(template: str) -> None:
+def test_a_variable_of_the_path_is_required(template: str) -> None:
     with pytest.raises(TemplateError, match=r"'undef'|'empty_keys'"):
         expand(template, {name: VALUES[name] for name in variables(template)})
 
@@ -168,14 +168,14 @@ def test_missing_query_variables_are_left_out() -> None:
     assert expand("/trips{?page,size}", {"size": 0}) == "/trips?size=0"
 
 
-def test_an_unknown_variable_is_named_with_those_that_there_are() -> None:
+def test_an_unknown_variable_is_named_with_the_known_ones() -> None:
     with pytest.raises(
         TemplateError, match=r"no variable 'siez' in the template '/trips\{\?page,size\}'; it has: page, size"
     ):
         expand("/trips{?page,size}", {"siez": 1})
 
 
-def test_a_template_without_variables_says_so() -> None:
+def test_an_error_names_no_variables_where_there_are_none() -> None:
     with pytest.raises(TemplateError, match="it has: none"):
         expand("/trips", {"page": 1})
 
@@ -183,7 +183,7 @@ def test_a_template_without_variables_says_so() -> None:
 @pytest.mark.parametrize(
     "template", ["{", "}", "{}", "{a", "{customer-uuid}", "/{*path}", "{!a}", "{a:x}", "{|a}", "{?}"]
 )
-def test_what_is_no_template_is_a_template_error(template: str) -> None:
+def test_invalid_templates_are_a_template_error(template: str) -> None:
     with pytest.raises(TemplateError):
         expand(template, {})
     with pytest.raises(TemplateError):
@@ -212,11 +212,11 @@ class _Colour(enum.Enum):
         ({"a": True, "b": None}, {"a": "true"}),
     ],
 )
-def test_values_become_text_for_an_address(value: Any, text: Any) -> None:
+def test_values_are_converted_to_text(value: Any, text: Any) -> None:
     assert plain(value) == text
 
 
-def test_a_value_that_the_template_cannot_take_is_a_template_error() -> None:
+def test_a_value_of_a_wrong_type_is_a_template_error() -> None:
     with pytest.raises(TemplateError, match="does not accept a value of this type"):
         expand("{keys:3}", {"keys": {"a": "b"}})
 
@@ -234,7 +234,7 @@ def test_any_text_expands_or_is_a_template_error(template: str, values: dict[str
 
 
 @pytest.mark.parametrize("template", ["{" * 1_000_000, "{?a}" * 100_000, "{" + "v," * 500_000 + "}"])
-def test_a_template_longer_than_any_is_refused_unread(template: str) -> None:
+def test_a_very_long_template_is_rejected_unparsed(template: str) -> None:
     # The parser would take hours for the first.
     with pytest.raises(TemplateError, match="characters") as caught:
         expand(template, {})
@@ -242,25 +242,25 @@ def test_a_template_longer_than_any_is_refused_unread(template: str) -> None:
 
 
 @pytest.mark.parametrize("template", ["\ud800{a}", "{a}\ud800", "{\ud800}"])
-def test_half_a_character_is_no_template(template: str) -> None:
+def test_a_lone_surrogate_is_not_a_template(template: str) -> None:
     with pytest.raises(TemplateError) as caught:
         expand(template, {"a": 1})
     assert str(caught.value).isprintable()
 
 
-def test_a_template_is_shown_masked_and_in_one_line() -> None:
+def test_a_template_is_masked_in_messages() -> None:
     with pytest.raises(TemplateError) as caught:
         expand("/vehicles/VF3ABCDEF12345678\n/{a}", {})
     assert "/vehicles/***" in str(caught.value)
     assert "\\n" not in str(caught.value)
 
 
-def test_every_variable_that_a_template_does_not_have_is_named() -> None:
+def test_every_unknown_variable_is_named() -> None:
     with pytest.raises(TemplateError, match="no variable 'y', 'z' in the template"):
         expand("/{x}", {"x": 1, "y": 2, "z": 3})
 
 
-def test_a_template_is_read_up_to_a_length() -> None:
+def test_a_template_has_at_most_8192_characters() -> None:
     assert expand("x" * 8_192, {}) == "x" * 8_192
     with pytest.raises(TemplateError, match=r"8193 characters .*: the limit is 8192"):
         expand("x" * 8_193, {})

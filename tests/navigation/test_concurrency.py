@@ -25,7 +25,8 @@ class _Interrupt(BaseException):
 
 
 @pytest.mark.parametrize("kind", [ValueError, StopAsyncIteration, _Interrupt, SystemExit])
-async def test_an_exception_of_the_block_goes_on_bare_and_its_tasks_end(kind: Callable[[], BaseException]) -> None:
+async def test_an_exception_of_the_block_is_raised_unchanged(kind: Callable[[], BaseException]) -> None:
+    """Its tasks are cancelled."""
     log: list[str] = []
     failure = kind()
     with pytest.raises(BaseException) as caught:  # noqa: PT011 - its identity is what counts
@@ -41,7 +42,7 @@ async def _failing(log: list[str], failure: BaseException) -> None:
         raise failure
 
 
-async def test_at_the_end_of_the_block_its_tasks_end() -> None:
+async def test_tasks_are_cancelled_at_the_end_of_the_block() -> None:
     log: list[str] = []
     async with scoped() as tasks:
         tasks.start_soon(_work, log)
@@ -49,7 +50,7 @@ async def test_at_the_end_of_the_block_its_tasks_end() -> None:
     assert log == ["cancelled"]
 
 
-async def test_a_cancellation_from_outside_goes_through() -> None:
+async def test_a_cancellation_from_outside_is_propagated() -> None:
     log: list[str] = []
     with anyio.move_on_after(5) as scope:
         async with scoped() as tasks:
@@ -59,7 +60,7 @@ async def test_a_cancellation_from_outside_goes_through() -> None:
     assert log == ["cancelled"]
 
 
-async def test_a_block_that_fails_while_it_is_cancelled_still_fails_bare() -> None:
+async def test_a_cancelled_block_that_fails_raises_unchanged() -> None:
     with anyio.CancelScope() as scope:
         async with scoped() as tasks:
             tasks.start_soon(_work, [])
@@ -70,7 +71,7 @@ async def test_a_block_that_fails_while_it_is_cancelled_still_fails_bare() -> No
     assert scope.cancelled_caught
 
 
-async def test_a_bug_in_a_task_of_its_own_is_not_hidden() -> None:
+async def test_an_exception_of_a_background_task_is_not_hidden() -> None:
     async def fail() -> None:
         raise KeyError("a bug")
 
@@ -85,7 +86,7 @@ async def _with_task(fail: Callable[[], object]) -> None:
         await anyio.sleep(1)
 
 
-async def test_closing_gives_up_what_is_under_way_and_starts_no_more() -> None:
+async def test_closing_cancels_running_jobs_and_starts_no_more() -> None:
     log: list[str] = []
     async with anyio.create_task_group() as tasks:
         outcomes = OrderedResults(tasks, [partial(_work, log, seconds) for seconds in (1, 60, 60, 60)], 2)
@@ -96,7 +97,7 @@ async def test_closing_gives_up_what_is_under_way_and_starts_no_more() -> None:
     assert log == ["done", "cancelled"]
 
 
-async def test_a_consumer_that_is_cancelled_may_ask_again() -> None:
+async def test_a_cancelled_consumer_can_continue() -> None:
     log: list[str] = []
     async with anyio.create_task_group() as tasks:
         outcomes = OrderedResults(tasks, [partial(_work, log, 10)], 1)

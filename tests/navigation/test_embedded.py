@@ -25,7 +25,7 @@ def _site() -> Site:
 
 
 @pytest.mark.parametrize("own", [f"{HOME}/a", "/v4/a", "v4/a", f"{HOME}/a#part", f"{HOME}/x/../a"])
-async def test_a_copy_that_is_the_target_of_the_link_is_served_without_asking(own: str) -> None:
+async def test_a_copy_of_the_link_target_is_used_without_a_request(own: str) -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy(own)}})
     found = await here.follow("a")
@@ -47,14 +47,14 @@ async def test_a_copy_that_is_the_target_of_the_link_is_served_without_asking(ow
         None,
     ],
 )
-async def test_a_copy_that_is_not_known_to_be_the_target_is_not_served(embedded: Any) -> None:
+async def test_a_copy_of_another_url_is_not_used(embedded: Any) -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": embedded}})
     assert (await here.follow("a"))["full"] is True
     assert site.asked == ["/a"]
 
 
-async def test_a_templated_self_without_variables_is_expanded_before_it_is_compared() -> None:
+async def test_a_templated_self_is_expanded_before_comparison() -> None:
     site = _site()
     rels = {"a": link(f"{HOME}/a{{?p}}", templated=True)}
     here = site.resource({"_links": rels, "_embedded": {"a": _copy(f"{HOME}/a{{?p}}", templated=True)}})
@@ -63,7 +63,7 @@ async def test_a_templated_self_without_variables_is_expanded_before_it_is_compa
     assert site.asked == ["/a?p=1"]
 
 
-async def test_a_template_is_not_the_target_of_a_link_that_is_none_though_they_read_alike() -> None:
+async def test_a_template_does_not_equal_a_link_of_the_same_text() -> None:
     site = Site({"/{x}": FULL})
     here = site.resource(
         {"_links": links(a=f"{HOME}/{{x}}"), "_embedded": {"a": _copy(f"{HOME}/{{x}}", templated=True)}}
@@ -71,40 +71,40 @@ async def test_a_template_is_not_the_target_of_a_link_that_is_none_though_they_r
     assert (await here.follow("a"))["full"] is True
 
 
-async def test_a_link_without_an_href_that_was_chosen_leads_to_no_copy_without_one() -> None:
+async def test_a_selected_link_without_href_has_no_copy() -> None:
     here = _site().resource({"_links": {"a": link(None)}, "_embedded": {"a": _copy(None)}})
     with pytest.raises(InvalidLinkError):
         await here.follow("a", index=0)
 
 
 @pytest.mark.parametrize("own", [f"{HOME}/a", "/v4/a"])
-def test_the_choice_of_a_copy_says_which_link_led_to_it(own: str) -> None:
+def test_the_target_of_a_copy_has_its_link(own: str) -> None:
     document = parse({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy(own)}})
     choice = select_link(document, HOME, LinkQuery(rel="a"))
     assert choice == LinkTarget(Link(f"{HOME}/a", "a"), None, ("a", 0))
 
 
-async def test_parameters_make_it_another_resource_than_the_copy() -> None:
+async def test_parameters_select_another_resource_than_the_copy() -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy()}})
     assert not (await here.follow("a", params={"p": 1})).is_embedded
 
 
-async def test_the_right_one_of_many_copies_is_served() -> None:
+async def test_the_matching_one_of_many_copies_is_used() -> None:
     site = _site()
     copies = [_copy(f"{HOME}/{name}") | {"name": name} for name in "xab"]
     here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": copies}})
     assert (await here.follow("a"))["name"] == "a"
 
 
-async def test_never_asks_in_spite_of_a_copy() -> None:
+async def test_never_sends_a_request_despite_a_copy() -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": _copy()}})
     assert (await here.follow("a", embedded="never"))["full"] is True
     assert (await here.follow("a"))["full"] is False
 
 
-async def test_only_serves_a_copy_or_fails() -> None:
+async def test_only_uses_a_copy_or_fails() -> None:
     site = _site()
     here = site.resource({"_links": links(a=f"{HOME}/a", b=f"{HOME}/b"), "_embedded": {"a": _copy()}})
     assert (await here.follow("a", embedded="only"))["full"] is False
@@ -114,7 +114,7 @@ async def test_only_serves_a_copy_or_fails() -> None:
     assert site.requests == []
 
 
-async def test_a_copy_without_any_link_is_reached_by_the_same_follow() -> None:
+async def test_a_copy_without_a_link_can_be_followed() -> None:
     here = _site().resource({"_embedded": {"a": {"full": False}}})
     assert (await here.follow("a"))["full"] is False
     assert here.can("a")
@@ -128,7 +128,7 @@ async def test_an_empty_list_of_copies_is_nothing_to_follow() -> None:
         await here.follow("a")
 
 
-async def test_several_copies_without_a_link_want_a_choice() -> None:
+async def test_several_copies_without_a_link_are_ambiguous() -> None:
     copies = [{"n": 1}, {"n": 2, "_links": {"self": link("/v4/2", name="two")}}]
     here = _site().resource({"_embedded": {"a": copies}})
     with pytest.raises(AmbiguousLinkError, match="2 documents are embedded as 'a'") as caught:
@@ -145,13 +145,13 @@ async def test_several_copies_without_a_link_want_a_choice() -> None:
             await step
 
 
-async def test_a_template_that_needs_variables_wants_them_though_there_is_a_copy() -> None:
+async def test_a_template_needs_its_variables_despite_a_copy() -> None:
     here = _site().resource({"_links": {"a": link("/{x}", templated=True)}, "_embedded": {"a": _copy()}})
     with pytest.raises(TemplateError):
         await here.follow("a")
 
 
-async def test_embedded_gives_what_there_is_whatever_its_case_and_never_asks() -> None:
+async def test_embedded_is_case_insensitive_and_sends_no_request() -> None:
     site = _site()
     here = site.resource({"_embedded": {"Collisions": [{"n": 1}, {"n": 2}], "none": None, "one": {}}})
     assert [item["n"] for item in here.embedded("collisions")] == [1, 2]
@@ -161,7 +161,7 @@ async def test_embedded_gives_what_there_is_whatever_its_case_and_never_asks() -
     assert site.requests == []
 
 
-async def test_fetch_reads_the_full_one_and_leaves_the_copy_as_it_is() -> None:
+async def test_fetch_reads_the_full_resource_and_keeps_the_copy() -> None:
     site = _site()
     here = site.resource({"_embedded": {"a": [_copy()]}})
     (copy,) = here.embedded("a")
@@ -173,21 +173,21 @@ async def test_fetch_reads_the_full_one_and_leaves_the_copy_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("act", ["fetch", "refresh"])
-async def test_a_copy_without_an_address_cannot_be_read_by_itself(act: str) -> None:
+async def test_a_copy_without_self_cannot_be_fetched(act: str) -> None:
     (copy,) = _site().resource({"_embedded": {"a": {}}}).embedded("a")
     with pytest.raises(InvalidLinkError, match="has no self link") as caught:
         await getattr(copy, act)()
     assert caught.value.url == HOME
 
 
-async def test_a_copy_is_asked_for_in_the_type_that_its_link_hints_at() -> None:
+async def test_a_copy_is_fetched_in_the_type_that_its_self_hints_at() -> None:
     site = _site()
     (copy,) = site.resource({"_embedded": {"a": _copy(type="text/x")}}).embedded("a")
     await copy.fetch()
     assert site.requests[0].headers["Accept"].startswith("text/x, application/hal+json;q=0.9")
 
 
-async def test_links_in_a_copy_are_relative_to_the_answer_that_it_came_in() -> None:
+async def test_links_in_a_copy_are_relative_to_its_response() -> None:
     site = Site({"/up/b": {"x": 1}})
     here = site.resource({"_embedded": {"a": {"_links": links(self="/elsewhere/a", b="b")}}}, f"{HOME}/up/here")
     (copy,) = here.embedded("a")

@@ -18,7 +18,7 @@ def _entry(site: Site) -> EntryPoint:
     return EntryPoint(HOME, site.context)
 
 
-async def test_the_entry_is_read_once_however_many_tasks_ask() -> None:
+async def test_the_entry_is_read_once_by_many_tasks() -> None:
     site = Site({"": ROOT}, delay=1)
     entry = _entry(site)
     async with anyio.create_task_group() as tasks:
@@ -28,7 +28,7 @@ async def test_the_entry_is_read_once_however_many_tasks_ask() -> None:
     assert site.asked == [""]
 
 
-async def test_building_a_step_from_the_entry_asks_nobody() -> None:
+async def test_building_a_link_from_the_entry_does_no_io() -> None:
     site = Site({"": ROOT, "/a": {"n": 2}})
     step = _entry(site).follow("a")
     assert site.requests == []
@@ -45,7 +45,7 @@ async def test_a_failure_to_read_the_entry_is_not_remembered() -> None:
     assert (await entry.follow("a")).status == 200
 
 
-async def test_the_entry_can_be_read_anew() -> None:
+async def test_the_entry_can_be_read_again() -> None:
     site = Site({"": ROOT})
     entry = _entry(site)
     await entry.root()
@@ -54,7 +54,7 @@ async def test_the_entry_can_be_read_anew() -> None:
     assert (await entry.root())["n"] == 2
 
 
-async def test_a_link_that_the_entry_lacks_is_looked_for_in_it_anew_by_the_next_step() -> None:
+async def test_a_link_that_the_entry_lacks_is_searched_in_it_again() -> None:
     replies = {"": {"_links": links(b=f"{HOME}/b")}, "/a": {"n": 2}}
     site = Site(replies, structure=lambda resource, kind: kind(resource["n"]))
     entry = _entry(site)
@@ -68,7 +68,7 @@ async def test_a_link_that_the_entry_lacks_is_looked_for_in_it_anew_by_the_next_
     assert site.asked == ["", "", "", "/a", "/a"]
 
 
-async def test_of_several_links_one_will_do() -> None:
+async def test_one_of_several_relations_is_enough() -> None:
     site = Site({"": ROOT})
     entry = _entry(site)
     await entry.root()
@@ -76,7 +76,7 @@ async def test_of_several_links_one_will_do() -> None:
     assert site.asked == [""]
 
 
-async def test_an_entry_takes_over_what_another_has_read() -> None:
+async def test_an_entry_adopts_the_root_of_another() -> None:
     site, other = Site({"": ROOT}), Site({"/a": {"n": 2}})
     first, second, third = _entry(site), _entry(other), _entry(site)
     second.adopt(first)
@@ -89,7 +89,7 @@ async def test_an_entry_takes_over_what_another_has_read() -> None:
     assert site.asked == [""]
 
 
-async def test_an_address_is_fetched_and_a_dump_bound_again() -> None:
+async def test_a_url_can_be_fetched_and_a_dump_resumed() -> None:
     site = Site({"": ROOT, "/a": {"n": 2}})
     entry = _entry(site)
     here = await entry.get(HOME)

@@ -44,7 +44,7 @@ async def test_a_chain_goes_from_link_to_link() -> None:
     assert site.asked == ["/vehicles", "/trips"]
 
 
-async def test_building_a_chain_asks_nobody_and_leaves_nothing_behind() -> None:
+async def test_building_a_chain_does_no_io_and_leaves_no_coroutines() -> None:
     site, root = _chain()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -64,7 +64,7 @@ async def test_awaiting_twice_costs_one_request() -> None:
     assert site.asked == ["/vehicles"]
 
 
-async def test_many_tasks_that_await_one_chain_cost_one_request_for_each_step() -> None:
+async def test_many_tasks_awaiting_one_chain_send_one_request_per_link() -> None:
     site, root = _chain()
     chain = root.follow("vehicles").follow("trips")
     reached: list[HalResource] = []
@@ -80,7 +80,7 @@ async def test_many_tasks_that_await_one_chain_cost_one_request_for_each_step() 
     assert site.asked == ["/vehicles", "/trips"]
 
 
-async def test_intermediate_steps_stay_reachable() -> None:
+async def test_intermediate_links_stay_reachable() -> None:
     site, root = _chain()
     chain = root.follow("vehicles").follow("trips")
     await chain
@@ -90,7 +90,7 @@ async def test_intermediate_steps_stay_reachable() -> None:
     assert len(site.requests) == 2
 
 
-async def test_two_chains_from_one_step_share_it() -> None:
+async def test_two_chains_from_one_link_share_it() -> None:
     site, root = _chain()
     vehicles = root.follow("vehicles")
     await vehicles.follow("trips")
@@ -98,7 +98,7 @@ async def test_two_chains_from_one_step_share_it() -> None:
     assert site.asked == ["/vehicles", "/trips", "/vehicles"]
 
 
-async def test_a_task_that_gets_to_a_step_late_finds_it_taken() -> None:
+async def test_a_late_task_uses_the_result_of_the_link() -> None:
     site, root = _chain()
     waits = iter((0, 60))
 
@@ -113,7 +113,7 @@ async def test_a_task_that_gets_to_a_step_late_finds_it_taken() -> None:
     assert site.asked == ["/vehicles"]
 
 
-async def test_a_cancelled_waiter_harms_no_other() -> None:
+async def test_a_cancelled_waiter_does_not_affect_the_others() -> None:
     site, root = _chain(delay=5)
     step = root.follow("vehicles")
     reached: list[HalResource] = []
@@ -133,7 +133,7 @@ async def test_a_cancelled_waiter_harms_no_other() -> None:
     assert site.asked == ["/vehicles", "/vehicles"]
 
 
-async def test_when_everybody_was_cancelled_the_next_one_starts_anew() -> None:
+async def test_after_all_were_cancelled_the_next_await_starts_anew() -> None:
     site, root = _chain(delay=5)
     step = root.follow("vehicles")
     with anyio.move_on_after(1):
@@ -163,7 +163,7 @@ async def test_a_failure_reaches_every_waiter_and_is_not_remembered() -> None:
     assert (await step).status == 200
 
 
-async def test_a_failure_that_may_pass_reaches_every_waiter_who_has_no_more_time_either() -> None:
+async def test_a_transient_failure_reaches_waiters_of_equal_deadlines() -> None:
     site, root = _chain({"/vehicles": ServerError("down", status=503, is_transient=True)})
     step = root.follow("vehicles")
 
@@ -177,14 +177,14 @@ async def test_a_failure_that_may_pass_reaches_every_waiter_who_has_no_more_time
     assert site.asked == ["/vehicles"]
 
 
-async def test_an_error_names_the_step_that_it_ended() -> None:
+async def test_an_error_names_the_link_of_the_chain() -> None:
     _, root = _chain({"/trips": NotFoundError("no", status=404)})
     with pytest.raises(NotFoundError) as caught:
         await root.follow("vehicles").follow("trips").follow("further")
     assert caught.value.__notes__ == ["while following vehicles → trips: step 2, 'trips'"]
 
 
-async def test_a_missing_link_in_the_middle_names_the_step_and_its_neighbours() -> None:
+async def test_a_missing_link_in_a_chain_names_its_alternatives() -> None:
     _, root = _chain()
     with pytest.raises(LinkNotFoundError, match="did you mean 'trips'") as caught:
         await root.follow("vehicles").follow("trip")
@@ -192,14 +192,14 @@ async def test_a_missing_link_in_the_middle_names_the_step_and_its_neighbours() 
     assert caught.value.url == f"{HOME}/vehicles"
 
 
-async def test_a_walk_along_a_chain_names_the_step_too() -> None:
+async def test_an_error_of_items_names_the_link_of_the_chain() -> None:
     _, root = _chain()
     with pytest.raises(LinkNotFoundError) as caught:
         await root.follow("vehicles").follow("trip").items().first()
     assert caught.value.__notes__ == ["while following vehicles → trip: step 2, 'trip'"]
 
 
-async def test_variables_and_parameters_reach_the_right_step() -> None:
+async def test_variables_and_parameters_apply_to_their_own_link() -> None:
     site = Site(
         {
             "/vehicles/v1?a=1": {"_links": {"trips": link(f"{HOME}/trips{{?page}}", templated=True)}},
@@ -213,14 +213,14 @@ async def test_variables_and_parameters_reach_the_right_step() -> None:
     assert site.asked == ["/vehicles/v1?a=1", "/trips?page=2&b=2"]
 
 
-async def test_the_address_of_a_step_is_found_without_asking_for_it() -> None:
+async def test_the_url_of_a_link_is_resolved_without_fetching_it() -> None:
     site, root = _chain()
     chain = root.follow("vehicles").follow("trips", params={"a": 1})
     assert await chain.resolve_url({"b": 2}) == f"{HOME}/trips?a=1&b=2"
     assert site.asked == ["/vehicles"]
 
 
-async def test_the_address_of_a_step_is_found_though_a_copy_would_serve() -> None:
+async def test_the_url_of_a_link_is_resolved_despite_a_copy() -> None:
     copy = {"_links": links(self=f"{HOME}/a")}
     here = Site().resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": copy}})
     assert await here.follow("a").resolve_url({}) == f"{HOME}/a"
@@ -241,7 +241,7 @@ def _structure(resource: HalResource, kind: type[Any]) -> Any:
 TRIPS = Rel("trips", _Trip)
 
 
-async def test_a_typed_relation_gives_its_type() -> None:
+async def test_a_typed_relation_returns_its_type() -> None:
     site, root = _chain()
     site.structure = _structure
     root = site.resource({"_links": links(vehicles=f"{HOME}/vehicles")})
@@ -254,18 +254,18 @@ async def test_a_typed_relation_gives_its_type() -> None:
     assert len(site.requests) == 2
 
 
-async def test_a_typed_step_knows_the_steps_before_it() -> None:
+async def test_a_typed_link_has_its_path() -> None:
     _, root = _chain()
     assert root.follow("vehicles").follow(TRIPS).path == ("vehicles", "trips")
 
 
-async def test_a_step_beyond_a_typed_one_starts_from_its_resource() -> None:
+async def test_a_link_after_a_typed_one_starts_from_its_resource() -> None:
     site, root = _chain({"/trips": {"total": 1, "_links": links(self=f"{HOME}/trips")}})
     assert (await root.follow("vehicles").follow(TRIPS).follow("self"))["total"] == 1
     assert len(site.requests) == 3
 
 
-async def test_a_client_that_cannot_make_values_says_so() -> None:
+async def test_a_client_without_a_converter_rejects_types() -> None:
     _, root = _chain()
     with pytest.raises(TypeError, match="this client has no converter for _Trip: pass converter="):
         await root.follow("vehicles").follow(TRIPS)
@@ -275,7 +275,7 @@ async def test_a_client_that_cannot_make_values_says_so() -> None:
     ("options", "wanted"),
     [({}, "text/typed"), ({"accept": "text/said"}, "text/said"), ({"accept": None}, "text/typed")],
 )
-async def test_a_typed_relation_may_name_its_media_type(options: Any, wanted: str) -> None:
+async def test_a_typed_relation_can_have_a_media_type(options: Any, wanted: str) -> None:
     site, root = _chain()
     await root.follow(Rel("vehicles", HalResource, "text/typed"), **options).resource()
     assert site.requests[0].headers["Accept"].startswith(f"{wanted}, ")
@@ -284,7 +284,7 @@ async def test_a_typed_relation_may_name_its_media_type(options: Any, wanted: st
 # --------------------------------------------------------------------------------------------- single flight
 
 
-async def test_an_error_that_is_none_of_ours_passes_the_work_on() -> None:
+async def test_after_other_exceptions_a_waiter_executes() -> None:
     flight: SingleFlight[int] = SingleFlight()
     runs: list[int] = []
     outcomes: list[Any] = []
@@ -309,7 +309,7 @@ async def test_an_error_that_is_none_of_ours_passes_the_work_on() -> None:
     assert len(runs) == 2
 
 
-async def test_a_flight_remembers_nothing_once_it_is_done() -> None:
+async def test_single_flight_keeps_no_result() -> None:
     flight: SingleFlight[int] = SingleFlight()
     results = iter((1, 2))
 
@@ -319,7 +319,7 @@ async def test_a_flight_remembers_nothing_once_it_is_done() -> None:
     assert [await flight.run(work), await flight.run(work)] == [1, 2]
 
 
-async def test_a_value_that_is_none_is_shared_too() -> None:
+async def test_a_result_of_none_is_shared_too() -> None:
     flight: SingleFlight[None] = SingleFlight()
     runs: list[int] = []
 
@@ -336,7 +336,7 @@ async def test_a_value_that_is_none_is_shared_too() -> None:
 @pytest.mark.parametrize(
     "failure", [NetworkError("slow"), BudgetExhaustedError("no"), ServerError("x", status=503, is_transient=True)]
 )
-async def test_who_has_more_time_takes_over_from_who_had_too_little(failure: StellantisError) -> None:
+async def test_a_waiter_with_a_later_deadline_executes_again(failure: StellantisError) -> None:
     flight: SingleFlight[int] = SingleFlight()
     outcomes: list[object] = []
 
@@ -364,7 +364,7 @@ async def test_who_has_more_time_takes_over_from_who_had_too_little(failure: Ste
     assert outcomes == [failure, 7, 7]
 
 
-async def test_a_failure_that_time_cannot_mend_is_everybodys() -> None:
+async def test_a_permanent_failure_reaches_every_waiter() -> None:
     flight: SingleFlight[int] = SingleFlight()
     attempts = 0
 
@@ -385,7 +385,7 @@ async def test_a_failure_that_time_cannot_mend_is_everybodys() -> None:
     assert attempts == 1
 
 
-def test_a_relation_is_a_text_or_a_typed_one() -> None:
+def test_a_relation_must_be_a_string_or_a_rel() -> None:
     number: Any = 5
     with pytest.raises(TypeError, match=r"^a relation must be str or Rel, not int$"):
         Site().resource({}).follow(number)

@@ -23,24 +23,24 @@ async def _outcomes(here: HalResource, **options: Any) -> list[FollowResult]:
         return [outcome async for outcome in outcomes]
 
 
-async def test_the_outcomes_come_in_the_order_of_the_links() -> None:
+async def test_results_come_in_the_order_of_the_links() -> None:
     site, here = _many(10)
     assert [outcome.result()["n"] for outcome in await _outcomes(here, limit=3)] == list(range(10))
     assert site.largest == 3
 
 
-async def test_each_outcome_says_its_link() -> None:
+async def test_each_result_has_its_link() -> None:
     _, here = _many(3)
     assert [outcome.link.href for outcome in await _outcomes(here) if outcome.link] == [f"{HOME}/{n}" for n in range(3)]
 
 
-async def test_at_most_eight_are_followed_at_a_time_where_nothing_is_said() -> None:
+async def test_at_most_eight_links_are_followed_at_a_time_by_default() -> None:
     site, here = _many(10)
     await _outcomes(here)
     assert site.largest == 8
 
 
-async def test_one_failure_loses_none_of_the_others_and_names_its_link() -> None:
+async def test_one_failure_does_not_affect_the_other_results() -> None:
     site, here = _many(4)
     failure = ServerError("down", status=500)
     site.replies["/1"] = failure
@@ -52,14 +52,14 @@ async def test_one_failure_loses_none_of_the_others_and_names_its_link() -> None
         outcomes[1].result()
 
 
-async def test_a_link_that_leads_nowhere_fails_alone() -> None:
+async def test_a_link_without_an_href_fails_alone() -> None:
     site = Site({"/1": {}})
     here = site.resource({"_links": {"item": [link(None), link("/{x}", templated=True), link(f"{HOME}/1")]}})
     outcomes = await _outcomes(here)
     assert [type(outcome.error) for outcome in outcomes] == [InvalidLinkError, TemplateError, type(None)]
 
 
-async def test_embedded_copies_serve_where_they_may() -> None:
+async def test_embedded_copies_are_used() -> None:
     site, _ = _many(2)
     copies = [{"n": "copy", "_links": links(self=f"{HOME}/1")}]
     here = site.resource({"_links": {"item": [link(f"{HOME}/0"), link(f"{HOME}/1")]}, "_embedded": {"item": copies}})
@@ -70,7 +70,7 @@ async def test_embedded_copies_serve_where_they_may() -> None:
     assert [outcome.link for outcome in outcomes] == [None, None]
 
 
-async def test_no_links_are_no_outcomes() -> None:
+async def test_without_links_there_are_no_results() -> None:
     assert await _outcomes(Site().resource({})) == []
 
 
@@ -94,7 +94,7 @@ async def _failing(here: HalResource) -> None:
         raise KeyError("of the block")
 
 
-async def test_an_error_that_is_none_of_ours_comes_bare_in_its_turn() -> None:
+async def test_other_exceptions_are_raised_unchanged_in_their_turn() -> None:
     site, here = _many(3)
     site.replies["/1"] = KeyError("a bug")
     async with here.follow_all("item") as outcomes:

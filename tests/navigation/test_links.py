@@ -22,7 +22,7 @@ async def _reached(rels: dict[str, Any], rel: str, *, base: str = HOME, **option
 
 
 @pytest.mark.parametrize("one", [link("/a"), [link("/a")], "/a", [link("/a"), link("/a")], [None, link("/a")]])
-async def test_a_single_link_is_followed_in_whatever_shape_it_comes(one: Any) -> None:
+async def test_a_single_link_is_followed_in_every_shape(one: Any) -> None:
     assert await _reached({"a": one}, "a") == "https://api.example/a"
 
 
@@ -50,7 +50,7 @@ async def test_one_of_many_links_is_chosen(options: dict[str, Any], place: str) 
 
 
 @pytest.mark.parametrize("options", [{}, {"name": "two"}, {"where": _titled("B", "C")}])
-async def test_several_links_and_no_choice_are_ambiguous(options: dict[str, Any]) -> None:
+async def test_several_links_without_options_are_ambiguous(options: dict[str, Any]) -> None:
     with pytest.raises(AmbiguousLinkError, match="choose with name=, index= or where=") as caught:
         await _reached({"a": MANY}, "a", **options)
     assert caught.value.rel == "a"
@@ -64,19 +64,19 @@ async def test_the_same_href_as_a_template_and_not_is_ambiguous() -> None:
     assert caught.value.candidates == ("/a", "/a")
 
 
-async def test_several_links_and_no_choice_are_named() -> None:
+async def test_ambiguous_links_are_listed() -> None:
     with pytest.raises(AmbiguousLinkError, match=r"their names are \['one', 'two', 'two'\]\n"):
         await _reached({"a": MANY}, "a")
 
 
-async def test_links_of_several_prefixes_are_told_by_their_relations() -> None:
+async def test_links_of_several_prefixes_are_listed_by_relation() -> None:
     curies = [link(f"https://docs/{name}/{{rel}}", name=name, templated=True) for name in ("a", "b")]
     with pytest.raises(AmbiguousLinkError, match=r"2 links 'x' match.*, their relations \['a:x', 'b:x'\]"):
         await _reached({"curies": curies, "a:x": link("/1"), "b:x": link("/2")}, "x")
 
 
 @pytest.mark.parametrize("options", [{"name": "nobody"}, {"index": 3}, {"index": -4}, {"where": _titled()}])
-async def test_a_choice_that_no_link_meets_finds_none(options: dict[str, Any]) -> None:
+async def test_options_that_no_link_matches_find_none(options: dict[str, Any]) -> None:
     with pytest.raises(LinkNotFoundError, match=r"links of that relation: 3, named \['one', 'two', 'two'\]"):
         await _reached({"a": MANY}, "a", **options)
 
@@ -84,18 +84,18 @@ async def test_a_choice_that_no_link_meets_finds_none(options: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("options", "wanted"), [({"name": "nobody"}, "'a' with name='nobody' at"), ({"index": 3}, "'a' with index=3 at")]
 )
-async def test_a_choice_that_no_link_meets_is_told(options: dict[str, Any], wanted: str) -> None:
+async def test_options_that_no_link_matches_are_named(options: dict[str, Any], wanted: str) -> None:
     with pytest.raises(LinkNotFoundError, match=wanted):
         await _reached({"a": MANY}, "a", **options)
 
 
 @pytest.mark.parametrize("options", [{"name": "nobody"}, {"index": 1}, {"where": _titled()}])
-async def test_a_choice_that_the_only_link_does_not_meet_finds_none(options: dict[str, Any]) -> None:
+async def test_options_that_the_only_link_does_not_match_find_none(options: dict[str, Any]) -> None:
     with pytest.raises(LinkNotFoundError):
         await _reached({"a": link("/a")}, "a", **options)
 
 
-async def test_a_missing_link_lists_what_there_is_and_suggests_the_nearest() -> None:
+async def test_a_missing_link_lists_the_others_and_suggests_one() -> None:
     here = Site().resource({"_links": links(vehicles="/v", status="/s"), "_embedded": {"trips": []}})
     with pytest.raises(
         LinkNotFoundError, match="available: vehicles, status, trips; did you mean 'vehicles'"
@@ -106,19 +106,20 @@ async def test_a_missing_link_lists_what_there_is_and_suggests_the_nearest() -> 
     assert caught.value.url == HOME
 
 
-async def test_a_document_without_links_says_that_there_are_none() -> None:
+async def test_a_missing_link_without_others_lists_none() -> None:
     with pytest.raises(LinkNotFoundError, match=r"no link 'zzz' at .*; available: none\n"):
         await Site().resource({}).follow("zzz")
 
 
-async def test_a_relation_that_is_only_embedded_says_so_where_that_must_not_serve() -> None:
+async def test_an_error_names_a_relation_that_is_only_embedded() -> None:
+    """With ``embedded="never"``."""
     here = Site().resource({"_embedded": {"a": {"x": 1}}})
     with pytest.raises(LinkNotFoundError, match="'a' is embedded here, without a link"):
         await here.follow("a", embedded="never")
 
 
 @pytest.mark.parametrize("href", [None, 5, {}, ["/a"]])
-async def test_a_link_without_an_href_can_be_seen_but_not_followed(href: Any) -> None:
+async def test_a_link_without_an_href_cannot_be_followed(href: Any) -> None:
     here = Site().resource({"_links": {"a": link(href)}})
     assert here.can("a")
     with pytest.raises(InvalidLinkError, match="its href must be a string, as in") as caught:
@@ -136,17 +137,17 @@ async def test_a_curied_link_is_found_by_its_key_its_uri_and_its_name(rel: str) 
     assert await _reached({**CURIES, "ex:a": link("/a")}, rel) == "https://api.example/a"
 
 
-async def test_a_name_that_two_prefixes_share_is_ambiguous() -> None:
+async def test_a_bare_name_under_two_prefixes_is_ambiguous() -> None:
     curies = {"curies": [*CURIES["curies"], link("https://other/{rel}", name="oo", templated=True)]}
     with pytest.raises(AmbiguousLinkError):
         await _reached({**curies, "ex:a": link("/a"), "oo:a": link("/b")}, "a")
 
 
-async def test_curies_never_touch_an_href() -> None:
+async def test_curies_do_not_change_hrefs() -> None:
     assert await _reached({**CURIES, "a": link("ex:a")}, "a") == "ex:a"
 
 
-async def test_the_documentation_of_a_relation_is_an_address() -> None:
+async def test_docs_url_returns_the_url_of_a_relation() -> None:
     here = Site().resource({"_links": {**CURIES, "ex:a": link("/a")}})
     assert here.docs_url("ex:a") == "https://docs.example/a"
     assert here.docs_url("a") is None
@@ -175,13 +176,11 @@ async def test_embedded_copies_are_found_through_curies_too() -> None:
         (HOME, "/a?t=YQ==&r=1&r=2&e=%2f", "https://api.example/a?t=YQ==&r=1&r=2&e=%2f"),
     ],
 )
-async def test_references_are_resolved_against_where_the_document_was_found(
-    base: str, href: str, expected: str
-) -> None:
+async def test_references_are_resolved_against_the_document_url(base: str, href: str, expected: str) -> None:
     assert await _reached({"a": link(href)}, "a", base=base) == expected
 
 
-async def test_references_are_relative_to_the_last_of_the_redirects() -> None:
+async def test_references_are_resolved_against_the_last_redirect() -> None:
     site = Site(
         {"/old": make_response(url=f"{HOME}/moved/here", body={"_links": links(a="next")}), "/moved/next": {"x": 1}}
     )
@@ -190,7 +189,7 @@ async def test_references_are_relative_to_the_last_of_the_redirects() -> None:
     assert (await here.follow("a"))["x"] == 1
 
 
-async def test_parameters_are_appended_to_what_the_server_wrote() -> None:
+async def test_parameters_are_appended_to_the_query_of_the_server() -> None:
     params = {"p": [1, None, "b c"], "q": None, "r": True, "s": ["x"]}
     reached = await _reached({"a": link("/a?t=YQ==#f")}, "a", params=params)
     assert reached == "https://api.example/a?t=YQ==&p=1&p=b%20c&r=true&s=x"
@@ -205,11 +204,11 @@ async def test_a_template_is_expanded_before_it_is_resolved() -> None:
     assert reached == "https://api.example/y?size=5&profile=endUser"
 
 
-async def test_a_template_without_path_variables_is_followed_without_any() -> None:
+async def test_a_template_of_query_variables_needs_no_values() -> None:
     assert await _reached({"a": link("/trips{?page}", templated=True)}, "a") == "https://api.example/trips"
 
 
-async def test_a_broken_template_harms_only_whoever_follows_it() -> None:
+async def test_an_invalid_template_fails_only_when_followed() -> None:
     rels = {"bad": link("/{*path}", templated=True), "good": link("/a")}
     assert await _reached(rels, "good") == "https://api.example/a"
     with pytest.raises(TemplateError, match="is not a URI template") as caught:
@@ -218,7 +217,7 @@ async def test_a_broken_template_harms_only_whoever_follows_it() -> None:
 
 
 @pytest.mark.parametrize("variables", [{}, {"cbid": None}, {"cbid": []}, {"other": 1}])
-async def test_variables_that_do_not_fit_are_refused_before_anything_is_sent(variables: dict[str, Any]) -> None:
+async def test_wrong_variables_are_rejected_before_a_request(variables: dict[str, Any]) -> None:
     site = Site()
     here = site.resource({"_links": {"a": link("/{cbid}/remotes", templated=True)}})
     with pytest.raises(TemplateError):
@@ -258,14 +257,14 @@ async def test_a_write_along_a_deprecated_link_warns_too() -> None:
         await here.post("a")
 
 
-async def test_looking_at_a_deprecated_link_does_not_warn() -> None:
+async def test_reading_a_deprecated_link_does_not_warn() -> None:
     here = Site().resource({"_links": {"a": link("/a", deprecation="gone")}})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert here.links["a"][0].deprecation == "gone"
 
 
-async def test_a_server_that_deprecates_everything_does_not_fill_the_memory() -> None:
+async def test_a_server_that_deprecates_everything_fills_no_memory() -> None:
     site = Site({"/a": {}})
     rels = {f"r{number}": link(f"{HOME}/a", deprecation="gone") for number in range(1_002)}
     here = site.resource({"_links": rels})
@@ -276,7 +275,7 @@ async def test_a_server_that_deprecates_everything_does_not_fill_the_memory() ->
     assert len(told) == 1_003
 
 
-async def test_a_million_relations_make_a_short_error_soon() -> None:
+async def test_a_million_relations_make_a_short_error_quickly() -> None:
     here = Site().resource({"_links": {f"relation\n{at:07}": link("/") for at in range(100_000)}})
     with pytest.raises(LinkNotFoundError, match="100000 in all") as caught:
         await here.follow("relation_0000001")
@@ -295,7 +294,7 @@ async def test_a_notice_of_deprecation_is_one_short_line() -> None:
     assert len(str(told[0].message)) < 500
 
 
-async def test_a_null_href_beside_another_stands_for_no_link() -> None:
+async def test_a_null_href_beside_another_is_no_link() -> None:
     assert await _reached({"x": [{"href": None}, link("/a")]}, "x") == "https://api.example/a"
 
 
@@ -304,13 +303,13 @@ async def test_a_null_href_does_not_hide_an_embedded_copy() -> None:
     assert (await place.follow("x"))["id"] == 2
 
 
-async def test_a_copy_beside_a_null_href_does_not_serve_where_it_must_not() -> None:
+async def test_a_copy_beside_a_null_href_obeys_embedded_never() -> None:
     place = Site().resource({"_links": {"x": {"href": None}}, "_embedded": {"x": {"id": 2}}})
     with pytest.raises(InvalidLinkError):
         await place.follow("x", embedded="never")
 
 
-async def test_several_copies_beside_a_null_href_want_a_choice() -> None:
+async def test_several_copies_beside_a_null_href_are_ambiguous() -> None:
     copies = [{"_links": links(self="/1")}, {"_links": links(self="/2")}]
     place = Site().resource({"_links": {"x": {"href": None}}, "_embedded": {"x": copies}})
     with pytest.raises(AmbiguousLinkError) as caught:

@@ -34,12 +34,12 @@ def test_any_kind_of_json_object_is_a_document(kind: str) -> None:
     assert _read(body={"a": 1}, content_type=kind)["a"] == 1
 
 
-def test_a_document_of_a_wrong_type_is_known_by_its_links() -> None:
+def test_a_document_of_a_wrong_type_is_recognised_by_its_links() -> None:
     assert _read(body={"_links": {}}, content_type="text/plain").rels == ()
     assert _read(body={"_embedded": {}}, content_type="text/html").rels == ()
 
 
-def test_blanks_before_a_document_of_no_type_do_not_matter() -> None:
+def test_spaces_before_an_untyped_document_are_ignored() -> None:
     assert _read(body=b' {"a":1}', content_type="")["a"] == 1
 
 
@@ -62,7 +62,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
         (b'{"a":1}', "text/plain", "an object without links"),
     ],
 )
-def test_a_body_that_is_no_document_names_address_type_and_first_bytes(content: bytes, kind: str, reason: str) -> None:
+def test_an_invalid_body_names_url_type_and_first_bytes(content: bytes, kind: str, reason: str) -> None:
     with pytest.raises(NotHalError, match=f"https://api.example/v4/a responded 200 with {reason}") as caught:
         _read(body=content, content_type=kind)
     assert caught.value.url == f"{HOME}/a"
@@ -73,7 +73,7 @@ def test_a_body_that_is_no_document_names_address_type_and_first_bytes(content: 
 
 
 @pytest.mark.parametrize(("kind", "told"), [("text/html", "'text/html'"), ("", "'missing'")])
-def test_a_body_that_is_no_document_names_its_type_or_that_there_is_none(kind: str, told: str) -> None:
+def test_an_invalid_body_names_its_type_or_its_absence(kind: str, told: str) -> None:
     with pytest.raises(NotHalError, match=f"its content type is {told}"):
         _read(body=b"<html>", content_type=kind)
 
@@ -93,12 +93,12 @@ def test_the_excerpt_is_short_and_masked() -> None:
         ("application/hal+json", "application/hal+json, application/json;q=0.8, application/*+json;q=0.7"),
     ],
 )
-def test_accept_says_what_is_liked_best_first(preferred: str | None, written: str) -> None:
+def test_accept_lists_the_preferred_type_first(preferred: str | None, written: str) -> None:
     assert accept(preferred) == written
 
 
 @pytest.mark.parametrize("hint", ["", " ", "text/x\r\nX-Evil: 1", "text/é", "x" * 300, "a\x00b"])
-def test_a_hint_that_cannot_stand_in_a_field_is_no_hint(hint: str) -> None:
+def test_an_invalid_hint_is_ignored(hint: str) -> None:
     assert accept(hint) == accept()
 
 
@@ -107,7 +107,8 @@ def test_a_hint_has_256_characters_at_most() -> None:
     assert accept("x" * 257) == accept()
 
 
-async def test_a_link_is_asked_for_in_the_type_that_it_hints_at_unless_the_caller_says_otherwise() -> None:
+async def test_the_type_hint_of_a_link_is_asked_for() -> None:
+    """Unless the caller names another type."""
     site = Site({"/a": {}})
     here = site.resource({"_links": {"a": link(f"{HOME}/a", type="application/vnd.geo+json")}})
     await here.follow("a")
@@ -124,11 +125,11 @@ def test_parameters_of_a_type_are_read() -> None:
     assert media_type('a/b; Profile="https://p" ;x') == ("a/b", {"profile": "https://p", "x": ""})
 
 
-def test_an_answer_hides_its_body() -> None:
+def test_repr_of_a_response_omits_its_body() -> None:
     assert "secret" not in repr(make_response(b"secret"))
     assert isinstance(make_response(), Response)
 
 
-def test_what_is_remembered_of_types_is_short() -> None:
+def test_long_types_are_not_cached() -> None:
     assert accept("x" * 1_000_000) == accept()
     assert media_type("application/json;" + "x" * 1_000_000)[0] == "application/json"

@@ -28,7 +28,7 @@ ORIGINS = Origins("https://api.example/v4", "http://localhost:8080")
         "http://LOCALHOST:08080/x",
     ],
 )
-def test_a_trusted_origin_is_told_by_scheme_host_and_port(url: str) -> None:
+def test_origins_are_compared_by_scheme_host_and_port(url: str) -> None:
     assert ORIGINS.trusts(url)
     assert ORIGINS.trusts(url)
     ORIGINS.check(url)
@@ -83,14 +83,14 @@ def test_a_trusted_origin_is_told_by_scheme_host_and_port(url: str) -> None:
         "urn:x",
     ],
 )
-def test_everything_else_is_refused_before_anything_is_sent(url: str) -> None:
+def test_everything_else_is_refused_before_a_request(url: str) -> None:
     assert not ORIGINS.trusts(url)
     with pytest.raises(UntrustedOriginError, match="its origin is not trusted") as caught:
         ORIGINS.check(url)
     assert caught.value.url == url
 
 
-def test_addresses_by_number_are_trusted_as_they_are_written() -> None:
+def test_numeric_addresses_are_compared_as_written() -> None:
     origins = Origins("https://[2001:db8::1]:8443/", "http://127.0.0.1")
     assert origins.trusts("https://[2001:DB8::1]:8443/x")
     assert origins.trusts("http://127.0.0.1:80/x")
@@ -100,33 +100,33 @@ def test_addresses_by_number_are_trusted_as_they_are_written() -> None:
 
 
 @pytest.mark.parametrize(("port", "is_one"), [(0, False), (1, True), (65_535, True), (65_536, False)])
-def test_a_port_is_a_number_that_a_port_can_have(port: int, *, is_one: bool) -> None:
+def test_ports_must_be_valid_numbers(port: int, *, is_one: bool) -> None:
     assert origin_of(f"https://h:{port}/") == (("https", "h", port) if is_one else None)
 
 
 @pytest.mark.parametrize("host", ["[:::1]", "[::1x]", "[]", "[", "]", "[::1:443"])
-def test_what_is_no_address_in_brackets_is_no_host(host: str) -> None:
+def test_invalid_addresses_in_brackets_are_no_hosts(host: str) -> None:
     assert origin_of(f"https://{host}/") is None
 
 
-def test_an_address_in_brackets_needs_no_port() -> None:
+def test_an_ipv6_address_needs_no_port() -> None:
     assert origin_of("https://[::1]/") == ("https", "[::1]", 443)
 
 
 @pytest.mark.parametrize(
     "url", ["", "api.example", "ftp://h/", "https://user:secret@h/", "https://h\\x", "https://h /"]
 )
-def test_only_an_address_with_an_origin_can_be_trusted(url: str) -> None:
+def test_only_urls_with_an_origin_can_be_trusted(url: str) -> None:
     with pytest.raises(ValueError, match="must be an http or https URL with a host, as in") as caught:
         Origins(url)
     assert "secret" not in str(caught.value)
 
 
-def test_origins_show_themselves() -> None:
+def test_repr_lists_the_origins() -> None:
     assert repr(ORIGINS) == "Origins(http://localhost:8080, https://api.example:443)"
 
 
-def test_a_redirect_must_not_leave_tls_nor_the_origins() -> None:
+def test_redirects_must_stay_on_tls_and_trusted_origins() -> None:
     origins = Origins("https://api.example", "http://api.example")
     origins.check_redirect("https://api.example/a", "https://api.example/b")
     origins.check_redirect("http://api.example/a", "https://api.example/b")
@@ -173,7 +173,7 @@ _URLS = st.tuples(_STARTS, st.lists(_PIECES, max_size=8)).map(lambda parts: part
 
 
 @given(_URLS)
-def test_no_parser_sees_another_host_in_an_address_that_is_trusted(reference: str) -> None:
+def test_parsers_agree_about_the_host_of_trusted_urls(reference: str) -> None:
     for url in (reference, resolve("https://api.example/v4/user", reference)):
         if ORIGINS.trusts(url):
             ours = ("https", "api.example", 443)
@@ -185,17 +185,17 @@ def test_no_parser_sees_another_host_in_an_address_that_is_trusted(reference: st
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_trusted_or_not(text: str) -> None:
+def test_any_text_can_be_checked(text: str) -> None:
     assert not Origins("https://api.example").trusts(text)
 
 
-def test_a_hostile_server_does_not_fill_the_memory_with_few_addresses_either() -> None:
+def test_a_hostile_server_does_not_fill_the_memory_by_long_urls() -> None:
     origins = Origins("https://api.example")
     assert all(origins.trusts(f"https://api.example?{number}{'x' * 100_000}") for number in range(10))
     assert not origins._known_prefixes
 
 
-def test_a_refusal_says_what_to_do() -> None:
+def test_an_untrusted_origin_error_names_the_remedy() -> None:
     with pytest.raises(UntrustedOriginError) as foreign:
         Origins("https://api.example/").check("https://evil.example/")
     assert str(foreign.value) == (

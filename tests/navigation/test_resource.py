@@ -34,7 +34,7 @@ def test_a_resource_reads_like_its_state() -> None:
         here["nothing"]
 
 
-def test_a_resource_knows_where_it_came_from() -> None:
+def test_a_resource_has_the_url_of_its_response() -> None:
     here = Site().resource({"_links": links(self="/own")}, f"{HOME}/asked", etag='"1"')
     assert here.url == here.base == f"{HOME}/asked"
     assert here.self_url == "https://api.example/own"
@@ -62,7 +62,7 @@ async def test_a_rebound_resource_is_stale_as_before() -> None:
     assert here.rebind(Site().context).stale
 
 
-def test_a_resource_without_a_context_names_the_way_to_bind_it() -> None:
+def test_an_error_without_a_context_names_client_resume() -> None:
     kept = HalResource.load(Site().resource({}).dump())
     assert kept.context is None
     with pytest.raises(DetachedResourceError, match=r"client\.resume\(dump\)") as caught:
@@ -92,18 +92,19 @@ def test_a_profile_is_read_from_the_type_or_the_link(kind: str, rels: dict[str, 
     )
 
 
-def test_the_representation_shows_the_path_the_relations_and_the_counts_and_masks_the_rest() -> None:
+def test_repr_shows_path_relations_and_counts() -> None:
+    """Everything else is masked."""
     body = {"_links": links(self="/x", trips="/t"), "_embedded": {"trips": [{}, {}]}}
     here = Site().resource(body, f"{HOME}/vehicles/{VIN}?client_id=abc")
     assert repr(here) == "<HalResource /v4/vehicles/***?client_id=*** 200 rels=[self, trips] embedded=[trips×2]>"
     assert repr(here.embedded("trips")[0]).startswith("<HalResource /v4/vehicles/***?client_id=*** embedded ")
 
 
-def test_the_representation_leaves_a_fragment_out() -> None:
+def test_repr_omits_the_fragment() -> None:
     assert repr(Site().resource({}, f"{HOME}/a#b")).startswith("<HalResource /v4/a 200 ")
 
 
-async def test_links_nested_in_the_state_are_reached_without_converting_it() -> None:
+async def test_links_nested_in_the_state_can_be_followed() -> None:
     site = Site({"/l": {"x": 1}})
     here = site.resource({"lines": [{"_links": links(a=f"{HOME}/l"), "n": 7}]})
     line = here.at("lines", 0)
@@ -114,7 +115,7 @@ async def test_links_nested_in_the_state_are_reached_without_converting_it() -> 
 
 
 @pytest.mark.parametrize("path", [("lines", 1), ("lines",), ("nothing",)])
-def test_where_no_object_is_nested_is_a_key_error(path: tuple[str | int, ...]) -> None:
+def test_a_path_without_an_object_is_a_key_error(path: tuple[str | int, ...]) -> None:
     with pytest.raises(KeyError) as caught:
         Site().resource({"lines": [{}]}).at(*path)
     assert caught.value.args == (path,)
@@ -123,7 +124,7 @@ def test_where_no_object_is_nested_is_a_key_error(path: tuple[str | int, ...]) -
 # --------------------------------------------------------------------------------------------- compact
 
 
-def test_a_compact_copy_reads_its_document_from_the_shared_bytes_again() -> None:
+def test_a_compact_copy_decodes_the_shared_bytes_again() -> None:
     body = {"_embedded": {"a": [{"n": 0}, {"n": 1, "_embedded": {"b": {"deep": {"k": [{"m": 5}]}}}}]}}
     here = Site().resource(body)
     inner = here.embedded("a")[1].embedded("b")[0].at("deep").at("k", 0).compact()
@@ -134,18 +135,18 @@ def test_a_compact_copy_reads_its_document_from_the_shared_bytes_again() -> None
     assert inner.compact()["m"] == 5
 
 
-def test_a_body_is_kept_as_it_came() -> None:
+def test_the_raw_body_is_kept_unchanged() -> None:
     here = HalResource.of(make_response(b'{ "n" :1}'), Site().context)
     assert here.compact().snapshot.content.raw == b'{ "n" :1}'
     assert HalResource.load(here.dump()).snapshot.content.raw == b""
 
 
-def test_compact_copies_share_a_document_that_somebody_holds() -> None:
+def test_compact_copies_share_a_document_that_is_in_use() -> None:
     here = Site().resource({"_embedded": {"a": [{"n": 0}]}})
     assert here.embedded("a")[0].compact().document is here.document.embedded["a"][0]
 
 
-def test_a_compact_copy_of_what_was_loaded_keeps_its_document() -> None:
+def test_a_compact_copy_of_a_loaded_resource_keeps_its_document() -> None:
     compact = HalResource.load(Site().resource({"n": 1}).dump()).compact()
     gc.collect()
     assert compact["n"] == 1
@@ -157,9 +158,7 @@ async def test_a_compact_copy_can_be_followed() -> None:
 
 
 @pytest.mark.parametrize(("length", "is_held"), [(10, True), (1_000_000, False)])
-def test_a_document_decoded_again_is_held_for_the_items_beside_it_unless_it_is_large(
-    length: int, is_held: bool
-) -> None:
+def test_a_document_decoded_again_is_kept_unless_large(length: int, is_held: bool) -> None:
     here = Site().resource({"x": "x" * length, "_embedded": {"a": [{"n": 0}, {"n": 1}]}})
     first, second = (copy.compact() for copy in here.embedded("a"))
     del here
@@ -170,7 +169,7 @@ def test_a_document_decoded_again_is_held_for_the_items_beside_it_unless_it_is_l
     assert second["n"] == 1
 
 
-def test_only_few_documents_decoded_again_are_held() -> None:
+def test_few_documents_decoded_again_are_kept() -> None:
     compact = [Site().resource({"n": number}).compact() for number in range(6)]
     gc.collect()
     decoded = [weakref.ref(copy.document) for copy in compact]
@@ -212,7 +211,7 @@ def test_age_is_the_time_since_it_was_received() -> None:
         ("max-age=99999999999999", False),
     ],
 )
-def test_it_is_stale_once_it_is_older_than_its_server_vouches_for(control: str | None, *, stale: bool) -> None:
+def test_a_resource_older_than_max_age_is_stale(control: str | None, *, stale: bool) -> None:
     site = Site()
     here = site.resource({}, **({} if control is None else {"cache-control": control}))
     site.now += dt.timedelta(seconds=90)
@@ -222,7 +221,7 @@ def test_it_is_stale_once_it_is_older_than_its_server_vouches_for(control: str |
 # --------------------------------------------------------------------------------------------- reading again
 
 
-async def test_refresh_asks_whether_it_has_changed_and_keeps_the_state_if_not() -> None:
+async def test_refresh_keeps_the_state_on_304() -> None:
     site = Site({"": make_response(b"", status=304, content_type="", etag='"2"', cache_control="max-age=5")})
     here = site.resource({"a": 1}, etag='"1"', last_modified="Mon, 03 Jun 2024 08:35:36 GMT", x="kept")
     site.now += dt.timedelta(seconds=60)
@@ -237,12 +236,12 @@ async def test_refresh_asks_whether_it_has_changed_and_keeps_the_state_if_not() 
     assert again.compact()["a"] == 1
 
 
-async def test_refresh_gives_the_new_state_if_it_has_changed() -> None:
+async def test_refresh_returns_the_new_state_if_it_has_changed() -> None:
     site = Site({"": {"a": 2}})
     assert (await site.resource({"a": 1}, etag='"1"').refresh())["a"] == 2
 
 
-async def test_what_was_refreshed_can_be_followed() -> None:
+async def test_a_refreshed_resource_can_be_followed() -> None:
     site = Site({"": {"_links": links(a=f"{HOME}/a")}, "/a": {"n": 1}})
     assert (await (await site.resource({}).refresh()).follow("a"))["n"] == 1
 
@@ -253,14 +252,14 @@ async def test_without_validators_refresh_just_reads_again() -> None:
     assert set(site.requests[0].headers) == {"Accept"}
 
 
-async def test_what_is_embedded_is_refreshed_from_its_own_address() -> None:
+async def test_an_embedded_copy_is_refreshed_from_its_own_url() -> None:
     site = Site({"/a": {"a": 2}})
     (copy,) = site.resource({"_embedded": {"a": {"_links": links(self=f"{HOME}/a")}}}, etag='"1"').embedded("a")
     assert (await copy.refresh())["a"] == 2
     assert "If-None-Match" not in site.requests[0].headers
 
 
-async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
+async def test_a_resource_is_fetched_again_in_its_own_type() -> None:
     site = Site({"": {}})
     here = HalResource.of(make_response(content_type="application/vnd.geo+json; charset=utf-8"), site.context)
     await here.fetch()
@@ -268,7 +267,7 @@ async def test_it_is_asked_for_again_in_the_type_that_it_came_in() -> None:
     assert {request.headers["Accept"].split(",")[0] for request in site.requests} == {"application/vnd.geo+json"}
 
 
-async def test_what_came_without_a_type_is_asked_for_again_in_any() -> None:
+async def test_an_untyped_resource_is_fetched_again_in_any_type() -> None:
     site = Site({"": {}})
     await HalResource.of(attrs.evolve(make_response(), headers=Headers()), site.context).fetch()
     assert site.requests[0].headers["Accept"] == accept()
@@ -293,7 +292,7 @@ def _dumped(here: HalResource) -> HalResource:
 
 
 @pytest.mark.parametrize("keep", [_pickled, _dumped])
-async def test_a_resource_is_kept_without_its_client(keep: Any) -> None:
+async def test_a_dump_does_not_contain_the_client(keep: Any) -> None:
     here = Site().resource(BODY, f"{HOME}/x", etag='"1"', set_cookie="secret")
     kept = keep(here)
     assert kept.document == here.document
@@ -309,7 +308,7 @@ async def test_a_resource_is_kept_without_its_client(keep: Any) -> None:
         assert caught.value.url == f"{HOME}/x"
 
 
-async def test_a_kept_resource_is_bound_again_and_followed() -> None:
+async def test_a_loaded_resource_can_be_bound_and_followed() -> None:
     site = Site({"/n": {"x": 1}, "/d": {"x": 2}})
     curies = {"curies": [link("https://docs/{rel}", name="ex", templated=True)]}
     here = site.resource({**BODY, "_links": {**BODY["_links"], **curies}})  # type: ignore[dict-item]  # a mixed dict
@@ -321,12 +320,12 @@ async def test_a_kept_resource_is_bound_again_and_followed() -> None:
     assert copy.compact()["n"] == 1
 
 
-def test_a_dump_without_curies_is_read_as_one_that_inherited_none() -> None:
+def test_a_dump_without_curies_inherits_none() -> None:
     kept = {name: value for name, value in Site().resource({"n": 1}).dump().items() if name != "curies"}
     assert HalResource.load(kept)["n"] == 1
 
 
-def test_an_instant_in_a_dump_is_read_as_utc_whatever_its_offset() -> None:
+def test_a_time_in_a_dump_of_any_offset_is_read_as_utc() -> None:
     kept = HalResource.load({**Site().resource({}).dump(), "fetched_at": "2024-06-01T14:00:00+02:00"})
     assert kept.fetched_at.isoformat() == "2024-06-01T12:00:00+00:00"
     assert kept.fetched_at.tzinfo is dt.UTC
@@ -348,20 +347,20 @@ def test_an_instant_in_a_dump_is_read_as_utc_whatever_its_offset() -> None:
         {**Site().resource({}).dump(), "curies": {"a": None}},
     ],
 )
-def test_what_is_no_dump_is_refused(kept: Any) -> None:
+def test_invalid_dumps_are_rejected(kept: Any) -> None:
     with pytest.raises(ValueError, match=r"^not a dump of a resource: .*; pass the result of resource\.dump\(\)$"):
         HalResource.load(kept)
 
 
 @pytest.mark.parametrize("etag", ['"1"\r\nAuthorization: mine', "1\x00", '"é"', " 1", "x" * 2_000, ""])
-async def test_a_validator_that_cannot_be_sent_back_as_it_came_is_none(etag: str) -> None:
+async def test_a_validator_that_is_not_a_valid_field_is_ignored(etag: str) -> None:
     site = Site({"": {"a": 2}})
     kept = HalResource.load({**site.resource({"a": 1}).dump(), "headers": {"etag": etag}}, site.context)
     assert (await kept.refresh())["a"] == 2
     assert set(site.requests[0].headers) == {"Accept"}
 
 
-def test_a_resource_with_many_links_shows_some_of_them_in_one_line() -> None:
+def test_repr_of_a_resource_with_many_links_is_short() -> None:
     shown = repr(Site().resource({"_links": {f"rel{at}\n": link("/") for at in range(10_000)}}))
     assert "(10000 in all)" in shown
     assert shown.isprintable()

@@ -58,6 +58,6 @@ async def typed(root: HalResource, entry: EntryPoint, number: Callable[[HalResou
     assert_type(await root.post("x", json={}, if_match=True), HalResource)
 
 
-def test_a_relation_carries_its_name_its_type_and_its_media_type() -> None:
+def test_a_relation_has_a_name_a_type_and_a_media_type() -> None:
     assert (TRIP.name, TRIP.type, TRIP.accept) == ("trip", Trip, None)
     assert RAW.accept == "text/x"

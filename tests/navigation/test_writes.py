@@ -19,7 +19,7 @@ def _site(**replies: Any) -> Site:
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-async def test_every_method_goes_to_the_resource_itself(method: str) -> None:
+async def test_every_method_can_be_sent_to_the_resource_itself(method: str) -> None:
     site = _site()
     made = await getattr(site.resource({}), method)(json={"a": "é"})
     (request,) = site.requests
@@ -28,7 +28,7 @@ async def test_every_method_goes_to_the_resource_itself(method: str) -> None:
     assert made["done"] is True
 
 
-async def test_any_method_goes_along_a_link() -> None:
+async def test_any_method_can_be_sent_along_a_link() -> None:
     site = _site()
     rels = {"items": [link(f"{HOME}/no", name="no"), link(f"{HOME}/items{{?x}}", name="yes", templated=True)]}
     site.replies["/items?x=1&y=2"] = {}
@@ -41,7 +41,7 @@ async def test_any_method_goes_along_a_link() -> None:
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-async def test_every_method_goes_along_a_link_too(method: str) -> None:
+async def test_every_named_method_can_be_sent_along_a_link(method: str) -> None:
     site = _site()
     await getattr(site.resource({"_links": links(items=f"{HOME}/items")}), method)("items")
     assert site.asked == ["/items"]
@@ -52,21 +52,21 @@ def _is_titled(found: Link) -> bool:
 
 
 @pytest.mark.parametrize("choice", [{"index": 1}, {"where": _is_titled}])
-async def test_the_link_to_write_along_is_chosen(choice: Any) -> None:
+async def test_the_link_to_write_along_can_be_selected(choice: Any) -> None:
     site = _site()
     rels = {"items": [link(f"{HOME}/no"), link(f"{HOME}/items", title="yes")]}
     await site.resource({"_links": rels}).post("items", **choice)
     assert site.asked == ["/items"]
 
 
-async def test_a_copy_without_an_address_is_written_along_its_links_all_the_same() -> None:
+async def test_a_copy_without_self_can_be_written_along_its_links() -> None:
     site = _site()
     (copy,) = site.resource({"_embedded": {"a": {"_links": links(items=f"{HOME}/items")}}}).embedded("a")
     await copy.post("items")
     assert site.asked == ["/items"]
 
 
-async def test_a_write_asks_for_a_document() -> None:
+async def test_a_write_accepts_a_document() -> None:
     site = _site()
     await site.resource({}).post(json={})
     assert site.requests[0].headers["Accept"] == accept()
@@ -91,7 +91,7 @@ async def test_a_write_along_a_missing_link_sends_nothing() -> None:
 
 @pytest.mark.parametrize("status", [201, 202, 303])
 @pytest.mark.parametrize("location", [f"{HOME}/made", "/v4/made", "made"])
-async def test_the_place_that_a_write_names_is_followed_when_asked_to(status: int, location: str) -> None:
+async def test_follow_location_reads_what_a_write_created(status: int, location: str) -> None:
     site = _site(
         **{
             "/items/": make_response(url=f"{HOME}/items/", status=status, body=b"", location=location),
@@ -107,14 +107,14 @@ async def test_the_place_that_a_write_names_is_followed_when_asked_to(status: in
     assert [request.method for request in site.requests] == ["POST", "GET"]
 
 
-async def test_an_answer_that_names_no_place_cannot_be_followed_there() -> None:
+async def test_a_response_without_location_cannot_be_followed() -> None:
     made = await _site().resource({}).post(json={})
     with pytest.raises(LinkNotFoundError, match=r"the response 200 of .* has no Location header") as caught:
         await made.follow_location()
     assert (caught.value.rel, caught.value.url) == ("Location", HOME)
 
 
-async def test_what_comes_back_is_navigable_though_no_get_exists_for_it() -> None:
+async def test_the_response_of_a_write_can_be_followed() -> None:
     site = _site(
         **{
             "/items": make_response(url=f"{HOME}/items", body={"_links": links(next=f"{HOME}/n")}, status=202),
@@ -126,7 +126,7 @@ async def test_what_comes_back_is_navigable_though_no_get_exists_for_it() -> Non
 
 
 @pytest.mark.parametrize(("content", "kind"), [(b"<html>", "text/html"), (b"[1]", "application/json"), (b"", "")])
-async def test_a_body_that_is_no_document_is_left_out_and_no_error(content: bytes, kind: str) -> None:
+async def test_an_invalid_body_of_a_write_is_left_out(content: bytes, kind: str) -> None:
     made = await _site(**{"": make_response(content, content_type=kind)}).resource({}).post(json={})
     assert dict(made.state) == {}
     assert made.status == 200
@@ -167,7 +167,7 @@ async def test_if_match_never_sends_another_resources_etag(fields: dict[str, str
     assert site.requests == []
 
 
-async def test_a_copy_is_written_to_at_its_own_address_or_not_at_all() -> None:
+async def test_a_copy_is_written_to_at_its_own_url_only() -> None:
     site = _site()
     here = site.resource({"_embedded": {"a": [{"_links": links(self=f"{HOME}/items")}, {}]}})
     await here.embedded("a")[0].patch(json={})
@@ -176,7 +176,7 @@ async def test_a_copy_is_written_to_at_its_own_address_or_not_at_all() -> None:
         await here.embedded("a")[1].patch(json={})
 
 
-async def test_an_etag_that_cannot_be_sent_back_is_none() -> None:
+async def test_an_etag_that_is_not_a_valid_field_is_ignored() -> None:
     site = _site()
     here = site.resource({"_links": links(self=HOME)}, etag='"1"\r\nx: y')
     with pytest.raises(HalError, match=r"^if_match=True needs an ETag, and none is known of https"):
@@ -185,7 +185,7 @@ async def test_an_etag_that_cannot_be_sent_back_is_none() -> None:
 
 
 @pytest.mark.parametrize("options", [{"content_type": "a/b\r\nx: y"}, {"if_match": '"1"\nx: y'}])
-async def test_what_cannot_stand_in_a_header_field_is_not_sent(options: Any) -> None:
+async def test_invalid_header_values_are_not_sent(options: Any) -> None:
     site = _site()
     with pytest.raises(ValueError, match="must be visible ASCII of at most 1,024 characters"):
         await site.resource({"_links": links(self=HOME)}).put(content=b"", **options)

@@ -31,12 +31,12 @@ async def _walked(collection: Collection, limit: int = 4, **options: Any) -> lis
 
 
 @pytest.mark.parametrize("length", range(12))
-async def test_every_element_is_given_in_order(length: int) -> None:
+async def test_every_item_is_returned_in_order(length: int) -> None:
     collection = Collection(list(range(length)))
     assert await _walked(collection) == list(range(length))
 
 
-async def test_no_more_ranges_than_the_limit_are_in_flight() -> None:
+async def test_at_most_limit_ranges_are_read_at_a_time() -> None:
     collection = Collection(list(range(60)))
     collection.site.delay = 1
     start = anyio.current_time()
@@ -45,7 +45,7 @@ async def test_no_more_ranges_than_the_limit_are_in_flight() -> None:
     assert anyio.current_time() - start < 12  # 30 s of the jumping clock one after the other
 
 
-async def test_ranges_overlap_by_one_element() -> None:
+async def test_ranges_overlap_by_one_item() -> None:
     collection = Collection(list(range(7)))
     await _walked(collection)
     assert sorted(asked.rpartition("=")[2] for asked in collection.site.asked) == ["0-2", "2-4", "4-6"]
@@ -56,30 +56,30 @@ def _asked(collection: Collection) -> list[str]:
     return [asked.rpartition("=")[2] for asked in collection.site.asked if "indexRange" in asked]
 
 
-async def test_a_server_without_ranges_is_known_after_three_doubts() -> None:
+async def test_a_server_without_ranges_is_detected_after_three_tries() -> None:
     collection = Collection(list(range(10)), takes_ranges=False)
     await _walked(collection, 1)
     assert _asked(collection).count("2-4") == 1 + 3
 
 
-async def test_what_items_are_mapped_to_is_read_by_ranges_too() -> None:
+async def test_mapped_items_are_read_by_ranges_too() -> None:
     collection = Collection(list(range(7)))
     async with _items(collection).map(lambda item: item["id"]).concurrent(1) as items:
         assert [item async for item in items] == list(range(7))
     assert _asked(collection) == ["0-2", "2-4", "4-6"]
 
 
-async def test_an_empty_collection_has_a_page_of_its_own() -> None:
+async def test_an_empty_collection_has_one_page() -> None:
     async with _items(Collection([])).pages().concurrent() as pages:
         assert [page.resource is not None async for page in pages] == [True]
 
 
-async def test_the_last_range_leads_nowhere() -> None:
+async def test_the_last_range_has_no_token() -> None:
     async with _items(Collection(list(range(5)))).pages().concurrent() as pages:
         assert [page.token is None async for page in pages] == [False, True]
 
 
-async def test_pages_of_ranges_say_where_they_came_from() -> None:
+async def test_pages_of_ranges_have_their_urls() -> None:
     async with _items(Collection(list(range(5)))).pages().concurrent(1) as pages:
         found = [page.resource.url async for page in pages if page.resource]
     assert found == [f"{HOME}/items?indexRange=0-2", f"{HOME}/items?indexRange=2-4"]
@@ -95,14 +95,15 @@ async def test_pages_of_ranges_say_where_they_came_from() -> None:
         {"takes_ranges": False, "size": 5},
     ],
 )
-async def test_a_collection_that_takes_no_ranges_is_walked_by_its_links(changes: dict[str, Any]) -> None:
+async def test_a_collection_without_ranges_is_read_by_its_links(changes: dict[str, Any]) -> None:
     collection = Collection(list(range(10)))
     collection = attrs.evolve(collection, **changes)
     async with _items(collection).concurrent(4) as items:
         assert [item.get("id", item.get("name")) async for item in items] == list(range(10))
 
 
-async def test_a_head_that_a_server_without_ranges_grows_meanwhile_is_no_range() -> None:
+async def test_a_growing_head_is_not_mistaken_for_a_range() -> None:
+    """On a server without ranges."""
     collection = Collection(list(range(10)), takes_ranges=False)
     collection.happens = lambda answers: collection.elements.insert(0, f"new{answers}") if answers == 1 else None
     walked = await _walked(collection)
@@ -111,7 +112,7 @@ async def test_a_head_that_a_server_without_ranges_grows_meanwhile_is_no_range()
 
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("arriving", [1, 2, 7])
-async def test_elements_that_arrive_at_the_head_push_nothing_out(at: int, arriving: int) -> None:
+async def test_items_added_at_the_head_displace_no_others(at: int, arriving: int) -> None:
     collection = Collection(list(range(20)))
 
     def arrive(answers: int) -> None:
@@ -126,7 +127,7 @@ async def test_elements_that_arrive_at_the_head_push_nothing_out(at: int, arrivi
 
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("leaving", [1, 3, 7])
-async def test_elements_that_leave_at_the_head_take_no_others_along(at: int, leaving: int) -> None:
+async def test_items_removed_at_the_head_remove_no_others(at: int, leaving: int) -> None:
     collection = Collection(list(range(20)))
 
     def leave(answers: int) -> None:
@@ -139,14 +140,14 @@ async def test_elements_that_leave_at_the_head_take_no_others_along(at: int, lea
     assert set(range(leaving, 20)) <= set(walked)
 
 
-async def test_the_element_given_last_may_vanish() -> None:
+async def test_the_latest_item_may_be_removed() -> None:
     collection = Collection(list(range(20)))
     collection.happens = lambda answers: collection.elements.remove(2) if answers == 1 else None
     walked = await _walked(collection, 1)
     assert walked == list(range(20))
 
 
-async def test_everything_given_may_vanish() -> None:
+async def test_all_items_returned_so_far_may_be_removed() -> None:
     collection = Collection(list(range(20)))
 
     def vanish(answers: int) -> None:
@@ -157,7 +158,8 @@ async def test_everything_given_may_vanish() -> None:
     assert await _walked(collection, 1) == list(range(20))
 
 
-async def test_what_was_given_last_is_looked_for_back_to_the_head_before_it_starts_over() -> None:
+async def test_the_latest_item_is_searched_before_a_restart() -> None:
+    """Back to the head."""
     collection = Collection(list(range(9)))
 
     def vanish(answers: int) -> None:
@@ -169,7 +171,7 @@ async def test_what_was_given_last_is_looked_for_back_to_the_head_before_it_star
     assert _asked(collection) == ["0-2", "2-4", "4-6", "4-6", "2-4", "0-2", "0-2", "2-4"]
 
 
-async def test_what_moves_towards_the_head_does_not_start_the_walk_over() -> None:
+async def test_items_that_move_to_the_head_cause_no_restart() -> None:
     collection = Collection(list(range(20)))
 
     def leave(answers: int) -> None:
@@ -181,7 +183,7 @@ async def test_what_moves_towards_the_head_does_not_start_the_walk_over() -> Non
 
 
 @pytest.mark.parametrize("arrivals", [{2: 4}, {1: 1, 3: 4}])
-async def test_a_head_that_is_pushed_to_where_the_walk_stands_does_not_start_it_over(arrivals: dict[int, int]) -> None:
+async def test_a_head_shifted_to_the_current_index_causes_no_restart(arrivals: dict[int, int]) -> None:
     collection = Collection(list(range(20)))
 
     def arrive(answers: int) -> None:
@@ -191,7 +193,8 @@ async def test_a_head_that_is_pushed_to_where_the_walk_stands_does_not_start_it_
     assert await _walked(collection, 1) == list(range(20))
 
 
-async def test_a_collection_that_is_another_at_each_answer_is_started_over_a_number_of_times() -> None:
+async def test_restarts_are_bounded() -> None:
+    """For a collection that changes completely with each response."""
     collection = Collection(list(range(20)))
 
     def replace(answers: int) -> None:
@@ -211,7 +214,7 @@ async def _note(collection: Collection, given: list[Any]) -> None:
             given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
 
 
-async def test_what_was_given_long_ago_is_not_looked_for_for_ever() -> None:
+async def test_the_search_for_old_items_is_bounded() -> None:
     collection = Collection(list(range(60)))
 
     def replace(answers: int) -> None:
@@ -224,7 +227,7 @@ async def test_what_was_given_long_ago_is_not_looked_for_for_ever() -> None:
     assert len(collection.site.requests) < 70
 
 
-async def test_a_short_collection_that_grows_and_promises_too_much_ends() -> None:
+async def test_a_short_growing_collection_with_a_wrong_total_ends() -> None:
     collection = Collection([0, 1, 2], extra_total=50)
     collection.happens = lambda answers: collection.elements.insert(0, "new") if answers == 1 else None
     assert [one for one in await _walked(collection) if one != "new"] == [0, 1, 2]
@@ -250,14 +253,12 @@ async def test_a_collection_may_shrink_at_its_end(*, absent_beyond: bool) -> Non
 
 @pytest.mark.parametrize("length", [3, 5, 7, 10])
 @pytest.mark.parametrize("absent_beyond", [True, False])
-async def test_a_total_that_promises_too_much_does_not_keep_the_walk_from_ending(
-    length: int, *, absent_beyond: bool
-) -> None:
+async def test_iteration_ends_despite_a_total_that_is_too_large(length: int, *, absent_beyond: bool) -> None:
     collection = Collection(list(range(length)), extra_total=50, absent_beyond=absent_beyond)
     assert await _walked(collection) == list(range(length))
 
 
-async def test_a_server_that_gives_less_than_was_asked_for_loses_nothing() -> None:
+async def test_ranges_that_are_too_short_lose_nothing() -> None:
     collection = Collection(list(range(20)))
 
     def tighten(answers: int) -> None:
@@ -268,7 +269,7 @@ async def test_a_server_that_gives_less_than_was_asked_for_loses_nothing() -> No
     assert await _walked(collection) == list(range(20))
 
 
-async def test_a_server_that_gives_one_element_at_a_time_in_the_end_loses_nothing() -> None:
+async def test_ranges_of_one_item_at_the_end_lose_nothing() -> None:
     collection = Collection(list(range(9)))
 
     def tighten(answers: int) -> None:
@@ -280,7 +281,7 @@ async def test_a_server_that_gives_one_element_at_a_time_in_the_end_loses_nothin
     assert walked == sorted(set(walked))
 
 
-async def test_elements_that_lose_their_identity_are_walked_by_links() -> None:
+async def test_items_that_lose_their_ids_are_read_by_links() -> None:
     collection = Collection(list(range(20)))
 
     def forget(answers: int) -> None:
@@ -290,7 +291,7 @@ async def test_elements_that_lose_their_identity_are_walked_by_links() -> None:
     assert await _walked(collection) == list(range(20))
 
 
-async def test_elements_that_lose_their_identity_for_good_are_walked_by_links() -> None:
+async def test_items_that_lose_their_ids_for_good_are_read_by_links() -> None:
     collection = Collection(list(range(7)))
 
     def forget(answers: int) -> None:
@@ -302,13 +303,13 @@ async def test_elements_that_lose_their_identity_for_good_are_walked_by_links() 
     assert given == [0, 1, 2, *range(7)]  # without identity nobody can tell what was given already
 
 
-async def test_a_collection_that_is_emptied_meanwhile_ends() -> None:
+async def test_iteration_ends_when_the_collection_is_emptied() -> None:
     collection = Collection(list(range(7)))
     collection.happens = lambda answers: collection.elements.clear() if answers == 1 else None
     assert await _walked(collection) == [0, 1, 2]
 
 
-async def test_more_changes_than_can_be_remembered_are_told() -> None:
+async def test_more_changes_than_can_be_remembered_are_an_error() -> None:
     length = MAX_RECENT_IDS + 1_500
     collection = Collection(list(range(length)), size=500)
 
@@ -327,7 +328,7 @@ async def test_an_absent_collection_is_empty() -> None:
     assert await _walked(collection) == []
 
 
-async def test_an_error_comes_in_its_turn_and_the_walk_can_be_taken_up() -> None:
+async def test_an_error_comes_in_its_turn_and_iteration_can_resume() -> None:
     collection = Collection(list(range(9)), fails={"4-6": ServerError("down", status=500)})
     collection.site.delay = 1
     given: list[Any] = []
@@ -344,20 +345,22 @@ async def test_an_error_comes_in_its_turn_and_the_walk_can_be_taken_up() -> None
     assert given == [*given[:5], *rest]
 
 
-async def test_an_error_that_is_none_of_ours_comes_bare() -> None:
+async def test_other_exceptions_are_raised_unchanged() -> None:
     collection = Collection(list(range(9)), fails={"2-4": KeyError("a bug")})
     with pytest.raises(KeyError):
         await _walked(collection)
 
 
-async def test_a_failure_of_the_first_range_is_an_error_unless_it_means_absence() -> None:
+async def test_an_error_of_the_first_range_is_raised() -> None:
+    """Unless it means that the collection is empty."""
     collection = Collection([])
     collection.site.replies = {"/items?indexRange=0-2": NotFoundError("wrong", status=404)}
     with pytest.raises(NotFoundError):
         await _walked(collection)
 
 
-async def test_without_ranges_backwards_or_from_a_token_it_reads_one_page_ahead() -> None:
+async def test_without_ranges_one_page_is_prefetched() -> None:
+    """Also in reverse, and from a token."""
     collection = Collection(list(range(7)))
     assert await _walked(collection, ranges=None) == list(range(7))
     assert await _walked(collection, reverse=True) == list(range(6, -1, -1))
@@ -367,7 +370,7 @@ async def test_without_ranges_backwards_or_from_a_token_it_reads_one_page_ahead(
     assert "indexRange" not in str(collection.site.asked)
 
 
-async def test_the_pages_of_a_resource_are_read_by_ranges_too() -> None:
+async def test_ranges_can_be_read_from_a_resource() -> None:
     collection = Collection(list(range(7)))
     here = await collection.root.follow("items")
     async with here.items(ranges=RANGES).concurrent(2) as items:
@@ -375,13 +378,13 @@ async def test_the_pages_of_a_resource_are_read_by_ranges_too() -> None:
     assert sorted(_asked(collection)) == ["0-2", "2-4", "4-6"]
 
 
-async def test_a_resource_says_which_errors_mean_that_it_has_no_items() -> None:
+async def test_items_of_a_resource_accept_absent() -> None:
     site = Site({"?indexRange=0-2": NotFoundError("none", status=404, code=40400)})
     async with site.resource({}).items(ranges=RANGES, absent=_is_absent).concurrent() as items:
         assert [item async for item in items] == []
 
 
-async def test_the_items_that_were_named_are_read_by_ranges() -> None:
+async def test_ranges_read_the_items_of_the_given_rel() -> None:
     body = {"total": 2, "_embedded": {"others": [{}], "items": [{"id": 0}, {"id": 1}]}}
     site = Site({"?indexRange=0-2": body})
     async with site.resource({}).items("items", ranges=RANGES).concurrent() as items:
@@ -389,12 +392,12 @@ async def test_the_items_that_were_named_are_read_by_ranges() -> None:
 
 
 @pytest.mark.parametrize("ranges", [RANGES, None])
-async def test_at_least_one_range_at_a_time(ranges: IndexRanges | None) -> None:
+async def test_the_limit_must_be_at_least_one(ranges: IndexRanges | None) -> None:
     with pytest.raises(ValueError, match=r"limit must be at least 1, as in concurrent\(8\), not 0"):
         await _walked(Collection([1]), 0, ranges=ranges)
 
 
-def test_a_range_holds_at_least_two_elements() -> None:
+def test_a_range_has_at_least_two_items() -> None:
     with pytest.raises(ValueError, match="size"):
         IndexRanges(size=1)
     assert IndexRanges(parameter="range", size=2).at(4) == {"range": "4-5"}

@@ -71,7 +71,7 @@ async def _given(walk: AsyncIterable[Any]) -> tuple[list[Any], bool]:
 
 
 @given(GRAPHS)
-def test_any_graph_of_pages_gives_each_element_once_and_ends(backend: str, graph: Graph) -> None:
+def test_any_graph_of_pages_yields_each_item_once_and_ends(backend: str, graph: Graph) -> None:
     async def main() -> tuple[list[Any], bool]:
         return await _given(_items(graph))
 
@@ -79,7 +79,7 @@ def test_any_graph_of_pages_gives_each_element_once_and_ends(backend: str, graph
 
 
 @given(GRAPHS, st.integers(1, 3))
-def test_reading_ahead_gives_the_same(backend: str, graph: Graph, pages: int) -> None:
+def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: int) -> None:
     async def main() -> tuple[list[Any], bool]:
         async with _items(graph).ahead(pages) as items:
             return await _given(items)
@@ -88,7 +88,7 @@ def test_reading_ahead_gives_the_same(backend: str, graph: Graph, pages: int) ->
 
 
 @given(CHAINS)
-def test_resuming_from_any_token_gives_the_rest(backend: str, graph: Graph) -> None:
+def test_resuming_from_any_token_returns_the_rest(backend: str, graph: Graph) -> None:
     async def main() -> None:
         pages = [page async for page in _items(graph).pages()]
         for at, page in enumerate(pages):

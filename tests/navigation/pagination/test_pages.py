@@ -49,7 +49,7 @@ async def _walked(items: Paginator[Any]) -> list[Any]:
     return ids(await items.collect())
 
 
-async def test_a_walk_goes_on_to_the_last_page_empty_ones_included() -> None:
+async def test_iteration_goes_on_to_the_last_page_over_empty_ones() -> None:
     site = _site(
         p1=_page(1, 2, next=link(f"{HOME}/p2")),
         p2=_page(next=link(f"{HOME}/p3")),
@@ -61,12 +61,12 @@ async def test_a_walk_goes_on_to_the_last_page_empty_ones_included() -> None:
 
 
 @pytest.mark.parametrize("following", [None, [], link(None), [None, link(None)]])
-async def test_a_next_that_is_null_is_the_end(following: Any) -> None:
+async def test_a_null_next_is_the_end(following: Any) -> None:
     assert await _walked(_items(_site(p1=_page(1, next=following)))) == [1]
 
 
 @pytest.mark.parametrize("following", [{}, {"href": 5}, {"name": "no href"}, 5, True, [[]]])
-async def test_a_next_that_cannot_be_read_ends_no_walk_in_silence(following: Any) -> None:
+async def test_an_invalid_next_is_an_error(following: Any) -> None:
     walk = aiter(_items(_site(p1=_page(1, 2, next=following))))
     assert [(await anext(walk))["id"], (await anext(walk))["id"]] == [1, 2]
     for _ in range(2):
@@ -74,7 +74,7 @@ async def test_a_next_that_cannot_be_read_ends_no_walk_in_silence(following: Any
             await anext(walk)
 
 
-async def test_only_the_registered_next_leads_on() -> None:
+async def test_only_the_registered_next_is_followed() -> None:
     curies = [link("https://docs/{rel}", name="ex", templated=True)]
     page = _page(1, curies=curies, **{"ex:next": link(f"{HOME}/p2")})
     assert await _walked(_items(_site(p1=page))) == [1]
@@ -90,14 +90,14 @@ async def test_a_server_made_query_is_followed_byte_for_byte() -> None:
     assert await _walked(_items(site)) == [1, 2]
 
 
-async def test_each_iteration_is_a_walk_of_its_own() -> None:
+async def test_each_iteration_reads_the_collection_anew() -> None:
     site = _site(p1=_page(1))
     items = _items(site)
     assert await _walked(items) == await _walked(items) == [1]
     assert site.asked == ["/p1", "/p1"]
 
 
-async def test_a_walk_from_a_resource_starts_on_that_page() -> None:
+async def test_iteration_of_a_resource_starts_with_that_page() -> None:
     site = _site(p2=_page(2))
     here = site.resource(_page(1, next=link(f"{HOME}/p2")))
     assert await _walked(here.items()) == [1, 2]
@@ -105,12 +105,12 @@ async def test_a_walk_from_a_resource_starts_on_that_page() -> None:
     assert [page.number async for page in here.pages()] == [1, 2]
 
 
-async def test_nothing_embedded_is_an_empty_walk() -> None:
+async def test_nothing_embedded_is_an_empty_iteration() -> None:
     assert await _walked(Site().resource({}).items()) == []
     assert await Site().resource({}).items().first() is None
 
 
-async def test_several_kinds_of_items_want_a_name() -> None:
+async def test_several_embedded_keys_need_a_rel() -> None:
     here = Site().resource({"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
     with pytest.raises(AmbiguousLinkError, match=r"embeds 'a', 'b': name the items, as in \.items\('a'\)") as caught:
         await here.items().collect()
@@ -121,21 +121,21 @@ async def test_several_kinds_of_items_want_a_name() -> None:
     assert [ids(page.items) async for page in here.pages("b")] == [[2]]
 
 
-async def test_pages_behind_a_link_are_those_of_the_items_that_were_named() -> None:
+async def test_pages_behind_a_link_contain_the_items_of_the_given_rel() -> None:
     site = _site(p1={"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
     pages = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items").pages("b")
     assert [ids(page.items) async for page in pages] == [[2]]
 
 
-async def test_a_page_is_walked_backwards_too() -> None:
+async def test_a_single_page_can_be_reversed() -> None:
     assert await _walked(Site().resource(_page(1, 2)).items(reverse=True)) == [2, 1]
 
 
-async def test_a_paginator_goes_forwards_where_nothing_is_said() -> None:
+async def test_iteration_is_forward_by_default() -> None:
     assert await _walked(Paginator.over(Site().resource(_page(1, 2)))) == [1, 2]
 
 
-async def test_a_copy_that_is_a_page_leads_on_though_it_has_no_address() -> None:
+async def test_an_embedded_page_without_self_has_a_next() -> None:
     site = _site(p2=_page(2))
     (copy,) = site.resource({"_embedded": {"page": _page(1, next=link(f"{HOME}/p2"))}}).embedded("page")
     assert await _walked(copy.items()) == [1, 2]
@@ -164,43 +164,43 @@ async def test_collect_and_first_read_no_further_than_they_must() -> None:
         ({}, None),
     ],
 )
-async def test_the_total_is_what_the_first_page_says(body: dict[str, Any], total: int | None) -> None:
+async def test_the_total_is_read_from_the_first_page(body: dict[str, Any], total: int | None) -> None:
     assert await _items(_site(p1=body)).total() == total
 
 
-async def test_items_become_whatever_they_are_mapped_to_and_none_is_left_out() -> None:
+async def test_mapped_items_are_converted_and_none_is_left_out() -> None:
     site = _site(p1=_page(1, 2, 3))
     odd = _items(site).map(lambda item: item["id"] if item["id"] % 2 else None)
     assert await odd.collect() == [1, 3]
     assert await odd.map(str).collect() == ["1", "3"]
 
 
-async def test_an_element_that_is_pushed_onto_the_next_page_is_given_once() -> None:
+async def test_an_item_shifted_to_the_next_page_is_returned_once() -> None:
     site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3, "2", True, None))
     assert await _walked(_items(site)) == [1, 2, 3, True, None]
 
 
-async def test_an_element_that_was_given_is_not_read_again() -> None:
+async def test_an_item_is_not_converted_twice() -> None:
     site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3))
     read: list[Any] = []
     await _items(site).map(lambda item: read.append(item["id"])).collect()
     assert read == [1, 2, 3]
 
 
-async def test_elements_without_id_are_told_apart_by_their_address() -> None:
+async def test_items_without_ids_are_identified_by_their_urls() -> None:
     own = [{"n": n, "_links": links(self=f"{HOME}/{n}")} for n in (1, 1, 2)]
     here = Site().resource({"_embedded": {"items": [*own, {"n": 3}, {"n": 3}]}})
     assert [item["n"] async for item in here.items()] == [1, 2, 3, 3]
 
 
 @pytest.mark.parametrize(("others", "times"), [(MAX_RECENT_IDS - 1, 1), (MAX_RECENT_IDS, 2)])
-async def test_an_element_is_remembered_until_so_many_others_were_given(others: int, times: int) -> None:
+async def test_an_item_is_remembered_until_so_many_others_follow(others: int, times: int) -> None:
     site = _site(p1=_page("x", *range(others), next=link(f"{HOME}/p2")), p2=_page("x"))
     assert (await _walked(_items(site))).count("x") == times
 
 
 @pytest.mark.parametrize("how", ["sequential", "ahead", "concurrent"])
-async def test_a_walk_holds_no_more_than_the_pages_at_hand(how: str) -> None:
+async def test_iteration_holds_no_more_than_the_current_pages(how: str) -> None:
     collection = Collection(list(range(600)))
     items = collection.root.follow("items").items(ranges=IndexRanges(size=3))
     alive: list[int] = []
@@ -226,7 +226,7 @@ async def test_a_walk_holds_no_more_than_the_pages_at_hand(how: str) -> None:
 @pytest.mark.parametrize(
     "following", [f"{HOME}/p1", f"{HOME}/p1#x", f"{HOME}/own", f"{HOME}/x/../p1", f"{HOME}/moved", ""]
 )
-async def test_a_next_that_was_seen_before_is_a_loop(following: str) -> None:
+async def test_a_next_that_was_read_before_is_a_loop(following: str) -> None:
     page = _page(1, self=link(f"{HOME}/own"), next=link(following))
     site = _site(p1=make_response(url=f"{HOME}/moved", body=page))
     given: list[Any] = []
@@ -237,7 +237,7 @@ async def test_a_next_that_was_seen_before_is_a_loop(following: str) -> None:
     assert len(site.asked) <= 2  # where a redirect hid the first address, it is seen one request later
 
 
-async def test_a_longer_loop_is_noticed_too() -> None:
+async def test_a_longer_loop_is_detected_too() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=_page(2, next=link(f"{HOME}/p1")))
     with pytest.raises(PaginationLoopError) as caught:
         await _items(site).collect()
@@ -252,7 +252,7 @@ def _absent(error: ApiError) -> bool:
     return error.code == 40400
 
 
-async def test_an_absent_collection_is_empty_where_the_caller_says_so() -> None:
+async def test_absent_defines_which_errors_mean_empty() -> None:
     site = _site(p1=NotFoundError("none", status=404, code=40400))
     items = _items(site, absent=_absent)
     assert await _walked(items) == []
@@ -261,13 +261,13 @@ async def test_an_absent_collection_is_empty_where_the_caller_says_so() -> None:
 
 
 @pytest.mark.parametrize(("code", "absent"), [(None, _absent), (40400, None)])
-async def test_a_wrong_address_stays_an_error(code: int | None, absent: Any) -> None:
+async def test_a_wrong_url_is_an_error(code: int | None, absent: Any) -> None:
     with pytest.raises(NotFoundError) as caught:
         await _items(_site(p1=NotFoundError("none", status=404, code=code)), absent=absent).collect()
     assert caught.value.resume_token is None
 
 
-async def test_a_later_page_that_is_missing_is_an_error_whatever_its_code() -> None:
+async def test_a_missing_later_page_is_an_error_of_any_code() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=NotFoundError("none", status=404, code=40400))
     with pytest.raises(NotFoundError):
         await _items(site, absent=_absent).collect()
@@ -277,7 +277,7 @@ async def test_a_later_page_that_is_missing_is_an_error_whatever_its_code() -> N
 
 
 @pytest.mark.parametrize("back", ["prev", "previous"])
-async def test_backwards_goes_from_the_last_page_to_the_first(back: str) -> None:
+async def test_reverse_goes_from_the_last_page_to_the_first(back: str) -> None:
     site = _site(
         p1=_page(1, 2, next=link(f"{HOME}/p2"), last=link(f"{HOME}/p3")),
         p2=_page(3, 4, **{back: link(f"{HOME}/p1"), "next": link(f"{HOME}/p3")}),
@@ -287,7 +287,7 @@ async def test_backwards_goes_from_the_last_page_to_the_first(back: str) -> None
     assert site.asked == ["/p1", "/p3", "/p2", "/p1"]
 
 
-async def test_a_token_takes_a_walk_backwards_up_too() -> None:
+async def test_a_token_resumes_reverse_iteration_too() -> None:
     items = Collection(list(range(8))).root.follow("items").items(reverse=True)
     page = await anext(aiter(items.pages()))
     assert ids(page.items) == [7, 6]
@@ -300,13 +300,13 @@ async def test_a_last_page_that_leads_back_is_a_loop() -> None:
         await _items(_site(p1=page), reverse=True).collect()
 
 
-async def test_a_single_page_needs_no_last_to_be_walked_backwards() -> None:
+async def test_a_single_page_needs_no_last_in_reverse() -> None:
     site = _site(p1=_page(1, 2))
     assert await _walked(_items(site, reverse=True)) == [2, 1]
     assert site.asked == ["/p1"]
 
 
-async def test_several_pages_without_a_last_cannot_be_walked_backwards() -> None:
+async def test_several_pages_without_a_last_cannot_be_reversed() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2")))
     with pytest.raises(LinkNotFoundError, match="cannot be walked backwards") as caught:
         await _items(site, reverse=True).collect()
@@ -314,12 +314,12 @@ async def test_several_pages_without_a_last_cannot_be_walked_backwards() -> None
     assert (caught.value.rel, caught.value.url) == ("last", f"{HOME}/p1")
 
 
-async def test_an_absent_collection_is_empty_backwards_too() -> None:
+async def test_an_absent_collection_is_empty_in_reverse_too() -> None:
     site = _site(p1=NotFoundError("none", status=404, code=40400))
     assert await _walked(_items(site, reverse=True, absent=_absent)) == []
 
 
-async def test_backwards_loses_nothing_that_new_elements_push_away() -> None:
+async def test_reverse_loses_nothing_that_new_items_shift() -> None:
     collection = Collection(list("abcdefgh"))
 
     def arrive(answers: int) -> None:
@@ -332,7 +332,7 @@ async def test_backwards_loses_nothing_that_new_elements_push_away() -> None:
     assert len(set(walked)) == len(walked)
 
 
-async def test_backwards_finds_what_was_pushed_away_under_the_key_that_was_named() -> None:
+async def test_reverse_finds_shifted_items_of_the_given_rel() -> None:
     def page(total: int, *elements: str, **rels: Any) -> dict[str, Any]:
         embedded = {"others": [{}], **_page(*elements)["_embedded"]}
         return {"total": total, "_embedded": embedded, "_links": rels}
@@ -348,7 +348,7 @@ async def test_backwards_finds_what_was_pushed_away_under_the_key_that_was_named
     assert [item["id"] async for item in walk] == ["b", "a", "new"]
 
 
-async def test_backwards_reads_each_page_once_where_nothing_arrives() -> None:
+async def test_reverse_reads_each_page_once_without_additions() -> None:
     collection = Collection(list(range(7)))
     await _walked(collection.root.follow("items").items(reverse=True))
     assert collection.site.asked == ["/items", "/items?start=6", "/items?start=3", "/items?start=0"]
@@ -361,7 +361,7 @@ def _three() -> Site:
     return _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(next=link(f"{HOME}/p3")), p3=_page(2, 3, next=None))
 
 
-async def test_pages_say_what_they_hold_and_where_to_go_on() -> None:
+async def test_pages_have_items_number_total_and_token() -> None:
     site = _three()
     site.replies["/p1"] = {**_page(1, 2, next=link(f"{HOME}/p2")), "total": 3}
     pages: list[Page[Any]] = [page async for page in _items(site).pages()]
@@ -374,7 +374,7 @@ async def test_pages_say_what_they_hold_and_where_to_go_on() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1])
-async def test_a_token_takes_the_walk_up_after_its_page(at: int) -> None:
+async def test_a_token_resumes_after_its_page(at: int) -> None:
     pages = [page async for page in _items(_three()).pages()]
     site = _three()
     token = pages[at].token
@@ -385,7 +385,7 @@ async def test_a_token_takes_the_walk_up_after_its_page(at: int) -> None:
     assert site.asked[0] == f"/p{at + 2}"
 
 
-async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_before() -> None:
+async def test_a_token_of_a_resumed_iteration_keeps_earlier_ids() -> None:
     root = _three().resource({"_links": links(items=f"{HOME}/p1")})
     token = (await anext(aiter(root.follow("items").pages()))).token
     later = (await anext(aiter(root.follow("items").pages(token=token)))).token
@@ -393,7 +393,7 @@ async def test_a_token_of_a_walk_that_was_taken_up_still_knows_what_was_given_be
     assert ids(last.items) == [3]
 
 
-async def test_a_token_remembers_an_element_whose_id_is_half_a_character() -> None:
+async def test_a_token_accepts_an_id_with_a_lone_surrogate() -> None:
     content = b'{"_embedded": {"items": [{"id": "\\ud83d"}]}, "_links": {"%s": {"href": "/v4/p2"}}}'
     site = _site(
         p1=make_response(url=f"{HOME}/p1", body=content % b"next"),
@@ -403,7 +403,7 @@ async def test_a_token_remembers_an_element_whose_id_is_half_a_character() -> No
     assert [page.items async for page in _items(site).pages(token)] == [()]
 
 
-async def test_a_walk_that_is_taken_up_asks_for_the_type_that_was_named() -> None:
+async def test_a_resumed_iteration_asks_for_the_given_type() -> None:
     site = _three()
     root = site.resource({"_links": links(items=f"{HOME}/p1")})
     token = (await anext(aiter(_items(_three()).pages()))).token
@@ -431,12 +431,12 @@ async def test_a_walk_that_is_taken_up_asks_for_the_type_that_was_named() -> Non
         "WzEsInUiLDEsIiIsbnVsbCwwXQ==",  # [1,"u",1,"",null,0]
     ],
 )
-async def test_what_is_no_token_is_refused(token: str) -> None:
+async def test_invalid_tokens_are_rejected(token: str) -> None:
     with pytest.raises(ValueError, match=r"^invalid page token: "):
         Site().resource({}).pages(token=token)
 
 
-async def test_a_token_is_refused_by_a_walk_over_other_items_or_the_other_way() -> None:
+async def test_a_token_of_other_items_or_direction_is_rejected() -> None:
     token = (await anext(aiter(_items(_three(), rel="items").pages()))).token
     root = _three().resource({"_links": links(items=f"{HOME}/p1")})
     with pytest.raises(ValueError, match="for the items 'items' cannot be used for 'alerts': pass the same rel"):
@@ -447,7 +447,7 @@ async def test_a_token_is_refused_by_a_walk_over_other_items_or_the_other_way() 
         assert [ids(page.items) async for page in items.pages(token)] == [[], [3]]
 
 
-async def test_a_token_of_a_reversed_walk_goes_on_backwards_and_nowhere_else() -> None:
+async def test_a_token_of_reverse_iteration_resumes_only_in_reverse() -> None:
     follow = Collection(list(range(7))).root.follow("items")
     pages = [page async for page in follow.items(reverse=True).pages()]
     rest = [page async for page in follow.items(reverse=True).pages(pages[0].token)]
@@ -466,7 +466,7 @@ async def test_a_token_of_a_reversed_walk_goes_on_backwards_and_nowhere_else() -
     ],
 )
 @pytest.mark.parametrize("rel", [None, "items"])
-async def test_what_is_no_object_is_left_out_of_a_page_and_told(
+async def test_items_that_are_not_objects_are_left_out_and_logged(
     embedded: Any, given: list[int], told: str, rel: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await _walked(_items(_site(p1={"_embedded": embedded}), rel=rel)) == given
@@ -477,7 +477,7 @@ async def test_what_is_no_object_is_left_out_of_a_page_and_told(
     )
 
 
-async def test_whoever_walks_may_be_told_what_a_page_has_in_place_of_items() -> None:
+async def test_on_invalid_receives_the_items_that_are_left_out() -> None:
     told = list[tuple[str, Any]]()
     site = _site(p1={"_embedded": {"items": [5, {"id": 1}, None], "ITEMS": "none"}})
     follow = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items")
@@ -490,12 +490,12 @@ async def test_whoever_walks_may_be_told_what_a_page_has_in_place_of_items() -> 
 
 
 @pytest.mark.parametrize("embedded", [None, [], {}, {"items": None}, {"items": []}, {"items": ""}, {"others": [5]}])
-async def test_nothing_is_no_loss(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_null_and_empty_items_are_not_invalid(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert await _walked(_items(_site(p1={"_embedded": embedded}), rel="items")) == []
     assert not caplog.records
 
 
-async def test_an_error_that_ends_a_walk_carries_the_token_to_go_on() -> None:
+async def test_an_error_has_the_token_to_resume() -> None:
     site = _three()
     site.replies["/p3"] = ServerError("down", status=500)
     walk = aiter(_items(site).pages())
@@ -510,7 +510,7 @@ async def test_an_error_that_ends_a_walk_carries_the_token_to_go_on() -> None:
     assert ids((await anext(walk)).items) == [3]
 
 
-async def test_an_error_before_the_first_page_of_a_resumed_walk_carries_its_own_token() -> None:
+async def test_an_error_before_the_first_resumed_page_keeps_its_token() -> None:
     site = _three()
     token = (await anext(aiter(_items(site).pages()))).token
     site.replies["/p2"] = ServerError("down", status=500)
@@ -519,7 +519,7 @@ async def test_an_error_before_the_first_page_of_a_resumed_walk_carries_its_own_
     assert caught.value.resume_token == token
 
 
-async def test_an_error_of_what_reads_the_items_carries_the_token_before_their_page() -> None:
+async def test_a_conversion_error_has_the_token_before_its_page() -> None:
     site = _three()
 
     def read(item: Any) -> int:
@@ -534,7 +534,7 @@ async def test_an_error_of_what_reads_the_items_carries_the_token_before_their_p
     assert caught.value.resume_token == pages[1].token
 
 
-async def test_a_resumed_walk_notices_loops() -> None:
+async def test_a_resumed_iteration_detects_loops() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=_page(2, next=link(f"{HOME}/p2")))
     token = (await anext(aiter(_items(site).pages()))).token
     with pytest.raises(PaginationLoopError):
@@ -545,7 +545,7 @@ async def test_a_resumed_walk_notices_loops() -> None:
 # --------------------------------------------------------------------------------------------- media types of pages
 
 
-async def test_the_next_page_is_asked_for_in_the_type_of_its_link_or_of_the_page_before() -> None:
+async def test_the_next_page_has_the_type_of_its_link_or_page() -> None:
     site = _site(
         p1=make_response(
             url=f"{HOME}/p1", body=_page(1, next=link(f"{HOME}/p2", type="text/x")), content_type="application/a+json"
@@ -577,7 +577,7 @@ async def test_the_next_page_is_fetched_while_the_consumer_works() -> None:
     assert anyio.current_time() - start < 7.5  # one after the other it takes 10 s of the jumping clock
 
 
-async def test_more_pages_may_be_read_ahead() -> None:
+async def test_several_pages_can_be_prefetched() -> None:
     site = _site(**{f"p{n}": _page(n, next=link(f"{HOME}/p{n + 1}")) for n in range(1, 9)})
     async with _items(site).pages().ahead(3) as pages:
         assert ids((await anext(pages)).items) == [1]
@@ -585,7 +585,7 @@ async def test_more_pages_may_be_read_ahead() -> None:
         assert len(site.requests) == 4
 
 
-async def test_an_error_read_ahead_comes_in_its_turn_and_stays() -> None:
+async def test_a_prefetched_error_comes_in_its_turn_and_stays() -> None:
     site = _three()
     site.replies["/p3"] = ServerError("down", status=500)
     given: list[Any] = []
@@ -597,14 +597,14 @@ async def test_an_error_read_ahead_comes_in_its_turn_and_stays() -> None:
     assert given == [1, 2]
 
 
-async def test_an_error_that_is_none_of_ours_comes_bare() -> None:
+async def test_other_exceptions_are_raised_unchanged() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=KeyError("a bug"))
     async with _items(site).ahead(1) as items:
         with pytest.raises(KeyError):
             await _take(items, [])
 
 
-async def test_leaving_early_stops_what_is_read_ahead() -> None:
+async def test_leaving_early_stops_prefetching() -> None:
     site = _three()
     async with _items(site).ahead(1) as items:
         await anext(items)
@@ -613,7 +613,7 @@ async def test_leaving_early_stops_what_is_read_ahead() -> None:
 
 
 @pytest.mark.parametrize("pages", [0, -1])
-async def test_ahead_means_at_least_one_page(pages: int) -> None:
+async def test_ahead_needs_at_least_one_page(pages: int) -> None:
     with pytest.raises(ValueError, match=rf"^pages must be at least 1, as in ahead\(1\), not {pages}$"):
         async with _items(_three()).ahead(pages):
             pass
@@ -638,14 +638,14 @@ def _endless(*, growing: bool) -> Site:
     return site
 
 
-async def test_a_last_page_that_is_never_the_last_ends_a_walk_backwards() -> None:
+async def test_a_last_page_that_is_never_the_last_is_an_error() -> None:
     site = _endless(growing=False)
     with pytest.raises(PaginationLoopError, match="grows faster than it can be read: 100 pages were added"):
         await site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True).collect()
     assert len(site.requests) == 102
 
 
-async def test_a_collection_that_says_it_grows_without_end_ends_a_walk_backwards() -> None:
+async def test_endless_growth_is_an_error_in_reverse() -> None:
     site = _endless(growing=True)
     walk = aiter(site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True))
     assert (await anext(walk))["id"] == 2
@@ -655,7 +655,7 @@ async def test_a_collection_that_says_it_grows_without_end_ends_a_walk_backwards
     assert len(site.requests) == 103
 
 
-async def test_pages_pushed_onto_each_other_in_a_circle_are_a_loop() -> None:
+async def test_shifted_pages_in_a_circle_are_a_loop() -> None:
     site = Site()
     rels = {"prev": link("?page=0"), "last": link("?page=1")}
 
@@ -670,7 +670,8 @@ async def test_pages_pushed_onto_each_other_in_a_circle_are_a_loop() -> None:
     assert len(site.requests) < 10
 
 
-async def test_an_item_that_cannot_be_read_costs_no_other_when_the_walk_is_asked_again() -> None:
+async def test_a_conversion_error_loses_no_other_item() -> None:
+    """When the iterator is called again."""
     refused = {2}
 
     def read(item: Any) -> int:
