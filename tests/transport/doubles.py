@@ -1,10 +1,12 @@
 """Test doubles of the transport layer: a wall clock, a session over a scripted transport, counting credentials."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
+import anyio.lowlevel
+import httpx
 
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
@@ -14,7 +16,19 @@ from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
 from stellantis_hal.transport.session import Session
 from tests.support.transports import Act, ScriptedTransport
 
-__all__ = ["API", "CONVENTIONS", "Badge", "call", "get", "session", "wall"]
+__all__ = [
+    "API",
+    "CONVENTIONS",
+    "OK",
+    "Badge",
+    "WatchedBody",
+    "call",
+    "get",
+    "redirect_to",
+    "response_with",
+    "session",
+    "wall",
+]
 
 API = "https://api.test"
 CONVENTIONS = ApiConventions(
@@ -30,16 +44,17 @@ CONVENTIONS = ApiConventions(
     advice={403: "Often a scope that the account holder did not grant."},
 )
 """Those of an API that states quotas, as the tests' servers do."""
+OK = httpx.Response(200, json={"vin": "x"})
 _START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def wall() -> datetime:
-    """Give a wall clock that leaps as the backend's clock leaps."""
+    """Return the time of a wall clock in step with the backend's clock."""
     return _START + timedelta(seconds=anyio.current_time())
 
 
 class Badge:
-    """Credentials that renew themselves when told to."""
+    """Credentials with a number of renewals; records refusals."""
 
     def __init__(self, query: str = "client_id=app", *, renewals: int = 0) -> None:
         self.query = query
@@ -50,13 +65,41 @@ class Badge:
     async def headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer token-{self.serial}"}
 
-    async def refused(self, answer: Response, sent: Mapping[str, str], /) -> bool:
-        self.refusals.append((answer, sent))
+    async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
+        self.refusals.append((response, sent))
         if self.renewals == 0:
             return False
         self.renewals -= 1
         self.serial += 1
         return True
+
+
+class WatchedBody(httpx.AsyncByteStream):
+    """A body that breaks off with an error, or hangs, and records that it was closed."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{"
+        if self.error is not None:
+            raise self.error
+        await anyio.sleep(1000)
+
+    async def aclose(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.closed = True
+
+
+def redirect_to(location: str, status: int = 302) -> httpx.Response:
+    """Return a redirect."""
+    return httpx.Response(status, headers={"Location": location})
+
+
+def response_with(status: int, **headers: str) -> httpx.Response:
+    """Return a response with these headers: ``Retry_After="7"``."""
+    return httpx.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def session(
@@ -68,12 +111,12 @@ def session(
 
 
 async def get(pipeline: RequestPipeline, path: str = "/user", **fields: Any) -> Response:
-    """Ask for an address of the API."""
+    """Send a GET of a path of the API."""
     return await pipeline(Request(url=f"{API}{path}", **fields))
 
 
 async def call(*acts: Act, path: str = "/user", **options: Any) -> Response:
-    """Open a session over a script, and ask once."""
+    """Open a session over a script, send one GET."""
     opened, _ = session(*acts, **options)
     async with opened:
         return await get(opened.pipeline(), path)

@@ -47,7 +47,7 @@ def api_error(status: int, body: Any = b"", **options: Any) -> ApiError:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-def test_nothing_is_wrong_with_a_success(status: int) -> None:
+def test_a_success_is_no_error(status: int) -> None:
     assert verdict(status) is None
 
 
@@ -67,33 +67,33 @@ def test_nothing_is_wrong_with_a_success(status: int) -> None:
         (101, ApiError),
     ],
 )
-def test_each_status_has_its_error(status: int, kind: type[ApiError]) -> None:
+def test_each_status_has_its_error_type(status: int, kind: type[ApiError]) -> None:
     assert type(verdict(status)) is kind
 
 
-def test_the_vendors_body_is_read() -> None:
+def test_a_body_with_code_and_message_is_parsed() -> None:
     error = api_error(404, VENDOR, X_Global_Transaction_ID="t-9")
     assert (error.status, error.code, error.uuid, error.transaction_id) == (404, 40499, "u-1", "t-9")
     assert error.timestamp == datetime(2023, 9, 12, 9, 41, 10, 911000, tzinfo=UTC)
 
 
-def test_a_code_may_be_nought() -> None:
+def test_a_code_may_be_zero() -> None:
     assert parse_error_body(b'{"code":0}').code == 0
 
 
-def test_scripts_and_styles_of_a_page_are_not_its_words() -> None:
+def test_scripts_and_styles_are_not_part_of_the_message() -> None:
     page = b"<STYLE>\np{}\n</STYLE><h1>Bad</h1><script>\nrun()\n</script><p>day</p>"
     assert parse_error_body(page).message == "Bad day"
 
 
-def test_an_instant_with_an_offset_is_given_in_utc() -> None:
+def test_a_timestamp_with_an_offset_is_converted_to_utc() -> None:
     timestamp = parse_error_body(b'{"timestamp":"2017-08-10T15:46:39+02:00"}').timestamp
     assert timestamp is not None
     assert timestamp.tzinfo is UTC
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the system has no zone to set")
-def test_an_instant_without_an_offset_is_utc_wherever_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timestamp_without_an_offset_is_utc_in_any_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("TZ", "America/New_York")
         time.tzset()
@@ -103,12 +103,12 @@ def test_an_instant_without_an_offset_is_utc_wherever_the_program_runs(monkeypat
 
 
 @pytest.mark.parametrize("code", ["495", " 495 ", 495])
-def test_a_code_is_an_int_whatever_it_was_sent_as(code: Any) -> None:
+def test_a_code_sent_as_a_string_becomes_an_int(code: Any) -> None:
     assert parse_error_body(json.dumps({"code": code}).encode()).code == 495
 
 
 @pytest.mark.parametrize("code", [True, None, "E-1", 1.5, [], "9" * 30, 10**9, 10**4_000, -1])
-def test_a_code_that_is_no_number_is_none(code: Any) -> None:
+def test_an_invalid_code_is_none(code: Any) -> None:
     assert parse_error_body(json.dumps({"code": code}).encode()).code is None
 
 
@@ -126,11 +126,11 @@ def test_a_code_that_is_no_number_is_none(code: Any) -> None:
         (1694511670, None),
     ],
 )
-def test_all_spellings_of_an_instant_are_read(spelling: Any, instant: datetime | None) -> None:
+def test_all_formats_of_a_timestamp_are_parsed(spelling: Any, instant: datetime | None) -> None:
     assert parse_error_body(json.dumps({"timestamp": spelling}).encode()).timestamp == instant
 
 
-def test_the_gateways_body_is_read() -> None:
+def test_an_api_connect_body_is_parsed() -> None:
     error = api_error(401, {"httpCode": "401", "httpMessage": "Unauthorized", "moreInformation": "Token expired"})
     assert isinstance(error, UnauthorizedError)
     assert error.code == 401
@@ -139,55 +139,55 @@ def test_the_gateways_body_is_read() -> None:
 
 @pytest.mark.parametrize("words", ["Not registered to plan", "Invalid client id or secret."])
 @pytest.mark.parametrize("status", [401, 403])
-def test_what_the_application_itself_did_wrong_is_a_configuration_error(status: int, words: str) -> None:
+def test_a_misconfiguration_phrase_is_a_configuration_error(status: int, words: str) -> None:
     error = verdict(status, {"httpCode": str(status), "httpMessage": "No", "moreInformation": words})
     assert isinstance(error, ConfigurationError)
     assert error.more_information == words
 
 
-def test_a_configuration_error_may_be_told_in_another_body() -> None:
+def test_a_misconfiguration_phrase_may_be_in_any_body() -> None:
     error = verdict(401, {"message": "Invalid client id or secret."})
     assert isinstance(error, ConfigurationError)
     assert error.more_information is None
 
 
-def test_an_oauth_body_is_read() -> None:
+def test_an_oauth_body_is_parsed() -> None:
     complaint = parse_error_body(b'{"error":"invalid_grant","error_description":"gone"}')
     assert (complaint.error, complaint.message) == ("invalid_grant", "gone")
 
 
-def test_a_server_error_told_with_status_400_is_transient() -> None:
+def test_server_error_with_status_400_is_transient() -> None:
     assert api_error(400, {"error": "server_error"}).is_transient
 
 
-def test_a_problem_document_is_read() -> None:
+def test_a_problem_document_is_parsed() -> None:
     assert "out of range" in str(api_error(422, {"type": "about:blank", "title": "Unfit", "detail": "out of range"}))
 
 
-def test_a_problem_document_may_have_a_title_alone() -> None:
+def test_a_problem_document_may_have_only_a_title() -> None:
     assert "Unfit" in str(api_error(422, {"type": "about:blank", "title": "Unfit"}))
 
 
-def test_a_body_without_words_has_no_message() -> None:
+def test_a_body_without_text_has_no_message() -> None:
     assert parse_error_body(b'{"code":1}').message == ""
 
 
-def test_what_stands_beside_a_nested_complaint_is_read_first() -> None:
+def test_fields_beside_a_nested_body_take_precedence() -> None:
     complaint = parse_error_body(b'{"error":{"code":1,"message":"inner"},"message":"outer"}')
     assert (complaint.code, complaint.message, complaint.error) == (1, "outer", None)
 
 
-def test_a_nested_complaint_is_read() -> None:
+def test_a_nested_body_is_parsed() -> None:
     assert api_error(500, {"error": {"code": "50038", "message": "back end"}}).code == 50038
 
 
-def test_the_words_of_an_html_page_are_given() -> None:
+def test_the_text_of_an_html_page_is_the_message() -> None:
     page = b"<html><head><style>p{}</style><title>502 Bad Gateway</title></head><body><p>nginx</p></body></html>"
     assert "502 Bad Gateway nginx" in str(api_error(502, page))
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"7", b'"text"', b"\xff\xfe\x00", b"{"])
-def test_a_body_that_says_nothing_is_an_error_all_the_same(body: bytes) -> None:
+def test_an_empty_or_invalid_body_still_makes_an_error(body: bytes) -> None:
     error = api_error(500, body)
     assert error.code is None
     assert error.is_transient
@@ -196,88 +196,88 @@ def test_a_body_that_says_nothing_is_an_error_all_the_same(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("status", "transient"), [(404, False), (408, True), (429, True), (500, True), (501, False), (503, True)]
 )
-def test_what_may_succeed_later_is_transient(status: int, transient: bool) -> None:
+def test_failures_that_may_pass_are_transient(status: int, transient: bool) -> None:
     assert api_error(status).is_transient is transient
 
 
-def test_the_servers_wait_is_told() -> None:
+def test_retry_after_is_parsed() -> None:
     assert api_error(429, Retry_After="name=rate-limit-1,15001").retry_after == 15001.0
 
 
-def test_a_304_is_an_answer_where_it_was_asked_for() -> None:
+def test_a_304_to_a_conditional_request_is_no_error() -> None:
     assert verdict(304, asked={"If-None-Match": '"1"'}) is None
     assert verdict(304, asked={"if-modified-since": "x"}) is None
 
 
-def test_a_304_that_nobody_asked_for_is_an_error() -> None:
+def test_a_304_to_an_unconditional_request_is_an_error() -> None:
     assert "not conditional" in str(api_error(304))
 
 
-def test_a_write_may_answer_303() -> None:
+def test_a_303_after_a_write_is_no_error() -> None:
     assert verdict(303, method="POST", Location="/x") is None
 
 
-def test_a_redirect_of_a_write_is_an_error_that_says_so() -> None:
+def test_a_redirect_of_a_write_is_an_error() -> None:
     assert "not followed" in str(api_error(307, method="POST", Location="/x"))
 
 
-def test_a_redirect_to_nowhere_is_an_error_that_says_so() -> None:
+def test_a_redirect_without_a_location_is_an_error() -> None:
     assert "no Location header" in str(api_error(302))
 
 
-def test_a_message_says_what_where_and_what_to_do() -> None:
+def test_a_message_has_request_status_words_and_advice() -> None:
     text = str(api_error(403, {"code": 40300, "message": "no access"}))
     for part in ("GET", "/user/vehicles/", "403", "40300", "no access", "scope"):
         assert part in text
 
 
-def test_an_error_knows_the_whole_address() -> None:
+def test_an_error_has_the_whole_url() -> None:
     assert api_error(404).url == URL
 
 
-def test_an_error_knows_the_word_of_oauth() -> None:
+def test_an_error_has_the_oauth_code() -> None:
     assert api_error(400, {"error": "invalid_grant"}).oauth_error == "invalid_grant"
 
 
-def test_a_code_that_repeats_the_status_is_not_said_twice() -> None:
+def test_a_code_equal_to_the_status_is_not_repeated() -> None:
     assert "code" not in str(api_error(422, {"code": 422}))
 
 
-def test_an_error_without_a_code_does_not_speak_of_one() -> None:
+def test_an_error_without_a_code_mentions_none() -> None:
     assert "code" not in str(api_error(422, {"message": "unfit"}))
 
 
 @pytest.mark.parametrize("body", [b"", {"message": "It is so. "}])
-def test_a_message_ends_with_what_there_is_to_say(body: Any) -> None:
+def test_a_message_has_no_trailing_punctuation(body: Any) -> None:
     text = str(api_error(422, body))
     assert text.endswith(("answered 422", "It is so"))
 
 
-def test_an_application_that_is_refused_reads_where_and_what_to_check() -> None:
+def test_a_configuration_error_says_what_to_check() -> None:
     text = str(verdict(401, {"message": "Invalid client id or secret."}))
     for part in ("GET", "/user/vehicles/", "401", "Invalid client id or secret", "certificate", "the plan that"):
         assert part in text
 
 
 @pytest.mark.parametrize("status", [300, 399])
-def test_what_is_neither_a_success_nor_followed_says_that_it_leads_nowhere(status: int) -> None:
+def test_any_3xx_without_a_location_says_so(status: int) -> None:
     assert "no Location header" in str(api_error(status))
 
 
-def test_a_bad_request_is_no_redirect() -> None:
+def test_a_400_has_its_own_advice() -> None:
     assert "parameters" in str(api_error(400))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_303_of_a_reading_is_an_error(method: str) -> None:
+def test_a_303_after_a_read_is_an_error(method: str) -> None:
     assert api_error(303, method=method).status == 303
 
 
-def test_a_servers_date_to_come_back_is_counted_from_now() -> None:
+def test_a_retry_after_date_is_relative_to_now() -> None:
     assert api_error(503, Retry_After="Sun, 01 Mar 2026 12:00:30 GMT").retry_after == 30.0
 
 
-def test_a_403_names_the_scopes_documented_for_its_address() -> None:
+def test_a_403_names_the_scopes_documented_for_its_url() -> None:
     answer = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
     error = make_error(
         Request(url=URL),
@@ -290,7 +290,7 @@ def test_a_403_names_the_scopes_documented_for_its_address() -> None:
     assert "This URL needs a:b, data:trip." in str(error)
 
 
-def test_a_403_of_an_address_without_scopes_names_none() -> None:
+def test_a_403_of_a_url_without_scopes_names_none() -> None:
     answer = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
     error = make_error(Request(url=URL), answer, now=NOW, conventions=ApiConventions(scopes=lambda url: ()))
     assert isinstance(error, ForbiddenError)
@@ -308,7 +308,7 @@ KEYS = ["code", "message", "uuid", "timestamp", "httpCode", "httpMessage", "more
 @given(
     st.integers(100, 599), st.dictionaries(st.sampled_from(KEYS), JSON).map(json.dumps).map(str.encode) | st.binary()
 )
-def test_no_body_is_too_odd_to_be_judged(status: int, body: bytes) -> None:
+def test_any_body_makes_an_error_of_its_status(status: int, body: bytes) -> None:
     error = verdict(status, body)
     assert (error is None) == (200 <= status < 300)
     if isinstance(error, ApiError):
@@ -322,5 +322,5 @@ PERSONAL = ["VF3CUZZ1234567890", "me@example.com", "Bearer abc.def.ghi", "48.858
     st.sampled_from(KEYS),
     st.sampled_from(PERSONAL),
 )
-def test_no_message_repeats_what_identifies_a_person(key: str, secret: str) -> None:
+def test_no_message_contains_personal_data(key: str, secret: str) -> None:
     assert secret.removeprefix("Bearer ") not in str(api_error(400, {key: f"about {secret} we know nothing"}))

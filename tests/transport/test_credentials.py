@@ -20,9 +20,9 @@ URL = "https://api.test/user"
         (f"{URL}?x=?&c=3", "x=1&d=4", f"{URL}?x=?&c=3&d=4"),
     ],
 )
-def test_only_what_an_address_does_not_name_already_is_added(url: str, text: str, whole: str) -> None:
+def test_only_missing_parameters_are_added(url: str, text: str, whole: str) -> None:
     assert add_client_id(url, text) == whole
 
 
-def test_each_name_that_identifies_the_application_is_taken_away() -> None:
+def test_each_identifying_parameter_is_removed() -> None:
     assert remove_client_id(f"{URL}?a=1&x=2&b=3", "a=1&b=3") == f"{URL}?x=2"

@@ -32,7 +32,7 @@ def bare_deflate(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("coding", ["", "identity", " Identity , "])
-async def test_a_plain_body_is_read_as_it_is(coding: str) -> None:
+async def test_a_plain_body_is_read_unchanged(coding: str) -> None:
     assert await read(WORDS, coding) == WORDS
 
 
@@ -58,46 +58,46 @@ async def test_a_compressed_body_is_decompressed(coding: str, content: bytes, si
 
 
 @pytest.mark.parametrize("padding", [0x00, 0x88, 0xF8])
-async def test_a_bare_deflate_stream_is_told_from_a_zlib_header_by_its_first_byte(padding: int) -> None:
+async def test_raw_deflate_is_recognised_by_its_first_byte(padding: int) -> None:
     stored = (
         bytes([padding]) + b"\x02\x00\xfd\xff" + b"ok"
     )  # RFC 1951 section 3.2.4: what is before its length counts not
     assert await read(stored + b"\x03\x00", "deflate") == b"ok"
 
 
-async def test_a_short_bare_deflate_stream_is_decompressed() -> None:
+async def test_a_short_raw_deflate_stream_is_decompressed() -> None:
     assert await read(bare_deflate(b"a"), "deflate") == b"a"
 
 
 @pytest.mark.parametrize("content", [zlib.compress(WORDS), gzip.compress(WORDS, mtime=0) + zlib.compress(WORDS)])
-async def test_what_is_called_gzip_has_to_be_gzip(content: bytes) -> None:
+async def test_gzip_must_be_gzip(content: bytes) -> None:
     with pytest.raises(zlib.error):
         await read(content, "gzip", size=100_000)
 
 
 @pytest.mark.parametrize("coding", ["", "gzip", "deflate"])
-async def test_an_empty_body_is_empty_whatever_its_coding(coding: str) -> None:
+async def test_an_empty_body_is_empty_with_any_coding(coding: str) -> None:
     assert await read(b"", coding) == b""
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress"])
-async def test_a_coding_that_was_not_asked_for_is_refused(coding: str) -> None:
+async def test_an_unrequested_coding_is_refused(coding: str) -> None:
     with pytest.raises(UnknownCoding, match=f"^{coding}$"):
         await read(WORDS, coding)
 
 
-async def test_a_compressed_body_that_breaks_off_is_noticed() -> None:
+async def test_a_truncated_compressed_body_raises() -> None:
     with pytest.raises(EOFError, match="the compressed body is truncated"):
         await read(gzip.compress(WORDS, mtime=0)[:-9], "gzip")
 
 
-async def test_a_damaged_body_is_noticed() -> None:
+async def test_a_corrupt_body_raises() -> None:
     with pytest.raises(zlib.error):
         await read(b"this was never compressed", "gzip")
 
 
 @pytest.mark.parametrize(("coding", "content"), [("", WORDS), ("gzip", gzip.compress(WORDS, mtime=0))])
-async def test_a_body_may_be_as_large_as_the_bound_and_no_larger(coding: str, content: bytes) -> None:
+async def test_a_body_may_be_as_large_as_the_limit(coding: str, content: bytes) -> None:
     assert len(await read(content, coding, limit=len(WORDS))) == len(WORDS)
     with pytest.raises(BodyTooLarge):
         await read(content, coding, limit=len(WORDS) - 1)
@@ -126,7 +126,7 @@ async def test_a_stream_need_not_be_a_generator() -> None:
 
 
 @pytest.mark.parametrize("size", [50, 10_000_000])
-async def test_a_bomb_is_refused_before_it_unfolds(size: int) -> None:
+async def test_a_bomb_is_refused_before_it_expands(size: int) -> None:
     bomb = gzip.compress(bytes(50_000_000))
     tracemalloc.start()
     try:
@@ -137,7 +137,7 @@ async def test_a_bomb_is_refused_before_it_unfolds(size: int) -> None:
         tracemalloc.stop()
 
 
-async def test_a_bomb_of_many_small_parts_is_refused_before_it_unfolds() -> None:
+async def test_a_bomb_of_small_parts_is_refused_before_it_expands() -> None:
     bomb = gzip.compress(bytes(50_000)) * 1_000
     tracemalloc.start()
     try:
@@ -148,13 +148,13 @@ async def test_a_bomb_of_many_small_parts_is_refused_before_it_unfolds() -> None
         tracemalloc.stop()
 
 
-async def test_a_part_behind_the_bound_is_not_left_out() -> None:
+async def test_no_part_beyond_the_limit_is_dropped() -> None:
     with pytest.raises(BodyTooLarge):
         await read(gzip.compress(WORDS, mtime=0) + gzip.compress(b"x"), "gzip", limit=len(WORDS), size=100_000)
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.sampled_from(["gzip", "deflate", ""]))
-def test_whatever_was_compressed_comes_out(parts: list[bytes], coding: str) -> None:
+def test_any_compressed_body_is_decompressed(parts: list[bytes], coding: str) -> None:
     whole = b"".join(parts)
     content = {
         "gzip": b"".join(gzip.compress(part) for part in parts),
@@ -169,7 +169,7 @@ def test_whatever_was_compressed_comes_out(parts: list[bytes], coding: str) -> N
 
 
 @given(st.binary(max_size=200), st.text(max_size=10) | st.sampled_from(["gzip", "deflate"]))
-def test_garbage_ends_in_one_of_four_ways(content: bytes, coding: str) -> None:
+def test_invalid_bodies_raise_known_errors(content: bytes, coding: str) -> None:
     async def main() -> None:
         with contextlib.suppress(BodyTooLarge, UnknownCoding, EOFError, zlib.error):
             assert len(await read(content, coding, limit=1000)) <= 1000
@@ -178,7 +178,7 @@ def test_garbage_ends_in_one_of_four_ways(content: bytes, coding: str) -> None:
 
 
 @pytest.mark.parametrize("size", [20, 10_000])
-async def test_a_body_that_unfolds_to_nothing_for_ever_is_refused(size: int) -> None:
+async def test_an_endless_body_that_expands_to_nothing_is_refused(size: int) -> None:
     nothing = gzip.compress(b"") * 1_000
     read_so_far = 0
 
@@ -212,7 +212,7 @@ class Abandoned:
             self.ended = True
 
 
-async def test_a_stream_left_by_an_error_is_ended_first() -> None:
+async def test_a_stream_is_closed_after_an_error() -> None:
     abandoned = Abandoned(0.5)
     with pytest.raises(BodyTooLarge):
         await read_body(abandoned.stream(), "", limit=2)
@@ -237,28 +237,28 @@ class Hanging:
         self.ended = True
 
 
-async def test_a_stream_left_by_a_cancelled_task_is_ended_first() -> None:
+async def test_a_stream_is_closed_after_cancellation() -> None:
     hanging = Hanging()
     with anyio.move_on_after(1):
         await read_body(hanging, "", limit=2)
     assert hanging.ended
 
 
-async def test_a_stream_that_does_not_end_is_left_alone_after_a_while() -> None:
+async def test_closing_a_stream_is_bounded() -> None:
     start = anyio.current_time()
     with pytest.raises(BodyTooLarge):
         await read_body(Abandoned(1000.0).stream(), "", limit=2)
     assert anyio.current_time() < start + 100
 
 
-async def test_a_compressed_body_of_just_the_bound_is_read() -> None:
+async def test_a_compressed_body_exactly_at_the_limit_is_read() -> None:
     assert await read(gzip.compress(WORDS, mtime=0), "gzip", limit=len(WORDS)) == WORDS
 
 
-async def test_a_small_body_may_be_larger_before_it_is_decompressed() -> None:
+async def test_a_small_body_may_be_larger_compressed() -> None:
     assert await read(gzip.compress(b"x"), "gzip", limit=1) == b"x"
 
 
-async def test_a_body_that_did_not_shrink_is_read_up_to_its_bound() -> None:
+async def test_an_incompressible_body_is_read_up_to_the_limit() -> None:
     content = bytes(range(256)) * 20
     assert await read(gzip.compress(content, 0), "gzip", limit=len(content)) == content

@@ -20,7 +20,7 @@ from tests.transport.doubles import API, Badge, get, session
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_answer_is_one_line_with_all_that_matters(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_response_is_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
     fields = {"X-RateLimit-Limit-1": "100", "X-RateLimit-Remaining-1": "93"}
     opened, _ = session(httpx.Response(200, headers=fields))
     with caplog.at_level(logging.DEBUG, "stellantis_hal"):
@@ -31,7 +31,7 @@ async def test_an_answer_is_one_line_with_all_that_matters(caplog: pytest.LogCap
     assert "attempt 1, quota left 93 today, None this second" in record.getMessage()
 
 
-async def test_an_answer_is_told_with_what_is_left_of_the_second(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_response_is_logged_with_its_burst_quota(caplog: pytest.LogCaptureFixture) -> None:
     opened, _ = session(httpx.Response(200, headers={"X-RateLimit-Limit-2": "10", "X-RateLimit-Remaining-2": "7"}))
     with caplog.at_level(logging.DEBUG, "stellantis_hal"):
         async with opened:
@@ -39,7 +39,7 @@ async def test_an_answer_is_told_with_what_is_left_of_the_second(caplog: pytest.
     assert "7 this second" in caplog.text
 
 
-async def test_an_answer_without_a_quota_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_response_without_a_quota_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     opened, _ = session(httpx.Response(200))
     with caplog.at_level(logging.DEBUG, "stellantis_hal"):
         async with opened:
@@ -47,7 +47,7 @@ async def test_an_answer_without_a_quota_is_told_too(caplog: pytest.LogCaptureFi
     assert "quota left None" in caplog.text
 
 
-async def test_a_retry_and_a_pause_are_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_retry_and_a_pause_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     opened, _ = session(httpx.Response(503), httpx.Response(429), httpx.Response(200))
     with caplog.at_level(logging.INFO, "stellantis_hal"):
         async with opened:

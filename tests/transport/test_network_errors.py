@@ -95,7 +95,7 @@ ALL = [*((error, False) for error in UNSENT), *((error, True) for error in SENT)
 
 
 @pytest.mark.parametrize(("error", "sent"), ALL, ids=lambda value: type(value).__name__)
-async def test_whatever_a_transport_raises_becomes_a_network_error(error: Exception, sent: bool) -> None:
+async def test_errors_of_transports_become_network_errors(error: Exception, sent: bool) -> None:
     with pytest.raises(NetworkError) as failure:
         await call(error, retry=RetryPolicy(attempts=1))
     assert failure.value.sent is sent
@@ -103,7 +103,7 @@ async def test_whatever_a_transport_raises_becomes_a_network_error(error: Except
 
 
 @pytest.mark.parametrize("error", [TypeError("bug"), KeyError("bug"), ExceptionGroup("x", [TypeError("bug")])])
-async def test_a_mistake_is_no_network_error(error: Exception) -> None:
+async def test_a_bug_is_no_network_error(error: Exception) -> None:
     assert not is_foreign(error)
     with pytest.raises(type(error)):
         await call(error)
@@ -121,7 +121,7 @@ async def test_a_mistake_is_no_network_error(error: Exception) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_what_cannot_help_is_not_tried_again(error: Exception) -> None:
+async def test_permanent_errors_are_not_transient(error: Exception) -> None:
     opened, transport = session(error)
     async with opened:
         with pytest.raises(NetworkError):
@@ -129,17 +129,17 @@ async def test_what_cannot_help_is_not_tried_again(error: Exception) -> None:
     assert len(transport.requests) == 1
 
 
-def test_an_error_of_our_own_making_may_pass() -> None:
+def test_a_default_network_error_is_transient() -> None:
     assert NetworkError("timed out").is_transient
 
 
-def test_a_certificate_that_is_not_trusted_is_named() -> None:
+def test_an_untrusted_certificate_is_named() -> None:
     error = to_network_error(caused(httpx.ConnectError("x"), certificate_error()), URL)
     assert "self-signed certificate" in str(error)
     assert "CA bundle" in str(error)
 
 
-def test_a_certificate_that_openssl_does_not_explain_is_named_too() -> None:
+def test_an_unexplained_certificate_error_is_named() -> None:
     error = to_network_error(caused(httpx.ConnectError("x"), ssl.SSLCertVerificationError("no words")), URL)
     assert "certificate is not trusted (it does not fit). Is this the right host" in str(error)
 
@@ -156,42 +156,42 @@ def test_an_alert_hidden_by_aiohttp_is_found() -> None:
     assert "refused the TLS handshake" in str(to_network_error(caused(httpx.ConnectError("x"), hidden), URL))
 
 
-def test_an_error_of_the_network_knows_the_whole_address() -> None:
+def test_a_network_error_has_the_whole_url() -> None:
     assert to_network_error(httpx.ReadError("reset"), URL).url == URL
 
 
-def test_an_error_that_says_nothing_is_told_by_its_kind() -> None:
+def test_an_error_without_a_message_is_named_by_its_class() -> None:
     assert "(ReadError)" in str(to_network_error(httpx.ReadError(""), URL))
 
 
-def test_a_connection_that_breaks_in_the_handshake_may_lack_a_certificate() -> None:
+def test_a_broken_handshake_may_mean_a_missing_certificate() -> None:
     error = to_network_error(caused(httpx.ConnectError("x"), ConnectionResetError(104, "reset")), URL)
     assert "before anything was sent" in str(error)
     assert "client certificate" in str(error)
 
 
-def test_a_reason_outside_of_tls_is_no_alert() -> None:
+def test_a_reason_outside_tls_is_no_alert() -> None:
     assert "go in pairs" not in str(to_network_error(UnicodeEncodeError("latin-1", "é", 0, 1, "ALERT"), URL))
 
 
-def test_without_aiohttp_a_refused_connection_was_not_sent_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_aiohttp_a_refused_connection_is_unsent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "aiohttp")
     assert not to_network_error(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL).sent
 
 
-def test_an_odd_error_of_tls_is_no_alert() -> None:
+def test_a_tls_error_without_a_reason_is_no_alert() -> None:
     odd = ssl.SSLError(1, "odd")
     odd.reason = "ODD"
     assert "go in pairs" not in str(to_network_error(caused(httpx.ReadError("x"), odd), URL))
 
 
-def test_a_host_that_is_not_there_is_no_matter_of_certificates() -> None:
+def test_an_unknown_host_has_no_certificate_hint() -> None:
     error = to_network_error(caused(httpx.ConnectError("x"), OSError(111, "refused")), URL)
     assert "could not be reached" in str(error)
     assert "certificate" not in str(error)
 
 
-def test_a_refused_handshake_tells_of_pairs() -> None:
+def test_a_refused_handshake_explains_client_certificates() -> None:
     text = str(to_network_error(caused(httpx.ReadError("x"), alert()), URL))
     for part in (
         "TLSV13_ALERT_CERTIFICATE_REQUIRED",
@@ -207,7 +207,7 @@ def test_a_broken_connection_may_mean_a_missing_certificate() -> None:
     assert str(to_network_error(httpx.ReadError("reset"), "http://api.test/")).endswith(broke)
 
 
-def test_an_answer_that_broke_off_was_asked_for() -> None:
+def test_a_truncated_response_was_sent() -> None:
     error = to_network_error(httpx.ConnectError("odd"), URL, response_started=True)
     assert error.sent
     assert "broke off" in str(error)
@@ -219,7 +219,7 @@ def test_a_chain_of_causes_may_be_a_circle() -> None:
     assert "OSError" in str(to_network_error(first, URL))
 
 
-def test_no_message_holds_what_identifies_anybody() -> None:
+def test_no_message_contains_personal_data() -> None:
     text = str(to_network_error(httpx.ReadError("client_id=secret at VF3CUZZ1234567890"), URL))
     assert "secret" not in text
     assert "VF3CUZZ1234567890" not in text
@@ -239,7 +239,7 @@ def test_no_message_holds_what_identifies_anybody() -> None:
         (aiohttp.ClientPayloadError("short"), httpx.RemoteProtocolError),
     ],
 )
-def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientError, kind: type[Exception]) -> None:
+def test_aiohttp_errors_tell_whether_anything_was_sent(error: aiohttp.ClientError, kind: type[Exception]) -> None:
     assert type(to_httpx_error(error)) is kind
 
 
@@ -252,15 +252,15 @@ def test_aiohttps_errors_say_whether_anything_was_sent(error: aiohttp.ClientErro
         aiohttp.ClientPayloadError("words"),
     ],
 )
-def test_aiohttps_words_are_kept(error: aiohttp.ClientError) -> None:
+def test_aiohttp_messages_are_kept(error: aiohttp.ClientError) -> None:
     assert str(to_httpx_error(error)) == "words"
 
 
-def test_aiohttps_words_on_a_connection_that_was_refused_are_kept() -> None:
+def test_aiohttp_messages_of_refused_connections_are_kept() -> None:
     assert "refused" in str(to_httpx_error(aiohttp.ClientConnectorError(key(), OSError(111, "refused"))))
 
 
-def test_an_address_that_aiohttp_refuses_is_not_told() -> None:
+def test_an_invalid_url_is_not_repeated() -> None:
     assert (
         str(to_httpx_error(aiohttp.InvalidURL("https://api.test/?client_id=secret")))
         == "not a URL that can be requested"

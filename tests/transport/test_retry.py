@@ -46,13 +46,13 @@ class Attempts:
         self.told.append((wait, attempt))
 
 
-async def test_a_first_success_is_given_at_once() -> None:
+async def test_a_first_success_is_returned_at_once() -> None:
     attempts = Attempts()
     assert await attempts.run() == "done"
     assert attempts.told == []
 
 
-async def test_transient_failures_are_tried_again_until_success() -> None:
+async def test_transient_failures_are_retried_until_success() -> None:
     attempts = Attempts(fault(), NetworkError("reset", sent=True), fault())
     assert await attempts.run() == "done"
     assert [attempt for _, attempt in attempts.told] == [1, 2, 3]
@@ -73,14 +73,14 @@ async def test_one_attempt_means_no_retry() -> None:
     assert len(attempts.times) == 1
 
 
-async def test_waits_grow_and_stay_within_their_bound() -> None:
+async def test_waits_grow_up_to_their_bound() -> None:
     attempts = Attempts(*[fault() for _ in range(8)])
     await attempts.run(attempts=9, initial=1.0, longest=4.0, total=1000.0)
     for (wait, attempt), bound in zip(attempts.told, [1, 2, 4, 4, 4, 4, 4, 4], strict=True):
         assert 0.0 <= wait <= bound, attempt
 
 
-async def test_where_the_server_asks_for_no_wait_the_first_ones_are_short() -> None:
+async def test_first_waits_are_short_without_retry_after() -> None:
     attempts = Attempts(fault(), NetworkError("reset", sent=True), fault(), fault())
     await attempts.run(initial=0.1)
     for (wait, _), bound in zip(attempts.told, [0.1, 0.2, 0.4, 0.8], strict=True):
@@ -100,20 +100,20 @@ async def test_no_attempt_begins_after_the_total() -> None:
     assert anyio.current_time() < attempts.times[0] + 1.0
 
 
-async def test_an_attempt_that_would_begin_just_at_the_total_does_not() -> None:
+async def test_no_attempt_begins_exactly_at_the_total() -> None:
     attempts = Attempts(fault(wait=16.0))
     with pytest.raises(ServerError):
         await attempts.run(total=16.0)
     assert len(attempts.times) == 1
 
 
-async def test_a_wait_that_would_pass_the_deadline_in_force_is_not_begun() -> None:
+async def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     attempts = Attempts(fault(wait=20.0))
     with anyio.fail_after(10.0), pytest.raises(ServerError):
         await attempts.run()
 
 
-async def test_many_tasks_share_a_policy_without_sharing_counts() -> None:
+async def test_tasks_share_a_policy_but_not_its_counts() -> None:
     policy = RetryPolicy(attempts=3)
     counts: list[int] = []
 
@@ -129,7 +129,7 @@ async def test_many_tasks_share_a_policy_without_sharing_counts() -> None:
     assert counts == [3] * 50
 
 
-async def test_a_failure_for_good_ends_the_retries() -> None:
+async def test_a_permanent_failure_ends_the_retries() -> None:
     attempts = Attempts(fault(), ApiError("gone", status=410))
     with pytest.raises(ApiError):
         await attempts.run()
@@ -159,12 +159,12 @@ async def test_other_errors_pass_untouched() -> None:
         (ConfigurationError("no"), True, False),
     ],
 )
-def test_the_rules_of_repetition(error: StellantisError, repeatable: bool, again: bool) -> None:
+def test_which_errors_are_retryable(error: StellantisError, repeatable: bool, again: bool) -> None:
     assert is_retryable(error, repeatable=repeatable) is again
 
 
 @pytest.mark.parametrize("fields", [{"attempts": 0}, {"initial": -1.0}, {"longest": -1.0}, {"total": -1.0}])
-def test_a_policy_is_made_of_sensible_numbers(fields: dict[str, float]) -> None:
+def test_a_policy_refuses_invalid_numbers(fields: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(fields))):
         RetryPolicy(**fields)  # type: ignore[arg-type]  # the point of the test
 

@@ -18,14 +18,14 @@ async def _inside(gate: TimedSemaphore) -> None:
         await gate.acquire()
 
 
-async def test_there_are_so_many_places_and_no_more() -> None:
+async def test_at_most_value_tasks_acquire() -> None:
     gate = TimedSemaphore(2, 60.0)
     assert [gate.try_acquire() for _ in range(3)] == [True, True, False]
     gate.release()
     assert gate.try_acquire()
 
 
-async def test_whoever_waits_goes_in_as_they_came() -> None:
+async def test_waiters_acquire_in_order() -> None:
     gate, order = TimedSemaphore(1, 60.0), list[int]()
 
     async def work(number: int) -> None:
@@ -41,7 +41,7 @@ async def test_whoever_waits_goes_in_as_they_came() -> None:
     assert order == [*range(20)]
 
 
-async def test_a_place_that_comes_free_is_given_on_before_anybody_new_can_take_it() -> None:
+async def test_a_release_goes_to_the_queue_first() -> None:
     gate = TimedSemaphore(1, 60.0)
     assert gate.try_acquire()
     async with anyio.create_task_group() as tasks:
@@ -51,7 +51,7 @@ async def test_a_place_that_comes_free_is_given_on_before_anybody_new_can_take_i
         assert not gate.try_acquire()
 
 
-async def test_each_who_waits_is_sent_away_after_the_same_time() -> None:
+async def test_each_waiter_times_out_after_the_same_time() -> None:
     gate, waits = TimedSemaphore(1, 60.0), list[float]()
     assert gate.try_acquire()
 
@@ -70,7 +70,7 @@ async def test_each_who_waits_is_sent_away_after_the_same_time() -> None:
     assert gate.try_acquire()
 
 
-async def test_nobody_waits_for_those_who_have_gone() -> None:
+async def test_waiters_that_left_are_skipped() -> None:
     gate, entered = TimedSemaphore(1, 60.0), list[int]()
     assert gate.try_acquire()
 
@@ -92,7 +92,7 @@ async def test_nobody_waits_for_those_who_have_gone() -> None:
     assert gate.try_acquire()
 
 
-async def test_who_is_cancelled_in_the_moment_of_being_let_in_leaves_no_place_behind() -> None:
+async def test_a_waiter_cancelled_when_acquiring_releases() -> None:
     gate = TimedSemaphore(1, 60.0)
     assert gate.try_acquire()
 
@@ -108,7 +108,7 @@ async def test_who_is_cancelled_in_the_moment_of_being_let_in_leaves_no_place_be
     assert gate.try_acquire()
 
 
-def test_asyncios_own_cancellation_in_that_moment_leaves_no_place_behind() -> None:
+def test_asyncio_cancellation_when_acquiring_releases() -> None:
     async def cancelled() -> bool:
         gate = TimedSemaphore(1, 60.0)
         assert gate.try_acquire()
@@ -128,7 +128,7 @@ def test_asyncios_own_cancellation_in_that_moment_leaves_no_place_behind() -> No
     st.lists(st.tuples(st.integers(0, 20), st.integers(1, 90), st.integers(0, 40)), min_size=1, max_size=12),
     st.sampled_from(BACKENDS),
 )
-def test_no_place_is_ever_lost_or_made(places: int, lives: list[tuple[int, int, int]], backend: str) -> None:
+def test_permits_are_neither_lost_nor_made(places: int, lives: list[tuple[int, int, int]], backend: str) -> None:
     async def live() -> None:
         gate, inside = TimedSemaphore(places, 30.0), 0
 

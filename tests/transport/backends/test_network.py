@@ -138,7 +138,7 @@ async def ask(url: str, path: str = "/user", **options: Any) -> Response:
         return await session.pipeline()(request)
 
 
-async def test_a_get_comes_back(transport: Any) -> None:
+async def test_a_get_returns_a_response(transport: Any) -> None:
     async with serving(reply(b'{"a":1}', X_One="1")) as server:
         answer = await ask(server.url, transport=transport)
     assert (answer.status, answer.content, answer.headers["x-one"]) == (200, b'{"a":1}', "1")
@@ -154,13 +154,13 @@ async def test_a_post_carries_its_body(transport: Any) -> None:
     assert b"content-length: 7" in server.heads[0].lower()
 
 
-async def test_a_body_goes_by_no_type_that_it_was_not_given() -> None:
+async def test_no_content_type_is_added() -> None:
     async with serving(reply()) as server:
         await ask(server.url, request={"method": "POST", "content": b"{}"})
     assert b"content-type" not in server.heads[0].lower()
 
 
-async def test_a_compressed_body_is_unfolded(transport: Any) -> None:
+async def test_a_compressed_body_is_decompressed(transport: Any) -> None:
     async with serving(reply(gzip.compress(b'{"c":3}'), Content_Encoding="gzip")) as server:
         assert (await ask(server.url, transport=transport)).content == b'{"c":3}'
     assert b"accept-encoding: gzip, deflate\r\n" in server.heads[0].lower() + b"\r\n"
@@ -173,7 +173,7 @@ async def test_a_query_arrives_byte_for_byte(query: str) -> None:
     assert server.heads[0].startswith(f"GET /%41/trips?{query} HTTP/1.1\r\n".encode())
 
 
-async def test_what_no_request_line_may_hold_is_encoded() -> None:
+async def test_characters_invalid_in_a_request_line_are_encoded() -> None:
     async with serving(reply()) as server:
         await ask(server.url, '/trips?a="|"')
     assert server.heads[0].startswith(b"GET /trips?a=%22|%22 HTTP/1.1\r\n")
@@ -188,21 +188,21 @@ async def test_cookies_are_not_kept() -> None:
     assert b"account=one" not in server.heads[1]
 
 
-async def test_a_redirect_is_left_to_whoever_knows_the_trusted_origins() -> None:
+async def test_a_redirect_is_left_to_the_pipeline() -> None:
     async with serving(reply()) as other, serving(reply(status="302 Found", Location=other.url)) as server:
         with pytest.raises(UntrustedOriginError):
             await ask(server.url)
     assert (len(server.heads), other.heads) == (1, [])
 
 
-async def test_a_connection_is_used_again(transport: Any) -> None:
+async def test_a_connection_is_reused(transport: Any) -> None:
     async with serving(reply()) as server, Session(Origins(server.url), transport=transport) as session:
         for _ in range(5):
             await session.pipeline()(Request(url=server.url + "/user"))
     assert server.connections == 1
 
 
-async def test_a_refused_connection_was_never_sent(transport: Any) -> None:
+async def test_a_refused_connection_is_unsent(transport: Any) -> None:
     async with serving(reply()) as server:
         pass
     with pytest.raises(NetworkError) as failure:
@@ -210,7 +210,7 @@ async def test_a_refused_connection_was_never_sent(transport: Any) -> None:
     assert not failure.value.sent
 
 
-async def test_a_connection_reset_before_the_headers_may_have_been_sent(transport: Any) -> None:
+async def test_a_reset_before_the_headers_may_be_sent(transport: Any) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.aclose()
 
@@ -223,7 +223,7 @@ async def test_a_connection_reset_before_the_headers_may_have_been_sent(transpor
 @pytest.mark.parametrize(
     "broken", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"HTTP/1.1 what\r\n\r\n", b"\x00\x01"]
 )
-async def test_an_answer_that_breaks_off_or_is_none_was_sent(transport: Any, broken: bytes) -> None:
+async def test_a_truncated_or_invalid_response_is_sent(transport: Any, broken: bytes) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.send(broken)
         await stream.aclose()
@@ -245,7 +245,7 @@ async def test_silence_ends_in_time(transport: Any) -> None:
     assert failure.value.sent
 
 
-async def test_a_body_that_drips_for_ever_ends_in_time(transport: Any) -> None:
+async def test_a_body_that_drips_forever_times_out(transport: Any) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
         while True:
@@ -257,7 +257,7 @@ async def test_a_body_that_drips_for_ever_ends_in_time(transport: Any) -> None:
             await ask(server.url, transport=transport, retry=ONCE, timeouts=Timeouts(total=0.2))
 
 
-async def test_a_header_that_cannot_be_sent_was_not(transport: Any) -> None:
+async def test_an_invalid_header_is_unsent(transport: Any) -> None:
     async with serving(reply()) as server:
         with pytest.raises(NetworkError) as failure:
             await ask(server.url, transport=transport, request={"headers": {"X-Odd": "one\r\ntwo"}})
@@ -285,7 +285,7 @@ async def test_cancelled_requests_leave_a_working_pool(transport: Any) -> None:
             assert (await pipeline(Request(url=server.url + "/quick"))).status == 200
 
 
-async def test_a_strict_window_over_sockets_refuses_nobody_and_loses_nobody() -> None:
+async def test_a_strict_window_over_sockets_refuses_no_request() -> None:
     window: list[float] = []
     refused = 0
 
@@ -316,13 +316,13 @@ async def test_a_strict_window_over_sockets_refuses_nobody_and_loses_nobody() ->
     assert answers == [200] * 80
 
 
-async def test_aiohttp_does_it_where_it_can(anyio_backend_name: str) -> None:
+async def test_aiohttp_is_the_default_on_asyncio(anyio_backend_name: str) -> None:
     backend = make_backend(ssl.create_default_context(), connections=1, timeouts=SPANS)
     await backend.aclose()
     assert backend.enforces_total == (anyio_backend_name == "asyncio")
 
 
-def test_aiohttp_is_told_its_bounds() -> None:
+def test_aiohttp_gets_the_timeouts() -> None:
     async def main() -> None:
         spans = {"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0, "total": 60.0}
         backend = AiohttpBackend(ssl.create_default_context(), connections=7, timeouts=spans)
@@ -336,7 +336,7 @@ def test_aiohttp_is_told_its_bounds() -> None:
 
 
 @pytest.mark.usefixtures("without_aiohttp")
-async def test_without_aiohttp_lanes_do_it() -> None:
+async def test_httpx_is_the_default_without_aiohttp() -> None:
     async with serving(reply()) as server:
         assert (await ask(server.url)).status == 200
         assert not make_backend(ssl.create_default_context(), connections=1, timeouts={}).enforces_total
@@ -387,32 +387,32 @@ def simple(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_that_is_not_there_is_told_in_the_systems_words(tmp_path: Path) -> None:
+def test_a_missing_certificate_has_the_systems_message(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
         Tls(certificate=(tmp_path / "no.pem", tmp_path / "no.key")).context()
 
 
-def test_a_key_that_does_not_fit_is_told_in_openssls_words(files: Path) -> None:
+def test_a_key_that_does_not_match_has_openssls_message(files: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"\(KEY_VALUES_MISMATCH\).* the key's password"):
         Tls(certificate=(files / "client.pem", files / "stranger.key")).context()
 
 
-def test_a_path_that_can_be_none_is_told_by_the_errors_kind(tmp_path: Path) -> None:
+def test_an_invalid_path_is_named_by_the_errors_class(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"\(ValueError\)"):
         Tls(certificate=(tmp_path / "no\0.pem", tmp_path / "no.key")).context()
 
 
-def test_a_bundle_that_is_not_there_is_told_in_the_systems_words(tmp_path: Path) -> None:
+def test_a_missing_ca_bundle_has_the_systems_message(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
         Tls(authorities=tmp_path / "no.pem").context()
 
 
-async def test_an_authority_of_ones_own_is_trusted(authority: trustme.CA, files: Path) -> None:
+async def test_a_given_authority_is_trusted(authority: trustme.CA, files: Path) -> None:
     async with serving(reply(), simple(authority)) as server:
         assert (await ask(server.url, tls=Tls(authorities=files / "ca.pem"))).status == 200
 
 
-async def test_a_server_that_nobody_vouches_for_is_refused(authority: trustme.CA) -> None:
+async def test_an_untrusted_server_is_refused(authority: trustme.CA) -> None:
     async with serving(reply(), simple(authority)) as server:
         with pytest.raises(NetworkError, match="not trusted"):
             await ask(server.url)
@@ -428,7 +428,7 @@ async def test_a_server_with_another_name_is_refused(authority: trustme.CA, file
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_client_certificate_is_shown(authority: trustme.CA, files: Path, newest: ssl.TLSVersion) -> None:
+async def test_a_client_certificate_is_sent(authority: trustme.CA, files: Path, newest: ssl.TLSVersion) -> None:
     tls = Tls(certificate=(files / "client.pem", files / "client.key"), authorities=files / "ca.pem")
     async with serving(reply(), mutual(authority, newest=newest)) as server:
         assert (await ask(server.url, tls=tls)).status == 200
@@ -440,7 +440,7 @@ async def test_a_key_may_have_a_password(authority: trustme.CA, files: Path) -> 
         assert (await ask(server.url, tls=tls)).status == 200
 
 
-async def test_a_context_is_used_as_it_is(authority: trustme.CA, files: Path) -> None:
+async def test_a_context_is_used_unchanged(authority: trustme.CA, files: Path) -> None:
     context = ssl.create_default_context(cafile=files / "ca.pem")
     context.load_cert_chain(files / "client.pem", files / "client.key")
     async with serving(reply(), mutual(authority)) as server:
@@ -448,7 +448,7 @@ async def test_a_context_is_used_as_it_is(authority: trustme.CA, files: Path) ->
 
 
 @pytest.mark.usefixtures("without_aiohttp")
-async def test_lanes_are_secured_in_the_same_way(authority: trustme.CA, files: Path) -> None:
+async def test_pooled_connections_use_the_same_tls(authority: trustme.CA, files: Path) -> None:
     tls = Tls(certificate=(files / "client.pem", files / "client.key"), authorities=files / "ca.pem")
     async with serving(reply(), mutual(authority)) as server:
         assert (await ask(server.url, tls=tls)).status == 200
@@ -456,7 +456,7 @@ async def test_lanes_are_secured_in_the_same_way(authority: trustme.CA, files: P
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("name", [None, "stranger"])
-async def test_a_missing_or_foreign_client_certificate_is_named_as_the_likely_cause(
+async def test_a_wrong_client_certificate_is_named_as_the_cause(
     authority: trustme.CA, files: Path, newest: ssl.TLSVersion, name: str | None
 ) -> None:
     certificate = None if name is None else (files / f"{name}.pem", files / f"{name}.key")
@@ -476,9 +476,7 @@ async def test_a_missing_or_foreign_client_certificate_is_named_as_the_likely_ca
         ("ca.pem", "ca.pem"),
     ],
 )
-async def test_a_certificate_that_cannot_be_used_is_a_configuration_error(
-    files: Path, certificate: tuple[str, ...]
-) -> None:
+async def test_an_unusable_certificate_is_a_configuration_error(files: Path, certificate: tuple[str, ...]) -> None:
     cert, key, *password = certificate
     tls = Tls(certificate=(files / cert, files / key, *password))  # type: ignore[arg-type]  # two or three
     with pytest.raises(ConfigurationError, match="client certificate") as failure:
@@ -487,12 +485,12 @@ async def test_a_certificate_that_cannot_be_used_is_a_configuration_error(
 
 
 @pytest.mark.parametrize("name", ["client.key", "nowhere.pem"])
-async def test_a_bundle_that_cannot_be_used_is_a_configuration_error(files: Path, name: str) -> None:
+async def test_an_unusable_ca_bundle_is_a_configuration_error(files: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="CA bundle"):
         await ask("https://localhost:1", tls=Tls(authorities=files / name))
 
 
-async def test_authorities_may_lie_in_a_folder(files: Path) -> None:
+async def test_authorities_may_be_a_folder(files: Path) -> None:
     context = Tls(authorities=files / "folder").context()
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.cert_store_stats()["x509_ca"] == 0  # those of a folder are read when they are needed, and no others
@@ -506,7 +504,7 @@ async def test_the_certificates_password_is_not_shown(files: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_aiohttp")
-async def test_lanes_are_kept_for_each_origin() -> None:
+async def test_connections_are_kept_by_origin() -> None:
     async with serving(reply()) as one, serving(reply()) as other, Session(Origins(one.url, other.url)) as session:
         pipeline = session.pipeline()
         for number in range(3):
@@ -529,7 +527,7 @@ class Body(httpx.AsyncByteStream):
             raise self.closing
 
 
-async def test_a_lane_whose_answer_cannot_be_closed_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_response_that_cannot_be_closed_drops_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     lanes: list[ScriptedTransport] = []
     bodies = [Body(httpx.CloseError("no")), Body(None), Body(None)]
 
@@ -553,7 +551,7 @@ async def test_a_lane_whose_answer_cannot_be_closed_is_not_used_again(monkeypatc
 
 
 @pytest.mark.usefixtures("without_aiohttp")
-async def test_a_query_right_behind_the_host_takes_no_lane_of_its_own() -> None:
+async def test_a_query_right_after_the_host_shares_connections() -> None:
     async with serving(reply()) as server, Session(Origins(server.url)) as session:
         pipeline = session.pipeline()
         for number in range(5):
@@ -561,7 +559,7 @@ async def test_a_query_right_behind_the_host_takes_no_lane_of_its_own() -> None:
     assert server.connections == 1
 
 
-async def test_an_address_longer_than_any_is_not_sent(transport: Any) -> None:
+async def test_a_url_that_is_too_long_is_not_sent(transport: Any) -> None:
     async with serving(reply()) as server:
         with pytest.raises(NetworkError, match="too long") as caught:
             await ask(server.url, "/" + "a" * 70_000, transport=transport)
@@ -570,7 +568,7 @@ async def test_an_address_longer_than_any_is_not_sent(transport: Any) -> None:
     assert len(str(caught.value)) < 10_000
 
 
-async def test_what_breaks_on_a_connection_used_before_is_not_sent_again_in_secret() -> None:
+async def test_a_failure_on_a_reused_connection_is_not_resent() -> None:
     served = 0
 
     async def answer_once(_: bytes, stream: anyio.abc.ByteStream) -> None:
@@ -594,7 +592,7 @@ async def test_what_breaks_on_a_connection_used_before_is_not_sent_again_in_secr
         assert len(server.heads) == limiter.statistics.granted == 2
 
 
-async def test_a_session_closed_while_an_answer_is_read_leaves_no_connection() -> None:
+async def test_closing_a_session_during_a_response_leaves_nothing() -> None:
     gone = anyio.Event()
 
     async def slowly(_: bytes, stream: anyio.abc.ByteStream) -> None:
@@ -621,7 +619,7 @@ async def _read_and_close(opened: Any) -> None:
     await opened.aclose()
 
 
-async def test_no_error_of_a_wire_has_what_identifies_the_application() -> None:
+async def test_no_backend_error_contains_the_client_id() -> None:
     endless = b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 200_000 + b"\r\nContent-Length: 2\r\n\r\n{}"
     secret = "-".join("abc")
     async with serving(endless) as server, Session(Origins(server.url), retry=ONCE) as session:

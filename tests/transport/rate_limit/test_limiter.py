@@ -77,13 +77,13 @@ async def test_a_free_slot_costs_no_time() -> None:
     assert await spend(limiter(1)) == pytest.approx(start, abs=0.01)
 
 
-async def test_the_next_second_has_to_be_waited_for() -> None:
+async def test_the_second_window_is_waited_for() -> None:
     rates = limiter(1)
     first = await spend(rates)
     assert await spend(rates) >= first + 1.0
 
 
-async def test_a_thousand_tasks_are_served_in_the_order_they_came() -> None:
+async def test_a_thousand_tasks_are_served_in_order() -> None:
     rates = limiter(100)
     times: dict[int, float] = {}
 
@@ -96,7 +96,7 @@ async def test_a_thousand_tasks_are_served_in_the_order_they_came() -> None:
     assert_in_turn(times)
 
 
-async def test_no_second_ever_holds_more_than_the_limit() -> None:
+async def test_no_second_holds_more_than_the_limit() -> None:
     rates = limiter(20)
     times: list[float] = []
 
@@ -110,13 +110,13 @@ async def test_no_second_ever_holds_more_than_the_limit() -> None:
     assert all(later - earlier > 1.0 for earlier, later in zip(times, times[20:], strict=False))
 
 
-async def test_the_day_is_waited_for_by_the_wall_clock() -> None:
+async def test_the_day_window_follows_the_wall_clock() -> None:
     rates = limiter(None, 1)
     first = await spend(rates)
     assert await spend(rates, max_wait=2 * DAY) >= first + DAY
 
 
-async def test_a_wait_longer_than_allowed_is_refused_at_once() -> None:
+async def test_a_wait_longer_than_max_wait_is_refused_at_once() -> None:
     rates = limiter(1)
     before = await spend(rates)
     with pytest.raises(BudgetExhaustedError) as refusal:
@@ -125,14 +125,14 @@ async def test_a_wait_longer_than_allowed_is_refused_at_once() -> None:
     assert anyio.current_time() < before + 0.4
 
 
-async def test_a_wait_of_less_than_a_second_may_be_all_that_is_allowed() -> None:
+async def test_max_wait_may_be_less_than_a_second() -> None:
     rates = limiter(1)
     first = await spend(rates)
     await anyio.sleep(0.8)
     assert await spend(rates, max_wait=0.5) == pytest.approx(first + 1.0, abs=0.1)
 
 
-async def test_a_wait_longer_than_the_deadline_in_force_is_refused_at_once() -> None:
+async def test_a_wait_longer_than_the_deadline_is_refused_at_once() -> None:
     rates = limiter(1)
     before = await spend(rates)
     with anyio.fail_after(0.5):
@@ -158,7 +158,7 @@ async def test_a_refused_task_that_asks_again_lets_others_run() -> None:
         assert ran
 
 
-async def test_the_place_in_the_queue_is_part_of_the_wait() -> None:
+async def test_the_queue_ahead_is_part_of_the_wait() -> None:
     rates = limiter(1)
     await spend(rates)
     async with anyio.create_task_group() as group:
@@ -169,7 +169,7 @@ async def test_the_place_in_the_queue_is_part_of_the_wait() -> None:
         assert refusal.value.retry_after == pytest.approx(3.0, abs=0.2)
 
 
-async def test_whoever_waited_as_long_as_allowed_is_refused_then() -> None:
+async def test_a_waiter_is_refused_when_its_max_wait_is_over() -> None:
     rates = limiter(1)
     async with anyio.create_task_group() as group, rates.slot() as slot:
         slot.sent()  # not answered: nobody can tell when the token returns
@@ -184,7 +184,8 @@ async def test_whoever_waited_as_long_as_allowed_is_refused_then() -> None:
         await anyio.sleep(3)
 
 
-async def test_somebody_impatient_is_refused_in_time_though_somebody_patient_came_before() -> None:
+async def test_a_short_max_wait_behind_a_long_one_is_honoured() -> None:
+    """The timer, set for the longer wait, is brought forward."""
     rates = limiter(1)
     async with anyio.create_task_group() as group, rates.slot() as slot:
         slot.sent()
@@ -195,7 +196,7 @@ async def test_somebody_impatient_is_refused_in_time_though_somebody_patient_cam
         assert anyio.current_time() == pytest.approx(start + 3.0, abs=0.1)
 
 
-async def test_whoever_waits_is_refused_in_time_however_many_have_left() -> None:
+async def test_a_waiter_is_refused_in_time_after_many_have_left() -> None:
     rates = limiter(1)
     async with rates.slot() as slot:
         slot.sent()
@@ -206,7 +207,7 @@ async def test_whoever_waits_is_refused_in_time_however_many_have_left() -> None
         assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
 
 
-async def test_whoever_left_the_queue_is_not_refused_when_the_time_is_over() -> None:
+async def test_a_waiter_that_left_is_not_refused_later() -> None:
     rates = limiter(1)
     async with anyio.create_task_group() as group, rates.slot() as slot:
         slot.sent()
@@ -220,7 +221,8 @@ async def test_whoever_left_the_queue_is_not_refused_when_the_time_is_over() -> 
 
 
 @pytest.mark.parametrize("answered", [True, False])
-async def test_whatever_ends_a_standstill_refuses_those_whose_time_is_over(*, answered: bool) -> None:
+async def test_late_waiters_are_refused_after_a_standstill(*, answered: bool) -> None:
+    """The first event after a standstill of the process refuses those whose time is over."""
     rates = limiter(1)
 
     async def impatient() -> None:
@@ -245,7 +247,7 @@ async def test_a_slot_left_before_sending_gives_its_token_back() -> None:
     assert rates.statistics.given_back == 1
 
 
-async def test_a_token_given_back_goes_to_whoever_waits() -> None:
+async def test_a_token_given_back_goes_to_a_waiter() -> None:
     rates = limiter(1)
     start = anyio.current_time()
     async with anyio.create_task_group() as group, rates.slot():
@@ -254,7 +256,8 @@ async def test_a_token_given_back_goes_to_whoever_waits() -> None:
     assert anyio.current_time() < start + 0.6
 
 
-async def test_a_slot_left_because_nothing_could_be_sent_gives_its_token_back() -> None:
+async def test_an_unsent_request_gives_its_token_back() -> None:
+    """The slot is left by a NetworkError with sent=False."""
     rates = limiter(1)
     with pytest.raises(NetworkError):
         await fail(rates, NetworkError("refused", sent=False))
@@ -287,7 +290,7 @@ async def test_answering_twice_counts_once() -> None:
     assert rates.statistics.free_this_second == 1
 
 
-async def test_an_answer_after_the_slot_was_left_counts_for_nothing() -> None:
+async def test_answered_after_leaving_the_slot_changes_nothing() -> None:
     rates = limiter(2)
     async with rates.slot() as slot:
         slot.sent()
@@ -306,7 +309,7 @@ async def test_a_cancelled_waiter_leaves_the_queue() -> None:
     assert rates.statistics.waiting == 0
 
 
-async def test_when_the_timekeeper_is_cancelled_another_takes_over() -> None:
+async def test_the_timer_is_handed_over_when_its_task_is_cancelled() -> None:
     rates = limiter(1)
     first = await spend(rates)
     served: list[float] = []
@@ -324,7 +327,7 @@ async def test_when_the_timekeeper_is_cancelled_another_takes_over() -> None:
 
 
 @pytest.mark.parametrize("clock", [wall, unset])
-async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_back(
+async def test_a_waiter_cancelled_when_granted_gives_the_token_back(
     clock: Callable[[], datetime],
 ) -> None:
     rates = TokenBucketLimiter(RateLimits(5, None), clock=clock)
@@ -347,7 +350,7 @@ async def test_a_waiter_cancelled_in_the_moment_of_being_served_gives_the_token_
     assert rates.statistics.free_this_second == 5 - len(sent)
 
 
-async def test_whoever_has_a_machine_without_the_time_is_served_like_anybody() -> None:
+async def test_a_wall_clock_at_the_epoch_works() -> None:
     rates = TokenBucketLimiter(RateLimits(1, 10), clock=unset)
     first = await spend(rates)
     async with rates.slot() as slot:
@@ -361,7 +364,7 @@ async def test_whoever_has_a_machine_without_the_time_is_served_like_anybody() -
     assert figures.smallest_round_trip is not None  # an answer counted as one
 
 
-async def test_a_limiter_of_its_own_accord_reads_the_systems_clock() -> None:
+async def test_the_default_clock_is_the_systems() -> None:
     assert await spend(TokenBucketLimiter()) >= 0
 
 
@@ -380,7 +383,7 @@ async def test_interactive_requests_go_before_background_ones() -> None:
     assert order == ["interactive", "background"]
 
 
-async def test_a_share_is_left_to_interactive_requests() -> None:
+async def test_a_burst_share_is_reserved_for_interactive() -> None:
     rates = limiter(10, interactive_share=0.3)
     for _ in range(7):
         await spend(rates, priority="background")
@@ -389,7 +392,7 @@ async def test_a_share_is_left_to_interactive_requests() -> None:
     await spend(rates, max_wait=0.0)
 
 
-async def test_what_is_given_back_to_the_share_is_not_given_on_to_background_requests() -> None:
+async def test_a_reserved_token_given_back_stays_reserved() -> None:
     rates = limiter(2, interactive_share=0.5)
     times: list[float] = []
 
@@ -406,7 +409,7 @@ async def test_what_is_given_back_to_the_share_is_not_given_on_to_background_req
 
 
 @pytest.mark.parametrize("priority", ["interactive", "background"])
-async def test_nobody_overtakes_who_waits_even_after_a_standstill(priority: Priority) -> None:
+async def test_no_request_overtakes_the_queue_after_a_standstill(priority: Priority) -> None:
     rates = limiter(1)
     await spend(rates)
     async with anyio.create_task_group() as group:
@@ -416,7 +419,7 @@ async def test_nobody_overtakes_who_waits_even_after_a_standstill(priority: Prio
             await spend(rates, priority=priority, max_wait=0.0)
 
 
-async def test_a_background_request_counts_everybody_before_it() -> None:
+async def test_background_waits_count_the_whole_queue() -> None:
     rates = limiter(1)
     await spend(rates)
     async with anyio.create_task_group() as group:
@@ -428,7 +431,7 @@ async def test_a_background_request_counts_everybody_before_it() -> None:
         assert refusal.value.retry_after == pytest.approx(3.0, abs=0.2)
 
 
-async def test_an_interactive_request_does_not_count_background_ones() -> None:
+async def test_interactive_waits_do_not_count_background_ones() -> None:
     rates = limiter(1)
     await spend(rates)
     async with anyio.create_task_group() as group:
@@ -439,7 +442,7 @@ async def test_an_interactive_request_does_not_count_background_ones() -> None:
         assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
 
 
-async def test_a_background_request_that_waited_in_vain_is_told_of_everybody_before_it() -> None:
+async def test_a_late_background_refusal_counts_the_whole_queue() -> None:
     rates = limiter(1)
     async with anyio.create_task_group() as group, rates.slot() as slot:
         slot.sent()
@@ -451,7 +454,7 @@ async def test_a_background_request_that_waited_in_vain_is_told_of_everybody_bef
         assert refusal.value.retry_after >= 3.0
 
 
-async def test_those_who_wait_interactively_are_served_from_their_share() -> None:
+async def test_waiting_interactive_requests_use_their_share() -> None:
     rates = limiter(2, interactive_share=0.5)
     first = await spend(rates)
     await anyio.sleep(0.5)
@@ -459,7 +462,7 @@ async def test_those_who_wait_interactively_are_served_from_their_share() -> Non
     assert await spend(rates) == pytest.approx(first + 1.0, abs=0.1)
 
 
-async def test_nobody_is_woken_while_all_that_is_left_belongs_to_others() -> None:
+async def test_no_waiter_wakes_while_only_reserved_tokens_are_left() -> None:
     readings = 0
 
     def clock() -> datetime:
@@ -473,7 +476,7 @@ async def test_nobody_is_woken_while_all_that_is_left_belongs_to_others() -> Non
     assert readings < 30
 
 
-async def test_the_estimate_for_background_requests_leaves_the_share_alone() -> None:
+async def test_background_estimates_leave_the_reserved_share() -> None:
     rates = limiter(2, interactive_share=0.5)
     await spend(rates)
     with pytest.raises(BudgetExhaustedError) as refusal:
@@ -481,7 +484,7 @@ async def test_the_estimate_for_background_requests_leaves_the_share_alone() -> 
     assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
 
 
-async def test_a_share_of_the_day_is_left_to_interactive_requests() -> None:
+async def test_a_day_share_is_reserved_for_interactive() -> None:
     rates = limiter(None, 10, interactive_share=0.3)
     for _ in range(7):
         await spend(rates, priority="background")
@@ -491,12 +494,12 @@ async def test_a_share_of_the_day_is_left_to_interactive_requests() -> None:
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
-async def test_a_share_is_a_part_of_the_whole(share: float) -> None:
+async def test_interactive_share_must_be_a_fraction(share: float) -> None:
     with pytest.raises(ValueError, match="interactive_share"):
         limiter(10, interactive_share=share)
 
 
-async def test_a_pause_holds_everybody_back_until_its_end() -> None:
+async def test_a_pause_holds_all_requests_until_its_end() -> None:
     rates = limiter(100)
     rates.pause(5.0)
     start = anyio.current_time()
@@ -512,7 +515,7 @@ async def test_a_pause_holds_everybody_back_until_its_end() -> None:
     assert max(times) < start + 5.1
 
 
-async def test_a_pause_refuses_at_once_those_who_cannot_wait_for_its_end() -> None:
+async def test_a_pause_refuses_those_who_cannot_wait_for_its_end() -> None:
     rates = limiter(1)
     await spend(rates)
     start = anyio.current_time()
@@ -529,7 +532,7 @@ async def test_a_pause_refuses_at_once_those_who_cannot_wait_for_its_end() -> No
 
 
 @pytest.mark.parametrize("priority", ["interactive", "background"])
-async def test_whoever_a_pause_sends_away_stands_in_nobodys_way(priority: Priority) -> None:
+async def test_waiters_refused_by_a_pause_leave_the_queue(priority: Priority) -> None:
     rates = limiter(1)
     await spend(rates)
 
@@ -544,7 +547,7 @@ async def test_whoever_a_pause_sends_away_stands_in_nobodys_way(priority: Priori
         assert rates.statistics.waiting == 0
 
 
-async def test_a_pause_that_ends_just_when_somebodys_time_is_over_sends_nobody_away() -> None:
+async def test_a_pause_exactly_as_long_as_a_wait_refuses_none() -> None:
     rates = limiter(1)
     await spend(rates)
     async with anyio.create_task_group() as group:
@@ -600,7 +603,7 @@ async def test_without_limits_only_pauses_are_waited_for() -> None:
     assert rates.statistics.free_this_second is None
 
 
-async def test_headers_tell_of_others_who_spend_the_same_subscription() -> None:
+async def test_headers_count_requests_of_other_processes() -> None:
     rates = limiter(100, 1000)
     await spend(rates, quota=Quota(day=Window(1000, 300), burst=Window(100, 40)))
     assert rates.statistics.free_today == 300
@@ -614,14 +617,14 @@ async def test_given_limits_are_ceilings() -> None:
     assert rates.statistics.free_this_second == 99
 
 
-async def test_without_given_limits_headers_are_followed_up_and_down() -> None:
+async def test_default_limits_follow_headers_up_and_down() -> None:
     rates = TokenBucketLimiter(clock=wall)
     await spend(rates, quota=Quota(day=Window(200_000, 199_999), burst=Window(500, 499)))
     assert rates.statistics.free_today == 199_999
     assert rates.statistics.free_this_second == 499
 
 
-async def test_an_answer_during_the_wait_brings_the_timer_forward() -> None:
+async def test_a_response_during_a_wait_brings_the_timer_forward() -> None:
     rates = limiter(1)
     start = anyio.current_time()
     async with anyio.create_task_group() as group, rates.slot() as slot:
@@ -643,7 +646,7 @@ async def test_statistics_add_up() -> None:
     assert figures.smallest_round_trip is not None
 
 
-async def test_everybody_whom_a_pause_sends_away_counts_as_refused() -> None:
+async def test_each_waiter_refused_by_a_pause_is_counted() -> None:
     rates = limiter(1)
     await spend(rates)
 
@@ -658,7 +661,7 @@ async def test_everybody_whom_a_pause_sends_away_counts_as_refused() -> None:
     assert rates.statistics.refused == 2
 
 
-async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -> None:
+async def test_a_refusal_states_the_wait_and_the_wait_allowed() -> None:
     rates = limiter(1)
     rates.pause(100.0)
     said = r"^nothing was sent: paused for 1:40\. Retry after 100 s, or raise max_wait and the deadline; 0\.5 s are all"
@@ -666,7 +669,7 @@ async def test_a_refusal_says_how_long_it_would_take_and_how_long_is_allowed() -
         await spend(rates, max_wait=0.5)
 
 
-async def test_a_refusal_says_in_hours_what_takes_hours() -> None:
+async def test_a_refusal_states_long_waits_in_hours() -> None:
     rates = limiter(1)
     rates.pause(15_001.0, "a 429")
     said = r"paused for 4:10:01 after a 429\. Retry after 15001 s \(4:10:01 h:mm:ss\), .*; 0\.5 s are allowed\.$"
@@ -747,7 +750,7 @@ async def test_tokens_given_back_are_counted() -> None:
     assert rates.statistics.given_back == 2
 
 
-async def test_everybody_who_cannot_wait_counts_as_refused() -> None:
+async def test_each_refusal_is_counted() -> None:
     rates = limiter(1)
     await spend(rates)
     for _ in range(2):
@@ -756,7 +759,7 @@ async def test_everybody_who_cannot_wait_counts_as_refused() -> None:
     assert rates.statistics.refused == 2
 
 
-async def test_a_limiter_can_be_entered_with_no_end_to_the_wait() -> None:
+async def test_max_wait_may_be_infinite() -> None:
     rates = limiter(1)
     await spend(rates)
     await spend(rates, max_wait=float("inf"))
@@ -787,7 +790,7 @@ ACTS = st.lists(
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=25)
 @given(acts=ACTS, limit=st.integers(1, 4))
-def test_tokens_are_neither_lost_nor_made_whoever_leaves_when(backend: str, acts: list[Act], limit: int) -> None:
+def test_tokens_are_neither_lost_nor_made(backend: str, acts: list[Act], limit: int) -> None:
     async def main() -> None:
         rates = limiter(limit, 1000, interactive_share=0.0)
         times: list[float] = []
@@ -832,7 +835,7 @@ def test_tokens_are_neither_lost_nor_made_whoever_leaves_when(backend: str, acts
     anyio.run(main, backend=name, backend_options=dict(options))
 
 
-async def test_a_refusal_says_when_even_where_only_an_answer_can_free_a_token() -> None:
+async def test_a_refusal_estimates_when_a_response_frees_a_token() -> None:
     rates = limiter(1)
     async with rates.slot() as slot:
         slot.sent()

@@ -179,7 +179,7 @@ async def test_a_watch_is_paced_by_another_limiter() -> None:
 async def test_a_watch_warns_by_the_capacity_of_another_limiter() -> None:
     limiter = SpacingLimiter(0.05, per_day=1_000)
     async with limiter, a_fleet(vehicles=20, accounts=1, limiter=limiter) as fleet:
-        with pytest.warns(BudgetWarning, match=r"20 vehicles .* 500 may be spent"):
+        with pytest.warns(BudgetWarning, match=r"20 vehicles .* the budget is 500"):
             async with watch(*fleet.accounts, every=timedelta(minutes=5)) as updates:
                 await updates_of(updates, 60.0)
 

@@ -44,7 +44,7 @@ def test_half_a_window_is_better_than_none(name: str, window: Window) -> None:
     assert Quota.from_headers(Headers({name: "7"}), CONVENTIONS.quota_headers) == Quota(day=window)
 
 
-def test_an_answer_without_them_makes_none() -> None:
+def test_a_response_without_quota_headers_has_none() -> None:
     assert Quota.from_headers(Headers({"Content-Type": "text/html"}), CONVENTIONS.quota_headers) is None
 
 
@@ -57,7 +57,7 @@ def test_an_unknown_quota_has_no_numbers() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "1.5", "١٢", "9" * 35, "inf"])
-def test_a_count_that_is_no_count_is_unknown(text: str) -> None:
+def test_an_invalid_count_is_unknown(text: str) -> None:
     assert Quota.from_headers(Headers({"X-RateLimit-Remaining-1": text}), CONVENTIONS.quota_headers) is None
 
 
@@ -69,12 +69,12 @@ def test_reading_headers_never_raises(fields: dict[str, str]) -> None:
     )
 
 
-def test_a_newer_answer_replaces_what_it_names_and_keeps_the_rest() -> None:
+def test_a_newer_response_keeps_what_it_does_not_state() -> None:
     older = Quota(day=Window(100, 50), burst=Window(10, 5))
     assert older.updated(Quota(day=Window(100, 49))) == Quota(day=Window(100, 49), burst=Window(10, 5))
 
 
-def test_a_newer_answer_may_name_half_a_window() -> None:
+def test_a_newer_response_may_state_half_a_window() -> None:
     assert Quota(day=Window(100, 50)).updated(Quota(day=Window(None, 49))) == Quota(day=Window(100, 49))
     assert Quota(day=Window(100, 50)).updated(Quota(day=Window(90, None))) == Quota(day=Window(90, 50))
 
@@ -104,7 +104,7 @@ def test_a_newer_answer_may_name_half_a_window() -> None:
         ("1e3", 1.0),
     ],
 )
-def test_retry_after_is_read_in_every_form(text: str, seconds: float) -> None:
+def test_retry_after_is_parsed_in_every_form(text: str, seconds: float) -> None:
     assert parse_retry_after(text, now=NOW) == seconds
 
 
@@ -113,7 +113,7 @@ def test_a_wait_is_always_finite_and_bounded(text: str) -> None:
     assert 0.0 <= parse_retry_after(text, now=NOW) <= LONGEST_PAUSE
 
 
-def test_the_reset_field_stands_in_for_a_missing_retry_after() -> None:
+def test_the_reset_header_replaces_a_missing_retry_after() -> None:
     assert retry_after(Headers({"X-RateLimit-Reset": "12"}), now=NOW) == 12.0
 
 
@@ -121,11 +121,11 @@ def test_retry_after_goes_before_the_reset_field() -> None:
     assert retry_after(Headers({"X-RateLimit-Reset": "12", "Retry-After": "3"}), now=NOW) == 3.0
 
 
-def test_neither_field_means_nobody_knows() -> None:
+def test_without_either_header_the_wait_is_unknown() -> None:
     assert retry_after(Headers(), now=NOW) is None
 
 
-def test_the_vendors_sample_limits_are_the_default() -> None:
+def test_default_limits_are_100_and_100_000() -> None:
     assert RateLimits() == RateLimits(100, 100_000)
 
 
@@ -150,5 +150,5 @@ def test_a_limit_is_a_positive_int(value: int, error: type[Exception]) -> None:
         ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
     ],
 )
-def test_a_reset_may_be_an_instant(text: str, seconds: float) -> None:
+def test_a_reset_may_be_a_timestamp(text: str, seconds: float) -> None:
     assert retry_after({"x-ratelimit-reset": text}, now=NOW) == seconds

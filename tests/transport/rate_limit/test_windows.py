@@ -38,9 +38,7 @@ def drive(limit: int, trips: list[tuple[float, float]]) -> tuple[list[float], Bu
 
 
 @given(st.integers(1, 20), st.lists(st.tuples(SPANS, SPANS), max_size=90))
-def test_a_strict_sliding_window_is_never_exceeded_whatever_the_delays(
-    limit: int, trips: list[tuple[float, float]]
-) -> None:
+def test_a_strict_window_is_never_exceeded_with_any_delays(limit: int, trips: list[tuple[float, float]]) -> None:
     counted, _ = drive(limit, trips)
     assert len(counted) == len(trips)
     for earlier, later in zip(counted, counted[limit:], strict=False):
@@ -48,9 +46,8 @@ def test_a_strict_sliding_window_is_never_exceeded_whatever_the_delays(
 
 
 @given(st.integers(5, 40), st.floats(0.0, 0.3), st.floats(0.0, 0.3))
-def test_with_steady_delays_round_trips_are_won_back_after_a_hundred_samples(
-    limit: int, out: float, back: float
-) -> None:
+def test_steady_round_trips_are_subtracted(limit: int, out: float, back: float) -> None:
+    """After a hundred samples of steady delays the window is used almost fully."""
     counted, window = drive(limit, [(out, back)] * (100 + 6 * limit))
     for earlier, later in zip(counted, counted[limit:], strict=False):
         assert later - earlier > 1.0
@@ -58,7 +55,7 @@ def test_with_steady_delays_round_trips_are_won_back_after_a_hundred_samples(
     assert window.smallest_round_trip == pytest.approx(out + back, abs=1e-9)
 
 
-def test_no_round_trip_is_known_before_the_first_answer() -> None:
+def test_no_round_trip_is_known_before_a_response() -> None:
     assert BurstWindow(3).smallest_round_trip is None
 
 
@@ -70,14 +67,14 @@ def test_a_token_given_back_can_be_taken_at_once() -> None:
     assert window.available() == 1
 
 
-def test_a_request_given_up_holds_its_token_for_a_window_from_then() -> None:
+def test_a_request_given_up_holds_its_token_for_a_window() -> None:
     window = BurstWindow(1)
     window.take()
     window.answered(10.0, None)
     assert window.available_at(1, 10.0) == pytest.approx(11.002)
 
 
-def test_while_all_tokens_fly_only_an_answer_can_tell() -> None:
+def test_with_all_tokens_in_flight_the_time_is_unknown() -> None:
     window = BurstWindow(1)
     window.take()
     assert window.available_at(1, 0.0) == math.inf
@@ -93,21 +90,21 @@ def test_the_estimate_counts_rounds_for_a_long_queue() -> None:
 
 
 @pytest.mark.parametrize(("count", "rounds"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
-def test_each_round_of_the_estimate_lasts_the_window_and_serves_the_limit(count: int, rounds: int) -> None:
+def test_each_round_of_an_estimate_serves_the_limit(count: int, rounds: int) -> None:
     window = BurstWindow(2, span=10.0)
     window.take()
     window.take()
     assert window.estimate(count, 5.0) == 5.0 + rounds * 10.0
 
 
-def test_tokens_that_are_left_shorten_the_estimate() -> None:
+def test_free_tokens_shorten_the_estimate() -> None:
     window = BurstWindow(4)
     window.take()
     window.take()
     assert window.estimate(8, 0.0) == 2.0
 
 
-def test_what_others_hold_comes_back_before_a_round_begins() -> None:
+def test_external_requests_return_before_a_round_begins() -> None:
     window = BurstWindow(4)
     window.take()
     window.take()
@@ -115,7 +112,7 @@ def test_what_others_hold_comes_back_before_a_round_begins() -> None:
     assert window.estimate(5, 0.0) == 1.0
 
 
-def test_a_token_given_back_is_not_in_the_servers_count() -> None:
+def test_a_token_given_back_is_not_expected_by_the_server() -> None:
     window = BurstWindow(10)
     for _ in range(3):
         window.take()
@@ -132,7 +129,7 @@ def answer_at_once(window: BurstWindow, now: float, count: int, round_trip: floa
 
 
 @pytest.mark.parametrize(("samples", "expected"), [(98, 40.002), (99, 39.902)])
-def test_the_round_trip_is_subtracted_from_the_hundredth_sample_on(samples: int, expected: float) -> None:
+def test_subtraction_begins_with_the_hundredth_sample(samples: int, expected: float) -> None:
     window = BurstWindow(1, span=10.0)
     answer_at_once(window, 0.0, samples)
     answer_at_once(window, 30.0, 1)
@@ -140,7 +137,7 @@ def test_the_round_trip_is_subtracted_from_the_hundredth_sample_on(samples: int,
 
 
 @pytest.mark.parametrize(("now", "expected"), [(15.0, 25.002), (20.0, 29.902)])
-def test_samples_of_one_moment_are_believed_two_windows_after_the_first(now: float, expected: float) -> None:
+def test_samples_of_one_burst_count_two_windows_later(now: float, expected: float) -> None:
     window = BurstWindow(1, span=10.0)
     answer_at_once(window, 0.0, 1)
     answer_at_once(window, 5.0, 99)
@@ -148,7 +145,7 @@ def test_samples_of_one_moment_are_believed_two_windows_after_the_first(now: flo
     assert window.available_at(1, now) == pytest.approx(expected)
 
 
-def test_after_a_refusal_samples_of_one_moment_are_not_believed_either() -> None:
+def test_after_a_429_samples_of_one_burst_wait_again() -> None:
     window = BurstWindow(1, span=10.0)
     answer_at_once(window, 0.0, 100)
     window.forget_round_trips()
@@ -157,21 +154,21 @@ def test_after_a_refusal_samples_of_one_moment_are_not_believed_either() -> None
     assert window.available_at(1, 45.0) == pytest.approx(55.002)
 
 
-def test_the_smallest_round_trip_of_the_generation_before_is_subtracted_too() -> None:
+def test_the_previous_generations_minimum_counts_too() -> None:
     window = BurstWindow(1, span=10.0)
     answer_at_once(window, 0.0, 1_999)
     answer_at_once(window, 30.0, 1, 0.3)
     assert window.available_at(1, 30.0) == pytest.approx(39.902)
 
 
-def test_of_a_round_trip_longer_than_the_window_only_the_window_is_subtracted() -> None:
+def test_at_most_a_window_is_subtracted() -> None:
     window = BurstWindow(1)
     answer_at_once(window, 0.0, 100, 5.0)
     answer_at_once(window, 30.0, 1, 5.0)
     assert window.available_at(1, 30.0) == pytest.approx(30.002)
 
 
-def test_no_token_returns_before_one_that_was_answered_earlier() -> None:
+def test_tokens_return_in_order_of_their_responses() -> None:
     window = BurstWindow(2, span=10.0)
     answer_at_once(window, 0.0, 98)
     answer_at_once(window, 20.0, 2)  # the second is the first whose round trip is subtracted
@@ -186,7 +183,7 @@ def test_each_token_returns_in_its_turn() -> None:
     assert window.available_at(2, 0.5) == pytest.approx(1.502)
 
 
-def test_every_token_that_has_come_back_is_counted() -> None:
+def test_returned_tokens_are_counted() -> None:
     window = BurstWindow(10)
     answer_at_once(window, 0.0, 3)
     assert window.returned == 0
@@ -194,13 +191,13 @@ def test_every_token_that_has_come_back_is_counted() -> None:
     assert window.returned == 3
 
 
-def test_without_a_limit_every_answered_token_has_come_back() -> None:
+def test_without_a_limit_answered_tokens_return_at_once() -> None:
     window = BurstWindow(None)
     answer_at_once(window, 0.0, 2)
     assert window.returned == 2
 
 
-def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
+def test_after_a_429_nothing_is_subtracted() -> None:
     window = BurstWindow(1000)
     for _ in range(200):
         window.take()
@@ -217,7 +214,7 @@ def test_after_a_refusal_nothing_is_subtracted_any_more() -> None:
     assert early.available_at(1000, 5.0) == pytest.approx(6.002)
 
 
-def test_a_longer_path_is_believed_after_two_generations_of_samples() -> None:
+def test_a_longer_path_counts_after_two_generations() -> None:
     window = BurstWindow(10)
     answer_at_once(window, 0.0, 1, 0.1)
     answer_at_once(window, 0.0, 3_998, 0.2)
@@ -258,7 +255,7 @@ def test_headers_raise_it_where_there_is_no_ceiling() -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 0])
-def test_headers_without_a_sensible_limit_change_nothing(limit: int | None) -> None:
+def test_headers_without_a_valid_limit_change_nothing(limit: int | None) -> None:
     window = BurstWindow(100)
     window.correct(0.0, limit, 0, returned_at_sending=0)
     assert window.available() == 100
@@ -270,7 +267,7 @@ def test_headers_may_lower_the_limit_to_a_single_request() -> None:
     assert window.available() == 1
 
 
-def test_requests_of_others_are_held_against_the_window_for_its_span() -> None:
+def test_external_requests_count_for_one_window() -> None:
     window = BurstWindow(10)
     window.take()
     window.correct(5.0, 10, 4, returned_at_sending=0)
@@ -280,7 +277,7 @@ def test_requests_of_others_are_held_against_the_window_for_its_span() -> None:
     assert window.available() == 9
 
 
-def test_others_do_not_narrow_a_window_whose_ceiling_leaves_them_room() -> None:
+def test_external_requests_within_spare_limit_do_not_count() -> None:
     window = BurstWindow(10, ceiling=10)
     window.correct(0.0, 100, 40, returned_at_sending=0)
     assert window.available() == 10
@@ -288,7 +285,7 @@ def test_others_do_not_narrow_a_window_whose_ceiling_leaves_them_room() -> None:
     assert window.available() == 4
 
 
-def test_others_do_not_narrow_a_day_whose_ceiling_leaves_them_room() -> None:
+def test_external_requests_within_a_spare_day_do_not_count() -> None:
     window = DayWindow(1000, ceiling=1000)
     window.correct(0.0, 100_000, 50_000)
     assert window.available() == 1000
@@ -296,7 +293,7 @@ def test_others_do_not_narrow_a_day_whose_ceiling_leaves_them_room() -> None:
     assert window.available() == 40
 
 
-def test_our_own_requests_are_not_taken_for_those_of_others() -> None:
+def test_own_requests_are_not_external() -> None:
     window = BurstWindow(10)
     for _ in range(6):
         window.take()
@@ -304,7 +301,7 @@ def test_our_own_requests_are_not_taken_for_those_of_others() -> None:
     assert window.external == 0
 
 
-def test_what_came_back_before_the_sending_is_no_longer_in_the_servers_count() -> None:
+def test_tokens_returned_before_sending_are_not_expected() -> None:
     window = BurstWindow(10)
     for _ in range(3):
         window.take()
@@ -315,7 +312,7 @@ def test_what_came_back_before_the_sending_is_no_longer_in_the_servers_count() -
     assert window.external == 10 - 5 - 1
 
 
-def test_others_tokens_and_our_own_return_independently() -> None:
+def test_own_and_external_tokens_return_independently() -> None:
     window = BurstWindow(4)
     window.take()
     window.answered(0.0, None)
@@ -325,7 +322,7 @@ def test_others_tokens_and_our_own_return_independently() -> None:
     assert window.available_at(4, 0.5) == 1.5
 
 
-def test_what_others_hold_is_waited_for_and_not_our_own_that_returns_later() -> None:
+def test_external_tokens_may_return_before_own_ones() -> None:
     window = BurstWindow(4)
     window.take()
     window.correct(0.0, 4, 1, returned_at_sending=0)
@@ -334,7 +331,7 @@ def test_what_others_hold_is_waited_for_and_not_our_own_that_returns_later() -> 
     assert window.available_at(3, 0.5) == 1.0
 
 
-def test_holding_the_window_keeps_everybody_out_for_its_span() -> None:
+def test_a_held_window_grants_nothing_for_its_span() -> None:
     window = BurstWindow(10)
     window.hold(3.0)
     assert window.available() == 0
@@ -354,7 +351,7 @@ def test_a_day_token_returns_when_its_whole_minute_is_a_day_old() -> None:
     assert window.available() == 1
 
 
-def test_the_instant_of_the_next_token_is_told() -> None:
+def test_the_time_of_the_next_day_token_is_known() -> None:
     window = DayWindow(2)
     window.advance(59.0)
     window.take()
@@ -365,7 +362,7 @@ def test_the_instant_of_the_next_token_is_told() -> None:
     assert window.available_at(3, 130.0) == 130.0 + DAY
 
 
-def test_there_is_no_instant_to_wait_for_while_tokens_are_left() -> None:
+def test_free_day_tokens_are_available_now() -> None:
     assert DayWindow(2).available_at(2, 77.0) == 77.0
 
 
@@ -399,7 +396,7 @@ def test_giving_back_after_more_than_a_day_changes_nothing() -> None:
     assert window.available() == 1
 
 
-def test_giving_back_a_minute_that_has_just_left_the_day_changes_nothing() -> None:
+def test_giving_back_a_minute_just_expired_changes_nothing() -> None:
     window = DayWindow(1)
     window.advance(6000.0)
     minute = window.take()
@@ -429,17 +426,17 @@ def nearly_a_day_after_one(limit: int) -> tuple[DayWindow, float]:
     return window, now
 
 
-def test_our_own_day_token_is_of_no_use_before_those_of_others_return() -> None:
+def test_own_day_tokens_wait_for_external_ones() -> None:
     window, now = nearly_a_day_after_one(2)
     assert window.available_at(2, now) == now + 3600
 
 
-def test_an_answer_that_knows_of_nobody_else_does_not_keep_our_own_day_token() -> None:
+def test_a_later_response_drops_external_day_requests() -> None:
     window, now = nearly_a_day_after_one(1)
     assert window.available_at(1, now) == 6060.0 + DAY
 
 
-def test_nobody_can_tell_when_there_will_be_more_day_tokens_than_there_are() -> None:
+def test_more_day_tokens_than_the_limit_take_a_day() -> None:
     window = DayWindow(1)
     window.advance(6000.0)
     window.take()
@@ -448,7 +445,7 @@ def test_nobody_can_tell_when_there_will_be_more_day_tokens_than_there_are() -> 
     assert window.available_at(2, now) == now + DAY
 
 
-def test_a_clock_put_back_returns_nothing() -> None:
+def test_a_clock_set_back_returns_nothing() -> None:
     window = DayWindow(1)
     window.advance(10.0 * DAY)
     window.take()
@@ -461,7 +458,7 @@ def test_a_clock_put_back_returns_nothing() -> None:
 
 
 @pytest.mark.parametrize("back", [DAY + 60, 400 * DAY])
-def test_a_clock_that_was_far_ahead_holds_nothing_back_for_longer_than_a_day(back: float) -> None:
+def test_a_clock_far_ahead_holds_nothing_beyond_a_day(back: float) -> None:
     window = DayWindow(3)
     ahead = 500.0 * DAY
     window.advance(ahead)
@@ -497,7 +494,7 @@ def test_the_days_limit_follows_headers_up_without_a_ceiling() -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 0])
-def test_a_day_without_a_sensible_limit_in_the_headers_stays_as_it_is(limit: int | None) -> None:
+def test_an_invalid_day_limit_in_headers_changes_nothing(limit: int | None) -> None:
     window = DayWindow(1000)
     window.correct(0.0, limit, 0)
     assert window.available() == 1000
@@ -509,7 +506,7 @@ def test_the_days_limit_may_be_a_single_request() -> None:
     assert window.available() == 1
 
 
-def test_a_minute_that_is_just_a_day_old_is_still_booked_and_once() -> None:
+def test_a_minute_just_a_day_old_is_booked_once() -> None:
     window = DayWindow(10)
     window.advance(6000.0)
     window.take()
@@ -525,13 +522,13 @@ def test_a_minute_counts_all_that_is_booked_under_it() -> None:
     assert window.minutes() == {100: 2}
 
 
-def test_a_minute_that_is_more_than_a_day_old_is_not_taken_over() -> None:
+def test_a_minute_more_than_a_day_old_is_not_restored() -> None:
     window = DayWindow(10)
     window.restore({100: 1, 101: 2}, 6060.0 + DAY)
     assert window.minutes() == {101: 2}
 
 
-def test_what_was_booked_already_is_kept_when_books_are_taken_over() -> None:
+def test_restoring_keeps_what_is_booked() -> None:
     window = DayWindow(10)
     window.advance(6000.0)
     window.take()
@@ -545,7 +542,7 @@ def test_a_day_without_a_limit_ignores_headers() -> None:
     assert window.available() == math.inf
 
 
-def test_what_others_spent_of_the_day_counts_until_an_answer_knows_better() -> None:
+def test_external_day_requests_count_until_a_response() -> None:
     window = DayWindow(1000)
     window.advance(120.0)
     window.take()
@@ -555,7 +552,7 @@ def test_what_others_spent_of_the_day_counts_until_an_answer_knows_better() -> N
     assert window.available() == 700
 
 
-def test_what_others_spent_of_the_day_counts_for_an_hour() -> None:
+def test_external_day_requests_count_for_an_hour() -> None:
     window = DayWindow(10)
     window.advance(130.0)
     window.correct(130.0, 10, 0)
@@ -566,7 +563,7 @@ def test_what_others_spent_of_the_day_counts_for_an_hour() -> None:
     assert window.available() == 10
 
 
-def test_beyond_what_others_spent_our_own_minutes_have_to_return() -> None:
+def test_beyond_external_requests_own_minutes_return() -> None:
     window = DayWindow(10)
     window.advance(0.0)
     for _ in range(4):
@@ -576,7 +573,7 @@ def test_beyond_what_others_spent_our_own_minutes_have_to_return() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4 * DAY), st.integers(1, 50)), max_size=60))
-def test_the_ring_is_never_more_generous_than_exact_timestamps(spends: list[tuple[int, int]]) -> None:
+def test_the_ring_never_grants_more_than_exact_timestamps(spends: list[tuple[int, int]]) -> None:
     limit = 100
     window = DayWindow(limit)
     exact: deque[int] = deque()
@@ -592,7 +589,7 @@ def test_the_ring_is_never_more_generous_than_exact_timestamps(spends: list[tupl
 
 
 @given(st.dictionaries(st.integers(-10, 6000), st.integers(-5, 50), max_size=40), st.integers(1500, 5000))
-def test_restoring_takes_over_exactly_the_minutes_of_the_last_day(minutes: dict[int, int], minute: int) -> None:
+def test_restoring_adds_exactly_the_last_days_minutes(minutes: dict[int, int], minute: int) -> None:
     window = DayWindow(100)
     window.restore(minutes, minute * 60.0)
     fresh = {key: count for key, count in minutes.items() if minute - 1441 < key <= minute and count > 0}

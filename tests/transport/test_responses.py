@@ -1,0 +1,172 @@
+"""Responses, error statuses, bodies, closing."""
+
+import logging
+from datetime import timedelta
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+
+from stellantis_hal.errors import (
+    ApiError,
+    BodyTooLargeError,
+    ConfigurationError,
+    NetworkError,
+    NotFoundError,
+    StellantisError,
+)
+from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.transport.retry import RetryPolicy
+from tests.transport.doubles import API, OK, WatchedBody, call, get, response_with, session, wall
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_response_is_a_value() -> None:
+    answer = await call(httpx.Response(200, json={"a": 1}, headers={"ETag": '"7"'}))
+    assert (answer.status, answer.content, answer.headers["etag"]) == (200, b'{"a":1}', '"7"')
+    assert answer.url == f"{API}/user"
+    assert abs((wall() - answer.received_at).total_seconds()) < 1
+
+
+async def test_a_request_has_default_headers_unless_overridden() -> None:
+    opened, transport = session(OK)
+    async with opened:
+        await get(opened.pipeline())
+        await get(opened.pipeline(), headers={"ACCEPT": "application/vnd.geo+json"})
+    first, second = (request.headers for request in transport.requests)
+    assert first["accept"].startswith("application/hal+json")
+    assert second.get_list("accept") == ["application/vnd.geo+json"]
+    assert first["user-agent"].startswith("stellantis_hal/")
+
+
+async def test_a_body_is_sent_unchanged() -> None:
+    opened, transport = session(httpx.Response(202))
+    async with opened:
+        answer = await get(opened.pipeline(), method="POST", content=b'{"a":1}', headers={"Content-Type": "x/y"})
+    assert answer.status == 202
+    assert transport.requests[0].content == b'{"a":1}'
+    assert transport.requests[0].headers["content-type"] == "x/y"
+
+
+async def test_an_error_status_raises() -> None:
+    with pytest.raises(NotFoundError):
+        await call(httpx.Response(404, json={"code": 40400}))
+
+
+@pytest.mark.parametrize("status", [199, 300])
+async def test_a_status_just_beside_2xx_raises(status: int) -> None:
+    with pytest.raises(ApiError):
+        await call(httpx.Response(status))
+
+
+async def test_retry_after_dates_are_relative_to_the_sessions_clock() -> None:
+    date = (wall() + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    with pytest.raises(ApiError) as failure:
+        await call(response_with(404, Retry_After=date))
+    assert failure.value.retry_after == pytest.approx(90, abs=2)
+
+
+async def test_a_304_to_a_conditional_request_is_returned() -> None:
+    opened, _ = session(httpx.Response(304))
+    async with opened:
+        assert (await get(opened.pipeline(), headers={"If-None-Match": '"1"'})).status == 304
+
+
+async def test_a_body_beyond_the_limit_raises() -> None:
+    with pytest.raises(BodyTooLargeError):
+        await call(httpx.Response(200, content=b"x" * 11), max_body=10)
+
+
+async def test_a_body_beyond_the_limit_raises_with_url_and_sent() -> None:
+    """The error has the requested URL, and says that the request was sent and is not transient."""
+    with pytest.raises(BodyTooLargeError, match="10 bytes") as failure:
+        await call(httpx.Response(200, content=b"x" * 11), max_body=10)
+    assert (failure.value.url, failure.value.sent, failure.value.is_transient) == (f"{API}/user", True, False)
+
+
+async def test_an_unrequested_coding_raises() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        stream = httpx.ByteStream(b"?")
+        return httpx.Response(200, headers={"Content-Encoding": "br"}, stream=stream)
+
+    with pytest.raises(NetworkError, match="br") as failure:
+        await call(answer, retry=RetryPolicy(attempts=1))
+    assert (failure.value.url, failure.value.sent, failure.value.is_transient) == (f"{API}/user", True, False)
+
+
+async def test_a_pipeline_may_make_its_own_errors() -> None:
+    def make_error(request: Request, answer: Response) -> StellantisError | None:
+        return ConfigurationError("odd") if answer.status == 200 else None
+
+    opened, _ = session(OK)
+    async with opened:
+        with pytest.raises(ConfigurationError, match="odd"):
+            await get(opened.pipeline(make_error=make_error))
+
+
+async def test_a_truncated_response_raises() -> None:
+    with pytest.raises(NetworkError, match="broke off"):
+        await call(
+            lambda request: httpx.Response(200, stream=WatchedBody(httpx.ReadError("cut"))),
+            retry=RetryPolicy(attempts=1),
+        )
+
+
+async def test_a_discarded_response_is_closed() -> None:
+    body = WatchedBody(httpx.ReadError("cut"))
+    opened, _ = session(lambda request: httpx.Response(200, stream=body), OK)
+    async with opened:
+        await get(opened.pipeline())
+    assert body.closed
+
+
+class Unclosable(WatchedBody):
+    async def aclose(self) -> None:
+        raise self.closing
+
+    closing: Exception = httpx.CloseError("no")
+
+
+async def test_an_error_while_closing_does_not_hide_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    opened, _ = session(lambda request: httpx.Response(200, stream=Unclosable(httpx.ReadError("cut"))))
+    with caplog.at_level(logging.DEBUG, "stellantis_hal"):
+        async with opened:
+            with pytest.raises(NetworkError, match="cut"):
+                await get(opened.pipeline(retry=RetryPolicy(attempts=1)))
+    assert "closing a response failed: CloseError" in caplog.text
+
+
+class Unending(WatchedBody):
+    async def aclose(self) -> None:
+        await anyio.sleep(1000)
+
+
+async def test_closing_a_response_is_bounded() -> None:
+    """A response that takes forever to close is abandoned after some seconds."""
+    opened, _ = session(lambda request: httpx.Response(200, stream=Unending(httpx.ReadError("cut"))))
+    start = anyio.current_time()
+    async with opened:
+        with pytest.raises(NetworkError, match="cut"):
+            await get(opened.pipeline(retry=RetryPolicy(attempts=1)))
+    assert anyio.current_time() < start + 100
+
+
+async def test_a_bug_in_a_transport_is_not_mapped() -> None:
+    body = Unclosable(httpx.ReadError("cut"))
+    body.closing = TypeError("a bug")
+    opened, _ = session(TypeError("another"), lambda request: httpx.Response(200, stream=body))
+    async with opened:
+        with pytest.raises(TypeError, match="another"):
+            await get(opened.pipeline())
+        with pytest.raises(TypeError, match="a bug"):
+            await get(opened.pipeline())
+
+
+async def test_a_synchronous_stream_raises_type_error() -> None:
+    class Synchronous(httpx.SyncByteStream):
+        pass
+
+    with pytest.raises(TypeError, match="asynchronous"):
+        await call(lambda request: httpx.Response(200, stream=Synchronous()))

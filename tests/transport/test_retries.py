@@ -1,0 +1,100 @@
+"""Retries of the pipeline."""
+
+import httpx
+import pytest
+
+from stellantis_hal.errors import (
+    NetworkError,
+    ServerError,
+)
+from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.transport.retry import RetryPolicy
+from tests.transport.doubles import OK, Badge, get, redirect_to, response_with, session, wall
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_503_and_a_502_are_retried() -> None:
+    opened, transport = session(httpx.Response(503), httpx.Response(502), OK)
+    async with opened:
+        await get(opened.pipeline())
+    assert len(transport.requests) == 3
+
+
+async def test_a_post_that_may_have_arrived_is_not_retried() -> None:
+    for act in (httpx.Response(503), httpx.ReadError("reset"), httpx.ReadTimeout("late")):
+        opened, transport = session(act, OK)
+        async with opened:
+            with pytest.raises((ServerError, NetworkError)):
+                await get(opened.pipeline(), method="POST")
+        assert len(transport.requests) == 1
+
+
+async def test_a_post_that_was_not_sent_is_retried() -> None:
+    opened, transport = session(httpx.ConnectError("refused"), OK)
+    async with opened:
+        await get(opened.pipeline(), method="POST")
+    assert len(transport.requests) == 2
+
+
+async def test_a_repeatable_post_is_retried() -> None:
+    opened, transport = session(httpx.ReadError("reset"), OK)
+    async with opened:
+        await get(opened.pipeline(), method="POST", repeatable=True)
+    assert len(transport.requests) == 2
+
+
+async def test_a_request_that_was_never_sent_costs_no_token() -> None:
+    rates = TokenBucketLimiter(RateLimits(None, 10), clock=wall)
+    opened, _ = session(httpx.ConnectError("refused"), httpx.ConnectError("refused"), OK, limiter=rates)
+    async with opened:
+        await get(opened.pipeline())
+    assert rates.statistics.free_today == 9
+
+
+async def test_every_attempt_costs_a_token() -> None:
+    rates = TokenBucketLimiter(RateLimits(None, 10), clock=wall)
+    opened, _ = session(httpx.Response(503), httpx.ReadError("reset"), redirect_to("/b"), OK, limiter=rates)
+    async with opened:
+        await get(opened.pipeline())
+    assert rates.statistics.free_today == 6
+
+
+async def test_retries_end_with_the_policys_total() -> None:
+    """A Retry-After beyond the total ends them at once, where nothing was waited for."""
+    opened, transport = session(response_with(503, Retry_After="20"), OK)
+    async with opened:
+        with pytest.raises(ServerError):
+            await get(opened.pipeline(retry=RetryPolicy(total=10.0)))
+    assert len(transport.requests) == 1
+
+
+async def test_credentials_are_asked_before_each_attempt() -> None:
+    badge = Badge()
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        badge.serial += 1
+        return httpx.Response(503)
+
+    opened, transport = session(fail, OK)
+    async with opened:
+        await get(opened.pipeline(credentials=badge))
+    assert transport.requests[1].headers["authorization"] == "Bearer token-2"
+
+
+async def test_a_pipeline_may_have_its_own_retry_policy() -> None:
+    opened, transport = session(httpx.Response(503), OK)
+    async with opened:
+        with pytest.raises(ServerError):
+            await get(opened.pipeline(retry=RetryPolicy(attempts=1)))
+    assert len(transport.requests) == 1
+
+
+async def test_waits_for_the_limiter_do_not_use_up_retries() -> None:
+    rates = TokenBucketLimiter(RateLimits(100, None), clock=wall)
+    rates.pause(400)
+    opened, transport = session(httpx.Response(503), OK, limiter=rates)
+    async with opened:
+        assert (await get(opened.pipeline(max_wait=600))).status == 200
+    assert len(transport.requests) == 2
