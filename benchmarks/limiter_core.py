@@ -24,15 +24,15 @@ WAITING = 10_000
 
 
 def core() -> float:
-    """Return the time to take and settle a token of both windows, in microseconds."""
-    books = QuotaLedger(RateLimits(1_000_000, 100_000_000), interactive_share=0.1)
+    """Return the time to take and account for a token of both windows, in microseconds."""
+    ledger = QuotaLedger(RateLimits(1_000_000, 100_000_000), interactive_share=0.1)
     start = time.perf_counter()
     for turn in range(TURNS):
         now = turn * 0.001
-        books.advance(now, now)
-        minute = books.take(now, background=False)
-        books.advance(now, now)
-        books.answered(now, minute, 0.01)
+        ledger.advance(now, now)
+        minute = ledger.take(now, background=False)
+        ledger.advance(now, now)
+        ledger.answered(now, minute, 0.01)
     return (time.perf_counter() - start) / TURNS * 1e6
 
 
@@ -75,7 +75,7 @@ async def dispatch_waiting() -> float:
             group.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
         limiter._ledger.paused_until = 0.0
-        now, wall = limiter._queue.settle()
+        now, wall = limiter._queue.advance()
         start = time.perf_counter()
         limiter._queue._dispatch(now, wall)
         spent = time.perf_counter() - start
