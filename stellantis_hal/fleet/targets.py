@@ -9,6 +9,7 @@ import attrs
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.hal.json import rewrite
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.pipeline import RequestPipeline
@@ -232,5 +233,5 @@ def rebind(account: Account, vehicle: Vehicle) -> Vehicle:
     resource = account.resume(vehicle.resource)
     document = resource.document
     snapshot = attrs.evolve(resource.snapshot, content=LazyBody(rewrite(document.body), document))
-    small = type(vehicle.resource)(snapshot, None, resource.context, resource.steps)
+    small = HalResource(snapshot, None, resource.context, resource.steps)
     return attrs.evolve(vehicle, resource=small)

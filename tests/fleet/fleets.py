@@ -1,4 +1,4 @@
-"""A simulated vendor with a client in front of it, for tests of fleets."""
+"""Simulated fleets, and helpers that read their updates."""
 
 import json
 import math
@@ -28,7 +28,7 @@ from tests.support.simulated import account_of, client_of, token_of
 
 __all__ = [
     "EPOCH",
-    "Bent",
+    "ChangedBody",
     "Fleet",
     "a_fleet",
     "a_fleet_newest_first",
@@ -42,14 +42,14 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @attrs.frozen
-class Bent(Fault):
-    """A body that went through a function on its way."""
+class ChangedBody(Fault):
+    """A response body that a function changes."""
 
-    bend: Callable[[Any], None]
+    change: Callable[[Any], None]
 
     def alter(self, response: Response) -> Response:
         body = json.loads(response.body)
-        self.bend(body)
+        self.change(body)
         return attrs.evolve(response, body=json.dumps(body).encode())
 
 
@@ -66,16 +66,16 @@ class Fleet:
         return [vehicle.id for vehicle in self.world.vehicles]
 
     def account(self, key: str) -> Account:
-        """The same account holder, who consented anew."""
+        """Return the account with a new token, as after a new consent."""
         return account_of(self.client, self.simulator, key, tokens=MemoryTokenStore(token_of(self.simulator, key)))
 
     async def lose_consent(self, key: str) -> None:
-        """The account holder takes their consent back, and every access token runs out."""
+        """Revoke the consent of an account, and expire all access tokens."""
         await self.stores[key].save(key, Token("gone", "gone", expires_at=EPOCH - timedelta(days=1)))
         self.simulator.expire_tokens()
 
     async def consent(self, key: str) -> None:
-        """The account holder consents again: there is a new token in the store."""
+        """Put a new token into the store of an account, as after a new consent."""
         await self.stores[key].save(key, token_of(self.simulator, key))
 
 
@@ -112,23 +112,25 @@ async def a_fleet(
         )
 
 
-async def until(updates: Watch, kind: type[WatchEvent] | None = None, *, within: float = 3_600.0, **facts: Any) -> Any:
-    """Wait for an event of a kind with these facts; what comes before it is passed over."""
+async def until(
+    updates: Watch, kind: type[WatchEvent] | None = None, *, within: float = 3_600.0, **attributes: Any
+) -> Any:
+    """Return the next event of a kind with these attributes; skip those before it."""
     with anyio.fail_after(within):
         async for event in updates:
             if (kind is None or isinstance(event, kind)) and all(
-                getattr(event, name) == fact for name, fact in facts.items()
+                getattr(event, name) == value for name, value in attributes.items()
             ):
                 return event
     raise AssertionError("the stream ended")
 
 
 async def updates_of(updates: Watch, seconds: float) -> list[WatchEvent]:
-    """Take whatever comes within so many seconds."""
+    """Return the events of so many seconds."""
     events: list[WatchEvent] = []
     with anyio.move_on_after(seconds):
         async for event in updates:
-            events.append(event)  # noqa: PERF401 - what came before the end counts
+            events.append(event)  # noqa: PERF401 - events before the timeout are kept
     return events
 
 
@@ -137,18 +139,18 @@ def trips_in(events: Iterable[WatchEvent]) -> list[str | None]:
 
 
 def a_fleet_newest_first(left: int) -> AbstractAsyncContextManager[Fleet]:
-    """One vehicle with 300 trips, the newest first, which a first page cut down to so many does not show."""
+    """Return one vehicle with 300 trips, newest first, whose first page has only ``left`` trips: too few to show it."""
 
     def cut(body: Any) -> None:
         if "prev" not in body["_links"]:
             del body["_embedded"]["trips"][left:]
 
-    faults = Faults(windows=[FaultWindow(fault=Bent(cut), since=0.0, until=math.inf, path="/trips$")])
+    faults = Faults(windows=[FaultWindow(fault=ChangedBody(cut), since=0.0, until=math.inf, path="/trips$")])
     return a_fleet(vehicles=1, accounts=1, trips=300, variant=BackendVariant(newest_first=True), faults=faults)
 
 
 def without_instants(id_: str) -> Callable[[Any], None]:
-    """Let one of the trips not say when it was."""
+    """Return a function that removes the timestamps of a trip from a page."""
 
     def strip(body: Any) -> None:
         for trip in body["_embedded"]["trips"]:

@@ -35,7 +35,16 @@ from stellantis_hal.structuring.converter import read
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
-from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, a_fleet_newest_first, trips_in, updates_of, without_instants
+from tests.fleet.fleets import (
+    EPOCH,
+    ChangedBody,
+    Fleet,
+    a_fleet,
+    a_fleet_newest_first,
+    trips_in,
+    updates_of,
+    without_instants,
+)
 from tests.support.profiles import deep
 
 pytestmark = pytest.mark.anyio
@@ -83,7 +92,7 @@ async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> No
 async def test_a_trip_without_timestamps_costs_no_other_trip() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
         ids = fleet.world.trip_ids(fleet.vehicles[0])
-        bare = Bent(without_instants(ids[70]))
+        bare = ChangedBody(without_instants(ids[70]))
         fleet.simulator.script(ScriptedFault(fault=bare, path="/trips$", times=100))
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
             found = trips_in([event async for event in trips])

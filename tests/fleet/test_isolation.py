@@ -1,4 +1,4 @@
-"""What goes wrong with one leaves the others alone; what goes wrong with all is told, and passes."""
+"""Failures of one vehicle or account, and outages of all."""
 
 from datetime import timedelta
 
@@ -45,7 +45,8 @@ def requests(fleet: Fleet) -> int:
 # ------------------------------------------------------------------------------------------- accounts
 
 
-async def test_an_account_that_must_consent_again_is_told_once_and_the_rest_goes_on() -> None:
+async def test_a_revoked_consent_is_reported_once() -> None:
+    """Other accounts are polled on."""
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
         await fleet.lose_consent("account-0000")
@@ -61,7 +62,7 @@ async def test_an_account_that_must_consent_again_is_told_once_and_the_rest_goes
         assert (await until(updates, Update)).account == "account-0001"
 
 
-async def test_an_account_that_consented_again_comes_back_at_once_when_it_is_added() -> None:
+async def test_an_account_added_with_a_new_token_recovers_at_once() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
         await fleet.lose_consent("account-0000")
@@ -73,7 +74,7 @@ async def test_an_account_that_consented_again_comes_back_at_once_when_it_is_add
         assert (await until(updates, Update)).account == "account-0000"
 
 
-async def test_an_account_whose_store_gets_a_new_token_comes_back_by_itself() -> None:
+async def test_a_new_token_in_the_store_recovers_an_account() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
         await fleet.lose_consent("account-0000")
@@ -83,7 +84,7 @@ async def test_an_account_whose_store_gets_a_new_token_comes_back_by_itself() ->
         assert recovered.after >= lost.again_in
 
 
-async def test_an_account_of_many_vehicles_is_tried_again_when_it_was_said() -> None:
+async def test_a_lost_account_is_retried_at_the_reported_time() -> None:
     slow = Faults(latency=Latency(1.0))
     async with (
         a_fleet(vehicles=12, accounts=1, faults=slow) as fleet,
@@ -92,14 +93,14 @@ async def test_an_account_of_many_vehicles_is_tried_again_when_it_was_said() -> 
         await updates_of(updates, 120)
         await fleet.lose_consent("account-0000")
         lost = await until(updates, AccountLost)
-        await updates_of(updates, 60)  # and whatever was under way
+        await updates_of(updates, 60)  # polls in progress included
         await fleet.consent("account-0000")
         recovered = await until(updates, Recovered, within=24 * 3_600)
         assert lost.again_in == 900.0
         assert lost.again_in <= recovered.after <= lost.again_in + 10
 
 
-async def test_an_account_that_is_lost_from_the_start_is_told() -> None:
+async def test_an_account_lost_from_the_start_is_reported() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet:
         await fleet.lose_consent("account-0001")
         async with watch(fleet.accounts, every=EVERY) as updates:
@@ -109,7 +110,8 @@ async def test_an_account_that_is_lost_from_the_start_is_told() -> None:
 
 
 @pytest.mark.parametrize("fault", [kinds.VanishedFields(("vehicles", "vehicle")), kinds.ForeignLink("vehicles")])
-async def test_an_account_whose_entry_led_nowhere_comes_back_when_it_leads_to_vehicles(fault: kinds.Fault) -> None:
+async def test_an_account_recovers_when_its_entry_point_has_a_link(fault: kinds.Fault) -> None:
+    """An entry point without a valid vehicles link is read again."""
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         fleet.simulator.script(ScriptedFault(fault=fault, path="/user$"))
         async with watch(fleet.accounts, every=EVERY) as updates:
@@ -120,7 +122,7 @@ async def test_an_account_whose_entry_led_nowhere_comes_back_when_it_leads_to_ve
             assert updates.statistics.vehicles == 2
 
 
-async def test_a_vehicle_by_itself_whose_account_is_lost_comes_back_by_itself() -> None:
+async def test_a_single_vehicle_recovers_after_its_account_was_lost() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         vehicle = await fleet.accounts[0].vehicles().first()
         assert vehicle is not None
@@ -137,7 +139,7 @@ async def test_a_vehicle_by_itself_whose_account_is_lost_comes_back_by_itself() 
             await until(updates, Update)
 
 
-async def test_a_token_refused_now_and_then_is_no_lost_account() -> None:
+async def test_occasional_401_responses_do_not_lose_an_account() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
         fleet.simulator.script(
@@ -147,7 +149,7 @@ async def test_a_token_refused_now_and_then_is_no_lost_account() -> None:
         assert updates.statistics.errors == {"UnauthorizedError": 1}
 
 
-async def test_tokens_refused_again_and_again_are_a_lost_account() -> None:
+async def test_repeated_401_responses_lose_an_account() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
         fleet.simulator.script(ScriptedFault(fault=ServerFault(401, 40100), path=fleet.vehicles[0], times=1_000))
@@ -155,7 +157,7 @@ async def test_tokens_refused_again_and_again_are_a_lost_account() -> None:
         assert isinstance(lost.error, UnauthorizedError)
 
 
-async def test_renewed_tokens_disturb_nothing() -> None:
+async def test_token_refreshes_cause_no_event() -> None:
     async with a_fleet(token_lifetime=600.0) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
         assert await updates_of(updates, 6 * 3_600) == []
@@ -166,7 +168,7 @@ async def test_renewed_tokens_disturb_nothing() -> None:
 # ------------------------------------------------------------------------------------------- vehicles
 
 
-async def test_a_vehicle_that_is_forbidden_backs_off_alone_and_comes_back() -> None:
+async def test_a_forbidden_vehicle_backs_off_alone_and_recovers() -> None:
     async with a_fleet(vehicles=4, accounts=1) as fleet:
         broken = fleet.vehicles[1]
         fleet.simulator.script(ScriptedFault(fault=ServerFault(403, 40300), path=f"{broken}/status", times=4))
@@ -182,7 +184,7 @@ async def test_a_vehicle_that_is_forbidden_backs_off_alone_and_comes_back() -> N
             assert updates.statistics.unavailable == 0
 
 
-async def test_what_else_there_is_about_a_vehicle_goes_on() -> None:
+async def test_other_kinds_of_data_of_a_vehicle_are_polled_on() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ServerFault(404, 1001), path="/status", times=1_000))
         async with watch(fleet.accounts, every=EVERY) as updates:
@@ -192,7 +194,7 @@ async def test_what_else_there_is_about_a_vehicle_goes_on() -> None:
             assert (await until(updates, Update, within=900)).what == "trips"
 
 
-async def test_a_vehicle_that_is_unavailable_as_a_whole_is_asked_less_and_less_often() -> None:
+async def test_an_unavailable_vehicle_is_polled_less_and_less_often() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         broken = fleet.vehicles[0]
         fleet.simulator.script(
@@ -203,7 +205,7 @@ async def test_a_vehicle_that_is_unavailable_as_a_whole_is_asked_less_and_less_o
             assert fleet.simulator.statistics.by_status[403] <= 20
 
 
-async def test_one_vehicle_whose_server_fails_is_no_outage() -> None:
+async def test_server_errors_of_one_vehicle_are_no_outage() -> None:
     async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
         broken = fleet.vehicles[3]
         fleet.simulator.script(ScriptedFault(fault=ServerFault(500, 50038), path=f"{broken}/trips", times=10_000))
@@ -215,7 +217,7 @@ async def test_one_vehicle_whose_server_fails_is_no_outage() -> None:
             assert updates.statistics.errors["ServerError"] >= 3
 
 
-async def test_a_single_failure_of_a_server_is_not_worth_telling() -> None:
+async def test_a_single_server_error_is_not_reported() -> None:
     async with a_fleet(vehicles=6, accounts=1, retry=ONCE) as fleet:
         fleet.simulator.script(ScriptedFault(fault=ServerFault(502), path="/status", times=1))
         async with watch(fleet.accounts, every=EVERY) as updates:
@@ -224,10 +226,10 @@ async def test_a_single_failure_of_a_server_is_not_worth_telling() -> None:
             assert updates.statistics.errors == {"ServerError": 1}
 
 
-# ------------------------------------------------------------------------------------------- everything
+# ------------------------------------------------------------------------------------------- outages
 
 
-async def test_an_outage_of_hours_is_told_once_probed_and_passes() -> None:
+async def test_an_outage_is_reported_once_probed_and_ends() -> None:
     outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=4 * 3_600.0)])
     async with (
         a_fleet(vehicles=12, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet,
@@ -248,7 +250,7 @@ async def test_an_outage_of_hours_is_told_once_probed_and_passes() -> None:
         assert updates.statistics.outage is None
 
 
-async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
+async def test_an_outage_from_the_start_loses_no_account() -> None:
     outage = Faults(windows=[FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)])
     async with (
         a_fleet(vehicles=6, accounts=6, faults=outage, retry=ONCE) as fleet,
@@ -260,7 +262,7 @@ async def test_an_outage_from_the_start_keeps_nobody_out() -> None:
         assert updates.statistics.vehicles == 6
 
 
-async def test_pages_for_people_instead_of_answers_are_an_outage_and_nobody_is_lost() -> None:
+async def test_html_responses_are_an_outage_and_lose_no_account() -> None:
     maintenance = Faults(windows=[FaultWindow(fault=kinds.HtmlError(200), since=3_600.0, until=5 * 3_600.0)])
     async with (
         a_fleet(vehicles=3, accounts=1, faults=maintenance, retry=ONCE, token_lifetime=1e6) as fleet,
@@ -273,7 +275,7 @@ async def test_pages_for_people_instead_of_answers_are_an_outage_and_nobody_is_l
         assert isinstance(events[0].error, NotHalError)
 
 
-async def test_an_answer_that_says_no_ends_an_outage_too() -> None:
+async def test_an_error_response_of_the_api_ends_an_outage() -> None:
     outage = FaultWindow(fault=kinds.Refused(), since=0.0, until=3_600.0)
     after = FaultWindow(fault=ServerFault(403, 40300), since=3_600.0, until=1e9)
     async with (
@@ -284,7 +286,7 @@ async def test_an_answer_that_says_no_ends_an_outage_too() -> None:
         assert [type(event) for event in events] == [Outage, Recovered, AccountLost]
 
 
-async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> None:
+async def test_a_vehicle_that_always_fails_does_not_prolong_an_outage() -> None:
     outage = Faults(windows=[FaultWindow(fault=ServerFault(503), since=3_600.0, until=2 * 3_600.0)])
     async with a_fleet(vehicles=6, faults=outage, retry=ONCE) as fleet:
         for broken in fleet.vehicles[:2]:
@@ -295,7 +297,7 @@ async def test_a_vehicle_that_fails_for_ever_does_not_make_an_outage_last() -> N
 
 
 @pytest.mark.parametrize("what", [("maintenance", "status"), ("status", "maintenance")])
-async def test_a_link_that_is_missing_is_no_proof_that_the_network_works(what: tuple[str, ...]) -> None:
+async def test_a_missing_link_does_not_end_an_outage(what: tuple[str, ...]) -> None:
     outage = Faults(windows=[FaultWindow(fault=kinds.Refused(), since=3_600.0, until=25 * 3_600.0)])
     async with a_fleet(vehicles=6, accounts=1, faults=outage, retry=ONCE, token_lifetime=1e6) as fleet:
         fleet.simulator.script(ScriptedFault(fault=kinds.VanishedFields(("maintenance",)), path="/user/vehicles$"))
@@ -306,7 +308,7 @@ async def test_a_link_that_is_missing_is_no_proof_that_the_network_works(what: t
             assert [type(event) for event in events] == [Outage]
 
 
-async def test_a_day_that_is_spent_is_an_outage_until_there_is_budget_again() -> None:
+async def test_an_exhausted_budget_is_an_outage() -> None:
     limits = Subscription(per_second=100, per_day=300)
     async with (
         a_fleet(vehicles=4, limits=limits, rate_limits=RateLimits(100, 300)) as fleet,
@@ -321,7 +323,7 @@ async def test_a_day_that_is_spent_is_an_outage_until_there_is_budget_again() ->
         assert fleet.simulator.statistics.refused == 0
 
 
-async def test_a_server_that_says_come_back_in_hours_is_believed() -> None:
+async def test_a_retry_after_of_hours_is_respected() -> None:
     async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
         fleet.simulator.script(ScriptedFault(fault=TooManyRequests(retry_after="7200")))
@@ -335,9 +337,9 @@ async def test_a_server_that_says_come_back_in_hours_is_believed() -> None:
 
 @pytest.mark.parametrize("fault", [kinds.CutBody(), kinds.HtmlError(200)])
 @pytest.mark.parametrize("trips", [3, deep(12)])
-async def test_bad_weather_loses_no_trip(fault: kinds.Fault, trips: int) -> None:
-    weather = Faults(random=[RandomFault(fault=fault, rate=0.3, path="/connectedcar/")], seed=3)
-    async with a_fleet(vehicles=3, accounts=1, faults=weather) as fleet:
+async def test_random_faults_lose_no_trip(fault: kinds.Fault, trips: int) -> None:
+    faults = Faults(random=[RandomFault(fault=fault, rate=0.3, path="/connectedcar/")], seed=3)
+    async with a_fleet(vehicles=3, accounts=1, faults=faults) as fleet:
         driven, found = list[str](), list[str | None]()
         async with watch(fleet.accounts, every=EVERY, what="trips") as updates:
             await updates_of(updates, trips / 4 * 3_600)
@@ -356,7 +358,7 @@ async def test_bad_weather_loses_no_trip(fault: kinds.Fault, trips: int) -> None
         assert sorted(filter(None, found)) == sorted(driven)
 
 
-async def test_a_watch_waits_no_longer_than_it_has_to_after_leaving_in_an_outage() -> None:
+async def test_leaving_during_an_outage_does_not_wait() -> None:
     async with a_fleet(faults=Faults(windows=[FaultWindow(fault=kinds.Refused(), since=0.0, until=1e9)])) as fleet:
         with anyio.fail_after(700):
             async with watch(fleet.accounts, every=EVERY) as updates:
@@ -364,10 +366,10 @@ async def test_a_watch_waits_no_longer_than_it_has_to_after_leaving_in_an_outage
                 assert updates.statistics.vehicles == 0
 
 
-# ------------------------------------------------------------------------------------------- removed meanwhile
+# ------------------------------------------------------------------------------------------- removed during a failure
 
 
-async def test_an_account_removed_while_its_list_fails_is_gone() -> None:
+async def test_an_account_removed_while_its_listing_fails_is_gone() -> None:
     slow = Faults(latency=Latency(30.0), windows=[FaultWindow(fault=ServerFault(503), since=0.0, until=1e9)])
     async with a_fleet(faults=slow, retry=ONCE) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await anyio.sleep(20)
@@ -376,7 +378,7 @@ async def test_an_account_removed_while_its_list_fails_is_gone() -> None:
         assert updates.statistics.accounts == 1
 
 
-async def test_an_account_removed_while_it_is_being_lost_is_not_told_of() -> None:
+async def test_an_account_removed_while_it_fails_is_not_reported() -> None:
     async with (
         a_fleet(faults=Faults(latency=Latency(8.0))) as fleet,
         watch(fleet.accounts, every=EVERY) as updates,
@@ -389,7 +391,7 @@ async def test_an_account_removed_while_it_is_being_lost_is_not_told_of() -> Non
         assert await updates_of(updates, 3_600) == []
 
 
-async def test_vehicles_that_have_neither_id_nor_address_are_passed_over() -> None:
+async def test_vehicles_without_id_and_link_are_skipped() -> None:
     vanished = kinds.VanishedFields(("id", "self"))
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         fleet.simulator.script(ScriptedFault(fault=vanished, path="/user/vehicles$"))

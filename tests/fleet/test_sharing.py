@@ -1,4 +1,4 @@
-"""One vehicle, several accounts: it is watched once, and by another when its own cannot read it."""
+"""Vehicles that several accounts have: polled once, with failover to another account."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ STATUS: dict[str, Any] = {"every": EVERY, "what": "status", "repeats": True, "ad
 
 @attrs.frozen
 class Driver:
-    """Somebody who shares all the vehicles of a fleet's first account."""
+    """An account that shares all vehicles of a fleet's first account."""
 
     fleet: Fleet
     account: Account
@@ -59,10 +59,10 @@ def readers(events: list[WatchEvent]) -> list[str | None]:
     return [event.account for event in events if isinstance(event, Update)]
 
 
-# ------------------------------------------------------------------------------------------- the first is lost
+# ------------------------------------------------------------------------------------------- lost accounts
 
 
-async def test_a_vehicle_goes_on_by_another_account_at_once_when_its_own_is_lost() -> None:
+async def test_another_account_takes_over_from_a_lost_one_at_once() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         a, b = drivers(fleet, "a", "b")
         async with watch([a.account], **STATUS) as updates:
@@ -81,7 +81,8 @@ async def test_a_vehicle_goes_on_by_another_account_at_once_when_its_own_is_lost
 
 
 @pytest.mark.parametrize("seconds", [60, deep(600)])
-async def test_polls_under_way_by_the_lost_account_do_not_cost_the_next_one_its_place(seconds: float) -> None:
+async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float) -> None:
+    """Failures of polls that began with the lost account do not count against the one that took over."""
     async with a_fleet(vehicles=12, accounts=1, faults=Faults(latency=Latency(1.0))) as fleet:
         a, b = drivers(fleet, "a", "b")
         options: dict[str, Any] = {**STATUS, "every": None, "budget": RateLimits(50, None)}
@@ -97,7 +98,7 @@ async def test_polls_under_way_by_the_lost_account_do_not_cost_the_next_one_its_
             assert set(readers(events[-100:])) == {"b"}
 
 
-async def test_an_account_that_comes_back_first_takes_over_from_one_that_does_not() -> None:
+async def test_the_account_that_recovers_first_takes_over() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         a, b = drivers(fleet, "a", "b")
         async with watch([a.account], relist=timedelta(hours=1), **STATUS) as updates:
@@ -114,10 +115,11 @@ async def test_an_account_that_comes_back_first_takes_over_from_one_that_does_no
             assert len(events) >= 22
 
 
-# ------------------------------------------------------------------------------------------- the first lets it go
+# ------------------------------------------------------------------------------------------- removed accounts
 
 
-async def test_a_vehicle_goes_on_by_another_account_when_its_own_is_removed_or_has_it_no_more() -> None:
+async def test_another_account_takes_over_from_a_removed_one() -> None:
+    """Also where the account that polls a vehicle no longer lists it."""
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         a, b, c = drivers(fleet, "a", "b", "c")
         async with watch([a.account], relist=timedelta(hours=1), **STATUS) as updates:
@@ -138,7 +140,8 @@ async def test_a_vehicle_goes_on_by_another_account_when_its_own_is_removed_or_h
             assert len(readers(await updates_of(updates, 900))) >= 2
 
 
-async def test_a_vehicle_that_its_account_lists_no_more_goes_on_by_one_that_does() -> None:
+async def test_an_account_that_lists_a_vehicle_takes_it_over() -> None:
+    """Until the last account no longer lists it."""
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         sold = fleet.vehicles[1]
         keys = ["a", "b"]
@@ -148,7 +151,7 @@ async def test_a_vehicle_that_its_account_lists_no_more_goes_on_by_one_that_does
             await updates_of(updates, 900)
             fleet.world.generator.vehicles = 1
             accounts = list[str | None]()
-            for _ in range(12):  # each account finds it out in a listing of its own
+            for _ in range(12):  # each account detects it in its own listing
                 events = await updates_of(updates, 300)
                 accounts += [e.account for e in events if isinstance(e, Update) and e.vehicle.id == sold]
             await updates_of(updates, 3_600)
@@ -156,10 +159,10 @@ async def test_a_vehicle_that_its_account_lists_no_more_goes_on_by_one_that_does
             assert updates.statistics.vehicles == 1
 
 
-# ------------------------------------------------------------------------------------------- vehicles by themselves
+# ------------------------------------------------------------------------------------------- single vehicles
 
 
-async def test_a_vehicle_by_itself_goes_on_by_an_account_that_has_it() -> None:
+async def test_an_account_takes_over_a_single_vehicle() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         a, b = drivers(fleet, "a", "b")
         async with watch([await a.vehicle(), b.account], **STATUS) as updates:
@@ -171,7 +174,8 @@ async def test_a_vehicle_by_itself_goes_on_by_an_account_that_has_it() -> None:
             assert updates.statistics.accounts_lost == 0
 
 
-async def test_a_vehicle_by_itself_that_was_lost_is_said_to_be_back_by_an_account_that_has_it() -> None:
+async def test_an_account_that_takes_over_a_lost_vehicle_is_reported() -> None:
+    """`Recovered` is emitted for the vehicle."""
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         a, b = drivers(fleet, "a", "b")
         vehicle = await a.vehicle()
@@ -187,15 +191,16 @@ async def test_a_vehicle_by_itself_that_was_lost_is_said_to_be_back_by_an_accoun
             assert set(readers(await updates_of(updates, 900))) == {"b"}
 
 
-# ------------------------------------------------------------------------------------------- removed
+# ------------------------------------------------------------------------------------------- removed vehicles
 
 
-@pytest.mark.parametrize("by_itself", [False, True])
-async def test_a_vehicle_that_was_removed_stays_away_whoever_has_it_until_it_is_added(by_itself: bool) -> None:
+@pytest.mark.parametrize("standalone", [False, True])
+async def test_a_removed_vehicle_is_polled_again_only_when_added(standalone: bool) -> None:
+    """No listing of an account adds it."""
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         a, b = drivers(fleet, "a", "b")
         vehicle = await a.vehicle()
-        source: list[Account | Vehicle] = [vehicle if by_itself else a.account, b.account]
+        source: list[Account | Vehicle] = [vehicle if standalone else a.account, b.account]
         async with watch(source, relist=timedelta(hours=1), **STATUS) as updates:
             await updates_of(updates, 900)
             assert updates.remove(vehicle)
@@ -208,13 +213,13 @@ async def test_a_vehicle_that_was_removed_stays_away_whoever_has_it_until_it_is_
             assert updates.statistics.vehicles == 0
 
 
-# ------------------------------------------------------------------------------------------- a new token
+# ------------------------------------------------------------------------------------------- new tokens
 
 
-async def test_a_lost_account_that_is_added_again_gives_nothing_twice() -> None:
+async def test_a_lost_account_added_again_repeats_no_update() -> None:
     async with a_fleet(vehicles=3, accounts=1) as fleet:
         async with watch(fleet.accounts, every=EVERY, since=EPOCH - timedelta(days=30)) as updates:
-            await anyio.sleep(3_600)  # a busy consumer
+            await anyio.sleep(3_600)  # a slow consumer
             await fleet.lose_consent("account-0000")
             await anyio.sleep(3_600)
             updates.add(fleet.account("account-0000"))
@@ -224,7 +229,7 @@ async def test_a_lost_account_that_is_added_again_gives_nothing_twice() -> None:
         assert len(set(ids)) == len(ids)
 
 
-async def test_an_account_with_a_new_token_may_be_added_after_it_came_back_by_itself() -> None:
+async def test_a_recovered_account_can_be_replaced_by_a_new_token() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet, watch(fleet.accounts, **STATUS) as updates:
         await updates_of(updates, 900)
         await fleet.lose_consent("account-0000")
@@ -232,7 +237,7 @@ async def test_an_account_with_a_new_token_may_be_added_after_it_came_back_by_it
         await fleet.consent("account-0000")
         await until(updates, Recovered, account="account-0000")
         updates.add(fleet.account("account-0000"))
-        await fleet.lose_consent("account-0000")  # the token before, which nobody uses any more
+        await fleet.lose_consent("account-0000")  # the replaced token, no longer in use
         events = await updates_of(updates, 3_600)
         assert all(isinstance(event, Update) for event in events)
         assert len(events) >= 22

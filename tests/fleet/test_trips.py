@@ -12,7 +12,7 @@ from stellantis_hal.fleet import Change, CheckpointError, MemoryCheckpoints, SQL
 from stellantis_hal.simulator import BackendVariant, ScriptedFault, ServerFault, Trip, World
 from tests.fleet.fleets import (
     EPOCH,
-    Bent,
+    ChangedBody,
     Fleet,
     a_fleet,
     a_fleet_newest_first,
@@ -181,7 +181,7 @@ async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> No
 async def test_a_trip_without_timestamps_does_not_end_the_lookback() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=300) as fleet:
         ids = fleet.world.trip_ids(fleet.vehicles[0])
-        fleet.simulator.script(ScriptedFault(fault=Bent(without_instants(ids[-5])), path="/trips$", times=1_000))
+        fleet.simulator.script(ScriptedFault(fault=ChangedBody(without_instants(ids[-5])), path="/trips$", times=1_000))
         await anyio.sleep(20 * 86_400)
         async with watching(fleet, late=timedelta(days=30)) as updates:
             assert await updates_of(updates, 25 * 3_600) == []

@@ -1,4 +1,4 @@
-"""A hundredth of a simulated week: 100 vehicles, seven days in jumped time, outages and bad weather included."""
+"""A simulated week: up to 100 vehicles for seven days in jumped time, with outages and random faults."""
 
 from collections import Counter
 from datetime import timedelta
@@ -16,8 +16,9 @@ HOUR, DAY = 3_600.0, 86_400.0
 
 
 @pytest.mark.parametrize("vehicles", [50, deep(100)])
-async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_is_refused(vehicles: int) -> None:
-    weather = Faults(
+async def test_a_week_with_outages_delivers_every_trip_once(vehicles: int) -> None:
+    """No request exceeds the rate limit."""
+    faults = Faults(
         windows=[
             FaultWindow(fault=ServerFault(503), since=1.25 * DAY, until=1.25 * DAY + 2 * HOUR),
             FaultWindow(fault=Refused(), since=3.5 * DAY, until=3.5 * DAY + 8 * HOUR),
@@ -25,10 +26,10 @@ async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_i
         random=[RandomFault(fault=ServerFault(500, 50000), rate=0.005, path="/connectedcar/")],
         seed=5,
     )
-    came: Counter[str] = Counter()
+    delivered: Counter[str] = Counter()
     driven, outages = set[str](), list[float]()
     async with a_fleet(
-        vehicles=vehicles, accounts=5, trips=8 * vehicles, faults=weather, token_lifetime=12 * HOUR
+        vehicles=vehicles, accounts=5, trips=8 * vehicles, faults=faults, token_lifetime=12 * HOUR
     ) as fleet:
 
         async def drive() -> None:
@@ -48,14 +49,14 @@ async def test_in_a_week_with_outages_every_trip_comes_exactly_once_and_nobody_i
             with anyio.move_on_after(7 * DAY):
                 async for event in updates:
                     if isinstance(event, Update) and event.trip is not None:
-                        came[f"{event.vehicle.id}/{event.trip.id}"] += 1
+                        delivered[f"{event.vehicle.id}/{event.trip.id}"] += 1
                     elif isinstance(event, Recovered) and event.vehicle is None:
                         outages.append(event.after / HOUR)
                     else:
                         assert isinstance(event, Outage | VehicleUnavailable | Recovered)
             assert updates.statistics.unavailable == 0
             assert updates.statistics.outage is None
-        assert came == Counter(driven)
+        assert delivered == Counter(driven)
         assert len(driven) == vehicles
         assert fleet.simulator.statistics.refused == 0
     assert [round(hours) for hours in outages][-1] in {7, 8}

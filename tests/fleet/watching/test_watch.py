@@ -1,4 +1,4 @@
-"""The stream of updates, and its control."""
+"""Watch: updates, intervals, budget, control."""
 
 import math
 from collections.abc import AsyncIterator, Iterator
@@ -31,7 +31,7 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Faults, Latency, ScriptedFault, ServerFault, Subscription, World
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from tests.fleet.fleets import EPOCH, Bent, Fleet, a_fleet, trips_in, until, updates_of
+from tests.fleet.fleets import EPOCH, ChangedBody, Fleet, a_fleet, trips_in, until, updates_of
 from tests.support.profiles import deep
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +49,7 @@ async def test_every_vehicle_of_every_account_is_watched() -> None:
         assert updates.statistics.accounts == 3
 
 
-async def test_an_update_says_whose_what_since_when_and_how_old() -> None:
+async def test_an_update_has_account_vehicle_changes_and_age() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await until(updates, Update, what="status")
         fleet.world.update_status(
@@ -68,14 +68,14 @@ async def test_an_update_says_whose_what_since_when_and_how_old() -> None:
         assert 0 < update.age <= (fleet.simulator.now() - EPOCH).total_seconds() - 30
 
 
-async def test_nothing_comes_where_nothing_is_new() -> None:
+async def test_unchanged_data_gives_no_update() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await updates_of(updates, 900)
         assert await updates_of(updates, 6 * 3_600) == []
         assert updates.statistics.unchanged > 100
 
 
-async def test_identical_snapshots_come_when_asked_for() -> None:
+async def test_repeats_reports_unchanged_snapshots() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         async with watch(fleet.accounts, every=5 * MINUTE, what="status", repeats=True) as updates:
             events = await updates_of(updates, 3_600)
@@ -83,7 +83,7 @@ async def test_identical_snapshots_come_when_asked_for() -> None:
         assert len({event.id for event in events if isinstance(event, Update)}) == len(events)
 
 
-async def test_an_older_snapshot_after_a_newer_one_never_comes() -> None:
+async def test_an_older_snapshot_is_not_reported() -> None:
     async with (
         a_fleet(vehicles=1, accounts=1) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, what=["status"]) as updates,
@@ -94,22 +94,24 @@ async def test_an_older_snapshot_after_a_newer_one_never_comes() -> None:
         assert updates.statistics.older > 0
 
 
-async def test_one_snapshot_from_the_future_does_not_silence_a_vehicle_not_even_after_a_restart() -> None:
-    def bend(body: Any) -> None:
+async def test_a_snapshot_from_the_future_does_not_block_later_ones() -> None:
+    """Later snapshots are reported, also after a restart."""
+
+    def change(body: Any) -> None:
         body["createdAt"] = body["updatedAt"] = "2036-01-01T00:00:00Z"
 
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1) as fleet:
-        fleet.simulator.script(ScriptedFault(fault=Bent(bend), path="/status$"))
-        came = list[int]()
+        fleet.simulator.script(ScriptedFault(fault=ChangedBody(change), path="/status$"))
+        counts = list[int]()
         for _ in range(3):
             async with watch(fleet.accounts, every=5 * MINUTE, what="status", checkpoints=store) as updates:
-                came.append(len(await updates_of(updates, 3_600)))
+                counts.append(len(await updates_of(updates, 3_600)))
             fleet.world.update_status(fleet.vehicles[0], createdAt=fleet.simulator.now().isoformat())
-        assert came == [2, 1, 1]
+        assert counts == [2, 1, 1]
 
 
-async def test_maintenance_and_position_can_be_watched_too() -> None:
+async def test_maintenance_and_position_can_be_watched() -> None:
     async with (
         a_fleet(vehicles=6, accounts=1) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, what=("maintenance", "position")) as updates,
@@ -118,7 +120,7 @@ async def test_maintenance_and_position_can_be_watched_too() -> None:
     assert {event.what for event in events if isinstance(event, Update)} == {"maintenance", "position"}
 
 
-async def test_vehicles_can_be_given_by_themselves() -> None:
+async def test_single_vehicles_can_be_watched() -> None:
     async with a_fleet() as fleet:
         vehicle = await fleet.accounts[0].with_options(priority="background").vehicles().first()
         assert vehicle is not None
@@ -132,13 +134,13 @@ async def test_vehicles_can_be_given_by_themselves() -> None:
             assert updates.statistics.vehicles == 0
 
 
-async def test_a_vehicle_without_links_is_refused() -> None:
+async def test_a_vehicle_without_links_is_rejected() -> None:
     async with watch([read({"id": "a"}, Vehicle)], every=MINUTE) as updates:
         with pytest.raises(ValueError, match="without id or links"):
             await anext(updates)
 
 
-async def test_vehicles_alone_are_polled_by_the_clock_that_is_given() -> None:
+async def test_single_vehicles_use_the_given_clock() -> None:
     moments = list[datetime]()
 
     def clock() -> datetime:
@@ -159,10 +161,10 @@ async def test_vehicles_alone_are_polled_by_the_clock_that_is_given() -> None:
         assert moments[0].year < 2030 or moments[0] > clock()
 
 
-# ------------------------------------------------------------------------------------------- how often
+# ------------------------------------------------------------------------------------------- intervals
 
 
-async def test_each_vehicle_is_polled_at_the_interval_asked_for() -> None:
+async def test_each_vehicle_is_polled_at_the_interval() -> None:
     async with a_fleet(vehicles=4, accounts=1) as fleet:
         async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=None) as updates:
             await updates_of(updates, 24 * 3_600)
@@ -171,20 +173,22 @@ async def test_each_vehicle_is_polled_at_the_interval_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("adapt", "reads"), [(None, 1), (by_activity, 3)])
-async def test_a_status_in_the_same_bytes_is_not_even_read_but_once_an_hour_where_intervals_go_by_it(
+async def test_an_identical_body_is_structured_at_most_once_an_hour(
     adapt: Any, reads: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A status in the same bytes is structured once; with ``adapt``, once an hour."""
     caplog.set_level("DEBUG", "stellantis_hal")
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         fleet.world.update_status(next(iter(fleet.world.vehicles)).id, battery={"voltage": "unreadable"})
         async with watch(fleet.accounts, every=10 * MINUTE, what="status", adapt=adapt) as updates:
             await updates_of(updates, 3 * 3_600)
             assert updates.statistics.unchanged >= 10
-    told = [record for record in caplog.records if "voltage" in record.getMessage()]
-    assert len(told) == reads
+    reported = [record for record in caplog.records if "voltage" in record.getMessage()]
+    assert len(reported) == reads
 
 
-async def test_moving_and_charging_vehicles_are_polled_more_often_sleeping_ones_less() -> None:
+async def test_by_activity_returns_less_for_active_vehicles() -> None:
+    """Active vehicles are polled twice as often; those with an old status less often."""
     moving = read({"kinetic": {"moving": True}}, Status)
     charging = read(
         {"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "InProgress"}}}}]}, Status
@@ -207,11 +211,11 @@ async def test_moving_and_charging_vehicles_are_polled_more_often_sleeping_ones_
         assert factors == [1.0, 0.5, 2.0, 2.0, 4.0, 4.0]
 
 
-def nothing(*_: object) -> float:
+def zero(*_: object) -> float:
     return 0.0
 
 
-def less(*_: object) -> float:
+def negative(*_: object) -> float:
     return -1.0
 
 
@@ -219,18 +223,18 @@ def infinite(*_: object) -> float:
     return float("inf")
 
 
-async def test_a_rule_of_ones_own_decides_how_often() -> None:
+async def test_adapt_sets_the_interval() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         first = fleet.vehicles[0]
 
-        def rule(vehicle: Vehicle, status: Status) -> float:
+        def factor(vehicle: Vehicle, status: Status) -> float:
             return 0.2 if vehicle.id == first else 2.0
 
-        polls = await count_polls(fleet, hours=12, adapt=rule)
+        polls = await count_polls(fleet, hours=12, adapt=factor)
         assert polls[first] >= 8 * polls[fleet.vehicles[1]]
 
 
-async def test_a_vehicle_of_more_weight_is_polled_more_often() -> None:
+async def test_weight_multiplies_the_polls_of_a_vehicle() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         first = fleet.vehicles[0]
 
@@ -241,7 +245,7 @@ async def test_a_vehicle_of_more_weight_is_polled_more_often() -> None:
         assert 2.5 <= polls[first] / polls[fleet.vehicles[1]] <= 3.5
 
 
-async def test_nights_can_be_quiet() -> None:
+async def test_quiet_hours_reduce_the_polls() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet:
         polls = await count_polls(fleet, hours=6, adapt=None, rhythm=quiet(time(0), time(6), factor=4.0))
         assert 7 <= polls[fleet.vehicles[0]] <= 12
@@ -259,12 +263,12 @@ async def count_polls(fleet: Any, *, hours: float, **options: Any) -> dict[str, 
 @pytest.mark.parametrize(
     "options",
     [
-        {"adapt": nothing},
-        {"rhythm": less},
+        {"adapt": zero},
+        {"rhythm": negative},
         {"weight": infinite},
     ],
 )
-async def test_rules_that_give_no_sensible_number_end_the_watch(options: Any) -> None:
+async def test_an_invalid_factor_ends_the_watch(options: Any) -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE, **options) as updates:
         with pytest.raises(ValueError, match="must return a finite number more than 0"):
             await updates_of(updates, 600)
@@ -282,7 +286,7 @@ async def test_rules_that_give_no_sensible_number_end_the_watch(options: Any) ->
         {"buffer": 0},
     ],
 )
-async def test_options_out_of_bounds_are_refused(options: Any) -> None:
+async def test_options_out_of_bounds_are_rejected(options: Any) -> None:
     merged: dict[str, Any] = {"every": MINUTE, **options}
     with pytest.raises(ValueError, match=r"."):
         watch([], **merged)
@@ -291,7 +295,7 @@ async def test_options_out_of_bounds_are_refused(options: Any) -> None:
 # ------------------------------------------------------------------------------------------- the budget
 
 
-async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would() -> None:
+async def test_a_warning_states_the_shortest_interval_that_fits() -> None:
     async with (
         a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet,
         watch(fleet.accounts, every=5 * MINUTE) as updates,
@@ -304,7 +308,7 @@ async def test_an_interval_that_cannot_fit_is_warned_of_with_the_one_that_would(
         assert plan.fitting >= timedelta(hours=1)
 
 
-async def test_vehicles_by_themselves_that_cannot_fit_are_warned_of_too() -> None:
+async def test_single_vehicles_above_the_budget_cause_a_warning() -> None:
     async with a_fleet(vehicles=20, accounts=1, rate_limits=RateLimits(100, 1_000)) as fleet:
         *vehicles, last = await fleet.accounts[0].vehicles().collect()
         async with watch(vehicles, every=40 * MINUTE, what="status") as updates:
@@ -318,7 +322,7 @@ async def test_vehicles_by_themselves_that_cannot_fit_are_warned_of_too() -> Non
                 await updates_of(updates, 3_600)
 
 
-async def test_a_first_look_that_goes_far_back_is_not_taken_for_what_polls_cost() -> None:
+async def test_a_long_first_poll_does_not_raise_the_average_cost() -> None:
     limits, long_ago = RateLimits(None, 2_000), EPOCH - timedelta(days=3_650)
     options: dict[str, Any] = {"what": "trips", "since": long_ago, "budget": limits, "adapt": None, "buffer": 10_000}
     async with (
@@ -330,7 +334,8 @@ async def test_a_first_look_that_goes_far_back_is_not_taken_for_what_polls_cost(
         assert updates.statistics.plan.cost == 1.0
 
 
-async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None:
+async def test_a_warning_made_an_error_ends_the_watch() -> None:
+    """The warning is raised unchanged."""
     async with a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet:
         with pytest.raises(BudgetWarning):
             async with watch(fleet.accounts, every=5 * MINUTE) as updates:
@@ -339,7 +344,8 @@ async def test_a_warning_that_is_made_an_error_ends_the_watch_as_it_is() -> None
 
 @pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
 @pytest.mark.parametrize(("vehicles", "per_day"), [(3, 400), deep(12, 1_500)])
-async def test_the_budget_is_spent_but_never_exceeded_and_nobody_starves(vehicles: int, per_day: int) -> None:
+async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day: int) -> None:
+    """At least 95 % of the budget is used, nothing is refused, and no vehicle starves."""
     limits = Subscription(per_second=5, per_day=per_day)
     async with a_fleet(vehicles=vehicles, accounts=3, limits=limits, rate_limits=RateLimits(5, per_day)) as fleet:
         async with watch(fleet.accounts, every=MINUTE, what="status", repeats=True) as updates:
@@ -354,7 +360,7 @@ async def test_the_budget_is_spent_but_never_exceeded_and_nobody_starves(vehicle
         assert min(polls) >= 0.5 * max(polls)
 
 
-async def test_as_fast_as_allowed_spends_the_second_too() -> None:
+async def test_no_interval_uses_the_whole_limit_of_a_second() -> None:
     limits = Subscription(per_second=10, per_day=1_000_000)
     async with a_fleet(vehicles=6, accounts=1, limits=limits, rate_limits=RateLimits(10, 1_000_000)) as fleet:
         async with watch(fleet.accounts, every=None, what="status", repeats=True, adapt=None) as updates:
@@ -364,7 +370,7 @@ async def test_as_fast_as_allowed_spends_the_second_too() -> None:
         assert 850 <= statistics.by_kind["status"] <= 910
 
 
-async def test_a_budget_of_its_own_is_kept() -> None:
+async def test_a_budget_option_limits_the_watch() -> None:
     async with a_fleet(vehicles=6, accounts=1) as fleet:
         async with watch(
             fleet.accounts, every=None, what="status", repeats=True, budget=RateLimits(None, 1_200)
@@ -376,7 +382,7 @@ async def test_a_budget_of_its_own_is_kept() -> None:
 # ------------------------------------------------------------------------------------------- control
 
 
-async def test_a_pause_stops_polls_and_resume_goes_on() -> None:
+async def test_pause_stops_polls_and_resume_continues_them() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await updates_of(updates, 900)
         updates.pause()
@@ -407,7 +413,7 @@ async def test_accounts_can_be_added_and_removed() -> None:
         assert updates.statistics.polls == before
 
 
-async def test_a_vehicle_that_was_removed_does_not_come_back_with_its_account() -> None:
+async def test_a_listing_does_not_add_a_removed_vehicle() -> None:
     async with (
         a_fleet(vehicles=2, accounts=1) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates,
@@ -418,7 +424,7 @@ async def test_a_vehicle_that_was_removed_does_not_come_back_with_its_account() 
         assert updates.statistics.vehicles == 1
 
 
-async def test_a_vehicle_removed_while_it_is_polled_is_polled_no_more() -> None:
+async def test_a_vehicle_removed_during_a_poll_is_not_polled_again() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
         update = await until(updates, Update)
         updates.poll_now(update.vehicle)
@@ -429,8 +435,8 @@ async def test_a_vehicle_removed_while_it_is_polled_is_polled_no_more() -> None:
             updates.poll_now(update.vehicle)
 
 
-async def go_and_come_back(fleet: Fleet, updates: Watch) -> None:
-    """Let the vehicle be removed, and added by itself, while its updates wait."""
+async def remove_and_add_again(fleet: Fleet, updates: Watch) -> None:
+    """Remove the vehicle and add it again as a single one, while its updates wait in the buffer."""
     vehicle = await fleet.accounts[0].vehicles().first()
     assert vehicle is not None
     await anyio.sleep(3_600)
@@ -440,27 +446,27 @@ async def go_and_come_back(fleet: Fleet, updates: Watch) -> None:
 
 
 @pytest.mark.parametrize("buffer", [1, 256])
-async def test_a_vehicle_that_comes_back_while_its_updates_wait_brings_none_of_them_twice(buffer: int) -> None:
+async def test_a_vehicle_added_again_repeats_no_buffered_update(buffer: int) -> None:
     async with (
         a_fleet(vehicles=1, accounts=1) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, since=EPOCH - timedelta(days=1_000), buffer=buffer) as updates,
     ):
-        await go_and_come_back(fleet, updates)
+        await remove_and_add_again(fleet, updates)
         events = await updates_of(updates, 3_600)
         ids = [event.id for event in events if isinstance(event, Update)]
         assert len(ids) == len(set(ids)) == 41
         assert trips_in(events) == fleet.world.trip_ids(fleet.vehicles[0])
 
 
-async def test_a_vehicle_that_comes_back_with_a_status_in_the_buffer_does_not_bring_it_twice() -> None:
+async def test_a_vehicle_added_again_repeats_no_buffered_status() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
-        await go_and_come_back(fleet, updates)
+        await remove_and_add_again(fleet, updates)
         assert [event.what for event in await updates_of(updates, 3_600) if isinstance(event, Update)] == ["status"]
         trip = fleet.world.add_trip(fleet.vehicles[0])
         assert trips_in(await updates_of(updates, 3_600)) == [trip.id]
 
 
-async def test_an_account_that_consented_anew_while_its_updates_wait_brings_none_of_them_twice() -> None:
+async def test_a_replaced_account_repeats_no_buffered_update() -> None:
     async with (
         a_fleet(vehicles=1, accounts=1) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, since=EPOCH - timedelta(days=1_000)) as updates,
@@ -476,7 +482,7 @@ async def test_an_account_that_consented_anew_while_its_updates_wait_brings_none
         assert len(ids) == len(set(ids)) == 41
 
 
-async def test_an_account_removed_while_it_is_listed_brings_no_vehicles() -> None:
+async def test_an_account_removed_during_its_listing_adds_nothing() -> None:
     async with a_fleet() as fleet, watch([], every=5 * MINUTE) as updates:
         updates.add(fleet.accounts[0])
         await anyio.lowlevel.checkpoint()
@@ -486,7 +492,7 @@ async def test_an_account_removed_while_it_is_listed_brings_no_vehicles() -> Non
         assert updates.statistics.vehicles == 0
 
 
-async def test_a_source_may_grow_and_shrink() -> None:
+async def test_a_source_may_add_and_remove_accounts() -> None:
     async with a_fleet(vehicles=4, accounts=2) as fleet:
 
         async def source() -> AsyncIterator[Account | Vehicle | Removed]:
@@ -507,7 +513,7 @@ async def test_a_source_may_grow_and_shrink() -> None:
         assert counts == [2, 4, 2, 0]
 
 
-async def test_a_source_that_gives_somebody_who_is_refused_is_closed() -> None:
+async def test_a_source_is_closed_where_an_item_is_rejected() -> None:
     closed = list[bool]()
     async with a_fleet(vehicles=2, accounts=2) as fleet:
 
@@ -526,14 +532,14 @@ async def test_a_source_that_gives_somebody_who_is_refused_is_closed() -> None:
         assert closed == [True]
 
 
-async def test_a_source_may_be_a_stream_that_somebody_else_closes() -> None:
+async def test_a_source_may_be_a_stream_that_its_owner_closes() -> None:
     send, receive = anyio.create_memory_object_stream[Account](1)
     async with a_fleet(vehicles=1, accounts=1) as fleet, send, receive, watch(receive, every=5 * MINUTE) as updates:
         await send.send(fleet.accounts[0])
         assert (await until(updates, Update)).account == "account-0000"
 
 
-async def test_vehicles_that_an_account_gains_and_loses_are_noticed() -> None:
+async def test_a_listing_adds_and_removes_vehicles() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         made = fleet.world.generator
         async with watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1)) as updates:
@@ -546,7 +552,7 @@ async def test_vehicles_that_an_account_gains_and_loses_are_noticed() -> None:
             assert updates.statistics.vehicles == 1
 
 
-async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
+async def test_an_error_of_the_source_is_raised_unchanged() -> None:
     def source() -> Iterator[Account]:
         yield from ()
         raise KeyError("no database")
@@ -556,7 +562,9 @@ async def test_a_source_that_fails_fails_the_stream_as_it_is() -> None:
             await anext(updates)
 
 
-async def test_a_consumer_that_is_always_behind_is_told_of_an_error_all_the_same() -> None:
+async def test_a_consumer_that_is_always_behind_receives_an_error() -> None:
+    """Polling stops, the buffer is delivered, then the error is raised."""
+
     class Unreadable(MemoryCheckpoints):
         async def load(self, key: str) -> bytes | None:
             if key.endswith(broken):
@@ -566,7 +574,7 @@ async def test_a_consumer_that_is_always_behind_is_told_of_an_error_all_the_same
     async def take_slowly(updates: Watch) -> None:
         for _ in range(20):
             await anext(updates)
-            await anyio.sleep(90)  # slower than they come
+            await anyio.sleep(90)  # slower than updates are produced
 
     async with a_fleet(vehicles=6, accounts=1) as fleet:
         broken = fleet.vehicles[0]
@@ -577,17 +585,17 @@ async def test_a_consumer_that_is_always_behind_is_told_of_an_error_all_the_same
         assert fleet.simulator.statistics.requests <= 30
 
 
-async def test_an_error_of_the_block_goes_on_as_it_is() -> None:
+async def test_an_error_of_the_block_is_raised_unchanged() -> None:
     async def run() -> None:
         async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE) as updates:
             await anext(updates)
-            raise KeyError("mine")
+            raise KeyError("in the block")
 
-    with pytest.raises(KeyError, match="mine"):
+    with pytest.raises(KeyError, match="in the block"):
         await run()
 
 
-async def test_accounts_of_two_clients_are_not_watched_together() -> None:
+async def test_accounts_of_two_clients_are_rejected() -> None:
     async with (
         a_fleet() as fleet,
         a_fleet() as other,
@@ -597,14 +605,14 @@ async def test_accounts_of_two_clients_are_not_watched_together() -> None:
             await updates_of(updates, 600)
 
 
-async def test_two_accounts_by_one_key_are_refused() -> None:
+async def test_two_accounts_with_one_key_are_rejected() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=MINUTE) as updates:
         await anext(updates)
         with pytest.raises(ValueError, match="a key of its own"):
             updates.add(fleet.account("account-0000"))
 
 
-async def test_poll_now_waits_for_no_turn_and_no_pause() -> None:
+async def test_poll_now_ignores_interval_and_pause() -> None:
     async with a_fleet() as fleet, watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates:
         await updates_of(updates, 24 * 3_600)
         updates.pause()
@@ -614,7 +622,7 @@ async def test_poll_now_waits_for_no_turn_and_no_pause() -> None:
         assert update.vehicle.id == fleet.vehicles[2]
 
 
-async def test_poll_now_is_paid_for_by_the_interactive_share() -> None:
+async def test_poll_now_uses_the_interactive_share() -> None:
     async with (
         a_fleet(rate_limits=RateLimits(100, 20)) as fleet,
         watch(fleet.accounts, every=timedelta(hours=12), what="status") as updates,
@@ -629,7 +637,7 @@ async def test_poll_now_is_paid_for_by_the_interactive_share() -> None:
         assert fleet.client.limiter.statistics.free_today == 1
 
 
-async def test_poll_now_of_a_vehicle_that_is_being_polled_comes_after() -> None:
+async def test_poll_now_comes_after_a_poll_that_waits_for_the_buffer() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
         await anyio.sleep(600)
         updates.poll_now(fleet.vehicles[0])
@@ -640,11 +648,11 @@ async def test_poll_now_of_a_vehicle_that_is_being_polled_comes_after() -> None:
 
 async def until_polled(updates: Watch) -> None:
     """Wait until a vehicle is being polled."""
-    while not updates.statistics.vehicles or not updates.statistics.running:  # noqa: ASYNC110 - nobody tells
+    while not updates.statistics.vehicles or not updates.statistics.running:  # noqa: ASYNC110 - there is no event to wait for
         await anyio.sleep(1)
 
 
-async def test_poll_now_while_a_poll_is_under_way_polls_once_more_after_it() -> None:
+async def test_poll_now_during_a_poll_polls_once_more_after_it() -> None:
     async with (
         a_fleet(vehicles=1, accounts=1, faults=Faults(latency=Latency(20.0))) as fleet,
         watch(fleet.accounts, every=timedelta(hours=10), what="status") as updates,
@@ -656,24 +664,27 @@ async def test_poll_now_while_a_poll_is_under_way_polls_once_more_after_it() -> 
         assert fleet.simulator.statistics.by_kind["status"] == 2
 
 
-async def test_a_rule_that_fails_in_a_poll_asked_for_now_ends_the_watch_too() -> None:
+async def test_an_error_of_adapt_in_poll_now_ends_the_watch() -> None:
     failing = False
 
-    def rule(vehicle: Vehicle, status: Status) -> float:
+    def factor(vehicle: Vehicle, status: Status) -> float:
         if failing:
-            raise KeyError("my mistake")
+            raise KeyError("in adapt")
         return 1.0
 
-    async with a_fleet(vehicles=1, accounts=1) as fleet, watch(fleet.accounts, every=5 * MINUTE, adapt=rule) as updates:
+    async with (
+        a_fleet(vehicles=1, accounts=1) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE, adapt=factor) as updates,
+    ):
         await updates_of(updates, 600)
         failing = True
         fleet.world.update_status(fleet.vehicles[0], battery={"voltage": 11.5})
         updates.poll_now(fleet.vehicles[0])
-        with pytest.raises(KeyError, match="my mistake"):
+        with pytest.raises(KeyError, match="in adapt"):
             await anext(updates)
 
 
-async def test_a_poll_under_way_is_finished_when_the_stream_is_stopped() -> None:
+async def test_stop_waits_for_a_poll_in_progress() -> None:
     async with (
         a_fleet(vehicles=1, accounts=1, faults=Faults(latency=Latency(4.0))) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, what="status") as updates,
@@ -683,18 +694,18 @@ async def test_a_poll_under_way_is_finished_when_the_stream_is_stopped() -> None
         assert len([event async for event in updates]) == 1
 
 
-async def test_what_is_not_watched_cannot_be_polled() -> None:
+async def test_poll_now_of_an_unwatched_vehicle_raises_key_error() -> None:
     async with watch([], every=MINUTE) as updates:
         with pytest.raises(KeyError):
-            updates.poll_now("nobody")
+            updates.poll_now("unknown")
         with pytest.raises(KeyError):
             updates.poll_now(read({}, Vehicle))
 
 
-# ------------------------------------------------------------------------------------------- the end
+# ------------------------------------------------------------------------------------------- the end of the stream
 
 
-async def test_a_stopped_stream_gives_what_is_there_and_ends() -> None:
+async def test_stop_delivers_the_buffer_and_ends_the_stream() -> None:
     async with a_fleet(vehicles=8) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         await anyio.sleep(900)
         updates.stop()
@@ -702,7 +713,7 @@ async def test_a_stopped_stream_gives_what_is_there_and_ends() -> None:
         assert len(events) == updates.statistics.acknowledged == 8
 
 
-async def test_stopping_is_bounded_while_nobody_takes_anything() -> None:
+async def test_stop_is_bounded_while_the_buffer_is_full() -> None:
     async with a_fleet(vehicles=8) as fleet, watch(fleet.accounts, every=5 * MINUTE, buffer=1) as updates:
         await anyio.sleep(900)
         updates.stop(within=20)
@@ -711,29 +722,30 @@ async def test_stopping_is_bounded_while_nobody_takes_anything() -> None:
             assert len([event async for event in updates]) >= 1
 
 
-async def test_what_has_ended_can_be_stopped_again_but_is_asked_for_nothing_more() -> None:
+async def test_an_ended_watch_rejects_add_and_poll_now() -> None:
+    """Calling ``stop`` again does nothing."""
     async with a_fleet(vehicles=2, accounts=2) as fleet:
         async with watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
             await until(updates, Update)
             updates.stop()
             updates.stop()
-            await expect_nothing_more(updates, fleet)
+            await expect_ended(updates, fleet)
             assert [event async for event in updates] == []
         updates.stop()
         async with watch(fleet.accounts[:1], every=5 * MINUTE) as updates:
             await until(updates, Update)
         updates.stop()
-        await expect_nothing_more(updates, fleet)
+        await expect_ended(updates, fleet)
 
 
-async def expect_nothing_more(updates: Watch, fleet: Fleet) -> None:
+async def expect_ended(updates: Watch, fleet: Fleet) -> None:
     with pytest.raises(RuntimeError, match="has ended"):
         updates.poll_now(fleet.vehicles[0])
     with pytest.raises(RuntimeError, match="has ended"):
         updates.add(fleet.accounts[1])
 
 
-async def test_a_source_that_goes_on_after_the_stream_was_stopped_is_no_mistake() -> None:
+async def test_a_source_may_continue_after_stop() -> None:
     async with a_fleet(vehicles=2, accounts=2) as fleet:
 
         async def source() -> AsyncIterator[Account]:
@@ -748,7 +760,7 @@ async def test_a_source_that_goes_on_after_the_stream_was_stopped_is_no_mistake(
             assert len([event async for event in updates]) == 1
 
 
-async def test_a_stream_can_be_stopped_before_it_begins() -> None:
+async def test_a_watch_can_be_stopped_before_it_starts() -> None:
     updates = watch([], every=MINUTE)
     updates.stop()
     async with updates:
@@ -756,7 +768,7 @@ async def test_a_stream_can_be_stopped_before_it_begins() -> None:
             await anext(updates)
 
 
-async def test_a_stream_works_inside_its_block_and_once() -> None:
+async def test_a_watch_is_used_inside_its_block_and_entered_once() -> None:
     updates = watch([], every=MINUTE)
     with pytest.raises(RuntimeError, match="was not entered: use `async with watch"):
         await anext(updates)
@@ -765,7 +777,7 @@ async def test_a_stream_works_inside_its_block_and_once() -> None:
             await updates.__aenter__()
 
 
-async def test_leaving_cancels_what_is_under_way_and_leaves_nothing_behind() -> None:
+async def test_leaving_the_block_cancels_polls_and_releases_slots() -> None:
     async with a_fleet(faults=Faults(latency=Latency(60.0))) as fleet:
         with anyio.fail_after(300):
             async with watch(fleet.accounts, every=5 * MINUTE) as updates:
@@ -775,7 +787,8 @@ async def test_leaving_cancels_what_is_under_way_and_leaves_nothing_behind() -> 
         assert fleet.client.limiter.statistics.waiting == 0
 
 
-async def test_a_slow_consumer_slows_the_polls_down_and_nothing_piles_up() -> None:
+async def test_a_slow_consumer_slows_down_the_polls() -> None:
+    """Neither the buffer nor the polls in progress exceed their bounds."""
     async with (
         a_fleet(vehicles=30, accounts=1) as fleet,
         watch(fleet.accounts, every=MINUTE, what="status", repeats=True, buffer=4, concurrency=3) as updates,
@@ -791,7 +804,7 @@ async def test_a_slow_consumer_slows_the_polls_down_and_nothing_piles_up() -> No
         assert updates.statistics.polls <= 20 + 4 + 3 + 1
 
 
-async def test_statistics_are_frozen_and_tell_how_it_stands() -> None:
+async def test_statistics_are_frozen_counters_and_state() -> None:
     async with a_fleet(vehicles=4) as fleet, watch(fleet.accounts, every=5 * MINUTE) as updates:
         assert updates.statistics.lateness_p99 == 0.0
         await updates_of(updates, 3_600)
@@ -811,7 +824,7 @@ async def test_statistics_are_frozen_and_tell_how_it_stands() -> None:
         assert statistics.plan.fits
 
 
-async def test_checkpoints_of_ones_own_are_used() -> None:
+async def test_the_given_checkpoint_store_is_used() -> None:
     store = MemoryCheckpoints()
     async with (
         a_fleet(vehicles=1, accounts=1) as fleet,
@@ -821,7 +834,7 @@ async def test_checkpoints_of_ones_own_are_used() -> None:
     assert await store.load(f"watch/{fleet.vehicles[0]}") is not None
 
 
-async def test_a_vehicle_without_data_is_left_alone_until_it_has_some() -> None:
+async def test_a_vehicle_without_data_backs_off_and_recovers() -> None:
     async with a_fleet(vehicles=2, accounts=1) as fleet:
         fleet.world.hide_status(fleet.vehicles[0])
         async with watch(fleet.accounts, every=5 * MINUTE, what="status", adapt=None) as updates:
@@ -837,13 +850,13 @@ async def test_a_vehicle_without_data_is_left_alone_until_it_has_some() -> None:
             assert recovered.after > 12 * 3_600
 
 
-async def test_a_world_without_vehicles_is_watched_in_peace() -> None:
+async def test_an_account_without_vehicles_gives_no_event() -> None:
     world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
     async with a_fleet(world=world) as fleet, watch(fleet.accounts, every=MINUTE) as updates:
         assert await updates_of(updates, 24 * 3_600) == []
 
 
-async def test_a_fleet_with_more_vehicles_than_places_is_polled_by_as_many_as_there_are_places() -> None:
+async def test_concurrency_bounds_the_polls_at_a_time() -> None:
     faults = Faults(latency=Latency(3.0))
     async with (
         a_fleet(vehicles=12, accounts=1, faults=faults) as fleet,
@@ -855,7 +868,7 @@ async def test_a_fleet_with_more_vehicles_than_places_is_polled_by_as_many_as_th
         assert fleet.simulator.statistics.peak == 2
 
 
-async def test_a_snapshot_with_nothing_more_than_an_empty_block_is_no_update() -> None:
+async def test_an_added_empty_block_is_no_update() -> None:
     async with (
         a_fleet(vehicles=1, accounts=1) as fleet,
         watch(fleet.accounts, every=MINUTE, what="status") as updates,
@@ -866,7 +879,8 @@ async def test_a_snapshot_with_nothing_more_than_an_empty_block_is_no_update() -
         assert updates.statistics.unchanged > 5
 
 
-async def test_vehicles_by_themselves_are_polled_within_the_budget_and_in_the_background() -> None:
+async def test_single_vehicles_are_polled_within_the_budget() -> None:
+    """Their polls have background priority."""
     async with a_fleet(vehicles=2, accounts=1, rate_limits=RateLimits(50, 100)) as fleet:
         vehicles = await fleet.accounts[0].vehicles().collect()
         async with watch(vehicles, every=None, what="status") as updates:
@@ -881,7 +895,7 @@ async def test_vehicles_by_themselves_are_polled_within_the_budget_and_in_the_ba
             assert (updates.statistics.budget.per_second, updates.statistics.budget.per_day) == (1, 10)
 
 
-async def test_vehicles_of_two_clients_are_watched_apart() -> None:
+async def test_vehicles_of_two_clients_are_rejected() -> None:
     async with a_fleet(vehicles=1, accounts=1) as fleet, a_fleet(vehicles=1, accounts=1) as other:
         [mine] = await fleet.accounts[0].vehicles().collect()
         [others] = await other.accounts[0].vehicles().collect()
@@ -893,7 +907,7 @@ async def test_vehicles_of_two_clients_are_watched_apart() -> None:
                     await anext(updates)
 
 
-async def test_a_vehicle_over_a_network_of_ones_own_is_watched_without_a_budget() -> None:
+async def test_a_vehicle_with_its_own_fetch_has_no_budget() -> None:
     async def fetch(request: Request, /) -> Response:
         content = b'{"createdAt":"2026-01-01T00:00:00Z","odometer":{"mileage":1}}'
         return Response(url=request.url, status=200, headers=Headers({}), content=content, received_at=EPOCH)
@@ -908,7 +922,7 @@ async def test_a_vehicle_over_a_network_of_ones_own_is_watched_without_a_budget(
         assert updates.statistics.budget.per_day == math.inf
 
 
-async def test_one_empty_listing_is_not_believed_but_several_are() -> None:
+async def test_an_empty_listing_is_believed_after_several() -> None:
     async with (
         a_fleet(vehicles=2, accounts=1) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1), what="status") as updates,
@@ -923,7 +937,7 @@ async def test_one_empty_listing_is_not_believed_but_several_are() -> None:
 
 
 @pytest.mark.parametrize("options", [{"relist": timedelta()}, {"relist": -MINUTE}, {"max_wait": -MINUTE}])
-def test_spans_that_make_no_sense_are_refused(options: Any) -> None:
+def test_invalid_time_spans_are_rejected(options: Any) -> None:
     [option] = options
     with pytest.raises(ValueError, match=f"{option} must be"):
         watch([], every=MINUTE, **options)
