@@ -204,6 +204,7 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.resources.user import User
     from stellantis_hal.resources.vehicle import CallCenter, Country, Motorization, StolenCallCenter, Vehicle
+    from stellantis_hal.resources.vehicle_identity import VehicleIdentity
     from stellantis_hal.structuring.converter import TypedConverter
     from stellantis_hal.structuring.hooks import make_converter
     from stellantis_hal.structuring.model import Model
@@ -470,6 +471,7 @@ __all__ = [
     "User",
     "Vehicle",
     "VehicleExtension",
+    "VehicleIdentity",
     "VehicleTelemetry",
     "VehicleUnavailable",
     "WaitRecord",
@@ -572,6 +574,7 @@ _MODULES = {
     "resources.trip": "FaultCause FaultKind Propulsion Trip TripFault TripKinetic TripSegment",
     "resources.user": "User",
     "resources.vehicle": "CallCenter Country Motorization StolenCallCenter Vehicle",
+    "resources.vehicle_identity": "VehicleIdentity",
     "structuring.converter": "TypedConverter",
     "structuring.hooks": "make_converter",
     "structuring.model": "Model",

@@ -45,7 +45,7 @@ class Account(EntryPoint):
         max_wait: float = 60.0,
     ) -> None:
         fetch = session.pipeline(credentials=credentials, priority=priority, max_wait=max_wait)
-        super().__init__(url, ResourceContext(fetch, converter.clock, converter))
+        super().__init__(url, ResourceContext(fetch, converter.clock, converter, principal=key))
         self._session = session
         self._credentials = credentials
         self._converter = converter

@@ -27,6 +27,7 @@ from stellantis_hal.resources.status_history import history
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
@@ -139,6 +140,18 @@ class Vehicle(TypedResource):
         """How it is called, where ``extensions=("branding",)`` was asked for."""
         return None if self.extension is None else self.extension.branding
 
+    @property
+    def identity(self) -> VehicleIdentity:
+        """Which vehicle it is, and the account by which it was read, as its trips keep them."""
+        context = None if self._resource is None else self._resource.context
+        branding = self.branding
+        return VehicleIdentity(
+            account=None if context is None else context.principal,
+            id=self.id,
+            vin=self.vin,
+            label=self.label or (None if branding is None else branding.label),
+        )
+
     # --------------------------------------------------------------------------------------------- one thing
 
     async def status(self) -> Status | None:
@@ -212,7 +225,7 @@ class Vehicle(TypedResource):
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
         """
-        return many(
+        trips = many(
             self.require_resource(),
             "trips",
             Trip,
@@ -224,6 +237,7 @@ class Vehicle(TypedResource):
             duration=filters.seconds_range("duration", duration),
             states=filters.choices("states", states),
         )
+        return trips.map(partial(_attribute, vehicle=self.identity))
 
     async def trip(self, id_: str) -> Trip:
         """Look a trip up by its id.
@@ -231,7 +245,7 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: there is none.
         """
-        return await by_id(self.require_resource(), "trips", Trip, id_)
+        return _attribute(await by_id(self.require_resource(), "trips", Trip, id_), self.identity)
 
     def alerts(
         self,
@@ -372,3 +386,10 @@ class Vehicle(TypedResource):
             extension=filters.choices("extensions", extensions, most=2),
             timestamps=filters.timestamps(since, until, ranges),
         )
+
+
+def _attribute(trip: Trip, vehicle: VehicleIdentity) -> Trip:
+    """Return the trip with the vehicle it was read of: the same object, as it is not yet handed out."""
+    if isinstance(trip, Trip):  # a hook of the user may return something else
+        object.__setattr__(trip, "_read_of", vehicle)
+    return trip

@@ -13,7 +13,7 @@ import attrs
 
 from stellantis_hal.structuring.problems import NO_EXTRA, RawProblem, nest_problems, record_non_object, record_problem
 from stellantis_hal.structuring.scalars import INSTANT, NUMBER, ScalarCodec, tolerant
-from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path
+from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is_unread
 
 __all__ = ["FieldReader", "GeneratedCode", "ModelReader", "generate"]
 
@@ -83,6 +83,7 @@ class _CodeGenerator:
         body.append("new.problems = ()")
         if "_resource" in attrs.fields_dict(self._schema.kind):
             body.append("new._resource = None")
+        body += [f"new.{field.name} = None" for field in attrs.fields(self._schema.kind) if is_unread(field)]
         body += [
             f"new.extra = NO_EXTRA if {' and '.join(self._known)} else extra_of(body)",
             "new.__class__ = kind",
