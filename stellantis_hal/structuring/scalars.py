@@ -97,7 +97,13 @@ class CodecHook:
         Raises:
             ValueError: it cannot be read.
         """
-        return self.codec.read(value)
+        if self.codec.attempt is None:
+            return self.codec.read(value)
+        problems: list[RawProblem] = []
+        result = self.codec.attempt(value, "", problems)
+        if problems:
+            raise ValueError(problems[0][2])
+        return result
 
 
 def _same(value: Any) -> Any:
@@ -166,7 +172,7 @@ def _write_seconds(span: timedelta) -> float | int:
 
 
 def writer_of(kind: type, write: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Write values of a type; one of another type, which a user's hook made, passes as it is."""
+    """Return a function that writes values of a type; others, made by a hook of the user, pass unchanged."""
     return lambda value: write(value) if isinstance(value, kind) else value
 
 
