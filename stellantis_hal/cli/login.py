@@ -165,8 +165,8 @@ def _run(function: Callable[..., T], *arguments: Any) -> T:
     "--redirect-uri",
     default="http://127.0.0.1:8912/",
     callback=_check_redirect_uri,
-    help="Registered redirect URI. On a loopback URI the command listens (port 0: any free port); with any other, paste "
-    "the redirect URL.",
+    help="Registered redirect URI. On a loopback URI the command listens (port 0: any free port); "
+    "with any other, paste the redirect URL.",
 )
 @click.option("--paste", is_flag=True, help="Paste the redirect URL, also of a loopback URI.")
 @click.option("--browser/--no-browser", default=True, help="Open the log-in page, or only print its URL.")
