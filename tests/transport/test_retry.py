@@ -29,7 +29,7 @@ class Attempts:
     def __init__(self, *errors: StellantisError) -> None:
         self.errors = list(errors)
         self.times: list[float] = []
-        self.told: list[tuple[float, int]] = []
+        self.retries: list[tuple[float, int]] = []
 
     async def attempt(self) -> str:
         self.times.append(anyio.current_time())
@@ -43,19 +43,19 @@ class Attempts:
         return await call_with_retries(self.attempt, rules, repeatable=repeatable, on_retry=self.tell)
 
     def tell(self, error: StellantisError, wait: float, attempt: int) -> None:
-        self.told.append((wait, attempt))
+        self.retries.append((wait, attempt))
 
 
 async def test_a_first_success_is_returned_at_once() -> None:
     attempts = Attempts()
     assert await attempts.run() == "done"
-    assert attempts.told == []
+    assert attempts.retries == []
 
 
 async def test_transient_failures_are_retried_until_success() -> None:
     attempts = Attempts(fault(), NetworkError("reset", sent=True), fault())
     assert await attempts.run() == "done"
-    assert [attempt for _, attempt in attempts.told] == [1, 2, 3]
+    assert [attempt for _, attempt in attempts.retries] == [1, 2, 3]
     assert len(attempts.times) == 4
 
 
@@ -76,14 +76,14 @@ async def test_one_attempt_means_no_retry() -> None:
 async def test_waits_grow_up_to_their_bound() -> None:
     attempts = Attempts(*[fault() for _ in range(8)])
     await attempts.run(attempts=9, initial=1.0, longest=4.0, total=1000.0)
-    for (wait, attempt), bound in zip(attempts.told, [1, 2, 4, 4, 4, 4, 4, 4], strict=True):
+    for (wait, attempt), bound in zip(attempts.retries, [1, 2, 4, 4, 4, 4, 4, 4], strict=True):
         assert 0.0 <= wait <= bound, attempt
 
 
 async def test_first_waits_are_short_without_retry_after() -> None:
     attempts = Attempts(fault(), NetworkError("reset", sent=True), fault(), fault())
     await attempts.run(initial=0.1)
-    for (wait, _), bound in zip(attempts.told, [0.1, 0.2, 0.4, 0.8], strict=True):
+    for (wait, _), bound in zip(attempts.retries, [0.1, 0.2, 0.4, 0.8], strict=True):
         assert 0.0 <= wait <= bound
 
 

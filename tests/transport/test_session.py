@@ -110,13 +110,13 @@ async def test_the_session_does_not_save_the_limiter() -> None:
         async def save(self, content: bytes) -> None:
             saved.append(content)
 
-    async with TokenBucketLimiter(RateLimits(10, 100), store=Store(), clock=wall) as rates:
-        opened, _ = session(OK, limiter=rates)
+    async with TokenBucketLimiter(RateLimits(10, 100), store=Store(), clock=wall) as limiter:
+        opened, _ = session(OK, limiter=limiter)
         async with opened:
             await get(opened.pipeline())
         assert saved == []
     assert len(saved) == 1
-    assert opened.limiter is rates
+    assert opened.limiter is limiter
 
 
 @pytest.mark.parametrize(
