@@ -6,7 +6,7 @@ import pytest
 
 from stellantis_hal.credentials.basic import BasicCredentials
 from stellantis_hal.errors import ConfigurationError
-from tests.credentials.doubles import REFUSED
+from tests.support.responses import REFUSED
 
 
 @pytest.mark.anyio
