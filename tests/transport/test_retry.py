@@ -1,4 +1,4 @@
-"""What is tried again, when, and how often."""
+"""Retry policy."""
 
 import anyio
 import anyio.lowlevel
@@ -24,7 +24,7 @@ def fault(*, wait: float | None = None) -> ServerError:
 
 
 class Attempts:
-    """Fails with one error after the other, then succeeds."""
+    """Raises one error after the other, then succeeds."""
 
     def __init__(self, *errors: StellantisError) -> None:
         self.errors = list(errors)
@@ -39,10 +39,10 @@ class Attempts:
         return "done"
 
     async def run(self, *, repeatable: bool = True, **policy: float) -> str:
-        rules = RetryPolicy(**policy)  # type: ignore[arg-type]  # attempts is an int in the only test that gives it
-        return await call_with_retries(self.attempt, rules, repeatable=repeatable, on_retry=self.tell)
+        retry = RetryPolicy(**policy)  # type: ignore[arg-type]  # attempts is an int in the only test that gives it
+        return await call_with_retries(self.attempt, retry, repeatable=repeatable, on_retry=self.record)
 
-    def tell(self, error: StellantisError, wait: float, attempt: int) -> None:
+    def record(self, error: StellantisError, wait: float, attempt: int) -> None:
         self.retries.append((wait, attempt))
 
 
@@ -120,7 +120,7 @@ async def test_tasks_share_a_policy_but_not_its_counts() -> None:
     async def one() -> None:
         attempts = Attempts(fault(), fault(), fault())
         with pytest.raises(ServerError):
-            await call_with_retries(attempts.attempt, policy, repeatable=True, on_retry=attempts.tell)
+            await call_with_retries(attempts.attempt, policy, repeatable=True, on_retry=attempts.record)
         counts.append(len(attempts.times))
 
     async with anyio.create_task_group() as group:
