@@ -1,4 +1,4 @@
-"""Take any valid body; delete, add, retype, null, nest or duplicate any part: the rest is read, the damage is told."""
+"""Valid bodies with one part deleted, added, retyped, nulled, nested or duplicated: the rest is read."""
 
 from __future__ import annotations
 
@@ -139,7 +139,8 @@ def test_a_null_part_costs_nothing_else(place: tuple[type[Model], Any, Path]) ->
 
 
 @given(places())
-def test_a_part_nested_in_an_array_is_recorded_and_all_else_is_read(place: tuple[type[Model], Any, Path]) -> None:
+def test_a_part_nested_in_an_array_is_recorded(place: tuple[type[Model], Any, Path]) -> None:
+    """A part nested in an array is recorded; everything else is read."""
     kind, body, path = place
     inner = at(body, path)
     value = read(replaced(body, path, [inner]), kind)
@@ -148,9 +149,10 @@ def test_a_part_nested_in_an_array_is_recorded_and_all_else_is_read(place: tuple
 
 
 @given(places())
-def test_a_part_nested_in_an_object_is_kept_or_recorded_and_all_else_is_read(
+def test_a_part_nested_in_an_object_is_kept_or_recorded(
     place: tuple[type[Model], Any, Path],
 ) -> None:
+    """A part nested in an object is kept or recorded; everything else is read."""
     kind, body, path = place
     inner = at(body, path)
     changed = replaced(body, path, {"nested": inner})

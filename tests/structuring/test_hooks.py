@@ -3,7 +3,7 @@
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import cattrs
@@ -89,6 +89,13 @@ def test_scalars_read_in_own_classes_too() -> None:
     assert make_converter().structure("Fuel", EnergyType) is EnergyType.FUEL
     with pytest.raises(ValueError, match="not an instant"):
         make_converter().structure("soon", datetime)
+
+
+def test_coordinates_read_in_own_classes_too() -> None:
+    read_coordinates = make_converter().get_structure_hook(Coordinates)
+    assert read_coordinates([1.5, 2], Coordinates) == (1.5, 2.0)
+    with pytest.raises(ValueError, match="fewer than two numbers"):
+        read_coordinates([1.5], Coordinates)
 
 
 # ------------------------------------------------------------------------------------------------- hooks for scalars
@@ -245,15 +252,21 @@ def test_own_classes_are_read_as_cattrs_reads_them() -> None:
     assert structure(make_converter(), body, Invoice) == Invoice(5.0)
 
 
-def test_an_own_model_without_a_resource_is_read_by_compiled_code() -> None:
+def test_a_model_of_ones_own_is_read_by_compiled_code() -> None:
     @attrs.frozen(kw_only=True, weakref_slot=False)
     class Wheel(Model):
-        radius: float | None = None
+        radius: Annotated[float, "centimetres"] | None = None
         spokes: dict[str, int] | None = None
+        name: int | str | None = None
 
-    wheel = structure(make_converter(), {"radius": 5, "spokes": {"a": "1"}}, Wheel)
-    assert wheel == Wheel(radius=5.0, spokes={"a": 1})
-    assert make_converter().unstructure(wheel) == {"radius": 5.0, "spokes": {"a": 1}} == wheel.to_dict()
+    body = {"radius": 5, "spokes": {"a": "1"}, "name": "front"}
+    converter = make_converter()
+    with pytest.raises(TypeError, match=r"Wheel\.name: .*register_structure_hook\("):
+        structure(converter, body, Wheel)
+    converter.register_structure_hook(int | str, lambda value, _: value)
+    wheel = structure(converter, body, Wheel)
+    assert wheel == Wheel(radius=5.0, spokes={"a": 1}, name="front")
+    assert wheel.to_dict() == converter.unstructure(wheel) == {"radius": 5.0, "spokes": {"a": 1}, "name": "front"}
 
 
 def test_keys_that_a_class_forbids_are_a_structure_error() -> None:
