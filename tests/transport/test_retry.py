@@ -73,6 +73,19 @@ async def test_one_attempt_means_no_retry() -> None:
     assert len(attempts.times) == 1
 
 
+async def test_a_note_says_how_many_attempts_were_made() -> None:
+    attempts = Attempts(*[fault(wait=2.0) for _ in range(9)])
+    with pytest.raises(ServerError) as caught:
+        await attempts.run(attempts=3, initial=0.0)
+    assert caught.value.__notes__ == ["gave up after 3 attempts in 4 s"]
+
+
+async def test_an_error_of_one_attempt_has_no_note() -> None:
+    with pytest.raises(ServerError) as caught:
+        await Attempts(fault()).run(attempts=1)
+    assert not hasattr(caught.value, "__notes__")
+
+
 async def test_waits_grow_up_to_their_bound() -> None:
     attempts = Attempts(*[fault() for _ in range(8)])
     await attempts.run(attempts=9, initial=1.0, longest=4.0, total=1000.0)
