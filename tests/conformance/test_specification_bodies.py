@@ -145,7 +145,7 @@ async def account_at(address: str) -> AsyncGenerator[Account, None]:
 @pytest.mark.anyio
 @pytest.mark.wall_clock
 @pytest.mark.parametrize(("path", "rel", "kind"), READING, ids=[path for path, _, _ in READING])
-async def test_every_body_of_the_vendors_mock_is_read_without_a_problem(
+async def test_bodies_of_the_vendors_mock_are_read_without_problems(
     random_vendor: str, path: str, rel: str | None, kind: type[TypedResource]
 ) -> None:
     reader, read_of = TypedConverter(), Counter[str]()
