@@ -1,4 +1,4 @@
-"""A double at the transport: bodies by path, and a record of what was asked."""
+"""A fetch in place of the network: bodies by path, and a record of the requests."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ class Served:
 
     @property
     def asked(self) -> list[str]:
-        """What was asked for, without the host."""
+        """The requested URLs, without the host."""
         return [request.url.removeprefix(HOST) for request in self.requests]

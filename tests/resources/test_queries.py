@@ -48,49 +48,49 @@ def page(rel: str, *items: Any) -> dict[str, Any]:
     return {"_links": {}, "total": len(items), "_embedded": {rel: list(items)}}
 
 
-# ------------------------------------------------------------------------------------------------- one thing
+# ------------------------------------------------------------------------------------------------- single resources
 
 
-ONE: list[tuple[str, Callable[[Vehicle], Awaitable[Any]]]] = [
+ENDPOINTS: list[tuple[str, Callable[[Vehicle], Awaitable[Any]]]] = [
     ("status", lambda vehicle: vehicle.status()),
     ("maintenance", lambda vehicle: vehicle.maintenance()),
     ("lastPosition", lambda vehicle: vehicle.last_position()),
 ]
-each_one = pytest.mark.parametrize(("rel", "verb"), ONE)
+each_endpoint = pytest.mark.parametrize(("rel", "method"), ENDPOINTS)
 
 
-@each_one
-async def test_a_method_reads_the_resource_of_its_link(rel: str, verb: Callable[[Vehicle], Awaitable[Any]]) -> None:
+@each_endpoint
+async def test_a_method_reads_the_resource_of_its_link(rel: str, method: Callable[[Vehicle], Awaitable[Any]]) -> None:
     served = Served(
         {f"{CAR}/{rel}": {"status": bodies.status, "maintenance": bodies.maintenance}.get(rel, bodies.position)()}
     )
-    value = await verb(a_vehicle(served, rel))
+    value = await method(a_vehicle(served, rel))
     assert (value.created_at, served.asked) == (NOW - timedelta(hours=1), [f"{CAR}/{rel}"])
     assert value.age == pytest.approx((TypedConverter().clock() - value.created_at).total_seconds(), abs=60)
 
 
-@each_one
+@each_endpoint
 @pytest.mark.parametrize("code", [40400, 40410, 40499])
-async def test_no_data_yet_is_none(rel: str, verb: Callable[[Vehicle], Awaitable[Any]], code: int) -> None:
-    assert await verb(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel)) is None
+async def test_no_data_yet_is_none(rel: str, method: Callable[[Vehicle], Awaitable[Any]], code: int) -> None:
+    assert await method(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel)) is None
 
 
-@each_one
+@each_endpoint
 @pytest.mark.parametrize("code", [None, 404, 40399, 40500])
 async def test_a_wrong_address_stays_an_error(
-    rel: str, verb: Callable[[Vehicle], Awaitable[Any]], code: int | None
+    rel: str, method: Callable[[Vehicle], Awaitable[Any]], code: int | None
 ) -> None:
     with pytest.raises(NotFoundError):
-        await verb(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel))
+        await method(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel))
 
 
-@each_one
-async def test_a_missing_link_is_an_error(rel: str, verb: Callable[[Vehicle], Awaitable[Any]]) -> None:
+@each_endpoint
+async def test_a_missing_link_is_an_error(rel: str, method: Callable[[Vehicle], Awaitable[Any]]) -> None:
     served = Served({})
     vehicle = a_vehicle(served, "trips")
     assert (vehicle.can(rel), vehicle.can("trips")) == (False, True)
     with pytest.raises(LinkNotFoundError, match=rel):
-        await verb(vehicle)
+        await method(vehicle)
     assert served.requests == []
 
 

@@ -1,4 +1,4 @@
-"""What people want to know of a status, a trip, a position, a vehicle."""
+"""Computed properties of statuses, trips, positions and vehicles."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

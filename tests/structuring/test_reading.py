@@ -1,4 +1,4 @@
-"""Reading tolerantly: what is intact is read, what is broken is recorded, nothing raises."""
+"""Tolerant reading: values that fit are read, others are recorded, nothing raises."""
 
 import json
 import logging
