@@ -105,7 +105,7 @@ async def test_other_exceptions_are_raised_unchanged_in_their_turn() -> None:
         assert (await anext(results)).result()["n"] == 0
         with pytest.raises(KeyError):
             await anext(results)
-        assert (await anext(results)).result()["n"] == 2  # asked again, it goes on
+        assert (await anext(results)).result()["n"] == 2  # the iterator goes on after an error
 
 
 @pytest.mark.parametrize("limit", [0, -1])

@@ -203,17 +203,17 @@ async def test_restarts_are_bounded() -> None:
         collection.elements = [f"{responses_sent}-{n}" for n in range(20)]
 
     collection.before_response = replace
-    given: list[Any] = []
+    received: list[Any] = []
     with pytest.raises(PaginationLoopError, match="changes faster than it can be read") as caught:
-        await _append_items(collection, given)
+        await _append_items(collection, received)
     assert caught.value.url == f"{HOME}/items?indexRange=0-2"
-    assert len(given) == 3 + 16 * 3
+    assert len(received) == 3 + 16 * 3
 
 
-async def _append_items(collection: Collection, given: list[Any]) -> None:
+async def _append_items(collection: Collection, received: list[Any]) -> None:
     async with _items(collection).concurrent(1) as items:
         async for item in items:
-            given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+            received.append(item["id"])  # noqa: PERF401 - items before an error are kept
 
 
 async def test_the_search_for_old_items_is_bounded() -> None:
@@ -305,8 +305,8 @@ async def test_items_that_lose_their_ids_for_good_are_read_by_links() -> None:
 
     collection.before_response = forget
     async with _items(collection).concurrent(4) as items:
-        given = [item.get("id", item.get("name")) async for item in items]
-    assert given == [0, 1, 2, *range(7)]  # without identity nobody can tell what was given already
+        received = [item.get("id", item.get("name")) async for item in items]
+    assert received == [0, 1, 2, *range(7)]  # without ids, items are repeated
 
 
 async def test_iteration_ends_when_the_collection_is_emptied() -> None:
@@ -337,18 +337,18 @@ async def test_an_absent_collection_is_empty() -> None:
 async def test_an_error_comes_in_its_turn_and_iteration_can_resume() -> None:
     collection = Collection(list(range(9)), range_errors={"4-6": ServerError("down", status=500)})
     collection.site.delay = 1
-    given: list[Any] = []
+    received: list[Any] = []
     async with _items(collection).pages().concurrent(4) as pages:
-        given += ids((await anext(pages)).items)
-        given += ids((await anext(pages)).items)
+        received += ids((await anext(pages)).items)
+        received += ids((await anext(pages)).items)
         with pytest.raises(ServerError) as caught:
             await anext(pages)
-        given += [item["id"] async for page in pages for item in page.items]
-    assert given == list(range(9))
+        received += [item["id"] async for page in pages for item in page.items]
+    assert received == list(range(9))
     token = caught.value.resume_token
     assert token is not None
     rest = [item["id"] async for page in _items(collection).pages(token) for item in page.items]
-    assert given == [*given[:5], *rest]
+    assert received == [*received[:5], *rest]
 
 
 async def test_other_exceptions_are_raised_unchanged() -> None:

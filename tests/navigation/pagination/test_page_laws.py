@@ -64,7 +64,7 @@ async def _read_all(iterator: AsyncIterable[Any]) -> tuple[list[Any], bool]:
     given: list[Any] = []
     try:
         async for item in iterator:
-            given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+            given.append(item["id"])  # noqa: PERF401 - items before an error are kept
     except PaginationLoopError:
         return given, True
     return given, False

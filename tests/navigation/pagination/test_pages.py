@@ -39,10 +39,10 @@ def _items(site: Site, first: str = "p1", **options: Any) -> Paginator[Any]:
     return site.resource({"_links": links(items=f"{HOME}/{first}")}).follow("items").items(**options)
 
 
-async def _append_items(iterator: AsyncIterable[Any], given: list[Any]) -> None:
+async def _append_items(iterator: AsyncIterable[Any], received: list[Any]) -> None:
     """Append items until an error is raised."""
     async for item in iterator:
-        given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+        received.append(item["id"])  # noqa: PERF401 - items before an error are kept
 
 
 async def _collect(items: Paginator[Any]) -> list[Any]:
@@ -229,12 +229,12 @@ async def test_iteration_holds_no_more_than_the_current_pages(how: str) -> None:
 async def test_a_next_that_was_read_before_is_a_loop(following: str) -> None:
     page = _page(1, self=link(f"{HOME}/own"), next=link(following))
     site = _site(p1=make_response(url=f"{HOME}/moved", body=page))
-    given: list[Any] = []
+    received: list[Any] = []
     with pytest.raises(PaginationLoopError, match=r"^pagination loop: .* which was read before") as caught:
-        await _append_items(_items(site), given)
-    assert given == [1]
+        await _append_items(_items(site), received)
+    assert received == [1]
     assert caught.value.resume_token is not None
-    assert len(site.paths) <= 2  # where a redirect hid the first address, it is seen one request later
+    assert len(site.paths) <= 2  # a redirect of the first page delays detection by one request
 
 
 async def test_a_longer_loop_is_detected_too() -> None:
@@ -467,9 +467,9 @@ async def test_a_token_of_reverse_iteration_resumes_only_in_reverse() -> None:
 )
 @pytest.mark.parametrize("rel", [None, "items"])
 async def test_items_that_are_not_objects_are_left_out_and_logged(
-    embedded: Any, given: list[int], reported: str, rel: str | None, caplog: pytest.LogCaptureFixture
+    embedded: Any, received: list[int], reported: str, rel: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert await _collect(_items(_site(p1={"_embedded": embedded}), rel=rel)) == given
+    assert await _collect(_items(_site(p1={"_embedded": embedded}), rel=rel)) == received
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == (
         "WARNING",
@@ -503,7 +503,7 @@ async def test_an_error_has_the_token_to_resume() -> None:
     iterator = aiter(_items(site).pages())
     page = await anext(iterator)
     last = await anext(iterator)
-    for _ in range(2):  # asked again, it tries again
+    for _ in range(2):  # the next call tries again
         with pytest.raises(ServerError) as caught:
             await anext(iterator)
         assert caught.value.resume_token == last.token != page.token
@@ -569,13 +569,13 @@ async def test_the_next_page_has_the_type_of_its_link_or_page() -> None:
 async def test_the_next_page_is_fetched_while_the_consumer_works() -> None:
     site = _site(**{f"p{n}": _page(n, next=link(f"{HOME}/p{n + 1}") if n < 5 else None) for n in range(1, 6)})
     start = anyio.current_time()
-    given: list[int] = []
+    received: list[int] = []
     async with _items(site).ahead(1) as items:
         async for item in items:
-            given.append(item["id"])
+            received.append(item["id"])
             await anyio.sleep(1)
             assert len(site.requests) <= item["id"] + 1
-    assert given == [1, 2, 3, 4, 5]
+    assert received == [1, 2, 3, 4, 5]
     assert anyio.current_time() - start < 7.5  # one after the other it takes 10 s of the jumping clock
 
 
@@ -590,13 +590,13 @@ async def test_several_pages_can_be_prefetched() -> None:
 async def test_a_prefetched_error_comes_in_its_turn_and_stays() -> None:
     site = _three()
     site.routes["/p3"] = ServerError("down", status=500)
-    given: list[Any] = []
+    received: list[Any] = []
     async with _items(site).ahead(1) as items:
         for _ in range(2):
             with pytest.raises(ServerError) as caught:
-                await _append_items(items, given)
+                await _append_items(items, received)
             assert caught.value.resume_token is not None
-    assert given == [1, 2]
+    assert received == [1, 2]
 
 
 async def test_other_exceptions_are_raised_unchanged() -> None:
