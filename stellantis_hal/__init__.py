@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         UnauthorizedError,
         UntrustedOriginError,
     )
-    from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
+    from stellantis_hal.fleet.backfilling import Backfill, BackfillSource, Progress, backfill
     from stellantis_hal.fleet.changes import Change
     from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
     from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
     from stellantis_hal.fleet.watching.statistics import FleetStatistics
-    from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, watch
+    from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, WatchSource, watch
     from stellantis_hal.hal.document import Diagnostic, HalDocument
     from stellantis_hal.hal.headers import Headers
     from stellantis_hal.hal.link import Link
@@ -255,6 +255,7 @@ __all__ = [
     "AuthorizationRequest",
     "AuthorizationResponse",
     "Backfill",
+    "BackfillSource",
     "BadRequestError",
     "BatteryHealth",
     "BatteryLoad",
@@ -477,6 +478,7 @@ __all__ = [
     "WaitRecord",
     "Watch",
     "WatchEvent",
+    "WatchSource",
     "Window",
     "WipingBlades",
     "WipingSpeed",
@@ -509,7 +511,7 @@ _MODULES = {
         "ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
         "TooManyRedirectsError UnauthorizedError UntrustedOriginError"
     ),
-    "fleet.backfilling": "Backfill Progress backfill",
+    "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
     "fleet.checkpoints.store": "CheckpointError CheckpointStore MemoryCheckpoints",
@@ -519,7 +521,7 @@ _MODULES = {
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",
     "fleet.watching.statistics": "FleetStatistics",
-    "fleet.watching.watch": "BudgetWarning Watch watch",
+    "fleet.watching.watch": "BudgetWarning Watch WatchSource watch",
     "hal.document": "Diagnostic HalDocument",
     "hal.headers": "Headers",
     "hal.link": "Link",

@@ -108,7 +108,7 @@ _APPLICATION_OPTIONS = (
         prompt_required=False,
         hide_input=True,
         show_default=False,
-        help="Client secret; the variable STELLANTIS_HAL_CLIENT_SECRET hides it from other users' process lists.",
+        help="Client secret; set STELLANTIS_HAL_CLIENT_SECRET instead to keep it out of process lists.",
     ),
     click.option(
         "--certificate", type=click.Path(exists=True, dir_okay=False), help="Client certificate for mutual TLS (PEM)."
@@ -165,7 +165,8 @@ def _run(function: Callable[..., T], *arguments: Any) -> T:
     "--redirect-uri",
     default="http://127.0.0.1:8912/",
     callback=_check_redirect_uri,
-    help="Registered redirect URI. A loopback URI is listened on (port 0: any free port); paste others' redirect URL.",
+    help="Registered redirect URI. On a loopback URI the command listens (port 0: any free port); "
+    "with any other, paste the redirect URL.",
 )
 @click.option("--paste", is_flag=True, help="Paste the redirect URL, also of a loopback URI.")
 @click.option("--browser/--no-browser", default=True, help="Open the log-in page, or only print its URL.")

@@ -1,7 +1,4 @@
-"""The burglar alarm.
-
-Knows what can set it off. Must not know how alarms are found.
-"""
+"""The burglar alarm."""
 
 from __future__ import annotations
 

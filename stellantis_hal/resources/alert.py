@@ -1,7 +1,4 @@
-"""Alerts: what the vehicle warns of.
-
-Knows the warnings. Must not know how alerts are found.
-"""
+"""Alerts: warnings of the vehicle."""
 
 from __future__ import annotations
 
@@ -143,15 +140,15 @@ class Alert(TypedResource):
     """One warning.
 
     Attributes:
-        id: the vendor's.
+        id: the vendor's id.
         type: what it warns of.
-        active: whether it still stands.
+        active: whether it is still raised.
         severity: how urgent it is.
-        started_at: when it appeared.
-        ended_at: when it disappeared.
-        start_position: where it appeared.
-        end_position: where it disappeared.
-        created_at: when its record was made.
+        started_at: when it was raised.
+        ended_at: when it was cleared.
+        start_position: where it was raised.
+        end_position: where it was cleared.
+        created_at: when its record was created.
         updated_at: when its record was last changed.
     """
 

@@ -1,7 +1,4 @@
-"""Collisions.
-
-Knows how bad they can be. Must not know how they are found.
-"""
+"""Collisions."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ class CollisionSide(OpenEnum):
 
 
 class CollisionSeverity(OpenEnum):
-    """How bad it was: no system set off, belts tightened, airbags too."""
+    """Severity: no system triggered, belts tightened, or airbags too."""
 
     MINIMAL = "Minimal"
     MINOR = "Minor"
@@ -34,7 +31,7 @@ class CollisionSeverity(OpenEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class CollisionDetail(Model):
-    """One side that was hit, and how badly."""
+    """A side that was hit, and the severity."""
 
     side: CollisionSide | None = None
     severity: CollisionSeverity | None = None
@@ -45,12 +42,12 @@ class Collision(TypedResource):
     """One collision.
 
     Attributes:
-        id: the vendor's.
-        created_at: when its record was made.
+        id: the vendor's id.
+        created_at: when its record was created.
         updated_at: when its record was last changed.
         details: where the vehicle was hit.
-        tipped_over: whether it tipped over; not every vehicle can tell.
-        pedestrian: whether a pedestrian was hit; not every vehicle can tell.
+        tipped_over: whether the vehicle tipped over; not every vehicle detects it.
+        pedestrian: whether a pedestrian was hit; not every vehicle detects it.
     """
 
     id: str | None = None

@@ -1,7 +1,4 @@
-"""Parameters of collections: checked before anything is sent, written as the vendor takes them.
-
-Knows the vendor's bounds. Must not know which collection takes which.
-"""
+"""Query parameters of collections, checked against the vendor's bounds."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ Range = tuple[float | None, float | None]
 
 
 class TripState(StrEnum):
-    """What is known of a trip."""
+    """How complete the record of a trip is."""
 
     NOMINAL = "Nominal"
     UNSTARTED = "Unstarted"
@@ -46,14 +43,14 @@ class TripState(StrEnum):
 
 
 class AlarmType(StrEnum):
-    """Which events of the alarm."""
+    """Kinds of events of the alarm."""
 
     STATUS = "vehicle.alarm.status"
     TRIGGER = "vehicle.alarm.trigger"
 
 
 class TelemetryType(StrEnum):
-    """Which parts of a telemetry."""
+    """Parts of a telemetry."""
 
     ENVIRONMENT = "environment"
     PRIVACY = "privacy"
@@ -73,11 +70,11 @@ class TelemetryType(StrEnum):
 
 
 def page_size(size: int | None, *, most: int = PAGE_SIZE) -> int | None:
-    """Check how many items a page may have.
+    """Check the number of items on a page.
 
     Raises:
-        ValueError: fewer than 1 or more than the vendor gives.
-        TypeError: it is no number.
+        ValueError: fewer than 1 or more than the vendor allows.
+        TypeError: not a number.
     """
     require_type("page_size", size, int, None)
     if size is not None and not 1 <= size <= most:
@@ -86,7 +83,7 @@ def page_size(size: int | None, *, most: int = PAGE_SIZE) -> int | None:
 
 
 def index_range(bounds: tuple[int, int | None] | None) -> str | None:
-    """Write the first and the last index, both included, the last one open where it is None.
+    """Return the first and the last index as a query value; both are included, None leaves the end open.
 
     Raises:
         ValueError: negative, or the wrong way round.
@@ -101,7 +98,7 @@ def index_range(bounds: tuple[int, int | None] | None) -> str | None:
 
 
 def span(name: str, bounds: Range | None) -> str | None:
-    """Write a range of numbers, open above where the second is None: ``1-150``, ``0.1-``.
+    """Return a range of numbers as a query value; None leaves the end open: ``1-150``, ``0.1-``.
 
     Raises:
         ValueError: negative, not finite, or the wrong way round.
@@ -116,13 +113,13 @@ def span(name: str, bounds: Range | None) -> str | None:
 
 
 def _decimal(number: float) -> str:
-    """Write a number without an exponent, whose minus sign would be taken for the range's."""
+    """Return a number without an exponent, whose minus sign could be taken for that of the range."""
     written = f"{number:.6f}".rstrip("0").rstrip(".")
     return written or "0"
 
 
 def seconds_range(name: str, bounds: tuple[timedelta | float | None, timedelta | float | None] | None) -> str | None:
-    """Write a range of durations in seconds.
+    """Return a range of durations as a query value, in seconds.
 
     Raises:
         ValueError: negative, or the wrong way round.
@@ -137,7 +134,7 @@ def seconds_range(name: str, bounds: tuple[timedelta | float | None, timedelta |
 def timestamps(
     since: datetime | None, until: datetime | None, ranges: Iterable[TimeRange] | TimeRange | None
 ) -> list[str] | None:
-    """Write intervals: from ``since`` and ``until``, or up to ten of one's own.
+    """Return intervals as query values: of ``since`` and ``until``, or up to ten given ones.
 
     Raises:
         ValueError: both ways at once, more than ten or none, a datetime without a time zone.
@@ -145,24 +142,24 @@ def timestamps(
     if ranges is None:
         return None if since is None and until is None else [str(TimeRange(since, until))]
     if since is not None or until is not None:
-        raise ValueError("give either since and until, or ranges")
+        raise ValueError("pass either since and until, or ranges, not both")
     written = [str(interval) for interval in ([ranges] if isinstance(ranges, TimeRange) else ranges)]
     if not 1 <= len(written) <= _INTERVALS:
-        raise ValueError(f"between 1 and {_INTERVALS} ranges, not {len(written)}")
+        raise ValueError(f"there must be between 1 and {_INTERVALS} ranges, not {len(written)}")
     return written
 
 
 def choices(name: str, values: Iterable[str] | str | None, *, most: int | None = None) -> list[str] | None:
-    """Write several names, each once; any the vendor may come to know is let through.
+    """Return names as query values, each once; names that the vendor may add later are accepted.
 
     Raises:
-        ValueError: none, one that is empty, or more than the vendor takes.
+        ValueError: no name, an empty one, or more than the vendor accepts.
     """
     if values is None:
         return None
     written = list(dict.fromkeys(str(value) for value in ([values] if isinstance(values, str) else values)))
     if not written or not all(written) or (most is not None and len(written) > most):
-        raise ValueError(f"{name} takes {'one or more names' if most is None else f'1 to {most} names'}")
+        raise ValueError(f"{name} must be {'one or more names' if most is None else f'1 to {most} names'}")
     return written
 
 
@@ -170,10 +167,10 @@ def text(name: str, value: str | None) -> str | None:
     """Check a text.
 
     Raises:
-        ValueError: it is empty or has blanks.
+        ValueError: empty, or with blanks.
     """
     if value is not None and (not value or value.split() != [value]):
-        raise ValueError(f"{name} must be a text without blanks")
+        raise ValueError(f"{name} must be a text without blanks, as 'fr-FR' is")
     return value
 
 
@@ -184,5 +181,5 @@ def tolerance(kilometres: float | None) -> float | None:
         ValueError: negative or not finite.
     """
     if kilometres is not None and (not isfinite(kilometres) or kilometres < 0):
-        raise ValueError("tolerance must be a number of kilometres that is not negative")
+        raise ValueError(f"tolerance must be kilometres, at least 0, not {kilometres!r}")
     return kilometres

@@ -1,7 +1,4 @@
-"""The next maintenance.
-
-Knows its units. Must not know how it is found.
-"""
+"""The next maintenance."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ __all__ = ["Maintenance"]
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Maintenance(TypedResource):
-    """When the next maintenance is due. Negative where it is overdue.
+    """The next maintenance. Days and kilometres are negative where it is overdue.
 
     Attributes:
         days: days left.
@@ -33,6 +30,6 @@ class Maintenance(TypedResource):
 
     @property
     def is_due(self) -> bool | None:
-        """Whether days or kilometres have run out; None where neither is known."""
+        """Whether no days or no kilometres are left; None where neither is known."""
         left = [value for value in (self.days, self.mileage) if value is not None]
         return any(value <= 0 for value in left) if left else None

@@ -1,7 +1,4 @@
-"""Where a vehicle was: GeoJSON Features and Points (RFC 7946).
-
-Knows that longitude comes first. Must not know maps, or any geometry beyond the point.
-"""
+"""Positions: GeoJSON Features and Points (RFC 7946), longitude first."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ __all__ = ["FixStatus", "Position", "PositionType"]
 
 
 class PositionType(OpenEnum):
-    """How a position was found."""
+    """How a position was determined."""
 
     ESTIMATED = "Estimated"
     ACQUIRE = "Acquire"
@@ -32,7 +29,7 @@ class PositionType(OpenEnum):
 
 
 class FixStatus(OpenEnum):
-    """How good the satellite fix was: with 2D the altitude is not to be relied on."""
+    """Quality of the satellite fix; the altitude of a 2D fix is unreliable."""
 
     TWO_D = "2D"
     THREE_D = "3D"
@@ -76,16 +73,15 @@ Coordinates = Annotated[tuple[float, ...], COORDINATES]
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Position(TypedResource):
-    """A position, with what is known about how it was found.
+    """A position, and how it was determined.
 
     Read from a GeoJSON Feature or from a bare Point. ``[0, 0]`` stands for an unknown position.
 
     Attributes:
-        coordinates: longitude, latitude and, where known, altitude, in GeoJSON's order; None where the place is not
-            known.
+        coordinates: longitude, latitude and, where known, altitude, in GeoJSON's order; None where unknown.
         created_at: when it was measured.
         heading: the course in degrees, 0 to 360, clockwise from north.
-        signal_quality: as the receiver rates it; the vendor gives no scale.
+        signal_quality: as the receiver rates it; the vendor documents no scale.
         type: estimated or acquired.
         fix_status: 2D or 3D.
 
@@ -124,5 +120,5 @@ class Position(TypedResource):
 
     @property
     def __geo_interface__(self) -> dict[str, Any]:
-        """The position as a GeoJSON Feature, as shapely, geopandas and others take it."""
+        """The position as a GeoJSON Feature, the interface of shapely, geopandas and others."""
         return {"geometry": None, "properties": {}} | self.to_dict()

@@ -1,7 +1,4 @@
-"""The few ways in which verbs ask: one thing, one of many by its id, many.
-
-Knows what absent data looks like. Must not know which verbs there are.
-"""
+"""Requests of typed resources: an optional one, one by its id, a collection."""
 
 from __future__ import annotations
 
@@ -21,33 +18,33 @@ from stellantis_hal.structuring.typed_resource import TypedResource
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["OptionalEndpoint", "by_id", "is_absent", "many", "rel_of"]
+__all__ = ["OptionalEndpoint", "choose_rel", "fetch_by_id", "is_absent", "paginate"]
 
 R = TypeVar("R", bound=TypedResource)
 
 
 def is_absent(error: ApiError) -> bool:
-    """Tell whether an error means that there are no data (yet): a 404 with an API code 404xx.
+    """Return whether an error means that there are no data (yet): a 404 with an API code 404xx.
 
-    A 404 without one is a wrong address, which is no such thing.
+    A 404 without such a code means a wrong URL.
     """
     return isinstance(error, NotFoundError) and error.code is not None and 40400 <= error.code <= 40499
 
 
-def rel_of(resource: HalResource, *rels: str) -> str:
-    """Choose the name under which this generation of the API has a link; the newest where it has none."""
+def choose_rel(resource: HalResource, *rels: str) -> str:
+    """Return the relation under which this generation of the API has a link; the newest where it has none."""
     return next((rel for rel in rels if resource.can(rel)), rels[0])
 
 
 @attrs.frozen
 class OptionalEndpoint(Generic[R]):
-    """One thing behind a link, of which there may be no data (yet).
+    """A single resource behind a link, of which there may be no data (yet).
 
     Attributes:
-        rel: of the link.
-        kind: what it is read as.
-        accept: the media type to ask for; None: the usual.
-        find: finds it in the answer; None: it is the answer.
+        rel: the relation of the link.
+        kind: the class that it is read as.
+        accept: the media type to ask for; None: the usual one.
+        find: finds the resource in the response; None: the response is the resource.
     """
 
     rel: str
@@ -55,8 +52,8 @@ class OptionalEndpoint(Generic[R]):
     accept: str | None = None
     find: Callable[[HalResource], HalResource | None] | None = None
 
-    async def look(self, resource: HalResource) -> HalResource | None:
-        """Ask for it, and read nothing yet; None where there are no data."""
+    async def fetch_resource(self, resource: HalResource) -> HalResource | None:
+        """Fetch the untyped resource; None where there are no data."""
         try:
             response = await resource.follow(self.rel, accept=self.accept).first_page()
         except NotFoundError as error:
@@ -65,29 +62,29 @@ class OptionalEndpoint(Generic[R]):
             raise
         return response if self.find is None else self.find(response)
 
-    def read(self, found: HalResource) -> R:
-        """Read what :meth:`look` found."""
-        return found.as_(self.kind)
+    def structure(self, resource: HalResource) -> R:
+        """Return a resource of :meth:`fetch_resource` as a typed value."""
+        return resource.as_(self.kind)
 
-    async def ask(self, resource: HalResource) -> R | None:
-        """Ask for it and read it; None where there are no data."""
-        found = await self.look(resource)
-        return None if found is None else self.read(found)
+    async def fetch(self, resource: HalResource) -> R | None:
+        """Fetch the resource as a typed value; None where there are no data."""
+        found = await self.fetch_resource(resource)
+        return None if found is None else self.structure(found)
 
 
-async def by_id(resource: HalResource, rel: str, kind: type[R], id_: str, **params: Any) -> R:
-    """Look one thing up in the collection behind a link.
+async def fetch_by_id(resource: HalResource, rel: str, kind: type[R], id_: str, **params: Any) -> R:
+    """Fetch one resource of the collection behind a link, by its id.
 
     Raises:
         ValueError: the id cannot be part of a path.
-        NotFoundError: there is none.
+        NotFoundError: the collection has no such resource.
     """
     url = join_segment(await resource.follow(rel).resolve_url({}), id_)
     found = await resource.fetch_url(append_query(url, encode_params(params)))
     return found.as_(kind)
 
 
-def many(
+def paginate(
     resource: HalResource,
     rel: str,
     kind: type[R],
@@ -99,7 +96,7 @@ def many(
     index_range: tuple[int, int | None] | None = None,
     **params: Any,
 ) -> Paginator[R]:
-    """Walk the collection behind a link; one that is absent is empty.
+    """Paginate the collection behind a link; an absent one is empty.
 
     Raises:
         ValueError: a filter is out of bounds.
@@ -110,7 +107,7 @@ def many(
         "pageSize": filters.page_size(page_size, most=largest_page),
     }
     follow = resource.follow(rel, params=params, embedded="never")
-    # A range of the caller's own leaves nothing to divide among several requests.
+    # An index range given by the caller is not divided among concurrent requests.
     ranges = IndexRanges(size=max(2, page_size or filters.PAGE_SIZE)) if index_range is None else None
     converter = resource.require_context().converter
     items = Paginator.over(

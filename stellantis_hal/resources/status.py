@@ -1,7 +1,4 @@
-"""The latest that is known of a vehicle.
-
-Knows which blocks there are, under three generations of names. Must not know how a status is fetched.
-"""
+"""The latest known state of a vehicle."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ __all__ = [
 
 
 class PreconditioningStatus(OpenEnum):
-    """How the preconditioning goes."""
+    """State of the preconditioning."""
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
@@ -60,14 +57,14 @@ class PreconditioningStatus(OpenEnum):
 
 
 class PreconditioningCause(OpenEnum):
-    """What started it."""
+    """What started the preconditioning."""
 
     IMMEDIATE = "Immediate"
     SCHEDULED = "Scheduled"
 
 
 class PreconditioningFailure(OpenEnum):
-    """Why it failed."""
+    """Why the preconditioning failed."""
 
     DEFECT = "Defect"
     DOOR_OPENED = "DoorOpened"
@@ -89,14 +86,14 @@ class Recurrence(OpenEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class PreconditioningProgram(Model):
-    """A time of day to have the cabin at temperature.
+    """A time of day at which the cabin is to be at temperature.
 
     Attributes:
         start: local time of the vehicle.
-        occurrence: the days.
-        recurrence: whether it runs again.
-        enabled: whether it is in force.
-        slot: its number.
+        occurrence: the days of the week.
+        recurrence: whether the program runs again.
+        enabled: whether the program is on.
+        slot: the program's number.
     """
 
     start: TimeOfDay | None = None
@@ -120,37 +117,37 @@ class AirConditioning(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Preconditioning(Model):
-    """Making the vehicle ready before a drive."""
+    """Preparation of the vehicle before a drive."""
 
     air_conditioning: AirConditioning | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Status(TypedResource):
-    """The latest that is known of a vehicle. Each block has its own ``created_at``, which may be much older.
+    """The latest known state of a vehicle. Each block has its own ``created_at``, which may be much older.
 
     Attributes:
-        created_at: when it was made; None happens.
+        created_at: when it was created; may be None.
         updated_at: when it was last changed.
-        last_position: where the vehicle was.
-        energies: what it runs on, and how much of it is left.
-        ignition: where the ignition stands.
-        engines: its engines.
-        powertrain: whether what drives it runs.
+        last_position: the last known position.
+        energies: each energy with its level and range.
+        ignition: the state of the ignition.
+        engines: the engines.
+        powertrain: whether the powertrain runs.
         preconditioning: heating or cooling before a drive.
         doors: locked and open ones.
         battery: the 12 V battery.
-        kinetic: how it moves.
-        odometer: how far it has come.
-        environment: what it is like outside.
+        kinetic: speed and acceleration.
+        odometer: the mileage.
+        environment: daylight and air outside.
         lighting: turn signals and fog lights.
         driving_behavior: the mode selected.
-        privacy: what the driver keeps private.
+        privacy: the privacy mode.
         safety: seat belts and the emergency call.
         alarm: the burglar alarm.
-        service: the kind of vehicle that its service is for.
-        adas: driver assistance; not in the vendor's schema, but in its answers.
-        transmission: the gearbox, where an answer has it.
+        service: the kind of vehicle that the service contract is for.
+        adas: driver assistance; not in the vendor's schema, but in responses.
+        transmission: the gearbox, where a response has it.
     """
 
     created_at: datetime | None = None
@@ -203,7 +200,7 @@ class Status(TypedResource):
 
     @property
     def is_moving(self) -> bool | None:
-        """Whether the vehicle moves: as it says itself, else by its speed, else by its ignition; None if unknown."""
+        """Whether the vehicle moves: by ``kinetic.moving``, else by speed, else by the ignition; None if unknown."""
         if self.kinetic is not None:
             if self.kinetic.moving is not None:
                 return self.kinetic.moving
@@ -217,15 +214,15 @@ class Status(TypedResource):
         return None if self.odometer is None else self.odometer.mileage
 
     def is_newer_than(self, other: Status) -> bool:
-        """Tell whether this snapshot was taken after another; snapshots may arrive out of order.
+        """Return whether this status was created after another; they may arrive out of order.
 
-        Compared by ``created_at``, then by ``updated_at``; one without any instant is newer than none.
+        Compared by ``created_at``, then by ``updated_at``; a status without instants is the oldest.
         """
-        return _taken(self) > _taken(other)
+        return _created(self) > _created(other)
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _taken(status: Status) -> tuple[datetime, datetime]:
+def _created(status: Status) -> tuple[datetime, datetime]:
     return (status.created_at or status.updated_at or _NEVER, status.updated_at or _NEVER)

@@ -1,7 +1,4 @@
-"""A status, as the two kinds of back ends answer it: itself, or wrapped in a collection of one per page.
-
-Knows how to tell one from the other. Must not know what a status holds.
-"""
+"""Status history: a status alone, or a collection with one status on each page."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody, Step
 from stellantis_hal.resources.queries import is_absent
 
-__all__ = ["STATUS", "history", "latest"]
+__all__ = ["STATUS", "find_latest", "paginate_history"]
 
 STATUS = "Status"
 _COLLECTION = frozenset({"total", "currentPage", "totalPage"})
@@ -26,20 +23,20 @@ def _is_collection(page: HalResource) -> bool:
     return bool(embedded_keys(page.document, STATUS)) or not _COLLECTION.isdisjoint(page.state)
 
 
-def latest(page: HalResource) -> HalResource | None:
-    """Find the status in an answer; None in a collection that is empty."""
+def find_latest(page: HalResource) -> HalResource | None:
+    """Return the status in a response; None in an empty collection."""
     if not _is_collection(page):
         return page
     return next(iter(page.embedded(STATUS)), None)
 
 
-def history(follow: Follow[HalResource], on_invalid: InvalidItemsHandler) -> Paginator[HalResource]:
-    """Walk every status behind a link, be it one alone."""
+def paginate_history(follow: Follow[HalResource], on_invalid: InvalidItemsHandler) -> Paginator[HalResource]:
+    """Paginate the statuses behind a link, or the only one."""
     return Paginator.over(_SingletonCollection(follow), STATUS, absent=is_absent, on_invalid=on_invalid)
 
 
 class _SingletonCollection:
-    """A step to a collection; a status that comes alone is shown as a collection of one."""
+    """A page source that presents a single status as a collection of one."""
 
     def __init__(self, follow: Follow[HalResource]) -> None:
         self._first_page = follow.first_page
@@ -48,11 +45,11 @@ class _SingletonCollection:
 
     async def first_page(self) -> HalResource:
         page = await self._first_page()
-        return page if _is_collection(page) else _wrapped(page)
+        return page if _is_collection(page) else _to_collection(page)
 
 
 class _SingletonBody(LazyBody):
-    """A status shown as the only one of a collection; its bytes stay where they are."""
+    """The body of a collection of one status; its bytes stay in the status."""
 
     __slots__ = ("_status",)
 
@@ -61,14 +58,14 @@ class _SingletonBody(LazyBody):
 
     @property
     def raw(self) -> bytes:
-        """Nothing: there are no bytes of the collection."""
+        """Empty: the collection was not received."""
         return b""
 
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
-        """Give the collection, or the document at a path in it."""
+        """Return the collection, or the document at a path in it."""
         root = HalDocument({"total": 1, "_embedded": {STATUS: [self._status.document.body]}})
         return LazyBody(b"", root).document(path)
 
 
-def _wrapped(status: HalResource) -> HalResource:
+def _to_collection(status: HalResource) -> HalResource:
     return HalResource(attrs.evolve(status.snapshot, content=_SingletonBody(status)), None, status.context)

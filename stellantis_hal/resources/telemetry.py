@@ -1,7 +1,4 @@
-"""Telemetry: what the vehicle's parts said at one moment.
-
-Knows which parts there are. Must not know how telemetry is found.
-"""
+"""Telemetry: the state of a vehicle's components at one moment."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ __all__ = ["Telemetry", "TelemetryExtension", "VehicleTelemetry"]
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class VehicleTelemetry(Model):
-    """What the vehicle's parts said; the blocks are those of a status."""
+    """State of the vehicle's components; the blocks are those of a status."""
 
     engines: tuple[Engine, ...] = attrs.field(default=(), metadata=names("engines", "engine"))
     energies: tuple[Energy, ...] = attrs.field(default=(), metadata=names("energies", "energy"))
@@ -62,7 +59,7 @@ class VehicleTelemetry(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class TelemetryExtension(Model):
-    """What comes with ``extensions=("location", "maintenance")``."""
+    """The extensions asked for by ``extensions=("location", "maintenance")``."""
 
     location: Position | None = None
     maintenance: Maintenance | None = None
@@ -70,13 +67,13 @@ class TelemetryExtension(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Telemetry(TypedResource):
-    """What was measured at one moment.
+    """Measurements of one moment.
 
     Attributes:
         created_at: the moment.
-        privacy: what the driver keeps private.
-        vehicle: what the vehicle's parts said.
-        environment: what it was like outside.
+        privacy: the privacy mode.
+        vehicle: state of the vehicle's components.
+        environment: daylight and air outside.
         extension: location and maintenance, where asked for.
     """
 

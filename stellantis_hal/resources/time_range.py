@@ -1,7 +1,4 @@
-"""Spans of time as the vendor's ``timestamps`` parameter takes them (ISO 8601 intervals).
-
-Knows the grammar. Must not know which collections can be asked this way.
-"""
+"""ISO 8601 intervals, as the vendor's ``timestamps`` parameter takes them."""
 
 from __future__ import annotations
 
@@ -18,13 +15,13 @@ __all__ = ["TimeRange"]
 def _aware(_: object, attribute: attrs.Attribute[datetime | None], value: datetime | None) -> None:
     require_type(attribute.name, value, datetime, None)
     if value is not None and value.utcoffset() is None:
-        raise ValueError(f"{attribute.name} is without a time zone: give an aware datetime")
+        raise ValueError(f"{attribute.name} must be an aware datetime: datetime(2023, 1, 2, tzinfo=UTC)")
 
 
 def _positive(_: object, attribute: attrs.Attribute[timedelta | None], value: timedelta | None) -> None:
     require_type(attribute.name, value, timedelta, None)
     if value is not None and value <= timedelta():
-        raise ValueError(f"{attribute.name} must be longer than nothing")
+        raise ValueError(f"{attribute.name} must be positive, not {value}")
 
 
 @attrs.frozen
@@ -32,15 +29,15 @@ class TimeRange:
     """An interval, open on one side or repeated: ``T1/T2``, ``T/D``, ``T/``, ``/T``, ``Rn/T/D``, ``Rn/T/D/d``.
 
     Attributes:
-        since: where it begins, aware; None: open.
-        until: where it ends, aware; None: open, or given by ``duration``.
-        duration: how long it is, instead of ``until``.
-        repeat: how many times it repeats; 0: for ever; None: it does not repeat.
-        every: from one beginning to the next, where it repeats; None: each follows the one before it.
+        since: the start, aware; None: open.
+        until: the end, aware; None: open, or given by ``duration``.
+        duration: the length, instead of ``until``.
+        repeat: the number of repetitions; 0: without end; None: no repetition.
+        every: from one start to the next, where it repeats; None: one follows the other without a gap.
 
     Raises:
-        ValueError: the parts make no interval of the vendor's grammar.
-        TypeError: one of them is no datetime, or no timedelta.
+        ValueError: the parts do not make an interval of the vendor's grammar.
+        TypeError: a part is not a datetime, or not a timedelta.
 
     >>> from datetime import UTC
     >>> str(TimeRange(datetime(2023, 1, 2, tzinfo=UTC), duration=timedelta(hours=8), repeat=5, every=timedelta(days=1)))
@@ -55,19 +52,19 @@ class TimeRange:
 
     def __attrs_post_init__(self) -> None:
         if self.since is None and self.until is None:
-            raise ValueError("an interval needs since or until")
+            raise ValueError("an interval must have since or until")
         if self.duration is not None and (self.since is None or self.until is not None):
-            raise ValueError("duration goes with since, and instead of until")
-        # As instants: two datetimes of one zone are compared by what its clocks show, and those are put back in autumn.
+            raise ValueError("duration must come with since, and without until")
+        # As instants: datetimes of one zone are compared by local time, which is put back in autumn.
         if self.since is not None and self.until is not None and self.until.timestamp() < self.since.timestamp():
-            raise ValueError("until lies before since")
+            raise ValueError("until must not be before since")
         if self.repeat is not None and (self.duration is None or self.repeat < 0):
-            raise ValueError("repeat wants since, duration and a number that is not negative")
+            raise ValueError("repeat must be a number, at least 0, and come with since and duration")
         if self.every is not None and self.repeat is None:
-            raise ValueError("every goes with repeat")
+            raise ValueError("every must come with repeat")
 
     def __str__(self) -> str:
-        """Write it in the vendor's grammar."""
+        """Return the interval in the vendor's grammar."""
         since = "" if self.since is None else write_instant(self.since)
         if self.duration is None:
             return f"{since}/{'' if self.until is None else write_instant(self.until)}"
@@ -79,20 +76,20 @@ class TimeRange:
 
     @classmethod
     def parse(cls, text: str) -> TimeRange:
-        """Read an interval of the vendor's grammar.
+        """Parse an interval of the vendor's grammar.
 
         Raises:
-            ValueError: it is none.
+            ValueError: not an interval of this grammar.
         """
         parts = text.split("/")
         repeat = None
         if parts[0].startswith("R"):
             count = parts.pop(0)[1:]
             if count and not (count.isascii() and count.isdigit()):
-                raise ValueError("R takes a number")
+                raise ValueError("R must be followed by a number, as in R5/")
             repeat = int(count or 0)
         if not len(parts) == 2 + (repeat is not None and len(parts) == 3):
-            raise ValueError("an interval has two parts, a repeated one two or three")
+            raise ValueError("an interval must have two parts, a repeated one two or three, separated by /")
         since = read_instant(parts[0]) if parts[0] else None
         is_duration = parts[1][:1] in {"P", "+", "-"}
         return cls(

@@ -1,7 +1,4 @@
-"""Trips: from where to where, how far, on what.
-
-Knows the vendor's units, some of them odd. Must not know how trips are found.
-"""
+"""Trips: where from and to, distance, duration, consumption."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripC
 from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.queries import OptionalEndpoint, by_id, many, rel_of
+from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.sentinels import Mileage
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
@@ -44,7 +41,7 @@ __all__ = [
 
 
 class Propulsion(OpenEnum):
-    """What drove the vehicle."""
+    """The kind of propulsion."""
 
     THERMAL = "Thermal"
     ELECTRIC = "Electric"
@@ -52,7 +49,7 @@ class Propulsion(OpenEnum):
 
 
 class FaultKind(OpenEnum):
-    """Which part of a trip is lacking."""
+    """The part of a trip's record that is missing."""
 
     UNSTARTED = "Unstarted"
     DATA_LACKING = "DataLacking"
@@ -60,7 +57,7 @@ class FaultKind(OpenEnum):
 
 
 class FaultCause(OpenEnum):
-    """Why it is lacking."""
+    """Why part of a trip's record is missing."""
 
     GEO_PRIVACY = "GeoPrivacy"
     FULL_PRIVACY = "FullPrivacy"
@@ -69,7 +66,7 @@ class FaultCause(OpenEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class TripKinetic(Model):
-    """How fast a trip was.
+    """Speeds of a trip.
 
     Attributes:
         average_speed: metres per second, unlike every other speed; see ``average_speed_kmh``.
@@ -87,11 +84,11 @@ class TripKinetic(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class TripSegment(Model):
-    """The part of a trip that was driven by one propulsion.
+    """The part of a trip driven by one kind of propulsion.
 
     Attributes:
-        propulsion: which.
-        percent: of the trip.
+        propulsion: the kind of propulsion.
+        percent: percentage of the trip.
         distance: kilometres.
     """
 
@@ -102,7 +99,7 @@ class TripSegment(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class TripFault(Model):
-    """Something that a trip lacks, and why."""
+    """A missing part of a trip's record, and why it is missing."""
 
     fault: FaultKind | None = None
     cause: FaultCause | None = None
@@ -113,23 +110,23 @@ class Trip(TypedResource):
     """One trip of a vehicle.
 
     Attributes:
-        id: the vendor's.
-        created_at: when its record was made.
+        id: the vendor's id.
+        created_at: when its record was created.
         updated_at: when its record was last changed.
         started_at: when it began.
         stopped_at: when it ended.
-        start_position: where it began.
-        stop_position: where it ended.
-        duration: how long it took.
+        start_position: the first position.
+        stop_position: the last position.
+        duration: from start to stop.
         distance: kilometres.
         start_mileage: the odometer at the start, in kilometres.
-        start_energies: what there was at the start.
-        end_energies: what was left at the end.
-        energy_consumptions: what it used.
-        kinetic: how fast it was.
-        segments: what it was driven by.
-        done: whether it is over.
-        faults: what its record lacks.
+        start_energies: levels at the start.
+        end_energies: levels at the end.
+        energy_consumptions: consumption of each energy.
+        kinetic: average and highest speed.
+        segments: shares of each kind of propulsion.
+        done: whether the trip is over.
+        faults: missing parts of its record.
     """
 
     id: str | None = None
@@ -173,21 +170,21 @@ class Trip(TypedResource):
 
     @property
     def consumption(self) -> TripConsumption:
-        """What it used in all: ``.litres``, ``.kilowatt_hours``, and both per 100 km; None where nothing is said."""
+        """Total consumption: ``.litres``, ``.kilowatt_hours``, and both per 100 km; None where unknown."""
         return TripConsumption.of(self.energy_consumptions, self.distance)
 
     @property
     def litres(self) -> float | None:
-        """Litres of fuel used; None where nothing is said of fuel."""
+        """Litres of fuel used; None where unknown."""
         return self.consumption.litres
 
     @property
     def kilowatt_hours(self) -> float | None:
-        """KWh of electricity used; None where nothing is said of electricity."""
+        """kWh of electricity used; None where unknown."""
         return self.consumption.kilowatt_hours
 
     def geojson(self) -> dict[str, Any]:
-        """Write it as a GeoJSON Feature: a line from start to stop, or the one of both points that is known."""
+        """Return a GeoJSON Feature: a line from start to stop, or the only one of both points that is known."""
         ends = [position.coordinates for position in (self.start_position, self.stop_position) if position is not None]
         points = [list(point) for point in ends if point is not None]
         geometry: dict[str, Any] | None = None
@@ -199,14 +196,14 @@ class Trip(TypedResource):
         properties = {name: value for name, value in self.to_dict().items() if name not in left_out}
         return {"type": "Feature", "id": self.id, "geometry": geometry, "properties": properties}
 
-    # --------------------------------------------------------------------------------------------- ways on
+    # --------------------------------------------------------------------------------------------- requests
 
     async def vehicle(self) -> Vehicle | None:
-        """Read the vehicle that made it."""
+        """Fetch the vehicle that made the trip."""
         from stellantis_hal.resources.vehicle import Vehicle  # noqa: PLC0415 - a vehicle leads back to trips
 
         resource = self.require_resource()
-        return await OptionalEndpoint(rel_of(resource, "vehicle", "vehicles"), Vehicle).ask(resource)
+        return await OptionalEndpoint(choose_rel(resource, "vehicle", "vehicles"), Vehicle).fetch(resource)
 
     def waypoints(
         self,
@@ -217,7 +214,7 @@ class Trip(TypedResource):
         tolerance: float | None = None,
         index_range: tuple[int, int | None] | None = None,
     ) -> Paginator[Position]:
-        """Walk the positions on its way.
+        """Paginate the positions along the trip.
 
         Args:
             since: positions from then on, aware.
@@ -230,9 +227,9 @@ class Trip(TypedResource):
             ValueError: a filter is out of bounds; nothing was sent.
         """
         resource = self.require_resource()
-        return many(
+        return paginate(
             resource,
-            rel_of(resource, "waypoints", "wayPoints"),
+            choose_rel(resource, "waypoints", "wayPoints"),
             Position,
             embedded="positions",
             index_range=index_range,
@@ -250,8 +247,8 @@ class Trip(TypedResource):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
     ) -> Paginator[Alert]:
-        """Walk the alerts that came up on its way; the filters are those of the vehicle's."""
-        return many(
+        """Paginate the alerts raised during the trip; the filters are those of ``vehicle.alerts``."""
+        return paginate(
             self.require_resource(),
             "alerts",
             Alert,
@@ -262,12 +259,12 @@ class Trip(TypedResource):
         )
 
     async def alert(self, id_: str) -> Alert:
-        """Look one of its alerts up by its id.
+        """Fetch one of its alerts by id.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the trip has none with this id.
         """
-        return await by_id(self.require_resource(), "alerts", Alert, id_)
+        return await fetch_by_id(self.require_resource(), "alerts", Alert, id_)
 
     def collisions(
         self,
@@ -278,8 +275,8 @@ class Trip(TypedResource):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
     ) -> Paginator[Collision]:
-        """Walk the collisions on its way; the filters are those of the vehicle's."""
-        return many(
+        """Paginate the collisions during the trip; the filters are those of ``vehicle.collisions``."""
+        return paginate(
             self.require_resource(),
             "collisions",
             Collision,
@@ -290,12 +287,12 @@ class Trip(TypedResource):
         )
 
     async def collision(self, id_: str) -> Collision:
-        """Look one of its collisions up by its id.
+        """Fetch one of its collisions by id.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the trip has none with this id.
         """
-        return await by_id(self.require_resource(), "collisions", Collision, id_)
+        return await fetch_by_id(self.require_resource(), "collisions", Collision, id_)
 
     def telemetry(
         self,
@@ -308,8 +305,8 @@ class Trip(TypedResource):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
     ) -> Paginator[Telemetry]:
-        """Walk the telemetry of its way; the filters are those of the vehicle's."""
-        return many(
+        """Paginate the telemetry of the trip; the filters are those of ``vehicle.telemetry``."""
+        return paginate(
             self.require_resource(),
             "telemetry",
             Telemetry,

@@ -1,7 +1,4 @@
-"""The account holder, and the ways on from there.
-
-Knows the account's links by name. Must not know any address.
-"""
+"""The account holder, and the vehicles of the account."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.queries import by_id, many, rel_of
+from stellantis_hal.resources.queries import choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.typed_resource import TypedResource
@@ -28,10 +25,10 @@ class User(TypedResource):
     """The account holder.
 
     Attributes:
-        email: the address.
+        email: the e-mail address.
         first_name: the first name.
         last_name: the last name.
-        created_at: when the account was made.
+        created_at: when the account was created.
         updated_at: when it was last changed.
     """
 
@@ -43,7 +40,7 @@ class User(TypedResource):
 
     @property
     def embedded_vehicles(self) -> tuple[Vehicle, ...]:
-        """The vehicles that came along with the account, without a request; they may be partial."""
+        """The vehicles embedded in the response, without a request; they may be partial."""
         resource = self.resource
         if resource is None or self.document is None:
             return ()
@@ -60,22 +57,22 @@ class User(TypedResource):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
     ) -> Paginator[Vehicle]:
-        """Walk the account's vehicles.
+        """Paginate the account's vehicles.
 
         Args:
             extensions: ``onboardCapabilities``, ``branding``, ``pictures``.
             locale: the language of texts, as in ``fr-FR``.
             country: adds the call centre of a country: ``CL``, ``BR``, ``AR``.
-            vin_prefix: only vehicles whose VIN begins so.
+            vin_prefix: the first characters of the VIN.
             index_range: the first and the last index, counted from 0, both included.
             page_size: items on a page, 1 to 60.
 
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
         """
-        return many(
+        return paginate(
             self.require_resource(),
-            rel_of(self.require_resource(), "vehicles", "vehicle"),
+            choose_rel(self.require_resource(), "vehicles", "vehicle"),
             Vehicle,
             embedded="vehicles",
             page_size=page_size,
@@ -94,14 +91,14 @@ class User(TypedResource):
         locale: str | None = None,
         country: str | None = None,
     ) -> Vehicle:
-        """Look a vehicle up by its id; the options are those of :meth:`vehicles`.
+        """Fetch a vehicle by its id; the options are those of :meth:`vehicles`.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the account has no such vehicle.
         """
-        return await by_id(
+        return await fetch_by_id(
             self.require_resource(),
-            rel_of(self.require_resource(), "vehicles", "vehicle"),
+            choose_rel(self.require_resource(), "vehicles", "vehicle"),
             Vehicle,
             id_,
             extension=filters.choices("extensions", extensions, most=3),

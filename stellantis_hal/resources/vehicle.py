@@ -1,7 +1,4 @@
-"""A vehicle, and the ways on from it.
-
-Knows the vehicle's links by name. Must not know any address.
-"""
+"""Vehicles, and the resources that they link to."""
 
 from __future__ import annotations
 
@@ -21,9 +18,9 @@ from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.queries import OptionalEndpoint, by_id, many, rel_of
+from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.status import Status
-from stellantis_hal.resources.status_history import history
+from stellantis_hal.resources.status_history import paginate_history
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.trip import Trip
@@ -45,7 +42,7 @@ Seconds = timedelta | float | None
 
 
 class Motorization(OpenEnum):
-    """What drives the vehicle."""
+    """The kind of drive."""
 
     ELECTRIC = "Electric"
     HYBRID = "Hybrid"
@@ -63,7 +60,7 @@ class Country(OpenEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class StolenCallCenter(Model):
-    """Whom to call about a stolen vehicle."""
+    """The call centre for a stolen vehicle."""
 
     country_code: Country | None = None
     phone_number: str | None = None
@@ -71,26 +68,26 @@ class StolenCallCenter(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class CallCenter(Model):
-    """Whom to call."""
+    """The call centre."""
 
     stolen: StolenCallCenter | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Vehicle(TypedResource):
-    """A vehicle, and the ways on from it: every verb follows a link, and says so if there is none.
+    """A vehicle. Its methods follow links; they raise ``LinkNotFoundError`` where the vehicle has no such link.
 
-    A vehicle without a link does not support the feature: ``vehicle.can("maintenance")`` asks before.
+    A vehicle without a link does not support the feature: ``vehicle.can("maintenance")`` checks without a request.
 
     Attributes:
-        id: the vendor's.
+        id: the vendor's id, which is not the VIN.
         vin: the vehicle identification number.
-        motorization: what drives it.
-        brand: its brand; ``branding`` is the newer place.
-        label: its version; ``branding`` is the newer place.
-        pictures: addresses of pictures, on hosts that must not get any credentials.
-        call_center: whom to call, where a country was asked for.
-        extension: what was asked for by ``extensions=(…)``.
+        motorization: the kind of drive.
+        brand: its brand; ``branding.brand`` in newer responses.
+        label: its version; ``branding.label`` in newer responses.
+        pictures: URLs of pictures, on hosts that must not receive credentials.
+        call_center: telephone numbers, where a country was asked for.
+        extension: the extensions asked for by ``extensions=(…)``.
         created_at: when its record was made.
         updated_at: when its record was last changed.
     """
@@ -109,7 +106,7 @@ class Vehicle(TypedResource):
     def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> Self:
         """Return this vehicle with another priority of its requests, or another bound on waiting for the limits.
 
-        What it leads to has the same options. A vehicle whose requests pass no rate limiter of ours stays as it is.
+        Resources fetched from it have the same options. A vehicle with a fetch of your own is returned unchanged.
 
         Args:
             priority: "background" leaves a share of the limits to "interactive".
@@ -117,7 +114,7 @@ class Vehicle(TypedResource):
 
         Raises:
             ValueError: the priority is unknown, or the wait is not a number of seconds.
-            DetachedResourceError: it has no client.
+            DetachedResourceError: the vehicle has no client.
         """
         require_request_options(priority, max_wait)
         resource = self.require_resource()
@@ -131,13 +128,13 @@ class Vehicle(TypedResource):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do; knows of nothing where ``extensions=("onboardCapabilities",)`` was not asked for."""
+        """What the vehicle supports; empty where ``extensions=("onboardCapabilities",)`` was not asked for."""
         found = None if self.extension is None else self.extension.onboard_capabilities
         return Capabilities() if found is None else found
 
     @property
     def branding(self) -> Branding | None:
-        """How it is called, where ``extensions=("branding",)`` was asked for."""
+        """Brand and version, where ``extensions=("branding",)`` was asked for."""
         return None if self.extension is None else self.extension.branding
 
     @property
@@ -152,48 +149,48 @@ class Vehicle(TypedResource):
             label=self.label or (None if branding is None else branding.label),
         )
 
-    # --------------------------------------------------------------------------------------------- one thing
+    # --------------------------------------------------------------------------------------------- single resources
 
     async def status(self) -> Status | None:
-        """Read the latest that is known of it; None where there are no data yet.
+        """Fetch the latest status; None where there are no data yet.
 
         Raises:
-            LinkNotFoundError: it has no such link; nothing was sent.
-            ApiError: the server said no.
+            LinkNotFoundError: the vehicle has no such link; nothing was sent.
+            ApiError: the server responded with an error.
         """
-        return await STATUS.ask(self.require_resource())
+        return await STATUS.fetch(self.require_resource())
 
     async def maintenance(self) -> Maintenance | None:
-        """Read when the next maintenance is due; None where there are no data yet.
+        """Fetch the next maintenance; None where there are no data yet.
 
         Raises:
-            LinkNotFoundError: it has no such link; nothing was sent.
-            ApiError: the server said no.
+            LinkNotFoundError: the vehicle has no such link; nothing was sent.
+            ApiError: the server responded with an error.
         """
-        return await MAINTENANCE.ask(self.require_resource())
+        return await MAINTENANCE.fetch(self.require_resource())
 
     async def last_position(self) -> Position | None:
-        """Read where it was last; None where there are no data yet.
+        """Fetch the last position; None where there are no data yet.
 
         Raises:
-            LinkNotFoundError: it has no such link; nothing was sent.
-            ApiError: the server said no.
+            LinkNotFoundError: the vehicle has no such link; nothing was sent.
+            ApiError: the server responded with an error.
         """
-        return await LAST_POSITION.ask(self.require_resource())
+        return await LAST_POSITION.fetch(self.require_resource())
 
     async def user(self) -> User | None:
-        """Read the account that it belongs to."""
+        """Fetch the account that the vehicle belongs to."""
         from stellantis_hal.resources.user import User  # noqa: PLC0415 - a user leads back to vehicles
 
-        return await OptionalEndpoint("user", User).ask(self.require_resource())
+        return await OptionalEndpoint("user", User).fetch(self.require_resource())
 
     # --------------------------------------------------------------------------------------------- collections
 
     def status_history(self) -> Paginator[Status]:
-        """Walk every status that the API gives: those it keeps, or the latest alone."""
+        """Paginate the statuses that the API keeps, or the latest one alone."""
         resource = self.require_resource()
         converter = resource.require_context().converter
-        statuses = history(resource.follow("status"), partial(converter.report_invalid_items, kind=Status))
+        statuses = paginate_history(resource.follow("status"), partial(converter.report_invalid_items, kind=Status))
         return statuses.map(partial(converter.structure, kind=Status))
 
     def trips(
@@ -209,7 +206,7 @@ class Vehicle(TypedResource):
         page_size: int | None = None,
         newest_first: bool = False,
     ) -> Paginator[Trip]:
-        """Walk its trips, the oldest first unless told otherwise.
+        """Paginate the trips, the oldest first by default.
 
         Args:
             since: trips from then on, aware.
@@ -220,12 +217,12 @@ class Vehicle(TypedResource):
             states: of :class:`~stellantis_hal.resources.filters.TripState`.
             index_range: the first and the last index, counted from 0, both included.
             page_size: items on a page, 1 to 60.
-            newest_first: whether to walk from the last page backwards.
+            newest_first: whether to start from the last page.
 
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
         """
-        trips = many(
+        trips = paginate(
             self.require_resource(),
             "trips",
             Trip,
@@ -240,12 +237,12 @@ class Vehicle(TypedResource):
         return trips.map(partial(_attribute, vehicle=self.identity))
 
     async def trip(self, id_: str) -> Trip:
-        """Look a trip up by its id.
+        """Fetch a trip by its id.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the vehicle has none with this id.
         """
-        return _attribute(await by_id(self.require_resource(), "trips", Trip, id_), self.identity)
+        return _attribute(await fetch_by_id(self.require_resource(), "trips", Trip, id_), self.identity)
 
     def alerts(
         self,
@@ -257,8 +254,8 @@ class Vehicle(TypedResource):
         page_size: int | None = None,
         newest_first: bool = False,
     ) -> Paginator[Alert]:
-        """Walk its alerts; the filters are those of :meth:`trips`."""
-        return many(
+        """Paginate the alerts; the filters are those of :meth:`trips`."""
+        return paginate(
             self.require_resource(),
             "alerts",
             Alert,
@@ -269,12 +266,12 @@ class Vehicle(TypedResource):
         )
 
     async def alert(self, id_: str) -> Alert:
-        """Look an alert up by its id.
+        """Fetch an alert by its id.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the vehicle has none with this id.
         """
-        return await by_id(self.require_resource(), "alerts", Alert, id_)
+        return await fetch_by_id(self.require_resource(), "alerts", Alert, id_)
 
     def alarms(
         self,
@@ -287,7 +284,7 @@ class Vehicle(TypedResource):
         page_size: int | None = None,
         newest_first: bool = False,
     ) -> Paginator[Alarm]:
-        """Walk the events of its alarm.
+        """Paginate the events of the alarm.
 
         Args:
             types: of :class:`~stellantis_hal.resources.filters.AlarmType`.
@@ -298,7 +295,7 @@ class Vehicle(TypedResource):
             page_size: as in :meth:`trips`.
             newest_first: as in :meth:`trips`.
         """
-        return many(
+        return paginate(
             self.require_resource(),
             "alarms",
             Alarm,
@@ -310,12 +307,12 @@ class Vehicle(TypedResource):
         )
 
     async def alarm(self, id_: str) -> Alarm:
-        """Look an event of the alarm up by its id.
+        """Fetch an event of the alarm by its id.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the vehicle has none with this id.
         """
-        return await by_id(self.require_resource(), "alarms", Alarm, id_)
+        return await fetch_by_id(self.require_resource(), "alarms", Alarm, id_)
 
     def collisions(
         self,
@@ -327,10 +324,10 @@ class Vehicle(TypedResource):
         page_size: int | None = None,
         newest_first: bool = False,
     ) -> Paginator[Collision]:
-        """Walk its collisions; the filters are those of :meth:`trips`."""
-        return many(
+        """Paginate the collisions; the filters are those of :meth:`trips`."""
+        return paginate(
             self.require_resource(),
-            rel_of(self.require_resource(), "collisions", "collision"),
+            choose_rel(self.require_resource(), "collisions", "collision"),
             Collision,
             embedded="Collisions",
             newest_first=newest_first,
@@ -340,13 +337,13 @@ class Vehicle(TypedResource):
         )
 
     async def collision(self, id_: str) -> Collision:
-        """Look a collision up by its id.
+        """Fetch a collision by its id.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: the vehicle has none with this id.
         """
-        return await by_id(
-            self.require_resource(), rel_of(self.require_resource(), "collisions", "collision"), Collision, id_
+        return await fetch_by_id(
+            self.require_resource(), choose_rel(self.require_resource(), "collisions", "collision"), Collision, id_
         )
 
     def telemetry(
@@ -361,7 +358,7 @@ class Vehicle(TypedResource):
         page_size: int | None = None,
         newest_first: bool = False,
     ) -> Paginator[Telemetry]:
-        """Walk its telemetry.
+        """Paginate the telemetry.
 
         Args:
             types: up to 15 of :class:`~stellantis_hal.resources.filters.TelemetryType`.
@@ -373,7 +370,7 @@ class Vehicle(TypedResource):
             page_size: items on a page, 1 to 2000.
             newest_first: as in :meth:`trips`.
         """
-        return many(
+        return paginate(
             self.require_resource(),
             "telemetry",
             Telemetry,

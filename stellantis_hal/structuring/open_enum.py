@@ -1,7 +1,4 @@
-"""Enumerations that grow: the unknown member is kept, never fatal.
-
-Knows how to look a string up and what to do when it is not there. Must not know which enumerations there are.
-"""
+"""Enumerations that keep unknown values."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ __all__ = ["OpenEnum"]
 
 
 class OpenEnum(StrEnum):
-    """An enumeration of strings whose values the vendor may add to.
+    """An enumeration of strings to which the API may add values.
 
     A member equals its string and hashes alike. ``EnergyType("Steam")`` is a member too: equal to ``"Steam"``, its
     ``is_known`` is False, its ``name`` is the value itself. Unknown members compare by value, not by ``is``; they are
@@ -24,14 +21,14 @@ class OpenEnum(StrEnum):
     """
 
     def __repr__(self) -> str:
-        """Show an unknown member by its value, as text that can stand in a line of a log."""
+        """Show an unknown member by its value, escaped for logs."""
         if self.is_known:
             return f"<{type(self).__name__}.{self.name}: {self.value!r}>"
         return f"{type(self).__name__}({self.value!r})"
 
     @property
     def is_known(self) -> bool:
-        """Tell whether this library's enumeration lists the value."""
+        """Whether this library's enumeration lists the value."""
         return type(self)._value2member_map_.get(self._value_) is self
 
     @classmethod
@@ -48,5 +45,5 @@ class OpenEnum(StrEnum):
 
     @classmethod
     def _spellings(cls) -> dict[str, str]:
-        """Map other spellings that occur to the values they mean."""
+        """Return other spellings in use, with the values they stand for."""
         return {}

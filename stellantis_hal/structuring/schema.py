@@ -119,6 +119,8 @@ def _field(attribute: attrs.Attribute[Any], hint: Any) -> FieldSchema:
     paths = attribute.metadata.get(_NAMES) or ((_camel_case(attribute.name),),)
     many = typing.get_origin(hint) is tuple
     kind = typing.get_args(hint)[0] if many else _without_none(hint)
+    if typing.get_origin(kind) is typing.Annotated and codec_of(kind) is None:
+        kind = typing.get_args(kind)[0]
     model = kind if attrs.has(kind) else None
     return FieldSchema(
         name=attribute.name, paths=paths, type=kind, codec=None if model else codec_of(kind), model=model, many=many

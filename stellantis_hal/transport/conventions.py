@@ -11,7 +11,7 @@ from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
 __all__ = ["TRANSIENT_ERRORS", "ApiConventions"]
 
 TRANSIENT_ERRORS = frozenset({"server_error", "temporarily_unavailable"})
-"""OAuth error codes (RFC 6749 section 4.1.2.1) for failures of the server that may pass, whatever the status."""
+"""OAuth error codes (RFC 6749 section 4.1.2.1) for failures of the server that may pass, with any status."""
 
 _ADVICE: Mapping[int, str] = {
     400: "Check the parameters and the body.",
@@ -34,10 +34,10 @@ class ApiConventions:
         quota_headers: the headers that state what is left of the rate limits; none by default.
         transaction_id_header: the response header whose value the API's support asks for.
         misconfiguration_phrases: words in error bodies, in lower case, which mean that the application itself is
-            refused, whatever the status: a :class:`~stellantis_hal.errors.ConfigurationError`.
+            refused, with any status: a :class:`~stellantis_hal.errors.ConfigurationError`.
         misconfiguration_advice: one sentence for the message of that error.
         advice: one sentence for the error message, by status.
-        transient_errors: values of ``error`` in a JSON body which mean that the failure may pass, whatever the status.
+        transient_errors: values of ``error`` in a JSON body which mean that the failure may pass, with any status.
         scopes: returns the scopes documented for a URL, for the message of a 403; None where none are documented.
     """
 

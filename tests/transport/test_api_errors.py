@@ -1,4 +1,4 @@
-"""Error bodies of every family, and the errors made of them."""
+"""Error bodies in every format, and the errors made of them."""
 
 import json
 import time
@@ -31,24 +31,24 @@ URL = "https://api.test/user/vehicles/0123456789abcdef0123"
 VENDOR = {"code": 40499, "message": "No data", "uuid": "u-1", "timestamp": "2023-09-12T09:41:10.911Z"}
 
 
-def verdict(
+def error_for(
     status: int, body: Any = b"", *, method: str = "GET", asked: dict[str, str] | None = None, **fields: str
 ) -> StellantisError | None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = Headers({name.replace("_", "-"): value for name, value in fields.items()})
-    answer = Response(url=URL, status=status, headers=headers, content=content, received_at=NOW)
-    return make_error(Request(url=URL, method=method, headers=asked or {}), answer, now=NOW, conventions=CONVENTIONS)
+    response = Response(url=URL, status=status, headers=headers, content=content, received_at=NOW)
+    return make_error(Request(url=URL, method=method, headers=asked or {}), response, now=NOW, conventions=CONVENTIONS)
 
 
 def api_error(status: int, body: Any = b"", **options: Any) -> ApiError:
-    error = verdict(status, body, **options)
+    error = error_for(status, body, **options)
     assert isinstance(error, ApiError)
     return error
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_a_success_is_no_error(status: int) -> None:
-    assert verdict(status) is None
+    assert error_for(status) is None
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_success_is_no_error(status: int) -> None:
     ],
 )
 def test_each_status_has_its_error_type(status: int, kind: type[ApiError]) -> None:
-    assert type(verdict(status)) is kind
+    assert type(error_for(status)) is kind
 
 
 def test_a_body_with_code_and_message_is_parsed() -> None:
@@ -140,20 +140,20 @@ def test_an_api_connect_body_is_parsed() -> None:
 @pytest.mark.parametrize("words", ["Not registered to plan", "Invalid client id or secret."])
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_misconfiguration_phrase_is_a_configuration_error(status: int, words: str) -> None:
-    error = verdict(status, {"httpCode": str(status), "httpMessage": "No", "moreInformation": words})
+    error = error_for(status, {"httpCode": str(status), "httpMessage": "No", "moreInformation": words})
     assert isinstance(error, ConfigurationError)
     assert error.more_information == words
 
 
 def test_a_misconfiguration_phrase_may_be_in_any_body() -> None:
-    error = verdict(401, {"message": "Invalid client id or secret."})
+    error = error_for(401, {"message": "Invalid client id or secret."})
     assert isinstance(error, ConfigurationError)
     assert error.more_information is None
 
 
 def test_an_oauth_body_is_parsed() -> None:
-    complaint = parse_error_body(b'{"error":"invalid_grant","error_description":"gone"}')
-    assert (complaint.error, complaint.message) == ("invalid_grant", "gone")
+    body = parse_error_body(b'{"error":"invalid_grant","error_description":"gone"}')
+    assert (body.error, body.message) == ("invalid_grant", "gone")
 
 
 def test_server_error_with_status_400_is_transient() -> None:
@@ -173,8 +173,8 @@ def test_a_body_without_text_has_no_message() -> None:
 
 
 def test_fields_beside_a_nested_body_take_precedence() -> None:
-    complaint = parse_error_body(b'{"error":{"code":1,"message":"inner"},"message":"outer"}')
-    assert (complaint.code, complaint.message, complaint.error) == (1, "outer", None)
+    body = parse_error_body(b'{"error":{"code":1,"message":"inner"},"message":"outer"}')
+    assert (body.code, body.message, body.error) == (1, "outer", None)
 
 
 def test_a_nested_body_is_parsed() -> None:
@@ -205,8 +205,8 @@ def test_retry_after_is_parsed() -> None:
 
 
 def test_a_304_to_a_conditional_request_is_no_error() -> None:
-    assert verdict(304, asked={"If-None-Match": '"1"'}) is None
-    assert verdict(304, asked={"if-modified-since": "x"}) is None
+    assert error_for(304, asked={"If-None-Match": '"1"'}) is None
+    assert error_for(304, asked={"if-modified-since": "x"}) is None
 
 
 def test_a_304_to_an_unconditional_request_is_an_error() -> None:
@@ -214,7 +214,7 @@ def test_a_304_to_an_unconditional_request_is_an_error() -> None:
 
 
 def test_a_303_after_a_write_is_no_error() -> None:
-    assert verdict(303, method="POST", Location="/x") is None
+    assert error_for(303, method="POST", Location="/x") is None
 
 
 def test_a_redirect_of_a_write_is_an_error() -> None:
@@ -254,7 +254,7 @@ def test_a_message_has_no_trailing_punctuation(body: Any) -> None:
 
 
 def test_a_configuration_error_says_what_to_check() -> None:
-    text = str(verdict(401, {"message": "Invalid client id or secret."}))
+    text = str(error_for(401, {"message": "Invalid client id or secret."}))
     for part in ("GET", "/user/vehicles/", "401", "Invalid client id or secret", "certificate", "the plan that"):
         assert part in text
 
@@ -278,10 +278,10 @@ def test_a_retry_after_date_is_relative_to_now() -> None:
 
 
 def test_a_403_names_the_scopes_documented_for_its_url() -> None:
-    answer = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
+    response = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
     error = make_error(
         Request(url=URL),
-        answer,
+        response,
         now=NOW,
         conventions=ApiConventions(scopes=lambda url: ("a:b", "data:trip") if url == URL else ()),
     )
@@ -291,8 +291,8 @@ def test_a_403_names_the_scopes_documented_for_its_url() -> None:
 
 
 def test_a_403_of_a_url_without_scopes_names_none() -> None:
-    answer = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
-    error = make_error(Request(url=URL), answer, now=NOW, conventions=ApiConventions(scopes=lambda url: ()))
+    response = Response(url=URL, status=403, headers=Headers(), content=b"", received_at=NOW)
+    error = make_error(Request(url=URL), response, now=NOW, conventions=ApiConventions(scopes=lambda url: ()))
     assert isinstance(error, ForbiddenError)
     assert error.scopes == ()
 
@@ -309,7 +309,7 @@ KEYS = ["code", "message", "uuid", "timestamp", "httpCode", "httpMessage", "more
     st.integers(100, 599), st.dictionaries(st.sampled_from(KEYS), JSON).map(json.dumps).map(str.encode) | st.binary()
 )
 def test_any_body_makes_an_error_of_its_status(status: int, body: bytes) -> None:
-    error = verdict(status, body)
+    error = error_for(status, body)
     assert (error is None) == (200 <= status < 300)
     if isinstance(error, ApiError):
         assert error.code is None or isinstance(error.code, int)

@@ -22,11 +22,11 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_requests_under_way_are_bounded_by_connections() -> None:
-    async def answer(request: httpx.Request) -> httpx.Response:
+    async def respond(request: httpx.Request) -> httpx.Response:
         await anyio.sleep(1)
         return httpx.Response(200)
 
-    opened, transport = session(answer, connections=3)
+    opened, transport = session(respond, connections=3)
     async with opened, anyio.create_task_group() as group:
         for _ in range(10):
             group.start_soon(get, opened.pipeline())
@@ -60,12 +60,12 @@ async def test_an_attempt_with_a_slow_body_times_out() -> None:
                 await anyio.sleep(1)
                 yield b"."
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=Dripping())
 
     start = anyio.current_time()
     with pytest.raises(NetworkError, match="within 9 s"):
-        await call(answer, timeouts=Timeouts(total=9.0), retry=RetryPolicy(attempts=1))
+        await call(respond, timeouts=Timeouts(total=9.0), retry=RetryPolicy(attempts=1))
     assert anyio.current_time() == pytest.approx(start + 9.0, abs=0.5)
 
 
@@ -100,16 +100,16 @@ async def test_a_cancelled_request_frees_its_connection() -> None:
     assert len(transport.requests) == 2
 
 
-class Lane(httpx.AsyncBaseTransport):
-    """A connection of our own that answers late, and takes a while to be closed."""
+class SlowConnection(httpx.AsyncBaseTransport):
+    """A connection that responds late and closes slowly."""
 
-    def __init__(self, answering: float, closing: float) -> None:
-        self.answering = answering
+    def __init__(self, delay: float, closing: float) -> None:
+        self.delay = delay
         self.closing = closing
         self.closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await anyio.sleep(self.answering)
+        await anyio.sleep(self.delay)
         return httpx.Response(200)
 
     async def aclose(self) -> None:
@@ -117,11 +117,11 @@ class Lane(httpx.AsyncBaseTransport):
         self.closed = True
 
 
-def laid(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """Make a session whose own connection is this one."""
+def session_over(connection: SlowConnection, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Return a session that opens this connection."""
 
-    def connect(**options: Any) -> Lane:
-        return lane
+    def connect(**options: Any) -> SlowConnection:
+        return connection
 
     monkeypatch.setitem(sys.modules, "stellantis_hal.transport.backends.aiohttp_client", None)
     monkeypatch.setattr(httpx, "AsyncHTTPTransport", connect)
@@ -133,12 +133,12 @@ async def test_closing_a_cancelled_connection_is_bounded(
     monkeypatch: pytest.MonkeyPatch, closing: float, *, is_closed: bool
 ) -> None:
     """The connection of a cancelled request gets some seconds to close."""
-    lane = Lane(1000.0, closing)
+    connection = SlowConnection(1000.0, closing)
     start = anyio.current_time()
-    async with laid(lane, monkeypatch) as opened:
+    async with session_over(connection, monkeypatch) as opened:
         with anyio.move_on_after(1):
             await get(opened.pipeline())
-    assert lane.closed is is_closed
+    assert connection.closed is is_closed
     assert anyio.current_time() < start + 100
 
 
@@ -147,12 +147,12 @@ async def test_closing_a_session_is_bounded_when_cancelled(
     monkeypatch: pytest.MonkeyPatch, closing: float, *, is_closed: bool
 ) -> None:
     """Connections get some seconds to close, even where the task is cancelled."""
-    lane = Lane(0.0, closing)
-    opened = laid(lane, monkeypatch)
+    connection = SlowConnection(0.0, closing)
+    opened = session_over(connection, monkeypatch)
     await get(opened.pipeline())
     start = anyio.current_time()
     with anyio.CancelScope() as scope:
         scope.cancel()
         await opened.aclose()
-    assert lane.closed is is_closed
+    assert connection.closed is is_closed
     assert anyio.current_time() < start + 100

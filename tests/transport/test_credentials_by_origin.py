@@ -18,11 +18,11 @@ pytestmark = pytest.mark.anyio
 async def test_credentials_are_sent_to_the_api() -> None:
     opened, transport = session(OK)
     async with opened:
-        answer = await get(opened.pipeline(credentials=Badge()), "/user?a=1")
+        response = await get(opened.pipeline(credentials=Badge()), "/user?a=1")
     request = transport.requests[0]
     assert request.headers["authorization"] == "Bearer token-1"
     assert str(request.url) == f"{API}/user?a=1&client_id=app"
-    assert answer.url == f"{API}/user?a=1"
+    assert response.url == f"{API}/user?a=1"
 
 
 async def test_the_client_id_is_never_sent_twice() -> None:
@@ -67,8 +67,8 @@ async def test_a_refused_token_is_renewed_once() -> None:
     async with opened:
         await get(opened.pipeline(credentials=badge))
     assert [request.headers["authorization"] for request in transport.requests] == ["Bearer token-1", "Bearer token-2"]
-    answer, sent = badge.refusals[0]
-    assert answer.status == 401
+    response, sent = badge.refusals[0]
+    assert response.status == 401
     assert sent == {"Authorization": "Bearer token-1"}
 
 

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.anyio
 async def test_hooks_are_called_on_responses_retries_and_waits() -> None:
     heard: list[Any] = []
     hooks = Hooks(on_response=heard.append, on_retry=heard.append, on_wait=heard.append)
-    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
-    opened, _ = session(httpx.Response(503), OK, hooks=hooks, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, _ = session(httpx.Response(503), OK, hooks=hooks, limiter=limiter)
     async with opened:
         await get(opened.pipeline(credentials=Badge()), "/user?secret=1")
     kinds = [type(record) for record in heard]
@@ -36,13 +36,13 @@ async def test_hooks_are_called_on_responses_retries_and_waits() -> None:
 
 async def test_a_wait_is_recorded_with_its_duration() -> None:
     waits: list[WaitRecord] = []
-    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
-    opened, _ = session(OK, hooks=Hooks(on_wait=waits.append), limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, _ = session(OK, hooks=Hooks(on_wait=waits.append), limiter=limiter)
     async with opened:
         pipeline = opened.pipeline(priority="background")
         await get(pipeline)
         await get(pipeline)
-    assert waits[-1].seconds == pytest.approx(1.0, abs=0.1)  # before it a slow machine may have told of milliseconds
+    assert waits[-1].seconds == pytest.approx(1.0, abs=0.1)  # on a slow machine, waits of milliseconds come first
     assert (waits[-1].method, waits[-1].priority) == ("GET", "background")
 
 

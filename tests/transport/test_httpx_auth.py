@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Challenge(httpx.Auth):
-    """Answers a 401 with a password."""
+    """Sends a password after a 401."""
 
     requires_response_body = True
 
@@ -84,8 +84,8 @@ async def test_auth_sees_the_body_and_the_response() -> None:
 
 @pytest.mark.parametrize("credentials", [None, httpx.BasicAuth("me", "secret")], ids=["none", "basic"])
 async def test_background_requests_leave_the_interactive_share(credentials: httpx.Auth | None) -> None:
-    rates = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=wall)
-    opened, transport = session(OK, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=wall)
+    opened, transport = session(OK, limiter=limiter)
     async with opened:
         pipeline = opened.pipeline(credentials=credentials, priority="background")
         await get(pipeline)
@@ -146,8 +146,8 @@ async def test_a_challenge_that_auth_cannot_use_raises(challenge: str, reason: s
 async def test_auth_sees_headers_that_are_not_ascii() -> None:
     opened, _ = session(httpx.Response(200, headers=[(b"x-name", b"\xc3\xa9\xff")]))
     async with opened:
-        answer = await get(opened.pipeline(credentials=httpx.BasicAuth("me", "secret")))
-    assert answer.headers["x-name"] == "\xe9\udcff"  # UTF-8, and what is none kept as bytes, as by aiohttp
+        response = await get(opened.pipeline(credentials=httpx.BasicAuth("me", "secret")))
+    assert response.headers["x-name"] == "\xe9\udcff"  # UTF-8, and what is none kept as bytes, as by aiohttp
 
 
 class Astray(httpx.Auth):
@@ -165,8 +165,10 @@ async def test_auth_cannot_send_to_an_untrusted_origin() -> None:
 
 async def test_auth_requests_wait_for_the_limiter() -> None:
     waits: list[WaitRecord] = []
-    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
-    opened, transport = session(httpx.Response(401, text="who?"), OK, limiter=rates, hooks=Hooks(on_wait=waits.append))
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(
+        httpx.Response(401, text="who?"), OK, limiter=limiter, hooks=Hooks(on_wait=waits.append)
+    )
     async with opened:
         pipeline = opened.pipeline(credentials=Challenge())
         await anyio.sleep(5)

@@ -124,7 +124,7 @@ async def test_a_storm_of_429_loses_and_rushes_no_request() -> None:
     early: list[float] = []
     refused_at = open_at = 0.0
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         nonlocal refused_at, open_at
         now = anyio.current_time()
         if refused_at + 0.5 < now < open_at:  # those of the same turn were on their way already
@@ -135,8 +135,8 @@ async def test_a_storm_of_429_loses_and_rushes_no_request() -> None:
             return response_with(429, Retry_After="3")
         return OK
 
-    rates = TokenBucketLimiter(RateLimits(100, None), clock=wall)
-    opened, _ = session(answer, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(100, None), clock=wall)
+    opened, _ = session(respond, limiter=limiter)
     statuses: list[int] = []
     async with opened:
         pipeline = opened.pipeline(max_wait=300.0)
@@ -171,8 +171,8 @@ async def test_a_day_of_polling_at_the_days_limit_meets_no_429() -> None:
         left = 300 - sum(1 for time in sent if time > now - 86_400)
         return response_with(200, X_RateLimit_Limit_1="300", X_RateLimit_Remaining_1=str(left))
 
-    rates = TokenBucketLimiter(RateLimits(100, 300), clock=wall)
-    opened, transport = session(strict, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(100, 300), clock=wall)
+    opened, transport = session(strict, limiter=limiter)
     async with opened:
         pipeline = opened.pipeline(max_wait=90_000.0)
         start = anyio.current_time()
@@ -184,8 +184,8 @@ async def test_a_day_of_polling_at_the_days_limit_meets_no_429() -> None:
 
 
 async def test_an_error_after_a_429_is_not_replaced_by_it() -> None:
-    rates = TokenBucketLimiter(RateLimits(100, 2), clock=wall)
-    opened, _ = session(response_with(429, Retry_After="1"), httpx.Response(503), OK, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(100, 2), clock=wall)
+    opened, _ = session(response_with(429, Retry_After="1"), httpx.Response(503), OK, limiter=limiter)
     async with opened:
         with pytest.raises(BudgetExhaustedError):
             await get(opened.pipeline(max_wait=600))

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.anyio
 async def test_a_redirect_of_a_get_is_followed_with_credentials(status: int, method: str) -> None:
     opened, transport = session(redirect_to("../v4/me?x=%2F#part", status), OK)
     async with opened:
-        answer = await get(opened.pipeline(credentials=Badge()), "/v3/user", method=method)
+        response = await get(opened.pipeline(credentials=Badge()), "/v3/user", method=method)
     assert transport.requests[1].url.raw_path == b"/v4/me?x=%2F&client_id=app"
     assert transport.requests[1].headers["authorization"] == "Bearer token-1"
-    assert answer.url == f"{API}/v4/me?x=%2F"
+    assert response.url == f"{API}/v4/me?x=%2F"
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ async def test_redirects_are_bounded() -> None:
 async def test_a_303_after_a_write_is_returned() -> None:
     opened, transport = session(redirect_to("/status", 303))
     async with opened:
-        answer = await get(opened.pipeline(), method="POST")
-    assert answer.headers["location"] == "/status"
+        response = await get(opened.pipeline(), method="POST")
+    assert response.headers["location"] == "/status"
     assert len(transport.requests) == 1
 
 

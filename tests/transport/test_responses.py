@@ -24,10 +24,10 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_response_is_a_value() -> None:
-    answer = await call(httpx.Response(200, json={"a": 1}, headers={"ETag": '"7"'}))
-    assert (answer.status, answer.content, answer.headers["etag"]) == (200, b'{"a":1}', '"7"')
-    assert answer.url == f"{API}/user"
-    assert abs((wall() - answer.received_at).total_seconds()) < 1
+    response = await call(httpx.Response(200, json={"a": 1}, headers={"ETag": '"7"'}))
+    assert (response.status, response.content, response.headers["etag"]) == (200, b'{"a":1}', '"7"')
+    assert response.url == f"{API}/user"
+    assert abs((wall() - response.received_at).total_seconds()) < 1
 
 
 async def test_a_request_has_default_headers_unless_overridden() -> None:
@@ -44,8 +44,8 @@ async def test_a_request_has_default_headers_unless_overridden() -> None:
 async def test_a_body_is_sent_unchanged() -> None:
     opened, transport = session(httpx.Response(202))
     async with opened:
-        answer = await get(opened.pipeline(), method="POST", content=b'{"a":1}', headers={"Content-Type": "x/y"})
-    assert answer.status == 202
+        response = await get(opened.pipeline(), method="POST", content=b'{"a":1}', headers={"Content-Type": "x/y"})
+    assert response.status == 202
     assert transport.requests[0].content == b'{"a":1}'
     assert transport.requests[0].headers["content-type"] == "x/y"
 
@@ -87,18 +87,18 @@ async def test_a_body_beyond_the_limit_raises_with_url_and_sent() -> None:
 
 
 async def test_an_unrequested_coding_raises() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         stream = httpx.ByteStream(b"?")
         return httpx.Response(200, headers={"Content-Encoding": "br"}, stream=stream)
 
     with pytest.raises(NetworkError, match="br") as failure:
-        await call(answer, retry=RetryPolicy(attempts=1))
+        await call(respond, retry=RetryPolicy(attempts=1))
     assert (failure.value.url, failure.value.sent, failure.value.is_transient) == (f"{API}/user", True, False)
 
 
 async def test_a_pipeline_may_make_its_own_errors() -> None:
-    def make_error(request: Request, answer: Response) -> StellantisError | None:
-        return ConfigurationError("odd") if answer.status == 200 else None
+    def make_error(request: Request, response: Response) -> StellantisError | None:
+        return ConfigurationError("odd") if response.status == 200 else None
 
     opened, _ = session(OK)
     async with opened:

@@ -46,19 +46,19 @@ async def test_a_repeatable_post_is_retried() -> None:
 
 
 async def test_a_request_that_was_never_sent_costs_no_token() -> None:
-    rates = TokenBucketLimiter(RateLimits(None, 10), clock=wall)
-    opened, _ = session(httpx.ConnectError("refused"), httpx.ConnectError("refused"), OK, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(None, 10), clock=wall)
+    opened, _ = session(httpx.ConnectError("refused"), httpx.ConnectError("refused"), OK, limiter=limiter)
     async with opened:
         await get(opened.pipeline())
-    assert rates.statistics.free_today == 9
+    assert limiter.statistics.free_today == 9
 
 
 async def test_every_attempt_costs_a_token() -> None:
-    rates = TokenBucketLimiter(RateLimits(None, 10), clock=wall)
-    opened, _ = session(httpx.Response(503), httpx.ReadError("reset"), redirect_to("/b"), OK, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(None, 10), clock=wall)
+    opened, _ = session(httpx.Response(503), httpx.ReadError("reset"), redirect_to("/b"), OK, limiter=limiter)
     async with opened:
         await get(opened.pipeline())
-    assert rates.statistics.free_today == 6
+    assert limiter.statistics.free_today == 6
 
 
 async def test_retries_end_with_the_policys_total() -> None:
@@ -92,9 +92,9 @@ async def test_a_pipeline_may_have_its_own_retry_policy() -> None:
 
 
 async def test_waits_for_the_limiter_do_not_use_up_retries() -> None:
-    rates = TokenBucketLimiter(RateLimits(100, None), clock=wall)
-    rates.pause(400)
-    opened, transport = session(httpx.Response(503), OK, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(100, None), clock=wall)
+    limiter.pause(400)
+    opened, transport = session(httpx.Response(503), OK, limiter=limiter)
     async with opened:
         assert (await get(opened.pipeline(max_wait=600))).status == 200
     assert len(transport.requests) == 2

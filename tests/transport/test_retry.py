@@ -1,4 +1,4 @@
-"""What is tried again, when, and how often."""
+"""Retry policy."""
 
 import anyio
 import anyio.lowlevel
@@ -24,12 +24,12 @@ def fault(*, wait: float | None = None) -> ServerError:
 
 
 class Attempts:
-    """Fails with one error after the other, then succeeds."""
+    """Raises one error after the other, then succeeds."""
 
     def __init__(self, *errors: StellantisError) -> None:
         self.errors = list(errors)
         self.times: list[float] = []
-        self.told: list[tuple[float, int]] = []
+        self.retries: list[tuple[float, int]] = []
 
     async def attempt(self) -> str:
         self.times.append(anyio.current_time())
@@ -39,23 +39,23 @@ class Attempts:
         return "done"
 
     async def run(self, *, repeatable: bool = True, **policy: float) -> str:
-        rules = RetryPolicy(**policy)  # type: ignore[arg-type]  # attempts is an int in the only test that gives it
-        return await call_with_retries(self.attempt, rules, repeatable=repeatable, on_retry=self.tell)
+        retry = RetryPolicy(**policy)  # type: ignore[arg-type]  # attempts is an int in the only test that gives it
+        return await call_with_retries(self.attempt, retry, repeatable=repeatable, on_retry=self.record)
 
-    def tell(self, error: StellantisError, wait: float, attempt: int) -> None:
-        self.told.append((wait, attempt))
+    def record(self, error: StellantisError, wait: float, attempt: int) -> None:
+        self.retries.append((wait, attempt))
 
 
 async def test_a_first_success_is_returned_at_once() -> None:
     attempts = Attempts()
     assert await attempts.run() == "done"
-    assert attempts.told == []
+    assert attempts.retries == []
 
 
 async def test_transient_failures_are_retried_until_success() -> None:
     attempts = Attempts(fault(), NetworkError("reset", sent=True), fault())
     assert await attempts.run() == "done"
-    assert [attempt for _, attempt in attempts.told] == [1, 2, 3]
+    assert [attempt for _, attempt in attempts.retries] == [1, 2, 3]
     assert len(attempts.times) == 4
 
 
@@ -73,17 +73,30 @@ async def test_one_attempt_means_no_retry() -> None:
     assert len(attempts.times) == 1
 
 
+async def test_a_note_says_how_many_attempts_were_made() -> None:
+    attempts = Attempts(*[fault(wait=2.0) for _ in range(9)])
+    with pytest.raises(ServerError) as caught:
+        await attempts.run(attempts=3, initial=0.0)
+    assert caught.value.__notes__ == ["gave up after 3 attempts in 4 s"]
+
+
+async def test_an_error_of_one_attempt_has_no_note() -> None:
+    with pytest.raises(ServerError) as caught:
+        await Attempts(fault()).run(attempts=1)
+    assert not hasattr(caught.value, "__notes__")
+
+
 async def test_waits_grow_up_to_their_bound() -> None:
     attempts = Attempts(*[fault() for _ in range(8)])
     await attempts.run(attempts=9, initial=1.0, longest=4.0, total=1000.0)
-    for (wait, attempt), bound in zip(attempts.told, [1, 2, 4, 4, 4, 4, 4, 4], strict=True):
+    for (wait, attempt), bound in zip(attempts.retries, [1, 2, 4, 4, 4, 4, 4, 4], strict=True):
         assert 0.0 <= wait <= bound, attempt
 
 
 async def test_first_waits_are_short_without_retry_after() -> None:
     attempts = Attempts(fault(), NetworkError("reset", sent=True), fault(), fault())
     await attempts.run(initial=0.1)
-    for (wait, _), bound in zip(attempts.told, [0.1, 0.2, 0.4, 0.8], strict=True):
+    for (wait, _), bound in zip(attempts.retries, [0.1, 0.2, 0.4, 0.8], strict=True):
         assert 0.0 <= wait <= bound
 
 
@@ -120,7 +133,7 @@ async def test_tasks_share_a_policy_but_not_its_counts() -> None:
     async def one() -> None:
         attempts = Attempts(fault(), fault(), fault())
         with pytest.raises(ServerError):
-            await call_with_retries(attempts.attempt, policy, repeatable=True, on_retry=attempts.tell)
+            await call_with_retries(attempts.attempt, policy, repeatable=True, on_retry=attempts.record)
         counts.append(len(attempts.times))
 
     async with anyio.create_task_group() as group:

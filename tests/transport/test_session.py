@@ -51,7 +51,8 @@ def test_credentials_of_another_type_are_refused_and_not_shown() -> None:
     with pytest.raises(TypeError) as caught:
         Session(Origins(API)).pipeline(credentials=secret)
     assert str(caught.value) == (
-        "credentials have to be an httpx.Auth, or have its headers, not tuple: httpx.BasicAuth(user, password)"
+        "credentials must be an httpx.Auth, or an object with the methods of Credentials, not tuple: "
+        "httpx.BasicAuth(user, password)"
     )
 
 
@@ -110,13 +111,13 @@ async def test_the_session_does_not_save_the_limiter() -> None:
         async def save(self, content: bytes) -> None:
             saved.append(content)
 
-    async with TokenBucketLimiter(RateLimits(10, 100), store=Store(), clock=wall) as rates:
-        opened, _ = session(OK, limiter=rates)
+    async with TokenBucketLimiter(RateLimits(10, 100), store=Store(), clock=wall) as limiter:
+        opened, _ = session(OK, limiter=limiter)
         async with opened:
             await get(opened.pipeline())
         assert saved == []
     assert len(saved) == 1
-    assert opened.limiter is rates
+    assert opened.limiter is limiter
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_limiter_gets_the_headers_quota() -> None:
-    rates = TokenBucketLimiter(clock=wall)
-    await call(response_with(200, X_RateLimit_Limit_1="50", X_RateLimit_Remaining_1="7"), limiter=rates)
-    assert rates.statistics.free_today == 7
+    limiter = TokenBucketLimiter(clock=wall)
+    await call(response_with(200, X_RateLimit_Limit_1="50", X_RateLimit_Remaining_1="7"), limiter=limiter)
+    assert limiter.statistics.free_today == 7
 
 
 @pytest.mark.parametrize("limited", [True, False])
@@ -37,8 +37,8 @@ async def test_without_a_limiter_nothing_waits(limited: bool) -> None:
 
 
 async def test_waits_of_all_attempts_together_are_bounded() -> None:
-    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
-    opened, transport = session(redirect_to("/user"), limiter=rates, max_redirects=9)
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(redirect_to("/user"), limiter=limiter, max_redirects=9)
     async with opened:
         with pytest.raises(BudgetExhaustedError):
             await get(opened.pipeline(max_wait=2.5))
@@ -46,13 +46,13 @@ async def test_waits_of_all_attempts_together_are_bounded() -> None:
 
 
 async def test_the_remaining_wait_may_be_less_than_a_second() -> None:
-    rates = TokenBucketLimiter(RateLimits(None, None), clock=wall)
+    limiter = TokenBucketLimiter(RateLimits(None, None), clock=wall)
 
     def pausing(request: httpx.Request) -> httpx.Response:
-        rates.pause(0.9)
+        limiter.pause(0.9)
         return redirect_to("/user")
 
-    opened, transport = session(pausing, limiter=rates, max_redirects=9)
+    opened, transport = session(pausing, limiter=limiter, max_redirects=9)
     async with opened:
         with pytest.raises(BudgetExhaustedError):
             await get(opened.pipeline(max_wait=1.0))
@@ -62,8 +62,8 @@ async def test_the_remaining_wait_may_be_less_than_a_second() -> None:
 @pytest.mark.parametrize(("most", "is_sent"), [(2.5, True), (0.5, False), (None, False)])
 async def test_with_options_sets_max_wait_where_given(most: float | None, *, is_sent: bool) -> None:
     """Without one, the bound stays."""
-    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
-    opened, transport = session(OK, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(OK, limiter=limiter)
     async with opened:
         pipeline = opened.pipeline(max_wait=0.5).with_options(priority="interactive", max_wait=most)
         await get(pipeline)
@@ -74,19 +74,20 @@ async def test_with_options_sets_max_wait_where_given(most: float | None, *, is_
 
 async def test_with_options_sets_the_priority() -> None:
     waits: list[WaitRecord] = []
-    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
-    opened, _ = session(OK, hooks=Hooks(on_wait=waits.append), limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, _ = session(OK, hooks=Hooks(on_wait=waits.append), limiter=limiter)
     async with opened:
         pipeline = opened.pipeline()
         await get(pipeline.with_options(priority="background"))
         await get(pipeline.with_options(priority="background"))
         await get(pipeline)
+    assert pipeline.limiter is limiter
     assert [wait.priority for wait in waits if wait.seconds > 0.5] == ["background", "interactive"]
 
 
 async def test_a_request_cancelled_in_the_queue_leaves_nothing_behind() -> None:
-    rates = TokenBucketLimiter(RateLimits(1, None), clock=wall)
-    opened, transport = session(OK, limiter=rates)
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, transport = session(OK, limiter=limiter)
     async with opened:
         pipeline = opened.pipeline()
         await get(pipeline)
@@ -94,7 +95,7 @@ async def test_a_request_cancelled_in_the_queue_leaves_nothing_behind() -> None:
             group.start_soon(get, pipeline)
             await anyio.sleep(0.1)
             group.cancel_scope.cancel()
-        assert rates.statistics.waiting == 0
+        assert limiter.statistics.waiting == 0
         await get(pipeline)
     assert len(transport.requests) == 2
 

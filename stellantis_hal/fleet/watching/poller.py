@@ -78,7 +78,7 @@ class Poller:
             return True
         self._count_request(watched_vehicle)
         endpoint = SNAPSHOTS[what]
-        found = await endpoint.look(vehicle.require_resource())
+        found = await endpoint.fetch_resource(vehicle.require_resource())
         if found is None:
             return False
         if not self._must_structure(watched_vehicle, what, now):
@@ -86,7 +86,7 @@ class Poller:
             if has_same_body(checkpoint.snapshots.get(what), found):
                 self._counts.unchanged += 1  # the usual case of a parked vehicle: nothing is structured
                 return True
-        snapshot: TypedResource = endpoint.read(found)
+        snapshot: TypedResource = endpoint.structure(found)
         if isinstance(snapshot, Status) and self._options.adapt is not None:
             factor = self._options.adapt(vehicle, snapshot)
             if not 0 < factor < float("inf"):

@@ -28,9 +28,9 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.validation import require_type
 
-__all__ = ["BudgetWarning", "Source", "Watch", "watch"]
+__all__ = ["BudgetWarning", "Watch", "WatchSource", "watch"]
 
-Source = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Removed]
+WatchSource = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Removed]
 """What to watch: accounts with all their vehicles, or single vehicles."""
 
 Clock = Callable[[], datetime]
@@ -48,7 +48,7 @@ class Watch(Stream):
 
     def __init__(
         self,
-        source: Source,
+        source: WatchSource,
         watch_options: WatchOptions,
         poll_options: PollOptions,
         *,
@@ -226,7 +226,7 @@ class Watch(Stream):
 
 
 def watch(
-    source: Source,
+    source: WatchSource,
     *,
     every: timedelta | None,
     what: Iterable[str] = ("status", "trips"),

@@ -1,1 +1,1 @@
-"""Blocks."""
+"""Blocks that status, telemetry and trips are made of."""

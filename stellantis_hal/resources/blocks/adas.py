@@ -1,7 +1,4 @@
-"""Driver assistance.
-
-Knows the members and what the abbreviations stand for. Must not know the vehicle around it.
-"""
+"""Driver assistance."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ __all__ = [
 
 
 class ParkAssistState(OpenEnum):
-    """What a parking aid does."""
+    """State of a parking aid."""
 
     FAULT = "Fault"
     DRIVER_INHIBITION = "DriverInhibition"
@@ -37,7 +34,7 @@ class ParkAssistState(OpenEnum):
 
 
 class CruiseControl(OpenEnum):
-    """What the adaptive cruise control does."""
+    """State of the adaptive cruise control."""
 
     ACTIVATED = "Activated"
     FAULT = "Fault"
@@ -49,7 +46,7 @@ class CruiseControl(OpenEnum):
 
 
 class SpeedRegulation(OpenEnum):
-    """What the speed regulation does."""
+    """State of the speed regulation."""
 
     OFF = "Off"
     NO_BEST_FIT = "NoBestFit"
@@ -66,7 +63,7 @@ class SpeedRegulation(OpenEnum):
 
 
 class EmergencyBraking(OpenEnum):
-    """What the warning light of the emergency braking does."""
+    """State of the warning light of the emergency braking."""
 
     OFF = "off"
     FIXED = "Fixed"
@@ -74,7 +71,7 @@ class EmergencyBraking(OpenEnum):
 
 
 class LaneDeparture(OpenEnum):
-    """What the warning light for leaving the lane does."""
+    """State of the lane departure warning light."""
 
     FLASHING_FAULT = "FlashingFault"
     FLASHING_WARNING = "FlashingWarning"
@@ -83,7 +80,7 @@ class LaneDeparture(OpenEnum):
 
 
 class TimeGap(OpenEnum):
-    """Whether the assistance for the distance in time is selected."""
+    """Whether the time gap assistance is selected."""
 
     NOT_SELECTED = "NotSelected"
     SELECTED = "Selected"
@@ -91,7 +88,7 @@ class TimeGap(OpenEnum):
 
 
 class AdasState(OpenEnum):
-    """What the blind spot monitoring does."""
+    """State of the blind spot monitoring."""
 
     ACTIVE = "Active"
     INACTIVE = "Inactive"
@@ -100,7 +97,7 @@ class AdasState(OpenEnum):
 
 
 class LaneKeeping(OpenEnum):
-    """What a lane keeping assistance does."""
+    """State of a lane keeping assistance."""
 
     AUTHORIZED = "Authorized"
     CORRECTION_IN_PROGRESS = "CorrectionInProgress"
@@ -109,7 +106,7 @@ class LaneKeeping(OpenEnum):
 
 
 class GearIndication(OpenEnum):
-    """The gear change recommended."""
+    """The recommended gear change."""
 
     NONE = "None"
     UP = "Up"
@@ -135,16 +132,16 @@ class Adas(Model):
         lvv: speed limiter.
         rvv: speed regulation.
         aebs: emergency braking.
-        afil: warning when leaving the lane.
-        artiv: distance in time to the vehicle ahead.
+        afil: lane departure warning.
+        artiv: time gap to the vehicle ahead.
         bsm: blind spot monitoring.
         esp: stability program.
         abs: anti-lock brakes.
         fse: electric brake.
-        sli: the speed limit read, in km/h.
+        sli: the recognised speed limit, in km/h.
         rlka: lane keeping on the right.
         llka: lane keeping on the left.
-        rgi: the gear change recommended.
+        rgi: the recommended gear change.
     """
 
     park_assist: ParkAssist | None = None

@@ -1,7 +1,4 @@
-"""What a vehicle can do, and how it is presented: the extensions of a vehicle.
-
-Knows the vendor's capability names. Must not know how they are asked for.
-"""
+"""Capabilities and branding: the extensions of a vehicle."""
 
 from __future__ import annotations
 
@@ -38,14 +35,14 @@ class RemoteCapability(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ProgramSlots(Model):
-    """How many programs there is room for."""
+    """The number of program slots."""
 
     size: int | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class PreconditioningParameters(Model):
-    """What preconditioning can be told."""
+    """Options of preconditioning."""
 
     programs: ProgramSlots | None = None
     immediate: bool | None = None
@@ -53,7 +50,7 @@ class PreconditioningParameters(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class PreconditioningCapability(RemoteCapability):
-    """Whether preconditioning is supported, and what it can be told."""
+    """Whether preconditioning is supported, and its options."""
 
     parameters: PreconditioningParameters | None = None
 
@@ -68,7 +65,7 @@ class ChargingImmediate(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingPrograms(Model):
-    """Whether charging can be programmed, and how many programs there is room for."""
+    """Whether charging can be programmed, and the number of program slots."""
 
     supported: bool | None = None
     size: int | None = None
@@ -76,7 +73,7 @@ class ChargingPrograms(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingScheduling(Model):
-    """How charging can be scheduled."""
+    """Scheduling options of charging."""
 
     programs: ChargingPrograms | None = None
     next_delayed_time: bool | None = None
@@ -84,7 +81,7 @@ class ChargingScheduling(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingPreferences(Model):
-    """Which preferences charging takes."""
+    """Preferences that charging accepts."""
 
     level: bool | None = None
     type: bool | None = None
@@ -92,7 +89,7 @@ class ChargingPreferences(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingParameters(Model):
-    """What charging can be told."""
+    """Options of charging."""
 
     immediate: ChargingImmediate | None = None
     schedule: ChargingScheduling | None = None
@@ -101,7 +98,7 @@ class ChargingParameters(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingCapability(RemoteCapability):
-    """Whether charging can be controlled, and what it can be told."""
+    """Whether charging can be controlled, and its options."""
 
     parameters: ChargingParameters | None = None
 
@@ -121,7 +118,7 @@ class RemoteCapabilities(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Capabilities(Model):
-    """What a vehicle can do: the data it gives, the operations it takes.
+    """What a vehicle supports: kinds of data and remote operations.
 
     Attributes:
         data: names such as ``data:trip``.
@@ -132,7 +129,7 @@ class Capabilities(Model):
     remote: RemoteCapabilities | None = None
 
     def has(self, name: str) -> bool:
-        """Tell whether the vehicle has a capability: ``data:trip``, ``remote:door:write``, or just ``remote:door``.
+        """Return whether the vehicle has a capability: ``data:trip``, ``remote:door:write``, or just ``remote:door``.
 
         >>> Capabilities(data=("data:trip",)).has("data:trip"), Capabilities().has("remote:door")
         (True, False)
@@ -146,7 +143,7 @@ class Capabilities(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Branding(Model):
-    """How the vehicle is called.
+    """Names of the vehicle.
 
     Attributes:
         brand: the brand.
@@ -159,12 +156,12 @@ class Branding(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class VehicleExtension(Model):
-    """What comes with ``extensions=(…)``.
+    """The extensions asked for by ``extensions=(…)``.
 
     Attributes:
-        onboard_capabilities: what the vehicle can do.
-        branding: how it is called.
-        pictures: addresses of pictures; on hosts that must not get any credentials.
+        onboard_capabilities: what the vehicle supports.
+        branding: brand and version.
+        pictures: URLs of pictures, on hosts that must not receive credentials.
     """
 
     onboard_capabilities: Capabilities | None = None

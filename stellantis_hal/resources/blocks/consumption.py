@@ -1,7 +1,4 @@
-"""What a trip used, in the vendor's odd units and in usual ones.
-
-Knows litres from centilitres and kWh from Wh. Must not know the trip around it.
-"""
+"""Energy consumption of a trip, in the vendor's units and in usual ones."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ __all__ = ["EnergyConsumption", "TripConsumption"]
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class EnergyConsumption(Model):
-    """What a trip used of one energy.
+    """Consumption of one energy during a trip.
 
     Attributes:
         type: fuel or electric.
-        sub_type: more precisely.
+        sub_type: the precise kind.
         consumption: centilitres of fuel, or kWh; see ``litres`` and ``kilowatt_hours``.
         average: centilitres or Wh per 100 km.
     """
@@ -39,7 +36,7 @@ class EnergyConsumption(Model):
 
     @property
     def kilowatt_hours(self) -> float | None:
-        """KWh of electricity; None for fuel."""
+        """kWh of electricity; None for fuel."""
         return self.consumption if self.type == EnergyType.ELECTRIC else None
 
     @property
@@ -49,13 +46,13 @@ class EnergyConsumption(Model):
 
     @property
     def kilowatt_hours_per_100_km(self) -> float | None:
-        """KWh per 100 km; None for fuel."""
+        """kWh per 100 km; None for fuel."""
         return self.average / 1000 if self.average is not None and self.type == EnergyType.ELECTRIC else None
 
 
 @attrs.frozen(kw_only=True)
 class TripConsumption:
-    """What a trip used in all; None where nothing is said of that energy.
+    """Total consumption of a trip; None where unknown.
 
     Attributes:
         litres: of fuel.
@@ -71,7 +68,7 @@ class TripConsumption:
 
     @classmethod
     def of(cls, consumptions: Iterable[EnergyConsumption], distance: float | None) -> TripConsumption:
-        """Add up what was used over a distance in kilometres.
+        """Add up consumptions over a distance in kilometres.
 
         >>> fuel = EnergyConsumption(type=EnergyType.FUEL, consumption=250.0)
         >>> TripConsumption.of([fuel], 50.0).litres_per_100_km

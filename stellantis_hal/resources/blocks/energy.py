@@ -1,7 +1,4 @@
-"""Fuel and electricity: what is left, how far it goes, how it is charged.
-
-Knows the vendor's units, some of them odd. Must not know the vehicle around it.
-"""
+"""Fuel and electricity: level, range, charging."""
 
 from __future__ import annotations
 
@@ -40,14 +37,14 @@ __all__ = [
 
 
 class EnergyType(OpenEnum):
-    """What a vehicle runs on."""
+    """Fuel or electricity."""
 
     FUEL = "Fuel"
     ELECTRIC = "Electric"
 
 
 class EnergySubType(OpenEnum):
-    """What a vehicle runs on, more precisely."""
+    """The precise kind of energy."""
 
     FOSSIL_ENERGY = "FossilEnergy"
     ELECTRIC_ENERGY = "ElectricEnergy"
@@ -55,7 +52,7 @@ class EnergySubType(OpenEnum):
 
 
 class ChargingStatus(OpenEnum):
-    """How the charging goes."""
+    """State of the charging."""
 
     DISCONNECTED = "Disconnected"
     IN_PROGRESS = "InProgress"
@@ -65,7 +62,7 @@ class ChargingStatus(OpenEnum):
 
 
 class ChargingPowerLevel(OpenEnum):
-    """How much power the vehicle takes, from 1 to 5."""
+    """Charging power, from 1 to 5."""
 
     LEVEL_1 = "Level1"
     LEVEL_2 = "Level2"
@@ -75,7 +72,7 @@ class ChargingPowerLevel(OpenEnum):
 
 
 class ChargingMode(OpenEnum):
-    """How fast it charges; ``NO`` where it does not."""
+    """Speed of charging; ``NO``: not charging."""
 
     NO = "No"
     SLOW = "Slow"
@@ -83,7 +80,7 @@ class ChargingMode(OpenEnum):
 
 
 class ChargingType(OpenEnum):
-    """Whether it charges to the full, or stops earlier to spare the battery."""
+    """Whether charging goes on to the full, or stops earlier to spare the battery."""
 
     PARTIAL = "Partial"
     FULL = "Full"
@@ -103,21 +100,21 @@ class Day(OpenEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Occurrence(Model):
-    """The days on which a program runs."""
+    """The days of the week on which a program runs."""
 
     days: tuple[Day, ...] = attrs.field(default=(), metadata=names("day"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargeProgram(Model):
-    """A time of day to charge at, on some days.
+    """A period of charging on some days of the week.
 
     Attributes:
         start: local time of the vehicle.
         end: local time of the vehicle.
-        occurrence: the days.
-        enabled: whether it is in force.
-        charge_until_full: whether it goes on past ``end`` until the battery is full.
+        occurrence: the days of the week.
+        enabled: whether the program is on.
+        charge_until_full: whether charging continues after ``end`` until the battery is full.
     """
 
     start: TimeOfDay | None = None
@@ -129,25 +126,25 @@ class ChargeProgram(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ChargingSchedule(Model):
-    """The programs to charge by."""
+    """The charging programs."""
 
     programs: tuple[ChargeProgram, ...] = ()
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Charging(Model):
-    """How an electric vehicle is being charged.
+    """Charging of an electric vehicle.
 
     Attributes:
-        plugged: whether the cable is in.
-        status: how it goes.
+        plugged: whether the cable is plugged in.
+        status: the state of the charging.
         remaining_time: until the battery is full.
         charging_rate: kilometres of range gained per hour.
-        power_level: the vehicle's own scale.
+        power_level: on the vehicle's own scale.
         mode: slow or quick.
         next_delayed_time: the time of day, in the vehicle's local time, at which charging will start.
-        schedule: the programs to charge by.
-        type: to the full or not.
+        schedule: the charging programs.
+        type: to the full, or partial.
     """
 
     plugged: bool | None = None
@@ -162,13 +159,13 @@ class Charging(Model):
 
     @property
     def in_progress(self) -> bool | None:
-        """Whether energy flows in; None where the status is unknown."""
+        """Whether the vehicle is charging; None where unknown."""
         return None if self.status is None else self.status == ChargingStatus.IN_PROGRESS
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class BatteryLoad(Model):
-    """What a traction battery holds.
+    """Charge of a traction battery.
 
     Attributes:
         capacity: Wh when full.
@@ -187,17 +184,17 @@ class BatteryLoad(Model):
 
     @property
     def residual_kwh(self) -> float | None:
-        """What is left, in kWh."""
+        """The energy left, in kWh."""
         return None if self.residual is None else self.residual / 1000
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class BatteryHealth(Model):
-    """How a traction battery has aged.
+    """State of health of a traction battery.
 
     Attributes:
         capacity: percent of the original capacity.
-        resistance: percent, as regards its inner resistance.
+        resistance: percent, by its internal resistance.
         created_at: when it was measured.
     """
 
@@ -211,9 +208,9 @@ class EnergyBattery(Model):
     """A traction battery.
 
     Attributes:
-        capacity: Wh when full; the older name, ``load.capacity`` is the newer.
-        load: what it holds.
-        health: how it has aged.
+        capacity: Wh when full, in older responses; ``load.capacity`` in newer ones.
+        load: its charge.
+        health: its state of health.
     """
 
     capacity: float | None = None
@@ -223,7 +220,7 @@ class EnergyBattery(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Consumption(Model):
-    """One number whose unit depends on where it stands.
+    """A consumption whose unit depends on its place.
 
     Attributes:
         consumption: l/100 km for fuel, kW for electricity; kWh where it is the residual energy.
@@ -234,7 +231,7 @@ class Consumption(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class FuelConsumptions(Model):
-    """What an engine burns.
+    """Fuel consumption of an engine.
 
     Attributes:
         total: centilitres; see ``total_litres``.
@@ -252,11 +249,11 @@ class FuelConsumptions(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class FuelExtension(Model):
-    """More about fuel.
+    """Further data of fuel.
 
     Attributes:
-        consumption: l/100 km at the moment; the older name.
-        consumptions: in total and at the moment.
+        consumption: current l/100 km, in older responses.
+        consumptions: total and current consumption.
     """
 
     consumption: Consumption | None = None
@@ -265,13 +262,13 @@ class FuelExtension(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class ElectricExtension(Model):
-    """More about electricity.
+    """Further data of electricity.
 
     Attributes:
-        residual: kWh left; the older name, ``battery.load.residual`` is the newer.
+        residual: kWh left, in older responses; ``battery.load.residual`` (Wh) in newer ones.
         battery: the traction battery.
-        charging: how it is being charged.
-        consumption: kW at the moment.
+        charging: the state of the charging.
+        consumption: current kW.
     """
 
     residual: Consumption | None = None
@@ -282,7 +279,7 @@ class ElectricExtension(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class EnergyExtension(Model):
-    """What is known of an energy beyond its level."""
+    """Further data of an energy."""
 
     fuel: FuelExtension | None = None
     electric: ElectricExtension | None = None
@@ -290,16 +287,16 @@ class EnergyExtension(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Energy(TypedResource):
-    """What a vehicle runs on, and how much of it is left.
+    """An energy of a vehicle, with its level and range.
 
     Attributes:
         type: fuel or electric.
-        sub_type: more precisely; None where the type says all.
+        sub_type: the precise kind; None where the type says it.
         level: percent left.
-        autonomy: kilometres that it suffices for.
-        created_at: when it was measured, which may be long before the status around it.
-        updated_at: when it was last renewed.
-        extension: more about fuel or electricity; what matters most has a shortcut here.
+        autonomy: range in kilometres.
+        created_at: when it was measured; may be much older than the status.
+        updated_at: when it was last updated.
+        extension: further data; the main parts have shortcuts here.
     """
 
     type: EnergyType | None = None
@@ -312,7 +309,7 @@ class Energy(TypedResource):
 
     @property
     def charging(self) -> Charging | None:
-        """How it is being charged, from either generation of bodies."""
+        """The state of the charging, of either generation of responses."""
         electric = None if self.extension is None else self.extension.electric
         return None if electric is None else electric.charging
 
@@ -324,6 +321,6 @@ class Energy(TypedResource):
 
     @property
     def consumptions(self) -> FuelConsumptions | None:
-        """What the engine burns."""
+        """Fuel consumption of the engine."""
         fuel = None if self.extension is None else self.extension.fuel
         return None if fuel is None else fuel.consumptions

@@ -1,7 +1,4 @@
-"""What the vehicle is equipped with, and what is around it: doors, lights, belts, wipers, air.
-
-Knows their members and units. Must not know where they are put together.
-"""
+"""Equipment and environment: doors, lights, belts, wipers, air."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ class LightStatus(OpenEnum):
 
 
 class PrivacyState(OpenEnum):
-    """What the driver keeps private."""
+    """The privacy mode."""
 
     NONE = "None"
     GEOLOCATION = "Geolocation"
@@ -81,7 +78,7 @@ class ServiceKind(OpenEnum):
 
 
 class BeltState(OpenEnum):
-    """Whether a seat belt is as it should be."""
+    """Whether a seat belt is fastened as required."""
 
     NORMAL = "Normal"
     OMISSION = "Omission"
@@ -95,7 +92,7 @@ class Seat(OpenEnum):
 
 
 class ECallTriggering(OpenEnum):
-    """Whether the automatic emergency call was set off."""
+    """Whether the automatic emergency call was triggered."""
 
     NOT_DETECTED = "NotDetected"
     DETECTED = "Detected"
@@ -103,14 +100,14 @@ class ECallTriggering(OpenEnum):
 
 
 class WipingSpeed(OpenEnum):
-    """How fast the wipers go."""
+    """Speed of the wipers."""
 
     HIGH = "High"
     LOW = "Low"
 
 
 class DoorLock(OpenEnum):
-    """What is locked and what is not."""
+    """A lock state of doors."""
 
     UNLOCKED = "Unlocked"
     LOCKED = "Locked"
@@ -126,7 +123,7 @@ class DoorLock(OpenEnum):
 
 
 class Opening(OpenEnum):
-    """Something that opens."""
+    """A door or window."""
 
     DRIVER = "Driver"
     PASSENGER = "Passenger"
@@ -138,7 +135,7 @@ class Opening(OpenEnum):
 
 
 class DoorState(OpenEnum):
-    """Whether it is open."""
+    """Whether a door or window is open."""
 
     OPEN = "Open"
     CLOSED = "Closed"
@@ -164,7 +161,7 @@ class Lighting(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Privacy(Model):
-    """What the driver keeps private, and since when."""
+    """The privacy mode, and since when."""
 
     state: PrivacyState | None = None
     created_at: datetime | None = None
@@ -175,7 +172,7 @@ class StarterBattery(Model):
     """The 12 V battery.
 
     Attributes:
-        voltage: no voltage, whatever the vendor's name says: its state of health, in percent.
+        voltage: the state of health in percent, despite the vendor's name; see ``health``.
         created_at: when this was measured.
     """
 
@@ -184,7 +181,7 @@ class StarterBattery(Model):
 
     @property
     def health(self) -> float | None:
-        """Its state of health in percent: what ``voltage`` really is."""
+        """The state of health in percent, which the API names ``voltage``."""
         return self.voltage
 
 
@@ -215,7 +212,7 @@ class Safety(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class WipingBlades(Model):
-    """The wipers: whether they go, and how fast."""
+    """The wipers: whether they are on, and their speed."""
 
     active: bool | None = None
     speed: WipingSpeed | None = None
@@ -223,7 +220,7 @@ class WipingBlades(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class DoorOpening(Model):
-    """One door, or whatever else opens."""
+    """A door or window, and whether it is open."""
 
     identifier: Opening | None = None
     state: DoorState | None = None
@@ -231,7 +228,7 @@ class DoorOpening(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Doors(Model):
-    """Which doors are locked, which are open."""
+    """Locked and open doors."""
 
     locked_states: tuple[DoorLock, ...] = attrs.field(default=(), metadata=names("lockedStates", "lockedState"))
     openings: tuple[DoorOpening, ...] = attrs.field(default=(), metadata=names("opening"))
@@ -239,7 +236,7 @@ class Doors(Model):
 
     @property
     def is_locked(self) -> bool | None:
-        """Whether all are locked; None where that is not said: some are, or something unknown is not."""
+        """Whether all doors are locked; None where unknown: only some are, or an unknown state says unlocked."""
         unlocked = [state for state in self.locked_states if state.lower().endswith("unlocked")]
         if unlocked:
             return False if any(state.is_known for state in unlocked) else None
@@ -247,14 +244,14 @@ class Doors(Model):
 
     @property
     def is_open(self) -> bool | None:
-        """Whether any is open; None where nothing is said."""
+        """Whether any door or window is open; None where unknown."""
         states = [opening.state for opening in self.openings if opening.state is not None]
         return any(state == DoorState.OPEN for state in states) if states else None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Luminosity(Model):
-    """Whether it is day."""
+    """Daylight."""
 
     day: bool | None = None
     created_at: datetime | None = None
@@ -275,7 +272,7 @@ class Air(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Environment(Model):
-    """What it is like outside."""
+    """Daylight and air outside."""
 
     luminosity: Luminosity | None = None
     air: Air | None = None

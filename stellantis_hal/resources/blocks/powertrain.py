@@ -1,7 +1,4 @@
-"""What moves the vehicle, and how far it has come: ignition, engines, gears, speed, odometer.
-
-Knows their members and units. Must not know where they are put together.
-"""
+"""Powertrain: ignition, engines, gearbox, speed, odometer."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ __all__ = [
 
 
 class IgnitionType(OpenEnum):
-    """Where the ignition stands."""
+    """State of the ignition."""
 
     STOP = "Stop"
     START_UP = "StartUp"
@@ -46,7 +43,7 @@ class IgnitionType(OpenEnum):
 
 
 class PowertrainStatus(OpenEnum):
-    """Whether what drives the vehicle runs."""
+    """Whether the powertrain runs."""
 
     NOT_RUNNING = "NotRunning"
     STARTING = "Starting"
@@ -56,7 +53,7 @@ class PowertrainStatus(OpenEnum):
 
 
 class EngineType(OpenEnum):
-    """What kind of engine it is."""
+    """The kind of engine."""
 
     THERMIC = "Thermic"
     ELECTRIC = "Electric"
@@ -83,7 +80,7 @@ class DrivingMode(OpenEnum):
 
 
 class Gear(OpenEnum):
-    """The gear that is in."""
+    """The engaged gear."""
 
     RATIO_1 = "Ratio1"
     RATIO_2 = "Ratio2"
@@ -99,7 +96,7 @@ class Gear(OpenEnum):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Ignition(Model):
-    """Where the ignition stands, and since when."""
+    """State of the ignition, and since when."""
 
     type: IgnitionType | None = None
     created_at: datetime | None = None
@@ -107,7 +104,7 @@ class Ignition(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Powertrain(Model):
-    """Whether what drives the vehicle runs, and since when."""
+    """Whether the powertrain runs, and since when."""
 
     status: PowertrainStatus | None = None
     created_at: datetime | None = None
@@ -128,7 +125,7 @@ class EngineLiquid(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class EngineAir(Model):
-    """The air that an engine takes in.
+    """Intake air of an engine.
 
     Attributes:
         temperature: degrees Celsius.
@@ -139,7 +136,7 @@ class EngineAir(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class EngineOil(Model):
-    """An engine's oil, in older bodies.
+    """Oil of an engine, in older responses.
 
     Attributes:
         temperature: degrees Celsius.
@@ -150,7 +147,7 @@ class EngineOil(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class EngineThermic(Model):
-    """What a combustion engine runs with."""
+    """Coolant, oil and air of a combustion engine."""
 
     coolant: EngineLiquid | None = None
     oil: EngineLiquid | None = None
@@ -159,7 +156,7 @@ class EngineThermic(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class EngineExtension(Model):
-    """What is known of an engine beyond its type."""
+    """Further data of an engine."""
 
     thermic: EngineThermic | None = None
 
@@ -170,10 +167,10 @@ class Engine(Model):
 
     Attributes:
         type: combustion or electric.
-        speed: revolutions per minute, by the values seen; the vendor names no unit.
-        gmp_status: whether it runs, in older bodies.
-        oil: in older bodies; ``extension.thermic.oil`` is the newer.
-        extension: what a combustion engine runs with.
+        speed: revolutions per minute, judging by the values; the vendor documents no unit.
+        gmp_status: whether it runs, in older responses.
+        oil: in older responses; ``extension.thermic.oil`` in newer ones.
+        extension: coolant, oil and air of a combustion engine.
         created_at: when this was measured.
     """
 
@@ -187,7 +184,7 @@ class Engine(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Kinetic(Model):
-    """How the vehicle moves.
+    """Speed and acceleration.
 
     Attributes:
         acceleration: m/s².
@@ -223,7 +220,7 @@ class GearboxMode(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Gearbox(Model):
-    """The gearbox: its modes, and the gear that is in."""
+    """The gearbox: its modes and the engaged gear."""
 
     mode: GearboxMode | None = None
     ratio: Gear | None = None
@@ -231,7 +228,7 @@ class Gearbox(Model):
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Transmission(Model):
-    """What lies between engine and wheels."""
+    """The transmission."""
 
     gearbox: Gearbox | None = None
 
@@ -241,7 +238,7 @@ class Odometer(Model):
     """The odometer.
 
     Attributes:
-        mileage: kilometres; None for 0.0, which stands for unknown.
+        mileage: kilometres; 0 stands for unknown and reads as None.
         created_at: when this was measured.
     """
 

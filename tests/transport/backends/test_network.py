@@ -1,4 +1,4 @@
-"""Over real sockets: byte for byte, on both backends, through whichever library is there."""
+"""Backends over real sockets, on both event loops, with each library."""
 
 import contextlib
 import gzip
@@ -30,7 +30,7 @@ from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from tests.support.transports import ScriptedTransport
-from tests.transport.doubles import Badge
+from tests.transport.doubles import CONVENTIONS, Badge
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 ONCE = RetryPolicy(attempts=1)
@@ -44,7 +44,7 @@ def reply(body: bytes = b"{}", status: str = "200 OK", **fields: str) -> bytes:
 
 
 class Server:
-    """Answers every request by a function, and keeps the requests' heads."""
+    """A server that responds by a function and records the requests' heads."""
 
     def __init__(self, serve: Serve | bytes, tls: ssl.SSLContext | None) -> None:
         self.heads: list[bytes] = []
@@ -107,12 +107,12 @@ async def serving(serve: Serve | bytes, tls: ssl.SSLContext | None = None) -> As
 
 
 SPANS = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0, "total": 5.0}
-WIRES = ["own", "httpx", "httpx-aiohttp"]
+TRANSPORTS = ["own", "httpx", "httpx-aiohttp"]
 
 
-@pytest.fixture(params=WIRES)
+@pytest.fixture(params=TRANSPORTS)
 async def transport(request: pytest.FixtureRequest, anyio_backend_name: str) -> AsyncIterator[Any]:
-    """Give each way to the network: None for the default one."""
+    """Return each backend in turn: None for the default one."""
     if request.param == "own":
         yield None
         return
@@ -140,8 +140,8 @@ async def ask(url: str, path: str = "/user", **options: Any) -> Response:
 
 async def test_a_get_returns_a_response(transport: Any) -> None:
     async with serving(reply(b'{"a":1}', X_One="1")) as server:
-        answer = await ask(server.url, transport=transport)
-    assert (answer.status, answer.content, answer.headers["x-one"]) == (200, b'{"a":1}', "1")
+        response = await ask(server.url, transport=transport)
+    assert (response.status, response.content, response.headers["x-one"]) == (200, b'{"a":1}', "1")
 
 
 async def test_a_post_carries_its_body(transport: Any) -> None:
@@ -149,8 +149,8 @@ async def test_a_post_carries_its_body(transport: Any) -> None:
         await stream.send(reply(head.partition(b"\r\n\r\n")[2], "202 Accepted"))
 
     async with serving(serve) as server:
-        answer = await ask(server.url, transport=transport, request={"method": "POST", "content": b'{"b":2}'})
-    assert (answer.status, answer.content) == (202, b'{"b":2}')
+        response = await ask(server.url, transport=transport, request={"method": "POST", "content": b'{"b":2}'})
+    assert (response.status, response.content) == (202, b'{"b":2}')
     assert b"content-length: 7" in server.heads[0].lower()
 
 
@@ -301,19 +301,19 @@ async def test_a_strict_window_over_sockets_refuses_no_request() -> None:
         await anyio.sleep(0.005)
         await stream.send(reply(X_RateLimit_Limit_2="50", X_RateLimit_Remaining_2="0"))
 
-    answers: list[int] = []
+    statuses: list[int] = []
     async with serving(serve) as server:
-        rates = TokenBucketLimiter(RateLimits(50, None))
-        async with Session(Origins(server.url), limiter=rates) as session:
+        limiter = TokenBucketLimiter(RateLimits(50, None))
+        async with Session(Origins(server.url), limiter=limiter, conventions=CONVENTIONS) as session:
 
             async def one() -> None:
-                answers.append((await session.pipeline()(Request(url=server.url + "/user"))).status)
+                statuses.append((await session.pipeline()(Request(url=server.url + "/user"))).status)
 
             async with anyio.create_task_group() as group:
                 for _ in range(80):
                     group.start_soon(one)
     assert refused == 0
-    assert answers == [200] * 80
+    assert statuses == [200] * 80
 
 
 async def test_aiohttp_is_the_default_on_asyncio(anyio_backend_name: str) -> None:

@@ -12,12 +12,12 @@ from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, 
 from stellantis_hal.transport.rate_limit.quota import Quota
 from tests.transport.doubles import wall
 
-__all__ = ["DAY", "assert_in_turn", "fail", "limiter", "spend", "started", "unset", "wait_and_leave"]
+__all__ = ["DAY", "assert_in_turn", "fail", "make_limiter", "spend", "started", "unset", "wait_and_leave"]
 
 DAY = 86_400.0
 
 
-def limiter(per_second: int | None = None, per_day: int | None = None, **options: Any) -> TokenBucketLimiter:
+def make_limiter(per_second: int | None = None, per_day: int | None = None, **options: Any) -> TokenBucketLimiter:
     return TokenBucketLimiter(RateLimits(per_second, per_day), clock=wall, **options)
 
 
@@ -27,19 +27,19 @@ def unset() -> datetime:
 
 
 async def spend(
-    rates: RateLimiter, *, priority: Priority = "interactive", max_wait: float = 60.0, quota: Quota | None = None
+    limiter: RateLimiter, *, priority: Priority = "interactive", max_wait: float = 60.0, quota: Quota | None = None
 ) -> float:
     """Send one request that is answered at once; return the time of sending."""
-    async with rates.slot(priority=priority, max_wait=max_wait) as slot:
+    async with limiter.slot(priority=priority, max_wait=max_wait) as slot:
         slot.sent()
         sent = anyio.current_time()
         slot.answered(quota)
     return sent
 
 
-async def fail(rates: RateLimiter, error: Exception) -> None:
+async def fail(limiter: RateLimiter, error: Exception) -> None:
     """Leave a slot by an error after sending."""
-    async with rates.slot() as slot:
+    async with limiter.slot() as slot:
         slot.sent()
         raise error
 
@@ -59,9 +59,9 @@ async def started(group: anyio.abc.TaskGroup, act: Callable[..., Coroutine[Any, 
     await anyio.lowlevel.checkpoint()
 
 
-async def wait_and_leave(rates: RateLimiter, times: int) -> None:
+async def wait_and_leave(limiter: RateLimiter, times: int) -> None:
     """Wait for a token and be cancelled, this many times in a row."""
     for _ in range(times):
         async with anyio.create_task_group() as group:
-            await started(group, spend, rates)
+            await started(group, spend, limiter)
             group.cancel_scope.cancel()

@@ -44,13 +44,13 @@ class MemoryStore:
         self.content = content
 
 
-def limiter(store: MemoryStore | FileLimiterStore, *, per_day: int = 10) -> TokenBucketLimiter:
+def make_limiter(store: MemoryStore | FileLimiterStore, *, per_day: int = 10) -> TokenBucketLimiter:
     return TokenBucketLimiter(RateLimits(5, per_day), store=store, save_every=30.0, clock=wall)
 
 
-async def spend(rates: RateLimiter, count: int = 1) -> None:
+async def spend(limiter: RateLimiter, count: int = 1) -> None:
     for _ in range(count):
-        async with rates.slot() as slot:
+        async with limiter.slot() as slot:
             slot.sent()
             slot.answered()
 
@@ -60,103 +60,103 @@ async def spend(rates: RateLimiter, count: int = 1) -> None:
 
 async def test_a_restart_continues_with_the_days_count() -> None:
     store = MemoryStore()
-    async with limiter(store) as before:
+    async with make_limiter(store) as before:
         await spend(before, 4)
-    async with limiter(store) as after:
+    async with make_limiter(store) as after:
         await spend(after)
         assert after.statistics.free_today == 10 - 4 - 1
 
 
 async def test_right_after_a_restart_the_burst_window_is_held() -> None:
     store = MemoryStore()
-    async with limiter(store) as before:
+    async with make_limiter(store) as before:
         await spend(before)
     start = anyio.current_time()
-    async with limiter(store) as after:
+    async with make_limiter(store) as after:
         await spend(after)
     assert anyio.current_time() >= start + 1.0
 
 
 async def test_long_after_a_restart_nothing_is_held() -> None:
     store = MemoryStore()
-    async with limiter(store) as before:
+    async with make_limiter(store) as before:
         await spend(before)
     await anyio.sleep(60)
     start = anyio.current_time()
-    async with limiter(store) as after:
+    async with make_limiter(store) as after:
         await spend(after)
     assert anyio.current_time() < start + 0.5
 
 
 async def test_the_store_is_loaded_once_and_saved_at_the_end() -> None:
     store = MemoryStore()
-    async with limiter(store) as rates:
+    async with make_limiter(store) as limiter:
         async with anyio.create_task_group() as group:
             for _ in range(5):
-                group.start_soon(spend, rates)
+                group.start_soon(spend, limiter)
         assert (store.loads, store.saves) == (1, 0)
     assert (store.loads, store.saves) == (1, 1)
 
 
 async def test_a_limiter_entered_again_keeps_its_own_count() -> None:
     store = MemoryStore()
-    rates = limiter(store)
+    limiter = make_limiter(store)
     for _ in range(2):
-        async with rates:
-            await spend(rates, 2)
+        async with limiter:
+            await spend(limiter, 2)
     assert (store.loads, store.saves) == (1, 2)
-    assert rates.statistics.free_today == 6
+    assert limiter.statistics.free_today == 6
 
 
 @pytest.mark.parametrize("entered_before", [False, True])
 async def test_a_limiter_with_a_store_must_be_entered(*, entered_before: bool) -> None:
     store = MemoryStore()
-    rates = limiter(store)
+    limiter = make_limiter(store)
     if entered_before:
-        async with rates:
+        async with limiter:
             pass
     said = "nothing was sent: this limiter has a store and is not entered, so its count would be lost. "
     write = "Write `async with TokenBucketLimiter(limits, store=store) as limiter:` around the clients that use it."
     with pytest.raises(ConfigurationError, match=f"^{re.escape(said + write)}$"):
-        await spend(rates)
-    assert rates.statistics.granted == 0
+        await spend(limiter)
+    assert limiter.statistics.granted == 0
 
 
 async def test_a_limiter_with_a_store_is_entered_once_at_a_time() -> None:
     store = MemoryStore()
-    async with limiter(store) as rates:
+    async with make_limiter(store) as limiter:
         with pytest.raises(RuntimeError, match="entered already: enter it once, around all clients that share it"):
-            await rates.__aenter__()
-        await spend(rates)
+            await limiter.__aenter__()
+        await spend(limiter)
     assert store.saves == 1
 
 
 async def test_a_limiter_without_a_store_needs_no_entering() -> None:
-    rates = TokenBucketLimiter(RateLimits(5, 10), clock=wall)
-    await spend(rates)
-    async with rates as entered, rates:
-        assert entered is rates
-        await spend(rates)
-    await spend(rates)
-    assert rates.statistics.granted == 3
+    limiter = TokenBucketLimiter(RateLimits(5, 10), clock=wall)
+    await spend(limiter)
+    async with limiter as entered, limiter:
+        assert entered is limiter
+        await spend(limiter)
+    await spend(limiter)
+    assert limiter.statistics.granted == 3
 
 
 async def test_cancelled_while_entering_it_can_be_entered_again() -> None:
     store = MemoryStore(slow=True)
-    rates = limiter(store)
+    limiter = make_limiter(store)
     with anyio.move_on_after(1.0):
-        await rates.__aenter__()
+        await limiter.__aenter__()
     store.slow = False
-    async with rates:
-        await spend(rates)
+    async with limiter:
+        await spend(limiter)
     assert (store.loads, store.saves) == (2, 1)
 
 
 async def test_the_state_is_saved_although_the_task_is_cancelled() -> None:
     store = MemoryStore()
     with anyio.CancelScope() as scope:
-        async with limiter(store) as rates:
-            await spend(rates)
+        async with make_limiter(store) as limiter:
+            await spend(limiter)
             scope.cancel()
             await anyio.sleep(1)
     assert scope.cancelled_caught
@@ -168,29 +168,29 @@ async def test_the_state_is_saved_although_the_task_is_cancelled() -> None:
 
 async def test_the_state_is_saved_now_and_then() -> None:
     store = MemoryStore()
-    async with limiter(store) as rates:
-        await spend(rates, 2)
+    async with make_limiter(store) as limiter:
+        await spend(limiter, 2)
         assert store.saves == 0
         await anyio.sleep(30)
-        await spend(rates, 2)
+        await spend(limiter, 2)
         assert store.saves == 1
 
 
 async def test_the_state_is_saved_each_half_minute_by_default() -> None:
     store = MemoryStore()
-    async with TokenBucketLimiter(store=store, clock=wall) as rates:
-        await spend(rates)
+    async with TokenBucketLimiter(store=store, clock=wall) as limiter:
+        await spend(limiter)
         await anyio.sleep(29.5)
-        await spend(rates)
+        await spend(limiter)
         assert store.saves == 0
         await anyio.sleep(1.0)
-        await spend(rates)
+        await spend(limiter)
         assert store.saves == 1
 
 
 async def test_nothing_is_saved_before_the_limiter_is_entered() -> None:
     store = MemoryStore()
-    await limiter(store).save()
+    await make_limiter(store).save()
     assert store.saves == 0
 
 
@@ -202,30 +202,30 @@ async def test_without_a_store_saving_does_nothing() -> None:
 
 
 async def test_a_store_that_cannot_be_loaded_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async with limiter(MemoryStore(broken=True)) as rates:
-        await spend(rates)
+    async with make_limiter(MemoryStore(broken=True)) as limiter:
+        await spend(limiter)
     assert "could not be loaded: OSError" in caplog.text
 
 
 async def test_a_save_that_fails_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     store = MemoryStore()
-    async with limiter(store) as rates:
-        await spend(rates)
+    async with make_limiter(store) as limiter:
+        await spend(limiter)
         store.broken = True
-        await rates.save()
+        await limiter.save()
         assert "could not be saved: OSError" in caplog.text
         store.broken = False
-        await rates.save()
+        await limiter.save()
         assert store.content is not None
 
 
 async def test_a_store_that_hangs_is_waited_for_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
     start = anyio.current_time()
-    async with limiter(MemoryStore(slow=True)) as rates:
-        await spend(rates)
+    async with make_limiter(MemoryStore(slow=True)) as limiter:
+        await spend(limiter)
         assert anyio.current_time() == pytest.approx(start + 10.0, abs=0.5)
         assert "not loaded within 10 s" in caplog.text
-        await rates.save()
+        await limiter.save()
         assert anyio.current_time() == pytest.approx(start + 20.0, abs=0.5)
         assert "not saved within 10 s" in caplog.text
     assert anyio.current_time() == pytest.approx(start + 30.0, abs=0.5)
@@ -233,10 +233,10 @@ async def test_a_store_that_hangs_is_waited_for_ten_seconds(caplog: pytest.LogCa
 
 @pytest.mark.parametrize("content", UNREADABLE)
 async def test_unreadable_state_is_logged_and_dropped(content: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    async with limiter(MemoryStore(content)) as rates:
-        await spend(rates)
+    async with make_limiter(MemoryStore(content)) as limiter:
+        await spend(limiter)
         assert "could not be read, starting without it" in caplog.text
-        assert rates.statistics.free_today == 9
+        assert limiter.statistics.free_today == 9
 
 
 @pytest.mark.parametrize(
@@ -245,8 +245,8 @@ async def test_unreadable_state_is_logged_and_dropped(content: bytes, caplog: py
 async def test_the_log_says_why_state_is_unreadable(
     content: bytes, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with limiter(MemoryStore(content)) as rates:
-        await spend(rates)
+    async with make_limiter(MemoryStore(content)) as limiter:
+        await spend(limiter)
     assert f"starting without it: {reason}" in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""What servers say about a subscription, in whatever words."""
+"""Quota headers and Retry-After."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

@@ -8,39 +8,39 @@ import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError
 from tests.support.clocks import jump
-from tests.transport.rate_limit.doubles import limiter, spend, started, wait_and_leave
+from tests.transport.rate_limit.doubles import make_limiter, spend, started, wait_and_leave
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_wait_longer_than_max_wait_is_refused_at_once() -> None:
-    rates = limiter(1)
-    before = await spend(rates)
+    limiter = make_limiter(1)
+    before = await spend(limiter)
     with pytest.raises(BudgetExhaustedError) as refusal:
-        await spend(rates, max_wait=0.5)
+        await spend(limiter, max_wait=0.5)
     assert refusal.value.retry_after == pytest.approx(1.0, abs=0.1)
     assert anyio.current_time() < before + 0.4
 
 
 async def test_max_wait_may_be_less_than_a_second() -> None:
-    rates = limiter(1)
-    first = await spend(rates)
+    limiter = make_limiter(1)
+    first = await spend(limiter)
     await anyio.sleep(0.8)
-    assert await spend(rates, max_wait=0.5) == pytest.approx(first + 1.0, abs=0.1)
+    assert await spend(limiter, max_wait=0.5) == pytest.approx(first + 1.0, abs=0.1)
 
 
 async def test_a_wait_longer_than_the_deadline_is_refused_at_once() -> None:
-    rates = limiter(1)
-    before = await spend(rates)
+    limiter = make_limiter(1)
+    before = await spend(limiter)
     with anyio.fail_after(0.5):
         with pytest.raises(BudgetExhaustedError):
-            await spend(rates)
+            await spend(limiter)
     assert anyio.current_time() < before + 0.4
 
 
 async def test_a_refused_task_that_asks_again_lets_others_run() -> None:
-    rates = limiter(1)
-    await spend(rates)
+    limiter = make_limiter(1)
+    await spend(limiter)
     ran = False
 
     async def other() -> None:
@@ -51,19 +51,19 @@ async def test_a_refused_task_that_asks_again_lets_others_run() -> None:
         group.start_soon(other)
         for _ in range(5):
             with pytest.raises(BudgetExhaustedError):
-                await spend(rates, max_wait=0.1)
+                await spend(limiter, max_wait=0.1)
         assert ran
 
 
 async def test_a_waiter_is_refused_when_its_max_wait_is_over() -> None:
-    rates = limiter(1)
-    async with anyio.create_task_group() as group, rates.slot() as slot:
-        slot.sent()  # not answered: nobody can tell when the token returns
+    limiter = make_limiter(1)
+    async with anyio.create_task_group() as group, limiter.slot() as slot:
+        slot.sent()  # not answered: when the token returns is unknown
         start = anyio.current_time()
 
         async def impatient() -> None:
             with pytest.raises(BudgetExhaustedError, match=r"Retry after [\d.]+ s, or raise max_wait"):
-                await spend(rates, max_wait=1.5)
+                await spend(limiter, max_wait=1.5)
             assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
 
         await started(group, impatient)
@@ -72,155 +72,155 @@ async def test_a_waiter_is_refused_when_its_max_wait_is_over() -> None:
 
 async def test_a_short_max_wait_behind_a_long_one_is_honoured() -> None:
     """The timer, set for the longer wait, is brought forward."""
-    rates = limiter(1)
-    async with anyio.create_task_group() as group, rates.slot() as slot:
+    limiter = make_limiter(1)
+    async with anyio.create_task_group() as group, limiter.slot() as slot:
         slot.sent()
-        await started(group, partial(spend, rates, max_wait=60.0))
+        await started(group, partial(spend, limiter, max_wait=60.0))
         start = anyio.current_time()
         with pytest.raises(BudgetExhaustedError):
-            await spend(rates, max_wait=3.0)
+            await spend(limiter, max_wait=3.0)
         assert anyio.current_time() == pytest.approx(start + 3.0, abs=0.1)
 
 
 async def test_a_waiter_is_refused_in_time_after_many_have_left() -> None:
-    rates = limiter(1)
-    async with rates.slot() as slot:
+    limiter = make_limiter(1)
+    async with limiter.slot() as slot:
         slot.sent()
-        await wait_and_leave(rates, 70)
+        await wait_and_leave(limiter, 70)
         start = anyio.current_time()
         with anyio.fail_after(30), pytest.raises(BudgetExhaustedError):
-            await spend(rates, max_wait=1.5)
+            await spend(limiter, max_wait=1.5)
         assert anyio.current_time() == pytest.approx(start + 1.5, abs=0.1)
 
 
 async def test_a_waiter_that_left_is_not_refused_later() -> None:
-    rates = limiter(1)
-    async with anyio.create_task_group() as group, rates.slot() as slot:
+    limiter = make_limiter(1)
+    async with anyio.create_task_group() as group, limiter.slot() as slot:
         slot.sent()
         async with anyio.create_task_group() as leaving:
-            await started(leaving, partial(spend, rates, max_wait=2.0))
+            await started(leaving, partial(spend, limiter, max_wait=2.0))
             leaving.cancel_scope.cancel()
-        await started(group, spend, rates)
+        await started(group, spend, limiter)
         await anyio.sleep(5)
         slot.answered()
-    assert rates.statistics.refused == 0
+    assert limiter.statistics.refused == 0
 
 
 @pytest.mark.parametrize("answered", [True, False])
 async def test_late_waiters_are_refused_after_a_standstill(*, answered: bool) -> None:
     """The first event after a standstill of the process refuses those whose time is over."""
-    rates = limiter(1)
+    limiter = make_limiter(1)
 
     async def impatient() -> None:
         with pytest.raises(BudgetExhaustedError):
-            await spend(rates, max_wait=1.5)
+            await spend(limiter, max_wait=1.5)
 
     async with anyio.create_task_group() as group:
-        async with rates.slot() as slot:
+        async with limiter.slot() as slot:
             slot.sent()
             await started(group, impatient)
             jump(2.0)
             if answered:
                 slot.answered()
-        assert rates.statistics.refused == 1
+        assert limiter.statistics.refused == 1
 
 
 async def test_statistics_add_up() -> None:
-    rates = limiter(1)
-    await spend(rates)
-    await spend(rates)
-    figures = rates.statistics
+    limiter = make_limiter(1)
+    await spend(limiter)
+    await spend(limiter)
+    figures = limiter.statistics
     assert (figures.granted, figures.waited, figures.refused) == (2, 1, 0)
     assert figures.seconds_waited == pytest.approx(1.0, abs=0.1)
     assert figures.smallest_round_trip is not None
 
 
 async def test_a_refusal_states_the_wait_and_the_wait_allowed() -> None:
-    rates = limiter(1)
-    rates.pause(100.0)
+    limiter = make_limiter(1)
+    limiter.pause(100.0)
     said = r"^nothing was sent: paused for 1:40\. Retry after 100 s, or raise max_wait and the deadline; 0\.5 s are all"
     with pytest.raises(BudgetExhaustedError, match=said):
-        await spend(rates, max_wait=0.5)
+        await spend(limiter, max_wait=0.5)
 
 
 async def test_a_refusal_states_long_waits_in_hours() -> None:
-    rates = limiter(1)
-    rates.pause(15_001.0, "a 429")
+    limiter = make_limiter(1)
+    limiter.pause(15_001.0, "a 429")
     said = r"paused for 4:10:01 after a 429\. Retry after 15001 s \(4:10:01 h:mm:ss\), .*; 0\.5 s are allowed\.$"
     with pytest.raises(BudgetExhaustedError, match=said):
-        await spend(rates, max_wait=0.5)
+        await spend(limiter, max_wait=0.5)
 
 
 async def test_a_refusal_names_the_daily_limit() -> None:
-    rates = limiter(None, 1_000)
+    limiter = make_limiter(None, 1_000)
     for _ in range(900):
-        await spend(rates)
+        await spend(limiter)
     reserved = r"daily limit of 1,000 reached \(100 of it reserved for interactive requests\)\. Retry after 864\d\d s"
     with pytest.raises(BudgetExhaustedError, match=reserved):
-        await spend(rates, priority="background")
+        await spend(limiter, priority="background")
     for _ in range(100):
-        await spend(rates)
+        await spend(limiter)
     with pytest.raises(BudgetExhaustedError, match=r"sent: daily limit of 1,000 reached\. Retry after 864\d\d s"):
-        await spend(rates)
+        await spend(limiter)
 
 
 async def test_a_refusal_names_the_limit_per_second_and_the_queue() -> None:
-    rates = limiter(10)
+    limiter = make_limiter(10)
     for _ in range(10):
-        await spend(rates)
+        await spend(limiter)
     with pytest.raises(BudgetExhaustedError, match=r"sent: limit of 10 requests per second reached\. Retry after 1 s"):
-        await spend(rates, max_wait=0.5)
+        await spend(limiter, max_wait=0.5)
     async with anyio.create_task_group() as group:
         for _ in range(12):
-            await started(group, spend, rates)
+            await started(group, spend, limiter)
         said = (
             r"limit of 10 requests per second reached \(1 of it reserved for interactive requests\), 12 requests queued"
         )
         with pytest.raises(BudgetExhaustedError, match=said):
-            await spend(rates, priority="background", max_wait=0.5)
+            await spend(limiter, priority="background", max_wait=0.5)
 
 
 async def test_waits_are_counted_and_added_up() -> None:
-    rates = limiter(1)
+    limiter = make_limiter(1)
     for _ in range(3):
-        await spend(rates)
-    assert rates.statistics.waited == 2
-    assert rates.statistics.seconds_waited == pytest.approx(2.0, abs=0.1)
+        await spend(limiter)
+    assert limiter.statistics.waited == 2
+    assert limiter.statistics.seconds_waited == pytest.approx(2.0, abs=0.1)
 
 
 async def test_tokens_given_back_are_counted() -> None:
-    rates = limiter(1)
+    limiter = make_limiter(1)
     for _ in range(2):
-        async with rates.slot():
+        async with limiter.slot():
             pass
-    assert rates.statistics.given_back == 2
+    assert limiter.statistics.given_back == 2
 
 
 async def test_each_refusal_is_counted() -> None:
-    rates = limiter(1)
-    await spend(rates)
+    limiter = make_limiter(1)
+    await spend(limiter)
     for _ in range(2):
         with pytest.raises(BudgetExhaustedError):
-            await spend(rates, max_wait=0.5)
-    assert rates.statistics.refused == 2
+            await spend(limiter, max_wait=0.5)
+    assert limiter.statistics.refused == 2
 
 
 async def test_max_wait_may_be_infinite() -> None:
-    rates = limiter(1)
-    await spend(rates)
-    await spend(rates, max_wait=float("inf"))
-    assert rates.statistics.waited == 1
+    limiter = make_limiter(1)
+    await spend(limiter)
+    await spend(limiter, max_wait=float("inf"))
+    assert limiter.statistics.waited == 1
 
 
 async def test_a_refusal_estimates_when_a_response_frees_a_token() -> None:
-    rates = limiter(1)
-    async with rates.slot() as slot:
+    limiter = make_limiter(1)
+    async with limiter.slot() as slot:
         slot.sent()
         with pytest.raises(BudgetExhaustedError) as at_once:
-            async with rates.slot(max_wait=0.5):
+            async with limiter.slot(max_wait=0.5):
                 pass
         with pytest.raises(BudgetExhaustedError) as later:
-            async with rates.slot(max_wait=1.2):
+            async with limiter.slot(max_wait=1.2):
                 pass
     for caught in (at_once, later):
         assert caught.value.retry_after is not None

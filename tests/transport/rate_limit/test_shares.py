@@ -11,18 +11,18 @@ from stellantis_hal.errors import BudgetExhaustedError
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimits
 from tests.transport.doubles import wall
-from tests.transport.rate_limit.doubles import limiter, spend, started
+from tests.transport.rate_limit.doubles import make_limiter, spend, started
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_interactive_requests_go_before_background_ones() -> None:
-    rates = limiter(1)
-    await spend(rates)
+    limiter = make_limiter(1)
+    await spend(limiter)
     order: list[str] = []
 
     async def one(priority: Priority) -> None:
-        await spend(rates, priority=priority)
+        await spend(limiter, priority=priority)
         order.append(priority)
 
     async with anyio.create_task_group() as group:
@@ -32,71 +32,71 @@ async def test_interactive_requests_go_before_background_ones() -> None:
 
 
 async def test_a_burst_share_is_reserved_for_interactive() -> None:
-    rates = limiter(10, interactive_share=0.3)
+    limiter = make_limiter(10, interactive_share=0.3)
     for _ in range(7):
-        await spend(rates, priority="background")
+        await spend(limiter, priority="background")
     with pytest.raises(BudgetExhaustedError):
-        await spend(rates, priority="background", max_wait=0.0)
-    await spend(rates, max_wait=0.0)
+        await spend(limiter, priority="background", max_wait=0.0)
+    await spend(limiter, max_wait=0.0)
 
 
 async def test_a_reserved_token_given_back_stays_reserved() -> None:
-    rates = limiter(2, interactive_share=0.5)
+    limiter = make_limiter(2, interactive_share=0.5)
     times: list[float] = []
 
     async def wait() -> None:
-        times.append(await spend(rates, priority="background"))
+        times.append(await spend(limiter, priority="background"))
 
-    await spend(rates)
+    await spend(limiter)
     start = anyio.current_time()
     async with anyio.create_task_group() as group:
         await started(group, wait)
-        async with rates.slot():
+        async with limiter.slot():
             pass
     assert times[0] >= start + 1.0
 
 
 async def test_background_waits_count_the_whole_queue() -> None:
-    rates = limiter(1)
-    await spend(rates)
+    limiter = make_limiter(1)
+    await spend(limiter)
     async with anyio.create_task_group() as group:
-        await started(group, spend, rates)
-        group.start_soon(partial(spend, rates, priority="background"))
+        await started(group, spend, limiter)
+        group.start_soon(partial(spend, limiter, priority="background"))
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(BudgetExhaustedError) as refusal:
-            await spend(rates, priority="background", max_wait=1.5)
+            await spend(limiter, priority="background", max_wait=1.5)
         assert refusal.value.retry_after == pytest.approx(3.0, abs=0.2)
 
 
 async def test_interactive_waits_do_not_count_background_ones() -> None:
-    rates = limiter(1)
-    await spend(rates)
+    limiter = make_limiter(1)
+    await spend(limiter)
     async with anyio.create_task_group() as group:
-        group.start_soon(partial(spend, rates, priority="background"))
+        group.start_soon(partial(spend, limiter, priority="background"))
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(BudgetExhaustedError) as refusal:
-            await spend(rates, max_wait=0.5)
+            await spend(limiter, max_wait=0.5)
         assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
 
 
 async def test_a_late_background_refusal_counts_the_whole_queue() -> None:
-    rates = limiter(1)
-    async with anyio.create_task_group() as group, rates.slot() as slot:
+    limiter = make_limiter(1)
+    async with anyio.create_task_group() as group, limiter.slot() as slot:
         slot.sent()
-        await started(group, spend, rates)
-        await started(group, partial(spend, rates, priority="background"))
+        await started(group, spend, limiter)
+        await started(group, partial(spend, limiter, priority="background"))
         with pytest.raises(BudgetExhaustedError) as refusal:
-            await spend(rates, priority="background", max_wait=3.5)
+            await spend(limiter, priority="background", max_wait=3.5)
         assert refusal.value.retry_after is not None
         assert refusal.value.retry_after >= 3.0
 
 
 async def test_waiting_interactive_requests_use_their_share() -> None:
-    rates = limiter(2, interactive_share=0.5)
-    first = await spend(rates)
+    limiter = make_limiter(2, interactive_share=0.5)
+    first = await spend(limiter)
     await anyio.sleep(0.5)
-    await spend(rates)
-    assert await spend(rates) == pytest.approx(first + 1.0, abs=0.1)
+    await spend(limiter)
+    assert await spend(limiter) == pytest.approx(first + 1.0, abs=0.1)
 
 
 async def test_no_waiter_wakes_while_only_reserved_tokens_are_left() -> None:
@@ -107,30 +107,30 @@ async def test_no_waiter_wakes_while_only_reserved_tokens_are_left() -> None:
         readings += 1
         return wall()
 
-    rates = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=clock)
-    first = await spend(rates)
-    assert await spend(rates, priority="background") >= first + 1.0
+    limiter = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=clock)
+    first = await spend(limiter)
+    assert await spend(limiter, priority="background") >= first + 1.0
     assert readings < 30
 
 
 async def test_background_estimates_leave_the_reserved_share() -> None:
-    rates = limiter(2, interactive_share=0.5)
-    await spend(rates)
+    limiter = make_limiter(2, interactive_share=0.5)
+    await spend(limiter)
     with pytest.raises(BudgetExhaustedError) as refusal:
-        await spend(rates, priority="background", max_wait=0.5)
+        await spend(limiter, priority="background", max_wait=0.5)
     assert refusal.value.retry_after == pytest.approx(1.0, abs=0.2)
 
 
 async def test_a_day_share_is_reserved_for_interactive() -> None:
-    rates = limiter(None, 10, interactive_share=0.3)
+    limiter = make_limiter(None, 10, interactive_share=0.3)
     for _ in range(7):
-        await spend(rates, priority="background")
+        await spend(limiter, priority="background")
     with pytest.raises(BudgetExhaustedError):
-        await spend(rates, priority="background")
-    await spend(rates, max_wait=0.0)
+        await spend(limiter, priority="background")
+    await spend(limiter, max_wait=0.0)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 async def test_interactive_share_must_be_a_fraction(share: float) -> None:
     with pytest.raises(ValueError, match="interactive_share"):
-        limiter(10, interactive_share=share)
+        make_limiter(10, interactive_share=share)

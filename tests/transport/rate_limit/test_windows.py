@@ -1,4 +1,4 @@
-"""The two windows as pure values: no clock, no task, no server but a simulated one."""
+"""Burst and day windows, without clocks or tasks."""
 
 import math
 from collections import deque
@@ -472,7 +472,7 @@ def test_a_clock_far_ahead_holds_nothing_beyond_a_day(back: float) -> None:
         now + 3600,
         now + DAY + 60,
     )
-    window.give_back(minute)  # booked by a clock that nobody believes any more
+    window.give_back(minute)  # booked by a clock that was wrong
     window.advance(now + 3600)
     assert window.available() == 1
     window.advance(now + DAY + 60)
