@@ -54,7 +54,15 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.changes import Change
     from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
     from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
-    from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, Update, VehicleUnavailable, WatchEvent
+    from stellantis_hal.fleet.events import (
+        AccountEmpty,
+        AccountLost,
+        Outage,
+        Recovered,
+        Update,
+        VehicleUnavailable,
+        WatchEvent,
+    )
     from stellantis_hal.fleet.export import TripWriter, trip_writer
     from stellantis_hal.fleet.targets import Removed
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
@@ -233,6 +241,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account",
+    "AccountEmpty",
     "AccountLost",
     "Adas",
     "AdasState",
@@ -515,7 +524,7 @@ _MODULES = {
     "fleet.changes": "Change",
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
     "fleet.checkpoints.store": "CheckpointError CheckpointStore MemoryCheckpoints",
-    "fleet.events": "AccountLost Outage Recovered Update VehicleUnavailable WatchEvent",
+    "fleet.events": "AccountEmpty AccountLost Outage Recovered Update VehicleUnavailable WatchEvent",
     "fleet.export": "TripWriter trip_writer",
     "fleet.targets": "Removed",
     "fleet.watching.intervals": "by_activity quiet",

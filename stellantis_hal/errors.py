@@ -77,9 +77,12 @@ class StellantisError(Exception):
 
     Attributes:
         resume_token: the token with which ``pages(token=…)`` resumes the iteration that failed; None elsewhere.
+        identity_server: the host (and port) of the identity server that did not renew the account's token; None
+            elsewhere. Unless it is an :class:`AuthError`, the failure is the server's and may pass.
     """
 
     resume_token: str | None = None
+    identity_server: str | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Support pickle and copy, with every attribute and without calling the constructor."""

@@ -67,6 +67,11 @@ class Account(EntryPoint):
         return self._session.quota
 
     @property
+    def credentials(self) -> Credentials:
+        """What the requests of this account are sent with; its token is not shown."""
+        return self._credentials
+
+    @property
     def clock(self) -> Callable[[], datetime]:
         """The client's wall clock."""
         return self._converter.clock

@@ -21,7 +21,13 @@ from functools import partial
 import anyio
 import attrs
 
-from stellantis_hal.credentials.oauth2 import OAuth2Client, is_final, read_token, renewal_request, to_auth_error
+from stellantis_hal.credentials.oauth2 import (
+    OAuth2Client,
+    is_final,
+    read_renewed_token,
+    renewal_request,
+    to_auth_error,
+)
 from stellantis_hal.credentials.shielded import run_shielded
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
@@ -38,6 +44,7 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.headers import Headers, is_sendable
 from stellantis_hal.hal.redaction import mask_text
+from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.single_flight import SingleFlight
 
@@ -49,14 +56,20 @@ _MAX_LEEWAY = 60.0
 """Seconds before its expiry at which a token is renewed: longer than a request takes, its timeouts aside."""
 _LEEWAY_SHARE = 0.1
 """The leeway of a new token, as a share of its lifetime: a short lifetime is used for most of it."""
+_LAST_SECONDS = 10.0
+"""Seconds before its expiry at which a token may be of no use: a request takes a while."""
 _MAX_ATTEMPTS = 4
 _RETRY_AFTER_MARGIN = 1.1  # seconds: the transport waits up to one second longer than the server says
 _ATTEMPTS_PERIOD = 45.0
 """Seconds after which no further attempt is begun."""
 _FIRST_BACKOFF = 1.0
 """Seconds before the second attempt after a transient fault; doubled before each further one."""
+_LONGEST_BACKOFF = 8.0
+"""Seconds before the last attempt at most: the third back-off, with its random part."""
 _ATTEMPT_TIMEOUT = 30.0
 """Seconds for one attempt, storing included; a cancellation may have to wait as long."""
+_PROBING_PERIOD = 900.0
+"""Seconds after a failed renewal in which the next one makes a single attempt: the server was down a moment ago."""
 _TRANSIENT_FAILURE_TTL = 5.0
 _LASTING_FAILURE_TTL = 60.0
 """Seconds in which a failed renewal is not repeated with the same refresh token."""
@@ -66,18 +79,32 @@ _MAX_RENEWALS, _RENEWALS_PERIOD = 8, 60.0
 
 @attrs.frozen(kw_only=True)
 class _RefreshFailure:
-    """A failed renewal: the token, the error, the time of the failure (backend's clock), and its time to live."""
+    """A failed renewal.
+
+    Attributes:
+        token: the token that was not renewed.
+        error: the failure.
+        failed_at: its instant, by the backend's clock.
+        ttl: seconds in which it is raised again.
+        duration: seconds that the renewal took.
+    """
 
     token: Token
     error: StellantisError
     failed_at: float
     ttl: float
+    duration: float
 
     @classmethod
-    def of(cls, error: StellantisError, token: Token) -> _RefreshFailure:
+    def of(cls, error: StellantisError, token: Token, *, began: float) -> _RefreshFailure:
+        now = anyio.current_time()
         ttl = _LASTING_FAILURE_TTL if isinstance(error, AuthError) else _TRANSIENT_FAILURE_TTL
         # A copy has no traceback, and so keeps no frame with a secret in it alive.
-        return cls(token=token, error=copy.copy(error), failed_at=anyio.current_time(), ttl=ttl)
+        return cls(token=token, error=copy.copy(error), failed_at=now, ttl=ttl, duration=now - began)
+
+    def is_of(self, token: Token, period: float) -> bool:
+        """Return whether this token was not renewed within a period of seconds before now."""
+        return self.token.refresh_token == token.refresh_token and _is_recent(self.failed_at, period)
 
 
 @attrs.frozen(kw_only=True)
@@ -126,7 +153,9 @@ class BearerCredentials:
         self._query = query
         self._clock = clock
         self._replacement = SingleFlight[Token]()
+        self._identity_server = host_of(client.renewal_url or client.token_url)
         self._token: Token | None = None
+        self._replaced_at = -math.inf
         self._built: tuple[Token, Headers] | None = None
         self._leeway = _MAX_LEEWAY
         self._pending: _PendingSave | None = None
@@ -137,6 +166,30 @@ class BearerCredentials:
     def query(self) -> str:
         """The text that is added to the query of each request."""
         return self._query
+
+    @property
+    def identity_server(self) -> str:
+        """The host of the authorization server, with its port where one is given."""
+        return self._identity_server
+
+    @property
+    def replaced_at(self) -> float:
+        """The instant (backend's clock) since which the present token is used; ``-inf`` for the first one."""
+        return self._replaced_at
+
+    async def needs_renewal(self) -> bool:
+        """Return whether no request can be sent before the token is renewed: it has expired, here and in the store.
+
+        Nothing is sent.
+
+        Raises:
+            TokenStoreError: the store failed.
+        """
+        token = self._token
+        if self._pending is not None or (token is not None and not self._has_expired(token)):
+            return False
+        stored = await self._store.load(self._key)
+        return stored is not None and stored.refresh_token is not None and self._has_expired(stored)
 
     async def headers(self) -> Mapping[str, str]:
         """Return the header fields with the token, renewing it first where it is about to expire.
@@ -211,14 +264,23 @@ class BearerCredentials:
 
     def _is_due(self, token: Token) -> bool:
         left = self._lifetime_left(token)
-        due = not token.access_token or (left is not None and left <= self._leeway)
+        due = not token.access_token or (left is not None and left <= self._leeway and not self._would_outlast(token))
         return due and token.refresh_token is not None and not self._has_renewed_too_often()
+
+    def _would_outlast(self, token: Token) -> bool:
+        """Return whether a renewal that fails as slowly as the last one would cost the rest of the token's life."""
+        left, failure = self._lifetime_left(token), self._failure
+        if failure is None or left is None or not failure.is_of(token, _PROBING_PERIOD):
+            return False
+        return 0 < left <= failure.duration
 
     def _has_renewed_too_often(self) -> bool:
         return len(self._renewals) == _MAX_RENEWALS and _is_recent(self._renewals[0], _RENEWALS_PERIOD)
 
     def _use(self, token: Token, *, is_new: bool = True) -> Token:
         """Use a token from now on. One that was found in the store may be old: its lifetime is not known."""
+        if self._token is not None and token != self._token:
+            self._replaced_at = anyio.current_time()
         left = self._lifetime_left(token)
         self._leeway = min(_MAX_LEEWAY, left * _LEEWAY_SHARE) if is_new and left is not None else _MAX_LEEWAY
         self._token = token
@@ -248,6 +310,7 @@ class BearerCredentials:
             stored = await self._load()
             if self._suffices(stored, stale):
                 return self._use(stored)
+            began = anyio.current_time()
             try:
                 return await self._renew(stored)
             except TokenStoreError:
@@ -255,7 +318,8 @@ class BearerCredentials:
             except StellantisError as error:
                 if isinstance(error, AuthError):
                     error.key = self._key  # an error that the transport made does not name the account
-                self._failure = _RefreshFailure.of(error, stored)
+                error.identity_server = self._identity_server
+                self._failure = _RefreshFailure.of(error, stored, began=began)
                 raise
 
     def _suffices(self, stored: Token, stale: Token) -> bool:
@@ -269,11 +333,7 @@ class BearerCredentials:
         if stored.refresh_token is None or self._has_renewed_too_often():
             return True
         failure = self._failure
-        if (
-            failure is not None
-            and failure.token.refresh_token == stored.refresh_token
-            and _is_recent(failure.failed_at, failure.ttl)
-        ):
+        if failure is not None and failure.is_of(stored, failure.ttl):
             raise copy.copy(failure.error)
         return False
 
@@ -289,7 +349,8 @@ class BearerCredentials:
 
     async def _renew(self, stored: Token) -> Token:
         request = renewal_request(self._client, stored)
-        attempt, backoff, last_start = 1, _FIRST_BACKOFF, anyio.current_time() + _ATTEMPTS_PERIOD
+        attempt, attempts, backoff = 1, self._allowed_attempts(stored), _FIRST_BACKOFF
+        last_start = anyio.current_time() + min(_ATTEMPTS_PERIOD, self._spare_time(stored))
         while True:
             try:
                 return await run_shielded(partial(self._send_and_save, request, stored), timeout=_ATTEMPT_TIMEOUT)
@@ -300,7 +361,7 @@ class BearerCredentials:
                 await anyio.sleep(wait)
                 continue
             except ApiError as error:
-                if is_final(error) or attempt == _MAX_ATTEMPTS or anyio.current_time() >= last_start:
+                if is_final(error) or attempt == attempts or anyio.current_time() >= last_start:
                     failure = to_auth_error(error, self._client, key=self._key)
                     if not isinstance(failure, ConsentRequiredError):
                         raise failure from error
@@ -309,14 +370,29 @@ class BearerCredentials:
                         raise failure from error
                     return self._use(reloaded)  # another process was faster: the store's lock excludes none
             except NetworkError:
-                if attempt == _MAX_ATTEMPTS or anyio.current_time() >= last_start:
+                if attempt == attempts or anyio.current_time() >= last_start:
                     raise
             await anyio.sleep(backoff * (1 + random.random()))  # noqa: S311 - spreads attempts, guards nothing
             attempt, backoff = attempt + 1, backoff * 2
 
+    def _allowed_attempts(self, stored: Token) -> int:
+        failure = self._failure
+        return 1 if failure is not None and failure.is_of(stored, _PROBING_PERIOD) else _MAX_ATTEMPTS
+
+    def _spare_time(self, token: Token) -> float:
+        """Return the seconds in which further attempts may begin: the old token must outlive the last one.
+
+        It is ``inf`` for a token that has expired, or is about to.
+        """
+        left = self._lifetime_left(token)
+        if left is None or left < _LAST_SECONDS or not token.access_token:
+            return math.inf
+        return left - _ATTEMPT_TIMEOUT - _LONGEST_BACKOFF
+
     async def _send_and_save(self, request: Request, stored: Token) -> Token:
         response = await self._fetch(request)
-        token = read_token(response.content, now=self._clock(), previous=stored, key=self._key)
+        token = read_renewed_token(response, now=self._clock(), previous=stored, key=self._key)
+        self._failure = None
         self._renewals.append(anyio.current_time())
         self._pending = _PendingSave(replaced=stored, token=token)
         return await self._save(token)

@@ -27,8 +27,9 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.hal.headers import Headers
-from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.hal.redaction import excerpt, mask_url
+from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.transport.api_errors import parse_error_body
 from stellantis_hal.transport.conventions import TRANSIENT_ERRORS
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "exchange_request",
     "is_final",
     "pkce_challenge",
+    "read_renewed_token",
     "read_token",
     "renewal_request",
     "revocation_request",
@@ -45,6 +47,7 @@ __all__ = [
     "with_query",
 ]
 
+_MAX_EXCERPT = 80
 _MAX_LIFETIME = 366 * 24 * 3600.0
 """Seconds; a longer ``expires_in`` is treated as missing."""
 _REFUSED_CONSENT = frozenset({"access_denied", "consent_required", "login_required", "interaction_required"})
@@ -285,6 +288,29 @@ def read_token(
     return Token(access_token, refresh_token, _read_expiry(body.get("expires_in"), now), granted)
 
 
+def read_renewed_token(response: Response, *, now: datetime, previous: Token, key: str) -> Token:
+    """Read the response to a renewal.
+
+    Raises:
+        ApiError: it is an OAuth2 error, although its status is a success.
+        NetworkError: it has no token: the response of a proxy, a maintenance page, or a server that fails.
+    """
+    try:
+        return read_token(response.content, now=now, previous=previous, key=key)
+    except AuthError as error:
+        place = f"the response {response.status} at {mask_url(response.url)}"
+        name = parse_error_body(response.content).error
+        if name:
+            raise ApiError(
+                f"{place} is an error: {excerpt(name, _MAX_EXCERPT)}",
+                status=response.status,
+                url=response.url,
+                is_transient=name in TRANSIENT_ERRORS,
+                oauth_error=name,
+            ) from error
+        raise _foreign_response(response.url, response.status, "has no token, so it") from error
+
+
 def is_final(error: ApiError) -> bool:
     """Return whether a renewal that failed with this error must not be repeated.
 
@@ -311,14 +337,18 @@ def to_auth_error(error: ApiError, client: OAuth2Client, *, key: str | None) -> 
             key=key,
             more_information=str(error),
         )
-    if not error.oauth_error and 400 <= error.status < 500 and not isinstance(error, QuotaError):
-        return NetworkError(
-            f"the response {error.status} at {mask_url(error.url)} is not from an OAuth2 server: the address of the "
-            "identity server is wrong, or a proxy or a maintenance page is in between",
-            url=error.url,
-            sent=True,
-        )
+    if not error.oauth_error and 300 <= error.status < 500 and not isinstance(error, QuotaError):
+        return _foreign_response(error.url, error.status)
     return error
+
+
+def _foreign_response(url: str, status: int, reason: str = "") -> NetworkError:
+    return NetworkError(
+        f"the response {status} at {mask_url(url)} {reason}{' ' if reason else ''}is not from an OAuth2 server: the "
+        "address of the identity server is wrong, or a proxy or a maintenance page is in between",
+        url=url,
+        sent=True,
+    )
 
 
 def with_query(url: str, parameters: Mapping[str, str]) -> str:

@@ -3,7 +3,16 @@
 from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.events import AccountLost, Change, Outage, Recovered, Update, VehicleUnavailable, WatchEvent
+from stellantis_hal.fleet.events import (
+    AccountEmpty,
+    AccountLost,
+    Change,
+    Outage,
+    Recovered,
+    Update,
+    VehicleUnavailable,
+    WatchEvent,
+)
 from stellantis_hal.fleet.export import CsvTrips, GeoJsonTrips, JsonLinesTrips, TripWriter, trip_writer
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.fleet.watching.intervals import by_activity, quiet
@@ -12,6 +21,7 @@ from stellantis_hal.fleet.watching.statistics import FleetStatistics
 from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, watch
 
 __all__ = [
+    "AccountEmpty",
     "AccountLost",
     "Backfill",
     "Budget",

@@ -169,7 +169,7 @@ class Backfill(Stream):
         if isinstance(error, BudgetExhaustedError) and error.retry_after is not None:
             await anyio.sleep(error.retry_after)
             return attempt
-        if attempt == _ATTEMPTS - 1 or scope_of(error) not in {"everything", "budget"}:
+        if attempt == _ATTEMPTS - 1 or scope_of(error) in {"account", "vehicle"}:
             self._failed += 1
             self._report_progress()
             return None

@@ -13,7 +13,16 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.typed_resource import TypedResource
 
-__all__ = ["AccountLost", "Change", "Outage", "Recovered", "Update", "VehicleUnavailable", "WatchEvent"]
+__all__ = [
+    "AccountEmpty",
+    "AccountLost",
+    "Change",
+    "Outage",
+    "Recovered",
+    "Update",
+    "VehicleUnavailable",
+    "WatchEvent",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +59,23 @@ class Update:
     def status(self) -> Status | None:
         """The status; None in an update of another kind of data."""
         return self.resource if isinstance(self.resource, Status) else None
+
+
+@attrs.frozen(kw_only=True)
+class AccountEmpty:
+    """The API lists no vehicles for an account: as a rule in the first minutes after a log-in, or after a sale.
+
+    The account is listed again soon, at first after 15 s, later every 15 minutes; :class:`Recovered` tells when it has
+    vehicles. An account that had vehicles counts as empty after several empty listings in a row, in about a quarter of
+    an hour; these vehicles are then no longer watched.
+
+    Attributes:
+        account: key of the account.
+        again_in: seconds until it is listed again.
+    """
+
+    account: str
+    again_in: float
 
 
 @attrs.frozen(kw_only=True)
@@ -92,17 +118,24 @@ class VehicleUnavailable:
 
 @attrs.frozen(kw_only=True)
 class Outage:
-    """All requests fail: the network or the server is down, or the rate limit is exhausted.
+    """All requests to a server fail: the network or the server is down, or the rate limit is exhausted.
 
-    Polls are paused, except for one now and then that probes.
+    Polls are paused, except for one now and then that probes. In an outage of an identity server, where tokens are not
+    renewed, these are the polls of accounts whose token has expired; the probes are at most 5 minutes apart.
 
     Attributes:
         error: the failure that revealed the outage.
         since: time of the first failure, by the client's clock.
+        server: host of the API or of the identity server (``idpcvs.peugeot.com``); None where the client's own limit
+            is exhausted.
+        account: key of the account, where the server fails for this one only: its token is not renewed, or its
+            vehicles are not listed. None where all accounts are concerned.
     """
 
     error: StellantisError
     since: datetime
+    server: str | None = None
+    account: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -110,17 +143,19 @@ class Recovered:
     """A failure is over: of one kind of data of a vehicle, of an account, or else an outage.
 
     Attributes:
-        account: key of the account that works again; None otherwise.
+        account: key of the account that works again, or has vehicles; None otherwise.
         vehicle: the vehicle that is available again; None otherwise.
         what: the kind of its data.
         after: duration of the failure in seconds, by the backend's clock.
+        server: host of the server whose outage is over, as in the :class:`Outage`; None otherwise.
     """
 
     account: str | None = None
     vehicle: Vehicle | None = None
     what: str | None = None
     after: float
+    server: str | None = None
 
 
-WatchEvent = Update | AccountLost | VehicleUnavailable | Outage | Recovered
+WatchEvent = Update | AccountEmpty | AccountLost | VehicleUnavailable | Outage | Recovered
 """An item of the stream of :func:`watch` or :func:`backfill`."""

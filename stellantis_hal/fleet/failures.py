@@ -17,8 +17,8 @@ from stellantis_hal.errors import (
 
 __all__ = ["Scope", "back_off", "scope_of"]
 
-Scope = Literal["account", "budget", "everything", "vehicle"]
-"""What an error concerns: one account, the rate limit, perhaps everything, or one vehicle."""
+Scope = Literal["account", "budget", "everything", "identity", "vehicle"]
+"""What an error concerns: one account, the rate limit, perhaps everything, an identity server, or one vehicle."""
 
 _MAX_DOUBLINGS = 32
 
@@ -27,9 +27,14 @@ def scope_of(error: StellantisError) -> Scope:
     """Return what an error concerns.
 
     "everything" means that it may: a network or server failure, or an HTML page instead of JSON, can have hit all
-    requests or this one only. The results of other vehicles decide.
+    requests or this one only. The results of other vehicles decide. "identity" means that a token was not renewed, for
+    a reason that may pass.
     """
-    if isinstance(error, AuthError | UnauthorizedError):
+    if isinstance(error, AuthError):
+        return "account"
+    if error.identity_server is not None:
+        return "identity"
+    if isinstance(error, UnauthorizedError):
         return "account"
     if isinstance(error, QuotaError):
         return "budget"

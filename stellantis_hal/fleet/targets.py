@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -12,8 +13,12 @@ from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.transport.credentials import RenewableCredentials
 from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
+
+if TYPE_CHECKING:
+    from stellantis_hal.fleet.watching.identity_outages import IdentityOutage
 
 __all__ = [
     "FailureState",
@@ -21,6 +26,7 @@ __all__ = [
     "Removed",
     "WatchedAccount",
     "WatchedVehicle",
+    "credentials_of",
     "id_of",
     "limiter_of",
     "rebind",
@@ -47,9 +53,10 @@ class FailureState:
         retry_at: instant before which this kind is not polled.
         is_reported: whether `VehicleUnavailable` was emitted.
         is_transient: whether a retry before the next regular poll may succeed.
+        missing_rel: relation that the vehicle has no link of; None where another failure came last.
     """
 
-    __slots__ = ("failures", "is_reported", "is_transient", "retry_at", "since")
+    __slots__ = ("failures", "is_reported", "is_transient", "missing_rel", "retry_at", "since")
 
     def __init__(self, since: float) -> None:
         self.failures: int = 0
@@ -57,6 +64,7 @@ class FailureState:
         self.retry_at: float = since
         self.is_reported: bool = False
         self.is_transient: bool = False
+        self.missing_rel: str | None = None
 
 
 class WatchedAccount:
@@ -67,12 +75,20 @@ class WatchedAccount:
         account: the account; None for a standalone vehicle.
         background: the account with background priority; None likewise.
         key: the account's key; None likewise.
+        credentials: what its requests are sent with, where a token of it can be renewed; None otherwise.
         vehicles: vehicles polled by this account, by id.
         shared: vehicles that another account polls and this one can take over, as seen by this account, by id.
         lost_at: instant at which the account failed; None while it works.
         was_lost: whether it ever failed.
         failures: failures in a row.
+        listing_failing_since: instant of the first of the failures in a row that may concern everything.
+        is_listing_reported: whether `Outage` was emitted for them.
+        api_server: the server that it named.
         empty_listings: listings without vehicles in a row.
+        empty_since: instant since which the account has no vehicles; None where it has some.
+        partial_listings: listings in a row in which a vehicle had neither id nor link.
+        identity_outage: outage of the identity server that its polls wait for; None where there is none.
+        renewal_failing_since: instant of the first of the renewals in a row that failed; None otherwise.
         rejections: polls in a row that failed on the account's credentials.
         is_listed: whether its vehicles were listed, or the attempt failed.
         is_busy: whether its vehicles are being listed.
@@ -80,15 +96,23 @@ class WatchedAccount:
 
     __slots__ = (
         "account",
+        "api_server",
         "background",
+        "credentials",
         "empty_listings",
+        "empty_since",
         "failures",
+        "identity_outage",
         "is_busy",
         "is_listed",
+        "is_listing_reported",
         "key",
+        "listing_failing_since",
         "lost_at",
         "name",
+        "partial_listings",
         "rejections",
+        "renewal_failing_since",
         "shared",
         "vehicles",
         "was_lost",
@@ -101,12 +125,20 @@ class WatchedAccount:
             None if account is None else account.with_options(priority="background", max_wait=max_wait)
         )
         self.key: str | None = None if account is None else account.key
+        self.credentials: RenewableCredentials | None = None if account is None else credentials_of(account)
         self.vehicles: dict[str, WatchedVehicle] = {}
         self.shared: dict[str, Vehicle] = {}
         self.lost_at: float | None = None
         self.was_lost: bool = False
         self.failures: int = 0
+        self.listing_failing_since: float | None = None
+        self.is_listing_reported: bool = False
+        self.api_server: str | None = None
         self.empty_listings: int = 0
+        self.empty_since: float | None = None
+        self.partial_listings: int = 0
+        self.identity_outage: IdentityOutage | None = None
+        self.renewal_failing_since: float | None = None
         self.rejections: int = 0
         self.is_listed: bool = account is None
         self.is_busy: bool = False
@@ -193,6 +225,15 @@ class WatchedVehicle:
             return math.inf
         return min((state.retry_at for state in self.failures.values() if state.is_transient), default=math.inf)
 
+    def retry_links(self, now: float) -> bool:
+        """Let what failed for want of a link that the vehicle has now be polled; return whether there is any."""
+        resource = self.vehicle.resource
+        found = False
+        for state in (self.failures or {}).values():
+            if state.missing_rel is not None and resource is not None and resource.can(state.missing_rel):
+                state.retry_at, state.missing_rel, found = now, None, True
+        return found
+
     def failure_state(self, what: str, now: float) -> FailureState:
         """Return the failure state of a kind of data; a new one where it has none."""
         if self.failures is None:
@@ -222,6 +263,16 @@ def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
     """Return the limiter of a vehicle's requests; None where its fetch has none."""
     fetch = vehicle.require_resource().require_context().fetch
     return fetch.limiter if isinstance(fetch, RequestPipeline) else None
+
+
+def credentials_of(target: Account | Vehicle) -> RenewableCredentials | None:
+    """Return the credentials of an account or vehicle where an identity server renews their token; None otherwise."""
+    if isinstance(target, Account):
+        credentials: object = target.credentials
+    else:
+        fetch = target.require_resource().require_context().fetch
+        credentials = fetch.credentials if isinstance(fetch, RequestPipeline) else None
+    return credentials if isinstance(credentials, RenewableCredentials) else None
 
 
 def rebind(account: Account, vehicle: Vehicle) -> Vehicle:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from stellantis_hal.validation import require_type
 
-__all__ = ["Reference", "append_query", "encode_query", "join_segment", "resolve", "split", "to_ascii"]
+__all__ = ["Reference", "append_query", "encode_query", "host_of", "join_segment", "resolve", "split", "to_ascii"]
 
 # RFC 3986, appendix B; the scheme by its own grammar (section 3.1), so that "1:2" is a path.
 _PARTS = re.compile(
@@ -46,6 +46,11 @@ def split(reference: str) -> Reference:
     match = _PARTS.fullmatch(reference)
     assert match is not None  # noqa: S101 - the pattern matches every string
     return Reference(*match.group("scheme", "authority", "path", "query", "fragment"))
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case, with its port where one is given; empty where it has none."""
+    return (split(url).authority or "").rpartition("@")[2].lower()
 
 
 def resolve(base: str, reference: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.fetch import Response
 
-__all__ = ["Anonymous", "Credentials", "add_client_id", "remove_client_id"]
+__all__ = ["Anonymous", "Credentials", "RenewableCredentials", "add_client_id", "remove_client_id"]
 
 
 class Credentials(Protocol):
@@ -40,6 +40,29 @@ class Credentials(Protocol):
 
         Raises:
             AuthError: a renewal was tried and refused.
+        """
+        ...
+
+
+@runtime_checkable
+class RenewableCredentials(Credentials, Protocol):
+    """Credentials whose token an identity server renews."""
+
+    @property
+    def identity_server(self) -> str:
+        """The host of that server, with its port where one is given."""
+        ...
+
+    @property
+    def replaced_at(self) -> float:
+        """The instant (backend's clock) since which the present token is used; ``-inf`` for the first one."""
+        ...
+
+    async def needs_renewal(self) -> bool:
+        """Return whether no request can be sent before the token is renewed. Sends nothing.
+
+        Raises:
+            TokenStoreError: the store failed.
         """
         ...
 

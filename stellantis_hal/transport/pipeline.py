@@ -101,6 +101,11 @@ class RequestPipeline:
         """The limiter that its requests wait for."""
         return self._options.limiter
 
+    @property
+    def credentials(self) -> Credentials | httpx.Auth:
+        """The credentials that its requests are sent with."""
+        return self._options.credentials
+
     def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> RequestPipeline:
         """Return the same pipeline with another priority, or another bound on waiting for the limiter, in seconds."""
         priority = self._options.priority if priority is None else priority

@@ -58,8 +58,11 @@ def _retry_after(state: RetryCallState) -> float:
 def is_retryable(error: BaseException, *, repeatable: bool) -> bool:
     """Return whether the same request may be sent again after this error.
 
-    That is where the failure may pass, and either nothing was sent or the request may be repeated.
+    That is where the failure may pass, and either nothing was sent or the request may be repeated. The renewal of a
+    token has attempts of its own.
     """
+    if isinstance(error, StellantisError) and error.identity_server is not None:
+        return False
     if isinstance(error, (BodyTooLargeError, TooManyRedirectsError, RateLimitedError)):
         return False
     if isinstance(error, NetworkError):

@@ -15,6 +15,7 @@ import pytest
 import stellantis_hal
 from stellantis_hal import (
     Account,
+    AccountEmpty,
     AccountLost,
     Alarm,
     AlarmType,
@@ -535,6 +536,8 @@ def describe(event: WatchEvent) -> str:
             assert_type(event.status, Status | None)
             assert_type(event.changes, tuple[Change, ...])
             return event.what
+        case AccountEmpty():
+            return f"{assert_type(event.account, str)}: again in {event.again_in} s"
         case AccountLost():
             assert_type(event.error, StellantisError)
             return f"{event.account}: again in {event.again_in} s"
@@ -542,6 +545,7 @@ def describe(event: WatchEvent) -> str:
             assert_type(event.error, StellantisError | None)
             return event.what
         case Outage():
+            assert_type(event.server, str | None)
             return str(assert_type(event.since, datetime))
         case Recovered():
             return str(assert_type(event.after, float))

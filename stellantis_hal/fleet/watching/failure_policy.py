@@ -7,13 +7,25 @@ from datetime import timedelta
 
 import anyio
 
-from stellantis_hal.errors import ApiError, BudgetExhaustedError, QuotaError, StellantisError, UnauthorizedError
+from stellantis_hal.errors import (
+    ApiError,
+    BudgetExhaustedError,
+    ConsentRequiredError,
+    LinkNotFoundError,
+    NotFoundError,
+    QuotaError,
+    StellantisError,
+    UnauthorizedError,
+)
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, WatchEvent
+from stellantis_hal.fleet.events import AccountEmpty, AccountLost, Outage, Recovered, VehicleUnavailable, WatchEvent
 from stellantis_hal.fleet.failures import back_off, scope_of
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
+from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle
+from stellantis_hal.fleet.watching.identity_outages import IdentityOutage, IdentityOutages
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector
 from stellantis_hal.fleet.watching.registry import Registry
+from stellantis_hal.hal.uri import host_of
+from stellantis_hal.resources.queries import is_absent
 
 __all__ = ["FailurePolicy"]
 
@@ -38,10 +50,13 @@ class FailurePolicy:
 
     Attributes:
         outage_detector: failures in a row of all vehicles.
+        identity_outages: failed renewals of tokens.
     """
 
     def __init__(self, registry: Registry, *, counts: Counts, emit: Callable[[WatchEvent], Awaitable[None]]) -> None:
         self.outage_detector: OutageDetector = OutageDetector()
+        self.identity_outages: IdentityOutages = IdentityOutages(registry.is_watched)
+        self._server: str | None = None  # the one whose outage was reported
         self._registry = registry
         self._pacing = registry.pacing
         self._counts = counts
@@ -55,6 +70,7 @@ class FailurePolicy:
         await self._end_outage(now)
         account = watched_vehicle.account
         account.rejections = 0
+        self.identity_outages.read(account)
         if account.is_standalone and account.lost_at is not None:
             await self._end_account_failure(
                 account, Recovered(vehicle=watched_vehicle.vehicle, after=now - account.lost_at)
@@ -81,12 +97,20 @@ class FailurePolicy:
         """
         self._counts.errors[type(error).__name__] += 1
         scope = scope_of(error)
+        if scope == "identity":
+            await self._renewal_failed(account, error)
+            return False
         if scope == "account":
+            await self._renewal_refused(account, error)
             return await self._account_failed(watched_vehicle, what, error, account)
         if scope == "vehicle":
             if isinstance(error, ApiError):  # the API responded; an invalid document is found without a request
                 await self._end_outage(anyio.current_time())
             await self._back_off(watched_vehicle, what, error, report_after=1)
+            if isinstance(error, LinkNotFoundError):  # a new vehicle gets its links in its first minutes
+                watched_vehicle.failure_state(what, anyio.current_time()).missing_rel = error.rel
+                if not watched_vehicle.account.is_standalone:
+                    self._pacing.relist_soon(watched_vehicle.account, anyio.current_time())
             return True
         await self._detect_outage(watched_vehicle.id, error)
         if self.outage_detector.since is not None:
@@ -114,6 +138,7 @@ class FailurePolicy:
         now = anyio.current_time()
         state = watched_vehicle.failure_state(what, now)
         state.failures += 1
+        state.missing_rel = None
         state.is_transient = report_after > 1
         interval = max(_SHORTEST_RETRY, self._pacing.interval(watched_vehicle))
         if state.is_transient:  # retried before the next regular poll
@@ -135,32 +160,65 @@ class FailurePolicy:
 
     # ------------------------------------------------------------------------------------------- accounts
 
-    async def listing_succeeded(self, account: WatchedAccount) -> None:
-        """Record that an account's vehicles were listed."""
+    async def listing_succeeded(self, account: WatchedAccount, *, empty_since: float | None) -> None:
+        """Record that an account's vehicles were listed; ``empty_since`` is the account's before that listing."""
         now = anyio.current_time()
+        again_in = self._pacing.schedule_listing(account, now)
+        self.identity_outages.read(account)
         await self._end_outage(now)
         account.failures = 0
+        since, is_reported = account.listing_failing_since, account.is_listing_reported
+        account.listing_failing_since, account.is_listing_reported = None, False
+        if is_reported and since is not None:
+            await self._emit(Recovered(account=account.key, after=now - since, server=account.api_server))
         if account.lost_at is not None:
             self._registry.reschedule_vehicles(account, now)
             await self._end_account_failure(account, Recovered(account=account.key, after=now - account.lost_at))
+        if account.empty_since is not None and empty_since is None:
+            assert account.key is not None  # noqa: S101 - only accounts are listed
+            await self._emit(AccountEmpty(account=account.key, again_in=again_in))
+        elif account.empty_since is None and empty_since is not None:
+            await self._emit(Recovered(account=account.key, after=now - empty_since))
 
     async def listing_failed(self, account: WatchedAccount, error: StellantisError) -> None:
         """Record that an account's vehicles could not be listed."""
         self._counts.errors[type(error).__name__] += 1
-        if scope_of(error) in {"account", "vehicle"}:
+        scope = scope_of(error)
+        if scope == "identity":
+            await self._renewal_failed(account, error)
+            if self._registry.is_watched(account):
+                self._pacing.queue.put(account, anyio.current_time())
+            return
+        if scope in {"account", "vehicle"}:
+            await self._renewal_refused(account, error)
             if isinstance(error, ApiError):
                 await self._end_outage(anyio.current_time())
             await self._lose_account(account, error)
             return
+        now = anyio.current_time()
         await self._detect_outage(account.name, error)
-        if self._registry.is_watched(account):
-            account.failures += 1
-            delay = back_off(account.failures, _LISTING_RETRY, _LONGEST_LISTING_RETRY)
-            self._pacing.queue.put(account, anyio.current_time() + delay)
+        if not self._registry.is_watched(account):
+            return
+        delay = back_off(account.failures, _LISTING_RETRY, _LONGEST_LISTING_RETRY)
+        account.failures += 1
+        self._pacing.queue.put(account, anyio.current_time() + delay)
+        if account.listing_failing_since is None:
+            account.listing_failing_since = now
+        is_alone = scope == "everything" and self.outage_detector.since is None
+        if is_alone and account.failures > self.outage_detector.needed and not account.is_listing_reported:
+            account.is_listing_reported, account.api_server = True, _server_of(error)
+            since = self._pacing.wall_clock() - timedelta(seconds=now - account.listing_failing_since)
+            await self._emit(Outage(error=error, since=since, server=account.api_server, account=account.key))
+
+    def is_empty(self, account: WatchedAccount, error: StellantisError) -> bool:
+        """Return whether a failed listing says that there are no data for a new account yet."""
+        is_new = not (account.vehicles or account.shared) and account.lost_at is None
+        return is_new and isinstance(error, NotFoundError) and is_absent(error)
 
     async def _lose_account(self, account: WatchedAccount, error: StellantisError) -> None:
         """Stop polling by an account, fail over its vehicles, and emit `AccountLost` once."""
         now = anyio.current_time()
+        self.identity_outages.leave(account)
         if not self._registry.is_watched(account):
             return
         queue = self._pacing.queue
@@ -187,6 +245,65 @@ class FailurePolicy:
         account.lost_at, account.failures = None, 0
         await self._emit(event)
 
+    # ------------------------------------------------------------------------------------------- identity servers
+
+    def held_until(self, target: PollTarget, now: float) -> float | None:
+        """Return the instant until which a target waits for an identity server; None where it may be polled."""
+        return self.identity_outages.held_until(target, _account_of(target), now)
+
+    def begin_poll(self, target: PollTarget) -> None:
+        """Record that a target is polled now."""
+        self.identity_outages.begin_poll(target, _account_of(target))
+
+    async def must_wait(self, account: WatchedAccount) -> bool:
+        """Return whether an account waits from now on: its token has expired, and the identity server is down."""
+        outages = self.identity_outages
+        outage = outages.outage_of(account)
+        if outage is None or account.credentials is None:
+            return False
+        try:
+            needs_renewal = await account.credentials.needs_renewal()
+        except StellantisError:
+            return False  # the poll raises it too
+        if not needs_renewal or outages.outage_of(account) is not outage:
+            return False
+        outages.join(account, outage)
+        return True
+
+    async def poll_ended(self, account: WatchedAccount) -> None:
+        """Record the end of a poll: the account may have a new token."""
+        now = anyio.current_time()
+        for outage in self.identity_outages.poll_ended(account, now):
+            await self._release(outage, now)
+
+    async def _renewal_failed(self, account: WatchedAccount, error: StellantisError) -> None:
+        if error.identity_server is None or not self._registry.is_watched(account):
+            return
+        now = anyio.current_time()
+        hold = error.retry_after if isinstance(error, QuotaError) else None
+        outage = self.identity_outages.failed(account, error.identity_server, now, hold=hold)
+        if outage is not None:
+            since = self._pacing.wall_clock() - timedelta(seconds=now - outage.since)
+            key = None if outage.account is None else outage.account.key
+            await self._emit(Outage(error=error, since=since, server=outage.server, account=key))
+
+    async def _renewal_refused(self, account: WatchedAccount, error: StellantisError) -> None:
+        """Record a definite refusal: the identity server works."""
+        if isinstance(error, ConsentRequiredError) and error.identity_server is not None:
+            now = anyio.current_time()
+            for outage in self.identity_outages.refused(account, now):
+                await self._release(outage, now)
+
+    async def _release(self, outage: IdentityOutage, now: float) -> None:
+        """Poll at once what waited for an identity server."""
+        queue = self._pacing.queue
+        for target in outage.held:
+            if target in queue:
+                queue.put(target, now)
+        if outage.is_reported:
+            key = None if outage.account is None else outage.account.key
+            await self._emit(Recovered(account=key, after=now - outage.since, server=outage.server))
+
     # ------------------------------------------------------------------------------------------- outages
 
     async def budget_exhausted(self) -> None:
@@ -201,7 +318,7 @@ class FailurePolicy:
     async def _end_outage(self, now: float) -> None:
         length = self.outage_detector.succeeded(now)
         if length is not None:
-            await self._emit(Recovered(after=length))
+            await self._emit(Recovered(after=length, server=self._server))
 
     async def _detect_outage(self, key: str, error: StellantisError) -> None:
         """Record a failure that may concern all vehicles, and emit `Outage` where one begins."""
@@ -210,4 +327,14 @@ class FailurePolicy:
         if self.outage_detector.failed(key, now, vehicles=len(self._registry.vehicles), hold=hold):
             began = now if self.outage_detector.since is None else self.outage_detector.since
             since = self._pacing.wall_clock() - timedelta(seconds=now - began)
-            await self._emit(Outage(error=error, since=since))
+            self._server = _server_of(error)
+            await self._emit(Outage(error=error, since=since, server=self._server))
+
+
+def _account_of(target: PollTarget) -> WatchedAccount:
+    return target if isinstance(target, WatchedAccount) else target.account
+
+
+def _server_of(error: StellantisError) -> str | None:
+    """Return the host that an error is about; None where it names none."""
+    return host_of(getattr(error, "url", "")) or None

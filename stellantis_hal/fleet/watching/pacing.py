@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from stellantis_hal.fleet.failures import back_off
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle
 from stellantis_hal.fleet.watching.due_queue import DueQueue
 from stellantis_hal.fleet.watching.intervals import fraction_of, next_due
@@ -24,7 +25,9 @@ _UNREACHABLE = 0.1
 _COST_SMOOTHING = 0.02
 _BUDGET_REFRESH = 30.0
 _SAMPLE = 20
-_EMPTY_RETRY = 30.0
+_UNBELIEVED_RETRY = 30.0
+_EMPTY_RETRY = 15.0
+_LONGEST_EMPTY_RETRY = 900.0
 
 
 class Pacing:
@@ -96,13 +99,32 @@ class Pacing:
         watched_vehicle.regular_due = regular if retry_at < regular else None
         self.queue.put(watched_vehicle, min(retry_at, regular))
 
-    def schedule_listing(self, account: WatchedAccount, now: float) -> None:
-        """Schedule the next listing of an account's vehicles: sooner after an empty listing that was not believed."""
-        if account.empty_listings:
-            delay = min(self._options.relist, _EMPTY_RETRY * 2**account.empty_listings)
-        else:
-            delay = self._options.relist * (0.75 + 0.5 * fraction_of(account.name))
+    def schedule_listing(self, account: WatchedAccount, now: float) -> float:
+        """Schedule the next listing of an account's vehicles, and return the seconds until then.
+
+        It is listed sooner where it has no vehicles (yet), or an empty listing was not believed, or a vehicle had
+        neither id nor link.
+        """
+        relist = self._options.relist
+        delay = relist * (0.75 + 0.5 * fraction_of(account.name))
+        if account.empty_since is not None:
+            delay = min(relist, back_off(account.empty_listings, _EMPTY_RETRY, _LONGEST_EMPTY_RETRY))
+        elif account.empty_listings:
+            delay = min(relist, _UNBELIEVED_RETRY * 2**account.empty_listings)
+        elif account.partial_listings:
+            delay = min(relist, back_off(2 * (account.partial_listings - 1), _EMPTY_RETRY, relist))
         self.queue.put(account, now + delay)
+        return delay
+
+    def relist_soon(self, account: WatchedAccount, now: float) -> None:
+        """List an account's vehicles again soon: one of them lacks a link that it may get."""
+        if not account.is_busy and account.lost_at is None and account.empty_since is None:
+            self.queue.put(account, now + min(self._options.relist, _EMPTY_RETRY))
+
+    def refund(self, target: PollTarget, now: float) -> None:
+        """Add the requests of a poll that was not made to the budget again."""
+        if self._pacer is not None:
+            self._pacer.correct(now, -(self._cost if isinstance(target, WatchedVehicle) else LISTING_COST))
 
     def interval(self, watched_vehicle: WatchedVehicle) -> float:
         """Return the seconds between two polls of a vehicle at present.

@@ -11,6 +11,7 @@ from stellantis_hal.fleet.targets import (
     PollTarget,
     WatchedAccount,
     WatchedVehicle,
+    credentials_of,
     id_of,
     limiter_of,
     rebind,
@@ -100,6 +101,7 @@ class Registry:
         """Move the vehicles of an account, with their state, to a new one with the same key."""
         self.pacing.queue.drop(old)
         new.lost_at, new.was_lost, new.failures = old.lost_at, old.was_lost, old.failures
+        new.empty_listings, new.empty_since = old.empty_listings, old.empty_since
         assert new.background is not None  # noqa: S101 - only accounts are replaced
         old.shared.clear()
         for watched_vehicle in list(old.vehicles.values()):
@@ -119,6 +121,7 @@ class Registry:
         elif limiter is not self._limiter:
             raise ValueError(f"vehicle {id_} belongs to another client: start a watch for each client")
         account = WatchedAccount(f"vehicle:{id_}", None, self._options.max_wait)
+        account.credentials = credentials_of(vehicle)
         self.accounts[account.name] = account
         vehicle = vehicle.with_options(priority="background", max_wait=self._options.max_wait)
         self._enter(account, id_, vehicle, now)
@@ -201,18 +204,22 @@ class Registry:
 
         The API now and then returns no vehicles for an account that has some: an empty listing is believed after four.
         """
-        if not found and account.vehicles and account.empty_listings < _BELIEVED:
+        is_new = not (account.vehicles or account.shared)
+        if not found and not is_new and account.empty_listings < _BELIEVED:
             account.empty_listings += 1
-            self.pacing.schedule_listing(account, now)
             return
-        account.empty_listings = 0
+        if found:
+            account.empty_listings, account.empty_since = 0, None
+        elif account.empty_since is None:
+            account.empty_listings, account.empty_since = 0, now
+        else:
+            account.empty_listings += 1
         for gone in [account.vehicles[id_] for id_ in account.vehicles if id_ not in found]:
             if not self.fail_over(gone, now):
                 self._drop(gone)
         account.shared.clear()
         for id_, vehicle in found.items():
             self._update_vehicle(account, id_, vehicle, now)
-        self.pacing.schedule_listing(account, now)
 
     def _update_vehicle(self, account: WatchedAccount, id_: str, vehicle: Vehicle, now: float) -> None:
         watched_vehicle = self.vehicles.get(id_)
@@ -223,6 +230,8 @@ class Registry:
         current = watched_vehicle.account
         if current is account:
             watched_vehicle.vehicle = vehicle
+            if watched_vehicle.retry_links(now) and watched_vehicle in self.pacing.queue:
+                self.pacing.queue.put(watched_vehicle, now)
         elif current.lost_at is not None and not current.is_standalone:
             self._move(watched_vehicle, account, vehicle)
             self._reschedule(watched_vehicle, now)

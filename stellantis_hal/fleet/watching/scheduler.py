@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import anyio
@@ -146,12 +146,17 @@ class PollScheduler:
             return math.inf
         wait = max(first.due, detector.probe_at) - now
         if wait <= 0:
+            held_until = self._failure_policy.held_until(first.key, now)
+            if held_until is not None:
+                queue.put(first.key, held_until)
+                return 0.0  # the next one may be due
             wait = self._pacing.acquire(first.key, now)
             if wait > 0 and self._pacing.is_exhausted and detector.since is None:
                 tasks.start_soon(self._failure_policy.budget_exhausted)
         if wait > 0:
             return wait
         queue.drop(first.key)
+        self._failure_policy.begin_poll(first.key)
         self._counts.record_delay(now - first.due)
         self._is_probing = is_probe = detector.since is not None
         self.running += 1
@@ -190,11 +195,21 @@ class PollScheduler:
 
     async def _run_poll(self, poll: DispatchedPoll) -> float:
         target = poll.target
+        account = target if isinstance(target, WatchedAccount) else target.account
         try:
+            if await self._failure_policy.must_wait(account):
+                now = anyio.current_time()
+                self._pacing.refund(target, now)
+                if self._registry.is_watched(target):
+                    self._pacing.queue.put(target, now)
+                return now
             if isinstance(target, WatchedAccount):
-                return await self._list_vehicles(target)
+                now = await self._list_vehicles(target)
+                await self._failure_policy.poll_ended(account)
+                return now
             now = await self._poll_vehicle(target, target.vehicle, poll.due)
             self._pacing.record_cost(target, now)
+            await self._failure_policy.poll_ended(account)
             if self._pacing.is_plan_outdated:
                 self._update_plan()
             return now
@@ -209,7 +224,9 @@ class PollScheduler:
         account, vehicle = watched_vehicle.account.account, watched_vehicle.vehicle
         try:
             vehicle = vehicle.with_options(priority="interactive") if account is None else rebind(account, vehicle)
+            polled_by = watched_vehicle.account
             await self._poll_vehicle(watched_vehicle, vehicle, now, urgent=True)
+            await self._failure_policy.poll_ended(polled_by)
         except Exception as error:  # noqa: BLE001 - raised to the consumer unchanged
             self._on_error(error)
         finally:
@@ -238,7 +255,8 @@ class PollScheduler:
                 if await self._failure_policy.poll_failed(watched_vehicle, what, error, account=account):
                     continue
                 now = anyio.current_time()
-                if self._registry.is_watched(watched_vehicle) and watched_vehicle.account.lost_at is None:
+                must_retry = watched_vehicle.account.lost_at is None or watched_vehicle.account.is_standalone
+                if must_retry and self._registry.is_watched(watched_vehicle) and watched_vehicle not in queue:
                     queue.put(watched_vehicle, now)
                 return now
             await self._failure_policy.poll_succeeded(watched_vehicle, what, found=found)
@@ -254,23 +272,36 @@ class PollScheduler:
         self._counts.polls += 1
         self._counts.requests += int(LISTING_COST)
         found: dict[str, Vehicle] = {}
+        is_partial = False
         try:
             if account.lost_at is not None:  # its entry point may have been the cause
                 await account.background.reread()
             async for vehicle in account.background.vehicles():
                 id_ = id_of(vehicle)
-                if id_ is not None:
+                if id_ is None:
+                    is_partial = True
+                else:
                     found[id_] = rebind(account.background, vehicle)
         except StellantisError as error:
             account.is_listed = True
-            await self._failure_policy.listing_failed(account, error)
+            if self._failure_policy.is_empty(account, error):
+                await self._process_listing(account, {}, is_partial=False)
+            else:
+                await self._failure_policy.listing_failed(account, error)
         else:
             account.is_listed = True
-            if self._registry.is_watched(account):
-                self._registry.update_vehicles(account, found, anyio.current_time())
-                await self._failure_policy.listing_succeeded(account)
+            await self._process_listing(account, found, is_partial=is_partial)
         self._update_plan()
         return anyio.current_time()
+
+    async def _process_listing(
+        self, account: WatchedAccount, found: Mapping[str, Vehicle], *, is_partial: bool
+    ) -> None:
+        if self._registry.is_watched(account):
+            empty_since = account.empty_since
+            account.partial_listings = account.partial_listings + 1 if is_partial else 0
+            self._registry.update_vehicles(account, found, anyio.current_time())
+            await self._failure_policy.listing_succeeded(account, empty_since=empty_since)
 
     def _update_plan(self) -> None:
         self._pacing.is_plan_outdated = False

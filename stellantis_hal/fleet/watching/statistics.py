@@ -18,6 +18,7 @@ class FleetStatistics:
     Attributes:
         accounts: watched accounts.
         accounts_lost: accounts that cannot be used at present.
+        accounts_empty: accounts that have no vehicles at present.
         vehicles: watched vehicles.
         unavailable: kinds of data that cannot be read at present, summed over the vehicles.
         polls: polls of vehicles, and listings of accounts' vehicles.
@@ -36,13 +37,15 @@ class FleetStatistics:
         lateness_p99: 99th percentile of it.
         lateness_most: largest delay of all polls.
         paused: whether the watch is paused.
-        outage: seconds since the present outage began; None where there is none.
+        outage: seconds since the present outage of the API began; None where there is none.
+        identity_outages: seconds since the present outages of identity servers began, by the server's host.
         budget: what the limiter leaves to this watch.
         plan: whether the interval fits the budget; None until the vehicles are known.
     """
 
     accounts: int
     accounts_lost: int
+    accounts_empty: int
     vehicles: int
     unavailable: int
     polls: int
@@ -62,5 +65,6 @@ class FleetStatistics:
     lateness_most: float
     paused: bool
     outage: float | None
+    identity_outages: Mapping[str, float]
     budget: Budget
     plan: CapacityPlan | None

@@ -201,6 +201,7 @@ class Watch(Stream):
         return FleetStatistics(
             accounts=sum(not account.is_standalone for account in registry.accounts.values()),
             accounts_lost=sum(account.lost_at is not None for account in registry.accounts.values()),
+            accounts_empty=sum(account.empty_since is not None for account in registry.accounts.values()),
             vehicles=len(registry.vehicles),
             unavailable=sum(len(vehicle.failures or ()) for vehicle in registry.vehicles.values()),
             polls=counts.polls,
@@ -220,6 +221,7 @@ class Watch(Stream):
             lateness_most=counts.longest_delay,
             paused=scheduler.is_paused,
             outage=None if outage_since is None else now - outage_since,
+            identity_outages=self._failure_policy.identity_outages.ages(now),
             budget=self._pacing.budget(),
             plan=self._plan,
         )

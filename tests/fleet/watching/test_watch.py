@@ -28,7 +28,7 @@ from stellantis_hal.fleet import (
 from stellantis_hal.navigation import HalResource, Headers, Request, ResourceContext, Response
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Faults, Latency, ScriptedFault, ServerFault, Subscription, World
+from stellantis_hal.simulator import Faults, Latency, ScriptedFault, ServerFault, Subscription
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.fleet.fleets import EPOCH, ChangedBody, Fleet, a_fleet, trips_in, until, updates_of
@@ -848,12 +848,6 @@ async def test_a_vehicle_without_data_backs_off_and_recovers() -> None:
             recovered = await until(updates, Recovered, within=24 * 3_600)
             assert (recovered.vehicle.id, recovered.what) == (fleet.vehicles[0], "status")
             assert recovered.after > 12 * 3_600
-
-
-async def test_an_account_without_vehicles_gives_no_event() -> None:
-    world = World(seed=1, accounts=1, vehicles=0, epoch=EPOCH)
-    async with a_fleet(world=world) as fleet, watch(fleet.accounts, every=MINUTE) as updates:
-        assert await updates_of(updates, 24 * 3_600) == []
 
 
 async def test_concurrency_bounds_the_polls_at_a_time() -> None:

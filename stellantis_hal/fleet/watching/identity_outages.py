@@ -1,0 +1,251 @@
+"""Outages of identity servers: the accounts that wait for a renewal, and which of them probes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from stellantis_hal.fleet.targets import PollTarget, WatchedAccount
+
+__all__ = ["IdentityOutage", "IdentityOutages"]
+
+_FIRST_PROBE = 15.0
+_LONGEST_PROBE = 240.0
+"""Seconds: less than five minutes by the time that a renewal and a poll may take."""
+_LONGEST_HOLD = 3_600.0
+_TURN = 15.0
+"""Seconds that an account has to begin its probe, and that others wait for one that has begun."""
+_NEEDED = 3
+"""Failed renewals in a row that are an outage."""
+
+
+class IdentityOutage:
+    """Renewals at one identity server that fail: those of all its accounts, or of one only.
+
+    Attributes:
+        server: the host.
+        account: the account whose renewals alone fail; None where it is the server's outage.
+        since: instant of the first failure.
+        failures: failed renewals in a row, those of one account at a time counted once.
+        is_reported: whether `Outage` was emitted.
+        probe_at: instant of the next probe.
+        probing: the account that probes now; None where none does.
+        is_readable: whether that account's token was accepted.
+        interval: seconds between two probes.
+        waiting: accounts whose polls wait, in the order of their turns to probe.
+        held: what waits of theirs, to be polled when the outage is over.
+    """
+
+    __slots__ = (
+        "account",
+        "failures",
+        "held",
+        "interval",
+        "is_readable",
+        "is_reported",
+        "probe_at",
+        "probing",
+        "server",
+        "since",
+        "waiting",
+    )
+
+    def __init__(self, server: str, account: WatchedAccount | None, since: float) -> None:
+        self.server: str = server
+        self.account: WatchedAccount | None = account
+        self.since: float = since
+        self.failures: int = 0
+        self.is_reported: bool = False
+        self.interval: float = _FIRST_PROBE
+        self.probe_at: float = since
+        self.probing: WatchedAccount | None = None
+        self.is_readable: bool = False
+        self.waiting: dict[WatchedAccount, None] = {}
+        self.held: dict[PollTarget, None] = {}
+
+    def postpone(self, now: float, hold: float | None) -> None:
+        """Set the instant of the next probe."""
+        self.probe_at = now + (self.interval if hold is None else min(max(hold, self.interval), _LONGEST_HOLD))
+
+    def end_turn(self, account: WatchedAccount) -> None:
+        """End the probe of an account; the others have their turns before it."""
+        self.probing = None
+        self.waiting.pop(account, None)
+        self.waiting[account] = None
+
+
+class IdentityOutages:
+    """Circuit breakers over renewals: one for each identity server, and for each account that fails alone.
+
+    A renewal that fails makes its account wait, with all its polls; so does an expired token while the server is down.
+    One of the waiting accounts at a time probes, at growing intervals of at most 240 s. A token that was replaced since
+    the first failure shows that the server works again.
+
+    An account whose renewals fail although the server has renewed a token of another one in between waits by itself.
+
+    Args:
+        is_watched: returns whether an account is still watched.
+    """
+
+    def __init__(self, is_watched: Callable[[PollTarget], bool]) -> None:
+        self._is_watched = is_watched
+        self._by_server: dict[str, IdentityOutage] = {}
+        self._alone: dict[WatchedAccount, IdentityOutage] = {}
+        self._worked_at: dict[str, float] = {}
+
+    def ages(self, now: float) -> Mapping[str, float]:
+        """Return the seconds since the reported outages of whole servers began, by host."""
+        return MappingProxyType(
+            {server: now - outage.since for server, outage in self._by_server.items() if outage.is_reported}
+        )
+
+    # ------------------------------------------------------------------------------------------- waiting
+
+    def outage_of(self, account: WatchedAccount) -> IdentityOutage | None:
+        """Return the outage that concerns an account if its token has expired; None where it waits already."""
+        if not self._by_server or account.identity_outage is not None or account.credentials is None:
+            return None
+        return self._by_server.get(account.credentials.identity_server)
+
+    def join(self, account: WatchedAccount, outage: IdentityOutage) -> None:
+        """Let an account wait for the end of an outage."""
+        account.identity_outage = outage
+        outage.waiting[account] = None
+
+    def leave(self, account: WatchedAccount) -> None:
+        """Let an account wait no longer: its token is accepted again, or the account was lost."""
+        outage = account.identity_outage
+        if outage is None:
+            return
+        account.identity_outage = account.renewal_failing_since = None
+        outage.waiting.pop(account, None)
+        if outage.probing is account:
+            outage.probing = None
+        if outage.account is account:
+            del self._alone[account]
+        elif not (outage.waiting or outage.is_reported):
+            del self._by_server[outage.server]
+
+    def held_until(self, target: PollTarget, account: WatchedAccount, now: float) -> float | None:
+        """Return the instant until which a target waits; None where it may be polled, maybe as the probe."""
+        outage = account.identity_outage
+        if outage is None:
+            return None
+        until = self._turn_of(account, outage, now)
+        if until is not None:
+            outage.held[target] = None
+        return until
+
+    def _turn_of(self, account: WatchedAccount, outage: IdentityOutage, now: float) -> float | None:
+        if outage.probing is not None:
+            return now + _TURN
+        if now < outage.probe_at:
+            return outage.probe_at
+        for first in list(outage.waiting):
+            if first is account or now >= outage.probe_at + _TURN:  # the first one may have nothing due
+                break
+            if self._is_watched(first):
+                return outage.probe_at + _TURN
+            self.leave(first)
+        return None
+
+    def begin_poll(self, target: PollTarget, account: WatchedAccount) -> None:
+        """Record that a target is polled now; where its account waits, this is the probe."""
+        outage = account.identity_outage
+        if outage is not None:
+            outage.held.pop(target, None)
+            outage.probing, outage.is_readable = account, False
+
+    # ------------------------------------------------------------------------------------------- results
+
+    def failed(self, account: WatchedAccount, server: str, now: float, *, hold: float | None) -> IdentityOutage | None:
+        """Record that the renewal of an account's token failed.
+
+        Args:
+            account: the account.
+            server: the host of the identity server.
+            now: the present instant.
+            hold: seconds until the server allows requests again; None where it does not say.
+
+        Returns:
+            The outage that begins with this failure; None where none does.
+        """
+        if account.renewal_failing_since is None:
+            account.renewal_failing_since = now
+        outage = account.identity_outage
+        if outage is None:
+            outage = self._outage_for(account, server, now)
+            self.join(account, outage)
+            if not outage.failures:
+                outage.postpone(now, hold)
+        elif outage.probing is account:
+            outage.interval = min(_LONGEST_PROBE, outage.interval * 2)
+            outage.postpone(now, hold)
+            outage.end_turn(account)
+        else:
+            return None  # the same renewal, or one that began before it failed
+        outage.failures += 1
+        if outage.failures < _NEEDED or outage.is_reported:
+            return None
+        outage.is_reported = True
+        return outage
+
+    def _outage_for(self, account: WatchedAccount, server: str, now: float) -> IdentityOutage:
+        since = account.renewal_failing_since
+        assert since is not None  # noqa: S101 - the caller has set it
+        if self._worked_at.get(server, -math.inf) > since:
+            self._alone = {other: outage for other, outage in self._alone.items() if self._is_watched(other)}
+            outage = self._alone[account] = IdentityOutage(server, account, since)
+            return outage
+        return self._by_server.setdefault(server, IdentityOutage(server, None, now))
+
+    def read(self, account: WatchedAccount) -> None:
+        """Record that an account's token was accepted."""
+        outage = account.identity_outage
+        if outage is None:
+            account.renewal_failing_since = None
+        elif outage.probing is account:
+            outage.is_readable = True
+
+    def poll_ended(self, account: WatchedAccount, now: float) -> list[IdentityOutage]:
+        """Record the end of a poll, and return the outages that are over: nothing waits for them any more."""
+        if not (self._by_server or self._alone):
+            return []
+        ended = list[IdentityOutage]()
+        if account.credentials is not None:
+            replaced_at = account.credentials.replaced_at
+            candidates = (self._by_server.get(account.credentials.identity_server), self._alone.get(account))
+            ended += [outage for outage in candidates if outage is not None and outage.since < replaced_at <= now]
+        outage = account.identity_outage
+        if outage is not None and outage not in ended and outage.probing is account:
+            if outage.is_readable:  # the token that was refused is accepted again
+                self.leave(account)
+                if not outage.waiting:
+                    ended.append(outage)
+            else:
+                outage.end_turn(account)
+                outage.postpone(now, None)
+        for over in ended:
+            self._end(over, now)
+        return ended
+
+    def refused(self, account: WatchedAccount, now: float) -> list[IdentityOutage]:
+        """Record that the server definitely refused to renew an account's token, and return the outage that is over."""
+        outage = account.identity_outage
+        self.leave(account)
+        if outage is None or outage.account is account:
+            return []
+        self._end(outage, now)
+        return [outage]
+
+    def _end(self, outage: IdentityOutage, now: float) -> None:
+        if outage.account is None:
+            self._by_server.pop(outage.server, None)
+            self._worked_at[outage.server] = now
+        else:
+            self._alone.pop(outage.account, None)
+        for account in outage.waiting:
+            account.identity_outage = None
+        outage.waiting.clear()
+        outage.probing = None
