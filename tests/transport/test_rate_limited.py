@@ -1,7 +1,6 @@
 """Responses with status 429."""
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 
