@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         PaginationLoopError,
         QuotaError,
         RateLimitedError,
+        RedirectError,
         ServerError,
         StaleSlotError,
         StellantisError,
@@ -411,6 +412,7 @@ __all__ = [
     "QuotaError",
     "QuotaHeaders",
     "RateLimitedError",
+    "RedirectError",
     "RateLimiter",
     "RateLimits",
     "Recovered",
@@ -504,7 +506,7 @@ _MODULES = {
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
         "ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError InvalidLinkError "
         "LinkNotFoundError NetworkError NotFoundError NotHalError PaginationLoopError QuotaError RateLimitedError "
-        "ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
+        "RedirectError ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
         "TooManyRedirectsError UnauthorizedError UntrustedOriginError"
     ),
     "fleet.backfilling": "Backfill Progress backfill",
