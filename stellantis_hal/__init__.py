@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         UnauthorizedError,
         UntrustedOriginError,
     )
-    from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
+    from stellantis_hal.fleet.backfilling import Backfill, BackfillSource, Progress, backfill
     from stellantis_hal.fleet.changes import Change
     from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
     from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
     from stellantis_hal.fleet.watching.statistics import FleetStatistics
-    from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, watch
+    from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, WatchSource, watch
     from stellantis_hal.hal.document import Diagnostic, HalDocument
     from stellantis_hal.hal.headers import Headers
     from stellantis_hal.hal.link import Link
@@ -205,6 +205,7 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.resources.user import User
     from stellantis_hal.resources.vehicle import CallCenter, Country, Motorization, StolenCallCenter, Vehicle
+    from stellantis_hal.resources.vehicle_identity import VehicleIdentity
     from stellantis_hal.structuring.converter import TypedConverter
     from stellantis_hal.structuring.hooks import make_converter
     from stellantis_hal.structuring.model import Model
@@ -255,6 +256,7 @@ __all__ = [
     "AuthorizationRequest",
     "AuthorizationResponse",
     "Backfill",
+    "BackfillSource",
     "BadRequestError",
     "BatteryHealth",
     "BatteryLoad",
@@ -472,11 +474,13 @@ __all__ = [
     "User",
     "Vehicle",
     "VehicleExtension",
+    "VehicleIdentity",
     "VehicleTelemetry",
     "VehicleUnavailable",
     "WaitRecord",
     "Watch",
     "WatchEvent",
+    "WatchSource",
     "Window",
     "WipingBlades",
     "WipingSpeed",
@@ -509,7 +513,7 @@ _MODULES = {
         "RedirectError ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
         "TooManyRedirectsError UnauthorizedError UntrustedOriginError"
     ),
-    "fleet.backfilling": "Backfill Progress backfill",
+    "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
     "fleet.checkpoints.store": "CheckpointError CheckpointStore MemoryCheckpoints",
@@ -519,7 +523,7 @@ _MODULES = {
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",
     "fleet.watching.statistics": "FleetStatistics",
-    "fleet.watching.watch": "BudgetWarning Watch watch",
+    "fleet.watching.watch": "BudgetWarning Watch WatchSource watch",
     "hal.document": "Diagnostic HalDocument",
     "hal.headers": "Headers",
     "hal.link": "Link",
@@ -574,6 +578,7 @@ _MODULES = {
     "resources.trip": "FaultCause FaultKind Propulsion Trip TripFault TripKinetic TripSegment",
     "resources.user": "User",
     "resources.vehicle": "CallCenter Country Motorization StolenCallCenter Vehicle",
+    "resources.vehicle_identity": "VehicleIdentity",
     "structuring.converter": "TypedConverter",
     "structuring.hooks": "make_converter",
     "structuring.model": "Model",

@@ -45,7 +45,7 @@ class Account(EntryPoint):
         max_wait: float = 60.0,
     ) -> None:
         fetch = session.pipeline(credentials=credentials, priority=priority, max_wait=max_wait)
-        super().__init__(url, ResourceContext(fetch, converter.clock, converter))
+        super().__init__(url, ResourceContext(fetch, converter.clock, converter, principal=key))
         self._session = session
         self._credentials = credentials
         self._converter = converter
@@ -173,16 +173,16 @@ class _VehicleCollection:
         self._account = account
         self._params = params
 
-    async def _step(self) -> Follow[HalResource]:
+    async def _follow_link(self) -> Follow[HalResource]:
         root = await self._account.root_with("vehicles", "vehicle")
         rel = "vehicle" if "vehicle" in root.links and "vehicles" not in root.links else "vehicles"
         return root.follow(rel, params=self._params, embedded="never")
 
     async def first_page(self) -> HalResource:
-        return await (await self._step()).first_page()
+        return await (await self._follow_link()).first_page()
 
     async def resolve_url(self, params: Params) -> str:
-        return await (await self._step()).resolve_url(params)
+        return await (await self._follow_link()).resolve_url(params)
 
     async def fetch_url(self, url: str) -> HalResource:
         return await self._account.get(url)

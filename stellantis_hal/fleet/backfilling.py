@@ -28,7 +28,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.validation import require_type
 
-__all__ = ["Backfill", "Progress", "backfill"]
+__all__ = ["Backfill", "BackfillSource", "Progress", "backfill"]
 
 _LOOKBACK = timedelta(days=14).total_seconds()
 _ATTEMPTS = 6

@@ -69,11 +69,13 @@ class ResourceContext:
         fetch: sends a request and returns the response.
         clock: the wall clock.
         converter: converts resources to typed values, for ``Rel("trips", Trip)``.
+        principal: key of the account whose credentials are sent; None where they belong to no account.
     """
 
     fetch: Fetch
     clock: Callable[[], datetime] = utc_now
     converter: Converter = _NO_CONVERTER
+    principal: str | None = attrs.field(default=None, kw_only=True)
     _notified: set[tuple[str, str]] = attrs.field(factory=set, repr=False, kw_only=True)
 
     def notify(self, link: Link, base: str) -> None:

@@ -18,10 +18,11 @@ from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch
 from stellantis_hal.resources.sentinels import Mileage
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
+from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.scalars import Seconds
-from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.schema import names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
@@ -145,6 +146,17 @@ class Trip(TypedResource):
     segments: tuple[TripSegment, ...] = ()
     done: bool | None = None
     faults: tuple[TripFault, ...] = ()
+    _read_of: VehicleIdentity | None = attrs.field(default=None, eq=False, repr=False, metadata=unread())
+
+    @property
+    def vehicle_identity(self) -> VehicleIdentity | None:
+        """Which vehicle made it, as the vehicle told that gave it, else as its link tells; None where neither does.
+
+        It is no part of the trip's value: the same trip is equal, read by whichever account.
+        """
+        if self._read_of is not None or self._resource is None:
+            return self._read_of
+        return VehicleIdentity.linked_by(self._resource, "vehicle", "vehicles")
 
     @property
     def average_speed_kmh(self) -> float | None:

@@ -24,6 +24,7 @@ from stellantis_hal.resources.status_history import paginate_history
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
@@ -136,6 +137,18 @@ class Vehicle(TypedResource):
         """Brand and version, where ``extensions=("branding",)`` was asked for."""
         return None if self.extension is None else self.extension.branding
 
+    @property
+    def identity(self) -> VehicleIdentity:
+        """Which vehicle it is, and the account by which it was read, as its trips keep them."""
+        context = None if self._resource is None else self._resource.context
+        branding = self.branding
+        return VehicleIdentity(
+            account=None if context is None else context.principal,
+            id=self.id,
+            vin=self.vin,
+            label=self.label or (None if branding is None else branding.label),
+        )
+
     # --------------------------------------------------------------------------------------------- single resources
 
     async def status(self) -> Status | None:
@@ -209,7 +222,7 @@ class Vehicle(TypedResource):
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
         """
-        return paginate(
+        trips = paginate(
             self.require_resource(),
             "trips",
             Trip,
@@ -221,6 +234,7 @@ class Vehicle(TypedResource):
             duration=filters.seconds_range("duration", duration),
             states=filters.choices("states", states),
         )
+        return trips.map(partial(_attribute, vehicle=self.identity))
 
     async def trip(self, id_: str) -> Trip:
         """Fetch a trip by its id.
@@ -228,7 +242,7 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
-        return await fetch_by_id(self.require_resource(), "trips", Trip, id_)
+        return _attribute(await fetch_by_id(self.require_resource(), "trips", Trip, id_), self.identity)
 
     def alerts(
         self,
@@ -369,3 +383,10 @@ class Vehicle(TypedResource):
             extension=filters.choices("extensions", extensions, most=2),
             timestamps=filters.timestamps(since, until, ranges),
         )
+
+
+def _attribute(trip: Trip, vehicle: VehicleIdentity) -> Trip:
+    """Return the trip with the vehicle it was read of: the same object, as it is not yet handed out."""
+    if isinstance(trip, Trip):  # a hook of the user may return something else
+        object.__setattr__(trip, "_read_of", vehicle)
+    return trip

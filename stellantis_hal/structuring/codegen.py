@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 import attrs
 
 from stellantis_hal.structuring.problems import NO_EXTRA, RawProblem, nest_problems, record_non_object, record_problem
-from stellantis_hal.structuring.scalars import INSTANT, NUMBER, ScalarCodec, tolerant
-from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path
+from stellantis_hal.structuring.scalars import INSTANT, NUMBER, ScalarCodec, attempt_of
+from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is_unread
 
 __all__ = ["FieldReader", "GeneratedCode", "ModelReader", "generate"]
 
@@ -83,6 +83,7 @@ class _CodeGenerator:
         body.append("new.problems = ()")
         if "_resource" in attrs.fields_dict(self._schema.kind):
             body.append("new._resource = None")
+        body += [f"new.{field.name} = None" for field in attrs.fields(self._schema.kind) if is_unread(field)]
         body += [
             f"new.extra = NO_EXTRA if {' and '.join(self._known)} else extra_of(body)",
             "new.__class__ = kind",
@@ -139,7 +140,7 @@ class _CodeGenerator:
             self._namespace[read] = reader
             return self._models(read, place, age) if field.many else self._model(read, place)
         attempt = f"attempt_{field.name}"
-        self._namespace[attempt] = tolerant(reader)
+        self._namespace[attempt] = attempt_of(reader)
         if field.many:
             several = "one_or_more_values" if age and field.model is not None else "read_values"
             return [f"value = () if raw is None else {several}({attempt}, raw, {place!r}, problems)"]

@@ -17,10 +17,11 @@ from stellantis_hal.structuring.scalars import (
     CodecHook,
     ReadAttempt,
     ScalarCodec,
+    attempt_of,
     base_type,
     is_open_enum,
     parent_of,
-    tolerant,
+    unchanged,
 )
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, schema_of
 
@@ -97,7 +98,7 @@ def _reader_of(field: FieldSchema, schema: ClassSchema, converter: cattrs.Conver
     if hook is not None:
         return _codec_of_hook(hook, field)
     if field.codec is None:
-        name = getattr(base, "__name__", base)
+        name = base.__name__ if isinstance(base, type) else base
         raise TypeError(
             f"{schema.kind.__name__}.{field.name}: no JSON value reads as {name}; "
             f"register a hook for it: converter.register_structure_hook({name}, …)"
@@ -129,7 +130,7 @@ def _codec_of_hook(hook: Callable[[Any, Any], Any], field: FieldSchema) -> Scala
     """Wrap a user's hook: what it raises is recorded as a problem, and sentinels of the field stay sentinels."""
     kind = base_type(field.type)
     name = getattr(kind, "__name__", str(kind))
-    own = None if field.codec is None else tolerant(field.codec)
+    own = None if field.codec is None else attempt_of(field.codec)
 
     def attempt(value: Any, path: str, problems: list[RawProblem]) -> Any:
         if own is not None:
@@ -145,11 +146,7 @@ def _codec_of_hook(hook: Callable[[Any, Any], Any], field: FieldSchema) -> Scala
             record_problem(problems, path, value, reason)
             return None
 
-    return ScalarCodec(read=lambda value: hook(value, kind), write=_same, attempt=attempt)
-
-
-def _same(value: Any) -> Any:
-    return value
+    return ScalarCodec(read=lambda value: hook(value, kind), write=unchanged, attempt=attempt)
 
 
 def _mutable_twin(kind: type) -> type:

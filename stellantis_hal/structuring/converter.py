@@ -93,7 +93,7 @@ class TypedConverter:
         keep_document: whether values keep a way to the bytes they were read from; if not, only their links are kept.
         clock: the wall clock.
 
-    A value that cannot be read is logged as a warning once for each path, whatever its indices; after that, for
+    A value that cannot be read is logged as a warning once for each path, at any index; after that, for
     debugging.
     """
 

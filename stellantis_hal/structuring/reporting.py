@@ -23,7 +23,7 @@ def report_problems(
 ) -> None:
     """Log problems; in strict mode refuse the body they were found in.
 
-    With ``reported``, a path is logged as a warning once, whatever its indices, and for debugging after that.
+    With ``reported``, a path is logged as a warning once, at any index, and for debugging after that.
 
     Raises:
         StructureError: in strict mode, naming the paths; sentinels are no reason.

@@ -20,26 +20,27 @@ from stellantis_hal.structuring.timestamps import (
 )
 
 __all__ = [
-    "COUNT",
+    "BOOLEAN",
     "DURATION",
-    "FLAG",
     "INSTANT",
+    "INTEGER",
     "NUMBER",
     "SECONDS",
-    "TEXT",
+    "STRING",
     "CodecHook",
     "ReadAttempt",
     "ScalarCodec",
     "Seconds",
+    "attempt_of",
     "base_type",
     "codec_of",
     "is_open_enum",
     "parent_of",
-    "tolerant",
+    "unchanged",
     "writer_of",
 ]
 
-_MANY: Final = 10**9  # seconds, well within a timedelta
+_MAX_SECONDS: Final = 10**9  # seconds, well within a timedelta
 
 # Takes a value, its path and the list to which problems are added; returns None where the value cannot be read.
 ReadAttempt = Callable[[Any, str, list[RawProblem]], Any]
@@ -67,7 +68,7 @@ class ScalarCodec:
     attempt: ReadAttempt | None = None
 
 
-def tolerant(codec: ScalarCodec) -> ReadAttempt:
+def attempt_of(codec: ScalarCodec) -> ReadAttempt:
     """Return a function that records a problem where the codec's ``read`` raises."""
     if codec.attempt is not None:
         return codec.attempt
@@ -106,23 +107,24 @@ class CodecHook:
         return result
 
 
-def _same(value: Any) -> Any:
+def unchanged(value: Any) -> Any:
+    """Return the value."""
     return value
 
 
-def _text(value: Any) -> str:
+def _read_string(value: Any) -> str:
     if isinstance(value, str):
         return value
     raise ValueError("not a string")
 
 
-def _flag(value: Any) -> bool:
+def _read_boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     raise ValueError("not a boolean")
 
 
-def _number(value: Any) -> float:
+def _read_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("not a number")
     try:
@@ -134,16 +136,16 @@ def _number(value: Any) -> float:
     return number
 
 
-def _count(value: Any) -> int:
+def _read_integer(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    number = _number(value)
+    number = _read_number(value)
     if number.is_integer():
         return int(number)
     raise ValueError("not a whole number")
 
 
-def _instant(value: Any) -> datetime:
+def _read_instant(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError("not a string")
     try:
@@ -153,15 +155,15 @@ def _instant(value: Any) -> datetime:
     return instant if instant.tzinfo is UTC else read_instant(value)
 
 
-def _duration(value: Any) -> timedelta:
-    return read_duration(_text(value))
+def _read_duration(value: Any) -> timedelta:
+    return read_duration(_read_string(value))
 
 
-def _seconds(value: Any) -> timedelta:
-    if value.__class__ is int and -_MANY < value < _MANY:
+def _read_seconds(value: Any) -> timedelta:
+    if value.__class__ is int and -_MAX_SECONDS < value < _MAX_SECONDS:
         return timedelta(0, value)
     try:
-        return timedelta(seconds=_number(value))
+        return timedelta(seconds=_read_number(value))
     except OverflowError:
         raise ValueError("a duration too long to hold") from None
 
@@ -176,23 +178,23 @@ def writer_of(kind: type, write: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: write(value) if isinstance(value, kind) else value
 
 
-TEXT: Final = ScalarCodec(_text, _same, str)
-FLAG: Final = ScalarCodec(_flag, _same, bool)
-NUMBER: Final = ScalarCodec(_number, _same)
-COUNT: Final = ScalarCodec(_count, _same, int)
-INSTANT: Final = ScalarCodec(_instant, writer_of(datetime, write_instant))
-DURATION: Final = ScalarCodec(_duration, writer_of(timedelta, write_duration))
-SECONDS: Final = ScalarCodec(_seconds, writer_of(timedelta, _write_seconds))
+STRING: Final = ScalarCodec(_read_string, unchanged, str)
+BOOLEAN: Final = ScalarCodec(_read_boolean, unchanged, bool)
+NUMBER: Final = ScalarCodec(_read_number, unchanged)
+INTEGER: Final = ScalarCodec(_read_integer, unchanged, int)
+INSTANT: Final = ScalarCodec(_read_instant, writer_of(datetime, write_instant))
+DURATION: Final = ScalarCodec(_read_duration, writer_of(timedelta, write_duration))
+SECONDS: Final = ScalarCodec(_read_seconds, writer_of(timedelta, _write_seconds))
 
 Seconds = Annotated[timedelta, SECONDS]
 """A duration that is written as a number of seconds."""
 
 
 _BY_TYPE: Final[dict[type, ScalarCodec]] = {
-    str: TEXT,
-    bool: FLAG,
+    str: STRING,
+    bool: BOOLEAN,
     float: NUMBER,
-    int: COUNT,
+    int: INTEGER,
     datetime: INSTANT,
     timedelta: DURATION,
 }

@@ -11,13 +11,14 @@ import attrs
 
 from stellantis_hal.structuring.scalars import ScalarCodec, codec_of
 
-__all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "names", "schema_of"]
+__all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "is_unread", "names", "schema_of", "unread"]
 
 Path = tuple[str, ...]
 
 # Fields that every model has and no body does.
 OWN_FIELDS: Final = frozenset({"problems", "extra", "_resource"})
 _NAMES: Final = "stellantis_hal.names"
+_UNREAD: Final = "stellantis_hal.unread"
 
 
 def names(*paths: str | Path) -> Mapping[str, Any]:
@@ -26,6 +27,16 @@ def names(*paths: str | Path) -> Mapping[str, Any]:
     Without it, the key is the field's name in camel case. A tuple is a path through nested objects.
     """
     return {_NAMES: tuple(path if isinstance(path, tuple) else (path,) for path in paths)}
+
+
+def unread() -> Mapping[str, Any]:
+    """Return the ``metadata`` of a field that is in no body: None when its value is read, set by the code around it."""
+    return {_UNREAD: True}
+
+
+def is_unread(attribute: attrs.Attribute[Any]) -> bool:
+    """Return whether a field is in no body."""
+    return _UNREAD in attribute.metadata
 
 
 @attrs.frozen(kw_only=True)
@@ -84,7 +95,9 @@ def schema_of(kind: type) -> ClassSchema:
 def _derive(kind: type) -> ClassSchema:
     hints = typing.get_type_hints(kind, include_extras=True)
     fields = tuple(
-        _field(attribute, hints[attribute.name]) for attribute in attrs.fields(kind) if attribute.name not in OWN_FIELDS
+        _field(attribute, hints[attribute.name])
+        for attribute in attrs.fields(kind)
+        if attribute.name not in OWN_FIELDS and not is_unread(attribute)
     )
     constants: Mapping[Path, str] = getattr(kind, "__constants__", {})
     known = {"_links", "_embedded"}
@@ -106,6 +119,8 @@ def _field(attribute: attrs.Attribute[Any], hint: Any) -> FieldSchema:
     paths = attribute.metadata.get(_NAMES) or ((_camel_case(attribute.name),),)
     many = typing.get_origin(hint) is tuple
     kind = typing.get_args(hint)[0] if many else _without_none(hint)
+    if typing.get_origin(kind) is typing.Annotated and codec_of(kind) is None:
+        kind = typing.get_args(kind)[0]
     model = kind if attrs.has(kind) else None
     return FieldSchema(
         name=attribute.name, paths=paths, type=kind, codec=None if model else codec_of(kind), model=model, many=many

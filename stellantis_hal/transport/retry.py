@@ -77,6 +77,8 @@ async def call_with_retries(
 ) -> T:
     """Call ``attempt`` until it succeeds, fails for good, or the policy or the anyio deadline in force ends it.
 
+    The last error gets a note with the number of attempts, where there was more than one.
+
     Args:
         attempt: makes one attempt.
         policy: bounds them.
@@ -92,9 +94,13 @@ async def call_with_retries(
             raise
         failures = [error]  # tenacity starts only here, and counts this one as its first
 
+    attempts = 1
+
     async def attempt_again() -> T:
+        nonlocal attempts
         if failures:
             raise failures.pop()
+        attempts += 1
         return await attempt()
 
     def stop(state: RetryCallState) -> bool:
@@ -114,4 +120,9 @@ async def call_with_retries(
         before_sleep=before_sleep,
         reraise=True,
     )
-    return await retrying(attempt_again)
+    try:
+        return await retrying(attempt_again)
+    except (NetworkError, ApiError) as error:
+        if attempts > 1:
+            error.add_note(f"gave up after {attempts} attempts in {anyio.current_time() - started:.3g} s")
+        raise

@@ -170,8 +170,8 @@ class Session:
         """
         if not isinstance(credentials, httpx.Auth | None) and not hasattr(credentials, "headers"):
             raise TypeError(
-                f"credentials have to be an httpx.Auth, or have its headers, not {type(credentials).__name__}: "
-                "httpx.BasicAuth(user, password)"
+                "credentials must be an httpx.Auth, or an object with the methods of Credentials, not "
+                f"{type(credentials).__name__}: httpx.BasicAuth(user, password)"
             )
         return RequestPipeline(
             self._context if limited else attrs.evolve(self._context, record_quota=_ignore),

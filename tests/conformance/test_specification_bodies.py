@@ -1,7 +1,7 @@
-"""Bodies that the vendor's specification allows, whatever they are: reading them leaves no problem.
+"""Bodies that the vendor's specification allows leave no problem.
 
-In process, hypothesis makes them from the schemas; over a socket, Prism makes another one at every call. Where the
-specification contradicts itself, or says less than it means, the exceptions below say so.
+In process, hypothesis makes them from the schemas; over a socket, Prism makes another one for every request. The
+exceptions below are gaps and contradictions of the specification.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.conformance.processes import free_port, prism, running, specification
 from tests.resources.derive_facts import ROOTS, derive, load
 from tests.resources.test_facts import FACTS
 
-# Why a body that the specification allows leaves a record: the cause lies in the specification.
+# Reasons of problems whose cause is the specification.
 EXCEPTIONS = {
     "not an ISO 8601 duration": "durations and times of day are typed as plain strings; only the prose says more",
     "not within a day": "the same: a time of day is a string, so any duration may stand there",
@@ -42,12 +42,12 @@ EXCEPTIONS = {
     "fewer than two numbers": "minItems stands with the numbers of a position instead of with their array",
     "no such instant": "RFC 3339 allows the year 0000 and an offset that leads out of the years",
 }
-# Properties that are required but nowhere described, so that anything may stand there.
+# Required properties without a description: any value is allowed.
 UNDESCRIBED = ("ignition.createdAt", "maintenance.createdAt")
 
 
 def unexplained(problems: tuple[Problem, ...]) -> list[Problem]:
-    """Leave out sentinels, which any number may be, and what the specification is to blame for."""
+    """Return the problems without sentinels and without those caused by the specification."""
     return [
         problem
         for problem in problems
@@ -59,7 +59,7 @@ def unexplained(problems: tuple[Problem, ...]) -> list[Problem]:
 
 
 def typed(value: Any) -> Any:
-    """Say of every schema with properties that it is an object: where the type is missing, anything at all would do."""
+    """Add the type ``object`` to schemas with properties; without a type, any value would be allowed."""
     if isinstance(value, list):
         return [typed(item) for item in value]
     if not isinstance(value, dict):
@@ -78,7 +78,7 @@ def bodies_of(document: dict[str, Any], schema: str) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("schema", ROOTS)
-def test_every_body_made_from_a_schema_is_read_without_a_problem(schema: str) -> None:
+def test_bodies_made_from_a_schema_leave_no_problem(schema: str) -> None:
     kind = ROOTS[schema]
 
     @settings(
@@ -86,13 +86,13 @@ def test_every_body_made_from_a_schema_is_read_without_a_problem(schema: str) ->
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
     @given(bodies_of(load(specification()), schema))
-    def judge(body: Any) -> None:
+    def check(body: Any) -> None:
         assert unexplained(read(body, kind).problems) == []
 
-    judge()
+    check()
 
 
-def test_the_table_of_facts_is_what_the_specification_says() -> None:
+def test_the_table_of_facts_matches_the_specification() -> None:
     assert derive(load(specification())) == FACTS
 
 
@@ -101,7 +101,7 @@ def test_the_table_of_facts_is_what_the_specification_says() -> None:
 VEHICLE = "/user/vehicles/7"
 TRIP = f"{VEHICLE}/trips/7"
 GEO_JSON = "application/vnd.geo+json"
-# Each GET of the specification's reading side: the address, what its items are embedded under, and what they are.
+# Each GET of the specification's reading side: path, relation of the embedded items, class.
 READING: list[tuple[str, str | None, type[TypedResource]]] = [
     ("/user", None, User),
     ("/user/vehicles", "vehicles", Vehicle),
@@ -125,12 +125,12 @@ READING: list[tuple[str, str | None, type[TypedResource]]] = [
     (f"{TRIP}/wayPoints", "positions", Position),
     (f"{TRIP}/telemetry", "telemetries", Telemetry),
 ]
-BODIES = 100  # on either backend
+BODIES = 100  # on each backend
 
 
 @pytest.fixture(scope="module")
 def random_vendor() -> Generator[str, None, None]:
-    """The address of the vendor's specification, served with another body at every call."""
+    """The address of the vendor's specification, served with another body for every request."""
     path, port = specification(), free_port()
     with running([prism(), "mock", "-d", "-h", "127.0.0.1", "-p", str(port), path], port) as address:
         yield address
@@ -145,17 +145,17 @@ async def account_at(address: str) -> AsyncGenerator[Account, None]:
 @pytest.mark.anyio
 @pytest.mark.wall_clock
 @pytest.mark.parametrize(("path", "rel", "kind"), READING, ids=[path for path, _, _ in READING])
-async def test_every_body_of_the_vendors_mock_is_read_without_a_problem(
+async def test_bodies_of_the_vendors_mock_are_read_without_problems(
     random_vendor: str, path: str, rel: str | None, kind: type[TypedResource]
 ) -> None:
-    reader, read_of = TypedConverter(), Counter[str]()
+    converter, counts = TypedConverter(), Counter[str]()
     accept = GEO_JSON if path.endswith("lastPosition") else None
     async with account_at(random_vendor) as account:
         root = await account.root()
         for _ in range(BODIES):
             resource = await root.fetch_url(f"{random_vendor}{path}", accept_type=accept)
             for item in [resource] if rel is None else resource.embedded(rel):
-                value = reader.structure(item, kind)
-                read_of[path] += 1
+                value = converter.structure(item, kind)
+                counts[path] += 1
                 assert unexplained(value.problems) == []
-    assert read_of[path] > 0
+    assert counts[path] > 0

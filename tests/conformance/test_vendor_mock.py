@@ -1,8 +1,8 @@
-"""The client before the vendor's own OpenAPI file, served by Prism over a socket.
+"""The client against the vendor's own OpenAPI file, served by Prism over a socket.
 
-Prism judges each request (401 without bearer or client id, 406 for a wrong Accept, 422 for anything off the
-specification) and answers with bodies that nobody here wrote. Their links are placeholders: they can be resolved and
-asked for, and lead nowhere.
+Prism validates each request (401 without bearer or client id, 406 for a wrong Accept, 422 for anything off the
+specification) and responds with bodies made from the specification. Their links are placeholders: they resolve, and
+lead nowhere.
 """
 
 from collections.abc import AsyncGenerator, Generator
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
 @pytest.fixture(scope="module")
 def vendor() -> Generator[str, None, None]:
-    """The address of the vendor's specification, served."""
+    """The address at which the vendor's specification is served."""
     path, port = specification(), free_port()
     with running([prism(), "mock", "-h", "127.0.0.1", "-p", str(port), path], port) as address:
         yield address
@@ -40,13 +40,13 @@ def vendor() -> Generator[str, None, None]:
 
 @asynccontextmanager
 async def account_at(address: str) -> AsyncGenerator[Account, None]:
-    """Open a client before a server, and act for an account."""
+    """Open a client of a server, with an account."""
     async with StellantisClient(Application("my-client-id"), base_url=address) as client:
         yield client.account(Token("my-token"), brand=Brand.PEUGEOT)
 
 
 def is_placeholder(problem: Problem) -> bool:
-    """Tell whether a value is none: the specification calls durations strings, and the mock sends the word "string"."""
+    """Return whether a value is a placeholder: the mock sends the word "string" for durations."""
     return problem.is_sentinel or problem.reason == "not an ISO 8601 duration"
 
 
@@ -81,7 +81,7 @@ async def test_a_status_is_read_as_a_typed_value(vendor: str) -> None:
     assert [problem for problem in status.problems if not is_placeholder(problem)] == []
 
 
-async def test_link_names_are_followed_as_far_as_the_bodies_allow(vendor: str) -> None:
+async def test_links_are_followed_by_name(vendor: str) -> None:
     async with account_at(vendor) as account:
         vehicles = await account.get(f"{vendor}/user/vehicles")
         vehicle = vehicles.embedded("vehicles")[0]
@@ -92,7 +92,7 @@ async def test_link_names_are_followed_as_far_as_the_bodies_allow(vendor: str) -
     assert "while following trips" in caught.value.__notes__[0]
 
 
-async def test_what_the_specification_does_not_allow_is_refused_by_it(vendor: str) -> None:
+async def test_a_request_off_the_specification_is_refused(vendor: str) -> None:
     async with account_at(vendor) as account:
         with pytest.raises(StellantisError) as caught:
             await account.get(f"{vendor}/user/vehicles/7/trips?pageSize=61")

@@ -1,4 +1,4 @@
-"""Compact URIs: they name relations, and nothing else."""
+"""CURIEs."""
 
 from typing import Any
 

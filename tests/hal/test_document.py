@@ -1,4 +1,4 @@
-"""Documents: every shape that servers send is read, and comes out as it went in."""
+"""Documents in every shape that servers send."""
 
 import copy
 import pickle
@@ -231,12 +231,12 @@ def test_a_template_and_a_single_curie_are_valid(links: dict[str, Any]) -> None:
     ],
 )
 def test_each_deviation_is_reported(body: dict[str, Any], paths: set[str]) -> None:
-    assert {odd.path for odd in parse(body).diagnostics} == paths
+    assert {deviation.path for deviation in parse(body).diagnostics} == paths
 
 
 def test_repr_of_a_document_with_many_keys_is_short() -> None:
     many = {f"key\n{at}": {"href": "/"} for at in range(10_000)}
-    for shown in (repr(parse({"_links": many, "_embedded": many})), repr(parse(many).state)):
-        assert "(10000 in all)" in shown
-        assert shown.isprintable()
-        assert len(shown) < 1_000
+    for text in (repr(parse({"_links": many, "_embedded": many})), repr(parse(many).state)):
+        assert "(10000 in all)" in text
+        assert text.isprintable()
+        assert len(text) < 1_000

@@ -1,4 +1,4 @@
-"""JSON in and out."""
+"""JSON decoding and encoding."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Links: every member of the draft, and those it does not know."""
+"""Link objects."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What messages and logs must not show."""
+"""Redaction of messages and logs."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""References resolved by RFC 3986, and queries left as their server wrote them."""
+"""URI references: resolution by RFC 3986, and unchanged queries."""
 
 import random
 from typing import Any

@@ -1,4 +1,4 @@
-"""URI templates: RFC 6570 by its own examples, and the strictness that keeps typing slips from being sent."""
+"""URI templates: the examples of RFC 6570, and strictness."""
 
 import contextlib
 import datetime as dt

@@ -1,4 +1,4 @@
-"""JSON as hypothesis makes it, with a taste for what HAL documents are made of."""
+"""Hypothesis strategies for JSON, in the shapes of HAL documents."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ OBJECTS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(_KEYS, JSON, max_si
 
 
 def nested(depth: int, key: str) -> dict[str, Any]:
-    """An object that holds an object that holds … to a depth, under one key each."""
+    """Return objects nested to a depth, each under one key."""
     value: dict[str, Any] = {}
     for _ in range(depth):
         value = {key: {"a": value}}

@@ -1,4 +1,4 @@
-"""A collection that a server serves page by page, and that may change between two answers."""
+"""A paginated collection that may change between two responses."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,44 +16,44 @@ __all__ = ["Collection", "ids"]
 
 
 def ids(items: Sequence[HalResource]) -> list[Any]:
-    """What the items are called."""
+    """Return the ids of items."""
     return [item["id"] for item in items]
 
 
 @attrs.define
 class Collection:
-    """Elements with ids, at ``/items``: by offset, or by index ranges; before each answer something may happen.
+    """Items with ids at ``/items``, by offset or by index ranges, which may change before each response.
 
     Attributes:
         elements: their ids, the head first.
-        size: elements on a page.
-        takes_ranges: whether ``indexRange`` is understood.
-        says_total: whether a page says how many there are.
-        happens: called before each answer, with the number of answers given.
-        cap: the most elements that a range gives.
+        size: items on a page.
+        honours_ranges: whether the server honours ``indexRange``.
+        has_total: whether pages have a total.
+        before_response: called before each response, with the number of responses sent.
+        max_range: the maximal number of items of a range.
         absent_beyond: whether a range beyond the end is a 404 instead of an empty page.
-        identified: whether elements have ids.
-        extra_total: how many more elements the total promises.
-        fails: errors that ranges answer with, once each.
-        delays: seconds that one answer after the other takes.
+        has_ids: whether items have ids.
+        extra_total: how much the total exceeds the number of items.
+        range_errors: errors of ranges, raised once each.
+        delays: seconds that each response takes, in turn.
     """
 
     elements: list[Any]
     size: int = 3
-    takes_ranges: bool = True
-    says_total: bool = True
-    happens: Callable[[int], None] = attrs.field(default=lambda _: None)
-    cap: int = 1_000
+    honours_ranges: bool = True
+    has_total: bool = True
+    before_response: Callable[[int], None] = attrs.field(default=lambda _: None)
+    max_range: int = 1_000
     absent_beyond: bool = False
-    identified: bool = True
+    has_ids: bool = True
     extra_total: int = 0
-    fails: dict[str, Exception] = attrs.field(factory=dict)
+    range_errors: dict[str, Exception] = attrs.field(factory=dict)
     delays: Sequence[float] = ()
-    answered: int = 0
+    response_count: int = 0
     site: Site = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.site = Site(_Anything(self))
+        self.site = Site(_AnyPath(self))
 
     @property
     def root(self) -> HalResource:
@@ -62,15 +62,15 @@ class Collection:
     async def reply(self, request: Request) -> Any:
         if self.delays:
             await anyio.sleep(self.delays[len(self.site.requests) % len(self.delays)])
-        self.happens(self.answered)
-        self.answered += 1
+        self.before_response(self.response_count)
+        self.response_count += 1
         query = parse_qs(urlsplit(request.url).query)
-        if self.takes_ranges and "indexRange" in query:
-            if query["indexRange"][0] in self.fails:
-                return self.fails.pop(query["indexRange"][0])
+        if self.honours_ranges and "indexRange" in query:
+            if query["indexRange"][0] in self.range_errors:
+                return self.range_errors.pop(query["indexRange"][0])
             first, _, last = query["indexRange"][0].partition("-")
             end = int(last) + 1 if last else int(first) + self.size
-            return self._page(int(first), min(end, int(first) + self.cap), ranged=True)
+            return self._page(int(first), min(end, int(first) + self.max_range), ranged=True)
         start = int(query.get("start", ["0"])[0])
         return self._page(start, start + self.size)
 
@@ -84,15 +84,15 @@ class Collection:
         if start > 0:
             rels["prev"] = link(f"{HOME}/items?start={max(0, start - self.size)}")
         rels["last"] = link(f"{HOME}/items?start={(max(0, len(self.elements) - 1)) // self.size * self.size}")
-        named = "id" if self.identified else "name"
+        named = "id" if self.has_ids else "name"
         body: dict[str, Any] = {"_links": rels, "_embedded": {"items": [{named: id_} for id_ in found]}}
-        if self.says_total:
+        if self.has_total:
             body["total"] = len(self.elements) + self.extra_total
         return body
 
 
-class _Anything(dict[str, Any]):
-    """Every address is the collection's."""
+class _AnyPath(dict[str, Any]):
+    """Routes that contain every path of the collection."""
 
     def __init__(self, collection: Collection) -> None:
         super().__init__()

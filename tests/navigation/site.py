@@ -1,4 +1,4 @@
-"""A server at the seam: answers by address, and a record of what was asked for."""
+"""A Fetch that responds by URL and records its requests."""
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +16,7 @@ __all__ = ["HOME", "Site"]
 HOME = "https://api.example/v4"
 
 Reply = Any
-"""A JSON value, an :class:`Response`, an error to raise, or a function of the request that gives any of these."""
+"""A JSON value, a :class:`Response`, an error to raise, or a function of the request that returns any of these."""
 
 
 @attrs.frozen
@@ -31,19 +31,19 @@ class FunctionConverter:
 
 @attrs.define
 class Site:
-    """Answers what it was given for an address, 404 for every other; paths are below :data:`HOME`."""
+    """Responds by path below :data:`HOME`, with 404 for paths without a route."""
 
-    replies: dict[str, Reply] = attrs.field(factory=dict)
+    routes: dict[str, Reply] = attrs.field(factory=dict)
     delay: float = 0.0
     now: dt.datetime = NOON
     requests: list[Request] = attrs.field(factory=list)
     structure: Callable[[Any, type[Any]], Any] | None = None
-    largest: int = 0
+    max_concurrent: int = 0
     _running: int = 0
 
     @property
-    def asked(self) -> list[str]:
-        """The addresses asked for, without what they have in common."""
+    def paths(self) -> list[str]:
+        """The paths of the requests, below :data:`HOME`."""
         return [request.url.removeprefix(HOME) for request in self.requests]
 
     @property
@@ -53,21 +53,21 @@ class Site:
         return ResourceContext(fetch=self, clock=lambda: self.now, converter=FunctionConverter(self.structure))
 
     def resource(self, body: Mapping[str, Any] | None = None, url: str = HOME, **fields: Any) -> HalResource:
-        """A resource as if it had been fetched."""
+        """Return a resource as if it had been fetched."""
         return HalResource.of(attrs.evolve(make_response(body, url=url, **fields), received_at=self.now), self.context)
 
     async def __call__(self, request: Request, /) -> Response:
         self.requests.append(request)
         self._running += 1
-        self.largest = max(self.largest, self._running)
+        self.max_concurrent = max(self.max_concurrent, self._running)
         try:
             await anyio.sleep(self.delay)
         finally:
             self._running -= 1
         path = request.url.removeprefix(HOME)
-        if path not in self.replies:
+        if path not in self.routes:
             raise NotFoundError(f"nothing at {path}", status=404, url=request.url)
-        reply = self.replies[path]
+        reply = self.routes[path]
         if callable(reply) and not isinstance(reply, type):
             reply = reply(request)
         if isinstance(reply, Awaitable):

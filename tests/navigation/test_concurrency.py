@@ -1,4 +1,4 @@
-"""Tasks of a block: they end with it, and its exception goes on as it is."""
+"""Tasks of a block."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ async def _work(log: list[str], seconds: float = 60) -> None:
 
 
 class _Interrupt(BaseException):
-    """As a KeyboardInterrupt, which a test had better not raise."""
+    """Stands for KeyboardInterrupt, which would end the test run."""
 
 
 @pytest.mark.parametrize("kind", [ValueError, StopAsyncIteration, _Interrupt, SystemExit])
@@ -89,19 +89,19 @@ async def _with_task(fail: Callable[[], object]) -> None:
 async def test_closing_cancels_running_jobs_and_starts_no_more() -> None:
     log: list[str] = []
     async with anyio.create_task_group() as tasks:
-        outcomes = OrderedResults(tasks, [partial(_work, log, seconds) for seconds in (1, 60, 60, 60)], 2)
-        await anext(outcomes)
+        results = OrderedResults(tasks, [partial(_work, log, seconds) for seconds in (1, 60, 60, 60)], 2)
+        await anext(results)
         await anyio.sleep(1)
-        outcomes.close()
-        assert [outcome async for outcome in outcomes] == []
+        results.close()
+        assert [result async for result in results] == []
     assert log == ["done", "cancelled"]
 
 
 async def test_a_cancelled_consumer_can_continue() -> None:
     log: list[str] = []
     async with anyio.create_task_group() as tasks:
-        outcomes = OrderedResults(tasks, [partial(_work, log, 10)], 1)
+        results = OrderedResults(tasks, [partial(_work, log, 10)], 1)
         with anyio.move_on_after(1):
-            await anext(outcomes)
-        assert [outcome async for outcome in outcomes] == [None]
+            await anext(results)
+        assert [result async for result in results] == [None]
     assert log == ["done"]

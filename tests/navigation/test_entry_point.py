@@ -1,4 +1,4 @@
-"""The entry: read once, whoever asks."""
+"""Entry points."""
 
 import anyio
 import pytest
@@ -25,7 +25,7 @@ async def test_the_entry_is_read_once_by_many_tasks() -> None:
         for _ in range(5):
             tasks.start_soon(entry.root)
     assert (await entry.root())["n"] == 1
-    assert site.asked == [""]
+    assert site.paths == [""]
 
 
 async def test_building_a_link_from_the_entry_does_no_io() -> None:
@@ -33,7 +33,7 @@ async def test_building_a_link_from_the_entry_does_no_io() -> None:
     step = _entry(site).follow("a")
     assert site.requests == []
     assert (await step)["n"] == 2
-    assert site.asked == ["", "/a"]
+    assert site.paths == ["", "/a"]
 
 
 async def test_a_failure_to_read_the_entry_is_not_remembered() -> None:
@@ -41,7 +41,7 @@ async def test_a_failure_to_read_the_entry_is_not_remembered() -> None:
     entry = _entry(site)
     with pytest.raises(ServerError):
         await entry.follow("a")
-    site.replies = {"": ROOT, "/a": {}}
+    site.routes = {"": ROOT, "/a": {}}
     assert (await entry.follow("a")).status == 200
 
 
@@ -49,23 +49,23 @@ async def test_the_entry_can_be_read_again() -> None:
     site = Site({"": ROOT})
     entry = _entry(site)
     await entry.root()
-    site.replies[""] = {"n": 2}
+    site.routes[""] = {"n": 2}
     assert (await entry.reread())["n"] == 2
     assert (await entry.root())["n"] == 2
 
 
 async def test_a_link_that_the_entry_lacks_is_searched_in_it_again() -> None:
-    replies = {"": {"_links": links(b=f"{HOME}/b")}, "/a": {"n": 2}}
-    site = Site(replies, structure=lambda resource, kind: kind(resource["n"]))
+    routes = {"": {"_links": links(b=f"{HOME}/b")}, "/a": {"n": 2}}
+    site = Site(routes, structure=lambda resource, kind: kind(resource["n"]))
     entry = _entry(site)
-    for asked in ([""], ["", ""]):
+    for paths in ([""], ["", ""]):
         with pytest.raises(LinkNotFoundError):
             await entry.follow("a")
-        assert site.asked == asked
-    site.replies[""] = ROOT
+        assert site.paths == paths
+    site.routes[""] = ROOT
     assert await entry.follow(Rel("a", int)) == 2
     assert (await entry.follow("a"))["n"] == 2
-    assert site.asked == ["", "", "", "/a", "/a"]
+    assert site.paths == ["", "", "", "/a", "/a"]
 
 
 async def test_one_of_several_relations_is_enough() -> None:
@@ -73,7 +73,7 @@ async def test_one_of_several_relations_is_enough() -> None:
     entry = _entry(site)
     await entry.root()
     assert (await entry.root_with("b", "a"))["n"] == 1
-    assert site.asked == [""]
+    assert site.paths == [""]
 
 
 async def test_an_entry_adopts_the_root_of_another() -> None:
@@ -84,17 +84,17 @@ async def test_an_entry_adopts_the_root_of_another() -> None:
     second.adopt(first)
     third.adopt(second)
     assert (await second.follow("a"))["n"] == 2
-    assert other.asked == ["/a"]
+    assert other.paths == ["/a"]
     assert (await third.root())["n"] == 1
-    assert site.asked == [""]
+    assert site.paths == [""]
 
 
 async def test_a_url_can_be_fetched_and_a_dump_resumed() -> None:
     site = Site({"": ROOT, "/a": {"n": 2}})
     entry = _entry(site)
-    here = await entry.get(HOME)
-    for kept in (here, here.dump()):
-        assert (await entry.resume(kept).follow("a"))["n"] == 2
+    resource = await entry.get(HOME)
+    for dumped in (resource, resource.dump()):
+        assert (await entry.resume(dumped).follow("a"))["n"] == 2
 
 
 async def test_typed_relations_start_at_the_entry_too() -> None:
@@ -106,4 +106,4 @@ async def test_a_typed_relation_that_the_entry_has_reads_it_once() -> None:
     site = Site({"": ROOT, "/a": {"n": 2}}, structure=lambda resource, kind: kind(resource["n"]))
     entry = _entry(site)
     assert [await entry.follow(Rel("a", int)) for _ in range(2)] == [2, 2]
-    assert site.asked == ["", "/a", "/a"]
+    assert site.paths == ["", "/a", "/a"]

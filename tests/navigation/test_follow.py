@@ -1,4 +1,4 @@
-"""Chains: nothing happens before they are awaited, and then only once."""
+"""Lazy chains of links, and single flight."""
 
 import gc
 import math
@@ -25,12 +25,12 @@ from tests.support.responses import link, links
 pytestmark = pytest.mark.anyio
 
 
-def _chain(replies: Mapping[str, Any] | None = None, delay: float = 1.0) -> tuple[Site, HalResource]:
+def _chain(routes: Mapping[str, Any] | None = None, delay: float = 1.0) -> tuple[Site, HalResource]:
     site = Site(
         {
             "/vehicles": {"_links": links(trips=f"{HOME}/trips", self=f"{HOME}/vehicles")},
             "/trips": {"total": 3},
-            **(replies or {}),
+            **(routes or {}),
         },
         delay=delay,
     )
@@ -41,7 +41,7 @@ async def test_a_chain_goes_from_link_to_link() -> None:
     site, root = _chain()
     trips = await root.follow("vehicles").follow("trips")
     assert trips["total"] == 3
-    assert site.asked == ["/vehicles", "/trips"]
+    assert site.paths == ["/vehicles", "/trips"]
 
 
 async def test_building_a_chain_does_no_io_and_leaves_no_coroutines() -> None:
@@ -61,23 +61,23 @@ async def test_awaiting_twice_costs_one_request() -> None:
     site, root = _chain()
     step = root.follow("vehicles")
     assert await step is await step
-    assert site.asked == ["/vehicles"]
+    assert site.paths == ["/vehicles"]
 
 
 async def test_many_tasks_awaiting_one_chain_send_one_request_per_link() -> None:
     site, root = _chain()
     chain = root.follow("vehicles").follow("trips")
-    reached: list[HalResource] = []
+    resources: list[HalResource] = []
 
     async def wait() -> None:
-        reached.append(await chain)
+        resources.append(await chain)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(10):
             tasks.start_soon(wait)
-    assert len(reached) == 10
-    assert len(set(map(id, reached))) == 1
-    assert site.asked == ["/vehicles", "/trips"]
+    assert len(resources) == 10
+    assert len(set(map(id, resources))) == 1
+    assert site.paths == ["/vehicles", "/trips"]
 
 
 async def test_intermediate_links_stay_reachable() -> None:
@@ -95,7 +95,7 @@ async def test_two_chains_from_one_link_share_it() -> None:
     vehicles = root.follow("vehicles")
     await vehicles.follow("trips")
     await vehicles.follow("self")
-    assert site.asked == ["/vehicles", "/trips", "/vehicles"]
+    assert site.paths == ["/vehicles", "/trips", "/vehicles"]
 
 
 async def test_a_late_task_uses_the_result_of_the_link() -> None:
@@ -110,17 +110,17 @@ async def test_a_late_task_uses_the_result_of_the_link() -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(2):
             tasks.start_soon(step.resource)
-    assert site.asked == ["/vehicles"]
+    assert site.paths == ["/vehicles"]
 
 
 async def test_a_cancelled_waiter_does_not_affect_the_others() -> None:
     site, root = _chain(delay=5)
     step = root.follow("vehicles")
-    reached: list[HalResource] = []
+    resources: list[HalResource] = []
 
     async def wait(patience: float) -> None:
         with anyio.move_on_after(patience):
-            reached.append(await step)
+            resources.append(await step)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait, 3)  # the first, whose task does the work
@@ -128,9 +128,9 @@ async def test_a_cancelled_waiter_does_not_affect_the_others() -> None:
         tasks.start_soon(wait, 1)
         tasks.start_soon(wait, 60)
         tasks.start_soon(wait, 60)
-    assert len(reached) == 2
-    assert reached[0] is reached[1]
-    assert site.asked == ["/vehicles", "/vehicles"]
+    assert len(resources) == 2
+    assert resources[0] is resources[1]
+    assert site.paths == ["/vehicles", "/vehicles"]
 
 
 async def test_after_all_were_cancelled_the_next_await_starts_anew() -> None:
@@ -158,8 +158,8 @@ async def test_a_failure_reaches_every_waiter_and_is_not_remembered() -> None:
             tasks.start_soon(wait)
     assert len(set(map(id, caught))) == 3
     assert {error.status for error in caught} == {503}
-    assert site.asked == ["/vehicles"]
-    site.replies["/vehicles"] = {}
+    assert site.paths == ["/vehicles"]
+    site.routes["/vehicles"] = {}
     assert (await step).status == 200
 
 
@@ -174,7 +174,7 @@ async def test_a_transient_failure_reaches_waiters_of_equal_deadlines() -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(wait)
-    assert site.asked == ["/vehicles"]
+    assert site.paths == ["/vehicles"]
 
 
 async def test_an_error_names_the_link_of_the_chain() -> None:
@@ -210,20 +210,20 @@ async def test_variables_and_parameters_apply_to_their_own_link() -> None:
     await root.follow("vehicle", variables={"id": "v1"}, params={"a": 1}).follow(
         "trips", variables={"page": 2}, params={"b": 2}
     )
-    assert site.asked == ["/vehicles/v1?a=1", "/trips?page=2&b=2"]
+    assert site.paths == ["/vehicles/v1?a=1", "/trips?page=2&b=2"]
 
 
 async def test_the_url_of_a_link_is_resolved_without_fetching_it() -> None:
     site, root = _chain()
     chain = root.follow("vehicles").follow("trips", params={"a": 1})
     assert await chain.resolve_url({"b": 2}) == f"{HOME}/trips?a=1&b=2"
-    assert site.asked == ["/vehicles"]
+    assert site.paths == ["/vehicles"]
 
 
 async def test_the_url_of_a_link_is_resolved_despite_a_copy() -> None:
     copy = {"_links": links(self=f"{HOME}/a")}
-    here = Site().resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": copy}})
-    assert await here.follow("a").resolve_url({}) == f"{HOME}/a"
+    resource = Site().resource({"_links": links(a=f"{HOME}/a"), "_embedded": {"a": copy}})
+    assert await resource.follow("a").resolve_url({}) == f"{HOME}/a"
 
 
 # --------------------------------------------------------------------------------------------- typed relations
@@ -272,13 +272,13 @@ async def test_a_client_without_a_converter_rejects_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "wanted"),
+    ("options", "expected"),
     [({}, "text/typed"), ({"accept": "text/said"}, "text/said"), ({"accept": None}, "text/typed")],
 )
-async def test_a_typed_relation_can_have_a_media_type(options: Any, wanted: str) -> None:
+async def test_a_typed_relation_can_have_a_media_type(options: Any, expected: str) -> None:
     site, root = _chain()
     await root.follow(Rel("vehicles", HalResource, "text/typed"), **options).resource()
-    assert site.requests[0].headers["Accept"].startswith(f"{wanted}, ")
+    assert site.requests[0].headers["Accept"].startswith(f"{expected}, ")
 
 
 # --------------------------------------------------------------------------------------------- single flight
@@ -287,7 +287,7 @@ async def test_a_typed_relation_can_have_a_media_type(options: Any, wanted: str)
 async def test_after_other_exceptions_a_waiter_executes() -> None:
     flight: SingleFlight[int] = SingleFlight()
     runs: list[int] = []
-    outcomes: list[Any] = []
+    results: list[Any] = []
 
     async def work() -> int:
         runs.append(1)
@@ -298,14 +298,14 @@ async def test_after_other_exceptions_a_waiter_executes() -> None:
 
     async def wait() -> None:
         try:
-            outcomes.append(await flight.run(work))
+            results.append(await flight.run(work))
         except KeyError as error:
-            outcomes.append(str(error))
+            results.append(str(error))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(wait)
-    assert outcomes == ["'a bug'", 5, 5]
+    assert results == ["'a bug'", 5, 5]
     assert len(runs) == 2
 
 
@@ -338,7 +338,7 @@ async def test_a_result_of_none_is_shared_too() -> None:
 )
 async def test_a_waiter_with_a_later_deadline_executes_again(failure: StellantisError) -> None:
     flight: SingleFlight[int] = SingleFlight()
-    outcomes: list[object] = []
+    results: list[object] = []
 
     async def execute() -> int:
         await anyio.sleep(1)
@@ -351,17 +351,17 @@ async def test_a_waiter_with_a_later_deadline_executes_again(failure: Stellantis
             try:
                 await flight.run(execute)
             except StellantisError as error:
-                outcomes.append(error)
+                results.append(error)
 
     async def patient() -> None:
-        outcomes.append(await flight.run(execute))
+        results.append(await flight.run(execute))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(hurried)
         await anyio.wait_all_tasks_blocked()
         tasks.start_soon(patient)
         tasks.start_soon(patient)
-    assert outcomes == [failure, 7, 7]
+    assert results == [failure, 7, 7]
 
 
 async def test_a_permanent_failure_reaches_every_waiter() -> None:

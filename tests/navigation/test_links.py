@@ -1,4 +1,4 @@
-"""Choosing a link and finding where it leads."""
+"""Link selection and resolution."""
 
 import warnings
 from collections.abc import Callable
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def _reached(rels: dict[str, Any], rel: str, *, base: str = HOME, **options: Any) -> str:
-    """Where a link leads."""
-    here = Site().resource({"_links": rels}, base)
-    return await here.follow(rel, **options).resolve_url({})
+    """Return the URL of a link."""
+    resource = Site().resource({"_links": rels}, base)
+    return await resource.follow(rel, **options).resolve_url({})
 
 
 @pytest.mark.parametrize("one", [link("/a"), [link("/a")], "/a", [link("/a"), link("/a")], [None, link("/a")]])
@@ -82,10 +82,10 @@ async def test_options_that_no_link_matches_find_none(options: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("options", "wanted"), [({"name": "nobody"}, "'a' with name='nobody' at"), ({"index": 3}, "'a' with index=3 at")]
+    ("options", "expected"), [({"name": "nobody"}, "'a' with name='nobody' at"), ({"index": 3}, "'a' with index=3 at")]
 )
-async def test_options_that_no_link_matches_are_named(options: dict[str, Any], wanted: str) -> None:
-    with pytest.raises(LinkNotFoundError, match=wanted):
+async def test_options_that_no_link_matches_are_named(options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(LinkNotFoundError, match=expected):
         await _reached({"a": MANY}, "a", **options)
 
 
@@ -96,11 +96,11 @@ async def test_options_that_the_only_link_does_not_match_find_none(options: dict
 
 
 async def test_a_missing_link_lists_the_others_and_suggests_one() -> None:
-    here = Site().resource({"_links": links(vehicles="/v", status="/s"), "_embedded": {"trips": []}})
+    resource = Site().resource({"_links": links(vehicles="/v", status="/s"), "_embedded": {"trips": []}})
     with pytest.raises(
         LinkNotFoundError, match="available: vehicles, status, trips; did you mean 'vehicles'"
     ) as caught:
-        await here.follow("vehicle")
+        await resource.follow("vehicle")
     assert caught.value.rel == "vehicle"
     assert caught.value.available == ("vehicles", "status", "trips")
     assert caught.value.url == HOME
@@ -113,17 +113,17 @@ async def test_a_missing_link_without_others_lists_none() -> None:
 
 async def test_an_error_names_a_relation_that_is_only_embedded() -> None:
     """With ``embedded="never"``."""
-    here = Site().resource({"_embedded": {"a": {"x": 1}}})
+    resource = Site().resource({"_embedded": {"a": {"x": 1}}})
     with pytest.raises(LinkNotFoundError, match="'a' is embedded here, without a link"):
-        await here.follow("a", embedded="never")
+        await resource.follow("a", embedded="never")
 
 
 @pytest.mark.parametrize("href", [None, 5, {}, ["/a"]])
 async def test_a_link_without_an_href_cannot_be_followed(href: Any) -> None:
-    here = Site().resource({"_links": {"a": link(href)}})
-    assert here.can("a")
+    resource = Site().resource({"_links": {"a": link(href)}})
+    assert resource.can("a")
     with pytest.raises(InvalidLinkError, match="its href must be a string, as in") as caught:
-        await here.follow("a")
+        await resource.follow("a")
     assert caught.value.url == HOME
 
 
@@ -148,15 +148,15 @@ async def test_curies_do_not_change_hrefs() -> None:
 
 
 async def test_docs_url_returns_the_url_of_a_relation() -> None:
-    here = Site().resource({"_links": {**CURIES, "ex:a": link("/a")}})
-    assert here.docs_url("ex:a") == "https://docs.example/a"
-    assert here.docs_url("a") is None
-    assert here.rels == ("ex:a",)
+    resource = Site().resource({"_links": {**CURIES, "ex:a": link("/a")}})
+    assert resource.docs_url("ex:a") == "https://docs.example/a"
+    assert resource.docs_url("a") is None
+    assert resource.rels == ("ex:a",)
 
 
 async def test_embedded_copies_are_found_through_curies_too() -> None:
-    here = Site().resource({"_links": CURIES, "_embedded": {"ex:a": {"x": 1}}})
-    assert (await here.follow("a"))["x"] == 1
+    resource = Site().resource({"_links": CURIES, "_embedded": {"ex:a": {"x": 1}}})
+    assert (await resource.follow("a"))["x"] == 1
 
 
 # --------------------------------------------------------------------------------------------- addresses
@@ -184,15 +184,15 @@ async def test_references_are_resolved_against_the_last_redirect() -> None:
     site = Site(
         {"/old": make_response(url=f"{HOME}/moved/here", body={"_links": links(a="next")}), "/moved/next": {"x": 1}}
     )
-    here = await site.resource({"_links": links(old=f"{HOME}/old")}).follow("old")
-    assert here.url == f"{HOME}/moved/here"
-    assert (await here.follow("a"))["x"] == 1
+    resource = await site.resource({"_links": links(old=f"{HOME}/old")}).follow("old")
+    assert resource.url == f"{HOME}/moved/here"
+    assert (await resource.follow("a"))["x"] == 1
 
 
 async def test_parameters_are_appended_to_the_query_of_the_server() -> None:
     params = {"p": [1, None, "b c"], "q": None, "r": True, "s": ["x"]}
-    reached = await _reached({"a": link("/a?t=YQ==#f")}, "a", params=params)
-    assert reached == "https://api.example/a?t=YQ==&p=1&p=b%20c&r=true&s=x"
+    resources = await _reached({"a": link("/a?t=YQ==#f")}, "a", params=params)
+    assert resources == "https://api.example/a?t=YQ==&p=1&p=b%20c&r=true&s=x"
 
 
 # --------------------------------------------------------------------------------------------- templates
@@ -200,8 +200,8 @@ async def test_parameters_are_appended_to_the_query_of_the_server() -> None:
 
 async def test_a_template_is_expanded_before_it_is_resolved() -> None:
     rels = {"a": link("{+place}{?page,size}", templated=True)}
-    reached = await _reached(rels, "a", variables={"place": "/x/../y", "size": 5}, params={"profile": "endUser"})
-    assert reached == "https://api.example/y?size=5&profile=endUser"
+    resources = await _reached(rels, "a", variables={"place": "/x/../y", "size": 5}, params={"profile": "endUser"})
+    assert resources == "https://api.example/y?size=5&profile=endUser"
 
 
 async def test_a_template_of_query_variables_needs_no_values() -> None:
@@ -219,9 +219,9 @@ async def test_an_invalid_template_fails_only_when_followed() -> None:
 @pytest.mark.parametrize("variables", [{}, {"cbid": None}, {"cbid": []}, {"other": 1}])
 async def test_wrong_variables_are_rejected_before_a_request(variables: dict[str, Any]) -> None:
     site = Site()
-    here = site.resource({"_links": {"a": link("/{cbid}/remotes", templated=True)}})
+    resource = site.resource({"_links": {"a": link("/{cbid}/remotes", templated=True)}})
     with pytest.raises(TemplateError):
-        await here.follow("a", variables=variables)
+        await resource.follow("a", variables=variables)
     assert site.requests == []
 
 
@@ -236,49 +236,49 @@ async def test_a_link_that_is_no_template_takes_no_variables() -> None:
 
 async def test_a_deprecated_link_warns_once_with_its_notice(caplog: pytest.LogCaptureFixture) -> None:
     site = Site({"/a": {}})
-    here = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation="https://docs.example/gone")}})
-    with pytest.warns(HalDeprecationWarning, match="'a' at .* is deprecated: https://docs.example/gone") as told:
-        await here.follow("a")
-    await here.follow("a")
-    assert caplog.messages == [str(told[0].message)]
+    resource = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation="https://docs.example/gone")}})
+    with pytest.warns(HalDeprecationWarning, match="'a' at .* is deprecated: https://docs.example/gone") as reported:
+        await resource.follow("a")
+    await resource.follow("a")
+    assert caplog.messages == [str(reported[0].message)]
 
 
 async def test_a_page_that_a_deprecated_link_leads_to_warns_too() -> None:
     site = Site({"/2": {}})
-    here = site.resource({"_links": {"next": link(f"{HOME}/2", deprecation=True)}})
+    resource = site.resource({"_links": {"next": link(f"{HOME}/2", deprecation=True)}})
     with pytest.warns(HalDeprecationWarning):
-        await here.items().collect()
+        await resource.items().collect()
 
 
 async def test_a_write_along_a_deprecated_link_warns_too() -> None:
     site = Site({"/a": {}})
-    here = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation="gone")}})
+    resource = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation="gone")}})
     with pytest.warns(HalDeprecationWarning):
-        await here.post("a")
+        await resource.post("a")
 
 
 async def test_reading_a_deprecated_link_does_not_warn() -> None:
-    here = Site().resource({"_links": {"a": link("/a", deprecation="gone")}})
+    resource = Site().resource({"_links": {"a": link("/a", deprecation="gone")}})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert here.links["a"][0].deprecation == "gone"
+        assert resource.links["a"][0].deprecation == "gone"
 
 
 async def test_a_server_that_deprecates_everything_fills_no_memory() -> None:
     site = Site({"/a": {}})
     rels = {f"r{number}": link(f"{HOME}/a", deprecation="gone") for number in range(1_002)}
-    here = site.resource({"_links": rels})
-    with warnings.catch_warnings(record=True) as told:
+    resource = site.resource({"_links": rels})
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         for rel in (*rels, "r1001"):
-            await here.follow(rel)
-    assert len(told) == 1_003
+            await resource.follow(rel)
+    assert len(reported) == 1_003
 
 
 async def test_a_million_relations_make_a_short_error_quickly() -> None:
-    here = Site().resource({"_links": {f"relation\n{at:07}": link("/") for at in range(100_000)}})
+    resource = Site().resource({"_links": {f"relation\n{at:07}": link("/") for at in range(100_000)}})
     with pytest.raises(LinkNotFoundError, match="100000 in all") as caught:
-        await here.follow("relation_0000001")
+        await resource.follow("relation_0000001")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 2_000
     assert len(caught.value.available) == 100_000
@@ -287,11 +287,11 @@ async def test_a_million_relations_make_a_short_error_quickly() -> None:
 async def test_a_notice_of_deprecation_is_one_short_line() -> None:
     notice = "gone\nERROR root: all is lost" * 1_000
     site = Site({"/a": {}})
-    here = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation=notice)}})
-    with pytest.warns(HalDeprecationWarning, match="gone ERROR") as told:
-        await here.follow("a")
-    assert str(told[0].message).isprintable()
-    assert len(str(told[0].message)) < 500
+    resource = site.resource({"_links": {"a": link(f"{HOME}/a", deprecation=notice)}})
+    with pytest.warns(HalDeprecationWarning, match="gone ERROR") as reported:
+        await resource.follow("a")
+    assert str(reported[0].message).isprintable()
+    assert len(str(reported[0].message)) < 500
 
 
 async def test_a_null_href_beside_another_is_no_link() -> None:

@@ -1,4 +1,4 @@
-"""Which bodies are asked for, and which are read."""
+"""Media types: the Accept field, and which bodies are documents."""
 
 from typing import Any
 
@@ -44,9 +44,9 @@ def test_spaces_before_an_untyped_document_are_ignored() -> None:
 
 
 def test_a_byte_order_mark_is_ignored() -> None:
-    here = _read(body=b'\xef\xbb\xbf{"a":1}')
-    assert here["a"] == 1
-    assert here.compact()["a"] == 1
+    resource = _read(body=b'\xef\xbb\xbf{"a":1}')
+    assert resource["a"] == 1
+    assert resource.compact()["a"] == 1
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_an_invalid_body_names_url_type_and_first_bytes(content: bytes, kind: st
     assert repr(excerpt) in str(caught.value)
 
 
-@pytest.mark.parametrize(("kind", "told"), [("text/html", "'text/html'"), ("", "'missing'")])
-def test_an_invalid_body_names_its_type_or_its_absence(kind: str, told: str) -> None:
-    with pytest.raises(NotHalError, match=f"its content type is {told}"):
+@pytest.mark.parametrize(("kind", "reported"), [("text/html", "'text/html'"), ("", "'missing'")])
+def test_an_invalid_body_names_its_type_or_its_absence(kind: str, reported: str) -> None:
+    with pytest.raises(NotHalError, match=f"its content type is {reported}"):
         _read(body=b"<html>", content_type=kind)
 
 
@@ -110,10 +110,10 @@ def test_a_hint_has_256_characters_at_most() -> None:
 async def test_the_type_hint_of_a_link_is_asked_for() -> None:
     """Unless the caller names another type."""
     site = Site({"/a": {}})
-    here = site.resource({"_links": {"a": link(f"{HOME}/a", type="application/vnd.geo+json")}})
-    await here.follow("a")
-    await here.follow("a", accept="text/mine")
-    await here.fetch_url(f"{HOME}/a", accept_type="text/other")
+    resource = site.resource({"_links": {"a": link(f"{HOME}/a", type="application/vnd.geo+json")}})
+    await resource.follow("a")
+    await resource.follow("a", accept="text/mine")
+    await resource.fetch_url(f"{HOME}/a", accept_type="text/other")
     assert [request.headers["Accept"].split(",")[0] for request in site.requests] == [
         "application/vnd.geo+json",
         "text/mine",

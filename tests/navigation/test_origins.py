@@ -1,4 +1,4 @@
-"""Who is trusted: the origins named, told from the exact address, and nobody else."""
+"""Trusted origins."""
 
 from urllib.parse import urlsplit
 

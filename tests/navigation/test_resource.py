@@ -1,4 +1,4 @@
-"""Resources: what they say, how they age, how they are kept."""
+"""Resources: state, age, dumps."""
 
 import datetime as dt
 import gc
@@ -23,24 +23,29 @@ VIN = "VF3ABCDEF12345678"
 
 
 def test_a_resource_reads_like_its_state() -> None:
-    here = Site().resource({"vin": "x", "_links": links(self="/"), "_embedded": {}})
-    assert here["vin"] == "x"
-    assert "vin" in here
-    assert "_links" not in here
-    assert list(here) == ["vin"]
-    assert here.get("vin") == "x"
-    assert here.get("nothing", 5) == 5
+    resource = Site().resource({"vin": "x", "_links": links(self="/"), "_embedded": {}})
+    assert resource["vin"] == "x"
+    assert "vin" in resource
+    assert "_links" not in resource
+    assert list(resource) == ["vin"]
+    assert resource.get("vin") == "x"
+    assert resource.get("nothing", 5) == 5
     with pytest.raises(KeyError):
-        here["nothing"]
+        resource["nothing"]
 
 
 def test_a_resource_has_the_url_of_its_response() -> None:
-    here = Site().resource({"_links": links(self="/own")}, f"{HOME}/asked", etag='"1"')
-    assert here.url == here.base == f"{HOME}/asked"
-    assert here.self_url == "https://api.example/own"
-    assert (here.status, here.fetched_at, here.headers["ETag"], here.is_embedded) == (200, NOON, '"1"', False)
-    assert here.links["self"][0].href == "/own"
-    assert here.location is None
+    resource = Site().resource({"_links": links(self="/own")}, f"{HOME}/asked", etag='"1"')
+    assert resource.url == resource.base == f"{HOME}/asked"
+    assert resource.self_url == "https://api.example/own"
+    assert (resource.status, resource.fetched_at, resource.headers["ETag"], resource.is_embedded) == (
+        200,
+        NOON,
+        '"1"',
+        False,
+    )
+    assert resource.links["self"][0].href == "/own"
+    assert resource.location is None
 
 
 def test_rebinding_changes_the_context_and_nothing_else() -> None:
@@ -56,19 +61,19 @@ def test_rebinding_changes_the_context_and_nothing_else() -> None:
 
 
 async def test_a_rebound_resource_is_stale_as_before() -> None:
-    here = Site({"": {}}).resource({})
-    assert not here.rebind(Site().context).stale
-    await here.put(json={})
-    assert here.rebind(Site().context).stale
+    resource = Site({"": {}}).resource({})
+    assert not resource.rebind(Site().context).stale
+    await resource.put(json={})
+    assert resource.rebind(Site().context).stale
 
 
 def test_an_error_without_a_context_names_client_resume() -> None:
-    kept = HalResource.load(Site().resource({}).dump())
-    assert kept.context is None
+    dumped = HalResource.load(Site().resource({}).dump())
+    assert dumped.context is None
     with pytest.raises(DetachedResourceError, match=r"client\.resume\(dump\)") as caught:
-        kept.require_context()
+        dumped.require_context()
     assert caught.value.url == HOME
-    assert kept.rebind(context := Site().context).require_context() is context
+    assert dumped.rebind(context := Site().context).require_context() is context
 
 
 def test_a_resource_without_a_usable_self_has_none() -> None:
@@ -95,9 +100,9 @@ def test_a_profile_is_read_from_the_type_or_the_link(kind: str, rels: dict[str, 
 def test_repr_shows_path_relations_and_counts() -> None:
     """Everything else is masked."""
     body = {"_links": links(self="/x", trips="/t"), "_embedded": {"trips": [{}, {}]}}
-    here = Site().resource(body, f"{HOME}/vehicles/{VIN}?client_id=abc")
-    assert repr(here) == "<HalResource /v4/vehicles/***?client_id=*** 200 rels=[self, trips] embedded=[trips×2]>"
-    assert repr(here.embedded("trips")[0]).startswith("<HalResource /v4/vehicles/***?client_id=*** embedded ")
+    resource = Site().resource(body, f"{HOME}/vehicles/{VIN}?client_id=abc")
+    assert repr(resource) == "<HalResource /v4/vehicles/***?client_id=*** 200 rels=[self, trips] embedded=[trips×2]>"
+    assert repr(resource.embedded("trips")[0]).startswith("<HalResource /v4/vehicles/***?client_id=*** embedded ")
 
 
 def test_repr_omits_the_fragment() -> None:
@@ -106,12 +111,12 @@ def test_repr_omits_the_fragment() -> None:
 
 async def test_links_nested_in_the_state_can_be_followed() -> None:
     site = Site({"/l": {"x": 1}})
-    here = site.resource({"lines": [{"_links": links(a=f"{HOME}/l"), "n": 7}]})
-    line = here.at("lines", 0)
+    resource = site.resource({"lines": [{"_links": links(a=f"{HOME}/l"), "n": 7}]})
+    line = resource.at("lines", 0)
     assert line["n"] == 7
     assert (await line.follow("a"))["x"] == 1
     assert line.compact()["n"] == 7
-    assert here["lines"][0]["n"] == 7
+    assert resource["lines"][0]["n"] == 7
 
 
 @pytest.mark.parametrize("path", [("lines", 1), ("lines",), ("nothing",)])
@@ -126,24 +131,24 @@ def test_a_path_without_an_object_is_a_key_error(path: tuple[str | int, ...]) ->
 
 def test_a_compact_copy_decodes_the_shared_bytes_again() -> None:
     body = {"_embedded": {"a": [{"n": 0}, {"n": 1, "_embedded": {"b": {"deep": {"k": [{"m": 5}]}}}}]}}
-    here = Site().resource(body)
-    inner = here.embedded("a")[1].embedded("b")[0].at("deep").at("k", 0).compact()
+    resource = Site().resource(body)
+    inner = resource.embedded("a")[1].embedded("b")[0].at("deep").at("k", 0).compact()
     assert inner.document is not None
-    del here
+    del resource
     gc.collect()
     assert inner["m"] == 5
     assert inner.compact()["m"] == 5
 
 
 def test_the_raw_body_is_kept_unchanged() -> None:
-    here = HalResource.of(make_response(b'{ "n" :1}'), Site().context)
-    assert here.compact().snapshot.content.raw == b'{ "n" :1}'
-    assert HalResource.load(here.dump()).snapshot.content.raw == b""
+    resource = HalResource.of(make_response(b'{ "n" :1}'), Site().context)
+    assert resource.compact().snapshot.content.raw == b'{ "n" :1}'
+    assert HalResource.load(resource.dump()).snapshot.content.raw == b""
 
 
 def test_compact_copies_share_a_document_that_is_in_use() -> None:
-    here = Site().resource({"_embedded": {"a": [{"n": 0}]}})
-    assert here.embedded("a")[0].compact().document is here.document.embedded["a"][0]
+    resource = Site().resource({"_embedded": {"a": [{"n": 0}]}})
+    assert resource.embedded("a")[0].compact().document is resource.document.embedded["a"][0]
 
 
 def test_a_compact_copy_of_a_loaded_resource_keeps_its_document() -> None:
@@ -153,15 +158,15 @@ def test_a_compact_copy_of_a_loaded_resource_keeps_its_document() -> None:
 
 
 async def test_a_compact_copy_can_be_followed() -> None:
-    here = Site({"/a": {"n": 1}}).resource({"_links": links(a=f"{HOME}/a")})
-    assert (await here.compact().follow("a"))["n"] == 1
+    resource = Site({"/a": {"n": 1}}).resource({"_links": links(a=f"{HOME}/a")})
+    assert (await resource.compact().follow("a"))["n"] == 1
 
 
 @pytest.mark.parametrize(("length", "is_held"), [(10, True), (1_000_000, False)])
 def test_a_document_decoded_again_is_kept_unless_large(length: int, is_held: bool) -> None:
-    here = Site().resource({"x": "x" * length, "_embedded": {"a": [{"n": 0}, {"n": 1}]}})
-    first, second = (copy.compact() for copy in here.embedded("a"))
-    del here
+    resource = Site().resource({"x": "x" * length, "_embedded": {"a": [{"n": 0}, {"n": 1}]}})
+    first, second = (copy.compact() for copy in resource.embedded("a"))
+    del resource
     gc.collect()
     decoded = weakref.ref(first.document)
     gc.collect()
@@ -179,9 +184,9 @@ def test_few_documents_decoded_again_are_kept() -> None:
 
 def test_a_compact_copy_keeps_the_curies_that_it_inherited() -> None:
     curies = [link("https://docs/{rel}", name="ex", templated=True)]
-    here = Site().resource({"_links": {"curies": curies}, "_embedded": {"a": {"_links": links(**{"ex:b": "/b"})}}})
-    compact = here.embedded("a")[0].compact()
-    del here
+    resource = Site().resource({"_links": {"curies": curies}, "_embedded": {"a": {"_links": links(**{"ex:b": "/b"})}}})
+    compact = resource.embedded("a")[0].compact()
+    del resource
     gc.collect()
     assert compact.can("b")
 
@@ -191,11 +196,11 @@ def test_a_compact_copy_keeps_the_curies_that_it_inherited() -> None:
 
 def test_age_is_the_time_since_it_was_received() -> None:
     site = Site()
-    here = site.resource({})
+    resource = site.resource({})
     site.now += dt.timedelta(seconds=90)
-    assert here.age == 90.0
+    assert resource.age == 90.0
     site.now = NOON - dt.timedelta(hours=1)
-    assert here.age == 0.0
+    assert resource.age == 0.0
 
 
 @pytest.mark.parametrize(
@@ -213,9 +218,9 @@ def test_age_is_the_time_since_it_was_received() -> None:
 )
 def test_a_resource_older_than_max_age_is_stale(control: str | None, *, stale: bool) -> None:
     site = Site()
-    here = site.resource({}, **({} if control is None else {"cache-control": control}))
+    resource = site.resource({}, **({} if control is None else {"cache-control": control}))
     site.now += dt.timedelta(seconds=90)
-    assert here.stale is stale
+    assert resource.stale is stale
 
 
 # --------------------------------------------------------------------------------------------- reading again
@@ -223,15 +228,15 @@ def test_a_resource_older_than_max_age_is_stale(control: str | None, *, stale: b
 
 async def test_refresh_keeps_the_state_on_304() -> None:
     site = Site({"": make_response(b"", status=304, content_type="", etag='"2"', cache_control="max-age=5")})
-    here = site.resource({"a": 1}, etag='"1"', last_modified="Mon, 03 Jun 2024 08:35:36 GMT", x="kept")
+    resource = site.resource({"a": 1}, etag='"1"', last_modified="Mon, 03 Jun 2024 08:35:36 GMT", x="kept")
     site.now += dt.timedelta(seconds=60)
-    again = await here.refresh()
+    again = await resource.refresh()
     headers = site.requests[0].headers
     assert headers["If-None-Match"] == '"1"'
     assert headers["If-Modified-Since"] == "Mon, 03 Jun 2024 08:35:36 GMT"
-    assert again is not here
+    assert again is not resource
     assert again["a"] == 1
-    assert (again.age, here.age) == (0.0, 60.0)
+    assert (again.age, resource.age) == (0.0, 60.0)
     assert (again.headers["etag"], again.headers["x"], again.status) == ('"2"', "kept", 200)
     assert again.compact()["a"] == 1
 
@@ -261,9 +266,9 @@ async def test_an_embedded_copy_is_refreshed_from_its_own_url() -> None:
 
 async def test_a_resource_is_fetched_again_in_its_own_type() -> None:
     site = Site({"": {}})
-    here = HalResource.of(make_response(content_type="application/vnd.geo+json; charset=utf-8"), site.context)
-    await here.fetch()
-    await here.refresh()
+    resource = HalResource.of(make_response(content_type="application/vnd.geo+json; charset=utf-8"), site.context)
+    await resource.fetch()
+    await resource.refresh()
     assert {request.headers["Accept"].split(",")[0] for request in site.requests} == {"application/vnd.geo+json"}
 
 
@@ -282,27 +287,27 @@ BODY = {
 }
 
 
-def _pickled(here: HalResource) -> HalResource:
-    kept: HalResource = pickle.loads(pickle.dumps(here))
-    return kept
+def _pickled(resource: HalResource) -> HalResource:
+    dumped: HalResource = pickle.loads(pickle.dumps(resource))
+    return dumped
 
 
-def _dumped(here: HalResource) -> HalResource:
-    return HalResource.load(json.loads(json.dumps(here.dump())))
+def _dumped(resource: HalResource) -> HalResource:
+    return HalResource.load(json.loads(json.dumps(resource.dump())))
 
 
 @pytest.mark.parametrize("keep", [_pickled, _dumped])
 async def test_a_dump_does_not_contain_the_client(keep: Any) -> None:
-    here = Site().resource(BODY, f"{HOME}/x", etag='"1"', set_cookie="secret")
-    kept = keep(here)
-    assert kept.document == here.document
-    assert (kept.url, kept.status, kept.fetched_at, kept.headers["etag"]) == (f"{HOME}/x", 200, NOON, '"1"')
-    assert "set-cookie" not in kept.headers
-    assert kept.compact()["a"] == [1, {"b": "é"}]
-    assert kept.age > 0
-    assert repr(kept) == repr(here)
-    assert (await kept.follow("c"))["n"] == 1
-    for act in (kept.follow("next"), kept.fetch(), kept.refresh(), kept.post(json={})):
+    resource = Site().resource(BODY, f"{HOME}/x", etag='"1"', set_cookie="secret")
+    dumped = keep(resource)
+    assert dumped.document == resource.document
+    assert (dumped.url, dumped.status, dumped.fetched_at, dumped.headers["etag"]) == (f"{HOME}/x", 200, NOON, '"1"')
+    assert "set-cookie" not in dumped.headers
+    assert dumped.compact()["a"] == [1, {"b": "é"}]
+    assert dumped.age > 0
+    assert repr(dumped) == repr(resource)
+    assert (await dumped.follow("c"))["n"] == 1
+    for act in (dumped.follow("next"), dumped.fetch(), dumped.refresh(), dumped.post(json={})):
         with pytest.raises(DetachedResourceError, match=r"bind it with client\.resume\(dump\)") as caught:
             await act
         assert caught.value.url == f"{HOME}/x"
@@ -311,28 +316,28 @@ async def test_a_dump_does_not_contain_the_client(keep: Any) -> None:
 async def test_a_loaded_resource_can_be_bound_and_followed() -> None:
     site = Site({"/n": {"x": 1}, "/d": {"x": 2}})
     curies = {"curies": [link("https://docs/{rel}", name="ex", templated=True)]}
-    here = site.resource({**BODY, "_links": {**BODY["_links"], **curies}})  # type: ignore[dict-item]  # a mixed dict
-    kept = HalResource.load(pickle.loads(pickle.dumps(here)).dump(), site.context)
-    assert (await kept.follow("next"))["x"] == 1
-    copy = HalResource.load(json.loads(json.dumps(here.embedded("c")[0].dump())), site.context)
+    resource = site.resource({**BODY, "_links": {**BODY["_links"], **curies}})  # type: ignore[dict-item]  # a mixed dict
+    dumped = HalResource.load(pickle.loads(pickle.dumps(resource)).dump(), site.context)
+    assert (await dumped.follow("next"))["x"] == 1
+    copy = HalResource.load(json.loads(json.dumps(resource.embedded("c")[0].dump())), site.context)
     assert copy.is_embedded
     assert (await copy.follow("https://docs/d"))["x"] == 2
     assert copy.compact()["n"] == 1
 
 
 def test_a_dump_without_curies_inherits_none() -> None:
-    kept = {name: value for name, value in Site().resource({"n": 1}).dump().items() if name != "curies"}
-    assert HalResource.load(kept)["n"] == 1
+    dumped = {name: value for name, value in Site().resource({"n": 1}).dump().items() if name != "curies"}
+    assert HalResource.load(dumped)["n"] == 1
 
 
 def test_a_time_in_a_dump_of_any_offset_is_read_as_utc() -> None:
-    kept = HalResource.load({**Site().resource({}).dump(), "fetched_at": "2024-06-01T14:00:00+02:00"})
-    assert kept.fetched_at.isoformat() == "2024-06-01T12:00:00+00:00"
-    assert kept.fetched_at.tzinfo is dt.UTC
+    dumped = HalResource.load({**Site().resource({}).dump(), "fetched_at": "2024-06-01T14:00:00+02:00"})
+    assert dumped.fetched_at.isoformat() == "2024-06-01T12:00:00+00:00"
+    assert dumped.fetched_at.tzinfo is dt.UTC
 
 
 @pytest.mark.parametrize(
-    "kept",
+    "dumped",
     [
         {},
         {"url": HOME},
@@ -347,21 +352,21 @@ def test_a_time_in_a_dump_of_any_offset_is_read_as_utc() -> None:
         {**Site().resource({}).dump(), "curies": {"a": None}},
     ],
 )
-def test_invalid_dumps_are_rejected(kept: Any) -> None:
+def test_invalid_dumps_are_rejected(dumped: Any) -> None:
     with pytest.raises(ValueError, match=r"^not a dump of a resource: .*; pass the result of resource\.dump\(\)$"):
-        HalResource.load(kept)
+        HalResource.load(dumped)
 
 
 @pytest.mark.parametrize("etag", ['"1"\r\nAuthorization: mine', "1\x00", '"é"', " 1", "x" * 2_000, ""])
 async def test_a_validator_that_is_not_a_valid_field_is_ignored(etag: str) -> None:
     site = Site({"": {"a": 2}})
-    kept = HalResource.load({**site.resource({"a": 1}).dump(), "headers": {"etag": etag}}, site.context)
-    assert (await kept.refresh())["a"] == 2
+    dumped = HalResource.load({**site.resource({"a": 1}).dump(), "headers": {"etag": etag}}, site.context)
+    assert (await dumped.refresh())["a"] == 2
     assert set(site.requests[0].headers) == {"Accept"}
 
 
 def test_repr_of_a_resource_with_many_links_is_short() -> None:
-    shown = repr(Site().resource({"_links": {f"rel{at}\n": link("/") for at in range(10_000)}}))
-    assert "(10000 in all)" in shown
-    assert shown.isprintable()
-    assert len(shown) < 500
+    text = repr(Site().resource({"_links": {f"rel{at}\n": link("/") for at in range(10_000)}}))
+    assert "(10000 in all)" in text
+    assert text.isprintable()
+    assert len(text) < 500

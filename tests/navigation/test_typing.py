@@ -1,4 +1,4 @@
-"""What type checkers see: checked by running them over this file, as over all others."""
+"""Types as type checkers see them: this file is checked, not run."""
 
 from collections.abc import Callable
 from typing import assert_type
@@ -13,7 +13,7 @@ from stellantis_hal.navigation.snapshot import Dump
 
 @attrs.frozen
 class Trip:
-    """Something typed."""
+    """A typed value."""
 
     distance: float
 
@@ -23,7 +23,7 @@ RAW = Rel("raw", HalResource, accept="text/x")
 
 
 async def typed(root: HalResource, entry: EntryPoint, number: Callable[[HalResource], int | None]) -> None:
-    """Never run: its types are what is tested."""
+    """Assert types; never run."""
     assert_type(TRIP, Rel[Trip])
     assert_type(root.follow(TRIP), Follow[Trip])
     assert_type(await root.follow(TRIP), Trip)
@@ -50,8 +50,8 @@ async def typed(root: HalResource, entry: EntryPoint, number: Callable[[HalResou
     async with root.pages().ahead() as pages:
         assert_type(pages, PageIterator[HalResource])
 
-    async with root.follow_all("item", limit=2) as outcomes:
-        assert_type(outcomes, FollowResults)
+    async with root.follow_all("item", limit=2) as results:
+        assert_type(results, FollowResults)
     assert_type(root.embedded("x"), tuple[HalResource, ...])
     assert_type(root.at("x", 0).compact(), HalResource)
     assert_type(root.dump(), Dump)

@@ -1,4 +1,4 @@
-"""Writes: what is sent, and what comes of it."""
+"""Write requests and their responses."""
 
 import gc
 from typing import Any
@@ -14,8 +14,8 @@ from tests.support.responses import link, links, make_response
 pytestmark = pytest.mark.anyio
 
 
-def _site(**replies: Any) -> Site:
-    return Site({"": {"done": True}, "/items": {"done": True}, **replies})
+def _site(**routes: Any) -> Site:
+    return Site({"": {"done": True}, "/items": {"done": True}, **routes})
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -31,7 +31,7 @@ async def test_every_method_can_be_sent_to_the_resource_itself(method: str) -> N
 async def test_any_method_can_be_sent_along_a_link() -> None:
     site = _site()
     rels = {"items": [link(f"{HOME}/no", name="no"), link(f"{HOME}/items{{?x}}", name="yes", templated=True)]}
-    site.replies["/items?x=1&y=2"] = {}
+    site.routes["/items?x=1&y=2"] = {}
     await site.resource({"_links": rels}).write(
         "OPTIONS", "items", name="yes", variables={"x": 1}, params={"y": 2}, content=b"raw", content_type="text/plain"
     )
@@ -44,7 +44,7 @@ async def test_any_method_can_be_sent_along_a_link() -> None:
 async def test_every_named_method_can_be_sent_along_a_link(method: str) -> None:
     site = _site()
     await getattr(site.resource({"_links": links(items=f"{HOME}/items")}), method)("items")
-    assert site.asked == ["/items"]
+    assert site.paths == ["/items"]
 
 
 def _is_titled(found: Link) -> bool:
@@ -56,14 +56,14 @@ async def test_the_link_to_write_along_can_be_selected(choice: Any) -> None:
     site = _site()
     rels = {"items": [link(f"{HOME}/no"), link(f"{HOME}/items", title="yes")]}
     await site.resource({"_links": rels}).post("items", **choice)
-    assert site.asked == ["/items"]
+    assert site.paths == ["/items"]
 
 
 async def test_a_copy_without_self_can_be_written_along_its_links() -> None:
     site = _site()
     (copy,) = site.resource({"_embedded": {"a": {"_links": links(items=f"{HOME}/items")}}}).embedded("a")
     await copy.post("items")
-    assert site.asked == ["/items"]
+    assert site.paths == ["/items"]
 
 
 async def test_a_write_accepts_a_document() -> None:
@@ -74,7 +74,7 @@ async def test_a_write_accepts_a_document() -> None:
 
 async def test_a_write_without_a_body_has_no_content_type() -> None:
     site = _site()
-    site.replies["?a=1"] = make_response(b"", status=204, content_type="")
+    site.routes["?a=1"] = make_response(b"", status=204, content_type="")
     gone = await site.resource({}).delete(params={"a": 1, "b": None})
     assert "Content-Type" not in site.requests[0].headers
     assert site.requests[0].content is None
@@ -83,9 +83,9 @@ async def test_a_write_without_a_body_has_no_content_type() -> None:
 
 async def test_a_write_along_a_missing_link_sends_nothing() -> None:
     site = _site()
-    here = site.resource({"_embedded": {"items": {}}})
+    resource = site.resource({"_embedded": {"items": {}}})
     with pytest.raises(LinkNotFoundError):
-        await here.post("items")
+        await resource.post("items")
     assert site.requests == []
 
 
@@ -137,20 +137,20 @@ async def test_an_invalid_body_of_a_write_is_left_out(content: bytes, kind: str)
 
 
 async def test_a_write_makes_the_snapshot_stale() -> None:
-    here = _site().resource({"_links": links(items=f"{HOME}/items", self=HOME)})
-    await here.post("items", json={})
-    assert not here.stale
-    await here.put(json={})
-    assert here.stale
+    resource = _site().resource({"_links": links(items=f"{HOME}/items", self=HOME)})
+    await resource.post("items", json={})
+    assert not resource.stale
+    await resource.put(json={})
+    assert resource.stale
 
 
 async def test_if_match_sends_the_etag_that_was_read() -> None:
     site = _site()
-    here = site.resource({"_links": links(self=HOME)}, etag='"1"')
-    await here.put(json={}, if_match=True)
-    await here.put("self", json={}, if_match=True)
-    await here.put(json={}, if_match='"mine"')
-    await here.put(json={})
+    resource = site.resource({"_links": links(self=HOME)}, etag='"1"')
+    await resource.put(json={}, if_match=True)
+    await resource.put("self", json={}, if_match=True)
+    await resource.put(json={}, if_match='"mine"')
+    await resource.put(json={})
     assert [request.headers.get("If-Match") for request in site.requests] == ['"1"', '"1"', '"mine"', None]
 
 
@@ -158,29 +158,29 @@ async def test_if_match_sends_the_etag_that_was_read() -> None:
 async def test_if_match_never_sends_another_resources_etag(fields: dict[str, str]) -> None:
     site = _site()
     copy = {"_links": links(self=f"{HOME}/items")}
-    here = site.resource({"_links": links(items=f"{HOME}/items"), "_embedded": {"items": copy}}, **fields)
+    resource = site.resource({"_links": links(items=f"{HOME}/items"), "_embedded": {"items": copy}}, **fields)
     with pytest.raises(HalError, match=r"^if_match=True needs an ETag, and none is known of https") as caught:
-        await here.put("items", json={}, if_match=True)
+        await resource.put("items", json={}, if_match=True)
     assert caught.value.url == f"{HOME}/items"
     with pytest.raises(HalError, match=r"^if_match=True needs an ETag, and none is known of https"):
-        await here.embedded("items")[0].put(json={}, if_match=True)
+        await resource.embedded("items")[0].put(json={}, if_match=True)
     assert site.requests == []
 
 
 async def test_a_copy_is_written_to_at_its_own_url_only() -> None:
     site = _site()
-    here = site.resource({"_embedded": {"a": [{"_links": links(self=f"{HOME}/items")}, {}]}})
-    await here.embedded("a")[0].patch(json={})
-    assert site.asked == ["/items"]
+    resource = site.resource({"_embedded": {"a": [{"_links": links(self=f"{HOME}/items")}, {}]}})
+    await resource.embedded("a")[0].patch(json={})
+    assert site.paths == ["/items"]
     with pytest.raises(InvalidLinkError):
-        await here.embedded("a")[1].patch(json={})
+        await resource.embedded("a")[1].patch(json={})
 
 
 async def test_an_etag_that_is_not_a_valid_field_is_ignored() -> None:
     site = _site()
-    here = site.resource({"_links": links(self=HOME)}, etag='"1"\r\nx: y')
+    resource = site.resource({"_links": links(self=HOME)}, etag='"1"\r\nx: y')
     with pytest.raises(HalError, match=r"^if_match=True needs an ETag, and none is known of https"):
-        await here.put(json={}, if_match=True)
+        await resource.put(json={}, if_match=True)
     assert site.requests == []
 
 

@@ -1,4 +1,4 @@
-"""Bodies with every documented field filled in, as the newest back ends send them; each call makes new ones."""
+"""Bodies with every documented field, as the newest back ends send them; each call makes new ones."""
 
 from __future__ import annotations
 

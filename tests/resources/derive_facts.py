@@ -1,4 +1,4 @@
-"""Derive the table of facts from the vendor's specification: which property of which schema has which place here.
+"""Derive the table of facts from the vendor's specification: the attribute for each property of each schema.
 
 Run as ``python -m tests.resources.derive_facts SPECIFICATION > tests/resources/facts.json`` when the vendor publishes a
 new one. Takes over names, types and enumerations, no prose. Needs PyYAML.
@@ -39,7 +39,7 @@ ROOTS = {
     "Telemetry": Telemetry,
 }
 COLLECTIONS = ("Vehicles", "Telemetries", "Collisions", "Alerts", "Alarms", "Trips", "WayPoints")
-# What has a place other than an attribute of its own.
+# Properties that are not attributes of a model.
 ELSEWHERE = {
     "User._embedded.Vehicles": "User.embedded_vehicles",
     "total": "Page.total",
@@ -52,7 +52,7 @@ ELSEWHERE = {
 
 
 class _Yaml12(yaml.SafeLoader):
-    """Booleans of YAML 1.2: On and Off are words."""
+    """A loader with the booleans of YAML 1.2: On and Off are words."""
 
 
 _Yaml12.yaml_implicit_resolvers = {
@@ -88,7 +88,7 @@ class _Rows:
         self.found: dict[tuple[str, str], dict[str, Any]] = {}
 
     def merged(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Resolve references and put together what allOf takes apart."""
+        """Return a schema with references resolved and ``allOf`` merged."""
         merged: dict[str, Any] = {"properties": {}}
         for part in self._parts(schema):
             merged.update({key: part[key] for key in ("type", "enum", "format", "items") if key in part})
@@ -115,35 +115,35 @@ class _Rows:
             row["format"] = merged["format"]
         self.found[schema, place] = row
 
-    def walk(self, schema: dict[str, Any], plan: ClassSchema, name: str, prefix: tuple[str, ...] = ()) -> None:
-        """Find a place for each property of a schema."""
+    def walk(self, schema: dict[str, Any], model_schema: ClassSchema, name: str, prefix: tuple[str, ...] = ()) -> None:
+        """Add a row for each property of a schema."""
         name = schema["$ref"].rpartition("/")[2] if "$ref" in schema else name
-        if (name, plan.kind) in self._walked:
+        if (name, model_schema.kind) in self._walked:
             return
-        self._walked.add((name, plan.kind))
+        self._walked.add((name, model_schema.kind))
         for key, value in self.merged(schema)["properties"].items():
             path, merged = (*prefix, key), self.merged(value)
             place = f"{name}.{key}"
-            field = next((field for field in plan.fields if path in field.paths), None)
+            field = next((field for field in model_schema.fields if path in field.paths), None)
             if key == "_links":
                 for rel in merged["properties"]:
-                    self._add(f"{place}.{rel}", f"{plan.kind.__name__}.follow", {"type": "link"})
+                    self._add(f"{place}.{rel}", f"{model_schema.kind.__name__}.follow", {"type": "link"})
             elif place in ELSEWHERE:
                 self._add(place, ELSEWHERE[place], merged)
-            elif path in plan.constants:
-                self._add(place, f"{plan.kind.__name__}.to_dict", merged)
+            elif path in model_schema.constants:
+                self._add(place, f"{model_schema.kind.__name__}.to_dict", merged)
             elif field is None:
                 if not merged["properties"]:
                     raise LookupError(f"{place} has no place")
-                self.walk(value, plan, place, path)
+                self.walk(value, model_schema, place, path)
             else:
-                self._add(place, f"{plan.kind.__name__}.{field.name}", merged)
+                self._add(place, f"{model_schema.kind.__name__}.{field.name}", merged)
                 if field.model is not None:
                     inner = merged.get("items", value)
                     self.walk(inner, schema_of(field.model), place)
 
     def collection(self, name: str) -> None:
-        """Find a place for what a collection says of itself; its items are found on their own."""
+        """Add rows for the properties of a collection; its items are walked apart."""
         for key, value in self.merged({"$ref": f"#/components/schemas/{name}"})["properties"].items():
             merged = self.merged(value)
             if key == "_links":
@@ -156,7 +156,7 @@ class _Rows:
                 self._add(f"{name}.{key}", ELSEWHERE[key], merged)
 
     def errors(self) -> None:
-        """Find a place for what an error says."""
+        """Add rows for the properties of an error."""
         for key, value in self.merged({"$ref": "#/components/schemas/xError"})["properties"].items():
             self._add(f"xError.{key}", ELSEWHERE[f"xError.{key}"], self.merged(value))
 

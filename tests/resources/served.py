@@ -1,4 +1,4 @@
-"""A double at the transport: bodies by path, and a record of what was asked."""
+"""A fetch in place of the network: bodies by path, and a record of the requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def no_data(code: int | None = 40400) -> ApiError:
 
 
 class Served:
-    """Answers with what it holds for a path; a path that it does not hold is an address that does not exist."""
+    """A fetch with a body for each path; other paths do not exist."""
 
     def __init__(self, bodies: dict[str, Any]) -> None:
         self.bodies = bodies
@@ -35,10 +35,10 @@ class Served:
         return make_response(body, url=request.url, received_at=NOW)
 
     def resource(self, path: str, body: Any) -> HalResource:
-        """Give a resource as if it had been fetched."""
+        """Return a resource as if it had been fetched."""
         return HalResource.of(make_response(body, url=HOST + path, received_at=NOW), ResourceContext(fetch=self))
 
     @property
     def asked(self) -> list[str]:
-        """What was asked for, without the host."""
+        """The requested URLs, without the host."""
         return [request.url.removeprefix(HOST) for request in self.requests]

@@ -1,4 +1,4 @@
-"""Take any valid body; delete, add, retype, null, nest or duplicate any part: the rest is read, the damage is told."""
+"""Valid bodies with one part deleted, added, retyped, nulled, nested or duplicated: the rest is read."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ json_values = st.recursive(
 
 
 def paths_of(value: Any, path: Path = ()) -> list[Path]:
-    """List every place but the whole, and but GeoJSON's geometry, which is read as one."""
+    """Return every place but the root and GeoJSON's geometry, which is read as a whole."""
     if path and path[-1] == "geometry":
         return []
     inner = (
@@ -86,7 +86,7 @@ def told(path: Path) -> str:
 
 
 def settled(value: Any) -> Any:
-    """Leave out empty arrays and what only held others, as a typed value has no memory of them."""
+    """Return the body without empty arrays and containers, which a typed value does not keep."""
     if isinstance(value, dict):
         kept = {key: settled(item) for key, item in value.items()}
         held = {"properties", "_embedded"}
@@ -139,7 +139,8 @@ def test_a_null_part_costs_nothing_else(place: tuple[type[Model], Any, Path]) ->
 
 
 @given(places())
-def test_a_part_nested_in_an_array_is_recorded_and_all_else_is_read(place: tuple[type[Model], Any, Path]) -> None:
+def test_a_part_nested_in_an_array_is_recorded(place: tuple[type[Model], Any, Path]) -> None:
+    """A part nested in an array is recorded; everything else is read."""
     kind, body, path = place
     inner = at(body, path)
     value = read(replaced(body, path, [inner]), kind)
@@ -148,9 +149,10 @@ def test_a_part_nested_in_an_array_is_recorded_and_all_else_is_read(place: tuple
 
 
 @given(places())
-def test_a_part_nested_in_an_object_is_kept_or_recorded_and_all_else_is_read(
+def test_a_part_nested_in_an_object_is_kept_or_recorded(
     place: tuple[type[Model], Any, Path],
 ) -> None:
+    """A part nested in an object is kept or recorded; everything else is read."""
     kind, body, path = place
     inner = at(body, path)
     changed = replaced(body, path, {"nested": inner})
@@ -170,7 +172,7 @@ def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Model], An
     kind, body, path = place
     changed = replaced(body, (*path, "unheardOf"), new)
     value = read(changed, kind)
-    # What else is embedded is the document's affair, and no property.
+    # Other embedded documents are not properties.
     assert (value.problems, value.to_dict()) == ((), body if path == ("_embedded",) else changed)
 
 

@@ -1,4 +1,4 @@
-"""The table of facts: each property of each schema of the vendor's reading side has a place, and the place fits."""
+"""The table of facts: each property of each schema of the vendor's reading side has an attribute that fits."""
 
 import json
 from datetime import datetime, time, timedelta
@@ -71,7 +71,7 @@ def test_every_property_of_every_schema_has_a_place_that_fits(fact: dict[str, An
         return
     hint = without_none(get_type_hints(kind)[attribute])
     json_type = fact["type"]
-    if get_origin(hint) is tuple:  # an older generation may have one where the newest has several
+    if get_origin(hint) is tuple:  # an older generation has one value where the newest has several
         hint, json_type = get_args(hint)[0], fact.get("items", json_type)
     if "enum" in fact:
         assert issubclass(hint, str)
@@ -97,7 +97,7 @@ def test_enumerations_know_nothing_that_the_vendor_does_not() -> None:
 
 
 def test_every_field_but_a_few_is_documented() -> None:
-    """Fields beyond the schemas turn up in the field: the driver assistance and the gearbox of a status."""
+    """Responses have properties beyond the schemas: the driver assistance and the gearbox of a status."""
     placed = {fact["place"] for fact in FACTS}
     undocumented = {
         f"{kind.__name__}.{field.name}"

@@ -1,4 +1,4 @@
-"""Parameters of collections: what is in bounds is written as the vendor takes it, all else is refused."""
+"""Query parameters of collections: within the vendor's bounds, in the vendor's form."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

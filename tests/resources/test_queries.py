@@ -1,4 +1,4 @@
-"""Verbs: each follows a link, says so where there is none, and knows absent data from a wrong address."""
+"""Requests of typed resources: links, missing links, absent data, wrong URLs."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ RIDE = f"{CAR}/trips/t1"
 SINCE = datetime(2023, 1, 1, tzinfo=UTC)
 
 
-def a_vehicle(served: Served, *rels: str, reader: TypedConverter | None = None, **hrefs: str) -> Vehicle:
+def a_vehicle(served: Served, *rels: str, converter: TypedConverter | None = None, **hrefs: str) -> Vehicle:
     links = {rel: link(f"{CAR}/{rel}") for rel in rels} | {rel: link(href) for rel, href in hrefs.items()}
     body = bodies.vehicle() | {"_links": {"self": link(CAR), **links}}
-    return (reader or TypedConverter()).structure(served.resource(CAR, body), Vehicle)
+    return (converter or TypedConverter()).structure(served.resource(CAR, body), Vehicle)
 
 
 def a_trip(served: Served, *rels: str) -> Trip:
@@ -48,49 +48,49 @@ def page(rel: str, *items: Any) -> dict[str, Any]:
     return {"_links": {}, "total": len(items), "_embedded": {rel: list(items)}}
 
 
-# ------------------------------------------------------------------------------------------------- one thing
+# ------------------------------------------------------------------------------------------------- single resources
 
 
-ONE: list[tuple[str, Callable[[Vehicle], Awaitable[Any]]]] = [
+ENDPOINTS: list[tuple[str, Callable[[Vehicle], Awaitable[Any]]]] = [
     ("status", lambda vehicle: vehicle.status()),
     ("maintenance", lambda vehicle: vehicle.maintenance()),
     ("lastPosition", lambda vehicle: vehicle.last_position()),
 ]
-each_one = pytest.mark.parametrize(("rel", "verb"), ONE)
+each_endpoint = pytest.mark.parametrize(("rel", "method"), ENDPOINTS)
 
 
-@each_one
-async def test_a_verb_reads_what_its_link_leads_to(rel: str, verb: Callable[[Vehicle], Awaitable[Any]]) -> None:
+@each_endpoint
+async def test_a_method_reads_the_resource_of_its_link(rel: str, method: Callable[[Vehicle], Awaitable[Any]]) -> None:
     served = Served(
         {f"{CAR}/{rel}": {"status": bodies.status, "maintenance": bodies.maintenance}.get(rel, bodies.position)()}
     )
-    value = await verb(a_vehicle(served, rel))
+    value = await method(a_vehicle(served, rel))
     assert (value.created_at, served.asked) == (NOW - timedelta(hours=1), [f"{CAR}/{rel}"])
     assert value.age == pytest.approx((TypedConverter().clock() - value.created_at).total_seconds(), abs=60)
 
 
-@each_one
+@each_endpoint
 @pytest.mark.parametrize("code", [40400, 40410, 40499])
-async def test_no_data_yet_is_none(rel: str, verb: Callable[[Vehicle], Awaitable[Any]], code: int) -> None:
-    assert await verb(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel)) is None
+async def test_no_data_yet_is_none(rel: str, method: Callable[[Vehicle], Awaitable[Any]], code: int) -> None:
+    assert await method(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel)) is None
 
 
-@each_one
+@each_endpoint
 @pytest.mark.parametrize("code", [None, 404, 40399, 40500])
 async def test_a_wrong_address_stays_an_error(
-    rel: str, verb: Callable[[Vehicle], Awaitable[Any]], code: int | None
+    rel: str, method: Callable[[Vehicle], Awaitable[Any]], code: int | None
 ) -> None:
     with pytest.raises(NotFoundError):
-        await verb(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel))
+        await method(a_vehicle(Served({f"{CAR}/{rel}": no_data(code)}), rel))
 
 
-@each_one
-async def test_a_missing_link_is_told_without_a_request(rel: str, verb: Callable[[Vehicle], Awaitable[Any]]) -> None:
+@each_endpoint
+async def test_a_missing_link_is_an_error(rel: str, method: Callable[[Vehicle], Awaitable[Any]]) -> None:
     served = Served({})
     vehicle = a_vehicle(served, "trips")
     assert (vehicle.can(rel), vehicle.can("trips")) == (False, True)
     with pytest.raises(LinkNotFoundError, match=rel):
-        await verb(vehicle)
+        await method(vehicle)
     assert served.requests == []
 
 
@@ -99,7 +99,7 @@ async def test_other_errors_stay_as_they_are() -> None:
         await a_vehicle(Served({f"{CAR}/status": ServerError("broken", status=500)}), "status").status()
 
 
-async def test_the_last_position_is_asked_for_as_geojson() -> None:
+async def test_the_last_position_is_requested_as_geojson() -> None:
     served = Served({f"{CAR}/lastPosition": bodies.position()})
     await a_vehicle(served, "lastPosition").last_position()
     assert served.requests[0].headers["Accept"].startswith("application/vnd.geo+json")
@@ -110,7 +110,8 @@ async def test_a_vehicle_leads_back_to_its_user() -> None:
     assert isinstance(user, User)
 
 
-async def test_a_trip_leads_back_to_its_vehicle_whatever_the_link_is_called() -> None:
+async def test_a_trip_leads_back_to_its_vehicle() -> None:
+    """By either relation."""
     for rel in ("vehicle", "vehicles"):
         vehicle = await a_trip(Served({f"{RIDE}/{rel}": bodies.vehicle()}), rel).vehicle()
         assert vehicle is not None
@@ -133,7 +134,7 @@ async def test_an_empty_collection_of_statuses_is_no_status(body: dict[str, Any]
     assert await vehicle.status_history().collect() == []
 
 
-async def test_the_whole_walk_of_a_collection_is_the_history() -> None:
+async def test_the_history_is_the_whole_collection() -> None:
     later = f"{CAR}/status/2"
     served = Served(
         {
@@ -146,7 +147,7 @@ async def test_the_whole_walk_of_a_collection_is_the_history() -> None:
     assert served.asked == [f"{CAR}/status", later]
 
 
-async def test_the_history_of_a_status_that_comes_alone_is_that_one() -> None:
+async def test_the_history_of_a_single_status_is_that_one() -> None:
     served = Served({f"{CAR}/status": bodies.status() | {"_links": {"self": link(f"{CAR}/status")}}})
     vehicle = a_vehicle(served, "status")
     history = vehicle.status_history()
@@ -156,7 +157,8 @@ async def test_the_history_of_a_status_that_comes_alone_is_that_one() -> None:
         assert len([status async for status in statuses]) == 1
 
 
-async def test_a_history_of_one_can_be_told_in_pages_and_keeps_its_document() -> None:
+async def test_a_history_of_one_status_has_pages() -> None:
+    """It keeps its document."""
     served = Served({f"{CAR}/status": bodies.status() | {"_links": {"self": link(f"{CAR}/status")}}})
     [shown] = [found async for found in a_vehicle(served, "status").status_history().pages()]
     assert (shown.total, shown.token) == (1, None)
@@ -164,10 +166,10 @@ async def test_a_history_of_one_can_be_told_in_pages_and_keeps_its_document() ->
     assert shown.items[0].document.body["odometer"] == bodies.status()["odometer"]
     assert shown.items[0].url == f"{HOST}{CAR}/status"
     assert shown.items[0].resource is not None
-    assert shown.items[0].resource.snapshot.content.raw == b""  # nobody sent this collection
+    assert shown.items[0].resource.snapshot.content.raw == b""  # this collection was not received
 
 
-async def test_no_history_is_an_empty_walk() -> None:
+async def test_no_history_is_an_empty_collection() -> None:
     assert await a_vehicle(Served({f"{CAR}/status": no_data()}), "status").status_history().collect() == []
 
 
@@ -185,7 +187,7 @@ each_walk = pytest.mark.parametrize(("rel", "walk"), [(rel, walk) for rel, _, _,
 
 
 @pytest.mark.parametrize(("rel", "embedded", "body", "walk"), MANY)
-async def test_a_collection_is_walked_item_by_item(
+async def test_a_collection_is_paginated_item_by_item(
     rel: str, embedded: str, body: Any, walk: Callable[[Vehicle], AsyncIterator[Any]]
 ) -> None:
     served = Served({f"{CAR}/{rel}": page(embedded, body)})
@@ -194,9 +196,7 @@ async def test_a_collection_is_walked_item_by_item(
 
 
 @each_walk
-async def test_a_collection_without_data_is_an_empty_walk(
-    rel: str, walk: Callable[[Vehicle], AsyncIterator[Any]]
-) -> None:
+async def test_a_collection_without_data_is_empty(rel: str, walk: Callable[[Vehicle], AsyncIterator[Any]]) -> None:
     assert [item async for item in walk(a_vehicle(Served({f"{CAR}/{rel}": no_data()}), rel))] == []
 
 
@@ -209,23 +209,22 @@ async def test_a_collection_at_a_wrong_address_is_an_error(
 
 
 @each_walk
-async def test_a_collection_without_a_link_is_told_without_a_request(
-    rel: str, walk: Callable[[Vehicle], AsyncIterator[Any]]
-) -> None:
+async def test_a_collection_without_a_link_is_an_error(rel: str, walk: Callable[[Vehicle], AsyncIterator[Any]]) -> None:
+    """No request is sent."""
     served = Served({})
     with pytest.raises(LinkNotFoundError, match=rel):
         await anext(walk(a_vehicle(served)))
     assert served.requests == []
 
 
-async def test_a_bad_item_never_costs_its_page() -> None:
+async def test_a_bad_item_does_not_affect_its_page() -> None:
     served = Served({f"{CAR}/trips": page("trips", 5, {"id": "a", "distance": "x"}, None, {"id": "b", "distance": 2})})
     trips = await a_vehicle(served, "trips").trips().collect()
     assert [(trip.id, trip.distance, len(trip.problems)) for trip in trips] == [("a", None, 1), ("b", 2.0, 0)]
 
 
 @pytest.mark.parametrize("rel", ["waypoints", "wayPoints"])
-async def test_waypoints_are_positions_whatever_the_link_is_called(rel: str) -> None:
+async def test_waypoints_are_positions_by_either_link(rel: str) -> None:
     served = Served({f"{RIDE}/{rel}": page("positions", bodies.position())})
     [position] = await a_trip(served, rel).waypoints(tolerance=0.5, since=SINCE).collect()
     assert position.longitude == 2.25
@@ -257,7 +256,7 @@ async def test_a_trip_has_collections_of_its_own() -> None:
     ]
 
 
-async def test_trips_can_be_walked_from_the_newest_on() -> None:
+async def test_trips_can_be_paginated_newest_first() -> None:
     last = f"{CAR}/trips/last"
     served = Served(
         {
@@ -313,7 +312,7 @@ async def test_bounds_are_checked_before_anything_is_sent() -> None:
     assert served.requests == []
 
 
-async def test_an_account_is_asked_for_vehicles_with_extensions() -> None:
+async def test_vehicles_are_requested_with_extensions() -> None:
     served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a%2Fb": bodies.vehicle()})
     user = TypedConverter().structure(
         served.resource("/user", {"_links": {"vehicles": link("/user/vehicles?x=1")}}), User
@@ -340,9 +339,10 @@ BY_ID: list[tuple[str, Any, Callable[[Vehicle, str], Awaitable[Any]]]] = [
 
 
 @pytest.mark.parametrize(("rel", "body", "look_up"), BY_ID)
-async def test_an_id_is_joined_onto_the_collections_link_without_its_query(
+async def test_an_id_is_joined_onto_the_collections_link(
     rel: str, body: Any, look_up: Callable[[Vehicle, str], Awaitable[Any]]
 ) -> None:
+    """The link's own query is left out."""
     served = Served({f"{CAR}/{rel}/a%2Fb%3F": body})
     linked = {"_links": {rel: link(f"{CAR}/{rel}?pageSize=5")}}
     found = await look_up(TypedConverter().structure(served.resource(CAR, linked), Vehicle), "a/b?")
@@ -350,9 +350,7 @@ async def test_an_id_is_joined_onto_the_collections_link_without_its_query(
 
 
 @pytest.mark.parametrize(("rel", "look_up"), [(rel, look_up) for rel, _, look_up in BY_ID])
-async def test_a_look_up_of_what_is_not_there_raises(
-    rel: str, look_up: Callable[[Vehicle, str], Awaitable[Any]]
-) -> None:
+async def test_an_unknown_id_raises(rel: str, look_up: Callable[[Vehicle, str], Awaitable[Any]]) -> None:
     with pytest.raises(NotFoundError):
         await look_up(a_vehicle(Served({f"{CAR}/{rel}/x": no_data()}), rel), "x")
 
@@ -368,7 +366,7 @@ async def test_an_id_cannot_climb(id_: str) -> None:
 # ------------------------------------------------------------------------------------------------- bound values
 
 
-async def test_a_value_leads_to_its_resource_its_document_and_its_links() -> None:
+async def test_a_value_has_its_resource_document_and_links() -> None:
     served = Served({f"{CAR}/trips": page("trips")})
     vehicle = a_vehicle(served, "trips")
     assert vehicle.resource is not None
@@ -388,7 +386,7 @@ async def test_the_same_resource_is_the_same_whatever_its_state() -> None:
     assert not one.same_resource(Vehicle(id="another"))
 
 
-async def test_without_an_id_the_address_tells() -> None:
+async def test_without_an_id_resources_are_compared_by_url() -> None:
     served = Served({})
     one, same = (
         TypedConverter().structure(served.resource(f"{CAR}/status", body), Status) for body in ({}, bodies.status())
@@ -399,7 +397,7 @@ async def test_without_an_id_the_address_tells() -> None:
     assert not Status().same_resource(Status())
 
 
-async def test_a_part_has_no_place_of_its_own() -> None:
+async def test_a_nested_model_has_no_resource() -> None:
     served = Served({})
     status = TypedConverter().structure(served.resource(f"{CAR}/status", bodies.status()), Status)
     energy = status.energies[0]
@@ -412,7 +410,7 @@ async def test_a_document_can_be_dropped_and_links_are_still_followed() -> None:
     served = Served(
         {f"{CAR}/trips": page("trips", bodies.trip() | {"_links": {"self": link(RIDE)}}), RIDE: bodies.trip()}
     )
-    vehicle = a_vehicle(served, "trips", reader=TypedConverter(keep_document=False))
+    vehicle = a_vehicle(served, "trips", converter=TypedConverter(keep_document=False))
     [trip] = await vehicle.trips().collect()
     assert (vehicle.document, trip.document) == (None, None)
     assert (trip.url, trip.distance) == (f"{HOST}{RIDE}", 36.5)
@@ -422,7 +420,7 @@ async def test_a_document_can_be_dropped_and_links_are_still_followed() -> None:
 
 
 @pytest.mark.parametrize("keep_document", [True, False])
-async def test_a_value_leads_to_the_bytes_of_its_document_where_it_is_kept(keep_document: bool) -> None:
+async def test_a_value_has_the_bytes_of_a_kept_document(keep_document: bool) -> None:
     whole = Served({}).resource("/trip", {"distance": 1.5})
     trip = TypedConverter(keep_document=keep_document).structure(whole, Trip)
     assert bool(trip.content) is keep_document
@@ -432,8 +430,8 @@ async def test_items_of_a_page_share_its_packed_links() -> None:
     served = Served({})
     body = {"_embedded": {"trips": [{"_links": {"self": link("/1")}}, 5, {"_links": {"self": link("/2")}}], "x": None}}
     whole = served.resource("/page", body)
-    reader = TypedConverter(keep_document=False)
-    trips = [reader.structure(copy, Trip) for copy in whole.embedded("trips")]
+    converter = TypedConverter(keep_document=False)
+    trips = [converter.structure(copy, Trip) for copy in whole.embedded("trips")]
     assert [trip.url for trip in trips] == [f"{HOST}/1", f"{HOST}/2"]
     assert len({id(trip.resource.snapshot.content) for trip in trips if trip.resource}) == 1
 
@@ -460,7 +458,7 @@ async def test_what_is_nested_in_a_state_keeps_its_document() -> None:
     assert trip.resource["distance"] == 1.5
 
 
-async def test_vehicles_that_come_with_the_account_cost_no_request() -> None:
+async def test_embedded_vehicles_need_no_request() -> None:
     served = Served({})
     body = bodies.user() | {"_embedded": {"Vehicles": [bodies.vehicle()]}}
     user = TypedConverter().structure(served.resource("/user", body), User)
@@ -470,27 +468,28 @@ async def test_vehicles_that_come_with_the_account_cost_no_request() -> None:
     assert User().embedded_vehicles == ()
 
 
-async def test_strictness_is_handed_on() -> None:
+async def test_strictness_is_passed_on() -> None:
     served = Served({f"{CAR}/trips": page("trips", {"distance": "x"})})
     with pytest.raises(StructureError, match=rf"^Trip at {HOST}{CAR}/trips: one value cannot be read \(strict=False"):
-        await a_vehicle(served, "trips", reader=TypedConverter(strict=True)).trips().collect()
+        await a_vehicle(served, "trips", converter=TypedConverter(strict=True)).trips().collect()
 
 
 @pytest.mark.parametrize(
     ("rel", "key", "kind", "walk"),
     [("trips", "trips", Trip, Vehicle.trips), ("status", "Status", Status, Vehicle.status_history)],
 )
-async def test_an_item_that_is_no_object_is_told_once_and_refused_in_strict_mode(
+async def test_an_item_that_is_no_object_is_reported_once(
     rel: str, key: str, kind: type[Any], walk: Callable[[Vehicle], Paginator[Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Strict mode refuses it."""
     served, lenient = Served({f"{CAR}/{rel}": page(key, {"id": "1"}, None, "three", {"id": "4"})}), TypedConverter()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            assert len(await walk(a_vehicle(served, rel, reader=lenient)).collect()) == 2
+            assert len(await walk(a_vehicle(served, rel, converter=lenient)).collect()) == 2
     assert [record.getMessage() for record in caplog.records] == [
         f"{kind.__name__}: $._embedded.{key}[1] (null): no object, so no item: left out"
     ]
-    strict = aiter(walk(a_vehicle(served, rel, reader=TypedConverter(strict=True))))
+    strict = aiter(walk(a_vehicle(served, rel, converter=TypedConverter(strict=True))))
     for _ in range(2):
         with pytest.raises(StructureError) as caught:
             await anext(strict)
@@ -500,16 +499,17 @@ async def test_an_item_that_is_no_object_is_told_once_and_refused_in_strict_mode
         ]
 
 
-async def test_age_is_told_by_the_readers_clock() -> None:
-    reader = TypedConverter(clock=lambda: NOW)
+async def test_age_is_computed_by_the_converters_clock() -> None:
+    converter = TypedConverter(clock=lambda: NOW)
     served = Served({})
-    assert reader.structure(served.resource("/", {"createdAt": bodies.AT}), Status).age == 3600.0
-    assert reader.structure(served.resource("/", {"updatedAt": bodies.AT}), Status).age == 3600.0
-    assert reader.structure(served.resource("/", {}), Status).age is None
+    assert converter.structure(served.resource("/", {"createdAt": bodies.AT}), Status).age == 3600.0
+    assert converter.structure(served.resource("/", {"updatedAt": bodies.AT}), Status).age == 3600.0
+    assert converter.structure(served.resource("/", {}), Status).age is None
     assert (read(bodies.status(), Status).age or 0) > 0
 
 
-async def test_a_path_is_warned_of_once_however_many_items_have_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_path_is_logged_as_a_warning_once(caplog: pytest.LogCaptureFixture) -> None:
+    """However many items have it."""
     broken = {"segments": [{"percent": "x"}, {"percent": "x"}]}
     served = Served({f"{CAR}/trips": page("trips", broken, broken)})
     with caplog.at_level(logging.DEBUG, logger="stellantis_hal"):
@@ -524,21 +524,21 @@ async def test_a_path_is_warned_of_once_however_many_items_have_it(caplog: pytes
 
 
 async def test_a_bound_value_pickles_without_its_client() -> None:
-    vehicle = a_vehicle(Served({}), "trips", reader=TypedConverter(clock=lambda: NOW))
+    vehicle = a_vehicle(Served({}), "trips", converter=TypedConverter(clock=lambda: NOW))
     again: Vehicle = pickle.loads(pickle.dumps(vehicle))
     assert (again, again.url, again.can("trips")) == (vehicle, vehicle.url, True)
     with pytest.raises(DetachedResourceError):
         await again.trips().collect()
 
 
-async def test_a_thin_value_pickles_too() -> None:
-    vehicle = a_vehicle(Served({}), "trips", reader=TypedConverter(keep_document=False))
+async def test_a_value_without_its_document_pickles_too() -> None:
+    vehicle = a_vehicle(Served({}), "trips", converter=TypedConverter(keep_document=False))
     again: Vehicle = pickle.loads(pickle.dumps(vehicle))
     assert (again, again.url, again.document) == (vehicle, vehicle.url, None)
 
 
 @pytest.mark.anyio
-async def test_an_account_may_link_its_vehicles_by_the_older_name() -> None:
+async def test_an_account_may_link_vehicles_by_the_older_name() -> None:
     served = Served({"/user/vehicles": page("vehicles", bodies.vehicle()), "/user/vehicles/a": bodies.vehicle()})
     user = TypedConverter().structure(served.resource("/user", {"_links": {"vehicle": link("/user/vehicles")}}), User)
     assert len(await user.vehicles().collect()) == 1

@@ -25,7 +25,8 @@ GRAMMAR = [
 ]
 
 
-def test_an_interval_over_the_hour_that_comes_twice_is_one_of_instants() -> None:
+def test_an_interval_over_the_repeated_hour_is_valid() -> None:
+    """In autumn an hour comes twice; instants are compared, not local times."""
     before = datetime(2026, 10, 25, 2, 50, tzinfo=Autumn())
     after = datetime(2026, 10, 25, 2, 10, tzinfo=before.tzinfo, fold=1)
     assert str(TimeRange(before, after)) == "2026-10-25T00:50:00Z/2026-10-25T01:10:00Z"

@@ -1,4 +1,4 @@
-"""What people want to know of a status, a trip, a position, a vehicle."""
+"""Computed properties of statuses, trips, positions and vehicles."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,7 +100,7 @@ def test_how_far_it_has_come() -> None:
     assert (STATUS.mileage, NOTHING.mileage) == (12345.5, None)
 
 
-def test_the_twelve_volt_battery_tells_its_health_not_its_voltage() -> None:
+def test_the_voltage_of_the_12_v_battery_is_its_health() -> None:
     assert STATUS.battery is not None
     assert STATUS.battery.health == STATUS.battery.voltage == 85.5
 
@@ -173,7 +173,8 @@ def test_what_a_trip_used_comes_in_litres_and_kilowatt_hours() -> None:
     assert (Trip().litres, Trip().kilowatt_hours) == (None, None)
 
 
-def test_the_consumption_of_a_trip_is_added_up_and_set_against_its_distance() -> None:
+def test_the_consumption_of_a_trip_is_added_up() -> None:
+    """And divided by its distance."""
     body = bodies.trip()
     body["distance"] = 50.0
     body["energyConsumptions"].append({"type": "Fuel", "consumption": 50.0})
@@ -267,7 +268,7 @@ def test_an_alarm_happened_when_its_trigger_or_status_did() -> None:
     assert Alarm().created_at is None
 
 
-def test_telemetry_comes_with_place_and_maintenance_where_asked_for() -> None:
+def test_telemetry_has_the_extensions_asked_for() -> None:
     telemetry = read(bodies.telemetry(), Telemetry)
     assert (telemetry.location, telemetry.maintenance) == (
         read(bodies.position(), Position),

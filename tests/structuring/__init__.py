@@ -1,1 +1,1 @@
-"""Structuring."""
+"""Tests of structuring."""

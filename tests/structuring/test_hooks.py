@@ -3,7 +3,7 @@
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import cattrs
@@ -57,10 +57,17 @@ def test_a_converter_reads_and_writes_every_class() -> None:
     assert converter.structure([bodies.trip(), trip], list[Trip]) == [trip, trip]
 
 
-@pytest.mark.parametrize("kind", [Status, Position, Vehicle, Telemetry])
-def test_a_converter_writes_what_to_dict_writes(kind: type[Model]) -> None:
-    body = {Status: bodies.status, Position: bodies.position, Vehicle: bodies.vehicle, Telemetry: bodies.telemetry}
-    value = read(body[kind]() | {"unknown": 1}, kind)
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (Status, bodies.status()),
+        (Position, bodies.position()),
+        (Vehicle, bodies.vehicle()),
+        (Telemetry, bodies.telemetry()),
+    ],
+)
+def test_a_converter_writes_what_to_dict_writes(kind: type[Model], body: dict[str, Any]) -> None:
+    value = read(body | {"unknown": 1}, kind)
     assert make_converter().unstructure(value) == value.to_dict()
 
 
@@ -89,6 +96,13 @@ def test_scalars_read_in_own_classes_too() -> None:
     assert make_converter().structure("Fuel", EnergyType) is EnergyType.FUEL
     with pytest.raises(ValueError, match="not an instant"):
         make_converter().structure("soon", datetime)
+
+
+def test_coordinates_read_in_own_classes_too() -> None:
+    read_coordinates = make_converter().get_structure_hook(Coordinates)
+    assert read_coordinates([1.5, 2], Coordinates) == (1.5, 2.0)
+    with pytest.raises(ValueError, match="fewer than two numbers"):
+        read_coordinates([1.5], Coordinates)
 
 
 # ------------------------------------------------------------------------------------------------- hooks for scalars
@@ -235,7 +249,7 @@ def test_a_hook_for_a_whole_class_may_build_on_ours() -> None:
 def test_a_resource_that_a_hook_bound_itself_stays_bound() -> None:
     converter = make_converter()
     other = TypedConverter().structure(Served({}).resource("/other", {}), Trip)
-    converter.register_structure_hook(Trip, lambda *_: other)
+    converter.register_structure_hook(Trip, lambda body, kind: other)
     assert structure(converter, {}, Trip) is other
 
 
@@ -245,15 +259,21 @@ def test_own_classes_are_read_as_cattrs_reads_them() -> None:
     assert structure(make_converter(), body, Invoice) == Invoice(5.0)
 
 
-def test_an_own_model_without_a_resource_is_read_by_compiled_code() -> None:
+def test_a_model_of_ones_own_is_read_by_compiled_code() -> None:
     @attrs.frozen(kw_only=True, weakref_slot=False)
     class Wheel(Model):
-        radius: float | None = None
+        radius: Annotated[float, "centimetres"] | None = None
         spokes: dict[str, int] | None = None
+        name: int | str | None = None
 
-    wheel = structure(make_converter(), {"radius": 5, "spokes": {"a": "1"}}, Wheel)
-    assert wheel == Wheel(radius=5.0, spokes={"a": 1})
-    assert make_converter().unstructure(wheel) == {"radius": 5.0, "spokes": {"a": 1}} == wheel.to_dict()
+    body = {"radius": 5, "spokes": {"a": "1"}, "name": "front"}
+    converter = make_converter()
+    with pytest.raises(TypeError, match=r"Wheel\.name: .*register_structure_hook\("):
+        structure(converter, body, Wheel)
+    converter.register_structure_hook(int | str, lambda value, _: value)
+    wheel = structure(converter, body, Wheel)
+    assert wheel == Wheel(radius=5.0, spokes={"a": 1}, name="front")
+    assert wheel.to_dict() == converter.unstructure(wheel) == {"radius": 5.0, "spokes": {"a": 1}, "name": "front"}
 
 
 def test_keys_that_a_class_forbids_are_a_structure_error() -> None:

@@ -1,4 +1,4 @@
-"""Enumerations that grow."""
+"""Enumerations that keep unknown values."""
 
 import copy
 import pickle

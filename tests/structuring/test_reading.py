@@ -1,4 +1,4 @@
-"""Reading tolerantly: what is intact is read, what is broken is recorded, nothing raises."""
+"""Tolerant reading: values that fit are read, others are recorded, nothing raises."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem
-from stellantis_hal.structuring.scalars import COUNT, FLAG, NUMBER, TEXT
+from stellantis_hal.structuring.scalars import BOOLEAN, INTEGER, NUMBER, STRING
 from stellantis_hal.structuring.schema import schema_of
 from tests.resources import bodies
 
@@ -139,11 +139,12 @@ def test_a_duration_in_seconds_may_be_written_either_way(written: float) -> None
     assert read({"duration": written}, Trip).duration == timedelta(seconds=written)
 
 
-def test_leaves_read_what_already_fits() -> None:
-    assert (FLAG.read(True), COUNT.read(5), TEXT.read("a"), NUMBER.read(1.5)) == (True, 5, "a", 1.5)
+def test_codecs_accept_values_that_fit() -> None:
+    assert (BOOLEAN.read(True), INTEGER.read(5), STRING.read("a"), NUMBER.read(1.5)) == (True, 5, "a", 1.5)
 
 
-def test_an_unknown_member_of_an_enumeration_is_kept_without_a_record() -> None:
+def test_an_unknown_enumeration_value_is_kept() -> None:
+    """An unknown member of an enumeration is kept, without a problem."""
     energy = read({"type": "Steam"}, Energy)
     assert energy.type is not None
     assert (energy.type, energy.type.is_known, energy.problems) == ("Steam", False, ())
@@ -188,7 +189,7 @@ def test_the_unknown_is_shown_by_name_alone() -> None:
     assert repr(read({"new": "secret"}, Trip).extra) == "Extra(new)"
 
 
-def test_names_of_our_own_can_be_written_too() -> None:
+def test_python_names_can_be_written_too() -> None:
     trip = read({**bodies.trip(), "new": 1}, Trip)
     written = trip.to_dict("python")
     assert (written["start_mileage"], written["extra"]) == (12345.5, {"new": 1})
@@ -235,7 +236,7 @@ def test_whole_numbers_are_whole() -> None:
     assert [read({"daysBeforeMaintenance": days}, Maintenance).days for days in (1.5, True, "1", 1e400)] == [None] * 4
 
 
-def test_an_element_that_cannot_be_read_costs_no_other() -> None:
+def test_an_unreadable_element_does_not_affect_others() -> None:
     trip = read({"segments": [{"percent": 1}, None, {"percent": "x"}, {"percent": 3}]}, Trip)
     assert [segment.percent for segment in trip.segments] == [1.0, None, 3.0]
     assert [problem.path for problem in trip.problems] == ["$.segments[1]", "$.segments[2].percent"]
@@ -248,7 +249,8 @@ def test_single_values_in_arrays_are_recorded_one_by_one() -> None:
     assert read({"pictures": "a"}, Vehicle).problems[0].reason == "not an array"
 
 
-def test_a_part_knows_its_own_problems_relative_to_itself() -> None:
+def test_a_nested_model_has_its_own_problems() -> None:
+    """The paths of its problems are relative to itself."""
     status = read({"energies": [{"level": "full", "extension": {"electric": []}}]}, Status)
     assert [problem.path for problem in status.problems] == ["$.energies[0].level", "$.energies[0].extension.electric"]
     assert [problem.path for problem in status.energies[0].problems] == ["$.level", "$.extension.electric"]
@@ -312,13 +314,13 @@ def test_generations_of_names_read_into_one_shape(new: dict[str, Any], old: dict
 
 
 @pytest.mark.parametrize("newest", [None, [], "missing"])
-def test_an_older_name_speaks_where_the_newest_is_empty(newest: Any) -> None:
+def test_an_older_name_counts_where_the_newest_is_empty(newest: Any) -> None:
     body = {"energy": bodies.fuel()} | ({} if newest == "missing" else {"energies": newest})
     assert [energy.type for energy in read(body, Status).energies] == [EnergyType.FUEL]
 
 
 @pytest.mark.parametrize("newest", [None, {}, "missing"])
-def test_an_older_block_speaks_where_the_newest_is_empty(newest: Any) -> None:
+def test_an_older_block_counts_where_the_newest_is_empty(newest: Any) -> None:
     body = {"timed": {"odometer": {"mileage": 5.5}}} | ({} if newest == "missing" else {"odometer": newest})
     assert read(body, Status).mileage == 5.5
 
@@ -333,7 +335,7 @@ def test_an_empty_block_is_there_where_no_generation_says_more() -> None:
     assert read({"odometer": {}, "timed": {"odometer": {}}}, Status).odometer is not None
 
 
-def test_an_older_name_speaks_where_the_newest_is_broken() -> None:
+def test_an_older_name_counts_where_the_newest_is_broken() -> None:
     status = read({"energies": 5, "energy": bodies.fuel()}, Status)
     assert [energy.type for energy in status.energies] == [EnergyType.FUEL]
     assert [problem.path for problem in status.problems] == ["$.energies"]
@@ -344,7 +346,7 @@ def test_what_else_an_older_container_holds_is_kept() -> None:
     assert dict(status.extra) == {"timed": {"new": 1}}
 
 
-def test_problems_under_an_older_name_are_told_under_it() -> None:
+def test_problems_under_an_older_name_have_its_path() -> None:
     paths = [
         problem.path
         for body in ({"energy": {"level": "x"}}, {"energy": [{"level": "x"}]}, {"energy": 5}, {"timed": 5})

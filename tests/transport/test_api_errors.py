@@ -1,4 +1,4 @@
-"""Error bodies of every family, and the errors made of them."""
+"""Error bodies in every format, and the errors made of them."""
 
 import json
 import time

@@ -103,13 +103,13 @@ async def test_a_cancelled_request_frees_its_connection() -> None:
 class SlowConnection(httpx.AsyncBaseTransport):
     """A connection that responds late and closes slowly."""
 
-    def __init__(self, answering: float, closing: float) -> None:
-        self.answering = answering
+    def __init__(self, delay: float, closing: float) -> None:
+        self.delay = delay
         self.closing = closing
         self.closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await anyio.sleep(self.answering)
+        await anyio.sleep(self.delay)
         return httpx.Response(200)
 
     async def aclose(self) -> None:
@@ -118,7 +118,7 @@ class SlowConnection(httpx.AsyncBaseTransport):
 
 
 def session_over(connection: SlowConnection, monkeypatch: pytest.MonkeyPatch) -> Session:
-    """Make a session whose own connection is this one."""
+    """Return a session that opens this connection."""
 
     def connect(**options: Any) -> SlowConnection:
         return connection

@@ -1,4 +1,4 @@
-"""What identifies the application in an address, put there and taken away as text."""
+"""Query parameters that identify the application."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Bodies, plain and compressed, within their bound."""
+"""Plain and compressed bodies within a limit."""
 
 import contextlib
 import gzip

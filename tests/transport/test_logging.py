@@ -1,4 +1,4 @@
-"""What the log says, and what it never says."""
+"""Log lines, and what they never contain."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Every failure that a transport can produce ends as one of our errors."""
+"""Errors of transports mapped to NetworkError."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""What is tried again, when, and how often."""
+"""Retry policy."""
 
 import anyio
 import anyio.lowlevel
@@ -24,7 +24,7 @@ def fault(*, wait: float | None = None) -> ServerError:
 
 
 class Attempts:
-    """Fails with one error after the other, then succeeds."""
+    """Raises one error after the other, then succeeds."""
 
     def __init__(self, *errors: StellantisError) -> None:
         self.errors = list(errors)
@@ -39,10 +39,10 @@ class Attempts:
         return "done"
 
     async def run(self, *, repeatable: bool = True, **policy: float) -> str:
-        rules = RetryPolicy(**policy)  # type: ignore[arg-type]  # attempts is an int in the only test that gives it
-        return await call_with_retries(self.attempt, rules, repeatable=repeatable, on_retry=self.tell)
+        retry = RetryPolicy(**policy)  # type: ignore[arg-type]  # attempts is an int in the only test that gives it
+        return await call_with_retries(self.attempt, retry, repeatable=repeatable, on_retry=self.record)
 
-    def tell(self, error: StellantisError, wait: float, attempt: int) -> None:
+    def record(self, error: StellantisError, wait: float, attempt: int) -> None:
         self.retries.append((wait, attempt))
 
 
@@ -71,6 +71,19 @@ async def test_one_attempt_means_no_retry() -> None:
     with pytest.raises(ServerError):
         await attempts.run(attempts=1)
     assert len(attempts.times) == 1
+
+
+async def test_a_note_says_how_many_attempts_were_made() -> None:
+    attempts = Attempts(*[fault(wait=2.0) for _ in range(9)])
+    with pytest.raises(ServerError) as caught:
+        await attempts.run(attempts=3, initial=0.0)
+    assert caught.value.__notes__ == ["gave up after 3 attempts in 4 s"]
+
+
+async def test_an_error_of_one_attempt_has_no_note() -> None:
+    with pytest.raises(ServerError) as caught:
+        await Attempts(fault()).run(attempts=1)
+    assert not hasattr(caught.value, "__notes__")
 
 
 async def test_waits_grow_up_to_their_bound() -> None:
@@ -120,7 +133,7 @@ async def test_tasks_share_a_policy_but_not_its_counts() -> None:
     async def one() -> None:
         attempts = Attempts(fault(), fault(), fault())
         with pytest.raises(ServerError):
-            await call_with_retries(attempts.attempt, policy, repeatable=True, on_retry=attempts.tell)
+            await call_with_retries(attempts.attempt, policy, repeatable=True, on_retry=attempts.record)
         counts.append(len(attempts.times))
 
     async with anyio.create_task_group() as group:

@@ -1,4 +1,4 @@
-"""Who may be inside, and who waits."""
+"""FIFO semaphore with a timeout."""
 
 import asyncio
 
@@ -13,26 +13,26 @@ from tests.support.clocks import BACKENDS, jumping
 pytestmark = pytest.mark.anyio
 
 
-async def _inside(gate: TimedSemaphore) -> None:
-    if not gate.try_acquire():
-        await gate.acquire()
+async def acquire(permits: TimedSemaphore) -> None:
+    if not permits.try_acquire():
+        await permits.acquire()
 
 
 async def test_at_most_value_tasks_acquire() -> None:
-    gate = TimedSemaphore(2, 60.0)
-    assert [gate.try_acquire() for _ in range(3)] == [True, True, False]
-    gate.release()
-    assert gate.try_acquire()
+    permits = TimedSemaphore(2, 60.0)
+    assert [permits.try_acquire() for _ in range(3)] == [True, True, False]
+    permits.release()
+    assert permits.try_acquire()
 
 
 async def test_waiters_acquire_in_order() -> None:
-    gate, order = TimedSemaphore(1, 60.0), list[int]()
+    permits, order = TimedSemaphore(1, 60.0), list[int]()
 
     async def work(number: int) -> None:
-        await _inside(gate)
+        await acquire(permits)
         order.append(number)
         await anyio.sleep(1)
-        gate.release()
+        permits.release()
 
     async with anyio.create_task_group() as tasks:
         for number in range(20):
@@ -42,41 +42,41 @@ async def test_waiters_acquire_in_order() -> None:
 
 
 async def test_a_release_goes_to_the_queue_first() -> None:
-    gate = TimedSemaphore(1, 60.0)
-    assert gate.try_acquire()
+    permits = TimedSemaphore(1, 60.0)
+    assert permits.try_acquire()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(gate.acquire)
+        tasks.start_soon(permits.acquire)
         await anyio.wait_all_tasks_blocked()
-        gate.release()
-        assert not gate.try_acquire()
+        permits.release()
+        assert not permits.try_acquire()
 
 
 async def test_each_waiter_times_out_after_the_same_time() -> None:
-    gate, waits = TimedSemaphore(1, 60.0), list[float]()
-    assert gate.try_acquire()
+    permits, waits = TimedSemaphore(1, 60.0), list[float]()
+    assert permits.try_acquire()
 
     async def wait(after: float) -> None:
         await anyio.sleep(after)
         start = anyio.current_time()
         with pytest.raises(TimeoutError):
-            await gate.acquire()
+            await permits.acquire()
         waits.append(anyio.current_time() - start)
 
     async with anyio.create_task_group() as tasks:
         for after in (0, 10, 10, 25, 59):
             tasks.start_soon(wait, after)
     assert waits == pytest.approx([60.0] * 5, abs=0.1)
-    gate.release()
-    assert gate.try_acquire()
+    permits.release()
+    assert permits.try_acquire()
 
 
 async def test_waiters_that_left_are_skipped() -> None:
-    gate, entered = TimedSemaphore(1, 60.0), list[int]()
-    assert gate.try_acquire()
+    permits, entered = TimedSemaphore(1, 60.0), list[int]()
+    assert permits.try_acquire()
 
     async def wait(number: int, patience: float) -> None:
         with anyio.move_on_after(patience):
-            await gate.acquire()
+            await permits.acquire()
             entered.append(number)
 
     async with anyio.create_task_group() as tasks:
@@ -84,41 +84,41 @@ async def test_waiters_that_left_are_skipped() -> None:
             tasks.start_soon(wait, number, patience)
             await anyio.wait_all_tasks_blocked()  # so that they stand in line in this order
         await anyio.sleep(10)
-        gate.release()
+        permits.release()
         await anyio.sleep(1)
-        gate.release()
+        permits.release()
     assert entered == [1, 3]
-    gate.release()
-    assert gate.try_acquire()
+    permits.release()
+    assert permits.try_acquire()
 
 
 async def test_a_waiter_cancelled_when_acquiring_releases() -> None:
-    gate = TimedSemaphore(1, 60.0)
-    assert gate.try_acquire()
+    permits = TimedSemaphore(1, 60.0)
+    assert permits.try_acquire()
 
     async def pass_through() -> None:
-        await gate.acquire()
-        gate.release()
+        await permits.acquire()
+        permits.release()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pass_through)
         await anyio.wait_all_tasks_blocked()
-        gate.release()
+        permits.release()
         tasks.cancel_scope.cancel()
-    assert gate.try_acquire()
+    assert permits.try_acquire()
 
 
 def test_asyncio_cancellation_when_acquiring_releases() -> None:
     async def cancelled() -> bool:
-        gate = TimedSemaphore(1, 60.0)
-        assert gate.try_acquire()
-        task = asyncio.create_task(gate.acquire())
+        permits = TimedSemaphore(1, 60.0)
+        assert permits.try_acquire()
+        task = asyncio.create_task(permits.acquire())
         await asyncio.sleep(0)
-        gate.release()
+        permits.release()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        return gate.try_acquire()
+        return permits.try_acquire()
 
     assert asyncio.run(cancelled())
 
@@ -130,14 +130,14 @@ def test_asyncio_cancellation_when_acquiring_releases() -> None:
 )
 def test_permits_are_neither_lost_nor_made(places: int, lives: list[tuple[int, int, int]], backend: str) -> None:
     async def live() -> None:
-        gate, inside = TimedSemaphore(places, 30.0), 0
+        permits, inside = TimedSemaphore(places, 30.0), 0
 
         async def one(after: int, patience: int, stay: int) -> None:
             nonlocal inside
             await anyio.sleep(after)
             with anyio.move_on_after(patience):
                 try:
-                    await _inside(gate)
+                    await acquire(permits)
                 except TimeoutError:
                     return
                 inside += 1
@@ -146,12 +146,12 @@ def test_permits_are_neither_lost_nor_made(places: int, lives: list[tuple[int, i
                     await anyio.sleep(stay)
                 finally:
                     inside -= 1
-                    gate.release()
+                    permits.release()
 
         async with anyio.create_task_group() as tasks:
             for life in lives:
                 tasks.start_soon(one, *life)
-        assert [gate.try_acquire() for _ in range(places + 1)] == [True] * places + [False]
+        assert [permits.try_acquire() for _ in range(places + 1)] == [True] * places + [False]
 
     name, options = jumping(backend)
     anyio.run(live, backend=name, backend_options=dict(options))

@@ -51,7 +51,8 @@ def test_credentials_of_another_type_are_refused_and_not_shown() -> None:
     with pytest.raises(TypeError) as caught:
         Session(Origins(API)).pipeline(credentials=secret)
     assert str(caught.value) == (
-        "credentials have to be an httpx.Auth, or have its headers, not tuple: httpx.BasicAuth(user, password)"
+        "credentials must be an httpx.Auth, or an object with the methods of Credentials, not tuple: "
+        "httpx.BasicAuth(user, password)"
     )
 
 

@@ -27,6 +27,7 @@ from stellantis_hal import (
     AuthorizationRequest,
     AuthorizationResponse,
     Backfill,
+    BackfillSource,
     BadRequestError,
     BearerCredentials,
     BodyTooLargeError,
@@ -143,6 +144,7 @@ from stellantis_hal import (
     WaitRecord,
     Watch,
     WatchEvent,
+    WatchSource,
     Window,
     WriteOptions,
     backfill,
@@ -551,8 +553,9 @@ async def test_a_fleet_that_is_watched() -> None:
     checkpoints: CheckpointStore = MemoryCheckpoints()
     async with client_of(simulator) as client:
         account = account_of(client, simulator)
+        source: WatchSource = [account]
         watched = watch(
-            [account], every=timedelta(minutes=5), what=("status", "trips"), checkpoints=checkpoints, adapt=by_activity
+            source, every=timedelta(minutes=5), what=("status", "trips"), checkpoints=checkpoints, adapt=by_activity
         )
         async with assert_type(watched, Watch) as updates:
             async for event in updates:
@@ -580,9 +583,8 @@ async def test_a_backfill_written_to_a_file(tmp_path: Path) -> None:
     progress = list[Progress]()
     async with client_of(simulator) as client, SQLiteCheckpoints(tmp_path / "fleet.db") as checkpoints:
         writer = assert_type(trip_writer(file, "jsonl"), TripWriter)
-        history = backfill(
-            [account_of(client, simulator)], checkpoints=checkpoints, progress=progress.append, clock=simulator.now
-        )
+        source: BackfillSource = [account_of(client, simulator)]
+        history = backfill(source, checkpoints=checkpoints, progress=progress.append, clock=simulator.now)
         async with assert_type(history, Backfill) as trips:
             async for event in trips:
                 if isinstance(event, Update):

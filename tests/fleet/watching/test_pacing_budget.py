@@ -60,7 +60,7 @@ def test_no_second_and_no_day_exceeds_the_budget(budget: Budget, costs: list[flo
 
 
 @pytest.mark.parametrize(("per_second", "per_day"), [(10.0, math.inf), (math.inf, 2_000.0), (5.0, 3_000.0)])
-def test_polling_as_fast_as_allowed_uses_98_percent_of_the_budget(per_second: float, per_day: float) -> None:
+def test_the_maximum_rate_uses_98_percent_of_the_budget(per_second: float, per_day: float) -> None:
     budget = Budget(per_second=per_second, per_day=per_day)
     until = DAY if per_day < math.inf else 300.0
     spent = spend_greedily(budget, [1.0], [0.0], until)

@@ -1,4 +1,4 @@
-"""Index ranges in flight: in order, nothing twice, nothing lost, whatever happens meanwhile."""
+"""Concurrent index ranges."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def _is_absent(error: ApiError) -> bool:
     return error.code == 40400
 
 
-async def _walked(collection: Collection, limit: int = 4, **options: Any) -> list[Any]:
+async def _collect(collection: Collection, limit: int = 4, **options: Any) -> list[Any]:
     async with _items(collection, **options).concurrent(limit) as items:
         return [item["id"] async for item in items]
 
@@ -33,40 +33,40 @@ async def _walked(collection: Collection, limit: int = 4, **options: Any) -> lis
 @pytest.mark.parametrize("length", range(12))
 async def test_every_item_is_returned_in_order(length: int) -> None:
     collection = Collection(list(range(length)))
-    assert await _walked(collection) == list(range(length))
+    assert await _collect(collection) == list(range(length))
 
 
 async def test_at_most_limit_ranges_are_read_at_a_time() -> None:
     collection = Collection(list(range(60)))
     collection.site.delay = 1
     start = anyio.current_time()
-    assert await _walked(collection, 4) == list(range(60))
-    assert collection.site.largest == 4
+    assert await _collect(collection, 4) == list(range(60))
+    assert collection.site.max_concurrent == 4
     assert anyio.current_time() - start < 12  # 30 s of the jumping clock one after the other
 
 
 async def test_ranges_overlap_by_one_item() -> None:
     collection = Collection(list(range(7)))
-    await _walked(collection)
-    assert sorted(asked.rpartition("=")[2] for asked in collection.site.asked) == ["0-2", "2-4", "4-6"]
+    await _collect(collection)
+    assert sorted(paths.rpartition("=")[2] for paths in collection.site.paths) == ["0-2", "2-4", "4-6"]
 
 
-def _asked(collection: Collection) -> list[str]:
-    """Which ranges were asked for, in turn."""
-    return [asked.rpartition("=")[2] for asked in collection.site.asked if "indexRange" in asked]
+def _ranges(collection: Collection) -> list[str]:
+    """Return the ranges of the requests, in order."""
+    return [paths.rpartition("=")[2] for paths in collection.site.paths if "indexRange" in paths]
 
 
 async def test_a_server_without_ranges_is_detected_after_three_tries() -> None:
-    collection = Collection(list(range(10)), takes_ranges=False)
-    await _walked(collection, 1)
-    assert _asked(collection).count("2-4") == 1 + 3
+    collection = Collection(list(range(10)), honours_ranges=False)
+    await _collect(collection, 1)
+    assert _ranges(collection).count("2-4") == 1 + 3
 
 
 async def test_mapped_items_are_read_by_ranges_too() -> None:
     collection = Collection(list(range(7)))
     async with _items(collection).map(lambda item: item["id"]).concurrent(1) as items:
         assert [item async for item in items] == list(range(7))
-    assert _asked(collection) == ["0-2", "2-4", "4-6"]
+    assert _ranges(collection) == ["0-2", "2-4", "4-6"]
 
 
 async def test_an_empty_collection_has_one_page() -> None:
@@ -88,11 +88,11 @@ async def test_pages_of_ranges_have_their_urls() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"takes_ranges": False},
-        {"says_total": False},
-        {"identified": False},
-        {"cap": 2},
-        {"takes_ranges": False, "size": 5},
+        {"honours_ranges": False},
+        {"has_total": False},
+        {"has_ids": False},
+        {"max_range": 2},
+        {"honours_ranges": False, "size": 5},
     ],
 )
 async def test_a_collection_without_ranges_is_read_by_its_links(changes: dict[str, Any]) -> None:
@@ -104,10 +104,12 @@ async def test_a_collection_without_ranges_is_read_by_its_links(changes: dict[st
 
 async def test_a_growing_head_is_not_mistaken_for_a_range() -> None:
     """On a server without ranges."""
-    collection = Collection(list(range(10)), takes_ranges=False)
-    collection.happens = lambda answers: collection.elements.insert(0, f"new{answers}") if answers == 1 else None
-    walked = await _walked(collection)
-    assert [one for one in walked if isinstance(one, int)] == list(range(10))
+    collection = Collection(list(range(10)), honours_ranges=False)
+    collection.before_response = lambda responses_sent: (
+        collection.elements.insert(0, f"new{responses_sent}") if responses_sent == 1 else None
+    )
+    items_read = await _collect(collection)
+    assert [one for one in items_read if isinstance(one, int)] == list(range(10))
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
@@ -115,14 +117,14 @@ async def test_a_growing_head_is_not_mistaken_for_a_range() -> None:
 async def test_items_added_at_the_head_displace_no_others(at: int, arriving: int) -> None:
     collection = Collection(list(range(20)))
 
-    def arrive(answers: int) -> None:
-        if answers == at:
+    def add_items(responses_sent: int) -> None:
+        if responses_sent == at:
             collection.elements[:0] = [f"new{n}" for n in range(arriving)]
 
-    collection.happens = arrive
-    walked = await _walked(collection)
-    assert [one for one in walked if isinstance(one, int)] == list(range(20))
-    assert len(walked) == len(set(walked))
+    collection.before_response = add_items
+    items_read = await _collect(collection)
+    assert [one for one in items_read if isinstance(one, int)] == list(range(20))
+    assert len(items_read) == len(set(items_read))
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
@@ -130,252 +132,256 @@ async def test_items_added_at_the_head_displace_no_others(at: int, arriving: int
 async def test_items_removed_at_the_head_remove_no_others(at: int, leaving: int) -> None:
     collection = Collection(list(range(20)))
 
-    def leave(answers: int) -> None:
-        if answers == at:
+    def remove_items(responses_sent: int) -> None:
+        if responses_sent == at:
             del collection.elements[:leaving]
 
-    collection.happens = leave
-    walked = await _walked(collection)
-    assert walked == sorted(set(walked))
-    assert set(range(leaving, 20)) <= set(walked)
+    collection.before_response = remove_items
+    items_read = await _collect(collection)
+    assert items_read == sorted(set(items_read))
+    assert set(range(leaving, 20)) <= set(items_read)
 
 
 async def test_the_latest_item_may_be_removed() -> None:
     collection = Collection(list(range(20)))
-    collection.happens = lambda answers: collection.elements.remove(2) if answers == 1 else None
-    walked = await _walked(collection, 1)
-    assert walked == list(range(20))
+    collection.before_response = lambda responses_sent: collection.elements.remove(2) if responses_sent == 1 else None
+    items_read = await _collect(collection, 1)
+    assert items_read == list(range(20))
 
 
 async def test_all_items_returned_so_far_may_be_removed() -> None:
     collection = Collection(list(range(20)))
 
-    def vanish(answers: int) -> None:
-        if answers == 1:
+    def vanish(responses_sent: int) -> None:
+        if responses_sent == 1:
             del collection.elements[:3]
 
-    collection.happens = vanish
-    assert await _walked(collection, 1) == list(range(20))
+    collection.before_response = vanish
+    assert await _collect(collection, 1) == list(range(20))
 
 
 async def test_the_latest_item_is_searched_before_a_restart() -> None:
     """Back to the head."""
     collection = Collection(list(range(9)))
 
-    def vanish(answers: int) -> None:
-        if answers == 2:
+    def vanish(responses_sent: int) -> None:
+        if responses_sent == 2:
             collection.elements = ["a", "b", "c", "d", "e"]
 
-    collection.happens = vanish
-    await _walked(collection, 1)
-    assert _asked(collection) == ["0-2", "2-4", "4-6", "4-6", "2-4", "0-2", "0-2", "2-4"]
+    collection.before_response = vanish
+    await _collect(collection, 1)
+    assert _ranges(collection) == ["0-2", "2-4", "4-6", "4-6", "2-4", "0-2", "0-2", "2-4"]
 
 
 async def test_items_that_move_to_the_head_cause_no_restart() -> None:
     collection = Collection(list(range(20)))
 
-    def leave(answers: int) -> None:
-        if answers == 7:
+    def remove_items(responses_sent: int) -> None:
+        if responses_sent == 7:
             collection.elements = ["new", 0, 1, *collection.elements[9:]]
 
-    collection.happens = leave
-    assert await _walked(collection, 1) == list(range(20))
+    collection.before_response = remove_items
+    assert await _collect(collection, 1) == list(range(20))
 
 
 @pytest.mark.parametrize("arrivals", [{2: 4}, {1: 1, 3: 4}])
 async def test_a_head_shifted_to_the_current_index_causes_no_restart(arrivals: dict[int, int]) -> None:
     collection = Collection(list(range(20)))
 
-    def arrive(answers: int) -> None:
-        collection.elements[:0] = [f"new{answers}-{n}" for n in range(arrivals.get(answers, 0))]
+    def add_items(responses_sent: int) -> None:
+        collection.elements[:0] = [f"new{responses_sent}-{n}" for n in range(arrivals.get(responses_sent, 0))]
 
-    collection.happens = arrive
-    assert await _walked(collection, 1) == list(range(20))
+    collection.before_response = add_items
+    assert await _collect(collection, 1) == list(range(20))
 
 
 async def test_restarts_are_bounded() -> None:
     """For a collection that changes completely with each response."""
     collection = Collection(list(range(20)))
 
-    def replace(answers: int) -> None:
-        collection.elements = [f"{answers}-{n}" for n in range(20)]
+    def replace(responses_sent: int) -> None:
+        collection.elements = [f"{responses_sent}-{n}" for n in range(20)]
 
-    collection.happens = replace
-    given: list[Any] = []
+    collection.before_response = replace
+    received: list[Any] = []
     with pytest.raises(PaginationLoopError, match="changes faster than it can be read") as caught:
-        await _note(collection, given)
+        await _append_items(collection, received)
     assert caught.value.url == f"{HOME}/items?indexRange=0-2"
-    assert len(given) == 3 + 16 * 3
+    assert len(received) == 3 + 16 * 3
 
 
-async def _note(collection: Collection, given: list[Any]) -> None:
+async def _append_items(collection: Collection, received: list[Any]) -> None:
     async with _items(collection).concurrent(1) as items:
         async for item in items:
-            given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+            received.append(item["id"])  # noqa: PERF401 - items before an error are kept
 
 
 async def test_the_search_for_old_items_is_bounded() -> None:
     collection = Collection(list(range(60)))
 
-    def replace(answers: int) -> None:
-        if answers == 22:
+    def replace(responses_sent: int) -> None:
+        if responses_sent == 22:
             collection.elements = [f"new{n}" for n in range(60)]
 
-    collection.happens = replace
-    walked = await _walked(collection, 1)
-    assert [one for one in walked if isinstance(one, str)] == [f"new{n}" for n in range(60)]
+    collection.before_response = replace
+    items_read = await _collect(collection, 1)
+    assert [one for one in items_read if isinstance(one, str)] == [f"new{n}" for n in range(60)]
     assert len(collection.site.requests) < 70
 
 
 async def test_a_short_growing_collection_with_a_wrong_total_ends() -> None:
     collection = Collection([0, 1, 2], extra_total=50)
-    collection.happens = lambda answers: collection.elements.insert(0, "new") if answers == 1 else None
-    assert [one for one in await _walked(collection) if one != "new"] == [0, 1, 2]
+    collection.before_response = lambda responses_sent: (
+        collection.elements.insert(0, "new") if responses_sent == 1 else None
+    )
+    assert [one for one in await _collect(collection) if one != "new"] == [0, 1, 2]
 
 
 async def test_a_collection_may_grow_at_its_end() -> None:
     collection = Collection(list(range(7)))
-    collection.happens = lambda answers: collection.elements.extend(range(7, 12)) if answers == 1 else None
-    assert await _walked(collection) == list(range(12))
+    collection.before_response = lambda responses_sent: (
+        collection.elements.extend(range(7, 12)) if responses_sent == 1 else None
+    )
+    assert await _collect(collection) == list(range(12))
 
 
 @pytest.mark.parametrize("absent_beyond", [True, False])
 async def test_a_collection_may_shrink_at_its_end(*, absent_beyond: bool) -> None:
     collection = Collection(list(range(20)), absent_beyond=absent_beyond)
 
-    def shrink(answers: int) -> None:
-        if answers == 2:
+    def shrink(responses_sent: int) -> None:
+        if responses_sent == 2:
             del collection.elements[7:]
 
-    collection.happens = shrink
-    assert await _walked(collection) == list(range(7))
+    collection.before_response = shrink
+    assert await _collect(collection) == list(range(7))
 
 
 @pytest.mark.parametrize("length", [3, 5, 7, 10])
 @pytest.mark.parametrize("absent_beyond", [True, False])
 async def test_iteration_ends_despite_a_total_that_is_too_large(length: int, *, absent_beyond: bool) -> None:
     collection = Collection(list(range(length)), extra_total=50, absent_beyond=absent_beyond)
-    assert await _walked(collection) == list(range(length))
+    assert await _collect(collection) == list(range(length))
 
 
 async def test_ranges_that_are_too_short_lose_nothing() -> None:
     collection = Collection(list(range(20)))
 
-    def tighten(answers: int) -> None:
-        if answers == 2:
-            collection.cap = 2
+    def tighten(responses_sent: int) -> None:
+        if responses_sent == 2:
+            collection.max_range = 2
 
-    collection.happens = tighten
-    assert await _walked(collection) == list(range(20))
+    collection.before_response = tighten
+    assert await _collect(collection) == list(range(20))
 
 
 async def test_ranges_of_one_item_at_the_end_lose_nothing() -> None:
     collection = Collection(list(range(9)))
 
-    def tighten(answers: int) -> None:
-        collection.cap = 1 if answers >= 2 else 3
+    def tighten(responses_sent: int) -> None:
+        collection.max_range = 1 if responses_sent >= 2 else 3
 
-    collection.happens = tighten
-    walked = await _walked(collection)
-    assert walked[:3] == [0, 1, 2]
-    assert walked == sorted(set(walked))
+    collection.before_response = tighten
+    items_read = await _collect(collection)
+    assert items_read[:3] == [0, 1, 2]
+    assert items_read == sorted(set(items_read))
 
 
 async def test_items_that_lose_their_ids_are_read_by_links() -> None:
     collection = Collection(list(range(20)))
 
-    def forget(answers: int) -> None:
-        collection.identified = answers != 2
+    def forget(responses_sent: int) -> None:
+        collection.has_ids = responses_sent != 2
 
-    collection.happens = forget
-    assert await _walked(collection) == list(range(20))
+    collection.before_response = forget
+    assert await _collect(collection) == list(range(20))
 
 
 async def test_items_that_lose_their_ids_for_good_are_read_by_links() -> None:
     collection = Collection(list(range(7)))
 
-    def forget(answers: int) -> None:
-        collection.identified = answers < 1
+    def forget(responses_sent: int) -> None:
+        collection.has_ids = responses_sent < 1
 
-    collection.happens = forget
+    collection.before_response = forget
     async with _items(collection).concurrent(4) as items:
-        given = [item.get("id", item.get("name")) async for item in items]
-    assert given == [0, 1, 2, *range(7)]  # without identity nobody can tell what was given already
+        received = [item.get("id", item.get("name")) async for item in items]
+    assert received == [0, 1, 2, *range(7)]  # without ids, items are repeated
 
 
 async def test_iteration_ends_when_the_collection_is_emptied() -> None:
     collection = Collection(list(range(7)))
-    collection.happens = lambda answers: collection.elements.clear() if answers == 1 else None
-    assert await _walked(collection) == [0, 1, 2]
+    collection.before_response = lambda responses_sent: collection.elements.clear() if responses_sent == 1 else None
+    assert await _collect(collection) == [0, 1, 2]
 
 
 async def test_more_changes_than_can_be_remembered_are_an_error() -> None:
     length = MAX_RECENT_IDS + 1_500
     collection = Collection(list(range(length)), size=500)
 
-    def replace(answers: int) -> None:
-        if answers == 11:
+    def replace(responses_sent: int) -> None:
+        if responses_sent == 11:
             collection.elements = [f"new{n}" for n in range(length)]
 
-    collection.happens = replace
+    collection.before_response = replace
     with pytest.raises(PaginationLoopError, match="changes faster than it can be read"):
-        await _walked(collection, 1, ranges=IndexRanges(size=500))
+        await _collect(collection, 1, ranges=IndexRanges(size=500))
 
 
 async def test_an_absent_collection_is_empty() -> None:
     collection = Collection([])
-    collection.site.replies = {"/items?indexRange=0-2": NotFoundError("none", status=404, code=40400)}
-    assert await _walked(collection) == []
+    collection.site.routes = {"/items?indexRange=0-2": NotFoundError("none", status=404, code=40400)}
+    assert await _collect(collection) == []
 
 
 async def test_an_error_comes_in_its_turn_and_iteration_can_resume() -> None:
-    collection = Collection(list(range(9)), fails={"4-6": ServerError("down", status=500)})
+    collection = Collection(list(range(9)), range_errors={"4-6": ServerError("down", status=500)})
     collection.site.delay = 1
-    given: list[Any] = []
+    received: list[Any] = []
     async with _items(collection).pages().concurrent(4) as pages:
-        given += ids((await anext(pages)).items)
-        given += ids((await anext(pages)).items)
+        received += ids((await anext(pages)).items)
+        received += ids((await anext(pages)).items)
         with pytest.raises(ServerError) as caught:
             await anext(pages)
-        given += [item["id"] async for page in pages for item in page.items]
-    assert given == list(range(9))
+        received += [item["id"] async for page in pages for item in page.items]
+    assert received == list(range(9))
     token = caught.value.resume_token
     assert token is not None
     rest = [item["id"] async for page in _items(collection).pages(token) for item in page.items]
-    assert given == [*given[:5], *rest]
+    assert received == [*received[:5], *rest]
 
 
 async def test_other_exceptions_are_raised_unchanged() -> None:
-    collection = Collection(list(range(9)), fails={"2-4": KeyError("a bug")})
+    collection = Collection(list(range(9)), range_errors={"2-4": KeyError("a bug")})
     with pytest.raises(KeyError):
-        await _walked(collection)
+        await _collect(collection)
 
 
 async def test_an_error_of_the_first_range_is_raised() -> None:
     """Unless it means that the collection is empty."""
     collection = Collection([])
-    collection.site.replies = {"/items?indexRange=0-2": NotFoundError("wrong", status=404)}
+    collection.site.routes = {"/items?indexRange=0-2": NotFoundError("wrong", status=404)}
     with pytest.raises(NotFoundError):
-        await _walked(collection)
+        await _collect(collection)
 
 
 async def test_without_ranges_one_page_is_prefetched() -> None:
     """Also in reverse, and from a token."""
     collection = Collection(list(range(7)))
-    assert await _walked(collection, ranges=None) == list(range(7))
-    assert await _walked(collection, reverse=True) == list(range(6, -1, -1))
+    assert await _collect(collection, ranges=None) == list(range(7))
+    assert await _collect(collection, reverse=True) == list(range(6, -1, -1))
     token = (await anext(aiter(_items(collection).pages()))).token
     async with _items(collection).pages(token).concurrent() as pages:
         assert [item["id"] async for page in pages for item in page.items] == [3, 4, 5, 6]
-    assert "indexRange" not in str(collection.site.asked)
+    assert "indexRange" not in str(collection.site.paths)
 
 
 async def test_ranges_can_be_read_from_a_resource() -> None:
     collection = Collection(list(range(7)))
-    here = await collection.root.follow("items")
-    async with here.items(ranges=RANGES).concurrent(2) as items:
+    resource = await collection.root.follow("items")
+    async with resource.items(ranges=RANGES).concurrent(2) as items:
         assert [item["id"] async for item in items] == list(range(7))
-    assert sorted(_asked(collection)) == ["0-2", "2-4", "4-6"]
+    assert sorted(_ranges(collection)) == ["0-2", "2-4", "4-6"]
 
 
 async def test_items_of_a_resource_accept_absent() -> None:
@@ -394,7 +400,7 @@ async def test_ranges_read_the_items_of_the_given_rel() -> None:
 @pytest.mark.parametrize("ranges", [RANGES, None])
 async def test_the_limit_must_be_at_least_one(ranges: IndexRanges | None) -> None:
     with pytest.raises(ValueError, match=r"limit must be at least 1, as in concurrent\(8\), not 0"):
-        await _walked(Collection([1]), 0, ranges=ranges)
+        await _collect(Collection([1]), 0, ranges=ranges)
 
 
 def test_a_range_has_at_least_two_items() -> None:

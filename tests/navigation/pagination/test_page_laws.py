@@ -1,4 +1,4 @@
-"""Laws of walks: whatever pages a server makes, and whatever happens between two of its answers."""
+"""Properties of pagination, over any pages and any changes between responses."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from tests.support.responses import link, links
 pytestmark = pytest.mark.parametrize("backend", BACKENDS)
 
 Graph = list[tuple[list[int], int | None]]
-"""Pages: their elements, and the number of the page that their ``next`` leads to."""
+"""Pages: their items, and the number of the page that their ``next`` leads to."""
 
 ELEMENTS = st.lists(st.integers(0, 30), max_size=4)
 GRAPHS: st.SearchStrategy[Graph] = st.integers(1, 7).flatmap(
@@ -48,7 +48,7 @@ def _items(graph: Graph) -> Paginator[Any]:
 
 
 def _expected(graph: Graph) -> tuple[list[int], bool]:
-    """Every element that can be reached, once, in order; and whether the pages lead back to one that was seen."""
+    """Return the items that can be reached, in order, and whether the pages form a loop."""
     number: int | None = 0
     seen: set[int] = set()
     given: dict[int, None] = {}
@@ -59,12 +59,12 @@ def _expected(graph: Graph) -> tuple[list[int], bool]:
     return list(given), number is not None
 
 
-async def _given(walk: AsyncIterable[Any]) -> tuple[list[Any], bool]:
-    """What a walk gives, and whether it noticed a loop."""
+async def _read_all(iterator: AsyncIterable[Any]) -> tuple[list[Any], bool]:
+    """Return the items, and whether a loop was detected."""
     given: list[Any] = []
     try:
-        async for item in walk:
-            given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+        async for item in iterator:
+            given.append(item["id"])  # noqa: PERF401 - items before an error are kept
     except PaginationLoopError:
         return given, True
     return given, False
@@ -73,7 +73,7 @@ async def _given(walk: AsyncIterable[Any]) -> tuple[list[Any], bool]:
 @given(GRAPHS)
 def test_any_graph_of_pages_yields_each_item_once_and_ends(backend: str, graph: Graph) -> None:
     async def main() -> tuple[list[Any], bool]:
-        return await _given(_items(graph))
+        return await _read_all(_items(graph))
 
     assert _run(backend, main) == _expected(graph)
 
@@ -82,7 +82,7 @@ def test_any_graph_of_pages_yields_each_item_once_and_ends(backend: str, graph: 
 def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: int) -> None:
     async def main() -> tuple[list[Any], bool]:
         async with _items(graph).ahead(pages) as items:
-            return await _given(items)
+            return await _read_all(items)
 
     assert _run(backend, main) == _expected(graph)
 
@@ -104,39 +104,39 @@ def test_resuming_from_any_token_returns_the_rest(backend: str, graph: Graph) ->
 # --------------------------------------------------------------------------------------------- changes meanwhile
 
 CHANGES = st.lists(st.integers(0, 5), max_size=12)
-"""How many elements arrive at the head before each answer."""
+"""How many items are added at the head before each response."""
 
 CHURN = st.lists(st.integers(-5, 5), max_size=12)
-"""The same; below zero, so many leave."""
+"""The same; a negative number removes items."""
 
 
 def _changing(length: int, changes: Sequence[int]) -> Collection:
     collection = Collection(list(range(length)))
 
-    def happen(answers: int) -> None:
-        change = changes[answers] if answers < len(changes) else 0
+    def change_collection(responses_sent: int) -> None:
+        change = changes[responses_sent] if responses_sent < len(changes) else 0
         if change < 0:
             del collection.elements[:-change]
         else:
-            collection.elements[:0] = [f"new{answers}.{n}" for n in range(change)]
+            collection.elements[:0] = [f"new{responses_sent}.{n}" for n in range(change)]
 
-    collection.happens = happen
+    collection.before_response = change_collection
     return collection
 
 
 @settings(max_examples=50)  # three walks each
 @given(st.integers(0, 20), CHANGES)
 def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, length: int, changes: list[int]) -> None:
-    async def walk(how: str) -> list[Any]:
+    async def iterator(how: str) -> list[Any]:
         items = _changing(length, changes).root.follow("items").items(reverse=how == "backwards")
         if how == "ahead":
-            async with items.ahead(2) as walk:
-                return [item["id"] async for item in walk]
+            async with items.ahead(2) as iterator:
+                return [item["id"] async for item in iterator]
         return [item["id"] async for item in items]
 
     async def main() -> None:
         for how in ("sequential", "ahead", "backwards"):
-            given = await walk(how)
+            given = await iterator(how)
             order = range(length) if how != "backwards" else range(length - 1, -1, -1)
             assert [one for one in given if isinstance(one, int)] == list(order)
             assert len(given) == len(set(given))
@@ -157,8 +157,8 @@ def test_ranges_lose_nothing_that_stays_and_repeat_nothing(
 
     async def main() -> list[Any]:
         items = collection.root.follow("items").items(ranges=IndexRanges(size=size))
-        async with items.concurrent(limit) as walk:
-            return [item["id"] async for item in walk]
+        async with items.concurrent(limit) as iterator:
+            return [item["id"] async for item in iterator]
 
     given = _run(backend, main)
     original = [one for one in given if isinstance(one, int)]

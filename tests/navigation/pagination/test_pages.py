@@ -1,4 +1,4 @@
-"""Walking collections, page by page."""
+"""Sequential, reverse and prefetching pagination."""
 
 import weakref
 from collections.abc import AsyncIterable
@@ -39,13 +39,13 @@ def _items(site: Site, first: str = "p1", **options: Any) -> Paginator[Any]:
     return site.resource({"_links": links(items=f"{HOME}/{first}")}).follow("items").items(**options)
 
 
-async def _take(walk: AsyncIterable[Any], given: list[Any]) -> None:
-    """Note what a walk gives, up to its error."""
-    async for item in walk:
-        given.append(item["id"])  # noqa: PERF401 - what was given before an error counts
+async def _append_items(iterator: AsyncIterable[Any], received: list[Any]) -> None:
+    """Append items until an error is raised."""
+    async for item in iterator:
+        received.append(item["id"])  # noqa: PERF401 - items before an error are kept
 
 
-async def _walked(items: Paginator[Any]) -> list[Any]:
+async def _collect(items: Paginator[Any]) -> list[Any]:
     return ids(await items.collect())
 
 
@@ -56,69 +56,69 @@ async def test_iteration_goes_on_to_the_last_page_over_empty_ones() -> None:
         p3={"_links": {"next": f"{HOME}/p4"}},
         p4=_page(3, next=None),
     )
-    assert await _walked(_items(site)) == [1, 2, 3]
-    assert site.asked == ["/p1", "/p2", "/p3", "/p4"]
+    assert await _collect(_items(site)) == [1, 2, 3]
+    assert site.paths == ["/p1", "/p2", "/p3", "/p4"]
 
 
 @pytest.mark.parametrize("following", [None, [], link(None), [None, link(None)]])
 async def test_a_null_next_is_the_end(following: Any) -> None:
-    assert await _walked(_items(_site(p1=_page(1, next=following)))) == [1]
+    assert await _collect(_items(_site(p1=_page(1, next=following)))) == [1]
 
 
 @pytest.mark.parametrize("following", [{}, {"href": 5}, {"name": "no href"}, 5, True, [[]]])
 async def test_an_invalid_next_is_an_error(following: Any) -> None:
-    walk = aiter(_items(_site(p1=_page(1, 2, next=following))))
-    assert [(await anext(walk))["id"], (await anext(walk))["id"]] == [1, 2]
+    iterator = aiter(_items(_site(p1=_page(1, 2, next=following))))
+    assert [(await anext(iterator))["id"], (await anext(iterator))["id"]] == [1, 2]
     for _ in range(2):
         with pytest.raises(InvalidLinkError, match="'next'"):
-            await anext(walk)
+            await anext(iterator)
 
 
 async def test_only_the_registered_next_is_followed() -> None:
     curies = [link("https://docs/{rel}", name="ex", templated=True)]
     page = _page(1, curies=curies, **{"ex:next": link(f"{HOME}/p2")})
-    assert await _walked(_items(_site(p1=page))) == [1]
+    assert await _collect(_items(_site(p1=page))) == [1]
 
 
 async def test_a_templated_next_is_expanded_without_variables() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2{{?size}}", templated=True)), p2=_page(2))
-    assert await _walked(_items(site)) == [1, 2]
+    assert await _collect(_items(site)) == [1, 2]
 
 
 async def test_a_server_made_query_is_followed_byte_for_byte() -> None:
     site = Site({"/p1": _page(1, next=link("p1?pageToken=YQ==&r=2&r=1")), "/p1?pageToken=YQ==&r=2&r=1": _page(2)})
-    assert await _walked(_items(site)) == [1, 2]
+    assert await _collect(_items(site)) == [1, 2]
 
 
 async def test_each_iteration_reads_the_collection_anew() -> None:
     site = _site(p1=_page(1))
     items = _items(site)
-    assert await _walked(items) == await _walked(items) == [1]
-    assert site.asked == ["/p1", "/p1"]
+    assert await _collect(items) == await _collect(items) == [1]
+    assert site.paths == ["/p1", "/p1"]
 
 
 async def test_iteration_of_a_resource_starts_with_that_page() -> None:
     site = _site(p2=_page(2))
-    here = site.resource(_page(1, next=link(f"{HOME}/p2")))
-    assert await _walked(here.items()) == [1, 2]
-    assert site.asked == ["/p2"]
-    assert [page.number async for page in here.pages()] == [1, 2]
+    resource = site.resource(_page(1, next=link(f"{HOME}/p2")))
+    assert await _collect(resource.items()) == [1, 2]
+    assert site.paths == ["/p2"]
+    assert [page.number async for page in resource.pages()] == [1, 2]
 
 
 async def test_nothing_embedded_is_an_empty_iteration() -> None:
-    assert await _walked(Site().resource({}).items()) == []
+    assert await _collect(Site().resource({}).items()) == []
     assert await Site().resource({}).items().first() is None
 
 
 async def test_several_embedded_keys_need_a_rel() -> None:
-    here = Site().resource({"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
+    resource = Site().resource({"_embedded": {"a": [{"id": 1}], "b": [{"id": 2}]}})
     with pytest.raises(AmbiguousLinkError, match=r"embeds 'a', 'b': name the items, as in \.items\('a'\)") as caught:
-        await here.items().collect()
+        await resource.items().collect()
     assert (caught.value.rel, caught.value.candidates, caught.value.url) == ("", ("a", "b"), HOME)
-    assert await _walked(here.items("b")) == [2]
-    assert await _walked(here.items("B")) == [2]
-    assert await _walked(here.items("c")) == []
-    assert [ids(page.items) async for page in here.pages("b")] == [[2]]
+    assert await _collect(resource.items("b")) == [2]
+    assert await _collect(resource.items("B")) == [2]
+    assert await _collect(resource.items("c")) == []
+    assert [ids(page.items) async for page in resource.pages("b")] == [[2]]
 
 
 async def test_pages_behind_a_link_contain_the_items_of_the_given_rel() -> None:
@@ -128,17 +128,17 @@ async def test_pages_behind_a_link_contain_the_items_of_the_given_rel() -> None:
 
 
 async def test_a_single_page_can_be_reversed() -> None:
-    assert await _walked(Site().resource(_page(1, 2)).items(reverse=True)) == [2, 1]
+    assert await _collect(Site().resource(_page(1, 2)).items(reverse=True)) == [2, 1]
 
 
 async def test_iteration_is_forward_by_default() -> None:
-    assert await _walked(Paginator.over(Site().resource(_page(1, 2)))) == [1, 2]
+    assert await _collect(Paginator.over(Site().resource(_page(1, 2)))) == [1, 2]
 
 
 async def test_an_embedded_page_without_self_has_a_next() -> None:
     site = _site(p2=_page(2))
     (copy,) = site.resource({"_embedded": {"page": _page(1, next=link(f"{HOME}/p2"))}}).embedded("page")
-    assert await _walked(copy.items()) == [1, 2]
+    assert await _collect(copy.items()) == [1, 2]
 
 
 async def test_collect_and_first_read_no_further_than_they_must() -> None:
@@ -150,7 +150,7 @@ async def test_collect_and_first_read_no_further_than_they_must() -> None:
     assert first["id"] == 1
     assert ids(await items.collect(1)) == [1]
     assert await items.collect(0) == []
-    assert site.asked == ["/p1", "/p1", "/p1"]
+    assert site.paths == ["/p1", "/p1", "/p1"]
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ async def test_the_total_is_read_from_the_first_page(body: dict[str, Any], total
 
 async def test_mapped_items_are_converted_and_none_is_left_out() -> None:
     site = _site(p1=_page(1, 2, 3))
-    odd = _items(site).map(lambda item: item["id"] if item["id"] % 2 else None)
-    assert await odd.collect() == [1, 3]
-    assert await odd.map(str).collect() == ["1", "3"]
+    deviation = _items(site).map(lambda item: item["id"] if item["id"] % 2 else None)
+    assert await deviation.collect() == [1, 3]
+    assert await deviation.map(str).collect() == ["1", "3"]
 
 
 async def test_an_item_shifted_to_the_next_page_is_returned_once() -> None:
     site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3, "2", True, None))
-    assert await _walked(_items(site)) == [1, 2, 3, True, None]
+    assert await _collect(_items(site)) == [1, 2, 3, True, None]
 
 
 async def test_an_item_is_not_converted_twice() -> None:
@@ -189,14 +189,14 @@ async def test_an_item_is_not_converted_twice() -> None:
 
 async def test_items_without_ids_are_identified_by_their_urls() -> None:
     own = [{"n": n, "_links": links(self=f"{HOME}/{n}")} for n in (1, 1, 2)]
-    here = Site().resource({"_embedded": {"items": [*own, {"n": 3}, {"n": 3}]}})
-    assert [item["n"] async for item in here.items()] == [1, 2, 3, 3]
+    resource = Site().resource({"_embedded": {"items": [*own, {"n": 3}, {"n": 3}]}})
+    assert [item["n"] async for item in resource.items()] == [1, 2, 3, 3]
 
 
 @pytest.mark.parametrize(("others", "times"), [(MAX_RECENT_IDS - 1, 1), (MAX_RECENT_IDS, 2)])
 async def test_an_item_is_remembered_until_so_many_others_follow(others: int, times: int) -> None:
     site = _site(p1=_page("x", *range(others), next=link(f"{HOME}/p2")), p2=_page("x"))
-    assert (await _walked(_items(site))).count("x") == times
+    assert (await _collect(_items(site))).count("x") == times
 
 
 @pytest.mark.parametrize("how", ["sequential", "ahead", "concurrent"])
@@ -206,19 +206,19 @@ async def test_iteration_holds_no_more_than_the_current_pages(how: str) -> None:
     alive: list[int] = []
     pages: list[weakref.ref[Any]] = []
 
-    async def walk(source: AsyncIterable[Page[Any]]) -> None:
+    async def iterator(source: AsyncIterable[Page[Any]]) -> None:
         async for page in source:
             pages.append(weakref.ref(page.resource))
             alive.append(sum(ref() is not None for ref in pages))
 
     if how == "sequential":
-        await walk(items.pages())
+        await iterator(items.pages())
     elif how == "ahead":
         async with items.pages().ahead(1) as ahead:
-            await walk(ahead)
+            await iterator(ahead)
     else:
         async with items.pages().concurrent(4) as concurrent:
-            await walk(concurrent)
+            await iterator(concurrent)
     assert len(pages) >= 200
     assert max(alive) <= 3
 
@@ -229,12 +229,12 @@ async def test_iteration_holds_no_more_than_the_current_pages(how: str) -> None:
 async def test_a_next_that_was_read_before_is_a_loop(following: str) -> None:
     page = _page(1, self=link(f"{HOME}/own"), next=link(following))
     site = _site(p1=make_response(url=f"{HOME}/moved", body=page))
-    given: list[Any] = []
+    received: list[Any] = []
     with pytest.raises(PaginationLoopError, match=r"^pagination loop: .* which was read before") as caught:
-        await _take(_items(site), given)
-    assert given == [1]
+        await _append_items(_items(site), received)
+    assert received == [1]
     assert caught.value.resume_token is not None
-    assert len(site.asked) <= 2  # where a redirect hid the first address, it is seen one request later
+    assert len(site.paths) <= 2  # a redirect of the first page delays detection by one request
 
 
 async def test_a_longer_loop_is_detected_too() -> None:
@@ -242,7 +242,7 @@ async def test_a_longer_loop_is_detected_too() -> None:
     with pytest.raises(PaginationLoopError) as caught:
         await _items(site).collect()
     assert caught.value.url == f"{HOME}/p1"
-    assert site.asked == ["/p1", "/p2"]
+    assert site.paths == ["/p1", "/p2"]
 
 
 # --------------------------------------------------------------------------------------------- absent
@@ -255,7 +255,7 @@ def _absent(error: ApiError) -> bool:
 async def test_absent_defines_which_errors_mean_empty() -> None:
     site = _site(p1=NotFoundError("none", status=404, code=40400))
     items = _items(site, absent=_absent)
-    assert await _walked(items) == []
+    assert await _collect(items) == []
     (page,) = [page async for page in items.pages()]
     assert (page.items, page.number, page.total, page.resource, page.token) == ((), 1, 0, None, None)
 
@@ -283,8 +283,8 @@ async def test_reverse_goes_from_the_last_page_to_the_first(back: str) -> None:
         p2=_page(3, 4, **{back: link(f"{HOME}/p1"), "next": link(f"{HOME}/p3")}),
         p3=_page(5, **{back: link(f"{HOME}/p2")}),
     )
-    assert await _walked(_items(site, reverse=True)) == [5, 4, 3, 2, 1]
-    assert site.asked == ["/p1", "/p3", "/p2", "/p1"]
+    assert await _collect(_items(site, reverse=True)) == [5, 4, 3, 2, 1]
+    assert site.paths == ["/p1", "/p3", "/p2", "/p1"]
 
 
 async def test_a_token_resumes_reverse_iteration_too() -> None:
@@ -302,8 +302,8 @@ async def test_a_last_page_that_leads_back_is_a_loop() -> None:
 
 async def test_a_single_page_needs_no_last_in_reverse() -> None:
     site = _site(p1=_page(1, 2))
-    assert await _walked(_items(site, reverse=True)) == [2, 1]
-    assert site.asked == ["/p1"]
+    assert await _collect(_items(site, reverse=True)) == [2, 1]
+    assert site.paths == ["/p1"]
 
 
 async def test_several_pages_without_a_last_cannot_be_reversed() -> None:
@@ -316,20 +316,20 @@ async def test_several_pages_without_a_last_cannot_be_reversed() -> None:
 
 async def test_an_absent_collection_is_empty_in_reverse_too() -> None:
     site = _site(p1=NotFoundError("none", status=404, code=40400))
-    assert await _walked(_items(site, reverse=True, absent=_absent)) == []
+    assert await _collect(_items(site, reverse=True, absent=_absent)) == []
 
 
 async def test_reverse_loses_nothing_that_new_items_shift() -> None:
     collection = Collection(list("abcdefgh"))
 
-    def arrive(answers: int) -> None:
-        if answers in {2, 3}:
-            collection.elements[:0] = [f"new{answers}-{n}" for n in range(4)]
+    def add_items(responses_sent: int) -> None:
+        if responses_sent in {2, 3}:
+            collection.elements[:0] = [f"new{responses_sent}-{n}" for n in range(4)]
 
-    collection.happens = arrive
-    walked = await _walked(collection.root.follow("items").items(reverse=True))
-    assert [one for one in walked if len(one) == 1] == list("hgfedcba")
-    assert len(set(walked)) == len(walked)
+    collection.before_response = add_items
+    items_read = await _collect(collection.root.follow("items").items(reverse=True))
+    assert [one for one in items_read if len(one) == 1] == list("hgfedcba")
+    assert len(set(items_read)) == len(items_read)
 
 
 async def test_reverse_finds_shifted_items_of_the_given_rel() -> None:
@@ -341,17 +341,17 @@ async def test_reverse_finds_shifted_items_of_the_given_rel() -> None:
         p1=page(3, "a", "b", next=link(f"{HOME}/p2"), last=link(f"{HOME}/p2")),
         p2=page(3, "c", prev=link(f"{HOME}/p1")),
     )
-    walk = aiter(_items(site, rel="items", reverse=True))
-    assert (await anext(walk))["id"] == "c"
-    site.replies["/p1"] = page(4, "new", "a", next=link(f"{HOME}/p2"))
-    site.replies["/p2"] = page(4, "b", "c", prev=link(f"{HOME}/p1"))
-    assert [item["id"] async for item in walk] == ["b", "a", "new"]
+    iterator = aiter(_items(site, rel="items", reverse=True))
+    assert (await anext(iterator))["id"] == "c"
+    site.routes["/p1"] = page(4, "new", "a", next=link(f"{HOME}/p2"))
+    site.routes["/p2"] = page(4, "b", "c", prev=link(f"{HOME}/p1"))
+    assert [item["id"] async for item in iterator] == ["b", "a", "new"]
 
 
 async def test_reverse_reads_each_page_once_without_additions() -> None:
     collection = Collection(list(range(7)))
-    await _walked(collection.root.follow("items").items(reverse=True))
-    assert collection.site.asked == ["/items", "/items?start=6", "/items?start=3", "/items?start=0"]
+    await _collect(collection.root.follow("items").items(reverse=True))
+    assert collection.site.paths == ["/items", "/items?start=6", "/items?start=3", "/items?start=0"]
 
 
 # --------------------------------------------------------------------------------------------- tokens
@@ -363,7 +363,7 @@ def _three() -> Site:
 
 async def test_pages_have_items_number_total_and_token() -> None:
     site = _three()
-    site.replies["/p1"] = {**_page(1, 2, next=link(f"{HOME}/p2")), "total": 3}
+    site.routes["/p1"] = {**_page(1, 2, next=link(f"{HOME}/p2")), "total": 3}
     pages: list[Page[Any]] = [page async for page in _items(site).pages()]
     assert [ids(page.items) for page in pages] == [[1, 2], [], [3]]
     assert [page.number for page in pages] == [1, 2, 3]
@@ -382,7 +382,7 @@ async def test_a_token_resumes_after_its_page(at: int) -> None:
     rest = [page async for page in site.resource({}).pages(token=token)]
     assert [page.number for page in rest] == [page.number for page in pages[at + 1 :]]
     assert [ids(page.items) for page in rest] == [ids(page.items) for page in pages[at + 1 :]]
-    assert site.asked[0] == f"/p{at + 2}"
+    assert site.paths[0] == f"/p{at + 2}"
 
 
 async def test_a_token_of_a_resumed_iteration_keeps_earlier_ids() -> None:
@@ -457,7 +457,7 @@ async def test_a_token_of_reverse_iteration_resumes_only_in_reverse() -> None:
 
 
 @pytest.mark.parametrize(
-    ("embedded", "given", "told"),
+    ("embedded", "given", "reported"),
     [
         ({"items": [{"id": 1}, None, {"id": 2}, "three"]}, [1, 2], "$._embedded.items[1], $._embedded.items[3]"),
         ({"items": "none today"}, [], "$._embedded.items"),
@@ -467,53 +467,55 @@ async def test_a_token_of_reverse_iteration_resumes_only_in_reverse() -> None:
 )
 @pytest.mark.parametrize("rel", [None, "items"])
 async def test_items_that_are_not_objects_are_left_out_and_logged(
-    embedded: Any, given: list[int], told: str, rel: str | None, caplog: pytest.LogCaptureFixture
+    embedded: Any, received: list[int], reported: str, rel: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert await _walked(_items(_site(p1={"_embedded": embedded}), rel=rel)) == given
+    assert await _collect(_items(_site(p1={"_embedded": embedded}), rel=rel)) == received
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == (
         "WARNING",
-        f"items left out at {HOME}/p1, because they are not objects: {told}",
+        f"items left out at {HOME}/p1, because they are not objects: {reported}",
     )
 
 
 async def test_on_invalid_receives_the_items_that_are_left_out() -> None:
-    told = list[tuple[str, Any]]()
+    reported = list[tuple[str, Any]]()
     site = _site(p1={"_embedded": {"items": [5, {"id": 1}, None], "ITEMS": "none"}})
     follow = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items")
-    walk = Paginator.over(follow, "items", on_invalid=lambda page, strays: told.append((page.url, dict(strays))))
-    assert await _walked(walk) == [1]
-    everything = Paginator.over(follow, on_invalid=lambda page, strays: told.append((page.url, dict(strays))))
-    assert await _walked(everything) == [1]
-    strays = {"$._embedded.items[0]": 5, "$._embedded.items[2]": None}
-    assert told == [(f"{HOME}/p1", strays), (f"{HOME}/p1", strays | {"$._embedded.ITEMS": "none"})]
+    iterator = Paginator.over(
+        follow, "items", on_invalid=lambda page, invalid: reported.append((page.url, dict(invalid)))
+    )
+    assert await _collect(iterator) == [1]
+    everything = Paginator.over(follow, on_invalid=lambda page, invalid: reported.append((page.url, dict(invalid))))
+    assert await _collect(everything) == [1]
+    invalid = {"$._embedded.items[0]": 5, "$._embedded.items[2]": None}
+    assert reported == [(f"{HOME}/p1", invalid), (f"{HOME}/p1", invalid | {"$._embedded.ITEMS": "none"})]
 
 
 @pytest.mark.parametrize("embedded", [None, [], {}, {"items": None}, {"items": []}, {"items": ""}, {"others": [5]}])
 async def test_null_and_empty_items_are_not_invalid(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
-    assert await _walked(_items(_site(p1={"_embedded": embedded}), rel="items")) == []
+    assert await _collect(_items(_site(p1={"_embedded": embedded}), rel="items")) == []
     assert not caplog.records
 
 
 async def test_an_error_has_the_token_to_resume() -> None:
     site = _three()
-    site.replies["/p3"] = ServerError("down", status=500)
-    walk = aiter(_items(site).pages())
-    page = await anext(walk)
-    last = await anext(walk)
-    for _ in range(2):  # asked again, it tries again
+    site.routes["/p3"] = ServerError("down", status=500)
+    iterator = aiter(_items(site).pages())
+    page = await anext(iterator)
+    last = await anext(iterator)
+    for _ in range(2):  # the next call tries again
         with pytest.raises(ServerError) as caught:
-            await anext(walk)
+            await anext(iterator)
         assert caught.value.resume_token == last.token != page.token
         caught.value.resume_token = None
-    site.replies["/p3"] = _page(2, 3)
-    assert ids((await anext(walk)).items) == [3]
+    site.routes["/p3"] = _page(2, 3)
+    assert ids((await anext(iterator)).items) == [3]
 
 
 async def test_an_error_before_the_first_resumed_page_keeps_its_token() -> None:
     site = _three()
     token = (await anext(aiter(_items(site).pages()))).token
-    site.replies["/p2"] = ServerError("down", status=500)
+    site.routes["/p2"] = ServerError("down", status=500)
     with pytest.raises(ServerError) as caught:
         await anext(aiter(_items(site).pages(token)))
     assert caught.value.resume_token == token
@@ -527,10 +529,10 @@ async def test_a_conversion_error_has_the_token_before_its_page() -> None:
             raise TemplateError("odd")
         return int(item["id"])
 
-    walk = aiter(_items(site).map(read).pages())
-    pages = [await anext(walk), await anext(walk)]
+    iterator = aiter(_items(site).map(read).pages())
+    pages = [await anext(iterator), await anext(iterator)]
     with pytest.raises(TemplateError) as caught:
-        await anext(walk)
+        await anext(iterator)
     assert caught.value.resume_token == pages[1].token
 
 
@@ -567,13 +569,13 @@ async def test_the_next_page_has_the_type_of_its_link_or_page() -> None:
 async def test_the_next_page_is_fetched_while_the_consumer_works() -> None:
     site = _site(**{f"p{n}": _page(n, next=link(f"{HOME}/p{n + 1}") if n < 5 else None) for n in range(1, 6)})
     start = anyio.current_time()
-    given: list[int] = []
+    received: list[int] = []
     async with _items(site).ahead(1) as items:
         async for item in items:
-            given.append(item["id"])
+            received.append(item["id"])
             await anyio.sleep(1)
             assert len(site.requests) <= item["id"] + 1
-    assert given == [1, 2, 3, 4, 5]
+    assert received == [1, 2, 3, 4, 5]
     assert anyio.current_time() - start < 7.5  # one after the other it takes 10 s of the jumping clock
 
 
@@ -587,21 +589,21 @@ async def test_several_pages_can_be_prefetched() -> None:
 
 async def test_a_prefetched_error_comes_in_its_turn_and_stays() -> None:
     site = _three()
-    site.replies["/p3"] = ServerError("down", status=500)
-    given: list[Any] = []
+    site.routes["/p3"] = ServerError("down", status=500)
+    received: list[Any] = []
     async with _items(site).ahead(1) as items:
         for _ in range(2):
             with pytest.raises(ServerError) as caught:
-                await _take(items, given)
+                await _append_items(items, received)
             assert caught.value.resume_token is not None
-    assert given == [1, 2]
+    assert received == [1, 2]
 
 
 async def test_other_exceptions_are_raised_unchanged() -> None:
     site = _site(p1=_page(1, next=link(f"{HOME}/p2")), p2=KeyError("a bug"))
     async with _items(site).ahead(1) as items:
         with pytest.raises(KeyError):
-            await _take(items, [])
+            await _append_items(items, [])
 
 
 async def test_leaving_early_stops_prefetching() -> None:
@@ -609,7 +611,7 @@ async def test_leaving_early_stops_prefetching() -> None:
     async with _items(site).ahead(1) as items:
         await anext(items)
     await anyio.sleep(60)
-    assert site.asked == ["/p1", "/p2"]
+    assert site.paths == ["/p1", "/p2"]
 
 
 @pytest.mark.parametrize("pages", [0, -1])
@@ -623,18 +625,18 @@ async def test_ahead_needs_at_least_one_page(pages: int) -> None:
 
 
 def _endless(*, growing: bool) -> Site:
-    """Answer any page with one more element, a next page, and a total that grows with each if asked to."""
+    """Return pages of one more item each, with a next page, and on request a growing total."""
     site = Site()
 
     def page(request: Request) -> Any:
-        asked = len(site.requests)
+        paths = len(site.requests)
         number = request.url.rpartition("=")[2]
-        rels = {"prev": link("?page=0"), "last": link("?page=1"), "next": link(f"?page={asked + 1}")}
-        if growing and number == "1" and asked < 3:
+        rels = {"prev": link("?page=0"), "last": link("?page=1"), "next": link(f"?page={paths + 1}")}
+        if growing and number == "1" and paths < 3:
             del rels["next"]
-        return {"total": asked**3 * 1_000 if growing else 5, **_page(asked, **rels)}
+        return {"total": paths**3 * 1_000 if growing else 5, **_page(paths, **rels)}
 
-    site.replies = {f"/p?page={number}": page for number in range(200)}
+    site.routes = {f"/p?page={number}": page for number in range(200)}
     return site
 
 
@@ -647,10 +649,10 @@ async def test_a_last_page_that_is_never_the_last_is_an_error() -> None:
 
 async def test_endless_growth_is_an_error_in_reverse() -> None:
     site = _endless(growing=True)
-    walk = aiter(site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True))
-    assert (await anext(walk))["id"] == 2
+    iterator = aiter(site.resource({"_links": links(items=f"{HOME}/p?page=0")}).follow("items").items(reverse=True))
+    assert (await anext(iterator))["id"] == 2
     with pytest.raises(PaginationLoopError, match="grows faster than it can be read: 100 pages were added") as caught:
-        await anext(walk)
+        await anext(iterator)
     assert caught.value.url == f"{HOME}/p?page=103"
     assert len(site.requests) == 103
 
@@ -660,10 +662,10 @@ async def test_shifted_pages_in_a_circle_are_a_loop() -> None:
     rels = {"prev": link("?page=0"), "last": link("?page=1")}
 
     def first(_: Any) -> Any:
-        told = len(site.requests)
-        return {"total": 1 if told < 2 else 10**9, **_page(told, **rels, next=link("?page=0"))}
+        reported = len(site.requests)
+        return {"total": 1 if reported < 2 else 10**9, **_page(reported, **rels, next=link("?page=0"))}
 
-    site.replies = {"/p?page=0": first, "/p?page=1": {"total": 1, **_page("last", **rels)}}
+    site.routes = {"/p?page=0": first, "/p?page=1": {"total": 1, **_page("last", **rels)}}
     root = site.resource({"_links": links(items=f"{HOME}/p?page=0")})
     with pytest.raises(PaginationLoopError, match="loop"):
         await root.follow("items").items(reverse=True).collect()
@@ -679,8 +681,8 @@ async def test_a_conversion_error_loses_no_other_item() -> None:
             raise StructureError("odd", problems=())
         return int(item["id"])
 
-    walk = aiter(_items(_site(p1=_page(1, 2, 3, next=link(f"{HOME}/p2")), p2=_page(4))).map(read))
+    iterator = aiter(_items(_site(p1=_page(1, 2, 3, next=link(f"{HOME}/p2")), p2=_page(4))).map(read))
     with pytest.raises(StructureError):
-        await anext(walk)
+        await anext(iterator)
     refused.clear()
-    assert [item async for item in walk] == [1, 2, 3, 4]
+    assert [item async for item in iterator] == [1, 2, 3, 4]

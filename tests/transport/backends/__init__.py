@@ -1,1 +1,1 @@
-"""Backends."""
+"""Tests of backends."""

@@ -1,4 +1,4 @@
-"""Over real sockets: byte for byte, on both backends, through whichever library is there."""
+"""Backends over real sockets, on both event loops, with each library."""
 
 import contextlib
 import gzip
@@ -30,7 +30,7 @@ from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from tests.support.transports import ScriptedTransport
-from tests.transport.doubles import Badge
+from tests.transport.doubles import CONVENTIONS, Badge
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 ONCE = RetryPolicy(attempts=1)
@@ -107,10 +107,10 @@ async def serving(serve: Serve | bytes, tls: ssl.SSLContext | None = None) -> As
 
 
 SPANS = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0, "total": 5.0}
-WIRES = ["own", "httpx", "httpx-aiohttp"]
+TRANSPORTS = ["own", "httpx", "httpx-aiohttp"]
 
 
-@pytest.fixture(params=WIRES)
+@pytest.fixture(params=TRANSPORTS)
 async def transport(request: pytest.FixtureRequest, anyio_backend_name: str) -> AsyncIterator[Any]:
     """Return each backend in turn: None for the default one."""
     if request.param == "own":
@@ -304,7 +304,7 @@ async def test_a_strict_window_over_sockets_refuses_no_request() -> None:
     statuses: list[int] = []
     async with serving(serve) as server:
         limiter = TokenBucketLimiter(RateLimits(50, None))
-        async with Session(Origins(server.url), limiter=limiter) as session:
+        async with Session(Origins(server.url), limiter=limiter, conventions=CONVENTIONS) as session:
 
             async def one() -> None:
                 statuses.append((await session.pipeline()(Request(url=server.url + "/user"))).status)

@@ -1,1 +1,1 @@
-"""Rate limit."""
+"""Tests of rate limiting."""

@@ -1,4 +1,4 @@
-"""The two windows as pure values: no clock, no task, no server but a simulated one."""
+"""Burst and day windows, without clocks or tasks."""
 
 import math
 from collections import deque
