@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 PACKAGE = f"{Path(stellantis_hal.__file__).parent}/"
 FIRST = "navigation/pagination/paginator.py: ItemIterator.__anext__"
-MAX_FRAMES = 13
+MAX_FRAMES = 12
 MAX_NAVIGATION_FRAMES = 5
 
 

@@ -265,15 +265,16 @@ def test_a_model_of_ones_own_is_read_by_compiled_code() -> None:
         radius: Annotated[float, "centimetres"] | None = None
         spokes: dict[str, int] | None = None
         name: int | str | None = None
+        rim: str = ""
 
-    body = {"radius": 5, "spokes": {"a": "1"}, "name": "front"}
+    body = {"radius": 5, "spokes": {"a": "1"}, "name": "front", "rim": "steel"}
     converter = make_converter()
     with pytest.raises(TypeError, match=r"Wheel\.name: .*register_structure_hook\("):
         structure(converter, body, Wheel)
     converter.register_structure_hook(int | str, lambda value, _: value)
     wheel = structure(converter, body, Wheel)
-    assert wheel == Wheel(radius=5.0, spokes={"a": 1}, name="front")
-    assert wheel.to_dict() == converter.unstructure(wheel) == {"radius": 5.0, "spokes": {"a": 1}, "name": "front"}
+    assert wheel == Wheel(radius=5.0, spokes={"a": 1}, name="front", rim="steel")
+    assert wheel.to_dict() == converter.unstructure(wheel) == body | {"spokes": {"a": 1}}
 
 
 def test_keys_that_a_class_forbids_are_a_structure_error() -> None:

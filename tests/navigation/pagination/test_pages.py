@@ -457,7 +457,7 @@ async def test_a_token_of_reverse_iteration_resumes_only_in_reverse() -> None:
 
 
 @pytest.mark.parametrize(
-    ("embedded", "given", "reported"),
+    ("embedded", "received", "reported"),
     [
         ({"items": [{"id": 1}, None, {"id": 2}, "three"]}, [1, 2], "$._embedded.items[1], $._embedded.items[3]"),
         ({"items": "none today"}, [], "$._embedded.items"),
