@@ -51,6 +51,7 @@ _QUOTES = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u2
 _STOPS = (re.compile(rf"""["'`<>|\\^{{}}()\[\]{_QUOTES}]"""), re.compile(rf'["`<>{_QUOTES}]'))
 _TRAILING = ".,;:!?\u2026"
 _EMPHASIS = "*_~"
+_PARAMETERS = frozenset({"code", "error", "state"})
 _ANSWER = re.compile(r"(?:code|error|state)=")
 _QUERY_START = re.compile(r"[?#](?=\s*[\w.~%-]{1,64}=)|(?<![\w&.%-])(?=(?:code|error|state)=)")
 _CUT = re.compile(r"[=&?%]$|%[0-9A-Fa-f]$")
@@ -75,12 +76,13 @@ class _Candidate:
             values.setdefault(name, []).append(value)
         ends_consent = any(values.get("code", ())) or "error" in values
         if ends_consent and any(state is None or is_same(value, state) for value in values.get("state", ())):
-            return 0
-        if not self.has_base or not values.keys() & {"code", "error", "state"}:
+            is_repeated = any(len(values.get(name, ())) > 1 for name in _PARAMETERS)
+            return 1 if is_repeated else 0  # two redirects that were joined, or a forged one
+        if not self.has_base or not values.keys() & _PARAMETERS:
             return None
         if not ends_consent:
-            return 3
-        return 1 if "state" in values else 2
+            return 4
+        return 2 if "state" in values else 3
 
 
 def find_redirect(text: str, redirect_uri: str, *, state: str | None = None) -> str | None:
@@ -102,7 +104,7 @@ def find_redirect(text: str, redirect_uri: str, *, state: str | None = None) -> 
         >>> find_redirect("https://login.example.com/authorize?state=xyz", "mymap://back")
     """
     found: str | None = None
-    best = 4
+    best = 5
     seen: set[_Candidate] = set()
     candidates = _candidates(_INVISIBLE.sub("", text[:_MAX_TEXT]), redirect_uri, with_others=state is not None)
     for candidate in islice(candidates, _MAX_CANDIDATES):
@@ -215,9 +217,8 @@ def _base_pattern(redirect_uri: str) -> re.Pattern[str]:
         authority = authority.removesuffix(f":{port}")
     ports = rf"(?:{spaced(':' + port)})?" if port and ":" not in authority.rpartition("]")[2] else ""
     path = (slash + path).rstrip("/")
-    return re.compile(
-        rf"(?<![A-Za-z0-9+.-])(?i:{spaced(scheme + colon + slashes + authority)}){ports}{spaced(path)}(?:/\s*)?(?:\?\s*#?|#)"
-    )
+    origin = spaced(scheme + colon + slashes + authority)
+    return re.compile(rf"(?<![A-Za-z0-9+.-])(?i:{origin}){ports}{spaced(path)}(?:/\s*)?(?:\?\s*#?|#)")
 
 
 def _candidates(text: str, redirect_uri: str, *, with_others: bool) -> Iterator[_Candidate]:
