@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
     from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
     from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, Update, VehicleUnavailable, WatchEvent
-    from stellantis_hal.fleet.export import TripWriter, trip_writer
+    from stellantis_hal.fleet.export import TripFileError, TripWriter, trip_writer
     from stellantis_hal.fleet.targets import Removed
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
@@ -462,6 +462,7 @@ __all__ = [
     "Trip",
     "TripConsumption",
     "TripFault",
+    "TripFileError",
     "TripKinetic",
     "TripSegment",
     "TripState",
@@ -518,7 +519,7 @@ _MODULES = {
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
     "fleet.checkpoints.store": "CheckpointError CheckpointStore MemoryCheckpoints",
     "fleet.events": "AccountLost Outage Recovered Update VehicleUnavailable WatchEvent",
-    "fleet.export": "TripWriter trip_writer",
+    "fleet.export": "TripFileError TripWriter trip_writer",
     "fleet.targets": "Removed",
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",

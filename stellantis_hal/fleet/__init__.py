@@ -4,7 +4,7 @@ from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.events import AccountLost, Change, Outage, Recovered, Update, VehicleUnavailable, WatchEvent
-from stellantis_hal.fleet.export import CsvTrips, GeoJsonTrips, JsonLinesTrips, TripWriter, trip_writer
+from stellantis_hal.fleet.export import TripFileError, TripWriter, trip_writer
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.fleet.watching.intervals import by_activity, quiet
 from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
@@ -20,16 +20,14 @@ __all__ = [
     "Change",
     "CheckpointError",
     "CheckpointStore",
-    "CsvTrips",
     "FleetStatistics",
-    "GeoJsonTrips",
-    "JsonLinesTrips",
     "MemoryCheckpoints",
     "Outage",
     "Progress",
     "Recovered",
     "Removed",
     "SQLiteCheckpoints",
+    "TripFileError",
     "TripWriter",
     "Update",
     "VehicleUnavailable",
