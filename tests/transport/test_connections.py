@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 

@@ -3,7 +3,6 @@
 import contextlib
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 from hypothesis import given, settings

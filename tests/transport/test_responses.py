@@ -4,7 +4,6 @@ import logging
 from datetime import timedelta
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 

@@ -4,7 +4,6 @@ import contextlib
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 

@@ -47,7 +47,7 @@ class AiohttpBackend:
         )
         # aiohttp repeats a request that failed on a reused connection; each attempt must pass the limiter. There is no
         # public option for this.
-        self._client._retry_connection = False  # noqa: SLF001 - see above
+        self._client._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> _AiohttpResponse:
         """Send a request; return the response once its headers have arrived."""

@@ -1,7 +1,6 @@
 """Token-bucket limiter: tokens, limits, slots."""
 
 import anyio
-import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

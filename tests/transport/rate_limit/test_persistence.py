@@ -125,8 +125,11 @@ async def test_a_limiter_with_a_store_must_be_entered(*, entered_before: bool) -
 async def test_a_limiter_with_a_store_is_entered_once_at_a_time() -> None:
     store = MemoryStore()
     async with make_limiter(store) as limiter:
-        with pytest.raises(RuntimeError, match="entered already: enter it once, around all clients that share it"):
+        with pytest.raises(RuntimeError) as caught:
             await limiter.__aenter__()
+        assert str(caught.value) == (
+            "this limiter is entered already: enter it once, around all clients that share it (`async with limiter: …`)"
+        )
         await spend(limiter)
     assert store.saves == 1
 
@@ -204,7 +207,7 @@ async def test_without_a_store_saving_does_nothing() -> None:
 async def test_a_store_that_cannot_be_loaded_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with make_limiter(MemoryStore(broken=True)) as limiter:
         await spend(limiter)
-    assert "could not be loaded: OSError" in caplog.text
+    assert caplog.messages[0] == "the limiter's state could not be loaded: OSError"
 
 
 async def test_a_save_that_fails_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -213,7 +216,7 @@ async def test_a_save_that_fails_is_logged_and_tried_again(caplog: pytest.LogCap
         await spend(limiter)
         store.broken = True
         await limiter.save()
-        assert "could not be saved: OSError" in caplog.text
+        assert caplog.messages == ["the limiter's state could not be saved: OSError"]
         store.broken = False
         await limiter.save()
         assert store.content is not None
@@ -224,10 +227,10 @@ async def test_a_store_that_hangs_is_waited_for_ten_seconds(caplog: pytest.LogCa
     async with make_limiter(MemoryStore(slow=True)) as limiter:
         await spend(limiter)
         assert anyio.current_time() == pytest.approx(start + 10.0, abs=0.5)
-        assert "not loaded within 10 s" in caplog.text
+        assert caplog.messages == ["the limiter's state was not loaded within 10 s"]
         await limiter.save()
         assert anyio.current_time() == pytest.approx(start + 20.0, abs=0.5)
-        assert "not saved within 10 s" in caplog.text
+        assert caplog.messages[1:] == ["the limiter's state was not saved within 10 s"]
     assert anyio.current_time() == pytest.approx(start + 30.0, abs=0.5)
 
 
@@ -247,7 +250,7 @@ async def test_the_log_says_why_state_is_unreadable(
 ) -> None:
     async with make_limiter(MemoryStore(content)) as limiter:
         await spend(limiter)
-    assert f"starting without it: {reason}" in caplog.text
+    assert caplog.messages == [f"the limiter's state could not be read, starting without it: {reason}"]
 
 
 # ------------------------------------------------------------------------------------------------- the file store

@@ -3,7 +3,6 @@
 from functools import partial
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError

@@ -4,7 +4,6 @@ from datetime import datetime
 from functools import partial
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError

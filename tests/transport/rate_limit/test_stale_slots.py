@@ -23,7 +23,7 @@ async def test_a_stale_slot_is_replaced_by_a_new_one() -> None:
     assert transport.requests[0].headers["authorization"] == "Bearer token-1"
 
 
-async def test_a_stale_slot_is_replaced_under_httpx_auth_too() -> None:
+async def test_a_stale_slot_is_replaced_under_auth_flows_too() -> None:
     limiter = SpacingLimiter(stale=2)
     opened, transport = session(OK, limiter=limiter)
     async with limiter, opened:

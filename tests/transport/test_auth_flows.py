@@ -3,7 +3,6 @@
 from collections.abc import Generator
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 
