@@ -284,8 +284,8 @@ def backfill(
 
     With a store, the same call resumes after the last acknowledged update: that of which the next was asked for, or
     after which the block was left without an exception. Histories that are complete are read again with ``newer=True``
-    only. An account or vehicle that fails is reported as :class:`AccountLost` or :class:`VehicleUnavailable` and read by
-    the next run; transient failures are retried up to 6 times, 15 s to 300 s apart.
+    only. An account or vehicle that fails is reported as :class:`AccountLost` or :class:`VehicleUnavailable` and read
+    by the next run; transient failures are retried up to 6 times, 15 s to 300 s apart.
 
     ::
 
@@ -295,8 +295,8 @@ def backfill(
                     if isinstance(update, Update):
                         writer.write(update)
 
-    An update that was written but not acknowledged, as after a crash, comes again with the same id: a writer of a file by
-    its path does not write its trip twice.
+    An update that was written but not acknowledged, as after a crash, comes again with the same id: a writer of a file
+    by its path does not write its trip twice.
 
     Args:
         source: an account, a vehicle, or an iterable or asynchronous iterable of both. Of an account all vehicles are
