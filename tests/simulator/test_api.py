@@ -75,8 +75,7 @@ async def test_vehicles_are_filtered_by_vin_prefix(api: ApiClient) -> None:
 
 
 async def test_a_back_end_may_ignore_or_refuse_the_vin_prefix() -> None:
-    for vin_prefix, status in (("ignored", 200), ("refused", 400)):
-        variant = BackendVariant(vin_prefix=vin_prefix)
+    for variant, status in ((BackendVariant(vin_prefix="ignored"), 200), (BackendVariant(vin_prefix="refused"), 400)):
         api = ApiClient(Simulator(World(seed=4, accounts=1, vehicles=3, trips=0), variant=variant))
         assert (await api.get("/user/vehicles?vinPrefix=none")).status_code == status
         assert len(await api.ids("/user/vehicles", "vehicles")) == 3
