@@ -18,7 +18,7 @@ from stellantis_hal.fleet.trip_files import (
     TripFileError,
 )
 from stellantis_hal.fleet.trip_formats import CSV_COLUMNS, FORMATS, TripFormat, TripRow
-from stellantis_hal.hal.redaction import MASK
+from stellantis_hal.hal.redaction import MASK, mask_text
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
@@ -182,14 +182,14 @@ def trip_writer(
     _require_choice("vin", vin, _VIN_FORMS)
     if isinstance(file, str | os.PathLike):
         path = os.fspath(file)
-        return TripWriter(TripFile(path, _format_of(path, format_), mode), name=path, vin=vin)
+        return TripWriter(TripFile(path, _format_of(path, format_), mode), name=mask_text(path), vin=vin)
     if not callable(getattr(file, "write", None)):
         raise TypeError(f"the file must be a path or an open text file, not {type(file).__name__}")
     if mode != "append":
         raise ValueError(f'mode="{mode}" needs a path, as in trip_writer("trips.csv", mode="{mode}")')
     name = getattr(file, "name", "")
     name = name if isinstance(name, str) else ""
-    return TripWriter(TextDestination(file, _format_of(name, format_)), name=name or "an open file", vin=vin)
+    return TripWriter(TextDestination(file, _format_of(name, format_)), name=mask_text(name) or "an open file", vin=vin)
 
 
 def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:

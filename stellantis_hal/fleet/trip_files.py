@@ -14,6 +14,7 @@ from typing import Final, Literal, Protocol
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.trip_formats import Content, ForeignContentError, GeoJsonFormat, TripFormat, TripRow
+from stellantis_hal.hal.redaction import mask_text
 
 __all__ = ["FileMode", "SupportsWrite", "TextDestination", "TripDestination", "TripFile", "TripFileError"]
 
@@ -108,11 +109,11 @@ class TripFile:
             _log.warning(
                 "%s ended with an incomplete record of %d bytes, which was removed: its write was interrupted; "
                 "trips that were not acknowledged are delivered again",
-                self._path,
+                mask_text(self._path),
                 content.torn,
             )
         if content.trips:
-            _log.info("%s is continued after %d trips", self._path, content.trips)
+            _log.info("%s is continued after %d trips", mask_text(self._path), content.trips)
         head = b"" if content.end else self._format.head
         if head or os.fstat(self._file.fileno()).st_size != content.end + len(self._format.tail):
             self._file.truncate(content.end)
@@ -156,7 +157,7 @@ class TripFile:
             raise
         self._file.close()
         self._file = other
-        _log.info("%s had another layout and was written anew, to be continued", self._path)
+        _log.info("%s had another layout and was written anew, to be continued", mask_text(self._path))
         return self._scan(len(body))
 
     def append(self, row: TripRow) -> bool:

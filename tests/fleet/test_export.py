@@ -265,6 +265,18 @@ def test_a_trip_without_a_vehicle_is_told_once(caplog: pytest.LogCaptureFixture)
     assert "pass vehicle= to write()" in record.getMessage()
 
 
+def test_logs_mask_a_vin_in_the_name_of_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for _ in range(2):
+        with trip_writer(tmp_path / f"{VIN}.csv") as writer:
+            writer.write(TRIP)
+            writer.write(TRIP, vehicle="vehicle-1")
+    (tmp_path / f"{VIN}.geojson").write_text('{"features": [], "type": "FeatureCollection"}')
+    trip_writer(tmp_path / f"{VIN}.geojson").close()
+    assert len(caplog.messages) == 5
+    assert all("/***." in message and VIN not in message for message in caplog.messages)
+
+
 # ------------------------------------------------------------------------------------------------- options
 
 
