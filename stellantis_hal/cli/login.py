@@ -36,8 +36,8 @@ T = TypeVar("T")
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
 _STORE = Path(click.get_app_dir("stellantis-hal")) / "tokens"
-_ATTEMPTS = 3
-"""How often the redirect URL is asked for."""
+_REPEATS = 3
+"""How often the redirect URL is asked for again."""
 _MAX_REFUSALS = 5
 _DATA_SCOPES = tuple(str(scope) for scope in Scope if scope.startswith("data:"))
 
@@ -255,11 +255,11 @@ def _show(authorization: AuthorizationRequest, *, browser: bool) -> None:
 
 
 def _ask_for_redirect(authorization: AuthorizationRequest) -> str:
-    """Return the pasted text with the redirect of this log-in; other texts are refused with the reason, three times."""
+    """Return the pasted text with the redirect of this log-in; for others, show the reason and ask again."""
     prompt = "Then paste the complete URL that the browser shows at the end, even if it cannot open it"
     pasted: list[str] = []
     failure: RedirectError | None = None
-    for attempt in range(1, _ATTEMPTS + 1):
+    for repeat in range(1, _REPEATS + 2):
         try:
             pasted.append(read_pasted(prompt))
         except click.Abort:
@@ -271,9 +271,9 @@ def _ask_for_redirect(authorization: AuthorizationRequest) -> str:
             return pasted[-1]
         if _find_failure(authorization, "".join(pasted)) is None:  # it was wrapped, and read line by line
             return "".join(pasted)
-        if attempt < _ATTEMPTS:
+        if repeat <= _REPEATS:
             click.echo(f"{failure}.", err=True)
-            prompt = f"Paste it again ({attempt + 1} of {_ATTEMPTS})"
+            prompt = f"Paste it again ({repeat} of {_REPEATS})"
     raise click.ClickException(str(failure)) from failure
 
 

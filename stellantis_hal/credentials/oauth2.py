@@ -212,7 +212,9 @@ class AuthorizationRequest:
             RedirectError: the text has no redirect URL of this request, or a part of one: ask for it again.
             ConfigurationError: the server refuses the application.
             AuthError: the redirect URL reports another error, which the message shows, or was tampered with.
+            TypeError: it is not text.
         """
+        require_type("the redirect URL", redirect_url, str, instead="str(url)")
         url = find_redirect(redirect_url, self.redirect_uri, state=self.state)
         if url is None:
             raise RedirectError(

@@ -47,8 +47,8 @@ _CLOSING = {
     "\u203a": "\u2039",
 }
 _QUOTES = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a"
-# What an encoded query never contains; the second list leaves out what some servers do not encode.
-_STOPS = (re.compile(rf"""["'`<>|\\^{{}}()\[\]{_QUOTES}]"""), re.compile(rf'["`<>{_QUOTES}]'))
+# What an encoded query never contains; the first pattern has what some servers do not encode, too.
+_STOPS = (re.compile(rf"""["'`<>|\\^{{}}()\[\]{_QUOTES}]"""), re.compile(rf'["`<>|\\^{{}}{_QUOTES}]'))
 _TRAILING = ".,;:!?\u2026"
 _EMPHASIS = "*_~"
 _PARAMETERS = frozenset({"code", "error", "state"})
@@ -251,7 +251,7 @@ def _queries(view: str, begin: int, start: int) -> Iterator[str]:
     opening = view[begin - 1] if begin > 0 else ""
     ends = [end for closing in _CLOSING.get(opening, "") if (end := view.find(closing, start, limit)) >= 0]
     if ends:
-        yield _join(view[start : min(ends)])
+        yield _join(_STOPS[1].split(view[start : min(ends)], maxsplit=1)[0])
     for stops in _STOPS:
         stop = stops.search(view, start, limit)
         region = view[start : limit if stop is None else stop.start()]

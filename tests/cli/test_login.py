@@ -146,13 +146,15 @@ def test_pasted_url_of_another_login_is_refused(run: Callable[..., Result], stor
     assert not store.exists()
 
 
-def test_redirect_is_asked_for_three_times(run: Callable[..., Result], store: Path) -> None:
-    """Each text is refused with what was found in it; the third refusal ends the command."""
-    result = run("login", "--paste", "--no-browser", input=f"nothing\n\n{FORGED}\nunread\n")
+def test_redirect_is_asked_for_again_three_times(run: Callable[..., Result], store: Path) -> None:
+    """Each text is refused with what was found in it; the fourth refusal ends the command."""
+    result = run("login", "--paste", "--no-browser", input=f"nothing\n\nhttps://a.test/\n{FORGED}\nunread\n")
     assert result.exit_code == 1
     assert "was found: the text has 7 characters and no address. Paste the complete URL" in result.output
-    assert "Paste it again (2 of 3):" in result.output
+    assert "Paste it again (1 of 3):" in result.output
     assert "was found: the text is empty" in result.output
+    assert "Paste it again (2 of 3):" in result.output
+    assert "was found: the text has only an address of https://a.test" in result.output
     assert "Paste it again (3 of 3):" in result.output
     assert "Error: the redirect URL belongs to another log-in" in result.output
     assert "unread" not in result.output

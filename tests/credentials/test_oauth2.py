@@ -247,6 +247,12 @@ def test_a_pasted_text_with_a_redirect_is_read() -> None:
     assert begin().read(line).code == "abc"
 
 
+def test_a_redirect_must_be_text() -> None:
+    url: Any = urlsplit(f"{BACK}?code=abc&state=st1")
+    with pytest.raises(TypeError, match=r"the redirect URL must be str, not SplitResult: str\(url\)"):
+        begin().read(url)
+
+
 def test_a_redirect_parsed_by_the_program_is_accepted() -> None:
     assert begin().accept(code="abc", state="st1").code == "abc"
     with pytest.raises(RedirectError, match="`state` differs"):

@@ -51,6 +51,14 @@ WRAPPINGS: dict[str, Callable[[str], str]] = {
     "as a Markdown link": lambda url: f"[the page]({url}) was empty",
     "as a Markdown link of itself": lambda url: f"[{url}]({url})",
     "in bold": lambda url: f"**{url}**",
+    "as a link of a chat": lambda url: f"<{url}|the page>",
+    "as a Markdown link with a title": lambda url: f'[the page]({url} "Back")',
+    "as JSON in JSON": lambda url: json.dumps(json.dumps({"url": url})),
+    "as a call of fetch": lambda url: f'fetch("{url}", {{"method": "GET"}});',
+    "as PowerShell": lambda url: f'Invoke-WebRequest -UseBasicParsing -Uri "{url}" `\n-Headers @{{"a"="b"}}',
+    "with blanks around its signs": lambda url: url.replace("&", " & ").replace("=", " = ").replace("?", " ? "),
+    "with Markdown escapes": lambda url: url.replace("_", "\\_").replace("&", "\\&"),
+    "as source of a page": lambda url: f"view-source:{url}",
     "in parentheses": lambda url: f"I got here ({url}).",
     "as an attribute of HTML": lambda url: f'<p>See <a href="{html.escape(url)}">this</a></p>',
     "escaped as HTML": html.escape,
@@ -155,6 +163,7 @@ def test_text_after_a_code_is_not_part_of_it(after: str) -> None:
         "code=abc&state=st1",
         "state=st1&code=abc",
         "http://internal:8000/callback#state=st1&code=abc",
+        "intent://back?code=abc&state=st1#Intent;scheme=mymap;package=test;end",
     ],
 )
 def test_the_state_identifies_a_redirect_with_another_address(text: str) -> None:
@@ -232,7 +241,7 @@ def test_blanks_in_descriptions_and_scopes_are_kept(text: str, found: str) -> No
 
 
 def test_the_state_may_contain_what_servers_do_not_encode() -> None:
-    for state in ("it's", "a(b)[c]{d}", "end.", "a|b^c"):
+    for state in ("it's", "a(b)[c]!*d", "end."):
         found = find_redirect(f"see {BACK}?code=abc&state={state}", BACK, state=state)
         assert parameters_of(found, BACK) == {"code": "abc", "state": state}
 
