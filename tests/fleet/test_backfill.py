@@ -324,17 +324,19 @@ async def test_an_outage_of_minutes_is_waited_out() -> None:
         assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
-@pytest.mark.parametrize("vehicles", [3, deep(12)])
-async def test_an_exhausted_daily_limit_is_waited_for(vehicles: int) -> None:
+@pytest.mark.parametrize(("vehicles", "per_day"), [(3, 10), deep(12, 40)])
+async def test_an_exhausted_daily_limit_is_waited_for(vehicles: int, per_day: int) -> None:
     async with a_fleet(
         vehicles=vehicles,
         accounts=3,
         trips=300 * vehicles,
-        rate_limits=RateLimits(100, 40),
-        limits=Subscription(per_day=40),
+        rate_limits=RateLimits(100, per_day),
+        limits=Subscription(per_day=per_day),
     ) as fleet:
+        began = fleet.simulator.now()
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+        assert fleet.simulator.now() - began >= timedelta(hours=23)
         assert trips.progress.failed == 0
         assert fleet.simulator.statistics.refused == 0
 
