@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         PaginationLoopError,
         QuotaError,
         RateLimitedError,
+        RedirectError,
         ServerError,
         StaleSlotError,
         StellantisError,
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
         VehicleUnavailable,
         WatchEvent,
     )
-    from stellantis_hal.fleet.export import TripWriter, trip_writer
+    from stellantis_hal.fleet.export import TripFileError, TripWriter, trip_writer
     from stellantis_hal.fleet.targets import Removed
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
@@ -426,6 +427,7 @@ __all__ = [
     "RateLimits",
     "Recovered",
     "Recurrence",
+    "RedirectError",
     "Rel",
     "RemoteCapabilities",
     "RemoteCapability",
@@ -469,6 +471,7 @@ __all__ = [
     "Trip",
     "TripConsumption",
     "TripFault",
+    "TripFileError",
     "TripKinetic",
     "TripSegment",
     "TripState",
@@ -517,7 +520,7 @@ _MODULES = {
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
         "ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError InvalidLinkError "
         "LinkNotFoundError NetworkError NotFoundError NotHalError PaginationLoopError QuotaError RateLimitedError "
-        "ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
+        "RedirectError ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
         "TooManyRedirectsError UnauthorizedError UntrustedOriginError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
@@ -525,7 +528,7 @@ _MODULES = {
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
     "fleet.checkpoints.store": "CheckpointError CheckpointStore MemoryCheckpoints",
     "fleet.events": "AccountEmpty AccountLost Outage Recovered Update VehicleUnavailable WatchEvent",
-    "fleet.export": "TripWriter trip_writer",
+    "fleet.export": "TripFileError TripWriter trip_writer",
     "fleet.targets": "Removed",
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",

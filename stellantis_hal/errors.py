@@ -19,6 +19,7 @@
     │   └── StaleSlotError           a limiter's slot expired before it was used; nothing was sent
     ├── AuthError                    credentials
     │   ├── ConsentRequiredError     the account holder must log in again
+    │   ├── RedirectError            a log-in's redirect was not found, or belongs to another log-in
     │   ├── ConfigurationError       the application's registration or settings are wrong
     │   └── TokenStoreError          tokens could not be loaded or saved
     ├── HalError                     documents and links
@@ -60,6 +61,7 @@ __all__ = [
     "PaginationLoopError",
     "QuotaError",
     "RateLimitedError",
+    "RedirectError",
     "ServerError",
     "StaleSlotError",
     "StellantisError",
@@ -141,6 +143,7 @@ class ApiError(StellantisError):
         retry_after: seconds until a retry is allowed, by the server; None where it does not say.
         is_transient: whether the same request may succeed later.
         oauth_error: the ``error`` of an identity server's body (``invalid_grant``, …); None where there is none.
+        description: the server's own words, masked and cut; empty where it has none.
     """
 
     def __init__(
@@ -156,6 +159,7 @@ class ApiError(StellantisError):
         retry_after: float | None = None,
         is_transient: bool = False,
         oauth_error: str | None = None,
+        description: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -167,6 +171,7 @@ class ApiError(StellantisError):
         self.retry_after = retry_after
         self.is_transient = is_transient
         self.oauth_error = oauth_error
+        self.description = description
 
 
 class BadRequestError(ApiError):
@@ -247,6 +252,10 @@ class AuthError(StellantisError):
 
 class ConsentRequiredError(AuthError):
     """The refresh token is no longer accepted: the account holder must log in and consent again."""
+
+
+class RedirectError(AuthError):
+    """A text has no redirect URL of this log-in, or a part of one: ask for it again."""
 
 
 class ConfigurationError(AuthError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
@@ -23,12 +23,18 @@ from stellantis_hal.errors import ApiError, AuthError, BadRequestError, ConsentR
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.fetch import Fetch
 
-__all__ = ["Enrolment"]
+__all__ = ["Enrolment", "locale_parameters"]
 
 T = TypeVar("T")
 
 _TIMEOUT = 60.0
 """Seconds for exchanging a code or revoking a token, storing included."""
+
+
+def locale_parameters(locale: str | None, local: str | None = None) -> dict[str, str]:
+    """Return the parameters of the log-in page that name its language; the servers read ``locale`` or ``local``."""
+    values = {"locale": local if locale is None else locale, "local": locale if local is None else local}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class Enrolment:
@@ -69,8 +75,10 @@ class Enrolment:
         scope: str | Iterable[str],
         state: str | None = None,
         pkce: bool = True,
+        locale: str | None = None,
         local: str | None = None,
         separator: str = " ",
+        parameters: Mapping[str, str] | None = None,
     ) -> AuthorizationRequest:
         """Return the page to show, and what its redirect is checked against.
 
@@ -79,8 +87,15 @@ class Enrolment:
             scope: what to ask for (:class:`~stellantis_hal.Scope`).
             state: a secret of your own; None: a random one.
             pkce: whether to use PKCE (RFC 7636, S256).
-            local: the language of the page (``fr-FR``); the vendor spells its parameter like this.
+            locale: the language of the page (``fr-FR``). It is sent as ``locale``, which the servers read, and as
+                ``local``, which the vendor documents.
+            local: the same, or another value for the parameter ``local`` alone.
             separator: between scopes: a blank (RFC 6749 section 3.3), or the comma of the vendor's example.
+            parameters: more parameters of the page; they replace those of ``locale``.
+
+        Raises:
+            ValueError: a parameter has a name that another argument sets, such as ``state``.
+            TypeError: a parameter is not text.
         """
         return AuthorizationRequest.begin(
             self._client,
@@ -89,21 +104,43 @@ class Enrolment:
             state=state,
             pkce=pkce,
             separator=separator,
-            parameters=None if local is None else {"local": local},
+            parameters={**locale_parameters(locale, local), **(parameters or {})},
         )
 
-    async def complete(self, authorization: AuthorizationRequest, redirect_url: str, *, key: str = "default") -> Token:
+    async def complete(
+        self,
+        authorization: AuthorizationRequest,
+        redirect_url: str | None = None,
+        *,
+        code: str | None = None,
+        state: str | None = None,
+        key: str = "default",
+    ) -> Token:
         """Check the redirect, exchange its code, and store the token under ``key``.
 
+        Args:
+            authorization: what :meth:`begin` returned.
+            redirect_url: the URL that the browser was sent to, alone or in any text that it was pasted with.
+            code: the code, where the program has parsed the redirect itself; with ``state``.
+            state: the state of that redirect.
+            key: the account's key in the store.
+
         Raises:
+            ValueError: neither the redirect URL nor both its code and its state were passed; nothing was sent.
             ConsentRequiredError: the account holder refused, or the code has been used or has expired: begin again.
-            AuthError: the redirect does not belong to this authorization, or has no code.
+            RedirectError: the text has no redirect of this authorization; the message names what is missing.
+            AuthError: the redirect reports an error, or the response has no token.
             ConfigurationError: the identity server refuses the application.
             TokenStoreError: the token could not be stored.
             NetworkError: the identity server could not be reached.
             ApiError: it failed, or refused for another reason.
         """
-        granted = authorization.read(redirect_url)
+        if redirect_url is not None and code is None and state is None:
+            granted = authorization.read(redirect_url)
+        elif redirect_url is None and code is not None and state is not None:
+            granted = authorization.accept(code=code, state=state)
+        else:
+            raise ValueError("pass the redirect URL, as in complete(authorization, url), or both code= and state=")
         request = exchange_request(self._client, authorization, granted.code)
 
         async def exchange_and_save() -> Token:

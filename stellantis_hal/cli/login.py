@@ -15,14 +15,15 @@ import attrs
 import click
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.enrolment import Enrolment
+from stellantis_hal.auth.enrolment import Enrolment, locale_parameters
 from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.cli.loopback import is_loopback, listen
+from stellantis_hal.cli.paste import read_pasted
 from stellantis_hal.client import StellantisClient
-from stellantis_hal.credentials.oauth2 import AuthorizationRequest
+from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.stores.file import FileTokenStore
 from stellantis_hal.credentials.token import Token
-from stellantis_hal.errors import ConsentRequiredError, StellantisError
+from stellantis_hal.errors import ConsentRequiredError, RedirectError, StellantisError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.navigation.origins import origin_of
 from stellantis_hal.vendor.brands import Brand
@@ -35,6 +36,9 @@ T = TypeVar("T")
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
 _STORE = Path(click.get_app_dir("stellantis-hal")) / "tokens"
+_REPEATS = 3
+"""How often the redirect URL is asked for again."""
+_MAX_REFUSALS = 5
 _DATA_SCOPES = tuple(str(scope) for scope in Scope if scope.startswith("data:"))
 
 
@@ -59,10 +63,15 @@ class _Settings:
             certificate = (self.certificate, self.certificate_key or self.certificate)
         return Application(self.client_id, self.client_secret or None, certificate=certificate)
 
-    def begin(self, *, local: str | None = None, **options: Any) -> AuthorizationRequest:
+    def begin(self, *, locale: str | None = None, parameters: dict[str, str], **options: Any) -> AuthorizationRequest:
         identity = IdentityProvider.of(self.brand, realm=self.realm, url=self.identity_url)
-        parameters = None if local is None else {"local": local}
-        return AuthorizationRequest.begin(identity.oauth2_client(self.application()), parameters=parameters, **options)
+        parameters = {**locale_parameters(locale), **parameters}
+        try:
+            return AuthorizationRequest.begin(
+                identity.oauth2_client(self.application()), parameters=parameters, **options
+            )
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="'--param'") from None
 
     def client(self) -> StellantisClient:
         return StellantisClient(self.application(), base_url=self.base_url, identity_url=self.identity_url)
@@ -94,6 +103,14 @@ def _check_redirect_uri(_: click.Context, option: click.Parameter, value: str) -
     except ValueError as error:
         raise click.BadParameter(str(error), param=option) from None
     return value
+
+
+def _parse_parameters(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return the parameters of the log-in page, or raise."""
+    pairs = [value.partition("=") for value in values]
+    if any(not name or not equals for name, equals, _ in pairs):
+        raise click.BadParameter("a parameter must look like name=value, e.g. prompt=login", param=option)
+    return {name: value for name, _, value in pairs}
 
 
 _STORE_OPTIONS = (
@@ -171,7 +188,15 @@ def _run(function: Callable[..., T], *arguments: Any) -> T:
 @click.option("--paste", is_flag=True, help="Paste the redirect URL, also of a loopback URI.")
 @click.option("--browser/--no-browser", default=True, help="Open the log-in page, or only print its URL.")
 @click.option("--pkce/--no-pkce", default=True, help="Use PKCE (RFC 7636).")
-@click.option("--local", help="Language of the log-in page, e.g. fr-FR.")
+@click.option("--locale", "--local", "locale", help="Language of the log-in page, e.g. fr-FR.")
+@click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    callback=_parse_parameters,
+    metavar="NAME=VALUE",
+    help="Further parameter of the log-in page; may be repeated.",
+)
 @click.option("--within", type=click.FloatRange(1, 3600), default=300, help="Seconds to wait for the browser.")
 def login(
     *,
@@ -180,7 +205,8 @@ def login(
     paste: bool,
     browser: bool,
     pkce: bool,
-    local: str | None,
+    locale: str | None,
+    parameters: dict[str, str],
     within: float,
     **options: Any,
 ) -> None:
@@ -189,18 +215,21 @@ def login(
 
     def begin(address: str) -> AuthorizationRequest:
         scopes = scope or _DATA_SCOPES
-        authorization = settings.begin(redirect_uri=address, scope=scopes, pkce=pkce, local=local)
+        authorization = settings.begin(
+            redirect_uri=address, scope=scopes, pkce=pkce, locale=locale, parameters=parameters
+        )
         _show(authorization, browser=browser)
         return authorization
 
     async def receive() -> tuple[AuthorizationRequest, str]:
         async with listen(redirect_uri) as loopback:
             authorization = begin(loopback.redirect_uri)
+            refusals = _Refusals(authorization)
             try:
-                return authorization, await loopback.receive(within=within, is_expected=authorization.is_answered_by)
+                return authorization, await loopback.receive(within=within, is_expected=refusals.is_expected)
             except TimeoutError:
                 raise click.ClickException(
-                    f"no redirect arrived within {within:g} s: log in again, or use --paste"
+                    f"no redirect arrived within {within:g} s{refusals.summary()}: log in again, or use --paste"
                 ) from None
 
     async def complete(authorization: AuthorizationRequest, response: str) -> Token:
@@ -209,7 +238,8 @@ def login(
 
     if paste or not is_loopback(redirect_uri):
         # No event loop runs during the prompt: it would swallow the first Ctrl+C.
-        authorization, response = _run(begin, redirect_uri), _prompt_for_redirect_url()
+        authorization = _run(begin, redirect_uri)
+        response = _run(_ask_for_redirect, authorization)
     else:
         authorization, response = _run(anyio.run, receive)
     stored = _run(anyio.run, complete, authorization, response)
@@ -224,13 +254,61 @@ def _show(authorization: AuthorizationRequest, *, browser: bool) -> None:
         click.echo("No browser could be opened: open the URL yourself.", err=True)
 
 
-def _prompt_for_redirect_url() -> str:
-    return str(
-        click.prompt(
-            "Then paste the complete URL that the browser shows at the end, even if it cannot open it",
-            prompt_suffix=":\n",
-        )
-    )
+def _ask_for_redirect(authorization: AuthorizationRequest) -> str:
+    """Return the pasted text with the redirect of this log-in; for others, show the reason and ask again."""
+    prompt = "Then paste the complete URL that the browser shows at the end, even if it cannot open it"
+    pasted: list[str] = []
+    failure: RedirectError | None = None
+    for repeat in range(1, _REPEATS + 2):
+        try:
+            pasted.append(read_pasted(prompt))
+        except click.Abort:
+            if failure is None:
+                raise
+            break
+        failure = _find_failure(authorization, pasted[-1])
+        if failure is None:
+            return pasted[-1]
+        if _find_failure(authorization, "".join(pasted)) is None:  # it was wrapped, and read line by line
+            return "".join(pasted)
+        if repeat <= _REPEATS:
+            click.echo(f"{failure}.", err=True)
+            prompt = f"Paste it again ({repeat} of {_REPEATS})"
+    raise click.ClickException(str(failure)) from failure
+
+
+def _find_failure(authorization: AuthorizationRequest, text: str) -> RedirectError | None:
+    """Return why a text has no redirect of this log-in; None where it has one. Raises the error that one reports."""
+    try:
+        authorization.read(text)
+    except RedirectError as error:
+        return error
+    return None
+
+
+class _Refusals:
+    """Errors that arrive at the loopback without the state of the log-in.
+
+    Servers leave the state out of some errors, and any page can send one: they are shown, and do not end the log-in.
+    """
+
+    def __init__(self, authorization: AuthorizationRequest) -> None:
+        self._authorization = authorization
+        self._reasons: list[str] = []
+
+    def is_expected(self, url: str) -> bool:
+        """Return whether a URL is the redirect of the log-in."""
+        if self._authorization.is_answered_by(url):
+            return True
+        reason = read_refusal(url)
+        if reason and reason not in self._reasons and len(self._reasons) < _MAX_REFUSALS:
+            self._reasons.append(reason)
+            click.echo(f"The browser was sent here with an error, and without a state: {reason}", err=True)
+        return False
+
+    def summary(self) -> str:
+        """Return the errors for a message; empty where none arrived."""
+        return f" (errors without a state: {'; '.join(self._reasons)})" if self._reasons else ""
 
 
 # ------------------------------------------------------------------------------------------------- logout, whoami

@@ -14,6 +14,7 @@ from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.resources.by_vin import find_by_vin, require_vin
 from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
@@ -153,14 +154,33 @@ class Account(EntryPoint):
         return walk.map(partial(self._converter.structure, kind=Vehicle))
 
     async def vehicle(
-        self, id_: str, *, locale: str | None = None, extensions: Iterable[str] | str = (), country: str | None = None
+        self,
+        id_: str | None = None,
+        *,
+        vin: str | None = None,
+        locale: str | None = None,
+        extensions: Iterable[str] | str = (),
+        country: str | None = None,
     ) -> Vehicle:
-        """Read one vehicle by the API's own id (which is not its VIN).
+        """Read one vehicle by the API's own id, or by its VIN: ``await account.vehicle(vin="VF3…")``.
+
+        Args:
+            id_: the API's id, which is not the VIN.
+            vin: the whole VIN, in any case. It is looked for in the list of vehicles, by ``vinPrefix`` where the back
+                end filters by it.
+            locale: the language of labels (``fr-FR``).
+            extensions: more data of the vehicle: ``onboardCapabilities``, ``branding``, ``pictures``.
+            country: CL, BR or AR, which have back ends of their own.
 
         Raises:
-            NotFoundError: there is no such vehicle; now and then the API says so of an existing one.
-            ValueError: the id cannot stand in a path.
+            NotFoundError: there is no such vehicle; now and then the API says so of an existing id.
+            ValueError: not exactly one of ``id_`` and ``vin`` was passed, the VIN has a wrong form (nothing was sent),
+                or the id cannot stand in a path.
         """
+        if id_ is None or vin is not None:
+            vin = require_vin(vin, id_=id_)
+            list_vehicles = partial(self.vehicles, locale=locale, extensions=extensions, country=country)
+            return await find_by_vin(vin, list_vehicles(vin_prefix=vin), list_vehicles())
         collection = await _VehicleCollection(self, {}).resolve_url({})
         params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
         resource = await self.get(append_query(join_segment(collection, id_), encode_params(params)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 import attrs
 
 from stellantis_hal.credentials.basic import encode_basic
+from stellantis_hal.credentials.redirects import describe_paste, find_redirect, is_same
 from stellantis_hal.credentials.token import Token, parse_scope
 from stellantis_hal.errors import (
     ApiError,
@@ -23,6 +23,7 @@ from stellantis_hal.errors import (
     ConsentRequiredError,
     NetworkError,
     QuotaError,
+    RedirectError,
     StellantisError,
     UnauthorizedError,
 )
@@ -31,6 +32,7 @@ from stellantis_hal.hal.redaction import excerpt, mask_url
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.transport.api_errors import parse_error_body
 from stellantis_hal.transport.conventions import TRANSIENT_ERRORS
+from stellantis_hal.validation import require_type
 
 __all__ = [
     "AuthorizationRequest",
@@ -39,6 +41,7 @@ __all__ = [
     "exchange_request",
     "is_final",
     "pkce_challenge",
+    "read_refusal",
     "read_renewed_token",
     "read_token",
     "renewal_request",
@@ -47,9 +50,10 @@ __all__ = [
     "with_query",
 ]
 
-_MAX_EXCERPT = 80
 _MAX_LIFETIME = 366 * 24 * 3600.0
 """Seconds; a longer ``expires_in`` is treated as missing."""
+_MAX_WORDS = 200
+"""Characters of a server's words in a message."""
 _REFUSED_CONSENT = frozenset({"access_denied", "consent_required", "login_required", "interaction_required"})
 _CONFIGURATION_ERRORS = frozenset(
     {
@@ -59,8 +63,19 @@ _CONFIGURATION_ERRORS = frozenset(
         "redirect_uri_mismatch",
         "unauthorized_client",
         "unsupported_grant_type",
+        "unsupported_response_type",
     }
 )
+_RESERVED = {
+    "client_id": "OAuth2Client(client_id=…)",
+    "code_challenge": "pkce=True",
+    "code_challenge_method": "pkce=True",
+    "redirect_uri": "redirect_uri=…",
+    "response_type": "nothing: it is always code",
+    "scope": "scope=…",
+    "state": "state=…",
+}
+"""Parameters of the log-in page that are not free, and what to pass instead."""
 
 
 @attrs.frozen(kw_only=True)
@@ -154,7 +169,11 @@ class AuthorizationRequest:
             state: a secret of your own; None: a random one.
             pkce: whether to use PKCE (RFC 7636, S256).
             separator: between scopes: a blank (RFC 6749 section 3.3); some servers want a comma.
-            parameters: more parameters of the query.
+            parameters: more parameters of the query, as the server documents them (``prompt``, ``login_hint``).
+
+        Raises:
+            ValueError: a parameter has a name that another argument sets.
+            TypeError: a parameter is not text.
 
         Example:
             >>> client = OAuth2Client(
@@ -171,6 +190,7 @@ class AuthorizationRequest:
         state = secrets.token_urlsafe(32) if state is None else state
         verifier = secrets.token_urlsafe(48) if pkce else None
         requested = parse_scope(scope)
+        _check_parameters(parameters or {})
         query = {
             "client_id": client.client_id,
             "response_type": "code",
@@ -186,14 +206,23 @@ class AuthorizationRequest:
         return cls(url=url, redirect_uri=redirect_uri, scope=requested, state=state, verifier=verifier)
 
     def read(self, redirect_url: str) -> AuthorizationResponse:
-        """Read the redirect URL that the browser was sent to.
+        """Read the redirect URL that the browser was sent to, alone or in any text that it was pasted with.
 
         Raises:
             ConsentRequiredError: the user did not consent.
-            AuthError: the redirect URL belongs to another request, reports an error, or has no code. The message shows
-                none of the URL but the name of the error.
+            RedirectError: the text has no redirect URL of this request, or a part of one: ask for it again.
+            ConfigurationError: the server refuses the application.
+            AuthError: the redirect URL reports another error, which the message shows, or was tampered with.
+            TypeError: it is not text.
         """
-        query = _parse_query(redirect_url)
+        require_type("the redirect URL", redirect_url, str, instead="str(url)")
+        url = find_redirect(redirect_url, self.redirect_uri, state=self.state)
+        if url is None:
+            raise RedirectError(
+                f"no redirect to {mask_url(self.redirect_uri)} was found: "
+                f"{describe_paste(redirect_url, self.url)}. Paste the complete URL from the browser's address bar"
+            )
+        query = parse_qsl(url.partition("?")[2], keep_blank_values=True)
         values = dict(query)
         repeated = {name for name in ("state", "code", "error") if sum(name == other for other, _ in query) > 1}
         if repeated:
@@ -201,18 +230,21 @@ class AuthorizationRequest:
                 f"the redirect URL has {' and '.join(f'`{name}`' for name in sorted(repeated))} more than once, so it "
                 "was tampered with: start the log-in again"
             )
-        if "state" not in values:
-            raise AuthError("the redirect URL has no `state`: paste the complete URL from the browser")
-        if not self._has_state(values["state"]):
-            raise AuthError("the redirect URL belongs to another log-in (its `state` differs): start the log-in again")
+        state = values.get("state")
+        if state is not None or "error" not in values:
+            self._check_state(state)
         if "error" in values:
-            name = _error_name(values["error"])
-            if name in _REFUSED_CONSENT:
-                raise ConsentRequiredError(f"the account holder did not consent ({name})")
-            raise AuthError(f"the identity server refused the authorization request: {name}")
-        if not values.get("code"):
-            raise AuthError("the redirect URL has no `code`: paste the complete URL from the browser")
-        return AuthorizationResponse(code=values["code"], scope=parse_scope(values.get("scope")))
+            raise _refusal(values["error"], values.get("error_description", ""))
+        return self._response(values.get("code", ""), parse_scope(values.get("scope")))
+
+    def accept(self, *, code: str, state: str) -> AuthorizationResponse:
+        """Check the parameters of a redirect that the program has parsed itself.
+
+        Raises:
+            RedirectError: they belong to another request, or the code is empty.
+        """
+        self._check_state(state)
+        return self._response(code, ())
 
     def is_answered_by(self, redirect_url: str) -> bool:
         """Return whether a URL carries the state of this request: any page can send a browser to a redirect URI.
@@ -220,10 +252,31 @@ class AuthorizationRequest:
         Raises:
             AuthError: it is no URL.
         """
-        return any(name == "state" and self._has_state(value) for name, value in _parse_query(redirect_url))
+        return any(name == "state" and is_same(value, self.state) for name, value in _parse_query(redirect_url))
 
-    def _has_state(self, state: str) -> bool:
-        return hmac.compare_digest(_to_bytes(state), _to_bytes(self.state))
+    def _check_state(self, state: str | None) -> None:
+        if state is None:
+            raise RedirectError("the redirect URL has no `state`: paste the complete URL from the browser")
+        if not is_same(state, self.state):
+            raise RedirectError(
+                "the redirect URL belongs to another log-in, or its end is missing (its `state` differs): paste the "
+                "complete URL of this log-in, or start the log-in again"
+            )
+
+    def _response(self, code: str, scope: tuple[str, ...]) -> AuthorizationResponse:
+        if not code:
+            raise RedirectError("the redirect URL has no `code`: paste the complete URL from the browser")
+        return AuthorizationResponse(code=code, scope=scope)
+
+
+def read_refusal(redirect_url: str) -> str:
+    """Return the error that a redirect URL reports, with or without a state; empty where it reports none.
+
+    Raises:
+        AuthError: it is no URL.
+    """
+    values = dict(_parse_query(redirect_url))
+    return _reason(values["error"], values.get("error_description", "")) if "error" in values else ""
 
 
 def pkce_challenge(verifier: str) -> str:
@@ -277,10 +330,12 @@ def read_token(
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, Mapping):
-        raise AuthError("the token endpoint's response is no JSON object, so it has no token", key=key)
+        raise AuthError(
+            f"the token endpoint's response is no JSON object, so it has no token{_words(content)}", key=key
+        )
     access_token = body.get("access_token")
     if not isinstance(access_token, str) or not access_token.strip():
-        raise AuthError("the token endpoint's response has no access_token", key=key)
+        raise AuthError(f"the token endpoint's response has no access_token{_words(content)}", key=key)
     refresh_token = body.get("refresh_token")
     if not isinstance(refresh_token, str) or not refresh_token:
         refresh_token = None if previous is None else previous.refresh_token
@@ -298,17 +353,17 @@ def read_renewed_token(response: Response, *, now: datetime, previous: Token, ke
     try:
         return read_token(response.content, now=now, previous=previous, key=key)
     except AuthError as error:
-        place = f"the response {response.status} at {mask_url(response.url)}"
+        words = _words(response.content)
         name = parse_error_body(response.content).error
-        if name:
-            raise ApiError(
-                f"{place} is an error: {excerpt(name, _MAX_EXCERPT)}",
-                status=response.status,
-                url=response.url,
-                is_transient=name in TRANSIENT_ERRORS,
-                oauth_error=name,
-            ) from error
-        raise _foreign_response(response.url, response.status, "has no token, so it") from error
+        if not name:
+            raise _foreign_response(response.url, response.status, "has no token, so it", words=words) from error
+        raise ApiError(
+            f"the response {response.status} at {mask_url(response.url)} is an error{words}",
+            status=response.status,
+            url=response.url,
+            is_transient=name in TRANSIENT_ERRORS,
+            oauth_error=name,
+        ) from error
 
 
 def is_final(error: ApiError) -> bool:
@@ -326,26 +381,27 @@ def to_auth_error(error: ApiError, client: OAuth2Client, *, key: str | None) -> 
     """
     if error.oauth_error == "invalid_grant":
         return ConsentRequiredError(
-            f"the identity server no longer accepts the token or code of account {key!r} (invalid_grant): "
-            "ask for consent again",
+            f"the identity server no longer accepts the token or code of account {key!r} "
+            f"({_reason('invalid_grant', error.description)}): ask for consent again",
             key=key,
         )
     if error.oauth_error in _CONFIGURATION_ERRORS or (isinstance(error, UnauthorizedError) and not error.oauth_error):
-        reason = error.oauth_error or error.status
+        reason = _reason(error.oauth_error or str(error.status), error.description)
         return ConfigurationError(
             f"the identity server refuses the application at {mask_url(error.url)} ({reason}): {client.advice}",
             key=key,
             more_information=str(error),
         )
     if not error.oauth_error and 300 <= error.status < 500 and not isinstance(error, QuotaError):
-        return _foreign_response(error.url, error.status)
+        words = excerpt(error.description, _MAX_WORDS)
+        return _foreign_response(error.url, error.status, words=f" (it says: {words})" if words else "")
     return error
 
 
-def _foreign_response(url: str, status: int, reason: str = "") -> NetworkError:
+def _foreign_response(url: str, status: int, reason: str = "", *, words: str) -> NetworkError:
     return NetworkError(
         f"the response {status} at {mask_url(url)} {reason}{' ' if reason else ''}is not from an OAuth2 server: the "
-        "address of the identity server is wrong, or a proxy or a maintenance page is in between",
+        f"address of the identity server is wrong, or a proxy or a maintenance page is in between{words}",
         url=url,
         sent=True,
     )
@@ -392,8 +448,35 @@ def _parse_query(url: str) -> list[tuple[str, str]]:
         raise AuthError("the redirect URL is no URL: paste the complete URL from the browser") from None
 
 
-def _to_bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+def _check_parameters(parameters: Mapping[str, str]) -> None:
+    for name, value in parameters.items():
+        if (instead := _RESERVED.get(name.lower())) is not None:
+            raise ValueError(f"parameters must not have {name!r}, which begin() sets: pass {instead}")
+        if not name:
+            raise ValueError("parameters must have names, as in {'prompt': 'login'}")
+        require_type(f"the parameter {name!r}", value, str)
+
+
+def _refusal(error: str, description: str) -> AuthError:
+    """Return the error for a redirect that reports one (RFC 6749 section 4.1.2.1)."""
+    name, reason = _error_name(error), _reason(error, description)
+    if name in _REFUSED_CONSENT:
+        return ConsentRequiredError(f"the account holder did not consent ({reason})")
+    kind = ConfigurationError if name in _CONFIGURATION_ERRORS else AuthError
+    return kind(f"the identity server refused the authorization request: {reason}")
+
+
+def _reason(error: str, description: str) -> str:
+    """Return an error and the server's words, for a message."""
+    words = excerpt(description, _MAX_WORDS).strip(". ")
+    return f"{_error_name(error)}: {words}" if words else _error_name(error)
+
+
+def _words(content: bytes) -> str:
+    """Return what a body without a token says, after a colon; empty where it says nothing."""
+    body = parse_error_body(content)
+    words = excerpt(" ".join(part for part in (body.error, body.message) if part), _MAX_WORDS).strip(". ")
+    return f": {words}" if words else ""
 
 
 def _error_name(text: str) -> str:

@@ -13,7 +13,7 @@ from stellantis_hal.fleet.events import (
     VehicleUnavailable,
     WatchEvent,
 )
-from stellantis_hal.fleet.export import CsvTrips, GeoJsonTrips, JsonLinesTrips, TripWriter, trip_writer
+from stellantis_hal.fleet.export import TripFileError, TripWriter, trip_writer
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.fleet.watching.intervals import by_activity, quiet
 from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
@@ -30,16 +30,14 @@ __all__ = [
     "Change",
     "CheckpointError",
     "CheckpointStore",
-    "CsvTrips",
     "FleetStatistics",
-    "GeoJsonTrips",
-    "JsonLinesTrips",
     "MemoryCheckpoints",
     "Outage",
     "Progress",
     "Recovered",
     "Removed",
     "SQLiteCheckpoints",
+    "TripFileError",
     "TripWriter",
     "Update",
     "VehicleUnavailable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,6 +31,7 @@ from stellantis_hal.validation import require_type
 
 __all__ = ["Backfill", "BackfillSource", "Progress", "backfill"]
 
+_log = logging.getLogger("stellantis_hal")
 _LOOKBACK = timedelta(days=14).total_seconds()
 _ATTEMPTS = 6
 _FIRST_PAUSE = 15.0
@@ -69,6 +71,7 @@ class Backfill(Stream):
         *,
         since: datetime | None,
         until: datetime | None,
+        newer: bool,
         store: CheckpointStore,
         name: str,
         vehicles: int,
@@ -82,6 +85,7 @@ class Backfill(Stream):
         self._source = source
         self._since = since
         self._until = until
+        self._newer = newer
         self._name = name
         self._concurrent_vehicles = vehicles
         self._concurrent_pages = pages
@@ -92,6 +96,7 @@ class Backfill(Stream):
         self._known_ids: set[str] = set()
         self._all_found = False
         self._vehicles = self._done = self._failed = self._pages = 0
+        self._complete_before = 0
 
     @property
     def progress(self) -> Progress:
@@ -124,6 +129,12 @@ class Backfill(Stream):
             await self._run_guarded(self._find_vehicles)
             self._queue.close()
         self._report_progress(complete=self._all_found)
+        if self._complete_before:
+            _log.info(
+                "the histories of %d vehicles were complete before and were not read again: "
+                "newer=True reads the trips made since, another name= reads all trips",
+                self._complete_before,
+            )
         self._buffer.close()
 
     async def _find_vehicles(self) -> None:
@@ -215,10 +226,13 @@ class Backfill(Stream):
         if watched_vehicle.checkpoint is None:
             since = None if self._since is None else self._since.timestamp()
             watched_vehicle.checkpoint = await load_checkpoint(self._store, key) or Checkpoint(since=since)
-        if watched_vehicle.checkpoint.is_initialized:
+        if watched_vehicle.checkpoint.is_initialized and not self._newer:
+            self._complete_before += 1
             return
         start = query_start(watched_vehicle.checkpoint, overlap=_LOOKBACK, lookback=_LOOKBACK, deep=True)
         query_since = None if start is None else datetime.fromtimestamp(max(0.0, start), UTC)
+        if watched_vehicle.checkpoint.is_initialized and _is_empty(query_since, self._until):
+            return
         trips = partial(watched_vehicle.vehicle.trips, since=query_since, until=self._until)
         feed = TripFeed(watched_vehicle, key, self._emit_update, lookback=_LOOKBACK)
         order = TripOrder()
@@ -244,11 +258,16 @@ class Backfill(Stream):
         return [(TripFacts.from_trip(trip, now), trip) for trip in trips]
 
 
+def _is_empty(since: datetime | None, until: datetime | None) -> bool:
+    return since is not None and until is not None and since >= until
+
+
 def backfill(
     source: BackfillSource,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    newer: bool = False,
     checkpoints: CheckpointStore | None = None,
     name: str = "backfill",
     vehicles: int = 8,
@@ -264,21 +283,28 @@ def backfill(
     the options below and the buffer bound the memory, however long the history is.
 
     With a store, the same call resumes after the last acknowledged update: that of which the next was asked for, or
-    after which the block was left without an exception. Histories that are complete are not read again. An account or
-    vehicle that fails is reported as :class:`AccountLost` or :class:`VehicleUnavailable` and read by the next run;
-    transient failures are retried up to 6 times, 15 s to 300 s apart.
+    after which the block was left without an exception. Histories that are complete are read again with ``newer=True``
+    only. An account or vehicle that fails is reported as :class:`AccountLost` or :class:`VehicleUnavailable` and read
+    by the next run; transient failures are retried up to 6 times, 15 s to 300 s apart.
 
     ::
 
-        async with backfill(accounts, checkpoints=store) as updates:
-            async for update in updates:
-                print(update.trip)
+        with trip_writer("trips.csv") as writer:
+            async with backfill(accounts, checkpoints=store) as updates:
+                async for update in updates:
+                    if isinstance(update, Update):
+                        writer.write(update)
+
+    An update that was written but not acknowledged, as after a crash, comes again with the same id: a writer of a file
+    by its path does not write its trip twice.
 
     Args:
         source: an account, a vehicle, or an iterable or asynchronous iterable of both. Of an account all vehicles are
             read.
         since: earliest start of the trips, an aware datetime. Default None: no limit.
         until: latest start of the trips, an aware datetime. Default None: no limit.
+        newer: whether histories that are complete are read again from 14 days before their newest trip, so that trips
+            made or finished since are added: at least one request for each vehicle. Default False.
         checkpoints: the store in which progress is saved. Default None: in memory, so that the next run starts again.
         name: prefix of the keys in the store; a backfill with another name starts again. Default "backfill".
         vehicles: vehicles read at a time, at least 1. Default 8.
@@ -304,6 +330,7 @@ def backfill(
         source,
         since=since,
         until=until,
+        newer=newer,
         store=MemoryCheckpoints() if checkpoints is None else checkpoints,
         name=name,
         vehicles=vehicles,

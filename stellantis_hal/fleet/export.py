@@ -2,89 +2,129 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
-from abc import abstractmethod
+import logging
+import os
+from pathlib import PurePath
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Final, Literal, Self
 
 from stellantis_hal.fleet.events import Update
-from stellantis_hal.resources.position import Position
-from stellantis_hal.resources.trip import Trip
-
-__all__ = ["CSV_COLUMNS", "CsvTrips", "GeoJsonTrips", "JsonLinesTrips", "TripWriter", "trip_writer"]
-
-CSV_COLUMNS = (
-    "account",
-    "vehicle",
-    "id",
-    "started_at",
-    "stopped_at",
-    "duration_s",
-    "distance_km",
-    "start_mileage_km",
-    "start_longitude",
-    "start_latitude",
-    "stop_longitude",
-    "stop_latitude",
-    "litres",
-    "kilowatt_hours",
-    "average_speed_kmh",
-    "max_speed_kmh",
-    "done",
-    "faults",
+from stellantis_hal.fleet.trip_files import (
+    FileMode,
+    SupportsWrite,
+    TextDestination,
+    TripDestination,
+    TripFile,
+    TripFileError,
 )
-"""Columns of the CSV: timestamps in RFC 3339, units in the names, faults joined by ``;``, empty where unknown."""
+from stellantis_hal.fleet.trip_formats import CSV_COLUMNS, FORMATS, TripFormat, TripRow
+from stellantis_hal.hal.redaction import MASK, mask_text
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 
+__all__ = ["CSV_COLUMNS", "FormatName", "TripFileError", "TripWriter", "VinForm", "trip_writer"]
 
-class SupportsWrite(Protocol):
-    """Text sink, such as an open file."""
+FormatName = Literal["jsonl", "csv", "geojson"]
+"""A file format of trips."""
 
-    def write(self, text: str, /) -> object:
-        """Write the whole text."""
-        ...
+VinForm = Literal["whole", "masked", "none"]
+"""How a VIN is written: whole, only the manufacturer's three characters, or not at all."""
+
+_SUFFIXES: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".geojson": "geojson"}
+_MODES: Final = ("append", "new", "replace")
+_VIN_FORMS: Final = ("whole", "masked", "none")
+_MANUFACTURER: Final = 3
+
+_log = logging.getLogger("stellantis_hal")
 
 
 class TripWriter:
-    """Writes trips one by one, without keeping them.
+    """Writes trips one by one, each with its account, vehicle, VIN and label. Made by :func:`trip_writer`.
 
-    Each trip is one call of the file's ``write``, so that a process that ends between two calls leaves no partial trip.
-
-    Args:
-        file: the text sink; for CSV a file opened with ``newline=""``.
+    Each trip is written by one call and handed to the operating system, so that a process that ends loses none and
+    leaves no partial trip.
 
     Attributes:
-        written: number of trips written.
+        found: trips that the file had when it was opened; 0 for an open text file.
+        written: trips written.
+        skipped: trips not written because the file has them.
     """
 
-    def __init__(self, file: SupportsWrite) -> None:
-        self._file = file
+    def __init__(self, destination: TripDestination, *, name: str, vin: VinForm) -> None:
+        self._destination = destination
+        self._name = name
+        self._vin: VinForm = vin
+        self._is_closed = False
+        self._warned = False
+        self.found: int = destination.found
         self.written: int = 0
+        self.skipped: int = 0
 
-    def write(self, trip: Update | Trip, *, account: str | None = None, vehicle: str | None = None) -> None:
-        """Write a trip.
+    def write(self, trip: Update | Trip, *, account: str | None = None, vehicle: Vehicle | str | None = None) -> bool:
+        """Write a trip. One of ``vehicle.trips()`` or of an update knows its vehicle and account.
 
         Args:
             trip: the trip, or an update with one.
-            account: key of its account, None if unknown; an update has its own. Default None.
-            vehicle: id of its vehicle, None if unknown; an update has its own. Default None.
+            account: key of its account. Default None: as the update or the trip knows it.
+            vehicle: its vehicle, or the id of it. Default None: as the update or the trip knows it.
+
+        Returns:
+            Whether it was written: False where the file has it already, as after a crash or a second run.
 
         Raises:
-            ValueError: the update has no trip.
+            ValueError: the update has no trip, or the writer is closed.
+            OSError: the file cannot be written; it has no part of the trip.
         """
+        if self._is_closed:
+            raise ValueError("the writer is closed: write every trip before close()")
+        identity = VehicleIdentity()
         if isinstance(trip, Update):
             if trip.trip is None:
                 raise ValueError(f"an update of {trip.what} has no trip: check `update.trip is not None` first")
-            account, vehicle, trip = trip.account, trip.vehicle.id, trip.trip
-        self._file.write(self._format(trip, account, vehicle))
+            account, identity, trip = account or trip.account, trip.vehicle.identity, trip.trip
+        else:
+            identity = trip.vehicle_identity or identity
+        if isinstance(vehicle, Vehicle):
+            identity = vehicle.identity
+        row = TripRow(
+            account=account or identity.account,
+            vehicle=vehicle if isinstance(vehicle, str) else identity.id,
+            vin=self._written_vin(identity.vin),
+            label=identity.label,
+            trip=trip,
+        )
+        if row.vehicle is None and row.vin is None:
+            self._warn()
+        if not self._destination.append(row):
+            self.skipped += 1
+            return False
         self.written += 1
+        return True
 
-    @abstractmethod
-    def _format(self, trip: Trip, account: str | None, vehicle: str | None) -> str: ...
+    def _written_vin(self, vin: str | None) -> str | None:
+        if vin is None or self._vin == "none":
+            return None
+        return vin if self._vin == "whole" else vin[:_MANUFACTURER] + MASK
+
+    def _warn(self) -> None:
+        """Warn, once, that a trip cannot be told from those of other vehicles."""
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "a trip was written to %s without its vehicle, which it does not know: "
+                "pass vehicle= to write(), or write trips of vehicle.trips()",
+                self._name,
+            )
 
     def close(self) -> None:
-        """Write the end of the format; the file stays open."""
+        """Complete the file. One that was opened by its path is closed; an open text file stays open."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self.skipped:
+            _log.info("%d trips were in %s already and were not written again", self.skipped, self._name)
+        self._destination.close()
 
     def __enter__(self) -> Self:
         return self
@@ -95,143 +135,77 @@ class TripWriter:
         self.close()
 
 
-class JsonLinesTrips(TripWriter):
-    """JSON Lines: one object for each trip, with ``account``, ``vehicle`` and ``trip``, named as in the newest API."""
-
-    def _format(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
-        return _json({"account": account, "vehicle": vehicle, "trip": trip.to_dict()}) + "\n"
-
-
-class CsvTrips(TripWriter):
-    """CSV by RFC 4180, with the columns of :data:`CSV_COLUMNS`.
-
-    Args:
-        file: the text sink; a file must be opened with ``newline=""``.
-        header: whether to write the names of the columns first; False to append to a file. Default True.
-    """
-
-    def __init__(self, file: SupportsWrite, *, header: bool = True) -> None:
-        super().__init__(file)
-        self._lines: list[str] = []
-        self._rows = csv.writer(_Lines(self._lines))
-        self._header = header
-
-    def _format(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
-        if self._header:
-            self._header = False
-            self._rows.writerow(CSV_COLUMNS)
-        self._rows.writerow(
-            (
-                account,
-                vehicle,
-                trip.id,
-                None if trip.started_at is None else trip.started_at.isoformat(),
-                None if trip.stopped_at is None else trip.stopped_at.isoformat(),
-                None if trip.duration is None else trip.duration.total_seconds(),
-                trip.distance,
-                trip.start_mileage,
-                *_coordinates(trip.start_position),
-                *_coordinates(trip.stop_position),
-                trip.litres,
-                trip.kilowatt_hours,
-                trip.average_speed_kmh,
-                trip.max_speed_kmh,
-                None if trip.done is None else str(trip.done).lower(),
-                ";".join(str(fault.fault.value) for fault in trip.faults if fault.fault is not None),
-            )
-        )
-        text = "".join(self._lines)
-        self._lines.clear()
-        return text if _is_encodable(text) else text.encode("utf-8", "replace").decode()
-
-    def close(self) -> None:
-        """Write the header if no trip was written."""
-        if self._header:
-            self._header = False
-            self._rows.writerow(CSV_COLUMNS)
-            self._file.write("".join(self._lines))
-            self._lines.clear()
-
-
-class GeoJsonTrips(TripWriter):
-    """GeoJSON (RFC 7946): a FeatureCollection with a line from start to stop of each trip, ended by :meth:`close`."""
-
-    def __init__(self, file: SupportsWrite) -> None:
-        super().__init__(file)
-        self._closed = False
-
-    def _format(self, trip: Trip, account: str | None, vehicle: str | None) -> str:
-        if self._closed:
-            raise ValueError("the GeoJSON collection is closed: write every trip before close()")
-        feature = trip.geojson()
-        feature["properties"] = {"account": account, "vehicle": vehicle, **feature["properties"]}
-        return ("," if self.written else _GEOJSON_START) + "\n" + _json(feature)
-
-    def close(self) -> None:
-        """Write the end of the collection."""
-        if not self._closed:
-            self._closed = True
-            self._file.write(("" if self.written else _GEOJSON_START) + "\n]}\n")
-
-
-_GEOJSON_START = '{"type": "FeatureCollection", "features": ['
-
-
-class _Lines:
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
-
-    def write(self, text: str, /) -> None:
-        self._lines.append(text)
-
-
-def trip_writer(file: SupportsWrite, format_: Literal["jsonl", "csv", "geojson"]) -> TripWriter:
-    """Return a writer for a format.
+def trip_writer(
+    file: str | os.PathLike[str] | SupportsWrite,
+    format_: FormatName | None = None,
+    *,
+    mode: FileMode = "append",
+    vin: VinForm = "whole",
+) -> TripWriter:
+    """Return a writer of trips to a file, best given by its path.
 
     ::
 
-        with open("trips.csv", "w", encoding="utf-8", newline="") as file, trip_writer(file, "csv") as writer:
-            writer.write(update)
+        with trip_writer("trips.csv") as writer:
+            async for trip in vehicle.trips():
+                writer.write(trip)
+
+    A file given by its path is continued, and complete after each trip. A trip that it has is not written again: it is
+    known by its vehicle's id, its own id and whether it had finished; one without ids is always written. A trip that
+    had not finished is written again when it has, and then the later record counts. A record that was cut off, by a
+    crash or a full disk, is removed when the file is opened again, and a warning is logged. A power cut may take the
+    trips of the last seconds. No second writer can open the file (on POSIX systems). Its trips are read when it is
+    opened, and about 100 bytes of memory are kept for each.
+
+    A file has personal data: times, places and the VIN of people's journeys. ``repr`` and logs of this library mask
+    them; an export does not, because people export their own data. ``vin=`` masks the VIN or leaves it out.
 
     Args:
-        file: the text sink; for CSV a file opened with ``newline=""``. It stays open.
-        format_: ``"jsonl"``: JSON Lines, one object for each trip. ``"csv"``: the columns of :data:`CSV_COLUMNS`, with
-            a header. ``"geojson"``: a FeatureCollection, completed when the writer is closed. No default.
+        file: a path, or an open text file, which stays open. An open file that has content is continued at its end
+            without the names of the columns; GeoJSON is continued by path only, and trips are not compared. No default.
+        format_: ``"jsonl"``: JSON Lines, one object for each trip, with ``account``, ``vehicle``, ``vin``, ``label``
+            and ``trip``. ``"csv"``: the columns of ``CSV_COLUMNS``, units in their names. ``"geojson"``: a
+            FeatureCollection. JSON has the API's names and units. Default None: by the suffix of the path,
+            ``.jsonl`` or ``.ndjson``, ``.csv``, ``.geojson``.
+        mode: what happens to a file that has content. ``"append"``: it is continued. ``"new"``: it is refused.
+            ``"replace"``: it is overwritten. Default "append". Of an open file, only "append".
+        vin: ``"whole"``; ``"masked"``: its first three characters, the manufacturer; ``"none"``. Default "whole".
 
     Raises:
-        ValueError: the format is unknown.
+        ValueError: the format is unknown or cannot be told from the name, or an option is unknown.
+        TypeError: the file is neither a path nor a text file.
+        TripFileError: the file has something else than trips in this format, or content in mode "new", or is open in
+            another writer.
+        OSError: the file cannot be opened.
     """
-    writers: dict[str, type[TripWriter]] = {"jsonl": JsonLinesTrips, "csv": CsvTrips, "geojson": GeoJsonTrips}
-    if format_ not in writers:
-        raise ValueError(f"the format must be one of {', '.join(writers)}, not {format_!r}")
-    return writers[format_](file)
+    _require_choice("mode", mode, _MODES)
+    _require_choice("vin", vin, _VIN_FORMS)
+    if isinstance(file, str | os.PathLike):
+        path = os.fspath(file)
+        return TripWriter(TripFile(path, _format_of(path, format_), mode), name=mask_text(path), vin=vin)
+    if not callable(getattr(file, "write", None)):
+        raise TypeError(f"the file must be a path or an open text file, not {type(file).__name__}")
+    if mode != "append":
+        raise ValueError(f'mode="{mode}" needs a path, as in trip_writer("trips.csv", mode="{mode}")')
+    name = getattr(file, "name", "")
+    name = name if isinstance(name, str) else ""
+    return TripWriter(TextDestination(file, _format_of(name, format_)), name=mask_text(name) or "an open file", vin=vin)
 
 
-def _json(value: Any) -> str:
-    """Return JSON that can be encoded in UTF-8, with any values under unknown keys."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:  # NaN or an infinity
-        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
-    return text if _is_encodable(text) else text.encode("utf-8", "backslashreplace").decode()  # JSON's own escape
+def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _is_encodable(text: str) -> bool:
-    """Return whether a text can be encoded in UTF-8: it has no lone surrogate."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _coordinates(position: Position | None) -> tuple[float | None, float | None]:
-    return (None, None) if position is None else (position.longitude, position.latitude)
+def _format_of(path: str, name: str | None) -> TripFormat:
+    if name is None:
+        suffix = PurePath(path).suffix
+        name = _SUFFIXES.get(suffix.lower())
+        if name is None:
+            raise ValueError(
+                f"the suffix {suffix!r} tells no format: name the file with one of {', '.join(_SUFFIXES)}, "
+                f"or pass one of {', '.join(FORMATS)} as the format"
+            )
+    if name not in FORMATS:
+        raise ValueError(f"the format must be one of {', '.join(FORMATS)}, not {name!r}")
+    return FORMATS[name]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
 from stellantis_hal.resources import filters
+from stellantis_hal.resources.by_vin import find_by_vin, require_vin
 from stellantis_hal.resources.queries import choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import TypedConverter
@@ -85,17 +87,24 @@ class User(TypedResource):
 
     async def vehicle(
         self,
-        id_: str,
+        id_: str | None = None,
         *,
+        vin: str | None = None,
         extensions: Iterable[str] | str | None = None,
         locale: str | None = None,
         country: str | None = None,
     ) -> Vehicle:
-        """Fetch a vehicle by its id; the options are those of :meth:`vehicles`.
+        """Fetch a vehicle by its id, or by its VIN; the options are those of :meth:`vehicles`.
 
         Raises:
             NotFoundError: the account has no such vehicle.
+            ValueError: not exactly one of ``id_`` and ``vin`` was passed, or the VIN has a wrong form; nothing was
+                sent.
         """
+        if id_ is None or vin is not None:
+            vin = require_vin(vin, id_=id_)
+            list_vehicles = partial(self.vehicles, extensions=extensions, locale=locale, country=country)
+            return await find_by_vin(vin, list_vehicles(vin_prefix=vin), list_vehicles())
         return await fetch_by_id(
             self.require_resource(),
             choose_rel(self.require_resource(), "vehicles", "vehicle"),

@@ -75,6 +75,7 @@ class Simulator:
                 client_secret=client_secret,
                 lifetime=token_lifetime,
                 rotates=rotates_tokens,
+                errors_have_state=variant.errors_have_state,
             ),
             limits=rate_limits,
             client_id=client_id,

@@ -135,6 +135,7 @@ def make_error(
         or (status >= 500 and status not in _PERMANENT)
         or body.error in conventions.transient_errors,
         oauth_error=body.error,
+        description=excerpt(body.message, _MAX_EXCERPT),
     )
     if isinstance(error, ForbiddenError) and conventions.scopes is not None:
         error.scopes = tuple(conventions.scopes(response.url))

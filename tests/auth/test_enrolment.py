@@ -17,6 +17,8 @@ from stellantis_hal.errors import (
     ConfigurationError,
     ConsentRequiredError,
     NotHalError,
+    RedirectError,
+    StellantisError,
     TokenStoreError,
 )
 from stellantis_hal.navigation.fetch import Request, Response
@@ -113,6 +115,116 @@ async def test_a_tampered_redirect_sends_nothing() -> None:
     with pytest.raises(AuthError, match="state"):
         await consent.complete(authorization, f"{BACK}?code=code-1&state=forged")
     assert server.codes == {"code-1"}
+
+
+@pytest.mark.parametrize(
+    "paste",
+    [
+        "'{}'",
+        "Failed to launch '{}' because the scheme does not have a registered handler.",
+        "curl '{}' -H 'accept: text/html'",
+        "<{}>",
+    ],
+)
+async def test_the_redirect_is_found_in_what_was_pasted(paste: str) -> None:
+    server = Grants()
+    consent = enrolment(server)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
+    token = await consent.complete(authorization, paste.format(server.consent(authorization.url)))
+    assert token.access_token == "a"
+
+
+@pytest.mark.parametrize(
+    ("redirect", "missing"),
+    [
+        ("", "no redirect to https://example.org/back was found: the text is empty"),
+        ("code-1", "the text has 6 characters and no address"),
+        (f"{BACK}?code=code-1", "has no `state`"),
+        (f"{BACK}?state=ours", "has no `code`"),
+        (f"{BACK}?code=code-1&state=another", "its `state` differs"),
+    ],
+)
+async def test_what_is_missing_is_named_and_nothing_is_sent(redirect: str, missing: str) -> None:
+    server = Grants()
+    consent = enrolment(server)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip", state="ours")
+    with pytest.raises(RedirectError, match=missing) as caught:
+        await consent.complete(authorization, redirect)
+    assert ("`state` differs" in str(caught.value)) == ("another" in redirect)
+    assert server.codes == {"code-1"}
+
+
+async def test_a_program_may_parse_the_redirect_itself() -> None:
+    server, store = Grants(), MemoryTokenStore()
+    consent = enrolment(server, store)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
+    server.consent(authorization.url)
+    with pytest.raises(RedirectError, match="`state` differs"):
+        await consent.complete(authorization, code="code-1", state="forged")
+    token = await consent.complete(authorization, code="code-1", state=authorization.state, key="alice")
+    assert token.scope == ("data:trip",)
+    assert await store.load("alice") == token
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((), {}),
+        ((), {"code": "code-1"}),
+        ((), {"state": "ours"}),
+        ((f"{BACK}?code=code-1&state=ours",), {"code": "code-1", "state": "ours"}),
+    ],
+)
+async def test_complete_takes_a_redirect_or_its_parts(arguments: tuple[str, ...], options: dict[str, str]) -> None:
+    server = Grants()
+    consent = enrolment(server)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip", state="ours")
+    with pytest.raises(ValueError, match=r"pass the redirect URL, as in .*, or both code= and state="):
+        await consent.complete(authorization, *arguments, **options)
+    assert server.codes == {"code-1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({}, {}),
+        ({"locale": "fr-FR"}, {"locale": "fr-FR", "local": "fr-FR"}),
+        ({"local": "fr-FR"}, {"locale": "fr-FR", "local": "fr-FR"}),
+        ({"locale": "fr-FR", "local": "fr"}, {"locale": "fr-FR", "local": "fr"}),
+        ({"parameters": {"prompt": "login"}}, {"prompt": "login"}),
+        ({"locale": "fr-FR", "parameters": {"local": "de"}}, {"locale": "fr-FR", "local": "de"}),
+    ],
+)
+def test_language_and_parameters_of_the_page_are_sent(options: dict[str, Any], sent: dict[str, str]) -> None:
+    authorization = enrolment(Grants()).begin(redirect_uri=BACK, scope="data:trip", **options)
+    query = parse_qs(urlsplit(authorization.url).query)
+    names = ("locale", "local", "prompt")
+    assert {name: query[name][0] for name in names if name in query} == sent
+
+
+def test_a_reserved_parameter_of_the_page_is_refused() -> None:
+    with pytest.raises(ValueError, match="'redirect_uri'"):
+        enrolment(Grants()).begin(redirect_uri=BACK, scope="data:trip", parameters={"redirect_uri": "x"})
+
+
+async def test_a_page_instead_of_a_token_is_quoted() -> None:
+    async def maintenance(request: Request, /) -> Response:
+        return make_response(b"<html><h1>Maintenance</h1><p>Back at 18:00</p></html>", content_type="text/html")
+
+    consent = Enrolment(APPLICATION, IDENTITY, fetch=maintenance, clock=lambda: NOON)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
+    with pytest.raises(StellantisError, match="Maintenance Back at 18:00"):
+        await consent.complete(authorization, code="code-1", state=authorization.state)
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "invalid_scope", "invalid_client", ""])
+async def test_the_server_s_words_are_in_the_error(error: str) -> None:
+    server = Grants()
+    server.faults = [BadRequestError("400", status=400, oauth_error=error or None, description="Because of this.")]
+    consent = enrolment(server)
+    authorization = consent.begin(redirect_uri=BACK, scope="data:trip")
+    with pytest.raises(StellantisError, match=f"{error}.*Because of this"):
+        await consent.complete(authorization, code="code-1", state=authorization.state)
 
 
 async def test_a_refused_application_is_a_configuration_error() -> None:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import click
 import httpx
@@ -72,6 +74,8 @@ class Browser:
         self.pages: list[str] = []
         self.threads: list[threading.Thread] = []
         self.typed: int | None = None
+        self.wrapping = "{}"
+        self.columns = 10_000
 
     def __call__(self, url: str) -> int:
         self.pages.append(url)
@@ -85,7 +89,9 @@ class Browser:
             if self.typed is None:
                 assert client.get(address).status_code == 200
             else:
-                os.write(self.typed, f"{address}\n".encode())
+                text = self.wrapping.format(address)
+                lines = [text[start : start + self.columns] for start in range(0, len(text), self.columns)]
+                os.write(self.typed, "".join(f"{line}\n" for line in lines).encode())
                 os.close(self.typed)
 
 
@@ -130,11 +136,138 @@ def test_login_by_paste_supports_custom_schemes(run: Callable[..., Result], stor
     assert stored_token(store, "alice") is not None
 
 
+FORGED = "http://127.0.0.1:8912/?code=x&state=forged"
+
+
 def test_pasted_url_of_another_login_is_refused(run: Callable[..., Result], store: Path) -> None:
-    result = run("login", "--paste", "--no-browser", input="http://127.0.0.1:8912/?code=x&state=forged\n")
+    result = run("login", "--paste", "--no-browser", input=f"{FORGED}\n")
     assert result.exit_code == 1
     assert "start the log-in again" in result.output
     assert not store.exists()
+
+
+def test_redirect_is_asked_for_again_three_times(run: Callable[..., Result], store: Path) -> None:
+    """Each text is refused with what was found in it; the fourth refusal ends the command."""
+    result = run("login", "--paste", "--no-browser", input=f"nothing\n\nhttps://a.test/\n{FORGED}\nunread\n")
+    assert result.exit_code == 1
+    assert "was found: the text has 7 characters and no address. Paste the complete URL" in result.output
+    assert "Paste it again (1 of 3):" in result.output
+    assert "was found: the text is empty" in result.output
+    assert "Paste it again (2 of 3):" in result.output
+    assert "was found: the text has only an address of https://a.test" in result.output
+    assert "Paste it again (3 of 3):" in result.output
+    assert "Error: the redirect URL belongs to another log-in" in result.output
+    assert "unread" not in result.output
+    assert not store.exists()
+
+
+def test_input_that_ends_at_once_aborts(run: Callable[..., Result]) -> None:
+    result = run("login", "--paste", "--no-browser", input="")
+    assert result.exit_code == 1
+    assert "Aborted!" in result.output
+
+
+@pytest.mark.parametrize(
+    "wrapping",
+    [
+        "nothing yet\n{}",
+        "'{}'",
+        "Failed to launch '{}' because the scheme does not have a registered handler.",
+        "curl '{}' \\\n  -H 'accept: text/html' \\\n  --compressed",
+        "<{}>",
+    ],
+)
+def test_pasted_redirect_is_found(run: Callable[..., Result], store: Path, browser: Browser, wrapping: str) -> None:
+    reading, browser.typed = os.pipe()
+    browser.wrapping = wrapping
+    with open(reading, "rb") as typed:
+        result = run("login", "--redirect-uri", "mymap://oauth2redirect/fr", input=typed)
+    assert result.exit_code == 0, result.output
+    assert stored_token(store) is not None
+
+
+@pytest.mark.parametrize("lines_at_a_time", [True, False])
+def test_redirect_that_is_wrapped_over_lines_is_found(
+    run: Callable[..., Result], store: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch, lines_at_a_time: bool
+) -> None:
+    """On Windows, each line of a paste is read by itself."""
+    if not lines_at_a_time:
+        monkeypatch.setattr(select, "select", refuse_files)
+    reading, browser.typed = os.pipe()
+    browser.columns = 120  # three lines
+    with open(reading, "rb") as typed:
+        result = run("login", "--redirect-uri", "mymap://oauth2redirect/fr", input=typed)
+    assert result.exit_code == 0, result.output
+    assert stored_token(store) is not None
+    assert ("Paste it again" in result.output) is not lines_at_a_time
+
+
+def refuse_files(*_: Any) -> None:
+    raise OSError("not a socket")
+
+
+def test_reason_of_the_server_is_shown_by_paste(run: Callable[..., Result], browser: Browser) -> None:
+    reading, browser.typed = os.pipe()
+    with open(reading, "rb") as typed:
+        result = run("login", "--redirect-uri", "mymap://back", "--scope", "invented", input=typed)
+    assert result.exit_code == 1
+    assert "Error: the identity server refused the authorization request: invalid_scope: " in result.output
+    assert "Unknown scope: invented" in result.output
+
+
+def test_reason_of_the_server_is_shown_by_loopback(run: Callable[..., Result], browser: Browser) -> None:
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--scope", "invented")
+    assert result.exit_code == 1
+    assert "refused the authorization request: invalid_scope: Unknown scope: invented" in result.output
+
+
+def test_error_without_a_state_does_not_end_the_login(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses: list[int] = []
+
+    def send_errors(url: str) -> int:
+        back = parse_qs(urlsplit(url).query)["redirect_uri"][0]
+        for number in (0, 0, 1, 2, 3, 4, 5):
+            response = httpx.get(f"{back}?error=server_error&error_description=Number+{number}.", timeout=10)
+            statuses.append(response.status_code)
+        return 0
+
+    def browse(url: str) -> int:
+        threading.Thread(target=send_errors, args=(url,)).start()
+        return 0
+
+    monkeypatch.setattr(click, "launch", browse)
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--within", "2")
+    assert result.exit_code == 1
+    assert statuses == [404] * 7
+    assert result.output.count("sent here with an error, and without a state: server_error: Number 0\n") == 1
+    assert "no redirect arrived within 2 s (errors without a state: server_error: Number 0; " in result.output
+    assert "Number 4" in result.output
+    assert "Number 5" not in result.output
+
+
+def test_parameters_of_the_page_are_sent(run: Callable[..., Result], browser: Browser) -> None:
+    options = ("--locale", "fr-FR", "--param", "prompt=login", "--param", "acr_values=a=b")
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", *options)
+    assert result.exit_code == 0, result.output
+    query = parse_qs(urlsplit(browser.pages[0]).query)
+    sent = [query[name] for name in ("locale", "local", "prompt", "acr_values")]
+    assert sent == [["fr-FR"], ["fr-FR"], ["login"], ["a=b"]]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ("prompt", "a parameter must look like name=value"),
+        ("=login", "a parameter must look like name=value"),
+        ("state=mine", "parameters must not have 'state', which begin() sets: pass state=…"),
+    ],
+)
+def test_wrong_parameter_of_the_page_is_refused(run: Callable[..., Result], parameter: str, message: str) -> None:
+    result = run("login", "--paste", "--param", parameter)
+    assert result.exit_code == 2
+    assert f"Invalid value for '--param': {message}" in result.output
 
 
 def test_browser_that_cannot_be_opened_is_reported(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:

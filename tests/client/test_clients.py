@@ -12,6 +12,7 @@ import pytest
 from stellantis_hal import (
     Application,
     Brand,
+    ConfigurationError,
     HalClient,
     MemoryTokenStore,
     NetworkError,
@@ -20,13 +21,14 @@ from stellantis_hal import (
     RetryPolicy,
     ServerError,
     StellantisClient,
+    StellantisError,
     StructureError,
     Timeouts,
     Tls,
     Token,
     UntrustedOriginError,
 )
-from stellantis_hal.simulator import Simulator
+from stellantis_hal.simulator import BackendVariant, Fault, HtmlError, OAuthFault, ScriptedFault, Simulator
 from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL
 from tests.support.simulated import ONCE, account_of, application_of, client_of, token_of, world
 
@@ -181,6 +183,42 @@ async def test_an_account_is_enrolled_and_then_walked() -> None:
         account = client.account(store, brand=brand, key="alice")
         assert await account.vehicles().first() is not None
     assert list(await store.keys()) == ["alice"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (HtmlError(status=200), "200 Sorry"),
+        (HtmlError(status=403), "is not from an OAuth2 server: .* 403 Sorry"),
+        (HtmlError(status=503), "503 Sorry"),
+        (OAuthFault("invalid_scope", description="No such scope."), "refuses .*invalid_scope: No such scope"),
+        (OAuthFault("invalid_grant", description="It was used."), "invalid_grant: It was used"),
+        (OAuthFault("server_error"), "server_error Try later"),
+        (OAuthFault("unheard_of", 200, description="Nothing."), "unheard_of Nothing"),
+    ],
+)
+async def test_the_identity_server_s_reason_is_in_the_error(fault: Fault, words: str) -> None:
+    simulator = Simulator(world())
+    simulator.script(ScriptedFault(fault=fault, path="access_token"))
+    async with client_of(simulator) as client:
+        enrolment = client.enrolment(brand="peugeot")
+        consent = enrolment.begin(redirect_uri="mymap://back", scope="data:trip", locale="fr-FR")
+        page = await simulator.transport().handle_async_request(httpx.Request("GET", consent.url))
+        pasted = f"Failed to launch '{page.headers['location']}' because the scheme does not have a registered handler."
+        with pytest.raises(StellantisError, match=words):
+            await enrolment.complete(consent, pasted)
+
+
+@pytest.mark.anyio
+async def test_an_error_of_the_log_in_page_without_a_state_is_shown() -> None:
+    simulator = Simulator(world(), variant=BackendVariant(errors_have_state=False))
+    async with client_of(simulator) as client:
+        enrolment = client.enrolment(brand="peugeot")
+        consent = enrolment.begin(redirect_uri="mymap://back", scope="invented")
+        page = await simulator.transport().handle_async_request(httpx.Request("GET", consent.url))
+        with pytest.raises(ConfigurationError, match="invalid_scope: Unknown scope: invented"):
+            await enrolment.complete(consent, page.headers["location"])
 
 
 @pytest.mark.anyio

@@ -16,11 +16,12 @@ from stellantis_hal import Application, AuthorizationRequest, Scope, Token
 from stellantis_hal.credentials.oauth2 import (
     OAuth2Client,
     exchange_request,
+    read_refusal,
     read_token,
     renewal_request,
     revocation_request,
 )
-from stellantis_hal.errors import AuthError, ConsentRequiredError
+from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequiredError, RedirectError
 from stellantis_hal.hal.json import encode
 from tests.credentials.doubles import CLIENT, IDENTITY, NOON, form_of
 from tests.support.clocks import Autumn
@@ -79,6 +80,21 @@ def test_pkce_can_be_switched_off() -> None:
 def test_more_parameters_are_added_to_the_query() -> None:
     assert query_of(begin(parameters={"local": "fr-FR"}))["local"] == "fr-FR"
     assert "local" not in query_of(begin())
+
+
+@pytest.mark.parametrize(
+    "name", ["client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "scope", "STATE"]
+)
+def test_a_reserved_parameter_is_refused_in_words(name: str) -> None:
+    with pytest.raises(ValueError, match=f"parameters must not have {name!r}, which begin.. sets: pass "):
+        begin(parameters={name: "x"})
+
+
+def test_a_parameter_must_have_a_name_and_a_text() -> None:
+    with pytest.raises(ValueError, match="must have names"):
+        begin(parameters={"": "x"})
+    with pytest.raises(TypeError, match="the parameter 'max_age' must be str, not int"):
+        begin(parameters={"max_age": 5})
 
 
 def test_each_authorization_request_has_its_own_secrets() -> None:
@@ -179,9 +195,33 @@ def test_a_refused_consent_is_a_consent_required_error() -> None:
         begin().read(f"{BACK}?error=access_denied&state=st1")
 
 
-def test_only_the_name_of_an_error_in_the_redirect_is_shown() -> None:
-    with pytest.raises(AuthError, match=r"refused the authorization request: invalid_scopescript$"):
-        begin().read(f"{BACK}?error=invalid_scope%3Cscript%3E&error_description=%1b[31mred&state=st1")
+@pytest.mark.parametrize("state", ["&state=st1", ""])
+def test_the_server_s_reason_in_a_redirect_is_shown(state: str) -> None:
+    description = "The%20requested+scope%20is%20invalid."
+    with pytest.raises(ConfigurationError, match=r"request: invalid_scope: The requested scope is invalid$"):
+        begin().read(f"{BACK}?error=invalid_scope&error_description={description}{state}")
+
+
+def test_the_reason_for_a_refused_consent_is_shown() -> None:
+    with pytest.raises(ConsentRequiredError, match=r"did not consent \(access_denied: The user said no\)"):
+        begin().read(f"{BACK}?error=access_denied&error_description=The+user+said+no&state=st1")
+
+
+def test_the_server_s_reason_is_masked_and_cut_to_one_line() -> None:
+    words = f"%1b[31mred%0Ame@example.org%20{'x' * 500}"
+    with pytest.raises(AuthError) as caught:
+        begin().read(f"{BACK}?error=server_error%3Cscript%3E&error_description={words}&state=st1")
+    said = str(caught.value)
+    assert said.startswith(
+        "the identity server refused the authorization request: server_errorscript: \ufffd[31mred ***"
+    )
+    assert said.isprintable()
+    assert len(said) < 300
+
+
+def test_an_error_of_another_log_in_is_not_taken() -> None:
+    with pytest.raises(RedirectError, match="`state` differs"):
+        begin().read(f"{BACK}?error=access_denied&state=st2")
 
 
 def test_an_error_without_a_name_says_so() -> None:
@@ -189,9 +229,43 @@ def test_an_error_without_a_name_says_so() -> None:
         begin().read(f"{BACK}?error=&state=st1")
 
 
-def test_a_redirect_url_that_is_no_url_is_refused() -> None:
+def test_a_text_without_a_redirect_says_what_was_found() -> None:
+    authorization = begin()
+    with pytest.raises(RedirectError) as caught:
+        authorization.read(authorization.url)
+    assert str(caught.value) == (
+        "no redirect to mymap://oauth2redirect/fr was found: the text has only an address of "
+        "https://idpcvs.peugeot.com (the log-in page, not where it leads at its end). Paste the complete URL from the "
+        "browser's address bar"
+    )
+    with pytest.raises(RedirectError, match="the text has only an address of http://\\[oops"):
+        authorization.read("http://[oops")
+
+
+def test_a_pasted_text_with_a_redirect_is_read() -> None:
+    line = f"Failed to launch '{BACK}?code=abc&state=st1' because the scheme does not have a registered handler."
+    assert begin().read(line).code == "abc"
+
+
+def test_a_redirect_must_be_text() -> None:
+    url: Any = urlsplit(f"{BACK}?code=abc&state=st1")
+    with pytest.raises(TypeError, match=r"the redirect URL must be str, not SplitResult: str\(url\)"):
+        begin().read(url)
+
+
+def test_a_redirect_parsed_by_the_program_is_accepted() -> None:
+    assert begin().accept(code="abc", state="st1").code == "abc"
+    with pytest.raises(RedirectError, match="`state` differs"):
+        begin().accept(code="abc", state="st2")
+    with pytest.raises(RedirectError, match="no `code`"):
+        begin().accept(code="", state="st1")
+
+
+def test_the_error_of_a_redirect_is_read_without_its_state() -> None:
+    assert read_refusal(f"{BACK}?error=invalid_scope&error_description=No.") == "invalid_scope: No"
+    assert read_refusal(f"{BACK}?code=abc") == ""
     with pytest.raises(AuthError, match="no URL"):
-        begin().read("http://[oops")
+        read_refusal("http://[oops")
 
 
 @given(st.text())
@@ -319,6 +393,23 @@ def test_a_response_without_an_access_token_is_refused(content: bytes) -> None:
     with pytest.raises(AuthError) as caught:
         read_token(content, now=NOON, key="alice")
     assert caught.value.key == "alice"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html><title>Maintenance</title><p>We are back at 18:00.</p>", ": Maintenance We are back at 18:00$"),
+        (
+            b'{"error": "invalid_grant", "error_description": "The code was used."}',
+            ": invalid_grant The code was used$",
+        ),
+        (b"{}", "no access_token$"),
+        (b"", "no token$"),
+    ],
+)
+def test_a_response_without_an_access_token_is_quoted(content: bytes, words: str) -> None:
+    with pytest.raises(AuthError, match=words):
+        read_token(content, now=NOON)
 
 
 def test_a_blank_access_token_is_refused() -> None:

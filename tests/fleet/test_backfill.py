@@ -165,6 +165,65 @@ async def test_a_complete_history_costs_no_request_for_trips() -> None:
         assert fleet.simulator.statistics.by_kind["trips"] == before
 
 
+async def test_complete_histories_that_are_not_read_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryCheckpoints()
+    caplog.set_level("INFO")
+    async with a_fleet(vehicles=3, accounts=1, trips=30) as fleet:
+        for _ in range(2):
+            assert not any("complete before" in message for message in caplog.messages)
+            async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+                async for _ in trips:
+                    pass
+    [message] = [message for message in caplog.messages if "complete before" in message]
+    assert message.startswith("the histories of 3 vehicles were complete before and were not read again: newer=True")
+
+
+@pytest.mark.parametrize("variant", [BackendVariant(), BackendVariant(newest_first=True)])
+async def test_newer_trips_are_added_to_a_complete_history(variant: BackendVariant) -> None:
+    store = MemoryCheckpoints()
+    events = list[Any]()
+    async with a_fleet(vehicles=2, accounts=1, trips=150, variant=variant) as fleet:
+
+        async def run(leave_after: int = 1_000) -> None:
+            async with backfill(fleet.accounts, checkpoints=store, newer=True, clock=fleet.simulator.now) as trips:
+                async for event in trips:
+                    events.append(event)
+                    leave_after -= 1
+                    if not leave_after:
+                        break
+
+        await run()
+        assert by_vehicle(events) == all_trips(fleet)
+        for _ in range(5):
+            fleet.world.add_trip(fleet.vehicles[0])
+        fleet.world.start_trip(fleet.vehicles[1])
+        for _ in range(3):
+            await run(leave_after=2)
+        assert by_vehicle(events) == all_trips(fleet)
+        fleet.world.finish_trip(fleet.vehicles[1])
+        await run()
+        assert events[-1].trip.id == all_trips(fleet)[fleet.vehicles[1]][-1]
+        assert [change.path for change in events[-1].changes] == ["done"]
+        assert len(events) == 150 + 5 + 2
+        before = fleet.simulator.statistics.by_kind["trips"]
+        await run()
+        assert len(events) == 157
+        assert fleet.simulator.statistics.by_kind["trips"] - before <= 4
+
+
+async def test_newer_trips_than_a_limit_are_not_asked_for() -> None:
+    store = MemoryCheckpoints()
+    async with a_fleet(vehicles=1, accounts=1, trips=30) as fleet:
+        async with backfill(fleet.accounts, checkpoints=store, clock=fleet.simulator.now) as trips:
+            assert len([event async for event in trips]) == 30
+        before = fleet.simulator.statistics.by_kind["trips"]
+        until = EPOCH - timedelta(days=100)
+        options: dict[str, Any] = {"checkpoints": store, "until": until, "clock": fleet.simulator.now}
+        async with backfill(fleet.accounts, newer=True, **options) as trips:
+            assert [event async for event in trips] == []
+        assert fleet.simulator.statistics.by_kind["trips"] == before
+
+
 async def test_a_vehicle_without_trips_is_complete() -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet:
@@ -265,7 +324,7 @@ async def test_an_outage_of_minutes_is_waited_out() -> None:
         assert by_vehicle([event async for event in trips]) == all_trips(fleet)
 
 
-@pytest.mark.parametrize(("vehicles", "per_day"), [(3, 20), deep(12, 40)])
+@pytest.mark.parametrize(("vehicles", "per_day"), [(3, 10), deep(12, 40)])
 async def test_an_exhausted_daily_limit_is_waited_for(vehicles: int, per_day: int) -> None:
     async with a_fleet(
         vehicles=vehicles,
@@ -274,8 +333,10 @@ async def test_an_exhausted_daily_limit_is_waited_for(vehicles: int, per_day: in
         rate_limits=RateLimits(100, per_day),
         limits=Subscription(per_day=per_day),
     ) as fleet:
+        began = fleet.simulator.now()
         async with backfill(fleet.accounts, clock=fleet.simulator.now) as trips:
             assert by_vehicle([event async for event in trips]) == all_trips(fleet)
+        assert fleet.simulator.now() - began >= timedelta(hours=23)
         assert trips.progress.failed == 0
         assert fleet.simulator.statistics.refused == 0
 

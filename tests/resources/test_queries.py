@@ -327,6 +327,17 @@ async def test_vehicles_are_requested_with_extensions() -> None:
     ]
 
 
+async def test_a_user_s_vehicle_is_read_by_its_vin() -> None:
+    body = bodies.vehicle()
+    served = Served({"/user/vehicles": page("vehicles", body)})
+    user = TypedConverter().structure(served.resource("/user", {"_links": {"vehicles": link("/user/vehicles")}}), User)
+    vehicle = await user.vehicle(vin=body["vin"].lower(), extensions="branding", locale="fr-FR", country="BR")
+    assert vehicle.vin == body["vin"]
+    assert served.asked == [f"/user/vehicles?extension=branding&locale=fr-FR&country=BR&vinPrefix={body['vin']}"]
+    with pytest.raises(ValueError, match="pass the id of a vehicle"):
+        await user.vehicle()
+
+
 # ------------------------------------------------------------------------------------------------- by id
 
 

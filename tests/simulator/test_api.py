@@ -74,6 +74,13 @@ async def test_vehicles_are_filtered_by_vin_prefix(api: ApiClient) -> None:
     assert await api.ids(f"/user/vehicles?vinPrefix={wanted.vin}", "vehicles") == [wanted.id]
 
 
+async def test_a_back_end_may_ignore_or_refuse_the_vin_prefix() -> None:
+    for variant, status in ((BackendVariant(vin_prefix="ignored"), 200), (BackendVariant(vin_prefix="refused"), 400)):
+        api = ApiClient(Simulator(World(seed=4, accounts=1, vehicles=3, trips=0), variant=variant))
+        assert (await api.get("/user/vehicles?vinPrefix=none")).status_code == status
+        assert len(await api.ids("/user/vehicles", "vehicles")) == 3
+
+
 async def test_vehicle_of_another_account_is_forbidden(api: ApiClient) -> None:
     other = api.simulator.world.vehicles_of("account-0001")[0]
     response = await api.get(f"/user/vehicles/{other.id}")

@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from stellantis_hal.simulator import Simulator, World
+from stellantis_hal.simulator import BackendVariant, Simulator, World
 from tests.simulator.api_client import ApiClient
 
 pytestmark = pytest.mark.anyio
@@ -89,11 +89,27 @@ async def test_without_state_none_is_returned(api: ApiClient) -> None:
     [
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"code_challenge": "x", "code_challenge_method": "S1"}, "invalid_request"),
+        ({"locale": "french"}, "invalid_request"),
+        ({"local": "fr_fr_"}, "invalid_request"),
+        ({"scope": "invented"}, "invalid_scope"),
     ],
 )
 async def test_invalid_request_redirects_with_an_error(api: ApiClient, changes: dict[str, str], error: str) -> None:
     parameters = await redirected(api, **changes)
     assert (parameters["error"], "code" in parameters) == (error, False)
+    assert parameters["error_description"].endswith(".")
+    assert parameters["state"] == "s t"
+
+
+@pytest.mark.parametrize("changes", [{"locale": "fr-FR", "local": "fr-FR"}, {"locale": "de"}, {"scope": ""}])
+async def test_languages_and_missing_scopes_are_accepted(api: ApiClient, changes: dict[str, str]) -> None:
+    assert "error" not in await redirected(api, **changes)
+
+
+async def test_errors_may_lack_the_state() -> None:
+    api = ApiClient(Simulator(World(seed=4), variant=BackendVariant(errors_have_state=False)))
+    assert "state" not in await redirected(api, scope="invented")
+    assert (await redirected(api))["state"] == "s t"
 
 
 @pytest.mark.parametrize("changes", [{"client_id": "other"}, {"redirect_uri": ""}, {"login_hint": "nobody"}])

@@ -236,7 +236,9 @@ def test_an_error_has_the_whole_url() -> None:
 
 
 def test_an_error_has_the_oauth_code() -> None:
-    assert api_error(400, {"error": "invalid_grant"}).oauth_error == "invalid_grant"
+    error = api_error(400, {"error": "invalid_grant", "error_description": "The code of me@example.org was used."})
+    assert (error.oauth_error, error.description) == ("invalid_grant", "The code of *** was used.")
+    assert api_error(400, {"error": "invalid_grant"}).description == ""
 
 
 def test_a_code_equal_to_the_status_is_not_repeated() -> None:

@@ -132,6 +132,7 @@ from stellantis_hal import (
     TooManyRedirectsError,
     Trip,
     TripConsumption,
+    TripFileError,
     TripState,
     TripWriter,
     TypedConverter,
@@ -141,6 +142,7 @@ from stellantis_hal import (
     Update,
     User,
     Vehicle,
+    VehicleIdentity,
     VehicleUnavailable,
     WaitRecord,
     Watch,
@@ -407,6 +409,9 @@ async def test_trips_page_by_page_and_several_at_a_time() -> None:
         assert_type(trip.to_dict(), dict[str, Any])
         assert_type(trip.waypoints(), Paginator[Position])
         assert_type(await trip.vehicle(), Vehicle | None)
+        assert_type(trip.vehicle_identity, VehicleIdentity | None)
+        identity = assert_type(vehicle.identity, VehicleIdentity)
+        assert_type(identity.account or identity.id or identity.vin or identity.label, str | None)
 
 
 # ------------------------------------------------------------------------------------------- any HAL API
@@ -592,9 +597,12 @@ async def test_a_backfill_written_to_a_file(tmp_path: Path) -> None:
         async with assert_type(history, Backfill) as trips:
             async for event in trips:
                 if isinstance(event, Update):
-                    writer.write(event)
+                    assert_type(writer.write(event), bool)
         writer.close()
     assert assert_type(writer.written, int) == len(file.getvalue().splitlines()) > 0
+    assert assert_type(writer.found, int) == assert_type(writer.skipped, int) == 0
+    with trip_writer(tmp_path / "trips.csv", mode="new", vin="masked") as by_path:
+        assert_type(by_path, TripWriter)
     assert assert_type(progress[-1].is_complete, bool)
 
 
@@ -616,7 +624,7 @@ def test_errors_and_their_attributes() -> None:
         UntrustedOriginError,
         DetachedResourceError,
     ]
-    others: list[type[StellantisError]] = [StructureError, CheckpointError]
+    others: list[type[StellantisError]] = [StructureError, CheckpointError, TripFileError]
     for kind in (*network, *api, *quota, *auth, *hal, *others):
         assert issubclass(kind, StellantisError)
     both: type[ApiError] = RateLimitedError
@@ -638,6 +646,7 @@ def test_errors_and_their_attributes() -> None:
     assert_type(LinkNotFoundError("…", rel="trips").available, tuple[str, ...])
     assert_type(AmbiguousLinkError("…", rel="trips").candidates, tuple[str, ...])
     assert_type(StructureError("…").problems, tuple[Any, ...])
+    assert_type(TripFileError("…", path="trips.csv").path, str)
     assert_type(answer.resume_token, str | None)
 
 

@@ -5,7 +5,9 @@ A refresh retires the refresh token that was used. Using a retired token revokes
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
@@ -21,6 +23,7 @@ from stellantis_hal.simulator.world.world import World
 __all__ = ["IdentityServer", "IssuedToken"]
 
 _CODE_LIFE = 120.0
+_LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})*")
 
 
 @attrs.frozen(kw_only=True)
@@ -66,13 +69,21 @@ class IdentityServer:
     """The authorization server of all brands."""
 
     def __init__(
-        self, world: World, *, client_id: str, client_secret: str, lifetime: float = 3599.0, rotates: bool = True
+        self,
+        world: World,
+        *,
+        client_id: str,
+        client_secret: str,
+        lifetime: float = 3599.0,
+        rotates: bool = True,
+        errors_have_state: bool = True,
     ) -> None:
         self._world = world
         self._client_id = client_id
         self._client_secret = client_secret
         self._lifetime = lifetime
         self._rotates = rotates
+        self._errors_have_state = errors_have_state
         self._issued = 0
         self._access: dict[str, _Access] = {}
         self._refresh: dict[str, _Refresh] = {}
@@ -137,10 +148,9 @@ class IdentityServer:
             account = self._world.account(value("login_hint") or "account-0000")
         except KeyError:
             return _error(400, "login_required", "login_hint must be an account's key, e.g. account-0000.")
-        if value("response_type") != "code":
-            parameters["error"] = "unsupported_response_type"
-        elif value("code_challenge") and value("code_challenge_method") not in {"S256", "plain", ""}:
-            parameters["error"] = "invalid_request"
+        refusal = self._refuse_authorization(value, asked, granted)
+        if refusal is not None:
+            parameters["error"], parameters["error_description"] = refusal
         else:
             code = hex_digits(self._world.seed, "code", self._count(), size=16)
             self._codes[code] = _Code(
@@ -152,11 +162,26 @@ class IdentityServer:
             )
             parameters["code"] = code
             parameters["scope"] = " ".join(granted)
-        if value("state"):
+        if value("state") and (refusal is None or self._errors_have_state):
             parameters["state"] = value("state")
         place = quote(redirect, safe="%:/?#[]@!$&'()*+,;=~")
         target = f"{place}{'&' if '?' in place else '?'}{urlencode(parameters, quote_via=quote)}"
         return Response(status=302, headers=(("Location", target),), kind="authorize")
+
+    def _refuse_authorization(
+        self, value: Callable[[str], str], asked: tuple[str, ...], granted: tuple[str, ...]
+    ) -> tuple[str, str] | None:
+        """Return the error and the description with which a consent ends at once, or None."""
+        if value("response_type") != "code":
+            return "unsupported_response_type", "response_type must be code."
+        if value("code_challenge") and value("code_challenge_method") not in {"S256", "plain", ""}:
+            return "invalid_request", "code_challenge_method must be S256 or plain."
+        for name in ("locale", "local"):
+            if value(name) and _LOCALE.fullmatch(value(name)) is None:
+                return "invalid_request", f"{name} must look like fr-FR."
+        if asked and not granted:
+            return "invalid_scope", f"Unknown scope: {', '.join(asked)}."
+        return None
 
     def _token(self, request: Request, now: Moment) -> Response:
         form = request.form

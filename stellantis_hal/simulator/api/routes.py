@@ -242,6 +242,10 @@ class Routes:
 
     def _vehicles(self, context: _RequestContext) -> Response:
         prefix = context.request.value("vinPrefix") or ""
+        if prefix and self._variant.vin_prefix == "refused":
+            raise _Refusal(400, 40000, "Unknown parameter vinPrefix.")
+        if self._variant.vin_prefix == "ignored":
+            prefix = ""
         owned = self._world.vehicles_of(context.caller.account.key)
         extensions = context.request.values("extension")
         found = [vehicle for vehicle in owned if vehicle.vin.startswith(prefix)]

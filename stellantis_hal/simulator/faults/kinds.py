@@ -131,10 +131,11 @@ class OAuthFault(Fault):
 
     error: str = "server_error"
     status: int = 400
+    description: str = "Try later."
 
     def replacement(self) -> Response | None:
         """Return the error."""
-        return json_response(self.status, {"error": self.error, "error_description": "Try later."}, kind="fault")
+        return json_response(self.status, {"error": self.error, "error_description": self.description}, kind="fault")
 
 
 @attrs.frozen
