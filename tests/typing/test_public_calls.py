@@ -102,6 +102,7 @@ from stellantis_hal import (
     RateLimiter,
     RateLimits,
     Recovered,
+    RedirectError,
     Rel,
     Removed,
     Request,
@@ -233,6 +234,10 @@ async def test_enrolment() -> None:
             enrolment.begin(redirect_uri="http://localhost/back", scope=[Scope.TRIP, Scope.ALERT]), AuthorizationRequest
         )
         assert assert_type(begun.url, str).startswith("https://")
+        with pytest.raises(RedirectError):
+            assert_type(await enrolment.complete(begun, "no redirect"), Token)
+        with pytest.raises(RedirectError):
+            assert_type(await enrolment.complete(begun, code="a", state="b"), Token)
         assert assert_type(await enrolment.withdraw("nobody"), bool) is False
 
 
@@ -317,6 +322,7 @@ async def test_a_vehicle_and_all_its_verbs() -> None:
         found = assert_type(await vehicles.first(), Vehicle | None)
         assert found is not None
         assert found.id is not None
+        assert_type(await account.vehicle(vin=found.vin), Vehicle)
         vehicle = assert_type(await account.vehicle(found.id), Vehicle)
         assert assert_type(vehicle.same_resource(found), bool)
         assert_type(found.capabilities, Capabilities)
