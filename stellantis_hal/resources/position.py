@@ -60,7 +60,7 @@ def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tupl
             if index < 2:
                 return None
     if not any(numbers[:2]):
-        record_problem(problems, path, value, "[0, 0] stands for an unknown position", is_sentinel=True)
+        record_problem(problems, path, value, "[0, 0] stands for an unknown position", "sentinel")
         return None
     return tuple(numbers)
 

@@ -136,7 +136,7 @@ def _codec_of_hook(hook: Callable[[Any, Any], Any], field: FieldSchema) -> Scala
         if own is not None:
             found: list[RawProblem] = []
             own(value, path, found)
-            if any(is_sentinel for *_, is_sentinel in found):
+            if any(problem_kind == "sentinel" for *_, problem_kind in found):
                 problems += found
                 return None
         try:

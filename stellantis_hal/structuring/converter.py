@@ -47,7 +47,7 @@ def read(body: Mapping[str, Any], kind: type[M], *, path: str = "$", strict: boo
         strict: whether to refuse a body in which anything cannot be read.
 
     Raises:
-        StructureError: in strict mode, naming all paths; sentinels are no reason.
+        StructureError: in strict mode, naming the paths of unreadable values.
 
     >>> from stellantis_hal.resources.trip import Trip
     >>> trip = read({"distance": 12, "startedAt": "soon", "mood": "sunny"}, Trip)

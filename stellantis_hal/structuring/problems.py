@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -13,6 +13,7 @@ __all__ = [
     "NO_EXTRA",
     "Extra",
     "Problem",
+    "ProblemKind",
     "RawProblem",
     "Sentinel",
     "json_type",
@@ -23,23 +24,31 @@ __all__ = [
 ]
 
 
+ProblemKind = Literal["unreadable", "sentinel", "disagreement"]
+"""What is wrong with a value: it cannot be read, it stands for "none", or it contradicts another value."""
+
+
 @attrs.frozen(kw_only=True)
 class Problem:
-    """One value that could not be read, and so is None (or missing from its tuple).
+    """One value that could not be read, stands for "none", or contradicts another one.
 
-    A problem quotes no value, so that it may be logged.
+    An unreadable value and a sentinel are None (or missing from their tuple), and no problem quotes them. Values that
+    disagree are both given, and the reason names their figures: levels, distances, consumptions. No problem holds
+    personal data, so that it may be logged.
 
     Attributes:
         path: where it stands, as a JSON path: ``$.energies[0].level``.
         value_type: its JSON type: ``null``, ``boolean``, ``number``, ``string``, ``array``, ``object``.
-        reason: why it could not be read.
-        is_sentinel: whether the API means "none" by it, as by ``[]`` for an object: strict reading lets these pass.
+        reason: why it could not be read, or what it contradicts.
+        kind: ``"unreadable"``; ``"sentinel"``: the API means "none" by it, as by ``[]`` for an object;
+            ``"disagreement"``: it contradicts another value or the clock.
+            Strict reading refuses unreadable values only.
     """
 
     path: str
     value_type: str
     reason: str
-    is_sentinel: bool = False
+    kind: ProblemKind = "unreadable"
 
 
 class Extra(Mapping[str, Any]):
@@ -73,8 +82,8 @@ class Sentinel(ValueError):  # noqa: N818 - not an error: the API's way to say "
     """A value that stands for "none"."""
 
 
-# While a body is read, a problem is (path below the model being read, value's type, reason, is_sentinel).
-RawProblem = tuple[str, str, str, bool]
+# While a body is read, a problem is (path below the model being read, value's type, reason, kind).
+RawProblem = tuple[str, str, str, ProblemKind]
 
 _JSON_TYPES: Final[Mapping[type, str]] = {
     type(None): "null",
@@ -93,16 +102,16 @@ def json_type(value: object) -> str:
 
 
 def record_problem(
-    problems: list[RawProblem], path: str, value: object, reason: str, *, is_sentinel: bool = False
+    problems: list[RawProblem], path: str, value: object, reason: str, kind: ProblemKind = "unreadable"
 ) -> None:
-    """Record that the value at a path could not be read; returns None, which is how the value reads."""
-    problems.append((path, json_type(value), reason, is_sentinel))
+    """Record a problem of the value at a path; returns None, which is how an unreadable value reads."""
+    problems.append((path, json_type(value), reason, kind))
 
 
 def record_non_object(problems: list[RawProblem], path: str, value: object) -> None:
     """Record that the value at a path is no object; an empty array stands for "none"."""
     if value == []:
-        record_problem(problems, path, value, "an empty array stands for no object", is_sentinel=True)
+        record_problem(problems, path, value, "an empty array stands for no object", "sentinel")
     else:
         record_problem(problems, path, value, "not an object")
 
@@ -110,14 +119,14 @@ def record_non_object(problems: list[RawProblem], path: str, value: object) -> N
 def nest_problems(problems: list[RawProblem], start: int, model: Any, path: str) -> None:
     """Store a nested model's problems in it, and prefix their paths for the model that holds it."""
     own = problems[start:]
-    problems[start:] = [(f"{path}{below}", value_type, reason, sentinel) for below, value_type, reason, sentinel in own]
+    problems[start:] = [(f"{path}{below}", value_type, reason, kind) for below, value_type, reason, kind in own]
     object.__setattr__(model, "problems", to_problems("$", own))  # frozen, but not yet handed out
 
 
 def to_problems(root: str, problems: list[RawProblem]) -> tuple[Problem, ...]:
     """Return records of the problems below a path, each path once."""
     by_path = {
-        path: Problem(path=f"{root}{path}", value_type=value_type, reason=reason, is_sentinel=sentinel)
-        for path, value_type, reason, sentinel in reversed(problems)
+        path: Problem(path=f"{root}{path}", value_type=value_type, reason=reason, kind=kind)
+        for path, value_type, reason, kind in reversed(problems)
     }
     return tuple(reversed(by_path.values()))

@@ -26,9 +26,9 @@ def report_problems(
     With ``reported``, a path is logged as a warning once, at any index, and for debugging after that.
 
     Raises:
-        StructureError: in strict mode, naming the paths; sentinels are no reason.
+        StructureError: in strict mode, naming the paths of unreadable values.
     """
-    errors = [problem for problem in problems if not problem.is_sentinel]
+    errors = [problem for problem in problems if problem.kind == "unreadable"]
     if strict and errors:
         number = "one value" if len(errors) == 1 else f"{len(errors)} values"
         raise StructureError(
@@ -37,8 +37,10 @@ def report_problems(
             problems=errors,
         )
     for problem in problems:
-        is_new = reported is None or _is_new(reported, f"{kind.__name__}{_INDEX.sub('[]', problem.path)}")
-        level = logging.WARNING if is_new and not problem.is_sentinel else logging.DEBUG
+        is_new = reported is None or _is_new(
+            reported, f"{kind.__name__}{_INDEX.sub('[]', problem.path)} {problem.kind}"
+        )
+        level = logging.WARNING if is_new and problem.kind != "sentinel" else logging.DEBUG
         _log.log(level, "%s: %s", kind.__name__, _line(problem))
 
 

@@ -78,7 +78,7 @@ def attempt_of(codec: ScalarCodec) -> ReadAttempt:
         try:
             return read(value)
         except Sentinel as sentinel:
-            record_problem(problems, path, value, str(sentinel), is_sentinel=True)
+            record_problem(problems, path, value, str(sentinel), "sentinel")
         except ValueError as error:
             record_problem(problems, path, value, str(error))
         return None

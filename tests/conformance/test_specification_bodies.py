@@ -51,7 +51,7 @@ def unexplained(problems: tuple[Problem, ...]) -> list[Problem]:
     return [
         problem
         for problem in problems
-        if not (problem.is_sentinel or problem.reason in EXCEPTIONS or problem.path.endswith(UNDESCRIBED))
+        if not (problem.kind != "unreadable" or problem.reason in EXCEPTIONS or problem.path.endswith(UNDESCRIBED))
     ]
 
 

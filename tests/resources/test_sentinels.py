@@ -42,7 +42,7 @@ from stellantis_hal.structuring.problems import Sentinel
 )
 def test_sentinels_read_as_none_with_a_record(kind: type[Model], body: dict[str, Any], path: str) -> None:
     [record] = read(body, kind, strict=True).problems
-    assert (record.path, record.is_sentinel) == (path, True)
+    assert (record.path, record.kind) == (path, "sentinel")
 
 
 def test_sentinels_leave_nothing_behind() -> None:
@@ -78,4 +78,4 @@ def test_a_hook_for_times_reads_times_of_day() -> None:
     converter.register_structure_hook(time, lambda value, _: time.fromisoformat(value))
     program = converter.structure({"start": "14:30", "end": "PT34H"}, ChargeProgram)
     assert (program.start, program.end) == (time(14, 30), None)
-    assert [problem.is_sentinel for problem in program.problems] == [True]
+    assert [problem.kind for problem in program.problems] == ["sentinel"]

@@ -183,8 +183,38 @@ def test_the_consumption_of_a_trip_is_added_up() -> None:
     assert (consumption.kilowatt_hours, consumption.kilowatt_hours_per_100_km) == (3.5, 7.0)
 
 
-def test_without_a_distance_nothing_is_said_per_100_km() -> None:
-    body = {"energyConsumptions": [{"type": "Fuel", "consumption": 250}], "distance": 0}
+def test_energies_of_trips_are_watt_hours_in_every_view() -> None:
+    """A trip as cars report it: 2.016 kWh over 13.6 km are 14.8 kWh/100 km."""
+    electric = {"type": "Electric", "consumption": 2016.0, "avgConsumption": 14823.5}
+    trip = read({"distance": 13.6, "energyConsumptions": [electric]}, Trip)
+    [used] = trip.energy_consumptions
+    assert (used.kilowatt_hours, trip.kilowatt_hours, trip.consumption.kilowatt_hours) == (2.016, 2.016, 2.016)
+    assert used.kilowatt_hours_per_100_km == pytest.approx(14.8235)
+    assert trip.consumption.kilowatt_hours_per_100_km == pytest.approx(14.8235, rel=1e-4)
+    assert trip.to_dict()["energyConsumptions"] == trip.geojson()["properties"]["energyConsumptions"] == [electric]
+
+
+def test_centilitres_of_trips_agree_in_every_view() -> None:
+    trip = read(
+        {"distance": 50, "energyConsumptions": [{"type": "Fuel", "consumption": 300, "avgConsumption": 600}]}, Trip
+    )
+    [used] = trip.energy_consumptions
+    assert (used.litres, trip.litres, trip.consumption.litres) == (3.0, 3.0, 3.0)
+    assert (used.litres_per_100_km, trip.consumption.litres_per_100_km) == (6.0, 6.0)
+
+
+@pytest.mark.parametrize("kind", ["Steam", None])
+def test_a_consumption_of_another_energy_has_no_usual_unit(kind: str | None) -> None:
+    [used] = read(
+        {"energyConsumptions": [{"type": kind, "consumption": 5, "avgConsumption": 5}]}, Trip
+    ).energy_consumptions
+    assert (used.litres, used.kilowatt_hours) == (None, None)
+    assert (used.litres_per_100_km, used.kilowatt_hours_per_100_km) == (None, None)
+
+
+@pytest.mark.parametrize("distance", [0, -3.5])
+def test_without_a_distance_nothing_is_said_per_100_km(distance: float) -> None:
+    body = {"energyConsumptions": [{"type": "Fuel", "consumption": 250}], "distance": distance}
     assert read(body, Trip).consumption == TripConsumption(litres=2.5)
     assert Trip().consumption == TripConsumption()
 

@@ -229,7 +229,7 @@ WRONG = [
 def test_a_value_that_cannot_be_read_is_recorded(body: dict[str, Any], problem: tuple[str, str, str]) -> None:
     [record] = read(body, Trip).problems
     assert (record.path, record.value_type, record.reason) == problem
-    assert not record.is_sentinel
+    assert record.kind == "unreadable"
 
 
 def test_whole_numbers_are_whole() -> None:
