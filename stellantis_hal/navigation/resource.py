@@ -128,11 +128,11 @@ class HalResource(ResourceView):
             StellantisError: fetching failed, or the body is not a JSON object.
         """
         context, link, url = self.require_context(), target.link, target.url
-        assert url is not None  # noqa: S101 - a target without an embedded copy has a URL
-        if link is not None:
-            context.notify(link, self.base)
-            accept_type = accept_type or link.type
-        return HalResource.of(await context.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), context)
+        assert link is not None  # noqa: S101 - a target without an embedded copy has a link
+        assert url is not None  # noqa: S101 - and its URL
+        context.notify(link, self.base)
+        headers = {"Accept": accept(accept_type or link.type)}
+        return HalResource.of(await context.fetch(Request(url=url, headers=headers)), context)
 
     async def fetch_link(self, link: Link) -> HalResource:
         """Fetch what one of its links leads to.

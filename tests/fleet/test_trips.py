@@ -21,7 +21,6 @@ from tests.fleet.fleets import (
     updates_of,
     without_instants,
 )
-from tests.support.profiles import deep
 
 pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
@@ -38,7 +37,7 @@ async def test_trips_older_than_the_first_poll_are_not_delivered() -> None:
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-@pytest.mark.parametrize("trips", [61, deep(1), deep(100), deep(300)])
+@pytest.mark.parametrize("trips", [1, 61, 100, 300])
 async def test_the_first_poll_covers_the_lookback(trips: int, newest_first: bool) -> None:
     world = World(seed=7, accounts=1, vehicles=1, trips=trips, epoch=EPOCH)
     async with (

@@ -19,11 +19,15 @@ Reply = Any
 """A JSON value, a :class:`Response`, an error to raise, or a function of the request that returns any of these."""
 
 
-@attrs.frozen
 class FunctionConverter:
-    """A converter that is a function."""
+    """A converter that calls a function."""
 
-    structure: Callable[[Any, type[Any]], Any]
+    def __init__(self, function: Callable[[Any, type[Any]], Any]) -> None:
+        self._function = function
+
+    def structure(self, resource: Any, kind: type[Any]) -> Any:
+        """Convert a resource by the function."""
+        return self._function(resource, kind)
 
     def report_invalid_items(self, page: Any, values: Mapping[str, Any], kind: type[Any]) -> None:
         """Report nothing."""
