@@ -129,6 +129,7 @@ if TYPE_CHECKING:
         FuelConsumptions,
         FuelExtension,
         Occurrence,
+        StopChargeStatus,
     )
     from stellantis_hal.resources.blocks.equipment import (
         Air,
@@ -443,6 +444,7 @@ __all__ = [
     "StellantisClient",
     "StellantisError",
     "StolenCallCenter",
+    "StopChargeStatus",
     "StructureError",
     "Telemetry",
     "TelemetryExtension",
@@ -554,7 +556,7 @@ _MODULES = {
     "resources.blocks.energy": (
         "BatteryHealth BatteryLoad ChargeProgram Charging ChargingMode ChargingPowerLevel ChargingSchedule "
         "ChargingStatus ChargingType Consumption Day ElectricExtension Energy EnergyBattery EnergyExtension "
-        "EnergySubType EnergyType FuelConsumptions FuelExtension Occurrence"
+        "EnergySubType EnergyType FuelConsumptions FuelExtension Occurrence StopChargeStatus"
     ),
     "resources.blocks.equipment": (
         "Air Belt BeltState DoorLock DoorOpening DoorState Doors ECallTriggering Environment Light LightDirection "

@@ -30,6 +30,7 @@ from stellantis_hal.resources.blocks.powertrain import (
 )
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.sentinels import TimeOfDay
+from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
@@ -190,8 +191,11 @@ class Status(TypedResource):
     @property
     def is_charging(self) -> bool | None:
         """Whether the vehicle is being charged; None where that is not known."""
-        charging = None if self.electric is None else self.electric.charging
-        return None if charging is None else charging.in_progress
+        return any_true(
+            energy.charging.in_progress
+            for energy in self.energies
+            if energy.type == EnergyType.ELECTRIC and energy.charging is not None
+        )
 
     @property
     def is_locked(self) -> bool | None:

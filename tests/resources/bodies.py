@@ -54,6 +54,8 @@ def electric(level: float = 60.5) -> Body:
                     "chargingPowerLevel": "Level3",
                     "chargingMode": "Slow",
                     "nextDelayedTime": "PT22H30M",
+                    "chargingEndTime": AT,
+                    "stopChargeStatus": "Activated",
                     "schedule": {
                         "programs": [
                             {

@@ -44,10 +44,28 @@ def test_a_status_tells_fuel_from_electricity() -> None:
         ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {}}}}]}, None),
         ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "InProgress"}}}}]}, True),
         ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "Finished"}}}}]}, False),
+        ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "Unknown"}}}}]}, None),
+        ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "Queued"}}}}]}, None),
     ],
 )
 def test_whether_it_charges(body: dict[str, Any], is_charging: bool | None) -> None:
     assert read(body, Status).is_charging is is_charging
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_charging"),
+    [
+        (["Unknown", "InProgress"], True),
+        (["Stopped", "InProgress"], True),
+        (["Unknown", "Stopped"], False),
+        (["Unknown", "Unknown"], None),
+    ],
+)
+def test_whether_any_of_two_electric_energies_charges(statuses: list[str], is_charging: bool | None) -> None:
+    energies = [
+        {"type": "Electric", "extension": {"electric": {"charging": {"status": status}}}} for status in statuses
+    ]
+    assert read({"energies": [{"type": "Electric"}, *energies]}, Status).is_charging is is_charging
 
 
 @pytest.mark.parametrize(

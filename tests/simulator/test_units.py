@@ -56,7 +56,7 @@ async def test_average_of_a_trip_agrees_with_its_consumption(api: ApiClient) -> 
     assert kinds == {"Fuel", "Electric"}
 
 
-async def test_consumption_of_a_trip_is_plausible_in_centilitres_and_watt_hours(api: ApiClient) -> None:
+async def test_consumption_of_a_trip_is_plausible_in_its_units(api: ApiClient) -> None:
     for trip in await trips(api):
         for used in trip["energyConsumptions"]:
             per_unit = WH_PER_LITRE / 100 if used["type"] == "Fuel" else 1.0
