@@ -218,15 +218,17 @@ class Status(TypedResource):
         return None if self.odometer is None else self.odometer.mileage
 
     def is_newer_than(self, other: Status) -> bool:
-        """Return whether this status was created after another; they may arrive out of order.
+        """Return whether this status is of a later time than another; they may arrive out of order.
 
-        Compared by ``created_at``, then by ``updated_at``; a status without instants is the oldest.
+        Compared by the later of ``created_at`` and ``updated_at``, then by ``created_at``; a status without instants
+        is the oldest.
         """
-        return _created(self) > _created(other)
+        return _times(self) > _times(other)
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _created(status: Status) -> tuple[datetime, datetime]:
-    return (status.created_at or status.updated_at or _NEVER, status.updated_at or _NEVER)
+def _times(status: Status) -> tuple[datetime, datetime]:
+    created = status.created_at or _NEVER
+    return max(created, status.updated_at or _NEVER), created

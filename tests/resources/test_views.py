@@ -147,6 +147,13 @@ def test_each_block_has_an_instant_of_its_own() -> None:
     assert status.created_at - status.odometer.created_at > timedelta(days=150)
 
 
+def test_the_later_of_two_instants_tells_which_status_is_newer() -> None:
+    changed = read({"createdAt": "2025-06-30T00:00:00Z", "updatedAt": "2025-11-18T00:00:00Z"}, Status)
+    made = read({"createdAt": "2025-07-30T00:00:00Z"}, Status)
+    assert changed.is_newer_than(made)
+    assert not made.is_newer_than(changed)
+
+
 # ------------------------------------------------------------------------------------------------- energy
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import attrs
 
@@ -313,6 +314,8 @@ class Energy(TypedResource):
         updated_at: when it was last updated.
         extension: further data; the main parts have shortcuts here.
     """
+
+    __kind__: ClassVar[tuple[str, ...]] = ("type", "sub_type")
 
     type: EnergyType | None = None
     sub_type: EnergySubType | None = None
