@@ -93,10 +93,40 @@ def test_without_doors_nobody_knows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("states", "is_open"), [([], None), ([None], None), (["Closed"], False), (["Closed", "Open"], True)]
+    ("states", "is_open"),
+    [
+        ([], None),
+        ([None], None),
+        (["Closed"], False),
+        (["Closed", "Open"], True),
+        (["Closed", None], False),
+        (["Closed", "Ajar"], None),
+        (["Ajar", "Open"], True),
+        (["Unknown"], None),
+    ],
 )
 def test_whether_any_door_is_open(states: list[str | None], is_open: bool | None) -> None:
     assert read({"opening": [{"state": state} for state in states]}, Doors).is_open is is_open
+
+
+@pytest.mark.parametrize(
+    ("states", "is_open", "sunroof", "rear_window"),
+    [
+        ({"Driver": "Closed", "Trunk": "Closed", "RoofWindow": "Open"}, False, True, None),
+        ({"Driver": "Closed", "RearWindow": "Open"}, False, None, True),
+        ({"RoofWindow": "Closed", "RearWindow": "Closed"}, None, False, False),
+        ({"RoofWindow": "Unknown"}, None, None, None),
+        ({"Trunk": "Open", "RoofWindow": "Closed"}, True, False, None),
+        ({"Driver": "Closed", "FuelFlap": "Open"}, None, None, None),
+        ({"Driver": "Closed", "FuelFlap": "Closed"}, False, None, None),
+        ({"Driver": "Open", "FuelFlap": "Open"}, True, None, None),
+    ],
+)
+def test_windows_and_sunroof_are_no_doors(
+    states: dict[str, str], is_open: bool | None, sunroof: bool | None, rear_window: bool | None
+) -> None:
+    doors = read({"opening": [{"identifier": door, "state": state} for door, state in states.items()]}, Doors)
+    assert (doors.is_open, doors.is_sunroof_open, doors.is_rear_window_open) == (is_open, sunroof, rear_window)
 
 
 @pytest.mark.parametrize(

@@ -416,7 +416,7 @@ def test_what_hooks_make_is_of_one_generation() -> None:
     converter.register_structure_hook(Energy, lambda value, _: value["level"])
     converter.register_structure_hook(Odometer, lambda value, _: value.get("mileage"))
     body = {"energies": [{"level": 1}], "energy": [{"level": 2}], "odometer": {}, "timed": {"odometer": {"mileage": 3}}}
-    status = converter.structure(body, Status)
+    status: Any = converter.structure(body, Status)
     assert (status.energies, status.odometer) == ((1,), 3)
 
 
