@@ -23,6 +23,7 @@ __all__ = [
     "RawPage",
     "entry_count",
     "fingerprint_of",
+    "has_pages_after",
     "invalid_items_of",
     "items_of",
     "log_invalid_items",
@@ -95,6 +96,12 @@ def entry_count(page: HalResource, rel: str | None) -> int:
 def fingerprint_of(item: HalResource) -> str:
     """Return what tells an item from others: its identity, else its content."""
     return identity_of(item) or f"content:{item.document.body!r}"
+
+
+def has_pages_after(page: HalResource) -> bool:
+    """Return whether the number of a page is less than the number of pages."""
+    number, count = page.state.get("currentPage"), page.state.get("totalPage")
+    return isinstance(number, int) and isinstance(count, int) and number < count
 
 
 def invalid_items_of(page: HalResource, rel: str | None) -> Mapping[str, Any]:

@@ -58,7 +58,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         self._total: int | None = None
         # The number of items on the pages read; None where it is unknown.
         self._position = 0 if position is None else position.position
-        # The size of ranges, where pages are read by ranges that no link leads to.
+        # Whether pages are read by ranges that no link leads to, and their size.
+        self._by_range = position is not None and not position.is_linked
         self._step = 0
         # The page before which pages are to be collected, and the pages collected, the next one last.
         self._collect_before: HalResource | None = None
@@ -149,7 +150,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         found = entry_count(page, self._spec.rel)
         if index + found != end or set(self._content(page)) <= set(self._content(first)):
             return None
-        self._step = step
+        self._step, self._by_range = step, True
         return page
 
     # ------------------------------------------------------------------------------------------- one page
@@ -185,17 +186,18 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             position=position,
             first=self._first_url.digests,
             is_read=self._collect_before is not None,
+            is_linked=not self._by_range,
         )
 
     async def _link_before(self, page: HalResource, position: int | None) -> Link | None:
         """Return the link to the page before a page; None where it is the first, or where pages are to be collected."""
+        ranges, unlinked_range = self._spec.ranges, self._unlinked_range(page)
         link, url = page_link(page, PREVIOUS), page_url(page, *PREVIOUS)
-        if link is not None:
+        if link is not None and unlinked_range is None:
             leads_back = url in {page.base, page.self_url} or self._visited.contains(url)
             return None if leads_back and self._is_first(page) else link
         if self._is_first(page):
             return None
-        ranges, unlinked_range = self._spec.ranges, self._unlinked_range(page)
         if ranges is not None and unlinked_range is not None:
             index = unlinked_range[0]
             if index <= ranges.first:
@@ -211,14 +213,12 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     def _unlinked_range(self, page: HalResource) -> tuple[int, int] | None:
         """Return the first and the last index of a range that was requested without a link; None for other pages."""
-        if self._spec.ranges is None or page_link(page, ("next", *PREVIOUS, "last")) is not None:
-            return None
-        return self._spec.ranges.bounds_of(page.base)
+        return self._spec.ranges.bounds_of(page.base) if self._by_range and self._spec.ranges is not None else None
 
     def _is_first(self, page: HalResource) -> bool:
         """Return whether a page is the collection's first."""
         own = (page.base, page.self_url)
-        first = page_url(page, "first")
+        first = None if self._by_range else page_url(page, "first")  # that of a range is the range itself
         if page is self._first or self._first_url.contains(*own) or (first is not None and first in own):
             return True
         return self._first is not None and self._is_same(page, self._first)

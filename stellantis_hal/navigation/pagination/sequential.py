@@ -18,6 +18,7 @@ from stellantis_hal.navigation.pagination.raw_page import (
     RawPage,
     entry_count,
     fingerprint_of,
+    has_pages_after,
     items_of,
     page_link,
     page_url,
@@ -72,6 +73,9 @@ class RawPageIterator(AsyncIterator[RawPage]):
         self._is_linked = position is not None and position.is_linked
         self._by_range = ranges is not None and next_url is not None and ranges.index_of(next_url) is not None
         self._empty_ranges = 0
+        index = None if ranges is None or next_url is None else ranges.index_of(next_url)
+        if ranges is not None and index is not None and position is not None and position.position is not None:
+            self._empty_ranges = max(0, index - position.position) // ranges.size
         # Digests of the first page's URLs and of the contents that a range must not repeat; the identity of the first
         # item, and the fingerprints of the latest page: to detect a server that ignores ranges.
         self._first_page = VisitedPages(() if position is None else position.first)
@@ -114,8 +118,8 @@ class RawPageIterator(AsyncIterator[RawPage]):
 
     def _end(self) -> RawPage:
         self._ended = True
-        if self._current is not None and self._spec.ranges is not None and self._position is not None:
-            self._position -= self._spec.ranges.size * self._empty_ranges
+        self._position, self._empty_ranges = self._count(self._position), 0
+        if self._current is not None:
             self._report_end(self._current[0])
         return RawPage(page=None, items=(), next_url=None, position=self._position)
 
@@ -159,7 +163,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
             page=page,
             items=items,
             next_url=self._next_url,
-            position=self._position if self._by_range else position,
+            position=self._count(self._position),
             first=self._first_page.digests,
             is_read=self.loops and not self._ended,
             is_linked=self._is_linked,
@@ -216,17 +220,23 @@ class RawPageIterator(AsyncIterator[RawPage]):
             more = position < total
         else:
             is_unread = total is None and self._has_unread_last(page)
-            is_full = entries >= ranges.size and not self._is_linked
-            more = is_unread or is_full
+            is_full = entries >= ranges.size or has_pages_after(page)
+            more = is_unread or (is_full and not self._is_linked)
         if not more:
             return None
         self._empty_ranges = 0 if entries else self._empty_ranges + 1
         if was_by_range and not entries:
             position = self._position = position + ranges.size
             if total is None or position >= total or self._empty_ranges > _MAX_EMPTY_RANGES:
-                self._position = position - ranges.size * self._empty_ranges
+                self._position, self._empty_ranges = self._count(position), 0
                 return None
         return ranges.url(await self._spec.source.resolve_url({}), ranges.at(position))
+
+    def _count(self, position: int | None) -> int | None:
+        """Return the number of items before an index: empty ranges have none."""
+        if position is None or self._spec.ranges is None:
+            return position
+        return position - self._spec.ranges.size * self._empty_ranges
 
     def _has_unread_last(self, page: HalResource) -> bool:
         last = page_url(page, "last")
