@@ -333,6 +333,24 @@ def test_nothing_is_known_of_what_was_not_asked_for() -> None:
     assert Vehicle().branding is None
 
 
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"label": "3008", "brand": "Peugeot"}, "3008"),
+        ({"label": " my\ncar ", "brand": "Peugeot"}, "my car"),
+        ({"label": None, "brand": "Peugeot", "vin": "VR3ABCDE0FG123456"}, "Peugeot VR3***"),
+        ({"label": " ", "vin": "VR3ABCDE0FG123456"}, "VR3***"),
+        ({"brand": "Peugeot"}, "Peugeot"),
+        ({"_embedded": {"extension": {"branding": {"brand": "Opel", "label": "Corsa"}}}}, "Opel Corsa"),
+        ({"brand": "DS", "vin": "VR1", "_embedded": {"extension": {"branding": {"label": "DS 4"}}}}, "DS 4"),
+        ({"label": 5, "id": "1"}, "vehicle"),
+        ({}, "vehicle"),
+    ],
+)
+def test_a_vehicle_has_a_name_to_show(body: dict[str, Any], name: str) -> None:
+    assert read(body, Vehicle).display_name == name
+
+
 def test_a_vehicle_tells_how_it_is_called() -> None:
     branding = read(bodies.vehicle(), Vehicle).branding
     assert branding is not None
