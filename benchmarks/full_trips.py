@@ -64,7 +64,7 @@ def trip(number: int) -> dict[str, Any]:
         "endEnergies": energies(70.5),
         "energyConsumptions": [
             {"type": "Fuel", "consumption": 120.5, "avgConsumption": 650.5},
-            {"type": "Electric", "consumption": 3.5, "avgConsumption": 1650.5},
+            {"type": "Electric", "consumption": 3500.0, "avgConsumption": 16500.5},
         ],
         "kinetic": {"avgSpeed": 12.5, "maxSpeed": 110.5},
         "segments": [

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
         DetachedResourceError,
         ForbiddenError,
         HalError,
+        IncompleteCollectionError,
         InvalidLinkError,
         LinkNotFoundError,
         NetworkError,
         NotFoundError,
         NotHalError,
+        PaginationError,
         PaginationLoopError,
         QuotaError,
         RateLimitedError,
@@ -79,8 +81,8 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.follow import Follow
     from stellantis_hal.navigation.follow_all import FollowResult, FollowResults
     from stellantis_hal.navigation.link_selection import FollowOptions
-    from stellantis_hal.navigation.pagination.index_ranges import IndexRanges
     from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
+    from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
     from stellantis_hal.navigation.rel import Rel
     from stellantis_hal.navigation.resource import HalResource
     from stellantis_hal.navigation.writes import WriteOptions
@@ -137,6 +139,7 @@ if TYPE_CHECKING:
         FuelConsumptions,
         FuelExtension,
         Occurrence,
+        StopChargeStatus,
     )
     from stellantis_hal.resources.blocks.equipment import (
         Air,
@@ -363,6 +366,7 @@ __all__ = [
     "Hooks",
     "Ignition",
     "IgnitionType",
+    "IncompleteCollectionError",
     "IndexRanges",
     "InvalidLinkError",
     "ItemIterator",
@@ -396,6 +400,7 @@ __all__ = [
     "Page",
     "PageIterator",
     "Pages",
+    "PaginationError",
     "PaginationLoopError",
     "Paginator",
     "ParkAssist",
@@ -452,6 +457,7 @@ __all__ = [
     "StellantisClient",
     "StellantisError",
     "StolenCallCenter",
+    "StopChargeStatus",
     "StructureError",
     "Telemetry",
     "TelemetryExtension",
@@ -518,10 +524,11 @@ _MODULES = {
     "credentials.token": "Token TokenLike",
     "errors": (
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
-        "ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError InvalidLinkError "
-        "LinkNotFoundError NetworkError NotFoundError NotHalError PaginationLoopError QuotaError RateLimitedError "
-        "RedirectError ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
-        "TooManyRedirectsError UnauthorizedError UntrustedOriginError"
+        "ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError "
+        "IncompleteCollectionError InvalidLinkError LinkNotFoundError NetworkError NotFoundError NotHalError "
+        "PaginationError PaginationLoopError QuotaError RateLimitedError RedirectError ServerError StaleSlotError "
+        "StellantisError StructureError TemplateError TokenStoreError TooManyRedirectsError UnauthorizedError "
+        "UntrustedOriginError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
@@ -543,8 +550,8 @@ _MODULES = {
     "navigation.follow": "Follow",
     "navigation.follow_all": "FollowResult FollowResults",
     "navigation.link_selection": "FollowOptions",
-    "navigation.pagination.index_ranges": "IndexRanges",
     "navigation.pagination.paginator": "ItemIterator Page PageIterator Pages Paginator",
+    "navigation.pagination.range_syntax": "IndexRanges",
     "navigation.rel": "Rel",
     "navigation.resource": "HalResource",
     "navigation.writes": "WriteOptions",
@@ -563,7 +570,7 @@ _MODULES = {
     "resources.blocks.energy": (
         "BatteryHealth BatteryLoad ChargeProgram Charging ChargingMode ChargingPowerLevel ChargingSchedule "
         "ChargingStatus ChargingType Consumption Day ElectricExtension Energy EnergyBattery EnergyExtension "
-        "EnergySubType EnergyType FuelConsumptions FuelExtension Occurrence"
+        "EnergySubType EnergyType FuelConsumptions FuelExtension Occurrence StopChargeStatus"
     ),
     "resources.blocks.equipment": (
         "Air Belt BeltState DoorLock DoorOpening DoorState Doors ECallTriggering Environment Light LightDirection "

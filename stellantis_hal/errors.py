@@ -53,11 +53,13 @@ __all__ = [
     "DetachedResourceError",
     "ForbiddenError",
     "HalError",
+    "IncompleteCollectionError",
     "InvalidLinkError",
     "LinkNotFoundError",
     "NetworkError",
     "NotFoundError",
     "NotHalError",
+    "PaginationError",
     "PaginationLoopError",
     "QuotaError",
     "RateLimitedError",
@@ -339,8 +341,31 @@ class TemplateError(HalError):
     """A URI template cannot be parsed, or the variables do not fit it."""
 
 
-class PaginationLoopError(HalError):
+class PaginationError(HalError):
+    """A collection cannot be read to its end.
+
+    Attributes:
+        items: the number of items that this iteration returned.
+        pages: the number of pages before the error, those before a resume token included.
+        total: the number of items that the latest page stated; None where it stated none.
+    """
+
+    items: int = 0
+    pages: int = 0
+    total: int | None = None
+
+    def __str__(self) -> str:
+        """Return what happened, and how far the iteration came."""
+        stated = "no total stated" if self.total is None else f"{self.total} stated"
+        return f"{super().__str__()} (returned: {self.items} items on {self.pages} pages; {stated})"
+
+
+class PaginationLoopError(PaginationError):
     """A page's ``next`` leads to a page that this iteration has read before."""
+
+
+class IncompleteCollectionError(PaginationError):
+    """There are more items, as the total or a link says, and no way to read them."""
 
 
 class UntrustedOriginError(HalError):

@@ -135,12 +135,16 @@ class Enrolment:
             NetworkError: the identity server could not be reached.
             ApiError: it failed, or refused for another reason.
         """
-        if redirect_url is not None and code is None and state is None:
-            granted = authorization.read(redirect_url)
-        elif redirect_url is None and code is not None and state is not None:
-            granted = authorization.accept(code=code, state=state)
-        else:
-            raise ValueError("pass the redirect URL, as in complete(authorization, url), or both code= and state=")
+        try:
+            if redirect_url is not None and code is None and state is None:
+                granted = authorization.read(redirect_url)
+            elif redirect_url is None and code is not None and state is not None:
+                granted = authorization.accept(code=code, state=state)
+            else:
+                raise ValueError("pass the redirect URL, as in complete(authorization, url), or both code= and state=")
+        except AuthError as error:
+            error.key = key
+            raise
         request = exchange_request(self._client, authorization, granted.code)
 
         async def exchange_and_save() -> Token:

@@ -12,13 +12,13 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import Params, encode_params
-from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.by_vin import find_by_vin, require_vin
 from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
-from stellantis_hal.resources.queries import is_absent
+from stellantis_hal.resources.queries import index_ranges, is_absent
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import TypedConverter
@@ -143,12 +143,11 @@ class Account(EntryPoint):
             "indexRange": checked_range(index_range),
             "pageSize": checked_size(page_size),
         }
-        ranges = IndexRanges() if index_range is None else None
         walk = Paginator.over(
             _VehicleCollection(self, params),
             "vehicles",
             absent=self._has_no_vehicles,
-            ranges=ranges,
+            ranges=index_ranges(index_range, page_size),
             on_invalid=partial(self._converter.report_invalid_items, kind=Vehicle),
         )
         return walk.map(partial(self._converter.structure, kind=Vehicle))

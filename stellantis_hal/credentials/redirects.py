@@ -49,7 +49,7 @@ _CLOSING = {
 _QUOTES = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a"
 # What an encoded query never contains; the first pattern has what some servers do not encode, too.
 _STOPS = (re.compile(rf"""["'`<>|\\^{{}}()\[\]{_QUOTES}]"""), re.compile(rf'["`<>|\\^{{}}{_QUOTES}]'))
-_TRAILING = ".,;:!?\u2026"
+_TRAILING = ".,;:!?\u2026\u3001\u3002\uff01\uff0c\uff1b"
 _EMPHASIS = "*_~"
 _PARAMETERS = frozenset({"code", "error", "state"})
 _ANSWER = re.compile(r"(?:code|error|state)=")

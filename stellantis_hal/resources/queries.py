@@ -18,7 +18,7 @@ from stellantis_hal.structuring.typed_resource import TypedResource
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["OptionalEndpoint", "choose_rel", "fetch_by_id", "is_absent", "paginate"]
+__all__ = ["OptionalEndpoint", "choose_rel", "fetch_by_id", "index_ranges", "is_absent", "paginate"]
 
 R = TypeVar("R", bound=TypedResource)
 
@@ -84,6 +84,12 @@ async def fetch_by_id(resource: HalResource, rel: str, kind: type[R], id_: str, 
     return found.as_(kind)
 
 
+def index_ranges(index_range: tuple[int, int | None] | None, page_size: int | None) -> IndexRanges:
+    """Return the vendor's syntax of index ranges, for a collection that is requested with these options."""
+    within = None if index_range is None else (index_range[0], index_range[1])
+    return IndexRanges(size=max(2, page_size or filters.PAGE_SIZE), within=within)
+
+
 def paginate(
     resource: HalResource,
     rel: str,
@@ -107,15 +113,13 @@ def paginate(
         "pageSize": filters.page_size(page_size, most=largest_page),
     }
     follow = resource.follow(rel, params=params, embedded="never")
-    # An index range given by the caller is not divided among concurrent requests.
-    ranges = IndexRanges(size=max(2, page_size or filters.PAGE_SIZE)) if index_range is None else None
     converter = resource.require_context().converter
     items = Paginator.over(
         follow,
         embedded or rel,
         reverse=newest_first,
         absent=is_absent,
-        ranges=ranges,
+        ranges=index_ranges(index_range, page_size),
         on_invalid=partial(converter.report_invalid_items, kind=kind),
     )
     return items.map(partial(converter.structure, kind=kind))

@@ -30,6 +30,7 @@ from stellantis_hal.resources.blocks.powertrain import (
 )
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.sentinels import TimeOfDay
+from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
@@ -190,8 +191,11 @@ class Status(TypedResource):
     @property
     def is_charging(self) -> bool | None:
         """Whether the vehicle is being charged; None where that is not known."""
-        charging = None if self.electric is None else self.electric.charging
-        return None if charging is None else charging.in_progress
+        return any_true(
+            energy.charging.in_progress
+            for energy in self.energies
+            if energy.type == EnergyType.ELECTRIC and energy.charging is not None
+        )
 
     @property
     def is_locked(self) -> bool | None:
@@ -214,15 +218,17 @@ class Status(TypedResource):
         return None if self.odometer is None else self.odometer.mileage
 
     def is_newer_than(self, other: Status) -> bool:
-        """Return whether this status was created after another; they may arrive out of order.
+        """Return whether this status is of a later time than another; they may arrive out of order.
 
-        Compared by ``created_at``, then by ``updated_at``; a status without instants is the oldest.
+        Compared by the later of ``created_at`` and ``updated_at``, then by ``created_at``; a status without instants
+        is the oldest.
         """
-        return _created(self) > _created(other)
+        return _times(self) > _times(other)
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def _created(status: Status) -> tuple[datetime, datetime]:
-    return (status.created_at or status.updated_at or _NEVER, status.updated_at or _NEVER)
+def _times(status: Status) -> tuple[datetime, datetime]:
+    created = status.created_at or _NEVER
+    return max(created, status.updated_at or _NEVER), created

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
+from stellantis_hal.hal.redaction import MASK, one_line
 from stellantis_hal.navigation.fetch import ConfigurableFetch
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.alarm import Alarm
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["CallCenter", "Country", "Motorization", "StolenCallCenter", "Vehicle"]
 
 Seconds = timedelta | float | None
+
+_MAKER: Final = 3  # characters of a VIN that name the manufacturer
+_NAMELESS: Final = "vehicle"
 
 
 class Motorization(OpenEnum):
@@ -136,6 +140,22 @@ class Vehicle(TypedResource):
     def branding(self) -> Branding | None:
         """Brand and version, where ``extensions=("branding",)`` was asked for."""
         return None if self.extension is None else self.extension.branding
+
+    @property
+    def display_name(self) -> str:
+        """A name to show, never empty: the label, else brand and model, else the VIN with all but its maker masked.
+
+        Many vehicles have no label. Where only the brand is known, the masked VIN follows it.
+        """
+        branding = self.branding or Branding()
+        if label := _text(self.label):
+            return label
+        brand, model = _text(self.brand) or _text(branding.brand), _text(branding.label)
+        if model.startswith(brand):
+            brand = ""
+        vin = _text(self.vin)
+        masked = vin and f"{vin[:_MAKER]}{MASK}"
+        return " ".join(part for part in (brand, model or masked) if part) or _NAMELESS
 
     @property
     def identity(self) -> VehicleIdentity:
@@ -383,6 +403,11 @@ class Vehicle(TypedResource):
             extension=filters.choices("extensions", extensions, most=2),
             timestamps=filters.timestamps(since, until, ranges),
         )
+
+
+def _text(value: str | None) -> str:
+    """Return a text as one line; empty where there is none."""
+    return one_line(value).strip() if isinstance(value, str) else ""
 
 
 def _attribute(trip: Trip, vehicle: VehicleIdentity) -> Trip:

@@ -119,7 +119,9 @@ class _CodeGenerator:
         return f"{self._getters[path[:-1]]}({path[-1]!r})"
 
     def _generations(self, field: FieldSchema) -> list[str]:
-        """Read the newest name; an older one only where all newer ones are empty or cannot be read."""
+        """Read the newest name; of older ones what it lacks. Single values are read of the newest that has one."""
+        if field.model is not None and not isinstance(self._readers[field.name], ScalarCodec):
+            return self._merged_generations(field)
         is_empty = "value == ()" if field.many else "value is None"
         lines: list[str] = []
         for age, path in reversed(list(enumerate(field.paths))):
@@ -127,6 +129,15 @@ class _CodeGenerator:
             older = [f"if not raw or {is_empty}:", "    newer = value", *_indent(lines)] if lines else []
             newer = [f"if {is_empty}:", "    value = newer"] if age else []
             lines = [*read, *older, *newer]
+        return lines
+
+    def _merged_generations(self, field: FieldSchema) -> list[str]:
+        fill = "fill_missing_items" if field.many else "fill_missing"
+        lines: list[str] = []
+        for age, path in enumerate(field.paths):
+            read = [f"raw = {self._get(path)}", *self._value(field, path, age)]
+            merge = ["newer = value", *read, f"value = {fill}(newer, value)"]
+            lines += [f"if {self._get(path)} is not None:", *_indent(merge)] if age else read
         return lines
 
     # --------------------------------------------------------------------------------------------- values

@@ -11,6 +11,7 @@ import cattrs
 from cattrs.errors import StructureHandlerNotFoundError
 
 from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
+from stellantis_hal.structuring.generations import fill_missing, fill_missing_items
 from stellantis_hal.structuring.problems import Extra, RawProblem, nest_problems, record_problem, to_problems
 from stellantis_hal.structuring.reporting import report_problems
 from stellantis_hal.structuring.scalars import (
@@ -57,6 +58,8 @@ class ModelHook:
         readers = {field.name: _reader_of(field, schema, converter) for field in schema.fields}
         source, namespace = generate(schema, readers)
         namespace |= {
+            "fill_missing": fill_missing,
+            "fill_missing_items": fill_missing_items,
             "extra_of": functools.partial(_extra_of, schema),
             "mutable_kind": _mutable_twin(kind),
             "one_or_more_models": _one_or_more_models,

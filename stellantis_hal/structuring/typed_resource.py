@@ -58,10 +58,13 @@ class TypedResource(Model):
 
     @property
     def age(self) -> float | None:
-        """Seconds since it was made (``created_at``, else ``updated_at``), by the client's clock; None if unknown."""
-        moment: datetime | None = getattr(self, "created_at", None) or getattr(self, "updated_at", None)
-        if moment is None:
+        """Seconds since the later of ``created_at`` and ``updated_at``, by the client's clock; None if unknown."""
+        known: list[datetime] = [
+            moment for name in ("created_at", "updated_at") if (moment := getattr(self, name, None)) is not None
+        ]
+        if not known:
             return None
+        moment = max(known)
         context = None if self._resource is None else self._resource.context
         now = utc_now() if context is None else context.clock()
         return max(0.0, (now - moment).total_seconds())

@@ -149,7 +149,8 @@ async def test_what_is_missing_is_named_and_nothing_is_sent(redirect: str, missi
     consent = enrolment(server)
     authorization = consent.begin(redirect_uri=BACK, scope="data:trip", state="ours")
     with pytest.raises(RedirectError, match=missing) as caught:
-        await consent.complete(authorization, redirect)
+        await consent.complete(authorization, redirect, key="alice")
+    assert caught.value.key == "alice"
     assert ("`state` differs" in str(caught.value)) == ("another" in redirect)
     assert server.codes == {"code-1"}
 

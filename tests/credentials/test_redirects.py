@@ -76,6 +76,8 @@ WRAPPINGS: dict[str, Callable[[str], str]] = {
     "in a quoted mail": lambda url: "> " + MAIL.format(url).replace("\n", "\n> "),
     "in an encoded mail": lambda url: quopri.encodestring(MAIL.format(url).encode()).decode(),
     "with a full stop": lambda url: f"{url}.",
+    "with a Chinese full stop": lambda url: f"{url}\u3002",
+    "with an ellipsis": lambda url: f"{url}\u2026",
     "with a comma": lambda url: f"{url}, thanks",
     "with invisible characters": lambda url: f"\ufeff{url[:9]}\u200b{url[9:]}\u200e",
     "with a fragment": lambda url: f"{url}#",

@@ -40,10 +40,10 @@ def electric(level: float = 60.5) -> Body:
         "createdAt": AT,
         "extension": {
             "electric": {
-                "residual": {"consumption": 25.5},
+                "residual": {"consumption": 30.25},
                 "battery": {
                     "capacity": 50000.0,
-                    "load": {"createdAt": AT, "capacity": 50000, "residual": 30000},
+                    "load": {"createdAt": AT, "capacity": 50000, "residual": 30250},
                     "health": {"createdAt": AT, "capacity": 96, "resistance": 94},
                 },
                 "charging": {
@@ -54,6 +54,8 @@ def electric(level: float = 60.5) -> Body:
                     "chargingPowerLevel": "Level3",
                     "chargingMode": "Slow",
                     "nextDelayedTime": "PT22H30M",
+                    "chargingEndTime": AT,
+                    "stopChargeStatus": "Activated",
                     "schedule": {
                         "programs": [
                             {
@@ -89,7 +91,7 @@ def trip() -> Body:
         "endEnergies": [{"type": "Fuel", "subType": "FossilEnergy", "level": 70.5, "autonomy": 350}],
         "energyConsumptions": [
             {"type": "Fuel", "subType": "FossilEnergy", "consumption": 250.0, "avgConsumption": 685.0},
-            {"type": "Electric", "subType": "ElectricEnergy", "consumption": 3.5, "avgConsumption": 9600.0},
+            {"type": "Electric", "subType": "ElectricEnergy", "consumption": 3500.0, "avgConsumption": 9600.0},
         ],
         "kinetic": {"avgSpeed": 10.0, "maxSpeed": 110.5},
         "segments": [

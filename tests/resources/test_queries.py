@@ -516,6 +516,11 @@ async def test_age_is_computed_by_the_converters_clock() -> None:
     assert converter.structure(served.resource("/", {"createdAt": bodies.AT}), Status).age == 3600.0
     assert converter.structure(served.resource("/", {"updatedAt": bodies.AT}), Status).age == 3600.0
     assert converter.structure(served.resource("/", {}), Status).age is None
+    both = {"createdAt": "2023-06-12T09:41:10Z", "updatedAt": bodies.AT}
+    assert converter.structure(served.resource("/", both), Status).age == 3600.0
+    assert converter.structure(served.resource("/", {"createdAt": bodies.AT, "updatedAt": None}), Status).age == 3600.0
+    future = {"createdAt": bodies.AT, "updatedAt": "2093-06-12T09:41:10Z"}
+    assert converter.structure(served.resource("/", future), Status).age == 0.0
     assert (read(bodies.status(), Status).age or 0) > 0
 
 

@@ -44,10 +44,28 @@ def test_a_status_tells_fuel_from_electricity() -> None:
         ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {}}}}]}, None),
         ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "InProgress"}}}}]}, True),
         ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "Finished"}}}}]}, False),
+        ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "Unknown"}}}}]}, None),
+        ({"energies": [{"type": "Electric", "extension": {"electric": {"charging": {"status": "Queued"}}}}]}, None),
     ],
 )
 def test_whether_it_charges(body: dict[str, Any], is_charging: bool | None) -> None:
     assert read(body, Status).is_charging is is_charging
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_charging"),
+    [
+        (["Unknown", "InProgress"], True),
+        (["Stopped", "InProgress"], True),
+        (["Unknown", "Stopped"], False),
+        (["Unknown", "Unknown"], None),
+    ],
+)
+def test_whether_any_of_two_electric_energies_charges(statuses: list[str], is_charging: bool | None) -> None:
+    energies = [
+        {"type": "Electric", "extension": {"electric": {"charging": {"status": status}}}} for status in statuses
+    ]
+    assert read({"energies": [{"type": "Electric"}, *energies]}, Status).is_charging is is_charging
 
 
 @pytest.mark.parametrize(
@@ -75,10 +93,40 @@ def test_without_doors_nobody_knows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("states", "is_open"), [([], None), ([None], None), (["Closed"], False), (["Closed", "Open"], True)]
+    ("states", "is_open"),
+    [
+        ([], None),
+        ([None], None),
+        (["Closed"], False),
+        (["Closed", "Open"], True),
+        (["Closed", None], False),
+        (["Closed", "Ajar"], None),
+        (["Ajar", "Open"], True),
+        (["Unknown"], None),
+    ],
 )
 def test_whether_any_door_is_open(states: list[str | None], is_open: bool | None) -> None:
     assert read({"opening": [{"state": state} for state in states]}, Doors).is_open is is_open
+
+
+@pytest.mark.parametrize(
+    ("states", "is_open", "sunroof", "rear_window"),
+    [
+        ({"Driver": "Closed", "Trunk": "Closed", "RoofWindow": "Open"}, False, True, None),
+        ({"Driver": "Closed", "RearWindow": "Open"}, False, None, True),
+        ({"RoofWindow": "Closed", "RearWindow": "Closed"}, None, False, False),
+        ({"RoofWindow": "Unknown"}, None, None, None),
+        ({"Trunk": "Open", "RoofWindow": "Closed"}, True, False, None),
+        ({"Driver": "Closed", "FuelFlap": "Open"}, None, None, None),
+        ({"Driver": "Closed", "FuelFlap": "Closed"}, False, None, None),
+        ({"Driver": "Open", "FuelFlap": "Open"}, True, None, None),
+    ],
+)
+def test_windows_and_sunroof_are_no_doors(
+    states: dict[str, str], is_open: bool | None, sunroof: bool | None, rear_window: bool | None
+) -> None:
+    doors = read({"opening": [{"identifier": door, "state": state} for door, state in states.items()]}, Doors)
+    assert (doors.is_open, doors.is_sunroof_open, doors.is_rear_window_open) == (is_open, sunroof, rear_window)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +175,13 @@ def test_each_block_has_an_instant_of_its_own() -> None:
     assert status.created_at is not None
     assert status.odometer.created_at is not None
     assert status.created_at - status.odometer.created_at > timedelta(days=150)
+
+
+def test_the_later_of_two_instants_tells_which_status_is_newer() -> None:
+    changed = read({"createdAt": "2025-06-30T00:00:00Z", "updatedAt": "2025-11-18T00:00:00Z"}, Status)
+    made = read({"createdAt": "2025-07-30T00:00:00Z"}, Status)
+    assert changed.is_newer_than(made)
+    assert not made.is_newer_than(changed)
 
 
 # ------------------------------------------------------------------------------------------------- energy
@@ -183,8 +238,38 @@ def test_the_consumption_of_a_trip_is_added_up() -> None:
     assert (consumption.kilowatt_hours, consumption.kilowatt_hours_per_100_km) == (3.5, 7.0)
 
 
-def test_without_a_distance_nothing_is_said_per_100_km() -> None:
-    body = {"energyConsumptions": [{"type": "Fuel", "consumption": 250}], "distance": 0}
+def test_energies_of_trips_are_watt_hours_in_every_view() -> None:
+    """A trip as cars report it: 2.016 kWh over 13.6 km are 14.8 kWh/100 km."""
+    electric = {"type": "Electric", "consumption": 2016.0, "avgConsumption": 14823.5}
+    trip = read({"distance": 13.6, "energyConsumptions": [electric]}, Trip)
+    [used] = trip.energy_consumptions
+    assert (used.kilowatt_hours, trip.kilowatt_hours, trip.consumption.kilowatt_hours) == (2.016, 2.016, 2.016)
+    assert used.kilowatt_hours_per_100_km == pytest.approx(14.8235)
+    assert trip.consumption.kilowatt_hours_per_100_km == pytest.approx(14.8235, rel=1e-4)
+    assert trip.to_dict()["energyConsumptions"] == trip.geojson()["properties"]["energyConsumptions"] == [electric]
+
+
+def test_centilitres_of_trips_agree_in_every_view() -> None:
+    trip = read(
+        {"distance": 50, "energyConsumptions": [{"type": "Fuel", "consumption": 300, "avgConsumption": 600}]}, Trip
+    )
+    [used] = trip.energy_consumptions
+    assert (used.litres, trip.litres, trip.consumption.litres) == (3.0, 3.0, 3.0)
+    assert (used.litres_per_100_km, trip.consumption.litres_per_100_km) == (6.0, 6.0)
+
+
+@pytest.mark.parametrize("kind", ["Steam", None])
+def test_a_consumption_of_another_energy_has_no_usual_unit(kind: str | None) -> None:
+    [used] = read(
+        {"energyConsumptions": [{"type": kind, "consumption": 5, "avgConsumption": 5}]}, Trip
+    ).energy_consumptions
+    assert (used.litres, used.kilowatt_hours) == (None, None)
+    assert (used.litres_per_100_km, used.kilowatt_hours_per_100_km) == (None, None)
+
+
+@pytest.mark.parametrize("distance", [0, -3.5])
+def test_without_a_distance_nothing_is_said_per_100_km(distance: float) -> None:
+    body = {"energyConsumptions": [{"type": "Fuel", "consumption": 250}], "distance": distance}
     assert read(body, Trip).consumption == TripConsumption(litres=2.5)
     assert Trip().consumption == TripConsumption()
 
@@ -246,6 +331,24 @@ def test_nothing_is_known_of_what_was_not_asked_for() -> None:
     assert Vehicle().capabilities == Capabilities()
     assert not Vehicle().capabilities.has("remote:door")
     assert Vehicle().branding is None
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"label": "3008", "brand": "Peugeot"}, "3008"),
+        ({"label": " my\ncar ", "brand": "Peugeot"}, "my car"),
+        ({"label": None, "brand": "Peugeot", "vin": "VR3ABCDE0FG123456"}, "Peugeot VR3***"),
+        ({"label": " ", "vin": "VR3ABCDE0FG123456"}, "VR3***"),
+        ({"brand": "Peugeot"}, "Peugeot"),
+        ({"_embedded": {"extension": {"branding": {"brand": "Opel", "label": "Corsa"}}}}, "Opel Corsa"),
+        ({"brand": "DS", "vin": "VR1", "_embedded": {"extension": {"branding": {"label": "DS 4"}}}}, "DS 4"),
+        ({"label": 5, "id": "1"}, "vehicle"),
+        ({}, "vehicle"),
+    ],
+)
+def test_a_vehicle_has_a_name_to_show(body: dict[str, Any], name: str) -> None:
+    assert read(body, Vehicle).display_name == name
 
 
 def test_a_vehicle_tells_how_it_is_called() -> None:

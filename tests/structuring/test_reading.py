@@ -13,7 +13,8 @@ import pytest
 from stellantis_hal.errors import StructureError
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
-from stellantis_hal.resources.blocks.energy import ChargeProgram, ChargingStatus, Energy, EnergyType
+from stellantis_hal.resources.blocks.energy import ChargeProgram, Charging, ChargingStatus, Energy, EnergyType
+from stellantis_hal.resources.blocks.powertrain import Odometer
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
@@ -23,6 +24,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem
 from stellantis_hal.structuring.scalars import BOOLEAN, INTEGER, NUMBER, STRING
@@ -325,9 +327,97 @@ def test_an_older_block_counts_where_the_newest_is_empty(newest: Any) -> None:
     assert read(body, Status).mileage == 5.5
 
 
-def test_the_newest_name_wins_and_nothing_is_merged() -> None:
-    status = read({"energies": [{"level": 1.0}], "energy": bodies.fuel()}, Status)
-    assert [(energy.level, energy.type) for energy in status.energies] == [(1.0, None)]
+def test_what_the_newest_name_has_wins() -> None:
+    status = read({"energies": [{"type": "Fuel", "level": 1.0}], "energy": bodies.fuel()}, Status)
+    assert [(energy.level, energy.autonomy) for energy in status.energies] == [(1.0, 400.0)]
+
+
+def test_what_a_newer_item_lacks_comes_from_the_older_one_of_its_type() -> None:
+    """As every car reports its battery since July 2025."""
+    newer = {"type": "Electric", "level": 93, "createdAt": "2025-06-30T19:36:55Z"}
+    older = newer | {"updatedAt": "2025-11-18T06:40:16Z", "extension": bodies.electric()["extension"]}
+    status = read({"energies": [newer], "energy": [bodies.fuel(), older]}, Status)
+    electric, fuel = status.energies
+    assert (electric, fuel) == (read(older, Energy), read(bodies.fuel(), Energy))
+    assert electric.updated_at == datetime(2025, 11, 18, 6, 40, 16, tzinfo=UTC)
+    assert status.electric == electric
+    assert status.is_charging is True
+    assert status.problems == ()
+
+
+def test_members_are_merged_at_any_depth() -> None:
+    def energy(**charging: Any) -> dict[str, Any]:
+        return {"type": "Electric", "extension": {"electric": {"charging": charging}}, **charging.pop("beside", {})}
+
+    status = read(
+        {
+            "energies": [energy(status="Finished", beside={"mood": 1})],
+            "energy": [energy(status="InProgress", plugged=True, beside={"mood": 2, "older": 3})],
+        },
+        Status,
+    )
+    assert status.electric is not None
+    assert status.electric.charging == Charging(status=ChargingStatus.FINISHED, plugged=True)
+    assert dict(status.electric.extra) == {"mood": 1, "older": 3}
+
+
+def test_two_energies_of_one_type_are_told_apart_by_subtype_or_order() -> None:
+    def fuel(kind: str | None, **others: Any) -> dict[str, Any]:
+        return {"type": "Fuel", "subType": kind, **others}
+
+    hydrogen_first = [fuel("Hydrogen", autonomy=300), fuel("FossilEnergy", autonomy=400)]
+    status = read(
+        {"energies": [fuel("FossilEnergy", level=4), fuel("Hydrogen", level=3)], "energy": hydrogen_first}, Status
+    )
+    assert [(energy.level, energy.autonomy) for energy in status.energies] == [(4.0, 400.0), (3.0, 300.0)]
+    status = read({"energies": [fuel(None, level=3), fuel(None, level=4)], "energy": hydrogen_first}, Status)
+    assert [(energy.level, energy.autonomy) for energy in status.energies] == [(3.0, 300.0), (4.0, 400.0)]
+
+
+@pytest.mark.parametrize(
+    ("newer", "older", "merged"),
+    [
+        ({"odometer": {"createdAt": bodies.AT}}, {"timed": {"odometer": {"mileage": 5.5}}}, {"mileage": 5.5}),
+        ({"odometer": {"mileage": 0}}, {"timed": {"odometer": {"mileage": 5.5}}}, {"mileage": 5.5}),
+        ({"odometer": {"mileage": 6}}, {"timed": {"odometer": {"mileage": 5.5}}}, {"mileage": 6.0}),
+        ({"odometer": {"mileage": 6}}, {"timed": {"odometer": []}}, {"mileage": 6.0}),
+    ],
+)
+def test_what_a_newer_block_lacks_comes_from_the_older_one(
+    newer: dict[str, Any], older: dict[str, Any], merged: dict[str, Any]
+) -> None:
+    odometer = read(newer | older, Status).odometer
+    assert odometer is not None
+    assert odometer.mileage == merged["mileage"]
+
+
+def test_items_of_types_that_only_one_generation_has_are_all_there() -> None:
+    body = {
+        "energies": [{"type": "Fuel", "level": 1}],
+        "energy": [{"type": "Electric", "level": 2}],
+        "engines": [{"type": "Thermic"}],
+        "engine": [{"type": "Electric", "speed": 5}, {"type": "Thermic", "speed": 6}],
+    }
+    status = read(body, Status)
+    assert [(energy.type, energy.level) for energy in status.energies] == [("Fuel", 1.0), ("Electric", 2.0)]
+    assert [(engine.type, engine.speed) for engine in status.engines] == [("Thermic", 6.0), ("Electric", 5.0)]
+
+
+def test_lists_without_a_kind_are_of_one_generation() -> None:
+    def preconditioning(start: str) -> dict[str, Any]:
+        return {"airConditioning": {"programs": [{"start": start}]}}
+
+    body = {"preconditioning": preconditioning("PT7H"), "preconditionning": preconditioning("PT8H")}
+    assert read(body, Status) == read({"preconditioning": preconditioning("PT7H")}, Status)
+
+
+def test_what_hooks_make_is_of_one_generation() -> None:
+    converter = make_converter()
+    converter.register_structure_hook(Energy, lambda value, _: value["level"])
+    converter.register_structure_hook(Odometer, lambda value, _: value.get("mileage"))
+    body = {"energies": [{"level": 1}], "energy": [{"level": 2}], "odometer": {}, "timed": {"odometer": {"mileage": 3}}}
+    status: Any = converter.structure(body, Status)
+    assert (status.energies, status.odometer) == ((1,), 3)
 
 
 def test_an_empty_block_is_there_where_no_generation_says_more() -> None:

@@ -16,13 +16,15 @@ from stellantis_hal.errors import PaginationLoopError
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.redaction import mask_url
 
-__all__ = ["MAX_RECENT_IDS", "PageToken", "RecentIds", "VisitedPages", "identity_of"]
+__all__ = ["MAX_RECENT_IDS", "PageToken", "RecentIds", "VisitedPages", "identity_of", "loop_error"]
 
 MAX_RECENT_IDS = 5_000
 """The number of latest items that are not returned twice."""
 
 _MAX_IDS_IN_TOKEN = 64
-_VERSION = 1
+_VERSION = 2
+# The fields that version 1 does not have: position, first, is_read, is_linked.
+_ADDED_FIELDS = (None, "", False, True)
 _DIGEST_SIZE = 8
 
 
@@ -40,6 +42,10 @@ class PageToken:
         recent: digests of the latest items' identities.
         rel: the key that the items are embedded under; None: the only key there is.
         reverse: whether the iteration goes from the last page to the first.
+        position: the number of items on the pages before it; None where it is unknown, as in tokens of version 1.
+        first: digests of the first page's URLs, and of the contents of pages that a range must not repeat.
+        is_read: whether the page at the URL was returned already: the next one is behind it.
+        is_linked: whether pages before it had links between them.
     """
 
     url: str
@@ -47,14 +53,38 @@ class PageToken:
     recent: tuple[bytes, ...] = ()
     rel: str | None = None
     reverse: bool = False
+    position: int | None = None
+    first: tuple[bytes, ...] = ()
+    is_read: bool = False
+    is_linked: bool = True
 
     @classmethod
     def after(
-        cls, recent: Iterable[str | bytes], *, url: str, number: int, rel: str | None = None, reverse: bool = False
+        cls,
+        recent: Iterable[str | bytes],
+        *,
+        url: str,
+        number: int,
+        rel: str | None = None,
+        reverse: bool = False,
+        position: int | None = None,
+        first: tuple[bytes, ...] = (),
+        is_read: bool = False,
+        is_linked: bool = True,
     ) -> PageToken:
         """Return the position after items with these identities, or digests of them."""
         digests = tuple(_digest(one) if isinstance(one, str) else one for one in recent)
-        return cls(url=url, number=number, recent=digests, rel=rel, reverse=reverse)
+        return cls(
+            url=url,
+            number=number,
+            recent=digests,
+            rel=rel,
+            reverse=reverse,
+            position=position,
+            first=first,
+            is_read=is_read,
+            is_linked=is_linked,
+        )
 
     def check(self, rel: str | None, *, reverse: bool) -> None:
         """Check that an iteration with these options can continue here.
@@ -72,10 +102,9 @@ class PageToken:
 
     def to_token(self) -> str:
         """Return opaque text, safe in URLs and files. It contains a URL, so keep it as confidential as a URL."""
-        recent = base64.b64encode(b"".join(self.recent)).decode()
-        return base64.urlsafe_b64encode(
-            encode([_VERSION, self.url, self.number, recent, self.rel, self.reverse])
-        ).decode()
+        recent, first = (base64.b64encode(b"".join(digests)).decode() for digests in (self.recent, self.first))
+        fields = [self.url, self.number, recent, self.rel, self.reverse, self.position, first]
+        return base64.urlsafe_b64encode(encode([_VERSION, *fields, self.is_read, self.is_linked])).decode()
 
     @classmethod
     def from_token(cls, token: str) -> PageToken:
@@ -85,29 +114,57 @@ class PageToken:
             ValueError: the text is not a page token of this version.
         """
         try:
-            version, url, number, recent, rel, reverse = decode(base64.urlsafe_b64decode(token.encode("ascii")))
-            digests = base64.b64decode(recent, validate=True)
+            version, *fields = decode(base64.urlsafe_b64decode(token.encode("ascii")))
+            fields += _ADDED_FIELDS if version == 1 else ()
+            url, number, recent, rel, reverse, position, first, *flags = fields
+            digests = [base64.b64decode(text, validate=True) for text in (recent, first)]
         except (ValueError, TypeError, binascii.Error) as error:
             raise ValueError("invalid page token: pass page.token unchanged") from error
-        is_spec = isinstance(rel, str | None) and isinstance(reverse, bool)
-        is_position = isinstance(url, str) and isinstance(number, int)
-        if version != _VERSION or not is_position or not is_spec or len(digests) % _DIGEST_SIZE:
+        is_spec = isinstance(rel, str | None) and [*map(type, (reverse, *flags))] == [bool, bool, bool]
+        is_position = isinstance(url, str) and isinstance(number, int) and isinstance(position, int | None)
+        has_digests = not any(len(text) % _DIGEST_SIZE for text in digests)
+        if version not in {1, _VERSION} or not is_position or not is_spec or not has_digests:
             raise ValueError(f"invalid page token: it is not of version {_VERSION}; start again without a token")
-        recent = tuple(digests[start : start + _DIGEST_SIZE] for start in range(0, len(digests), _DIGEST_SIZE))
-        return cls(url=url, number=number, recent=recent, rel=rel, reverse=reverse)
+        recent_digests, first_digests = (
+            tuple(text[start : start + _DIGEST_SIZE] for start in range(0, len(text), _DIGEST_SIZE)) for text in digests
+        )
+        return cls(
+            url=url,
+            number=number,
+            recent=recent_digests,
+            rel=rel,
+            reverse=reverse,
+            position=position,
+            first=first_digests,
+            is_read=flags[0],
+            is_linked=flags[1],
+        )
 
 
 class VisitedPages:
-    """The pages that an iteration has read, by a digest of eight bytes each."""
+    """The pages that an iteration has read, by a digest of eight bytes each.
+
+    Args:
+        digests: of pages that it read before it was resumed.
+    """
 
     __slots__ = ("_digests",)
 
-    def __init__(self) -> None:
-        self._digests: set[bytes] = set()
+    def __init__(self, digests: Iterable[bytes] = ()) -> None:
+        self._digests: set[bytes] = set(digests)
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """The digests of the URLs."""
+        return tuple(self._digests)
 
     def add(self, *urls: str | None) -> None:
-        """Record the URLs of a page: of the request, of the response, of its ``self`` link."""
+        """Record the URLs of a page (of the request, of the response, of its ``self`` link), or other texts."""
         self._digests.update(_digest(url) for url in urls if url is not None)
+
+    def contains(self, *urls: str | None) -> bool:
+        """Return whether one of the URLs was read before."""
+        return any(url is not None and _digest(url) in self._digests for url in urls)
 
     def check(self, url: str) -> None:
         """Check that a URL was not read before.
@@ -115,12 +172,16 @@ class VisitedPages:
         Raises:
             PaginationLoopError: it was.
         """
-        if _digest(url) in self._digests:
-            raise PaginationLoopError(
-                f"pagination loop: a page leads to {mask_url(url)}, which was read before: the server's pages "
-                "form a loop",
-                url=url,
-            )
+        if self.contains(url):
+            raise loop_error(url)
+
+
+def loop_error(url: str) -> PaginationLoopError:
+    """Return the error of a page that leads to one that was read before."""
+    return PaginationLoopError(
+        f"pagination loop: a page leads to {mask_url(url)}, which was read before: the server's pages form a loop",
+        url=url,
+    )
 
 
 class RecentIds:

@@ -7,54 +7,41 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import attrs
 from anyio.abc import TaskGroup
 
-from stellantis_hal.errors import ApiError, PaginationLoopError, StellantisError
+from stellantis_hal.errors import ApiError, IncompleteCollectionError, PaginationLoopError, StellantisError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
-from stellantis_hal.navigation.link_selection import Params
 from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
-from stellantis_hal.navigation.pagination.raw_page import RawPage, items_of, total_of
-from stellantis_hal.navigation.pagination.sequential import RawPageIterator
+from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
+from stellantis_hal.navigation.pagination.raw_page import (
+    PREVIOUS,
+    RawPage,
+    entry_count,
+    items_of,
+    page_link,
+    page_url,
+    total_of,
+)
+from stellantis_hal.navigation.pagination.sequential import RawPageIterator, warn_of_total
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["IndexRanges", "concurrent"]
+__all__ = ["concurrent"]
 
 _MAX_STEPS = 16
 _MAX_REPEATED_HEADS = 2
-
-
-@attrs.frozen(kw_only=True)
-class IndexRanges:
-    """The syntax of a server's index ranges: ``first-last``, counted from 0, both inclusive; ``first-`` is open.
-
-    Attributes:
-        parameter: the query parameter.
-        size: items in a range; at least 2.
-    """
-
-    parameter: str = "indexRange"
-    size: int = attrs.field(default=60, validator=attrs.validators.ge(2))
-
-    def at(self, first: int) -> Params:
-        """Return the parameters of the range that begins at an index."""
-        return {self.parameter: f"{first}-{first + self.size - 1}"}
-
-    def beyond(self, first: int) -> Params:
-        """Return the parameters of the open range that begins at an index."""
-        return {self.parameter: f"{first}-"}
 
 
 class RangePageIterator(AsyncIterator[RawPage]):
     """Ranges in order, read concurrently as long as each begins with the last item of the one before.
 
     Ranges overlap by one item. Items that are added at the head between two responses shift the others, and the overlap
-    shows it; from then on one range at a time is read. The first range decides: where it has no total, has items
-    without identity, or is shorter than expected, the collection is read page by page.
+    shows it; from then on one range at a time is read. The first page decides: where it has no total, has items
+    without identity, or has a ``next`` although its total is reached, the collection is read page by page. The last
+    range is open, so that a ``next`` shows items beyond the total.
     """
 
     def __init__(self, spec: PaginationSpec, ranges: IndexRanges, tasks: TaskGroup, limit: int) -> None:
@@ -63,6 +50,8 @@ class RangePageIterator(AsyncIterator[RawPage]):
         self._tasks = tasks
         self._limit = limit
         self._ended = False
+        self._base = ""  # the URL of the collection
+        self._first_urls: tuple[str | None, ...] = ()
         # The index of the latest item, and the identities of the range that it was read in.
         self._position = -1
         self._current_ids: tuple[str | None, ...] = ()
@@ -84,18 +73,28 @@ class RangePageIterator(AsyncIterator[RawPage]):
         return await self._next_prefetched() or await self._find_next()
 
     async def _first_range(self) -> RawPage:
-        found = await self._fetch(0)
-        if found.page is None:
-            return self._end(found)
-        total = total_of(found.page)
-        if total is None or len(found.items) != min(total, self._ranges.size) or None in found.ids:
-            return await self._read_sequentially()
-        if not found.items:
-            return self._end(found)
+        try:
+            page = await self._spec.source.first_page()
+        except ApiError as error:
+            if not self._spec.is_absent(error):
+                raise
+            return self._end(_Range(None, (), ()))
+        items = items_of(page, self._spec.rel)
+        found = _Range(page, items, tuple(map(identity_of, items)))
+        total = total_of(page)
+        is_start = not self._ranges.index_of(page.base) and page_link(page, PREVIOUS) is None
+        # The next range begins with the last item of this page: both have to be where their indexes say.
+        is_exact = entry_count(page, self._spec.rel) == len(items) and None not in found.ids
+        if not is_start or not is_exact or total is None or total <= len(items) or len(items) < 2:
+            return await self._read_sequentially(page)
+        self._base = await self._spec.source.resolve_url({})
+        self._first_urls = (page.base, page.self_url)
         self._head = found.ids[0]
-        starts = range(len(found.items) - 1, total - 1, self._ranges.size - 1)
-        self._prefetched = OrderedResults(self._tasks, (partial(self._fetch, first) for first in starts), self._limit)
-        return await self._advance(found, 0)
+        step = self._ranges.size - 1
+        starts = range(len(items) - 1, total - 1, step)
+        jobs = (partial(self._fetch, first, is_open=first + step >= total - 1) for first in starts)
+        self._prefetched = OrderedResults(self._tasks, jobs, self._limit)
+        return self._advance(found, 0)
 
     async def _next_prefetched(self) -> RawPage | None:
         """Return the next range that was prefetched; None where there is none, or it does not overlap as expected."""
@@ -104,7 +103,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
         found = await anext(self._prefetched, None)
         if isinstance(found, _Range) and found.ids[:1] == self._current_ids[-1:] and None not in found.ids:
             self._honours_ranges = True
-            return await self._advance(found, 1)
+            return self._advance(found, 1)
         self._prefetched.close()
         self._prefetched = None
         if isinstance(found, StellantisError):
@@ -128,9 +127,9 @@ class RangePageIterator(AsyncIterator[RawPage]):
                 self._honours_ranges = self._honours_ranges or first > 0
                 first = self._position = first + known[-1]
                 if known[-1] + 1 < len(found.ids):
-                    return await self._advance(found, known[-1] + 1)
+                    return self._advance(found, known[-1] + 1)
                 if len(found.ids) < size:
-                    return self._end(found)
+                    return await self._check_end(found)
             elif first == 0:
                 break
             else:
@@ -141,7 +140,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
         """Read from the head again because the latest items are gone; items that were returned are left out later."""
         self._restarts += 1
         if self._position >= MAX_RECENT_IDS or self._restarts > _MAX_STEPS:
-            url = await self._range_url(0)
+            url = self._range_url(0)
             raise PaginationLoopError(
                 f"the collection at {mask_url(url)} changes faster than it can be read (restarts: "
                 f"{self._restarts - 1}): try again later, or read it page by page",
@@ -151,38 +150,66 @@ class RangePageIterator(AsyncIterator[RawPage]):
         if not found.ids or None in found.ids:
             return await self._read_sequentially()
         self._position, self._head = -1, found.ids[0]
-        return await self._advance(found, 0)
+        return self._advance(found, 0)
 
-    async def _read_sequentially(self) -> RawPage:
-        self._sequential = RawPageIterator(self._spec)
+    async def _read_sequentially(self, first: HalResource | None = None) -> RawPage:
+        """Read the collection page by page, from its start; items that were returned are left out later."""
+        self._sequential = RawPageIterator(self._spec, first=first)
         return await anext(self._sequential)
 
     def _end(self, found: _Range) -> RawPage:
         self._ended = True
         return RawPage(page=found.page, items=(), next_url=None)
 
-    async def _advance(self, found: _Range, skipped: int) -> RawPage:
+    def _advance(self, found: _Range, skipped: int) -> RawPage:
         """Return a range without its first items, which were returned before."""
         items = found.items[skipped:]
         total = total_of(found.page) if found.page is not None else None
         self._position += len(items)
         self._current_ids = found.ids
-        self._ended = total is not None and self._position + 1 >= total
-        next_url = None if self._ended else await self._spec.source.resolve_url(self._ranges.beyond(self._position))
-        return RawPage(page=found.page, items=items, next_url=next_url)
+        self._ended = total is not None and self._position + 1 >= total and not self._shows_more(found, total)
+        next_url = None if self._ended else self._range_url(self._position, is_open=True)
+        return RawPage(page=found.page, items=items, next_url=next_url, position=self._position)
 
-    async def _fetch(self, first: int) -> _Range:
+    def _shows_more(self, found: _Range, total: int) -> bool:
+        """Return whether a range that reaches the total shows that there are items beyond it."""
+        if found.page is None:
+            return False
+        url = page_url(found.page, "next")
+        has_next = url is not None and url not in {found.page.base, found.page.self_url, *self._first_urls}
+        return has_next or (self._position + 1 > total and len(found.ids) >= self._ranges.size)
+
+    async def _check_end(self, found: _Range) -> RawPage:
+        """End the iteration after a range without new items, unless there are more items, as the total says."""
+        total = total_of(found.page) if found.page is not None else None
+        count = self._position + 1
+        if found.page is None or total is None or total <= count:
+            return self._end(found)
+        rest = await self._fetch(max(count, total - self._ranges.size))
+        if set(rest.ids) <= set(self._current_ids):
+            warn_of_total(found.page, total, count)
+            return self._end(found)
+        if count > MAX_RECENT_IDS:
+            raise IncompleteCollectionError(
+                f"the collection at {mask_url(found.page.url)} cannot be read by index ranges: there are gaps between "
+                "its items; read it page by page",
+                url=found.page.url,
+            )
+        return await self._read_sequentially()
+
+    async def _fetch(self, first: int, *, is_open: bool = False) -> _Range:
         try:
-            page = await self._spec.source.fetch_url(await self._range_url(first))
+            page = await self._spec.source.fetch_url(self._range_url(first, is_open=is_open))
         except ApiError as error:
-            if not self._spec.is_absent(error):
+            if not self._spec.is_beyond_end(error):
                 raise
             return _Range(None, (), ())
         items = items_of(page, self._spec.rel)
         return _Range(page, items, tuple(map(identity_of, items)))
 
-    async def _range_url(self, first: int) -> str:
-        return await self._spec.source.resolve_url(self._ranges.at(first))
+    def _range_url(self, first: int, *, is_open: bool = False) -> str:
+        ranges = self._ranges
+        return ranges.url(self._base, ranges.beyond(first) if is_open else ranges.at(first))
 
 
 class _Range(NamedTuple):

@@ -9,11 +9,14 @@ import attrs
 
 from stellantis_hal.errors import ApiError
 from stellantis_hal.navigation.link_selection import Params
+from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
 __all__ = ["Absent", "InvalidItemsHandler", "PageSource", "PaginationSpec"]
+
+_RANGE_NOT_SATISFIABLE = 416
 
 Absent = Callable[[ApiError], bool]
 """Return whether an error on the first page means that the collection is empty."""
@@ -47,6 +50,7 @@ class PaginationSpec:
         reverse: whether to go from the last page to the first.
         absent: which errors on the first page mean that the collection is empty.
         on_invalid: receives items that are left out because they are not objects.
+        ranges: the server's syntax of index ranges; None: it has none.
     """
 
     source: PageSource
@@ -54,6 +58,11 @@ class PaginationSpec:
     reverse: bool = False
     absent: Absent | None = None
     on_invalid: InvalidItemsHandler
+    ranges: IndexRanges | None = None
+
+    def is_beyond_end(self, error: ApiError) -> bool:
+        """Return whether an error on an index range means that it is beyond the end of the collection."""
+        return error.status == _RANGE_NOT_SATISFIABLE or self.is_absent(error)
 
     def is_absent(self, error: ApiError) -> bool:
         """Return whether an error on the first page means that the collection is empty."""

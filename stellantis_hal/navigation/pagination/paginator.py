@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from stellantis_hal.errors import StellantisError
+from stellantis_hal.errors import PaginationError, StellantisError
 from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, identity_of
-from stellantis_hal.navigation.pagination.index_ranges import IndexRanges, concurrent
+from stellantis_hal.navigation.pagination.index_ranges import concurrent
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
 from stellantis_hal.navigation.pagination.prefetch import prefetch
+from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
 from stellantis_hal.navigation.pagination.raw_page import RawPage, invalid_items_of, log_invalid_items, total_of
+from stellantis_hal.navigation.pagination.reverse import ReversePageIterator
 from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class Page(Generic[T]):
     total: int | None
     resource: HalResource | None = attrs.field(repr=False)
     _spec: PaginationSpec = attrs.field(repr=False, alias="spec")
-    _next_url: str | None = attrs.field(repr=False, alias="next_url")
     _recent: tuple[str | bytes, ...] = attrs.field(repr=False, alias="recent")
+    _raw: RawPage = attrs.field(repr=False, alias="raw")
 
     @property
     def token(self) -> str | None:
@@ -50,11 +52,19 @@ class Page(Generic[T]):
 
         Use it for the same collection: the position is the token's, and filters of the paginator do not change it.
         """
-        if self._next_url is None:
+        spec, raw = self._spec, self._raw
+        if raw.next_url is None:
             return None
-        spec = self._spec
         position = PageToken.after(
-            self._recent, url=self._next_url, number=self.number, rel=spec.rel, reverse=spec.reverse
+            self._recent,
+            url=raw.next_url,
+            number=self.number,
+            rel=spec.rel,
+            reverse=spec.reverse,
+            position=raw.position,
+            first=raw.first,
+            is_read=raw.is_read,
+            is_linked=raw.is_linked,
         )
         return position.to_token()
 
@@ -75,6 +85,8 @@ class PageIterator(AsyncIterator[Page[T]]):
         self._recent = RecentIds(position.recent if position else ())
         self._raw_page: RawPage | None = None  # a page whose conversion failed
         self._number = position.number if position else 0
+        self._count = 0  # of the items returned
+        self._total: int | None = None
         # The latest page, or the position that was resumed: the resume token is made from it when it is needed.
         self._position: Page[T] | PageToken | None = position
 
@@ -86,6 +98,8 @@ class PageIterator(AsyncIterator[Page[T]]):
         except StellantisError as error:
             if error.resume_token is None:
                 error.resume_token = self._resume_token()
+            if isinstance(error, PaginationError):
+                error.items, error.pages, error.total = self._count, self._number, self._total
             raise
         self._raw_page = None
         self._position = page
@@ -99,14 +113,17 @@ class PageIterator(AsyncIterator[Page[T]]):
         converted = [(id_, self._convert(item)) for id_, item in items_by_id if not self._recent.contains(id_)]
         items = [value for id_, value in converted if self._recent.add(id_) and value is not None]
         self._number += 1
+        self._count += len(items)
+        total = total_of(raw.page) if raw.page is not None else 0
+        self._total = total if raw.page is not None else self._total
         return Page(
             items=tuple(items),
             number=self._number,
-            total=total_of(raw.page) if raw.page is not None else 0,
+            total=total,
             resource=raw.page,
             spec=self._spec,
-            next_url=raw.next_url,
             recent=self._recent.latest(),
+            raw=attrs.evolve(raw, page=None, items=()),
         )
 
     def _resume_token(self) -> str | None:
@@ -137,19 +154,20 @@ class Pages(Generic[T]):
         self,
         spec: PaginationSpec,
         convert: Callable[[HalResource], T | None],
-        ranges: IndexRanges | None,
         position: PageToken | None,
     ) -> None:
         self._spec = spec
         self._convert = convert
-        self._ranges = ranges
         self._position = position
 
     def __aiter__(self) -> PageIterator[T]:
         return PageIterator(self._spec, self._raw_pages(), self._convert, self._position)
 
-    def _raw_pages(self) -> RawPageIterator:
-        return RawPageIterator(self._spec, self._position.url if self._position is not None else None)
+    def _raw_pages(self) -> AsyncIterator[RawPage]:
+        position = self._position
+        return (
+            ReversePageIterator(self._spec, position) if self._spec.reverse else RawPageIterator(self._spec, position)
+        )
 
     @asynccontextmanager
     async def ahead(self, pages: int = 1) -> AsyncGenerator[PageIterator[T], None]:
@@ -172,27 +190,29 @@ class Pages(Generic[T]):
         """
         if limit < 1:
             raise ValueError(f"limit must be at least 1, as in concurrent(8), not {limit}")
-        if self._ranges is None or self._spec.reverse or self._position is not None:
+        ranges = self._spec.ranges
+        if ranges is None or ranges.within is not None or self._spec.reverse or self._position is not None:
             async with self.ahead(1) as pages:
                 yield pages
         else:
-            async with concurrent(self._spec, self._ranges, limit) as raw_pages:
+            async with concurrent(self._spec, ranges, limit) as raw_pages:
                 yield PageIterator(self._spec, raw_pages, self._convert)
 
 
 class Paginator(Generic[T]):
     """The items of a collection, over all of its pages: ``async for trip in vehicle.trips(): …``.
 
-    Each iteration starts anew. It ends at a page without a ``next`` link; empty pages are passed over. No item is
-    returned twice, as told by its ``id`` or URL, even when new items push others onto the next page.
+    Each iteration starts anew. Empty pages are passed over. No item is returned twice, as told by its ``id`` or URL,
+    even when new items push others onto the next page.
+
+    The links between pages are followed; a total is a hint. Where a page has no ``next`` and the total says that there
+    are more items, they are read by the server's index ranges; without ranges a warning is logged. What can be read
+    neither way raises :class:`~stellantis_hal.PaginationError`, which says how far the iteration came.
     """
 
-    def __init__(
-        self, spec: PaginationSpec, convert: Callable[[HalResource], T | None], ranges: IndexRanges | None = None
-    ) -> None:
+    def __init__(self, spec: PaginationSpec, convert: Callable[[HalResource], T | None]) -> None:
         self._spec = spec
         self._convert = convert
-        self._ranges = ranges
 
     @classmethod
     def over(
@@ -210,13 +230,16 @@ class Paginator(Generic[T]):
         Args:
             source: the collection.
             rel: the key that the items are embedded under; None: the only key there is.
-            reverse: go from the last page to the first, and from the last item of each page to its first.
+            reverse: go from the last page to the first, and from the last item of each page to its first. Where pages
+                have no ``last`` or ``prev`` link, up to 10,000 items are collected forwards first.
             absent: which errors on the first page mean that there are no items; None: none of them.
-            ranges: the server's syntax of index ranges, for :meth:`concurrent`; None: it has none.
+            ranges: the server's syntax of index ranges, for :meth:`concurrent` and pages without links; None: none.
             on_invalid: receives items that are left out because they are not objects; the default logs a warning.
         """
-        spec = PaginationSpec(source=source, rel=rel, reverse=reverse, absent=absent, on_invalid=on_invalid)
-        return Paginator(spec, _identity, ranges)
+        spec = PaginationSpec(
+            source=source, rel=rel, reverse=reverse, absent=absent, on_invalid=on_invalid, ranges=ranges
+        )
+        return Paginator(spec, _identity)
 
     def map(self, convert: Callable[[T], U | None]) -> Paginator[U]:
         """Return a paginator that converts each item; items converted to None are left out."""
@@ -226,7 +249,7 @@ class Paginator(Generic[T]):
             item = inner(resource)
             return None if item is None else convert(item)
 
-        return Paginator(self._spec, convert_both, self._ranges)
+        return Paginator(self._spec, convert_both)
 
     def __aiter__(self) -> ItemIterator[T]:
         return ItemIterator(aiter(self.pages()))
@@ -243,7 +266,7 @@ class Paginator(Generic[T]):
         position = None if token is None else PageToken.from_token(token)
         if position is not None:
             position.check(self._spec.rel, reverse=self._spec.reverse)
-        return Pages(self._spec, self._convert, self._ranges, position)
+        return Pages(self._spec, self._convert, position)
 
     @asynccontextmanager
     async def ahead(self, pages: int = 1) -> AsyncGenerator[ItemIterator[T], None]:

@@ -10,7 +10,6 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.navigation.pagination.raw_page import RawPage
-from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 
 __all__ = ["prefetch"]
 
@@ -36,7 +35,7 @@ class _Prefetcher(AsyncIterator[RawPage]):
 
 
 @asynccontextmanager
-async def prefetch(raw_pages: RawPageIterator, pages: int) -> AsyncGenerator[AsyncIterator[RawPage], None]:
+async def prefetch(raw_pages: AsyncIterator[RawPage], pages: int) -> AsyncGenerator[AsyncIterator[RawPage], None]:
     """Read up to ``pages`` pages ahead of the consumer, inside the block."""
     if pages < 1:
         raise ValueError(f"pages must be at least 1, as in ahead(1), not {pages}")
@@ -47,7 +46,7 @@ async def prefetch(raw_pages: RawPageIterator, pages: int) -> AsyncGenerator[Asy
             yield _Prefetcher(receive)
 
 
-async def _run(raw_pages: RawPageIterator, send: MemoryObjectSendStream[RawPage | Exception]) -> None:
+async def _run(raw_pages: AsyncIterator[RawPage], send: MemoryObjectSendStream[RawPage | Exception]) -> None:
     async with send:
         try:
             async for page in raw_pages:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from stellantis_hal.errors import AmbiguousLinkError
+from stellantis_hal.errors import AmbiguousLinkError, HalError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
-from stellantis_hal.navigation.link_selection import embedded_keys
+from stellantis_hal.navigation.link_selection import embedded_keys, link_url
+from stellantis_hal.navigation.pagination.cursor import identity_of
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -20,10 +21,14 @@ __all__ = [
     "NEXT",
     "PREVIOUS",
     "RawPage",
+    "entry_count",
+    "fingerprint_of",
+    "has_pages_after",
     "invalid_items_of",
     "items_of",
     "log_invalid_items",
     "page_link",
+    "page_url",
     "total_of",
 ]
 
@@ -41,11 +46,19 @@ class RawPage:
         page: its resource; None for a collection that is absent.
         items: its items, in the order of iteration.
         next_url: the URL of the page after it; None at the end.
+        position: the number of items on the pages up to this one; None where it is unknown.
+        first: digests of the first page's URLs, and of contents that a range must not repeat.
+        is_read: whether the page at ``next_url`` was returned already: the next one is behind it, or it is a loop.
+        is_linked: whether pages so far had links between them.
     """
 
     page: HalResource | None
     items: tuple[HalResource, ...]
     next_url: str | None
+    position: int | None = None
+    first: tuple[bytes, ...] = ()
+    is_read: bool = False
+    is_linked: bool = True
 
 
 def items_of(page: HalResource, rel: str | None) -> tuple[HalResource, ...]:
@@ -66,6 +79,29 @@ def items_of(page: HalResource, rel: str | None) -> tuple[HalResource, ...]:
             url=page.url,
         )
     return page.embedded(keys[0]) if keys else ()
+
+
+def entry_count(page: HalResource, rel: str | None) -> int:
+    """Return how many indexes a page's items take, those included that are not objects."""
+    embedded = page.document.body.get("_embedded")
+    if not isinstance(embedded, Mapping):
+        return 0
+    count = 0
+    for key in embedded if rel is None else {rel, *embedded_keys(page.document, rel)}:
+        entry = embedded.get(key)
+        count += len(entry) if isinstance(entry, list) else bool(entry)
+    return count
+
+
+def fingerprint_of(item: HalResource) -> str:
+    """Return what tells an item from others: its identity, else its content."""
+    return identity_of(item) or f"content:{item.document.body!r}"
+
+
+def has_pages_after(page: HalResource) -> bool:
+    """Return whether the number of a page is less than the number of pages."""
+    number, count = page.state.get("currentPage"), page.state.get("totalPage")
+    return isinstance(number, int) and isinstance(count, int) and number < count
 
 
 def invalid_items_of(page: HalResource, rel: str | None) -> Mapping[str, Any]:
@@ -108,6 +144,15 @@ def page_link(page: HalResource, rels: tuple[str, ...] = NEXT) -> Link | None:
             if value is not None and not (isinstance(value, Mapping) and value.get("href", "") is None):
                 return Link.parse(rel, value) or Link(None, rel)
     return None
+
+
+def page_url(page: HalResource, *rels: str) -> str | None:
+    """Return the URL that a page's link leads to; None where it is missing or cannot be followed."""
+    link = page_link(page, rels)
+    try:
+        return None if link is None else link_url(link, page.base)
+    except HalError:
+        return None
 
 
 def total_of(page: HalResource) -> int | None:

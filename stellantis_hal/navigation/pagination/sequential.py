@@ -1,43 +1,90 @@
-"""Sequential pagination: one page after the other, by the links between them."""
+"""Sequential pagination: one page after the other, by the links between them, else by index ranges."""
 
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from stellantis_hal.errors import ApiError, HalError, LinkNotFoundError
+from stellantis_hal.errors import ApiError, HalError, IncompleteCollectionError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
-from stellantis_hal.navigation.pagination.cursor import VisitedPages
-from stellantis_hal.navigation.pagination.growth_guard import GrowthGuard
+from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages, identity_of, loop_error
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
-from stellantis_hal.navigation.pagination.raw_page import NEXT, PREVIOUS, RawPage, items_of, page_link, total_of
+from stellantis_hal.navigation.pagination.raw_page import (
+    PREVIOUS,
+    RawPage,
+    entry_count,
+    fingerprint_of,
+    has_pages_after,
+    items_of,
+    page_link,
+    page_url,
+    total_of,
+)
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["RawPageIterator"]
+__all__ = ["RawPageIterator", "warn_of_total"]
+
+_log = logging.getLogger("stellantis_hal")
+
+# Empty ranges that are read in succession while the total says that there are more items.
+_MAX_EMPTY_RANGES = 10
 
 
 class RawPageIterator(AsyncIterator[RawPage]):
     """Pages one after the other. It can be abandoned at any point, and continued after an error.
 
+    A total is a hint: where a page has a ``next`` it is followed. Where it has none and the total says that there are
+    more items, they are read by index ranges, if the server has them; a wrong total is logged as a warning.
+
     Args:
         spec: what to paginate.
-        next_url: the page to start from; None: the first page.
+        position: the position to resume at; None: the first page.
+        first: the first page, where it has been read already.
     """
 
-    def __init__(self, spec: PaginationSpec, next_url: str | None = None) -> None:
+    def __init__(
+        self,
+        spec: PaginationSpec,
+        position: PageToken | None = None,
+        *,
+        first: HalResource | None = None,
+    ) -> None:
         self._spec = spec
+        next_url = None if position is None else position.url
         self._next_url = next_url
+        self._first = first
         # The current page and its link to the next one; None at the start.
         self._current: tuple[HalResource, Link] | None = None
         self._visited = VisitedPages()
-        self._total: int | None = None
         self._ended = False
-        self._failure: HalError | None = None
+        self._failure: HalError | None = loop_error(position.url) if position is not None and position.is_read else None
+        # The index of the next page's first item; None where it is unknown.
+        self._position = 0 if position is None else position.position
+        self._least_total: int | None = None
+        self._greatest_total: int | None = None
+        # Whether pages are linked, and whether the next one is a range that no link leads to.
+        ranges = spec.ranges
+        self._is_linked = position is not None and position.is_linked
+        self._by_range = ranges is not None and next_url is not None and ranges.index_of(next_url) is not None
+        self._empty_ranges = 0
+        index = None if ranges is None or next_url is None else ranges.index_of(next_url)
+        if ranges is not None and index is not None and position is not None and position.position is not None:
+            self._empty_ranges = max(0, index - position.position) // ranges.size
+        # Digests of the first page's URLs and of the contents that a range must not repeat; the identity of the first
+        # item, and the fingerprints of the latest page: to detect a server that ignores ranges.
+        self._first_page = VisitedPages(() if position is None else position.first)
+        self._head: str | None = None
+        self._latest: frozenset[str] = frozenset()
+        self.loops: bool = False
+        """Whether the current page's ``next`` leads to a page that was read before."""
+        self.is_short: bool = False
+        """Whether the total says that there are more items than could be read."""
 
     async def __anext__(self) -> RawPage:
         if self._failure is not None:
@@ -45,68 +92,198 @@ class RawPageIterator(AsyncIterator[RawPage]):
         if self._ended:
             raise StopAsyncIteration
         spec, url = self._spec, self._next_url
-        if url is None:
-            try:
-                page = await spec.source.first_page()
-            except ApiError as error:
-                if not spec.is_absent(error):
-                    raise
-                self._ended = True
-                return RawPage(page=None, items=(), next_url=None)
-            if spec.reverse:
-                page = await _last_page(page)
-        else:
-            self._visited.check(url)
-            if self._current is None:
-                page = await spec.source.fetch_url(url)
-            else:
-                page, link = self._current
-                page = await page.fetch_link(link)
-        items = items_of(page, spec.rel)
-        if spec.reverse:
-            items = (*items, *await self._shifted_items(page))[::-1]
-        next_link = page_link(page, PREVIOUS if spec.reverse else NEXT)
         try:
-            next_url = None if next_link is None else link_url(next_link, page.base)
-        except HalError as error:  # this page is valid, so its items are returned before the error is raised
-            next_url, self._failure = None, error
+            if url is None:
+                page = self._first or await spec.source.first_page()
+            else:
+                self._visited.check(url)
+                if self._current is None:
+                    page = await spec.source.fetch_url(url)
+                else:
+                    page, link = self._current
+                    page = await page.fetch_link(link)
+        except ApiError as error:
+            if not (spec.is_absent(error) if url is None else self._is_beyond_end(error)):
+                raise
+            return self._end()
+        return await self._advance(page, url)
+
+    @property
+    def by_range(self) -> bool:
+        """Whether the next page is a range that no link leads to."""
+        return self._by_range
+
+    def _is_beyond_end(self, error: ApiError) -> bool:
+        return self._by_range and self._spec.is_beyond_end(error)
+
+    def _end(self) -> RawPage:
+        self._ended = True
+        self._position, self._empty_ranges = self._count(self._position), 0
+        if self._current is not None:
+            self._report_end(self._current[0])
+        return RawPage(page=None, items=(), next_url=None, position=self._position)
+
+    async def _advance(self, page: HalResource, url: str | None) -> RawPage:
+        """Return a page, and decide where the next one is."""
+        items = items_of(page, self._spec.rel)
+        entries = entry_count(page, self._spec.rel)
+        if (total := total_of(page)) is not None:
+            self._least_total = total if self._least_total is None else min(total, self._least_total)
+            self._greatest_total = max(total, self._greatest_total or 0)
+        repeated = self._by_range and self._repeats(items)
+        if repeated and not self._is_linked and (self._is_short(self._position) or self._has_unread_last(page)):
+            self._failure = error = self._incomplete(page)
+            raise error
+        start = self._start_of(page, url)
+        if repeated:
+            items, entries = (), 0
+        self._position = position = None if start is None else start + entries
+        if start == 0 and items:
+            self._head = identity_of(items[0])
+            self._first_page.add(fingerprint_of(items[0]))
+        if url is None:
+            self._first_page.add(page.base, page.self_url)
         self._visited.add(url, page.base, page.self_url)
-        self._next_url = next_url
-        self._current = None if next_link is None else (page, next_link)
-        self._ended = next_link is None
-        self._total = total_of(page)
-        return RawPage(page=page, items=items, next_url=next_url)
+        self._first = None
+        self._ended = repeated or not await self._find_next(page, entries)
+        if self._ended:
+            self._next_url = None
+            self._report_end(page)
+            if repeated and total is None:
+                _log.warning(
+                    "the collection at %s may have more than %s items: its pages state no total and have no 'next'",
+                    mask_url(page.url),
+                    position,
+                )
+        elif self._by_range and items:
+            fingerprints = tuple(map(fingerprint_of, items))
+            self._latest = frozenset(fingerprints)
+            self._first_page.add(repr(fingerprints))
+        return RawPage(
+            page=page,
+            items=items,
+            next_url=self._next_url,
+            position=self._count(self._position),
+            first=self._first_page.digests,
+            is_read=self.loops and not self._ended,
+            is_linked=self._is_linked,
+        )
 
-    async def _shifted_items(self, page: HalResource) -> tuple[HalResource, ...]:
-        """Return the items that have moved from this page to the pages after it, in reverse iteration.
+    def _start_of(self, page: HalResource, url: str | None) -> int | None:
+        """Return the index of a page's first item; None where it is unknown."""
+        ranges = self._spec.ranges
+        index = None if ranges is None else ranges.index_of(page.base if url is None else url)
+        if index is not None:
+            return index
+        if url is None:  # a page with a page before it is not the collection's first
+            return 0 if page_link(page, PREVIOUS) is None else None
+        return self._position
 
-        Items that were added at the head have pushed others from this page onto pages that were read before.
+    async def _find_next(self, page: HalResource, entries: int) -> bool:
+        """Set where the next page is; return whether there is one."""
+        link = page_link(page)
+        try:
+            url = None if link is None else link_url(link, page.base)
+        except HalError as error:  # this page is valid, so its items are returned before the error is raised
+            self._next_url, self._failure = None, error
+            return True
+        was_by_range, self._by_range = self._by_range, False
+        self.loops = url is not None and (self._visited.contains(url) or self._first_page.contains(url))
+        if page_url(page, "last") in {page.base, page.self_url} - {None}:
+            self._is_linked = True
+        if link is not None and not self.loops:
+            self._is_linked = True
+        elif self.loops:
+            if not self._needs_more(page):
+                return False  # the total, or the link 'last', says that this page is the last
+        elif (url := await self._next_range(page, entries, was_by_range=was_by_range)) is None:
+            return False
+        else:
+            link, self._by_range = Link(url, "next"), True
+        assert link is not None  # noqa: S101 - each case above has one
+        self._next_url, self._current = url, (page, link)
+        return True
+
+    def _needs_more(self, page: HalResource) -> bool:
+        """Return whether a page after this one is needed, although its ``next`` leads back."""
+        if self._position is not None and self._least_total is not None:
+            return self._position < self._least_total
+        return page_url(page, "last") not in {page.base, page.self_url} - {None}
+
+    async def _next_range(self, page: HalResource, entries: int, *, was_by_range: bool) -> str | None:
+        """Return the URL of the range after a page without a ``next``; None where there are no more items."""
+        ranges, position = self._spec.ranges, self._position
+        if ranges is None or position is None or (ranges.last is not None and position > ranges.last):
+            return None
+        total = self._end_of_total()
+        if total is not None and position <= total:
+            more = position < total
+        else:
+            is_unread = total is None and self._has_unread_last(page)
+            is_full = entries >= ranges.size or has_pages_after(page)
+            more = is_unread or (is_full and not self._is_linked)
+        if not more:
+            return None
+        self._empty_ranges = 0 if entries else self._empty_ranges + 1
+        if was_by_range and not entries:
+            position = self._position = position + ranges.size
+            if total is None or position >= total or self._empty_ranges > _MAX_EMPTY_RANGES:
+                self._position, self._empty_ranges = self._count(position), 0
+                return None
+        return ranges.url(await self._spec.source.resolve_url({}), ranges.at(position))
+
+    def _count(self, position: int | None) -> int | None:
+        """Return the number of items before an index: empty ranges have none."""
+        if position is None or self._spec.ranges is None:
+            return position
+        return position - self._spec.ranges.size * self._empty_ranges
+
+    def _has_unread_last(self, page: HalResource) -> bool:
+        last = page_url(page, "last")
+        return last is not None and not self._visited.contains(last) and not self._first_page.contains(last)
+
+    def _end_of_total(self) -> int | None:
+        """Return the index after the last item as the totals say; None where there is no total.
+
+        Items that are added to a linked collection while it is read are not among the pages that its links lead to.
         """
-        later, guard = page, GrowthGuard()
-        items: list[HalResource] = []
-        while self._growth(later) > max(guard.pages, len(items)) and (link := page_link(later)) is not None:
-            later = await guard.fetch_next(later, link)
-            items += items_of(later, self._spec.rel)
-        return tuple(items)
+        total = self._least_total if self._is_linked else self._greatest_total
+        last = None if self._spec.ranges is None else self._spec.ranges.last
+        return total if total is None or last is None else min(total, last + 1)
 
-    def _growth(self, page: HalResource) -> int:
-        total = total_of(page)
-        return 0 if total is None or self._total is None else total - self._total
+    def _is_short(self, position: int | None) -> bool:
+        total = self._end_of_total()
+        return position is not None and total is not None and position < total
 
+    def _repeats(self, items: tuple[HalResource, ...]) -> bool:
+        """Return whether a range has the items of the first page or of the page before it: it was ignored."""
+        found = tuple(map(fingerprint_of, items))
+        return bool(found) and (
+            self._head in found
+            or set(found) <= self._latest
+            or self._first_page.contains(found[0] if self._is_linked else repr(found))
+        )
 
-async def _last_page(page: HalResource) -> HalResource:
-    """Return the last page of a collection, from its first."""
-    if page_link(page) is None:
-        return page
-    last = page_link(page, ("last",))
-    if last is None:
-        raise LinkNotFoundError(
-            f"no link 'last' at {mask_url(page.url)}: this collection cannot be walked backwards, only forwards",
-            rel="last",
-            available=page.rels,
+    def _incomplete(self, page: HalResource) -> IncompleteCollectionError:
+        assert self._spec.ranges is not None  # noqa: S101 - a range was read
+        return IncompleteCollectionError(
+            f"the collection at {mask_url(page.url)} cannot be read to its end: its pages have no 'next', and the "
+            f"server ignores {self._spec.ranges.parameter}; narrow the request, as with since and until",
             url=page.url,
         )
-    page, guard = await page.fetch_link(last), GrowthGuard()
-    while (link := page_link(page)) is not None:  # pages that were added after the 'last' link was written
-        page = await guard.fetch_next(page, link)
-    return page
+
+    def _report_end(self, page: HalResource) -> None:
+        """Log a warning where the totals do not agree with the number of items."""
+        position = self._position
+        self.is_short = self._is_short(position)
+        total = self._end_of_total()
+        is_part = self._spec.ranges is not None and self._spec.ranges.within is not None
+        if position is None or total is None or is_part:
+            return
+        if self.is_short or position > (self._greatest_total or 0):
+            warn_of_total(page, total, position)
+
+
+def warn_of_total(page: HalResource, total: int, items: int) -> None:
+    """Log a warning that a collection's total is not the number of its items."""
+    _log.warning("the collection at %s states a total of %d, but has %d items", mask_url(page.url), total, items)

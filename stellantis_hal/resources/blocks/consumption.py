@@ -20,7 +20,8 @@ class EnergyConsumption(Model):
     Attributes:
         type: fuel or electric.
         sub_type: the precise kind.
-        consumption: centilitres of fuel, or kWh; see ``litres`` and ``kilowatt_hours``.
+        consumption: centilitres of fuel, or Wh of electricity; see ``litres`` and ``kilowatt_hours``. The specification
+            for end users says litres and kWh; responses and the one for fleets have centilitres and Wh.
         average: centilitres or Wh per 100 km.
     """
 
@@ -37,7 +38,7 @@ class EnergyConsumption(Model):
     @property
     def kilowatt_hours(self) -> float | None:
         """kWh of electricity; None for fuel."""
-        return self.consumption if self.type == EnergyType.ELECTRIC else None
+        return self.consumption / 1000 if self.consumption is not None and self.type == EnergyType.ELECTRIC else None
 
     @property
     def litres_per_100_km(self) -> float | None:
@@ -91,4 +92,4 @@ def _sum(amounts: Iterable[float | None]) -> float | None:
 
 
 def _per_100_km(amount: float | None, distance: float | None) -> float | None:
-    return amount * 100 / distance if amount is not None and distance else None
+    return amount * 100 / distance if amount is not None and distance is not None and distance > 0 else None

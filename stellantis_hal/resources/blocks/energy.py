@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import attrs
 
@@ -33,6 +34,7 @@ __all__ = [
     "FuelConsumptions",
     "FuelExtension",
     "Occurrence",
+    "StopChargeStatus",
 ]
 
 
@@ -84,6 +86,16 @@ class ChargingType(OpenEnum):
 
     PARTIAL = "Partial"
     FULL = "Full"
+
+
+class StopChargeStatus(OpenEnum):
+    """State of the programmed end of charging."""
+
+    DEACTIVATED = "Deactivated"
+    ACTIVATED = "Activated"
+    SUCCESSFUL = "Successful"
+    STOP_CHARGE_FAILED = "StopChargeFailed"
+    CHARGE_END_TIME_SCHEDULE_FAILED = "ChargeEndTimeScheduleFailed"
 
 
 class Day(OpenEnum):
@@ -143,6 +155,8 @@ class Charging(Model):
         power_level: on the vehicle's own scale.
         mode: slow or quick.
         next_delayed_time: the time of day, in the vehicle's local time, at which charging will start.
+        charging_end_time: when charging is programmed to stop.
+        stop_charge_status: the state of that program.
         schedule: the charging programs.
         type: to the full, or partial.
     """
@@ -154,13 +168,15 @@ class Charging(Model):
     power_level: ChargingPowerLevel | None = attrs.field(default=None, metadata=names("chargingPowerLevel"))
     mode: ChargingMode | None = attrs.field(default=None, metadata=names("chargingMode"))
     next_delayed_time: TimeOfDay | None = None
+    charging_end_time: datetime | None = None
+    stop_charge_status: StopChargeStatus | None = None
     schedule: ChargingSchedule | None = None
     type: ChargingType | None = None
 
     @property
     def in_progress(self) -> bool | None:
-        """Whether the vehicle is charging; None where unknown."""
-        return None if self.status is None else self.status == ChargingStatus.IN_PROGRESS
+        """Whether the vehicle is charging; None where unknown, as by a status that this library does not list."""
+        return self.status == ChargingStatus.IN_PROGRESS if self.status is not None and self.status.is_known else None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -298,6 +314,8 @@ class Energy(TypedResource):
         updated_at: when it was last updated.
         extension: further data; the main parts have shortcuts here.
     """
+
+    __kind__: ClassVar[tuple[str, ...]] = ("type", "sub_type")
 
     type: EnergyType | None = None
     sub_type: EnergySubType | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import attrs
 
 from stellantis_hal.resources.sentinels import Temperature
+from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
@@ -141,6 +143,9 @@ class DoorState(OpenEnum):
     CLOSED = "Closed"
 
 
+_WINDOWS: Final = frozenset({Opening.REAR_WINDOW, Opening.ROOF_WINDOW})
+
+
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Light(Model):
     """One light."""
@@ -225,6 +230,16 @@ class DoorOpening(Model):
     identifier: Opening | None = None
     state: DoorState | None = None
 
+    @property
+    def is_open(self) -> bool | None:
+        """Whether it is open; None where unknown, as by a state that this library does not list."""
+        return self.state == DoorState.OPEN if self.state is not None and self.state.is_known else None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether this library lists the identifier; True for a missing one, which only doors have."""
+        return self.identifier is None or self.identifier.is_known
+
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Doors(Model):
@@ -244,9 +259,25 @@ class Doors(Model):
 
     @property
     def is_open(self) -> bool | None:
-        """Whether any door or window is open; None where unknown."""
-        states = [opening.state for opening in self.openings if opening.state is not None]
-        return any(state == DoorState.OPEN for state in states) if states else None
+        """Whether any door or the trunk is open; None where unknown. Windows and the sunroof are no doors."""
+        doors = [opening for opening in self.openings if opening.identifier not in _WINDOWS]
+        if any(opening.is_open and opening.is_listed for opening in doors):
+            return True
+        states = {opening.is_open for opening in doors if opening.state is not None}
+        return False if states == {False} else None
+
+    @property
+    def is_sunroof_open(self) -> bool | None:
+        """Whether the sunroof is open; None where unknown."""
+        return self._is_open(Opening.ROOF_WINDOW)
+
+    @property
+    def is_rear_window_open(self) -> bool | None:
+        """Whether the rear window is open; None where unknown."""
+        return self._is_open(Opening.REAR_WINDOW)
+
+    def _is_open(self, identifier: Opening) -> bool | None:
+        return any_true(opening.is_open for opening in self.openings if opening.identifier == identifier)
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 import attrs
 
@@ -173,6 +174,8 @@ class Engine(Model):
         extension: coolant, oil and air of a combustion engine.
         created_at: when this was measured.
     """
+
+    __kind__: ClassVar[tuple[str, ...]] = ("type",)
 
     type: EngineType | None = None
     speed: float | None = None

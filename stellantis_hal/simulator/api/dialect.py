@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import attrs
 
 __all__ = ["BackendVariant"]
+
+
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
 
 
 @attrs.frozen(kw_only=True)
@@ -22,6 +27,11 @@ class BackendVariant:
         vin_prefix: what the list of vehicles does with ``vinPrefix``: it "filters" by it, it is "ignored", or "refused"
             (400).
         errors_have_state: the redirect with an error carries the ``state`` of its request.
+        omits: members of a collection that are left out: ``_links``, ``total``, or relations of its links.
+        stated_total: the total of each collection, true or not; None: the number of its items.
+        last_leads_to: what the ``next`` of a last page is a copy of, ``self`` or ``first``; None: it has no ``next``.
+        empty_pages: an empty page comes before each further page.
+        ignores_ranges: ``indexRange`` is ignored.
         compresses: bodies are compressed with gzip where the request accepts it.
     """
 
@@ -32,4 +42,11 @@ class BackendVariant:
     lenient_tokens: bool = False
     vin_prefix: Literal["filters", "ignored", "refused"] = "filters"
     errors_have_state: bool = True
+    omits: frozenset[str] = attrs.field(default=frozenset(), converter=_names)
+    stated_total: int | None = None
+    last_leads_to: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.in_(("self", "first")))
+    )
+    empty_pages: bool = False
+    ignores_ranges: bool = False
     compresses: bool = False

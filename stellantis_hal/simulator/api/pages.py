@@ -17,12 +17,14 @@ from urllib.parse import unquote
 
 import attrs
 
+from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.simulator.api.serializer import link
 
-__all__ = ["BadPageError", "PageSlice", "page_body", "select_page"]
+__all__ = ["BadPageError", "PageSlice", "page_body", "reshape", "select_page"]
 
 _RANGE = re.compile(r"(\d+)-(\d*)")
+_EMPTY = "emptyPage"  # the parameter of a page without items, which comes before the page at the same position
 _SEPARATOR = "%7C"  # a client that decodes it sends another token
 
 
@@ -48,7 +50,7 @@ class PageSlice:
 
 
 def _sign(secret: bytes, request: Request, size: int, position: int) -> bytes:
-    subject = f"{request.path}?{request.query_without('client_id', 'pageToken')}#{size}@{position}"
+    subject = f"{request.path}?{request.query_without('client_id', 'pageToken', _EMPTY)}#{size}@{position}"
     return blake2b(subject.encode(), key=secret, digest_size=17).digest()
 
 
@@ -71,9 +73,16 @@ def _position(secret: bytes, request: Request, size: int, token: str, *, lenient
 
 
 def select_page(
-    request: Request, total: int, secret: bytes, *, default_size: int = 60, max_size: int = 60, lenient: bool = False
+    request: Request,
+    total: int,
+    secret: bytes,
+    *,
+    default_size: int = 60,
+    max_size: int = 60,
+    lenient: bool = False,
+    ranged: bool = True,
 ) -> PageSlice:
-    """Return the requested page; ``lenient`` accepts a re-encoded token.
+    """Return the requested page; ``lenient`` accepts a re-encoded token, without ``ranged`` the range is ignored.
 
     Raises BadPageError.
     """
@@ -81,7 +90,7 @@ def select_page(
     if size_text is not None and not (size_text.isdecimal() and len(size_text) < 6 and 1 <= int(size_text) <= max_size):
         raise BadPageError(f"pageSize must be between 1 and {max_size}")
     size = default_size if size_text is None else int(size_text)
-    wanted = _RANGE.fullmatch(request.value("indexRange") or "0-")
+    wanted = _RANGE.fullmatch((ranged and request.value("indexRange")) or "0-")
     if wanted is None or len(wanted[1]) > 15 or len(wanted[2]) > 15:
         raise BadPageError("indexRange must look like 0-9 or 5-")
     begin = int(wanted[1])
@@ -109,11 +118,11 @@ def page_body(
 
     With ``by_range`` the links use ``indexRange`` as older back ends do, and lead beyond the requested range.
     """
-    kept = request.query_without("client_id", "pageToken")
+    kept = request.query_without("client_id", "pageToken", _EMPTY)
 
     def at(position: int) -> dict[str, str]:
         if by_range:
-            rest = request.query_without("client_id", "pageToken", "indexRange")
+            rest = request.query_without("client_id", "pageToken", "indexRange", _EMPTY)
             query = f"indexRange={position}-{position + page.size - 1}"
             return link(f"{address}?{rest}&{query}" if rest else f"{address}?{query}")
         if position == page.begin:
@@ -137,3 +146,21 @@ def page_body(
         "_links": links,
         "_embedded": {name: list(items)},
     }
+
+
+def reshape(body: dict[str, Any], request: Request, variant: BackendVariant) -> dict[str, Any]:
+    """Return the body of a page as a variant sends it."""
+    links: dict[str, Any] = dict(body["_links"])
+    if variant.empty_pages and request.value(_EMPTY) is not None:
+        here = request.query_without("client_id", _EMPTY)
+        base = links["first"]["href"].partition("?")[0]
+        links["next"] = link(f"{base}?{here}")
+        body = {**body, "_embedded": {name: [] for name in body["_embedded"]}}
+    elif variant.empty_pages and "next" in links:
+        links["next"] = link(f"{links['next']['href']}&{_EMPTY}=1")
+    if variant.last_leads_to is not None and "next" not in links:
+        links["next"] = links[variant.last_leads_to]
+    total = body["total"] if variant.stated_total is None else variant.stated_total
+    links = {rel: value for rel, value in links.items() if rel not in variant.omits}
+    body = {**body, "total": total, "_links": links}
+    return {name: value for name, value in body.items() if name not in variant.omits}

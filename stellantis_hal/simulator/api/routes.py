@@ -19,7 +19,7 @@ from stellantis_hal.simulator.api.messages import (
     format_instant,
     json_response,
 )
-from stellantis_hal.simulator.api.pages import BadPageError, page_body, select_page
+from stellantis_hal.simulator.api.pages import BadPageError, page_body, reshape, select_page
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.api.telemetry import telemetry
@@ -325,9 +325,14 @@ class Routes:
         default_size: int = 60,
         max_size: int = 60,
     ) -> Response:
-        lenient = self._variant.lenient_tokens
         page = select_page(
-            context.request, len(found), self._secret, default_size=default_size, max_size=max_size, lenient=lenient
+            context.request,
+            len(found),
+            self._secret,
+            default_size=default_size,
+            max_size=max_size,
+            lenient=self._variant.lenient_tokens,
+            ranged=not self._variant.ignores_ranges,
         )
         if not found:
             raise _no_data()
@@ -341,6 +346,7 @@ class Routes:
             items=items,
             by_range=self._variant.pages_by_range,
         )
+        body = reshape(body, context.request, self._variant)
         return json_response(200, body, kind=name, media_type=HAL_JSON)
 
     _by_name: dict[str, Callable[[Routes, _RequestContext, Vehicle], Response]] = {  # noqa: RUF012 - constant

@@ -282,7 +282,8 @@ def service(mileage: float) -> dict[str, Any]:
 
 
 def _consumption(before: Energy, after: Energy, distance: float) -> dict[str, Any]:
-    used = round((before.level - after.level) * (45 if before.type == "Fuel" else 0.5), 1)
+    """Return the consumption in centilitres or Wh, of a tank of 45 l or a battery of 50 kWh."""
+    used = round((before.level - after.level) * (45 if before.type == "Fuel" else 500), 1)
     return {
         "type": before.type,
         "subType": SUBTYPES[before.type],

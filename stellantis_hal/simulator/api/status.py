@@ -87,8 +87,8 @@ def _energy(energy: Energy, at: str) -> dict[str, Any]:
         "electric": {
             "residual": {"consumption": round(energy.level * 0.5, 1)},
             "battery": {
-                "capacity": 50.0,
-                "load": {"createdAt": at, "capacity": 50, "residual": round(energy.level * 0.5)},
+                "capacity": 50_000.0,
+                "load": {"createdAt": at, "capacity": 50_000, "residual": round(energy.level * 500)},
                 "health": {"createdAt": at, "capacity": 96, "resistance": 97},
             },
             "charging": {

@@ -7,15 +7,13 @@ that breaks off within its body.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 
 from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused, Reset, SlowBody, WrongLength
-
-if TYPE_CHECKING:
-    from stellantis_hal.simulator.simulator import Simulator
+from stellantis_hal.simulator.serving.protocol import Served
 
 __all__ = ["AsgiApplication"]
 
@@ -27,7 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class AsgiApplication:
     """An ASGI application for a simulator."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Served) -> None:
         self._simulator = simulator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

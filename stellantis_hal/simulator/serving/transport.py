@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 
 from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.faults.kinds import CutBody, Delay, Fault, Refused, Reset, SlowBody, WrongLength
-
-if TYPE_CHECKING:
-    from stellantis_hal.simulator.simulator import Simulator
+from stellantis_hal.simulator.serving.protocol import Served
 
 __all__ = ["SimulatorTransport"]
 
@@ -24,7 +21,7 @@ _TOO_LATE = "The read operation timed out"
 class SimulatorTransport(httpx.AsyncBaseTransport):
     """An httpx transport for a simulator. Connections to other hosts are refused."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Served) -> None:
         self._simulator = simulator
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

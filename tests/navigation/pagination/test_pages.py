@@ -10,8 +10,8 @@ import pytest
 from stellantis_hal.errors import (
     AmbiguousLinkError,
     ApiError,
+    IncompleteCollectionError,
     InvalidLinkError,
-    LinkNotFoundError,
     NotFoundError,
     PaginationLoopError,
     ServerError,
@@ -20,6 +20,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.navigation import IndexRanges, Page, Paginator, Request
 from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS, PageToken
+from stellantis_hal.navigation.pagination.reverse import MAX_COLLECTED_ITEMS
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links, make_response
@@ -294,10 +295,11 @@ async def test_a_token_resumes_reverse_iteration_too() -> None:
     assert [item["id"] async for later in items.pages(page.token) for item in later.items] == [5, 4, 3, 2, 1, 0]
 
 
-async def test_a_last_page_that_leads_back_is_a_loop() -> None:
+async def test_a_next_of_the_last_page_is_not_followed_in_reverse() -> None:
     page = _page(1, next=link(f"{HOME}/p1"), last=link(f"{HOME}/p1"))
-    with pytest.raises(PaginationLoopError):
-        await _items(_site(p1=page), reverse=True).collect()
+    site = _site(p1=page)
+    assert await _collect(_items(site, reverse=True)) == [1]
+    assert site.paths == ["/p1"]
 
 
 async def test_a_single_page_needs_no_last_in_reverse() -> None:
@@ -306,12 +308,37 @@ async def test_a_single_page_needs_no_last_in_reverse() -> None:
     assert site.paths == ["/p1"]
 
 
-async def test_several_pages_without_a_last_cannot_be_reversed() -> None:
-    site = _site(p1=_page(1, next=link(f"{HOME}/p2")))
-    with pytest.raises(LinkNotFoundError, match="cannot be walked backwards") as caught:
-        await _items(site, reverse=True).collect()
-    assert caught.value.available == ("next",)
-    assert (caught.value.rel, caught.value.url) == ("last", f"{HOME}/p1")
+async def test_pages_without_a_last_are_collected_forwards() -> None:
+    site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(3, next=link(f"{HOME}/p3")), p3=_page(4))
+    assert await _collect(_items(site, reverse=True)) == [4, 3, 2, 1]
+    assert site.paths == ["/p1", "/p2", "/p3"]
+
+
+async def test_pages_without_a_prev_are_collected_when_needed() -> None:
+    last = link(f"{HOME}/p3")
+    site = _site(
+        p1=_page(1, 2, next=link(f"{HOME}/p2"), last=last),
+        p2=_page(3, next=last, last=last),
+        p3=_page(4, last=last),
+    )
+    items = _items(site, reverse=True)
+    assert (await items.collect(1))[0]["id"] == 4
+    assert site.paths == ["/p1", "/p3"]
+    assert await _collect(items) == [4, 3, 2, 1]
+    assert site.paths[2:] == ["/p1", "/p3", "/p2", "/p3"]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_only_so_many_items_are_collected_forwards(more: int) -> None:
+    count = MAX_COLLECTED_ITEMS + more
+    site = _site(p1=_page(*range(count), next=link(f"{HOME}/p2")), p2=_page())
+    items = _items(site, reverse=True)
+    if not more:
+        assert len(await items.collect()) == count
+        return
+    with pytest.raises(IncompleteCollectionError, match="more than 10000 items before it; read it forwards") as caught:
+        await items.collect()
+    assert (caught.value.items, caught.value.pages, caught.value.total) == (0, 0, None)
 
 
 async def test_an_absent_collection_is_empty_in_reverse_too() -> None:

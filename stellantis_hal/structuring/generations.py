@@ -1,0 +1,59 @@
+"""Two generations of one value in a body: the newer one, with what it lacks from the older one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.problems import Extra
+from stellantis_hal.structuring.schema import schema_of
+
+__all__ = ["fill_missing", "fill_missing_items"]
+
+
+def fill_missing(newer: Any, older: Any) -> Any:
+    """Return a model with the members that it lacks from an older one, at any depth. Neither is changed."""
+    if newer is None:
+        return older
+    if type(newer) is not type(older) or not isinstance(newer, Model):
+        return newer
+    changes: dict[str, Any] = {}
+    for field in schema_of(type(newer)).fields:
+        mine, others = getattr(newer, field.name), getattr(older, field.name)
+        if field.many:
+            filled = fill_missing_items(mine, others)
+        else:
+            filled = others if mine is None else fill_missing(mine, others)
+        if filled is not mine:
+            changes[field.name] = filled
+    if older.extra:
+        changes["extra"] = Extra({**older.extra, **newer.extra})
+    return attrs.evolve(newer, **changes) if changes else newer
+
+
+def fill_missing_items(newer: tuple[Any, ...], older: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return models with the members that they lack from the older ones of the same kind, and those of other kinds.
+
+    The names of the members that tell the kind are in ``__kind__`` of their class, the main one first. Others than
+    the main one may be missing. Models of a class without it, and single values, are taken from one generation.
+    """
+    if not newer or not older:
+        return newer or older
+    names: tuple[str, ...] | None = getattr(type(newer[0]), "__kind__", None)
+    if names is None:
+        return newer
+    left = list(older)
+    items = []
+    for item in newer:
+        match = next((other for other in left if _matches(item, other, names)), None)
+        if match is not None:
+            left.remove(match)
+        items.append(fill_missing(item, match))
+    return (*items, *left)
+
+
+def _matches(item: Any, other: Any, names: tuple[str, ...]) -> bool:
+    main, *finer = ((getattr(item, name, None), getattr(other, name, None)) for name in names)
+    return main[0] == main[1] and all(None in pair or pair[0] == pair[1] for pair in finer)
