@@ -6,6 +6,7 @@ from datetime import datetime
 
 import attrs
 
+from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.position import Position
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -42,21 +43,19 @@ class BreakIn(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class AlarmTrigger(Model):
+class AlarmTrigger(MeasuredBlock):
     """What set the alarm off, where and when."""
 
     type: BreakIn | None = None
     position: Position | None = None
     started_at: datetime | None = attrs.field(default=None, metadata=names("startAt"))
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class AlarmStatus(Model):
+class AlarmStatus(MeasuredBlock):
     """Whether the alarm is armed, and since when."""
 
     activation: AlarmActivation | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

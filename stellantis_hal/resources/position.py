@@ -79,7 +79,8 @@ class Position(TypedResource):
 
     Attributes:
         coordinates: longitude, latitude and, where known, altitude, in GeoJSON's order; None where unknown.
-        created_at: when it was measured.
+        created_at: when it was measured; older responses have ``updatedAt`` alone.
+        updated_at: when it was last updated, where a response says so.
         heading: the course in degrees, 0 to 360, clockwise from north.
         signal_quality: as the receiver rates it; the vendor documents no scale.
         type: estimated or acquired.
@@ -97,7 +98,10 @@ class Position(TypedResource):
     coordinates: Coordinates | None = attrs.field(
         default=None, repr=False, metadata=names(("geometry", "coordinates"), "coordinates")
     )
-    created_at: datetime | None = attrs.field(default=None, metadata=names(("properties", "createdAt")))
+    created_at: datetime | None = attrs.field(
+        default=None, metadata=names(("properties", "createdAt"), ("properties", "updatedAt"))
+    )
+    updated_at: datetime | None = attrs.field(default=None, metadata=names(("properties", "updatedAt")))
     heading: float | None = attrs.field(default=None, metadata=names(("properties", "heading")))
     signal_quality: int | None = attrs.field(default=None, metadata=names(("properties", "signalQuality")))
     type: PositionType | None = attrs.field(default=None, metadata=names(("properties", "type")))

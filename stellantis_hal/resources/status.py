@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import attrs
 
@@ -18,6 +19,7 @@ from stellantis_hal.resources.blocks.equipment import (
     Service,
     StarterBattery,
 )
+from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.blocks.powertrain import (
     DrivingBehavior,
     Engine,
@@ -204,13 +206,22 @@ class Status(TypedResource):
 
     @property
     def is_moving(self) -> bool | None:
-        """Whether the vehicle moves: by ``kinetic.moving``, else by speed, else by the ignition; None if unknown."""
-        if self.kinetic is not None:
-            if self.kinetic.moving is not None:
-                return self.kinetic.moving
-            if self.kinetic.speed is not None:
-                return self.kinetic.speed > 0
-        return False if self.ignition is not None and self.ignition.type == IgnitionType.STOP else None
+        """Whether the vehicle moves; None where unknown.
+
+        By ``kinetic``: its ``moving``, else its speed. With the ignition off it does not move, unless ``kinetic`` is
+        at least as new. An ignition turned on more than 5 minutes after ``kinetic`` was measured makes that unknown.
+        """
+        kinetic, ignition = self.kinetic, self.ignition
+        moves = None if kinetic is None else kinetic.is_moving
+        if ignition is None or ignition.type is None or not ignition.type.is_known:
+            return moves
+        is_off = ignition.type == IgnitionType.STOP
+        if kinetic is None or moves is None:
+            return False if is_off else None
+        lag = _lag(kinetic, ignition)
+        if is_off:
+            return moves and lag <= timedelta()
+        return moves if lag <= _SAME_TIME else None
 
     @property
     def mileage(self) -> float | None:
@@ -226,6 +237,13 @@ class Status(TypedResource):
         return _times(self) > _times(other)
 
 
+def _lag(block: MeasuredBlock, other: MeasuredBlock) -> timedelta:
+    """Return by how much a block is older than another; nothing where either has no instant."""
+    mine, others = block.measured_at, other.measured_at
+    return timedelta() if mine is None or others is None else others - mine
+
+
+_SAME_TIME: Final = timedelta(minutes=5)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 

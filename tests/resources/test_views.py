@@ -137,11 +137,47 @@ def test_windows_and_sunroof_are_no_doors(
         ({"kinetic": {"speed": 0}}, False),
         ({"kinetic": {"speed": 5}}, True),
         ({"kinetic": {}, "ignition": {"type": "Stop"}}, False),
+        ({"kinetic": {"moving": True}, "ignition": {"type": "Stop"}}, True),
+        ({"kinetic": {"moving": True}, "ignition": {"type": "Limbo"}}, True),
+        ({"kinetic": {"moving": True}, "ignition": {}}, True),
+        ({"kinetic": {}, "ignition": {"type": "Start"}}, None),
         ({"ignition": {"type": "Start"}}, None),
     ],
 )
 def test_whether_it_moves(body: dict[str, Any], is_moving: bool | None) -> None:
     assert read(body, Status).is_moving is is_moving
+
+
+@pytest.mark.parametrize(
+    ("moving", "measured", "ignition", "turned", "is_moving"),
+    [
+        (True, "2025-11-04T08:00:00Z", "Stop", "2025-11-18T08:00:00Z", False),
+        (True, "2025-11-18T08:00:01Z", "Stop", "2025-11-18T08:00:00Z", True),
+        (True, "2025-11-18T08:00:00Z", "Stop", "2025-11-18T08:00:00Z", True),
+        (True, None, "Stop", "2025-11-18T08:00:00Z", True),
+        (False, "2025-11-04T08:00:00Z", "Stop", "2025-11-18T08:00:00Z", False),
+        (False, "2025-11-18T08:00:00Z", "Stop", "2025-11-04T08:00:00Z", False),
+        (True, "2025-11-18T07:59:00Z", "Start", "2025-11-18T08:00:00Z", True),
+        (True, "2025-11-04T08:00:00Z", "Start", "2025-11-18T08:00:00Z", None),
+        (False, "2025-11-04T08:00:00Z", "StartUp", "2025-11-18T08:00:00Z", None),
+        (False, "2025-11-18T08:00:00Z", "Start", None, False),
+    ],
+)
+def test_of_kinetic_and_ignition_the_newer_tells_whether_it_moves(
+    moving: bool, measured: str | None, ignition: str, turned: str | None, is_moving: bool | None
+) -> None:
+    body = {
+        "createdAt": "2025-11-18T09:00:00Z",
+        "kinetic": {"createdAt": measured, "moving": moving},
+        "ignition": {"createdAt": turned, "type": ignition},
+    }
+    assert read(body, Status).is_moving is is_moving
+
+
+def test_the_last_update_of_a_block_counts_too() -> None:
+    kinetic = {"createdAt": "2025-06-30T08:00:00Z", "updatedAt": "2025-11-18T08:00:00Z", "moving": True}
+    ignition = {"updatedAt": "2025-11-17T08:00:00Z", "type": "Stop"}
+    assert read({"kinetic": kinetic, "ignition": ignition}, Status).is_moving is True
 
 
 def test_how_far_it_has_come() -> None:

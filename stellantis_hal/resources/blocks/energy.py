@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import attrs
 
+from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -180,7 +181,7 @@ class Charging(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class BatteryLoad(Model):
+class BatteryLoad(MeasuredBlock):
     """Charge of a traction battery.
 
     Attributes:
@@ -191,7 +192,6 @@ class BatteryLoad(Model):
 
     capacity: float | None = None
     residual: float | None = None
-    created_at: datetime | None = None
 
     @property
     def capacity_kwh(self) -> float | None:
@@ -205,7 +205,7 @@ class BatteryLoad(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class BatteryHealth(Model):
+class BatteryHealth(MeasuredBlock):
     """State of health of a traction battery.
 
     Attributes:
@@ -216,7 +216,6 @@ class BatteryHealth(Model):
 
     capacity: float | None = None
     resistance: float | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

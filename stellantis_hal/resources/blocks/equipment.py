@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 import attrs
 
+from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.sentinels import Temperature
 from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.model import Model
@@ -156,24 +156,22 @@ class Light(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Lighting(Model):
+class Lighting(MeasuredBlock):
     """Turn signals and fog lights."""
 
     turn: tuple[Light, ...] = ()
     fog: tuple[Light, ...] = ()
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Privacy(Model):
+class Privacy(MeasuredBlock):
     """The privacy mode, and since when."""
 
     state: PrivacyState | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class StarterBattery(Model):
+class StarterBattery(MeasuredBlock):
     """The 12 V battery.
 
     Attributes:
@@ -182,7 +180,6 @@ class StarterBattery(Model):
     """
 
     voltage: float | None = None
-    created_at: datetime | None = None
 
     @property
     def health(self) -> float | None:
@@ -191,11 +188,10 @@ class StarterBattery(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Service(Model):
+class Service(MeasuredBlock):
     """The kind of vehicle that a service is for."""
 
     type: ServiceKind | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -207,12 +203,11 @@ class Belt(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Safety(Model):
+class Safety(MeasuredBlock):
     """Seat belts and the automatic emergency call."""
 
     belts: tuple[Belt, ...] = attrs.field(default=(), metadata=names("beltStatus"))
     e_call: ECallTriggering | None = attrs.field(default=None, metadata=names("autoECallTriggering"))
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -242,12 +237,11 @@ class DoorOpening(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Doors(Model):
+class Doors(MeasuredBlock):
     """Locked and open doors."""
 
     locked_states: tuple[DoorLock, ...] = attrs.field(default=(), metadata=names("lockedStates", "lockedState"))
     openings: tuple[DoorOpening, ...] = attrs.field(default=(), metadata=names("opening"))
-    created_at: datetime | None = None
 
     @property
     def is_locked(self) -> bool | None:
@@ -281,15 +275,14 @@ class Doors(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Luminosity(Model):
+class Luminosity(MeasuredBlock):
     """Daylight."""
 
     day: bool | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Air(Model):
+class Air(MeasuredBlock):
     """The air outside.
 
     Attributes:
@@ -298,7 +291,6 @@ class Air(Model):
     """
 
     temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

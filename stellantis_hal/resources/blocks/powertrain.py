@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 import attrs
 
+from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.sentinels import Mileage, Temperature
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -96,19 +96,17 @@ class Gear(OpenEnum):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Ignition(Model):
+class Ignition(MeasuredBlock):
     """State of the ignition, and since when."""
 
     type: IgnitionType | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Powertrain(Model):
+class Powertrain(MeasuredBlock):
     """Whether the powertrain runs, and since when."""
 
     status: PowertrainStatus | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -163,7 +161,7 @@ class EngineExtension(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Engine(Model):
+class Engine(MeasuredBlock):
     """One engine.
 
     Attributes:
@@ -182,11 +180,10 @@ class Engine(Model):
     gmp_status: PowertrainStatus | None = None
     oil: EngineOil | None = None
     extension: EngineExtension | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Kinetic(Model):
+class Kinetic(MeasuredBlock):
     """Speed and acceleration.
 
     Attributes:
@@ -199,15 +196,20 @@ class Kinetic(Model):
     acceleration: float | None = None
     speed: float | None = None
     moving: bool | None = None
-    created_at: datetime | None = None
+
+    @property
+    def is_moving(self) -> bool | None:
+        """Whether the vehicle moved: by ``moving``, else by the speed; None where unknown."""
+        if self.moving is not None or self.speed is None:
+            return self.moving
+        return self.speed > 0
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class DrivingBehavior(Model):
+class DrivingBehavior(MeasuredBlock):
     """The mode that the driver selected, and when."""
 
     mode: DrivingMode | None = None
-    created_at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -237,7 +239,7 @@ class Transmission(Model):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class Odometer(Model):
+class Odometer(MeasuredBlock):
     """The odometer.
 
     Attributes:
@@ -246,4 +248,3 @@ class Odometer(Model):
     """
 
     mileage: Mileage | None = None
-    created_at: datetime | None = None
