@@ -142,11 +142,9 @@ class IdentityOutages:
             return now + _TURN
         if now < outage.probe_at:
             return outage.probe_at
-        for first in list(outage.waiting):
-            if first is account or now >= outage.probe_at + _TURN:  # the first one may have nothing due
-                break
+        while now < outage.probe_at + _TURN and (first := next(iter(outage.waiting))) is not account:
             if self._is_watched(first):
-                return outage.probe_at + _TURN
+                return outage.probe_at + _TURN  # it may have nothing due: then the others have their turn
             self.leave(first)
         return None
 

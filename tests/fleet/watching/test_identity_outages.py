@@ -193,7 +193,7 @@ def test_a_success_that_began_before_the_failure_shows_nothing() -> None:
     assert fleet.until(0, 11.0) == 25.0
 
 
-def test_the_wait_that_the_server_names_is_respected_up_to_an_hour() -> None:
+def test_the_servers_own_wait_is_respected_up_to_an_hour() -> None:
     for hold, until in ((600.0, 610.0), (1.0, 25.0), (1e6, 3_610.0)):
         fleet = Fleet(1)
         fleet.fail(0, 10.0, hold=hold)
