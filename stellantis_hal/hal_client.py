@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import cattrs
 import httpx
@@ -71,6 +71,9 @@ class HalClient(BaseClient, EntryPoint):
         timeout: seconds without a byte, or without a connection; or bounds for each phase.
         transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request.
         tls: a client certificate, other authorities; only without ``transport``.
+        proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
+            the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not
+            beside ``transport``.
         conventions: the API's header names of the quota, error phrases and advice; None for the defaults.
         hooks: callbacks for responses, waits and retries.
         converter: a cattrs converter that reads ``Rel("orders", Order)``, with classes and hooks of your own; None: the
@@ -80,7 +83,9 @@ class HalClient(BaseClient, EntryPoint):
         clock: the wall clock, aware.
 
     Raises:
-        ValueError: an address has no http or https origin.
+        ValueError: an address has no http or https origin; ``proxy`` is not the URL of a proxy, or stands beside
+            ``transport``.
+        ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed.
 
     Example::
 
@@ -101,6 +106,7 @@ class HalClient(BaseClient, EntryPoint):
         timeout: float | Timeouts | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         tls: Tls | None = None,
+        proxy: str | Literal[False] | None = None,
         conventions: ApiConventions | None = None,
         hooks: Hooks | None = None,
         converter: cattrs.Converter | None = None,
@@ -115,6 +121,7 @@ class HalClient(BaseClient, EntryPoint):
             retry=retry,
             timeouts=to_timeouts(timeout),
             tls=tls,
+            proxy=proxy,
             conventions=conventions,
             hooks=hooks,
             clock=clock,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +24,10 @@ from stellantis_hal.client import StellantisClient
 from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.stores.file import FileTokenStore
 from stellantis_hal.credentials.token import Token
-from stellantis_hal.errors import ConsentRequiredError, RedirectError, StellantisError
+from stellantis_hal.errors import ConfigurationError, ConsentRequiredError, RedirectError, StellantisError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.navigation.origins import origin_of
+from stellantis_hal.transport.proxies import ProxySettings
 from stellantis_hal.vendor.brands import Brand
 from stellantis_hal.vendor.hosts import IDENTITY_URL
 from stellantis_hal.vendor.scopes import Scope
@@ -54,6 +56,7 @@ class _Settings:
     realm: str | None
     identity_url: str
     base_url: str | None
+    proxy: str | None = attrs.field(repr=False)
     store: Path
     account: str
 
@@ -74,7 +77,9 @@ class _Settings:
             raise click.BadParameter(str(error), param_hint="'--param'") from None
 
     def client(self) -> StellantisClient:
-        return StellantisClient(self.application(), base_url=self.base_url, identity_url=self.identity_url)
+        return StellantisClient(
+            self.application(), base_url=self.base_url, identity_url=self.identity_url, proxy=self.proxy
+        )
 
     def tokens(self) -> FileTokenStore:
         self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,6 +98,15 @@ def _check_url(_: click.Context, option: click.Parameter, value: str | None) -> 
         raise click.BadParameter(
             "the URL must start with https:// (or http://) and a host, e.g. https://api.example", param=option
         )
+    return value
+
+
+def _check_proxy(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Return the URL of a proxy, or raise before the log-in page is opened."""
+    try:
+        ProxySettings.of(value, os.environ)
+    except (ValueError, ConfigurationError) as error:
+        raise click.BadParameter(str(error), param=option) from None
     return value
 
 
@@ -142,6 +156,14 @@ _APPLICATION_OPTIONS = (
     click.option("--realm", help="Realm, if it is not the brand's default."),
     click.option("--identity-url", default=IDENTITY_URL, callback=_check_url, help="Base URL of the identity server."),
     click.option("--base-url", callback=_check_url, help="Base URL of the API."),
+    click.option(
+        "--proxy",
+        callback=_check_proxy,
+        metavar="URL",
+        help="Proxy, e.g. http://proxy.example:3128 (https, socks5 with the extra socks), or direct; set "
+        "STELLANTIS_HAL_PROXY instead to keep a password out of process lists.  [default: by HTTPS_PROXY, HTTP_PROXY, "
+        "ALL_PROXY and NO_PROXY]",
+    ),
 )
 
 

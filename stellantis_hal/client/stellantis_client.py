@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Literal
 
 import cattrs
 import httpx
@@ -52,6 +53,9 @@ class StellantisClient(BaseClient):
         timeout: seconds without a byte, or without a connection; or bounds for each phase.
         transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request.
         tls: other authorities; only without ``transport``. The certificate is the application's.
+        proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
+            the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not
+            beside ``transport``.
         hooks: callbacks for responses, waits and retries.
         converter: a cattrs converter from ``make_converter()``, with classes and hooks of your own; None: the default.
         strict: whether to raise ``StructureError`` for a body of which a value cannot be read.
@@ -59,7 +63,9 @@ class StellantisClient(BaseClient):
         clock: the wall clock, aware.
 
     Raises:
-        ValueError: an address has no http or https origin.
+        ValueError: an address has no http or https origin; ``proxy`` is not the URL of a proxy, or stands beside
+            ``transport``.
+        ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed.
 
     Example::
 
@@ -82,6 +88,7 @@ class StellantisClient(BaseClient):
         timeout: float | Timeouts | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         tls: Tls | None = None,
+        proxy: str | Literal[False] | None = None,
         hooks: Hooks | None = None,
         converter: cattrs.Converter | None = None,
         strict: bool = False,
@@ -107,6 +114,7 @@ class StellantisClient(BaseClient):
             retry=retry,
             timeouts=to_timeouts(timeout),
             tls=tls,
+            proxy=proxy,
             conventions=GATEWAY,
             hooks=hooks,
             clock=clock,

@@ -22,6 +22,7 @@ from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, St
 from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
 from stellantis_hal.transport.network_errors import is_foreign, to_network_error
+from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders
 from stellantis_hal.transport.semaphore import TimedSemaphore
@@ -84,6 +85,7 @@ class Exchange:
         max_body: bytes, decompressed.
         quota_headers: the headers that state the quota.
         clock: the wall clock.
+        proxies: the proxy of each URL, for the transport that is made.
     """
 
     def __init__(
@@ -96,7 +98,9 @@ class Exchange:
         max_body: int,
         quota_headers: QuotaHeaders,
         clock: Callable[[], datetime],
+        proxies: ProxySettings = DIRECT,
     ) -> None:
+        self._proxies = proxies
         self._timeouts = timeouts
         self._seconds: dict[str, float] = attrs.asdict(timeouts)
         self._backend: HttpBackend | None = None if transport is None else HttpxBackend(transport, self._seconds)
@@ -118,7 +122,7 @@ class Exchange:
 
         Raises:
             NetworkError: no complete response arrived.
-            ConfigurationError: the TLS settings cannot be used.
+            ConfigurationError: the TLS settings, or the proxy that the environment names, cannot be used.
             StaleSlotError: the slot has expired; nothing was sent.
         """
         method, url, request_headers, content, shown_url = request
@@ -188,14 +192,20 @@ class Exchange:
             )
         if isinstance(error, StellantisError) or not isinstance(error, Exception) or not is_foreign(error):
             return None
-        return to_network_error(error, shown_url, response_started=response_started)
+        proxy = self._proxies.for_url(shown_url)
+        return to_network_error(error, shown_url, response_started=response_started, proxy=proxy)
 
     def _make_backend(self, shown_url: str) -> HttpBackend:
         if self._closed:
             raise NetworkError(
                 f"{mask_url(shown_url)}: the session is closed, open a new one", url=shown_url, is_transient=False
             )
-        self._backend = make_backend(self._ssl_context(), connections=self.connections, timeouts=self._seconds)
+        proxy = self._proxies.for_url(shown_url)
+        if proxy is not None:
+            _logger.debug("requests to %s go through the proxy %s (from %s)", mask_url(shown_url), proxy, proxy.source)
+        self._backend = make_backend(
+            self._ssl_context(), connections=self.connections, timeouts=self._seconds, proxies=self._proxies
+        )
         return self._backend
 
     async def aclose(self) -> None:

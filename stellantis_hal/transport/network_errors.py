@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import sys
 import zlib
@@ -12,6 +13,7 @@ import httpx
 
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.hal.redaction import excerpt, mask_url
+from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, Proxy
 
 __all__ = ["is_foreign", "to_network_error"]
 
@@ -39,6 +41,9 @@ _CLOSED_BY_PEER = (
     anyio.BrokenResourceError,
     anyio.EndOfStream,
 )
+_TRANSIENT_REFUSALS = (408, 425, 429)
+# Words of httpcore for a SOCKS proxy.
+_SOCKS_CREDENTIALS = re.compile("username|authentication|acceptable methods", re.IGNORECASE)
 # The same request would fail in the same way.
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, ValueError, RuntimeError)
 
@@ -57,21 +62,29 @@ def is_foreign(error: BaseException) -> bool:
     )
 
 
-def to_network_error(error: BaseException, url: str, *, response_started: bool = False) -> NetworkError:
+def to_network_error(
+    error: BaseException, url: str, *, response_started: bool = False, proxy: Proxy | None = None
+) -> NetworkError:
     """Return the error for a foreign one; raise it ``from`` that.
 
     Args:
         error: raised by a transport.
         url: the requested URL, without credentials.
         response_started: whether the response's headers had arrived.
+        proxy: the one that the request went through.
     """
     sent = response_started or not _is_unsent(error)
     reason = _tls_fault(error) or _description(error, response_started=response_started, tls=url.startswith("https:"))
+    if proxy is not None:
+        reason = _proxy_fault(error, proxy) or f"{reason} (through the proxy {proxy} from {proxy.source})"
     return NetworkError(f"{mask_url(url)}: {reason}", url=url, sent=sent, is_transient=not _is_permanent(error))
 
 
 def _is_permanent(error: BaseException) -> bool:
     """Return whether a retry cannot help: TLS was refused, or the request itself cannot be sent."""
+    if isinstance(error, httpx.ProxyError):
+        status = _proxy_status(error)
+        return _wants_credentials(error) or (400 <= status < 500 and status not in _TRANSIENT_REFUSALS)
     return _tls_fault(error) is not None or (isinstance(error, _PERMANENT) and not isinstance(error, OSError))
 
 
@@ -125,6 +138,47 @@ def _description(error: BaseException, *, response_started: bool, tls: bool) -> 
     hint = ". A host that requires a client certificate may refuse the connection in this way" if tls else ""
     if not _is_unsent(error):
         return f"the connection broke before a response arrived ({detail}){hint}"
-    if any(isinstance(link, _CLOSED_BY_PEER) for link in _chain(error)):
+    if _is_past_connecting(error):
         return f"the connection broke before anything was sent ({detail}){hint}"
     return f"could not be reached ({detail})"
+
+
+# ------------------------------------------------------------------------------------------------- proxies
+
+
+def _proxy_status(error: httpx.ProxyError) -> int:
+    """Return the status of a proxy's response to CONNECT; 0 where there is none."""
+    match = re.match(r"[0-9]{3}\b", str(error))
+    return int(match[0]) if match else 0
+
+
+def _wants_credentials(error: httpx.ProxyError) -> bool:
+    status = _proxy_status(error)
+    return status == AUTHENTICATION_REQUIRED or (not status and _SOCKS_CREDENTIALS.search(str(error)) is not None)
+
+
+def _proxy_fault(error: BaseException, proxy: Proxy) -> str | None:
+    """Return what the proxy did, and what to do; None where the fault is past the proxy, or may be."""
+    words = excerpt(" ".join(str(error)[:_MAX_TEXT].split()), _MAX_EXCERPT)
+    name = f"the proxy {proxy} (from {proxy.source})"
+    if isinstance(error, httpx.ProxyError):
+        if not _wants_credentials(error):
+            return (
+                f"{name} did not connect to the server ({words}). Does it allow this host, and can it reach it? "
+                "proxy=False, or the host in NO_PROXY, connects without it"
+            )
+        if proxy.username is None:
+            shown = f"{proxy.scheme}://user:password@{proxy.host}:{proxy.port}"
+            return f"{name} requires a user name and a password ({words}): give them in its URL, as in {shown!r}"
+        return (
+            f"{name} did not accept the user name and the password ({words}): check both; special characters in them "
+            "must be percent-encoded"
+        )
+    if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) or _is_past_connecting(error):
+        return None
+    detail = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return f"{name} could not be reached ({detail}): check its host and port; proxy=False connects without it"
+
+
+def _is_past_connecting(error: BaseException) -> bool:
+    return any(isinstance(link, _CLOSED_BY_PEER) for link in _chain(error))

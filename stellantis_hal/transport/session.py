@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import attrs
 import httpx
@@ -24,6 +25,7 @@ from stellantis_hal.transport.decoding import ACCEPTED
 from stellantis_hal.transport.exchange import Exchange, Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.pipeline import PipelineContext, PipelineOptions, RequestPipeline
+from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota
@@ -58,6 +60,9 @@ class Session:
         retry: for connections that fail, time-outs and 5xx.
         timeouts: of each attempt.
         tls: the client certificate and the authorities trusted; only for a transport that the session makes.
+        proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
+            the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), read now; False or "direct":
+            none. Only for a transport that the session makes.
         connections: how many requests may be under way at once; an injected transport must have as many. None: ten
             for each request that the limiter grants in a second (a response may take ten seconds), at most 100.
         max_body: bytes, decompressed.
@@ -67,8 +72,9 @@ class Session:
         clock: the wall clock, aware.
 
     Raises:
-        ValueError: connections is less than 1.
+        ValueError: connections is less than 1, or ``proxy`` is not the URL of a proxy or stands beside ``transport``.
         TypeError: an argument has another type.
+        ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class Session:
         retry: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
         tls: Tls | None = None,
+        proxy: str | Literal[False] | None = None,
         connections: int | None = None,
         max_body: int = MAX_BODY,
         max_redirects: int = 5,
@@ -98,6 +105,11 @@ class Session:
         if limiter is not None and not hasattr(limiter, "slot"):
             kind = type(limiter).__name__
             raise TypeError(f"limiter must be RateLimiter or None, not {kind}: TokenBucketLimiter(RateLimits(…))")
+        if transport is not None and proxy is not None:
+            raise ValueError(
+                "proxy= has no effect on a transport of your own: leave it out, and give the proxy to the transport, "
+                "as in httpx.AsyncHTTPTransport(proxy=…)"
+            )
         self._origins = origins
         self._clock = clock
         self._conventions = ApiConventions() if conventions is None else conventions
@@ -112,6 +124,7 @@ class Session:
             max_body=max_body,
             quota_headers=self._conventions.quota_headers,
             clock=clock,
+            proxies=DIRECT if transport is not None else ProxySettings.of(proxy, os.environ),
         )
         self._context = PipelineContext(
             exchange=self._exchange,

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import aiohttp
 import httpx
 from yarl import URL
+
+from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
 
 __all__ = ["AiohttpBackend", "to_httpx_error"]
 
@@ -28,11 +31,20 @@ class AiohttpBackend:
         context: for https.
         connections: at most.
         timeouts: by httpx's names, and ``total``.
+        proxies: the proxy of each URL, an http one.
     """
 
     enforces_total = True
 
-    def __init__(self, context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float]) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        connections: int,
+        timeouts: dict[str, float],
+        proxies: ProxySettings = DIRECT,
+    ) -> None:
+        self._proxies = proxies
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=_KEEPALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -54,12 +66,31 @@ class AiohttpBackend:
         # httpx encodes only what no request line may hold, and refuses URLs that are too long, of which yarl would
         # cache a hundred.
         target = URL(url if len(url) <= _MAX_CACHED_URL and _is_plain(url) else str(httpx.URL(url)), encoded=True)
+        proxy = self._proxies.for_url(url)
+        options: dict[str, Any] = {}
+        answers = False
+        if proxy is not None:
+            options["proxy"] = proxy.url
+            answers = proxy.answers(url)
+            authorization = proxy.authorization()
+            if authorization is not None:
+                # aiohttp sends proxy_headers with CONNECT only.
+                fields = {"Proxy-Authorization": authorization}
+                if answers:
+                    headers = {**headers, **fields}
+                else:
+                    options["proxy_headers"] = fields
         try:
-            response = await self._client.request(method, target, headers=headers, data=content, allow_redirects=False)
+            response = await self._client.request(
+                method, target, headers=headers, data=content, allow_redirects=False, **options
+            )
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
             raise to_httpx_error(error) from None  # its text has the whole URL
         except aiohttp.ClientError as error:
             raise to_httpx_error(error) from error
+        if answers and response.status == AUTHENTICATION_REQUIRED:
+            response.close()
+            raise httpx.ProxyError("407 Proxy Authentication Required")
         return _AiohttpResponse(response)
 
     async def aclose(self) -> None:
@@ -103,6 +134,8 @@ class _AiohttpResponse:
 
 def to_httpx_error(error: aiohttp.ClientError) -> httpx.TransportError:
     """Return the httpx error for an aiohttp error; it tells whether anything was sent."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return httpx.ProxyError(f"{error.status} {error.message}")
     message = f"{error.status}, {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return httpx.ConnectTimeout(message)

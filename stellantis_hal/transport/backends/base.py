@@ -6,7 +6,7 @@ so aiohttp's client is used without them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -71,13 +71,19 @@ class HttpxBackend:
     Args:
         transport: called directly, because ``httpx.AsyncClient`` merges queries, keeps cookies and follows redirects.
         timeouts: by httpx's names.
+        extensions: of httpx, for each request.
     """
 
     enforces_total = False
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, timeouts: dict[str, float]) -> None:
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        timeouts: dict[str, float],
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
         self._transport = transport
-        self._extensions: dict[str, Any] = {"timeout": timeouts}
+        self._extensions: dict[str, Any] = {"timeout": timeouts, **(extensions or {})}
 
     async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> HttpxResponse:
         """Send a request; return the response once its headers have arrived."""

@@ -8,25 +8,30 @@ import anyio
 
 from stellantis_hal.transport.backends.base import HttpBackend
 from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend
+from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 
 __all__ = ["make_backend"]
 
 
-def make_backend(context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float]) -> HttpBackend:
+def make_backend(
+    context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float], proxies: ProxySettings = DIRECT
+) -> HttpBackend:
     """Return aiohttp's client where it is installed and asyncio runs, else httpx.
 
-    aiohttp's client costs a fraction of httpcore.
+    aiohttp's client costs a fraction of httpcore, but knows no SOCKS, and its TLS within TLS depends on the event loop:
+    for such proxies it is httpx on asyncio, too.
 
     Args:
         context: for https.
         connections: how many requests may be under way at once.
         timeouts: ``connect``, ``read``, ``write``, ``pool`` and ``total``, in seconds.
+        proxies: the proxy of each URL.
     """
-    if anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
+    if not proxies.needs_httpx and anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
         try:
             from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend  # noqa: PLC0415 - only where needed
         except ImportError:
             pass  # the extra `speed` is not installed
         else:
-            return AiohttpBackend(context, connections=connections, timeouts=timeouts)
-    return HttpxPoolBackend(context, timeouts)
+            return AiohttpBackend(context, connections=connections, timeouts=timeouts, proxies=proxies)
+    return HttpxPoolBackend(context, timeouts, proxies)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any
 
 import anyio
 import httpx
 
+from stellantis_hal.hal.redaction import MASK
 from stellantis_hal.hal.uri import split
 from stellantis_hal.transport.backends.base import HttpxBackend, HttpxResponse, StreamingResponse
+from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, Proxy, ProxySettings
 
 __all__ = ["HttpxPoolBackend"]
 
@@ -31,11 +34,13 @@ class HttpxPoolBackend:
     Args:
         context: for https.
         timeouts: by httpx's names.
+        proxies: the proxy of each URL.
     """
 
     enforces_total = False
 
-    def __init__(self, context: ssl.SSLContext, timeouts: dict[str, float]) -> None:
+    def __init__(self, context: ssl.SSLContext, timeouts: dict[str, float], proxies: ProxySettings = DIRECT) -> None:
+        self._proxies = proxies
         self._context = context
         self._timeouts = timeouts
         self._idle: dict[tuple[str | None, str | None], list[HttpxBackend]] = {}
@@ -45,16 +50,28 @@ class HttpxPoolBackend:
         """Send a request; return the response once its headers have arrived."""
         origin = split(url)[:2]  # a query may follow the host without a slash
         idle = self._idle.setdefault(origin, [])
-        connection = idle.pop() if idle else self._connect()
+        proxy = self._proxies.for_url(url)
+        connection = idle.pop() if idle else self._connect(proxy)
         try:
             response = await connection.open(method, url, headers, content)
-        except BaseException:
+            if response.status == AUTHENTICATION_REQUIRED and proxy and proxy.answers(url):
+                raise httpx.ProxyError("407 Proxy Authentication Required")
+        except BaseException as error:
             await _discard(connection)
+            if proxy and proxy.is_socks and _is_no_socks(error):
+                raise httpx.ProxyError("its response is not one of SOCKS5") from error
             raise
         return _PooledResponse(response, connection, lambda: self._release(connection, idle))
 
-    def _connect(self) -> HttpxBackend:
-        return HttpxBackend(httpx.AsyncHTTPTransport(verify=self._context, limits=_ONE_CONNECTION), self._timeouts)
+    def _connect(self, proxy: Proxy | None) -> HttpxBackend:
+        transport = httpx.AsyncHTTPTransport(
+            verify=self._context, limits=_ONE_CONNECTION, proxy=None if proxy is None else self._to_httpx(proxy)
+        )
+        return (_SocksBackend if proxy and proxy.is_socks else HttpxBackend)(transport, self._timeouts)
+
+    def _to_httpx(self, proxy: Proxy) -> httpx.Proxy:
+        auth = None if proxy.username is None else (proxy.username, proxy.password)
+        return _MaskedProxy(proxy.url, auth=auth, ssl_context=self._context if proxy.scheme == "https" else None)
 
     async def _release(self, connection: HttpxBackend, idle: list[HttpxBackend]) -> None:
         if self._closed:
@@ -68,6 +85,46 @@ class HttpxPoolBackend:
         for idle in self._idle.values():
             while idle:
                 await idle.pop().aclose()
+
+
+class _SocksBackend(HttpxBackend):
+    """A connection through a SOCKS proxy.
+
+    httpcore leaves the socket open where the proxy refuses: it is closed here.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, timeouts: dict[str, float]) -> None:
+        super().__init__(transport, timeouts, {"trace": self._trace})
+        self._stream: Any = None
+
+    async def _trace(self, event: str, info: dict[str, Any]) -> None:
+        if event.endswith("connect_tcp.complete"):
+            self._stream = info["return_value"]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await super().aclose()
+        if self._stream is not None:
+            await self._stream.aclose()
+
+
+class _Hidden(bytes):
+    def __repr__(self) -> str:
+        return MASK
+
+
+class _MaskedProxy(httpx.Proxy):
+    """A proxy whose credentials httpcore does not write to its log: it logs those for SOCKS at DEBUG."""
+
+    @property
+    def raw_auth(self) -> tuple[bytes, bytes] | None:
+        auth = super().raw_auth
+        return None if auth is None else (_Hidden(auth[0]), _Hidden(auth[1]))
+
+
+def _is_no_socks(error: BaseException) -> bool:
+    """Return whether httpcore could not read what a SOCKS proxy sent; it has no error of its own for that."""
+    return isinstance(error, AssertionError | LookupError) or type(error).__module__.startswith("socksio")
 
 
 async def _discard(connection: HttpxBackend) -> None:
