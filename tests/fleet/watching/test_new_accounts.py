@@ -64,7 +64,7 @@ async def test_a_new_account_without_vehicles_is_told_and_listed_soon(fault: Fau
         assert (recovered.account, recovered.server, recovered.vehicle) == ("account-0000", None, None)
         assert SEVEN_MINUTES - 10 <= recovered.after <= 2 * SEVEN_MINUTES + 60
         assert recovered.after == pytest.approx(elapsed(fleet), abs=10)
-        assert fleet.simulator.statistics.requests <= 10
+        assert fleet.simulator.statistics.requests <= 14
         events = await updates_of(updates, 300)
         assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
         assert updates.statistics.accounts_empty == 0
