@@ -82,7 +82,7 @@ class _CodeGenerator:
             body += [*self._generations(field), f"new.{field.name} = value"]
         body.append("new.problems = ()")
         if "_resource" in attrs.fields_dict(self._schema.kind):
-            body.append("new._resource = None")
+            body += ["new._resource = None", "new._clock = None"]
         body += [f"new.{field.name} = None" for field in attrs.fields(self._schema.kind) if is_unread(field)]
         body += [
             f"new.extra = NO_EXTRA if {' and '.join(self._known)} else extra_of(body)",

@@ -163,7 +163,7 @@ def test_whether_it_moves(body: dict[str, Any], is_moving: bool | None) -> None:
         (False, "2025-11-18T08:00:00Z", "Start", None, False),
     ],
 )
-def test_of_kinetic_and_ignition_the_newer_tells_whether_it_moves(
+def test_the_newer_of_kinetic_and_ignition_tells_about_moving(
     moving: bool, measured: str | None, ignition: str, turned: str | None, is_moving: bool | None
 ) -> None:
     body = {
