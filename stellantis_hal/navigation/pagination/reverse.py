@@ -134,10 +134,10 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     async def _last_range(self, first: HalResource, position: int) -> HalResource | None:
         """Return the last range of a collection whose pages have no links; None where it is not known."""
-        ranges, total = self._spec.ranges, total_of(first)
+        ranges = self._spec.ranges
         entries = entry_count(first, self._spec.rel)
         assert ranges is not None  # noqa: S101 - the next page is a range
-        end = total if total is None or ranges.last is None else min(total, ranges.last + 1)
+        end = self._end_of(first)
         if end is None or end <= position or not entries or page_link(first) is not None:
             return None
         step = min(entries, ranges.size)
@@ -148,10 +148,16 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         except ApiError:
             return None
         found = entry_count(page, self._spec.rel)
-        if index + found != end or set(self._content(page)) <= set(self._content(first)):
+        if index + found != self._end_of(page) or set(self._content(page)) <= set(self._content(first)):
             return None
         self._step, self._by_range = step, True
         return page
+
+    def _end_of(self, page: HalResource) -> int | None:
+        """Return the index after the last item, as the total of a page says; None where it has none."""
+        total = total_of(page)
+        last = None if self._spec.ranges is None else self._spec.ranges.last
+        return total if total is None or last is None else min(total, last + 1)
 
     # ------------------------------------------------------------------------------------------- one page
 
