@@ -246,12 +246,18 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         """
         later, guard = page, GrowthGuard()
         items: list[HalResource] = []
-        growth, unlinked_range = self._growth(page), self._unlinked_range(page)
-        if growth > 0 and unlinked_range is not None and self._spec.ranges is not None:
-            index = unlinked_range[0] + entries
-            params = self._spec.ranges.at(index, index + growth - 1)
-            url = self._spec.ranges.url(await self._spec.source.resolve_url({}), params)
-            return items_of(await page.fetch_link(Link(url, "next")), self._spec.rel)
+        unlinked_range = self._unlinked_range(page)
+        if unlinked_range is not None and self._spec.ranges is not None:
+            end = unlinked_range[0] + entries
+            index, growth = end, self._growth(page)
+            while index < end + growth:
+                params = self._spec.ranges.at(index, end + growth - 1)
+                url = self._spec.ranges.url(await self._spec.source.resolve_url({}), params)
+                later = await guard.fetch_next(later, Link(url, "next"))
+                items += items_of(later, self._spec.rel)
+                index += entry_count(later, self._spec.rel) or growth
+                growth = max(growth, self._growth(later))
+            return tuple(items)
         while self._growth(later) > max(guard.pages, len(items)) and (link := page_link(later)) is not None:
             later = await guard.fetch_next(later, link)
             items += items_of(later, self._spec.rel)
