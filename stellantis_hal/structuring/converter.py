@@ -161,7 +161,7 @@ class TypedConverter:
             ]
             raise StructureError(
                 f"{kind.__name__} at {mask_url(resource.url)}: {describe(problems)}", problems=problems
-            ) from error
+            ) from None  # its parts quote the values
         if isinstance(value, TypedResource) and value.resource is None:
             return cast("T", attrs.evolve(value, resource=self._kept(resource)))
         return cast("T", value)
