@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from stellantis_hal.errors import ApiError
+from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
@@ -55,7 +56,7 @@ class Account(EntryPoint):
         self.key = key
 
     def __repr__(self) -> str:
-        return f"<Account {self.key!r} {self._priority}>"
+        return f"<Account {mask_repr(self.key)} {self._priority}>"
 
     @property
     def limiter(self) -> RateLimiter:

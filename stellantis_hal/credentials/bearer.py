@@ -43,7 +43,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.headers import Headers, is_sendable
-from stellantis_hal.hal.redaction import mask_text
+from stellantis_hal.hal.redaction import mask_repr, mask_text
 from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.single_flight import SingleFlight
@@ -232,7 +232,7 @@ class BearerCredentials:
         return not self._was_sent(await self._replacement.run(partial(self._replace, present)), sent)
 
     def __repr__(self) -> str:
-        return f"BearerCredentials({self._client!r}, {self._store!r}, key={self._key!r})"
+        return f"BearerCredentials({self._client!r}, {self._store!r}, key={mask_repr(self._key)})"
 
     # ---------------------------------------------------------------------------------------------- the token at hand
 
@@ -242,8 +242,8 @@ class BearerCredentials:
         # Blanks around a token come from copying it, and are no part of a header's value.
         if not is_sendable(token.access_token.strip()):
             raise ConfigurationError(
-                f"the access token of account {self._key!r} is empty, or has blanks, line breaks or other characters "
-                "that cannot be sent in a header: copy it again, or log in again",
+                f"the access token of account {mask_repr(self._key)} is empty, or has blanks, line breaks or other "
+                "characters that cannot be sent in a header: copy it again, or log in again",
                 key=self._key,
             )
         # Headers, not a dict: its repr shows names only.
@@ -342,7 +342,7 @@ class BearerCredentials:
         if token is None:
             self._token = None
             raise ConsentRequiredError(
-                f"the store has no token for account {self._key!r}: ask the account holder for consent first",
+                f"the store has no token for account {mask_repr(self._key)}: ask the account holder for consent first",
                 key=self._key,
             )
         return token

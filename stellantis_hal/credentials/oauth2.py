@@ -28,7 +28,7 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.hal.headers import Headers
-from stellantis_hal.hal.redaction import excerpt, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.transport.api_errors import parse_error_body
 from stellantis_hal.transport.conventions import TRANSIENT_ERRORS
@@ -123,6 +123,8 @@ class AuthorizationResponse:
         scope: the scopes that the user granted; empty where the redirect does not name them.
     """
 
+    __repr__ = redacted_repr
+
     code: str = attrs.field(repr=False)
     scope: tuple[str, ...] = ()
 
@@ -141,6 +143,8 @@ class AuthorizationRequest:
         state: the secret that ties the redirect to this request.
         verifier: the PKCE code verifier (RFC 7636); None without PKCE.
     """
+
+    __repr__ = redacted_repr
 
     url: str = attrs.field(repr=False)
     redirect_uri: str
@@ -381,7 +385,7 @@ def to_auth_error(error: ApiError, client: OAuth2Client, *, key: str | None) -> 
     """
     if error.oauth_error == "invalid_grant":
         return ConsentRequiredError(
-            f"the identity server no longer accepts the token or code of account {key!r} "
+            f"the identity server no longer accepts the token or code of account {mask_repr(key)} "
             f"({_reason('invalid_grant', error.description)}): ask for consent again",
             key=key,
         )

@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
+from stellantis_hal.hal.redaction import redacted_repr
+
 __all__ = ["Token", "TokenLike", "parse_scope"]
 
 
@@ -50,6 +52,8 @@ class Token:
         >>> Token("a secret", "another", scope="data:trip data:position")
         Token(expires_at=None, scope=('data:trip', 'data:position'))
     """
+
+    __repr__ = redacted_repr
 
     access_token: str = attrs.field(repr=False, validator=_require_str)
     refresh_token: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_require_str))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from stellantis_hal.hal.json import decode, encode
+from stellantis_hal.hal.redaction import hide, is_private, mask_repr, show_value
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.structuring.typed_resource import TypedResource
 
@@ -34,6 +35,12 @@ class Change:
     path: str
     old: Any
     new: Any
+
+    def __repr__(self) -> str:
+        """Show a change without the values of places, persons, ids and pictures, and of keys that no field has."""
+        is_hidden = is_private(self.path) or self.path == "trips"  # the id of a trip
+        old, new = map(hide if is_hidden else show_value, (self.old, self.new))
+        return f"Change(path={mask_repr(self.path)}, old={old}, new={new})"
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.changes import Change
+from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
@@ -40,6 +41,8 @@ class Update:
         age: age of the data in seconds when they were read, by the client's clock; None if unknown.
         late: whether a trip that started later was delivered before this one.
     """
+
+    __repr__ = redacted_repr
 
     id: str
     account: str | None
@@ -92,6 +95,8 @@ class AccountLost:
         again_in: seconds until the next attempt.
     """
 
+    __repr__ = redacted_repr
+
     account: str | None
     error: StellantisError
     again_in: float
@@ -108,6 +113,8 @@ class VehicleUnavailable:
         error: the failure; None where the API has no data of this kind (yet).
         again_in: seconds until the next attempt, at least.
     """
+
+    __repr__ = redacted_repr
 
     account: str | None
     vehicle: Vehicle
@@ -132,6 +139,8 @@ class Outage:
             vehicles are not listed. None where all accounts are concerned.
     """
 
+    __repr__ = redacted_repr
+
     error: StellantisError
     since: datetime
     server: str | None = None
@@ -149,6 +158,8 @@ class Recovered:
         after: duration of the failure in seconds, by the backend's clock.
         server: host of the server whose outage is over, as in the :class:`Outage`; None otherwise.
     """
+
+    __repr__ = redacted_repr
 
     account: str | None = None
     vehicle: Vehicle | None = None

@@ -18,7 +18,7 @@ from stellantis_hal.fleet.trip_files import (
     TripFileError,
 )
 from stellantis_hal.fleet.trip_formats import CSV_COLUMNS, FORMATS, TripFormat, TripRow
-from stellantis_hal.hal.redaction import MASK, mask_text
+from stellantis_hal.hal.redaction import mask_text, mask_vin
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
@@ -34,7 +34,6 @@ VinForm = Literal["whole", "masked", "none"]
 _SUFFIXES: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".geojson": "geojson"}
 _MODES: Final = ("append", "new", "replace")
 _VIN_FORMS: Final = ("whole", "masked", "none")
-_MANUFACTURER: Final = 3
 
 _log = logging.getLogger("stellantis_hal")
 
@@ -105,7 +104,7 @@ class TripWriter:
     def _written_vin(self, vin: str | None) -> str | None:
         if vin is None or self._vin == "none":
             return None
-        return vin if self._vin == "whole" else vin[:_MANUFACTURER] + MASK
+        return vin if self._vin == "whole" else mask_vin(vin)
 
     def _warn(self) -> None:
         """Warn, once, that a trip cannot be told from those of other vehicles."""

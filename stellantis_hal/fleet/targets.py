@@ -10,6 +10,7 @@ import attrs
 from stellantis_hal.client import Account
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.hal.json import rewrite
+from stellantis_hal.hal.redaction import hide, redacted_repr
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.vehicle import Vehicle
@@ -33,6 +34,10 @@ __all__ = [
 ]
 
 
+def _show_target(target: Account | Vehicle | str) -> str:
+    return hide(target) if isinstance(target, str) else repr(target)
+
+
 @attrs.frozen
 class Removed:
     """Item of an asynchronous source: stop watching this account or vehicle.
@@ -41,7 +46,9 @@ class Removed:
         target: an account or its key, a vehicle or its id.
     """
 
-    target: Account | Vehicle | str
+    __repr__ = redacted_repr
+
+    target: Account | Vehicle | str = attrs.field(repr=_show_target)
 
 
 class FailureState:

@@ -9,7 +9,7 @@ import attrs
 
 from stellantis_hal.hal.curies import NO_CURIES, Curies
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import shortlist
+from stellantis_hal.hal.redaction import redacted_repr, shortlist
 
 __all__ = ["Diagnostic", "HalDocument", "State", "parse", "serialize"]
 
@@ -25,6 +25,8 @@ class Diagnostic:
         path: its JSON path (``$._links.next``).
         reason: what deviates, and how it is read.
     """
+
+    __repr__ = redacted_repr
 
     path: str
     reason: str

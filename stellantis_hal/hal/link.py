@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from stellantis_hal.hal.redaction import redacted_repr
+
 __all__ = ["Link"]
 
 _MEMBERS = frozenset(("href", "templated", "name", "title", "type", "profile", "deprecation", "hreflang"))
@@ -30,6 +32,8 @@ class Link:
         hreflang: the language of the target.
         extra: members that the draft does not define, unchanged.
     """
+
+    __repr__ = redacted_repr
 
     href: str | None
     rel: str = ""

@@ -60,7 +60,7 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
     unknown = sorted(set(values) - names)
     if unknown:
         raise TemplateError(
-            f"no variable {', '.join(map(repr, unknown))} in the template {_quote(template)}; it has: "
+            f"no variable {shortlist([*map(repr, unknown)])} in the template {_quote(template)}; it has: "
             f"{shortlist(sorted(names)) or 'none'}"
         )
     texts = {name: text for name, value in values.items() if (text := plain(value)) not in (None, [], {})}
@@ -75,7 +75,7 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
     except (ExpansionFailedError, UnicodeError) as error:
         raise TemplateError(
             f"the template {_quote(template)} does not accept a value of this type: {mask_text(str(error))}"
-        ) from error
+        ) from None
 
 
 def _parse(template: str) -> list[Expansion]:
@@ -84,7 +84,7 @@ def _parse(template: str) -> list[Expansion]:
     try:
         return URITemplate(template).expansions
     except (ExpansionInvalidError, ExpansionReservedError, VariableInvalidError, IndexError, UnicodeError) as error:
-        raise TemplateError(f"{_quote(template)} is not a URI template (RFC 6570): {mask_text(str(error))}") from error
+        raise TemplateError(f"{_quote(template)} is not a URI template (RFC 6570): {mask_text(str(error))}") from None
 
 
 def _quote(template: str) -> str:

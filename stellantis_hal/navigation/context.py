@@ -12,7 +12,7 @@ import attrs
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import excerpt, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url
 from stellantis_hal.navigation.fetch import Fetch
 
 __all__ = ["Converter", "HalDeprecationWarning", "ResourceContext"]
@@ -88,6 +88,6 @@ class ResourceContext:
             return
         if len(self._notified) < _MAX_NOTIFIED:
             self._notified.add((rel, notice))
-        text = f"the link {rel!r} at {mask_url(base)} is deprecated: {notice}"
+        text = f"the link {mask_repr(rel)} at {mask_url(base)} is deprecated: {notice}"
         _log.warning("%s", text)
         warnings.warn(text, HalDeprecationWarning, stacklevel=2)

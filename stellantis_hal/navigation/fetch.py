@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import attrs
 
 from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.redaction import redacted_repr
 
 __all__ = ["ConfigurableFetch", "Fetch", "Request", "Response"]
 
@@ -25,6 +26,8 @@ class Request:
         repeatable: whether it may be sent again after the server may have received it; None: by its method (GET, HEAD,
             PUT and DELETE may).
     """
+
+    __repr__ = redacted_repr
 
     url: str
     method: str = "GET"
@@ -44,6 +47,8 @@ class Response:
         content: the body, decompressed.
         received_at: the time of receipt by the wall clock, aware, UTC.
     """
+
+    __repr__ = redacted_repr
 
     url: str
     status: int

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 import attrs
 
 from stellantis_hal.errors import StellantisError
+from stellantis_hal.hal.redaction import mask_repr, mask_text
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
@@ -72,7 +73,7 @@ class Follow(Generic[R]):
         return (*(self.previous.path if self.previous is not None else ()), self._query.rel)
 
     def __repr__(self) -> str:
-        return f"<Follow {' → '.join(self.path)}>"
+        return f"<Follow {mask_text(' → '.join(self.path))}>"
 
     def __await__(self) -> Generator[Any, None, R]:
         return self._result().__await__()
@@ -113,7 +114,7 @@ class Follow(Generic[R]):
             rel: the key that the items are embedded under; default None: the only key there is.
             reverse: go from the last page to the first; default False.
             absent: returns whether an error on the first page means that there are no items; default None: none does.
-            ranges: the server's syntax of index ranges, for ``concurrent()``; default None: it has none.
+            ranges: the server's syntax of index ranges, for ``concurrent()`` and pages without links; default None.
         """
         return Paginator.over(self, rel, reverse=reverse, absent=absent, ranges=ranges)
 
@@ -195,4 +196,4 @@ class Follow(Generic[R]):
     def _add_note(self, error: StellantisError) -> None:
         """Add a note that names the link of the chain at which an error occurred."""
         path = self.path
-        error.add_note(f"while following {' → '.join(path)}: step {len(path)}, {self._query.rel!r}")
+        error.add_note(f"while following {mask_text(' → '.join(path))}: step {len(path)}, {mask_repr(path[-1])}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from stellantis_hal.errors import StellantisError
+from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.concurrency import OrderedResults, in_order
 from stellantis_hal.navigation.link_selection import LinkQuery
 
@@ -29,6 +30,8 @@ class FollowResult:
         resource: the resource; None where following failed.
         error: the error; None where following succeeded.
     """
+
+    __repr__ = redacted_repr
 
     link: Link | None
     resource: HalResource | None = None

@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import mask_url, shortlist
+from stellantis_hal.hal.redaction import mask_repr, mask_url, shortlist
 from stellantis_hal.hal.uri import append_query, encode_query, resolve, to_ascii
 from stellantis_hal.hal.uri_templates import expand, plain
 
@@ -116,7 +116,7 @@ def select_link(document: HalDocument, base: str, query: LinkQuery) -> LinkTarge
                     return LinkTarget(link, None, (key, index))
         if query.embedded == "only":
             raise LinkNotFoundError(
-                f"no embedded copy of {query.rel!r} at {mask_url(base)}: its link leads to another URL, which "
+                f"no embedded copy of {mask_repr(query.rel)} at {mask_url(base)}: its link leads to another URL, which "
                 "embedded='only' does not fetch; pass embedded='prefer' to follow it",
                 rel=query.rel,
                 available=tuple(document.embedded),
@@ -149,8 +149,8 @@ def _select_among(links: tuple[Link, ...], query: LinkQuery, document: HalDocume
     if any((link.href, link.templated) != (matching[0].href, matching[0].templated) for link in matching):
         rels = list(dict.fromkeys(link.rel for link in matching))
         raise AmbiguousLinkError(
-            f"{len(matching)} links {query.rel!r} match at {mask_url(base)}: choose with name=, index= or where=; "
-            f"their names are [{shortlist([repr(link.name) for link in matching])}]"
+            f"{len(matching)} links {mask_repr(query.rel)} match at {mask_url(base)}: choose with name=, index= or "
+            f"where=; their names are [{shortlist([repr(link.name) for link in matching])}]"
             + (f", their relations [{shortlist([*map(repr, rels)])}]" if len(rels) > 1 else ""),
             rel=query.rel,
             candidates=[link.href or "" for link in matching],
@@ -172,7 +172,7 @@ def link_url(link: Link, base: str, variables: Params | None = None, params: Par
     """
     if link.href is None:
         raise InvalidLinkError(
-            f"the link {link.rel!r} at {mask_url(base)} cannot be followed: its href must be a string, as in "
+            f"the link {mask_repr(link.rel)} at {mask_url(base)} cannot be followed: its href must be a string, as in "
             "{'href': '/trips'}",
             url=base,
         )
@@ -184,8 +184,8 @@ def link_url(link: Link, base: str, variables: Params | None = None, params: Par
             raise
     elif variables:
         raise TemplateError(
-            f"the link {link.rel!r} at {mask_url(base)} is not a template, so it takes no variables; use params= to "
-            "add to its query",
+            f"the link {mask_repr(link.rel)} at {mask_url(base)} is not a template, so it takes no variables; use "
+            "params= to add to its query",
             url=base,
         )
     else:
@@ -216,7 +216,7 @@ def _not_found(document: HalDocument, base: str, query: LinkQuery) -> LinkNotFou
         names = [repr(link.name) for link in document.links[query.rel]]
         hint = f"; links of that relation: {len(names)}, named [{shortlist(names)}]"
     elif query.rel in available:
-        hint = f"; {query.rel!r} is embedded here, without a link"
+        hint = f"; {mask_repr(query.rel)} is embedded here, without a link"
     else:
         hint = f"; did you mean {similar[0]!r}?" if similar else ""
     return LinkNotFoundError(
@@ -274,8 +274,8 @@ def _select_copy(document: HalDocument, base: str, query: LinkQuery) -> tuple[st
         found = found[query.index :][:1] if -len(found) <= query.index < len(found) else []
     if len(found) > 1:
         raise AmbiguousLinkError(
-            f"{len(found)} documents are embedded as {query.rel!r} at {mask_url(base)}: choose with index=, or read "
-            f"them with .embedded({query.rel!r}) or .items({query.rel!r})",
+            f"{len(found)} documents are embedded as {mask_repr(query.rel)} at {mask_url(base)}: choose with index=, "
+            f"or read them with .embedded({mask_repr(query.rel)}) or .items({mask_repr(query.rel)})",
             rel=query.rel,
             candidates=[self_url(document.embedded[key][index], base) or "" for key, index in found],
             url=base,

@@ -86,7 +86,7 @@ def _not_hal(response: Response, content_type: str, found: str) -> NotHalError:
     beginning = excerpt(response.content, _MAX_EXCERPT)
     return NotHalError(
         f"{mask_url(response.url)} responded {response.status} with {found} instead of a HAL document; "
-        f"its content type is {content_type[:_MAX_EXCERPT] or 'missing'!r}, it begins {beginning!r}",
+        f"its content type is {excerpt(content_type, _MAX_EXCERPT) or 'missing'!r}, it begins {beginning!r}",
         url=response.url,
         content_type=content_type,
         excerpt=beginning,

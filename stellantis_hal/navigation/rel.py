@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from stellantis_hal.hal.redaction import redacted_repr
+
 __all__ = ["Rel"]
 
 T = TypeVar("T")
@@ -20,6 +22,8 @@ class Rel(Generic[T]):
         type: the type that the client converts the target to.
         accept: the media type to ask for; None: the type that the link hints at.
     """
+
+    __repr__ = redacted_repr
 
     name: str
     type: type[T]

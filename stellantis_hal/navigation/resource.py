@@ -167,7 +167,7 @@ class HalResource(ResourceView):
             rel: the key that the items are embedded under; default None: the only key there is.
             reverse: go from the last page to the first; default False.
             absent: returns whether an error on the first page means that there are no items; default None: none does.
-            ranges: the server's syntax of index ranges, for ``concurrent()``; default None: it has none.
+            ranges: the server's syntax of index ranges, for ``concurrent()`` and pages without links; default None.
         """
         return Paginator.over(self, rel, reverse=reverse, absent=absent, ranges=ranges)
 

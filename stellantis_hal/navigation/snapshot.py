@@ -15,6 +15,7 @@ from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.hal.json import decode
+from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.navigation.fetch import Response
 
 __all__ = ["Dump", "EmbeddedStep", "LazyBody", "Snapshot", "StateStep", "Step", "dump", "load"]
@@ -190,8 +191,10 @@ def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
             fetched_at=datetime.fromisoformat(dumped["fetched_at"]).astimezone(UTC),
             content=LazyBody.of(document),
         )
-    except (AttributeError, KeyError, OverflowError, TypeError) as error:
-        raise ValueError(f"not a dump of a resource: {error!r}; pass the result of resource.dump()") from error
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        # The text of a ValueError quotes the value.
+        reason = type(error).__name__ if isinstance(error, ValueError) else mask_text(repr(error))
+        raise ValueError(f"not a dump of a resource: {reason}; pass the result of resource.dump()") from None
     return snapshot, document
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from stellantis_hal.errors import BadRequestError, NotFoundError
-from stellantis_hal.hal.redaction import MASK, mask_text
+from stellantis_hal.hal.redaction import mask_text, mask_vin
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.validation import require_type
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["find_by_vin", "require_vin"]
 
 _LENGTH = 17
-_MANUFACTURER = 3
 _WRONG = re.compile(r"[^A-HJ-NPR-Z0-9]")
 """ISO 3779: capital letters without I, O and Q, and digits."""
 
@@ -37,7 +36,7 @@ def require_vin(vin: str | None, *, id_: str | None) -> str:
     if (wrong := _WRONG.search(vin)) is not None:
         raise ValueError(
             "vin must have digits, and letters without I, O and Q: "
-            f"the character {wrong.start() + 1} of {mask_text(_mask(vin))} is neither"
+            f"the character {wrong.start() + 1} of {mask_text(mask_vin(vin))} is neither"
         )
     return vin
 
@@ -90,12 +89,7 @@ class _Search:
         """Return the error for a VIN that no vehicle has."""
         unknown = f", {self._without_vin} of them without a VIN" if self._without_vin else ""
         return NotFoundError(
-            f"the account has no vehicle with the VIN {_mask(self._vin)}: {self.others} vehicles were read{unknown}. "
-            "Check the VIN, and that its owner's account is the one that consented",
+            f"the account has no vehicle with the VIN {mask_vin(self._vin)}: {self.others} vehicles were "
+            f"read{unknown}. Check the VIN, and that its owner's account is the one that consented",
             status=404,
         )
-
-
-def _mask(vin: str) -> str:
-    """Return the manufacturer of a VIN, and nothing that identifies the vehicle."""
-    return vin[:_MANUFACTURER] + MASK

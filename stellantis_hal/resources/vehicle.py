@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
-from stellantis_hal.hal.redaction import MASK, one_line
+from stellantis_hal.hal.redaction import mask_vin, one_line
 from stellantis_hal.navigation.fetch import ConfigurableFetch
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.alarm import Alarm
@@ -41,7 +41,6 @@ __all__ = ["CallCenter", "Country", "Motorization", "StolenCallCenter", "Vehicle
 
 Seconds = timedelta | float | None
 
-_MAKER: Final = 3  # characters of a VIN that name the manufacturer
 _NAMELESS: Final = "vehicle"
 
 
@@ -154,7 +153,7 @@ class Vehicle(TypedResource):
         if model.startswith(brand):
             brand = ""
         vin = _text(self.vin)
-        masked = vin and f"{vin[:_MAKER]}{MASK}"
+        masked = vin and mask_vin(vin)
         return " ".join(part for part in (brand, model or masked) if part) or _NAMELESS
 
     @property

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import attrs
 
+from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.hal.uri import split
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class VehicleIdentity:
         vin: the vehicle identification number, whole.
         label: its version, as the vendor calls it.
     """
+
+    __repr__ = redacted_repr
 
     account: str | None = None
     id: str | None = None

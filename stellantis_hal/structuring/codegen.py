@@ -82,13 +82,17 @@ class _CodeGenerator:
             body += [*self._generations(field), f"new.{field.name} = value"]
         body.append("new.problems = ()")
         if "_resource" in attrs.fields_dict(self._schema.kind):
-            body.append("new._resource = None")
+            body += ["new._resource = None", "new._clock = None"]
         body += [f"new.{field.name} = None" for field in attrs.fields(self._schema.kind) if is_unread(field)]
         body += [
             f"new.extra = NO_EXTRA if {' and '.join(self._known)} else extra_of(body)",
             "new.__class__ = kind",
-            "return new",
         ]
+        completed_by = getattr(self._schema.kind, "__completed_by__", None)
+        if completed_by is not None:
+            self._namespace["complete"] = vars(self._schema.kind)["__attrs_post_init__"]
+            body += [f"if new.{completed_by} is not None:", "    complete(new)"]
+        body.append("return new")
         source = "\n".join(["def read(body, problems):", *_indent(body), ""])
         return GeneratedCode(source, self._namespace)
 

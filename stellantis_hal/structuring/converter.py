@@ -21,7 +21,7 @@ from stellantis_hal.structuring.links_only import without_document
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem, RawProblem, json_type, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems
-from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.structuring.typed_resource import PartClock, TypedResource, set_clock
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class TypedConverter:
             that has none. None: one that all clients share.
         strict: whether a body in which anything cannot be read is refused.
         keep_document: whether values keep a way to the bytes they were read from; if not, only their links are kept.
-        clock: the wall clock.
+        clock: the wall clock; where it is the system's, that of the resource counts.
 
     A value that cannot be read is logged as a warning once for each path, at any index; after that, for
     debugging.
@@ -131,6 +131,9 @@ class TypedConverter:
             report_problems(kind, records, strict=self.strict or hook.strict, reported=self._reported, url=resource.url)
         if isinstance(value, TypedResource):
             _set(value, "_resource", self._kept(resource))
+        clock = self._clock_of(resource.context)
+        if clock is not utc_now:
+            set_clock(value, PartClock(clock))
         return cast("T", value)
 
     def report_invalid_items(self, page: HalResource, values: Mapping[str, Any], kind: type[Any]) -> None:
@@ -158,10 +161,14 @@ class TypedConverter:
             ]
             raise StructureError(
                 f"{kind.__name__} at {mask_url(resource.url)}: {describe(problems)}", problems=problems
-            ) from error
+            ) from None  # its parts quote the values
         if isinstance(value, TypedResource) and value.resource is None:
             return cast("T", attrs.evolve(value, resource=self._kept(resource)))
         return cast("T", value)
+
+    def _clock_of(self, context: ResourceContext | None) -> Callable[[], datetime]:
+        """Return this converter's clock; that of the resource where this one has none of its own."""
+        return context.clock if context is not None and self.clock is utc_now else self.clock
 
     def _kept(self, resource: HalResource) -> HalResource:
         """Return the resource as values keep it: small, and leading to values that are read the same way."""
@@ -169,6 +176,6 @@ class TypedConverter:
         if context is not None and context.converter is not self:
             bound = self._contexts.get(context)
             if bound is None:
-                bound = self._contexts[context] = attrs.evolve(context, converter=self, clock=self.clock)
+                bound = self._contexts[context] = attrs.evolve(context, converter=self, clock=self._clock_of(context))
             resource = resource.rebind(bound)
         return resource.compact() if self.keep_document else without_document(resource)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import attrs
 import cattrs
 
+from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.structuring.problems import NO_EXTRA, Problem
 from stellantis_hal.structuring.scalars import base_type
 from stellantis_hal.structuring.schema import FieldSchema, schema_of
@@ -32,8 +33,16 @@ class Model:
         extra: the keys that no attribute has.
     """
 
+    __repr__ = redacted_repr
+
     problems: tuple[Problem, ...] = attrs.field(default=(), eq=False, repr=False)
     extra: Mapping[str, Any] = attrs.field(default=NO_EXTRA, hash=False, repr=False)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        kind: Any = cls
+        if kind.__repr__ is redacted_repr:
+            kind.__repr__ = redacted_repr  # attrs keeps the one that it finds in the class itself
 
     def to_dict(self, names: Names = "vendor") -> dict[str, Any]:
         """Return it as plain JSON values, without attributes that are None or empty.

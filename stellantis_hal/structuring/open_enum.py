@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from stellantis_hal.hal.redaction import mask_repr
+
 __all__ = ["OpenEnum"]
 
 
@@ -21,10 +23,10 @@ class OpenEnum(StrEnum):
     """
 
     def __repr__(self) -> str:
-        """Show an unknown member by its value, escaped for logs."""
+        """Show an unknown member by its value, masked and escaped for logs."""
         if self.is_known:
             return f"<{type(self).__name__}.{self.name}: {self.value!r}>"
-        return f"{type(self).__name__}({self.value!r})"
+        return f"{type(self).__name__}({mask_repr(self.value)})"
 
     @property
     def is_known(self) -> bool:

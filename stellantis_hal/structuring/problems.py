@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from stellantis_hal.hal.redaction import shortlist
+from stellantis_hal.hal.redaction import redacted_repr, shortlist
 
 __all__ = [
     "NO_EXTRA",
@@ -44,6 +44,8 @@ class Problem:
             ``"disagreement"``: it contradicts another value or the clock.
             Strict reading refuses unreadable values only.
     """
+
+    __repr__ = redacted_repr
 
     path: str
     value_type: str

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from stellantis_hal.errors import StructureError
-from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.hal.redaction import mask_text, mask_url
 from stellantis_hal.structuring.problems import Problem
 
 __all__ = ["describe", "report_problems"]
@@ -58,4 +58,4 @@ def _is_new(reported: set[str], place: str) -> bool:
 
 
 def _line(problem: Problem) -> str:
-    return f"{problem.path} ({problem.value_type}): {problem.reason}"
+    return f"{mask_text(problem.path)} ({problem.value_type}): {mask_text(problem.reason)}"

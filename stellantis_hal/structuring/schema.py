@@ -16,7 +16,7 @@ __all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "is_unread", "nam
 Path = tuple[str, ...]
 
 # Fields that every model has and no body does.
-OWN_FIELDS: Final = frozenset({"problems", "extra", "_resource"})
+OWN_FIELDS: Final = frozenset({"problems", "extra", "_resource", "_clock"})
 _NAMES: Final = "stellantis_hal.names"
 _UNREAD: Final = "stellantis_hal.unread"
 

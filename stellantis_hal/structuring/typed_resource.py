@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
@@ -12,6 +13,7 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.structuring.links_only import LinksOnlyResource
 from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.schema import schema_of
 
 if TYPE_CHECKING:
     from stellantis_hal.hal.document import HalDocument
@@ -19,9 +21,24 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.link_selection import FollowOptions
     from stellantis_hal.navigation.rel import Rel
 
-__all__ = ["TypedResource"]
+__all__ = ["PartClock", "TypedResource", "set_clock"]
 
 T = TypeVar("T")
+
+
+class PartClock:
+    """The client's clock, as parts of a value keep it. It is no part of a pickled value."""
+
+    __slots__ = ("now",)
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+
+    def __deepcopy__(self, _: object) -> PartClock:
+        return self
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -33,6 +50,7 @@ class TypedResource(Model):
     """
 
     _resource: HalResource | None = attrs.field(default=None, eq=False, repr=False)
+    _clock: PartClock | None = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def resource(self) -> HalResource | None:
@@ -66,8 +84,9 @@ class TypedResource(Model):
             return None
         moment = max(known)
         context = None if self._resource is None else self._resource.context
-        now = utc_now() if context is None else context.clock()
-        return max(0.0, (now - moment).total_seconds())
+        own = utc_now if self._clock is None else self._clock.now
+        now = own if context is None else context.clock
+        return max(0.0, (now() - moment).total_seconds())
 
     def require_resource(self) -> HalResource:
         """Return the resource that it was read from.
@@ -106,3 +125,16 @@ class TypedResource(Model):
         if mine is not None or others is not None:
             return bool(mine == others)
         return self.url is not None and self.url == other.url
+
+
+def set_clock(model: Model, clock: PartClock) -> None:
+    """Set the clock of a value and its parts at any depth, before it is handed out."""
+    if isinstance(model, TypedResource):
+        object.__setattr__(model, "_clock", clock)
+    for field in schema_of(type(model)).fields:
+        if field.model is None:
+            continue
+        value = getattr(model, field.name)
+        for part in value if field.many else (value,):
+            if isinstance(part, Model):
+                set_clock(part, clock)

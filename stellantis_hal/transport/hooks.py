@@ -8,7 +8,7 @@ from collections.abc import Callable
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.hal.redaction import mask_url, redacted_repr
 from stellantis_hal.transport.rate_limit.quota import Quota
 
 __all__ = ["CallObserver", "Hooks", "ResponseRecord", "RetryRecord", "WaitRecord"]
@@ -29,6 +29,8 @@ class ResponseRecord:
         attempt: 1 for the first.
         quota: as stated by the response's headers; None where they state none.
     """
+
+    __repr__ = redacted_repr
 
     request_id: int
     method: str
@@ -51,6 +53,8 @@ class WaitRecord:
         priority: "interactive" or "background".
     """
 
+    __repr__ = redacted_repr
+
     request_id: int
     method: str
     url: str
@@ -70,6 +74,8 @@ class RetryRecord:
         wait: seconds until the next.
         error: of the failed attempt.
     """
+
+    __repr__ = redacted_repr
 
     request_id: int
     method: str

@@ -12,7 +12,7 @@ import anyio
 import httpx
 
 from stellantis_hal.errors import NetworkError
-from stellantis_hal.hal.redaction import excerpt, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_error, mask_url
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, Proxy
 
 __all__ = ["is_foreign", "to_network_error"]
@@ -65,7 +65,7 @@ def is_foreign(error: BaseException) -> bool:
 def to_network_error(
     error: BaseException, url: str, *, response_started: bool = False, proxy: Proxy | None = None
 ) -> NetworkError:
-    """Return the error for a foreign one; raise it ``from`` that.
+    """Return the error for a foreign one, whose texts are masked; raise it ``from`` that.
 
     Args:
         error: raised by a transport.
@@ -77,7 +77,9 @@ def to_network_error(
     reason = _tls_fault(error) or _description(error, response_started=response_started, tls=url.startswith("https:"))
     if proxy is not None:
         reason = _proxy_fault(error, proxy) or f"{reason} (through the proxy {proxy} from {proxy.source})"
-    return NetworkError(f"{mask_url(url)}: {reason}", url=url, sent=sent, is_transient=not _is_permanent(error))
+    is_transient = not _is_permanent(error)
+    mask_error(_chain(error))
+    return NetworkError(f"{mask_url(url)}: {reason}", url=url, sent=sent, is_transient=is_transient)
 
 
 def _is_permanent(error: BaseException) -> bool:

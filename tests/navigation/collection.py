@@ -35,6 +35,7 @@ class Collection:
         has_ids: whether items have ids.
         extra_total: how much the total exceeds the number of items.
         range_errors: errors of ranges, raised once each.
+        links: the relations of the links of pages.
         delays: seconds that each response takes, in turn.
     """
 
@@ -48,6 +49,7 @@ class Collection:
     has_ids: bool = True
     extra_total: int = 0
     range_errors: dict[str, Exception] = attrs.field(factory=dict)
+    links: frozenset[str] = frozenset({"self", "next", "prev", "last"})
     delays: Sequence[float] = ()
     response_count: int = 0
     site: Site = attrs.field(init=False)
@@ -85,6 +87,7 @@ class Collection:
             rels["prev"] = link(f"{HOME}/items?start={max(0, start - self.size)}")
         rels["last"] = link(f"{HOME}/items?start={(max(0, len(self.elements) - 1)) // self.size * self.size}")
         named = "id" if self.has_ids else "name"
+        rels = {rel: value for rel, value in rels.items() if rel in self.links}
         body: dict[str, Any] = {"_links": rels, "_embedded": {"items": [{named: id_} for id_ in found]}}
         if self.has_total:
             body["total"] = len(self.elements) + self.extra_total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import pickle
 import re
@@ -17,6 +18,7 @@ from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
+from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
@@ -508,6 +510,44 @@ async def test_an_item_that_is_no_object_is_reported_once(
             (f"$._embedded.{key}[1]", "null"),
             (f"$._embedded.{key}[2]", "string"),
         ]
+
+
+def parts_of(status: Status) -> list[Any]:
+    assert status.alarm is not None
+    assert status.alarm.trigger is not None
+    return [*status.energies, status.last_position, status.alarm.trigger.position]
+
+
+@pytest.mark.parametrize("keep_document", [True, False])
+async def test_parts_of_a_value_have_the_age_by_the_clients_clock(keep_document: bool) -> None:
+    served = Served({"/status": bodies.status(), "/trip": bodies.trip()})
+    converter = TypedConverter(clock=lambda: NOW, keep_document=keep_document)
+    status = converter.structure(served.resource("/", bodies.status()), Status)
+    assert {part.age for part in parts_of(status)} == {3600.0}
+    assert {part.age for part in parts_of(copy.deepcopy(status))} == {3600.0}
+    assert attrs.evolve(status.energies[0], level=1.0).age == 3600.0
+    assert status == read(bodies.status(), Status)
+    trip = converter.structure(served.resource("/", bodies.trip()), Trip)
+    assert trip.start_position is not None
+    assert trip.start_position.age == trip.age == 3600.0
+    assert (read(bodies.position(), Position).age or 0) > 3600.0
+
+
+async def test_a_converter_without_a_clock_uses_that_of_the_resource() -> None:
+    resource = Served({}).resource("/", bodies.status())
+    context = attrs.evolve(resource.require_context(), clock=lambda: NOW)
+    status = TypedConverter().structure(resource.rebind(context), Status)
+    assert {part.age for part in [status, *parts_of(status)]} == {3600.0}
+    alone = TypedConverter(clock=lambda: NOW).structure(HalResource.load(resource.dump()), Status)
+    assert {part.age for part in [alone, *parts_of(alone)]} == {3600.0}
+
+
+async def test_a_pickled_value_has_no_clock() -> None:
+    converter = TypedConverter(clock=lambda: NOW)
+    status = converter.structure(Served({}).resource("/", bodies.status()), Status)
+    again = pickle.loads(pickle.dumps(status))
+    assert again == status
+    assert all(part.age > 3600.0 for part in parts_of(again))
 
 
 async def test_age_is_computed_by_the_converters_clock() -> None:

@@ -8,7 +8,14 @@ import pytest
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.blocks.capabilities import Capabilities
 from stellantis_hal.resources.blocks.consumption import TripConsumption
-from stellantis_hal.resources.blocks.energy import BatteryLoad, Energy, FuelConsumptions
+from stellantis_hal.resources.blocks.energy import (
+    BatteryLoad,
+    Charging,
+    ElectricExtension,
+    Energy,
+    EnergyExtension,
+    FuelConsumptions,
+)
 from stellantis_hal.resources.blocks.equipment import Doors
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
@@ -17,6 +24,7 @@ from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.hooks import make_converter
 from tests.resources import bodies
 
 STATUS = read(bodies.status(), Status)
@@ -163,7 +171,7 @@ def test_whether_it_moves(body: dict[str, Any], is_moving: bool | None) -> None:
         (False, "2025-11-18T08:00:00Z", "Start", None, False),
     ],
 )
-def test_of_kinetic_and_ignition_the_newer_tells_whether_it_moves(
+def test_the_newer_of_kinetic_and_ignition_tells_about_moving(
     moving: bool, measured: str | None, ignition: str, turned: str | None, is_moving: bool | None
 ) -> None:
     body = {
@@ -235,6 +243,52 @@ def test_shortcuts_of_an_energy_lead_into_its_extension() -> None:
     )
     assert fuel.consumptions is not None
     assert (fuel.charging, fuel.battery, electric.consumptions, Energy().consumptions) == (None, None, None, None)
+
+
+def charging_energy(remaining: Any = "PT2H30M", status: str | None = "InProgress", **instants: Any) -> dict[str, Any]:
+    charging = {"remainingTime": remaining, "status": status}
+    return {"type": "Electric", "extension": {"electric": {"charging": charging}}, **instants}
+
+
+@pytest.mark.parametrize(
+    ("energy", "ends_at"),
+    [
+        (charging_energy(createdAt="2025-06-30T08:00:00Z", updatedAt="2025-11-18T08:00:00Z"), "2025-11-18T10:30:00Z"),
+        (charging_energy(createdAt="2025-11-18T08:00:00Z"), "2025-11-18T10:30:00Z"),
+        (charging_energy(updatedAt="2025-11-18T08:00:00Z"), "2025-11-18T10:30:00Z"),
+        (charging_energy(status=None, createdAt="2025-11-18T08:00:00Z"), "2025-11-18T10:30:00Z"),
+        (charging_energy("PT0S", createdAt="2025-11-18T08:00:00Z"), "2025-11-18T08:00:00Z"),
+        (charging_energy("PT0S", "Finished", createdAt="2025-11-18T08:00:00Z"), None),
+        (charging_energy("-PT5M", createdAt="2025-11-18T08:00:00Z"), None),
+        (charging_energy(None, createdAt="2025-11-18T08:00:00Z"), None),
+        (charging_energy(createdAt="9999-12-31T23:00:00Z"), None),
+        (charging_energy(), None),
+    ],
+)
+def test_remaining_time_counts_from_when_it_was_measured(energy: dict[str, Any], ends_at: str | None) -> None:
+    charging = read(energy, Energy).charging
+    assert charging is not None
+    assert charging.ends_at == (None if ends_at is None else datetime.fromisoformat(ends_at))
+    status = read({"createdAt": "2025-11-19T00:00:00Z", "energies": [energy]}, Status)
+    assert status.electric is not None
+    assert status.electric.charging == charging
+
+
+def test_the_end_of_charging_counts_from_either_generation() -> None:
+    newer = charging_energy(createdAt="2025-06-30T08:00:00Z")
+    older = {"type": "Electric", "updatedAt": "2025-11-18T08:00:00Z"}
+    status = read({"energies": [newer], "energy": [older]}, Status)
+    assert status.electric is not None
+    assert status.electric.charging is not None
+    assert status.electric.charging.ends_at == datetime(2025, 11, 18, 10, 30, tzinfo=UTC)
+
+
+def test_hooks_may_make_something_else_of_parts_of_an_energy() -> None:
+    energy = charging_energy(createdAt="2025-11-18T08:00:00Z")
+    for kind in (Charging, ElectricExtension, EnergyExtension, datetime):
+        converter = make_converter()
+        converter.register_structure_hook(kind, lambda value, _: "made")
+        assert converter.structure(energy, Energy).problems == ()
 
 
 def test_centilitres_and_watt_hours_come_in_usual_units_too() -> None:

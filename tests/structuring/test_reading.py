@@ -332,7 +332,7 @@ def test_what_the_newest_name_has_wins() -> None:
     assert [(energy.level, energy.autonomy) for energy in status.energies] == [(1.0, 400.0)]
 
 
-def test_what_a_newer_item_lacks_comes_from_the_older_one_of_its_type() -> None:
+def test_a_newer_item_gets_what_it_lacks_from_the_older_one() -> None:
     """As every car reports its battery since July 2025."""
     newer = {"type": "Electric", "level": 93, "createdAt": "2025-06-30T19:36:55Z"}
     older = newer | {"updatedAt": "2025-11-18T06:40:16Z", "extension": bodies.electric()["extension"]}
@@ -361,7 +361,7 @@ def test_members_are_merged_at_any_depth() -> None:
     assert dict(status.electric.extra) == {"mood": 1, "older": 3}
 
 
-def test_two_energies_of_one_type_are_told_apart_by_subtype_or_order() -> None:
+def test_two_energies_of_one_type_match_by_subtype_or_order() -> None:
     def fuel(kind: str | None, **others: Any) -> dict[str, Any]:
         return {"type": "Fuel", "subType": kind, **others}
 
@@ -391,7 +391,7 @@ def test_what_a_newer_block_lacks_comes_from_the_older_one(
     assert odometer.mileage == merged["mileage"]
 
 
-def test_items_of_types_that_only_one_generation_has_are_all_there() -> None:
+def test_items_that_only_one_generation_has_are_all_there() -> None:
     body = {
         "energies": [{"type": "Fuel", "level": 1}],
         "energy": [{"type": "Electric", "level": 2}],

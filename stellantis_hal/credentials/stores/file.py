@@ -28,6 +28,7 @@ from stellantis_hal.credentials.stores.file_lock import release, try_acquire
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
+from stellantis_hal.hal.redaction import mask_repr
 
 __all__ = ["FileTokenStore"]
 
@@ -127,8 +128,8 @@ class FileTokenStore:
         while (held := self._with_store_errors(partial(try_acquire, path), key)) is None:
             if anyio.current_time() >= deadline:
                 raise TokenStoreError(
-                    f"the lock of account {key!r} in {self._path} was not available within {self._lock_timeout:g} s: "
-                    "another process holds it",
+                    f"the lock of account {mask_repr(key)} in {self._path} was not available within "
+                    f"{self._lock_timeout:g} s: another process holds it",
                     key=key,
                 )
             await anyio.sleep(_LOCK_POLL_INTERVAL)

@@ -10,6 +10,7 @@ import anyio
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT, TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.errors import TokenStoreError
+from stellantis_hal.hal.redaction import mask_repr
 
 __all__ = ["MemoryTokenStore", "as_token_store"]
 
@@ -78,7 +79,7 @@ class MemoryTokenStore:
                     await entry.semaphore.acquire()
             except TimeoutError:
                 raise TokenStoreError(
-                    f"the lock of account {key!r} was not available within {self._lock_timeout:g} s: "
+                    f"the lock of account {mask_repr(key)} was not available within {self._lock_timeout:g} s: "
                     "another task holds it",
                     key=key,
                 ) from None

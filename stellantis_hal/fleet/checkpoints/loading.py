@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore
 from stellantis_hal.fleet.deduplication import Checkpoint
+from stellantis_hal.hal.redaction import MASK, mask_text
 
 __all__ = ["load_checkpoint"]
 
@@ -18,4 +19,5 @@ async def load_checkpoint(store: CheckpointStore, key: str) -> Checkpoint | None
     try:
         return None if content is None else Checkpoint.load(content)
     except ValueError as error:
-        raise CheckpointError(f"the checkpoint {key} cannot be read: {error}") from error
+        name, _, _ = key.rpartition("/")  # what follows is the id of a vehicle
+        raise CheckpointError(f"the checkpoint {mask_text(name)}/{MASK} cannot be read: {error}") from error

@@ -19,6 +19,7 @@ from stellantis_hal.fleet.targets import (
 from stellantis_hal.fleet.watching.failover import FallbackAccounts
 from stellantis_hal.fleet.watching.options import WatchOptions
 from stellantis_hal.fleet.watching.pacing import Pacing
+from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 from stellantis_hal.validation import require_type
@@ -71,7 +72,7 @@ class Registry:
         if self._first_account is None:
             if self._limiter not in (None, account.limiter):
                 raise ValueError(
-                    f"account {account.key!r} belongs to another client than the watched vehicles: "
+                    f"account {mask_repr(account.key)} belongs to another client than the watched vehicles: "
                     "start a watch for each client"
                 )
             self._first_account = account
@@ -79,7 +80,7 @@ class Registry:
             self.pacing.use_client(account.limiter, account.clock)
         elif not account.shares_client(self._first_account):
             raise ValueError(
-                f"account {account.key!r} belongs to another client than the watched accounts: "
+                f"account {mask_repr(account.key)} belongs to another client than the watched accounts: "
                 "start a watch for each client"
             )
         name = f"account:{account.key}"
@@ -89,8 +90,8 @@ class Registry:
                 return
             if not known.was_lost:  # an account that never failed needs no new token: probably a mistake
                 raise ValueError(
-                    f"another account with the key {account.key!r} is watched: give each account a key of its own, "
-                    "or remove that one first"
+                    f"another account with the key {mask_repr(account.key)} is watched: give each account a key of its "
+                    "own, or remove that one first"
                 )
         watched_account = self.accounts[name] = WatchedAccount(name, account, self._options.max_wait)
         if known is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from stellantis_hal.errors import PaginationError, StellantisError
+from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, identity_of
 from stellantis_hal.navigation.pagination.index_ranges import concurrent
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
@@ -37,6 +38,8 @@ class Page(Generic[T]):
         total: the number of items in the collection; None where the page does not contain it.
         resource: the page itself; None for a collection that is absent.
     """
+
+    __repr__ = redacted_repr
 
     items: tuple[T, ...]
     number: int

@@ -134,10 +134,10 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     async def _last_range(self, first: HalResource, position: int) -> HalResource | None:
         """Return the last range of a collection whose pages have no links; None where it is not known."""
-        ranges, total = self._spec.ranges, total_of(first)
+        ranges = self._spec.ranges
         entries = entry_count(first, self._spec.rel)
         assert ranges is not None  # noqa: S101 - the next page is a range
-        end = total if total is None or ranges.last is None else min(total, ranges.last + 1)
+        end = self._end_of(first)
         if end is None or end <= position or not entries or page_link(first) is not None:
             return None
         step = min(entries, ranges.size)
@@ -148,10 +148,16 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         except ApiError:
             return None
         found = entry_count(page, self._spec.rel)
-        if index + found != end or set(self._content(page)) <= set(self._content(first)):
+        if index + found != self._end_of(page) or set(self._content(page)) <= set(self._content(first)):
             return None
         self._step, self._by_range = step, True
         return page
+
+    def _end_of(self, page: HalResource) -> int | None:
+        """Return the index after the last item, as the total of a page says; None where it has none."""
+        total = total_of(page)
+        last = None if self._spec.ranges is None else self._spec.ranges.last
+        return total if total is None or last is None else min(total, last + 1)
 
     # ------------------------------------------------------------------------------------------- one page
 
@@ -240,12 +246,18 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         """
         later, guard = page, GrowthGuard()
         items: list[HalResource] = []
-        growth, unlinked_range = self._growth(page), self._unlinked_range(page)
-        if growth > 0 and unlinked_range is not None and self._spec.ranges is not None:
-            index = unlinked_range[0] + entries
-            params = self._spec.ranges.at(index, index + growth - 1)
-            url = self._spec.ranges.url(await self._spec.source.resolve_url({}), params)
-            return items_of(await page.fetch_link(Link(url, "next")), self._spec.rel)
+        unlinked_range = self._unlinked_range(page)
+        if unlinked_range is not None and self._spec.ranges is not None:
+            end = unlinked_range[0] + entries
+            index, growth = end, self._growth(page)
+            while index < end + growth:
+                params = self._spec.ranges.at(index, end + growth - 1)
+                url = self._spec.ranges.url(await self._spec.source.resolve_url({}), params)
+                later = await guard.fetch_next(later, Link(url, "next"))
+                items += items_of(later, self._spec.rel)
+                index += entry_count(later, self._spec.rel) or growth
+                growth = max(growth, self._growth(later))
+            return tuple(items)
         while self._growth(later) > max(guard.pages, len(items)) and (link := page_link(later)) is not None:
             later = await guard.fetch_next(later, link)
             items += items_of(later, self._spec.rel)

@@ -11,7 +11,7 @@ from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.schema import names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = [
@@ -151,7 +151,7 @@ class Charging(Model):
     Attributes:
         plugged: whether the cable is plugged in.
         status: the state of the charging.
-        remaining_time: until the battery is full.
+        remaining_time: until the battery is full, counted from ``measured_at``; see ``ends_at``.
         charging_rate: kilometres of range gained per hour.
         power_level: on the vehicle's own scale.
         mode: slow or quick.
@@ -160,6 +160,7 @@ class Charging(Model):
         stop_charge_status: the state of that program.
         schedule: the charging programs.
         type: to the full, or partial.
+        measured_at: the later instant of the energy that it is of; not part of its value.
     """
 
     plugged: bool | None = None
@@ -173,6 +174,22 @@ class Charging(Model):
     stop_charge_status: StopChargeStatus | None = None
     schedule: ChargingSchedule | None = None
     type: ChargingType | None = None
+    measured_at: datetime | None = attrs.field(default=None, eq=False, repr=False, metadata=unread())
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the battery will be full; None where that is unknown or the vehicle is not charging.
+
+        The remaining time counts from when it was measured, not from now.
+        """
+        if self.measured_at is None or self.remaining_time is None or self.in_progress is False:
+            return None
+        if self.remaining_time < timedelta():
+            return None
+        try:
+            return self.measured_at + self.remaining_time
+        except OverflowError:
+            return None
 
     @property
     def in_progress(self) -> bool | None:
@@ -315,6 +332,7 @@ class Energy(TypedResource):
     """
 
     __kind__: ClassVar[tuple[str, ...]] = ("type", "sub_type")
+    __completed_by__: ClassVar[str] = "extension"
 
     type: EnergyType | None = None
     sub_type: EnergySubType | None = None
@@ -323,6 +341,22 @@ class Energy(TypedResource):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     extension: EnergyExtension | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Note in the charging when it was measured."""
+        extension = self.extension  # a hook of the user may have made something else of any part
+        electric = extension.electric if isinstance(extension, EnergyExtension) else None
+        charging = electric.charging if isinstance(electric, ElectricExtension) else None
+        moments = [moment for moment in (self.created_at, self.updated_at) if isinstance(moment, datetime)]
+        if extension is None or electric is None or not isinstance(charging, Charging) or not moments:
+            return
+        measured_at = max(moments)
+        if charging.measured_at is None:
+            object.__setattr__(charging, "measured_at", measured_at)
+        elif charging.measured_at != measured_at:  # it is part of another energy too
+            charging = attrs.evolve(charging, measured_at=measured_at)
+            electric = attrs.evolve(electric, charging=charging)
+            object.__setattr__(self, "extension", attrs.evolve(extension, electric=electric))
 
     @property
     def charging(self) -> Charging | None:

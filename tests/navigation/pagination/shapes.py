@@ -43,7 +43,8 @@ class Shape:
         has_ids: whether items have ids.
         honours_ranges: whether the server honours ``indexRange``.
         beyond: the response to a range beyond the end.
-        size_asked: items in a range asked for; the server sends at most ``size`` of them.
+        more_asked: how many items more than ``size`` a range asks for; the server sends ``size`` of them. Without a
+            total none, because then the size of a page is all that shows whether there are more.
     """
 
     count: int
@@ -56,7 +57,7 @@ class Shape:
     has_ids: bool = True
     honours_ranges: bool = True
     beyond: str = "empty"
-    size_asked: int = 0
+    more_asked: int = 0
 
     @property
     def is_linked(self) -> bool:
@@ -108,7 +109,9 @@ class Shape:
         self, site: Site | None = None, *, reverse: bool = False, has_ranges: bool = True
     ) -> Paginator[HalResource]:
         site = site or self.site()
-        ranges = IndexRanges(size=self.size_asked or self.size) if has_ranges else None
+        ranges = (
+            IndexRanges(size=self.size + (self.more_asked if self.total != "missing" else 0)) if has_ranges else None
+        )
         root = site.resource({"_links": {"items": link(f"{HOME}/items")}})
         return root.follow("items").items(reverse=reverse, absent=is_absent, ranges=ranges)
 
@@ -198,4 +201,5 @@ SHAPES: st.SearchStrategy[Shape] = st.builds(
     has_ids=st.booleans(),
     honours_ranges=st.booleans(),
     beyond=st.sampled_from(BEYOND),
+    more_asked=st.integers(0, 2),
 )
