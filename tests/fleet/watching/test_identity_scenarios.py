@@ -10,14 +10,16 @@ import anyio
 import attrs
 import pytest
 
+from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token
-from stellantis_hal.errors import ApiError, ConsentRequiredError, NetworkError
+from stellantis_hal.errors import ApiError, ConsentRequiredError, NetworkError, TokenStoreError
 from stellantis_hal.fleet import AccountLost, Outage, Recovered, Update, Watch, WatchEvent, backfill, watch
 from stellantis_hal.simulator import Delay, Fault, Faults, FaultWindow, HtmlError, Refused, ServerFault
 from stellantis_hal.simulator.faults import kinds
 from tests.fleet.fleets import EPOCH, Fleet, a_fleet
 from tests.support.identity_faults import IDENTITY_FAULTS
 from tests.support.profiles import deep
+from tests.support.simulated import account_of, token_of
 
 pytestmark = pytest.mark.anyio
 EVERY = timedelta(minutes=5)
@@ -439,3 +441,48 @@ async def test_a_backfill_outlasts_a_fault_of_the_identity_server() -> None:
             events = [event async for event in trips]
     assert len(events) == 20
     assert all(isinstance(event, Update) for event in events)
+
+
+class Refusing(MemoryTokenStore):
+    """A store that fails while its disk is away."""
+
+    is_away = False
+
+    async def load(self, key: str) -> Token | None:
+        if self.is_away:
+            raise TokenStoreError("the disk is away", key=key)
+        return await super().load(key)
+
+
+async def test_a_store_that_fails_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its account has to wait cannot be known."""
+    faults = down(ServerFault(503), since=HOUR / 2, until=3 * HOUR)
+    async with a_fleet(vehicles=4, accounts=2, faults=faults, identity_url=ONE_SERVER) as fleet:
+        store = Refusing(
+            attrs.evolve(token_of(fleet.simulator, "account-0001"), expires_at=EPOCH + timedelta(hours=1.5))
+        )
+        account = account_of(fleet.client, fleet.simulator, "account-0001", tokens=store)
+        async with watch([fleet.accounts[0], account], every=EVERY) as updates:
+            log = log_of(fleet, monkeypatch)
+            await follow(updates, fleet, log, until=1.4 * HOUR)
+            store.is_away = True
+            await follow(updates, fleet, log, until=2 * HOUR)
+            assert [type(event) for event in log.failures] == [Outage, AccountLost]
+            assert isinstance(log.of(AccountLost)[0].error, TokenStoreError)
+
+
+async def test_an_account_removed_during_its_renewal_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = down(Delay(200.0), since=HOUR / 2, until=3 * HOUR)
+    async with a_fleet(vehicles=2, accounts=1, faults=faults) as fleet:
+        await fleet.stores["account-0000"].save(
+            "account-0000", attrs.evolve(token_of(fleet.simulator), expires_at=EPOCH + timedelta(hours=1))
+        )
+        async with watch(fleet.accounts, every=EVERY, relist=timedelta(hours=1)) as updates:
+            log = log_of(fleet, monkeypatch)
+            await follow(updates, fleet, log, until=HOUR)
+            while not any(at > HOUR for at in log.renewals):
+                await follow(updates, fleet, log, until=elapsed(fleet) + 5)
+            assert updates.remove("account-0000")
+            await follow(updates, fleet, log, until=2 * HOUR)
+            assert log.failures == []
+            assert updates.statistics.identity_outages == {}
