@@ -76,8 +76,8 @@ def _span(span: timedelta) -> str:
     return f"{span.days} days" if span.days else f"{_figure(span.total_seconds())} s"
 
 
-def _unit_note(factor: float) -> str:
-    for power in (1000, 100, 10, 3.6):
+def _unit_note(factor: float, *powers: float) -> str:
+    for power in powers or (1000, 100):
         if power / 1.5 < factor < power * 1.5:
             return f" (a factor of about {power}: one of them is in another unit)"
     return ""
@@ -161,7 +161,7 @@ def check_trip(trip: Trip) -> Sequence[Disagreement]:
                 factor = _factor(average, expected)
                 reason = (
                     f"an average of {_figure(average)} km/h, but {_figure(distance)} km in {_figure(seconds)} s "
-                    f"are {_figure(expected)} km/h{_unit_note(factor)}"
+                    f"are {_figure(expected)} km/h{_unit_note(factor, 3.6)}"
                 )
                 found.append((".kinetic.avgSpeed", average, reason))
     return found

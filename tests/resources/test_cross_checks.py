@@ -89,8 +89,10 @@ def test_views_of_the_battery_in_other_units_are_told() -> None:
         ),
         (
             "$.level",
-            "level 72 %, but residual/capacity 0.072 % (36 Wh of 50000 Wh) "
-            "(a factor of about 1000: one of them is in another unit)",
+            (
+                "level 72 %, but residual/capacity 0.072 % (36 Wh of 50000 Wh) "
+                "(a factor of about 1000: one of them is in another unit)"
+            ),
         ),
     ]
 
@@ -115,8 +117,10 @@ def test_an_average_is_compared_with_consumption_and_distance() -> None:
     assert told(used(2.016, 14823.5), Trip) == [
         (
             path,
-            "average 14823.5 Wh/100 km, but 2.016 Wh over 13.6 km are 14.8235 Wh/100 km "
-            "(a factor of about 1000: one of them is in another unit)",
+            (
+                "average 14823.5 Wh/100 km, but 2.016 Wh over 13.6 km are 14.8235 Wh/100 km "
+                "(a factor of about 1000: one of them is in another unit)"
+            ),
         )
     ]
     [(_, litres)] = told(used(3.0, 600, "Fuel", 50), Trip)
@@ -177,8 +181,10 @@ def test_speeds_are_compared_with_distance_and_duration() -> None:
         ("$.kinetic.maxSpeed", "an average of 129.6 km/h, but at most 90 km/h"),
         (
             "$.kinetic.avgSpeed",
-            "an average of 129.6 km/h, but 36 km in 3600 s are 36 km/h "
-            "(a factor of about 3.6: one of them is in another unit)",
+            (
+                "an average of 129.6 km/h, but 36 km in 3600 s are 36 km/h "
+                "(a factor of about 3.6: one of them is in another unit)"
+            ),
         ),
     ]
     assert told({"distance": 36, "duration": 5, "kinetic": {"avgSpeed": 1}}, Trip) == []
