@@ -48,6 +48,7 @@ def energies(level: float) -> list[dict[str, Any]]:
 def trip(number: int) -> dict[str, Any]:
     """Return a trip with all fields, two unknown ones and links."""
     url = f"{VEHICLE}/trips/t{number}"
+    distance = 12.5 + number
     rels = {"self": "", "waypoints": "/wayPoints", "alerts": "/alerts", "collisions": "/collisions"}
     return {
         "id": f"trip-{number:08}",
@@ -58,18 +59,18 @@ def trip(number: int) -> dict[str, Any]:
         "startPosition": position(number),
         "stopPosition": position(number + 1),
         "duration": 3000 + number,
-        "distance": 12.5 + number,
+        "distance": distance,
         "startMileage": 12000.5 + number,
         "startEnergies": energies(80.5),
         "endEnergies": energies(70.5),
         "energyConsumptions": [
-            {"type": "Fuel", "consumption": 120.5, "avgConsumption": 650.5},
-            {"type": "Electric", "consumption": 3500.0, "avgConsumption": 16500.5},
+            {"type": "Fuel", "consumption": 6.5 * distance, "avgConsumption": 650.5},
+            {"type": "Electric", "consumption": 165.5 * distance, "avgConsumption": 16500.5},
         ],
-        "kinetic": {"avgSpeed": 12.5, "maxSpeed": 110.5},
+        "kinetic": {"avgSpeed": distance / 3.25, "maxSpeed": 110.5},
         "segments": [
-            {"propulsion": "Thermal", "percent": 60.5, "distance": 6.5},
-            {"propulsion": "Electric", "percent": 39.5, "distance": 6.0},
+            {"propulsion": "Thermal", "percent": 60.5, "distance": distance * 0.6},
+            {"propulsion": "Electric", "percent": 39.5, "distance": distance * 0.4},
         ],
         "done": True,
         "faults": [{"fault": "DataLacking", "cause": "Connection"}],

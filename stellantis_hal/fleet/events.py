@@ -77,6 +77,8 @@ class AccountEmpty:
         again_in: seconds until it is listed again.
     """
 
+    __repr__ = redacted_repr
+
     account: str
     again_in: float
 

@@ -62,12 +62,14 @@ _NAMED = re.compile(
     r"""(?P<name>(?<![a-z0-9_-])
         (?:[a-z0-9_-]{0,32}(?:token|secret|password|realm|authorization)
            |client_?id|code|code_verifier|vin|user_?name|e-?mail|first_?name|last_?name|phone_?number
-           |latitude|longitude)
+           |latitude|longitude|id(?=[\\"']))
         [\\"']{0,2}\s*[=:]\s*)
         (?:\\?"[^"]*|'[^']*|[^\s"'&,;}]+)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _COORDINATES = re.compile(r"(?<![\d.])-?\d{1,3}\.\d{3,}(?:\s*,\s*|%2C)-?\d{1,3}\.\d{3,}", re.IGNORECASE)
+# Ids of vehicles, accounts and trips: 16 and more hexadecimal digits.
+_ID = re.compile(r"(?<!\w)(?=[a-f]{0,63}[0-9])[0-9a-f]{16,64}(?!\w)", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _URL = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>]+", re.IGNORECASE)
 _PHONE = re.compile(r"(?<![\w+.-])\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}(?![0-9])")
@@ -108,7 +110,7 @@ def _mask(text: str) -> str:
     masked = _URL.sub(lambda found: _mask_url(found[0]), masked)
     masked = _NAMED.sub(rf"\g<name>{MASK}", masked)
     masked = _COORDINATES.sub(MASK, masked)
-    return _PHONE.sub(MASK, _VIN.sub(MASK, _MAIL.sub(MASK, masked)))
+    return _PHONE.sub(MASK, _ID.sub(MASK, _VIN.sub(MASK, _MAIL.sub(MASK, masked))))
 
 
 def mask_vin(vin: str) -> str:

@@ -15,7 +15,7 @@ from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.hal.json import decode
-from stellantis_hal.hal.redaction import mask_text
+from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.navigation.fetch import Response
 
 __all__ = ["Dump", "EmbeddedStep", "LazyBody", "Snapshot", "StateStep", "Step", "dump", "load"]
@@ -107,6 +107,8 @@ class Snapshot:
         fetched_at: the time of receipt by the wall clock, aware, UTC.
         content: the body.
     """
+
+    __repr__ = redacted_repr
 
     url: str
     status: int

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 import attrs
 
+from stellantis_hal.resources.cross_checks import check_alert
 from stellantis_hal.resources.position import Position
 from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.problems import Check
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
@@ -151,6 +154,8 @@ class Alert(TypedResource):
         created_at: when its record was created.
         updated_at: when its record was last changed.
     """
+
+    __check__: ClassVar = Check(check_alert, given="ended_at")
 
     id: str | None = None
     type: AlertType | None = None

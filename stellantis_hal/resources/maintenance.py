@@ -23,8 +23,8 @@ class Maintenance(TypedResource):
         updated_at: when it was last changed.
     """
 
-    days: int | None = attrs.field(default=None, metadata=names("daysBeforeMaintenance"))
-    mileage: float | None = attrs.field(default=None, metadata=names("mileageBeforeMaintenance"))
+    days: int | None = attrs.field(default=None, metadata=names("daysBeforeMaintenance", unit="d"))
+    mileage: float | None = attrs.field(default=None, metadata=names("mileageBeforeMaintenance", unit="km"))
     created_at: datetime | None = None
     updated_at: datetime | None = None
 

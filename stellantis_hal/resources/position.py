@@ -36,13 +36,14 @@ class FixStatus(OpenEnum):
 
 
 def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tuple[float, ...] | None:
-    if value.__class__ is list and 2 <= len(value) <= 3:
-        for number in value:
-            if number.__class__ is not float or number - number != 0.0:
-                break
-        else:
-            if any(value[:2]):
-                return tuple(value)
+    if value.__class__ is list and len(value) == 3:  # the usual case
+        east, north, up = value
+        if (
+            east.__class__ is north.__class__ is up.__class__ is float
+            and east - east == north - north == up - up == 0.0
+            and (east or north)
+        ):
+            return east, north, up
     if not isinstance(value, list):
         record_problem(problems, path, value, "not an array")
         return None
@@ -96,14 +97,14 @@ class Position(TypedResource):
     __constants__: ClassVar[Mapping[Path, str]] = {("type",): "Feature", ("geometry", "type"): "Point"}
 
     coordinates: Coordinates | None = attrs.field(
-        default=None, repr=False, metadata=names(("geometry", "coordinates"), "coordinates")
+        default=None, repr=False, metadata=names(("geometry", "coordinates"), "coordinates", unit="deg,deg,m")
     )
     created_at: datetime | None = attrs.field(
         default=None, metadata=names(("properties", "createdAt"), ("properties", "updatedAt"))
     )
     updated_at: datetime | None = attrs.field(default=None, metadata=names(("properties", "updatedAt")))
-    heading: float | None = attrs.field(default=None, metadata=names(("properties", "heading")))
-    signal_quality: int | None = attrs.field(default=None, metadata=names(("properties", "signalQuality")))
+    heading: float | None = attrs.field(default=None, metadata=names(("properties", "heading"), unit="deg"))
+    signal_quality: int | None = attrs.field(default=None, metadata=names(("properties", "signalQuality"), unit="1"))
     type: PositionType | None = attrs.field(default=None, metadata=names(("properties", "type")))
     fix_status: FixStatus | None = attrs.field(default=None, metadata=names(("properties", "fixStatus")))
 

@@ -45,8 +45,8 @@ def _write_time_of_day(moment: time) -> str:
     )
 
 
-TEMPERATURE: Final = ScalarCodec(_read_temperature, NUMBER.write)
-MILEAGE: Final = ScalarCodec(_read_mileage, NUMBER.write)
+TEMPERATURE: Final = ScalarCodec(_read_temperature, NUMBER.write, none=_NO_TEMPERATURE)
+MILEAGE: Final = ScalarCodec(_read_mileage, NUMBER.write, none=0.0)
 TIME_OF_DAY: Final = ScalarCodec(_read_time_of_day, writer_of(time, _write_time_of_day))
 
 Temperature = Annotated[float, TEMPERATURE]

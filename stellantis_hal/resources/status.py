@@ -103,7 +103,7 @@ class PreconditioningProgram(Model):
     occurrence: Occurrence | None = attrs.field(default=None, metadata=names("occurence", "occurrence"))
     recurrence: Recurrence | None = None
     enabled: bool | None = None
-    slot: int | None = None
+    slot: int | None = attrs.field(default=None, metadata=names(unit="1"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -13,6 +13,7 @@ from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripConsumption
 from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.cross_checks import check_trip
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.sentinels import Mileage
@@ -21,9 +22,11 @@ from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.problems import Check
 from stellantis_hal.structuring.scalars import Seconds
 from stellantis_hal.structuring.schema import names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.structuring.units import convert
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -73,13 +76,13 @@ class TripKinetic(Model):
         max_speed: km/h.
     """
 
-    average_speed: float | None = attrs.field(default=None, metadata=names("avgSpeed"))
-    max_speed: float | None = None
+    average_speed: float | None = attrs.field(default=None, metadata=names("avgSpeed", unit="m/s", minimum=0))
+    max_speed: float | None = attrs.field(default=None, metadata=names(unit="km/h", minimum=0))
 
     @property
     def average_speed_kmh(self) -> float | None:
         """The average speed in km/h."""
-        return None if self.average_speed is None else self.average_speed * 3.6
+        return convert(self.average_speed, "m/s", "km/h")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -93,8 +96,8 @@ class TripSegment(Model):
     """
 
     propulsion: Propulsion | None = None
-    percent: float | None = None
-    distance: float | None = None
+    percent: float | None = attrs.field(default=None, metadata=names(unit="percent"))
+    distance: float | None = attrs.field(default=None, metadata=names(unit="km", minimum=0))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -129,6 +132,8 @@ class Trip(TypedResource):
         faults: missing parts of its record.
     """
 
+    __check__: ClassVar = Check(check_trip)
+
     id: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -136,9 +141,9 @@ class Trip(TypedResource):
     stopped_at: datetime | None = None
     start_position: Position | None = None
     stop_position: Position | None = None
-    duration: Seconds | None = None
-    distance: float | None = None
-    start_mileage: Mileage | None = None
+    duration: Seconds | None = attrs.field(default=None, metadata=names(unit="s"))
+    distance: float | None = attrs.field(default=None, metadata=names(unit="km", minimum=0))
+    start_mileage: Mileage | None = attrs.field(default=None, metadata=names(unit="km", minimum=0))
     start_energies: tuple[Energy, ...] = ()
     end_energies: tuple[Energy, ...] = ()
     energy_consumptions: tuple[EnergyConsumption, ...] = ()

@@ -6,18 +6,29 @@ The usual case of each field is written down without a call; that brings reading
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import ceil, inf
+from sys import float_info
 from typing import Any, Final, NamedTuple
 
 import attrs
 
-from stellantis_hal.structuring.problems import NO_EXTRA, RawProblem, nest_problems, record_non_object, record_problem
-from stellantis_hal.structuring.scalars import INSTANT, NUMBER, ScalarCodec, attempt_of
+from stellantis_hal.structuring.problems import (
+    NO_EXTRA,
+    Recorder,
+    nest_problems,
+    record_ahead,
+    record_beyond,
+    record_disagreements,
+    record_non_object,
+    record_problem,
+)
+from stellantis_hal.structuring.scalars import INSTANT, MAX_SECONDS, NUMBER, SECONDS, ScalarCodec, attempt_of
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is_unread
 
 __all__ = ["FieldReader", "GeneratedCode", "ModelReader", "generate"]
 
-ModelReader = Callable[[dict[str, Any], list[RawProblem]], Any]
+ModelReader = Callable[[dict[str, Any], Recorder], Any]
 FieldReader = ScalarCodec | ModelReader
 
 # Below this, every int is a float without loss.
@@ -56,12 +67,18 @@ class _CodeGenerator:
         self._namespace: dict[str, Any] = {
             "NO_EXTRA": NO_EXTRA,
             "UTC": UTC,
+            "timedelta": timedelta,
             "allocate": object.__new__,  # past the __init__ that it inherits
             "empty": {},
             "fromisoformat": datetime.fromisoformat,
+            "inf": inf,
             "kind": schema.kind,
             "known": schema.known,
+            "run_check": None if schema.check is None else schema.check.run,
             "nest_problems": nest_problems,
+            "record_ahead": record_ahead,
+            "record_beyond": record_beyond,
+            "record_disagreements": record_disagreements,
             "record_non_object": record_non_object,
             "record_problem": record_problem,
         }
@@ -69,7 +86,7 @@ class _CodeGenerator:
         self._known = ["known.issuperset(body)"]
 
     def generate(self) -> GeneratedCode:
-        body = ["get = body.get", "new = allocate(mutable_kind)"]
+        body = ["get = body.get", "new = allocate(mutable_kind)", "latest = problems.horizon.latest"]
         for path in (*(path for field in self._schema.fields for path in field.paths), *self._schema.constants):
             body += self._open(path[:-1])
         for path in self._schema.constants:
@@ -92,6 +109,17 @@ class _CodeGenerator:
         if completed_by is not None:
             self._namespace["complete"] = vars(self._schema.kind)["__attrs_post_init__"]
             body += [f"if new.{completed_by} is not None:", "    complete(new)"]
+        if self._schema.check is not None:
+            given = self._schema.check.given
+            checks = [
+                "try:",
+                "    found = run_check(new)",
+                "except (ArithmeticError, AttributeError, TypeError, ValueError):",
+                "    found = ()  # a type of a user's hook, which cannot be compared",
+                "if found:",
+                "    record_disagreements(problems, found)",
+            ]
+            body += checks if given is None else [f"if new.{given} is not None:", *_indent(checks)]
         body.append("return new")
         source = "\n".join(["def read(body, problems):", *_indent(body), ""])
         return GeneratedCode(source, self._namespace)
@@ -159,21 +187,28 @@ class _CodeGenerator:
         if field.many:
             several = "one_or_more_values" if age and field.model is not None else "read_values"
             return [f"value = () if raw is None else {several}({attempt}, raw, {place!r}, problems)"]
-        return self._scalar(field, reader, f"value = {attempt}(raw, {place!r}, problems)")
+        if field.within is not None and reader is field.codec:  # a user's hook may make any type
+            return self._bounded(reader, field.within, place, f"value = {attempt}(raw, {place!r}, problems)")
+        return self._scalar(field, reader, place, f"value = {attempt}(raw, {place!r}, problems)")
 
-    def _scalar(self, field: FieldSchema, codec: ScalarCodec, attempt: str) -> list[str]:
-        if codec is NUMBER:  # what is infinite or no number differs from zero when subtracted from itself
+    def _scalar(self, field: FieldSchema, codec: ScalarCodec, place: str, attempt: str) -> list[str]:
+        if codec is NUMBER or codec.none is not None:
+            # What is infinite or no number differs from zero when subtracted from itself.
+            return self._number(codec, "raw - raw == 0.0", (-_EXACT, _EXACT), attempt)
+        if codec is SECONDS:
             return [
-                "if raw.__class__ is float and raw - raw == 0.0:",
-                "    value = raw",
+                f"if raw.__class__ is int and {-MAX_SECONDS} < raw < {MAX_SECONDS}:",
+                "    value = timedelta(0, raw)",
                 "elif raw is None:",
                 "    value = None",
-                f"elif raw.__class__ is int and {-_EXACT} < raw < {_EXACT}:",
-                "    value = raw + 0.0",
                 "else:",
                 f"    {attempt}",
             ]
         if codec is INSTANT:
+            ahead = [
+                "    if value is not None and value > latest:",
+                f"        record_ahead(problems, {place!r}, raw, value)",
+            ]
             return [
                 "if raw is None:",
                 "    value = None",
@@ -185,6 +220,7 @@ class _CodeGenerator:
                 "    else:",
                 "        if value.tzinfo is not UTC:",
                 f"            {attempt}",
+                *([] if field.may_be_ahead else ahead),
             ]
         if codec.members is not None:
             self._namespace[f"member_{field.name}"] = codec.members.get
@@ -201,6 +237,36 @@ class _CodeGenerator:
                 f"    {attempt}",
             ]
         return ["if raw is None:", "    value = None", "else:", f"    {attempt}"]
+
+    def _number(
+        self, codec: ScalarCodec, is_fit: str, exact: tuple[int, int], attempt: str, otherwise: tuple[str, ...] = ()
+    ) -> list[str]:
+        """Read a number: a float that is fit, or a whole number that is a float without loss, without a call."""
+        is_some = "" if codec.none is None else f" and raw != {codec.none!r}"
+        return [
+            f"if raw.__class__ is float and {is_fit}{is_some}:",
+            "    value = raw",
+            "elif raw is None:",
+            "    value = None",
+            f"elif raw.__class__ is int and {exact[0]} <= raw <= {exact[1]}{is_some}:",
+            "    value = raw + 0.0",
+            "else:",
+            f"    {attempt}",
+            *otherwise,
+        ]
+
+    def _bounded(self, codec: ScalarCodec, within: tuple[float, float], place: str, attempt: str) -> list[str]:
+        """Read a number that has a least and a greatest plausible figure; one beyond is read, and recorded."""
+        least, most = within
+        top = "None" if most == inf else repr(most)
+        otherwise = (
+            f"    if value is not None and not {least!r} <= value <= {most!r}:",
+            f"        record_beyond(problems, {place!r}, raw, {least!r}, {top})",
+        )
+        if codec is not NUMBER and codec.none is None:
+            return ["if raw is None:", "    value = None", "else:", f"    {attempt}", *otherwise]
+        is_fit = f"{least!r} <= raw <= {min(most, float_info.max)!r}"
+        return self._number(codec, is_fit, (ceil(least), int(min(most, _EXACT))), attempt, otherwise)
 
     def _model(self, read: str, place: str) -> list[str]:
         return [

@@ -10,9 +10,18 @@ import attrs
 import cattrs
 from cattrs.errors import StructureHandlerNotFoundError
 
+from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
 from stellantis_hal.structuring.generations import fill_missing, fill_missing_items
-from stellantis_hal.structuring.problems import Extra, RawProblem, nest_problems, record_problem, to_problems
+from stellantis_hal.structuring.problems import (
+    Extra,
+    Horizon,
+    RawProblem,
+    Recorder,
+    nest_problems,
+    record_problem,
+    to_problems,
+)
 from stellantis_hal.structuring.reporting import report_problems
 from stellantis_hal.structuring.scalars import (
     CodecHook,
@@ -31,6 +40,8 @@ __all__ = ["ModelHook", "find_hook", "user_hook"]
 _PRISTINE: Final = cattrs.Converter()
 # How cattrs reads str, int, float and bool where no hook was registered for them.
 _PLAIN_HOOK: Final = _PRISTINE.get_structure_hook(str)
+# Of bodies that are read without a client.
+_horizon: Final = Horizon(utc_now)
 
 
 @attrs.frozen(eq=False)
@@ -78,7 +89,8 @@ class ModelHook:
         """
         if isinstance(body, self.kind):
             return body
-        problems: list[RawProblem] = []
+        problems = Recorder()
+        problems.horizon = _horizon
         model = self.read(body if type(body) is dict else dict(body), problems)
         if problems:
             records = to_problems(path, problems)
@@ -168,7 +180,7 @@ def _mutable_twin(kind: type) -> type:
     return type(kind)(f"{kind.__name__}InTheMaking", kind.__bases__, own)
 
 
-def _read_models(read: ModelReader, value: Any, path: str, problems: list[RawProblem]) -> tuple[Any, ...]:
+def _read_models(read: ModelReader, value: Any, path: str, problems: Recorder) -> tuple[Any, ...]:
     """Read an array of objects."""
     if not isinstance(value, list):
         record_problem(problems, path, value, "not an array")
@@ -183,14 +195,14 @@ def _read_models(read: ModelReader, value: Any, path: str, problems: list[RawPro
     return tuple(models)
 
 
-def _one_or_more_models(read: ModelReader, value: Any, path: str, problems: list[RawProblem]) -> tuple[Any, ...]:
+def _one_or_more_models(read: ModelReader, value: Any, path: str, problems: Recorder) -> tuple[Any, ...]:
     """Read an array of objects, or the only object in place of an array, as older generations have it."""
     if isinstance(value, dict):
         return (_read_model(read, value, path, problems),)
     return _read_models(read, value, path, problems)
 
 
-def _read_model(read: ModelReader, value: dict[str, Any], path: str, problems: list[RawProblem]) -> Any:
+def _read_model(read: ModelReader, value: dict[str, Any], path: str, problems: Recorder) -> Any:
     start = len(problems)
     model = read(value, problems)
     if len(problems) != start:

@@ -19,7 +19,7 @@ from stellantis_hal.structuring.compiler import ModelHook
 from stellantis_hal.structuring.hooks import configure_converter, default_converter, is_configured
 from stellantis_hal.structuring.links_only import without_document
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import Problem, RawProblem, json_type, to_problems
+from stellantis_hal.structuring.problems import Horizon, Problem, Recorder, json_type, to_problems
 from stellantis_hal.structuring.reporting import describe, report_problems
 from stellantis_hal.structuring.typed_resource import PartClock, TypedResource, set_clock
 from stellantis_hal.validation import require_type
@@ -101,6 +101,9 @@ class TypedConverter:
     strict: bool = attrs.field(default=False, kw_only=True)
     keep_document: bool = attrs.field(default=True, kw_only=True)
     clock: Callable[[], datetime] = attrs.field(default=utc_now, kw_only=True)
+    _horizon: Horizon = attrs.field(
+        default=attrs.Factory(lambda self: Horizon(self.clock), takes_self=True), init=False, eq=False, repr=False
+    )
     _reported: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
     _contexts: WeakKeyDictionary[ResourceContext, ResourceContext] = attrs.field(
         factory=WeakKeyDictionary, init=False, eq=False, repr=False
@@ -123,7 +126,8 @@ class TypedConverter:
         body = resource.document.body
         if not isinstance(hook, ModelHook):
             return self._structure_by_hook(hook, resource, body, kind)
-        problems: list[RawProblem] = []
+        problems = Recorder()
+        problems.horizon = self._horizon
         value = hook.read(body if type(body) is dict else dict(body), problems)
         if problems:
             records = to_problems("$", problems)

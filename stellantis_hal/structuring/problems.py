@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import attrs
@@ -10,14 +11,22 @@ import attrs
 from stellantis_hal.hal.redaction import redacted_repr, shortlist
 
 __all__ = [
+    "AHEAD",
     "NO_EXTRA",
+    "Check",
+    "Disagreement",
     "Extra",
+    "Horizon",
     "Problem",
     "ProblemKind",
     "RawProblem",
+    "Recorder",
     "Sentinel",
     "json_type",
     "nest_problems",
+    "record_ahead",
+    "record_beyond",
+    "record_disagreements",
     "record_non_object",
     "record_problem",
     "to_problems",
@@ -87,6 +96,59 @@ class Sentinel(ValueError):  # noqa: N818 - not an error: the API's way to say "
 # While a body is read, a problem is (path below the model being read, value's type, reason, kind).
 RawProblem = tuple[str, str, str, ProblemKind]
 
+# What a check of a model found: (path below the model, the value there, in what it disagrees).
+Disagreement = tuple[str, object, str]
+
+
+@attrs.frozen
+class Check:
+    """A comparison of the views of one fact in a model, run once it was read; ``__check__`` of its class.
+
+    Attributes:
+        run: takes the model and returns what disagrees.
+        given: the field without which nothing can be compared; None where there is no such field.
+    """
+
+    run: Callable[[Any], Sequence[Disagreement]]
+    given: str | None = None
+
+
+# Clocks differ: only instants that are further ahead of the client's clock are recorded.
+AHEAD: Final = timedelta(minutes=5)
+
+
+class Horizon:
+    """The latest instant that can have been measured already, by a clock that is read only when it matters.
+
+    Attributes:
+        latest: by the last reading of the clock. What is earlier is not ahead now either.
+        clock: the wall clock.
+    """
+
+    __slots__ = ("clock", "latest")
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.latest = datetime.min.replace(tzinfo=UTC)
+
+    def ahead(self, instant: datetime) -> timedelta | None:
+        """Return by how much an instant is ahead of the clock; None where it is not, within :data:`AHEAD`."""
+        now = self.clock()
+        self.latest = now + AHEAD
+        return instant - now if instant > self.latest else None
+
+
+class Recorder(list[RawProblem]):
+    """The problems of a body that is being read.
+
+    Attributes:
+        horizon: the latest instant that can have been measured.
+    """
+
+    __slots__ = ("horizon",)
+    horizon: Horizon
+
+
 _JSON_TYPES: Final[Mapping[type, str]] = {
     type(None): "null",
     bool: "boolean",
@@ -116,6 +178,27 @@ def record_non_object(problems: list[RawProblem], path: str, value: object) -> N
         record_problem(problems, path, value, "an empty array stands for no object", "sentinel")
     else:
         record_problem(problems, path, value, "not an object")
+
+
+def record_ahead(problems: Recorder, path: str, value: object, instant: datetime) -> None:
+    """Record an instant that is ahead of the client's clock, if it still is."""
+    ahead = problems.horizon.ahead(instant)
+    if ahead is not None:
+        by = f"{ahead.days} days" if ahead.days else f"{ahead.seconds} s"
+        record_problem(problems, path, value, f"an instant {by} ahead of the client's clock", "disagreement")
+
+
+def record_beyond(problems: list[RawProblem], path: str, value: object, least: float, most: float | None) -> None:
+    """Record that a figure is beyond what is plausible."""
+    figure = f"{value:.6g}" if isinstance(value, int | float) else "a figure"
+    reason = f"{figure} is less than {least:g}" if most is None else f"{figure} is not within {least:g} to {most:g}"
+    record_problem(problems, path, value, reason, "disagreement")
+
+
+def record_disagreements(problems: list[RawProblem], found: Sequence[Disagreement]) -> None:
+    """Record what a check found in a model."""
+    for path, value, reason in found:
+        record_problem(problems, path, value, reason, "disagreement")
 
 
 def nest_problems(problems: list[RawProblem], start: int, model: Any, path: str) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "DURATION",
     "INSTANT",
     "INTEGER",
+    "MAX_SECONDS",
     "NUMBER",
     "SECONDS",
     "STRING",
@@ -40,7 +41,7 @@ __all__ = [
     "writer_of",
 ]
 
-_MAX_SECONDS: Final = 10**9  # seconds, well within a timedelta
+MAX_SECONDS: Final = 10**9  # seconds, well within a timedelta
 
 # Takes a value, its path and the list to which problems are added; returns None where the value cannot be read.
 ReadAttempt = Callable[[Any, str, list[RawProblem]], Any]
@@ -58,6 +59,7 @@ class ScalarCodec:
         write: returns the JSON value of what ``read`` returned.
         exact: the type that passes as it is, without a call; None where there is none.
         members: the JSON values that stand for one Python value each.
+        none: the figure that stands for "none", of a codec that reads every other number as ``NUMBER`` does.
         attempt: reads and records problems, for values that can be read in part; None: made of ``read``.
     """
 
@@ -65,6 +67,7 @@ class ScalarCodec:
     write: Callable[[Any], Any]
     exact: type | None = None
     members: Mapping[str, Any] | None = None
+    none: float | None = None
     attempt: ReadAttempt | None = None
 
 
@@ -160,7 +163,7 @@ def _read_duration(value: Any) -> timedelta:
 
 
 def _read_seconds(value: Any) -> timedelta:
-    if value.__class__ is int and -_MAX_SECONDS < value < _MAX_SECONDS:
+    if value.__class__ is int and -MAX_SECONDS < value < MAX_SECONDS:
         return timedelta(0, value)
     try:
         return timedelta(seconds=_read_number(value))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
 
+from stellantis_hal.structuring.problems import Check
 from stellantis_hal.structuring.scalars import ScalarCodec, codec_of
 
 __all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "is_unread", "names", "schema_of", "unread"]
@@ -19,14 +21,43 @@ Path = tuple[str, ...]
 OWN_FIELDS: Final = frozenset({"problems", "extra", "_resource", "_clock"})
 _NAMES: Final = "stellantis_hal.names"
 _UNREAD: Final = "stellantis_hal.unread"
+_UNIT: Final = "stellantis_hal.unit"
+_UNIT_BY: Final = "stellantis_hal.unit_by"
+_WITHIN: Final = "stellantis_hal.within"
+_AHEAD: Final = "stellantis_hal.may_be_ahead"
 
 
-def names(*paths: str | Path) -> Mapping[str, Any]:
-    """Return a field's ``metadata`` that names the keys of its value, the newest generation first.
+def names(
+    *paths: str | Path,
+    unit: str | None = None,
+    unit_by: Callable[[Any], str | None] | None = None,
+    minimum: float | None = None,
+    may_be_ahead: bool = False,
+) -> Mapping[str, Any]:
+    """Return a field's ``metadata``: the keys of its value, the newest generation first, and its unit.
 
-    Without it, the key is the field's name in camel case. A tuple is a path through nested objects.
+    Without paths, the key is the field's name in camel case. A tuple is a path through nested objects.
+
+    Args:
+        paths: the keys.
+        unit: the unit of a number, as in ``"km"``; ``"cL|Wh"`` where it depends on another field. What is given in
+            percent is within 0 to 100; a figure beyond is a problem.
+        unit_by: returns the unit for a model where it depends on another field; None where it is unknown.
+        minimum: a figure below is a problem.
+        may_be_ahead: whether an instant may lie in the future, as one of a plan does; others are problems there.
     """
-    return {_NAMES: tuple(path if isinstance(path, tuple) else (path,) for path in paths)}
+    metadata: dict[str, Any] = {}
+    if paths:
+        metadata[_NAMES] = tuple(path if isinstance(path, tuple) else (path,) for path in paths)
+    if unit is not None:
+        metadata[_UNIT] = unit
+    if unit_by is not None:
+        metadata[_UNIT_BY] = unit_by
+    if minimum is not None or unit == "percent":
+        metadata[_WITHIN] = (minimum or 0.0, 100.0 if unit == "percent" else math.inf)
+    if may_be_ahead:
+        metadata[_AHEAD] = True
+    return metadata
 
 
 def unread() -> Mapping[str, Any]:
@@ -52,6 +83,10 @@ class FieldSchema:
             hook of the user reads.
         model: the class of a nested model; None for a single value.
         many: whether the attribute is a tuple of such values.
+        unit: the unit of its numbers; None where it has none.
+        unit_by: returns the unit for a model where it depends on another field.
+        within: the least and the greatest plausible figure; None where any is.
+        may_be_ahead: whether its instant may lie in the future.
     """
 
     name: str
@@ -60,6 +95,10 @@ class FieldSchema:
     codec: ScalarCodec | None = None
     model: type | None = None
     many: bool = False
+    unit: str | None = None
+    unit_by: Callable[[Any], str | None] | None = None
+    within: tuple[float, float] | None = None
+    may_be_ahead: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +111,7 @@ class ClassSchema:
         constants: values that are always the same, by their path: GeoJSON's types.
         known: the keys of a body that are no extra.
         containers: keys that only hold others, with the keys in them that are no extra.
+        check: what is run on every instance that was read; ``__check__`` of the class.
     """
 
     kind: type
@@ -79,6 +119,7 @@ class ClassSchema:
     constants: Mapping[Path, str]
     known: frozenset[str]
     containers: Mapping[str, frozenset[str]]
+    check: Check | None = None
 
 
 _schemas: Final[dict[type, ClassSchema]] = {}
@@ -112,6 +153,7 @@ def _derive(kind: type) -> ClassSchema:
         constants=constants,
         known=frozenset(known),
         containers={key: frozenset(inner) for key, inner in containers.items()},
+        check=getattr(kind, "__check__", None),
     )
 
 
@@ -123,7 +165,16 @@ def _field(attribute: attrs.Attribute[Any], hint: Any) -> FieldSchema:
         kind = typing.get_args(kind)[0]
     model = kind if attrs.has(kind) else None
     return FieldSchema(
-        name=attribute.name, paths=paths, type=kind, codec=None if model else codec_of(kind), model=model, many=many
+        name=attribute.name,
+        paths=paths,
+        type=kind,
+        codec=None if model else codec_of(kind),
+        model=model,
+        many=many,
+        unit=attribute.metadata.get(_UNIT),
+        unit_by=attribute.metadata.get(_UNIT_BY),
+        within=attribute.metadata.get(_WITHIN),
+        may_be_ahead=attribute.metadata.get(_AHEAD, False),
     )
 
 

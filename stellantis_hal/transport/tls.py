@@ -9,6 +9,7 @@ import attrs
 import httpx
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.hal.redaction import redacted_repr
 
 __all__ = ["Certificate", "Tls"]
 
@@ -25,6 +26,8 @@ class Tls:
         certificate: the client certificate, for mutual TLS; an ``ssl.SSLContext`` is used unchanged.
         authorities: a PEM file or a folder of certificate authorities, trusted instead of the default ones.
     """
+
+    __repr__ = redacted_repr
 
     certificate: Certificate | None = attrs.field(default=None, repr=False)
     authorities: Path | None = None

@@ -1,10 +1,28 @@
 """Redaction of messages and logs."""
 
+from types import MappingProxyType
+
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url, one_line, shortlist
+from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.link import Link
+from stellantis_hal.hal.redaction import (
+    excerpt,
+    hide,
+    is_private,
+    mask_error,
+    mask_repr,
+    mask_text,
+    mask_url,
+    mask_vin,
+    one_line,
+    redacted_repr,
+    shortlist,
+    show_value,
+)
 
 VIN = "VF3ABCDEF12345678"
 
@@ -56,6 +74,12 @@ def test_ids_and_query_values_of_urls_are_masked(url: str, masked: str) -> None:
         "user_password=SECRET",
         "vin=SECRET",
         "username=SECRET",
+        '"firstName": "SECRET"',
+        "last_name: SECRET",
+        '"email": "SECRET"',
+        '"phoneNumber": "SECRET"',
+        '{"id": "SECRET"}',
+        '{\\"id\\":\\"SECRET\\"}',
         '"latitude": SECRET',
     ],
 )
@@ -72,6 +96,11 @@ def test_named_secrets_are_masked(text: str) -> None:
         ('"coordinates": [2.352219, 48.856613]', '"coordinates": [***]'),
         ("at -2.352219,48.856613", "at ***"),
         ("at 2.352219%2C48.856613", "at ***"),
+        ("vehicle 1929d3a8f1c04b5e9a77 is unknown", "vehicle *** is unknown"),
+        ("call +33 6 12 34 56 78 or +44(0)20-7946-0958.", "call *** or ***."),
+        ("see https://user:secret@h/a/1929d3a8f1?b=secret#c now", "see https://***@h/a/***?b=***#*** now"),
+        ("'http://user:secret@proxy.test:3128'", "'http://***@proxy.test:3128'"),
+        ("facade, 12345678, +1 2, id: 7", "facade, 12345678, +1 2, id: 7"),
         ("took 1.5 s, 2 tries", "took 1.5 s, 2 tries"),
         ("internationalisation", "internationalisation"),
         ("httpCode: 401, tokens", "httpCode: 401, tokens"),
@@ -106,6 +135,12 @@ def test_masking_accepts_any_text_and_is_idempotent(text: str) -> None:
         "-",
         "1",
         "A1",
+        "a1f",
+        "+1 ",
+        "+1",
+        "a://",
+        "https://a/",
+        'id"',
     ],
 )
 def test_no_text_makes_masking_slow(hostile: str) -> None:
@@ -169,3 +204,89 @@ def test_a_list_of_twenty_names_is_complete() -> None:
 
 def test_a_control_character_becomes_one_replacement_character() -> None:
     assert one_line("a\x1bb\nc") == "a\ufffdb c"
+
+
+def test_a_vin_shows_its_manufacturer() -> None:
+    assert mask_vin(VIN) == "VF3***"
+
+
+def test_the_repr_of_a_text_is_masked_escaped_and_bounded() -> None:
+    assert mask_repr(f"a\n{VIN}\x1b") == "'a\\n***\\x1b'"
+    assert mask_repr(None) == "None"
+    assert 8_000 < len(mask_repr("word " * 1_000_000)) < 8_300
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "None"), ((), "()"), ("", "''"), ({}, "{}"), (0, "***"), ("a", "***"), ((1,), "***")]
+)
+def test_a_hidden_value_shows_whether_there_is_one(value: object, shown: str) -> None:
+    assert hide(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("path", "private"),
+    [
+        ("id", True),
+        ("vehicleId", True),
+        ("$.vehicles[0].vin", True),
+        ("position.coordinates[1]", True),
+        ("user.first-name", True),
+        ("extra", True),
+        ("['city'].code", True),
+        ("identity", False),
+        ("energies[0].level", False),
+        ("request_id", False),
+        ("", False),
+    ],
+)
+def test_paths_are_private_by_the_names_on_them(path: str, private: bool) -> None:
+    assert is_private(path) is private
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (f"at {VIN}", "'at ***'"),
+        (b"secret", "<6 bytes>"),
+        ((VIN,), "('***',)"),
+        ((VIN, 1), "('***', 1)"),
+        ([VIN, None], "['***', None]"),
+        ({"name": "secret"}, "{name}"),
+        (MappingProxyType({"name": "secret"}), "{name}"),
+        (Headers({"name": "secret"}), "Headers(name)"),
+        (True, "True"),
+    ],
+)
+def test_values_are_shown_by_what_they_are(value: object, shown: str) -> None:
+    assert show_value(value) == shown
+
+
+@attrs.frozen
+class Sample:
+    __repr__ = redacted_repr
+
+    id: str
+    url: str
+    href: str | None
+    words: str
+    own: str = attrs.field(repr=lambda value: str(len(value)), default="secret")
+    hidden: str = attrs.field(repr=False, default="secret")
+
+
+def test_the_repr_of_a_value_is_redacted_by_field() -> None:
+    sample = Sample("secret", "/a?b=secret", None, f"in {VIN}")
+    assert repr(sample) == "Sample(id=***, url='/a?b=***', href=None, words='in ***', own=6)"
+    assert repr(Link("/vehicles/1929d3a8f1", rel="a", extra={"x": "secret"})) == (
+        "Link(href='/vehicles/***', rel='a', templated=False, name=None, title=None, type=None, profile=None, "
+        "deprecation=None, hreflang=None, extra=***)"
+    )
+
+
+def test_texts_of_foreign_errors_are_masked() -> None:
+    text, system, harmless = ValueError(f"about {VIN}", 7), OSError(5, f"about {VIN}"), ValueError("two\nlines")
+    numbered = OSError(VIN)
+    mask_error([text, system, harmless, numbered])
+    assert text.args == ("about ***", 7)
+    assert str(system) == "[Errno 5] about ***"
+    assert harmless.args == ("two\nlines",)
+    assert str(numbered) == "***"

@@ -40,10 +40,10 @@ def electric(level: float = 60.5) -> Body:
         "createdAt": AT,
         "extension": {
             "electric": {
-                "residual": {"consumption": 30.25},
+                "residual": {"consumption": level * 0.5},
                 "battery": {
                     "capacity": 50000.0,
-                    "load": {"createdAt": AT, "capacity": 50000, "residual": 30250},
+                    "load": {"createdAt": AT, "capacity": 50000, "residual": level * 500},
                     "health": {"createdAt": AT, "capacity": 96, "resistance": 94},
                 },
                 "charging": {

@@ -335,7 +335,7 @@ def test_what_the_newest_name_has_wins() -> None:
 def test_a_newer_item_gets_what_it_lacks_from_the_older_one() -> None:
     """As every car reports its battery since July 2025."""
     newer = {"type": "Electric", "level": 93, "createdAt": "2025-06-30T19:36:55Z"}
-    older = newer | {"updatedAt": "2025-11-18T06:40:16Z", "extension": bodies.electric()["extension"]}
+    older = newer | {"updatedAt": "2025-11-18T06:40:16Z", "extension": bodies.electric(93)["extension"]}
     status = read({"energies": [newer], "energy": [bodies.fuel(), older]}, Status)
     electric, fuel = status.energies
     assert (electric, fuel) == (read(older, Energy), read(bodies.fuel(), Energy))

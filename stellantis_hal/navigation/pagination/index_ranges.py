@@ -164,20 +164,21 @@ class RangePageIterator(AsyncIterator[RawPage]):
     def _advance(self, found: _Range, skipped: int) -> RawPage:
         """Return a range without its first items, which were returned before."""
         items = found.items[skipped:]
-        total = total_of(found.page) if found.page is not None else None
+        page = found.page
+        total = total_of(page) if page is not None else None
         self._position += len(items)
         self._current_ids = found.ids
-        self._ended = total is not None and self._position + 1 >= total and not self._shows_more(found, total)
+        self._ended = total is not None and self._position + 1 >= total
+        if page is not None and total is not None and self._ended:
+            self._ended = not self._shows_more(page, total, len(found.ids))
         next_url = None if self._ended else self._range_url(self._position, is_open=True)
         return RawPage(page=found.page, items=items, next_url=next_url, position=self._position)
 
-    def _shows_more(self, found: _Range, total: int) -> bool:
+    def _shows_more(self, page: HalResource, total: int, count: int) -> bool:
         """Return whether a range that reaches the total shows that there are items beyond it."""
-        if found.page is None:
-            return False
-        url = page_url(found.page, "next")
-        has_next = url is not None and url not in {found.page.base, found.page.self_url, *self._first_urls}
-        return has_next or (self._position + 1 > total and len(found.ids) >= self._ranges.size)
+        url = page_url(page, "next")
+        has_next = url is not None and url not in {page.base, page.self_url, *self._first_urls}
+        return has_next or (self._position + 1 > total and count >= self._ranges.size)
 
     async def _check_end(self, found: _Range) -> RawPage:
         """End the iteration after a range without new items, unless there are more items, as the total says."""

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import attrs
 
+from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.link_selection import Params, encode_params
 
@@ -26,6 +27,8 @@ class IndexRanges:
         size: items in a range; at least 2.
         within: the first and the last index asked for, the last None where it is open; None: the whole collection.
     """
+
+    __repr__ = redacted_repr
 
     parameter: str = "indexRange"
     size: int = attrs.field(default=60, validator=attrs.validators.ge(2))

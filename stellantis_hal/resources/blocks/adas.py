@@ -6,6 +6,7 @@ import attrs
 
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.schema import names
 
 __all__ = [
     "Adas",
@@ -155,7 +156,7 @@ class Adas(Model):
     esp: bool | None = None
     abs: bool | None = None
     fse: bool | None = None
-    sli: int | None = None
+    sli: int | None = attrs.field(default=None, metadata=names(unit="km/h"))
     rlka: LaneKeeping | None = None
     llka: LaneKeeping | None = None
     rgi: GearIndication | None = None

@@ -37,7 +37,7 @@ class RemoteCapability(Model):
 class ProgramSlots(Model):
     """The number of program slots."""
 
-    size: int | None = None
+    size: int | None = attrs.field(default=None, metadata=names(unit="count"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -68,7 +68,7 @@ class ChargingPrograms(Model):
     """Whether charging can be programmed, and the number of program slots."""
 
     supported: bool | None = None
-    size: int | None = None
+    size: int | None = attrs.field(default=None, metadata=names(unit="count"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

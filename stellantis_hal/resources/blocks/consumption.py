@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import attrs
 
 from stellantis_hal.resources.blocks.energy import EnergySubType, EnergyType
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.units import convert
 
 __all__ = ["EnergyConsumption", "TripConsumption"]
+
+
+_UNITS: Final[Mapping[EnergyType, str]] = {EnergyType.FUEL: "cL", EnergyType.ELECTRIC: "Wh"}
+
+
+def _unit(used: EnergyConsumption) -> str | None:
+    return None if used.type is None else _UNITS.get(used.type)
+
+
+def _average_unit(used: EnergyConsumption) -> str | None:
+    unit = _unit(used)
+    return unit and f"{unit}/100km"
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -27,28 +41,30 @@ class EnergyConsumption(Model):
 
     type: EnergyType | None = None
     sub_type: EnergySubType | None = None
-    consumption: float | None = None
-    average: float | None = attrs.field(default=None, metadata=names("avgConsumption"))
+    consumption: float | None = attrs.field(default=None, metadata=names(unit="cL|Wh", unit_by=_unit))
+    average: float | None = attrs.field(
+        default=None, metadata=names("avgConsumption", unit="cL/100km|Wh/100km", unit_by=_average_unit)
+    )
 
     @property
     def litres(self) -> float | None:
         """Litres of fuel; None for electricity."""
-        return self.consumption / 100 if self.consumption is not None and self.type == EnergyType.FUEL else None
+        return convert(self.consumption, "cL", "L") if self.type == EnergyType.FUEL else None
 
     @property
     def kilowatt_hours(self) -> float | None:
         """kWh of electricity; None for fuel."""
-        return self.consumption / 1000 if self.consumption is not None and self.type == EnergyType.ELECTRIC else None
+        return convert(self.consumption, "Wh", "kWh") if self.type == EnergyType.ELECTRIC else None
 
     @property
     def litres_per_100_km(self) -> float | None:
         """Litres of fuel per 100 km; None for electricity."""
-        return self.average / 100 if self.average is not None and self.type == EnergyType.FUEL else None
+        return convert(self.average, "cL/100km", "L/100km") if self.type == EnergyType.FUEL else None
 
     @property
     def kilowatt_hours_per_100_km(self) -> float | None:
         """kWh per 100 km; None for fuel."""
-        return self.average / 1000 if self.average is not None and self.type == EnergyType.ELECTRIC else None
+        return convert(self.average, "Wh/100km", "kWh/100km") if self.type == EnergyType.ELECTRIC else None
 
 
 @attrs.frozen(kw_only=True)

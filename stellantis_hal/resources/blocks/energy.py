@@ -8,11 +8,14 @@ from typing import ClassVar
 import attrs
 
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
+from stellantis_hal.resources.cross_checks import check_energy
 from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.problems import Check
 from stellantis_hal.structuring.schema import names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.structuring.units import convert
 
 __all__ = [
     "BatteryHealth",
@@ -166,11 +169,11 @@ class Charging(Model):
     plugged: bool | None = None
     status: ChargingStatus | None = None
     remaining_time: timedelta | None = None
-    charging_rate: float | None = None
+    charging_rate: float | None = attrs.field(default=None, metadata=names(unit="km/h", minimum=0))
     power_level: ChargingPowerLevel | None = attrs.field(default=None, metadata=names("chargingPowerLevel"))
     mode: ChargingMode | None = attrs.field(default=None, metadata=names("chargingMode"))
     next_delayed_time: TimeOfDay | None = None
-    charging_end_time: datetime | None = None
+    charging_end_time: datetime | None = attrs.field(default=None, metadata=names(may_be_ahead=True))
     stop_charge_status: StopChargeStatus | None = None
     schedule: ChargingSchedule | None = None
     type: ChargingType | None = None
@@ -207,18 +210,18 @@ class BatteryLoad(MeasuredBlock):
         created_at: when it was measured.
     """
 
-    capacity: float | None = None
-    residual: float | None = None
+    capacity: float | None = attrs.field(default=None, metadata=names(unit="Wh", minimum=0))
+    residual: float | None = attrs.field(default=None, metadata=names(unit="Wh", minimum=0))
 
     @property
     def capacity_kwh(self) -> float | None:
         """The capacity in kWh."""
-        return None if self.capacity is None else self.capacity / 1000
+        return convert(self.capacity, "Wh", "kWh")
 
     @property
     def residual_kwh(self) -> float | None:
         """The energy left, in kWh."""
-        return None if self.residual is None else self.residual / 1000
+        return convert(self.residual, "Wh", "kWh")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -231,8 +234,8 @@ class BatteryHealth(MeasuredBlock):
         created_at: when it was measured.
     """
 
-    capacity: float | None = None
-    resistance: float | None = None
+    capacity: float | None = attrs.field(default=None, metadata=names(unit="percent"))
+    resistance: float | None = attrs.field(default=None, metadata=names(unit="percent"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -245,7 +248,7 @@ class EnergyBattery(Model):
         health: its state of health.
     """
 
-    capacity: float | None = None
+    capacity: float | None = attrs.field(default=None, metadata=names(unit="Wh", minimum=0))
     load: BatteryLoad | None = None
     health: BatteryHealth | None = None
 
@@ -258,7 +261,7 @@ class Consumption(Model):
         consumption: l/100 km for fuel, kW for electricity; kWh where it is the residual energy.
     """
 
-    consumption: float | None = None
+    consumption: float | None = attrs.field(default=None, metadata=names(unit="L/100km|kW|kWh"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -270,13 +273,13 @@ class FuelConsumptions(Model):
         instant: l/100 km, or kg/100 km for hydrogen.
     """
 
-    total: float | None = None
-    instant: float | None = None
+    total: float | None = attrs.field(default=None, metadata=names(unit="cL", minimum=0))
+    instant: float | None = attrs.field(default=None, metadata=names(unit="L/100km|kg/100km"))
 
     @property
     def total_litres(self) -> float | None:
         """The total in litres."""
-        return None if self.total is None else self.total / 100
+        return convert(self.total, "cL", "L")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -288,7 +291,7 @@ class FuelExtension(Model):
         consumptions: total and current consumption.
     """
 
-    consumption: Consumption | None = None
+    consumption: Consumption | None = attrs.field(default=None, metadata=names(unit="L/100km"))
     consumptions: FuelConsumptions | None = None
 
 
@@ -303,10 +306,10 @@ class ElectricExtension(Model):
         consumption: current kW.
     """
 
-    residual: Consumption | None = None
+    residual: Consumption | None = attrs.field(default=None, metadata=names(unit="kWh"))
     battery: EnergyBattery | None = None
     charging: Charging | None = None
-    consumption: Consumption | None = None
+    consumption: Consumption | None = attrs.field(default=None, metadata=names(unit="kW"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -333,11 +336,12 @@ class Energy(TypedResource):
 
     __kind__: ClassVar[tuple[str, ...]] = ("type", "sub_type")
     __completed_by__: ClassVar[str] = "extension"
+    __check__: ClassVar = Check(check_energy, given="extension")
 
     type: EnergyType | None = None
     sub_type: EnergySubType | None = None
-    level: float | None = None
-    autonomy: float | None = None
+    level: float | None = attrs.field(default=None, metadata=names(unit="percent"))
+    autonomy: float | None = attrs.field(default=None, metadata=names(unit="km", minimum=0))
     created_at: datetime | None = None
     updated_at: datetime | None = None
     extension: EnergyExtension | None = None

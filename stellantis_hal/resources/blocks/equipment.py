@@ -179,7 +179,7 @@ class StarterBattery(MeasuredBlock):
         created_at: when this was measured.
     """
 
-    voltage: float | None = None
+    voltage: float | None = attrs.field(default=None, metadata=names(unit="percent"))
 
     @property
     def health(self) -> float | None:
@@ -290,7 +290,7 @@ class Air(MeasuredBlock):
         created_at: when this was measured.
     """
 
-    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
+    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp", unit="degC"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

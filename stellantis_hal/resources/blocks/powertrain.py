@@ -118,8 +118,8 @@ class EngineLiquid(Model):
         temperature: degrees Celsius.
     """
 
-    level: float | None = None
-    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
+    level: float | None = attrs.field(default=None, metadata=names(unit="percent"))
+    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp", unit="degC"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -130,7 +130,7 @@ class EngineAir(Model):
         temperature: degrees Celsius.
     """
 
-    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
+    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp", unit="degC"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -141,7 +141,7 @@ class EngineOil(Model):
         temperature: degrees Celsius.
     """
 
-    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp"))
+    temperature: Temperature | None = attrs.field(default=None, metadata=names("temp", unit="degC"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -176,7 +176,7 @@ class Engine(MeasuredBlock):
     __kind__: ClassVar[tuple[str, ...]] = ("type",)
 
     type: EngineType | None = None
-    speed: float | None = None
+    speed: float | None = attrs.field(default=None, metadata=names(unit="rpm"))
     gmp_status: PowertrainStatus | None = None
     oil: EngineOil | None = None
     extension: EngineExtension | None = None
@@ -193,8 +193,8 @@ class Kinetic(MeasuredBlock):
         created_at: when this was measured.
     """
 
-    acceleration: float | None = None
-    speed: float | None = None
+    acceleration: float | None = attrs.field(default=None, metadata=names(unit="m/s2"))
+    speed: float | None = attrs.field(default=None, metadata=names(unit="km/h", minimum=0))
     moving: bool | None = None
 
     @property
@@ -247,4 +247,4 @@ class Odometer(MeasuredBlock):
         created_at: when this was measured.
     """
 
-    mileage: Mileage | None = None
+    mileage: Mileage | None = attrs.field(default=None, metadata=names(unit="km", minimum=0))

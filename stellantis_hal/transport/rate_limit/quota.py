@@ -9,6 +9,8 @@ from email.utils import parsedate_to_datetime
 
 import attrs
 
+from stellantis_hal.hal.redaction import redacted_repr
+
 __all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "QuotaHeaders", "Window", "parse_retry_after", "retry_after"]
 
 LONGEST_PAUSE = 86_400.0
@@ -52,6 +54,8 @@ class QuotaHeaders:
         burst_limit: requests that fit into one second.
         burst_remaining: requests left of them.
     """
+
+    __repr__ = redacted_repr
 
     day_limit: str = attrs.field(default="", converter=_lower)
     day_remaining: str = attrs.field(default="", converter=_lower)

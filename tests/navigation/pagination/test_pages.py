@@ -328,6 +328,13 @@ async def test_pages_without_a_prev_are_collected_when_needed() -> None:
     assert site.paths[2:] == ["/p1", "/p3", "/p2", "/p3"]
 
 
+async def test_an_invalid_last_is_not_followed() -> None:
+    site = _site(p1=_page(1, next=link(f"{HOME}/p2"), last={"href": 5}), p2=_page(2))
+    iterator = aiter(_items(site, reverse=True))
+    assert [item["id"] async for item in iterator] == [2, 1]
+    assert await anext(iterator, None) is None
+
+
 @pytest.mark.parametrize("more", [0, 1])
 async def test_only_so_many_items_are_collected_forwards(more: int) -> None:
     count = MAX_COLLECTED_ITEMS + more
