@@ -1,6 +1,7 @@
 """Backends and markers of the tests: each asynchronous test runs on asyncio and on trio, in jumped time by default."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.support.profiles import load_profiles
 
 load_profiles()
 
+_PROXY_VARIABLES = {"all_proxy", "http_proxy", "https_proxy", "no_proxy", "stellantis_hal_proxy"}
 CONFORMANCE = Path(__file__).parent / "conformance"
 
 
@@ -19,6 +21,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if CONFORMANCE in item.path.parents:
             item.add_marker(pytest.mark.conformance)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def without_proxies() -> Iterator[None]:
+    """Remove the proxies of the environment: servers of the tests are on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.lower() in _PROXY_VARIABLES:
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(params=BACKENDS)

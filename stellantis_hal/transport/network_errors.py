@@ -15,7 +15,7 @@ from stellantis_hal.errors import NetworkError
 from stellantis_hal.hal.redaction import excerpt, mask_error, mask_url
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, Proxy
 
-__all__ = ["is_foreign", "to_network_error"]
+__all__ = ["BrokenTunnelError", "is_foreign", "to_network_error"]
 
 _LIBRARIES = frozenset({"aiohttp", "anyio", "asyncio", "h11", "h2", "hpack", "httpcore", "httpx", "idna", "trio"})
 _FOREIGN = (OSError, EOFError, ValueError, zlib.error, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -48,6 +48,10 @@ _SOCKS_CREDENTIALS = re.compile("username|authentication|acceptable methods", re
 _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, ValueError, RuntimeError)
 
 
+class BrokenTunnelError(httpx.ProxyError):
+    """The connection to a proxy broke before there was one to the server: nothing was sent there."""
+
+
 def is_foreign(error: BaseException) -> bool:
     """Return whether an exception is one that a transport raises when the network or its peer fails.
 
@@ -76,7 +80,10 @@ def to_network_error(
     sent = response_started or not _is_unsent(error)
     reason = _tls_fault(error) or _description(error, response_started=response_started, tls=url.startswith("https:"))
     if proxy is not None:
-        reason = _proxy_fault(error, proxy) or f"{reason} (through the proxy {proxy} from {proxy.source})"
+        fault = None if response_started else _proxy_fault(error, proxy)
+        reason = fault or f"{reason} (through the proxy {proxy} from {proxy.source})"
+        if sent and not fault and not response_started and proxy.answers(url):
+            reason += f". {_SILENT_REFUSAL}"
     is_transient = not _is_permanent(error)
     mask_error(_chain(error))
     return NetworkError(f"{mask_url(url)}: {reason}", url=url, sent=sent, is_transient=is_transient)
@@ -101,6 +108,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_unsent(error: BaseException) -> bool:
+    if isinstance(error, BrokenTunnelError):
+        return True
     if not isinstance(error, _UNSENT):
         return False
     # httpx-aiohttp raises ConnectTimeout for a connection that broke after sending, too. Only its cause differs.
@@ -148,6 +157,9 @@ def _description(error: BaseException, *, response_started: bool, tls: bool) -> 
 # ------------------------------------------------------------------------------------------------- proxies
 
 
+_SILENT_REFUSAL = "Some proxies break off where a user name and a password are missing or wrong"
+
+
 def _proxy_status(error: httpx.ProxyError) -> int:
     """Return the status of a proxy's response to CONNECT; 0 where there is none."""
     match = re.match(r"[0-9]{3}\b", str(error))
@@ -164,6 +176,8 @@ def _proxy_fault(error: BaseException, proxy: Proxy) -> str | None:
     words = excerpt(" ".join(str(error)[:_MAX_TEXT].split()), _MAX_EXCERPT)
     name = f"the proxy {proxy} (from {proxy.source})"
     if isinstance(error, httpx.ProxyError):
+        if isinstance(error, BrokenTunnelError):
+            return f"{name} broke off before there was a connection to the server ({words}). {_SILENT_REFUSAL}"
         if not _wants_credentials(error):
             return (
                 f"{name} did not connect to the server ({words}). Does it allow this host, and can it reach it? "

@@ -266,6 +266,11 @@ class ProxySettings:
         return cls(by_scheme, no_proxy)
 
     @property
+    def is_used(self) -> bool:
+        """Whether any URL may have a proxy."""
+        return bool(self._by_scheme)
+
+    @property
     def needs_httpx(self) -> bool:
         """Whether a proxy is of a kind that aiohttp's client is not used for: SOCKS, or one reached by TLS."""
         texts = [text.strip().lower() for text, _ in self._by_scheme.values()]

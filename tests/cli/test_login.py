@@ -431,3 +431,23 @@ def test_help_shows_no_secret(run: Callable[..., Result], simulator: Simulator) 
         result = run(name, "--help")
         assert result.exit_code == 0
         assert simulator.client_secret not in result.output
+
+
+def test_a_proxy_is_used_and_masked(run: Callable[..., Result], logged_in: Path) -> None:
+    result = run("whoami", "--proxy", "http://driver:pa55@127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "the proxy http://***@127.0.0.1:1 (from proxy=) could not be reached" in result.output
+    for options in ({"env": {"HTTP_PROXY": "http://127.0.0.1:1"}}, {"env": {"STELLANTIS_HAL_PROXY": "127.0.0.1:1"}}):
+        result = run("whoami", **options)
+        assert result.exit_code == 1
+        assert "the proxy http://127.0.0.1:1" in result.output
+    assert run("whoami", "--proxy", "direct", env={"HTTP_PROXY": "http://127.0.0.1:1"}).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["login", "logout", "whoami"])
+def test_a_wrong_proxy_is_refused_before_anything_else(run: Callable[..., Result], command: str) -> None:
+    result = run(command, "--proxy", "ftp://driver:pa55@127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "Invalid value for '--proxy'" in result.output
+    assert "must be an http, https, socks5 or socks5h URL" in " ".join(result.output.split())
+    assert "pa55" not in result.output

@@ -14,10 +14,13 @@ import idna
 import pytest
 import trio
 from aiohttp.client_reqrep import ConnectionKey
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL as URL_
 
 from stellantis_hal.errors import NetworkError
 from stellantis_hal.transport.backends.aiohttp_client import to_httpx_error
-from stellantis_hal.transport.network_errors import is_foreign, to_network_error
+from stellantis_hal.transport.network_errors import BrokenTunnelError, is_foreign, to_network_error
+from stellantis_hal.transport.proxies import Proxy
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import call, get, session
 
@@ -265,3 +268,45 @@ def test_an_invalid_url_is_not_repeated() -> None:
         str(to_httpx_error(aiohttp.InvalidURL("https://api.test/?client_id=secret")))
         == "not a URL that can be requested"
     )
+
+
+# ------------------------------------------------------------------------------------------------- proxies
+
+
+def through(error: Exception, **options: Any) -> NetworkError:
+    proxy = Proxy("http", "p.test", 3128, "driver", "word", source="HTTPS_PROXY")
+    return to_network_error(error, URL, proxy=proxy, **options)
+
+
+def test_a_proxy_is_named_beside_any_error() -> None:
+    for error in (through(httpx.ReadError("reset")), through(httpx.ConnectError("x"), response_started=True)):
+        assert str(error).endswith("(through the proxy http://***@p.test:3128 from HTTPS_PROXY)")
+        assert error.sent
+
+
+@pytest.mark.parametrize(
+    ("words", "transient"),
+    [("407 x", False), ("403 x", False), ("429 x", True), ("408 x", True), ("502 x", True), ("", True), ("40", True)],
+)
+def test_refusals_by_a_proxy_are_transient_or_not(words: str, transient: bool) -> None:
+    error = through(httpx.ProxyError(words))
+    assert (error.sent, error.is_transient) == (False, transient)
+    assert ": the proxy http://***@p.test:3128 (from HTTPS_PROXY) did not " in str(error)
+
+
+def test_a_proxy_out_of_reach_is_told_by_class() -> None:
+    error = through(httpx.ConnectTimeout(""))
+    assert "the proxy http://***@p.test:3128 (from HTTPS_PROXY) could not be reached (ConnectTimeout)" in str(error)
+    assert not error.sent
+
+
+def test_a_broken_tunnel_is_unsent_with_aiohttp_too() -> None:
+    error = through(caused(BrokenTunnelError("gone"), aiohttp.ServerDisconnectedError()))
+    assert "broke off before there was a connection to the server (gone). Some proxies break off" in str(error)
+    assert (error.sent, error.is_transient) == (False, True)
+
+
+def test_a_refusal_to_connect_is_an_error_of_the_proxy() -> None:
+    info = aiohttp.RequestInfo(URL_(URL), "CONNECT", CIMultiDictProxy(CIMultiDict()), URL_(URL))
+    mapped = to_httpx_error(aiohttp.ClientHttpProxyError(info, (), status=502, message="Bad Gateway"))
+    assert (type(mapped), str(mapped)) == (httpx.ProxyError, "502 Bad Gateway")

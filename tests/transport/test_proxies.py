@@ -329,7 +329,10 @@ def test_aiohttp_is_used_for_http_proxies_only(environment: dict[str, str], expe
 
 
 def test_socks_without_the_extra_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxies, "find_spec", lambda name: None)
+    def find_none(name: str) -> None:
+        return None
+
+    monkeypatch.setattr(proxies, "find_spec", find_none)
     words = r"socks5://\*\*\*@p:1 \(from {}\) needs the extra `socks`: pip install 'stellantis-hal\[socks\]'"
     with pytest.raises(ConfigurationError, match=words.format("proxy=")):
         ProxySettings.of("socks5://u:secret@p:1", {})

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import httpx
 from yarl import URL
 
+from stellantis_hal.transport.network_errors import BrokenTunnelError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
 
 __all__ = ["AiohttpBackend", "to_httpx_error"]
@@ -45,10 +47,13 @@ class AiohttpBackend:
         proxies: ProxySettings = DIRECT,
     ) -> None:
         self._proxies = proxies
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_record_sent)
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=_KEEPALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_OWN_HEADERS,
+            trace_configs=[trace] if proxies.is_used else None,
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(
                 total=timeouts["total"],
@@ -69,8 +74,10 @@ class AiohttpBackend:
         proxy = self._proxies.for_url(url)
         options: dict[str, Any] = {}
         answers = False
+        sent: list[bool] = []
         if proxy is not None:
             options["proxy"] = proxy.url
+            options["trace_request_ctx"] = sent
             answers = proxy.answers(url)
             authorization = proxy.authorization()
             if authorization is not None:
@@ -87,7 +94,10 @@ class AiohttpBackend:
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
             raise to_httpx_error(error) from None  # its text has the whole URL
         except aiohttp.ClientError as error:
-            raise to_httpx_error(error) from error
+            mapped = to_httpx_error(error)
+            if proxy is not None and not answers and not sent and isinstance(mapped, httpx.ReadError):
+                mapped = BrokenTunnelError(str(error))  # it broke before there was a tunnel
+            raise mapped from error
         if answers and response.status == AUTHENTICATION_REQUIRED:
             response.close()
             raise httpx.ProxyError("407 Proxy Authentication Required")
@@ -96,6 +106,15 @@ class AiohttpBackend:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.close()
+
+
+async def _record_sent(
+    client: aiohttp.ClientSession, context: SimpleNamespace, parameters: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    """Record that a request has gone out; aiohttp does not call this for CONNECT."""
+    sent: list[bool] | None = context.trace_request_ctx
+    if sent is not None:
+        sent.append(True)
 
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?[]@!$&'()*+,;=%")

@@ -17,6 +17,7 @@ import httpx
 from stellantis_hal.hal.redaction import MASK
 from stellantis_hal.hal.uri import split
 from stellantis_hal.transport.backends.base import HttpxBackend, HttpxResponse, StreamingResponse
+from stellantis_hal.transport.network_errors import BrokenTunnelError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, Proxy, ProxySettings
 
 __all__ = ["HttpxPoolBackend"]
@@ -51,23 +52,28 @@ class HttpxPoolBackend:
         origin = split(url)[:2]  # a query may follow the host without a slash
         idle = self._idle.setdefault(origin, [])
         proxy = self._proxies.for_url(url)
-        connection = idle.pop() if idle else self._connect(proxy)
+        connection = idle.pop() if idle else self._connect(url, proxy)
         try:
             response = await connection.open(method, url, headers, content)
             if response.status == AUTHENTICATION_REQUIRED and proxy and proxy.answers(url):
                 raise httpx.ProxyError("407 Proxy Authentication Required")
         except BaseException as error:
             await _discard(connection)
-            if proxy and proxy.is_socks and _is_no_socks(error):
-                raise httpx.ProxyError("its response is not one of SOCKS5") from error
+            if isinstance(connection, _ProxiedBackend) and not connection.has_tunnel:
+                if isinstance(error, _BROKEN):
+                    raise BrokenTunnelError(str(error)) from error
+                if _is_no_socks(error):
+                    raise httpx.ProxyError("its response is not one of SOCKS5") from error
             raise
         return _PooledResponse(response, connection, lambda: self._release(connection, idle))
 
-    def _connect(self, proxy: Proxy | None) -> HttpxBackend:
+    def _connect(self, url: str, proxy: Proxy | None) -> HttpxBackend:
         transport = httpx.AsyncHTTPTransport(
             verify=self._context, limits=_ONE_CONNECTION, proxy=None if proxy is None else self._to_httpx(proxy)
         )
-        return (_SocksBackend if proxy and proxy.is_socks else HttpxBackend)(transport, self._timeouts)
+        if proxy is None or proxy.answers(url):
+            return HttpxBackend(transport, self._timeouts)
+        return _ProxiedBackend(transport, self._timeouts)
 
     def _to_httpx(self, proxy: Proxy) -> httpx.Proxy:
         auth = None if proxy.username is None else (proxy.username, proxy.password)
@@ -87,19 +93,30 @@ class HttpxPoolBackend:
                 await idle.pop().aclose()
 
 
-class _SocksBackend(HttpxBackend):
-    """A connection through a SOCKS proxy.
+# What happens to a tunnel that is not complete; nothing has gone to the server then.
+_BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout, httpx.WriteError, httpx.WriteTimeout)
+_TUNNEL_EVENTS = ("proxy.start_tls.complete", "socks.setup_socks5_connection.complete")
 
-    httpcore leaves the socket open where the proxy refuses: it is closed here.
+
+class _ProxiedBackend(HttpxBackend):
+    """A connection through a tunnel.
+
+    httpcore leaves the socket open where a SOCKS proxy refuses: it is closed here.
+
+    Attributes:
+        has_tunnel: whether the tunnel to the server is complete.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport, timeouts: dict[str, float]) -> None:
         super().__init__(transport, timeouts, {"trace": self._trace})
         self._stream: Any = None
+        self.has_tunnel = False
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith("connect_tcp.complete"):
             self._stream = info["return_value"]
+        elif event in _TUNNEL_EVENTS:
+            self.has_tunnel = True
 
     async def aclose(self) -> None:
         """Close all connections."""

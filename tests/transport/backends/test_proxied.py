@@ -83,9 +83,8 @@ async def test_https_goes_through_a_tunnel_with_mutual_tls(authority: trustme.CA
         proxying(proxy := HttpProxy(BASIC)) as address,
         Session(Origins(server.url), tls=tls, proxy=f"http://{LOGIN}@{address}") as session,
     ):
-        for _ in range(3):
-            response = await session.pipeline()(Request(url=server.url + "/user"))
-    assert response.content == b'{"a":1}'
+        responses = [await session.pipeline()(Request(url=server.url + "/user")) for _ in range(3)]
+    assert [response.content for response in responses] == [b'{"a":1}'] * 3
     assert [head.split(b" ")[0] for head in proxy.heads] == [b"CONNECT"]  # the tunnel is reused
     assert len(server.heads) == 3
     assert not any(b"proxy-authorization" in head.lower() for head in server.heads)
@@ -169,6 +168,29 @@ async def test_a_tunnel_that_closes_at_once_is_told(authority: trustme.CA) -> No
     assert f"(through the proxy http://{address} from proxy=)" in str(error)
 
 
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 what"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_breaks_off_is_named(scheme: str, greeting: bytes) -> None:
+    """Nothing was sent to the server where there was no tunnel yet."""
+    async with proxying(HttpProxy(refusal=greeting)) as address:
+        error = await fail(f"{scheme}://localhost:1", proxy=f"http://{address}")
+    assert f"the proxy http://{address}" in str(error)
+    if greeting == b"":
+        assert "Some proxies break off where a user name and a password are missing or wrong" in str(error)
+        assert error.is_transient
+        assert error.sent == (scheme == "http")
+
+
+async def test_a_connection_that_breaks_in_the_tunnel_may_be_sent(authority: trustme.CA, tls: Tls) -> None:
+    async def serve(head: bytes, stream: Any) -> None:
+        await stream.aclose()
+
+    async with serving(serve, mutual(authority)) as server, proxying(HttpProxy()) as address:
+        error = await fail(server.url, tls=tls, proxy=f"http://{address}")
+    assert error.sent
+    assert str(error).endswith(f"(through the proxy http://{address} from proxy=)")
+
+
 async def test_a_407_of_the_server_stays_its_own(authority: trustme.CA, tls: Tls) -> None:
     served = reply(status="407 Proxy Authentication Required")
     async with serving(served, mutual(authority)) as server, proxying(HttpProxy()) as address:
@@ -190,7 +212,7 @@ async def test_no_log_line_and_no_hook_has_the_credentials(caplog: pytest.LogCap
         assert BASIC[6:] not in text
 
 
-async def test_a_variable_that_is_no_url_is_told_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_variable_that_is_no_url_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"gopher://{LOGIN}@proxy.test:1")
     with pytest.raises(ConfigurationError, match=r"HTTP_PROXY must be an http, https, socks5") as caught:
         await ask("http://127.0.0.1:1")
