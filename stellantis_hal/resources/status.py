@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -35,7 +36,7 @@ from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
-from stellantis_hal.structuring.schema import names
+from stellantis_hal.structuring.schema import Path, names
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 __all__ = [
@@ -118,6 +119,11 @@ class AirConditioning(Model):
     updated_at: datetime | None = None
 
 
+def _block(*paths: str | Path) -> Mapping[str, Any]:
+    """Return the metadata of a block that older generations have in ``_embedded.extension`` too."""
+    return names(*paths, *(("_embedded", "extension", path) for path in paths if isinstance(path, str)))
+
+
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Preconditioning(Model):
     """Preparation of the vehicle before a drive."""
@@ -155,27 +161,29 @@ class Status(TypedResource):
 
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    last_position: Position | None = None
-    energies: tuple[Energy, ...] = attrs.field(default=(), metadata=names("energies", "energy"))
-    ignition: Ignition | None = None
-    engines: tuple[Engine, ...] = attrs.field(default=(), metadata=names("engines", "engine"))
-    powertrain: Powertrain | None = None
+    last_position: Position | None = attrs.field(default=None, metadata=_block("lastPosition"))
+    energies: tuple[Energy, ...] = attrs.field(default=(), metadata=_block("energies", "energy"))
+    ignition: Ignition | None = attrs.field(default=None, metadata=_block("ignition"))
+    engines: tuple[Engine, ...] = attrs.field(default=(), metadata=_block("engines", "engine"))
+    powertrain: Powertrain | None = attrs.field(default=None, metadata=_block("powertrain"))
     preconditioning: Preconditioning | None = attrs.field(
-        default=None, metadata=names("preconditioning", "preconditionning")
+        default=None, metadata=_block("preconditioning", "preconditionning")
     )
-    doors: Doors | None = attrs.field(default=None, metadata=names("doorsState"))
-    battery: StarterBattery | None = None
-    kinetic: Kinetic | None = None
-    odometer: Odometer | None = attrs.field(default=None, metadata=names("odometer", ("timed", "odometer")))
-    environment: Environment | None = None
-    lighting: Lighting | None = attrs.field(default=None, metadata=names("lightingSystem"))
-    driving_behavior: DrivingBehavior | None = None
-    privacy: Privacy | None = None
-    safety: Safety | None = None
-    alarm: AlarmState | None = None
-    service: Service | None = None
-    adas: Adas | None = None
-    transmission: Transmission | None = None
+    doors: Doors | None = attrs.field(default=None, metadata=_block("doorsState"))
+    battery: StarterBattery | None = attrs.field(default=None, metadata=_block("battery"))
+    kinetic: Kinetic | None = attrs.field(default=None, metadata=_block("kinetic"))
+    odometer: Odometer | None = attrs.field(
+        default=None, metadata=_block("odometer", ("timed", "odometer"), "timed.odometer")
+    )
+    environment: Environment | None = attrs.field(default=None, metadata=_block("environment"))
+    lighting: Lighting | None = attrs.field(default=None, metadata=_block("lightingSystem"))
+    driving_behavior: DrivingBehavior | None = attrs.field(default=None, metadata=_block("drivingBehavior"))
+    privacy: Privacy | None = attrs.field(default=None, metadata=_block("privacy"))
+    safety: Safety | None = attrs.field(default=None, metadata=_block("safety"))
+    alarm: AlarmState | None = attrs.field(default=None, metadata=_block("alarm"))
+    service: Service | None = attrs.field(default=None, metadata=_block("service"))
+    adas: Adas | None = attrs.field(default=None, metadata=_block("adas"))
+    transmission: Transmission | None = attrs.field(default=None, metadata=_block("transmission"))
 
     @property
     def electric(self) -> Energy | None:

@@ -51,7 +51,7 @@ class VehicleTelemetry(Model):
     battery: StarterBattery | None = None
     safety: Safety | None = None
     wiping_blades: WipingBlades | None = None
-    odometer: Odometer | None = None
+    odometer: Odometer | None = attrs.field(default=None, metadata=names("odometer", "timed.odometer"))
     kinetic: Kinetic | None = None
     driving_behavior: DrivingBehavior | None = None
     alarm: AlarmState | None = None

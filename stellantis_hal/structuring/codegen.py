@@ -102,7 +102,11 @@ class _CodeGenerator:
             body += ["new._resource = None", "new._clock = None"]
         body += [f"new.{field.name} = None" for field in attrs.fields(self._schema.kind) if is_unread(field)]
         body += [
-            f"new.extra = NO_EXTRA if {' and '.join(self._known)} else extra_of(body)",
+            f"if {' and '.join(self._known)}:",
+            "    new.extra = NO_EXTRA",
+            "else:",
+            "    new.extra = extra_of(body)",
+            *(["    read_flat(new, body, problems)"] if self._schema.flat else []),
             "new.__class__ = kind",
         ]
         completed_by = getattr(self._schema.kind, "__completed_by__", None)
@@ -141,8 +145,8 @@ class _CodeGenerator:
             f"get{number} = held{number}.get",
         ]
         self._getters[path] = f"get{number}"
-        inner = self._schema.containers.get(path[0])
-        if inner is not None and len(path) == 1:
+        inner = self._schema.containers.get(path)
+        if inner is not None:
             self._namespace[f"known{number}"] = inner
             self._known.append(f"known{number}.issuperset(held{number})")
         return lines

@@ -19,6 +19,7 @@ from stellantis_hal.structuring.problems import (
     RawProblem,
     Recorder,
     nest_problems,
+    record_non_object,
     record_problem,
     to_problems,
 )
@@ -33,7 +34,7 @@ from stellantis_hal.structuring.scalars import (
     parent_of,
     unchanged,
 )
-from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, schema_of
+from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, schema_of
 
 __all__ = ["ModelHook", "find_hook", "user_hook"]
 
@@ -73,6 +74,7 @@ class ModelHook:
             "fill_missing_items": fill_missing_items,
             "extra_of": functools.partial(_extra_of, schema),
             "mutable_kind": _mutable_twin(kind),
+            "read_flat": functools.partial(_read_flat, [_flat_key(key, schema, converter) for key in schema.flat]),
             "one_or_more_models": _one_or_more_models,
             "one_or_more_values": _one_or_more_values,
             "read_models": _read_models,
@@ -229,9 +231,62 @@ def _one_or_more_values(attempt: ReadAttempt, value: Any, path: str, problems: l
 
 def _extra_of(schema: ClassSchema, body: dict[str, Any]) -> Extra:
     """Collect the keys that no field has, those inside containers too."""
-    extra = {key: body[key] for key in body if key not in schema.known}
-    for key, inner in schema.containers.items():
-        value = body.get(key)
+    extra = {key: body[key] for key in body if key not in schema.known and key not in schema.flat}
+    for path, inner in schema.containers.items():
+        value: Any = body
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
         if isinstance(value, dict) and not inner.issuperset(value):
-            extra[key] = {name: value[name] for name in value if name not in inner}
+            place = extra
+            for key in path[:-1]:
+                place = place.setdefault(key, {})
+            place[path[-1]] = {name: value[name] for name in value if name not in inner}
     return Extra(extra)
+
+
+@attrs.frozen
+class _FlatKey:
+    """A key that an older generation has beside the object that holds it today.
+
+    Attributes:
+        key: the key.
+        attributes: the attributes that lead to its value.
+        models: the classes of all of them but the last.
+        read: reads the value.
+    """
+
+    key: str
+    attributes: Path
+    models: tuple[type, ...]
+    read: FieldReader
+
+
+def _flat_key(key: str, schema: ClassSchema, converter: cattrs.Converter) -> _FlatKey:
+    attributes = schema.flat[key]
+    models: list[type] = []
+    for name in attributes[:-1]:
+        model = next(field.model for field in schema.fields if field.name == name)
+        assert model is not None  # noqa: S101 - the class says so
+        models.append(model)
+        schema = schema_of(model)
+    field = next(field for field in schema.fields if field.name == attributes[-1])
+    return _FlatKey(key, attributes, tuple(models), _reader_of(field, schema, converter))
+
+
+def _read_flat(keys: list[_FlatKey], model: Any, body: dict[str, Any], problems: Recorder) -> None:
+    """Read keys of an older generation into today's places, where these are empty."""
+    for flat in keys:
+        raw, place = body.get(flat.key), f".{flat.key}"
+        if raw is None:
+            continue
+        if isinstance(flat.read, ScalarCodec):
+            value = attempt_of(flat.read)(raw, place, problems)
+        elif isinstance(raw, dict):
+            value = _read_model(flat.read, raw, place, problems)
+        else:
+            record_non_object(problems, place, raw)
+            continue
+        for kind, name in zip(reversed(flat.models), reversed(flat.attributes[1:]), strict=True):
+            value = kind(**{name: value})
+        first = flat.attributes[0]
+        setattr(model, first, fill_missing(getattr(model, first), value))

@@ -110,7 +110,9 @@ class ClassSchema:
         fields: its attributes, without those that every model has.
         constants: values that are always the same, by their path: GeoJSON's types.
         known: the keys of a body that are no extra.
-        containers: keys that only hold others, with the keys in them that are no extra.
+        containers: paths of objects that only hold others, with the keys in them that are no extra.
+        flat: keys that older generations have beside the object that holds them today, with the attributes that lead to
+            their value.
         check: what is run on every instance that was read; ``__check__`` of the class.
     """
 
@@ -118,7 +120,8 @@ class ClassSchema:
     fields: tuple[FieldSchema, ...]
     constants: Mapping[Path, str]
     known: frozenset[str]
-    containers: Mapping[str, frozenset[str]]
+    containers: Mapping[Path, frozenset[str]]
+    flat: Mapping[str, Path]
     check: Check | None = None
 
 
@@ -142,17 +145,19 @@ def _derive(kind: type) -> ClassSchema:
     )
     constants: Mapping[Path, str] = getattr(kind, "__constants__", {})
     known = {"_links", "_embedded"}
-    containers: dict[str, set[str]] = {}
+    containers: dict[Path, set[str]] = {}
     for path in (*(path for field in fields for path in field.paths), *constants):
         known.add(path[0])
-        if len(path) > 1 and path[0] != "_embedded":
-            containers.setdefault(path[0], set()).add(path[1])
+        held = 3 if path[0] == "_embedded" else 2  # other relations below _embedded are resources
+        if len(path) >= held:
+            containers.setdefault(path[: held - 1], set()).add(path[held - 1])
     return ClassSchema(
         kind=kind,
         fields=fields,
         constants=constants,
         known=frozenset(known),
         containers={key: frozenset(inner) for key, inner in containers.items()},
+        flat=getattr(kind, "__flat__", {}),
         check=getattr(kind, "__check__", None),
     )
 

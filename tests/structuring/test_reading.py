@@ -13,7 +13,15 @@ import pytest
 from stellantis_hal.errors import StructureError
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
-from stellantis_hal.resources.blocks.energy import ChargeProgram, Charging, ChargingStatus, Energy, EnergyType
+from stellantis_hal.resources.blocks.energy import (
+    ChargeProgram,
+    Charging,
+    ChargingStatus,
+    Energy,
+    EnergyBattery,
+    EnergyType,
+    FuelConsumptions,
+)
 from stellantis_hal.resources.blocks.powertrain import Odometer
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.maintenance import Maintenance
@@ -401,6 +409,102 @@ def test_items_that_only_one_generation_has_are_all_there() -> None:
     status = read(body, Status)
     assert [(energy.type, energy.level) for energy in status.energies] == [("Fuel", 1.0), ("Electric", 2.0)]
     assert [(engine.type, engine.speed) for engine in status.engines] == [("Thermic", 6.0), ("Electric", 5.0)]
+
+
+def test_the_flat_energies_before_2023_read_into_todays_places() -> None:
+    electric = bodies.electric()["extension"]["electric"]
+    flat = {"type": "Electric", "level": 60.5, "updatedAt": bodies.AT, "mood": 1}
+    flat |= {name: electric[name] for name in ("charging", "battery", "residual")}
+    status = read({"energy": [flat, {"type": "Fuel", "consumptions": {"total": 5}}]}, Status)
+    energy = status.electric
+    assert energy is not None
+    assert energy.charging == read(electric["charging"], Charging)
+    assert energy.battery == read(electric["battery"], EnergyBattery)
+    assert energy.extension is not None
+    assert energy.extension.electric is not None
+    assert energy.extension.electric.residual is not None
+    assert energy.charging is not None
+    assert energy.charging.ends_at is not None
+    assert (dict(energy.extra), status.problems, status.is_charging) == ({"mood": 1}, (), True)
+    assert status.fuel is not None
+    assert status.fuel.consumptions == FuelConsumptions(total=5.0)
+    assert read(status.to_dict(), Status) == status
+
+
+def test_todays_places_win_over_flat_ones() -> None:
+    nested = {"electric": {"charging": {"status": "Stopped"}}}
+    body = {"extension": nested, "charging": {"status": "InProgress", "plugged": True}, "battery": None}
+    assert read(body, Energy).charging == Charging(status=ChargingStatus.STOPPED, plugged=True)
+
+
+def test_problems_in_flat_places_have_their_path() -> None:
+    energy = read({"charging": {"plugged": 5}, "battery": [], "residual": 7}, Energy)
+    assert [(problem.path, problem.kind == "sentinel") for problem in energy.problems] == [
+        ("$.charging.plugged", False),
+        ("$.battery", True),
+        ("$.residual", False),
+    ]
+
+
+def test_hooks_read_flat_places_too() -> None:
+    converter = make_converter()
+    converter.register_structure_hook(Charging, lambda value, _: value["status"])
+    energy: Any = converter.structure({"charging": {"status": "Stopped"}, "battery": {"capacity": 5}}, Energy)
+    assert (energy.charging, energy.battery.capacity) == ("Stopped", 5.0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"timed.odometer": {"mileage": 1539}},
+        {"timed": {"odometer": {"mileage": 1539}}},
+        {"_embedded": {"extension": {"odometer": {"mileage": 1539}}}},
+        {"odometer": {"createdAt": None}, "_embedded": {"extension": {"odometer": {"mileage": 1539}}}},
+        {"odometer": [], "timed.odometer": None, "_embedded": {"extension": {"odometer": {"mileage": 1539}}}},
+    ],
+)
+def test_a_mileage_is_read_wherever_a_generation_has_it(body: dict[str, Any]) -> None:
+    assert read(body, Status, strict=True).mileage == 1539.0
+
+
+def test_blocks_in_the_extension_of_a_status_are_read() -> None:
+    whole = bodies.status()
+    instants = {name: whole.pop(name) for name in ("createdAt", "updatedAt")}
+    status = read(instants | {"_embedded": {"extension": whole}}, Status)
+    assert status == read(bodies.status(), Status)
+    assert status.problems == ()
+
+
+def test_unknown_blocks_in_the_extension_of_a_status_are_extra() -> None:
+    body = {"_embedded": {"extension": {"kinetic": {"moving": True}, "mood": "sunny"}, "other": [{"a": 1}]}}
+    status = read(body, Status)
+    assert (status.is_moving, dict(status.extra)) == (True, {"_embedded": {"extension": {"mood": "sunny"}}})
+    assert read(status.to_dict(), Status) == status
+
+
+@pytest.mark.parametrize("embedded", [None, [], {}, {"extension": None}, {"extension": []}])
+def test_a_status_without_an_extension_is_read(embedded: Any) -> None:
+    status = read({"_embedded": embedded, "odometer": {"mileage": 5}, "mood": 1}, Status, strict=True)
+    assert (status.mileage, dict(status.extra)) == (5.0, {"mood": 1})
+
+
+def test_the_last_update_of_an_older_block_is_its_instant() -> None:
+    body = {
+        "doorsState": {"updatedAt": bodies.AT, "lockedState": ["Locked"]},
+        "lastPosition": {"geometry": {"coordinates": [2, 48]}, "properties": {"updatedAt": bodies.AT}},
+        "alarm": {"status": {"updatedAt": bodies.AT}},
+        "battery": {"createdAt": "2023-06-12T09:41:10Z", "updatedAt": bodies.AT},
+    }
+    status = read(body, Status)
+    at = datetime.fromisoformat(bodies.AT)
+    assert status.doors is not None
+    assert status.last_position is not None
+    assert (status.doors.created_at, status.doors.updated_at, status.doors.measured_at) == (at, at, at)
+    assert (status.last_position.created_at, status.last_position.updated_at) == (at, at)
+    assert status.battery is not None
+    assert status.battery.created_at == datetime(2023, 6, 12, 9, 41, 10, tzinfo=UTC)
+    assert status.battery.measured_at == at
+    assert read(status.to_dict(), Status) == status
 
 
 def test_lists_without_a_kind_are_of_one_generation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.problems import Check
-from stellantis_hal.structuring.schema import names, unread
+from stellantis_hal.structuring.schema import Path, names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
 from stellantis_hal.structuring.units import convert
 
@@ -337,6 +338,12 @@ class Energy(TypedResource):
     __kind__: ClassVar[tuple[str, ...]] = ("type", "sub_type")
     __completed_by__: ClassVar[str] = "extension"
     __check__: ClassVar = Check(check_energy, given="extension")
+    __flat__: ClassVar[Mapping[str, Path]] = {
+        "charging": ("extension", "electric", "charging"),
+        "battery": ("extension", "electric", "battery"),
+        "residual": ("extension", "electric", "residual"),
+        "consumptions": ("extension", "fuel", "consumptions"),
+    }
 
     type: EnergyType | None = None
     sub_type: EnergySubType | None = None
