@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import attrs
 
@@ -12,14 +13,20 @@ from stellantis_hal.structuring.schema import schema_of
 
 __all__ = ["fill_missing", "fill_missing_items"]
 
+_INSTANTS: Final = ("created_at", "updated_at")
+
 
 def fill_missing(newer: Any, older: Any) -> Any:
-    """Return a model with the members that it lacks from an older one, at any depth. Neither is changed."""
+    """Return a model with the members that it lacks from an older one, at any depth. Neither is changed.
+
+    Where the older one has a later instant and the same values, that instant is the last update.
+    """
     if newer is None:
         return older
     if type(newer) is not type(older) or not isinstance(newer, Model):
         return newer
     changes: dict[str, Any] = {}
+    is_same = True
     for field in schema_of(type(newer)).fields:
         mine, others = getattr(newer, field.name), getattr(older, field.name)
         if field.many:
@@ -28,9 +35,18 @@ def fill_missing(newer: Any, older: Any) -> Any:
             filled = others if mine is None else fill_missing(mine, others)
         if filled is not mine:
             changes[field.name] = filled
+        if field.model is None and field.name not in _INSTANTS:
+            is_same = is_same and (mine is None or others is None or mine == others)
+    if is_same and hasattr(newer, "updated_at") and (latest := _latest(older)) and latest > (_latest(newer) or latest):
+        changes["updated_at"] = latest
     if older.extra:
         changes["extra"] = Extra({**older.extra, **newer.extra})
     return attrs.evolve(newer, **changes) if changes else newer
+
+
+def _latest(model: Any) -> datetime | None:
+    moments = [getattr(model, name, None) for name in _INSTANTS]
+    return max((moment for moment in moments if isinstance(moment, datetime)), default=None)
 
 
 def fill_missing_items(newer: tuple[Any, ...], older: tuple[Any, ...]) -> tuple[Any, ...]:

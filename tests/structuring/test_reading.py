@@ -353,6 +353,31 @@ def test_a_newer_item_gets_what_it_lacks_from_the_older_one() -> None:
     assert status.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("newer", "older", "updated_at"),
+    [
+        ({"level": 93}, {"level": 93, "createdAt": "2025-11-18T00:00:00Z"}, "2025-11-18T00:00:00Z"),
+        ({"level": 93}, {"createdAt": "2025-11-18T00:00:00Z"}, "2025-11-18T00:00:00Z"),
+        ({"level": 93}, {"level": 40, "createdAt": "2025-11-18T00:00:00Z"}, None),
+        ({"level": 93}, {"level": 93, "createdAt": "2025-05-18T00:00:00Z"}, None),
+        (
+            {"level": 93, "updatedAt": "2025-07-01T00:00:00Z"},
+            {"level": 93, "updatedAt": "2025-11-18T00:00:00Z"},
+            "2025-11-18T00:00:00Z",
+        ),
+    ],
+)
+def test_a_later_instant_of_an_older_item_counts_if_both_agree(
+    newer: dict[str, Any], older: dict[str, Any], updated_at: str | None
+) -> None:
+    first = {"type": "Electric", "createdAt": "2025-06-30T00:00:00Z"}
+    electric = read({"energies": [first | newer], "energy": [{"type": "Electric"} | older]}, Status).electric
+    assert electric is not None
+    assert electric.level == 93.0
+    assert electric.updated_at == (None if updated_at is None else datetime.fromisoformat(updated_at))
+    assert electric.created_at == datetime(2025, 6, 30, tzinfo=UTC)
+
+
 def test_members_are_merged_at_any_depth() -> None:
     def energy(**charging: Any) -> dict[str, Any]:
         return {"type": "Electric", "extension": {"electric": {"charging": charging}}, **charging.pop("beside", {})}
