@@ -70,6 +70,7 @@ _NAMED = re.compile(
 _COORDINATES = re.compile(r"(?<![\d.])-?\d{1,3}\.\d{3,}(?:\s*,\s*|%2C)-?\d{1,3}\.\d{3,}", re.IGNORECASE)
 # Ids of vehicles, accounts and trips: 16 and more hexadecimal digits.
 _ID = re.compile(r"(?<!\w)(?=[a-f]{0,63}[0-9])[0-9a-f]{16,64}(?!\w)", re.IGNORECASE)
+_BAD_PORT = re.compile(r":[^:\]]*[^0-9:\]][^:\]]*$")
 _DIGIT = re.compile(r"\d")
 _URL = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>]+", re.IGNORECASE)
 _PHONE = re.compile(r"(?<![\w+.-])\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}(?![0-9])")
@@ -88,6 +89,8 @@ def _mask_url(url: str) -> str:
     authority = parts.authority
     if authority is not None and "@" in authority:
         authority = f"{MASK}@{authority.rpartition('@')[2]}"
+    elif authority is not None and _BAD_PORT.search(authority):
+        return f"{parts.scheme}://{MASK}"  # a password with a slash
     path = "/".join(MASK if _is_id(segment) else segment for segment in parts.path.split("/"))
     query = None if parts.query is None else "&".join(map(_mask_pair, parts.query.split("&")))
     fragment = None if parts.fragment is None else MASK
