@@ -59,10 +59,13 @@ def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tupl
         except ValueError as error:
             record_problem(problems, f"{path}[{index}]", item, str(error))
             if index < 2:
+                record_problem(problems, path, value, "a position without both numbers is left out")
                 return None
     if not any(numbers[:2]):
         record_problem(problems, path, value, "[0, 0] stands for an unknown position", "sentinel")
         return None
+    if len(value) > 3:
+        record_problem(problems, f"{path}[3]", value[3], "numbers beyond the altitude have no meaning", "sentinel")
     return tuple(numbers)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
@@ -33,6 +33,8 @@ class User(TypedResource):
         created_at: when the account was created.
         updated_at: when it was last changed.
     """
+
+    __embedded__: ClassVar[frozenset[str]] = frozenset({"Vehicles", "vehicles"})  # read by embedded_vehicles
 
     email: str | None = attrs.field(default=None, repr=False)
     first_name: str | None = attrs.field(default=None, repr=False)

@@ -72,6 +72,8 @@ class _CodeGenerator:
             "empty": {},
             "fromisoformat": datetime.fromisoformat,
             "inf": inf,
+            "constants": frozenset(schema.constants.values()),
+            "expected": f"not one of {', '.join(schema.constants.values())}, as which it is read",
             "kind": schema.kind,
             "known": schema.known,
             "run_check": None if schema.check is None else schema.check.run,
@@ -94,7 +96,10 @@ class _CodeGenerator:
                 f"raw = {self._get(path)}",
                 "if raw is not None and raw.__class__ is not str:",
                 f"    record_problem(problems, {_json_path(path)!r}, raw, 'not a string')",
+                "elif raw is not None and raw not in constants:",
+                f"    record_problem(problems, {_json_path(path)!r}, raw, expected, 'disagreement')",
             ]
+        self._known += [f"{self._get(path)} is None" for path in self._schema.older]
         for field in self._schema.fields:
             body += [*self._generations(field), f"new.{field.name} = value"]
         body.append("new.problems = ()")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -14,6 +14,7 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
 from stellantis_hal.structuring.generations import fill_missing, fill_missing_items
 from stellantis_hal.structuring.problems import (
+    NO_EXTRA,
     Extra,
     Horizon,
     RawProblem,
@@ -38,6 +39,7 @@ from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, sc
 
 __all__ = ["ModelHook", "find_hook", "user_hook"]
 
+_LINKS: Final = frozenset({"_links"})
 _PRISTINE: Final = cattrs.Converter()
 # How cattrs reads str, int, float and bool where no hook was registered for them.
 _PLAIN_HOOK: Final = _PRISTINE.get_structure_hook(str)
@@ -53,11 +55,13 @@ class ModelHook:
         kind: the class.
         strict: whether a body in which anything cannot be read is refused.
         read: takes a body and the list to which problems are added, and returns the model. It never raises.
+        read_part: the same for a part of another body, which has no resource that would keep its links.
     """
 
     kind: type
     strict: bool
     read: ModelReader
+    read_part: ModelReader
 
     @classmethod
     def compile(cls, kind: type, converter: cattrs.Converter, *, strict: bool) -> ModelHook:
@@ -72,7 +76,6 @@ class ModelHook:
         namespace |= {
             "fill_missing": fill_missing,
             "fill_missing_items": fill_missing_items,
-            "extra_of": functools.partial(_extra_of, schema),
             "mutable_kind": _mutable_twin(kind),
             "read_flat": functools.partial(_read_flat, [_flat_key(key, schema, converter) for key in schema.flat]),
             "one_or_more_models": _one_or_more_models,
@@ -80,8 +83,12 @@ class ModelHook:
             "read_models": _read_models,
             "read_values": _read_values,
         }
-        exec(compile(source, f"<reader of {kind.__name__}>", "exec"), namespace)  # noqa: S102 - generated from a schema
-        return cls(kind, strict, namespace["read"])
+        code = compile(source, f"<reader of {kind.__name__}>", "exec")
+        part = namespace | {"known": schema.known - _LINKS}
+        for names in (namespace, part):
+            names["extra_of"] = functools.partial(_extra_of, schema, names["known"])
+            exec(code, names)  # noqa: S102 - generated from a schema
+        return cls(kind, strict, namespace["read"], part["read"])
 
     def __call__(self, body: Any, kind: Any = None, /, *, path: str = "$", strict: bool = False) -> Any:
         """Read a body; a model of the class passes as it is.
@@ -105,7 +112,7 @@ def _reader_of(field: FieldSchema, schema: ClassSchema, converter: cattrs.Conver
     """Choose how a field is read: by our own code, or by a hook that the user registered."""
     if field.model is not None:
         hook = find_hook(field.model, converter)
-        return hook.read if isinstance(hook, ModelHook) else _codec_of_hook(hook, field)
+        return hook.read_part if isinstance(hook, ModelHook) else _codec_of_hook(hook, field)
     base = base_type(field.type)
     if base is not field.type:
         hook = find_hook(field.type, converter)
@@ -229,21 +236,6 @@ def _one_or_more_values(attempt: ReadAttempt, value: Any, path: str, problems: l
     return _read_values(attempt, value, path, problems)
 
 
-def _extra_of(schema: ClassSchema, body: dict[str, Any]) -> Extra:
-    """Collect the keys that no field has, those inside containers too."""
-    extra = {key: body[key] for key in body if key not in schema.known and key not in schema.flat}
-    for path, inner in schema.containers.items():
-        value: Any = body
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, dict) and not inner.issuperset(value):
-            place = extra
-            for key in path[:-1]:
-                place = place.setdefault(key, {})
-            place[path[-1]] = {name: value[name] for name in value if name not in inner}
-    return Extra(extra)
-
-
 @attrs.frozen
 class _FlatKey:
     """A key that an older generation has beside the object that holds it today.
@@ -290,3 +282,35 @@ def _read_flat(keys: list[_FlatKey], model: Any, body: dict[str, Any], problems:
             value = kind(**{name: value})
         first = flat.attributes[0]
         setattr(model, first, fill_missing(getattr(model, first), value))
+
+
+def _extra_of(schema: ClassSchema, known: frozenset[str], body: dict[str, Any]) -> Mapping[str, Any]:
+    """Collect what no field was read from: unknown keys, those inside containers too, and replaced generations."""
+    extra = {key: body[key] for key in body if key not in known and key not in schema.flat}
+    for path, inner in schema.containers.items():
+        value = _value_at(body, path)
+        if isinstance(value, dict):
+            if path == ("_embedded",):
+                extra.pop("_embedded", None)
+            if not inner.issuperset(value):
+                _place(extra, path).update({name: value[name] for name in value if name not in inner})
+    for path, paths in schema.older.items():
+        value = _value_at(body, path)
+        if value is not None and any(_value_at(body, newer) for newer in paths[: paths.index(path)]):
+            _place(extra, path[:-1])[path[-1]] = value
+    if extra.get("_embedded") == {}:
+        del extra["_embedded"]
+    return Extra(extra) if extra else NO_EXTRA
+
+
+def _place(extra: dict[str, Any], path: Path) -> dict[str, Any]:
+    for key in path:
+        extra = extra.setdefault(key, {})
+    return extra
+
+
+def _value_at(body: dict[str, Any], path: Path) -> Any:
+    value: Any = body
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

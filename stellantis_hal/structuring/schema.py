@@ -113,6 +113,8 @@ class ClassSchema:
         containers: paths of objects that only hold others, with the keys in them that are no extra.
         flat: keys that older generations have beside the object that holds them today, with the attributes that lead to
             their value.
+        older: the paths of older generations, with all paths of their fields: where a newer one is there too, what the
+            older one held is kept as an extra.
         check: what is run on every instance that was read; ``__check__`` of the class.
     """
 
@@ -122,6 +124,7 @@ class ClassSchema:
     known: frozenset[str]
     containers: Mapping[Path, frozenset[str]]
     flat: Mapping[str, Path]
+    older: Mapping[Path, tuple[Path, ...]] = attrs.field(factory=dict)
     check: Check | None = None
 
 
@@ -144,20 +147,28 @@ def _derive(kind: type) -> ClassSchema:
         if attribute.name not in OWN_FIELDS and not is_unread(attribute)
     )
     constants: Mapping[Path, str] = getattr(kind, "__constants__", {})
-    known = {"_links", "_embedded"}
+    known = set(getattr(kind, "__linked__", ()))
     containers: dict[Path, set[str]] = {}
     for path in (*(path for field in fields for path in field.paths), *constants):
         known.add(path[0])
-        held = 3 if path[0] == "_embedded" else 2  # other relations below _embedded are resources
-        if len(path) >= held:
-            containers.setdefault(path[: held - 1], set()).add(path[held - 1])
+        for depth in range(1, len(path)):
+            containers.setdefault(path[:depth], set()).add(path[depth])
+    embedded: frozenset[str] = getattr(kind, "__embedded__", frozenset())
+    if embedded:
+        containers.setdefault(("_embedded",), set()).update(embedded)
+    newest = {field.paths[0] for field in fields}
+    older = {path: field.paths for field in fields for path in field.paths[1:] if path not in newest}
+    flat: Mapping[str, Path] = getattr(kind, "__flat__", {})
+    today = {field.name: field.paths for field in fields}
+    older |= {(key,): (*today[attributes[0]], (key,)) for key, attributes in flat.items()}
     return ClassSchema(
         kind=kind,
         fields=fields,
         constants=constants,
         known=frozenset(known),
         containers={key: frozenset(inner) for key, inner in containers.items()},
-        flat=getattr(kind, "__flat__", {}),
+        flat=flat,
+        older=older,
         check=getattr(kind, "__check__", None),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, overload
 
 import attrs
 
@@ -48,6 +48,9 @@ class TypedResource(Model):
     A value that is part of another (an energy of a status), or that was read from a plain mapping, has no resource of
     its own: its ``resource`` and ``document`` are None.
     """
+
+    # Read by the resource; a part of another value, which has none, keeps its links as an extra.
+    __linked__: ClassVar[frozenset[str]] = frozenset({"_links"})
 
     _resource: HalResource | None = attrs.field(default=None, eq=False, repr=False)
     _clock: PartClock | None = attrs.field(default=None, eq=False, repr=False)

@@ -173,7 +173,7 @@ def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Model], An
     changed = replaced(body, (*path, "unheardOf"), new)
     value = read(changed, kind)
     # Other embedded documents are not properties.
-    assert (value.problems, value.to_dict()) == ((), body if path == ("_embedded",) else changed)
+    assert (value.problems, value.to_dict()) == ((), changed)
 
 
 @given(places())
@@ -227,4 +227,6 @@ def test_coordinates_are_read_as_far_as_they_go(
 ) -> None:
     position = read({"geometry": {"coordinates": written}}, Position)
     assert position.coordinates == coordinates
-    assert [record.path for record in position.problems] == ([] if problem is None else [problem])
+    told = [record.path for record in position.problems if record.kind == "unreadable"]
+    whole = ["$.geometry.coordinates"] if problem is not None and problem.endswith(("[0]", "[1]")) else []
+    assert told == ([] if problem is None else [problem, *whole])

@@ -192,7 +192,31 @@ def test_unknown_keys_are_kept_wherever_they_stand() -> None:
 
 
 def test_links_and_embedded_documents_are_no_unknown_keys() -> None:
-    assert dict(read({"_links": {"self": {"href": "/"}}, "_embedded": {"x": []}}, Trip).extra) == {}
+    assert dict(read({"_links": {"self": {"href": "/"}}, "_embedded": {}}, Trip).extra) == {}
+    assert dict(read({"_embedded": {"x": [1]}}, Trip).extra) == {"_embedded": {"x": [1]}}
+    assert dict(read({"_embedded": {"Vehicles": [1], "x": 1}}, User).extra) == {"_embedded": {"x": 1}}
+
+
+def test_links_of_a_part_without_a_resource_are_kept() -> None:
+    links = {"_links": {"self": {"href": "/"}}}
+    trip = read({"startPosition": links, "kinetic": links}, Trip)
+    assert trip.start_position is not None
+    assert trip.kinetic is not None
+    assert trip.start_position.extra == trip.kinetic.extra == links
+
+
+def test_an_older_generation_beside_a_newer_one_is_kept() -> None:
+    body = {"odometer": {"mileage": 7.5}, "timed": {"odometer": {"mileage": 5.5}, "x": 1}, "energy": [{"level": 1}]}
+    status = read(body | {"energies": [{"level": 2}]}, Status)
+    assert dict(status.extra) == {"timed": {"odometer": {"mileage": 5.5}, "x": 1}, "energy": [{"level": 1}]}
+    assert read(status.to_dict(), Status) == status
+
+
+def test_a_geometry_of_another_type_is_told() -> None:
+    [problem] = read(
+        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [2.5, 48.5]}}, Position
+    ).problems
+    assert (problem.path, problem.kind) == ("$.geometry.type", "disagreement")
 
 
 def test_the_unknown_is_shown_by_name_alone() -> None:
@@ -503,7 +527,8 @@ def test_blocks_in_the_extension_of_a_status_are_read() -> None:
 def test_unknown_blocks_in_the_extension_of_a_status_are_extra() -> None:
     body = {"_embedded": {"extension": {"kinetic": {"moving": True}, "mood": "sunny"}, "other": [{"a": 1}]}}
     status = read(body, Status)
-    assert (status.is_moving, dict(status.extra)) == (True, {"_embedded": {"extension": {"mood": "sunny"}}})
+    kept = {"extension": {"mood": "sunny"}, "other": [{"a": 1}]}
+    assert (status.is_moving, dict(status.extra)) == (True, {"_embedded": kept})
     assert read(status.to_dict(), Status) == status
 
 
@@ -537,7 +562,9 @@ def test_lists_without_a_kind_are_of_one_generation() -> None:
         return {"airConditioning": {"programs": [{"start": start}]}}
 
     body = {"preconditioning": preconditioning("PT7H"), "preconditionning": preconditioning("PT8H")}
-    assert read(body, Status) == read({"preconditioning": preconditioning("PT7H")}, Status)
+    assert (
+        read(body, Status).preconditioning == read({"preconditioning": preconditioning("PT7H")}, Status).preconditioning
+    )
 
 
 def test_what_hooks_make_is_of_one_generation() -> None:
