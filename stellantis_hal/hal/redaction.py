@@ -142,14 +142,14 @@ def is_private(path: str) -> bool:
     )
 
 
-def redacted_repr(value: Any) -> str:
+def redacted_repr(self: Any) -> str:
     """Return the ``repr`` of an attrs value, for ``__repr__ = redacted_repr`` in its class.
 
     Values of private names are masked, texts and URLs are masked by what they hold, mappings are shown by their names,
     bytes by their number. Numbers, instants and known members of enumerations are shown.
     """
-    kind = type(value)
-    shown = [f"{field.name}={_show(field, getattr(value, field.name))}" for field in attrs.fields(kind) if field.repr]
+    kind = type(self)
+    shown = [f"{field.name}={_show(field, getattr(self, field.name))}" for field in attrs.fields(kind) if field.repr]
     return f"{kind.__qualname__.rpartition('>.')[2]}({', '.join(shown)})"
 
 

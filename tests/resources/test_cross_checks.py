@@ -284,7 +284,7 @@ def test_old_blocks_and_instants_of_plans_are_none() -> None:
     assert converter.structure(resource_of(body), Status).problems == ()
 
 
-def test_future_instants_of_plain_mappings_go_by_the_system_clock() -> None:
+def test_future_instants_without_a_client_use_system_time() -> None:
     [(path, reason)] = told({"createdAt": "2999-01-01T00:00:00+0000"}, Trip)
     assert (path, reason.endswith("days ahead of the client's clock")) == ("$.createdAt", True)
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 import anyio
+import attrs
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -102,14 +103,14 @@ async def _outcome(way: Way, shape: Shape) -> Outcome:
     return received, None
 
 
-BARE = {"links": "none", "count": 15, "size": 6}
+BARE = Shape(links="none", count=15, size=6)
 EXAMPLES = {
-    "B1: no links": Shape(**BARE),
+    "B1: no links": BARE,
     "B1: only self": Shape(count=15, size=6, links="self"),
-    "B1: no links, ranges ignored": Shape(**BARE, honours_ranges=False),
-    "B1: no links, no total": Shape(**BARE, total="missing"),
-    "B1: no links, no ids": Shape(**BARE, has_ids=False),
-    "B1: no links, total too large": Shape(**BARE, total="large", beyond="refused"),
+    "B1: no links, ranges ignored": attrs.evolve(BARE, honours_ranges=False),
+    "B1: no links, no total": attrs.evolve(BARE, total="missing"),
+    "B1: no links, no ids": attrs.evolve(BARE, has_ids=False),
+    "B1: no links, total too large": attrs.evolve(BARE, total="large", beyond="refused"),
     "B2: no prev": Shape(count=15, size=3, links="no prev"),
     "B2: no prev, no ids": Shape(count=15, size=3, links="no prev", has_ids=False),
     "B2: no last": Shape(count=15, size=3, links="no last"),
