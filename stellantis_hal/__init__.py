@@ -66,8 +66,9 @@ if TYPE_CHECKING:
         VehicleUnavailable,
         WatchEvent,
     )
-    from stellantis_hal.fleet.export import TripFileError, TripWriter, trip_writer
+    from stellantis_hal.fleet.export import TripWriter, trip_writer
     from stellantis_hal.fleet.targets import Removed
+    from stellantis_hal.fleet.trip_files import TripFileError
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
     from stellantis_hal.fleet.watching.statistics import FleetStatistics
@@ -223,6 +224,7 @@ if TYPE_CHECKING:
     from stellantis_hal.structuring.open_enum import OpenEnum
     from stellantis_hal.structuring.problems import Problem
     from stellantis_hal.structuring.typed_resource import TypedResource
+    from stellantis_hal.structuring.units import convert_unit, unit_of, units_of
     from stellantis_hal.transport.conventions import ApiConventions
     from stellantis_hal.transport.credentials import Credentials
     from stellantis_hal.transport.exchange import Timeouts
@@ -504,9 +506,12 @@ __all__ = [
     "__version__",
     "backfill",
     "by_activity",
+    "convert_unit",
     "make_converter",
     "quiet",
     "trip_writer",
+    "unit_of",
+    "units_of",
     "watch",
 ]
 
@@ -535,8 +540,9 @@ _MODULES = {
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
     "fleet.checkpoints.store": "CheckpointError CheckpointStore MemoryCheckpoints",
     "fleet.events": "AccountEmpty AccountLost Outage Recovered Update VehicleUnavailable WatchEvent",
-    "fleet.export": "TripFileError TripWriter trip_writer",
+    "fleet.export": "TripWriter trip_writer",
     "fleet.targets": "Removed",
+    "fleet.trip_files": "TripFileError",
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",
     "fleet.watching.statistics": "FleetStatistics",
@@ -602,6 +608,7 @@ _MODULES = {
     "structuring.open_enum": "OpenEnum",
     "structuring.problems": "Problem",
     "structuring.typed_resource": "TypedResource",
+    "structuring.units": "convert_unit unit_of units_of",
     "transport.conventions": "ApiConventions",
     "transport.credentials": "Credentials",
     "transport.exchange": "Timeouts",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from stellantis_hal.structuring.problems import AHEAD, Disagreement, Problem, json_type
-from stellantis_hal.structuring.units import convert
+from stellantis_hal.structuring.units import convert_unit
 
 if TYPE_CHECKING:
     from stellantis_hal.resources.alert import Alert
@@ -100,7 +100,7 @@ def _check_battery(energy: Energy, found: list[Disagreement]) -> None:
     load = battery and battery.load
     older_capacity = battery.capacity if battery else None
     older_kwh = electric.residual.consumption if electric and electric.residual else None
-    older_residual = convert(older_kwh, "kWh", "Wh")
+    older_residual = convert_unit(older_kwh, "kWh", "Wh")
     capacity, residual = (load.capacity, load.residual) if load else (None, None)
     if capacity and older_capacity and _factor(capacity, older_capacity) > TOLERANCES.capacity:
         reason = f"capacity {_figure(older_capacity)} Wh, but load.capacity {_figure(capacity)} Wh"

@@ -26,7 +26,7 @@ from stellantis_hal.structuring.problems import Check
 from stellantis_hal.structuring.scalars import Seconds
 from stellantis_hal.structuring.schema import names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
-from stellantis_hal.structuring.units import convert
+from stellantis_hal.structuring.units import convert_unit
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -82,7 +82,7 @@ class TripKinetic(Model):
     @property
     def average_speed_kmh(self) -> float | None:
         """The average speed in km/h."""
-        return convert(self.average_speed, "m/s", "km/h")
+        return convert_unit(self.average_speed, "m/s", "km/h")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

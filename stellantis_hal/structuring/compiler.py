@@ -84,7 +84,7 @@ class ModelHook:
             "read_values": _read_values,
         }
         code = compile(source, f"<reader of {kind.__name__}>", "exec")
-        part = namespace | {"known": schema.known - _LINKS}
+        part: dict[str, Any] = {**namespace, "known": schema.known - _LINKS}
         for names in (namespace, part):
             names["extra_of"] = functools.partial(_extra_of, schema, names["known"])
             exec(code, names)  # noqa: S102 - generated from a schema

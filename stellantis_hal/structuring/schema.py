@@ -147,7 +147,7 @@ def _derive(kind: type) -> ClassSchema:
         if attribute.name not in OWN_FIELDS and not is_unread(attribute)
     )
     constants: Mapping[Path, str] = getattr(kind, "__constants__", {})
-    known = set(getattr(kind, "__linked__", ()))
+    known: set[str] = set(getattr(kind, "__linked__", ()))
     containers: dict[Path, set[str]] = {}
     for path in (*(path for field in fields for path in field.paths), *constants):
         known.add(path[0])

@@ -8,7 +8,7 @@ from typing import Final, overload
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.schema import schema_of
 
-__all__ = ["convert", "unit_of", "units_of"]
+__all__ = ["convert_unit", "unit_of", "units_of"]
 
 # (from, to): what a value is multiplied by, and then divided by. Whole numbers keep results exact.
 _FACTORS: Final[Mapping[tuple[str, str], tuple[float, float]]] = {
@@ -22,12 +22,12 @@ _FACTORS: Final[Mapping[tuple[str, str], tuple[float, float]]] = {
 
 
 @overload
-def convert(value: float, unit: str, to: str) -> float: ...
+def convert_unit(value: float, unit: str, to: str) -> float: ...
 @overload
-def convert(value: None, unit: str, to: str) -> None: ...
+def convert_unit(value: None, unit: str, to: str) -> None: ...
 @overload
-def convert(value: float | None, unit: str, to: str) -> float | None: ...
-def convert(value: float | None, unit: str, to: str) -> float | None:
+def convert_unit(value: float | None, unit: str, to: str) -> float | None: ...
+def convert_unit(value: float | None, unit: str, to: str) -> float | None:
     """Convert a value from one unit to another; None stays None.
 
     Raises:

@@ -9,7 +9,7 @@ from stellantis_hal.resources.blocks.energy import EnergyType
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.scalars import SECONDS, base_type
 from stellantis_hal.structuring.schema import FieldSchema, schema_of
-from stellantis_hal.structuring.units import convert, unit_of, units_of
+from stellantis_hal.structuring.units import convert_unit, unit_of, units_of
 from tests.resources.test_facts import KINDS
 
 
@@ -103,9 +103,9 @@ def test_units_of_a_class_and_of_a_value() -> None:
     ],
 )
 def test_values_are_converted_by_unit(value: Any, unit: str, to: str, converted: Any) -> None:
-    assert convert(value, unit, to) == converted
+    assert convert_unit(value, unit, to) == converted
 
 
 def test_units_without_a_conversion_are_refused() -> None:
     with pytest.raises(ValueError, match="no conversion from km to Wh"):
-        convert(1.0, "km", "Wh")
+        convert_unit(1.0, "km", "Wh")

@@ -155,9 +155,12 @@ from stellantis_hal import (
     WriteOptions,
     backfill,
     by_activity,
+    convert_unit,
     make_converter,
     quiet,
     trip_writer,
+    unit_of,
+    units_of,
     watch,
 )
 from stellantis_hal.simulator import IssuedToken, Simulator, World
@@ -658,6 +661,12 @@ def test_errors_and_their_attributes() -> None:
     assert_type(StructureError("…").problems, tuple[Any, ...])
     assert_type(TripFileError("…", path="trips.csv").path, str)
     assert_type(answer.resume_token, str | None)
+
+
+def test_units() -> None:
+    assert_type(unit_of(Trip, "distance"), str | None)
+    assert_type(units_of(Trip), dict[str, str])
+    assert_type(convert_unit(1.0, "kWh", "Wh"), float)
 
 
 # ------------------------------------------------------------------------------------------- completeness

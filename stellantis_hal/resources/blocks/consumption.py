@@ -10,7 +10,7 @@ import attrs
 from stellantis_hal.resources.blocks.energy import EnergySubType, EnergyType
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.schema import names
-from stellantis_hal.structuring.units import convert
+from stellantis_hal.structuring.units import convert_unit
 
 __all__ = ["EnergyConsumption", "TripConsumption"]
 
@@ -49,22 +49,22 @@ class EnergyConsumption(Model):
     @property
     def litres(self) -> float | None:
         """Litres of fuel; None for electricity."""
-        return convert(self.consumption, "cL", "L") if self.type == EnergyType.FUEL else None
+        return convert_unit(self.consumption, "cL", "L") if self.type == EnergyType.FUEL else None
 
     @property
     def kilowatt_hours(self) -> float | None:
         """kWh of electricity; None for fuel."""
-        return convert(self.consumption, "Wh", "kWh") if self.type == EnergyType.ELECTRIC else None
+        return convert_unit(self.consumption, "Wh", "kWh") if self.type == EnergyType.ELECTRIC else None
 
     @property
     def litres_per_100_km(self) -> float | None:
         """Litres of fuel per 100 km; None for electricity."""
-        return convert(self.average, "cL/100km", "L/100km") if self.type == EnergyType.FUEL else None
+        return convert_unit(self.average, "cL/100km", "L/100km") if self.type == EnergyType.FUEL else None
 
     @property
     def kilowatt_hours_per_100_km(self) -> float | None:
         """kWh per 100 km; None for fuel."""
-        return convert(self.average, "Wh/100km", "kWh/100km") if self.type == EnergyType.ELECTRIC else None
+        return convert_unit(self.average, "Wh/100km", "kWh/100km") if self.type == EnergyType.ELECTRIC else None
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,7 @@ from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.problems import Check
 from stellantis_hal.structuring.schema import Path, names, unread
 from stellantis_hal.structuring.typed_resource import TypedResource
-from stellantis_hal.structuring.units import convert
+from stellantis_hal.structuring.units import convert_unit
 
 __all__ = [
     "BatteryHealth",
@@ -217,12 +217,12 @@ class BatteryLoad(MeasuredBlock):
     @property
     def capacity_kwh(self) -> float | None:
         """The capacity in kWh."""
-        return convert(self.capacity, "Wh", "kWh")
+        return convert_unit(self.capacity, "Wh", "kWh")
 
     @property
     def residual_kwh(self) -> float | None:
         """The energy left, in kWh."""
-        return convert(self.residual, "Wh", "kWh")
+        return convert_unit(self.residual, "Wh", "kWh")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -280,7 +280,7 @@ class FuelConsumptions(Model):
     @property
     def total_litres(self) -> float | None:
         """The total in litres."""
-        return convert(self.total, "cL", "L")
+        return convert_unit(self.total, "cL", "L")
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
