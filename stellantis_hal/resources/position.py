@@ -64,8 +64,8 @@ def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tupl
     if not any(numbers[:2]):
         record_problem(problems, path, value, "[0, 0] stands for an unknown position", "sentinel")
         return None
-    if len(value) > 3:
-        record_problem(problems, f"{path}[3]", value[3], "numbers beyond the altitude have no meaning", "sentinel")
+    for index, number in enumerate(value[3:], 3):
+        record_problem(problems, f"{path}[{index}]", number, "numbers beyond the altitude have no meaning", "sentinel")
     return tuple(numbers)
 
 

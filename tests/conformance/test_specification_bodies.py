@@ -31,6 +31,7 @@ from stellantis_hal.structuring.problems import Problem
 from stellantis_hal.structuring.typed_resource import TypedResource
 from tests.conformance.processes import free_port, prism, running, specification
 from tests.resources.derive_facts import ROOTS, derive, load
+from tests.resources.lossless import audit
 from tests.resources.test_facts import FACTS
 
 # Reasons of problems whose cause is the specification.
@@ -79,7 +80,7 @@ def bodies_of(document: dict[str, Any], schema: str) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("schema", ROOTS)
 def test_bodies_made_from_a_schema_leave_no_problem(schema: str) -> None:
-    kind = ROOTS[schema]
+    kind, total = ROOTS[schema], Counter[str]()
 
     @settings(
         max_examples=30,
@@ -88,8 +89,12 @@ def test_bodies_made_from_a_schema_leave_no_problem(schema: str) -> None:
     @given(bodies_of(load(specification()), schema))
     def check(body: Any) -> None:
         assert unexplained(read(body, kind).problems) == []
+        counts, lost = audit(body, kind)
+        assert lost == []
+        total.update(counts)
 
     check()
+    print(schema, dict(total))
 
 
 def test_the_table_of_facts_matches_the_specification() -> None:
