@@ -1,7 +1,7 @@
 """Derive the table of facts from the vendor's specification: the attribute for each property of each schema.
 
 Run as ``python -m tests.resources.derive_facts SPECIFICATION > tests/resources/facts.json`` when the vendor publishes a
-new one. Takes over names, types and enumerations, no prose. Needs PyYAML.
+new one. Takes over names, types, units and enumerations, no prose. Needs PyYAML.
 """
 
 from __future__ import annotations
@@ -39,6 +39,16 @@ ROOTS = {
     "Telemetry": Telemetry,
 }
 COLLECTIONS = ("Vehicles", "Telemetries", "Collisions", "Alerts", "Alarms", "Trips", "WayPoints")
+# How the texts of the specification name units; the first that is found counts.
+UNITS = {
+    r"Wh/100km or for fuel in terms of cl/100km": "cL/100km|Wh/100km",
+    r"\bkm/h\b": "km/h",
+    r"\bin Wh\b": "Wh",
+    r"\bCelsius\b": "degC",
+    r"in percentage|_Unit: %_": "percent",
+    r"expressed in km\b|\bin km\b|_Unit: Km_": "km",
+    r"\bin seconds?\b": "s",
+}
 # Properties that are not attributes of a model.
 ELSEWHERE = {
     "User._embedded.Vehicles": "User.embedded_vehicles",
@@ -81,6 +91,11 @@ def derive(document: dict[str, Any]) -> list[dict[str, Any]]:
     return list(rows.found.values())
 
 
+def unit_in(text: str) -> str | None:
+    """Return the unit that a description names; None where it names none."""
+    return next((unit for pattern, unit in UNITS.items() if re.search(pattern, text)), None)
+
+
 class _Rows:
     def __init__(self, schemas: dict[str, Any]) -> None:
         self._schemas = schemas
@@ -91,7 +106,7 @@ class _Rows:
         """Return a schema with references resolved and ``allOf`` merged."""
         merged: dict[str, Any] = {"properties": {}}
         for part in self._parts(schema):
-            merged.update({key: part[key] for key in ("type", "enum", "format", "items") if key in part})
+            merged.update({key: part[key] for key in ("type", "enum", "format", "items", "description") if key in part})
             for name, value in (part.get("properties") or {}).items():
                 known = merged["properties"].get(name, value)
                 merged["properties"][name] = value if known == value else {"allOf": [known, value]}
@@ -113,6 +128,8 @@ class _Rows:
             row["enum"] = (items or merged)["enum"]
         if "format" in merged:
             row["format"] = merged["format"]
+        if row["type"] in {"number", "integer"} and (unit := unit_in(merged.get("description", ""))):
+            row["unit"] = unit
         self.found[schema, place] = row
 
     def walk(self, schema: dict[str, Any], model_schema: ClassSchema, name: str, prefix: tuple[str, ...] = ()) -> None:

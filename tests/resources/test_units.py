@@ -10,7 +10,7 @@ from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.scalars import SECONDS, base_type
 from stellantis_hal.structuring.schema import FieldSchema, schema_of
 from stellantis_hal.structuring.units import convert_unit, unit_of, units_of
-from tests.resources.test_facts import KINDS
+from tests.resources.test_facts import FACTS, KINDS
 
 
 def is_numeric(field: FieldSchema) -> bool:
@@ -71,6 +71,12 @@ DOCUMENTED = {
 def test_the_unit_is_the_documented_one(place: str, unit: str) -> None:
     kind, _, field = place.partition(".")
     assert unit_of(KINDS.get(kind, EnergyConsumption), field) == unit
+
+
+@pytest.mark.parametrize("fact", [fact for fact in FACTS if "unit" in fact], ids=lambda fact: fact["property"])
+def test_units_are_those_of_the_specification_s_text(fact: dict[str, str]) -> None:
+    kind, _, field = fact["place"].partition(".")
+    assert unit_of(KINDS.get(kind, EnergyConsumption), field) == fact["unit"]
 
 
 def test_the_unit_of_a_consumption_depends_on_its_energy() -> None:
