@@ -6,7 +6,13 @@ import anyio
 import attrs
 import pytest
 
-from stellantis_hal.errors import ApiError, NotFoundError, PaginationLoopError, ServerError
+from stellantis_hal.errors import (
+    ApiError,
+    IncompleteCollectionError,
+    NotFoundError,
+    PaginationLoopError,
+    ServerError,
+)
 from stellantis_hal.navigation import IndexRanges, Paginator
 from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS
 from tests.navigation.collection import Collection, ids
@@ -210,8 +216,8 @@ async def test_restarts_are_bounded() -> None:
     assert len(received) == 3 + 16 * 3
 
 
-async def _append_items(collection: Collection, received: list[Any]) -> None:
-    async with _items(collection).concurrent(1) as items:
+async def _append_items(collection: Collection, received: list[Any], ranges: IndexRanges = RANGES) -> None:
+    async with _items(collection, ranges).concurrent(1) as items:
         async for item in items:
             received.append(item["id"])  # noqa: PERF401 - items before an error are kept
 
@@ -326,6 +332,33 @@ async def test_more_changes_than_can_be_remembered_are_an_error() -> None:
     collection.before_response = replace
     with pytest.raises(PaginationLoopError, match="changes faster than it can be read"):
         await _collect(collection, 1, ranges=IndexRanges(size=500))
+
+
+async def test_a_gap_after_more_items_than_are_remembered_fails() -> None:
+    collection = Collection(list(range(MAX_RECENT_IDS + 1_500)), size=500)
+
+    def tighten(responses_sent: int) -> None:
+        if responses_sent == 11:
+            collection.max_range = 1
+
+    collection.before_response = tighten
+    received: list[Any] = []
+    with pytest.raises(IncompleteCollectionError, match="gaps between its items; read it page by page"):
+        await _append_items(collection, received, IndexRanges(size=500))
+    assert len(received) > MAX_RECENT_IDS
+    assert received == list(range(len(received)))
+
+
+async def test_a_total_corrected_at_the_end_needs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    collection = Collection(list(range(5)), extra_total=50)
+
+    def correct(responses_sent: int) -> None:
+        collection.extra_total = 50 if responses_sent < 3 else 0
+
+    collection.before_response = correct
+    assert await _collect(collection, 1) == list(range(5))
+    assert _ranges(collection)[-1] == "4-6"  # nothing beyond the total is searched
+    assert caplog.messages == []
 
 
 async def test_an_absent_collection_is_empty() -> None:
