@@ -123,8 +123,8 @@ class Pacing:
 
     def refund(self, target: PollTarget, now: float) -> None:
         """Add the requests of a poll that was not made to the budget again."""
-        if self._pacer is not None:
-            self._pacer.correct(now, -(self._cost if isinstance(target, WatchedVehicle) else LISTING_COST))
+        assert self._pacer is not None  # noqa: S101 - what waits for a renewal has a limiter, and acquired the poll
+        self._pacer.correct(now, -(self._cost if isinstance(target, WatchedVehicle) else LISTING_COST))
 
     def interval(self, watched_vehicle: WatchedVehicle) -> float:
         """Return the seconds between two polls of a vehicle at present.

@@ -244,3 +244,40 @@ async def test_a_listing_with_an_unusable_vehicle_is_repeated() -> None:
         assert 4 <= fleet.simulator.statistics.by_kind["vehicles"] <= 6
         await updates_of(updates, 4 * 3_600)
         assert updates.statistics.vehicles == 2
+
+
+async def test_a_single_vehicle_without_a_link_is_told_and_not_listed() -> None:
+    """No account lists it again; its other kinds of data are polled."""
+    vanished = kinds.VanishedFields(("maintenance",))
+    async with a_fleet(vehicles=1, accounts=1, faults=during(1e9, vanished, "/user/vehicles$")) as fleet:
+        vehicle = await fleet.accounts[0].vehicles().first()
+        assert vehicle is not None
+        async with watch(vehicle, every=EVERY, what=("maintenance", "status")) as updates:
+            events = await updates_of(updates, 3_600)
+            assert [event.what for event in events if isinstance(event, Update | VehicleUnavailable)] == [
+                "maintenance",
+                "status",
+            ]
+            assert len(events) == 2
+            assert fleet.simulator.statistics.by_kind["vehicles"] == 1
+
+
+async def test_a_missing_link_during_a_listing_starts_no_other() -> None:
+    """The listing in progress may bring the link."""
+    listing = Faults(
+        windows=[
+            FaultWindow(fault=kinds.VanishedFields(("status",)), since=0.0, until=1.0, path="/user/vehicles$"),
+            FaultWindow(fault=kinds.Delay(25.0), since=1.0, until=1e9, path="/user/vehicles$"),
+        ]
+    )
+    async with (
+        a_fleet(vehicles=1, accounts=1, faults=listing) as fleet,
+        watch(fleet.accounts, every=EVERY, what="status") as updates,
+    ):
+        await until(updates, VehicleUnavailable, within=300)
+        await updates_of(updates, 20)  # listed again after 15 seconds
+        updates.poll_now(*fleet.vehicles)
+        recovered = await until(updates, Recovered, within=60)
+        assert recovered.what == "status"
+        await updates_of(updates, 60)
+        assert fleet.simulator.statistics.by_kind["vehicles"] == 2
