@@ -486,3 +486,54 @@ async def test_an_account_removed_during_its_renewal_is_forgotten(monkeypatch: p
             await follow(updates, fleet, log, until=2 * HOUR)
             assert log.failures == []
             assert updates.statistics.identity_outages == {}
+
+
+async def test_an_account_removed_during_its_first_renewal_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its listing fails after that, and is not repeated."""
+    async with a_fleet(vehicles=2, accounts=1, faults=down(Delay(200.0), since=0.0, until=1e9)) as fleet:
+        fleet.simulator.expire_tokens()
+        async with watch(fleet.accounts, every=EVERY) as updates:
+            log = log_of(fleet, monkeypatch)
+            await follow(updates, fleet, log, until=5)
+            assert len(log.renewals) == 1
+            assert updates.remove("account-0000")
+            await follow(updates, fleet, log, until=HOUR)
+            assert sum(updates.statistics.errors.values()) == 1
+            assert log.failures == []
+            assert max(log.renewals) < HOUR / 4
+
+
+class Slow(MemoryTokenStore):
+    """A store whose disk becomes slow."""
+
+    seconds = 0.0
+    loading = 0
+
+    async def load(self, key: str) -> Token | None:
+        self.loading += 1
+        await anyio.sleep(self.seconds)
+        self.loading -= 1
+        return await super().load(key)
+
+
+async def test_an_account_removed_while_its_token_is_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The identity server is down, and the account would have had to wait for it."""
+    faults = down(ServerFault(503), since=HOUR / 2, until=3 * HOUR)
+    async with a_fleet(vehicles=4, accounts=2, faults=faults, identity_url=ONE_SERVER, token_lifetime=1e6) as fleet:
+        first = attrs.evolve(token_of(fleet.simulator, "account-0000"), expires_at=EPOCH + timedelta(hours=1))
+        await fleet.stores["account-0000"].save("account-0000", first)
+        store = Slow(attrs.evolve(token_of(fleet.simulator, "account-0001"), expires_at=EPOCH + timedelta(hours=1.5)))
+        account = account_of(fleet.client, fleet.simulator, "account-0001", tokens=store)
+        async with watch([fleet.accounts[0], account], every=EVERY) as updates:
+            log = log_of(fleet, monkeypatch)
+            await follow(updates, fleet, log, until=1.5 * HOUR)
+            assert [type(event) for event in log.failures] == [Outage]
+            store.seconds = 60.0
+            while not store.loading:
+                await follow(updates, fleet, log, until=elapsed(fleet) + 5)
+            assert updates.remove("account-0001")
+            drive_all(fleet)
+            await follow(updates, fleet, log, until=3 * HOUR + PROMISED)
+            assert [type(event) for event in log.failures] == [Outage, Recovered]
+            assert set(log.first_update_after(3 * HOUR)) == set(fleet.vehicles[:2])
+            assert updates.statistics.vehicles == 2
