@@ -488,7 +488,7 @@ async def test_an_account_removed_during_its_renewal_is_forgotten(monkeypatch: p
             assert updates.statistics.identity_outages == {}
 
 
-async def test_an_account_removed_during_its_first_renewal_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_account_removed_during_its_first_renewal_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its listing fails after that, and is not repeated."""
     async with a_fleet(vehicles=2, accounts=1, faults=down(Delay(200.0), since=0.0, until=1e9)) as fleet:
         fleet.simulator.expire_tokens()
