@@ -144,10 +144,11 @@ def check_trip(trip: Trip) -> Sequence[Disagreement]:
             if consumption is not None and average is not None:
                 expected = consumption * percent
                 if expected + expected < average or average + average < expected:
-                    _check_average(trip, used, expected, found)
+                    amounts = (consumption, average, distance)
+                    _check_average(trip, used, amounts, found)
         for segment in trip.segments:
             part, told = segment.distance, segment.percent
-            if part is not None and told is not None and not -_LEVEL <= part * percent - told <= _LEVEL:
+            if part is not None and told is not None and not -_LEVEL <= part * 100 / distance - told <= _LEVEL:
                 _check_share(trip, segment, found)
     kinetic = trip.kinetic
     if kinetic is not None and kinetic.average_speed is not None:
@@ -183,10 +184,11 @@ def _check_times(duration: timedelta | None, elapsed: timedelta, found: list[Dis
             found.append((".duration", told, reason + _unit_note(factor)))
 
 
-def _check_average(trip: Trip, used: EnergyConsumption, expected: float, found: list[Disagreement]) -> None:
-    consumption, average, distance = used.consumption, used.average, trip.distance
-    if consumption is None or average is None or distance is None:
-        return
+def _check_average(
+    trip: Trip, used: EnergyConsumption, amounts: tuple[float, float, float], found: list[Disagreement]
+) -> None:
+    consumption, average, distance = amounts
+    expected = consumption * (100 / distance)
     factor = _factor(expected, average)
     if factor > TOLERANCES.average and abs(expected - average) > _ROUNDING * 100 / distance:
         unit = _UNITS.get(str(used.type), "")
@@ -199,15 +201,13 @@ def _check_average(trip: Trip, used: EnergyConsumption, expected: float, found: 
 
 
 def _check_share(trip: Trip, segment: TripSegment, found: list[Disagreement]) -> None:
+    """Tell a share that is beyond the tolerance, unless the trip is too short for it to say anything."""
     part, percent, distance = segment.distance, segment.percent, trip.distance
     if part is None or percent is None or distance is None or distance < _SHORTEST:
         return
     share = part * 100 / distance
-    if abs(percent - share) > TOLERANCES.level:
-        reason = (
-            f"{_figure(percent)} % of the trip, but {_figure(part)} of {_figure(distance)} km are {_figure(share)} %"
-        )
-        found.append((f".segments[{_index(trip.segments, segment)}].percent", percent, reason))
+    reason = f"{_figure(percent)} % of the trip, but {_figure(part)} of {_figure(distance)} km are {_figure(share)} %"
+    found.append((f".segments[{_index(trip.segments, segment)}].percent", percent, reason))
 
 
 def _index(items: Sequence[object], item: object) -> int:

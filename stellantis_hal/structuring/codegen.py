@@ -150,10 +150,8 @@ class _CodeGenerator:
             f"get{number} = held{number}.get",
         ]
         self._getters[path] = f"get{number}"
-        inner = self._schema.containers.get(path)
-        if inner is not None:
-            self._namespace[f"known{number}"] = inner
-            self._known.append(f"known{number}.issuperset(held{number})")
+        self._namespace[f"known{number}"] = self._schema.containers[path]
+        self._known.append(f"known{number}.issuperset(held{number})")
         return lines
 
     def _get(self, path: Path) -> str:

@@ -36,7 +36,7 @@ from stellantis_hal.structuring.hooks import make_converter
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.problems import Problem
 from stellantis_hal.structuring.scalars import BOOLEAN, INTEGER, NUMBER, STRING
-from stellantis_hal.structuring.schema import schema_of
+from stellantis_hal.structuring.schema import names, schema_of
 from tests.resources import bodies
 
 AT = datetime(2023, 9, 12, 9, 41, 10, 911000, UTC)
@@ -608,6 +608,21 @@ def test_a_class_with_a_field_that_no_json_fits_is_refused() -> None:
 
     with pytest.raises(TypeError, match="no JSON value reads as complex"):
         read({}, Odd)
+
+
+def test_a_whole_number_below_its_minimum_is_read_and_told() -> None:
+    @attrs.frozen(kw_only=True, weakref_slot=False)
+    class Doors(Model):
+        count: int | None = attrs.field(default=None, metadata=names(minimum=1))
+
+    assert [read({"count": count}, Doors) for count in (1, None)] == [Doors(count=1), Doors()]
+    doors = read({"count": 0}, Doors, strict=True)  # a disagreement never raises
+    assert doors.count == 0
+    assert doors.problems == (
+        Problem(path="$.count", value_type="number", reason="0 is less than 1", kind="disagreement"),
+    )
+    [problem] = read({"count": "many"}, Doors).problems
+    assert (problem.path, problem.kind) == ("$.count", "unreadable")
 
 
 def test_types_that_are_not_json_are_named_as_they_are() -> None:
