@@ -215,7 +215,7 @@ class JsonLinesFormat:
     """JSON Lines: one object for each trip, with its vehicle and ``trip``, named as in the newest API."""
 
     name = "jsonl"
-    head = b""
+    head: bytes = b""
     separator = b""
     tail = b""
 
@@ -249,7 +249,7 @@ class CsvFormat:
     """CSV by RFC 4180, with the columns of :data:`CSV_COLUMNS`."""
 
     name = "csv"
-    head = (",".join(CSV_COLUMNS) + "\r\n").encode()
+    head: bytes = (",".join(CSV_COLUMNS) + "\r\n").encode()
     separator = b""
     tail = b""
 
@@ -342,7 +342,7 @@ class GeoJsonFormat:
     """GeoJSON (RFC 7946): a FeatureCollection with a line from start to stop of each trip."""
 
     name = "geojson"
-    head = b'{"type": "FeatureCollection", "features": [\n'
+    head: bytes = b'{"type": "FeatureCollection", "features": [\n'
     separator = b",\n"
     tail = b"\n]}\n"
 

@@ -155,7 +155,7 @@ class Alert(TypedResource):
         updated_at: when its record was last changed.
     """
 
-    __check__: ClassVar = Check(check_alert, given="ended_at")
+    __check__: ClassVar[Check] = Check(check_alert, given="ended_at")
 
     id: str | None = None
     type: AlertType | None = None

@@ -132,7 +132,7 @@ class Trip(TypedResource):
         faults: missing parts of its record.
     """
 
-    __check__: ClassVar = Check(check_trip)
+    __check__: ClassVar[Check] = Check(check_trip)
 
     id: str | None = None
     created_at: datetime | None = None

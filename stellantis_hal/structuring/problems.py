@@ -128,8 +128,8 @@ class Horizon:
     __slots__ = ("clock", "latest")
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
-        self.clock = clock
-        self.latest = datetime.min.replace(tzinfo=UTC)
+        self.clock: Callable[[], datetime] = clock
+        self.latest: datetime = datetime.min.replace(tzinfo=UTC)
 
     def ahead(self, instant: datetime) -> timedelta | None:
         """Return by how much an instant is ahead of the clock; None where it is not, within :data:`AHEAD`."""

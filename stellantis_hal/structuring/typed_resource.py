@@ -32,7 +32,7 @@ class PartClock:
     __slots__ = ("now",)
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self.now = now
+        self.now: Callable[[], datetime] = now
 
     def __deepcopy__(self, _: object) -> PartClock:
         return self

@@ -129,7 +129,7 @@ class NoProxy:
         self._names: set[tuple[str, int | None]] = set()
         self._networks: list[tuple[_Network, int | None]] = []
         entries = re.split(r"[\s,]+", text.lower())
-        self.unreadable = tuple([entry for entry in entries if entry and not self._add(entry)])
+        self.unreadable: tuple[str, ...] = tuple([entry for entry in entries if entry and not self._add(entry)])
         """The entries that match nothing, because they are of no known form."""
 
     def _add(self, entry: str) -> bool:

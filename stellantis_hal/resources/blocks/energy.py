@@ -337,7 +337,7 @@ class Energy(TypedResource):
 
     __kind__: ClassVar[tuple[str, ...]] = ("type", "sub_type")
     __completed_by__: ClassVar[str] = "extension"
-    __check__: ClassVar = Check(check_energy, given="extension")
+    __check__: ClassVar[Check] = Check(check_energy, given="extension")
     __flat__: ClassVar[Mapping[str, Path]] = {
         "charging": ("extension", "electric", "charging"),
         "battery": ("extension", "electric", "battery"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stellantis_hal.errors import InvalidLinkError, NotFoundError, TemplateError
+from stellantis_hal.errors import ApiError, InvalidLinkError, NotFoundError, TemplateError
 from stellantis_hal.navigation import IndexRanges, Paginator
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
@@ -56,6 +56,10 @@ async def test_a_resumed_iteration_ends_at_the_total() -> None:
     assert site.paths == ["/other"]
 
 
+def _is_absent(error: ApiError) -> bool:
+    return error.code == 40400
+
+
 async def test_an_error_of_the_first_page_is_raised_in_reverse() -> None:
     with pytest.raises(NotFoundError):
-        await _items(Site(), absent=lambda error: error.code == 40400).collect()
+        await _items(Site(), absent=_is_absent).collect()
