@@ -201,7 +201,7 @@ def _check_average(
 
 
 def _check_share(trip: Trip, segment: TripSegment, found: list[Disagreement]) -> None:
-    """Tell a share that is beyond the tolerance, unless the trip is too short for it to say anything."""
+    """Report a share that is beyond the tolerance, unless the trip is too short for it to say anything."""
     part, percent, distance = segment.distance, segment.percent, trip.distance
     if part is None or percent is None or distance is None or distance < _SHORTEST:
         return

@@ -160,7 +160,17 @@ NO_INSTANCE: dict[str, str] = {
     "OpenEnum": "the base of enumerations",
     **dict.fromkeys(("FollowOptions", "WriteOptions"), "keyword arguments"),
     **dict.fromkeys(
-        ("backfill", "by_activity", "make_converter", "quiet", "trip_writer", "watch"),
+        (
+            "backfill",
+            "by_activity",
+            "convert_unit",
+            "make_converter",
+            "quiet",
+            "trip_writer",
+            "unit_of",
+            "units_of",
+            "watch",
+        ),
         "a function",
     ),
     **dict.fromkeys(
