@@ -33,7 +33,7 @@ def convert_unit(value: float | None, unit: str, to: str) -> float | None:
     Raises:
         ValueError: there is no conversion between these units.
 
-    >>> convert(2016.0, "Wh", "kWh"), convert(None, "Wh", "kWh")
+    >>> convert_unit(2016.0, "Wh", "kWh"), convert_unit(None, "Wh", "kWh")
     (2.016, None)
     """
     factors = _FACTORS.get((unit, to))
