@@ -20,7 +20,7 @@ def read_pasted(prompt: str) -> str:
     """Return the line that is entered after a prompt, and the lines that were pasted with it.
 
     A terminal hands over one line at a time. Without the others, a wrapped URL would be cut, and the rest of a pasted
-    ``curl`` command would go to the shell. Windows cannot tell whether more lines wait: there each is read by itself.
+    ``curl`` command would go to the shell. Windows cannot tell whether more lines wait: each line is read alone there.
 
     Raises:
         click.Abort: the input ended, or was interrupted.

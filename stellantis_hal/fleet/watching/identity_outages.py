@@ -82,7 +82,7 @@ class IdentityOutages:
     One of the waiting accounts at a time probes, at growing intervals of at most 240 s. A token that was replaced since
     the first failure shows that the server works again.
 
-    An account whose renewals fail although the server has renewed a token of another one in between waits by itself.
+    An account whose renewals fail although the server has renewed a token of another one in between waits alone.
 
     Args:
         is_watched: returns whether an account is still watched.
