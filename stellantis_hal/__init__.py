@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         BadRequestError,
         BodyTooLargeError,
         BudgetExhaustedError,
+        ClosedClientError,
         ConfigurationError,
         ConsentRequiredError,
         DetachedResourceError,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         TooManyRedirectsError,
         UnauthorizedError,
         UntrustedOriginError,
+        WrongLoopError,
     )
     from stellantis_hal.fleet.backfilling import Backfill, BackfillSource, Progress, backfill
     from stellantis_hal.fleet.changes import Change
@@ -304,6 +306,7 @@ __all__ = [
     "ChargingType",
     "CheckpointError",
     "CheckpointStore",
+    "ClosedClientError",
     "Collision",
     "CollisionDetail",
     "CollisionSeverity",
@@ -503,6 +506,7 @@ __all__ = [
     "WipingBlades",
     "WipingSpeed",
     "WriteOptions",
+    "WrongLoopError",
     "__version__",
     "backfill",
     "by_activity",
@@ -529,11 +533,11 @@ _MODULES = {
     "credentials.token": "Token TokenLike",
     "errors": (
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
-        "ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError "
+        "ClosedClientError ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError "
         "IncompleteCollectionError InvalidLinkError LinkNotFoundError NetworkError NotFoundError NotHalError "
         "PaginationError PaginationLoopError QuotaError RateLimitedError RedirectError ServerError StaleSlotError "
         "StellantisError StructureError TemplateError TokenStoreError TooManyRedirectsError UnauthorizedError "
-        "UntrustedOriginError"
+        "UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",

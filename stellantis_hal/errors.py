@@ -32,6 +32,8 @@
     │   ├── UntrustedOriginError
     │   └── DetachedResourceError
     ├── StructureError               values that strict mode rejects
+    ├── ClosedClientError            the client was closed; nothing was sent
+    ├── WrongLoopError               the client belongs to another event loop, thread or process; nothing was sent
     └── CheckpointError              checkpoints could not be loaded or saved (in ``stellantis_hal.fleet``)
 """
 
@@ -48,6 +50,7 @@ __all__ = [
     "BadRequestError",
     "BodyTooLargeError",
     "BudgetExhaustedError",
+    "ClosedClientError",
     "ConfigurationError",
     "ConsentRequiredError",
     "DetachedResourceError",
@@ -73,6 +76,7 @@ __all__ = [
     "TooManyRedirectsError",
     "UnauthorizedError",
     "UntrustedOriginError",
+    "WrongLoopError",
 ]
 
 
@@ -389,3 +393,14 @@ class StructureError(StellantisError):
     def __init__(self, message: str, *, problems: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.problems: tuple[Any, ...] = tuple(problems)
+
+
+# ------------------------------------------------------------------------------------------------- use of a client
+
+
+class ClosedClientError(StellantisError):
+    """The client was closed before the request: make a new client. Nothing was sent."""
+
+
+class WrongLoopError(StellantisError):
+    """The client was used before in another event loop, thread or process: make one client for each of them."""

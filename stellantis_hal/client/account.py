@@ -74,6 +74,12 @@ class Account(EntryPoint):
         return self._credentials
 
     @property
+    def identity_server(self) -> str | None:
+        """The host that renews this account's token, its port included where one is given; None where none does."""
+        server: str | None = getattr(self._credentials, "identity_server", None)
+        return server
+
+    @property
     def clock(self) -> Callable[[], datetime]:
         """The client's wall clock."""
         return self._converter.clock

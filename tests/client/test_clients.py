@@ -329,6 +329,8 @@ async def test_accounts_say_what_they_share() -> None:
         assert not first.shares_client(stranger)
         assert first.limiter is client.limiter
         assert first.clock == simulator.now
+        hosts = [account.identity_server for account in (first, second)]
+        assert hosts == ["idpcvs.peugeot.com.simulator.test", "idpcvs.citroen.com.simulator.test"]
         await first.root()
         assert second.quota == client.quota
 

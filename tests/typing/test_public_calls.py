@@ -43,6 +43,7 @@ from stellantis_hal import (
     ChargingStatus,
     CheckpointError,
     CheckpointStore,
+    ClosedClientError,
     Collision,
     ConfigurationError,
     ConsentRequiredError,
@@ -153,6 +154,7 @@ from stellantis_hal import (
     WatchSource,
     Window,
     WriteOptions,
+    WrongLoopError,
     backfill,
     by_activity,
     convert_unit,
@@ -637,7 +639,8 @@ def test_errors_and_their_attributes() -> None:
         UntrustedOriginError,
         DetachedResourceError,
     ]
-    others: list[type[StellantisError]] = [StructureError, CheckpointError, TripFileError]
+    others: list[type[StellantisError]] = [StructureError, CheckpointError, TripFileError, ClosedClientError]
+    others.append(WrongLoopError)
     for kind in (*network, *api, *quota, *auth, *hal, *others):
         assert issubclass(kind, StellantisError)
     both: type[ApiError] = RateLimitedError
