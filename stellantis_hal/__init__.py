@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stellantis_hal.client.stellantis_client import StellantisClient
     from stellantis_hal.credentials.bearer import BearerCredentials
     from stellantis_hal.credentials.oauth2 import AuthorizationRequest, AuthorizationResponse, OAuth2Client
+    from stellantis_hal.credentials.stores.callbacks import CallbackTokenStore
     from stellantis_hal.credentials.stores.file import FileTokenStore
     from stellantis_hal.credentials.stores.memory import MemoryTokenStore
     from stellantis_hal.credentials.stores.protocol import TokenStore
@@ -287,6 +288,7 @@ __all__ = [
     "BudgetExhaustedError",
     "BudgetWarning",
     "CallCenter",
+    "CallbackTokenStore",
     "Capabilities",
     "Capacity",
     "CapacityPlan",
@@ -527,6 +529,7 @@ _MODULES = {
     "client.stellantis_client": "StellantisClient",
     "credentials.bearer": "BearerCredentials",
     "credentials.oauth2": "AuthorizationRequest AuthorizationResponse OAuth2Client",
+    "credentials.stores.callbacks": "CallbackTokenStore",
     "credentials.stores.file": "FileTokenStore",
     "credentials.stores.memory": "MemoryTokenStore",
     "credentials.stores.protocol": "TokenStore",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import attrs
 
@@ -59,6 +59,72 @@ class Token:
     refresh_token: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_require_str))
     expires_at: datetime | None = attrs.field(default=None, converter=_to_utc)
     scope: tuple[str, ...] = attrs.field(default=(), converter=parse_scope)
+
+    @classmethod
+    def copy_of(cls, token: TokenLike) -> Self:
+        """Return the token with the attributes of another object."""
+        return cls(token.access_token, token.refresh_token, token.expires_at, token.scope)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON, secrets included, for a store of your own; :meth:`from_dict` reads it.
+
+        Returns:
+            ``access_token`` and ``refresh_token`` as text, ``expires_at`` in RFC 3339 or None, ``scope`` as a list.
+        """
+        return {
+            "access_token": self.access_token,
+            "refresh_token": self.refresh_token,
+            "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
+            "scope": list(self.scope),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the token of a mapping: that of :meth:`to_dict`, or one in which a host program keeps its tokens.
+
+        Args:
+            fields: ``access_token``, and where they are known ``refresh_token``, ``expires_at`` and ``scope``. The
+                expiry may be an aware ``datetime``, text in ISO 8601 with an offset, or seconds since 1970. An
+                ``expires_in`` is ignored, because nothing says since when; other members too.
+
+        Raises:
+            ValueError: the access token is missing, or ``expires_at`` cannot be read. The message has no secret.
+            TypeError: a token is no ``str``, or ``fields`` is no mapping.
+
+        Example:
+            >>> Token.from_dict({"access_token": "a secret", "expires_at": 1735689600.0, "token_type": "Bearer"})
+            Token(expires_at=datetime.datetime(2025, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), scope=())
+        """
+        if not isinstance(fields, Mapping):
+            raise TypeError(f"a token is read from a mapping, as token.to_dict() makes, not {type(fields).__name__}")
+        if "access_token" not in fields:
+            known = ", ".join(sorted(str(name) for name in fields if name in _FIELDS)) or "none of a token"
+            raise ValueError(f'"access_token" is missing; the members are: {known}')
+        return cls(
+            fields["access_token"],
+            fields.get("refresh_token"),
+            _read_expiry(fields.get("expires_at")),
+            parse_scope(fields.get("scope")),
+        )
+
+
+_FIELDS = frozenset({"access_token", "refresh_token", "expires_at", "scope"})
+
+
+def _read_expiry(value: Any) -> datetime | None:
+    """Return an instant from a datetime, from ISO text, or from seconds since 1970; None stays None."""
+    if value is None or isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise ValueError(
+        "expires_at must be an aware datetime, ISO 8601 text such as '2026-01-31T12:00:00+00:00', or seconds since 1970"
+    )
 
 
 @runtime_checkable

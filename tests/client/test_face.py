@@ -129,6 +129,7 @@ def test_exported_classes_are_used_by_public_calls() -> None:
         "FileTokenStore",
         "HalClient",
         "MemoryCheckpoints",
+        "CallbackTokenStore",
         "MemoryTokenStore",
         "PartnerCredentials",
         "SQLiteCheckpoints",

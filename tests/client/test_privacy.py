@@ -131,6 +131,7 @@ MADE: dict[str, Any] = {
         fetch=_no_fetch,
         key=MAIL,
     ),
+    "CallbackTokenStore": lambda: stellantis_hal.CallbackTokenStore(lambda _: Token(SECRET, SECRET), print),
     "Change": lambda: Change(f"extra.{VIN}", TEXT, TEXT),
     "FileLimiterStore": lambda: FileLimiterStore("limits.json"),
     "FileTokenStore": lambda: FileTokenStore("tokens.json"),

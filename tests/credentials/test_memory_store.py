@@ -90,7 +90,7 @@ async def test_a_cancelled_wait_leaves_nothing_locked() -> None:
                 pytest.fail("two tasks had one lock")
     async with store.lock("alice"):
         pass
-    assert not store._locks
+    assert not store._locks._locks
 
 
 async def test_an_error_inside_leaves_nothing_locked() -> None:

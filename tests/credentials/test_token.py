@@ -1,9 +1,13 @@
 """Tokens as values."""
 
+import json
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stellantis_hal import Token
 from tests.credentials.doubles import NOON
@@ -46,3 +50,50 @@ def test_scopes_may_come_as_text() -> None:
 def test_a_token_that_is_no_text_is_refused_without_being_shown(arguments: tuple[str, str]) -> None:
     with pytest.raises(TypeError, match="must be a str, not"):
         Token(*arguments)
+
+
+@given(
+    st.builds(
+        Token,
+        st.text(),
+        st.none() | st.text(),
+        st.none() | st.datetimes(timezones=st.just(UTC)),
+        st.lists(st.text("abc:", min_size=1)),
+    )
+)
+def test_a_token_survives_json(token: Token) -> None:
+    assert Token.from_dict(json.loads(json.dumps(token.to_dict()))) == token
+
+
+@pytest.mark.parametrize(
+    "expiry", [NOON, NOON.isoformat(), NOON.timestamp(), int(NOON.timestamp()), NOON.isoformat().replace("+00:00", "Z")]
+)
+def test_an_expiry_is_read_in_each_form_of_host_programs(expiry: object) -> None:
+    assert Token.from_dict({"access_token": "a", "expires_at": expiry, "token_type": "Bearer"}) == Token(
+        "a", None, NOON
+    )
+
+
+def test_a_scope_is_read_as_text_or_list() -> None:
+    for scope in ("data:trip data:alert", ["data:trip", "data:alert"]):
+        assert Token.from_dict({"access_token": "a", "scope": scope}).scope == ("data:trip", "data:alert")
+
+
+@pytest.mark.parametrize("expiry", ["soon", "2026-06-01T12:00:00", 1e300, float("nan"), True, [1]])
+def test_an_expiry_that_cannot_be_read_is_refused(expiry: object) -> None:
+    with pytest.raises(ValueError, match="expires_at must be an aware datetime"):
+        Token.from_dict({"access_token": "s3cret", "expires_at": expiry})
+
+
+def test_a_mapping_without_an_access_token_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'"access_token" is missing; the members are: refresh_token') as caught:
+        Token.from_dict({"refresh_token": "s3cret", "user": "Ann"})
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(ValueError, match="the members are: none of a token"):
+        Token.from_dict({})
+
+
+@pytest.mark.parametrize("fields", [None, "text", [("access_token", "a")]])
+def test_what_is_no_mapping_is_refused(fields: Any) -> None:
+    with pytest.raises(TypeError, match="a token is read from a mapping"):
+        Token.from_dict(fields)

@@ -36,6 +36,7 @@ from stellantis_hal import (
     Budget,
     BudgetExhaustedError,
     BudgetWarning,
+    CallbackTokenStore,
     Capabilities,
     Capacity,
     CapacityPlan,
@@ -216,6 +217,7 @@ def test_applications_tokens_and_credentials() -> None:
     assert_type(token.refresh_token, str | None)
     assert_type(token.expires_at, datetime | None)
     assert_type(token.scope, tuple[str, ...])
+    assert assert_type(Token.from_dict(assert_type(token.to_dict(), dict[str, Any])), Token) == token
     assert "access'" not in repr(token)
     credentials: Credentials = PartnerCredentials(application)
     assert_type(credentials.query, str)
@@ -225,7 +227,12 @@ def test_applications_tokens_and_credentials() -> None:
 @pytest.mark.anyio
 @pytest.mark.wall_clock  # files are written by worker threads
 async def test_token_stores(tmp_path: Path) -> None:
-    stores: list[TokenStore] = [MemoryTokenStore(), FileTokenStore(tmp_path / "tokens")]
+    kept: dict[str, Token | None] = {}
+    stores: list[TokenStore] = [
+        MemoryTokenStore(),
+        FileTokenStore(tmp_path / "tokens"),
+        CallbackTokenStore(kept.get, kept.__setitem__),
+    ]
     for store in stores:
         async with store.lock("alice"):
             await store.save("alice", Token("access"))

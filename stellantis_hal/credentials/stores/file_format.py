@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
 
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
@@ -22,7 +20,7 @@ _HEADER = b"stellantis-hal tokens 1 sha256="
 
 def serialize_tokens(tokens: Mapping[str, Token]) -> bytes:
     """Return the content of a file with these tokens, by key."""
-    body = json.dumps({key: _to_json(token) for key, token in sorted(tokens.items())}, indent=1).encode("ascii") + b"\n"
+    body = json.dumps({key: token.to_dict() for key, token in sorted(tokens.items())}, indent=1).encode("ascii") + b"\n"
     return _first_line(body) + body
 
 
@@ -43,29 +41,10 @@ def parse_tokens(content: bytes, *, place: str = "the token file") -> dict[str, 
             f"{place} is damaged, cut short or was edited: restore it from a backup, or remove it and log in again"
         )
     try:
-        return {key: _from_json(fields) for key, fields in json.loads(body).items()}
+        return {key: Token.from_dict(fields) for key, fields in json.loads(body).items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise TokenStoreError(f"{place} has a valid digest but does not contain tokens") from None
 
 
 def _first_line(body: bytes) -> bytes:
     return _HEADER + hashlib.sha256(body).hexdigest().encode("ascii") + b"\n"
-
-
-def _to_json(token: Token) -> dict[str, Any]:
-    return {
-        "access_token": token.access_token,
-        "refresh_token": token.refresh_token,
-        "expires_at": None if token.expires_at is None else token.expires_at.isoformat(),
-        "scope": list(token.scope),
-    }
-
-
-def _from_json(fields: Mapping[str, Any]) -> Token:
-    expires_at = fields["expires_at"]
-    return Token(
-        fields["access_token"],
-        fields["refresh_token"],
-        None if expires_at is None else datetime.fromisoformat(expires_at),
-        tuple(fields["scope"]),
-    )

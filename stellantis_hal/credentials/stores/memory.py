@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
-import anyio
-
+from stellantis_hal.credentials.stores.key_locks import KeyLocks
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT, TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
-from stellantis_hal.errors import TokenStoreError
-from stellantis_hal.hal.redaction import mask_repr
 
 __all__ = ["MemoryTokenStore", "as_token_store"]
-
-
-class _Lock:
-    """The lock of an account, and the number of tasks that hold it or wait for it."""
-
-    __slots__ = ("semaphore", "users")
-
-    def __init__(self) -> None:
-        # Not an anyio.Lock: a task that takes it twice must wait and time out as any other.
-        self.semaphore = anyio.Semaphore(1, max_value=1)
-        self.users = 0
 
 
 class MemoryTokenStore:
@@ -46,8 +31,7 @@ class MemoryTokenStore:
     def __init__(self, token: Token | None = None, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._default = token
         self._tokens: dict[str, Token | None] = {}
-        self._locks: dict[str, _Lock] = {}
-        self._lock_timeout = lock_timeout
+        self._locks = KeyLocks(lock_timeout)
 
     async def load(self, key: str) -> Token | None:
         """Return the token saved under ``key``, else the default token."""
@@ -64,33 +48,13 @@ class MemoryTokenStore:
         """Return the keys under which a token was saved, sorted."""
         return tuple(sorted(key for key, token in self._tokens.items() if token is not None))
 
-    @asynccontextmanager
-    async def lock(self, key: str) -> AsyncGenerator[None, None]:
+    def lock(self, key: str) -> AbstractAsyncContextManager[None]:
         """Exclude other tasks from ``key``, inside ``async with``.
 
         Raises:
             TokenStoreError: another task did not release the lock in time.
         """
-        entry = self._locks.setdefault(key, _Lock())
-        entry.users += 1
-        try:
-            try:
-                with anyio.fail_after(self._lock_timeout):
-                    await entry.semaphore.acquire()
-            except TimeoutError:
-                raise TokenStoreError(
-                    f"the lock of account {mask_repr(key)} was not available within {self._lock_timeout:g} s: "
-                    "another task holds it",
-                    key=key,
-                ) from None
-            try:
-                yield
-            finally:
-                entry.semaphore.release()
-        finally:
-            entry.users -= 1
-            if not entry.users:
-                del self._locks[key]
+        return self._locks.hold(key)
 
     def __repr__(self) -> str:
         return f"MemoryTokenStore({len(self._tokens)} accounts)"
@@ -105,14 +69,10 @@ def as_token_store(token_or_store: Token | TokenLike | TokenStore) -> TokenStore
     if isinstance(token_or_store, Token):
         return MemoryTokenStore(token_or_store)
     if isinstance(token_or_store, TokenLike):
-        return MemoryTokenStore(_copy(token_or_store))
+        return MemoryTokenStore(Token.copy_of(token_or_store))
     if not hasattr(token_or_store, "load"):
         raise TypeError(
             f"an account needs a Token or a TokenStore, not {type(token_or_store).__name__}: "
             "Token(access_token, refresh_token), or FileTokenStore(path)"
         )
     return token_or_store
-
-
-def _copy(token: TokenLike) -> Token:
-    return Token(token.access_token, token.refresh_token, token.expires_at, token.scope)
