@@ -84,6 +84,7 @@ class TripFile:
 
     def __init__(self, path: str, format_: TripFormat, mode: FileMode) -> None:
         self._path = path
+        self._absolute_path = os.path.abspath(path)  # the working directory may change later
         self._format = format_
         self._file = _open_locked(path)
         try:
@@ -92,6 +93,7 @@ class TripFile:
             self._file.close()
             raise
         self.found: int = content.trips
+        self._identity = _identity_of(os.fstat(self._file.fileno()))
         self._keys = content.keys
         self._end = content.end
         self._separator = content.separator
@@ -164,8 +166,10 @@ class TripFile:
         """Write a row; return whether it was written: False where the trip is there already.
 
         Raises:
+            TripFileError: another program removed or replaced the file, so that nothing can be written to it.
             OSError: it was not written; the file is as it was, as far as the system allows.
         """
+        self._check_path()
         key = row.key
         if key is not None and key in self._keys:
             return False
@@ -183,12 +187,34 @@ class TripFile:
             self._keys.add(key)
         return True
 
+    def _check_path(self) -> None:
+        """Raise where the path no longer leads to the file: what is written to it would not be found."""
+        try:
+            found = _identity_of(os.stat(self._absolute_path))
+        except FileNotFoundError:
+            found = None
+        if found != self._identity:
+            raise TripFileError(
+                f"{self._path} was {'removed or renamed' if found is None else 'replaced'} by another program after it "
+                "was opened: the trips written so far are not in it. Call trip_writer() again and write them again",
+                path=self._path,
+            )
+
     def close(self) -> None:
-        """Wait until the disk has the file, and close it."""
+        """Wait until the disk has the file, and close it.
+
+        Raises:
+            TripFileError: another program removed or replaced the file.
+        """
         try:
             os.fsync(self._file.fileno())
+            self._check_path()
         finally:
             self._file.close()
+
+
+def _identity_of(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _open_locked(path: str) -> io.FileIO:
@@ -199,6 +225,8 @@ def _open_locked(path: str) -> io.FileIO:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise TripFileError(f"{path} is no regular file: pass an open text file instead of its path", path=path)
         _lock(file)
+        if _identity_of(os.stat(path)) != _identity_of(os.fstat(descriptor)):
+            raise BlockingIOError  # another writer put a new file in its place before it was locked
     except BlockingIOError as error:
         file.close()
         raise TripFileError(

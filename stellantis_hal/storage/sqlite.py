@@ -48,9 +48,10 @@ class SQLiteDatabase:
     by ``asyncio.timeout``, never starts if it has not yet started; otherwise its transaction is completed, and the
     calls made afterwards run after it. So a call that returned is never undone by an earlier one.
 
-    The file is opened by the first call, and again by the first call after :meth:`aclose`. The database may be used
-    from several event loops and threads at once, but not in a forked process. A new file is readable by its owner only:
-    0600.
+    The file is opened by the first call, and again by the first call after :meth:`aclose`. A file that another program
+    removes or replaces meanwhile is noticed by the next call, which raises :class:`StorageError`; the call after it
+    opens what is there then. The database may be used from several event loops and threads at once, but not in a forked
+    process, where calls raise :class:`StorageError`. A new file is readable by its owner only: 0600.
 
     Args:
         path: the file, in an existing folder; ``":memory:"`` for a database that is lost when it is closed.
@@ -194,13 +195,25 @@ class _Worker:
         self._calls: deque[_Call[Any]] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._process = os.getpid()
         self._connection: sqlite3.Connection | None = None  # used in the thread only
+        self._files: tuple[object, ...] = ()  # likewise
         self.refuse_at: float = float("inf")  # calls that start later are refused, for the file is to be closed
 
     # ------------------------------------------------------------------------------------------- in any thread
 
     def submit(self, call: _Call[Any]) -> None:
-        """Append a call; start the thread unless it runs."""
+        """Append a call; start the thread unless it runs.
+
+        Raises:
+            StorageError: this process is a fork of the one that made the database.
+        """
+        if os.getpid() != self._process:
+            raise StorageError(
+                f"{self.path} is used by process {self._process}, of which this one is a fork: its connection and its "
+                f"thread cannot be used here, make a new object in this process",
+                path=self.path,
+            )
         with self._changed:
             if self._thread is None:
                 # A daemon, so that a store left open does not keep the interpreter from ending: what a call has
@@ -213,6 +226,8 @@ class _Worker:
 
     def submit_close(self, call: _Call[None]) -> threading.Thread | None:
         """Append the call that closes the file; return the thread that will run it, None where the file is closed."""
+        if os.getpid() != self._process:  # a fork has neither the thread nor a connection that it may close
+            return None
         with self._changed:
             if self._thread is not None:
                 self.refuse_at = min(self.refuse_at, time.monotonic() + self._busy_timeout)
@@ -266,7 +281,35 @@ class _Worker:
                     if not _is_locked(error) or time.monotonic() >= deadline:
                         raise
                     time.sleep(_OPENING_PAUSE)
+            self._files = self._identify_files()
         return self._connection
+
+    def check_files(self) -> None:
+        """Raise where the file is no longer the one that was opened; the next call opens it anew.
+
+        SQLite itself goes on with a removed file, which nothing can open again.
+
+        Raises:
+            StorageError: the file, or its write-ahead log, was removed or replaced.
+        """
+        before, self._files = self._files, self._identify_files()
+        if any(old is not None and old != new for old, new in zip(before, self._files, strict=True)):
+            self.close()
+            if before[1] == self._files[1]:
+                # The log belongs to the file that is gone: SQLite would apply it to the one in its place.
+                for suffix in ("-wal", "-shm"):
+                    with suppress(OSError):
+                        os.unlink(f"{self.path}{suffix}")
+            raise StorageError(
+                f"{self.path}, or the -wal file beside it, was removed or replaced by another program after it was "
+                f"opened: what was written since then may be lost. Stop programs that use this file before restoring "
+                f"or removing it",
+                path=self.path,
+            )
+
+    def _identify_files(self) -> tuple[object, ...]:
+        """Return device and inode of the file and of its write-ahead log; None for each that does not exist."""
+        return tuple(_identify(path) for path in (self.path, f"{self.path}-wal"))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
@@ -297,6 +340,15 @@ class _Worker:
             connection.close()
 
 
+def _identify(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _do_nothing(_: _Worker) -> None:
     """Stand for a call that was withdrawn."""
 
@@ -320,6 +372,7 @@ def _in_transaction(begin: str, function: Callable[[sqlite3.Connection], T]) -> 
             except BaseException:
                 _roll_back(worker, connection)
                 raise
+            worker.check_files()
         except (sqlite3.Error, UnicodeError) as error:
             waited = time.monotonic() - started
             raise StorageError(_describe(worker.path, error, waited), path=worker.path, waited=waited) from error

@@ -2,12 +2,14 @@
 
 # ruff: noqa: ASYNC240 - a few bytes in a temporary folder
 
+import asyncio
 import os
 import pickle
+import random
 import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import anyio
@@ -16,9 +18,10 @@ import anyio.to_thread
 import pytest
 
 from stellantis_hal import FileTokenStore, Token
-from stellantis_hal.credentials.stores import file_lock
+from stellantis_hal.credentials.stores import file
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
+from stellantis_hal.storage import file_lock
 from tests.credentials.doubles import NOON
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -432,3 +435,52 @@ async def test_repr_names_the_file_only(path: Path) -> None:
     store = FileTokenStore(path)
     await store.save("alice", ALICE)
     assert repr(store) == f"FileTokenStore({str(path)!r})"
+
+
+# ------------------------------------------------------------------------------------------------- cancellation
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("seed", range(3))
+async def test_native_cancellation_undoes_no_returned_save(path: Path, seed: int) -> None:
+    """And a cancelled save is over when its account's lock is released: another process may save then."""
+    rng = random.Random(seed)
+    store = FileTokenStore(path)
+    for number in range(30):
+        tasks = [asyncio.ensure_future(store.save("alice", Token(f"cancelled {each}"))) for each in range(3)]
+        await asyncio.sleep(rng.uniform(0.0, 0.002))
+        for task in tasks:
+            task.cancel()
+        await store.save("alice", Token(f"kept {number}"))
+        await asyncio.wait(tasks)
+        assert await FileTokenStore(path).load("alice") == Token(f"kept {number}")
+    assert os.listdir(path.parent) == ["tokens"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_lock_outlasts_a_natively_cancelled_save(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes, release = threading.Event(), threading.Event()
+
+    def serialize(tokens: Mapping[str, Token]) -> bytes:
+        writes.set()
+        assert release.wait(5.0)
+        return serialize_tokens(tokens)
+
+    monkeypatch.setattr(file, "serialize_tokens", serialize)
+    store = FileTokenStore(path)
+
+    async def renew() -> None:
+        async with store.lock("alice"):
+            await store.save("alice", ALICE)
+
+    task = asyncio.ensure_future(renew())
+    await anyio.to_thread.run_sync(writes.wait, 5.0)
+    task.cancel()
+    with anyio.move_on_after(0.02) as waiting:
+        async with FileTokenStore(path).lock("alice"):
+            pass
+    assert waiting.cancelled_caught
+    release.set()
+    await asyncio.wait([task])
+    async with FileTokenStore(path).lock("alice"):
+        assert await FileTokenStore(path).load("alice") == ALICE

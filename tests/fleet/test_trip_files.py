@@ -522,3 +522,48 @@ def test_a_file_without_a_name_or_position_is_written(tmp_path: Path) -> None:
         writer.write(trip(1), vehicle="v1")
     with open(reading, encoding="utf-8") as file:
         assert file.readline() == HEADER.replace("\r\n", "\n")
+
+
+# ------------------------------------------------------------------------------------------------- removed meanwhile
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("replaced", "words"), [(False, "removed or renamed"), (True, "replaced")])
+def test_a_file_that_was_removed_is_told(tmp_path: Path, kind: Kind, replaced: bool, words: str) -> None:
+    """The system writes on to the removed file, in which nothing would be found."""
+    path = path_of(tmp_path, kind)
+    writer = trip_writer(path)
+    writer.write(trip(1), vehicle="v")
+    path.rename(tmp_path / "other")
+    if replaced:
+        path.write_text("of another program")
+    with pytest.raises(TripFileError, match=f"was {words} by another program") as caught:
+        writer.write(trip(2), vehicle="v")
+    assert caught.value.path == str(path)
+    assert writer.written == 1
+    with pytest.raises(TripFileError, match=words):
+        writer.close()
+    writer.close()
+    assert path.exists() is replaced
+    assert ids(tmp_path / "other", kind) == ["trip-1"]
+
+
+def test_the_working_directory_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with trip_writer("trips.csv") as writer:
+        monkeypatch.chdir("/")
+        assert writer.write(trip(1), vehicle="v")
+    assert ids(tmp_path / "trips.csv", "csv") == ["trip-1"]
+
+
+def test_a_file_replaced_before_it_is_locked_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another writer that writes a collection anew has a new file, and the lock of it."""
+    path = tmp_path / "trips.csv"
+
+    def lock(file: io.FileIO) -> None:
+        (tmp_path / "new").write_text("")
+        (tmp_path / "new").replace(path)
+
+    monkeypatch.setattr(trip_files, "_lock", lock)
+    with pytest.raises(TripFileError, match="open in another writer"):
+        trip_writer(path)

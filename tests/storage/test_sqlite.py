@@ -2,18 +2,20 @@
 
 import asyncio
 import gc
+import os
 import random
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -485,3 +487,158 @@ async def test_an_event_loop_that_ended_does_not_block_later_calls(path: Path) -
     gate.release.set()
     assert await database.read(numbers) == [2]
     await database.aclose()
+
+
+@pytest.mark.parametrize("steps", range(6))
+@pytest.mark.parametrize("closing", [False, True])
+async def test_a_cancellation_at_each_step_is_whole_or_nothing(path: Path, steps: int, closing: bool) -> None:
+    """Save, load and close, each cancelled after a number of turns of the event loop; the save after them counts."""
+    async with database_of(path) as database:
+        await database.write(partial(replace, 1))
+        calls: list[Callable[[], Awaitable[object]]] = [
+            partial(database.write, partial(replace, 2)),
+            partial(database.read, numbers),
+        ]
+        for call in [*calls, database.aclose] if closing else calls:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(call)
+                for _ in range(steps):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+        assert await database.read(numbers) in ([1], [2])
+        await database.write(partial(replace, 3))
+        assert numbers_in(path) == [3]
+    assert numbers_in(path) == [3]
+
+
+@asyncio_only
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_native_cancellation_at_each_step_likewise(path: Path, steps: int) -> None:
+    async with database_of(path) as database:
+        await database.write(partial(replace, 1))
+        with locked(path):
+            calls = [database.write(partial(replace, 2)), database.read(numbers), database.aclose()]
+            running = [asyncio.ensure_future(call) for call in calls]
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            for task in running:
+                task.cancel()
+            last = asyncio.ensure_future(database.write(partial(replace, 3)))
+            await asyncio.wait(running)
+        await last
+        assert numbers_in(path) == [3]
+    assert numbers_in(path) == [3]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_two_databases_on_one_file_undo_nothing(path: Path, seed: int) -> None:
+    """What a call has returned stays, while calls of the other database on the same file are cancelled."""
+    rng = random.Random(seed)
+    kept: list[int] = []
+
+    async def write(database: SQLiteDatabase, first: int) -> None:
+        for number in range(first, first + 25):
+            with anyio.move_on_after(rng.choice([0.001, 5.0])):
+                kept.append(await database.write(partial(insert, number)))
+            if rng.random() < 0.1:
+                await database.aclose()
+
+    async with database_of(path) as one, database_of(path) as other, anyio.create_task_group() as tasks:
+        tasks.start_soon(write, one, 0)
+        tasks.start_soon(write, other, 100)
+    stored = numbers_in(path)
+    assert set(kept) <= set(stored)
+    assert len(set(stored)) == len(stored)
+
+
+# ------------------------------------------------------------------------------------------- the file itself
+
+
+def remove(path: Path) -> None:
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        (path.parent / name).unlink()
+
+
+def restore(path: Path) -> None:
+    """Put another database in the place of the file, as a restored backup."""
+    connection = sqlite3.connect(path.with_suffix(".backup"))
+    connection.execute(SCHEMA[0])
+    insert(7, connection)
+    connection.commit()
+    connection.close()
+    path.with_suffix(".backup").replace(path)
+
+
+def remove_log(path: Path) -> None:
+    (path.parent / f"{path.name}-wal").unlink()
+
+
+@pytest.mark.parametrize(("damage", "left"), [(remove, []), (restore, [7]), (remove_log, [1, 2])])
+async def test_a_removed_or_replaced_file_is_told(path: Path, damage: Callable[[Path], None], left: list[int]) -> None:
+    """SQLite goes on with the removed file, so that nothing written there would ever be read again."""
+    async with database_of(path) as database:
+        await database.write(partial(insert, 1))
+        damage(path)
+        with pytest.raises(StorageError, match="was removed or replaced by another program") as caught:
+            await database.write(partial(insert, 2))
+        assert caught.value.path == str(path)
+        assert await database.read(numbers) == left
+        await database.write(partial(insert, 3))
+        assert numbers_in(path) == [*left, 3]
+
+
+async def test_a_full_disk_keeps_what_was_written(path: Path) -> None:
+    def fill(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO numbers SELECT zeroblob(1000000)")
+
+    async with database_of(path) as database:
+        await database.write(partial(insert, 1))
+        await database.read(lambda connection: connection.execute("PRAGMA max_page_count = 4"))
+        with pytest.raises(StorageError, match="full"):
+            await database.write(fill)
+        await database.write(partial(insert, 2))
+        assert numbers_in(path) == [1, 2]
+
+
+FORKED = """
+import os, sqlite3, sys, anyio
+from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+
+def count(connection):
+    return connection.execute("SELECT count(*) FROM numbers").fetchone()[0]
+
+async def use(database):
+    try:
+        await database.read(count)
+    except StorageError as error:
+        print(error, flush=True)
+    await database.aclose()
+
+database = SQLiteDatabase(sys.argv[1], schema=["CREATE TABLE IF NOT EXISTS numbers (number INTEGER)"])
+anyio.run(database.read, count)
+child = os.fork()
+if child:
+    print(os.waitpid(child, 0)[1], anyio.run(database.read, count), flush=True)
+else:
+    anyio.run(use, database)
+"""
+
+
+async def test_a_fork_is_told_to_make_its_own(path: Path) -> None:
+    """Its thread is not there, so that a call would wait without end."""
+    ran = await anyio.run_process([sys.executable, "-W", "error", "-c", FORKED, str(path)])
+    told, parent = ran.stdout.decode().splitlines()
+    assert "of which this one is a fork" in told
+    assert parent == "0 0"
+
+
+async def test_another_process_id_refuses_calls(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a fork, whose coverage is not measured."""
+    async with database_of(path) as database:
+        await database.write(partial(insert, 1))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: -1)
+            with pytest.raises(StorageError, match="of which this one is a fork"):
+                await database.read(numbers)
+            await database.aclose()
+        assert await database.read(numbers) == [1]

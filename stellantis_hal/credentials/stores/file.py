@@ -21,14 +21,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
-from stellantis_hal.credentials.stores.file_lock import release, try_acquire
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.hal.redaction import mask_repr
+from stellantis_hal.storage.file_lock import release, try_acquire
+from stellantis_hal.storage.threads import run_to_end
 
 __all__ = ["FileTokenStore"]
 
@@ -99,10 +101,17 @@ class FileTokenStore:
     async def save(self, key: str, token: Token | None) -> None:
         """Store the token under ``key``, durably once this returns; None removes it.
 
+        A cancelled call is completed first, or was not begun.
+
         Raises:
             TokenStoreError: the folder cannot be written, the disk is full, or the existing file is refused.
         """
-        await self._in_thread(partial(self._save, key, token), key)
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        with self._guard:  # not in a thread, which could start after that of a later call
+            batch = self._batch
+            batch.changes[key] = token
+        # To its end, so that a cancelled save is over before the lock of its account is released.
+        await run_to_end(partial(self._with_store_errors, partial(self._write, batch), key))
 
     async def keys(self) -> tuple[str, ...]:
         """Return the keys that have a token, sorted.
@@ -195,10 +204,7 @@ class FileTokenStore:
                 "regard its tokens as known to them"
             )
 
-    def _save(self, key: str, token: Token | None) -> None:
-        with self._guard:
-            batch = self._batch
-            batch.changes[key] = token
+    def _write(self, batch: _Batch) -> None:
         with self._writing:  # a save that waits here is in the present batch, or in the next one
             if not batch.is_written:
                 with self._guard:

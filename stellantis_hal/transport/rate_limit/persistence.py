@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,13 @@ class FileLimiterStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
+        self._writing = threading.Lock()
+        self._begun = 0
+        self._written = 0
+
+    def __reduce__(self) -> tuple[type[FileLimiterStore], tuple[Path]]:
+        """Pickle the path only."""
+        return FileLimiterStore, (self._path,)
 
     async def load(self) -> bytes | None:
         """Read the file; None where there is none."""
@@ -60,8 +68,26 @@ class FileLimiterStore:
             return None
 
     async def save(self, content: bytes) -> None:
-        """Write a temporary file in the same folder, then rename it."""
-        await anyio.to_thread.run_sync(self._write, content)
+        """Write a temporary file in the same folder, then rename it.
+
+        A cancelled call does not wait for the disk; it is completed later, and never replaces what a call made after
+        it has written.
+
+        Raises:
+            OSError: the file cannot be written, or an earlier call still writes it after 10 s.
+        """
+        self._begun += 1
+        await anyio.to_thread.run_sync(self._write_in_order, self._begun, content, abandon_on_cancel=True)
+
+    def _write_in_order(self, number: int, content: bytes) -> None:
+        if not self._writing.acquire(timeout=_TIMEOUT):
+            raise TimeoutError(f"{self._path} is still being written after {_TIMEOUT:g} s: its disk does not respond")
+        try:
+            if number > self._written:
+                self._write(content)
+                self._written = number
+        finally:
+            self._writing.release()
 
     def _write(self, content: bytes) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)

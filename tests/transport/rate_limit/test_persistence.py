@@ -1,6 +1,7 @@
 """Limiter state: life cycle, store failures, the file store."""
 
 import os
+import pickle
 import re
 import tempfile
 import threading
@@ -10,6 +11,7 @@ import anyio
 import pytest
 
 from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.transport.rate_limit import persistence
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.persistence import FileLimiterStore
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
@@ -306,3 +308,63 @@ async def test_a_file_that_hangs_can_be_abandoned(tmp_path: Path, monkeypatch: p
         await FileLimiterStore(tmp_path / "limiter.json").load()
     released.set()
     assert scope.cancelled_caught
+
+
+class HangingDisk:
+    """Lets the first writing of a file wait."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._fsync = os.fsync
+        self.hangs = threading.Event()
+        self.released = threading.Event()
+        monkeypatch.setattr(os, "fsync", self.fsync)
+
+    def fsync(self, descriptor: int) -> None:
+        if not self.hangs.is_set():
+            self.hangs.set()
+            assert self.released.wait(5.0)
+        self._fsync(descriptor)
+
+
+@pytest.mark.wall_clock
+async def test_an_abandoned_save_replaces_no_later_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = HangingDisk(monkeypatch)
+    store = FileLimiterStore(tmp_path / "limiter.json")
+    with anyio.move_on_after(0.02) as scope:
+        await store.save(b"one")
+    assert scope.cancelled_caught
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.save, b"two")
+        await anyio.sleep(0.01)
+        disk.released.set()
+    assert await store.load() == b"two"
+    assert os.listdir(tmp_path) == ["limiter.json"]
+
+
+@pytest.mark.wall_clock
+async def test_an_overtaken_save_is_dropped(tmp_path: Path) -> None:
+    """A thread that starts late has nothing to write."""
+    store = FileLimiterStore(tmp_path / "limiter.json")
+    await store.save(b"one")
+    await store.save(b"two")
+    store._write_in_order(1, b"one")
+    assert await store.load() == b"two"
+
+
+@pytest.mark.wall_clock
+async def test_a_disk_that_hangs_is_an_error_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = HangingDisk(monkeypatch)
+    monkeypatch.setattr(persistence, "_TIMEOUT", 0.02)
+    store = FileLimiterStore(tmp_path / "limiter.json")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.save, b"one")
+        await anyio.to_thread.run_sync(disk.hangs.wait, 5.0)
+        with pytest.raises(TimeoutError, match=r"limiter\.json is still being written after 0\.02 s"):
+            await store.save(b"two")
+        disk.released.set()
+    assert await store.load() == b"one"
+
+
+def test_the_pickle_of_a_file_store_has_its_path(tmp_path: Path) -> None:
+    copy = pickle.loads(pickle.dumps(FileLimiterStore(tmp_path / "limiter.json")))
+    assert vars(copy)["_path"] == tmp_path / "limiter.json"
