@@ -10,6 +10,7 @@ import attrs
 
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import redacted_repr
+from stellantis_hal.navigation.bodies import Content
 
 __all__ = ["ConfigurableFetch", "Fetch", "Request", "Response"]
 
@@ -22,9 +23,9 @@ class Request:
         url: the absolute URL, byte for byte as it is sent; a query from the server is never parsed and rebuilt.
         method: the HTTP method.
         headers: header fields of this request (``Accept``, ``If-None-Match``, …).
-        content: the body.
+        content: the body: bytes, or a stream that is read while it is sent.
         repeatable: whether it may be sent again after the server may have received it; None: by its method (GET, HEAD,
-            PUT and DELETE may).
+            PUT and DELETE may). A stream that can be read only once is never sent again.
     """
 
     __repr__ = redacted_repr
@@ -32,7 +33,7 @@ class Request:
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = attrs.field(factory=dict)
-    content: bytes | None = attrs.field(default=None, repr=False)
+    content: Content | None = attrs.field(default=None, repr=False)
     repeatable: bool | None = None
 
 

@@ -17,11 +17,12 @@ from attrs import validators
 from stellantis_hal.errors import BodyTooLargeError, NetworkError, StellantisError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.navigation.bodies import BodyReader, Content, StreamBody
 from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
-from stellantis_hal.transport.network_errors import is_foreign, to_network_error
+from stellantis_hal.transport.network_errors import is_foreign, to_network_error, unreadable_body
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders
@@ -68,7 +69,7 @@ class OutgoingRequest(NamedTuple):
     method: str
     url: str
     headers: dict[str, str]
-    content: bytes | None
+    content: Content | None
     shown_url: str
 
 
@@ -126,6 +127,7 @@ class Exchange:
             StaleSlotError: the slot has expired; nothing was sent.
         """
         method, url, request_headers, content, shown_url = request
+        reader: BodyReader | None = None
         if not self._semaphore.try_acquire():
             await self._wait_for_connection(shown_url)
         try:
@@ -138,7 +140,11 @@ class Exchange:
             ):
                 try:
                     slot.sent()
-                    opened = await backend.open(method, url, request_headers, content)
+                    if isinstance(content, StreamBody):
+                        reader, request_headers = _start_reading(content, request_headers)
+                        opened = await backend.open(method, url, request_headers, reader)
+                    else:
+                        opened = await backend.open(method, url, request_headers, content)
                     headers = Headers(opened.raw_headers)
                     quota = Quota.from_headers(headers, self._quota_headers)
                     slot.answered(quota)
@@ -147,6 +153,8 @@ class Exchange:
                 except BaseException as error:
                     if opened is not None:
                         await _close(opened)
+                    if reader is not None and reader.failure is not None and isinstance(error, Exception):
+                        raise unreadable_body(reader.failure, shown_url) from reader.failure
                     mapped = self._map_error(error, shown_url, response_started=opened is not None)
                     if mapped is None:
                         raise
@@ -161,6 +169,8 @@ class Exchange:
                 sent=True,
             )
         finally:
+            if reader is not None:
+                reader.close()
             self._semaphore.release()
 
     async def _wait_for_connection(self, shown_url: str) -> None:
@@ -215,6 +225,11 @@ class Exchange:
         if self._owned and backend is not None:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
                 await backend.aclose()
+
+
+def _start_reading(body: StreamBody, headers: dict[str, str]) -> tuple[BodyReader, dict[str, str]]:
+    length = body.length
+    return body.open(), headers if length is None else {**headers, "content-length": str(length)}
 
 
 async def _close(opened: StreamingResponse) -> None:

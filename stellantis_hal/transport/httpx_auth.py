@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import httpx
 
 from stellantis_hal.errors import AuthError
 from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.navigation.bodies import Content, StreamBody
 from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.transport.exchange import OutgoingRequest
-from stellantis_hal.transport.network_errors import to_network_error
+from stellantis_hal.transport.network_errors import to_network_error, unreadable_body
 
 __all__ = ["send_with_auth"]
 
@@ -35,18 +37,23 @@ async def send_with_auth(
         AuthError: the flow cannot use the server's challenge.
         NetworkError: the URL cannot be parsed.
     """
-    url = request.shown_url
+    url, body = request.shown_url, request.content
+    if isinstance(body, StreamBody) and auth.requires_request_body:
+        body = await _read(body, url)
     try:
-        unsigned = httpx.Request(request.method, url, headers=request.headers, content=request.content)
+        unsigned = httpx.Request(request.method, url, headers=request.headers, **_content(body))
     except httpx.InvalidURL as error:
         raise to_network_error(error, url) from error
     flow = auth.async_auth_flow(unsigned)
     try:
         signed = await anext(flow)
         while True:
+            content = signed.stream.body if isinstance(signed.stream, _Streamed) else signed.content
             response = await send(
-                OutgoingRequest(signed.method, str(signed.url), dict(signed.headers.items()), signed.content, url)
+                OutgoingRequest(signed.method, str(signed.url), dict(signed.headers.items()), content, url)
             )
+            if isinstance(content, StreamBody) and content.is_spent:
+                return response
             try:
                 signed = await flow.asend(_to_httpx(response, signed))
             except StopAsyncIteration:
@@ -58,6 +65,30 @@ async def send_with_auth(
                 ) from error
     finally:
         await flow.aclose()
+
+
+class _Streamed(httpx.AsyncByteStream):
+    """A body that is not read before it is sent."""
+
+    def __init__(self, body: StreamBody) -> None:
+        self.body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.body.open()
+
+
+async def _read(body: StreamBody, url: str) -> bytes:
+    reader = body.open()
+    try:
+        return b"".join([chunk async for chunk in reader])
+    except Exception as error:
+        raise unreadable_body(error, url, sent=False) from error
+    finally:
+        reader.close()
+
+
+def _content(content: Content | None) -> dict[str, Any]:
+    return {"stream": _Streamed(content)} if isinstance(content, StreamBody) else {"content": content}
 
 
 def _to_httpx(response: Response, request: httpx.Request) -> httpx.Response:

@@ -15,7 +15,7 @@ from stellantis_hal.errors import NetworkError
 from stellantis_hal.hal.redaction import excerpt, mask_error, mask_url
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, Proxy
 
-__all__ = ["BrokenTunnelError", "is_foreign", "to_network_error"]
+__all__ = ["BrokenTunnelError", "is_foreign", "to_network_error", "unreadable_body"]
 
 _LIBRARIES = frozenset({"aiohttp", "anyio", "asyncio", "h11", "h2", "hpack", "httpcore", "httpx", "idna", "trio"})
 _FOREIGN = (OSError, EOFError, ValueError, zlib.error, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -87,6 +87,17 @@ def to_network_error(
     is_transient = not _is_permanent(error)
     mask_error(_chain(error))
     return NetworkError(f"{mask_url(url)}: {reason}", url=url, sent=sent, is_transient=is_transient)
+
+
+def unreadable_body(error: Exception, url: str, *, sent: bool = True) -> NetworkError:
+    """Return the error for a request whose body raised one while it was read."""
+    return NetworkError(
+        f"{mask_url(url)}: the body of the request could not be read to its end: {type(error).__name__}, "
+        f"{excerpt(str(error), _MAX_EXCERPT)}",
+        url=url,
+        sent=sent,
+        is_transient=False,
+    )
 
 
 def _is_permanent(error: BaseException) -> bool:

@@ -20,6 +20,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
+from stellantis_hal.navigation.bodies import StreamBody
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import ErrorFactory
@@ -125,7 +126,12 @@ class RequestPipeline:
         call = _Call(self._context, self._options, request)
         repeatable = request.method in _REPEATABLE if request.repeatable is None else request.repeatable
         return await call_with_retries(
-            call.attempt, self._options.retry, repeatable=repeatable, on_retry=call.on_retry, waited=call.waited
+            call.attempt,
+            self._options.retry,
+            repeatable=repeatable,
+            on_retry=call.on_retry,
+            waited=call.waited,
+            is_spent=call.is_spent,
         )
 
 
@@ -175,6 +181,8 @@ class _Call:
                 return response
             if isinstance(error, RateLimitedError):
                 self._pause(error)
+                if self.is_spent():
+                    raise error
                 continue
             self._rate_limited = None
             if isinstance(error, UnauthorizedError) and not self._renewed:
@@ -183,9 +191,14 @@ class _Call:
                     response, self._credential_headers
                 )
                 self._renewed = True  # not before: a renewal that raises may be tried again by the next attempt
-                if renewed:
+                if renewed and not self.is_spent():
                     continue
             raise error
+
+    def is_spent(self) -> bool:
+        """Return whether the body was read once and cannot be read again."""
+        content = self._request.content
+        return isinstance(content, StreamBody) and content.is_spent
 
     def waited(self) -> float:
         """Return the seconds spent waiting for the limiter."""

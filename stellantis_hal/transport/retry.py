@@ -77,6 +77,7 @@ async def call_with_retries(
     repeatable: bool,
     on_retry: Callable[[StellantisError, float, int], None],
     waited: Callable[[], float] = lambda: 0.0,
+    is_spent: Callable[[], bool] = lambda: False,
 ) -> T:
     """Call ``attempt`` until it succeeds, fails for good, or the policy or the anyio deadline in force ends it.
 
@@ -88,12 +89,13 @@ async def call_with_retries(
         repeatable: whether an attempt may be repeated after the server may have seen it.
         on_retry: called with each failure that another attempt follows: the error, the wait, the attempt's number.
         waited: returns the seconds spent waiting for the limiter; they do not count against the policy's total.
+        is_spent: returns whether the body was read once and cannot be read again, so that no attempt can follow.
     """
     started = anyio.current_time()
     try:
         return await attempt()
     except (NetworkError, ApiError) as error:
-        if not is_retryable(error, repeatable=repeatable):
+        if is_spent() or not is_retryable(error, repeatable=repeatable):
             raise
         failures = [error]  # tenacity starts only here, and counts this one as its first
 
@@ -119,7 +121,7 @@ async def call_with_retries(
         sleep=anyio.sleep,
         wait=lambda state: max(jitter(state), _retry_after(state)),
         stop=stop,
-        retry=retry_if_exception(lambda error: is_retryable(error, repeatable=repeatable)),
+        retry=retry_if_exception(lambda error: not is_spent() and is_retryable(error, repeatable=repeatable)),
         before_sleep=before_sleep,
         reraise=True,
     )

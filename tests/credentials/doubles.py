@@ -21,7 +21,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def form_of(request: Request) -> dict[str, str]:
-    assert request.content is not None
+    assert isinstance(request.content, bytes)
     return {name: values[0] for name, values in parse_qs(request.content.decode(), keep_blank_values=True).items()}
 
 

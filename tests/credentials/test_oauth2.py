@@ -454,5 +454,5 @@ def test_a_redirect_is_recognized_by_its_state() -> None:
 
 def test_a_lone_surrogate_in_a_refresh_token_is_sent() -> None:
     request = renewal_request(CLIENT, Token("a", "r\ud800"))
-    assert request.content is not None
+    assert isinstance(request.content, bytes)
     assert request.content.endswith(b"refresh_token=r%ED%A0%80")

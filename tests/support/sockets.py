@@ -48,6 +48,10 @@ class Server:
                     size = int(length.split(b"\r\n")[0] or 0)
                     while len(buffer) < size:
                         buffer += await stream.receive()
+                    if b"\r\ntransfer-encoding: chunked" in head.lower():
+                        while not buffer.endswith(b"\r\n0\r\n\r\n"):
+                            buffer += await stream.receive()
+                        size = len(buffer)
                     body, buffer = buffer[:size], buffer[size:]
                     if isinstance(self._serve, bytes):
                         await stream.send(self._serve)

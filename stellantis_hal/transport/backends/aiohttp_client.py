@@ -15,6 +15,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from stellantis_hal.transport.backends.base import Outgoing
 from stellantis_hal.transport.network_errors import BrokenTunnelError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
 
@@ -66,7 +67,7 @@ class AiohttpBackend:
         # public option for this.
         self._client._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> _AiohttpResponse:
+    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> _AiohttpResponse:
         """Send a request; return the response once its headers have arrived."""
         # httpx encodes only what no request line may hold, and refuses URLs that are too long, of which yarl would
         # cache a hundred.

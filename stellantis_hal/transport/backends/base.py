@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import httpx
 
-__all__ = ["HttpBackend", "HttpxBackend", "HttpxResponse", "StreamingResponse"]
+__all__ = ["HttpBackend", "HttpxBackend", "HttpxResponse", "Outgoing", "StreamingResponse"]
+
+Outgoing: TypeAlias = bytes | AsyncIterable[bytes] | None
+"""The body of a request. An iterable without a Content-Length field is sent in chunks."""
 
 
 class StreamingResponse(Protocol):
@@ -48,7 +51,7 @@ class HttpBackend(Protocol):
     @property
     def enforces_total(self) -> bool: ...
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> StreamingResponse:
+    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> StreamingResponse:
         """Send a request; return the response once its headers have arrived."""
         ...
 
@@ -85,7 +88,7 @@ class HttpxBackend:
         self._transport = transport
         self._extensions: dict[str, Any] = {"timeout": timeouts, **(extensions or {})}
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> HttpxResponse:
+    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> HttpxResponse:
         """Send a request; return the response once its headers have arrived."""
         request = httpx.Request(method, _parse_url(url), headers=headers, content=content, extensions=self._extensions)
         return HttpxResponse(await self._transport.handle_async_request(request))

@@ -16,7 +16,7 @@ import httpx
 
 from stellantis_hal.hal.redaction import MASK
 from stellantis_hal.hal.uri import split
-from stellantis_hal.transport.backends.base import HttpxBackend, HttpxResponse, StreamingResponse
+from stellantis_hal.transport.backends.base import HttpxBackend, HttpxResponse, Outgoing, StreamingResponse
 from stellantis_hal.transport.network_errors import BrokenTunnelError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, Proxy, ProxySettings
 
@@ -47,7 +47,7 @@ class HttpxPoolBackend:
         self._idle: dict[tuple[str | None, str | None], list[HttpxBackend]] = {}
         self._closed = False
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> StreamingResponse:
+    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> StreamingResponse:
         """Send a request; return the response once its headers have arrived."""
         origin = split(url)[:2]  # a query may follow the host without a slash
         idle = self._idle.setdefault(origin, [])
