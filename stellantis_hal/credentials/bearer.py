@@ -177,6 +177,20 @@ class BearerCredentials:
         """The instant (backend's clock) since which the present token is used; ``-inf`` for the first one."""
         return self._replaced_at
 
+    @property
+    def is_renewing(self) -> bool:
+        """Whether the token is being renewed, so that a request would wait for it."""
+        return self._replacement.is_running
+
+    async def is_renewal_due(self) -> bool:
+        """Return whether the next request renews the token first, because it is about to expire. Sends nothing.
+
+        Raises:
+            TokenStoreError: the store failed.
+        """
+        token = self._token or await self._store.load(self._key)
+        return token is not None and self._is_due(token)
+
     async def needs_renewal(self) -> bool:
         """Return whether no request can be sent before the token is renewed: it has expired, here and in the store.
 

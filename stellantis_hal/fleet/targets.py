@@ -27,6 +27,7 @@ __all__ = [
     "Removed",
     "WatchedAccount",
     "WatchedVehicle",
+    "account_of",
     "credentials_of",
     "id_of",
     "limiter_of",
@@ -259,6 +260,11 @@ class WatchedVehicle:
 
 PollTarget = WatchedVehicle | WatchedAccount
 """What a poll reads: a vehicle's data, or the list of an account's vehicles."""
+
+
+def account_of(target: PollTarget) -> WatchedAccount:
+    """Return the account that polls a target."""
+    return target if isinstance(target, WatchedAccount) else target.account
 
 
 def id_of(vehicle: Vehicle) -> str | None:

@@ -40,6 +40,11 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._current: _InFlightCall[T] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether an execution is in progress."""
+        return self._current is not None
+
     async def run(self, execute: Callable[[], Awaitable[T]]) -> T:
         """Execute, or share the execution in progress.
 

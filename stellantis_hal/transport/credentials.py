@@ -58,6 +58,19 @@ class RenewableCredentials(Credentials, Protocol):
         """The instant (backend's clock) since which the present token is used; ``-inf`` for the first one."""
         ...
 
+    @property
+    def is_renewing(self) -> bool:
+        """Whether the token is being renewed, so that a request would wait for it."""
+        ...
+
+    async def is_renewal_due(self) -> bool:
+        """Return whether the next request renews the token first, because it is about to expire. Sends nothing.
+
+        Raises:
+            TokenStoreError: the store failed.
+        """
+        ...
+
     async def needs_renewal(self) -> bool:
         """Return whether no request can be sent before the token is renewed. Sends nothing.
 

@@ -240,6 +240,31 @@ async def test_an_unsaved_token_needs_no_renewal() -> None:
     assert not await credentials.needs_renewal()
 
 
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [(None, False), (token(), False), (token(expires_in=30), True), (token(expires_in=-1), True)],
+)
+async def test_a_renewal_is_due_before_the_token_expires(stored: Token | None, expected: bool) -> None:
+    server = IdentityServer()
+    assert await bearer(MemoryTokenStore(stored), server).is_renewal_due() is expected
+    assert server.requests == []
+
+
+async def test_credentials_say_whether_they_are_being_renewed() -> None:
+    seen = list[bool]()
+
+    class Watching(MemoryTokenStore):
+        async def save(self, key: str, token: Token | None) -> None:
+            seen.append(credentials.is_renewing)
+            await super().save(key, token)
+
+    credentials = bearer(Watching(token(expires_in=-1)), IdentityServer())
+    assert not credentials.is_renewing
+    await credentials.headers()
+    assert seen == [True]
+    assert not credentials.is_renewing
+
+
 @pytest.mark.parametrize("replace", [None, token(access="access-theirs", refresh="refresh-theirs")])
 async def test_replaced_at_is_the_instant_of_the_present_token(replace: Token | None) -> None:
     store = MemoryTokenStore(token())

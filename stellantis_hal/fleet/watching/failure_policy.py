@@ -20,7 +20,7 @@ from stellantis_hal.errors import (
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.events import AccountEmpty, AccountLost, Outage, Recovered, VehicleUnavailable, WatchEvent
 from stellantis_hal.fleet.failures import back_off, scope_of
-from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle
+from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of
 from stellantis_hal.fleet.watching.identity_outages import IdentityOutage, IdentityOutages
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector
 from stellantis_hal.fleet.watching.registry import Registry
@@ -249,11 +249,11 @@ class FailurePolicy:
 
     def held_until(self, target: PollTarget, now: float) -> float | None:
         """Return the instant until which a target waits for an identity server; None where it may be polled."""
-        return self.identity_outages.held_until(target, _account_of(target), now)
+        return self.identity_outages.held_until(target, account_of(target), now)
 
     def begin_poll(self, target: PollTarget) -> None:
         """Record that a target is polled now."""
-        self.identity_outages.begin_poll(target, _account_of(target))
+        self.identity_outages.begin_poll(target, account_of(target))
 
     async def must_wait(self, account: WatchedAccount) -> bool:
         """Return whether an account waits from now on: its token has expired, and the identity server is down."""
@@ -329,10 +329,6 @@ class FailurePolicy:
             since = self._pacing.wall_clock() - timedelta(seconds=now - began)
             self._server = _server_of(error)
             await self._emit(Outage(error=error, since=since, server=self._server))
-
-
-def _account_of(target: PollTarget) -> WatchedAccount:
-    return target if isinstance(target, WatchedAccount) else target.account
 
 
 def _server_of(error: StellantisError) -> str | None:

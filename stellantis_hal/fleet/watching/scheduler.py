@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import anyio
@@ -14,7 +14,8 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointError
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, id_of, rebind
+from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of, id_of, rebind
+from stellantis_hal.fleet.watching.bulkhead import Bulkhead
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.options import WatchOptions
 from stellantis_hal.fleet.watching.pacing import LISTING_COST
@@ -26,6 +27,10 @@ from stellantis_hal.resources.vehicle import Vehicle
 __all__ = ["PollScheduler"]
 
 _URGENT_CONCURRENCY = 8
+_RENEWAL_WAIT = 15.0
+"""Seconds after which a target that waits for the end of a renewal is looked at again at the latest."""
+_LOOK_AGAIN = 1.0
+"""Seconds after which it is looked at again whether polls in progress wait for a renewal."""
 
 
 class DispatchedPoll(NamedTuple):
@@ -33,11 +38,13 @@ class DispatchedPoll(NamedTuple):
 
     Attributes:
         target: the vehicle or account.
+        account: the account that polls it.
         due: instant at which it was due.
         is_probe: whether it probes for the end of an outage.
     """
 
     target: PollTarget
+    account: WatchedAccount
     due: float
     is_probe: bool
 
@@ -87,6 +94,8 @@ class PollScheduler:
         self._on_error = on_error
         self._urgent: deque[WatchedVehicle] = deque()
         self._urgent_running = 0
+        self._bulkhead = Bulkhead(options.concurrency)
+        self._urgent_bulkhead = Bulkhead(_URGENT_CONCURRENCY)
         self._is_probing = False
         self._woken = anyio.Event()
         self._poll_ended = anyio.Event()
@@ -132,14 +141,16 @@ class PollScheduler:
             return 0.0
         poll = self._take_due(tasks, now)
         if not isinstance(poll, DispatchedPoll):
-            return poll
+            return min(poll, _LOOK_AGAIN) if self._urgent else poll
         tasks.start_soon(self._run_polls, tasks, poll)
         return 0.0
 
     def _take_due(self, tasks: TaskGroup, now: float) -> DispatchedPoll | float:
         """Take the next poll from the due queue; where none may start, return the seconds until one may."""
-        if self.is_paused or self._is_probing or self.running >= self._options.concurrency or self._is_full():
+        if self.is_paused or self._is_probing or self._is_full():
             return math.inf
+        if not self._bulkhead.has_place():
+            return _LOOK_AGAIN
         queue, detector = self._pacing.queue, self._failure_policy.outage_detector
         first = queue.first()
         if first is None:
@@ -161,19 +172,22 @@ class PollScheduler:
         self._is_probing = is_probe = detector.since is not None
         self.running += 1
         first.key.is_busy = True
-        return DispatchedPoll(first.key, first.due, is_probe)
+        account = account_of(first.key)
+        self._bulkhead.enter(account)
+        return DispatchedPoll(first.key, account, first.due, is_probe)
 
     def _dispatch_urgent(self, tasks: TaskGroup, now: float) -> bool:
-        for _ in range(len(self._urgent) if self._urgent_running < _URGENT_CONCURRENCY else 0):
+        for _ in range(len(self._urgent) if self._urgent_bulkhead.has_place() else 0):
             watched_vehicle = self._urgent.popleft()
-            if watched_vehicle.is_busy:
-                self._urgent.append(watched_vehicle)  # polled once more after the poll in progress
+            if watched_vehicle.is_busy or self._urgent_bulkhead.is_held(watched_vehicle.account):
+                self._urgent.append(watched_vehicle)  # polled after the poll, or the renewal, in progress
                 continue
             watched_vehicle.is_urgent = False
             if self._registry.is_watched(watched_vehicle):
                 self._pacing.queue.drop(watched_vehicle)
                 watched_vehicle.is_busy = True
                 self._urgent_running += 1
+                self._urgent_bulkhead.enter(watched_vehicle.account)
                 tasks.start_soon(self._run_urgent_poll, watched_vehicle, now)
                 return True
         return False
@@ -187,22 +201,19 @@ class PollScheduler:
             while isinstance(poll, DispatchedPoll):
                 now = await self._run_poll(poll)
                 poll = math.inf if self.is_stopped else self._take_due(tasks, now)
-                if self._urgent or self.running < self._options.concurrency:
+                if self._urgent or self._bulkhead.has_place():
                     self.wake()  # a place is free, or an urgent poll waited for this one
         except Exception as error:  # noqa: BLE001 - raised to the consumer unchanged
             self._on_error(error)
             self.wake()
 
     async def _run_poll(self, poll: DispatchedPoll) -> float:
-        target = poll.target
-        account = target if isinstance(target, WatchedAccount) else target.account
+        target, account = poll.target, poll.account
         try:
             if await self._failure_policy.must_wait(account):
-                now = anyio.current_time()
-                self._pacing.refund(target, now)
-                if self._registry.is_watched(target):
-                    self._pacing.queue.put(target, now)
-                return now
+                return self._put_back(target, 0.0)
+            if not await self._admit(target, account):
+                return self._put_back(target, _RENEWAL_WAIT)
             if isinstance(target, WatchedAccount):
                 now = await self._list_vehicles(target)
                 await self._failure_policy.poll_ended(account)
@@ -216,15 +227,41 @@ class PollScheduler:
         finally:
             target.is_busy = False
             self.running -= 1
+            self._release(self._bulkhead.leave(target, account))
             if poll.is_probe:
                 self._is_probing = False
             self._poll_ended.set()
 
+    async def _admit(self, target: PollTarget, account: WatchedAccount) -> bool:
+        """Return whether a poll may go on, maybe after a renewal; one that probes an identity server always may."""
+        if account.identity_outage is not None:
+            return True
+        try:
+            return await self._bulkhead.admit(target, account)
+        except StellantisError:
+            return True  # the poll raises it too
+
+    def _put_back(self, target: PollTarget, wait: float) -> float:
+        """Put a target back into the due queue that was not polled, and return the present instant."""
+        now = anyio.current_time()
+        self._pacing.refund(target, now)
+        if self._registry.is_watched(target):
+            self._pacing.queue.put(target, now + wait)
+        return now
+
+    def _release(self, targets: Iterable[PollTarget]) -> None:
+        """Poll at once what waited for a renewal."""
+        now = anyio.current_time()
+        for target in targets:
+            if target in self._pacing.queue:
+                self._pacing.queue.put(target, now)
+                self.wake()
+
     async def _run_urgent_poll(self, watched_vehicle: WatchedVehicle, now: float) -> None:
-        account, vehicle = watched_vehicle.account.account, watched_vehicle.vehicle
+        polled_by, vehicle = watched_vehicle.account, watched_vehicle.vehicle
+        account = polled_by.account
         try:
             vehicle = vehicle.with_options(priority="interactive") if account is None else rebind(account, vehicle)
-            polled_by = watched_vehicle.account
             await self._poll_vehicle(watched_vehicle, vehicle, now, urgent=True)
             await self._failure_policy.poll_ended(polled_by)
         except Exception as error:  # noqa: BLE001 - raised to the consumer unchanged
@@ -232,6 +269,7 @@ class PollScheduler:
         finally:
             watched_vehicle.is_busy = False
             self._urgent_running -= 1
+            self._urgent_bulkhead.leave(watched_vehicle, polled_by)
             self._poll_ended.set()
             self.wake()
 

@@ -18,6 +18,11 @@ class Renewable(Anonymous):
     identity_server: str = SERVER
     replaced_at: float = float("-inf")
 
+    is_renewing: bool = False
+
+    async def is_renewal_due(self) -> bool:
+        return True
+
     async def needs_renewal(self) -> bool:
         return True
 

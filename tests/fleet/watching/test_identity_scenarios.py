@@ -14,7 +14,17 @@ from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ApiError, ConsentRequiredError, NetworkError, TokenStoreError
 from stellantis_hal.fleet import AccountLost, Outage, Recovered, Update, Watch, WatchEvent, backfill, watch
-from stellantis_hal.simulator import Delay, Fault, Faults, FaultWindow, HtmlError, Refused, ServerFault
+from stellantis_hal.simulator import (
+    Delay,
+    Fault,
+    Faults,
+    FaultWindow,
+    HtmlError,
+    Refused,
+    ServerFault,
+    Subscription,
+    World,
+)
 from stellantis_hal.simulator.faults import kinds
 from tests.fleet.fleets import EPOCH, Fleet, a_fleet
 from tests.support.identity_faults import IDENTITY_FAULTS
@@ -183,6 +193,52 @@ async def test_accounts_of_other_identity_servers_go_on(monkeypatch: pytest.Monk
             assert isinstance(outage, Outage)
             assert isinstance(recovered, Recovered)
             assert outage.server == recovered.server == f"idpcvs.{broken}.simulator.test"
+
+
+@pytest.mark.parametrize("concurrency", [32, 8])
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_silent_identity_server_takes_no_places(
+    refused: bool, concurrency: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokens of 40 accounts have expired, or are refused, and their server accepts and says nothing."""
+    world = World(seed=7, accounts=200, vehicles=200, trips=0, epoch=EPOCH)
+    async with a_fleet(world=world, identity_url=EACH_BRAND, limits=Subscription(100, 10_000_000)) as fleet:
+        silent = FaultWindow(fault=Delay(1e5), since=0.0, until=1e6, path="peugeot.com/.*access_token")
+        inject(fleet, silent, monkeypatch)
+        sick = [account for account in fleet.accounts if account.key.endswith(("0", "5"))]
+        healthy = [account for account in fleet.accounts if account.key.endswith(("1", "6"))][:5]
+        if refused:
+            fleet.simulator.expire_tokens()
+        else:
+            for account in sick:
+                await fleet.stores[account.key].save(account.key, Token("old", "old", expires_at=EPOCH))
+        options = {"what": ["status"], "repeats": True, "adapt": None, "concurrency": concurrency}
+        async with watch([*sick, *healthy], every=timedelta(seconds=4), **options) as updates:  # type: ignore[arg-type]
+            log = log_of(fleet, monkeypatch)
+            await follow(updates, fleet, log, until=200)
+        assert {update.account for update in log.of(Update)} == {account.key for account in healthy}
+        assert len(log.of(Update)) >= 5 * 48
+        assert {event.server for event in log.of(Outage)} <= {"idpcvs.peugeot.com.simulator.test"}
+        assert log.of(AccountLost) == []
+
+
+async def test_poll_now_of_a_silent_identity_server_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(seed=7, accounts=60, vehicles=60, trips=0, epoch=EPOCH)
+    async with a_fleet(world=world, identity_url=EACH_BRAND) as fleet:
+        sick = [account for account in fleet.accounts if account.key.endswith(("0", "5"))]
+        healthy = fleet.accounts[1]
+        async with watch([*sick, healthy], every=EVERY, what=["status"], repeats=True) as updates:
+            log = log_of(fleet, monkeypatch)
+            await follow(updates, fleet, log, until=400)
+            silent = FaultWindow(fault=Delay(1e5), since=0.0, until=1e6, path="peugeot.com/.*access_token")
+            inject(fleet, silent, monkeypatch)
+            fleet.simulator.expire_tokens()
+            log.events.clear()
+            of = {account.key: fleet.world.vehicles_of(account.key)[0].id for account in [*sick, healthy]}
+            updates.pause()
+            updates.poll_now(*(of[account.key] for account in sick), of[healthy.key])
+            await follow(updates, fleet, log, until=405)
+            assert {update.account for update in log.of(Update)} == {healthy.key}
 
 
 async def test_an_account_that_alone_is_not_renewed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
