@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 import attrs
 
+from stellantis_hal.resources.rows import POSITION_COLUMNS, Cell, to_row
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.problems import RawProblem, record_problem
 from stellantis_hal.structuring.scalars import NUMBER, ScalarCodec
@@ -125,6 +126,10 @@ class Position(TypedResource):
     def altitude(self) -> float | None:
         """Metres, where the position has a third number."""
         return None if self.coordinates is None or len(self.coordinates) < 3 else self.coordinates[2]
+
+    def row(self) -> dict[str, Cell]:
+        """Return it as a flat row, for a table: degrees, metres, aware instants in UTC; None where unknown."""
+        return to_row(self, POSITION_COLUMNS)
 
     @property
     def __geo_interface__(self) -> dict[str, Any]:

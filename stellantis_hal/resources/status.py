@@ -32,6 +32,7 @@ from stellantis_hal.resources.blocks.powertrain import (
     Transmission,
 )
 from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.rows import STATUS_COLUMNS, Cell, to_row
 from stellantis_hal.resources.sentinels import TimeOfDay
 from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.model import Model
@@ -235,6 +236,15 @@ class Status(TypedResource):
     def mileage(self) -> float | None:
         """The odometer in kilometres."""
         return None if self.odometer is None else self.odometer.mileage
+
+    def row(self) -> dict[str, Cell]:
+        """Return it as a flat row, for a table: one value for each column, with units in the columns' names.
+
+        ``mileage_km``, ``battery_percent``, ``battery_range_km``, positions in degrees, aware instants in UTC; None
+        where unknown. Blocks that are older than the status have their own instant (``battery_at``). Every status has
+        the same columns. What a row leaves out, as each door and unknown members, is in :meth:`to_dict`.
+        """
+        return to_row(self, STATUS_COLUMNS)
 
     def is_newer_than(self, other: Status) -> bool:
         """Return whether this status is of a later time than another; they may arrive out of order.

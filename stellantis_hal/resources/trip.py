@@ -16,6 +16,7 @@ from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.cross_checks import check_trip
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
+from stellantis_hal.resources.rows import TRIP_COLUMNS, Cell, to_row
 from stellantis_hal.resources.sentinels import Mileage
 from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
@@ -187,6 +188,15 @@ class Trip(TypedResource):
     def kilowatt_hours(self) -> float | None:
         """kWh of electricity used; None where unknown."""
         return self.consumption.kilowatt_hours
+
+    def row(self) -> dict[str, Cell]:
+        """Return it as a flat row, for a table: one value for each column, with units in the columns' names.
+
+        ``distance_km``, ``duration_s``, ``fuel_cl`` (centilitres), ``electricity_wh``, levels in percent, positions in
+        degrees, aware instants in UTC; None where unknown, and the faults joined by ``;``. Every trip has the same
+        columns. What a row leaves out, as unknown members and segments, is in :meth:`to_dict`.
+        """
+        return to_row(self, TRIP_COLUMNS)
 
     def geojson(self) -> dict[str, Any]:
         """Return a GeoJSON Feature: a line from start to stop, or the only one of both points that is known."""
