@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from stellantis_hal.hal.headers import Headers
     from stellantis_hal.hal.link import Link
     from stellantis_hal.hal_client import HalClient
+    from stellantis_hal.integrations.dataframe import to_arrow, to_pandas, to_polars
     from stellantis_hal.navigation.context import HalDeprecationWarning
     from stellantis_hal.navigation.fetch import Fetch, Request, Response
     from stellantis_hal.navigation.follow import Follow
@@ -515,6 +516,9 @@ __all__ = [
     "convert_unit",
     "make_converter",
     "quiet",
+    "to_arrow",
+    "to_pandas",
+    "to_polars",
     "trip_writer",
     "unit_of",
     "units_of",
@@ -558,6 +562,7 @@ _MODULES = {
     "hal.headers": "Headers",
     "hal.link": "Link",
     "hal_client": "HalClient",
+    "integrations.dataframe": "to_arrow to_pandas to_polars",
     "navigation.context": "HalDeprecationWarning",
     "navigation.fetch": "Fetch Request Response",
     "navigation.follow": "Follow",

@@ -161,6 +161,9 @@ from stellantis_hal import (
     convert_unit,
     make_converter,
     quiet,
+    to_arrow,
+    to_pandas,
+    to_polars,
     trip_writer,
     unit_of,
     units_of,
@@ -676,6 +679,14 @@ def test_errors_and_their_attributes() -> None:
 def test_units() -> None:
     assert_type(unit_of(Trip, "distance"), str | None)
     assert_type(units_of(Trip), dict[str, str])
+
+
+def test_tables() -> None:
+    trips = [make_converter().structure({"distance": 36.5}, Trip)]
+    assert assert_type(trips[0].row()["distance_km"], str | float | int | bool | datetime | None) == 36.5
+    assert to_arrow(trips).num_rows == 1
+    assert to_polars(trips).height == 1
+    assert list(to_pandas(trips)["distance_km"]) == [36.5]
     assert_type(convert_unit(1.0, "kWh", "Wh"), float)
 
 

@@ -1,0 +1,1 @@
+"""Integrations with other libraries, each loaded where it is used."""
