@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Literal
@@ -14,6 +15,7 @@ from stellantis_hal.auth.enrolment import Enrolment
 from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.client.account import Account
 from stellantis_hal.credentials.bearer import BearerCredentials
+from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
 from stellantis_hal.credentials.stores.memory import as_token_store
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
@@ -105,6 +107,7 @@ class StellantisClient(BaseClient):
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
         self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, shared by its accounts
+        self._breakers = defaultdict[str, RenewalBreaker](RenewalBreaker)  # by the address of an identity server
         self._converter = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
         session = Session(
@@ -152,6 +155,7 @@ class StellantisClient(BaseClient):
             headers=identity.headers,
             query=self._application.query,
             clock=self._clock,
+            breaker=self._breakers[identity.url],
         )
         return Account(self._session, credentials, self._converter, f"{self._base_url}/user", key=key)
 

@@ -28,6 +28,7 @@ from stellantis_hal.credentials.oauth2 import (
     renewal_request,
     to_auth_error,
 )
+from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
 from stellantis_hal.credentials.shielded import run_shielded
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
@@ -132,6 +133,7 @@ class BearerCredentials:
         query: text for the query of each request, encoded; empty for none.
         clock: the wall clock; it only decides when a token is renewed early. A wrong one costs renewals, never a
             session.
+        breaker: remembers failures of the identity server, for all accounts that share it; None: one of its own.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class BearerCredentials:
         headers: Mapping[str, str] | None = None,
         query: str = "",
         clock: Callable[[], datetime] = utc_now,
+        breaker: RenewalBreaker | None = None,
     ) -> None:
         self._client = client
         self._store = store
@@ -160,6 +163,8 @@ class BearerCredentials:
         self._leeway = _MAX_LEEWAY
         self._pending: _PendingSave | None = None
         self._failure: _RefreshFailure | None = None
+        self._breaker = RenewalBreaker() if breaker is None else breaker
+        self._failing_since: float | None = None
         self._renewals: deque[float] = deque(maxlen=_MAX_RENEWALS)
 
     @property
@@ -228,6 +233,16 @@ class BearerCredentials:
                     mask_text(self._key),
                     error,
                 )
+        return self._build_headers(token)
+
+    def current_headers(self) -> Mapping[str, str] | None:
+        """Return the header fields with the present token; None where `headers` has to renew, load or save one first.
+
+        Nothing is awaited: the token may have expired since `headers` returned.
+        """
+        token = self._token
+        if token is None or self._pending is not None or (self._has_expired(token) and self._is_due(token)):
+            return None
         return self._build_headers(token)
 
     async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
@@ -324,6 +339,7 @@ class BearerCredentials:
             stored = await self._load()
             if self._suffices(stored, stale):
                 return self._use(stored)
+            self._breaker.admit(self)
             began = anyio.current_time()
             try:
                 return await self._renew(stored)
@@ -334,7 +350,11 @@ class BearerCredentials:
                     error.key = self._key  # an error that the transport made does not name the account
                 error.identity_server = self._identity_server
                 self._failure = _RefreshFailure.of(error, stored, began=began)
+                self._failing_since = began if self._failing_since is None else self._failing_since
+                self._breaker.failed(self, error, failing_since=self._failing_since)
                 raise
+            finally:
+                self._breaker.leave(self)
 
     def _suffices(self, stored: Token, stale: Token) -> bool:
         """Return whether the stored token is to be used without a renewal.
@@ -364,7 +384,8 @@ class BearerCredentials:
     async def _renew(self, stored: Token) -> Token:
         request = renewal_request(self._client, stored)
         attempt, attempts, backoff = 1, self._allowed_attempts(stored), _FIRST_BACKOFF
-        last_start = anyio.current_time() + min(_ATTEMPTS_PERIOD, self._spare_time(stored))
+        began = anyio.current_time()
+        last_start = began + min(_ATTEMPTS_PERIOD, self._spare_time(stored))
         while True:
             try:
                 return await run_shielded(partial(self._send_and_save, request, stored), timeout=_ATTEMPT_TIMEOUT)
@@ -387,11 +408,13 @@ class BearerCredentials:
                 if attempt == attempts or anyio.current_time() >= last_start:
                     raise
             await anyio.sleep(backoff * (1 + random.random()))  # noqa: S311 - spreads attempts, guards nothing
+            self._breaker.raise_failure_since(began)
             attempt, backoff = attempt + 1, backoff * 2
 
     def _allowed_attempts(self, stored: Token) -> int:
         failure = self._failure
-        return 1 if failure is not None and failure.is_of(stored, _PROBING_PERIOD) else _MAX_ATTEMPTS
+        has_failed = failure is not None and failure.is_of(stored, _PROBING_PERIOD)
+        return 1 if has_failed or self._breaker.is_open else _MAX_ATTEMPTS
 
     def _spare_time(self, token: Token) -> float:
         """Return the seconds in which further attempts may begin: the old token must outlive the last one.
@@ -406,7 +429,8 @@ class BearerCredentials:
     async def _send_and_save(self, request: Request, stored: Token) -> Token:
         response = await self._fetch(request)
         token = read_renewed_token(response, now=self._clock(), previous=stored, key=self._key)
-        self._failure = None
+        self._failure = self._failing_since = None
+        self._breaker.worked()
         self._renewals.append(anyio.current_time())
         self._pending = _PendingSave(replaced=stored, token=token)
         return await self._save(token)

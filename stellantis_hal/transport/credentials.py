@@ -15,8 +15,8 @@ __all__ = ["Anonymous", "Credentials", "RenewableCredentials", "add_client_id", 
 class Credentials(Protocol):
     """What identifies a caller, sent to the API's trusted origins only.
 
-    The pipeline asks for them after the limiter has granted a slot and before each attempt, so that they are fresh
-    when they are sent.
+    The pipeline asks for them before each attempt, and before it waits for the limiter: a renewal must not hold a slot.
+    Those that may expire during that wait have a second method, of :class:`RenewableCredentials`: ``current_headers``.
     """
 
     @property
@@ -68,6 +68,13 @@ class RenewableCredentials(Credentials, Protocol):
 
         Raises:
             TokenStoreError: the store failed.
+        """
+        ...
+
+    def current_headers(self) -> Mapping[str, str] | None:
+        """Return the header fields that can be sent now; None where ``headers`` has to be awaited first.
+
+        Called when the limiter has granted a slot: with None it is given back, and another one is waited for.
         """
         ...
 

@@ -74,14 +74,15 @@ class OutgoingRequest(NamedTuple):
 
 
 class Exchange:
-    """A backend, owned or borrowed, and a semaphore as wide as its connection pool.
+    """A backend, owned or borrowed, behind semaphores.
 
     A task that queues inside a pool costs milliseconds, and one cancelled there can spoil the pool: the queue is here.
+    Requests to an identity server have a queue of their own, so that its silence takes no connection from the API.
 
     Args:
         transport: borrowed, never closed; None makes one at the first request.
         ssl_context: makes the TLS settings of that one.
-        connections: how many tasks may use the transport at once.
+        connections: how many tasks may use the transport at once, the requests of `queue` not counted.
         timeouts: of each attempt.
         max_body: bytes, decompressed.
         quota_headers: the headers that state the quota.
@@ -111,15 +112,22 @@ class Exchange:
         self._max_body = max_body
         self._quota_headers = quota_headers
         self._clock = clock
-        self._semaphore = TimedSemaphore(connections, timeouts.pool)
+        self._queue = self.queue()
         self._closed = False
 
-    async def send(self, request: OutgoingRequest, slot: Slot) -> tuple[Response, Quota | None]:
+    def queue(self) -> TimedSemaphore:
+        """Return another queue for as many requests at once."""
+        return TimedSemaphore(self.connections, self._timeouts.pool)
+
+    async def send(
+        self, request: OutgoingRequest, slot: Slot, queue: TimedSemaphore | None = None
+    ) -> tuple[Response, Quota | None]:
         """Send one request, read the response to the end; return it, and the quota that it states.
 
         Args:
             request: what to send.
             slot: marked as sent when the request goes out, as answered when the response's headers arrive.
+            queue: where it waits for a connection; None for that of the API.
 
         Raises:
             NetworkError: no complete response arrived.
@@ -128,8 +136,10 @@ class Exchange:
         """
         method, url, request_headers, content, shown_url = request
         reader: BodyReader | None = None
-        if not self._semaphore.try_acquire():
-            await self._wait_for_connection(shown_url)
+        if queue is None:
+            queue = self._queue
+        if not queue.try_acquire():
+            await self._wait_for_connection(queue, shown_url)
         try:
             backend = self._backend or self._make_backend(shown_url)
             opened: StreamingResponse | None = None
@@ -171,11 +181,11 @@ class Exchange:
         finally:
             if reader is not None:
                 reader.close()
-            self._semaphore.release()
+            queue.release()
 
-    async def _wait_for_connection(self, shown_url: str) -> None:
+    async def _wait_for_connection(self, queue: TimedSemaphore, shown_url: str) -> None:
         try:
-            await self._semaphore.acquire()
+            await queue.acquire()
         except TimeoutError:
             raise NetworkError(
                 f"{mask_url(shown_url)}: no connection became free within {self._timeouts.pool:g} s; "
@@ -213,9 +223,7 @@ class Exchange:
         proxy = self._proxies.for_url(shown_url)
         if proxy is not None:
             _logger.debug("requests to %s go through the proxy %s (from %s)", mask_url(shown_url), proxy, proxy.source)
-        self._backend = make_backend(
-            self._ssl_context(), connections=self.connections, timeouts=self._seconds, proxies=self._proxies
-        )
+        self._backend = make_backend(self._ssl_context(), timeouts=self._seconds, proxies=self._proxies)
         return self._backend
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Request pipeline: retries, then redirects, then the limiter, then credentials, then the exchange."""
+"""Request pipeline: retries, then redirects, then credentials, then the limiter, then the exchange."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from stellantis_hal.transport.httpx_auth import send_with_auth
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.rate_limit.quota import UNREADABLE, Quota
 from stellantis_hal.transport.retry import RetryPolicy, call_with_retries
+from stellantis_hal.transport.semaphore import TimedSemaphore
 
 __all__ = ["PipelineContext", "PipelineOptions", "RequestPipeline"]
 
@@ -42,6 +43,8 @@ _SHORTEST_WAIT = 0.001
 _FIRST_PAUSE = 0.1
 _LONGEST_MINIMUM = 10.0
 _MAX_STALE_SLOTS = 10
+_MAX_RENEWALS = 3
+"""Slots of one attempt that are given back because the credentials expired during the wait."""
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +58,7 @@ class PipelineContext:
         hooks: called on responses, waits and retries.
         record_quota: called with each quota that a response states.
         next_request_id: returns the number of a new call.
+        queue: where its requests wait for a connection; None for that of the API.
     """
 
     exchange: Exchange
@@ -63,6 +67,7 @@ class PipelineContext:
     hooks: Hooks
     record_quota: Callable[[Quota], None]
     next_request_id: Callable[[], int]
+    queue: TimedSemaphore | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -257,14 +262,17 @@ class _Call:
         )
 
     async def _send(self, url: str, credentials: Credentials, signed: OutgoingRequest | None = None) -> Response:
-        """Wait for a slot of the limiter, then send.
+        """Wait for the credentials, then for a slot of the limiter, then send.
 
         Args:
             url: without credentials.
-            credentials: asked once a slot is granted, so that they are fresh when they are sent.
+            credentials: ready before a slot is taken, which a renewal would hold; those that have expired when it is
+                granted are renewed without it.
             signed: the request to send; None for the call's own, with these credentials.
         """
-        options, stale_slots = self._options, 0
+        options, stale_slots, renewals = self._options, 0, 0
+        headers = await credentials.headers()
+        look: Callable[[], Mapping[str, str] | None] | None = getattr(credentials, "current_headers", None)
         while True:
             started = anyio.current_time()
             try:
@@ -272,26 +280,30 @@ class _Call:
                     self._granted_at = anyio.current_time()
                     if self._granted_at - started >= _SHORTEST_WAIT:
                         self._record_wait(url, self._granted_at - started)
-                    if signed is None:
-                        self._credential_headers = await credentials.headers()
-                        query = credentials.query
-                        outgoing = OutgoingRequest(
-                            self._request.method,
-                            add_client_id(url, query),
-                            self._headers(self._credential_headers),
-                            self._request.content,
-                            remove_client_id(url, query),
-                        )
-                    else:
-                        outgoing = signed
-                    response, self._quota = await self._context.exchange.send(outgoing, slot)
-                    return response
+                    current = headers if look is None or renewals == _MAX_RENEWALS else look()
+                    if current is not None:
+                        outgoing = self._authorized(url, credentials, current) if signed is None else signed
+                        response, self._quota = await self._context.exchange.send(outgoing, slot, self._context.queue)
+                        return response
             except BudgetExhaustedError as error:
                 raise self._refused(error) from error
             except StaleSlotError:
                 stale_slots += 1
                 if stale_slots == _MAX_STALE_SLOTS:  # a limiter without any other would make a loop
                     raise
+                continue
+            renewals += 1
+            headers = await credentials.headers()
+
+    def _authorized(self, url: str, credentials: Credentials, headers: Mapping[str, str]) -> OutgoingRequest:
+        self._credential_headers, query = headers, credentials.query
+        return OutgoingRequest(
+            self._request.method,
+            add_client_id(url, query),
+            self._headers(headers),
+            self._request.content,
+            remove_client_id(url, query),
+        )
 
     async def _send_signed(self, signed: OutgoingRequest) -> Response:
         self._options.origins.check(signed.url)

@@ -176,7 +176,7 @@ class Session:
             make_error: returns the error that a response stands for; None for
                 :func:`~stellantis_hal.transport.api_errors.make_error`.
             limited: False for requests that do not count against the subscription (those to an identity server): a 429
-                there pauses this pipeline alone.
+                there pauses this pipeline alone, and as many connections as the API has are its own.
 
         Raises:
             TypeError: the credentials have another type.
@@ -187,7 +187,9 @@ class Session:
                 f"{type(credentials).__name__}: httpx.BasicAuth(user, password)"
             )
         return RequestPipeline(
-            self._context if limited else attrs.evolve(self._context, record_quota=_ignore),
+            self._context
+            if limited
+            else attrs.evolve(self._context, record_quota=_ignore, queue=self._exchange.queue()),
             PipelineOptions(
                 origins=self._origins if origins is None else origins,
                 limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED, clock=self._clock),

@@ -46,6 +46,7 @@ INTERNAL_TYPES = {
     "LinkQuery": "a relation with FollowOptions",
     "LinkTarget": "what a link query selects",
     "PageSource": "what a paginator reads",
+    "RenewalBreaker": "what the accounts of one identity server share",
     "ResourceContext": "what a client gives its resources: fetch, clock and converter",
     "Snapshot": "what a response contained",
     "State": "a read-only mapping",

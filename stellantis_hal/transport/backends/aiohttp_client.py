@@ -32,7 +32,6 @@ class AiohttpBackend:
 
     Args:
         context: for https.
-        connections: at most.
         timeouts: by httpx's names, and ``total``.
         proxies: the proxy of each URL, an http one.
     """
@@ -43,7 +42,6 @@ class AiohttpBackend:
         self,
         context: ssl.SSLContext,
         *,
-        connections: int,
         timeouts: dict[str, float],
         proxies: ProxySettings = DIRECT,
     ) -> None:
@@ -51,14 +49,15 @@ class AiohttpBackend:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_record_sent)
         self._client = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=_KEEPALIVE),
+            # Not limited: the caller bounds the requests under way, so that `connect` measures no wait for the pool.
+            connector=aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_KEEPALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_OWN_HEADERS,
             trace_configs=[trace] if proxies.is_used else None,
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(
                 total=timeouts["total"],
-                connect=timeouts["pool"] + timeouts["connect"],
+                connect=timeouts["connect"],  # the look-up of the name included
                 sock_connect=timeouts["connect"],
                 sock_read=timeouts["read"],
             ),

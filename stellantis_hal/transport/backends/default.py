@@ -14,7 +14,7 @@ __all__ = ["make_backend"]
 
 
 def make_backend(
-    context: ssl.SSLContext, *, connections: int, timeouts: dict[str, float], proxies: ProxySettings = DIRECT
+    context: ssl.SSLContext, *, timeouts: dict[str, float], proxies: ProxySettings = DIRECT
 ) -> HttpBackend:
     """Return aiohttp's client where it is installed and asyncio runs, else httpx.
 
@@ -23,7 +23,6 @@ def make_backend(
 
     Args:
         context: for https.
-        connections: how many requests may be under way at once.
         timeouts: ``connect``, ``read``, ``write``, ``pool`` and ``total``, in seconds.
         proxies: the proxy of each URL.
     """
@@ -33,5 +32,5 @@ def make_backend(
         except ImportError:
             pass  # the extra `speed` is not installed
         else:
-            return AiohttpBackend(context, connections=connections, timeouts=timeouts, proxies=proxies)
+            return AiohttpBackend(context, timeouts=timeouts, proxies=proxies)
     return HttpxPoolBackend(context, timeouts, proxies)

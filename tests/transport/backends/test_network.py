@@ -244,7 +244,7 @@ async def test_a_strict_window_over_sockets_refuses_no_request() -> None:
 
 
 async def test_aiohttp_is_the_default_on_asyncio(anyio_backend_name: str) -> None:
-    backend = make_backend(ssl.create_default_context(), connections=1, timeouts=SPANS)
+    backend = make_backend(ssl.create_default_context(), timeouts=SPANS)
     await backend.aclose()
     assert backend.enforces_total == (anyio_backend_name == "asyncio")
 
@@ -252,11 +252,11 @@ async def test_aiohttp_is_the_default_on_asyncio(anyio_backend_name: str) -> Non
 def test_aiohttp_gets_the_timeouts() -> None:
     async def main() -> None:
         spans = {"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0, "total": 60.0}
-        backend = AiohttpBackend(ssl.create_default_context(), connections=7, timeouts=spans)
+        backend = AiohttpBackend(ssl.create_default_context(), timeouts=spans)
         client = backend._client
-        assert client.timeout == aiohttp.ClientTimeout(total=60.0, connect=5.0, sock_connect=1.0, sock_read=2.0)
+        assert client.timeout == aiohttp.ClientTimeout(total=60.0, connect=1.0, sock_connect=1.0, sock_read=2.0)
         assert client.connector is not None
-        assert client.connector.limit == 7
+        assert client.connector.limit == 0
         await backend.aclose()
 
     anyio.run(main)
@@ -266,7 +266,7 @@ def test_aiohttp_gets_the_timeouts() -> None:
 async def test_httpx_is_the_default_without_aiohttp() -> None:
     async with serving(reply()) as server:
         assert (await ask(server.url)).status == 200
-        assert not make_backend(ssl.create_default_context(), connections=1, timeouts={}).enforces_total
+        assert not make_backend(ssl.create_default_context(), timeouts={}).enforces_total
 
 
 # ------------------------------------------------------------------------------------------------- TLS
