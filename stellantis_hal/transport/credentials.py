@@ -9,14 +9,21 @@ from typing import Protocol, runtime_checkable
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.fetch import Response
 
-__all__ = ["Anonymous", "Credentials", "RenewableCredentials", "add_client_id", "remove_client_id"]
+__all__ = [
+    "Anonymous",
+    "Credentials",
+    "ExpiringCredentials",
+    "RenewableCredentials",
+    "add_client_id",
+    "remove_client_id",
+]
 
 
 class Credentials(Protocol):
     """What identifies a caller, sent to the API's trusted origins only.
 
     The pipeline asks for them before each attempt, and before it waits for the limiter: a renewal must not hold a slot.
-    Those that may expire during that wait have a second method, of :class:`RenewableCredentials`: ``current_headers``.
+    Those that may expire during that wait have one method more, ``current_headers`` (:class:`ExpiringCredentials`).
     """
 
     @property
@@ -40,6 +47,17 @@ class Credentials(Protocol):
 
         Raises:
             AuthError: a renewal was tried and refused.
+        """
+        ...
+
+
+class ExpiringCredentials(Credentials, Protocol):
+    """Credentials that may expire while a request waits for the limiter."""
+
+    def current_headers(self) -> Mapping[str, str] | None:
+        """Return the header fields that can be sent now; None where ``headers`` has to be awaited first.
+
+        Called when the limiter has granted a slot: with None it is given back, and another one is waited for.
         """
         ...
 
@@ -68,13 +86,6 @@ class RenewableCredentials(Credentials, Protocol):
 
         Raises:
             TokenStoreError: the store failed.
-        """
-        ...
-
-    def current_headers(self) -> Mapping[str, str] | None:
-        """Return the header fields that can be sent now; None where ``headers`` has to be awaited first.
-
-        Called when the limiter has granted a slot: with None it is given back, and another one is waited for.
         """
         ...
 
