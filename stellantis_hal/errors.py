@@ -28,6 +28,7 @@
     │   ├── LinkNotFoundError
     │   ├── AmbiguousLinkError
     │   ├── TemplateError
+    │   ├── FormError
     │   ├── PaginationLoopError
     │   ├── UntrustedOriginError
     │   └── DetachedResourceError
@@ -39,7 +40,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,7 @@ __all__ = [
     "ConsentRequiredError",
     "DetachedResourceError",
     "ForbiddenError",
+    "FormError",
     "HalError",
     "IncompleteCollectionError",
     "InvalidLinkError",
@@ -343,6 +345,18 @@ class AmbiguousLinkError(HalError):
 
 class TemplateError(HalError):
     """A URI template cannot be parsed, or the variables do not fit it."""
+
+
+class FormError(HalError):
+    """Values do not fit the fields of a form, or the form cannot be sent as it is stated; nothing was sent.
+
+    Attributes:
+        errors: the faults by field; those of the whole form under "".
+    """
+
+    def __init__(self, message: str, *, errors: Mapping[str, Sequence[str]] | None = None, url: str = "") -> None:
+        super().__init__(message, url=url)
+        self.errors: Mapping[str, tuple[str, ...]] = {name: tuple(found) for name, found in (errors or {}).items()}
 
 
 class PaginationError(HalError):
