@@ -7,7 +7,7 @@ import enum
 import math
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -141,7 +141,7 @@ class _Work:
         elif self._form.content_type != MULTIPART or not has_body(self._form.method):
             yield f"is a file, and the form sends {_encoding(self._form)}"
         elif not all(map(_is_file, value if isinstance(value, list) else [value])):
-            yield "must be a pathlib.Path, bytes or a binary stream"
+            yield "must be a Path, bytes, or a file opened in binary mode"
         else:
             self.files[field.name] = value
 
@@ -292,7 +292,9 @@ def _is_empty(value: Any) -> bool:
 def _is_file(value: Any) -> bool:
     if isinstance(value, tuple):
         return True  # a name, a value and a type, which the encoder checks
-    return isinstance(value, os.PathLike | bytes | bytearray | memoryview) or hasattr(value, "read")
+    if isinstance(value, os.PathLike | bytes | bytearray | memoryview | AsyncIterable):
+        return True
+    return hasattr(value, "read")
 
 
 def _is_template(target: str) -> bool:

@@ -15,6 +15,7 @@ from stellantis_hal.navigation.fetch import Response
 __all__ = ["ACCEPT", "accept", "media_type", "read_document"]
 
 ACCEPT: tuple[tuple[str, float], ...] = (
+    ("application/prs.hal-forms+json", 1.0),
     ("application/hal+json", 1.0),
     ("application/json", 0.9),
     ("application/*+json", 0.8),

@@ -17,6 +17,7 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
+from stellantis_hal.navigation.forms import Forms
 from stellantis_hal.navigation.link_selection import (
     FollowOptions,
     LinkQuery,
@@ -343,6 +344,24 @@ class HalResource(ResourceView):
         etag = self.headers.get("etag") if is_own and not self._steps else None
         response = await context.fetch(write_request(method, url, options, etag))
         if is_own:
+            self._superseded = True
+        response, document = read_outcome(response)
+        return HalResource(Snapshot.of(response, document), document, context)
+
+    @property
+    def forms(self) -> Forms:
+        """Its forms (HAL-FORMS) by their keys: ``await resource.forms["add"].submit(name="Ann")``."""
+        return Forms(self, self.document)
+
+    async def send(self, request: Request) -> HalResource:
+        """Send a request that one of its forms made, and return the response as a resource.
+
+        Raises:
+            StellantisError: sending failed.
+        """
+        context = self.require_context()
+        response = await context.fetch(request)
+        if request.method not in {"GET", "HEAD"} and request.url in (self.base, self.url):
             self._superseded = True
         response, document = read_outcome(response)
         return HalResource(Snapshot.of(response, document), document, context)

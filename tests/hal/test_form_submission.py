@@ -111,11 +111,21 @@ def test_unknown_fields_are_type_errors() -> None:
 
 @pytest.mark.parametrize(
     ("value", "sent"),
-    [(Colour.RED, "red"), (dt.date(2026, 1, 2), "2026-01-02"), (dt.datetime(2026, 1, 2, tzinfo=dt.UTC),
-     "2026-01-02T00:00:00+00:00"), (dt.time(1, 2), "01:02:00"), (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-     (Decimal("1.50"), 1.5), (Decimal(3), 3), ((1, 2), [1, 2]), ({"k": Colour.RED}, {"k": "red"}), ({1}, [1]),
-     (True, True), (1.5, 1.5)],
-)  # fmt: skip
+    [
+        (Colour.RED, "red"),
+        (dt.date(2026, 1, 2), "2026-01-02"),
+        (dt.datetime(2026, 1, 2, tzinfo=dt.UTC), "2026-01-02T00:00:00+00:00"),
+        (dt.time(1, 2), "01:02:00"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Decimal("1.50"), 1.5),
+        (Decimal(3), 3),
+        ((1, 2), [1, 2]),
+        ({"k": Colour.RED}, {"k": "red"}),
+        ({1}, [1]),
+        (True, True),
+        (1.5, 1.5),
+    ],
+)
 def test_values_of_python_are_sent_as_json_has_them(value: Any, sent: Any) -> None:
     assert one(value) == sent
 
@@ -224,13 +234,22 @@ def test_other_values_are_no_numbers(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("members", "right", "wrong"),
-    [({"minLength": 2}, "ab", "a"), ({"maxLength": "2"}, "ab", "abc"), ({"min": 10}, 10, 9), ({"max": "10"}, "10", "10.5"),
-     ({"min": 1, "type": "number"}, "2", 0.5), ({"step": 0.1}, 0.3, 0.35), ({"step": 2, "min": 1}, 3, 2),
-     ({"regex": "a+"}, "aa", "ab"), ({"min": "2026-01-02", "type": "date"}, dt.date(2026, 1, 2), "2026-01-01"),
-     ({"max": "2026-01-01T10:00", "type": "datetime-local"}, "2026-01-01T10:00:00", "2026-01-01T10:00:01"),
-     ({"max": "10:00", "type": "time"}, "09:59", dt.time(10, 1)), ({"min": "2026-W02", "type": "week"}, "2026-W03", "2026-W01"),
-     ({"max": "2026-02", "type": "month"}, "2026-02", "2026-03")],
-)  # fmt: skip
+    [
+        ({"minLength": 2}, "ab", "a"),
+        ({"maxLength": "2"}, "ab", "abc"),
+        ({"min": 10}, 10, 9),
+        ({"max": "10"}, "10", "10.5"),
+        ({"min": 1, "type": "number"}, "2", 0.5),
+        ({"step": 0.1}, 0.3, 0.35),
+        ({"step": 2, "min": 1}, 3, 2),
+        ({"regex": "a+"}, "aa", "ab"),
+        ({"min": "2026-01-02", "type": "date"}, dt.date(2026, 1, 2), "2026-01-01"),
+        ({"max": "2026-01-01T10:00", "type": "datetime-local"}, "2026-01-01T10:00:00", "2026-01-01T10:00:01"),
+        ({"max": "10:00", "type": "time"}, "09:59", dt.time(10, 1)),
+        ({"min": "2026-W02", "type": "week"}, "2026-W03", "2026-W01"),
+        ({"max": "2026-02", "type": "month"}, "2026-02", "2026-03"),
+    ],
+)
 def test_constraints(members: Any, right: Any, wrong: Any) -> None:
     """F12, F16."""
     one(right, **members)
@@ -335,7 +354,7 @@ def test_files_are_the_callers(file: Any) -> None:
 def test_faults_of_files() -> None:
     scan = {"name": "scan", "type": "file", "required": True}
     assert faults(scan, form=MULTIPART_FORM) == {"scan": ("is required",)}
-    wrong = ("must be a pathlib.Path, bytes or a binary stream",)
+    wrong = ("must be a Path, bytes, or a file opened in binary mode",)
     assert faults(scan, form=MULTIPART_FORM, scan="/etc/passwd") == {"scan": wrong}
     assert faults(scan, files={"scan": b""}) == {"scan": ("is a file, and the form sends application/json",)}
     assert faults(scan, files={"scan": b""}, form=MULTIPART_FORM, method="GET") == {

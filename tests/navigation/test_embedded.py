@@ -184,7 +184,7 @@ async def test_a_copy_is_fetched_in_the_type_that_its_self_hints_at() -> None:
     site = _site()
     (copy,) = site.resource({"_embedded": {"a": _copy(type="text/x")}}).embedded("a")
     await copy.fetch()
-    assert site.requests[0].headers["Accept"].startswith("text/x, application/hal+json;q=0.9")
+    assert site.requests[0].headers["Accept"].startswith("text/x, application/prs.hal-forms+json;q=0.9")
 
 
 async def test_links_in_a_copy_are_relative_to_its_response() -> None:

@@ -10,6 +10,8 @@ from stellantis_hal.navigation.media_types import accept, media_type
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, make_response
 
+FORMS = "application/prs.hal-forms+json"
+
 pytestmark = pytest.mark.anyio
 
 
@@ -88,9 +90,15 @@ def test_the_excerpt_is_short_and_masked() -> None:
 @pytest.mark.parametrize(
     ("preferred", "written"),
     [
-        (None, "application/hal+json, application/json;q=0.9, application/*+json;q=0.8"),
-        ("text/x", "text/x, application/hal+json;q=0.9, application/json;q=0.8, application/*+json;q=0.7"),
-        ("application/hal+json", "application/hal+json, application/json;q=0.8, application/*+json;q=0.7"),
+        (None, f"{FORMS}, application/hal+json, application/json;q=0.9, application/*+json;q=0.8"),
+        (
+            "text/x",
+            f"text/x, {FORMS};q=0.9, application/hal+json;q=0.9, application/json;q=0.8, application/*+json;q=0.7",
+        ),
+        (
+            "application/hal+json",
+            f"application/hal+json, {FORMS};q=0.9, application/json;q=0.8, application/*+json;q=0.7",
+        ),
     ],
 )
 def test_accept_lists_the_preferred_type_first(preferred: str | None, written: str) -> None:
