@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ConsentRequiredError,
         DetachedResourceError,
         ForbiddenError,
+        FormError,
         HalError,
         IncompleteCollectionError,
         InvalidLinkError,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.watching.statistics import FleetStatistics
     from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, WatchSource, watch
     from stellantis_hal.hal.document import Diagnostic, HalDocument
+    from stellantis_hal.hal.forms import Choice, FieldOptions
     from stellantis_hal.hal.headers import Headers
     from stellantis_hal.hal.link import Link
     from stellantis_hal.hal_client import HalClient
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.fetch import Fetch, Request, Response
     from stellantis_hal.navigation.follow import Follow
     from stellantis_hal.navigation.follow_all import FollowResult, FollowResults
+    from stellantis_hal.navigation.forms import Form, FormField, FormPreview, Forms
     from stellantis_hal.navigation.link_selection import FollowOptions
     from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
     from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
@@ -152,15 +155,15 @@ if TYPE_CHECKING:
         BeltState,
         DoorLock,
         DoorOpening,
-        Doors,
         DoorState,
+        Doors,
         ECallTriggering,
         Environment,
         Light,
         LightDirection,
-        Lighting,
         LightPosition,
         LightStatus,
+        Lighting,
         Luminosity,
         Opening,
         Privacy,
@@ -309,6 +312,7 @@ __all__ = [
     "ChargingType",
     "CheckpointError",
     "CheckpointStore",
+    "Choice",
     "ClosedClientError",
     "Collision",
     "CollisionDetail",
@@ -350,6 +354,7 @@ __all__ = [
     "FaultCause",
     "FaultKind",
     "Fetch",
+    "FieldOptions",
     "FileLimiterStore",
     "FileTokenStore",
     "FixStatus",
@@ -359,6 +364,11 @@ __all__ = [
     "FollowResult",
     "FollowResults",
     "ForbiddenError",
+    "Form",
+    "FormError",
+    "FormField",
+    "FormPreview",
+    "Forms",
     "FuelConsumptions",
     "FuelExtension",
     "Gear",
@@ -540,11 +550,11 @@ _MODULES = {
     "credentials.token": "Token TokenLike",
     "errors": (
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
-        "ClosedClientError ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError HalError "
-        "IncompleteCollectionError InvalidLinkError LinkNotFoundError NetworkError NotFoundError NotHalError "
-        "PaginationError PaginationLoopError QuotaError RateLimitedError RedirectError ServerError StaleSlotError "
-        "StellantisError StructureError TemplateError TokenStoreError TooManyRedirectsError UnauthorizedError "
-        "UntrustedOriginError WrongLoopError"
+        "ClosedClientError ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError FormError "
+        "HalError IncompleteCollectionError InvalidLinkError LinkNotFoundError NetworkError NotFoundError "
+        "NotHalError PaginationError PaginationLoopError QuotaError RateLimitedError RedirectError ServerError "
+        "StaleSlotError StellantisError StructureError TemplateError TokenStoreError TooManyRedirectsError "
+        "UnauthorizedError UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
@@ -559,6 +569,7 @@ _MODULES = {
     "fleet.watching.statistics": "FleetStatistics",
     "fleet.watching.watch": "BudgetWarning Watch WatchSource watch",
     "hal.document": "Diagnostic HalDocument",
+    "hal.forms": "Choice FieldOptions",
     "hal.headers": "Headers",
     "hal.link": "Link",
     "hal_client": "HalClient",
@@ -567,6 +578,7 @@ _MODULES = {
     "navigation.fetch": "Fetch Request Response",
     "navigation.follow": "Follow",
     "navigation.follow_all": "FollowResult FollowResults",
+    "navigation.forms": "Form FormField FormPreview Forms",
     "navigation.link_selection": "FollowOptions",
     "navigation.pagination.paginator": "ItemIterator Page PageIterator Pages Paginator",
     "navigation.pagination.range_syntax": "IndexRanges",

@@ -16,7 +16,7 @@ from anyio import AsyncFile, to_thread
 
 __all__ = ["BodyReader", "BodySource", "Content", "StreamBody", "StreamSource", "to_source", "to_stream"]
 
-BodySource: TypeAlias = "bytes | os.PathLike[str] | IO[bytes] | AsyncFile[bytes] | AsyncIterable[bytes]"
+BodySource: TypeAlias = bytes | os.PathLike[str] | IO[bytes] | AsyncFile[bytes] | AsyncIterable[bytes]
 """What a body may be read from: bytes, a path, a file opened in binary mode, or an asynchronous iterable of bytes."""
 
 # Each read is a hop to a thread: large chunks make few of them.

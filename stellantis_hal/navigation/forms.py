@@ -27,13 +27,13 @@ from stellantis_hal.hal.forms import Choice, FieldTemplate, FormTemplate, FormTe
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr, shortlist
 from stellantis_hal.hal.uri import resolve, to_ascii
+from stellantis_hal.navigation.bodies import Content
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.media_types import accept, media_type
 from stellantis_hal.navigation.multipart import FileValue, encode_multipart, encode_urlencoded
 
 if TYPE_CHECKING:
-    from stellantis_hal.navigation.bodies import Content
     from stellantis_hal.navigation.resource import HalResource
 
 __all__ = ["Form", "FormField", "FormPreview", "Forms"]

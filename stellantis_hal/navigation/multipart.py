@@ -17,7 +17,7 @@ from stellantis_hal.navigation.bodies import BodySource, Content, StreamBody, St
 
 __all__ = ["URLENCODED", "EncodedBody", "FileValue", "encode_multipart", "encode_urlencoded"]
 
-FileValue: TypeAlias = "BodySource | tuple[str, BodySource] | tuple[str, BodySource, str]"
+FileValue: TypeAlias = BodySource | tuple[str, BodySource] | tuple[str, BodySource, str]
 """A file of a form: what to read it from; or its name and that; or its name, that, and its media type."""
 
 URLENCODED = "application/x-www-form-urlencoded"

@@ -181,6 +181,9 @@ NO_INSTANCE: dict[str, str] = {
             "Enrolment",
             "Follow",
             "FollowResults",
+            "Form",
+            "FormField",
+            "Forms",
             "HalClient",
             "HalResource",
             "ItemIterator",
@@ -270,6 +273,8 @@ def error_of(kind: type[StellantisError]) -> StellantisError:
     for name in ("available", "candidates", "problems", "found", "pages", "items", "total", "expected"):
         if name in options:
             options[name] = (TEXT,) if name in ("available", "candidates", "problems") else None
+    if "errors" in options:
+        options["errors"] = {TEXT: (TEXT,)}
     return kind("a message of this library", **options)
 
 

@@ -42,6 +42,7 @@ from stellantis_hal import (
     CapacityPlan,
     Change,
     ChargingStatus,
+    Choice,
     CheckpointError,
     CheckpointStore,
     ClosedClientError,
@@ -55,6 +56,7 @@ from stellantis_hal import (
     EnergyType,
     Enrolment,
     Fetch,
+    FieldOptions,
     FileLimiterStore,
     FileTokenStore,
     FleetStatistics,
@@ -63,6 +65,11 @@ from stellantis_hal import (
     FollowResult,
     FollowResults,
     ForbiddenError,
+    Form,
+    FormError,
+    FormField,
+    FormPreview,
+    Forms,
     HalClient,
     HalDeprecationWarning,
     HalDocument,
@@ -511,6 +518,29 @@ async def test_a_hal_client() -> None:
             await detached.follow("vehicles")
         assert_type(await hal.resume(detached).follow("vehicles"), HalResource)
     assert issubclass(HalDeprecationWarning, UserWarning)
+
+
+@pytest.mark.anyio
+async def test_forms() -> None:
+    options = {"inline": ["a"]}
+    body = {"_templates": {"add": {"method": "POST", "properties": [{"name": "kind", "options": options}]}}}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=body))
+    async with HalClient("https://forms.test/", transport=transport) as hal:
+        root = await hal.root()
+        forms = assert_type(root.forms, Forms)
+        assert_type(forms.diagnostics, tuple[Diagnostic, ...])
+        assert_type(forms.default, Form)
+        form = assert_type(forms["add"], Form)
+        field = assert_type(form["kind"], FormField)
+        assert_type(form.fields, tuple[FormField, ...])
+        assert_type(field.options, FieldOptions | None)
+        assert_type(await field.choices(), tuple[Choice, ...])
+        preview = assert_type(form.preview({"kind": "a"}, files={}, extra={}, keep_query=False), FormPreview)
+        assert_type(preview.url, str)
+        assert_type(await form.submit(kind="a", files={}, extra={"more": 1}), HalResource)
+        with pytest.raises(FormError) as refused:
+            await form.submit(kind="b")
+        assert_type(refused.value.errors, Mapping[str, tuple[str, ...]])
 
 
 def test_values_made_by_the_user() -> None:
