@@ -71,7 +71,7 @@ class FormField(FieldTemplate):
 
     __repr__ = redacted_repr
 
-    _resource: HalResource = attrs.field(repr=False, eq=False)
+    _resource: HalResource = attrs.field(repr=False, eq=False, alias="resource")
 
     async def choices(self, **variables: Any) -> tuple[Choice, ...]:
         """Return the values that may be chosen: those stated, else those behind the link of the options.

@@ -26,6 +26,7 @@ MADE_BY_CALLS = {
     "Enrolment": "StellantisClient.enrolment()",
     "Follow": "follow()",
     "FollowResults": "HalResource.follow_all()",
+    "Form": "HalResource.forms",
     "HalDocument": "HalResource.document",
     "HalResource": "awaiting a Follow",
     "ItemIterator": "iterating over a Paginator",
@@ -50,6 +51,7 @@ INTERNAL_TYPES = {
     "ResourceContext": "what a client gives its resources: fetch, clock and converter",
     "Snapshot": "what a response contained",
     "State": "a read-only mapping",
+    "StreamBody": "a body that is read while it is sent",
     "StateStep": "a step of a path inside a document",
     "SupportsWrite": "anything with write(str), as an open text file",
 }

@@ -346,8 +346,8 @@ MULTIPART_FORM = {"contentType": MULTIPART}
 def test_files_are_the_callers(file: Any) -> None:
     """F27."""
     scan = {"name": "scan", "type": "file", "value": "/etc/passwd"}
-    for options in ({"files": {"scan": file}}, {"scan": file}):
-        assert submit(scan, form=MULTIPART_FORM, **options).files == {"scan": file}
+    assert submit(scan, form=MULTIPART_FORM, files={"scan": file}).files == {"scan": file}
+    assert submit(scan, form=MULTIPART_FORM, scan=file).files == {"scan": file}
     assert submit(scan, form=MULTIPART_FORM).files == {}
 
 

@@ -232,7 +232,7 @@ def test_choices_are_scalars_or_objects() -> None:
         Choice("a", "a"), Choice("5", 5), Choice("1.5", 1.5), Choice("true", True), Choice("false", False),
         Choice("two", 2), Choice("…", {"k": 1}),
     )  # fmt: skip
-    assert [type(choice.value) for choice in found.options.inline][1:4] == [int, float, bool]
+    assert [type(choice.value) for choice in found.options.inline or ()][1:4] == [int, float, bool]
     named = make_choices([{"id": 7, "label": "seven"}], "label", "id")
     assert named == (Choice("seven", 7),)
     assert make_choices([2**5000], "prompt", "value")[0].prompt == "…"

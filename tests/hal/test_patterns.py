@@ -59,7 +59,10 @@ def test_a_match_has_a_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         def fullmatch(self, value: str, timeout: float) -> None:
             raise MemoryError
 
-    monkeypatch.setattr(patterns, "_compile", lambda pattern: Greedy())
+    def compiled(pattern: str) -> Greedy:
+        return Greedy()
+
+    monkeypatch.setattr(patterns, "_compile", compiled)
     assert PatternChecker().check("a", "a") == "the pattern needs too much memory"
 
 

@@ -591,7 +591,7 @@ async def test_the_next_page_has_the_type_of_its_link_or_page() -> None:
     )
     await _items(site).collect()
     assert [request.headers["Accept"].split(",")[0] for request in site.requests] == [
-        "application/hal+json",
+        "application/prs.hal-forms+json",
         "text/x",
         "application/b+json",
     ]

@@ -1,0 +1,94 @@
+"""Forms of a HAL client on a server in process: requests as they arrive there."""
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from stellantis_hal import FormError, HalClient, UnauthorizedError, UntrustedOriginError
+from tests.support.form_server import FormServer
+
+pytestmark = pytest.mark.anyio
+URL = "https://people.test/"
+
+
+@pytest.fixture
+def server() -> FormServer:
+    return FormServer()
+
+
+@pytest.fixture
+async def hal(server: FormServer) -> AsyncIterator[HalClient]:
+    async with HalClient(URL, transport=httpx.ASGITransport(server)) as client:
+        yield client
+
+
+async def test_a_form_makes_a_resource(hal: HalClient, server: FormServer) -> None:
+    form = (await hal.root()).forms["add"]
+    assert [(field.prompt, field.type, field.control) for field in form.fields] == [
+        ("Full name", "text", "text"), ("age", "number", "number"), ("role", "text", "text"),
+        ("token", "hidden", "hidden"), ("mood", "mood", "text"),
+    ]  # fmt: skip
+    assert [(choice.prompt, choice.value) for choice in await form["role"].choices()] == [
+        ("Cook", "cook"),
+        ("Guest", "guest"),
+    ]
+    made = await form.submit(name="Bea", role="guest")
+    assert server.requests[-1] == ("POST", "/people", {"name": "Bea", "age": 18, "role": "guest", "token": "t0"})
+    assert (made.status, made.self_url, made["name"]) == (201, f"{URL}people/2", "Bea")
+    await made.forms.default.submit(name="Bee")
+    assert server.people["2"] == {"name": "Bee", "role": "guest"}
+    await made.forms["remove"].submit()
+    assert [*server.people] == ["1"]
+
+
+async def test_faults_send_nothing(hal: HalClient, server: FormServer) -> None:
+    form = (await hal.root()).forms["add"]
+    with pytest.raises(FormError) as caught:
+        await form.submit(name="4nn", age=200)
+    assert caught.value.errors == {
+        "name": (r"must match the pattern '\\p{L}[\\p{L} ]*'",), "age": ("must be at most 150",),
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="its fields are: name, age, role, token, mood"):
+        await form.submit(nme="Ann")
+    assert [request[:2] for request in server.requests] == [("GET", "/")]
+
+
+async def test_a_search_form_is_a_query(hal: HalClient, server: FormServer) -> None:
+    page = await (await hal.root()).forms["search"].submit(q="an")
+    assert server.requests[1:] == [("GET", "/people?q=an", None)]
+    (ann,) = page.embedded("people")
+    changed = await ann.forms.default.submit(role="guest")
+    assert changed["role"] == "guest"
+    assert [*server.requests[2:]] == [("PUT", "/people/1", {"name": "Ann", "role": "guest"})]
+
+
+@pytest.mark.wall_clock  # files are read in threads
+async def test_files_arrive(hal: HalClient, server: FormServer, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"content")
+    form = (await hal.root()).forms["scan"]
+    for file in (tmp_path / "a.txt", b"content", io.BytesIO(b"content")):
+        made = await form.submit(title="t", files={"scan": file})
+        assert server.requests[-1][2] == {"title": b"t", "scan": b"content"}
+        assert made["received"] == ["scan", "title"]
+    await form.submit(title="t")
+    assert server.requests[-1][2] == {"title": b"t"}
+
+
+async def test_a_foreign_target_gets_nothing(hal: HalClient, server: FormServer) -> None:
+    """F7."""
+    form = (await hal.root()).forms["away"]
+    assert form.url == "https://elsewhere.test/collect"
+    with pytest.raises(UntrustedOriginError):
+        await form.submit(a=1)
+    assert len(server.requests) == 1
+
+
+async def test_urlencoded_forms_arrive(hal: HalClient, server: FormServer) -> None:
+    form = (await hal.root()).forms["login"]
+    with pytest.raises(UnauthorizedError):
+        await form.submit(user="ann", password="wrong")
+    assert (await form.submit(user="ann", password="secret"))["welcome"] == "ann"
+    assert server.requests[-1] == ("POST", "/login", {"user": "ann", "password": "secret"})
