@@ -351,7 +351,8 @@ class BearerCredentials:
                 error.identity_server = self._identity_server
                 self._failure = _RefreshFailure.of(error, stored, began=began)
                 self._failing_since = began if self._failing_since is None else self._failing_since
-                self._breaker.failed(self, error, failing_since=self._failing_since)
+                is_early = not self._has_expired(stored)
+                self._breaker.failed(self, error, failing_since=self._failing_since, is_early=is_early)
                 raise
             finally:
                 self._breaker.leave(self)

@@ -63,13 +63,14 @@ class RenewalBreaker:
         if self._failure is not None and began < self._failed_at <= anyio.current_time():
             raise copy.copy(self._failure)
 
-    def failed(self, account: object, error: StellantisError, *, failing_since: float) -> None:
+    def failed(self, account: object, error: StellantisError, *, failing_since: float, is_early: bool) -> None:
         """Record that a renewal failed.
 
         Args:
             account: the one that was admitted.
             error: the failure; a refusal of the account or of the application shows that the server works.
             failing_since: instant of the first failure in a row of this account.
+            is_early: whether its old token lives: then the interval does not grow, for it may expire at any moment.
         """
         if isinstance(error, AuthError):
             self.worked()
@@ -78,7 +79,10 @@ class RenewalBreaker:
                 return  # it began before the failure that is remembered
             if failing_since < self._worked_at <= anyio.current_time():
                 return
-            self._interval = min(_LONGEST_INTERVAL, self._interval * 2) if self.is_open else _FIRST_INTERVAL
+            if not self.is_open or is_early:
+                self._interval = _FIRST_INTERVAL
+            else:
+                self._interval = min(_LONGEST_INTERVAL, self._interval * 2)
             self._failure, self._failed_at = copy.copy(error), anyio.current_time()
 
     def worked(self) -> None:

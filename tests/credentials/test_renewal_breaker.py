@@ -20,8 +20,8 @@ def is_admitted(breaker: RenewalBreaker, account: object) -> bool:
     return True
 
 
-def fail(breaker: RenewalBreaker, account: object, error: StellantisError = DOWN) -> None:
-    breaker.failed(account, error, failing_since=anyio.current_time())
+def fail(breaker: RenewalBreaker, account: object, error: StellantisError = DOWN, *, is_early: bool = False) -> None:
+    breaker.failed(account, error, failing_since=anyio.current_time(), is_early=is_early)
     breaker.leave(account)
 
 
@@ -48,6 +48,15 @@ async def test_probes_are_few_and_their_intervals_grow() -> None:
         breaker.leave("b")  # cancelled
         fail(breaker, "a")
     assert intervals == [5, 10, 20, 30, 30]
+
+
+async def test_early_renewals_do_not_lengthen_the_interval() -> None:
+    """The old token may expire at any moment: then the server is asked again soon."""
+    breaker = RenewalBreaker()
+    for _ in range(3):
+        fail(breaker, "a", is_early=True)
+        await anyio.sleep(5)
+        assert is_admitted(breaker, "a")
 
 
 async def test_renewals_begun_before_a_failure_do_not_prolong_it() -> None:
@@ -93,7 +102,7 @@ async def test_an_account_that_fails_alone_stops_no_other() -> None:
     await anyio.sleep(1)
     breaker.worked()
     await anyio.sleep(1)
-    breaker.failed("a", DOWN, failing_since=failing_since)
+    breaker.failed("a", DOWN, failing_since=failing_since, is_early=False)
     assert is_admitted(breaker, "b")
 
 
