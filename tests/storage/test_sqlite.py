@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -495,7 +496,7 @@ async def test_a_cancellation_at_each_step_is_whole_or_nothing(path: Path, steps
     """Save, load and close, each cancelled after a number of turns of the event loop; the save after them counts."""
     async with database_of(path) as database:
         await database.write(partial(replace, 1))
-        calls: list[Callable[[], Awaitable[object]]] = [
+        calls: list[Callable[[], Coroutine[Any, Any, object]]] = [
             partial(database.write, partial(replace, 2)),
             partial(database.read, numbers),
         ]

@@ -22,6 +22,7 @@ _LATEST_START = 14_000_000  # ms after the start of the slot; the longest trip t
 _MEAN_TENTHS = 140  # of a km per trip; with the variation below each trip has 1.4 to 26.6 km
 _VARIATION_TENTHS = 126
 _CACHE_SIZE = 256  # vehicles; a pagination reads the same vehicle many times
+_TRIP_CACHE_SIZE = 2_048  # about 2 MB; a fleet is polled for its last trips again and again
 
 
 class WorldGenerator:
@@ -37,6 +38,7 @@ class WorldGenerator:
         self.trips_of: Callable[[int], int] = lru_cache(maxsize=_CACHE_SIZE)(self._trips_of)
         self.first_odometer_tenths: Callable[[int], int] = lru_cache(maxsize=_CACHE_SIZE)(self._first_odometer_tenths)
         self.find: Callable[[str], int] = lru_cache(maxsize=_CACHE_SIZE)(self._find)
+        self.trip: Callable[[int, int], Trip] = lru_cache(maxsize=_TRIP_CACHE_SIZE)(self._trip)
 
     # ------------------------------------------------------------------ accounts and vehicles
 
@@ -139,7 +141,7 @@ class WorldGenerator:
             round(300.0 * up, 1),
         )
 
-    def trip(self, vehicle: int, trip: int) -> Trip:
+    def _trip(self, vehicle: int, trip: int) -> Trip:
         """Return a trip."""
         random = seeded_random(self.seed, "drive", vehicle, trip)
         start_tenths = self.odometer_tenths(vehicle, trip)
