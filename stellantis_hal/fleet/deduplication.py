@@ -138,14 +138,15 @@ class Checkpoint:
                 raise ValueError(f"the checkpoint has format {version!r}, expected {_FORMAT}")
             states = {str(what): _snapshot_state(*state) for what, state in snapshots.items()}
             packed = _to_bytes(finished), _to_bytes(unfinished)
-        except (TypeError, AttributeError, binascii.Error) as error:
+            instants = [None if instant is None else float(instant) for instant in (since, newest_start)]
+        except (TypeError, AttributeError, LookupError, OverflowError, binascii.Error) as error:
             raise ValueError("the content is not a checkpoint of this library") from error
         if any(len(records) % _RECORD.size for records in packed):
             raise ValueError(f"the checkpoint is truncated: its records must be {_RECORD.size} bytes each")
         return cls(
             is_initialized=bool(is_initialized),
-            since=None if since is None else float(since),
-            newest_start=None if newest_start is None else float(newest_start),
+            since=instants[0],
+            newest_start=instants[1],
             finished=packed[0],
             unfinished=packed[1],
             snapshots=MappingProxyType(states),

@@ -1,0 +1,1 @@
+"""Fuzzing: targets, their corpus and the engines that search for inputs which break a law."""
