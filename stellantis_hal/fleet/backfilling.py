@@ -16,15 +16,16 @@ from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
-from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start
+from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start, repair
 from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
 from stellantis_hal.fleet.failures import back_off, scope_of
+from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import Stream
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
 from stellantis_hal.fleet.trip_feed import TripFeed
 from stellantis_hal.fleet.trips import DatedTrips, TripOrder
-from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.navigation.pagination.paginator import Page
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.validation import require_type
@@ -79,7 +80,7 @@ class Backfill(Stream):
         buffer: int,
         max_wait: float,
         on_progress: Callable[[Progress], None] | None,
-        clock: Callable[[], datetime],
+        clock: Callable[[], datetime] | None,
     ) -> None:
         super().__init__(store, size=buffer)
         self._source = source
@@ -91,7 +92,7 @@ class Backfill(Stream):
         self._concurrent_pages = pages
         self._max_wait = max_wait
         self._on_progress = on_progress
-        self._clock = clock
+        self._clock = ServerClock(clock)
         self._queue: Buffer[WatchedVehicle] = Buffer(vehicles)
         self._known_ids: set[str] = set()
         self._all_found = False
@@ -153,6 +154,7 @@ class Backfill(Stream):
         while True:
             try:
                 async for vehicle in watched_account.background.vehicles():
+                    self._clock.observe(vehicle.resource)
                     listed.setdefault(id_of(vehicle) or "", rebind(watched_account.background, vehicle))
                 break
             except StellantisError as error:
@@ -224,8 +226,8 @@ class Backfill(Stream):
     async def _read_history(self, watched_vehicle: WatchedVehicle) -> None:
         key = f"{self._name}/{watched_vehicle.id}"
         if watched_vehicle.checkpoint is None:
-            since = None if self._since is None else self._since.timestamp()
-            watched_vehicle.checkpoint = await load_checkpoint(self._store, key) or Checkpoint(since=since)
+            self._clock.observe(watched_vehicle.vehicle.resource)
+            watched_vehicle.checkpoint = await self._load_checkpoint(key)
         if watched_vehicle.checkpoint.is_initialized and not self._newer:
             self._complete_before += 1
             return
@@ -238,7 +240,7 @@ class Backfill(Stream):
         order = TripOrder()
         async with trips().pages().concurrent(self._concurrent_pages) as pages:
             async for page in pages:
-                dated_trips = order.add_page(self._date_trips(page.items), more=page.token is not None)
+                dated_trips = order.add_page(self._date_trips(page), more=page.token is not None)
                 self._pages += 1
                 if order.is_descending:
                     break
@@ -248,14 +250,22 @@ class Backfill(Stream):
             async with trips(newest_first=True).pages().ahead(1) as pages:
                 async for page in pages:
                     self._pages += 1
-                    await feed.add_page(self._date_trips(page.items))
+                    await feed.add_page(self._date_trips(page))
                     self._report_progress()
         if not await feed.finish():
             await self._store.save(key, watched_vehicle.checkpoint.dump())
 
-    def _date_trips(self, trips: tuple[Trip, ...]) -> DatedTrips:
-        now = self._clock().timestamp()
-        return [(TripFacts.from_trip(trip, now), trip) for trip in trips]
+    async def _load_checkpoint(self, key: str) -> Checkpoint:
+        since = None if self._since is None else self._clock.bound(self._since.timestamp())
+        checkpoint = await load_checkpoint(self._store, key) or Checkpoint(since=since)
+        if since is None and not checkpoint.is_initialized:
+            since = 0.0  # all trips
+        return repair(checkpoint, now=self._clock.now().timestamp(), lookback=_LOOKBACK, since=since)
+
+    def _date_trips(self, page: Page[Trip]) -> DatedTrips:
+        self._clock.observe(page.resource)
+        now = self._clock.now().timestamp()
+        return [(TripFacts.from_trip(trip, now), trip) for trip in page.items]
 
 
 def _is_empty(since: datetime | None, until: datetime | None) -> bool:
@@ -275,7 +285,7 @@ def backfill(
     buffer: int = 256,
     max_wait: timedelta = timedelta(minutes=10),
     progress: Callable[[Progress], None] | None = None,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Callable[[], datetime] | None = None,
 ) -> Backfill:
     """Return a stream of all trips of a fleet, in chronological order for each vehicle.
 
@@ -312,7 +322,8 @@ def backfill(
         buffer: capacity of the buffer in updates, at least 1; reading waits while it is full. Default 256.
         max_wait: longest time that a request waits for the rate limiter. Default 10 minutes.
         progress: called with a :class:`Progress` after each page, and at the end. Default None.
-        clock: returns the current time as an aware datetime. Default: the system clock, in UTC.
+        clock: wall clock that returns an aware datetime. Default None: the client's. Where the ``Date`` of the API's
+            responses differs by more than a minute, trips are judged by that, and a warning is logged.
 
     Raises:
         ValueError: a number is less than 1, or a datetime has no time zone.

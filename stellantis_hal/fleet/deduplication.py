@@ -21,9 +21,11 @@ from stellantis_hal.fleet.changes import SnapshotState
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.trip import FaultKind, Trip
 
-__all__ = ["Checkpoint", "TripFacts", "UpdateReason", "admit", "query_start", "record_trip"]
+__all__ = ["Checkpoint", "TripFacts", "UpdateReason", "admit", "query_start", "record_trip", "repair"]
 
 _FORMAT = 1
+_CLOCK_TOLERANCE = 300.0
+"""Seconds by which a remembered instant may lie in the future: clocks differ."""
 _RECORD = struct.Struct(">d8s")
 _NO_SNAPSHOTS: Mapping[str, SnapshotState] = MappingProxyType({})
 
@@ -41,12 +43,14 @@ class TripFacts:
             not trusted. The current time where the trip has no timestamp.
         is_done: whether it has finished.
         stated_start: when it started by its own timestamps, however wrong; None where it has none.
+        reported_at: when the API created or last changed it, likewise.
     """
 
     identity: str
     start: float
     is_done: bool
     stated_start: float | None = None
+    reported_at: float | None = None
 
     @classmethod
     def from_trip(cls, trip: Trip, now: float) -> Self:
@@ -56,12 +60,14 @@ class TripFacts:
         """
         started_at = trip.started_at or trip.created_at or trip.stopped_at
         is_unfinished = any(fault.fault == FaultKind.UNFINISHED for fault in trip.faults)
+        reported = [moment.timestamp() for moment in (trip.created_at, trip.updated_at) if moment is not None]
         identity = trip.id or (trip.resource.self_url if trip.resource is not None else None)
         return cls(
             identity=identity or blake2b(encode(trip.to_dict()), digest_size=8).hexdigest(),
             start=now if started_at is None else min(started_at.timestamp(), now),
             is_done=trip.done if trip.done is not None else not is_unfinished,
             stated_start=None if started_at is None else started_at.timestamp(),
+            reported_at=max(reported, default=None),
         )
 
     @property
@@ -193,7 +199,7 @@ def admit(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> tuple[
             return None, checkpoint
         closed = attrs.evolve(checkpoint, unfinished=_without(checkpoint.unfinished, digest))
         return "finished", record_trip(closed, trip, lookback=lookback)
-    if trip.start < _earliest_start(checkpoint, lookback):
+    if trip.sort_key < _earliest_start(checkpoint, lookback):  # by its own timestamps: this clock may be slow
         return None, checkpoint
     is_late = checkpoint.newest_start is not None and trip.start < checkpoint.newest_start
     return ("late" if is_late else "new"), record_trip(checkpoint, trip, lookback=lookback)
@@ -203,11 +209,12 @@ def record_trip(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> 
     """Return the checkpoint with a trip added; trips more than ``lookback`` seconds before the newest are removed.
 
     They are removed by their stated starts: so no trip is delivered again after a clock was corrected, the vehicle's or
-    this one.
+    this one. A trip that claims to have started after the API reported it counts from the report.
     """
     newest_start = checkpoint.newest_start
     if trip.stated_start is not None:
-        newest_start = trip.start if newest_start is None else max(newest_start, trip.start)
+        start = trip.start if trip.reported_at is None else min(trip.start, trip.reported_at)
+        newest_start = start if newest_start is None else max(newest_start, start)
     record = _RECORD.pack(math.inf if trip.stated_start is None else trip.stated_start, trip.digest)
     finished, unfinished = checkpoint.finished, checkpoint.unfinished
     if trip.is_done:
@@ -217,6 +224,31 @@ def record_trip(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> 
     if newest_start is not None and checkpoint.newest_start != newest_start:
         finished, unfinished = _since(finished, newest_start - lookback), _since(unfinished, newest_start - lookback)
     return attrs.evolve(checkpoint, newest_start=newest_start, finished=finished, unfinished=unfinished)
+
+
+def repair(checkpoint: Checkpoint, *, now: float, lookback: float, since: float | None = None) -> Checkpoint:
+    """Return a checkpoint whose instants do not lie in the future; the same one where none does.
+
+    A wall clock that was ahead has written them; until that day, they would make every trip too old. Trips of the
+    lookback are looked for again, and those that the checkpoint remembers are not delivered again.
+
+    Args:
+        checkpoint: the checkpoint.
+        now: the present time, in seconds since the epoch.
+        lookback: seconds before now in which trips may have been missed.
+        since: earliest start of the trips to deliver that was asked for; it may lie in the future. None: trips that
+            appear after the first poll.
+    """
+    latest = max(now + _CLOCK_TOLERANCE, -math.inf if since is None else since)
+    earliest, newest_start = checkpoint.since, checkpoint.newest_start
+    if (newest_start is None or newest_start <= latest) and (earliest is None or earliest <= latest):
+        return checkpoint
+    if earliest is None or earliest > latest:
+        earliest = now - lookback if since is None else since
+    if newest_start is not None and newest_start > latest:
+        records = (*_records(checkpoint.finished), *_records(checkpoint.unfinished))
+        newest_start = max((start for start, _ in records if start <= now), default=None)
+    return attrs.evolve(checkpoint, since=earliest, newest_start=newest_start)
 
 
 def query_start(checkpoint: Checkpoint, *, overlap: float, lookback: float, deep: bool) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from stellantis_hal.fleet.failures import back_off
+from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle
 from stellantis_hal.fleet.watching.due_queue import DueQueue
 from stellantis_hal.fleet.watching.intervals import fraction_of, next_due
@@ -38,6 +39,9 @@ class Pacing:
         accounts: the watched accounts by name; only read.
         vehicles: the watched vehicles by id; only read.
         clock: wall clock; None: the one set by :meth:`use_client`.
+
+    Attributes:
+        server_clock: that clock, checked against the server's.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Pacing:
         self._accounts = accounts
         self._vehicles = vehicles
         self._clock = clock
+        self.server_clock: ServerClock = ServerClock(self.wall_clock)
         self._limiter: RateLimiter | None = None
         self._cost = float(len(options.what))
         self._pacer: Pacer | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import attrs
@@ -13,20 +14,25 @@ from stellantis_hal.fleet.changes import compare, has_same_body
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit, query_start, record_trip
+from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit, query_start, record_trip, repair
 from stellantis_hal.fleet.events import Update
+from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trips import DatedTrips, TripOrder, is_descending, sort_by_start, trip_update
 from stellantis_hal.fleet.watching.options import PollOptions
-from stellantis_hal.navigation.pagination.paginator import Paginator
+from stellantis_hal.navigation.pagination.paginator import Page, Paginator
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.queries import OptionalEndpoint
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.structuring.typed_resource import PartClock, TypedResource, set_clock
 
 __all__ = ["KINDS", "Poller"]
+
+R = TypeVar("R", bound=TypedResource)
+
+_log = logging.getLogger("stellantis_hal")
 
 SNAPSHOTS: dict[str, OptionalEndpoint[Any]] = {"status": STATUS, "maintenance": MAINTENANCE, "position": LAST_POSITION}
 KINDS = (*SNAPSHOTS, "trips")
@@ -42,7 +48,7 @@ class Poller:
         options: what to read and report.
         store: checkpoint store.
         name: name of the watch in the store.
-        clock: wall clock.
+        clock: wall clock, checked against the server's.
         counts: counters of the watch.
         offer: puts an update into the buffer, with the key and checkpoint that its acknowledgement saves; waits while
             the buffer is full.
@@ -54,7 +60,7 @@ class Poller:
         *,
         store: CheckpointStore,
         name: str,
-        clock: Callable[[], datetime],
+        clock: ServerClock,
         counts: Counts,
         offer: Callable[[Update, str, Checkpoint], Awaitable[None]],
     ) -> None:
@@ -73,6 +79,8 @@ class Poller:
         Raises:
             StellantisError: it cannot be read.
         """
+        if not self._clock.is_checked:
+            self._clock.observe(vehicle.resource)
         if what == "trips":
             await self._poll_trips(watched_vehicle, vehicle, now)
             return True
@@ -81,12 +89,13 @@ class Poller:
         found = await endpoint.fetch_resource(vehicle.require_resource())
         if found is None:
             return False
+        self._clock.observe(found)
         if not self._must_structure(watched_vehicle, what, now):
             checkpoint = await self._checkpoint(watched_vehicle)
             if has_same_body(checkpoint.snapshots.get(what), found):
                 self._counts.unchanged += 1  # the usual case of a parked vehicle: nothing is structured
                 return True
-        snapshot: TypedResource = endpoint.structure(found)
+        snapshot: TypedResource = self._with_clock(endpoint.structure(found))
         if isinstance(snapshot, Status) and self._options.adapt is not None:
             factor = self._options.adapt(vehicle, snapshot)
             if not 0 < factor < float("inf"):
@@ -95,6 +104,16 @@ class Poller:
             watched_vehicle.adapted_at = now
         await self._process_snapshot(watched_vehicle, what, snapshot)
         return True
+
+    def _with_clock(self, value: R) -> R:
+        """Return a value whose ages are measured by the server's time, where the wall clock is wrong."""
+        if not self._clock.is_wrong:
+            return value
+        resource = value.require_resource()
+        context = attrs.evolve(resource.require_context(), clock=self._clock.time)
+        timed = attrs.evolve(value, resource=resource.rebind(context))
+        set_clock(timed, PartClock(self._clock.time))
+        return timed
 
     def _count_request(self, watched_vehicle: WatchedVehicle) -> None:
         self._counts.requests += 1
@@ -149,7 +168,7 @@ class Poller:
 
     async def _process_snapshot(self, watched_vehicle: WatchedVehicle, what: str, snapshot: TypedResource) -> None:
         checkpoint = await self._checkpoint(watched_vehicle)
-        comparison = compare(checkpoint.snapshots.get(what), snapshot, now=self._clock().timestamp())
+        comparison = compare(checkpoint.snapshots.get(what), snapshot, now=self._clock.now().timestamp())
         state = comparison.state
         if comparison.outcome == "older":
             self._counts.older += 1
@@ -178,29 +197,59 @@ class Poller:
         checkpoint = await self._checkpoint(watched_vehicle)
         options = self._options
         if not checkpoint.is_initialized:
-            checkpoint = await self._initialize(watched_vehicle, vehicle, checkpoint)
+            await self._initialize(watched_vehicle, vehicle, checkpoint)
             if options.since is None:
                 watched_vehicle.deep_scan_at = now + options.deep_every
                 return
         deep = now >= watched_vehicle.deep_scan_at
+        await self._repair(watched_vehicle)
+        if not await self._read_new(watched_vehicle, vehicle, deep=deep):
+            await self._read_new(watched_vehicle, vehicle, deep=deep)
+        if deep:
+            watched_vehicle.deep_scan_at = now + options.deep_every
+
+    async def _read_new(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, *, deep: bool) -> bool:
+        """Read what is new since the checkpoint; return False where it was repaired meanwhile, and nothing was read."""
+        options = self._options
+        checkpoint = await self._checkpoint(watched_vehicle)
         start = query_start(checkpoint, overlap=options.overlap, lookback=options.lookback, deep=deep)
         since = None if start is None else datetime.fromtimestamp(max(0.0, start), UTC)
         order = TripOrder()
         async for page in vehicle.trips(since=since).pages():
             self._count_request(watched_vehicle)
-            trips = order.add_page(self._with_facts(page.items), more=page.token is not None)
+            trips = order.add_page(self._with_facts(page), more=page.token is not None)
+            if await self._repair(watched_vehicle):  # the first response may be the first to say what time it is
+                return False
             if order.is_descending:
                 await self._read_from_end(watched_vehicle, vehicle.trips(since=since, newest_first=True))
                 break
             await self._process_trips(watched_vehicle, trips)
-        if deep:
-            watched_vehicle.deep_scan_at = now + options.deep_every
+        return True
+
+    async def _repair(self, watched_vehicle: WatchedVehicle) -> bool:
+        """Repair a checkpoint that a wall clock which was ahead has written; return whether it was one."""
+        checkpoint, since = await self._checkpoint(watched_vehicle), self._options.since
+        repaired = repair(
+            checkpoint,
+            now=self._clock.now().timestamp(),
+            lookback=self._options.lookback,
+            since=None if since is None else self._clock.bound(since),
+        )
+        if repaired is checkpoint:
+            return False
+        _log.warning(
+            "the checkpoint of a vehicle lies in the future, so the clock was ahead when it was written: trips of the "
+            "last %d days are looked for again",
+            round(self._options.lookback / 86_400),
+        )
+        watched_vehicle.checkpoint = repaired
+        return True
 
     async def _read_from_end(self, watched_vehicle: WatchedVehicle, trips: Paginator[Trip]) -> None:
         """Read a collection that has its newest trip first from its end, so that trips come in order."""
         async for page in trips.pages():
             self._count_request(watched_vehicle)
-            await self._process_trips(watched_vehicle, self._with_facts(page.items))
+            await self._process_trips(watched_vehicle, self._with_facts(page))
 
     async def _process_trips(self, watched_vehicle: WatchedVehicle, trips: DatedTrips) -> None:
         for facts, trip in sort_by_start(trips):
@@ -218,13 +267,16 @@ class Poller:
         The checkpoint is saved at once, so that trips that appear before the first acknowledgement are reported after a
         crash too; under a key of its own, because it acknowledges nothing, and no earlier acknowledgement may undo it.
         """
-        checkpoint = attrs.evolve(checkpoint, is_initialized=True, since=self._options.since)
-        if self._options.since is None:
+        since = self._options.since
+        if since is None:
+            checkpoint = attrs.evolve(checkpoint, is_initialized=True, since=None)
             for facts, _ in sort_by_start(await self._read_newest(watched_vehicle, vehicle)):
                 checkpoint = record_trip(checkpoint, facts, lookback=self._options.lookback)
             if checkpoint.newest_start is None:
                 # The API now and then returns no data for vehicles that have some: their old trips are not new.
-                checkpoint = attrs.evolve(checkpoint, since=self._clock().timestamp() - self._options.overlap)
+                checkpoint = attrs.evolve(checkpoint, since=self._earliest(checkpoint) - self._options.overlap)
+        else:
+            checkpoint = attrs.evolve(checkpoint, is_initialized=True, since=self._clock.bound(since))
         await self._store.save(self._initial_key(watched_vehicle), attrs.evolve(checkpoint, snapshots={}).dump())
         watched_vehicle.checkpoint = checkpoint
         return checkpoint
@@ -236,7 +288,7 @@ class Poller:
         descending: bool | None = None
         async for page in vehicle.trips(newest_first=True).pages():
             self._count_request(watched_vehicle)
-            trips += self._with_facts(page.items)
+            trips += self._with_facts(page)
             if descending is None and page.token is not None:
                 descending = is_descending(trips)
                 if descending is False:
@@ -248,7 +300,7 @@ class Poller:
         trips.clear()
         async for page in vehicle.trips().pages():
             self._count_request(watched_vehicle)
-            trips += self._with_facts(page.items)
+            trips += self._with_facts(page)
             if self._covers_lookback(trips):
                 break
         return trips
@@ -257,6 +309,13 @@ class Poller:
         starts = [facts.start for facts, _ in trips if facts.stated_start is not None]
         return bool(starts) and min(starts) < max(starts) - self._options.lookback
 
-    def _with_facts(self, trips: tuple[Trip, ...]) -> DatedTrips:
-        now = self._clock().timestamp()
-        return [(TripFacts.from_trip(trip, now), trip) for trip in trips]
+    def _with_facts(self, page: Page[Trip]) -> DatedTrips:
+        self._clock.observe(page.resource)
+        now = self._clock.now().timestamp()
+        return [(TripFacts.from_trip(trip, now), self._with_clock(trip)) for trip in page.items]
+
+    def _earliest(self, checkpoint: Checkpoint) -> float:
+        """Return the present time; where only the wall clock tells it, at most that of the vehicle's last report."""
+        now = self._clock.now().timestamp()
+        reported = [state.timestamps[1] for state in checkpoint.snapshots.values() if state.timestamps is not None]
+        return now if self._clock.is_checked or not reported else min(now, max(reported))

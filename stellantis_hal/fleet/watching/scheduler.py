@@ -315,6 +315,7 @@ class PollScheduler:
             if account.lost_at is not None:  # its entry point may have been the cause
                 await account.background.reread()
             async for vehicle in account.background.vehicles():
+                self._pacing.server_clock.observe(vehicle.resource)
                 id_ = id_of(vehicle)
                 if id_ is None:
                     is_partial = True

@@ -70,7 +70,7 @@ class Watch(Stream):
                 poll_options,
                 store=store,
                 name=name,
-                clock=pacing.wall_clock,
+                clock=pacing.server_clock,
                 counts=self._counts,
                 offer=self._emit_update,
             ),
@@ -275,7 +275,8 @@ def watch(
         concurrency: number of polls at a time. Default: 64.
         relist: interval between two listings of an account's vehicles, a timedelta. Default: 12 hours.
         max_wait: longest time that a request may wait for the rate limit, a timedelta. Default: 10 minutes.
-        clock: wall clock that returns an aware datetime; None (default): the client's.
+        clock: wall clock that returns an aware datetime; None (default): the client's. Where the ``Date`` of the API's
+            responses differs by more than a minute, trips and ages are judged by that, and a warning is logged.
 
     Raises:
         ValueError: an option is out of bounds.
