@@ -30,7 +30,7 @@ class Link:
         profile: the URI of a profile.
         deprecation: a URL with information about the deprecation; any value except false means that it is deprecated.
         hreflang: the language of the target.
-        extra: members that the draft does not define, unchanged.
+        extra: members that the draft does not define, unchanged; ``href`` too where it is no string.
     """
 
     __repr__ = redacted_repr
@@ -55,9 +55,24 @@ class Link:
             return None
         href = value.get("href")
         if not isinstance(href, str):
-            href = None
+            return cls._without_href(rel, value)
         if len(value) == 1:
             return cls(href, rel=rel)
+        return cls._of(href, rel, value)
+
+    @classmethod
+    def _without_href(cls, rel: str, value: Mapping[str, Any]) -> Link:
+        """Read an object without an href that can be followed; what stands in its place is kept as an extra."""
+        link = cls._of(None, rel, value)
+        return attrs.evolve(link, extra={**link.extra, "href": value["href"]}) if "href" in value else link
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the server sent null in the place of its href: then there is no link."""
+        return self.href is None and "href" in self.extra and self.extra["href"] is None
+
+    @classmethod
+    def _of(cls, href: str | None, rel: str, value: Mapping[str, Any]) -> Link:
         return cls(
             href,
             rel=rel,

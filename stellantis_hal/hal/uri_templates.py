@@ -11,10 +11,8 @@ from uri_template import URITemplate
 from uri_template.expansions import (
     Expansion,
     ExpansionFailedError,
-    FormStyleQueryContinuation,
-    FormStyleQueryExpansion,
-    FragmentExpansion,
-    PathStyleExpansion,
+    ReservedExpansion,
+    SimpleExpansion,
 )
 from uri_template.uritemplate import ExpansionInvalidError, ExpansionReservedError
 from uri_template.variable import VariableInvalidError
@@ -27,8 +25,8 @@ __all__ = ["expand", "plain", "variables"]
 
 # The parser takes quadratic time for a template of braces alone: milliseconds for this many characters.
 _MAX_LENGTH = 8_192
-# Expressions that expand to nothing when their variables are undefined: {?x}, {&x}, {#x} and {;x}.
-_OPTIONAL = (FormStyleQueryExpansion, FormStyleQueryContinuation, FragmentExpansion, PathStyleExpansion)
+# Expressions without a character of their own in front: where they expand to nothing, a separator may be left.
+_BARE = (SimpleExpansion, ReservedExpansion)
 
 
 def variables(template: str) -> tuple[str, ...]:
@@ -49,11 +47,11 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
         template: the template.
         values: strings, numbers, bools (``true``), enumeration members (their value), instants (RFC 3339), sequences
             and mappings of these; any other object by its ``str``. None, an empty sequence or mapping, and a missing
-            value mean undefined (RFC 6570 section 2.3).
+            value mean undefined: they expand to nothing (RFC 6570 section 2.3).
 
     Raises:
         TemplateError: the template cannot be parsed, a value is given for a variable that it does not have, or a
-            variable of the path or the host has no value.
+            whole segment of the path, or the host, would be missing, as in ``//remotes``.
     """
     expressions = _parse(template)
     names = {variable.name for expression in expressions for variable in expression.variables}
@@ -64,18 +62,22 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
             f"{shortlist(sorted(names)) or 'none'}"
         )
     texts = {name: text for name, value in values.items() if (text := plain(value)) not in (None, [], {})}
-    missing = sorted({name for expression in expressions for name in _required_names(expression)} - set(texts))
+    try:
+        parts = [expression.expand(texts) or "" for expression in expressions]
+    except (ExpansionFailedError, UnicodeError) as error:
+        raise TemplateError(
+            f"the template {_quote(template)} does not accept a value of this type: {mask_text(str(error))}"
+        ) from None
+    missing = _missing_segments(expressions, parts) if "" in parts else []
     if missing:
         raise TemplateError(
             f"the template {_quote(template)} cannot be expanded without {shortlist([*map(repr, missing)])}: pass "
             "variables="
         )
     try:
-        return to_ascii("".join(expression.expand(texts) or "" for expression in expressions))
-    except (ExpansionFailedError, UnicodeError) as error:
-        raise TemplateError(
-            f"the template {_quote(template)} does not accept a value of this type: {mask_text(str(error))}"
-        ) from None
+        return to_ascii("".join(parts))
+    except UnicodeError as error:
+        raise TemplateError(f"{_quote(template)} cannot be part of a URL: {mask_text(str(error))}") from None
 
 
 def _parse(template: str) -> list[Expansion]:
@@ -91,11 +93,20 @@ def _quote(template: str) -> str:
     return repr(mask_text(template))
 
 
-def _required_names(expression: Expansion) -> list[str]:
-    """Return the variables without which the expression would leave a gap, such as ``//remotes``."""
-    if isinstance(expression, _OPTIONAL):
-        return []
-    return [variable.name for variable in expression.variables if variable.default is None]
+def _missing_segments(expressions: Sequence[Expansion], parts: Sequence[str]) -> list[str]:
+    """Return the variables that alone make up a segment of the path, or the host, and have no value."""
+    missing: set[str] = set()
+    before, run = "", list[Expansion]()  # the last character, and the expressions without a value after it
+    for expression, part in zip([*expressions, None], [*parts, "/"], strict=True):
+        if expression is not None and not part:
+            run.append(expression)
+            continue
+        if before in {"", "/"} and part[0] in "/?#":
+            missing.update(variable.name for one in run if type(one) in _BARE for variable in one.variables)
+        if "?" in part or "#" in part:
+            break
+        before, run = part[-1], []
+    return sorted(missing)
 
 
 def plain(value: Any) -> Any:

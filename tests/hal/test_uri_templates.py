@@ -148,14 +148,49 @@ def test_templates_expand_as_the_rfc_shows(_section: str, template: str, expecte
     assert expand(template, {name: VALUES[name] for name in variables(template)}) == expected
 
 
-# The examples in which RFC 6570 leaves a gap where a variable is undefined: following such a link is never meant.
+UNDEFINED = """
+2.3    O{undef}X               OX
+2.3    O{+undef}X              OX
+2.3    {x,undef}               1024
+2.3    {undef,y}               768
+2.3    X{.undef}               X
+2.3    X{.empty_keys}          X
+2.3    X{.empty_keys*}         X
+2.3    {/var,undef}            /value
+2.3    /a{/empty_keys}         /a
+2.3    /a{/empty_keys*}        /a
+2.3    /a{/undef}              /a
+2.3    /files{/undef*}         /files
+2.3    /files{.undef}          /files
+2.3    /files{;undef}          /files
+2.3    /files{+undef}          /files
+2.3    /files{#undef}          /files
+2.3    /a{&undef}              /a
+2.3    /find?q={undef}         /find?q=
+2.3    /find?{undef}           /find?
+2.3    /find#/{undef}          /find#/
+"""
+
+
+@pytest.mark.parametrize(("_section", "template", "expected"), [line.split() for line in UNDEFINED.strip().splitlines()])
+def test_undefined_variables_vanish(_section: str, template: str, expected: str) -> None:
+    assert expand(template, {name: VALUES[name] for name in variables(template)}) == expected
+    assert expand(template, {name: VALUES[name] for name in variables(template) if VALUES[name]}) == expected
+
+
 @pytest.mark.parametrize(
     "template",
-    ["O{undef}X", "{x,undef}", "O{+undef}X", "X{.undef}", "X{.empty_keys}", "{/var,undef}", "{/empty_keys*}"],
+    ["{undef}", "/{undef}", "/a/{undef}", "/{undef}/a", "http://{undef}/a", "{+undef}/a", "/{undef}{?x}", "/{undef}?x"],
 )
-def test_a_variable_of_the_path_is_required(template: str) -> None:
-    with pytest.raises(TemplateError, match=r"'undef'|'empty_keys'"):
-        expand(template, {name: VALUES[name] for name in variables(template)})
+def test_a_segment_of_the_path_is_required(template: str) -> None:
+    """RFC 6570 leaves a gap there, such as ``//remotes``, and following such a link is never meant."""
+    with pytest.raises(TemplateError, match="'undef'"):
+        expand(template, {})
+
+
+def test_each_variable_of_a_missing_segment_is_named() -> None:
+    with pytest.raises(TemplateError, match="without 'a', 'b', 'c'"):
+        expand("/x/{a}{;p}{b}/y/{+c}", {})
 
 
 def test_a_missing_path_variable_is_named() -> None:
