@@ -1,17 +1,21 @@
-"""HAL documents: any JSON object, read tolerantly and lazily."""
+"""HAL documents: any JSON, read tolerantly and lazily."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import attrs
 
 from stellantis_hal.hal.curies import NO_CURIES, Curies
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import redacted_repr, shortlist
+from stellantis_hal.hal.uri import resolve, to_ascii
 
-__all__ = ["Diagnostic", "HalDocument", "State", "parse", "serialize"]
+__all__ = ["Diagnostic", "HalDocument", "Kind", "RootDocument", "State", "flatten", "parse", "parse_root", "serialize"]
+
+Kind = Literal["object", "array", "string", "number", "boolean", "null", "empty"]
+"""What a body is: the type of its JSON value, or "empty" without one."""
 
 _RESERVED = ("_links", "_embedded")
 _CURIES = ("curies", "curie")
@@ -94,8 +98,23 @@ class HalDocument:
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """The whole object, unchanged."""
+        """The whole object, unchanged; empty where the value is no object."""
         return self._body
+
+    @property
+    def value(self) -> Any:
+        """The whole value, unchanged: the object, or in a :class:`RootDocument` any JSON value."""
+        return self._body
+
+    @property
+    def kind(self) -> Kind:
+        """What the value is."""
+        return "object"
+
+    @property
+    def header_links(self) -> tuple[Link, ...]:
+        """The links that came in the Link header; they are among :attr:`links` too."""
+        return ()
 
     @property
     def state(self) -> State:
@@ -140,7 +159,7 @@ class HalDocument:
 
     def at(self, *path: str | int) -> HalDocument | None:
         """Return an object nested in the state as a document with its own ``_links``; None if there is none."""
-        value: Any = self._body
+        value: Any = self.value
         for step in path:
             if isinstance(step, str) and isinstance(value, Mapping):
                 value = value.get(step)
@@ -156,9 +175,106 @@ class HalDocument:
         return tuple(_diagnose(self._body))
 
 
+class RootDocument(HalDocument):
+    """A document that is any JSON value, or none, or has links in a header.
+
+    Args:
+        value: the decoded value; an array or a scalar has no links of its own.
+        kind: what the value is.
+        curies: the CURIEs inherited from the document that embeds it.
+        header_links: the links of the Link header.
+        base: the URL that its references are relative to.
+    """
+
+    __slots__ = ("_base", "_header_links", "_kind", "_value")
+
+    def __init__(
+        self,
+        value: Any,
+        kind: Kind,
+        *,
+        curies: Curies = NO_CURIES,
+        header_links: tuple[Link, ...] = (),
+        base: str = "",
+    ) -> None:
+        super().__init__(value if isinstance(value, Mapping) else {}, curies=curies)
+        self._value = value
+        self._kind: Kind = kind
+        self._header_links = header_links
+        self._base = base
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            (self._kind, self._value) == (other.kind, other.value) if isinstance(other, HalDocument) else NotImplemented
+        )
+
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Callable[..., HalDocument], tuple[Any, ...]]:
+        return _restore_root, (self._value, self._kind, self._inherited, self._header_links, self._base)
+
+    @property
+    def value(self) -> Any:
+        """The whole value, unchanged."""
+        return self._value
+
+    @property
+    def kind(self) -> Kind:
+        """What the value is."""
+        return self._kind
+
+    @property
+    def header_links(self) -> tuple[Link, ...]:
+        """The links that came in the Link header; they are among :attr:`links` too."""
+        return self._header_links
+
+    @property
+    def links(self) -> Mapping[str, tuple[Link, ...]]:
+        """The links of each relation: those of the document first, then those of the header that are others."""
+        if self._links is None:
+            own = super().links
+            self._links = _merge(own, self._header_links, self._base) if self._header_links else own
+        return self._links
+
+
 def parse(value: Mapping[str, Any]) -> HalDocument:
     """Return a JSON object as a document; its members are read when they are first accessed."""
     return HalDocument(value)
+
+
+def parse_root(
+    value: Any,
+    *,
+    is_empty: bool = False,
+    curies: Curies = NO_CURIES,
+    header_links: tuple[Link, ...] = (),
+    base: str = "",
+) -> HalDocument:
+    """Return any JSON value as a document, with the links of a header.
+
+    Args:
+        value: the decoded value.
+        is_empty: whether there is no value, as in a body without a byte.
+        curies: the CURIEs inherited from the document that embeds it.
+        header_links: the links of the Link header.
+        base: the URL that references are relative to.
+    """
+    if isinstance(value, Mapping) and not header_links and not is_empty:
+        return HalDocument(value, curies=curies)
+    kind = "empty" if is_empty else _kind_of(value)
+    return RootDocument(value, kind, curies=curies, header_links=header_links, base=base)
+
+
+def _kind_of(value: Any) -> Kind:
+    if isinstance(value, Mapping):
+        return "object"
+    if isinstance(value, list):
+        return "array"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    return "string" if isinstance(value, str) else "number"
 
 
 def serialize(document: HalDocument) -> Mapping[str, Any]:
@@ -171,6 +287,43 @@ def serialize(document: HalDocument) -> Mapping[str, Any]:
 
 def _restore(body: Mapping[str, Any], curies: Curies) -> HalDocument:
     return HalDocument(body, curies=curies)
+
+
+def _restore_root(value: Any, kind: Kind, curies: Curies, header_links: tuple[Link, ...], base: str) -> HalDocument:
+    return RootDocument(value, kind, curies=curies, header_links=header_links, base=base)
+
+
+def _merge(
+    own: Mapping[str, tuple[Link, ...]], header_links: Sequence[Link], base: str
+) -> Mapping[str, tuple[Link, ...]]:
+    """Return the links of a document, then those of its header whose targets it does not have."""
+    merged = {rel: [*links] for rel, links in own.items()}
+    known = {(rel, _target(link, base)) for rel, links in merged.items() for link in links if not link.templated}
+    for link in header_links:
+        target = link.rel, _target(link, base)
+        if target not in known:
+            known.add(target)
+            merged.setdefault(link.rel, []).append(link)
+    return {rel: tuple(links) for rel, links in merged.items()}
+
+
+def _target(link: Link, base: str) -> str | None:
+    return None if link.href is None else resolve(base, to_ascii(link.href))
+
+
+def flatten(entries: list[Any]) -> list[Any]:
+    """Return the values of an array, with the values of arrays in it, at any depth, in their places."""
+    if not any(isinstance(entry, list) for entry in entries):
+        return entries
+    flat: list[Any] = []
+    pending = [*reversed(entries)]
+    while pending:
+        entry = pending.pop()
+        if isinstance(entry, list):
+            pending += reversed(entry)
+        else:
+            flat.append(entry)
+    return flat
 
 
 class _Links(Mapping[str, tuple[Link, ...]]):
@@ -198,7 +351,7 @@ class _Links(Mapping[str, tuple[Link, ...]]):
     def __contains__(self, rel: object) -> bool:
         entry = self._raw.get(rel) if isinstance(rel, str) else None
         if isinstance(entry, list):
-            return any(map(_is_link, entry))
+            return any(map(_is_link, flatten(entry)))
         return _is_link(entry) if rel not in _CURIES else self.get(rel) is not None
 
     def __len__(self) -> int:
@@ -215,7 +368,7 @@ def _is_link(value: Any) -> bool:
 
 def _links_of(rel: str, entry: Any) -> tuple[Link, ...]:
     if isinstance(entry, list):
-        return tuple([link for item in entry if (link := Link.parse(rel, item)) is not None])
+        return tuple([link for item in flatten(entry) if (link := Link.parse(rel, item)) is not None])
     if rel in _CURIES and isinstance(entry, dict) and "href" not in entry:
         return tuple(_links_by_name(rel, entry))
     link = Link.parse(rel, entry)
@@ -234,7 +387,10 @@ def _documents(value: Mapping[str, Any], curies: Curies) -> Mapping[str, tuple[H
     found: dict[str, tuple[HalDocument, ...]] = {}
     for rel, entry in value.items():
         if isinstance(entry, list):
-            found[rel] = tuple([HalDocument(item, curies=curies) for item in entry if isinstance(item, dict)])
+            documents = [HalDocument(item, curies=curies) for item in entry if isinstance(item, dict)]
+            if len(documents) != len(entry):
+                documents = [HalDocument(item, curies=curies) for item in flatten(entry) if isinstance(item, dict)]
+            found[rel] = tuple(documents)
         elif isinstance(entry, dict):
             found[rel] = (HalDocument(entry, curies=curies),)
     return found
@@ -257,6 +413,9 @@ def _diagnose(body: Mapping[str, Any]) -> Iterator[Diagnostic]:
                 item_path = f"{embedded_path}.{rel}[{index}]" if isinstance(entry, list) else f"{embedded_path}.{rel}"
                 if isinstance(item, Mapping):
                     pending.append((item_path, item))
+                elif isinstance(item, list):
+                    yield Diagnostic(item_path, "an array in an array: its objects are read in its place")
+                    pending += [(item_path, one) for one in flatten(item) if isinstance(one, Mapping)]
                 else:
                     yield _deviation(item_path, item, "an object", "left out")
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 import attrs
 
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.deprecation import deprecation_notice
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url
 from stellantis_hal.navigation.fetch import Fetch
@@ -24,7 +25,11 @@ T = TypeVar("T")
 
 
 class HalDeprecationWarning(UserWarning):
-    """A deprecated link was followed; issued once for each relation and notice."""
+    """A deprecated link was followed, or a response says that it is deprecated, or until when it is there.
+
+    Issued once for each relation and notice, and for each folder of URLs and notice of the header fields
+    ``Deprecation`` (RFC 9745) and ``Sunset`` (RFC 8594).
+    """
 
 
 class Converter(Protocol):
@@ -84,10 +89,25 @@ class ResourceContext:
             return
         # Cut before it is remembered, because a hostile server may send notices of megabytes.
         rel, notice = link.rel[:_MAX_NOTICE], excerpt(link.deprecation, _MAX_NOTICE)
-        if (rel, notice) in self._notified:
+        self._warn_once((rel, notice), f"the link {mask_repr(rel)} at {mask_url(base)} is deprecated: {notice}")
+
+    def notify_response(self, headers: Mapping[str, str], url: str) -> None:
+        """Warn where a response says that its resource is deprecated, or will go, by a header field.
+
+        A notice is issued once for each folder of URLs, because the items of a collection usually share it.
+        """
+        if "deprecation" not in headers and "sunset" not in headers:
+            return
+        notice = deprecation_notice(headers)
+        if notice is not None:
+            folder = url.partition("?")[0].rpartition("/")[0][:_MAX_NOTICE]
+            verb = "is " if notice.startswith("deprecated") else ""
+            self._warn_once((f"{folder}/", notice), f"{mask_url(url)} {verb}{notice}")
+
+    def _warn_once(self, key: tuple[str, str], text: str) -> None:
+        if key in self._notified:
             return
         if len(self._notified) < _MAX_NOTIFIED:
-            self._notified.add((rel, notice))
-        text = f"the link {mask_repr(rel)} at {mask_url(base)} is deprecated: {notice}"
+            self._notified.add(key)
         _log.warning("%s", text)
-        warnings.warn(text, HalDeprecationWarning, stacklevel=2)
+        warnings.warn(text, HalDeprecationWarning, stacklevel=3)

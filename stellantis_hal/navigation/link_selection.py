@@ -14,6 +14,7 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_repr, mask_url, shortlist
 from stellantis_hal.hal.uri import append_query, encode_query, resolve, to_ascii
 from stellantis_hal.hal.uri_templates import expand, plain
+from stellantis_hal.validation import require_type
 
 __all__ = [
     "EmbeddedMode",
@@ -33,6 +34,7 @@ _COMPARED_RELS = 100  # for a suggestion; comparing a million relations would ta
 
 Params = Mapping[str, Any]
 EmbeddedMode = Literal["prefer", "never", "only"]
+_MODES = ("prefer", "never", "only")
 
 
 class FollowOptions(TypedDict, total=False):
@@ -60,7 +62,12 @@ class FollowOptions(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class LinkQuery:
-    """A relation (literal key, compact URI, full URI, or unambiguous bare name) with :class:`FollowOptions`."""
+    """A relation (literal key, compact URI, full URI, or unambiguous bare name) with :class:`FollowOptions`.
+
+    Raises:
+        TypeError: ``variables`` or ``params`` is not a mapping.
+        ValueError: ``embedded`` is none of its three words.
+    """
 
     rel: str
     name: str | None = None
@@ -70,6 +77,14 @@ class LinkQuery:
     params: Params | None = None
     embedded: EmbeddedMode = "prefer"
     accept: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.embedded not in _MODES:
+            raise ValueError(f"embedded must be 'prefer', 'never' or 'only', not {self.embedded!r}")
+        if self.variables is not None:
+            require_type("variables", self.variables, Mapping, None, instead="{'page': 2}")
+        if self.params is not None:
+            require_type("params", self.params, Mapping, None, instead="{'page': 2}")
 
 
 class LinkTarget(NamedTuple):
@@ -146,6 +161,9 @@ def _select_among(links: tuple[Link, ...], query: LinkQuery, document: HalDocume
         return matching[query.index]
     if not matching:
         raise _not_found(document, base, query)
+    header_links = document.header_links
+    if header_links:  # the document's own links precede those of its header
+        matching = [one for one in matching if not any(one is link for link in header_links)] or matching
     if any((link.href, link.templated) != (matching[0].href, matching[0].templated) for link in matching):
         rels = list(dict.fromkeys(link.rel for link in matching))
         raise AmbiguousLinkError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import quote
 
 from stellantis_hal.errors import UntrustedOriginError
 from stellantis_hal.hal.redaction import mask_url
@@ -20,6 +21,7 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]|[^\x00-\x7f]")
 _NAME = re.compile(
     r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?"
 )
+_NAMES = {" ": "a blank", "\t": "a tab", "\r": "a line break", "\n": "a line break", "\\": "a backslash"}
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
@@ -102,6 +104,16 @@ class Origins:
             UntrustedOriginError: it is not, so nothing may be sent there.
         """
         if not self.trusts(url):
+            if (unsafe := _UNSAFE.search(url)) is not None:
+                found = _NAMES.get(
+                    unsafe[0], "a character that is not ASCII" if unsafe[0] > "~" else "a control character"
+                )
+                raise UntrustedOriginError(
+                    f"nothing was sent to {mask_url(url)}: it has {found} at index {unsafe.start()}, which no URL may "
+                    "have, because programs disagree about where it leads; it must be percent-encoded, as "
+                    f"{quote(unsafe[0], errors='replace')}",
+                    url=url,
+                )
             advice = f"Requests are sent to {self!r} only; add others to trusted_origins= if they belong to the API."
             if split(url).scheme is None:
                 advice = "The URL must be absolute, as in 'https://api.example/a'; use follow() for relations."

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, Unpack, overload
 import attrs
 
 from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError
+from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
@@ -29,7 +30,7 @@ from stellantis_hal.navigation.link_selection import (
     link_url,
     select_link,
 )
-from stellantis_hal.navigation.media_types import accept, media_type, read_document
+from stellantis_hal.navigation.media_types import accept, links_of_header, media_type, read_document
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource_view import ResourceView
@@ -53,12 +54,13 @@ class HalResource(ResourceView):
 
     @classmethod
     def of(cls, response: Response, context: ResourceContext) -> HalResource:
-        """Return the resource that a response contains.
+        """Return the resource that a response contains: any JSON value, or none.
 
         Raises:
-            NotHalError: the body is not a JSON object.
+            NotHalError: the body is not JSON.
         """
         document = read_document(response)
+        context.notify_response(response.headers, response.url)
         return cls(Snapshot.of(response, document), document, context)
 
     @classmethod
@@ -66,7 +68,7 @@ class HalResource(ResourceView):
         """Fetch an absolute URL.
 
         Raises:
-            StellantisError: fetching failed, or the body is not a JSON object.
+            StellantisError: fetching failed, or the body is not JSON.
         """
         return cls.of(await context.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), context)
 
@@ -95,9 +97,10 @@ class HalResource(ResourceView):
         return Follow.from_rel(self, rel, options)
 
     def can(self, rel: str) -> bool:
-        """Return whether there is a link or an embedded copy of a relation."""
+        """Return whether there is a link that can be followed, or an embedded copy, of a relation."""
         document = self.document
-        return bool(find_links(document, rel)) or any(document.embedded[key] for key in embedded_keys(document, rel))
+        has_link = any(link.href is not None for link in find_links(document, rel))
+        return has_link or any(document.embedded[key] for key in embedded_keys(document, rel))
 
     def follow_all(self, rel: str, *, limit: int = 8) -> AbstractAsyncContextManager[FollowResults]:
         """Follow every link of a relation, at most ``limit`` at a time; the results come in the links' order."""
@@ -126,7 +129,7 @@ class HalResource(ResourceView):
         """Fetch the URL that was selected; warn where its link is deprecated.
 
         Raises:
-            StellantisError: fetching failed, or the body is not a JSON object.
+            StellantisError: fetching failed, or the body is not JSON.
         """
         context, link, url = self.require_context(), target.link, target.url
         assert link is not None  # noqa: S101 - a target without an embedded copy has a link
@@ -232,7 +235,21 @@ class HalResource(ResourceView):
             headers=Headers({**self.headers, **response.headers}),
             fetched_at=response.received_at,
         )
-        return HalResource(renewed, self._document, context)
+        return HalResource(renewed, self._renewed_document(response), context)
+
+    def _renewed_document(self, response: Response) -> HalDocument | None:
+        """Return its document with the links of a newer response's header; those of its own where that has none."""
+        header_links = links_of_header(response.headers, response.url)
+        if not header_links:
+            return self._document
+        document = self.document
+        return parse_root(
+            document.value,
+            is_empty=document.kind == "empty",
+            curies=document.inherited,
+            header_links=header_links,
+            base=response.url,
+        )
 
     # --------------------------------------------------------------------------------------------- writing
 
@@ -346,6 +363,7 @@ class HalResource(ResourceView):
         if is_own:
             self._superseded = True
         response, document = read_outcome(response)
+        context.notify_response(response.headers, response.url)
         return HalResource(Snapshot.of(response, document), document, context)
 
     @property

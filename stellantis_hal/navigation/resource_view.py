@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from stellantis_hal.errors import DetachedResourceError
+from stellantis_hal.errors import DetachedResourceError, NotHalError
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.hal.document import HalDocument, State
+from stellantis_hal.hal.document import HalDocument, Kind, State
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import mask_url, shortlist
+from stellantis_hal.hal.redaction import excerpt, mask_url, shortlist
 from stellantis_hal.hal.uri import split
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.link_selection import embedded_keys, self_url
@@ -19,6 +19,8 @@ from stellantis_hal.navigation.media_types import media_type
 from stellantis_hal.navigation.snapshot import Dump, EmbeddedStep, Snapshot, StateStep, Step, dump
 
 __all__ = ["ResourceView"]
+
+_MAX_EXCERPT = 80
 
 
 class ResourceView:
@@ -93,8 +95,12 @@ class ResourceView:
     def __repr__(self) -> str:
         where = mask_url(split(self.url)._replace(scheme=None, authority=None, fragment=None).__str__())
         embedded = shortlist([f"{rel}×{len(found)}" for rel, found in self.document.embedded.items()])
-        kind = "embedded" if self.is_embedded else self.status
-        return f"<HalResource {where} {kind} rels=[{shortlist(self.rels)}] embedded=[{embedded}]>"
+        origin = "embedded" if self.is_embedded else self.status
+        document = self.document
+        kind = "" if document.kind == "object" else f" {document.kind}"
+        if isinstance(document.value, list):
+            kind += f"×{len(document.value)}"
+        return f"<HalResource {where} {origin}{kind} rels=[{shortlist(self.rels)}] embedded=[{embedded}]>"
 
     @property
     def document(self) -> HalDocument:
@@ -103,8 +109,42 @@ class ResourceView:
 
     @property
     def state(self) -> State:
-        """Its properties: the body without ``_links`` and ``_embedded``, immutable."""
+        """Its properties: the body without ``_links`` and ``_embedded``, immutable; empty for an array or a scalar."""
         return self.document.state
+
+    @property
+    def value(self) -> Any:
+        """The JSON value that it was read from, unchanged: an object, an array or a scalar; None without a body."""
+        return self.document.value
+
+    @property
+    def kind(self) -> Kind:
+        """What its value is: "object", "array", "string", "number", "boolean", "null", or "empty" without a body."""
+        return self.document.kind
+
+    def require_object(self) -> Mapping[str, Any]:
+        """Return the JSON object that it was read from.
+
+        Raises:
+            NotHalError: it was read from another JSON value, or from none.
+        """
+        document = self.document
+        if document.kind != "object":
+            name = type(document.value).__name__
+            found = "an empty body" if document.kind == "empty" else f"JSON that is not an object ({name})"
+            beginning = excerpt(self._snapshot.content.raw, _MAX_EXCERPT)
+            raise NotHalError(
+                f"{mask_url(self.url)} responded {self.status} with {found} instead of a HAL document; it begins "
+                f"{beginning!r}; read it untyped, as resource.value",
+                url=self.url,
+                content_type=self.headers.get("content-type", ""),
+                excerpt=beginning,
+            )
+        return document.body
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of its properties, so that ``dict(resource)`` is its state."""
+        return self.state.keys()
 
     @property
     def links(self) -> Mapping[str, tuple[Link, ...]]:

@@ -12,15 +12,27 @@ from typing import Any, Final, NamedTuple, TypedDict
 import attrs
 
 from stellantis_hal.hal.curies import Curies
-from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.document import HalDocument, Kind, parse_root
 from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.media_types import links_of_header
 
 __all__ = ["Dump", "EmbeddedStep", "LazyBody", "Snapshot", "StateStep", "Step", "dump", "load"]
 
-_DUMPED_HEADERS = ("content-type", "etag", "last-modified", "cache-control", "location", "content-location", "link")
+_DUMPED_HEADERS = (
+    "content-type",
+    "etag",
+    "last-modified",
+    "cache-control",
+    "location",
+    "content-location",
+    "link",
+    "warning",
+    "deprecation",
+    "sunset",
+)
 _MAX_AGE = re.compile(r'\bmax-age\s*=\s*"?(\d{1,9})\b', re.IGNORECASE)
 _UNCACHEABLE = re.compile(r"\bno-(?:cache|store)\b", re.IGNORECASE)
 
@@ -53,13 +65,17 @@ class LazyBody:
     Args:
         content: the bytes.
         root: the document decoded from them.
+        pinned: whether to hold the document itself, because there are no bytes.
+        base: the URL that references are relative to.
     """
 
-    __slots__ = ("_bytes", "_curies", "_pinned", "_root")
+    __slots__ = ("_bytes", "_curies", "_header_links", "_pinned", "_root", "base")
 
-    def __init__(self, content: bytes, root: HalDocument, *, pinned: bool = False) -> None:
+    def __init__(self, content: bytes, root: HalDocument, *, pinned: bool = False, base: str = "") -> None:
         self._bytes = content
         self._curies = root.inherited
+        self._header_links = root.header_links
+        self.base: str = base
         self._root = weakref.ref(root)
         self._pinned = root if pinned else None
 
@@ -77,8 +93,13 @@ class LazyBody:
         """Return the document at a path that was found in these bytes before."""
         root = self._root()
         if root is None:
-            body: Any = decode(self._bytes) if self._bytes else {}
-            root = HalDocument(body, curies=self._curies)
+            root = parse_root(
+                decode(self._bytes) if self._bytes else None,
+                is_empty=not self._bytes,
+                curies=self._curies,
+                header_links=self._header_links,
+                base=self.base,
+            )
             self._root = weakref.ref(root)
             if len(self._bytes) < _LARGE:
                 _RECENT.append(root)
@@ -124,7 +145,7 @@ class Snapshot:
             status=response.status,
             headers=response.headers,
             fetched_at=response.received_at,
-            content=LazyBody(response.content, document),
+            content=LazyBody(b"" if document.kind == "empty" else response.content, document, base=response.url),
         )
 
     @property
@@ -150,13 +171,17 @@ class Snapshot:
 
 
 class Dump(TypedDict):
-    """A resource as plain JSON, without its client and without credentials."""
+    """A resource as plain JSON, without its client and without credentials.
+
+    The body is any JSON value; its kind tells a response without one from null.
+    """
 
     url: str
     status: int
     headers: dict[str, str]
     fetched_at: str
-    body: Mapping[str, Any]
+    body: Any
+    kind: Kind
     embedded: bool
     curies: dict[str, str]
 
@@ -171,7 +196,8 @@ def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
         status=snapshot.status,
         headers={name: snapshot.headers[name] for name in _DUMPED_HEADERS if name in snapshot.headers},
         fetched_at=snapshot.fetched_at.isoformat(),
-        body=document.body,
+        body=document.value,
+        kind=document.kind,
         embedded=embedded,
         curies=dict(document.inherited.templates),
     )
@@ -184,12 +210,21 @@ def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
         ValueError: the mapping is not a dump.
     """
     try:
-        body, headers = dumped["body"], dumped["headers"]
-        document = HalDocument(dict(body), curies=Curies(_string_dict(dumped.get("curies", {}))))
+        body, headers, url = dumped["body"], Headers(_string_dict(dumped["headers"])), str(dumped["url"])
+        kind = dumped.get("kind", "object")
+        document = parse_root(
+            dict(body) if isinstance(body, Mapping) else body,
+            is_empty=kind == "empty" and body is None,
+            curies=Curies(_string_dict(dumped.get("curies", {}))),
+            header_links=() if dumped.get("embedded") else links_of_header(headers, url),
+            base=url,
+        )
+        if document.kind != kind:
+            raise TypeError(f"the body must be of the kind {kind}, as in the resource, not {document.kind}")
         snapshot = Snapshot(
-            url=str(dumped["url"]),
+            url=url,
             status=int(dumped["status"]),
-            headers=Headers(_string_dict(headers)),
+            headers=headers,
             fetched_at=datetime.fromisoformat(dumped["fetched_at"]).astimezone(UTC),
             content=LazyBody.of(document),
         )

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import attrs
 
 from stellantis_hal.errors import HalError, NotHalError
-from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.headers import fits_field
 from stellantis_hal.hal.json import encode
 from stellantis_hal.hal.link import Link
@@ -16,7 +16,7 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, select_link
-from stellantis_hal.navigation.media_types import accept, read_document
+from stellantis_hal.navigation.media_types import accept, links_of_header, read_document
 
 __all__ = ["WriteOptions", "read_outcome", "write_request", "write_target"]
 
@@ -106,4 +106,6 @@ def read_outcome(response: Response) -> tuple[Response, HalDocument]:
     try:
         return response, read_document(response)
     except NotHalError:
-        return attrs.evolve(response, content=b""), HalDocument({})
+        header_links = links_of_header(response.headers, response.url)
+        empty = parse_root(None, is_empty=True, header_links=header_links, base=response.url)
+        return attrs.evolve(response, content=b""), empty

@@ -123,9 +123,9 @@ class TypedConverter:
                 f"the client's converter cannot make a {kind.__name__}: register a hook for {error.type_} on a "
                 "converter of make_converter() and pass it as converter="
             ) from error
-        body = resource.document.body
         if not isinstance(hook, ModelHook):
-            return self._structure_by_hook(hook, resource, body, kind)
+            return self._structure_by_hook(hook, resource, resource.value, kind)
+        body = resource.require_object()
         problems = Recorder()
         problems.horizon = self._horizon
         value = hook.read(body if type(body) is dict else dict(body), problems)
@@ -150,9 +150,7 @@ class TypedConverter:
         problems = [Problem(path=path, value_type=json_type(value), reason=reason) for path, value in values.items()]
         report_problems(kind, problems, strict=self.strict, reported=self._reported, url=page.url)
 
-    def _structure_by_hook(
-        self, hook: Callable[[Any, Any], Any], resource: HalResource, body: Mapping[str, Any], kind: type[T]
-    ) -> T:
+    def _structure_by_hook(self, hook: Callable[[Any, Any], Any], resource: HalResource, body: Any, kind: type[T]) -> T:
         """Read by the user's hook, or by one that cattrs generates for the user's class."""
         try:
             value = hook(body, kind)

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
-from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StateStep
@@ -41,9 +41,9 @@ def without_document(resource: HalResource) -> LinksOnlyResource:
 
 def _links_of(content: LazyBody) -> LazyBody:
     root = content.document()
-    links = HalDocument(_links(root.body), curies=root.inherited)
+    links = parse_root(_links(root.body), curies=root.inherited, header_links=root.header_links, base=content.base)
     try:
-        return LazyBody(rewrite(links.body), links)
+        return LazyBody(rewrite(links.body), links, base=content.base)
     except ValueError:  # half a character or an infinity in a link can be read, but not written: then all is kept
         return content
 

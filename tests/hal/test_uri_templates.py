@@ -172,7 +172,9 @@ UNDEFINED = """
 """
 
 
-@pytest.mark.parametrize(("_section", "template", "expected"), [line.split() for line in UNDEFINED.strip().splitlines()])
+@pytest.mark.parametrize(
+    ("_section", "template", "expected"), [line.split() for line in UNDEFINED.strip().splitlines()]
+)
 def test_undefined_variables_vanish(_section: str, template: str, expected: str) -> None:
     assert expand(template, {name: VALUES[name] for name in variables(template)}) == expected
     assert expand(template, {name: VALUES[name] for name in variables(template) if VALUES[name]}) == expected
