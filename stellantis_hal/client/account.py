@@ -156,6 +156,7 @@ class Account(EntryPoint):
             absent=self._has_no_vehicles,
             ranges=index_ranges(index_range, page_size),
             on_invalid=partial(self._converter.report_invalid_items, kind=Vehicle),
+            typed=True,
         )
         return walk.map(partial(self._converter.structure, kind=Vehicle))
 

@@ -11,6 +11,7 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_text
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
+from stellantis_hal.navigation.pagination.item_selection import ItemSource
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.single_flight import SingleFlight
@@ -104,6 +105,9 @@ class Follow(Generic[R]):
         self,
         rel: str | None = None,
         *,
+        source: ItemSource = "auto",
+        limit: int = 1_000,
+        unique: bool = False,
         reverse: bool = False,
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
@@ -111,18 +115,35 @@ class Follow(Generic[R]):
         """Return a paginator over the items of the collection behind the link; each iteration reads it anew.
 
         Args:
-            rel: the key that the items are embedded under; default None: the only key there is.
+            rel: the relation that the items are embedded under or linked by; default None: the only list that is
+                embedded, else ``item``.
+            source: what is read: "auto" (default: what is embedded and linked, in the order of the links; an embedded
+                copy where its ``self`` is the link's target, else what the link leads to), "embedded" (nothing is
+                fetched but pages), "links" (each is fetched), or "state" (an array of objects in the state, such as
+                ``_items``).
+            limit: how many linked items are fetched at most; default 1,000. Beyond it the iteration stops, with
+                :class:`~stellantis_hal.IncompleteCollectionWarning`.
+            unique: leave out items that an earlier page had, as told by their ``id`` or URL; default False.
             reverse: go from the last page to the first; default False.
             absent: returns whether an error on the first page means that there are no items; default None: none does.
             ranges: the server's syntax of index ranges, for ``concurrent()`` and pages without links; default None.
         """
-        return Paginator.over(self, rel, reverse=reverse, absent=absent, ranges=ranges)
+        return Paginator.over(
+            self,
+            rel,
+            items_from=source,
+            limit=limit,
+            unique=unique,
+            reverse=reverse,
+            absent=absent,
+            ranges=ranges,
+        )
 
     def pages(self, rel: str | None = None, *, token: str | None = None) -> Pages[HalResource]:
         """Return the pages of the collection behind the link.
 
         Args:
-            rel: the key that the items are embedded under; default None: the only key there is.
+            rel: the relation of the items, as in :meth:`items`; default None.
             token: a ``page.token`` after whose page to resume; default None: from the first page.
         """
         return self.items(rel).pages(token)

@@ -26,6 +26,7 @@ __all__ = [
     "encode_params",
     "find_links",
     "link_url",
+    "not_found",
     "select_link",
     "self_url",
 ]
@@ -112,7 +113,7 @@ def select_link(document: HalDocument, base: str, query: LinkQuery) -> LinkTarge
             found = _select_copy(document, base, query)
             if found is not None:
                 return LinkTarget(None, None, found)
-        raise _not_found(document, base, query)
+        raise not_found(document, base, query)
     if query.index is None:  # as in pagination, a null href means that there is no link
         links = tuple([link for link in links if link.href is not None]) or links
         if links[0].href is None and query.embedded != "never":
@@ -157,10 +158,10 @@ def _select_among(links: tuple[Link, ...], query: LinkQuery, document: HalDocume
     matching = [link for link in links if _matches(link, query)]
     if query.index is not None:
         if not -len(matching) <= query.index < len(matching):
-            raise _not_found(document, base, query)
+            raise not_found(document, base, query)
         return matching[query.index]
     if not matching:
-        raise _not_found(document, base, query)
+        raise not_found(document, base, query)
     header_links = document.header_links
     if header_links:  # the document's own links precede those of its header
         matching = [one for one in matching if not any(one is link for link in header_links)] or matching
@@ -222,7 +223,10 @@ def encode_params(params: Params) -> str:
     return encode_query(pairs)
 
 
-def _not_found(document: HalDocument, base: str, query: LinkQuery) -> LinkNotFoundError:
+def not_found(
+    document: HalDocument, base: str, query: LinkQuery, *, what: str = "link", hint: str = ""
+) -> LinkNotFoundError:
+    """Return the error of a relation that a document does not have, with what it has instead."""
     own_url = self_url(document, base) or base  # an embedded document has another URL than its response
     available = tuple(dict.fromkeys((*document.rels, *document.embedded)))
     similar = difflib.get_close_matches(query.rel, available[:_COMPARED_RELS], n=1)
@@ -232,13 +236,13 @@ def _not_found(document: HalDocument, base: str, query: LinkQuery) -> LinkNotFou
     wanted = " with ".join([repr(query.rel), *selectors])
     if query.rel in document.links:
         names = [repr(link.name) for link in document.links[query.rel]]
-        hint = f"; links of that relation: {len(names)}, named [{shortlist(names)}]"
+        hint += f"; links of that relation: {len(names)}, named [{shortlist(names)}]"
     elif query.rel in available:
-        hint = f"; {mask_repr(query.rel)} is embedded here, without a link"
+        hint += f"; {mask_repr(query.rel)} is embedded here, without a link"
     else:
-        hint = f"; did you mean {similar[0]!r}?" if similar else ""
+        hint += f"; did you mean {similar[0]!r}?" if similar else ""
     return LinkNotFoundError(
-        f"no link {wanted} at {mask_url(own_url)}; available: {shortlist(available) or 'none'}{hint}",
+        f"no {what} {wanted} at {mask_url(own_url)}; available: {shortlist(available) or 'none'}{hint}",
         rel=query.rel,
         available=available,
         url=own_url,

@@ -121,5 +121,6 @@ def paginate(
         absent=is_absent,
         ranges=index_ranges(index_range, page_size),
         on_invalid=partial(converter.report_invalid_items, kind=kind),
+        typed=True,
     )
     return items.map(partial(converter.structure, kind=kind))

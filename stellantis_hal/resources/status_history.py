@@ -32,7 +32,7 @@ def find_latest(page: HalResource) -> HalResource | None:
 
 def paginate_history(follow: Follow[HalResource], on_invalid: InvalidItemsHandler) -> Paginator[HalResource]:
     """Paginate the statuses behind a link, or the only one."""
-    return Paginator.over(_SingletonCollection(follow), STATUS, absent=is_absent, on_invalid=on_invalid)
+    return Paginator.over(_SingletonCollection(follow), STATUS, absent=is_absent, on_invalid=on_invalid, typed=True)
 
 
 class _SingletonCollection:

@@ -245,7 +245,7 @@ async def test_a_deprecated_link_warns_once_with_its_notice(caplog: pytest.LogCa
 
 async def test_a_page_that_a_deprecated_link_leads_to_warns_too() -> None:
     site = Site({"/2": {}})
-    resource = site.resource({"_links": {"next": link(f"{HOME}/2", deprecation=True)}})
+    resource = site.resource({"total": 0, "_links": {"next": link(f"{HOME}/2", deprecation=True)}})
     with pytest.warns(HalDeprecationWarning):
         await resource.items().collect()
 

@@ -46,6 +46,7 @@ class PageToken:
         first: digests of the first page's URLs, and of the contents of pages that a range must not repeat.
         is_read: whether the page at the URL was returned already: the next one is behind it.
         is_linked: whether pages before it had links between them.
+        is_found: whether a page before it had the relation of the items.
     """
 
     url: str
@@ -57,6 +58,7 @@ class PageToken:
     first: tuple[bytes, ...] = ()
     is_read: bool = False
     is_linked: bool = True
+    is_found: bool = True
 
     @classmethod
     def after(
@@ -71,6 +73,7 @@ class PageToken:
         first: tuple[bytes, ...] = (),
         is_read: bool = False,
         is_linked: bool = True,
+        is_found: bool = True,
     ) -> PageToken:
         """Return the position after items with these identities, or digests of them."""
         digests = tuple(_digest(one) if isinstance(one, str) else one for one in recent)
@@ -84,6 +87,7 @@ class PageToken:
             first=first,
             is_read=is_read,
             is_linked=is_linked,
+            is_found=is_found,
         )
 
     def check(self, rel: str | None, *, reverse: bool) -> None:
@@ -104,7 +108,8 @@ class PageToken:
         """Return opaque text, safe in URLs and files. It contains a URL, so keep it as confidential as a URL."""
         recent, first = (base64.b64encode(b"".join(digests)).decode() for digests in (self.recent, self.first))
         fields = [self.url, self.number, recent, self.rel, self.reverse, self.position, first]
-        return base64.urlsafe_b64encode(encode([_VERSION, *fields, self.is_read, self.is_linked])).decode()
+        flags = [self.is_read, self.is_linked] if self.is_found else [self.is_read, self.is_linked, False]
+        return base64.urlsafe_b64encode(encode([_VERSION, *fields, *flags])).decode()
 
     @classmethod
     def from_token(cls, token: str) -> PageToken:
@@ -120,7 +125,7 @@ class PageToken:
             digests = [base64.b64decode(text, validate=True) for text in (recent, first)]
         except (ValueError, TypeError, binascii.Error) as error:
             raise ValueError("invalid page token: pass page.token unchanged") from error
-        is_spec = isinstance(rel, str | None) and [*map(type, (reverse, *flags))] == [bool, bool, bool]
+        is_spec = isinstance(rel, str | None) and {*map(type, (reverse, *flags))} == {bool} and len(flags) in {2, 3}
         is_position = isinstance(url, str) and isinstance(number, int) and isinstance(position, int | None)
         has_digests = not any(len(text) % _DIGEST_SIZE for text in digests)
         if version not in {1, _VERSION} or not is_position or not is_spec or not has_digests:
@@ -138,6 +143,7 @@ class PageToken:
             first=first_digests,
             is_read=flags[0],
             is_linked=flags[1],
+            is_found=len(flags) == 2 or flags[2],
         )
 
 

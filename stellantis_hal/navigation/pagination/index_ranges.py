@@ -7,24 +7,25 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import attrs
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import ApiError, IncompleteCollectionError, PaginationLoopError, StellantisError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS, identity_of
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
     RawPage,
-    entry_count,
-    items_of,
     page_link,
     page_url,
+    total_notice,
     total_of,
 )
-from stellantis_hal.navigation.pagination.sequential import RawPageIterator, warn_of_total
+from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -62,10 +63,12 @@ class RangePageIterator(AsyncIterator[RawPage]):
         self._restarts = 0
         self._prefetched: OrderedResults[_Range] | None = None
         self._sequential: RawPageIterator | None = None
+        # Whether it was begun again, so that items follow that were returned before.
+        self._may_repeat = False
 
     async def __anext__(self) -> RawPage:
         if self._sequential is not None:
-            return await anext(self._sequential)
+            return await self._next_sequential(self._sequential)
         if self._ended:
             raise StopAsyncIteration
         if not self._current_ids:
@@ -79,12 +82,12 @@ class RangePageIterator(AsyncIterator[RawPage]):
             if not self._spec.is_absent(error):
                 raise
             return self._end(_Range(None, (), ()))
-        items = items_of(page, self._spec.rel)
+        items = self._spec.items.entries(page)
         found = _Range(page, items, tuple(map(identity_of, items)))
         total = total_of(page)
         is_start = not self._ranges.index_of(page.base) and page_link(page, PREVIOUS) is None
         # The next range begins with the last item of this page: both have to be where their indexes say.
-        is_exact = entry_count(page, self._spec.rel) == len(items) and None not in found.ids
+        is_exact = self._spec.items.count(page) == len(items) and None not in found.ids
         if not is_start or not is_exact or total is None or total <= len(items) or len(items) < 2:
             return await self._read_sequentially(page)
         self._base = await self._spec.source.resolve_url({})
@@ -149,17 +152,22 @@ class RangePageIterator(AsyncIterator[RawPage]):
         found = await self._fetch(0)
         if not found.ids or None in found.ids:
             return await self._read_sequentially()
-        self._position, self._head = -1, found.ids[0]
+        self._position, self._head, self._may_repeat = -1, found.ids[0], True
         return self._advance(found, 0)
 
     async def _read_sequentially(self, first: HalResource | None = None) -> RawPage:
         """Read the collection page by page, from its start; items that were returned are left out later."""
         self._sequential = RawPageIterator(self._spec, first=first)
-        return await anext(self._sequential)
+        self._may_repeat = first is None
+        return await self._next_sequential(self._sequential)
 
-    def _end(self, found: _Range) -> RawPage:
+    async def _next_sequential(self, pages: RawPageIterator) -> RawPage:
+        raw = await anext(pages)
+        return attrs.evolve(raw, may_repeat=True) if self._may_repeat else raw
+
+    def _end(self, found: _Range, *notices: str) -> RawPage:
         self._ended = True
-        return RawPage(page=found.page, items=(), next_url=None)
+        return RawPage(page=found.page, items=(), next_url=None, notices=notices)
 
     def _advance(self, found: _Range, skipped: int) -> RawPage:
         """Return a range without its first items, which were returned before."""
@@ -172,7 +180,9 @@ class RangePageIterator(AsyncIterator[RawPage]):
         if page is not None and total is not None and self._ended:
             self._ended = not self._shows_more(page, total, len(found.ids))
         next_url = None if self._ended else self._range_url(self._position, is_open=True)
-        return RawPage(page=found.page, items=items, next_url=next_url, position=self._position)
+        return RawPage(
+            page=found.page, items=items, next_url=next_url, position=self._position, may_repeat=self._may_repeat
+        )
 
     def _shows_more(self, page: HalResource, total: int, count: int) -> bool:
         """Return whether a range that reaches the total shows that there are items beyond it."""
@@ -188,8 +198,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
             return self._end(found)
         rest = await self._fetch(max(count, total - self._ranges.size))
         if set(rest.ids) <= set(self._current_ids):
-            warn_of_total(found.page, total, count)
-            return self._end(found)
+            return self._end(found, total_notice(found.page, total, count))
         if count > MAX_RECENT_IDS:
             raise IncompleteCollectionError(
                 f"the collection at {mask_url(found.page.url)} cannot be read by index ranges: there are gaps between "
@@ -205,7 +214,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
             if not self._spec.is_beyond_end(error):
                 raise
             return _Range(None, (), ())
-        items = items_of(page, self._spec.rel)
+        items = self._spec.items.entries(page)
         return _Range(page, items, tuple(map(identity_of, items)))
 
     def _range_url(self, first: int, *, is_open: bool = False) -> str:
@@ -215,7 +224,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
 
 class _Range(NamedTuple):
     page: HalResource | None
-    items: tuple[HalResource, ...]
+    items: tuple[HalResource | LinkedItem, ...]
     ids: tuple[str | None, ...]
 
 

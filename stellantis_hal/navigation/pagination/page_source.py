@@ -9,6 +9,7 @@ import attrs
 
 from stellantis_hal.errors import ApiError
 from stellantis_hal.navigation.link_selection import Params
+from stellantis_hal.navigation.pagination.item_selection import ItemSelection
 from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
 
 if TYPE_CHECKING:
@@ -46,19 +47,25 @@ class PaginationSpec:
 
     Attributes:
         source: the collection.
-        rel: the key that its items are embedded under; None: the only key there is.
+        items: which items its pages have.
+        limit: how many items are fetched, by links, at most.
         reverse: whether to go from the last page to the first.
         absent: which errors on the first page mean that the collection is empty.
         on_invalid: receives items that are left out because they are not objects.
         ranges: the server's syntax of index ranges; None: it has none.
+        unique: whether an item is left out that an earlier page had, as told by its identity.
+        warns: whether a warning is issued, besides the log, where items are left out.
     """
 
     source: PageSource
-    rel: str | None = None
+    items: ItemSelection
+    limit: int = 1_000
     reverse: bool = False
     absent: Absent | None = None
     on_invalid: InvalidItemsHandler
     ranges: IndexRanges | None = None
+    unique: bool = False
+    warns: bool = True
 
     def is_beyond_end(self, error: ApiError) -> bool:
         """Return whether an error on an index range means that it is beyond the end of the collection."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
-from stellantis_hal.errors import PaginationError, StellantisError
+from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
-from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, identity_of
+from stellantis_hal.navigation.concurrency import scoped
+from stellantis_hal.navigation.pagination.cursor import PageToken
 from stellantis_hal.navigation.pagination.index_ranges import concurrent
+from stellantis_hal.navigation.pagination.item_selection import ItemSelection, ItemSource
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
 from stellantis_hal.navigation.pagination.prefetch import prefetch
 from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
-from stellantis_hal.navigation.pagination.raw_page import RawPage, invalid_items_of, log_invalid_items, total_of
+from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
 from stellantis_hal.navigation.pagination.reverse import ReversePageIterator
 from stellantis_hal.navigation.pagination.sequential import RawPageIterator
+from stellantis_hal.navigation.pagination.stages import Stage
+from stellantis_hal.navigation.pagination.walk import Walk
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -33,7 +37,7 @@ class Page(Generic[T]):
     """One page of a collection.
 
     Attributes:
-        items: its items, without those that this iteration has returned before.
+        items: its items; where repeats are dropped, without those of earlier pages.
         number: its number in the iteration, from 1; a resumed iteration counts on.
         total: the number of items in the collection; None where the page does not contain it.
         resource: the page itself; None for a collection that is absent.
@@ -48,6 +52,7 @@ class Page(Generic[T]):
     _spec: PaginationSpec = attrs.field(repr=False, alias="spec")
     _recent: tuple[str | bytes, ...] = attrs.field(repr=False, alias="recent")
     _raw: RawPage = attrs.field(repr=False, alias="raw")
+    _is_found: bool = attrs.field(repr=False, alias="is_found")
 
     @property
     def token(self) -> str | None:
@@ -62,12 +67,13 @@ class Page(Generic[T]):
             self._recent,
             url=raw.next_url,
             number=self.number,
-            rel=spec.rel,
+            rel=spec.items.rel,
             reverse=spec.reverse,
             position=raw.position,
             first=raw.first,
             is_read=raw.is_read,
             is_linked=raw.is_linked,
+            is_found=self._is_found,
         )
         return position.to_token()
 
@@ -75,96 +81,112 @@ class Page(Generic[T]):
 class PageIterator(AsyncIterator[Page[T]]):
     """Pages one after the other. It can be abandoned at any point, and continued after an error."""
 
-    def __init__(
-        self,
-        spec: PaginationSpec,
-        raw_pages: AsyncIterator[RawPage],
-        convert: Callable[[HalResource], T | None],
-        position: PageToken | None = None,
-    ) -> None:
+    def __init__(self, spec: PaginationSpec, walk: Walk, position: PageToken | None = None) -> None:
         self._spec = spec
-        self._raw_pages = raw_pages
-        self._convert = convert
-        self._recent = RecentIds(position.recent if position else ())
-        self._raw_page: RawPage | None = None  # a page whose conversion failed
-        self._number = position.number if position else 0
-        self._count = 0  # of the items returned
-        self._total: int | None = None
+        self._walk = walk
+        self._raw: RawPage | None = None  # a page that is not complete yet, and its items so far
+        self._items: list[T] = []
+        self._ready: Page[T] | None = None
         # The latest page, or the position that was resumed: the resume token is made from it when it is needed.
         self._position: Page[T] | PageToken | None = position
 
     async def __anext__(self) -> Page[T]:
+        walk = self._walk
         try:
-            if self._raw_page is None:
-                self._raw_page = await anext(self._raw_pages)
-            page = self._convert_page(self._raw_page)
+            if self._ready is None:
+                if self._raw is None:
+                    self._items = []
+                    self._raw = await walk.next_page()
+                while walk.pending:
+                    item = await walk.next_item()
+                    if item is not None:
+                        self._items.append(item)
+                self._ready = self._page_of(self._raw)
+                self._raw = None
+            walk.tell()
         except StellantisError as error:
             if error.resume_token is None:
-                error.resume_token = self._resume_token()
-            if isinstance(error, PaginationError):
-                error.items, error.pages, error.total = self._count, self._number, self._total
+                error.resume_token = _resume_token(self._position)
             raise
-        self._raw_page = None
+        page, self._ready = self._ready, None
         self._position = page
         return page
 
-    def _convert_page(self, raw: RawPage) -> Page[T]:
-        if raw.page is not None and (invalid := invalid_items_of(raw.page, self._spec.rel)):
-            self._spec.on_invalid(raw.page, invalid)
-        items_by_id = [(identity_of(item), item) for item in raw.items]
-        # All items are converted before any is recorded: after an error the next call returns the others again.
-        converted = [(id_, self._convert(item)) for id_, item in items_by_id if not self._recent.contains(id_)]
-        items = [value for id_, value in converted if self._recent.add(id_) and value is not None]
-        self._number += 1
-        self._count += len(items)
-        total = total_of(raw.page) if raw.page is not None else 0
-        self._total = total if raw.page is not None else self._total
+    def _page_of(self, raw: RawPage) -> Page[T]:
+        walk = self._walk
+        walk.close_page()
         return Page(
-            items=tuple(items),
-            number=self._number,
-            total=total,
+            items=tuple(self._items),
+            number=walk.number,
+            total=total_of(raw.page) if raw.page is not None else 0,
             resource=raw.page,
             spec=self._spec,
-            recent=self._recent.latest(),
-            raw=attrs.evolve(raw, page=None, items=()),
+            recent=walk.recent(),
+            raw=attrs.evolve(raw, page=None, items=(), next_url=None if walk.is_over else raw.next_url),
+            is_found=walk.is_found,
         )
-
-    def _resume_token(self) -> str | None:
-        position = self._position
-        if isinstance(position, PageToken):
-            return position.to_token()
-        return position.token if position is not None else None
 
 
 class ItemIterator(AsyncIterator[T]):
     """Items one after the other. It can be abandoned at any point, and continued after an error."""
 
-    def __init__(self, pages: PageIterator[T]) -> None:
-        self._pages = pages
-        self._items: Iterator[T] = iter(())
+    def __init__(self, spec: PaginationSpec, walk: Walk) -> None:
+        self._spec = spec
+        self._walk = walk
+        self._position: Page[T] | None = None
 
     async def __anext__(self) -> T:
-        while True:
-            for item in self._items:
-                return item
-            self._items = iter((await anext(self._pages)).items)
+        walk = self._walk
+        try:
+            while True:
+                while walk.pending:
+                    item: T | None = await walk.next_item()
+                    if item is not None:
+                        return item
+                if walk.raw is not None:
+                    self._position = self._page_of(walk.raw)
+                await walk.next_page()
+        except StellantisError as error:
+            if error.resume_token is None:
+                error.resume_token = _resume_token(self._position)
+            raise
+
+    def _page_of(self, raw: RawPage) -> Page[T]:
+        """Return the page whose items were returned, as the position of a resume token."""
+        walk = self._walk
+        walk.close_page()
+        return Page(
+            items=(),
+            number=walk.number,
+            total=None,
+            resource=None,
+            spec=self._spec,
+            recent=walk.recent(),
+            raw=attrs.evolve(raw, page=None, items=()),
+            is_found=walk.is_found,
+        )
+
+
+def _resume_token(position: Page[Any] | PageToken | None) -> str | None:
+    if isinstance(position, PageToken):
+        return position.to_token()
+    return position.token if position is not None else None
 
 
 class Pages(Generic[T]):
     """The pages of a collection: iterate over them, or prefetch inside an ``async with``."""
 
-    def __init__(
-        self,
-        spec: PaginationSpec,
-        convert: Callable[[HalResource], T | None],
-        position: PageToken | None,
-    ) -> None:
+    def __init__(self, spec: PaginationSpec, stages: tuple[Stage, ...], position: PageToken | None) -> None:
         self._spec = spec
-        self._convert = convert
+        self._stages = stages
         self._position = position
 
     def __aiter__(self) -> PageIterator[T]:
-        return PageIterator(self._spec, self._raw_pages(), self._convert, self._position)
+        return PageIterator(self._spec, self.walk(), self._position)
+
+    def walk(self) -> Walk:
+        """Return a new iteration, from the first page or the position that is resumed."""
+        return Walk(self._spec, self._raw_pages(), self._stages, self._position)
 
     def _raw_pages(self) -> AsyncIterator[RawPage]:
         position = self._position
@@ -177,45 +199,62 @@ class Pages(Generic[T]):
         """Prefetch pages while the consumer works: ``async with pages.ahead(1) as prefetched: async for …``.
 
         Args:
-            pages: how many pages to read ahead; at least 1.
+            pages: how many pages to read ahead, and how many items that are linked; at least 1.
         """
-        async with prefetch(self._raw_pages(), pages) as raw_pages:
-            yield PageIterator(self._spec, raw_pages, self._convert, self._position)
+        async with self.walk_ahead(pages) as walk:
+            yield PageIterator(self._spec, walk, self._position)
 
     @asynccontextmanager
     async def concurrent(self, limit: int = 8) -> AsyncGenerator[PageIterator[T], None]:
-        """Read index ranges concurrently, in order.
+        """Read index ranges, and items that are linked, concurrently, in order.
 
         A collection without a total or index ranges, in reverse or from a token, is read one page ahead instead.
 
         Args:
-            limit: how many ranges to read at a time; at least 1.
+            limit: how many ranges or items to read at a time; at least 1.
         """
+        async with self.walk_concurrently(limit) as walk:
+            yield PageIterator(self._spec, walk, self._position)
+
+    @asynccontextmanager
+    async def walk_ahead(self, pages: int, limit: int | None = None) -> AsyncGenerator[Walk, None]:
+        """Iterate with prefetched pages, and up to ``limit`` linked items at a time (None: as many as pages)."""
+        async with prefetch(self._raw_pages(), pages) as raw_pages, scoped() as tasks:
+            yield Walk(self._spec, raw_pages, self._stages, self._position, tasks=tasks, limit=limit or pages)
+
+    @asynccontextmanager
+    async def walk_concurrently(self, limit: int) -> AsyncGenerator[Walk, None]:
+        """Iterate over ranges and items that are read concurrently, or else with a prefetched page."""
         if limit < 1:
             raise ValueError(f"limit must be at least 1, as in concurrent(8), not {limit}")
         ranges = self._spec.ranges
         if ranges is None or ranges.within is not None or self._spec.reverse or self._position is not None:
-            async with self.ahead(1) as pages:
-                yield pages
+            async with self.walk_ahead(1, limit) as walk:
+                yield walk
         else:
-            async with concurrent(self._spec, ranges, limit) as raw_pages:
-                yield PageIterator(self._spec, raw_pages, self._convert)
+            async with concurrent(self._spec, ranges, limit) as raw_pages, scoped() as tasks:
+                yield Walk(self._spec, raw_pages, self._stages, tasks=tasks, limit=limit, is_shifting=True)
 
 
 class Paginator(Generic[T]):
     """The items of a collection, over all of its pages: ``async for trip in vehicle.trips(): …``.
 
-    Each iteration starts anew. Empty pages are passed over. No item is returned twice, as told by its ``id`` or URL,
-    even when new items push others onto the next page.
+    Each iteration starts anew. Empty pages are passed over. Items that are linked, not embedded, are fetched, one when
+    it is asked for; inside :meth:`ahead` and :meth:`concurrent` several at a time.
 
     The links between pages are followed; a total is a hint. Where a page has no ``next`` and the total says that there
-    are more items, they are read by the server's index ranges; without ranges a warning is logged. What can be read
-    neither way raises :class:`~stellantis_hal.PaginationError`, which says how far the iteration came.
+    are more items, they are read by the server's index ranges; without ranges
+    :class:`~stellantis_hal.IncompleteCollectionWarning` is issued. What can be read neither way raises
+    :class:`~stellantis_hal.PaginationError`, which says how far the iteration came. A relation that no page has raises
+    :class:`~stellantis_hal.LinkNotFoundError` at the end.
+
+    A typed collection of this library (``vehicle.trips()``) returns no item twice, as told by its ``id`` or URL, even
+    when new items push others onto the next page; others do so on request. Items of one page are never left out.
     """
 
-    def __init__(self, spec: PaginationSpec, convert: Callable[[HalResource], T | None]) -> None:
+    def __init__(self, spec: PaginationSpec, stages: tuple[Stage, ...] = ()) -> None:
         self._spec = spec
-        self._convert = convert
+        self._stages = stages
 
     @classmethod
     def over(
@@ -223,39 +262,84 @@ class Paginator(Generic[T]):
         source: PageSource,
         rel: str | None = None,
         *,
+        items_from: ItemSource = "auto",
+        limit: int = 1_000,
+        unique: bool = False,
         reverse: bool = False,
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
         on_invalid: InvalidItemsHandler = log_invalid_items,
+        typed: bool = False,
     ) -> Paginator[HalResource]:
         """Return a paginator over a collection's items as resources.
 
         Args:
             source: the collection.
-            rel: the key that the items are embedded under; None: the only key there is.
+            rel: the relation that the items are embedded under or linked by; None: the only list that is embedded, else
+                ``item``.
+            items_from: what is read: "embedded", "links", "state" or, for what is embedded and linked, "auto".
+            limit: how many linked items are fetched at most; beyond it the iteration stops with a warning.
+            unique: leave out items that an earlier page had, as told by their identities.
             reverse: go from the last page to the first, and from the last item of each page to its first. Where pages
                 have no ``last`` or ``prev`` link, up to 10,000 items are collected forwards first.
             absent: which errors on the first page mean that there are no items; None: none of them.
             ranges: the server's syntax of index ranges, for :meth:`concurrent` and pages without links; None: none.
             on_invalid: receives items that are left out because they are not objects; the default logs a warning.
+            typed: whether the API is known: items are embedded, a page without them is one without items, repeats are
+                left out, and what is missing is logged without a warning.
         """
+        if limit < 0:
+            raise ValueError(f"limit must be at least 0, as in limit=1000, not {limit}")
+        items = ItemSelection(rel, "embedded", optional=True) if typed else ItemSelection(rel, items_from)
         spec = PaginationSpec(
-            source=source, rel=rel, reverse=reverse, absent=absent, on_invalid=on_invalid, ranges=ranges
+            source=source,
+            items=items,
+            limit=limit,
+            reverse=reverse,
+            absent=absent,
+            on_invalid=on_invalid,
+            ranges=ranges,
+            unique=unique or typed,
+            warns=not typed,
         )
-        return Paginator(spec, _identity)
+        return Paginator(spec)
 
-    def map(self, convert: Callable[[T], U | None]) -> Paginator[U]:
-        """Return a paginator that converts each item; items converted to None are left out."""
-        inner = self._convert
+    @overload
+    def map(self, convert: Callable[[T], Awaitable[U | None]]) -> Paginator[U]: ...
+    @overload
+    def map(self, convert: Callable[[T], U | None]) -> Paginator[U]: ...
+    def map(self, convert: Callable[[T], Any]) -> Paginator[Any]:
+        """Return a paginator that converts each item when it is asked for; items converted to None are left out.
 
-        def convert_both(resource: HalResource) -> U | None:
-            item = inner(resource)
-            return None if item is None else convert(item)
+        Args:
+            convert: a function, plain or async; the result of a plain one is awaited too where it is awaitable, such as
+                ``lambda order: order.follow("customer")``.
+        """
+        return Paginator(self._spec, (*self._stages, Stage("map", convert)))
 
-        return Paginator(self._spec, convert_both)
+    def filter(self, keep: Callable[[T], Awaitable[object]] | Callable[[T], object]) -> Paginator[T]:
+        """Return a paginator without the items for which a function, plain or async, returns nothing true.
+
+        Args:
+            keep: the function; it is called for each item when it is asked for.
+        """
+        return Paginator(self._spec, (*self._stages, Stage("filter", keep)))
+
+    def take(self, count: int) -> Paginator[T]:
+        """Return a paginator that ends after so many items, and reads no further than they need.
+
+        Args:
+            count: how many items; 0: none, and nothing is sent.
+
+        Raises:
+            ValueError: it is negative.
+        """
+        if count < 0:
+            raise ValueError(f"take needs at least 0 items, not {count}")
+        return Paginator(self._spec, (*self._stages, Stage("take", count=count)))
 
     def __aiter__(self) -> ItemIterator[T]:
-        return ItemIterator(aiter(self.pages()))
+        return ItemIterator(self._spec, self.pages().walk())
 
     def pages(self, token: str | None = None) -> Pages[T]:
         """Return the pages.
@@ -268,28 +352,28 @@ class Paginator(Generic[T]):
         """
         position = None if token is None else PageToken.from_token(token)
         if position is not None:
-            position.check(self._spec.rel, reverse=self._spec.reverse)
-        return Pages(self._spec, self._convert, position)
+            position.check(self._spec.items.rel, reverse=self._spec.reverse)
+        return Pages(self._spec, self._stages, position)
 
     @asynccontextmanager
     async def ahead(self, pages: int = 1) -> AsyncGenerator[ItemIterator[T], None]:
         """Prefetch pages while the consumer works: ``async with trips.ahead(1) as items: …``.
 
         Args:
-            pages: how many pages to read ahead; at least 1.
+            pages: how many pages to read ahead, and how many items that are linked; at least 1.
         """
-        async with self.pages().ahead(pages) as prefetched:
-            yield ItemIterator(prefetched)
+        async with self.pages().walk_ahead(pages) as walk:
+            yield ItemIterator(self._spec, walk)
 
     @asynccontextmanager
     async def concurrent(self, limit: int = 8) -> AsyncGenerator[ItemIterator[T], None]:
-        """Read index ranges concurrently, in order: ``async with trips.concurrent(8) as items: …``.
+        """Read index ranges, and items that are linked, concurrently: ``async with trips.concurrent(8) as items: …``.
 
         Args:
-            limit: how many ranges to read at a time; at least 1.
+            limit: how many ranges or items to read at a time; at least 1.
         """
-        async with self.pages().concurrent(limit) as pages:
-            yield ItemIterator(pages)
+        async with self.pages().walk_concurrently(limit) as walk:
+            yield ItemIterator(self._spec, walk)
 
     async def first(self) -> T | None:
         """Return the first item; None where there is none."""
@@ -308,9 +392,5 @@ class Paginator(Generic[T]):
 
     async def total(self) -> int | None:
         """Read the first page and return the number of items in the collection; None where it is missing."""
-        page = await anext(aiter(self.pages()))
-        return page.total
-
-
-def _identity(resource: HalResource) -> HalResource:
-    return resource
+        raw = await self.pages().walk().next_page()
+        return 0 if raw.page is None else total_of(raw.page)

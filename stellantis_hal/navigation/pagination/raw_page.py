@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from stellantis_hal.errors import AmbiguousLinkError, HalError
+from stellantis_hal.errors import HalError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
-from stellantis_hal.navigation.link_selection import embedded_keys, link_url
+from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.pagination.cursor import identity_of
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -21,18 +22,27 @@ __all__ = [
     "NEXT",
     "PREVIOUS",
     "RawPage",
-    "entry_count",
     "fingerprint_of",
     "has_pages_after",
-    "invalid_items_of",
-    "items_of",
     "log_invalid_items",
     "page_link",
     "page_url",
+    "total_notice",
     "total_of",
 ]
 
 _log = logging.getLogger("stellantis_hal")
+
+_TOTALS = ("total", "total_items", "total_records", "totalItems", "totalRecords", "total_count", "totalCount")
+_NESTED_TOTALS = (
+    ("page", "totalElements"),
+    ("page", "total_elements"),
+    ("_meta", "total"),
+    ("_meta", "totalCount"),
+    ("meta", "total"),
+)
+_TOTAL_HEADERS = ("x-wp-total", "x-total-count")
+_MAX_DIGITS = 16
 
 NEXT = ("next",)
 PREVIOUS = ("prev", "previous")
@@ -44,84 +54,39 @@ class RawPage:
 
     Attributes:
         page: its resource; None for a collection that is absent.
-        items: its items, in the order of iteration.
+        items: its items, in the order of iteration; those behind links are not read yet.
         next_url: the URL of the page after it; None at the end.
         position: the number of items on the pages up to this one; None where it is unknown.
         first: digests of the first page's URLs, and of contents that a range must not repeat.
         is_read: whether the page at ``next_url`` was returned already: the next one is behind it, or it is a loop.
         is_linked: whether pages so far had links between them.
+        may_repeat: whether items are among these that this iteration has returned before.
+        notices: what is to be told of the collection after these items.
     """
 
     page: HalResource | None
-    items: tuple[HalResource, ...]
+    items: tuple[HalResource | LinkedItem, ...]
     next_url: str | None
     position: int | None = None
     first: tuple[bytes, ...] = ()
     is_read: bool = False
     is_linked: bool = True
+    may_repeat: bool = False
+    notices: tuple[str, ...] = ()
 
 
-def items_of(page: HalResource, rel: str | None) -> tuple[HalResource, ...]:
-    """Return a page's items; empty where nothing is embedded.
-
-    Raises:
-        AmbiguousLinkError: several keys are embedded and ``rel`` is None.
-    """
-    if rel is not None:
-        return page.embedded(rel)
-    keys = tuple(page.document.embedded)
-    if len(keys) > 1:
-        raise AmbiguousLinkError(
-            f"{mask_url(page.url)} embeds {shortlist([*map(repr, keys)])}: name the items, as in "
-            f".items({keys[0][:80]!r})",
-            rel="",
-            candidates=keys,
-            url=page.url,
-        )
-    return page.embedded(keys[0]) if keys else ()
-
-
-def entry_count(page: HalResource, rel: str | None) -> int:
-    """Return how many indexes a page's items take, those included that are not objects."""
-    embedded = page.document.body.get("_embedded")
-    if not isinstance(embedded, Mapping):
-        return 0
-    count = 0
-    for key in embedded if rel is None else {rel, *embedded_keys(page.document, rel)}:
-        entry = embedded.get(key)
-        count += len(entry) if isinstance(entry, list) else bool(entry)
-    return count
-
-
-def fingerprint_of(item: HalResource) -> str:
+def fingerprint_of(item: HalResource | LinkedItem) -> str:
     """Return what tells an item from others: its identity, else its content."""
-    return identity_of(item) or f"content:{item.document.body!r}"
+    identity = identity_of(item)
+    if identity is not None:
+        return identity
+    return f"link:{item.link!r}" if isinstance(item, LinkedItem) else f"content:{item.document.body!r}"
 
 
 def has_pages_after(page: HalResource) -> bool:
     """Return whether the number of a page is less than the number of pages."""
     number, count = page.state.get("currentPage"), page.state.get("totalPage")
     return isinstance(number, int) and isinstance(count, int) and number < count
-
-
-def invalid_items_of(page: HalResource, rel: str | None) -> Mapping[str, Any]:
-    """Return the values among a page's items that are not objects, by JSON path.
-
-    Null, and an empty array in the place of an object, are valid: they mean that there is nothing.
-    """
-    document = page.document
-    embedded = document.body.get("_embedded") or {}
-    if not isinstance(embedded, Mapping):
-        return {"$._embedded": embedded}
-    invalid: dict[str, Any] = {}
-    for key in embedded if rel is None else (rel, *embedded_keys(document, rel)):
-        entry = embedded.get(key)
-        if isinstance(entry, list):
-            items = enumerate(entry)
-            invalid |= {f"$._embedded.{key}[{index}]": item for index, item in items if not isinstance(item, dict)}
-        elif entry and not isinstance(entry, dict):
-            invalid[f"$._embedded.{key}"] = entry
-    return invalid
 
 
 def log_invalid_items(page: HalResource, invalid: Mapping[str, Any]) -> None:
@@ -135,14 +100,17 @@ def page_link(page: HalResource, rels: tuple[str, ...] = NEXT) -> Link | None:
     A value that is not a link is returned as a link without an href, because it must not be taken for the end of the
     collection. The relations are registered ones, so no CURIE gives them another name.
     """
-    links = page.document.body.get("_links")
-    if not isinstance(links, Mapping):
-        return None
+    document = page.document
+    links = document.body.get("_links")
+    own: Mapping[str, Any] = links if isinstance(links, Mapping) else {}
     for rel in rels:
-        found = links.get(rel)
+        found = own.get(rel)
         for value in found if isinstance(found, list) else [found]:
             if value is not None and not (isinstance(value, Mapping) and value.get("href", "") is None):
                 return Link.parse(rel, value) or Link(None, rel)
+        for link in document.header_links:
+            if link.rel == rel:
+                return link
     return None
 
 
@@ -156,10 +124,30 @@ def page_url(page: HalResource, *rels: str) -> str | None:
 
 
 def total_of(page: HalResource) -> int | None:
-    """Return the number of items in the collection (``total`` or ``page.totalElements``); None where it is missing."""
-    state = page.state
-    inner = state.get("page")
-    for value in (state.get("total"), inner.get("totalElements") if isinstance(inner, dict) else None):
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
+    """Return the number of items in the collection, as its state or a header says; None where neither does."""
+    body = page.document.body
+    for name in _TOTALS:
+        value = body.get(name)
+        if value is not None and _is_count(value):
+            return int(value)
+    for outer, name in _NESTED_TOTALS:
+        inner = body.get(outer)
+        if isinstance(inner, dict) and _is_count(inner.get(name)):
+            return int(inner[name])
+    if page.steps:
+        return None
+    headers = page.headers
+    for name in _TOTAL_HEADERS:
+        text = headers.get(name, "").strip()
+        if text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS:
+            return int(text)
     return None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def total_notice(page: HalResource, total: int, items: int) -> str:
+    """Return the notice that a collection's total is not the number of its items."""
+    return f"the collection at {mask_url(page.url)} states a total of {total}, but has {items} items"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,20 +12,20 @@ from stellantis_hal.errors import ApiError, HalError, IncompleteCollectionError,
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
-from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages
+from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages, identity_of
 from stellantis_hal.navigation.pagination.growth_guard import GrowthGuard
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
     RawPage,
-    entry_count,
     fingerprint_of,
-    items_of,
     page_link,
     page_url,
+    total_notice,
     total_of,
 )
-from stellantis_hal.navigation.pagination.sequential import RawPageIterator, warn_of_total
+from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -56,6 +56,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         self._first_url = VisitedPages(() if position is None else position.first)
         self._is_read = position is not None and position.is_read
         self._total: int | None = None
+        self._least_total: int | None = None
         # The number of items on the pages read; None where it is unknown.
         self._position = 0 if position is None else position.position
         # Whether pages are read by ranges that no link leads to, and their size.
@@ -135,7 +136,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
     async def _last_range(self, first: HalResource, position: int) -> HalResource | None:
         """Return the last range of a collection whose pages have no links; None where it is not known."""
         ranges = self._spec.ranges
-        entries = entry_count(first, self._spec.rel)
+        entries = self._spec.items.count(first)
         assert ranges is not None  # noqa: S101 - the next page is a range
         end = self._end_of(first)
         if end is None or end <= position or not entries or page_link(first) is not None:
@@ -147,7 +148,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             page = await first.fetch_link(Link(url, "last"))
         except ApiError:
             return None
-        found = entry_count(page, self._spec.rel)
+        found = self._spec.items.count(page)
         if index + found != self._end_of(page) or set(self._content(page)) <= set(self._content(first)):
             return None
         self._step, self._by_range = step, True
@@ -163,12 +164,13 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     async def _advance(self, page: HalResource, url: str | None) -> RawPage:
         """Return a page, and decide where the one before it is."""
-        entries = entry_count(page, self._spec.rel)
+        entries = self._spec.items.count(page)
         unlinked_range = self._unlinked_range(page)
         if url is not None and unlinked_range is not None and entries < unlinked_range[1] - unlinked_range[0] + 1:
             return await self._collect(None, end=unlinked_range[1] + 1)
-        items = items_of(page, self._spec.rel)
-        items = (*items, *await self._shifted_items(page, entries))[::-1]
+        items = self._spec.items.entries(page)
+        shifted = await self._shifted_items(page, entries)
+        items = tuple(_reversed(items, shifted))
         position = None if self._position is None else self._position + entries
         link = await self._link_before(page, position)
         try:
@@ -183,8 +185,12 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         self._current = None if link is None else (page, link)
         self._ended = next_url is None and self._failure is None
         self._total = total = total_of(page)
-        if self._ended and self._first is not None and position is not None and total is not None and position < total:
-            warn_of_total(page, total, position)
+        if total is not None:
+            self._least_total = total if self._least_total is None else min(total, self._least_total)
+        notices: tuple[str, ...] = ()
+        least = self._least_total  # items that were added while others were read are not counted
+        if self._ended and self._first is not None and position is not None and least is not None and position < least:
+            notices = (total_notice(page, least, position),)
         return RawPage(
             page=page,
             items=items,
@@ -193,6 +199,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             first=self._first_url.digests,
             is_read=self._collect_before is not None,
             is_linked=not self._by_range,
+            may_repeat=bool(shifted),
+            notices=notices,
         )
 
     async def _link_before(self, page: HalResource, position: int | None) -> Link | None:
@@ -208,7 +216,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             index = unlinked_range[0]
             if index <= ranges.first:
                 return None
-            step = self._step or min(ranges.size, entry_count(page, self._spec.rel)) or ranges.size
+            step = self._step or min(ranges.size, self._spec.items.count(page)) or ranges.size
             before = ranges.at(max(ranges.first, index - step), index - 1)
             return Link(ranges.url(await self._spec.source.resolve_url({}), before), "prev")
         total = total_of(page)
@@ -237,15 +245,15 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         return bool(content) and content == self._content(other)
 
     def _content(self, page: HalResource) -> tuple[str, ...]:
-        return tuple(map(fingerprint_of, items_of(page, self._spec.rel)))
+        return tuple(map(fingerprint_of, self._spec.items.entries(page)))
 
-    async def _shifted_items(self, page: HalResource, entries: int) -> tuple[HalResource, ...]:
+    async def _shifted_items(self, page: HalResource, entries: int) -> tuple[HalResource | LinkedItem, ...]:
         """Return the items that have moved from this page to the pages after it.
 
         Items that were added at the head have pushed others from this page onto pages that were read before.
         """
         later, guard = page, GrowthGuard()
-        items: list[HalResource] = []
+        items: list[HalResource | LinkedItem] = []
         unlinked_range = self._unlinked_range(page)
         if unlinked_range is not None and self._spec.ranges is not None:
             end = unlinked_range[0] + entries
@@ -254,13 +262,13 @@ class ReversePageIterator(AsyncIterator[RawPage]):
                 params = self._spec.ranges.at(index, end + growth - 1)
                 url = self._spec.ranges.url(await self._spec.source.resolve_url({}), params)
                 later = await guard.fetch_next(later, Link(url, "next"))
-                items += items_of(later, self._spec.rel)
-                index += entry_count(later, self._spec.rel) or growth
+                items += self._spec.items.entries(later)
+                index += self._spec.items.count(later) or growth
                 growth = max(growth, self._growth(later))
             return tuple(items)
         while self._growth(later) > max(guard.pages, len(items)) and (link := page_link(later)) is not None:
             later = await guard.fetch_next(later, link)
-            items += items_of(later, self._spec.rel)
+            items += self._spec.items.entries(later)
         return tuple(items)
 
     def _growth(self, page: HalResource) -> int:
@@ -275,6 +283,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
         self._first_url.add(first.base, first.self_url)
         collected: list[RawPage] = []
         count, failure = 0, None
+        notices: tuple[str, ...] = ()
         try:
             async for raw in RawPageIterator(self._forward_spec(), first=first):
                 if raw.page is None or (before is not None and self._is_same(raw.page, before)):
@@ -282,6 +291,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
                 items = raw.items
                 if end is not None and raw.position is not None and raw.position > end:
                     items = items[: max(0, len(items) - (raw.position - end))]
+                notices += raw.notices
                 if items:
                     collected.append(RawPage(page=raw.page, items=items[::-1], next_url=None))
                 count += len(items)
@@ -298,7 +308,8 @@ class ReversePageIterator(AsyncIterator[RawPage]):
             failure = error
         self._collected, self._collect_before, self._failure, self._ended = collected, None, failure, failure is None
         if not collected:
-            return RawPage(page=before or first, items=(), next_url=None)
+            return RawPage(page=before or first, items=(), next_url=None, notices=notices)
+        collected[0] = attrs.evolve(collected[0], notices=notices)  # the last one to be returned
         return self._next_collected(collected)
 
     def _next_collected(self, collected: list[RawPage]) -> RawPage:
@@ -308,3 +319,19 @@ class ReversePageIterator(AsyncIterator[RawPage]):
 
     def _forward_spec(self) -> PaginationSpec:
         return attrs.evolve(self._spec, reverse=False)
+
+
+def _reversed(
+    items: Sequence[HalResource | LinkedItem], shifted: Sequence[HalResource | LinkedItem]
+) -> Iterator[HalResource | LinkedItem]:
+    """Return the items of a page and those that have moved from it, the last one first; the moved ones once."""
+    known: set[str] = set()
+    for item in reversed(shifted):
+        identity = identity_of(item)
+        if identity is None or identity not in known:
+            yield item
+        if identity is not None:
+            known.add(identity)
+    for item in reversed(items):
+        if not known or identity_of(item) not in known:
+            yield item

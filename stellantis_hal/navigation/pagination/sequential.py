@@ -12,23 +12,23 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages, identity_of, loop_error
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
     RawPage,
-    entry_count,
     fingerprint_of,
     has_pages_after,
-    items_of,
     page_link,
     page_url,
+    total_notice,
     total_of,
 )
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["RawPageIterator", "warn_of_total"]
+__all__ = ["RawPageIterator"]
 
 _log = logging.getLogger("stellantis_hal")
 
@@ -119,14 +119,13 @@ class RawPageIterator(AsyncIterator[RawPage]):
     def _end(self) -> RawPage:
         self._ended = True
         self._position, self._empty_ranges = self._count(self._position), 0
-        if self._current is not None:
-            self._report_end(self._current[0])
-        return RawPage(page=None, items=(), next_url=None, position=self._position)
+        notices = () if self._current is None else self._report_end(self._current[0])
+        return RawPage(page=None, items=(), next_url=None, position=self._position, notices=notices)
 
     async def _advance(self, page: HalResource, url: str | None) -> RawPage:
         """Return a page, and decide where the next one is."""
-        items = items_of(page, self._spec.rel)
-        entries = entry_count(page, self._spec.rel)
+        items = self._spec.items.entries(page)
+        entries = self._spec.items.count(page)
         if (total := total_of(page)) is not None:
             self._least_total = total if self._least_total is None else min(total, self._least_total)
             self._greatest_total = max(total, self._greatest_total or 0)
@@ -146,15 +145,13 @@ class RawPageIterator(AsyncIterator[RawPage]):
         self._visited.add(url, page.base, page.self_url)
         self._first = None
         self._ended = repeated or not await self._find_next(page, entries)
+        notices: tuple[str, ...] = ()
         if self._ended:
             self._next_url = None
-            self._report_end(page)
+            notices = self._report_end(page)
             if repeated and total is None:
-                _log.warning(
-                    "the collection at %s may have more than %s items: its pages state no total and have no 'next'",
-                    mask_url(page.url),
-                    position,
-                )
+                more = f"the collection at {mask_url(page.url)} may have more than {position} items: "
+                notices = (f"{more}its pages state no total and have no 'next'",)
         elif self._by_range and items:
             fingerprints = tuple(map(fingerprint_of, items))
             self._latest = frozenset(fingerprints)
@@ -167,6 +164,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
             first=self._first_page.digests,
             is_read=self.loops and not self._ended,
             is_linked=self._is_linked,
+            notices=notices,
         )
 
     def _start_of(self, page: HalResource, url: str | None) -> int | None:
@@ -255,7 +253,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
         total = self._end_of_total()
         return position is not None and total is not None and position < total
 
-    def _repeats(self, items: tuple[HalResource, ...]) -> bool:
+    def _repeats(self, items: tuple[HalResource | LinkedItem, ...]) -> bool:
         """Return whether a range has the items of the first page or of the page before it: it was ignored."""
         found = tuple(map(fingerprint_of, items))
         return bool(found) and (
@@ -272,18 +270,16 @@ class RawPageIterator(AsyncIterator[RawPage]):
             url=page.url,
         )
 
-    def _report_end(self, page: HalResource) -> None:
-        """Log a warning where the totals do not agree with the number of items."""
+    def _report_end(self, page: HalResource) -> tuple[str, ...]:
+        """Return the notice that the total is larger than the number of items; log that it is smaller."""
         position = self._position
         self.is_short = self._is_short(position)
         total = self._end_of_total()
         is_part = self._spec.ranges is not None and self._spec.ranges.within is not None
         if position is None or total is None or is_part:
-            return
-        if self.is_short or position > (self._greatest_total or 0):
-            warn_of_total(page, total, position)
-
-
-def warn_of_total(page: HalResource, total: int, items: int) -> None:
-    """Log a warning that a collection's total is not the number of its items."""
-    _log.warning("the collection at %s states a total of %d, but has %d items", mask_url(page.url), total, items)
+            return ()
+        if self.is_short:
+            return (total_notice(page, total, position),)
+        if position > (self._greatest_total or 0):
+            _log.warning("%s", total_notice(page, total, position))
+        return ()

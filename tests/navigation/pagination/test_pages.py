@@ -12,6 +12,7 @@ from stellantis_hal.errors import (
     ApiError,
     IncompleteCollectionError,
     InvalidLinkError,
+    LinkNotFoundError,
     NotFoundError,
     PaginationLoopError,
     ServerError,
@@ -36,8 +37,13 @@ def _site(**pages: Any) -> Site:
     return Site({f"/{name}": page for name, page in pages.items()}, delay=1)
 
 
-def _items(site: Site, first: str = "p1", **options: Any) -> Paginator[Any]:
+def _items(site: Site, first: str = "p1", *, unique: bool = True, **options: Any) -> Paginator[Any]:
+    options["unique"] = unique
     return site.resource({"_links": links(items=f"{HOME}/{first}")}).follow("items").items(**options)
+
+
+def _typed(site: Site) -> Paginator[Any]:
+    return Paginator.over(site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items"), typed=True)
 
 
 async def _append_items(iterator: AsyncIterable[Any], received: list[Any]) -> None:
@@ -106,9 +112,21 @@ async def test_iteration_of_a_resource_starts_with_that_page() -> None:
     assert [page.number async for page in resource.pages()] == [1, 2]
 
 
-async def test_nothing_embedded_is_an_empty_iteration() -> None:
-    assert await _collect(Site().resource({}).items()) == []
-    assert await Site().resource({}).items().first() is None
+@pytest.mark.parametrize("body", [{"total": 0}, {"_embedded": {}}, {"_embedded": []}, {"_embedded": None}])
+async def test_a_page_that_says_it_has_nothing_is_empty(body: dict[str, Any]) -> None:
+    assert await _collect(Site().resource(body).items()) == []
+    assert await Site().resource(body).items().first() is None
+
+
+@pytest.mark.parametrize("body", [{}, {"_links": links(self=HOME)}, {"name": "x"}])
+async def test_a_typed_collection_without_embedded_items_is_empty(body: dict[str, Any]) -> None:
+    resource = Site().resource(body)
+    assert await _collect(Paginator.over(resource, typed=True)) == []
+    assert await _collect(Paginator.over(resource, "items", typed=True)) == []
+    with pytest.raises(AmbiguousLinkError):
+        await resource.items().first()
+    with pytest.raises(LinkNotFoundError):
+        await resource.items("items").first()
 
 
 async def test_several_embedded_keys_need_a_rel() -> None:
@@ -118,7 +136,9 @@ async def test_several_embedded_keys_need_a_rel() -> None:
     assert (caught.value.rel, caught.value.candidates, caught.value.url) == ("", ("a", "b"), HOME)
     assert await _collect(resource.items("b")) == [2]
     assert await _collect(resource.items("B")) == [2]
-    assert await _collect(resource.items("c")) == []
+    with pytest.raises(LinkNotFoundError, match="no items 'c' at .*; available: a, b") as missing:
+        await _collect(resource.items("c"))
+    assert (missing.value.rel, missing.value.available, missing.value.url) == ("c", ("a", "b"), HOME)
     assert [ids(page.items) async for page in resource.pages("b")] == [[2]]
 
 
@@ -178,26 +198,40 @@ async def test_mapped_items_are_converted_and_none_is_left_out() -> None:
 
 async def test_an_item_shifted_to_the_next_page_is_returned_once() -> None:
     site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3, "2", True, None))
-    assert await _collect(_items(site)) == [1, 2, 3, True, None]
+    assert await _collect(_items(site, unique=True)) == [1, 2, 3, True, None]
+    assert await _collect(_items(site, unique=False)) == [1, 2, 2, 3, "2", True, None]
+
+
+async def test_items_of_one_page_are_never_left_out() -> None:
+    """Also where they share an id or a URL."""
+    own = {"_links": links(self=f"{HOME}/same")}
+    site = _site(
+        p1={"_embedded": {"items": [{"id": 1, "n": 1}, {"id": 1, "n": 2}]}, "_links": links(next=f"{HOME}/p2")},
+        p2={"_embedded": {"items": [{"n": 3, **own}, {"n": 4, **own}, {"n": 5, "id": 1}]}},
+    )
+    assert [item["n"] async for item in _items(site, unique=False)] == [1, 2, 3, 4, 5]
+    assert [item["n"] async for item in _items(site, unique=True)] == [1, 2, 3, 4]
+    assert [item["n"] async for item in _typed(site)] == [1, 2, 3, 4]
 
 
 async def test_an_item_is_not_converted_twice() -> None:
     site = _site(p1=_page(1, 2, next=link(f"{HOME}/p2")), p2=_page(2, 3))
     read: list[Any] = []
-    await _items(site).map(lambda item: read.append(item["id"])).collect()
+    await _items(site, unique=True).map(lambda item: read.append(item["id"])).collect()
     assert read == [1, 2, 3]
 
 
 async def test_items_without_ids_are_identified_by_their_urls() -> None:
-    own = [{"n": n, "_links": links(self=f"{HOME}/{n}")} for n in (1, 1, 2)]
-    resource = Site().resource({"_embedded": {"items": [*own, {"n": 3}, {"n": 3}]}})
-    assert [item["n"] async for item in resource.items()] == [1, 2, 3, 3]
+    pages = [[{"n": n, "_links": links(self=f"{HOME}/{n}")} for n in numbers] for numbers in ((1, 2), (2, 3))]
+    site = Site({"/p2": {"_embedded": {"items": [*pages[1], {"n": 4}, {"n": 4}]}}})
+    resource = site.resource({"_embedded": {"items": pages[0]}, "_links": links(next=f"{HOME}/p2")})
+    assert [item["n"] async for item in resource.items(unique=True)] == [1, 2, 3, 4, 4]
 
 
 @pytest.mark.parametrize(("others", "times"), [(MAX_RECENT_IDS - 1, 1), (MAX_RECENT_IDS, 2)])
 async def test_an_item_is_remembered_until_so_many_others_follow(others: int, times: int) -> None:
     site = _site(p1=_page("x", *range(others), next=link(f"{HOME}/p2")), p2=_page("x"))
-    assert (await _collect(_items(site))).count("x") == times
+    assert (await _collect(_items(site, unique=True))).count("x") == times
 
 
 @pytest.mark.parametrize("how", ["sequential", "ahead", "concurrent"])
@@ -361,7 +395,7 @@ async def test_reverse_loses_nothing_that_new_items_shift() -> None:
             collection.elements[:0] = [f"new{responses_sent}-{n}" for n in range(4)]
 
     collection.before_response = add_items
-    items_read = await _collect(collection.root.follow("items").items(reverse=True))
+    items_read = await _collect(collection.root.follow("items").items(reverse=True, unique=True))
     assert [one for one in items_read if len(one) == 1] == list("hgfedcba")
     assert len(set(items_read)) == len(items_read)
 
@@ -413,7 +447,7 @@ async def test_a_token_resumes_after_its_page(at: int) -> None:
     site = _three()
     token = pages[at].token
     assert token is not None
-    rest = [page async for page in site.resource({}).pages(token=token)]
+    rest = [page async for page in site.resource({}).items(unique=True).pages(token=token)]
     assert [page.number for page in rest] == [page.number for page in pages[at + 1 :]]
     assert [ids(page.items) for page in rest] == [ids(page.items) for page in pages[at + 1 :]]
     assert site.paths[0] == f"/p{at + 2}"
@@ -421,9 +455,10 @@ async def test_a_token_resumes_after_its_page(at: int) -> None:
 
 async def test_a_token_of_a_resumed_iteration_keeps_earlier_ids() -> None:
     root = _three().resource({"_links": links(items=f"{HOME}/p1")})
-    token = (await anext(aiter(root.follow("items").pages()))).token
-    later = (await anext(aiter(root.follow("items").pages(token=token)))).token
-    (last,) = [page async for page in root.follow("items").pages(token=later)]
+    items = root.follow("items").items(unique=True)
+    token = (await anext(aiter(items.pages()))).token
+    later = (await anext(aiter(items.pages(token=token)))).token
+    (last,) = [page async for page in items.pages(token=later)]
     assert ids(last.items) == [3]
 
 
@@ -477,7 +512,7 @@ async def test_a_token_of_other_items_or_direction_is_rejected() -> None:
         root.follow("items").items("alerts").pages(token)
     with pytest.raises(ValueError, match="of forward iteration cannot be used for reverse iteration"):
         root.follow("items").items("items", reverse=True).pages(token)
-    for items in (root.follow("items").items("items"), root.follow("items").items()):
+    for items in (root.follow("items").items("items", unique=True), root.follow("items").items(unique=True)):
         assert [ids(page.items) async for page in items.pages(token)] == [[], [3]]
 
 
@@ -503,7 +538,12 @@ async def test_a_token_of_reverse_iteration_resumes_only_in_reverse() -> None:
 async def test_items_that_are_not_objects_are_left_out_and_logged(
     embedded: Any, received: list[int], reported: str, rel: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert await _collect(_items(_site(p1={"_embedded": embedded}), rel=rel)) == received
+    walk = _collect(_items(_site(p1={"_embedded": embedded}), rel=rel))
+    if rel is not None and isinstance(embedded, list):
+        with pytest.raises(LinkNotFoundError):
+            await walk
+    else:
+        assert await walk == received
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == (
         "WARNING",
@@ -522,13 +562,22 @@ async def test_on_invalid_receives_the_items_that_are_left_out() -> None:
     everything = Paginator.over(follow, on_invalid=lambda page, invalid: reported.append((page.url, dict(invalid))))
     assert await _collect(everything) == [1]
     invalid = {"$._embedded.items[0]": 5, "$._embedded.items[2]": None}
-    assert reported == [(f"{HOME}/p1", invalid), (f"{HOME}/p1", invalid | {"$._embedded.ITEMS": "none"})]
+    assert reported == [(f"{HOME}/p1", invalid)] * 2
 
 
-@pytest.mark.parametrize("embedded", [None, [], {}, {"items": None}, {"items": []}, {"items": ""}, {"others": [5]}])
+@pytest.mark.parametrize("embedded", [{"items": None}, {"items": []}, {"items": ""}])
 async def test_null_and_empty_items_are_not_invalid(embedded: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert await _collect(_items(_site(p1={"_embedded": embedded}), rel="items")) == []
     assert not caplog.records
+
+
+@pytest.mark.parametrize("embedded", [None, [], {}, {"others": [5]}])
+async def test_only_the_typed_layer_takes_a_missing_rel_for_empty(embedded: Any) -> None:
+    site = _site(p1={"_embedded": embedded})
+    with pytest.raises(LinkNotFoundError):
+        await _collect(_items(site, rel="items"))
+    follow = site.resource({"_links": links(items=f"{HOME}/p1")}).follow("items")
+    assert await _collect(Paginator.over(follow, "items", typed=True)) == []
 
 
 async def test_an_error_has_the_token_to_resume() -> None:
@@ -715,8 +764,13 @@ async def test_a_conversion_error_loses_no_other_item() -> None:
             raise StructureError("odd", problems=())
         return int(item["id"])
 
-    iterator = aiter(_items(_site(p1=_page(1, 2, 3, next=link(f"{HOME}/p2")), p2=_page(4))).map(read))
+    items = _items(_site(p1=_page(1, 2, 3, next=link(f"{HOME}/p2")), p2=_page(4))).map(read)
+    iterator, pages = aiter(items), aiter(items.pages())
+    assert await anext(iterator) == 1
     with pytest.raises(StructureError):
         await anext(iterator)
+    with pytest.raises(StructureError):
+        await anext(pages)
     refused.clear()
-    assert [item async for item in iterator] == [1, 2, 3, 4]
+    assert [item async for item in iterator] == [2, 3, 4]
+    assert [page.items async for page in pages] == [(1, 2, 3), (4,)]

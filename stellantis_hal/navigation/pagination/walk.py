@@ -1,0 +1,243 @@
+"""Walks: the pages of one iteration, and their items: fetched where they are linked, and converted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from anyio.abc import TaskGroup
+
+from stellantis_hal.errors import ApiError, NetworkError, PaginationError, QuotaError, StellantisError
+from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.navigation.concurrency import OrderedResults
+from stellantis_hal.navigation.notices import IncompleteCollectionWarning, warn_caller
+from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, identity_of
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem
+from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.raw_page import RawPage, total_of
+from stellantis_hal.navigation.pagination.stages import Stage, StageChain
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.resource import HalResource
+
+__all__ = ["Walk"]
+
+_log = logging.getLogger("stellantis_hal")
+
+
+class Walk:
+    """One iteration: :meth:`next_page`, then :meth:`next_item` while items are pending.
+
+    It can be abandoned at any point. After an error it can be continued: what failed is tried again, except a linked
+    item whose failure is final, which is passed over.
+
+    Args:
+        spec: what to paginate.
+        raw_pages: the pages.
+        stages: what is done with each item.
+        position: the position that was resumed; None: the first page.
+        tasks: a task group in which linked items are fetched ahead; None: each is fetched when it is asked for.
+        limit: how many linked items to fetch at a time.
+        is_shifting: whether pages may have items that earlier ones had.
+    """
+
+    def __init__(
+        self,
+        spec: PaginationSpec,
+        raw_pages: AsyncIterator[RawPage],
+        stages: tuple[Stage, ...],
+        position: PageToken | None = None,
+        *,
+        tasks: TaskGroup | None = None,
+        limit: int = 1,
+        is_shifting: bool = False,
+    ) -> None:
+        self._spec = spec
+        self._raw_pages = raw_pages
+        self._chain = StageChain(stages)
+        self._tasks = tasks
+        self._limit = limit
+        self._received: RawPage | None = None  # a page whose invalid items could not be reported yet
+        self.raw: RawPage | None = None
+        """The current page."""
+        self.pending: list[HalResource | LinkedItem] = []
+        """The items of the current page that were not returned yet, the next one last."""
+        self._recent = RecentIds(position.recent if position else ())
+        self._is_recording = spec.unique or spec.reverse or is_shifting
+        # Ranges overlap, so the first page after a token may begin with an item that was returned before.
+        self._may_overlap = position is not None and bool(position.recent)
+        self._is_comparing = False
+        self._page_ids: list[str | None] = []
+        # Whether a page had the relation of the items, and the first page, as long as none had it.
+        self._is_found = spec.items.optional or (position is not None and position.is_found)
+        self._first_page: HalResource | None = None
+        self._fetched = 0
+        self._results: OrderedResults[HalResource] | None = None
+        self._failed: LinkedItem | None = None  # to be fetched again, outside of the results
+        self._notices: list[str] = []
+        self._is_cut = False
+        self.number: int = position.number if position else 0
+        """The number of the current page, from 1."""
+        self.count: int = 0
+        """The number of items returned."""
+        self._total: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended before the collection has: no further item can be returned."""
+        return self._is_cut or self._chain.is_exhausted
+
+    @property
+    def is_found(self) -> bool:
+        """Whether a page had the relation of the items."""
+        return self._is_found
+
+    def recent(self) -> tuple[str | bytes, ...]:
+        """Return the identities of the latest items, for a token."""
+        return self._recent.latest()
+
+    # ------------------------------------------------------------------------------------------- pages
+
+    async def next_page(self) -> RawPage:
+        """Go to the next page, with its items pending.
+
+        Raises:
+            StopAsyncIteration: there is none.
+            HalError: no page had the relation of the items.
+            StellantisError: fetching failed.
+        """
+        self.close_page()
+        self.tell()
+        if self.is_over:
+            raise StopAsyncIteration
+        spec = self._spec
+        try:
+            if self._received is None:
+                self._received = await anext(self._raw_pages)
+            raw = self._received
+            page = raw.page
+            if page is not None and (invalid := spec.items.invalid(page)):
+                spec.on_invalid(page, invalid)
+            if not self._is_found:
+                self._look_for_relation(page)
+        except StopAsyncIteration:
+            if not self._is_found and self._first_page is not None:
+                raise spec.items.missing(self._first_page) from None
+            raise
+        except PaginationError as error:
+            error.items, error.pages, error.total = self.count, self.number, self._total
+            raise
+        self.raw, self._received = raw, None
+        self.number += 1
+        self._is_comparing = spec.unique or raw.may_repeat or self._may_overlap
+        self._may_overlap = False
+        self._total = self._total if page is None else total_of(page)
+        self.pending = [*reversed(raw.items)]
+        self._notices += raw.notices
+        return raw
+
+    def close_page(self) -> None:
+        """Record the items of the current page: those of later pages are compared with them."""
+        for id_ in self._page_ids:
+            self._recent.add(id_)
+        self._page_ids = []
+        if self._results is not None:
+            self._results.close()
+            self._results = None
+
+    def tell(self) -> None:
+        """Log, and warn of, items that the collection has and this iteration does not return."""
+        while self._notices:
+            notice = self._notices.pop(0)
+            _log.warning("%s", notice)
+            if self._spec.warns:
+                warn_caller(notice, IncompleteCollectionWarning)
+
+    def _look_for_relation(self, page: HalResource | None) -> None:
+        self._is_found = page is None or self._spec.items.has(page) or total_of(page) == 0
+        if self._is_found:
+            self._first_page = None
+        elif self._first_page is None:
+            self._first_page = page
+
+    # ------------------------------------------------------------------------------------------- items
+
+    async def next_item(self) -> Any:
+        """Return the next pending item, fetched and converted; None where it is left out.
+
+        Raises:
+            StellantisError: fetching failed, or the item cannot be converted.
+        """
+        entry = self.pending[-1]
+        if isinstance(entry, LinkedItem):
+            resource = await self._fetch(entry)
+            if resource is None:
+                return None
+            entry = self.pending[-1] = resource
+        id_ = identity_of(entry) if self._is_recording or self._is_comparing else None
+        if self._is_comparing and self._recent.contains(id_):
+            self.pending.pop()
+            return None
+        value = self._chain.apply(entry)
+        if hasattr(type(value), "__await__"):
+            value = await value
+        self.pending.pop()
+        if self._is_recording:
+            self._page_ids.append(id_)
+        if value is not None:
+            self.count += 1
+        if self._chain.is_exhausted:
+            self.pending.clear()
+        return value
+
+    async def _fetch(self, entry: LinkedItem) -> HalResource | None:
+        """Fetch a linked item; None where the limit is reached."""
+        if entry is not self._failed and self._fetched >= self._spec.limit:
+            self._cut(entry)
+            return None
+        try:
+            resource = await self._result_of(entry)
+        except StellantisError as error:
+            self._failed = entry
+            if not _may_pass(error):
+                self.pending.pop()
+            page = self.raw.page if self.raw is not None else None
+            where = "" if page is None else f" at {mask_url(page.url)}"
+            error.add_note(f"while reading item {self.count + 1} of the iteration, by a link{where}")
+            raise
+        self._failed = None
+        return resource
+
+    async def _result_of(self, entry: LinkedItem) -> HalResource:
+        if entry is self._failed:
+            return await entry.fetch()
+        if self._tasks is not None and self._results is None:
+            linked = [one for one in reversed(self.pending) if isinstance(one, LinkedItem)]
+            jobs = [one.fetch for one in linked[: self._spec.limit - self._fetched]]
+            self._results = OrderedResults(self._tasks, jobs, self._limit)
+        if self._results is None:
+            self._failed = entry  # if it is cancelled, it is not counted again
+            self._fetched += 1
+            return await entry.fetch()
+        result = await anext(self._results)
+        self._fetched += 1
+        if isinstance(result, StellantisError):
+            raise result
+        return result
+
+    def _cut(self, entry: LinkedItem) -> None:
+        """End the iteration at the limit of fetched items."""
+        left = sum(isinstance(one, LinkedItem) for one in self.pending)
+        self._is_cut = True
+        self.pending.clear()
+        self._notices.append(
+            f"the iteration at {mask_url(entry.page.url)} stopped after {self.count} items: it has fetched "
+            f"{self._fetched} items by their links, which is its limit, and {left} more are linked on this page; "
+            "pass a larger limit= to go on"
+        )
+
+
+def _may_pass(error: StellantisError) -> bool:
+    """Return whether the same request may succeed later."""
+    return isinstance(error, QuotaError) or (isinstance(error, ApiError | NetworkError) and error.is_transient)
