@@ -208,7 +208,7 @@ class RootDocument(HalDocument):
             (self._kind, self._value) == (other.kind, other.value) if isinstance(other, HalDocument) else NotImplemented
         )
 
-    __hash__: ClassVar[None] = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None
 
     def __reduce__(self) -> tuple[Callable[..., HalDocument], tuple[Any, ...]]:
         return _restore_root, (self._value, self._kind, self._inherited, self._header_links, self._base)

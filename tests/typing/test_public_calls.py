@@ -78,6 +78,7 @@ from stellantis_hal import (
     Headers,
     Hooks,
     IncompleteCollectionError,
+    IncompleteCollectionWarning,
     IndexRanges,
     InvalidLinkError,
     ItemIterator,
@@ -518,6 +519,7 @@ async def test_a_hal_client() -> None:
             await detached.follow("vehicles")
         assert_type(await hal.resume(detached).follow("vehicles"), HalResource)
     assert issubclass(HalDeprecationWarning, UserWarning)
+    assert issubclass(IncompleteCollectionWarning, UserWarning)
 
 
 @pytest.mark.anyio

@@ -10,18 +10,13 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
-from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.navigation.pagination.cursor import PageToken
-from stellantis_hal.navigation.pagination.index_ranges import concurrent
 from stellantis_hal.navigation.pagination.item_selection import ItemSelection, ItemSource
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
-from stellantis_hal.navigation.pagination.prefetch import prefetch
 from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
 from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
-from stellantis_hal.navigation.pagination.reverse import ReversePageIterator
-from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 from stellantis_hal.navigation.pagination.stages import Stage
-from stellantis_hal.navigation.pagination.walk import Walk
+from stellantis_hal.navigation.pagination.walk import Walk, Walks
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -178,21 +173,11 @@ class Pages(Generic[T]):
 
     def __init__(self, spec: PaginationSpec, stages: tuple[Stage, ...], position: PageToken | None) -> None:
         self._spec = spec
-        self._stages = stages
+        self._walks = Walks(spec, stages, position)
         self._position = position
 
     def __aiter__(self) -> PageIterator[T]:
-        return PageIterator(self._spec, self.walk(), self._position)
-
-    def walk(self) -> Walk:
-        """Return a new iteration, from the first page or the position that is resumed."""
-        return Walk(self._spec, self._raw_pages(), self._stages, self._position)
-
-    def _raw_pages(self) -> AsyncIterator[RawPage]:
-        position = self._position
-        return (
-            ReversePageIterator(self._spec, position) if self._spec.reverse else RawPageIterator(self._spec, position)
-        )
+        return PageIterator(self._spec, self._walks.sequential(), self._position)
 
     @asynccontextmanager
     async def ahead(self, pages: int = 1) -> AsyncGenerator[PageIterator[T], None]:
@@ -201,7 +186,7 @@ class Pages(Generic[T]):
         Args:
             pages: how many pages to read ahead, and how many items that are linked; at least 1.
         """
-        async with self.walk_ahead(pages) as walk:
+        async with self._walks.ahead(pages) as walk:
             yield PageIterator(self._spec, walk, self._position)
 
     @asynccontextmanager
@@ -213,27 +198,8 @@ class Pages(Generic[T]):
         Args:
             limit: how many ranges or items to read at a time; at least 1.
         """
-        async with self.walk_concurrently(limit) as walk:
+        async with self._walks.concurrent(limit) as walk:
             yield PageIterator(self._spec, walk, self._position)
-
-    @asynccontextmanager
-    async def walk_ahead(self, pages: int, limit: int | None = None) -> AsyncGenerator[Walk, None]:
-        """Iterate with prefetched pages, and up to ``limit`` linked items at a time (None: as many as pages)."""
-        async with prefetch(self._raw_pages(), pages) as raw_pages, scoped() as tasks:
-            yield Walk(self._spec, raw_pages, self._stages, self._position, tasks=tasks, limit=limit or pages)
-
-    @asynccontextmanager
-    async def walk_concurrently(self, limit: int) -> AsyncGenerator[Walk, None]:
-        """Iterate over ranges and items that are read concurrently, or else with a prefetched page."""
-        if limit < 1:
-            raise ValueError(f"limit must be at least 1, as in concurrent(8), not {limit}")
-        ranges = self._spec.ranges
-        if ranges is None or ranges.within is not None or self._spec.reverse or self._position is not None:
-            async with self.walk_ahead(1, limit) as walk:
-                yield walk
-        else:
-            async with concurrent(self._spec, ranges, limit) as raw_pages, scoped() as tasks:
-                yield Walk(self._spec, raw_pages, self._stages, tasks=tasks, limit=limit, is_shifting=True)
 
 
 class Paginator(Generic[T]):
@@ -339,7 +305,7 @@ class Paginator(Generic[T]):
         return Paginator(self._spec, (*self._stages, Stage("take", count=count)))
 
     def __aiter__(self) -> ItemIterator[T]:
-        return ItemIterator(self._spec, self.pages().walk())
+        return ItemIterator(self._spec, self._walks().sequential())
 
     def pages(self, token: str | None = None) -> Pages[T]:
         """Return the pages.
@@ -362,7 +328,7 @@ class Paginator(Generic[T]):
         Args:
             pages: how many pages to read ahead, and how many items that are linked; at least 1.
         """
-        async with self.pages().walk_ahead(pages) as walk:
+        async with self._walks().ahead(pages) as walk:
             yield ItemIterator(self._spec, walk)
 
     @asynccontextmanager
@@ -372,7 +338,7 @@ class Paginator(Generic[T]):
         Args:
             limit: how many ranges or items to read at a time; at least 1.
         """
-        async with self.pages().walk_concurrently(limit) as walk:
+        async with self._walks().concurrent(limit) as walk:
             yield ItemIterator(self._spec, walk)
 
     async def first(self) -> T | None:
@@ -390,7 +356,10 @@ class Paginator(Generic[T]):
                 break
         return items
 
+    def _walks(self) -> Walks:
+        return Walks(self._spec, self._stages)
+
     async def total(self) -> int | None:
         """Read the first page and return the number of items in the collection; None where it is missing."""
-        raw = await self.pages().walk().next_page()
+        raw = await self._walks().sequential().next_page()
         return 0 if raw.page is None else total_of(raw.page)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import ApiError, NetworkError, PaginationError, QuotaError, StellantisError
 from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.navigation.concurrency import OrderedResults
+from stellantis_hal.navigation.concurrency import OrderedResults, scoped
 from stellantis_hal.navigation.notices import IncompleteCollectionWarning, warn_caller
 from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, identity_of
+from stellantis_hal.navigation.pagination.index_ranges import concurrent
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
+from stellantis_hal.navigation.pagination.prefetch import prefetch
 from stellantis_hal.navigation.pagination.raw_page import RawPage, total_of
+from stellantis_hal.navigation.pagination.reverse import ReversePageIterator
+from stellantis_hal.navigation.pagination.sequential import RawPageIterator
 from stellantis_hal.navigation.pagination.stages import Stage, StageChain
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Walk"]
+__all__ = ["Walk", "Walks"]
 
 _log = logging.getLogger("stellantis_hal")
 
@@ -236,6 +242,48 @@ class Walk:
             f"{self._fetched} items by their links, which is its limit, and {left} more are linked on this page; "
             "pass a larger limit= to go on"
         )
+
+
+@attrs.frozen(eq=False)
+class Walks:
+    """The ways to iterate over a collection.
+
+    Attributes:
+        spec: what to paginate.
+        stages: what is done with each item.
+        position: the position to resume; None: the first page.
+    """
+
+    spec: PaginationSpec
+    stages: tuple[Stage, ...] = ()
+    position: PageToken | None = None
+
+    def sequential(self) -> Walk:
+        """Return an iteration that reads what is asked for."""
+        return Walk(self.spec, self._raw_pages(), self.stages, self.position)
+
+    @asynccontextmanager
+    async def ahead(self, pages: int, limit: int | None = None) -> AsyncGenerator[Walk, None]:
+        """Iterate with prefetched pages, and up to ``limit`` linked items at a time (None: as many as pages)."""
+        async with prefetch(self._raw_pages(), pages) as raw_pages, scoped() as tasks:
+            yield Walk(self.spec, raw_pages, self.stages, self.position, tasks=tasks, limit=limit or pages)
+
+    @asynccontextmanager
+    async def concurrent(self, limit: int) -> AsyncGenerator[Walk, None]:
+        """Iterate over ranges and linked items that are read concurrently, or else with a prefetched page."""
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, as in concurrent(8), not {limit}")
+        ranges = self.spec.ranges
+        if ranges is None or ranges.within is not None or self.spec.reverse or self.position is not None:
+            async with self.ahead(1, limit) as walk:
+                yield walk
+        else:
+            async with concurrent(self.spec, ranges, limit) as raw_pages, scoped() as tasks:
+                yield Walk(self.spec, raw_pages, self.stages, tasks=tasks, limit=limit, is_shifting=True)
+
+    def _raw_pages(self) -> AsyncIterator[RawPage]:
+        kind = ReversePageIterator if self.spec.reverse else RawPageIterator
+        return kind(self.spec, self.position)
 
 
 def _may_pass(error: StellantisError) -> bool:

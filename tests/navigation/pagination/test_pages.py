@@ -136,7 +136,7 @@ async def test_several_embedded_keys_need_a_rel() -> None:
     assert (caught.value.rel, caught.value.candidates, caught.value.url) == ("", ("a", "b"), HOME)
     assert await _collect(resource.items("b")) == [2]
     assert await _collect(resource.items("B")) == [2]
-    with pytest.raises(LinkNotFoundError, match="no items 'c' at .*; available: a, b") as missing:
+    with pytest.raises(LinkNotFoundError, match=r"no items 'c' at .*; available: a, b") as missing:
         await _collect(resource.items("c"))
     assert (missing.value.rel, missing.value.available, missing.value.url) == ("c", ("a", "b"), HOME)
     assert [ids(page.items) async for page in resource.pages("b")] == [[2]]
