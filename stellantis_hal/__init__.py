@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.follow_all import FollowResult, FollowResults
     from stellantis_hal.navigation.forms import Form, FormField, FormPreview, Forms
     from stellantis_hal.navigation.link_selection import FollowOptions
+    from stellantis_hal.navigation.notices import IncompleteCollectionWarning
     from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
     from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
     from stellantis_hal.navigation.rel import Rel
@@ -385,6 +386,7 @@ __all__ = [
     "Ignition",
     "IgnitionType",
     "IncompleteCollectionError",
+    "IncompleteCollectionWarning",
     "IndexRanges",
     "InvalidLinkError",
     "ItemIterator",
@@ -580,6 +582,7 @@ _MODULES = {
     "navigation.follow_all": "FollowResult FollowResults",
     "navigation.forms": "Form FormField FormPreview Forms",
     "navigation.link_selection": "FollowOptions",
+    "navigation.notices": "IncompleteCollectionWarning",
     "navigation.pagination.paginator": "ItemIterator Page PageIterator Pages Paginator",
     "navigation.pagination.range_syntax": "IndexRanges",
     "navigation.rel": "Rel",
