@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
+from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import FollowOptions
 from stellantis_hal.navigation.rel import Rel
@@ -99,6 +102,26 @@ class EntryPoint:
             StellantisError: fetching failed.
         """
         return await HalResource.from_url(url, self._context)
+
+    def download(
+        self, url: str, *, credentials: bool = True, limit: int = MAX_DOWNLOAD, accept: str | None = None
+    ) -> AbstractAsyncContextManager[Download]:
+        """Return the body at a URL, of any media type, to be read piece by piece: ``async with … as chunks``.
+
+        Args:
+            url: the URL, resolved against that of the entry resource.
+            credentials: False: nothing that identifies the caller is sent, and any host may be asked, as pictures on
+                foreign hosts need; default True: trusted origins only.
+            limit: bytes, decompressed, at most; default 64 MiB.
+            accept: the media type to ask for; default None: any.
+
+        Raises:
+            BodyTooLargeError: while it is read: it is larger than the limit.
+            UntrustedOriginError: on entering: the origin is not trusted; nothing was sent.
+            StellantisError: on entering: the request failed.
+        """
+        target = resolve(self._url, to_ascii(url)).partition("#")[0]
+        return download(self._context, target, accept=accept, limit=limit, credentials=credentials)
 
     def resume(self, dumped: Mapping[str, Any] | HalResource) -> HalResource:
         """Bind a resource that was dumped or unpickled to this client, so that it can be followed again.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,7 +13,7 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.bodies import Content
 
-__all__ = ["ConfigurableFetch", "Fetch", "Request", "Response"]
+__all__ = ["ConfigurableFetch", "Fetch", "Request", "Response", "StreamedResponse", "StreamingFetch"]
 
 
 @attrs.frozen(kw_only=True)
@@ -67,6 +68,44 @@ class Fetch(Protocol):
     """
 
     async def __call__(self, request: Request, /) -> Response: ...
+
+
+@attrs.frozen(kw_only=True)
+class StreamedResponse:
+    """A response of 2xx whose body is read piece by piece.
+
+    Attributes:
+        url: its URL, after redirects, without what identifies the application.
+        status: the HTTP status.
+        headers: the header fields.
+        received_at: the time of receipt of the headers by the wall clock, aware, UTC.
+        chunks: the body, decompressed, in pieces that are not empty.
+    """
+
+    __repr__ = redacted_repr
+
+    url: str
+    status: int
+    headers: Headers
+    received_at: datetime
+    chunks: AsyncIterator[bytes] = attrs.field(repr=False)
+
+
+@runtime_checkable
+class StreamingFetch(Protocol):
+    """A fetch that can return a body piece by piece."""
+
+    def stream(
+        self, request: Request, /, *, limit: int, credentials: bool = True
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Send a request and return its response; leaving the context closes the body.
+
+        Args:
+            request: the request.
+            limit: bytes, decompressed, at most.
+            credentials: False: nothing that identifies the caller is sent, and any origin may be asked.
+        """
+        ...
 
 
 @runtime_checkable

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
 
@@ -10,6 +11,7 @@ import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_text
+from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
 from stellantis_hal.navigation.pagination.item_selection import ItemSource
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
@@ -147,6 +149,44 @@ class Follow(Generic[R]):
             token: a ``page.token`` after whose page to resume; default None: from the first page.
         """
         return self.items(rel).pages(token)
+
+    @asynccontextmanager
+    async def download(
+        self, *, credentials: bool = True, limit: int = MAX_DOWNLOAD, accept: str | None = None
+    ) -> AsyncGenerator[Download]:
+        """Follow the links before it, and return the body of its target, of any media type, to be read piece by piece.
+
+        Args:
+            credentials: False: nothing that identifies the caller is sent to the target, and it may be on any host, as
+                pictures on foreign hosts need; default True: trusted origins only.
+            limit: bytes, decompressed, at most; default 64 MiB.
+            accept: the media type to ask for; default None: that of the link's options, else its hint, else any.
+
+        Raises:
+            BodyTooLargeError: while it is read: it is larger than the limit.
+            HalError: on entering: a link is missing, ambiguous or invalid, or leads off the trusted origins.
+            StellantisError: on entering: a request failed.
+        """
+        start, query = await self._start_resource(), self._query
+        async with AsyncExitStack() as stack:
+            try:
+                chunks = await stack.enter_async_context(
+                    start.download(
+                        query.rel,
+                        credentials=credentials,
+                        limit=limit,
+                        accept=accept or query.accept,
+                        name=query.name,
+                        index=query.index,
+                        where=query.where,
+                        variables=query.variables,
+                        params=query.params,
+                    )
+                )
+            except StellantisError as error:
+                self._add_note(error)
+                raise
+            yield chunks
 
     async def resource(self) -> HalResource:
         """Follow the link and return the resource, also of a typed relation.

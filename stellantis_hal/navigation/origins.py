@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv6Address, ip_address
 from urllib.parse import quote
 
 from stellantis_hal.errors import UntrustedOriginError
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import split
 
-__all__ = ["Origin", "Origins", "origin_of"]
+__all__ = ["ANY_ORIGIN", "Origin", "Origins", "origin_of"]
 
 Origin = tuple[str, str, int]
 """Scheme, host in lower case, port."""
@@ -134,3 +134,44 @@ class Origins:
                 "http",
                 url=target,
             )
+
+
+class _AnyOrigin(Origins):
+    """Every http and https origin: for requests without credentials only."""
+
+    def __repr__(self) -> str:
+        return "http and https URLs with a host"
+
+    def trusts(self, url: str) -> bool:
+        """Return whether this is an http or https URL whose origin is clear."""
+        return origin_of(url) is not None
+
+    def check_redirect(self, source: str, target: str) -> None:
+        """Check that a redirect does not lead from https to http, or from elsewhere into this machine or network.
+
+        Raises:
+            UntrustedOriginError: it does; nothing may be sent there.
+        """
+        super().check_redirect(source, target)
+        if _is_inside(target) and not _is_inside(source):
+            raise UntrustedOriginError(
+                f"the redirect from {mask_url(source)} to {mask_url(target)} was not followed: it leads to this "
+                "machine or into its network",
+                url=target,
+            )
+
+
+def _is_inside(url: str) -> bool:
+    """Return whether a URL names this machine or an address of a private network; names are not looked up."""
+    origin = origin_of(url)
+    host = "" if origin is None else origin[1].rstrip(".").strip("[]")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host.replace(".", "").isdigit()  # an address in a form that some resolvers accept, such as 2130706433
+
+
+ANY_ORIGIN = _AnyOrigin()
+"""Every origin, for requests without credentials."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar, Unpack, overload
 
 import attrs
@@ -15,6 +15,7 @@ from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
 from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
@@ -108,6 +109,81 @@ class HalResource(ResourceView):
         links = find_links(self.document, rel) or (None,) * len(self.embedded(rel))
         queries = [(link, LinkQuery(rel=rel, index=index)) for index, link in enumerate(links)]
         return follow_all(queries, self.follow_query, limit)
+
+    def download(
+        self,
+        rel: str | Rel[Any] | None = None,
+        *,
+        url: str | None = None,
+        credentials: bool = True,
+        limit: int = MAX_DOWNLOAD,
+        accept: str | None = None,
+        name: str | None = None,
+        index: int | None = None,
+        where: Callable[[Link], bool] | None = None,
+        variables: Params | None = None,
+        params: Params | None = None,
+    ) -> AbstractAsyncContextManager[Download]:
+        """Return the body of a link's target, of any media type, to be read piece by piece.
+
+        ::
+
+            async with resource.download("avatar", limit=10_000_000) as chunks:
+                async for chunk in chunks:
+                    file.write(chunk)
+
+        Args:
+            rel: the relation; default None: the resource's own URL.
+            url: a URL to download instead, such as one in the state, resolved against the resource's; default None.
+            credentials: False: nothing that identifies the caller is sent, and any host may be asked, as pictures on
+                foreign hosts need; default True: trusted origins only.
+            limit: bytes, decompressed, at most; default 64 MiB.
+            accept: the media type to ask for; default None: the type that the link hints at, else any.
+            name: the link's secondary key; default None: any.
+            index: its index among the links that match; default None: there must be only one.
+            where: a predicate that the link has to satisfy; default None: any.
+            variables: values for its template; default None: none.
+            params: query parameters to append; None values are left out, lists repeat the name; default None.
+
+        Raises:
+            BodyTooLargeError: while it is read: it is larger than the limit.
+            HalError: on entering: the link is missing, ambiguous or invalid, or leads off the trusted origins.
+            StellantisError: on entering: the request failed.
+        """
+        if rel is None or url is not None:
+            if rel is not None:
+                raise TypeError("download() takes a relation or url=, not both")
+            query = None
+        else:
+            query = LinkQuery(
+                rel=rel.name if isinstance(rel, Rel) else rel,
+                name=name, index=index, where=where, variables=variables, params=params, embedded="never",
+            )  # fmt: skip
+        return self._download(query, url, params or {}, accept_type=accept, limit=limit, credentials=credentials)
+
+    @asynccontextmanager
+    async def _download(
+        self,
+        query: LinkQuery | None,
+        url: str | None,
+        params: Params,
+        *,
+        accept_type: str | None,
+        limit: int,
+        credentials: bool,
+    ) -> AsyncGenerator[Download]:
+        context = self.require_context()
+        if query is None:
+            target = self._own_url() if url is None else resolve(self.base, to_ascii(url)).partition("#")[0]
+            target = append_query(target, encode_params(params))
+        else:
+            found = select_link(self.document, self.base, query)
+            assert found.url is not None  # noqa: S101 - embedded copies were excluded
+            assert found.link is not None  # noqa: S101 - and a URL comes from a link
+            context.notify(found.link, self.base)
+            target, accept_type = found.url, accept_type or found.link.type
+        async with download(context, target, accept=accept_type, limit=limit, credentials=credentials) as chunks:
+            yield chunks
 
     async def follow_query(self, query: LinkQuery) -> HalResource:
         """Follow a link at once.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
 import anyio
 
-__all__ = ["ACCEPTED", "BodyTooLarge", "UnknownCoding", "read_body"]
+__all__ = ["ACCEPTED", "BodyDecoder", "BodyTooLarge", "UnknownCoding", "read_body"]
 
 ACCEPTED = "gzip, deflate"
 """The content codings asked for (RFC 9110 section 8.4.1): those whose decompression can be bounded step by step."""
 
 _CLOSE_TIMEOUT = 5.0
 _FRAMING = 1_024
+_PIECE = 64 * 1024
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - internal, mapped before it leaves transport
@@ -53,19 +54,16 @@ async def read_body(stream: AsyncIterable[bytes], coding: str, *, limit: int) ->
 
 
 async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
-    names = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
+    decompressor = _decompressor(coding)
     chunks: list[bytes] = []
     size = 0
-    if not names:
+    if decompressor is None:
         async for chunk in stream:
             size += len(chunk)
             if size > limit:
                 raise BodyTooLarge
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    if len(names) > 1 or names[0] not in {"gzip", "x-gzip", "deflate"}:
-        raise UnknownCoding(", ".join(names)[:80])
-    decompressor = _Decompressor(names[0] == "deflate")
     compressed = 0
     async for chunk in stream:
         compressed += len(chunk)
@@ -80,6 +78,55 @@ async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
     return b"".join(chunks)
 
 
+class BodyDecoder:
+    """Decompresses a body chunk by chunk, into pieces of at most 64 KiB.
+
+    Args:
+        coding: the ``Content-Encoding`` field; empty for none.
+        limit: bytes, decompressed, at most.
+
+    Raises:
+        UnknownCoding: the coding is not one of those accepted.
+    """
+
+    def __init__(self, coding: str, *, limit: int) -> None:
+        self._decompressor = _decompressor(coding)
+        self._limit = limit
+        self._received = 0
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the decompressed pieces of a chunk, none of them empty.
+
+        Raises:
+            BodyTooLarge: the body is larger than the limit.
+            zlib.error: it is corrupt.
+        """
+        self._received += len(chunk)
+        if self._decompressor is not None and self._received > 2 * self._limit + _FRAMING:
+            raise BodyTooLarge
+        for piece in [chunk] if self._decompressor is None else self._decompressor.pieces(chunk, _PIECE):
+            self._size += len(piece)
+            if self._size > self._limit:
+                raise BodyTooLarge
+            if piece:
+                yield piece
+
+    def finish(self) -> None:
+        """Raise EOFError for a truncated body."""
+        if self._decompressor is not None:
+            self._decompressor.finish()
+
+
+def _decompressor(coding: str) -> _Decompressor | None:
+    names = [name for part in coding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
+    if not names:
+        return None
+    if len(names) > 1 or names[0] not in {"gzip", "x-gzip", "deflate"}:
+        raise UnknownCoding(", ".join(names)[:80])
+    return _Decompressor(names[0] == "deflate")
+
+
 class _Decompressor:
     """Decompresses one or more members in a row."""
 
@@ -90,9 +137,18 @@ class _Decompressor:
 
     def feed(self, chunk: bytes, limit: int) -> list[bytes]:
         """Decompress a chunk into pieces of at most ``limit`` bytes; stop soon after that many in all."""
-        pieces: list[bytes] = []
+        found: list[bytes] = []
         size = 0
-        while chunk and size < limit:
+        for piece in self.pieces(chunk, limit):
+            size += len(piece)
+            found.append(piece)
+            if size >= limit:
+                break
+        return found
+
+    def pieces(self, chunk: bytes, size: int) -> Iterator[bytes]:
+        """Yield a chunk decompressed, in pieces of at most ``size`` bytes, some of them empty."""
+        while chunk:
             if self._member is None:
                 # Some servers send deflate without the zlib header.
                 raw = chunk[0] & 0x0F != 8 or chunk[0] >> 4 > 7
@@ -102,12 +158,9 @@ class _Decompressor:
                     break  # padding
                 self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
             self._fed = True
-            piece = self._member.decompress(chunk, limit)
-            if piece:
-                size += len(piece)
-                pieces.append(piece)
+            piece = self._member.decompress(chunk, size)
             chunk = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-        return pieces
+            yield piece
 
     def finish(self) -> None:
         """Raise EOFError for a truncated body; an empty one is complete (204, 304, HEAD)."""

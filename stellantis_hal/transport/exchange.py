@@ -22,6 +22,7 @@ from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
+from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
 from stellantis_hal.transport.network_errors import is_foreign, to_network_error, unreadable_body
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
@@ -120,7 +121,11 @@ class Exchange:
         return TimedSemaphore(self.connections, self._timeouts.pool)
 
     async def send(
-        self, request: OutgoingRequest, slot: Slot, queue: TimedSemaphore | None = None
+        self,
+        request: OutgoingRequest,
+        slot: Slot,
+        queue: TimedSemaphore | None = None,
+        receiver: BodyReceiver | None = None,
     ) -> tuple[Response, Quota | None]:
         """Send one request, read the response to the end; return it, and the quota that it states.
 
@@ -128,6 +133,8 @@ class Exchange:
             request: what to send.
             slot: marked as sent when the request goes out, as answered when the response's headers arrive.
             queue: where it waits for a connection; None for that of the API.
+            receiver: takes over the body of a response of 2xx, and with it the connection and the place in the queue;
+                the response has no content then. None: the body is read here.
 
         Raises:
             NetworkError: no complete response arrived.
@@ -140,12 +147,13 @@ class Exchange:
             queue = self._queue
         if not queue.try_acquire():
             await self._wait_for_connection(queue, shown_url)
+        is_kept = False
         try:
             backend = self._backend or self._make_backend(shown_url)
             opened: StreamingResponse | None = None
             with (
                 _NO_DEADLINE
-                if backend.enforces_total
+                if backend.enforces_total and receiver is None
                 else anyio.CancelScope(deadline=anyio.current_time() + self._timeouts.total)
             ):
                 try:
@@ -154,14 +162,22 @@ class Exchange:
                         reader, request_headers = _start_reading(content, request_headers)
                         opened = await backend.open(method, url, request_headers, reader)
                     else:
-                        opened = await backend.open(method, url, request_headers, content)
+                        opened = await backend.open(
+                            method, url, request_headers, content, is_download=receiver is not None
+                        )
                     headers = Headers(opened.raw_headers)
                     quota = Quota.from_headers(headers, self._quota_headers)
                     slot.answered(quota)
-                    body = await read_body(opened.stream, headers.get("content-encoding", ""), limit=self._max_body)
-                    await opened.aclose()
+                    coding = headers.get("content-encoding", "")
+                    if receiver is not None and 200 <= opened.status < 300:
+                        streamed = self._keep(opened, coding, receiver.limit, shown_url, queue)
+                        is_kept, body = True, b""
+                        await receiver.receive(streamed)
+                    else:
+                        body = await read_body(opened.stream, coding, limit=self._max_body)
+                        await opened.aclose()
                 except BaseException as error:
-                    if opened is not None:
+                    if opened is not None and not is_kept:
                         await _close(opened)
                     if reader is not None and reader.failure is not None and isinstance(error, Exception):
                         raise unreadable_body(reader.failure, shown_url) from reader.failure
@@ -181,7 +197,29 @@ class Exchange:
         finally:
             if reader is not None:
                 reader.close()
-            queue.release()
+            if not is_kept:
+                queue.release()
+
+    def _keep(
+        self, opened: StreamingResponse, coding: str, limit: int, shown_url: str, queue: TimedSemaphore
+    ) -> StreamedBody:
+        """Return the body of a response, which holds the connection until it is closed."""
+
+        async def release() -> None:
+            try:
+                await _close(opened)
+            finally:
+                queue.release()
+
+        return StreamedBody(
+            opened,
+            coding,
+            limit=limit,
+            silence=self._timeouts.read,
+            shown_url=shown_url,
+            map_error=lambda error: self._map_error(error, shown_url, response_started=True),
+            release=release,
+        )
 
     async def _wait_for_connection(self, queue: TimedSemaphore, shown_url: str) -> None:
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import anyio
 import attrs
@@ -21,14 +22,15 @@ from stellantis_hal.errors import (
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.bodies import StreamBody
-from stellantis_hal.navigation.fetch import Request, Response
-from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.navigation.fetch import Request, Response, StreamedResponse
+from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins
 from stellantis_hal.transport.api_errors import ErrorFactory
 from stellantis_hal.transport.credentials import Anonymous, Credentials, add_client_id, remove_client_id
+from stellantis_hal.transport.downloads import BodyReceiver
 from stellantis_hal.transport.exchange import Exchange, OutgoingRequest
 from stellantis_hal.transport.hooks import CallObserver, Hooks
 from stellantis_hal.transport.httpx_auth import send_with_auth
-from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
+from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, Slot
 from stellantis_hal.transport.rate_limit.quota import UNREADABLE, Quota
 from stellantis_hal.transport.retry import RetryPolicy, call_with_retries
 from stellantis_hal.transport.semaphore import TimedSemaphore
@@ -128,9 +130,50 @@ class RequestPipeline:
             QuotaError: the wait for the limiter would be longer than allowed.
             AuthError: there are no credentials that the server accepts.
         """
-        call = _Call(self._context, self._options, request)
+        return await self._run(_Call(self._context, self._options, request), request)
+
+    @asynccontextmanager
+    async def stream(
+        self, request: Request, /, *, limit: int, credentials: bool = True
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Send a GET request; return its response, whose body is read piece by piece.
+
+        It is sent again, as by a call, until its headers have arrived, and never afterwards.
+
+        Args:
+            request: the request.
+            limit: bytes, decompressed, at most.
+            credentials: False: nothing that identifies the caller is sent, and any origin may be asked, except that a
+                redirect from https to http, or from elsewhere to this machine or network, is not followed.
+
+        Raises:
+            UntrustedOriginError: it, or a redirect, leads off the trusted origins; nothing was sent there.
+            NetworkError: no headers arrived.
+            ApiError: the response is an error.
+            QuotaError: the wait for the limiter would be longer than allowed.
+            AuthError: there are no credentials that the server accepts.
+        """
+        options = self._options
+        if not credentials:
+            options = attrs.evolve(options, credentials=_ANONYMOUS, origins=ANY_ORIGIN)
+        receiver = BodyReceiver(limit)
+        try:
+            response = await self._run(
+                _Call(self._context, options, request, receiver, api=self._options.origins), request
+            )
+            yield StreamedResponse(
+                url=response.url,
+                status=response.status,
+                headers=response.headers,
+                received_at=response.received_at,
+                chunks=receiver.body,
+            )
+        finally:
+            await receiver.aclose()
+
+    def _run(self, call: _Call, request: Request) -> Awaitable[Response]:
         repeatable = request.method in _REPEATABLE if request.repeatable is None else request.repeatable
-        return await call_with_retries(
+        return call_with_retries(
             call.attempt,
             self._options.retry,
             repeatable=repeatable,
@@ -144,6 +187,7 @@ class _Call:
     """The state of one call: its attempts, its waits, its last refusals."""
 
     __slots__ = (
+        "_api",
         "_attempt",
         "_context",
         "_credential_headers",
@@ -154,16 +198,26 @@ class _Call:
         "_pauses",
         "_quota",
         "_rate_limited",
+        "_receiver",
         "_renewed",
         "_request",
         "_resume_at",
         "_wait_left",
     )
 
-    def __init__(self, context: PipelineContext, options: PipelineOptions, request: Request) -> None:
+    def __init__(
+        self,
+        context: PipelineContext,
+        options: PipelineOptions,
+        request: Request,
+        receiver: BodyReceiver | None = None,
+        api: Origins | None = None,
+    ) -> None:
         self._context = context
         self._options = options
         self._request = request
+        self._receiver = receiver
+        self._api = api
         self._observer = CallObserver(context.hooks, context.next_request_id(), request.method)
         self._attempt = 0
         self._jitter = 0.0
@@ -219,6 +273,10 @@ class _Call:
         Each time that a server refuses again after no wait, the shortest pause doubles.
         """
         now = anyio.current_time()
+        if self._api is not None and not self._api.trusts(
+            error.url
+        ):  # the limits of another host are not those of the API
+            raise error
         if now < self._resume_at:  # without this, a limiter that does not pause would make a loop
             raise error
         minimum = min(_FIRST_PAUSE * 2**self._pauses, _LONGEST_MINIMUM)
@@ -283,7 +341,11 @@ class _Call:
                     current = headers if look is None or renewals == _MAX_RENEWALS else look()
                     if current is not None:
                         outgoing = self._authorized(url, credentials, current) if signed is None else signed
-                        response, self._quota = await self._context.exchange.send(outgoing, slot, self._context.queue)
+                        is_foreign = self._api is not None and not self._api.trusts(url)
+                        response, quota = await self._context.exchange.send(
+                            outgoing, _ForeignSlot(slot) if is_foreign else slot, self._context.queue, self._receiver
+                        )
+                        self._quota = None if is_foreign else quota
                         return response
             except BudgetExhaustedError as error:
                 raise self._refused(error) from error
@@ -335,3 +397,16 @@ class _Call:
         if self._observer.is_enabled:
             seconds = anyio.current_time() - self._granted_at
             self._observer.on_response(url, response.status, seconds, attempt=self._attempt, quota=self._quota)
+
+
+class _ForeignSlot:
+    """A slot whose request goes to another host than the API's: the quota stated there is not the API's."""
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+
+    def sent(self) -> None:
+        self._slot.sent()
+
+    def answered(self, quota: Quota | None = None) -> None:
+        self._slot.answered()

@@ -48,6 +48,11 @@ class AiohttpBackend:
         self._proxies = proxies
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_record_sent)
+        phases = {
+            "connect": timeouts["connect"],  # the look-up of the name included
+            "sock_connect": timeouts["connect"],
+            "sock_read": timeouts["read"],
+        }
         self._client = aiohttp.ClientSession(
             # Not limited: the caller bounds the requests under way, so that `connect` measures no wait for the pool.
             connector=aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_KEEPALIVE),
@@ -55,24 +60,24 @@ class AiohttpBackend:
             skip_auto_headers=_OWN_HEADERS,
             trace_configs=[trace] if proxies.is_used else None,
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(
-                total=timeouts["total"],
-                connect=timeouts["connect"],  # the look-up of the name included
-                sock_connect=timeouts["connect"],
-                sock_read=timeouts["read"],
-            ),
+            timeout=aiohttp.ClientTimeout(total=timeouts["total"], **phases),
         )
+        self._download_timeout = aiohttp.ClientTimeout(total=None, **phases)
         # aiohttp repeats a request that failed on a reused connection; each attempt must pass the limiter. There is no
         # public option for this.
         self._client._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> _AiohttpResponse:
+    async def open(
+        self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
+    ) -> _AiohttpResponse:
         """Send a request; return the response once its headers have arrived."""
         # httpx encodes only what no request line may hold, and refuses URLs that are too long, of which yarl would
         # cache a hundred.
         target = URL(url if len(url) <= _MAX_CACHED_URL and _is_plain(url) else str(httpx.URL(url)), encoded=True)
         proxy = self._proxies.for_url(url)
         options: dict[str, Any] = {}
+        if is_download:
+            options["timeout"] = self._download_timeout
         answers = False
         sent: list[bool] = []
         if proxy is not None:

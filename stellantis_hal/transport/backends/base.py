@@ -51,8 +51,14 @@ class HttpBackend(Protocol):
     @property
     def enforces_total(self) -> bool: ...
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> StreamingResponse:
-        """Send a request; return the response once its headers have arrived."""
+    async def open(
+        self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
+    ) -> StreamingResponse:
+        """Send a request; return the response once its headers have arrived.
+
+        Args:
+            is_download: do not enforce the total timeout, because the caller reads the body at its own pace.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -88,7 +94,9 @@ class HttpxBackend:
         self._transport = transport
         self._extensions: dict[str, Any] = {"timeout": timeouts, **(extensions or {})}
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> HttpxResponse:
+    async def open(
+        self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
+    ) -> HttpxResponse:
         """Send a request; return the response once its headers have arrived."""
         request = httpx.Request(method, _parse_url(url), headers=headers, content=content, extensions=self._extensions)
         return HttpxResponse(await self._transport.handle_async_request(request))

@@ -47,7 +47,9 @@ class HttpxPoolBackend:
         self._idle: dict[tuple[str | None, str | None], list[HttpxBackend]] = {}
         self._closed = False
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> StreamingResponse:
+    async def open(
+        self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
+    ) -> StreamingResponse:
         """Send a request; return the response once its headers have arrived."""
         origin = split(url)[:2]  # a query may follow the host without a slash
         idle = self._idle.setdefault(origin, [])
