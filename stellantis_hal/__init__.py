@@ -84,7 +84,8 @@ if TYPE_CHECKING:
     from stellantis_hal.hal_client import HalClient
     from stellantis_hal.integrations.dataframe import to_arrow, to_pandas, to_polars
     from stellantis_hal.navigation.context import HalDeprecationWarning
-    from stellantis_hal.navigation.fetch import Fetch, Request, Response
+    from stellantis_hal.navigation.download import Download
+    from stellantis_hal.navigation.fetch import Fetch, Request, Response, StreamedResponse, StreamingFetch
     from stellantis_hal.navigation.follow import Follow
     from stellantis_hal.navigation.follow_all import FollowResult, FollowResults
     from stellantis_hal.navigation.forms import Form, FormField, FormPreview, Forms
@@ -332,6 +333,7 @@ __all__ = [
     "DoorOpening",
     "DoorState",
     "Doors",
+    "Download",
     "DrivingBehavior",
     "DrivingMode",
     "ECallTriggering",
@@ -478,6 +480,8 @@ __all__ = [
     "StellantisError",
     "StolenCallCenter",
     "StopChargeStatus",
+    "StreamedResponse",
+    "StreamingFetch",
     "StructureError",
     "Telemetry",
     "TelemetryExtension",
@@ -577,7 +581,8 @@ _MODULES = {
     "hal_client": "HalClient",
     "integrations.dataframe": "to_arrow to_pandas to_polars",
     "navigation.context": "HalDeprecationWarning",
-    "navigation.fetch": "Fetch Request Response",
+    "navigation.download": "Download",
+    "navigation.fetch": "Fetch Request Response StreamedResponse StreamingFetch",
     "navigation.follow": "Follow",
     "navigation.follow_all": "FollowResult FollowResults",
     "navigation.forms": "Form FormField FormPreview Forms",

@@ -154,9 +154,20 @@ MADE: dict[str, Any] = {
 
 NO_INSTANCE: dict[str, str] = {
     **dict.fromkeys(
-        ("CheckpointStore", "Credentials", "Fetch", "LimiterStore", "RateLimiter", "Slot", "TokenLike", "TokenStore"),
+        (
+            "CheckpointStore",
+            "Credentials",
+            "Fetch",
+            "LimiterStore",
+            "RateLimiter",
+            "Slot",
+            "StreamingFetch",
+            "TokenLike",
+            "TokenStore",
+        ),
         "a protocol",
     ),
+    "StreamingFetch": "a protocol",
     **dict.fromkeys(("BackfillSource", "Priority", "WatchEvent", "WatchSource"), "an alias of types"),
     "OpenEnum": "the base of enumerations",
     **dict.fromkeys(("FollowOptions", "WriteOptions"), "keyword arguments"),
@@ -178,6 +189,7 @@ NO_INSTANCE: dict[str, str] = {
         (
             "Account",
             "Backfill",
+            "Download",
             "Enrolment",
             "Follow",
             "FollowResults",

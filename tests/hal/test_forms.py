@@ -228,11 +228,12 @@ def test_choices_are_scalars_or_objects() -> None:
     found = field(options={"inline": inline, "link": {"href": "/no"}})
     assert found.options is not None
     assert found.options.link is None
+    assert found.options.inline is not None
     assert found.options.inline == (
         Choice("a", "a"), Choice("5", 5), Choice("1.5", 1.5), Choice("true", True), Choice("false", False),
         Choice("two", 2), Choice("…", {"k": 1}),
     )  # fmt: skip
-    assert [type(choice.value) for choice in found.options.inline or ()][1:4] == [int, float, bool]
+    assert [type(choice.value) for choice in found.options.inline][1:4] == [int, float, bool]
     named = make_choices([{"id": 7, "label": "seven"}], "label", "id")
     assert named == (Choice("seven", 7),)
     assert make_choices([2**5000], "prompt", "value")[0].prompt == "…"

@@ -53,7 +53,7 @@ class Body(httpx.AsyncByteStream):
         self.closed = True
 
 
-def sent(body: Body, status: int = 200, **headers: str) -> Callable[[httpx.Request], httpx.Response]:
+def sent(body: Body, status: int = 200, /, **headers: str) -> Callable[[httpx.Request], httpx.Response]:
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda _: httpx.Response(status, headers=fields, stream=body)
 

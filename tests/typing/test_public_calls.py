@@ -52,6 +52,7 @@ from stellantis_hal import (
     Credentials,
     DetachedResourceError,
     Diagnostic,
+    Download,
     Energy,
     EnergyType,
     Enrolment,
@@ -130,6 +131,8 @@ from stellantis_hal import (
     Status,
     StellantisClient,
     StellantisError,
+    StreamedResponse,
+    StreamingFetch,
     StructureError,
     Telemetry,
     TelemetryType,
@@ -543,6 +546,27 @@ async def test_forms() -> None:
         with pytest.raises(FormError) as refused:
             await form.submit(kind="b")
         assert_type(refused.value.errors, Mapping[str, tuple[str, ...]])
+
+
+@pytest.mark.anyio
+async def test_downloads() -> None:
+    body = {"_links": {"self": {"href": "/"}, "picture": {"href": "/p"}}}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=body))
+    async with HalClient("https://files.test/", transport=transport) as hal:
+        root = await hal.root()
+        context = root.require_context()
+        assert isinstance(context.fetch, StreamingFetch)
+        async with context.fetch.stream(Request(url="https://files.test/p"), limit=99) as response:
+            assert_type(response, StreamedResponse)
+            assert_type(await anext(response.chunks), bytes)
+        async with root.download("picture", credentials=False, limit=1_000, accept="image/png") as chunks:
+            assert_type(chunks, Download)
+            async for chunk in chunks:
+                assert_type(chunk, bytes)
+        async with hal.follow("picture").download() as chunks:
+            assert_type(await chunks.read(), bytes)
+        async with hal.download("/p") as chunks:
+            assert_type(await chunks.read_text(), str)
 
 
 def test_values_made_by_the_user() -> None:
