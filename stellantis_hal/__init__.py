@@ -60,7 +60,12 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.backfilling import Backfill, BackfillSource, Progress, backfill
     from stellantis_hal.fleet.changes import Change
     from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
-    from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
+    from stellantis_hal.fleet.checkpoints.store import (
+        CheckpointError,
+        CheckpointStore,
+        DamagedCheckpointError,
+        MemoryCheckpoints,
+    )
     from stellantis_hal.fleet.events import (
         AccountEmpty,
         AccountLost,
@@ -326,6 +331,7 @@ __all__ = [
     "Country",
     "Credentials",
     "CruiseControl",
+    "DamagedCheckpointError",
     "Day",
     "DetachedResourceError",
     "Diagnostic",
@@ -565,7 +571,7 @@ _MODULES = {
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
-    "fleet.checkpoints.store": "CheckpointError CheckpointStore MemoryCheckpoints",
+    "fleet.checkpoints.store": "CheckpointError CheckpointStore DamagedCheckpointError MemoryCheckpoints",
     "fleet.events": "AccountEmpty AccountLost Outage Recovered Update VehicleUnavailable WatchEvent",
     "fleet.export": "TripWriter trip_writer",
     "fleet.targets": "Removed",

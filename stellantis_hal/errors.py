@@ -36,6 +36,7 @@
     ├── ClosedClientError            the client was closed; nothing was sent
     ├── WrongLoopError               the client belongs to another event loop, thread or process; nothing was sent
     └── CheckpointError              checkpoints could not be loaded or saved (in ``stellantis_hal.fleet``)
+        └── DamagedCheckpointError   that of one vehicle cannot be read
 """
 
 from __future__ import annotations

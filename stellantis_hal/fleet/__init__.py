@@ -2,7 +2,12 @@
 
 from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
-from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.checkpoints.store import (
+    CheckpointError,
+    CheckpointStore,
+    DamagedCheckpointError,
+    MemoryCheckpoints,
+)
 from stellantis_hal.fleet.events import (
     AccountEmpty,
     AccountLost,
@@ -30,6 +35,7 @@ __all__ = [
     "Change",
     "CheckpointError",
     "CheckpointStore",
+    "DamagedCheckpointError",
     "FleetStatistics",
     "MemoryCheckpoints",
     "Outage",

@@ -15,10 +15,10 @@ from stellantis_hal.client import Account
 from stellantis_hal.errors import BudgetExhaustedError, StellantisError
 from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
-from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start, repair
 from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
-from stellantis_hal.fleet.failures import back_off, scope_of
+from stellantis_hal.fleet.failures import back_off, is_fatal, scope_of
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import Stream
@@ -158,6 +158,8 @@ class Backfill(Stream):
                     listed.setdefault(id_of(vehicle) or "", rebind(watched_account.background, vehicle))
                 break
             except StellantisError as error:
+                if is_fatal(error):
+                    raise
                 next_attempt = await self._wait_for_retry(error, attempt)
                 if next_attempt is None:
                     await self._emit(AccountLost(account=target.key, error=error, again_in=0.0))
@@ -203,9 +205,9 @@ class Backfill(Stream):
         while True:
             try:
                 await self._read_history(watched_vehicle)
-            except CheckpointError:
-                raise
             except StellantisError as error:
+                if is_fatal(error):
+                    raise
                 if watched_vehicle.checkpoint is not checkpoint:  # there was progress since the last failure
                     attempt, checkpoint = 0, watched_vehicle.checkpoint
                 next_attempt = await self._wait_for_retry(error, attempt)

@@ -10,6 +10,7 @@ import base64
 import binascii
 import math
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
@@ -27,6 +28,9 @@ _FORMAT = 1
 _CLOCK_TOLERANCE = 300.0
 """Seconds by which a remembered instant may lie in the future: clocks differ."""
 _RECORD = struct.Struct(">d8s")
+_UNDATED = math.inf
+_MOST_UNDATED = 10_000
+"""Trips without a timestamp that are remembered: 160 kB."""
 _NO_SNAPSHOTS: Mapping[str, SnapshotState] = MappingProxyType({})
 
 UpdateReason = Literal["new", "late", "finished"]
@@ -97,7 +101,7 @@ class Checkpoint:
         newest_start: start of the newest trip known, likewise, at most the time at which it became known. None before
             the first trip that has a timestamp: one without says nothing about the others.
         finished: the finished trips that were delivered, or existed at the first poll, within the lookback: packed
-            records of stated start and digest. Trips without a timestamp are remembered for good.
+            records of stated start and digest. Of the trips without a timestamp the last 10,000 are remembered.
         unfinished: the trips known that had not finished, likewise.
         snapshots: state of the last snapshot of each kind of data.
     """
@@ -141,22 +145,29 @@ class Checkpoint:
         try:
             version, is_initialized, since, newest_start, finished, unfinished, snapshots = decode(content)
             if version != _FORMAT:
-                raise ValueError(f"the checkpoint has format {version!r}, expected {_FORMAT}")
-            states = {str(what): _snapshot_state(*state) for what, state in snapshots.items()}
+                found = version if isinstance(version, int) else "of another kind"
+                raise ValueError(f"the checkpoint has format {found}, expected {_FORMAT}")
+            if not isinstance(is_initialized, bool):
+                raise TypeError
             packed = _to_bytes(finished), _to_bytes(unfinished)
-            instants = [None if instant is None else float(instant) for instant in (since, newest_start)]
-        except (TypeError, AttributeError, LookupError, OverflowError, binascii.Error) as error:
+            if any(len(records) % _RECORD.size for records in packed):
+                raise ValueError(f"the checkpoint is truncated: its records must be {_RECORD.size} bytes each")
+            return cls(
+                is_initialized=is_initialized,
+                since=None if since is None else _instant(since),
+                newest_start=None if newest_start is None else _instant(newest_start),
+                finished=packed[0],
+                unfinished=packed[1],
+                snapshots=MappingProxyType({what: _snapshot_state(*state) for what, state in snapshots.items()}),
+            )
+        except (TypeError, AttributeError, OverflowError, binascii.Error, zlib.error) as error:
             raise ValueError("the content is not a checkpoint of this library") from error
-        if any(len(records) % _RECORD.size for records in packed):
-            raise ValueError(f"the checkpoint is truncated: its records must be {_RECORD.size} bytes each")
-        return cls(
-            is_initialized=bool(is_initialized),
-            since=instants[0],
-            newest_start=instants[1],
-            finished=packed[0],
-            unfinished=packed[1],
-            snapshots=MappingProxyType(states),
-        )
+
+
+def _instant(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError
+    return float(value)
 
 
 def _to_text(content: bytes) -> str:
@@ -167,12 +178,18 @@ def _to_bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-def _snapshot_state(timestamps: Any, digest: str, serial: int, leaves: str) -> SnapshotState:
+def _snapshot_state(timestamps: Any, digest: Any, serial: Any, leaves: Any) -> SnapshotState:
+    packed, instants = _to_bytes(leaves), None
+    if timestamps is not None:
+        created, updated = timestamps
+        instants = _instant(created), _instant(updated)
+    if not isinstance(serial, int) or not isinstance(decode(zlib.decompress(packed)), dict):
+        raise TypeError
     return SnapshotState(
-        timestamps=None if timestamps is None else (float(timestamps[0]), float(timestamps[1])),
+        timestamps=instants,
         digest=bytes.fromhex(digest),
-        serial=int(serial),
-        leaves=_to_bytes(leaves),
+        serial=serial,
+        leaves=packed,
     )
 
 
@@ -215,7 +232,7 @@ def record_trip(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> 
     if trip.stated_start is not None:
         start = trip.start if trip.reported_at is None else min(trip.start, trip.reported_at)
         newest_start = start if newest_start is None else max(newest_start, start)
-    record = _RECORD.pack(math.inf if trip.stated_start is None else trip.stated_start, trip.digest)
+    record = _RECORD.pack(_UNDATED if trip.stated_start is None else trip.stated_start, trip.digest)
     finished, unfinished = checkpoint.finished, checkpoint.unfinished
     if trip.is_done:
         finished += record
@@ -223,7 +240,12 @@ def record_trip(checkpoint: Checkpoint, trip: TripFacts, *, lookback: float) -> 
         unfinished += record
     if newest_start is not None and checkpoint.newest_start != newest_start:
         finished, unfinished = _since(finished, newest_start - lookback), _since(unfinished, newest_start - lookback)
-    return attrs.evolve(checkpoint, newest_start=newest_start, finished=finished, unfinished=unfinished)
+    return attrs.evolve(
+        checkpoint,
+        newest_start=newest_start,
+        finished=_without_oldest_undated(finished),
+        unfinished=_without_oldest_undated(unfinished),
+    )
 
 
 def repair(checkpoint: Checkpoint, *, now: float, lookback: float, since: float | None = None) -> Checkpoint:
@@ -293,3 +315,14 @@ def _since(packed: bytes, earliest: float) -> bytes:
     if all(start >= earliest for start, _ in _records(packed)):
         return packed
     return b"".join(_RECORD.pack(start, digest) for start, digest in _records(packed) if start >= earliest)
+
+
+def _without_oldest_undated(packed: bytes) -> bytes:
+    """Return records without the one that was recorded first of too many without a timestamp."""
+    if len(packed) <= _MOST_UNDATED * _RECORD.size:
+        return packed
+    undated = [position for position, (start, _) in enumerate(_records(packed)) if start == _UNDATED]
+    if len(undated) <= _MOST_UNDATED:
+        return packed
+    first = undated[0] * _RECORD.size
+    return packed[:first] + packed[first + _RECORD.size :]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from stellantis_hal.errors import (
     AuthError,
+    ClosedClientError,
     NetworkError,
     NotHalError,
     QuotaError,
@@ -13,9 +14,11 @@ from stellantis_hal.errors import (
     StellantisError,
     UnauthorizedError,
     UntrustedOriginError,
+    WrongLoopError,
 )
+from stellantis_hal.fleet.checkpoints.store import CheckpointError, DamagedCheckpointError
 
-__all__ = ["Scope", "back_off", "scope_of"]
+__all__ = ["Scope", "back_off", "is_fatal", "scope_of"]
 
 Scope = Literal["account", "budget", "everything", "identity", "vehicle"]
 """What an error concerns: one account, the rate limit, perhaps everything, an identity server, or one vehicle."""
@@ -41,6 +44,13 @@ def scope_of(error: StellantisError) -> Scope:
     if isinstance(error, NetworkError | ServerError | NotHalError) and not isinstance(error, UntrustedOriginError):
         return "everything"
     return "vehicle"
+
+
+def is_fatal(error: StellantisError) -> bool:
+    """Return whether an error ends a stream: the store or the client cannot be used, whichever vehicle it was for."""
+    if isinstance(error, DamagedCheckpointError):
+        return False
+    return isinstance(error, CheckpointError | ClosedClientError | WrongLoopError)
 
 
 def back_off(failures: int, every: float, longest: float) -> float:

@@ -23,7 +23,7 @@ _AGE = re.compile(r"\d{1,9}", re.ASCII)
 class ServerClock:
     """The wall clock, and what the ``Date`` of responses says about it.
 
-    A wall clock that is ahead would make trips of today look old tomorrow: what is remembered is bounded by :meth:`now`.
+    A wall clock that is ahead would make today's trips look old tomorrow: what is remembered is bounded by :meth:`now`.
 
     Args:
         clock: the wall clock; None: that of the client whose response was observed last.
@@ -52,7 +52,7 @@ class ServerClock:
         if own != present and not self._is_reported:
             self._is_reported = True
             _log.warning(
-                "the wall clock says %s, and the server %s: trips and ages are judged by the server's time; set the clock",
+                "the wall clock says %s, and the server %s: trips and ages go by the server's; set the clock",
                 own.isoformat(timespec="seconds"),
                 present.isoformat(timespec="seconds"),
             )

@@ -14,7 +14,6 @@ from stellantis_hal.client import Account
 from stellantis_hal.errors import BudgetExhaustedError, ForbiddenError, ServerError
 from stellantis_hal.fleet import (
     AccountLost,
-    CheckpointError,
     MemoryCheckpoints,
     Progress,
     Update,
@@ -447,15 +446,6 @@ async def test_an_item_of_the_wrong_type_is_refused() -> None:
         with pytest.raises(TypeError, match="the source's item must be Account or Vehicle, not str"):
             await anext(trips)
         assert closed == [True]
-
-
-async def test_an_unreadable_checkpoint_is_an_error() -> None:
-    store = MemoryCheckpoints()
-    async with a_fleet(vehicles=1, accounts=1, trips=80) as fleet:
-        await store.save(f"backfill/{fleet.vehicles[0]}", b"something else")
-        async with backfill(fleet.accounts, checkpoints=store) as trips:
-            with pytest.raises(CheckpointError, match="cannot be read"):
-                await anext(trips)
 
 
 async def test_a_fleet_without_vehicles_has_no_trips() -> None:

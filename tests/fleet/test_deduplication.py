@@ -1,6 +1,8 @@
 """Deduplication of trips."""
 
 import math
+import struct
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.fleet.changes import SnapshotState
 from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit, query_start, record_trip
+from stellantis_hal.hal.json import encode
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import read
 
@@ -106,6 +109,23 @@ def test_the_size_of_a_checkpoint_is_bounded() -> None:
     assert len(checkpoint.finished) + len(checkpoint.unfinished) <= 16 * (14 * 4 + 1)
 
 
+@pytest.mark.parametrize("done", [True, False])
+def test_trips_without_timestamps_are_bounded(done: bool) -> None:
+    """The last 10,000 are remembered; dated trips are not forgotten for them."""
+    checkpoint = record_trip(Checkpoint(is_initialized=True), facts("dated", 1, done=done), lookback=LOOKBACK)
+    undated = [attrs.evolve(facts_without_timestamps(str(number), now=1), is_done=done) for number in range(10_001)]
+    records = b"".join(struct.pack(">d8s", math.inf, trip.digest) for trip in undated[:-2])
+    remembered = {"finished" if done else "unfinished": records + (checkpoint.finished or checkpoint.unfinished)}
+    checkpoint = attrs.evolve(checkpoint, **remembered)
+    for trip in undated[-2:]:
+        reason, checkpoint = admit(checkpoint, trip, lookback=LOOKBACK)
+        assert reason == "new"
+    assert len(checkpoint.finished or checkpoint.unfinished) == 16 * 10_001
+    assert admit(checkpoint, facts("dated", 1, done=done), lookback=LOOKBACK)[0] is None
+    assert admit(checkpoint, undated[1], lookback=LOOKBACK)[0] is None
+    assert admit(checkpoint, undated[0], lookback=LOOKBACK)[0] == "new"
+
+
 def test_the_id_of_an_update_is_stable() -> None:
     assert facts("a", 1).update_id == facts("a", 1).update_id == "a/finished"
     assert facts("a", 1, done=False).update_id == "a/open"
@@ -191,7 +211,7 @@ states = st.builds(
     timestamps=st.none() | st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)),
     digest=st.binary(min_size=8, max_size=8),
     serial=st.integers(1, 1_000),
-    leaves=st.binary(max_size=20),
+    leaves=st.dictionaries(st.text(max_size=3), st.integers(-9, 9), max_size=3).map(encode).map(zlib.compress),
 )
 checkpoints = st.builds(
     Checkpoint,
@@ -220,6 +240,16 @@ def test_a_checkpoint_survives_dump_and_load(checkpoint: Checkpoint) -> None:
         (b'[1,true,null,null,"!","",{}]', "is not a checkpoint"),
         (b'[1,true,null,null,"","",{"status":3}]', "is not a checkpoint"),
         (b'[1,true,null,null,"","",3]', "is not a checkpoint"),
+        (b'[1,1,null,null,"","",{}]', "is not a checkpoint"),
+        (b'[1,true,"5",null,"","",{}]', "is not a checkpoint"),
+        (b'[1,true,null,true,"","",{}]', "is not a checkpoint"),
+        (b'[1,true,null,1e999,"","",{}]', "."),
+        (b"[1,true,null,1" + b"0" * 400 + b',"","",{}]', "."),
+        (b'[1,true,null,null,"","",{"status":[null,"00",1,"AAAA"]}]', "is not a checkpoint"),
+        (b'[1,true,null,null,"","",{"status":[null,"00",1,"eJwzBAAAMgAy"]}]', "is not a checkpoint"),
+        (b'[1,true,null,null,"","",{"status":[[1],"00",1,"eJyrrgUAAXUA+Q=="]}]', "."),
+        (b'[1,true,null,null,"","",{"status":[null,"00","1","eJyrrgUAAXUA+Q=="]}]', "is not a checkpoint"),
+        (b'[1,true,null,null,"","",{"status":[null,5,1,"eJyrrgUAAXUA+Q=="]}]', "is not a checkpoint"),
     ],
 )
 def test_other_content_is_refused(content: bytes, message: str) -> None:

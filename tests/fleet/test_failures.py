@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.errors import (
     BudgetExhaustedError,
+    ClosedClientError,
     ConsentRequiredError,
     ForbiddenError,
     LinkNotFoundError,
@@ -17,8 +18,10 @@ from stellantis_hal.errors import (
     StellantisError,
     UnauthorizedError,
     UntrustedOriginError,
+    WrongLoopError,
 )
-from stellantis_hal.fleet.failures import back_off, scope_of
+from stellantis_hal.fleet.checkpoints.store import CheckpointError, DamagedCheckpointError
+from stellantis_hal.fleet.failures import back_off, is_fatal, scope_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +48,17 @@ def test_an_error_has_a_scope(error: StellantisError, scope: str) -> None:
 def test_back_off_doubles_up_to_a_bound(failures: int, every: float, longest: float) -> None:
     assert every <= back_off(failures, every, longest) <= max(every, longest)
     assert back_off(failures, every, longest) <= back_off(failures + 1, every, longest)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (CheckpointError("disk full"), True),
+        (DamagedCheckpointError("one row"), False),
+        (ClosedClientError("closed"), True),
+        (WrongLoopError("another loop"), True),
+        (ServerError("down", status=503), False),
+    ],
+)
+def test_an_error_of_the_store_or_the_client_ends_a_stream(error: StellantisError, expected: bool) -> None:
+    assert is_fatal(error) is expected

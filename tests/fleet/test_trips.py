@@ -434,12 +434,3 @@ async def test_leaving_is_bounded_when_the_store_hangs() -> None:
 
         with anyio.fail_after(3_600), pytest.raises(CheckpointError, match="within 10"):
             await run()
-
-
-async def test_an_unreadable_checkpoint_ends_the_watch() -> None:
-    store = MemoryCheckpoints()
-    async with a_fleet(vehicles=1, accounts=1) as fleet:
-        await store.save(f"watch/{fleet.vehicles[0]}", b"something else")
-        with pytest.raises(CheckpointError, match="cannot be read"):
-            async with watching(fleet, store) as updates:
-                await updates_of(updates, ROUND)

@@ -50,6 +50,7 @@ from stellantis_hal import (
     ConfigurationError,
     ConsentRequiredError,
     Credentials,
+    DamagedCheckpointError,
     DetachedResourceError,
     Diagnostic,
     Download,
@@ -705,7 +706,13 @@ def test_errors_and_their_attributes() -> None:
         UntrustedOriginError,
         DetachedResourceError,
     ]
-    others: list[type[StellantisError]] = [StructureError, CheckpointError, TripFileError, ClosedClientError]
+    others: list[type[StellantisError]] = [
+        StructureError,
+        CheckpointError,
+        DamagedCheckpointError,
+        TripFileError,
+        ClosedClientError,
+    ]
     others.append(WrongLoopError)
     for kind in (*network, *api, *quota, *auth, *hal, *others):
         assert issubclass(kind, StellantisError)

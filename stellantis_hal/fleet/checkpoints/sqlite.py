@@ -71,7 +71,9 @@ class SQLiteCheckpoints:
 
 def _select(key: str, connection: sqlite3.Connection) -> bytes | None:
     row = connection.execute("SELECT content FROM checkpoints WHERE key = ?", (key,)).fetchone()
-    return None if row is None else bytes(row[0])
+    if row is None:
+        return None
+    return row[0] if isinstance(row[0], bytes) else str(row[0]).encode()  # another program may have written it
 
 
 def _replace(key: str, content: bytes, connection: sqlite3.Connection) -> None:

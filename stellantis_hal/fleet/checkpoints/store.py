@@ -6,11 +6,28 @@ from typing import Protocol
 
 from stellantis_hal.errors import StellantisError
 
-__all__ = ["CheckpointError", "CheckpointStore", "MemoryCheckpoints"]
+__all__ = ["CheckpointError", "CheckpointStore", "DamagedCheckpointError", "MemoryCheckpoints"]
 
 
 class CheckpointError(StellantisError):
     """A checkpoint could not be read or written."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """The content under a key is not a checkpoint: it is truncated, of another version, or of another program.
+
+    It concerns one vehicle, whose data are unavailable until it is replaced. Nothing overwrites it: restore it from a
+    backup, or save ``b"null"`` under the key, so that the vehicle is read as a new one.
+
+    Attributes:
+        key: the key in the store.
+        copy: the key under which the content was saved once more, before anything is done about it.
+    """
+
+    def __init__(self, message: str, *, key: str = "", copy: str = "") -> None:
+        super().__init__(message)
+        self.key: str = key
+        self.copy: str = copy
 
 
 class CheckpointStore(Protocol):

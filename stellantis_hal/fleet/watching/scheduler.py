@@ -12,8 +12,8 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.fleet.checkpoints.store import CheckpointError
 from stellantis_hal.fleet.counters import Counts
+from stellantis_hal.fleet.failures import is_fatal
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of, id_of, rebind
 from stellantis_hal.fleet.watching.bulkhead import Bulkhead
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
@@ -287,9 +287,9 @@ class PollScheduler:
                 continue
             try:
                 found = await self._poller.poll(watched_vehicle, vehicle, what, now=now)
-            except CheckpointError:
-                raise
             except StellantisError as error:
+                if is_fatal(error):
+                    raise
                 if await self._failure_policy.poll_failed(watched_vehicle, what, error, account=account):
                     continue
                 now = anyio.current_time()
@@ -322,6 +322,8 @@ class PollScheduler:
                 else:
                     found[id_] = rebind(account.background, vehicle)
         except StellantisError as error:
+            if is_fatal(error):
+                raise
             account.is_listed = True
             if self._failure_policy.is_empty(account, error):
                 await self._process_listing(account, {}, is_partial=False)
