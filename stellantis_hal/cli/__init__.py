@@ -11,8 +11,12 @@ def main() -> None:
     """Run the command line; exit with the command that installs the extra ``cli`` where it is missing."""
     try:
         from stellantis_hal.cli.commands import commands
+        from stellantis_hal.cli.output import prepare_process
+    except KeyboardInterrupt:
+        sys.exit(130)  # as the shell has it for a process that Ctrl+C ended
     except ModuleNotFoundError as error:
         if error.name not in {"click", "rich"}:
             raise
         sys.exit(f"stellantis-hal needs the extra `cli`: pip install 'stellantis-hal[cli]' ({error})")
+    prepare_process()
     commands()

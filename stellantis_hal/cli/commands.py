@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import suppress
 from functools import partial
@@ -16,6 +15,7 @@ from stellantis_hal.__version__ import __version__
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback
+from stellantis_hal.cli.output import Commands, json_text
 from stellantis_hal.cli.screen import Screen, to_json
 from stellantis_hal.simulator import Simulator, Subscription, World, server
 
@@ -24,7 +24,7 @@ __all__ = ["commands"]
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-@click.group(context_settings=_SETTINGS)
+@click.group(cls=Commands, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="stellantis-hal")
 def commands() -> None:
     """Connected-car data of Peugeot, Citroën, DS, Opel and Vauxhall, from the command line."""
@@ -71,7 +71,7 @@ def demo(
     with screen.show_progress(settings):
         result = anyio.run(partial(demonstrate, settings, screen), backend=backend)
     if as_json:
-        click.echo(json.dumps(to_json(result), ensure_ascii=False, indent=2))
+        click.echo(json_text(to_json(result)))
     else:
         screen.show(result)
     sys.exit(0 if not result.failures else 1)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,8 @@ import click
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import Enrolment, locale_parameters
 from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.cli.loopback import is_loopback, listen
+from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
+from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.paste import read_pasted
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
@@ -32,12 +33,22 @@ from stellantis_hal.vendor.brands import Brand
 from stellantis_hal.vendor.hosts import IDENTITY_URL
 from stellantis_hal.vendor.scopes import Scope
 
-__all__ = ["login", "login_commands", "logout", "token", "whoami"]
+__all__ = ["default_store", "login", "login_commands", "logout", "token", "whoami"]
 
 T = TypeVar("T")
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
-_STORE = Path(click.get_app_dir("stellantis-hal")) / "tokens"
+
+
+def default_store() -> Path | None:
+    """Return the token file in the user's folder of settings; None where the user has no home."""
+    for folder in (click.get_app_dir("stellantis-hal"), os.path.expanduser("~/.config/stellantis-hal")):
+        if os.path.isabs(folder):  # an empty or relative XDG_CONFIG_HOME is ignored
+            return Path(folder) / "tokens"
+    return None
+
+
+_STORE = default_store()
 _REPEATS = 3
 """How often the redirect URL is asked for again."""
 _MAX_REFUSALS = 5
@@ -82,8 +93,21 @@ class _Settings:
         )
 
     def tokens(self) -> FileTokenStore:
-        self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):  # the store reports a folder that is missing
+            self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FileTokenStore(self.store)
+
+    async def check_store(self) -> None:
+        """Write the token file as it is, so that an error is seen before the holder is asked for consent."""
+        try:
+            self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise click.ClickException(
+                f"the folder of the token file {self.store} cannot be made: {error.strerror or error}; pass --store"
+            ) from error
+        tokens = self.tokens()
+        async with tokens.lock(self.account):
+            await tokens.save(self.account, await tokens.load(self.account))
 
     def enrolment(self, client: StellantisClient) -> Enrolment:
         return client.enrolment(brand=self.brand, store=self.tokens(), realm=self.realm)
@@ -128,7 +152,13 @@ def _parse_parameters(_: click.Context, option: click.Parameter, values: tuple[s
 
 
 _STORE_OPTIONS = (
-    click.option("--store", type=click.Path(path_type=Path, dir_okay=False), default=_STORE, help="Token file."),
+    click.option(
+        "--store",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=_STORE,
+        required=_STORE is None,
+        help="Token file.",
+    ),
     click.option("--account", default="default", help="Name of the account in the token file."),
 )
 _APPLICATION_OPTIONS = (
@@ -188,6 +218,8 @@ def _run(function: Callable[..., T], *arguments: Any) -> T:
     """Return the result of a call; raise its errors as one-line messages."""
     try:
         return function(*arguments)
+    except BrokenPipeError:  # of standard output
+        raise
     except ConsentRequiredError as error:
         raise click.ClickException(f"{error} ({_LOGIN_HINT})") from error
     except (StellantisError, OSError) as error:
@@ -244,7 +276,7 @@ def login(
         return authorization
 
     async def receive() -> tuple[AuthorizationRequest, str]:
-        async with listen(redirect_uri) as loopback:
+        async with _listen(redirect_uri) as loopback:
             authorization = begin(loopback.redirect_uri)
             refusals = _Refusals(authorization)
             try:
@@ -258,6 +290,7 @@ def login(
         async with settings.client() as client:
             return await settings.enrolment(client).complete(authorization, response, key=settings.account)
 
+    _run(anyio.run, settings.check_store)
     if paste or not is_loopback(redirect_uri):
         # No event loop runs during the prompt: it would swallow the first Ctrl+C.
         authorization = _run(begin, redirect_uri)
@@ -267,6 +300,19 @@ def login(
     stored = _run(anyio.run, complete, authorization, response)
     click.echo(f"Logged in as {settings.account!r}; the token is stored in {settings.store}.")
     _describe(stored)
+
+
+@asynccontextmanager
+async def _listen(redirect_uri: str) -> AsyncGenerator[Loopback, None]:
+    async with AsyncExitStack() as stack:
+        try:
+            loopback = await stack.enter_async_context(listen(redirect_uri))
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot listen on {urlsplit(redirect_uri).netloc} for the redirect: {error.strerror or error}; "
+                "end the program that uses this port, pass --redirect-uri with another registered port, or --paste"
+            ) from error
+        yield loopback
 
 
 def _show(authorization: AuthorizationRequest, *, browser: bool) -> None:
@@ -415,7 +461,7 @@ def _relative_time(seconds: float) -> str:
 
 def _print(facts: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        click.echo(json_text(facts))
         return
     for name, value in facts.items():
         if isinstance(value, list):

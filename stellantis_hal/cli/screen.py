@@ -8,12 +8,24 @@ from typing import Any
 
 import attrs
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from stellantis_hal.cli.demo import DemoResult, DemoSettings, VehicleRow
 
 __all__ = ["Screen", "to_json"]
+
+
+_UNLIMITED = 10_000
+_COLUMNS = ("VIN", "Brand", "Trips", "km", "Last position", "Energy")
+
+
+class _Console(Console):
+    """A console that raises where its pipe is closed, instead of ending the process inside a task."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - called where the error is handled
 
 
 class Screen:
@@ -25,7 +37,7 @@ class Screen:
     """
 
     def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
-        self._console = Console() if console is None else console
+        self._console = _Console() if console is None else console
         self._silent = silent
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -72,13 +84,15 @@ class Screen:
     def show(self, result: DemoResult) -> None:
         """Print the result."""
         table = Table(title="The fleet", title_justify="left")
-        table.add_column("VIN", no_wrap=True)
-        table.add_column("Brand")
-        for name in ("Trips", "km", "Last position", "Energy"):
-            table.add_column(name, justify="right", no_wrap=True)
+        for number, name in enumerate(_COLUMNS):
+            table.add_column(name, justify="left" if number < 2 else "right", no_wrap=True)
         for row in result.rows:
             table.add_row(row.vin, *_cells(row))
-        self._console.print(table)
+        unlimited = self._console.options.update(max_width=_UNLIMITED)
+        if Measurement.get(self._console, unlimited, table).maximum <= self._console.width:
+            self._console.print(table)
+        else:
+            self._print_blocks(result)
         trips, kilometres = sum(row.trips for row in result.rows), sum(row.kilometres for row in result.rows)
         left = "unknown" if result.left_today is None else f"{result.left_today:,}"
         pace = result.requests / result.seconds
@@ -90,6 +104,13 @@ class Screen:
         ]
         for text in texts:
             self._console.print(text, soft_wrap=True, highlight=False)
+
+    def _print_blocks(self, result: DemoResult) -> None:
+        """Print the table one cell in a line, for a terminal that is too narrow for it."""
+        for row in result.rows:
+            self._console.print(row.vin, soft_wrap=True, highlight=False)
+            for name, cell in zip(_COLUMNS[1:], _cells(row), strict=True):
+                self._console.print(f"  {name}: {cell}", soft_wrap=True, highlight=False)
 
 
 def _cells(row: VehicleRow) -> tuple[str, ...]:

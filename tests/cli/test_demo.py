@@ -1,21 +1,18 @@
 """The commands ``demo`` and ``simulate``."""
 
 import json
-import os
-import signal
 import socket
 import sys
-import threading
 from io import StringIO
 
 import attrs
-import httpx
 import pytest
+import uvicorn
 from click.testing import CliRunner
 from rich.console import Console
 
 from stellantis_hal import __version__
-from stellantis_hal.cli import main
+from stellantis_hal.cli import main, output
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.demo import BAD_DAY, DemoResult, DemoSettings, VehicleRow, demonstrate
 from stellantis_hal.cli.screen import Screen
@@ -204,36 +201,38 @@ def test_invalid_option_sets_the_exit_status(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.wall_clock
 @pytest.mark.parametrize(("host", "is_exposed"), [("127.0.0.1", False), ("0.0.0.0", True)])
-def test_simulate_serves_until_interrupted(host: str, is_exposed: bool) -> None:
+def test_simulate_prints_how_to_reach_it(host: str, is_exposed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[bool] = []
+
+    def run(*_: object, **__: object) -> None:
+        served.append(True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    ran = CliRunner().invoke(commands, ["simulate", "--host", host, "--port", "0", "--vehicles", "2"])
+    assert ran.exit_code == 0
+    assert served
+    assert "curl -H" in ran.output
+    assert ("Warning" in ran.output) is is_exposed
+
+
+@pytest.mark.wall_clock
+def test_simulate_names_a_busy_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = CliRunner().invoke(commands, ["simulate", "--port", str(port)])
     assert refused.exit_code == 1
     assert f"cannot listen on 127.0.0.1:{port}" in refused.output
 
-    statuses: list[int] = []
-
-    def request_and_interrupt() -> None:
-        transport = httpx.HTTPTransport(retries=10)
-        with httpx.Client(transport=transport) as client:
-            statuses.append(client.get(f"http://127.0.0.1:{port}/connectedcar/v4/user").status_code)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=request_and_interrupt)
-    thread.start()
-    served = CliRunner().invoke(commands, ["simulate", "--host", host, "--port", str(port), "--vehicles", "2"])
-    thread.join()
-    assert served.exit_code == 0
-    assert "curl -H" in served.output
-    assert ("Warning" in served.output) is is_exposed
-    assert statuses == [401]
-
 
 def test_entry_point_runs_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["stellantis-hal", "--version"])
+    prepared: list[bool] = []
+    monkeypatch.setattr(output, "prepare_process", lambda: prepared.append(True))
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
+    assert prepared
 
 
 def test_missing_extra_names_its_installation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,7 @@ def test_pasted_url_of_another_login_is_refused(run: Callable[..., Result], stor
     result = run("login", "--paste", "--no-browser", input=f"{FORGED}\n")
     assert result.exit_code == 1
     assert "start the log-in again" in result.output
-    assert not store.exists()
+    assert not secrets_of(store)
 
 
 def test_redirect_is_asked_for_again_three_times(run: Callable[..., Result], store: Path) -> None:
@@ -158,7 +158,7 @@ def test_redirect_is_asked_for_again_three_times(run: Callable[..., Result], sto
     assert "Paste it again (3 of 3):" in result.output
     assert "Error: the redirect URL belongs to another log-in" in result.output
     assert "unread" not in result.output
-    assert not store.exists()
+    assert not secrets_of(store)
 
 
 def test_input_that_ends_at_once_aborts(run: Callable[..., Result]) -> None:
@@ -451,3 +451,53 @@ def test_a_wrong_proxy_is_refused_before_anything_else(run: Callable[..., Result
     assert "Invalid value for '--proxy'" in result.output
     assert "must be an http, https, socks5 or socks5h URL" in " ".join(result.output.split())
     assert "pa55" not in result.output
+
+
+# ------------------------------------------------------------------------------------------------- before consent
+
+
+@pytest.mark.parametrize("options", [["--redirect-uri", "http://127.0.0.1:0/"], ["--paste"]])
+@pytest.mark.parametrize("place", ["missing/tokens", "tokens/tokens", "damaged"])
+def test_a_store_is_checked_before_consent(
+    run: Callable[..., Result], browser: Browser, tmp_path: Path, place: str, options: list[str]
+) -> None:
+    """Consent is given once: a token that cannot be stored would be lost."""
+    (tmp_path / "tokens").write_text("a file, no folder")
+    (tmp_path / "damaged").write_text("no token file")
+    (tmp_path / "damaged").chmod(0o600)
+    (tmp_path / "missing").symlink_to("/proc/nowhere")
+    result = run("login", *options, "--store", str(tmp_path / place))
+    assert result.exit_code == 1
+    assert str(tmp_path / place) in result.output
+    assert result.output.count("\n") == 1
+    assert not browser.pages
+
+
+def test_a_checked_store_keeps_its_tokens(run: Callable[..., Result], store: Path, browser: Browser) -> None:
+    store.parent.mkdir(mode=0o700)
+    store.write_bytes(serialize_tokens({"default": Token("old"), "bob": Token("b")}))
+    store.chmod(0o600)
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--within", "1", "--no-browser")
+    assert result.exit_code == 1
+    assert parse_tokens(store.read_bytes()) == {"default": Token("old"), "bob": Token("b")}
+
+
+def test_a_busy_port_is_named(run: Callable[..., Result], browser: Browser) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("login", "--redirect-uri", f"http://127.0.0.1:{port}/")
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port} for the redirect: Address already in use" in result.output
+    assert "--paste" in result.output
+    assert not browser.pages
+
+
+def test_a_closed_pipe_is_no_error_of_the_login(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group of the commands ends quietly then."""
+
+    def echo(text: str, **_: object) -> None:
+        raise BrokenPipeError(text)
+
+    monkeypatch.setattr(click, "echo", echo)
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--no-browser")
+    assert isinstance(result.exception, BrokenPipeError)

@@ -107,7 +107,7 @@ def _documents(whole: HalDocument) -> Iterator[HalDocument]:
 def link(content: bytes) -> None:
     """Read a link object."""
     found = Link.parse("r", _json(content))
-    assert found is None or isinstance(found.href, str)
+    assert found is None or found.href is None or isinstance(found.href, str)
     repr(found)
 
 

@@ -1,0 +1,120 @@
+"""Standard streams of the command line: encodings that lack characters, and output that cannot be written."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import signal
+import sys
+import unicodedata
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+__all__ = ["Commands", "json_text", "prepare_process"]
+
+_SIMILAR = "stellantis_hal.similar"
+
+
+class Commands(click.Group):
+    """A group whose commands end with one line where their output cannot be written, quietly where it is not read."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Parse the arguments; ``--help`` and ``--version`` write from here."""
+        with _output_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _output_errors():
+            return super().invoke(ctx)
+
+
+class _OutputError(click.ClickException):
+    """Standard output cannot be written."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"the output cannot be written: {error.strerror or error}")
+        self._is_pipe = isinstance(error, BrokenPipeError)
+
+    def show(self, file: Any = None) -> None:
+        """Print the reason; a pipe that was closed ends the process by its signal, as it ends other tools."""
+        _discard_output()
+        if not self._is_pipe:
+            super().show(file)
+        elif hasattr(signal, "SIGPIPE"):
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGPIPE)
+
+
+@contextmanager
+def _output_errors() -> Generator[None, None, None]:
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        raise _OutputError(error) from error
+    except BaseExceptionGroup as group:
+        for kind in (SystemExit, KeyboardInterrupt, OSError):
+            if (found := _first(group, kind)) is not None:
+                raise _OutputError(found) if isinstance(found, OSError) else found from None
+        raise
+
+
+def _first(group: BaseExceptionGroup[Any], kind: type[BaseException]) -> BaseException | None:
+    """Return an exception of a kind in a group of such exceptions alone; None where there are others."""
+    found, others = group.split(kind)
+    first: BaseException | None = found
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first if others is None else None
+
+
+def _discard_output() -> None:
+    """Lead what is still in the buffer nowhere: the interpreter would try to write it at its end."""
+    with suppress(OSError, ValueError, AttributeError):
+        descriptor = sys.stdout.fileno()
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), descriptor)
+
+
+def prepare_process() -> None:
+    """Prepare the streams and signals of a process that runs one command.
+
+    Characters that a stream's encoding lacks are replaced by similar ones, ``ë`` by ``e``, or by ``?``. A closed
+    standard input is an empty one. SIGTERM ends the command as Ctrl+C does, so that a terminal is left as it was.
+    """
+    codecs.register_error(_SIMILAR, _similar)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and not _has_all_characters(stream):
+            stream.reconfigure(errors=_SIMILAR)
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - until the process ends
+    if sys.stdout is None:
+        sys.exit("Error: the output cannot be written: standard output is closed")
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _similar(error: UnicodeError) -> tuple[str, int]:
+    """Return what replaces characters that cannot be encoded, and where to go on."""
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - the handler is used by streams that are written
+    lacking = error.object[error.start : error.end]
+    texts = (unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode() or "?" for char in lacking)
+    return "".join(texts), error.end
+
+
+def _has_all_characters(stream: Any) -> bool:
+    return codecs.lookup(getattr(stream, "encoding", None) or "ascii").name.startswith("utf")
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON, with escapes where the encoding of standard output lacks characters."""
+    return json.dumps(value, ensure_ascii=not _has_all_characters(sys.stdout), indent=2)
