@@ -69,7 +69,8 @@ class HalClient(BaseClient, EntryPoint):
         limiter: the rate limiter. None: requests are not counted, but a 429 still pauses all of them.
         retry: the retry policy for failed connections, timeouts and 5xx.
         timeout: seconds without a byte, or without a connection; or bounds for each phase.
-        transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request.
+        transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request. A
+            transport of your own may give a stray response on a kept connection to the next request, of any account.
         tls: a client certificate, other authorities; only without ``transport``.
         proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not

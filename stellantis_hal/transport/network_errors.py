@@ -52,6 +52,10 @@ class BrokenTunnelError(httpx.ProxyError):
     """The connection to a proxy broke before there was one to the server: nothing was sent there."""
 
 
+class StaleConnectionError(httpx.ConnectError):
+    """The server sent something on a connection outside a response: it did not process the request."""
+
+
 def is_foreign(error: BaseException) -> bool:
     """Return whether an exception is one that a transport raises when the network or its peer fails.
 
@@ -119,7 +123,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_unsent(error: BaseException) -> bool:
-    if isinstance(error, BrokenTunnelError):
+    if isinstance(error, BrokenTunnelError | StaleConnectionError):
         return True
     if not isinstance(error, _UNSENT):
         return False
@@ -158,6 +162,8 @@ def _description(error: BaseException, *, response_started: bool, tls: bool) -> 
     if response_started:
         return f"the response broke off ({detail})"
     hint = ". A host that requires a client certificate may refuse the connection in this way" if tls else ""
+    if isinstance(error, StaleConnectionError):
+        return f"the server did not process the request: {words}"
     if not _is_unsent(error):
         return f"the connection broke before a response arrived ({detail}){hint}"
     if _is_past_connecting(error):

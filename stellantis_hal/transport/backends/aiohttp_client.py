@@ -16,7 +16,8 @@ import httpx
 from yarl import URL
 
 from stellantis_hal.transport.backends.base import Outgoing
-from stellantis_hal.transport.network_errors import BrokenTunnelError
+from stellantis_hal.transport.backends.guarded_connector import GuardedConnector, StrayBytesError
+from stellantis_hal.transport.network_errors import BrokenTunnelError, StaleConnectionError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
 
 __all__ = ["AiohttpBackend", "to_httpx_error"]
@@ -55,7 +56,7 @@ class AiohttpBackend:
         }
         self._client = aiohttp.ClientSession(
             # Not limited: the caller bounds the requests under way, so that `connect` measures no wait for the pool.
-            connector=aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_KEEPALIVE),
+            connector=GuardedConnector(limit=0, ssl=context, keepalive_timeout=_KEEPALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_OWN_HEADERS,
             trace_configs=[trace] if proxies.is_used else None,
@@ -163,6 +164,8 @@ def to_httpx_error(error: aiohttp.ClientError) -> httpx.TransportError:
     message = f"{error.status}, {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return httpx.ConnectTimeout(message)
+    if isinstance(error, StrayBytesError):
+        return StaleConnectionError(message)
     if isinstance(error, aiohttp.ClientConnectorError):
         return httpx.ConnectError(message)
     if isinstance(error, aiohttp.ServerTimeoutError):

@@ -121,6 +121,11 @@ class HttpxResponse:
         return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
 
     @property
+    def network_stream(self) -> Any:
+        """The connection that it came on, as httpcore states it; None for other transports."""
+        return self._response.extensions.get("network_stream")
+
+    @property
     def stream(self) -> AsyncIterable[bytes]:
         stream = self._response.stream
         if isinstance(stream, httpx.AsyncByteStream):

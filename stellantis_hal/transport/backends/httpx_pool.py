@@ -8,7 +8,7 @@ task uses at a time has neither problem.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import anyio
@@ -17,13 +17,14 @@ import httpx
 from stellantis_hal.hal.redaction import MASK
 from stellantis_hal.hal.uri import split
 from stellantis_hal.transport.backends.base import HttpxBackend, HttpxResponse, Outgoing, StreamingResponse
-from stellantis_hal.transport.network_errors import BrokenTunnelError
+from stellantis_hal.transport.network_errors import BrokenTunnelError, StaleConnectionError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, Proxy, ProxySettings
 
 __all__ = ["HttpxPoolBackend"]
 
 _CLOSE_TIMEOUT = 5.0
 _KEEPALIVE = 30.0
+_REQUEST_TIMEOUT = 408
 _ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE)
 
 
@@ -44,7 +45,7 @@ class HttpxPoolBackend:
         self._proxies = proxies
         self._context = context
         self._timeouts = timeouts
-        self._idle: dict[tuple[str | None, str | None], list[HttpxBackend]] = {}
+        self._idle: dict[tuple[str | None, str | None], list[_Connection]] = {}
         self._closed = False
 
     async def open(
@@ -54,9 +55,14 @@ class HttpxPoolBackend:
         origin = split(url)[:2]  # a query may follow the host without a slash
         idle = self._idle.setdefault(origin, [])
         proxy = self._proxies.for_url(url)
-        connection = idle.pop() if idle else self._connect(url, proxy)
+        connection = await self._idle_connection(idle)
+        is_reused = connection is not None
+        connection = connection or self._connect(url, proxy)
         try:
             response = await connection.open(method, url, headers, content)
+            if response.status == _REQUEST_TIMEOUT and is_reused:
+                # The server was tired of waiting for a request; this one crossed it on the way.
+                raise StaleConnectionError("408 on a connection that was idle")
             if response.status == AUTHENTICATION_REQUIRED and proxy and proxy.answers(url):
                 raise httpx.ProxyError("407 Proxy Authentication Required")
         except BaseException as error:
@@ -69,20 +75,29 @@ class HttpxPoolBackend:
             raise
         return _PooledResponse(response, connection, lambda: self._release(connection, idle))
 
-    def _connect(self, url: str, proxy: Proxy | None) -> HttpxBackend:
+    async def _idle_connection(self, idle: list[_Connection]) -> _Connection | None:
+        """Return the connection used last on which nothing has arrived since; close the others."""
+        while idle:
+            connection = idle.pop()
+            if not connection.has_stray_bytes():
+                return connection
+            await _discard(connection)
+        return None
+
+    def _connect(self, url: str, proxy: Proxy | None) -> _Connection:
         transport = httpx.AsyncHTTPTransport(
             verify=self._context, limits=_ONE_CONNECTION, proxy=None if proxy is None else self._to_httpx(proxy)
         )
         if proxy is None or proxy.answers(url):
-            return HttpxBackend(transport, self._timeouts)
+            return _Connection(transport, self._timeouts)
         return _ProxiedBackend(transport, self._timeouts)
 
     def _to_httpx(self, proxy: Proxy) -> httpx.Proxy:
         auth = None if proxy.username is None else (proxy.username, proxy.password)
         return _MaskedProxy(proxy.url, auth=auth, ssl_context=self._context if proxy.scheme == "https" else None)
 
-    async def _release(self, connection: HttpxBackend, idle: list[HttpxBackend]) -> None:
-        if self._closed:
+    async def _release(self, connection: _Connection, idle: list[_Connection]) -> None:
+        if self._closed or connection.has_stray_bytes():
             await _discard(connection)
         else:
             idle.append(connection)
@@ -100,7 +115,65 @@ _BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout, httpx.
 _TUNNEL_EVENTS = ("proxy.start_tls.complete", "socks.setup_socks5_connection.complete")
 
 
-class _ProxiedBackend(HttpxBackend):
+class _Connection(HttpxBackend):
+    """A connection, which must not be used again once bytes arrived on it outside a response.
+
+    httpcore looks at the socket before it reuses one, but not at what it, h11, anyio or TLS have read already: a stray
+    response there would be that to the next request, which may be another account's. One that arrives after the next
+    request was sent cannot be told from its response: HTTP/1.1 has no numbers.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.AsyncHTTPTransport,
+        timeouts: dict[str, float],
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(transport, timeouts, extensions)
+        self._http_transport = transport
+        self._network_stream: Any = None
+
+    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> HttpxResponse:
+        """Send a request; return the response once its headers have arrived."""
+        response = await super().open(method, url, headers, content)
+        self._network_stream = response.network_stream
+        return response
+
+    def has_stray_bytes(self) -> bool:
+        """Return whether bytes were read that belong to no response."""
+        return has_trailing_data(self._http_transport) or has_unread_bytes(self._network_stream)
+
+
+def has_trailing_data(transport: httpx.AsyncHTTPTransport) -> bool:
+    """Return whether h11 has bytes that follow the last response; neither httpx nor httpcore states this."""
+    for connection in getattr(getattr(transport, "_pool", None), "connections", ()):
+        state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+        if state is not None and state.trailing_data[0]:
+            return True
+    return False
+
+
+def has_unread_bytes(network_stream: Any) -> bool:
+    """Return whether bytes have arrived that httpcore has not read yet, in TLS or in anyio's queue.
+
+    There is no public way to see them: reading waits where there are none.
+    """
+    stream = getattr(network_stream, "_stream", None)  # of anyio or trio
+    while stream is not None:
+        records = getattr(stream, "_read_bio", None) or getattr(stream, "_incoming", None)
+        ssl_object = getattr(stream, "_ssl_object", None)
+        protocol = getattr(stream, "_protocol", None)
+        if (
+            (records is not None and records.pending)
+            or (ssl_object is not None and ssl_object.pending())
+            or (protocol is not None and protocol.read_queue)
+        ):
+            return True
+        stream = getattr(stream, "transport_stream", None)
+    return False
+
+
+class _ProxiedBackend(_Connection):
     """A connection through a tunnel.
 
     httpcore leaves the socket open where a SOCKS proxy refuses: it is closed here.
@@ -109,7 +182,7 @@ class _ProxiedBackend(HttpxBackend):
         has_tunnel: whether the tunnel to the server is complete.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, timeouts: dict[str, float]) -> None:
+    def __init__(self, transport: httpx.AsyncHTTPTransport, timeouts: dict[str, float]) -> None:
         super().__init__(transport, timeouts, {"trace": self._trace})
         self._stream: Any = None
         self.has_tunnel = False

@@ -1,0 +1,123 @@
+"""Connector of aiohttp that never reuses a connection on which bytes arrived outside a response.
+
+aiohttp takes what arrives on an idle connection for the response to the next request, which may be another account's.
+A stray response that arrives after the next request was sent cannot be told from its response: HTTP/1.1 has no numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import StreamReader
+from aiohttp.tracing import Trace
+
+__all__ = ["GuardedConnector", "GuardedProtocol", "StrayBytesError"]
+
+_REQUEST_TIMEOUT = 408
+_SWITCHING_PROTOCOLS = 101
+
+
+class StrayBytesError(aiohttp.ClientConnectionError):
+    """The connection had bytes that belong to no request; the request was not processed."""
+
+
+class GuardedProtocol(ResponseHandler):
+    """Reads one response for each request, and closes the connection at the first byte outside one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self.requests: int = 0
+        self._strayed = False
+        self._is_waiting = False  # for a response, or its end
+        self._body: StreamReader | None = None
+
+    def set_response_params(self, **options: Any) -> None:
+        self.requests += 1
+        self._is_waiting, self._body = True, None
+        super().set_response_params(**options)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        message, body = data
+        if self._body is not None:
+            self._stray()  # a second response
+            return
+        if message.code >= 200 or message.code == _SWITCHING_PROTOCOLS:
+            if message.code == _REQUEST_TIMEOUT and self.requests > 1:
+                # The server was tired of waiting for a request; this one crossed it on the way.
+                self.set_exception(StrayBytesError("408 on a connection that was idle"))
+                return
+            self._body = body
+        super().feed_data(data, size)
+
+    def data_received(self, data: bytes) -> None:
+        if not data:  # aiohttp goes on with what it has
+            super().data_received(data)
+        elif not self._is_waiting:
+            self._stray()
+            if self.requests:
+                self.close()
+            else:  # maybe the response to CONNECT, which aiohttp sends before it sets the parameters
+                super().data_received(data)
+        else:
+            # Without its last byte the response must not be complete: that byte would be none of its own.
+            if len(data) > 1:
+                super().data_received(data[:-1])
+            if self._is_complete():
+                self._stray()
+            elif self.exception() is None:
+                super().data_received(data[-1:])
+            self._is_waiting = not self._is_complete()
+
+    def is_clean(self) -> bool:
+        """Return whether the connection is open and nothing has arrived on it."""
+        transport = self.transport
+        if self._strayed or transport is None or transport.is_closing():
+            return False
+        socket = transport.get_extra_info("socket")
+        return socket is None or not _is_readable(socket.fileno())
+
+    def _is_complete(self) -> bool:
+        return self._body is not None and self._body.is_eof()
+
+    def _stray(self) -> None:
+        self._strayed = True
+        self.force_close()
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """Hands out connections on which nothing has arrived."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # There is no public option for it.
+        self._factory = cast("partial[ResponseHandler]", partial(GuardedProtocol, loop=self._loop))
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        """Return a connection that is idle, or a new one.
+
+        Raises:
+            StrayBytesError: bytes arrived on a new connection before a request was sent.
+        """
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if not isinstance(protocol, GuardedProtocol) or protocol.is_clean():
+                return connection
+            is_new = not protocol.requests
+            connection.close()
+            if is_new:
+                raise StrayBytesError("the server sent something before it was asked")
+
+
+def _is_readable(descriptor: int) -> bool:
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        return bool(selector.select(0))
