@@ -1,10 +1,10 @@
-"""Dates of HTTP, and as ``java.util.Date`` prints them: ``Mon Jun 03 08:35:36 GMT 2019``."""
+"""Dates of HTTP (RFC 9110 section 5.6.7), and as ``java.util.Date`` prints them."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["parse_http_date", "parse_java_date"]
@@ -13,6 +13,14 @@ _JAVA_DATE: Final = re.compile(
     r"[A-Za-z]{3} (?P<month>[A-Za-z]{3}) +(?P<day>\d{1,2}) (?P<clock>\d{2}:\d{2}:\d{2}) (?:GMT|UTC|Z) (?P<year>\d{4})",
     re.ASCII,
 )
+_CLOCK = r"(?P<hour>\d{2}):(?P<minute>\d{2}):(?P<second>\d{2})"
+_HTTP_DATES: Final = (
+    re.compile(rf"[a-z]{{3}}, (?P<day>\d{{2}}) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_CLOCK} gmt", re.ASCII),
+    re.compile(rf"[a-z]{{6,9}}, (?P<day>\d{{2}})-(?P<month>[a-z]{{3}})-(?P<year>\d{{2}}) {_CLOCK} gmt", re.ASCII),
+    re.compile(rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})", re.ASCII),
+)
+"""IMF-fixdate, RFC 850 with two digits of the year, asctime."""
+_MAX_LENGTH = 40
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -36,13 +44,26 @@ def parse_java_date(text: str) -> datetime | None:
 
 
 def parse_http_date(text: str) -> datetime | None:
-    """Return the instant of a header field (RFC 9110 section 5.6.7), aware, in UTC; None where it cannot be parsed.
+    """Return the instant of an HTTP date, aware, in UTC; None where it is unreadable, or not in GMT.
+
+    A year of two digits is the one of its century that is not after 2079.
 
     >>> parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT")
     datetime.datetime(1994, 11, 6, 8, 49, 37, tzinfo=datetime.timezone.utc)
     """
+    return _parse_http_date(text) if 0 < len(text) <= _MAX_LENGTH else None
+
+
+@lru_cache(maxsize=256)
+def _parse_http_date(text: str) -> datetime | None:
+    text = text.strip().lower()
+    match = next((found for pattern in _HTTP_DATES if (found := pattern.fullmatch(text))), None)
+    if match is None or match["month"] not in _MONTHS:
+        return None
+    day, year, hour, minute, second = (int(match[name]) for name in ("day", "year", "hour", "minute", "second"))
+    if len(match["year"]) == 2:
+        year += 1900 if year >= 80 else 2000
     try:
-        instant = parsedate_to_datetime(text)
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    except (TypeError, ValueError, IndexError, OverflowError):  # each occurs, on text that resembles a date
+        return datetime(year, _MONTHS.index(match["month"]) + 1, day, hour, minute, min(second, 59), tzinfo=UTC)
+    except ValueError:
         return None
