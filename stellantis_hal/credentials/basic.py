@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import cached_property
 
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.headers import Headers
+from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.navigation.fetch import Response
 
 __all__ = ["BasicCredentials", "encode_basic"]
@@ -33,12 +35,19 @@ class BasicCredentials:
         if ":" in username:
             raise ConfigurationError("HTTP Basic cannot carry a user name (client_id) with a colon in it")
         self._query = query
+        self._names = username, password
         self._headers = Headers({"Authorization": encode_basic(username, password)})
 
     @property
     def query(self) -> str:
         """The text that is added to the query of each request."""
         return self._query
+
+    @cached_property
+    def partition(self) -> Partition:
+        """The part of a cache that belongs to the user: of another password it is another one."""
+        username, password = self._names
+        return Partition.of_secret(password, "basic", username, self._query)
 
     async def headers(self) -> Mapping[str, str]:
         """Return the Basic header."""

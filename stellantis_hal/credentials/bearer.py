@@ -21,6 +21,7 @@ from functools import partial
 import anyio
 import attrs
 
+from stellantis_hal.credentials.account_partition import account_partition
 from stellantis_hal.credentials.oauth2 import (
     OAuth2Client,
     is_final,
@@ -46,6 +47,7 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.headers import Headers, is_sendable
 from stellantis_hal.hal.redaction import mask_repr, mask_text
 from stellantis_hal.hal.uri import host_of
+from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.single_flight import SingleFlight
 
@@ -195,6 +197,12 @@ class BearerCredentials:
         """
         token = self._token or await self._store.load(self._key)
         return token is not None and self._is_due(token)
+
+    @property
+    def partition(self) -> Partition:
+        """The part of a cache that belongs to the account; it lasts where the store has an ``identity``."""
+        client, fields = self._client, (f"{name}:{value}" for name, value in self._more_headers.items())
+        return account_partition(self._store, self._key, client.client_id, client.token_url, *fields)
 
     async def needs_renewal(self) -> bool:
         """Return whether no request can be sent before the token is renewed: it has expired, here and in the store.

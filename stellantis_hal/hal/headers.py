@@ -33,6 +33,12 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._fields)
 
+    def replacing(self, name: str, value: str) -> Headers:
+        """Return the fields with one of them replaced, or added."""
+        other = Headers.__new__(Headers)
+        other._fields = {**self._fields, name.lower(): value}
+        return other
+
     def __repr__(self) -> str:
         return f"Headers({', '.join(self._fields)})"
 

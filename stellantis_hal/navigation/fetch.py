@@ -47,7 +47,11 @@ class Response:
         status: the HTTP status.
         headers: the header fields.
         content: the body, decompressed.
-        received_at: the time of receipt by the wall clock, aware, UTC.
+        received_at: the time of receipt by the wall clock, aware, UTC; of a copy from a cache, the time at which it
+            was received, or last found unchanged.
+        initial_age: seconds that it had spent in caches before that.
+        from_cache: whether its body came from the client's own cache.
+        delay: seconds from the sending of the request to the receipt; None where they were not measured.
     """
 
     __repr__ = redacted_repr
@@ -57,6 +61,9 @@ class Response:
     headers: Headers
     content: bytes = attrs.field(repr=False)
     received_at: datetime
+    initial_age: float = 0.0
+    from_cache: bool = False
+    delay: float | None = None
 
 
 class Fetch(Protocol):

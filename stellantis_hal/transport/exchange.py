@@ -158,6 +158,7 @@ class Exchange:
             ):
                 try:
                     slot.sent()
+                    started = anyio.current_time()
                     if isinstance(content, StreamBody):
                         reader, request_headers = _start_reading(content, request_headers)
                         opened = await backend.open(method, url, request_headers, reader)
@@ -186,7 +187,12 @@ class Exchange:
                         raise
                     raise mapped from error
                 response = Response(
-                    url=shown_url, status=opened.status, headers=headers, content=body, received_at=self._clock()
+                    url=shown_url,
+                    status=opened.status,
+                    headers=headers,
+                    content=body,
+                    received_at=self._clock(),
+                    delay=anyio.current_time() - started,
                 )
                 return response, quota
             raise NetworkError(

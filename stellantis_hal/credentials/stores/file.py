@@ -90,6 +90,11 @@ class FileTokenStore:
         allow_others, lock_timeout = self._allow_others, self._lock_timeout
         return partial(FileTokenStore, self._path, allow_others=allow_others, lock_timeout=lock_timeout), ()
 
+    @property
+    def identity(self) -> str:
+        """What names this store in every process: its path."""
+        return f"file:{self._path}"
+
     async def load(self, key: str) -> Token | None:
         """Return the token under ``key``; None where there is none, or no file yet.
 

@@ -20,6 +20,9 @@ class TokenStore(Protocol):
     A database fits behind it: a row for each key, and for the lock an advisory lock, or a row with an owner and an
     expiry. A caller that changes the token of an account holds its lock and reads the token again after getting it;
     ``load`` needs no lock. No method may block the event loop.
+
+    A store may have an attribute ``identity``, a text that is the same in every process which uses these tokens, and
+    differs from every other store's: a cache that outlives the process finds an account's responses by it.
     """
 
     async def load(self, key: str) -> Token | None:

@@ -1,0 +1,1 @@
+"""HTTP cache (RFC 9111, private) around a Fetch."""
