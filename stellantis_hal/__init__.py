@@ -88,6 +88,11 @@ if TYPE_CHECKING:
     from stellantis_hal.hal.link import Link
     from stellantis_hal.hal_client import HalClient
     from stellantis_hal.integrations.dataframe import to_arrow, to_pandas, to_polars
+    from stellantis_hal.navigation.cache.memory import MemoryCache
+    from stellantis_hal.navigation.cache.partition import Partition
+    from stellantis_hal.navigation.cache.sqlite import SQLiteCache
+    from stellantis_hal.navigation.cache.store import CacheStore, StoredVariants
+    from stellantis_hal.navigation.cache.stored_response import StoredResponse
     from stellantis_hal.navigation.context import HalDeprecationWarning
     from stellantis_hal.navigation.download import Download
     from stellantis_hal.navigation.fetch import Fetch, Request, Response, StreamedResponse, StreamingFetch
@@ -298,6 +303,7 @@ __all__ = [
     "Budget",
     "BudgetExhaustedError",
     "BudgetWarning",
+    "CacheStore",
     "CallCenter",
     "CallbackTokenStore",
     "Capabilities",
@@ -412,6 +418,7 @@ __all__ = [
     "LinkNotFoundError",
     "Luminosity",
     "Maintenance",
+    "MemoryCache",
     "MemoryCheckpoints",
     "MemoryTokenStore",
     "Model",
@@ -433,6 +440,7 @@ __all__ = [
     "Paginator",
     "ParkAssist",
     "ParkAssistState",
+    "Partition",
     "PartnerCredentials",
     "Position",
     "PositionType",
@@ -470,6 +478,7 @@ __all__ = [
     "ResponseRecord",
     "RetryPolicy",
     "RetryRecord",
+    "SQLiteCache",
     "SQLiteCheckpoints",
     "Safety",
     "Scope",
@@ -486,6 +495,8 @@ __all__ = [
     "StellantisError",
     "StolenCallCenter",
     "StopChargeStatus",
+    "StoredResponse",
+    "StoredVariants",
     "StreamedResponse",
     "StreamingFetch",
     "StructureError",
@@ -586,6 +597,11 @@ _MODULES = {
     "hal.link": "Link",
     "hal_client": "HalClient",
     "integrations.dataframe": "to_arrow to_pandas to_polars",
+    "navigation.cache.memory": "MemoryCache",
+    "navigation.cache.partition": "Partition",
+    "navigation.cache.sqlite": "SQLiteCache",
+    "navigation.cache.store": "CacheStore StoredVariants",
+    "navigation.cache.stored_response": "StoredResponse",
     "navigation.context": "HalDeprecationWarning",
     "navigation.download": "Download",
     "navigation.fetch": "Fetch Request Response StreamedResponse StreamingFetch",

@@ -11,6 +11,7 @@ import cattrs
 import httpx
 
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.origins import Origins
@@ -82,11 +83,16 @@ class HalClient(BaseClient, EntryPoint):
         priority: "background" leaves a share of the limits to "interactive".
         max_wait: seconds that one call may wait for the limits.
         clock: the wall clock, aware.
+        cache: where responses are stored while they are fresh, or can be validated: ``MemoryCache(32_000_000)``, or
+            ``SQLiteCache(path)``, which stays open; None: nowhere. A hit costs no request and no token of the limiter.
+        partition: names the account whose responses are stored, so that clients with the same name share them. None:
+            as ``auth`` says; with an ``httpx.Auth`` the client has a part of the memory to itself. Only with ``cache``.
 
     Raises:
         ValueError: an address has no http or https origin; ``proxy`` is not the URL of a proxy, or stands beside
-            ``transport``.
-        ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed.
+            ``transport``; ``partition`` stands without ``cache``.
+        ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed; or ``cache`` outlives the
+            process, and nothing names the account of ``auth``.
 
     Example::
 
@@ -114,6 +120,8 @@ class HalClient(BaseClient, EntryPoint):
         priority: Priority = "interactive",
         max_wait: float = 60.0,
         clock: Callable[[], datetime] = utc_now,
+        cache: CacheStore | None = None,
+        partition: str | None = None,
     ) -> None:
         session = Session(
             to_origins(entry_url, trusted_origins),
@@ -126,9 +134,10 @@ class HalClient(BaseClient, EntryPoint):
             conventions=conventions,
             hooks=hooks,
             clock=clock,
+            cache=cache,
         )
         BaseClient.__init__(self, session)
-        fetch = session.pipeline(credentials=auth, priority=priority, max_wait=max_wait)
+        fetch = session.fetch(credentials=auth, priority=priority, max_wait=max_wait, partition=partition)
         context = ResourceContext(fetch, clock, TypedConverter(converter, clock=clock))
         EntryPoint.__init__(self, entry_url, context)
 

@@ -45,14 +45,16 @@ class Account(EntryPoint):
         key: str,
         priority: Priority = "interactive",
         max_wait: float = 60.0,
+        partition: str | None = None,
     ) -> None:
-        fetch = session.pipeline(credentials=credentials, priority=priority, max_wait=max_wait)
+        fetch = session.fetch(credentials=credentials, priority=priority, max_wait=max_wait, partition=partition)
         super().__init__(url, ResourceContext(fetch, converter.clock, converter, principal=key))
         self._session = session
         self._credentials = credentials
         self._converter = converter
         self._priority: Priority = priority
         self._max_wait = max_wait
+        self._partition = partition
         self.key = key
 
     def __repr__(self) -> str:
@@ -111,6 +113,7 @@ class Account(EntryPoint):
             key=self.key,
             priority=self._priority if priority is None else priority,
             max_wait=self._max_wait if max_wait is None else max_wait,
+            partition=self._partition,
         )
         other.adopt(self)
         return other

@@ -21,6 +21,7 @@ from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal_client import BaseClient, to_origins, to_timeouts
+from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter
@@ -64,6 +65,8 @@ class StellantisClient(BaseClient):
         strict: whether to raise ``StructureError`` for a body of which a value cannot be read.
         keep_document: whether typed values keep the bytes that they were read from.
         clock: the wall clock, aware.
+        cache: where responses are stored while they are fresh, or can be validated: ``MemoryCache(32_000_000)``, or
+            ``SQLiteCache(path)``, which stays open; None: nowhere. Accounts never share responses.
 
     Raises:
         ValueError: an address has no http or https origin; ``proxy`` is not the URL of a proxy, or stands beside
@@ -97,6 +100,7 @@ class StellantisClient(BaseClient):
         strict: bool = False,
         keep_document: bool = True,
         clock: Callable[[], datetime] = utc_now,
+        cache: CacheStore | None = None,
     ) -> None:
         require_type("application", application, Application, instead="Application(client_id, client_secret)")
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
@@ -122,6 +126,7 @@ class StellantisClient(BaseClient):
             conventions=GATEWAY,
             hooks=hooks,
             clock=clock,
+            cache=cache,
         )
         super().__init__(session)
 
@@ -132,6 +137,7 @@ class StellantisClient(BaseClient):
         brand: Brand | str,
         key: str = "default",
         realm: str | None = None,
+        partition: str | None = None,
     ) -> Account:
         """Return an account: the client on behalf of one account holder.
 
@@ -141,9 +147,13 @@ class StellantisClient(BaseClient):
             brand: the brand of the account's cars, or its name.
             key: the account's key in the store.
             realm: None: the brand's usual realm.
+            partition: names the account whose responses the client's cache stores; None: the store of tokens, as far
+                as it has an ``identity``, with the key. Only for a client with a cache.
 
         Raises:
-            ConfigurationError: the realm or the identity server's address cannot be sent in a header.
+            ConfigurationError: the realm or the identity server's address cannot be sent in a header; or the cache
+                outlives the process, and nothing names the account.
+            ValueError: ``partition`` is empty, or there is no cache.
         """
         identity = self._identity(brand, realm)
         credentials = BearerCredentials(
@@ -158,7 +168,9 @@ class StellantisClient(BaseClient):
             clock=self._clock,
             breaker=self._breakers[identity.url],
         )
-        return Account(self._session, credentials, self._converter, f"{self._base_url}/user", key=key)
+        return Account(
+            self._session, credentials, self._converter, f"{self._base_url}/user", key=key, partition=partition
+        )
 
     def enrolment(self, *, brand: Brand | str, store: TokenStore | None = None, realm: str | None = None) -> Enrolment:
         """Return the enrolment of a brand: account holders' consent and its withdrawal, with tokens in the store.

@@ -11,6 +11,7 @@ from stellantis_hal.client import Account
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.hal.redaction import hide, redacted_repr
+from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.vehicle import Vehicle
@@ -274,7 +275,7 @@ def id_of(vehicle: Vehicle) -> str | None:
 
 def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
     """Return the limiter of a vehicle's requests; None where its fetch has none."""
-    fetch = vehicle.require_resource().require_context().fetch
+    fetch = uncached(vehicle.require_resource().require_context().fetch)
     return fetch.limiter if isinstance(fetch, RequestPipeline) else None
 
 
@@ -283,7 +284,7 @@ def credentials_of(target: Account | Vehicle) -> RenewableCredentials | None:
     if isinstance(target, Account):
         credentials: object = target.credentials
     else:
-        fetch = target.require_resource().require_context().fetch
+        fetch = uncached(target.require_resource().require_context().fetch)
         credentials = fetch.credentials if isinstance(fetch, RequestPipeline) else None
     return credentials if isinstance(credentials, RenewableCredentials) else None
 

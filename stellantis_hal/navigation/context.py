@@ -14,6 +14,7 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.deprecation import deprecation_notice
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url
+from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.fetch import Fetch
 
 __all__ = ["Converter", "HalDeprecationWarning", "ResourceContext"]
@@ -82,6 +83,11 @@ class ResourceContext:
     converter: Converter = _NO_CONVERTER
     principal: str | None = attrs.field(default=None, kw_only=True)
     _notified: set[tuple[str, str]] = attrs.field(factory=set, repr=False, kw_only=True)
+
+    @property
+    def reload_fields(self) -> Mapping[str, str]:
+        """The fields of a request that the server is to answer, not the client's cache."""
+        return {"Cache-Control": "no-cache"} if isinstance(self.fetch, CachedFetch) else {}
 
     def notify(self, link: Link, base: str) -> None:
         """Warn that a link is deprecated (draft-kelly-json-hal section 5.4), once for each relation and notice."""

@@ -34,6 +34,7 @@ class EntryPoint:
         self._context = context
         self._root: HalResource | None = None
         self._flight: SingleFlight[HalResource] = SingleFlight()
+        self._rereading: SingleFlight[HalResource] = SingleFlight()
 
     async def root(self) -> HalResource:
         """Return the entry resource; it is read once, by any number of tasks.
@@ -41,7 +42,7 @@ class EntryPoint:
         Raises:
             StellantisError: fetching failed; the next call tries again.
         """
-        return self._root if self._root is not None else await self.reread()
+        return self._root if self._root is not None else await self._flight.run(self._read_root)
 
     @property
     def known_root(self) -> HalResource | None:
@@ -55,19 +56,23 @@ class EntryPoint:
             StellantisError: fetching failed; the known entry resource stays.
         """
         root = self._root
-        return root if root is not None and any(root.can(rel) for rel in rels) else await self.reread()
+        if root is None:
+            root = await self.root()
+            if not root.from_cache:
+                return root
+        return root if any(root.can(rel) for rel in rels) else await self.reread()
 
     async def reread(self) -> HalResource:
-        """Read the entry resource again; later calls return this one."""
-        return await self._flight.run(self._read_root)
+        """Read the entry resource again, from the server; later calls return this one."""
+        return await self._rereading.run(partial(self._read_root, reload=True))
 
     def adopt(self, other: EntryPoint) -> None:
         """Take over the entry resource that another entry point has read, if any."""
         if (root := other.known_root) is not None:
             self._root = self.resume(root)
 
-    async def _read_root(self) -> HalResource:
-        self._root = await self.get(self._url)
+    async def _read_root(self, *, reload: bool = False) -> HalResource:
+        self._root = await HalResource.from_url(self._url, self._context, reload=reload)
         return self._root
 
     @overload

@@ -10,10 +10,10 @@ import attrs
 
 from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError
 from stellantis_hal.hal.document import HalDocument, parse_root
-from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
+from stellantis_hal.navigation.cache.validators import merge_headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.fetch import Request, Response
@@ -66,13 +66,16 @@ class HalResource(ResourceView):
         return cls(Snapshot.of(response, document), document, context)
 
     @classmethod
-    async def from_url(cls, url: str, context: ResourceContext, accept_type: str | None = None) -> HalResource:
-        """Fetch an absolute URL.
+    async def from_url(
+        cls, url: str, context: ResourceContext, accept_type: str | None = None, *, reload: bool = False
+    ) -> HalResource:
+        """Fetch an absolute URL; with ``reload`` the server is asked even where a cache has a fresh copy.
 
         Raises:
             StellantisError: fetching failed, or the body is not JSON.
         """
-        return cls.of(await context.fetch(Request(url=url, headers={"Accept": accept(accept_type)})), context)
+        fields = {"Accept": accept(accept_type), **(context.reload_fields if reload else {})}
+        return cls.of(await context.fetch(Request(url=url, headers=fields)), context)
 
     # --------------------------------------------------------------------------------------------- following
 
@@ -318,19 +321,22 @@ class HalResource(ResourceView):
     async def refresh(self) -> HalResource:
         """Read it again if it has changed (If-None-Match, If-Modified-Since); else return its state with a new age.
 
+        The server is asked in any case, whether or not a cache has a fresh copy.
+
         Raises:
             InvalidLinkError: it is embedded and has no ``self`` link.
         """
         url, context = self._own_url(), self.require_context()
         conditions = {} if self._steps else self._snapshot.validators
-        fields = {"Accept": accept(self._own_type()), **conditions}
+        fields = {"Accept": accept(self._own_type()), **context.reload_fields, **conditions}
         response = await context.fetch(Request(url=url, headers=fields))
         if response.status != 304 or not conditions:
             return HalResource.of(response, context)
         renewed = attrs.evolve(
             self._snapshot,
-            headers=Headers({**self.headers, **response.headers}),
+            headers=merge_headers(self.headers, response.headers),
             fetched_at=response.received_at,
+            initial_age=response.initial_age,
         )
         return HalResource(renewed, self._renewed_document(response), context)
 

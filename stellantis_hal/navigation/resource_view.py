@@ -222,9 +222,14 @@ class ResourceView:
 
     @property
     def age(self) -> float:
-        """Seconds since it was received."""
+        """Seconds since it was received, or found unchanged, plus those that it had spent in caches before."""
         now = (self._context.clock if self._context else utc_now)()
-        return max(0.0, (now - self.fetched_at).total_seconds())
+        return self._snapshot.initial_age + max(0.0, (now - self.fetched_at).total_seconds())
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether its body came from the client's own cache: nothing was sent, or the server said it is unchanged."""
+        return self._snapshot.from_cache
 
     @property
     def stale(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections import deque
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from stellantis_hal.hal.document import HalDocument, Kind, parse_root
 from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import mask_text, redacted_repr
+from stellantis_hal.navigation.cache.freshness import freshness_lifetime
 from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.navigation.media_types import links_of_header
 
@@ -33,8 +33,6 @@ _DUMPED_HEADERS = (
     "deprecation",
     "sunset",
 )
-_MAX_AGE = re.compile(r'\bmax-age\s*=\s*"?(\d{1,9})\b', re.IGNORECASE)
-_UNCACHEABLE = re.compile(r"\bno-(?:cache|store)\b", re.IGNORECASE)
 
 # ------------------------------------------------------------------------------------------------- bodies
 
@@ -127,6 +125,8 @@ class Snapshot:
         headers: the header fields.
         fetched_at: the time of receipt by the wall clock, aware, UTC.
         content: the body.
+        initial_age: seconds that it had spent in caches when it was received.
+        from_cache: whether the body came from the client's own cache.
     """
 
     __repr__ = redacted_repr
@@ -136,6 +136,8 @@ class Snapshot:
     headers: Headers
     fetched_at: datetime
     content: LazyBody
+    initial_age: float = 0.0
+    from_cache: bool = False
 
     @classmethod
     def of(cls, response: Response, document: HalDocument) -> Snapshot:
@@ -146,16 +148,14 @@ class Snapshot:
             headers=response.headers,
             fetched_at=response.received_at,
             content=LazyBody(b"" if document.kind == "empty" else response.content, document, base=response.url),
+            initial_age=response.initial_age,
+            from_cache=response.from_cache,
         )
 
     @property
     def max_age(self) -> float | None:
-        """Seconds that the response stays fresh (RFC 9111 section 5.2.2); None where the server does not say."""
-        control = self.headers.get("cache-control", "")
-        if _UNCACHEABLE.search(control):
-            return 0.0
-        found = _MAX_AGE.search(control)
-        return float(found[1]) if found else None
+        """Seconds that the response stays fresh (RFC 9111 section 4.2.1); None where the server does not say."""
+        return freshness_lifetime(self.headers, self.fetched_at)
 
     @property
     def validators(self) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self
+from weakref import WeakValueDictionary
 
 import attrs
 import httpx
@@ -16,7 +17,11 @@ import httpx
 from stellantis_hal.__version__ import __version__
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.cache.copies import Copies
+from stellantis_hal.navigation.cache.fetch import CachedFetch
+from stellantis_hal.navigation.cache.partition import Partition, choose_partition
+from stellantis_hal.navigation.cache.store import CacheStore
+from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import ErrorFactory, make_error
 from stellantis_hal.transport.conventions import ApiConventions
@@ -70,6 +75,7 @@ class Session:
         conventions: the API's header names, phrases, advice and scopes; None for the defaults.
         hooks: called on responses, waits and retries.
         clock: the wall clock, aware.
+        cache: where :meth:`fetch` stores responses; None: nowhere.
 
     Raises:
         ValueError: connections is less than 1, or ``proxy`` is not the URL of a proxy or stands beside ``transport``.
@@ -93,6 +99,7 @@ class Session:
         conventions: ApiConventions | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
+        cache: CacheStore | None = None,
     ) -> None:
         if connections is not None and connections < 1:
             raise ValueError(f"connections must be at least 1, or None for a number that fits, not {connections}")
@@ -110,7 +117,11 @@ class Session:
                 "proxy= has no effect on a transport of your own: leave it out, and give the proxy to the transport, "
                 "as in httpx.AsyncHTTPTransport(proxy=…)"
             )
+        if cache is not None and not hasattr(cache, "is_persistent"):
+            raise TypeError(f"cache must be a CacheStore or None, not {type(cache).__name__}: MemoryCache(32_000_000)")
         self._origins = origins
+        self._cache = cache
+        self._copies: WeakValueDictionary[str, Copies] = WeakValueDictionary()
         self._clock = clock
         self._conventions = ApiConventions() if conventions is None else conventions
         self._retry = RetryPolicy() if retry is None else retry
@@ -200,6 +211,46 @@ class Session:
                 max_wait=max_wait,
             ),
         )
+
+    def fetch(
+        self,
+        *,
+        credentials: Credentials | httpx.Auth | None = None,
+        priority: Priority = "interactive",
+        max_wait: float = 60.0,
+        partition: str | None = None,
+    ) -> Fetch:
+        """Return a pipeline, with the session's cache around it where there is one.
+
+        Args:
+            credentials: of the caller; None for none.
+            priority: "background" leaves a share of the limits to "interactive".
+            max_wait: seconds that one call may wait for the limits, all its attempts together.
+            partition: names the account whose responses are stored; None: as the credentials state.
+
+        Raises:
+            TypeError: the credentials have another type.
+            ConfigurationError: nothing names the account, although what is stored outlives the process.
+            ValueError: ``partition`` is empty, or there is no cache.
+        """
+        pipeline = self.pipeline(credentials=credentials, priority=priority, max_wait=max_wait)
+        if self._cache is None:
+            if partition is not None:
+                raise ValueError("partition= names the account whose responses are cached: pass cache= too")
+            return pipeline
+        chosen = choose_partition(credentials, partition, must_last=self._cache.is_persistent)
+        return CachedFetch(pipeline, self._copies_of(self._cache, chosen), self._origins, self._clock)
+
+    async def clear_cache(self, partition: Partition) -> None:
+        """Remove an account's responses from the cache, if there is one."""
+        if self._cache is not None:
+            await self._copies_of(self._cache, partition).clear()
+
+    def _copies_of(self, cache: CacheStore, partition: Partition) -> Copies:
+        copies = self._copies.get(partition.prefix)
+        if copies is None:
+            copies = self._copies[partition.prefix] = Copies(cache, partition.prefix)
+        return copies
 
     def _make_error(self, request: Request, response: Response) -> StellantisError | None:
         if 200 <= response.status < 300:

@@ -138,13 +138,16 @@ MADE: dict[str, Any] = {
     "HalDocument": lambda: HalDocument({"_links": {TEXT: {"href": PICTURE}}, "_embedded": {TEXT: []}, TEXT: TEXT}),
     "Headers": lambda: Headers({"Authorization": f"Bearer {SECRET}"}),
     "Hooks": Hooks,
+    "MemoryCache": stellantis_hal.MemoryCache,
     "MemoryCheckpoints": MemoryCheckpoints,
     "MemoryTokenStore": lambda: MemoryTokenStore(Token(SECRET, SECRET)),
     "OAuth2Client": lambda: OAuth2Client(
         client_id="my-app", client_secret=SECRET, token_url="https://id.test/token", renewal_url=TEXT
     ),
+    "Partition": lambda: stellantis_hal.Partition.of_secret(SECRET, MAIL),
     "PartnerCredentials": lambda: PartnerCredentials(Application("my-app", SECRET)),
     "RetryPolicy": RetryPolicy,
+    "SQLiteCache": lambda: stellantis_hal.SQLiteCache("responses.db"),
     "SQLiteCheckpoints": lambda: SQLiteCheckpoints("checkpoints.db"),
     "TimeRange": lambda: stellantis_hal.TimeRange(since=NOON, until=NOON + timedelta(days=1)),
     "TokenBucketLimiter": stellantis_hal.TokenBucketLimiter,
@@ -155,6 +158,7 @@ MADE: dict[str, Any] = {
 NO_INSTANCE: dict[str, str] = {
     **dict.fromkeys(
         (
+            "CacheStore",
             "CheckpointStore",
             "Credentials",
             "Fetch",

@@ -36,6 +36,7 @@ from stellantis_hal import (
     Budget,
     BudgetExhaustedError,
     BudgetWarning,
+    CacheStore,
     CallbackTokenStore,
     Capabilities,
     Capacity,
@@ -89,6 +90,7 @@ from stellantis_hal import (
     Link,
     LinkNotFoundError,
     Maintenance,
+    MemoryCache,
     MemoryCheckpoints,
     MemoryTokenStore,
     Model,
@@ -104,6 +106,7 @@ from stellantis_hal import (
     PaginationError,
     PaginationLoopError,
     Paginator,
+    Partition,
     PartnerCredentials,
     Position,
     Priority,
@@ -127,6 +130,7 @@ from stellantis_hal import (
     Scope,
     ServerError,
     Slot,
+    SQLiteCache,
     SQLiteCheckpoints,
     StaleSlotError,
     Status,
@@ -134,6 +138,8 @@ from stellantis_hal import (
     StellantisError,
     StreamedResponse,
     StreamingFetch,
+    StoredResponse,
+    StoredVariants,
     StructureError,
     Telemetry,
     TelemetryType,
@@ -634,6 +640,23 @@ def describe(event: WatchEvent) -> str:
             return str(assert_type(event.since, datetime))
         case Recovered():
             return str(assert_type(event.after, float))
+
+
+@pytest.mark.anyio
+async def test_responses_that_are_cached(tmp_path: Path) -> None:
+    shop = "https://shop.test/"
+    stores: list[CacheStore] = [MemoryCache(1_000_000, max_body=100_000), SQLiteCache(tmp_path / "responses.db")]
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}, headers={"cache-control": "max-age=60"}))
+    async with HalClient(shop, transport=transport, cache=stores[0], partition="alice") as client:
+        await client.get(shop)
+        page = await client.get(shop)
+        assert assert_type(page.from_cache, bool)
+        assert_type(page.age, float)
+    found = await stores[0].load("no such key")
+    assert_type(found, StoredVariants)
+    assert_type(found.variants, tuple[StoredResponse, ...])
+    assert assert_type(Partition.of("alice"), Partition).is_lasting
+    await stores[0].clear()
 
 
 @pytest.mark.anyio
