@@ -13,6 +13,7 @@ import anyio.lowlevel
 import attrs
 
 from stellantis_hal.errors import ApiError, NetworkError, ServerError, StellantisError
+from stellantis_hal.hal.link_header import parse_link_header
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.cache.cache_control import request_directives
@@ -279,6 +280,8 @@ def _also_changed(url: str, response: Response) -> set[str]:
     origin = origin_of(url)
     named = [response.url]
     named += [response.headers[name] for name in ("location", "content-location") if name in response.headers]
+    links = parse_link_header(response.headers.get("link", ""), response.url)
+    named += [link.href for link in links if link.rel == "invalidates" and link.href is not None]
     found = (resolve(response.url, to_ascii(reference)) for reference in named)
     return {_key(target, {}) for target in found if origin_of(_without_fragment(target)) == origin}
 

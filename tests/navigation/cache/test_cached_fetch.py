@@ -511,15 +511,21 @@ async def test_a_write_forgets_its_target(method: str) -> None:
 
 async def test_a_write_forgets_what_its_response_names() -> None:
     server = OriginServer()
-    urls = [f"{URL}/{name}" for name in ("made", "copy", "final", "other")] + ["https://other.example/a"]
+    urls = [f"{URL}/{name}" for name in ("made", "copy", "final", "list", "other")] + ["https://other.example/a"]
     for url in urls:
         server.answer(url, url=url, cache_control="max-age=60")
     cache = server.cached()
     for url in urls:
         await get(cache, url)
-    server.answers[URL] = answer_of(url=f"{URL}/final", status=201, location="made#x", content_location=f"{URL}/copy")
+    server.answers[URL] = answer_of(
+        url=f"{URL}/final",
+        status=201,
+        location="made#x",
+        content_location=f"{URL}/copy",
+        link='<list>; rel="invalidates", <other>; rel=next, <https://other.example/a>; rel=invalidates',
+    )
     await write(cache, "POST")
-    assert [(await get(cache, url)).from_cache for url in urls] == [False, False, False, True, True]
+    assert [(await get(cache, url)).from_cache for url in urls] == [False] * 4 + [True] * 2
 
 
 async def test_a_write_forgets_nothing_on_other_origins() -> None:
