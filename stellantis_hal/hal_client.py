@@ -16,6 +16,7 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.exchange import Timeouts
@@ -72,10 +73,13 @@ class HalClient(BaseClient, EntryPoint):
         timeout: seconds without a byte, or without a connection; or bounds for each phase.
         transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request. A
             transport of your own may give a stray response on a kept connection to the next request, of any account.
-        tls: a client certificate, other authorities; only without ``transport``.
+        session: an ``aiohttp.ClientSession`` or an ``httpx.AsyncClient`` of the program, instead of ``transport``; it
+            stays open. Its connections, proxies and TLS settings are used, with its client certificate; its cookies,
+            headers and redirects are not.
+        tls: a client certificate, other authorities; only without ``transport`` and ``session``.
         proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not
-            beside ``transport``.
+            beside ``transport`` or ``session``.
         conventions: the API's header names of the quota, error phrases and advice; None for the defaults.
         hooks: callbacks for responses, waits and retries.
         converter: a cattrs converter that reads ``Rel("orders", Order)``, with classes and hooks of your own; None: the
@@ -112,6 +116,7 @@ class HalClient(BaseClient, EntryPoint):
         retry: RetryPolicy | None = None,
         timeout: float | Timeouts | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        session: HostSession | None = None,
         tls: Tls | None = None,
         proxy: str | Literal[False] | None = None,
         conventions: ApiConventions | None = None,
@@ -123,9 +128,10 @@ class HalClient(BaseClient, EntryPoint):
         cache: CacheStore | None = None,
         partition: str | None = None,
     ) -> None:
-        session = Session(
+        own_session = Session(
             to_origins(entry_url, trusted_origins),
             transport=transport,
+            host_session=session,
             limiter=limiter,
             retry=retry,
             timeouts=to_timeouts(timeout),
@@ -136,8 +142,8 @@ class HalClient(BaseClient, EntryPoint):
             clock=clock,
             cache=cache,
         )
-        BaseClient.__init__(self, session)
-        fetch = session.fetch(credentials=auth, priority=priority, max_wait=max_wait, partition=partition)
+        BaseClient.__init__(self, own_session)
+        fetch = own_session.fetch(credentials=auth, priority=priority, max_wait=max_wait, partition=partition)
         context = ResourceContext(fetch, clock, TypedConverter(converter, clock=clock))
         EntryPoint.__init__(self, entry_url, context)
 

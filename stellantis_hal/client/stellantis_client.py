@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -25,6 +26,7 @@ from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
@@ -38,6 +40,8 @@ from stellantis_hal.vendor.gateway import GATEWAY
 from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL, IDENTITY_URL
 
 __all__ = ["StellantisClient"]
+
+_logger = logging.getLogger("stellantis_hal")
 
 
 class StellantisClient(BaseClient):
@@ -56,10 +60,13 @@ class StellantisClient(BaseClient):
         timeout: seconds without a byte, or without a connection; or bounds for each phase.
         transport: any ``httpx.AsyncBaseTransport``, which stays open; None: one is made at the first request. A
             transport of your own may give a stray response on a kept connection to the next request, of any account.
-        tls: other authorities; only without ``transport``. The certificate is the application's.
+        session: an ``aiohttp.ClientSession`` or an ``httpx.AsyncClient`` of the program, instead of ``transport``; it
+            stays open. Its connections, proxies and TLS settings are used, with its client certificate (that of the
+            application then only chooses the host of the API); its cookies, headers and redirects are not.
+        tls: other authorities; only without ``transport`` and ``session``. The certificate is the application's.
         proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not
-            beside ``transport``.
+            beside ``transport`` or ``session``.
         hooks: callbacks for responses, waits and retries.
         converter: a cattrs converter from ``make_converter()``, with classes and hooks of your own; None: the default.
         strict: whether to raise ``StructureError`` for a body of which a value cannot be read.
@@ -93,6 +100,7 @@ class StellantisClient(BaseClient):
         retry: RetryPolicy | None = None,
         timeout: float | Timeouts | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        session: HostSession | None = None,
         tls: Tls | None = None,
         proxy: str | Literal[False] | None = None,
         hooks: Hooks | None = None,
@@ -106,8 +114,13 @@ class StellantisClient(BaseClient):
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
         if base_url is None:
             base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
-        if tls is None:
+        if tls is None and session is None:
             tls = Tls(certificate=application.certificate)
+        if session is not None and application.certificate is not None:
+            _logger.warning(
+                "the certificate of the application is not used: the borrowed session's own client certificate counts; "
+                "load it there, as in aiohttp.TCPConnector(ssl=Tls(certificate=…).context())"
+            )
         self._application = application
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
@@ -115,9 +128,10 @@ class StellantisClient(BaseClient):
         self._breakers = defaultdict[str, RenewalBreaker](RenewalBreaker)  # by the address of an identity server
         self._converter = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
-        session = Session(
+        own_session = Session(
             to_origins(base_url, trusted_origins),
             transport=transport,
+            host_session=session,
             limiter=TokenBucketLimiter(rate_limits, clock=clock) if limiter is None else limiter,
             retry=retry,
             timeouts=to_timeouts(timeout),
@@ -128,7 +142,7 @@ class StellantisClient(BaseClient):
             clock=clock,
             cache=cache,
         )
-        super().__init__(session)
+        super().__init__(own_session)
 
     def account(
         self,

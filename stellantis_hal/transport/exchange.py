@@ -20,6 +20,7 @@ from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.bodies import BodyReader, Content, StreamBody
 from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, StreamingResponse
+from stellantis_hal.transport.backends.borrowed import HostSession, make_borrowed_backend
 from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
 from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
@@ -82,6 +83,7 @@ class Exchange:
 
     Args:
         transport: borrowed, never closed; None makes one at the first request.
+        host_session: a session of the program instead of it, likewise borrowed.
         ssl_context: makes the TLS settings of that one.
         connections: how many tasks may use the transport at once, the requests of `queue` not counted.
         timeouts: of each attempt.
@@ -102,7 +104,9 @@ class Exchange:
         quota_headers: QuotaHeaders,
         clock: Callable[[], datetime],
         proxies: ProxySettings = DIRECT,
+        host_session: HostSession | None = None,
     ) -> None:
+        self._host_session = host_session
         self._proxies = proxies
         self._timeouts = timeouts
         self._seconds: dict[str, float] = attrs.asdict(timeouts)
@@ -267,6 +271,9 @@ class Exchange:
         proxy = self._proxies.for_url(shown_url)
         if proxy is not None:
             _logger.debug("requests to %s go through the proxy %s (from %s)", mask_url(shown_url), proxy, proxy.source)
+        if self._host_session is not None:
+            self._backend = make_borrowed_backend(self._host_session, timeouts=self._seconds)
+            return self._backend
         self._backend = make_backend(self._ssl_context(), timeouts=self._seconds, proxies=self._proxies)
         return self._backend
 

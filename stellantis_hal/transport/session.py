@@ -24,6 +24,7 @@ from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import ErrorFactory, make_error
+from stellantis_hal.transport.backends.borrowed import HostSession, connections_of, is_host_session
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import Anonymous, Credentials
 from stellantis_hal.transport.decoding import ACCEPTED
@@ -60,6 +61,8 @@ class Session:
     Args:
         origins: the trusted origins, unless a pipeline has its own.
         transport: any of httpx's, borrowed: its owner closes it. None makes one at the first request.
+        host_session: an ``aiohttp.ClientSession`` or an ``httpx.AsyncClient`` of the program instead, borrowed too: its
+            connections, proxies and TLS settings, with its client certificate, are used.
         limiter: shared by all pipelines, entered and left by its owner. None counts nothing, but still pauses all
             requests after a 429.
         retry: for connections that fail, time-outs and 5xx.
@@ -88,6 +91,7 @@ class Session:
         origins: Origins,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        host_session: HostSession | None = None,
         limiter: RateLimiter | None = None,
         retry: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
@@ -112,11 +116,8 @@ class Session:
         if limiter is not None and not hasattr(limiter, "slot"):
             kind = type(limiter).__name__
             raise TypeError(f"limiter must be RateLimiter or None, not {kind}: TokenBucketLimiter(RateLimits(…))")
-        if transport is not None and proxy is not None:
-            raise ValueError(
-                "proxy= has no effect on a transport of your own: leave it out, and give the proxy to the transport, "
-                "as in httpx.AsyncHTTPTransport(proxy=…)"
-            )
+        _check_borrowed(transport, host_session, tls, proxy)
+        is_borrowed = transport is not None or host_session is not None
         if cache is not None and not hasattr(cache, "is_persistent"):
             raise TypeError(f"cache must be a CacheStore or None, not {type(cache).__name__}: MemoryCache(32_000_000)")
         self._origins = origins
@@ -130,12 +131,13 @@ class Session:
         self._exchange = Exchange(
             transport,
             ssl_context=(Tls() if tls is None else tls).context,
-            connections=_connections_for(self._limiter) if connections is None else connections,
+            connections=_connections_for(self._limiter, host_session) if connections is None else connections,
             timeouts=Timeouts() if timeouts is None else timeouts,
             max_body=max_body,
             quota_headers=self._conventions.quota_headers,
             clock=clock,
-            proxies=DIRECT if transport is not None else ProxySettings.of(proxy, os.environ),
+            proxies=DIRECT if is_borrowed else ProxySettings.of(proxy, os.environ),
+            host_session=host_session,
         )
         self._context = PipelineContext(
             exchange=self._exchange,
@@ -273,10 +275,43 @@ class Session:
         await self.aclose()
 
 
-def _connections_for(limiter: RateLimiter) -> int:
+def _check_borrowed(
+    transport: httpx.AsyncBaseTransport | None,
+    host_session: HostSession | None,
+    tls: Tls | None,
+    proxy: str | Literal[False] | None,
+) -> None:
+    """Raise where an option has no effect on what the program brought itself."""
+    if host_session is not None and not is_host_session(host_session):
+        raise TypeError(
+            f"session must be an aiohttp.ClientSession or an httpx.AsyncClient, not {type(host_session).__name__}; a "
+            "transport of httpx is passed as transport="
+        )
+    if host_session is not None and transport is not None:
+        raise ValueError("session= and transport= both say how requests are sent: pass one of them")
+    if proxy is not None and transport is not None:
+        raise ValueError(
+            "proxy= has no effect on a transport of your own: leave it out, and give the proxy to the transport, "
+            "as in httpx.AsyncHTTPTransport(proxy=…)"
+        )
+    if proxy is not None and host_session is not None:
+        raise ValueError(
+            "proxy= has no effect on a session of your own: leave it out, and give the proxy to the session, as in "
+            "aiohttp.ClientSession(proxy=…) or httpx.AsyncClient(proxy=…)"
+        )
+    if tls is not None and host_session is not None:
+        raise ValueError(
+            "tls= has no effect on a session of your own: leave it out, and give its context to the session, as in "
+            "aiohttp.TCPConnector(ssl=Tls(certificate=…).context()) or httpx.AsyncClient(verify=…)"
+        )
+
+
+def _connections_for(limiter: RateLimiter, host_session: HostSession | None) -> int:
     """Return a pool size that suits a limiter: requests wait there, and more connections than it can fill are waste."""
     per_second = limiter.limits.per_second
-    return _MAX_CONNECTIONS if per_second is None else min(_MAX_CONNECTIONS, 10 * per_second)
+    suitable = _MAX_CONNECTIONS if per_second is None else min(_MAX_CONNECTIONS, 10 * per_second)
+    allowed = None if host_session is None else connections_of(host_session)
+    return suitable if allowed is None else min(suitable, allowed)
 
 
 def _ignore(quota: Quota) -> None:

@@ -7,7 +7,7 @@ a connection that broke after sending as one that was never made.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +20,7 @@ from stellantis_hal.transport.backends.guarded_connector import GuardedConnector
 from stellantis_hal.transport.network_errors import BrokenTunnelError, StaleConnectionError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
 
-__all__ = ["AiohttpBackend", "to_httpx_error"]
+__all__ = ["AiohttpBackend", "BorrowedAiohttpBackend", "to_httpx_error"]
 
 # The session sets these itself, or leaves them out on purpose.
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -49,11 +49,6 @@ class AiohttpBackend:
         self._proxies = proxies
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_record_sent)
-        phases = {
-            "connect": timeouts["connect"],  # the look-up of the name included
-            "sock_connect": timeouts["connect"],
-            "sock_read": timeouts["read"],
-        }
         self._client = aiohttp.ClientSession(
             # Not limited: the caller bounds the requests under way, so that `connect` measures no wait for the pool.
             connector=GuardedConnector(limit=0, ssl=context, keepalive_timeout=_KEEPALIVE),
@@ -61,12 +56,10 @@ class AiohttpBackend:
             skip_auto_headers=_OWN_HEADERS,
             trace_configs=[trace] if proxies.is_used else None,
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=timeouts["total"], **phases),
+            timeout=_timeout(timeouts, connect=timeouts["connect"]),  # the look-up of the name included
         )
-        self._download_timeout = aiohttp.ClientTimeout(total=None, **phases)
-        # aiohttp repeats a request that failed on a reused connection; each attempt must pass the limiter. There is no
-        # public option for this.
-        self._client._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._download_timeout = _timeout({**timeouts, "total": None}, connect=timeouts["connect"])
+        _forbid_repeats(self._client)
 
     async def open(
         self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
@@ -112,6 +105,58 @@ class AiohttpBackend:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.close()
+
+
+class BorrowedAiohttpBackend(AiohttpBackend):
+    """Backend over a session of the program: its connector with its TLS settings, its proxies and trace configs.
+
+    The requests are sent by a session of our own over the same connector, without the other's cookies and headers.
+
+    Args:
+        session: open, of this event loop.
+        timeouts: by httpx's names, and ``total``.
+        check_open: raises where the session has been closed.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, timeouts: dict[str, float], check_open: Callable[[], None]
+    ) -> None:
+        self._proxies = DIRECT
+        self._check_open = check_open
+        connect = timeouts["connect"] + timeouts["pool"]  # a connector that others use too may be full for a while
+        self._download_timeout = _timeout({**timeouts, "total": None}, connect=connect)
+        # The default proxy of a session has no public attribute; versions before 3.11 have none.
+        proxy = {name: getattr(session, f"_default_{name}", None) for name in ("proxy", "proxy_auth")}
+        self._client = aiohttp.ClientSession(
+            connector=session.connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_OWN_HEADERS,
+            trace_configs=session.trace_configs,
+            trust_env=session.trust_env,
+            auto_decompress=False,
+            timeout=_timeout(timeouts, connect=connect),
+            **{name: value for name, value in proxy.items() if value is not None},
+        )
+        _forbid_repeats(self._client)
+
+    async def open(
+        self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
+    ) -> _AiohttpResponse:
+        """Send a request; return the response once its headers have arrived."""
+        self._check_open()
+        return await super().open(method, url, headers, content, is_download=is_download)
+
+
+def _timeout(timeouts: Mapping[str, float | None], *, connect: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=timeouts["total"], connect=connect, sock_connect=timeouts["connect"], sock_read=timeouts["read"]
+    )
+
+
+def _forbid_repeats(client: aiohttp.ClientSession) -> None:
+    """Keep aiohttp from repeating a request that failed on a reused connection: each attempt must pass the limiter."""
+    client._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - it has no public option
 
 
 async def _record_sent(

@@ -4,7 +4,8 @@ import gzip
 import ssl
 import sys
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +35,46 @@ from tests.transport.doubles import CONVENTIONS, Badge
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 ONCE = RetryPolicy(attempts=1)
 SPANS = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0, "total": 5.0}
-TRANSPORTS = ["own", "httpx", "httpx-aiohttp"]
+OWN = ["own", "session-httpx", "session-aiohttp"]  # what is sent is what was given, byte for byte
+BACKENDS = [*OWN, "httpx", "httpx-aiohttp"]
 
 
-@pytest.fixture(params=TRANSPORTS)
-async def transport(request: pytest.FixtureRequest, anyio_backend_name: str) -> AsyncIterator[Any]:
-    """Return each backend in turn: None for the default one."""
-    if request.param == "own":
-        yield None
-        return
-    if request.param == "httpx" or anyio_backend_name == "trio":  # aiohttp runs on asyncio only
-        async with httpx.AsyncHTTPTransport() as opened:
-            yield opened
-        return
-    import httpx_aiohttp
+@asynccontextmanager
+async def opened_backend(name: str, loop: str) -> AsyncGenerator[dict[str, Any]]:
+    """Yield the options of a backend: the default one, an injected transport, or a session of a program."""
+    if loop == "trio":
+        name = {"httpx-aiohttp": "httpx", "session-aiohttp": "session-httpx"}.get(name, name)  # asyncio only
+    if name == "own":
+        yield {}
+    elif name == "httpx":
+        async with httpx.AsyncHTTPTransport() as transport:
+            yield {"transport": transport}
+    elif name == "httpx-aiohttp":
+        import httpx_aiohttp
 
-    async with httpx_aiohttp.AiohttpTransport() as opened:
-        yield opened
+        async with httpx_aiohttp.AiohttpTransport() as other:
+            yield {"transport": other}
+    elif name == "session-httpx":
+        async with httpx.AsyncClient(headers={"X-Host": "1"}, cookies={"host": "1"}, auth=("a", "b")) as client:
+            yield {"host_session": client}
+    else:
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(headers={"X-Host": "1"}, cookies={"host": "1"}, cookie_jar=jar) as session:
+            yield {"host_session": session}
+
+
+@pytest.fixture(params=BACKENDS)
+async def backend(request: pytest.FixtureRequest, anyio_backend_name: str) -> AsyncIterator[dict[str, Any]]:
+    """Return the options of each backend in turn."""
+    async with opened_backend(request.param, anyio_backend_name) as options:
+        yield options
+
+
+@pytest.fixture(params=OWN)
+async def own_backend(request: pytest.FixtureRequest, anyio_backend_name: str) -> AsyncIterator[dict[str, Any]]:
+    """Return the options of each backend of this library in turn, those over a program's session included."""
+    async with opened_backend(request.param, anyio_backend_name) as options:
+        yield options
 
 
 @pytest.fixture
@@ -65,114 +89,122 @@ async def ask(url: str, path: str = "/user", **options: Any) -> Response:
         return await session.pipeline()(request)
 
 
-async def test_a_get_returns_a_response(transport: Any) -> None:
+async def test_a_get_returns_a_response(backend: dict[str, Any]) -> None:
     async with serving(reply(b'{"a":1}', X_One="1")) as server:
-        response = await ask(server.url, transport=transport)
+        response = await ask(server.url, **backend)
     assert (response.status, response.content, response.headers["x-one"]) == (200, b'{"a":1}', "1")
 
 
-async def test_a_post_carries_its_body(transport: Any) -> None:
+async def test_a_post_carries_its_body(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.send(reply(head.partition(b"\r\n\r\n")[2], "202 Accepted"))
 
     async with serving(serve) as server:
-        response = await ask(server.url, transport=transport, request={"method": "POST", "content": b'{"b":2}'})
+        response = await ask(server.url, **backend, request={"method": "POST", "content": b'{"b":2}'})
     assert (response.status, response.content) == (202, b'{"b":2}')
     assert b"content-length: 7" in server.heads[0].lower()
 
 
-async def test_no_content_type_is_added() -> None:
+async def test_no_content_type_is_added(own_backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
-        await ask(server.url, request={"method": "POST", "content": b"{}"})
+        await ask(server.url, **own_backend, request={"method": "POST", "content": b"{}"})
     assert b"content-type" not in server.heads[0].lower()
 
 
-async def test_a_compressed_body_is_decompressed(transport: Any) -> None:
+async def test_a_compressed_body_is_decompressed(backend: dict[str, Any]) -> None:
     async with serving(reply(gzip.compress(b'{"c":3}'), Content_Encoding="gzip")) as server:
-        assert (await ask(server.url, transport=transport)).content == b'{"c":3}'
+        assert (await ask(server.url, **backend)).content == b'{"c":3}'
     assert b"accept-encoding: gzip, deflate\r\n" in server.heads[0].lower() + b"\r\n"
 
 
 @pytest.mark.parametrize("query", ["a=1&a=2&t=x%3D%3D", "t=ab==&u=%2F%2f", "p=%2B+%20", "k=%7e~%41", "q='(x)'"])
-async def test_a_query_arrives_byte_for_byte(query: str) -> None:
+async def test_a_query_arrives_byte_for_byte(query: str, own_backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
-        await ask(server.url, f"/%41/trips?{query}")
+        await ask(server.url, f"/%41/trips?{query}", **own_backend)
     assert server.heads[0].startswith(f"GET /%41/trips?{query} HTTP/1.1\r\n".encode())
 
 
-async def test_characters_invalid_in_a_request_line_are_encoded() -> None:
+async def test_characters_invalid_in_a_request_line_are_encoded(own_backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
-        await ask(server.url, '/trips?a="|"')
+        await ask(server.url, '/trips?a="|"', **own_backend)
     assert server.heads[0].startswith(b"GET /trips?a=%22|%22 HTTP/1.1\r\n")
 
 
-async def test_cookies_are_not_kept() -> None:
+async def test_cookies_are_not_kept(own_backend: dict[str, Any]) -> None:
     async with serving(reply(Set_Cookie="account=one")) as server:
         to_httpx_error = server.url.replace("127.0.0.1", "localhost")  # a jar may leave out hosts without a name
-        async with Session(Origins(to_httpx_error)) as session:
+        async with Session(Origins(to_httpx_error), **own_backend) as session:
             for _ in range(2):
                 await session.pipeline()(Request(url=to_httpx_error + "/user"))
     assert b"account=one" not in server.heads[1]
 
 
-async def test_a_redirect_is_left_to_the_pipeline() -> None:
+async def test_a_hosts_headers_and_credentials_are_not_sent(own_backend: dict[str, Any]) -> None:
+    async with serving(reply()) as server:
+        await ask(server.url, **own_backend)
+    head = server.heads[0].lower()
+    assert not {name for name in (b"x-host", b"cookie", b"authorization") if name in head}
+    assert head.count(b"user-agent: stellantis_hal/") == 1
+
+
+async def test_a_redirect_is_left_to_the_pipeline(own_backend: dict[str, Any]) -> None:
     async with serving(reply()) as other, serving(reply(status="302 Found", Location=other.url)) as server:
         with pytest.raises(UntrustedOriginError):
-            await ask(server.url)
+            await ask(server.url, **own_backend)
     assert (len(server.heads), other.heads) == (1, [])
 
 
-async def test_a_connection_is_reused(transport: Any) -> None:
-    async with serving(reply()) as server, Session(Origins(server.url), transport=transport) as session:
+async def test_a_connection_is_reused(backend: dict[str, Any]) -> None:
+    async with serving(reply()) as server, Session(Origins(server.url), **backend) as session:
         for _ in range(5):
             await session.pipeline()(Request(url=server.url + "/user"))
     assert server.connections == 1
 
 
-async def test_a_refused_connection_is_unsent(transport: Any) -> None:
+async def test_a_refused_connection_is_unsent(backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
         pass
     with pytest.raises(NetworkError) as failure:
-        await ask(server.url, transport=transport, retry=ONCE)
+        await ask(server.url, **backend, retry=ONCE)
     assert not failure.value.sent
 
 
-async def test_a_reset_before_the_headers_may_be_sent(transport: Any) -> None:
+async def test_a_reset_before_the_headers_may_be_sent(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.aclose()
 
     async with serving(serve) as server:
         with pytest.raises(NetworkError) as failure:
-            await ask(server.url, transport=transport, retry=ONCE, request={"method": "POST"})
+            await ask(server.url, **backend, retry=ONCE, request={"method": "POST"})
     assert failure.value.sent
 
 
 @pytest.mark.parametrize(
     "broken", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"HTTP/1.1 what\r\n\r\n", b"\x00\x01"]
 )
-async def test_a_truncated_or_invalid_response_is_sent(transport: Any, broken: bytes) -> None:
+async def test_a_truncated_or_invalid_response_is_sent(backend: dict[str, Any], broken: bytes) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.send(broken)
         await stream.aclose()
 
     async with serving(serve) as server:
         with pytest.raises(NetworkError) as failure:
-            await ask(server.url, transport=transport, retry=ONCE)
+            await ask(server.url, **backend, retry=ONCE)
     assert failure.value.sent
     assert "None" not in str(failure.value)
 
 
-async def test_silence_ends_in_time(transport: Any) -> None:
+async def test_silence_ends_in_time(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await anyio.sleep(60)
 
     async with serving(serve) as server:
         with pytest.raises(NetworkError) as failure:
-            await ask(server.url, transport=transport, retry=ONCE, timeouts=Timeouts(read=0.1))
+            await ask(server.url, **backend, retry=ONCE, timeouts=Timeouts(read=0.1))
     assert failure.value.sent
 
 
-async def test_a_body_that_drips_forever_times_out(transport: Any) -> None:
+async def test_a_body_that_drips_forever_times_out(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
         while True:
@@ -181,18 +213,18 @@ async def test_a_body_that_drips_forever_times_out(transport: Any) -> None:
 
     async with serving(serve) as server:
         with pytest.raises(NetworkError):
-            await ask(server.url, transport=transport, retry=ONCE, timeouts=Timeouts(total=0.2))
+            await ask(server.url, **backend, retry=ONCE, timeouts=Timeouts(total=0.2))
 
 
-async def test_an_invalid_header_is_unsent(transport: Any) -> None:
+async def test_an_invalid_header_is_unsent(backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
         with pytest.raises(NetworkError) as failure:
-            await ask(server.url, transport=transport, request={"headers": {"X-Odd": "one\r\ntwo"}})
+            await ask(server.url, **backend, request={"headers": {"X-Odd": "one\r\ntwo"}})
     assert not failure.value.sent
     assert server.heads == []
 
 
-async def test_cancelled_requests_leave_a_working_pool(transport: Any) -> None:
+async def test_cancelled_requests_leave_a_working_pool(backend: dict[str, Any]) -> None:
     async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
         if b"/slow" in head:
             await anyio.sleep(60)
@@ -200,7 +232,7 @@ async def test_cancelled_requests_leave_a_working_pool(transport: Any) -> None:
 
     async with (
         serving(serve) as server,
-        Session(Origins(server.url), transport=transport, connections=10, retry=ONCE) as session,
+        Session(Origins(server.url), **backend, connections=10, retry=ONCE) as session,
     ):
         pipeline = session.pipeline()
         for _ in range(3):
@@ -454,11 +486,11 @@ async def test_a_query_right_after_the_host_shares_connections() -> None:
     assert server.connections == 1
 
 
-async def test_a_url_that_is_too_long_is_not_sent(transport: Any) -> None:
+async def test_a_url_that_is_too_long_is_not_sent(backend: dict[str, Any]) -> None:
     async with serving(reply()) as server:
         with pytest.raises(NetworkError, match="too long") as caught:
-            await ask(server.url, "/" + "a" * 70_000, transport=transport)
-        assert (await ask(server.url, "/" + "a" * 3_000, transport=transport)).status == 200
+            await ask(server.url, "/" + "a" * 70_000, **backend)
+        assert (await ask(server.url, "/" + "a" * 3_000, **backend)).status == 200
     assert not caught.value.sent
     assert len(str(caught.value)) < 10_000
 

@@ -1,0 +1,210 @@
+"""Sessions of a host program: borrowed, never closed, with their connections, proxies, TLS and trace configs."""
+
+import asyncio
+import ssl
+from typing import Any
+
+import aiohttp
+import anyio
+import anyio.abc
+import httpx
+import pytest
+import trustme
+
+from stellantis_hal import Application, HalClient, StellantisClient, Tls
+from stellantis_hal.errors import ClosedClientError, ConfigurationError, NetworkError
+from stellantis_hal.transport.backends.borrowed import connections_of
+from stellantis_hal.transport.retry import RetryPolicy
+from tests.support.sockets import mutual, reply, serving, simple, write_certificates
+
+pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
+ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+ONCE = RetryPolicy(attempts=1)
+DOCUMENT = reply(b'{"a": 1}', Content_Type="application/hal+json")
+
+
+def make_session(kind: str, **options: Any) -> Any:
+    """Return a session of aiohttp, or a client of httpx."""
+    return aiohttp.ClientSession(**options) if kind == "aiohttp" else httpx.AsyncClient(**options)
+
+
+@pytest.fixture(params=["aiohttp", "httpx"])
+def kind(request: pytest.FixtureRequest, anyio_backend_name: str) -> str:
+    if anyio_backend_name == "trio" and request.param == "aiohttp":
+        pytest.skip("aiohttp runs on asyncio only")
+    name: str = request.param
+    return name
+
+
+async def test_a_borrowed_session_stays_open(kind: str) -> None:
+    async with serving(DOCUMENT) as server, make_session(kind) as session:
+        for _ in range(2):
+            async with HalClient(server.url, session=session) as client:
+                assert (await client.root())["a"] == 1
+        assert not (session.closed if kind == "aiohttp" else session.is_closed)
+        assert server.connections == 1  # both clients used the connection of the session
+
+
+async def test_a_closed_session_is_told(kind: str) -> None:
+    async with serving(DOCUMENT) as server:
+        async with make_session(kind) as session:
+            client = HalClient(server.url, session=session)
+            await client.root()
+        with pytest.raises(ClosedClientError, match="the borrowed session is closed: keep it open"):
+            await client.get(server.url)
+        with pytest.raises(ClosedClientError, match="the borrowed session is closed: keep it open"):
+            await HalClient(server.url, session=session).root()
+        await client.aclose()
+
+
+async def test_a_request_on_a_broken_connection_is_not_repeated(kind: str) -> None:
+    """The library retries, by its own policy; the session does not, behind the limiter's back."""
+    count = 0
+
+    async def serve(head: bytes, stream: anyio.abc.ByteStream) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            await stream.aclose()
+        else:
+            await stream.send(DOCUMENT)
+
+    async with (
+        serving(serve) as server,
+        make_session(kind) as session,
+        HalClient(server.url, session=session, retry=ONCE) as client,
+    ):
+        await client.root()
+        with pytest.raises(NetworkError):
+            await client.get(server.url)
+    assert count == 2
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+async def test_the_tls_settings_of_the_session_count(kind: str, authority: trustme.CA) -> None:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    trusting = {"connector": aiohttp.TCPConnector(ssl=context)} if kind == "aiohttp" else {"verify": context}
+    async with serving(DOCUMENT, simple(authority)) as server:
+        async with make_session(kind, **trusting) as session, HalClient(server.url, session=session) as client:
+            assert (await client.root())["a"] == 1
+        async with make_session(kind) as session, HalClient(server.url, session=session, retry=ONCE) as client:
+            with pytest.raises(NetworkError, match="certificate"):
+                await client.root()
+
+
+async def test_the_client_certificate_of_the_session_counts(
+    kind: str, authority: trustme.CA, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_certificates(authority, tmp_path)
+    context = Tls(certificate=(folder / "client.pem", folder / "client.key"), authorities=folder / "ca.pem").context()
+    mine = {"connector": aiohttp.TCPConnector(ssl=context)} if kind == "aiohttp" else {"verify": context}
+    async with serving(DOCUMENT, mutual(authority)) as server, make_session(kind, **mine) as session:
+        async with HalClient(server.url, session=session) as client:
+            assert (await client.root())["a"] == 1
+        application = Application("id", certificate=(folder / "stranger.pem", folder / "stranger.key"))
+        async with StellantisClient(application, base_url=server.url, session=session):
+            pass
+    assert "the certificate of the application is not used: the borrowed session's own" in caplog.text
+
+
+@ON_ASYNCIO
+async def test_trace_configs_of_a_session_are_called(anyio_backend: Any) -> None:
+    seen: list[str] = []
+
+    async def started(*arguments: Any) -> None:
+        seen.append(arguments[2].method)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(started)
+    async with (
+        serving(DOCUMENT) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        HalClient(server.url, session=session) as client,
+    ):
+        await client.root()
+    assert seen == ["GET"]
+
+
+async def test_the_proxy_of_the_session_is_used(kind: str) -> None:
+    async with (
+        serving(DOCUMENT) as proxy,
+        make_session(kind, proxy=proxy.url) as session,
+        HalClient("http://api.test/entry", session=session) as client,
+    ):
+        assert (await client.root())["a"] == 1
+    assert proxy.heads[0].startswith(b"GET http://api.test/entry HTTP/1.1")
+
+
+@ON_ASYNCIO
+async def test_the_proxy_of_the_environment_is_the_sessions_choice(
+    anyio_backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(DOCUMENT) as proxy, serving(DOCUMENT) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        for trust, uses in ((False, 0), (True, 1)):
+            async with (
+                aiohttp.ClientSession(trust_env=trust) as session,
+                HalClient(server.url.replace("127.0.0.1", "localhost"), session=session) as client,
+            ):
+                await client.root()
+            assert len(proxy.heads) == uses
+
+
+async def test_what_has_no_effect_beside_a_session_is_refused(kind: str) -> None:
+    async with make_session(kind) as session:
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"proxy": "http://proxy.test:3128"}, "proxy= has no effect on a session"),
+            ({"proxy": False}, "proxy= has no effect on a session"),
+            ({"tls": Tls()}, "tls= has no effect on a session"),
+            ({"transport": httpx.AsyncHTTPTransport()}, "session= and transport= both"),
+        ]
+        for options, words in cases:
+            with pytest.raises(ValueError, match=words):
+                HalClient("http://api.test", session=session, **options)
+            with pytest.raises(ValueError, match=words):
+                StellantisClient(Application("id"), session=session, **options)
+
+
+@pytest.mark.parametrize("value", [object(), "session", httpx.Client(), httpx.AsyncHTTPTransport()])
+async def test_what_is_no_session_is_refused(value: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"must be an aiohttp.ClientSession or an httpx.AsyncClient, not \w+; a transport"
+    ):
+        HalClient("http://api.test", session=value)
+
+
+@ON_ASYNCIO
+async def test_a_session_bounds_the_requests_under_way(anyio_backend: Any) -> None:
+    """As many requests are under way as the session has connections, so that none waits in its pool."""
+    for connector, allowed in (
+        (aiohttp.TCPConnector(limit=7), 7),
+        (aiohttp.TCPConnector(limit=7, limit_per_host=3), 3),
+        (aiohttp.TCPConnector(limit=0), None),
+    ):
+        async with aiohttp.ClientSession(connector=connector) as session:
+            assert connections_of(session) == allowed
+    assert connections_of(session) is None  # a closed session has no connector
+    async with httpx.AsyncClient() as client:
+        assert connections_of(client) is None
+
+
+def test_an_aiohttp_session_is_refused_on_trio() -> None:
+    async def opened() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession()
+
+    async def use() -> None:
+        with pytest.raises(ConfigurationError, match=r"needs asyncio: on trio, pass an httpx.AsyncClient"):
+            await HalClient("http://api.test", session=session).root()
+
+    loop = asyncio.new_event_loop()
+    session = loop.run_until_complete(opened())
+    try:
+        anyio.run(use, backend="trio")
+    finally:
+        loop.run_until_complete(session.close())
+        loop.close()
