@@ -90,8 +90,9 @@ def prepare_process() -> None:
     """
     codecs.register_error(_SIMILAR, _similar)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure") and not _has_all_characters(stream):
-            stream.reconfigure(errors=_SIMILAR)
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None and not _has_all_characters(stream):
+            reconfigure(errors=_SIMILAR)
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - until the process ends
     if sys.stdout is None:

@@ -17,7 +17,7 @@ from stellantis_hal.fleet.trip_files import (
     TripFile,
     TripFileError,
 )
-from stellantis_hal.fleet.trip_formats import CSV_COLUMNS, FORMATS, TripFormat, TripRow
+from stellantis_hal.fleet.trip_formats import CSV_COLUMNS, FORMATS, CsvFormat, TripFormat, TripRow
 from stellantis_hal.hal.redaction import mask_text, mask_vin
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
@@ -140,6 +140,7 @@ def trip_writer(
     *,
     mode: FileMode = "append",
     vin: VinForm = "whole",
+    formulas: bool = False,
 ) -> TripWriter:
     """Return a writer of trips to a file, best given by its path.
 
@@ -169,6 +170,9 @@ def trip_writer(
         mode: what happens to a file that has content. ``"append"``: it is continued. ``"new"``: it is refused.
             ``"replace"``: it is overwritten. Default "append". Of an open file, only "append".
         vin: ``"whole"``; ``"masked"``: its first three characters, the manufacturer; ``"none"``. Default "whole".
+        formulas: whether texts of a CSV that a spreadsheet takes for formulas, because they begin with ``=``, ``+``,
+            ``-`` or ``@``, are written as they are. Default False: an apostrophe is put in front of them, which the
+            next writer takes for no part of the text; numbers are written as they are.
 
     Raises:
         ValueError: the format is unknown or cannot be told from the name, or an option is unknown.
@@ -181,14 +185,17 @@ def trip_writer(
     _require_choice("vin", vin, _VIN_FORMS)
     if isinstance(file, str | os.PathLike):
         path = os.fspath(file)
-        return TripWriter(TripFile(path, _format_of(path, format_), mode), name=mask_text(path), vin=vin)
+        return TripWriter(
+            TripFile(path, _format_of(path, format_, formulas=formulas), mode), name=mask_text(path), vin=vin
+        )
     if not callable(getattr(file, "write", None)):
         raise TypeError(f"the file must be a path or an open text file, not {type(file).__name__}")
     if mode != "append":
         raise ValueError(f'mode="{mode}" needs a path, as in trip_writer("trips.csv", mode="{mode}")')
     name = getattr(file, "name", "")
     name = name if isinstance(name, str) else ""
-    return TripWriter(TextDestination(file, _format_of(name, format_)), name=mask_text(name) or "an open file", vin=vin)
+    format_used = _format_of(name, format_, formulas=formulas)
+    return TripWriter(TextDestination(file, format_used), name=mask_text(name) or "an open file", vin=vin)
 
 
 def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
@@ -196,7 +203,7 @@ def _require_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
 
 
-def _format_of(path: str, name: str | None) -> TripFormat:
+def _format_of(path: str, name: str | None, *, formulas: bool) -> TripFormat:
     if name is None:
         suffix = PurePath(path).suffix
         name = _SUFFIXES.get(suffix.lower())
@@ -207,4 +214,4 @@ def _format_of(path: str, name: str | None) -> TripFormat:
             )
     if name not in FORMATS:
         raise ValueError(f"the format must be one of {', '.join(FORMATS)}, not {name!r}")
-    return FORMATS[name]
+    return CsvFormat(formulas=True) if name == "csv" and formulas else FORMATS[name]

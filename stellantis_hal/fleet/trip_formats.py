@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 import attrs
 
+from stellantis_hal.fleet.spreadsheet_formulas import neutralize, restore
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import excerpt
 from stellantis_hal.resources.blocks.energy import EnergyType
@@ -246,19 +247,27 @@ class JsonLinesFormat:
 
 
 class CsvFormat:
-    """CSV by RFC 4180, with the columns of :data:`CSV_COLUMNS`."""
+    """CSV by RFC 4180, with the columns of :data:`CSV_COLUMNS`.
+
+    Args:
+        formulas: whether texts that a spreadsheet takes for formulas are written, and read, as they are.
+    """
 
     name = "csv"
     head: bytes = (",".join(CSV_COLUMNS) + "\r\n").encode()
     separator = b""
     tail = b""
 
+    def __init__(self, *, formulas: bool = False) -> None:
+        self._formulas = formulas
+
     def record(self, row: TripRow) -> str:
         """Return a line, which may have line breaks inside quotes."""
         trip = row.trip
         text = io.StringIO(newline="")
         csv.writer(text).writerow(
-            (
+            neutralize(cell) if isinstance(cell, str) and not self._formulas else cell
+            for cell in (
                 *row.identity.values(),
                 trip.id,
                 None if trip.started_at is None else trip.started_at.isoformat(),
@@ -307,7 +316,8 @@ class CsvFormat:
             elif not text.strip():
                 content.end = line.end
             elif len(row) == len(CSV_COLUMNS) and (is_terminated or row[-1] in {"true", "false"}):
-                cells = dict(zip(CSV_COLUMNS, row, strict=True))
+                texts = row if self._formulas else map(restore, row)
+                cells = dict(zip(CSV_COLUMNS, texts, strict=True))
                 done = {"true": True, "false": False}.get(cells["done"])
                 content.add(key_of(cells["vehicle"], cells["id"], done, cells["faults"].split(";")), end)
                 content.separator = b"" if is_terminated else b"\r\n"

@@ -18,6 +18,7 @@ from tests.fuzz.corpus import inputs_of
 
 __all__ = ["has_atheris", "run_atheris", "run_hypothesis"]
 
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
 _EXAMPLES = 500  # between two looks at the time
 _LONGEST = 4_096  # bytes of an input
 
@@ -67,7 +68,7 @@ def run_hypothesis(name: str, run: Callable[[bytes], None], seconds: float) -> i
     count = 0
     seeds = [path.read_bytes() for path in inputs_of(name)]
 
-    @settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck.__members__.values()])
+    @settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=_SLOW)
     @given(_inputs(seeds))
     def search(content: bytes) -> None:
         nonlocal count
