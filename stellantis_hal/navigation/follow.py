@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, cast, overload
 
 import attrs
 
@@ -113,8 +113,10 @@ class Follow(Generic[R]):
         reverse: bool = False,
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
-    ) -> Paginator[HalResource]:
+    ) -> Paginator[R]:
         """Return a paginator over the items of the collection behind the link; each iteration reads it anew.
+
+        Behind a typed relation, ``follow(Rel("orders", Order)).items()``, each item is an ``Order``.
 
         Args:
             rel: the relation that the items are embedded under or linked by; default None: the only list that is
@@ -130,7 +132,7 @@ class Follow(Generic[R]):
             absent: returns whether an error on the first page means that there are no items; default None: none does.
             ranges: the server's syntax of index ranges, for ``concurrent()`` and pages without links; default None.
         """
-        return Paginator.over(
+        items = Paginator.over(
             self,
             rel,
             items_from=source,
@@ -140,8 +142,10 @@ class Follow(Generic[R]):
             absent=absent,
             ranges=ranges,
         )
+        kind: Any = self._kind
+        return cast("Paginator[R]", items if kind is None else items.map(lambda item: item.as_(kind)))
 
-    def pages(self, rel: str | None = None, *, token: str | None = None) -> Pages[HalResource]:
+    def pages(self, rel: str | None = None, *, token: str | None = None) -> Pages[R]:
         """Return the pages of the collection behind the link.
 
         Args:
@@ -211,6 +215,31 @@ class Follow(Generic[R]):
         target = self._select(start, self._query)
         try:
             return start.embedded_copy(target) or await start.fetch_target(target, self._query.accept)
+        except StellantisError as error:
+            self._add_note(error)
+            raise
+
+    async def expand(self, *, variables: Params | None = None, params: Params | None = None) -> str:
+        """Return the URL that the link leads to, without fetching it; only links before it are followed.
+
+        Where there is no link, that of an embedded copy.
+
+        Args:
+            variables: values for its template, besides those of :meth:`follow`; default None: none.
+            params: query parameters to append, besides those of :meth:`follow`; default None: none.
+
+        Raises:
+            HalError: the link is missing, ambiguous or invalid, or the copy has no URL of its own.
+            StellantisError: fetching a resource before it failed.
+        """
+        start = await self._start_resource()
+        query = attrs.evolve(
+            self._query,
+            variables={**(self._query.variables or {}), **(variables or {})} or None,
+            params={**(self._query.params or {}), **(params or {})} or None,
+        )
+        try:
+            return start.expand_query(query)
         except StellantisError as error:
             self._add_note(error)
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.concurrency import OrderedResults, in_order
-from stellantis_hal.navigation.link_selection import LinkQuery
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem
 
 if TYPE_CHECKING:
     from stellantis_hal.hal.link import Link
@@ -66,12 +66,14 @@ class FollowResults(AsyncIterator[FollowResult]):
 
 @asynccontextmanager
 async def follow_all(
-    queries: Sequence[tuple[Link | None, LinkQuery]],
-    follow: Callable[[LinkQuery], Awaitable[HalResource]],
-    limit: int,
+    targets: Sequence[tuple[Link | None, HalResource | LinkedItem]], limit: int
 ) -> AsyncGenerator[FollowResults, None]:
-    """Follow every link, at most ``limit`` at a time."""
+    """Return what links lead to: embedded copies as they are, others fetched, at most ``limit`` at a time."""
     if limit < 1:
         raise ValueError(f"limit must be at least 1, as in limit=8, not {limit}")
-    async with in_order([partial(follow, query) for _, query in queries], limit) as results:
-        yield FollowResults([link for link, _ in queries], results)
+    async with in_order([partial(_resolve, target) for _, target in targets], limit) as results:
+        yield FollowResults([link for link, _ in targets], results)
+
+
+async def _resolve(target: HalResource | LinkedItem) -> HalResource:
+    return await target.fetch() if isinstance(target, LinkedItem) else target

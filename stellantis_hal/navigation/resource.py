@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.hal.redaction import mask_repr, mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
 from stellantis_hal.navigation.cache.validators import merge_headers
 from stellantis_hal.navigation.context import ResourceContext
@@ -29,10 +29,16 @@ from stellantis_hal.navigation.link_selection import (
     encode_params,
     find_links,
     link_url,
+    not_found,
     select_link,
 )
 from stellantis_hal.navigation.media_types import accept, links_of_header, media_type, read_document
-from stellantis_hal.navigation.pagination.item_selection import ItemSource
+from stellantis_hal.navigation.pagination.item_selection import (
+    ItemSelection,
+    ItemSource,
+    leads_to_collection,
+    pair_links,
+)
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource_view import ResourceView
@@ -101,6 +107,40 @@ class HalResource(ResourceView):
         """
         return Follow.from_rel(self, rel, options)
 
+    def expand(self, rel: str, **options: Unpack[FollowOptions]) -> str:
+        """Return the URL that a link leads to, expanded and absolute; nothing is sent.
+
+        Where there is no link, that of an embedded copy.
+
+        Args:
+            rel: the relation.
+            options: those of :meth:`follow`.
+
+        Raises:
+            HalError: the link is missing, ambiguous or invalid, or the copy has no URL of its own.
+        """
+        return self.expand_query(LinkQuery(rel=rel, **options))
+
+    def expand_query(self, query: LinkQuery) -> str:
+        """Return the URL that a link query leads to; nothing is sent.
+
+        Raises:
+            HalError: the link is missing, ambiguous or invalid, or the copy has no URL of its own.
+        """
+        target = select_link(self.document, self.base, query)
+        if target.url is not None:
+            return target.url
+        if target.link is not None:
+            return link_url(target.link, self.base, query.variables, query.params)
+        copy = self.embedded_copy(target)
+        if copy is None or copy.self_url is None:
+            raise InvalidLinkError(
+                f"{mask_repr(query.rel)} at {mask_url(self.base)} is embedded without a link, and its copy has no self "
+                "link: it has no URL",
+                url=self.base,
+            )
+        return append_query(copy.self_url, encode_params(query.params or {}))
+
     def can(self, rel: str) -> bool:
         """Return whether there is a link that can be followed, or an embedded copy, of a relation."""
         document = self.document
@@ -108,10 +148,25 @@ class HalResource(ResourceView):
         return has_link or any(document.embedded[key] for key in embedded_keys(document, rel))
 
     def follow_all(self, rel: str, *, limit: int = 8) -> AbstractAsyncContextManager[FollowResults]:
-        """Follow every link of a relation, at most ``limit`` at a time; the results come in the links' order."""
-        links = find_links(self.document, rel) or (None,) * len(self.embedded(rel))
-        queries = [(link, LinkQuery(rel=rel, index=index)) for index, link in enumerate(links)]
-        return follow_all(queries, self.follow_query, limit)
+        """Follow every link of a relation, at most ``limit`` at a time; the results come in the links' order.
+
+        An embedded copy serves where its ``self`` is the link's target; copies that no link leads to come last.
+
+        Args:
+            rel: the relation.
+            limit: how many links to follow at a time; default 8.
+
+        Raises:
+            LinkNotFoundError: there is neither a link nor an embedded copy of the relation.
+        """
+        document = self.document
+        links = find_links(document, rel)
+        pairs, rest = pair_links(self, links, self.embedded(rel))
+        if not pairs and not rest and not ItemSelection(rel).has(self):
+            raise not_found(document, self.base, LinkQuery(rel=rel))
+        if len(links) == 1 and leads_to_collection(document, links[0], rel):
+            rest = []
+        return follow_all([*pairs, *((None, copy) for copy in rest)], limit)
 
     def download(
         self,

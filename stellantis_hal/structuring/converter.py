@@ -154,6 +154,8 @@ class TypedConverter:
         """Read by the user's hook, or by one that cattrs generates for the user's class."""
         try:
             value = hook(body, kind)
+        except StructureError as error:
+            raise StructureError(f"{error} (at {mask_url(resource.url)})", problems=error.problems) from None
         except cattrs.BaseValidationError as error:
             problems = [
                 Problem(path=path, value_type="unknown", reason=reason)

@@ -11,13 +11,15 @@ import cattrs
 
 from stellantis_hal.structuring.compiler import ModelHook, find_hook
 from stellantis_hal.structuring.model import Model, unstructure_hook
+from stellantis_hal.structuring.pydantic_models import is_pydantic, read_pydantic
 from stellantis_hal.structuring.scalars import CodecHook, ScalarCodec, base_type, codec_of, is_open_enum
 
 __all__ = ["configure_converter", "default_converter", "make_converter"]
 
 
 def make_converter(*, strict: bool = False) -> cattrs.Converter:
-    """Make a cattrs converter that reads and writes every typed class of this library, and classes of your own.
+    """Make a cattrs converter that reads and writes every typed class of this library, and classes of your own:
+    attrs classes, dataclasses and pydantic models without further ado.
 
     Hooks registered on it are honoured inside this library's classes: one for ``timedelta`` reads every duration, one
     for ``Energy`` every energy, and one for ``Trip`` every trip. A hook gets the JSON value, and what it returns is
@@ -51,6 +53,7 @@ def configure_converter(converter: cattrs.Converter, *, strict: bool = False) ->
         if codec is not None and find_hook(kind, converter) is None:
             converter.register_structure_hook_func(functools.partial(_is, kind), CodecHook(codec))
     converter.register_structure_hook_factory(_has_codec, _codec_hook)
+    converter.register_structure_hook_func(is_pydantic, read_pydantic)
     converter.register_structure_hook_factory(_is_model, functools.partial(_model_hook, strict=strict))
     converter.register_unstructure_hook_func(is_open_enum, str)
     converter.register_unstructure_hook_factory(_is_model, unstructure_hook)

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from stellantis_hal.errors import InvalidLinkError, ServerError, TemplateError
+from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError, ServerError, TemplateError
 from stellantis_hal.navigation import FollowResult, HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links
@@ -74,8 +74,36 @@ async def test_embedded_copies_are_used() -> None:
     assert [result.link for result in results] == [None, None]
 
 
-async def test_without_links_there_are_no_results() -> None:
-    assert await _outcomes(Site().resource({})) == []
+@pytest.mark.parametrize("body", [{"_links": {"item": []}}, {"_embedded": {"item": []}}, {"_links": {"item": None}}])
+async def test_without_links_there_are_no_results(body: Any) -> None:
+    assert await _outcomes(Site().resource(body)) == []
+
+
+async def test_a_relation_that_is_not_there_is_named() -> None:
+    resource = Site().resource({"_links": {"items": [link("/1")]}})
+    with pytest.raises(LinkNotFoundError, match=r"no link 'item' at .*; available: items; did you mean 'items'"):
+        await _outcomes(resource)
+
+
+async def test_copies_without_a_link_come_after_the_links() -> None:
+    site, _ = _many(3)
+    copies = [
+        {"n": "alone"},
+        {"n": "copy", "_links": links(self="/v4/1")},
+        {"n": "other", "_links": links(self="/v4/9")},
+    ]
+    resource = site.resource(
+        {"_links": {"item": [link(f"{HOME}/{n}") for n in range(3)]}, "_embedded": {"item": copies}}
+    )
+    results = await _outcomes(resource)
+    assert [result.result()["n"] for result in results] == [0, "copy", 2, "alone", "other"]
+    assert [result.link is None for result in results] == [False, False, False, True, True]
+
+
+async def test_a_link_to_the_collection_is_followed_alone() -> None:
+    site = Site({"/all": {"n": "all"}})
+    resource = site.resource({"_links": links(item=f"{HOME}/all"), "_embedded": {"item": [{"n": 1}]}})
+    assert [result.result()["n"] for result in await _outcomes(resource)] == ["all"]
 
 
 async def test_leaving_early_stops_what_is_under_way() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -16,7 +16,7 @@ from stellantis_hal.navigation.link_selection import LinkQuery, embedded_keys, f
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["ItemSelection", "ItemSource", "LinkedItem", "entries_of"]
+__all__ = ["ItemSelection", "ItemSource", "LinkedItem", "entries_of", "leads_to_collection", "pair_links"]
 
 ItemSource = Literal["auto", "embedded", "links", "state"]
 _SOURCES = ("auto", "embedded", "links", "state")
@@ -218,17 +218,26 @@ def entries_of(page: HalResource, rel: str, *, has_copies: bool = True) -> tuple
         rel: the relation.
         has_copies: whether embedded copies are used.
     """
-    document = page.document
-    links = [link for link in find_links(document, rel) if not link.is_null]
+    links = [link for link in find_links(page.document, rel) if not link.is_null]
     copies = page.embedded(rel) if has_copies else ()
     if not links:
         return copies
+    pairs, rest = pair_links(page, links, copies)
+    if len(links) == 1 and isinstance(pairs[0][1], LinkedItem) and leads_to_collection(page.document, links[0], rel):
+        return copies
+    return (*(entry for _, entry in pairs), *rest)
+
+
+def pair_links(
+    page: HalResource, links: Sequence[Link], copies: Sequence[HalResource]
+) -> tuple[list[tuple[Link, HalResource | LinkedItem]], list[HalResource]]:
+    """Return each link with the copy of its target, or what is to be fetched; and the copies that no link leads to."""
     if not copies:
-        return tuple([LinkedItem(page, link) for link in links])
+        return [(link, LinkedItem(page, link)) for link in links], []
     copies_by_url: dict[str | None, list[HalResource]] = {}
     for copy in copies:
         copies_by_url.setdefault(copy.self_url, []).append(copy)
-    entries: list[HalResource | LinkedItem] = []
+    pairs: list[tuple[Link, HalResource | LinkedItem]] = []
     used: set[int] = set()
     for link in links:
         linked = LinkedItem(page, link)
@@ -236,13 +245,12 @@ def entries_of(page: HalResource, rel: str, *, has_copies: bool = True) -> tuple
         found = copies_by_url.get(url, []) if url is not None else []
         chosen = next((copy for copy in found if id(copy) not in used), found[0] if found else None)
         used.add(id(chosen))
-        entries.append(linked if chosen is None else chosen)
-    if len(links) == 1 and isinstance(entries[0], LinkedItem) and _is_collection_link(document, links[0], rel):
-        return copies
-    return (*entries, *(copy for copy in copies if id(copy) not in used))
+        pairs.append((link, linked if chosen is None else chosen))
+    return pairs, [copy for copy in copies if id(copy) not in used]
 
 
-def _is_collection_link(document: HalDocument, link: Link, rel: str) -> bool:
+def leads_to_collection(document: HalDocument, link: Link, rel: str) -> bool:
+    """Return whether a link that is no target of an embedded list stands alone beside it: it leads to the whole."""
     is_single = not isinstance(_part(document, "_links").get(link.rel), list)
     return is_single and any(isinstance(entry, list) for entry in _embedded_values(document, rel).values())
 
