@@ -19,4 +19,4 @@ def warn_caller(text: str, category: type[Warning]) -> None:
     level, frame = 2, sys._getframe(1)  # noqa: SLF001 - what warnings.warn itself reads
     while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=level - 1)
+    warnings.warn(text, category, stacklevel=level)

@@ -294,6 +294,8 @@ class Paginator(Generic[T]):
     def take(self, count: int) -> Paginator[T]:
         """Return a paginator that ends after so many items, and reads no further than they need.
 
+        Each iteration counts anew, also one that a token resumes.
+
         Args:
             count: how many items; 0: none, and nothing is sent.
 

@@ -264,9 +264,9 @@ class Walks:
 
     @asynccontextmanager
     async def ahead(self, pages: int, limit: int | None = None) -> AsyncGenerator[Walk, None]:
-        """Iterate with prefetched pages, and up to ``limit`` linked items at a time (None: as many as pages)."""
+        """Iterate with prefetched pages, and ``limit`` linked items at a time (None: as many ahead as pages)."""
         async with prefetch(self._raw_pages(), pages) as raw_pages, scoped() as tasks:
-            yield Walk(self.spec, raw_pages, self.stages, self.position, tasks=tasks, limit=limit or pages)
+            yield Walk(self.spec, raw_pages, self.stages, self.position, tasks=tasks, limit=limit or pages + 1)
 
     @asynccontextmanager
     async def concurrent(self, limit: int) -> AsyncGenerator[Walk, None]:

@@ -1,0 +1,34 @@
+"""The header fields Deprecation and Sunset."""
+
+import pytest
+
+from stellantis_hal.hal.deprecation import deprecation_notice
+
+
+@pytest.mark.parametrize(
+    ("headers", "notice"),
+    [
+        ({}, None),
+        ({"deprecation": "@1688169599"}, "deprecated as of 2023-06-30T23:59:59Z"),
+        ({"deprecation": " @0;x=1 "}, "deprecated as of 1970-01-01T00:00:00Z"),
+        ({"deprecation": "true"}, "deprecated"),
+        ({"deprecation": "?1"}, "deprecated"),
+        ({"deprecation": "FALSE"}, None),
+        ({"deprecation": "?0"}, None),
+        ({"deprecation": "Sun, 30 Jun 2024 23:59:59 GMT"}, "deprecated as of 2024-06-30T23:59:59Z"),
+        ({"deprecation": "Sun, 30 Jun 2024 23:59:59 +0200"}, "deprecated as of 2024-06-30T21:59:59Z"),
+        ({"deprecation": "soon"}, "deprecated as of 'soon'"),
+        ({"deprecation": "@999999999999999"}, "deprecated as of '@999999999999999'"),
+        ({"sunset": "Sun, 30 Jun 2024 23:59:59 GMT"}, "stops responding at 2024-06-30T23:59:59Z"),
+        (
+            {"deprecation": "@0", "sunset": "later"},
+            "deprecated as of 1970-01-01T00:00:00Z, and stops responding at 'later'",
+        ),
+    ],
+)
+def test_a_notice_says_since_and_until_when(headers: dict[str, str], notice: str | None) -> None:
+    assert deprecation_notice(headers) == notice
+
+
+def test_a_value_that_cannot_be_read_is_cut() -> None:
+    assert len(deprecation_notice({"deprecation": "x" * 100_000}) or "") < 150
