@@ -41,8 +41,8 @@ class RangePageIterator(AsyncIterator[RawPage]):
 
     Ranges overlap by one item. Items that are added at the head between two responses shift the others, and the overlap
     shows it; from then on one range at a time is read. The first page decides: where it has no total, has items
-    without identity, or has a ``next`` although its total is reached, the collection is read page by page. The last
-    range is open, so that a ``next`` shows items beyond the total.
+    without identity or behind links, or has a ``next`` although its total is reached, the collection is read page by
+    page. The last range is open, so that a ``next`` shows items beyond the total.
     """
 
     def __init__(self, spec: PaginationSpec, ranges: IndexRanges, tasks: TaskGroup, limit: int) -> None:
@@ -83,7 +83,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
                 raise
             return self._end(_Range(None, (), ()))
         items = self._spec.items.entries(page)
-        found = _Range(page, items, tuple(map(identity_of, items)))
+        found = _Range(page, items, tuple(map(_identity_of, items)))
         total = total_of(page)
         is_start = not self._ranges.index_of(page.base) and page_link(page, PREVIOUS) is None
         # The next range begins with the last item of this page: both have to be where their indexes say.
@@ -215,7 +215,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
                 raise
             return _Range(None, (), ())
         items = self._spec.items.entries(page)
-        return _Range(page, items, tuple(map(identity_of, items)))
+        return _Range(page, items, tuple(map(_identity_of, items)))
 
     def _range_url(self, first: int, *, is_open: bool = False) -> str:
         ranges = self._ranges
@@ -226,6 +226,11 @@ class _Range(NamedTuple):
     page: HalResource | None
     items: tuple[HalResource | LinkedItem, ...]
     ids: tuple[str | None, ...]
+
+
+def _identity_of(item: HalResource | LinkedItem) -> str | None:
+    """Return what identifies an item; None where it is not read yet: its id may be another than that of its URL."""
+    return None if isinstance(item, LinkedItem) else identity_of(item)
 
 
 @asynccontextmanager

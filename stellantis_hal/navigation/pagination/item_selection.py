@@ -154,7 +154,7 @@ class ItemSelection:
             return isinstance(page.state.get(rel), list)
         if self.source != "links" and (embedded_keys(document, rel) or rel in _part(document, "_embedded")):
             return True
-        return self.source != "embedded" and bool(find_links(document, rel) or rel in _part(document, "_links"))
+        return self.source != "embedded" and _is_linked(document, rel)
 
     def missing(self, page: HalResource) -> HalError:
         """Return the error of an iteration whose pages do not have the relation, with what they have instead."""
@@ -184,7 +184,7 @@ class ItemSelection:
         if self.source == "state":
             return _key_in_state(page)
         if self.source == "links":
-            return _ITEM if find_links(page.document, _ITEM) else None
+            return _ITEM if _is_linked(page.document, _ITEM) else None
         document = page.document
         embedded = document.embedded
         keys = tuple(embedded)
@@ -194,7 +194,7 @@ class ItemSelection:
             lists = tuple(key for key in keys if isinstance(raw[key], list))
         if len(lists) == 1:
             return lists[0]
-        if _ITEM in embedded or (self.source == "auto" and find_links(document, _ITEM)):
+        if _ITEM in embedded or (self.source == "auto" and _is_linked(document, _ITEM)):
             return _ITEM
         if len(keys) > 1:
             raise AmbiguousLinkError(
@@ -281,6 +281,11 @@ def _key_in_state(page: HalResource) -> str | None:
             url=page.url,
         )
     return keys[0] if keys else None
+
+
+def _is_linked(document: HalDocument, rel: str) -> bool:
+    """Return whether there are links of a relation, or its list is empty."""
+    return bool(find_links(document, rel)) or rel in _part(document, "_links")
 
 
 def _part(document: HalDocument, name: str) -> Mapping[str, Any]:

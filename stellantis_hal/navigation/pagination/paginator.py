@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -90,8 +90,8 @@ class PageIterator(AsyncIterator[Page[T]]):
         try:
             if self._ready is None:
                 if self._raw is None:
-                    self._items = []
                     self._raw = await walk.next_page()
+                    self._items = [*walk.plain]
                 while walk.pending:
                     item = await walk.next_item()
                     if item is not None:
@@ -128,37 +128,42 @@ class ItemIterator(AsyncIterator[T]):
     def __init__(self, spec: PaginationSpec, walk: Walk) -> None:
         self._spec = spec
         self._walk = walk
-        self._position: Page[T] | None = None
+        self._plain: Iterator[T] = iter(())
+        # The latest page whose items were all returned, with its number and the identities up to it, for a token.
+        self._done: tuple[RawPage, int, tuple[str | bytes, ...]] | None = None
 
     async def __anext__(self) -> T:
+        for item in self._plain:
+            return item
         walk = self._walk
         try:
             while True:
                 while walk.pending:
-                    item: T | None = await walk.next_item()
-                    if item is not None:
-                        return item
+                    found: T | None = await walk.next_item()
+                    if found is not None:
+                        return found
                 if walk.raw is not None:
-                    self._position = self._page_of(walk.raw)
+                    walk.close_page()
+                    self._done = walk.raw, walk.number, walk.recent()
                 await walk.next_page()
+                self._plain = iter(walk.plain)
+                for item in self._plain:
+                    return item
         except StellantisError as error:
-            if error.resume_token is None:
-                error.resume_token = _resume_token(self._position)
+            if error.resume_token is None and self._done is not None:
+                error.resume_token = self._page_of(*self._done).token
             raise
 
-    def _page_of(self, raw: RawPage) -> Page[T]:
-        """Return the page whose items were returned, as the position of a resume token."""
-        walk = self._walk
-        walk.close_page()
+    def _page_of(self, raw: RawPage, number: int, recent: tuple[str | bytes, ...]) -> Page[T]:
         return Page(
             items=(),
-            number=walk.number,
+            number=number,
             total=None,
             resource=None,
             spec=self._spec,
-            recent=walk.recent(),
-            raw=attrs.evolve(raw, page=None, items=()),
-            is_found=walk.is_found,
+            recent=recent,
+            raw=raw,
+            is_found=self._walk.is_found,
         )
 
 

@@ -68,7 +68,10 @@ class Walk:
         self.raw: RawPage | None = None
         """The current page."""
         self.pending: list[HalResource | LinkedItem] = []
-        """The items of the current page that were not returned yet, the next one last."""
+        """The items of the current page that :meth:`next_item` has not returned yet, the next one last."""
+        self.plain: tuple[Any, ...] = ()
+        """The items of the current page, where nothing is to be done with them; then none are pending."""
+        self._has_stages = bool(stages)
         self._recent = RecentIds(position.recent if position else ())
         self._is_recording = spec.unique or spec.reverse or is_shifting
         # Ranges overlap, so the first page after a token may begin with an item that was returned before.
@@ -139,7 +142,12 @@ class Walk:
         self._is_comparing = spec.unique or raw.may_repeat or self._may_overlap
         self._may_overlap = False
         self._total = self._total if page is None else total_of(page)
-        self.pending = [*reversed(raw.items)]
+        items = raw.items
+        if self._has_stages or self._is_recording or self._is_comparing or LinkedItem in set(map(type, items)):
+            self.plain, self.pending = (), [*reversed(items)]
+        else:
+            self.plain = items
+            self.count += len(items)
         self._notices += raw.notices
         return raw
 

@@ -23,6 +23,7 @@ LINKS = {
     "self": {"self"},
     "none": set[str](),
 }
+ITEMS = ("embedded", "linked", "mixed", "part")
 TOTALS = ("right", "missing", "small", "large")
 LOOPS = ("none", "self", "first")
 BEYOND = ("empty", "absent", "refused")
@@ -43,6 +44,8 @@ class Shape:
         has_ids: whether items have ids.
         honours_ranges: whether the server honours ``indexRange``.
         beyond: the response to a range beyond the end.
+        items_are: where items are: embedded, behind links, both with copies of the odd ones ("mixed"), or behind links
+            but for those that are embedded without a link ("part").
         more_asked: how many items more than ``size`` a range asks for; the server sends ``size`` of them. Without a
             total none, because then the size of a page is all that shows whether there are more.
     """
@@ -58,6 +61,7 @@ class Shape:
     honours_ranges: bool = True
     beyond: str = "empty"
     more_asked: int = 0
+    items_are: str = "embedded"
 
     @property
     def is_linked(self) -> bool:
@@ -116,6 +120,9 @@ class Shape:
         return root.follow("items").items(reverse=reverse, absent=is_absent, ranges=ranges)
 
     def respond(self, request: Request) -> Any:
+        path = urlsplit(request.url).path
+        if "/item/" in path:
+            return self._item(int(path.rpartition("/")[2]))
         query = {name: values[-1] for name, values in parse_qs(urlsplit(request.url).query).items()}
         pages = self.pages
         if "token" in query:
@@ -161,13 +168,25 @@ class Shape:
         return self._body(start, end, rels)
 
     def _body(self, start: int, end: int, rels: dict[str, str]) -> dict[str, Any]:
-        name = "id" if self.has_ids else "name"
-        body: dict[str, Any] = {"_embedded": {"items": [{name: number} for number in range(start, end)]}}
+        numbers = range(start, end)
+        body: dict[str, Any] = {"_embedded": {"items": [self._item(number, has_self=False) for number in numbers]}}
+        linked: dict[str, Any] = {}
+        if self.items_are != "embedded":
+            # Copies without a link come after the links, so here they are the latter half.
+            part = (start + end) // 2 if self.items_are == "part" else end
+            odd = [number for number in numbers if number % 2 and number < part] if self.items_are != "linked" else []
+            copies = [*odd[::-1], *range(part, end)]
+            linked = {"item": [link(f"{HOME}/item/{number}") for number in range(start, part)]}
+            body = {"_embedded": {"item": [self._item(number) for number in copies]}} if copies else {}
         if self.stated_total is not None:
             body["total"] = self.stated_total
-        if self.links != "none":
-            body["_links"] = {rel: link(url) for rel, url in rels.items() if rel in LINKS[self.links]}
+        if self.links != "none" or linked:
+            body["_links"] = {rel: link(url) for rel, url in rels.items() if rel in LINKS[self.links]} | linked
         return body
+
+    def _item(self, number: int, *, has_self: bool = True) -> dict[str, Any]:
+        item: dict[str, Any] = {"id" if self.has_ids else "name": number}
+        return {**item, "_links": {"self": link(f"{HOME}/item/{number}")}} if has_self else item
 
 
 class _Routes(dict[str, Any]):
@@ -202,4 +221,5 @@ SHAPES: st.SearchStrategy[Shape] = st.builds(
     honours_ranges=st.booleans(),
     beyond=st.sampled_from(BEYOND),
     more_asked=st.integers(0, 2),
+    items_are=st.sampled_from(ITEMS),
 )

@@ -130,6 +130,7 @@ async def test_null_links_are_no_items_and_others_are_told(caplog: pytest.LogCap
         ({"_embedded": {"cars": [], "item": [{"n": 3}]}}, [3]),
         ({"_links": {"item": _linked(0, 1), "cars": _linked(2)}}, [0, 1]),
         ({"_embedded": {"cars": []}}, []),
+        ({"_links": {"item": []}}, []),
         ({"total": 0}, []),
         ({"page": {"totalElements": 0}}, []),
     ],

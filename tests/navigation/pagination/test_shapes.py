@@ -122,6 +122,11 @@ EXAMPLES = {
     "B4: the last leads to itself": Shape(count=15, size=6, loop="self"),
     "B4: the last leads to the first": Shape(count=15, size=6, loop="first"),
     "B4: no total": Shape(count=15, size=6, loop="first", total="missing", links="next only"),
+    "E3: links only": Shape(count=15, size=6, items_are="linked"),
+    "E3: links only, no links between pages": attrs.evolve(BARE, items_are="linked"),
+    "E3: links only, no prev, no ids": Shape(count=15, size=4, links="no prev", items_are="linked", has_ids=False),
+    "E3: copies of some": Shape(count=15, size=6, items_are="mixed", loop="first"),
+    "E3: copies without a link": Shape(count=15, size=6, items_are="part", by_range=True),
     "empty pages": Shape(count=15, size=3, empty=frozenset({1, 3})),
 }
 
