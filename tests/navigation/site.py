@@ -56,7 +56,7 @@ class Site:
             return ResourceContext(fetch=self, clock=lambda: self.now)
         return ResourceContext(fetch=self, clock=lambda: self.now, converter=FunctionConverter(self.structure))
 
-    def resource(self, body: Mapping[str, Any] | None = None, url: str = HOME, **fields: Any) -> HalResource:
+    def resource(self, body: Any = None, url: str = HOME, **fields: Any) -> HalResource:
         """Return a resource as if it had been fetched."""
         return HalResource.of(attrs.evolve(make_response(body, url=url, **fields), received_at=self.now), self.context)
 

@@ -42,7 +42,7 @@ def test_any_json_value_is_a_resource(value: Any, kind: str) -> None:
 
 
 def test_null_is_told_from_no_body() -> None:
-    null = Site().resource(url=f"{HOME}/a", content_type="application/json", body=b"null")  # type: ignore[arg-type]
+    null = Site().resource(b"null", content_type="application/json")
     empty = HalResource.of(make_response(b"", status=204), Site().context)
     assert [(one.value, one.kind) for one in (null, empty)] == [(None, "null"), (None, "empty")]
     assert null.document != empty.document
@@ -213,7 +213,7 @@ async def test_the_result_of_a_write_has_the_links_of_its_header() -> None:
 
 
 async def test_a_deprecated_response_warns_once() -> None:
-    fields = {"deprecation": "@0", "sunset": "Sun, 30 Jun 2024 23:59:59 GMT", "warning": '199 - "old"'}
+    fields: dict[str, Any] = {"deprecation": "@0", "sunset": "Sun, 30 Jun 2024 23:59:59 GMT", "warning": '199 - "old"'}
     site = Site({f"/a/{name}": make_response(url=f"{HOME}/a/{name}", **fields) for name in ("1", "2")})
     root = site.resource({"_links": {"a": [link(f"{HOME}/a/1"), link(f"{HOME}/a/2")]}})
     with pytest.warns(HalDeprecationWarning) as caught:

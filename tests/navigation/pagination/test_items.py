@@ -223,7 +223,9 @@ async def test_the_error_names_an_array_of_the_state() -> None:
 async def test_no_more_is_fetched_than_is_asked_for() -> None:
     site = _site()
     items = site.resource({"_links": {"item": _linked(*range(9))}}).items()
-    assert (await items.first() or {})["n"] == 0
+    first = await items.first()
+    assert first is not None
+    assert first["n"] == 0
     assert len(await items.collect(2)) == 2
     assert site.paths == ["/0", "/0", "/1"]
 
