@@ -25,7 +25,6 @@ from stellantis_hal.errors import (
     QuotaError,
     RedirectError,
     StellantisError,
-    UnauthorizedError,
 )
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr
@@ -389,8 +388,8 @@ def to_auth_error(error: ApiError, client: OAuth2Client, *, key: str | None) -> 
             f"({_reason('invalid_grant', error.description)}): ask for consent again",
             key=key,
         )
-    if error.oauth_error in _CONFIGURATION_ERRORS or (isinstance(error, UnauthorizedError) and not error.oauth_error):
-        reason = _reason(error.oauth_error or str(error.status), error.description)
+    if error.oauth_error in _CONFIGURATION_ERRORS:
+        reason = _reason(error.oauth_error, error.description)
         return ConfigurationError(
             f"the identity server refuses the application at {mask_url(error.url)} ({reason}): {client.advice}",
             key=key,

@@ -181,12 +181,12 @@ def _mutable_twin(kind: type) -> type:
     where neither setting nor deleting attributes is written in Python: so both are put back.)
     """
     own = {
-        "__slots__": kind.__dict__["__slots__"],
+        "__slots__": (),  # so the layout is that of the class, with or without slots
         "__setattr__": object.__setattr__,
         "__delattr__": object.__delattr__,
         "__module__": __name__,
     }
-    return type(kind)(f"{kind.__name__}InTheMaking", kind.__bases__, own)
+    return type(kind)(f"{kind.__name__}InTheMaking", (kind,), own)
 
 
 def _read_models(read: ModelReader, value: Any, path: str, problems: Recorder) -> tuple[Any, ...]:

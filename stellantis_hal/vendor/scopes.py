@@ -27,10 +27,10 @@ class Scope(enum.StrEnum):
     REMOTE_NAVIGATION = "remote:navigation:write"
 
 
-_DATA = tuple(scope for scope in Scope if scope.startswith("data:"))
+_DATA = tuple(scope for scope in Scope if scope.startswith("data:") and scope is not Scope.VEHICLE)
 _REMOTE = tuple(scope for scope in Scope if scope.startswith("remote:"))
 
-# The vendor's table (B2C 4.17.2), from the top of the path down; `*` is any one segment.
+# The vendor's table (B2C 4.17.3), from the top of the path down; `*` is any one segment.
 _TABLE: tuple[tuple[str, tuple[Scope, ...]], ...] = (
     ("vehicles", (Scope.VEHICLE,)),
     ("vehicles/*", (Scope.VEHICLE,)),

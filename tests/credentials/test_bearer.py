@@ -384,11 +384,21 @@ async def test_a_refused_application_is_a_configuration_error(name: str) -> None
     assert caught.value.more_information
 
 
-async def test_a_401_from_the_identity_server_is_the_application_s() -> None:
+@pytest.mark.parametrize("words", ["", "<html>Please log in", "Unauthorized"])
+async def test_a_401_without_an_oauth_error_may_pass(words: str) -> None:
+    """A proxy or a maintenance page said it: an OAuth2 server names its error (RFC 6749 section 5.2)."""
     server = IdentityServer()
-    server.faults = [UnauthorizedError("401", status=401)]
-    with pytest.raises(ConfigurationError, match="401"):
-        await bearer(MemoryTokenStore(token(expires_in=1)), server).headers()
+    server.faults = [UnauthorizedError("401", status=401, description=words)]
+    with pytest.raises(NetworkError, match="401 .* is not from an OAuth2 server") as caught:
+        await bearer(MemoryTokenStore(token(expires_in=-1)), server).headers()
+    assert caught.value.identity_server
+
+
+async def test_a_401_that_names_the_client_is_the_applications() -> None:
+    server = IdentityServer()
+    server.faults = [UnauthorizedError("401", status=401, oauth_error="invalid_client")]
+    with pytest.raises(ConfigurationError, match="invalid_client"):
+        await bearer(MemoryTokenStore(token(expires_in=-1)), server).headers()
 
 
 async def test_the_gateways_configuration_error_is_not_retried() -> None:

@@ -43,7 +43,7 @@ DAMAGED = {
 
 async def drive_all(fleet: Fleet, updates: Any) -> tuple[set[str | None], list[WatchEvent]]:
     """Drive a trip with each vehicle; return their ids and the events."""
-    driven = {fleet.world.add_trip(vehicle).id for vehicle in fleet.vehicles}
+    driven: set[str | None] = {fleet.world.add_trip(vehicle).id for vehicle in fleet.vehicles}
     return driven, await updates_of(updates, ROUND)
 
 

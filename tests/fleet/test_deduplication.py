@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import attrs
 import pytest
@@ -115,7 +116,9 @@ def test_trips_without_timestamps_are_bounded(done: bool) -> None:
     checkpoint = record_trip(Checkpoint(is_initialized=True), facts("dated", 1, done=done), lookback=LOOKBACK)
     undated = [attrs.evolve(facts_without_timestamps(str(number), now=1), is_done=done) for number in range(10_001)]
     records = b"".join(struct.pack(">d8s", math.inf, trip.digest) for trip in undated[:-2])
-    remembered = {"finished" if done else "unfinished": records + (checkpoint.finished or checkpoint.unfinished)}
+    remembered: dict[str, Any] = {
+        "finished" if done else "unfinished": records + (checkpoint.finished or checkpoint.unfinished)
+    }
     checkpoint = attrs.evolve(checkpoint, **remembered)
     for trip in undated[-2:]:
         reason, checkpoint = admit(checkpoint, trip, lookback=LOOKBACK)

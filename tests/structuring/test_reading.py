@@ -629,3 +629,28 @@ def test_types_that_are_not_json_are_named_as_they_are() -> None:
     assert read({"distance": {1}}, Trip).problems == (
         Problem(path="$.distance", value_type="set", reason="not a number"),
     )
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [attrs.frozen, attrs.define, attrs.frozen(kw_only=True, slots=False), attrs.frozen(weakref_slot=False)],
+)
+@pytest.mark.parametrize("base", [Model, Trip])
+def test_classes_of_ones_own_are_read(decorate: Any, base: type[Model]) -> None:
+    """With and without slots and weak references, and with more attributes than the class above."""
+
+    @decorate
+    class Own(base):  # type: ignore[misc, valid-type]
+        driver_name: str | None = None
+
+    own = read({"id": "a", "driverName": "Ada", "mood": "sunny"}, Own)
+    assert (type(own), own.driver_name, own.extra["mood"]) == (Own, "Ada", "sunny")
+    assert own == read({"id": "a", "driverName": "Ada", "mood": "sunny"}, Own)
+
+
+def test_a_class_without_attributes_of_its_own_is_read() -> None:
+    class Own(Trip):
+        def double(self) -> float:
+            return 2 * (self.distance or 0.0)
+
+    assert read({"distance": 3.0}, Own).double() == 6.0

@@ -40,7 +40,7 @@ async def load_checkpoint(store: CheckpointStore, key: str) -> Checkpoint | None
     )
 
 
-async def _copy(store: CheckpointStore, key: str, content: bytes) -> str:
+async def _copy(store: CheckpointStore, key: str, content: object) -> str:
     """Save content under a key derived from it, so that a second damage does not replace the first; return the key."""
     content = content if isinstance(content, bytes) else repr(content).encode()
     copy = f"{key}#damaged-{blake2b(content, digest_size=4).hexdigest()}"
