@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import attrs
 
 from stellantis_hal.hal.curies import NO_CURIES, Curies
+from stellantis_hal.hal.deep_pickle import picklable, unwrap
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import redacted_repr, shortlist
 from stellantis_hal.hal.uri import resolve, to_ascii
@@ -61,6 +62,9 @@ class State(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._body) - sum(key in self._body for key in _RESERVED)
 
+    def __reduce__(self) -> tuple[Callable[..., State], tuple[Mapping[str, Any]]]:
+        return _restore_state, (picklable(self._body),)
+
     def __repr__(self) -> str:
         return f"State({shortlist([*self])})"
 
@@ -90,7 +94,7 @@ class HalDocument:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal by value, and the value may hold lists
 
     def __reduce__(self) -> tuple[Callable[..., HalDocument], tuple[Mapping[str, Any], Curies]]:
-        return _restore, (self._body, self._inherited)
+        return _restore, (picklable(self._body), self._inherited)
 
     def __repr__(self) -> str:
         embedded = shortlist([f"{rel}×{len(documents)}" for rel, documents in self.embedded.items()])
@@ -211,7 +215,7 @@ class RootDocument(HalDocument):
     __hash__: ClassVar[None] = None
 
     def __reduce__(self) -> tuple[Callable[..., HalDocument], tuple[Any, ...]]:
-        return _restore_root, (self._value, self._kind, self._inherited, self._header_links, self._base)
+        return _restore_root, (picklable(self._value), self._kind, self._inherited, self._header_links, self._base)
 
     @property
     def value(self) -> Any:
@@ -285,12 +289,16 @@ def serialize(document: HalDocument) -> Mapping[str, Any]:
 # ------------------------------------------------------------------------------------------------- reading
 
 
+def _restore_state(body: Mapping[str, Any]) -> State:
+    return State(unwrap(body))
+
+
 def _restore(body: Mapping[str, Any], curies: Curies) -> HalDocument:
-    return HalDocument(body, curies=curies)
+    return HalDocument(unwrap(body), curies=curies)
 
 
 def _restore_root(value: Any, kind: Kind, curies: Curies, header_links: tuple[Link, ...], base: str) -> HalDocument:
-    return RootDocument(value, kind, curies=curies, header_links=header_links, base=base)
+    return RootDocument(unwrap(value), kind, curies=curies, header_links=header_links, base=base)
 
 
 def _merge(

@@ -42,7 +42,7 @@ from stellantis_hal.navigation.pagination.item_selection import (
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource_view import ResourceView
-from stellantis_hal.navigation.snapshot import Dump, Snapshot, StateStep, load
+from stellantis_hal.navigation.snapshot import Dump, Snapshot, StateStep, load, picklable_dump
 from stellantis_hal.navigation.writes import WriteOptions, read_outcome, write_request, write_target
 
 __all__ = ["HalResource"]
@@ -575,4 +575,4 @@ class HalResource(ResourceView):
         return cls(snapshot, document, context, (StateStep(()),) if dumped.get("embedded") else ())
 
     def __reduce__(self) -> tuple[Callable[..., HalResource], tuple[Dump]]:
-        return HalResource.load, (self.dump(),)
+        return HalResource.load, (picklable_dump(self.dump()),)

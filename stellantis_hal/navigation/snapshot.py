@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypedDict
 import attrs
 
 from stellantis_hal.hal.curies import Curies
+from stellantis_hal.hal.deep_pickle import picklable, unwrap
 from stellantis_hal.hal.document import HalDocument, Kind, parse_root
 from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.hal.json import decode
@@ -19,7 +20,7 @@ from stellantis_hal.navigation.cache.freshness import freshness_lifetime
 from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.navigation.media_types import links_of_header
 
-__all__ = ["Dump", "EmbeddedStep", "LazyBody", "Snapshot", "StateStep", "Step", "dump", "load"]
+__all__ = ["Dump", "EmbeddedStep", "LazyBody", "Snapshot", "StateStep", "Step", "dump", "load", "picklable_dump"]
 
 _DUMPED_HEADERS = (
     "content-type",
@@ -203,6 +204,12 @@ def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
     )
 
 
+def picklable_dump(dumped: Dump) -> Dump:
+    """Return a dump that can be pickled however deep its body is; where it is shallow, the dump is unchanged."""
+    dumped["body"] = picklable(dumped["body"])
+    return dumped
+
+
 def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
     """Read what :func:`dump` returned.
 
@@ -210,7 +217,7 @@ def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
         ValueError: the mapping is not a dump.
     """
     try:
-        body, headers, url = dumped["body"], Headers(_string_dict(dumped["headers"])), str(dumped["url"])
+        body, headers, url = unwrap(dumped["body"]), Headers(_string_dict(dumped["headers"])), str(dumped["url"])
         kind = dumped.get("kind", "object")
         document = parse_root(
             dict(body) if isinstance(body, Mapping) else body,

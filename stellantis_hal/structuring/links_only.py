@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.hal.document import parse_root
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StateStep
+from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StateStep, picklable_dump
 
 __all__ = ["LinksOnlyResource", "without_document"]
 
@@ -25,7 +25,7 @@ class LinksOnlyResource(HalResource):
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Callable[..., HalResource], tuple[Dump]]:
-        return LinksOnlyResource.load, (self.dump(),)
+        return LinksOnlyResource.load, (picklable_dump(self.dump()),)
 
 
 def without_document(resource: HalResource) -> LinksOnlyResource:

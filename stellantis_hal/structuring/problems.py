@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from stellantis_hal.hal.deep_pickle import picklable, unwrap
 from stellantis_hal.hal.redaction import redacted_repr, shortlist
 
 __all__ = [
@@ -82,8 +83,12 @@ class Extra(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"Extra({shortlist(self._values)})"
 
-    def __reduce__(self) -> tuple[type[Extra], tuple[Mapping[str, Any]]]:
-        return Extra, (self._values,)
+    def __reduce__(self) -> tuple[Callable[..., Extra], tuple[Mapping[str, Any]]]:
+        return _restore_extra, (picklable(self._values),)
+
+
+def _restore_extra(values: Mapping[str, Any]) -> Extra:
+    return Extra(unwrap(values))
 
 
 NO_EXTRA: Final = Extra({})

@@ -133,9 +133,11 @@ class _Connection(HttpxBackend):
         self._http_transport = transport
         self._network_stream: Any = None
 
-    async def open(self, method: str, url: str, headers: dict[str, str], content: Outgoing) -> HttpxResponse:
+    async def open(
+        self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
+    ) -> HttpxResponse:
         """Send a request; return the response once its headers have arrived."""
-        response = await super().open(method, url, headers, content)
+        response = await super().open(method, url, headers, content, is_download=is_download)
         self._network_stream = response.network_stream
         return response
 

@@ -1,0 +1,85 @@
+"""JSON values of any depth are pickled and copied."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal import HalResource, Trip
+from stellantis_hal.hal.deep_pickle import picklable
+from stellantis_hal.hal.document import HalDocument, parse, parse_root
+from stellantis_hal.hal.json import decode
+from stellantis_hal.navigation.media_types import read_document
+from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.structuring.converter import TypedConverter
+from stellantis_hal.structuring.problems import Extra
+from tests.support.responses import make_response
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30)
+DEPTH = 900
+SHAPES = {
+    "objects": '{"a":' * DEPTH + "1" + "}" * DEPTH,
+    "arrays": '{"a":' + "[" * DEPTH + "]" * DEPTH + "}",
+    "embedded": '{"_embedded":{"item":[' * (DEPTH // 3) + "{}" + "]}}" * (DEPTH // 3),
+}
+COPIES: list[Callable[[Any], Any]] = [
+    lambda value: pickle.loads(pickle.dumps(value)),
+    lambda value: pickle.loads(pickle.dumps(value, 2)),
+    copy.copy,
+    copy.deepcopy,
+]
+
+
+def make_resource(body: Any) -> HalResource:
+    response = make_response(body)
+    document = read_document(response)
+    return HalResource(Snapshot.of(response, document), document, None)
+
+
+def deepened(value: Any) -> Any:
+    for _ in range(60):
+        value = {"in": [value]}
+    return value
+
+
+@given(VALUES)
+def test_a_value_comes_back_whole(value: Any) -> None:
+    for each in (value, deepened(value)):
+        assert pickle.loads(pickle.dumps(picklable(each))) == each
+
+
+def test_a_shallow_value_is_pickled_as_it_is() -> None:
+    value = {"a": [{"b": 1}], "c": "d"}
+    assert picklable(value) is value
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_deep_bodies_are_pickled_and_copied(shape: str, duplicate: Callable[[Any], Any]) -> None:
+    body = decode(SHAPES[shape].encode())
+    for document in (parse(body), parse_root([body])):
+        assert duplicate(document) == document
+        assert duplicate(document.state) == document.state
+    assert duplicate(Extra(body)) == body
+    resource = make_resource(body)
+    assert duplicate(resource).document == resource.document
+    trip = TypedConverter().structure(resource, Trip)
+    assert duplicate(trip).extra == trip.extra
+    without = TypedConverter(keep_document=False).structure(resource, Trip)
+    assert duplicate(without).extra == without.extra
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_deep_bodies_are_compared_shown_and_dumped(shape: str) -> None:
+    body = decode(SHAPES[shape].encode())
+    resource = make_resource(body)
+    assert repr(resource)
+    assert repr(resource.document)
+    assert hash(resource) == hash(resource)
+    assert isinstance(resource.document.diagnostics, tuple)
+    assert HalResource.load(resource.dump()).document == HalDocument(body)
