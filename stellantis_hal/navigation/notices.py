@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 import warnings
 
 __all__ = ["IncompleteCollectionWarning", "warn_caller"]
@@ -16,7 +16,7 @@ class IncompleteCollectionWarning(UserWarning):
 
 def warn_caller(text: str, category: type[Warning]) -> None:
     """Issue a warning at the innermost line outside of this package."""
-    level, frame = 2, sys._getframe(1)  # noqa: SLF001 - what warnings.warn itself reads
-    while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith(_PACKAGE):
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(text, category, stacklevel=level)

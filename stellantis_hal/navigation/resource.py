@@ -287,7 +287,9 @@ class HalResource(ResourceView):
         return await HalResource.from_url(url, self.require_context(), accept_type)
 
     def as_(self, kind: type[T]) -> T:
-        """Convert it to a type, by the client's converter."""
+        """Convert it to a type, by the client's converter; a resource stays as it is."""
+        if isinstance(self, kind):
+            return self
         return self.require_context().converter.structure(self, kind)
 
     # --------------------------------------------------------------------------------------------- pagination

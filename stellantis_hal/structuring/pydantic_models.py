@@ -39,12 +39,11 @@ def read_pydantic(value: Any, kind: type[Any]) -> Any:
 
 def _problems_of(error: ValueError) -> list[Problem]:
     """Return the records of a pydantic error: types of errors, because its messages may quote values."""
-    details: Any = getattr(error, "errors", None)
-    found = details(include_url=False, include_context=False) if callable(details) else []
+    details: Any = error  # a ValidationError of pydantic, which is a ValueError
     return [
         Problem(path=_path(one["loc"]), value_type=json_type(one["input"]), reason=f"pydantic: {one['type']}")
-        for one in found
-    ] or [Problem(path="$", value_type="unknown", reason=type(error).__name__)]
+        for one in details.errors(include_url=False, include_context=False)
+    ]
 
 
 def _path(steps: tuple[str | int, ...]) -> str:

@@ -22,6 +22,18 @@ TRIP = Rel("trip", Trip)
 RAW = Rel("raw", HalResource, accept="text/x")
 
 
+async def _is_long(trip: Trip) -> bool:
+    return trip.distance > 100
+
+
+async def _distance(trip: Trip) -> float | None:
+    return trip.distance
+
+
+def _trip_of(item: HalResource) -> Follow[Trip]:
+    return item.follow(TRIP)
+
+
 async def typed(root: HalResource, entry: EntryPoint, number: Callable[[HalResource], int | None]) -> None:
     """Assert types; never run."""
     assert_type(TRIP, Rel[Trip])
@@ -49,6 +61,22 @@ async def typed(root: HalResource, entry: EntryPoint, number: Callable[[HalResou
         assert_type(concurrent, ItemIterator[int])
     async with root.pages().ahead() as pages:
         assert_type(pages, PageIterator[HalResource])
+
+    assert_type(root.follow(TRIP).items(), Paginator[Trip])
+    assert_type(root.follow(TRIP).pages(), Pages[Trip])
+    assert_type(root.follow("trips").follow(TRIP).items("x", source="links", limit=5, unique=True), Paginator[Trip])
+    assert_type(entry.follow(TRIP).items(), Paginator[Trip])
+    assert_type(await root.follow(TRIP).items().first(), Trip | None)
+    trips = root.follow(TRIP).items()
+    assert_type(trips.filter(_is_long), Paginator[Trip])
+    assert_type(trips.filter(lambda trip: trip.distance).take(5), Paginator[Trip])
+    assert_type(trips.map(_distance), Paginator[float])
+    assert_type(trips.map(lambda trip: trip.distance), Paginator[float])
+    assert_type(trips.map(_distance).filter(bool).take(1), Paginator[float])
+    assert_type(root.items().map(_trip_of), Paginator[Trip])
+    assert_type(root.expand("x", variables={"id": 1}), str)
+    assert_type(await root.follow(TRIP).expand(params={"page": 2}), str)
+    assert_type(root.kind == "array", bool)
 
     async with root.follow_all("item", limit=2) as results:
         assert_type(results, FollowResults)
