@@ -11,6 +11,8 @@
     │   ├── UnauthorizedError        401
     │   ├── ForbiddenError           403
     │   ├── NotFoundError            404
+    │   ├── PreconditionFailedError  412
+    │   ├── PreconditionRequiredError 428
     │   ├── ServerError              5xx
     │   └── RateLimitedError         429 (a QuotaError too)
     ├── QuotaError                   the subscription's rate limits are exhausted
@@ -67,6 +69,8 @@ __all__ = [
     "NotHalError",
     "PaginationError",
     "PaginationLoopError",
+    "PreconditionFailedError",
+    "PreconditionRequiredError",
     "QuotaError",
     "RateLimitedError",
     "RedirectError",
@@ -142,18 +146,31 @@ class ApiError(StellantisError):
 
     The API's support asks for ``uuid``, ``code``, ``timestamp`` and ``transaction_id``.
 
+    ``detail``, ``errors``, ``document`` and ``headers`` are what the server sent, unmasked; ``str()`` and ``repr()``
+    show masked excerpts only.
+
     Attributes:
         status: the HTTP status.
         url: the URL of the response, without what identifies the application.
         code: the API's own code (40400, 50038, …) as an int; None where the body has none.
         uuid: the server's id of this error.
         timestamp: the time of the error by the server, aware, UTC.
-        transaction_id: the ``X-Global-Transaction-ID`` header.
+        transaction_id: the server's id of the request, from the header that the API's conventions name.
         retry_after: seconds until a retry is allowed, by the server; None where it does not say.
         is_transient: whether the same request may succeed later.
         oauth_error: the ``error`` of an identity server's body (``invalid_grant``, …); None where there is none.
         description: the server's own words, masked and cut; empty where it has none.
+        detail: the server's own words, as they are, in at most 1,000 characters; None where it has none.
+        errors: messages by field (``address.zip``, ``items[0].price``), where the family of the body is known; ``""``
+            is the whole.
+        problem_type: the URI of the kind of problem (RFC 9457); None where the body is no problem document.
+        document: the decoded body; None where it is not JSON.
+        headers: the header fields of the response.
+        resource: the response as a :class:`~stellantis_hal.HalResource` with its links and forms, where the body is JSON
+            or the header has links, and the request was made through a client's resources; else None.
     """
+
+    resource: Any = None
 
     def __init__(
         self,
@@ -169,6 +186,11 @@ class ApiError(StellantisError):
         is_transient: bool = False,
         oauth_error: str | None = None,
         description: str = "",
+        detail: str | None = None,
+        errors: Mapping[str, tuple[str, ...]] | None = None,
+        problem_type: str | None = None,
+        document: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -181,6 +203,11 @@ class ApiError(StellantisError):
         self.is_transient = is_transient
         self.oauth_error = oauth_error
         self.description = description
+        self.detail = detail
+        self.errors: Mapping[str, tuple[str, ...]] = {} if errors is None else errors
+        self.problem_type = problem_type
+        self.document: Any = document
+        self.headers: Mapping[str, str] = {} if headers is None else headers
 
 
 class BadRequestError(ApiError):
@@ -203,6 +230,14 @@ class ForbiddenError(ApiError):
 
 class NotFoundError(ApiError):
     """404: the resource does not exist; with an API code 404xx often just "no data yet"."""
+
+
+class PreconditionFailedError(ApiError):
+    """412: the resource was changed since it was read, or its state is not the one that was asked for."""
+
+
+class PreconditionRequiredError(ApiError):
+    """428: the server takes no write without a condition; read the resource first."""
 
 
 class ServerError(ApiError):

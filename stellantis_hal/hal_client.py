@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self
@@ -15,6 +15,7 @@ from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.conventions import ApiConventions
@@ -84,6 +85,8 @@ class HalClient(BaseClient, EntryPoint):
         hooks: callbacks for responses, waits and retries.
         converter: a cattrs converter that reads ``Rel("orders", Order)``, with classes and hooks of your own; None: the
             default of ``make_converter()``.
+        headers: header fields of every request, such as ``{"Accept-Language": "fr"}``.
+        accept: the media type to ask for where neither the call nor the link names one; None: HAL, then other JSON.
         priority: "background" leaves a share of the limits to "interactive".
         max_wait: seconds that one call may wait for the limits.
         clock: the wall clock, aware.
@@ -93,8 +96,10 @@ class HalClient(BaseClient, EntryPoint):
             as ``auth`` says; with an ``httpx.Auth`` the client has a part of the memory to itself. Only with ``cache``.
 
     Raises:
+        TypeError: an argument has another type.
         ValueError: an address has no http or https origin; ``proxy`` is not the URL of a proxy, or stands beside
-            ``transport``; ``partition`` stands without ``cache``.
+            ``transport``; ``partition`` stands without ``cache``; a header field is not valid, or belongs to the
+            transport or to single requests.
         ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed; or ``cache`` outlives the
             process, and nothing names the account of ``auth``.
 
@@ -122,12 +127,15 @@ class HalClient(BaseClient, EntryPoint):
         conventions: ApiConventions | None = None,
         hooks: Hooks | None = None,
         converter: cattrs.Converter | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: str | None = None,
         priority: Priority = "interactive",
         max_wait: float = 60.0,
         clock: Callable[[], datetime] = utc_now,
         cache: CacheStore | None = None,
         partition: str | None = None,
     ) -> None:
+        require_type("accept", accept, str, None)
         own_session = Session(
             to_origins(entry_url, trusted_origins),
             transport=transport,
@@ -144,7 +152,9 @@ class HalClient(BaseClient, EntryPoint):
         )
         BaseClient.__init__(self, own_session)
         fetch = own_session.fetch(credentials=auth, priority=priority, max_wait=max_wait, partition=partition)
-        context = ResourceContext(fetch, clock, TypedConverter(converter, clock=clock))
+        context = ResourceContext(
+            fetch, clock, TypedConverter(converter, clock=clock), headers=default_headers(headers), accept=accept
+        )
         EntryPoint.__init__(self, entry_url, context)
 
 

@@ -48,15 +48,19 @@ def decode(content: bytes) -> Any:
         return standard_decode(content)
 
 
-def encode(value: Any) -> bytes:
+def encode(value: Any, to_plain: Callable[[Any], Any] | None = None) -> bytes:
     """Encode a value as JSON, UTF-8, without spaces.
+
+    Args:
+        value: what to encode.
+        to_plain: returns what to encode instead of a value that JSON has no type for, or raises a TypeError.
 
     Raises:
         TypeError: JSON has no such type.
         ValueError: the value contains itself, NaN, an infinity or a lone surrogate, or is nested too deeply.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=to_plain).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -30,7 +30,7 @@ from stellantis_hal.navigation.pagination.paginator import (
 )
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.writes import WriteOptions
+from stellantis_hal.navigation.writes import RequestOptions, WriteOptions
 
 __all__ = [
     "Fetch",
@@ -49,6 +49,7 @@ __all__ = [
     "Paginator",
     "Rel",
     "Request",
+    "RequestOptions",
     "ResourceContext",
     "Response",
     "WriteOptions",

@@ -13,9 +13,11 @@ import attrs
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.deprecation import deprecation_notice
 from stellantis_hal.hal.link import Link
-from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url
+from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, shortlist
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.media_types import accept
+from stellantis_hal.navigation.request_headers import override_headers
 
 __all__ = ["Converter", "HalDeprecationWarning", "ResourceContext"]
 
@@ -76,18 +78,32 @@ class ResourceContext:
         clock: the wall clock.
         converter: converts resources to typed values, for ``Rel("trips", Trip)``.
         principal: key of the account whose credentials are sent; None where they belong to no account.
+        headers: header fields of every request.
+        accept: the media type to ask for where neither the caller nor the link names one.
     """
 
     fetch: Fetch
     clock: Callable[[], datetime] = utc_now
     converter: Converter = _NO_CONVERTER
     principal: str | None = attrs.field(default=None, kw_only=True)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=shortlist, kw_only=True)
+    accept: str | None = attrs.field(default=None, kw_only=True)
     _notified: set[tuple[str, str]] = attrs.field(factory=set, repr=False, kw_only=True)
 
     @property
     def reload_fields(self) -> Mapping[str, str]:
         """The fields of a request that the server is to answer, not the client's cache."""
         return {"Cache-Control": "no-cache"} if isinstance(self.fetch, CachedFetch) else {}
+
+    def request_headers(self, accept_type: str | None = None, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the header fields of a request.
+
+        Args:
+            accept_type: the media type to ask for; None: the client's.
+            given: the fields that the caller adds, checked already.
+        """
+        headers = {"Accept": accept(accept_type or self.accept)}
+        return override_headers({**headers, **self.headers}, given) if given or self.headers else headers
 
     def notify(self, link: Link, base: str) -> None:
         """Warn that a link is deprecated (draft-kelly-json-hal section 5.4), once for each relation and notice."""

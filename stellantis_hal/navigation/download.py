@@ -145,6 +145,8 @@ async def download(
         raise ValueError(f"accept must be visible ASCII of at most 1,024 characters, not {accept[:80]!r}")
     if not isinstance(context.fetch, StreamingFetch):
         raise HalError(f"the fetch of {mask_url(url)} cannot stream: it has no method stream()", url=url)
-    request = Request(url=url, headers={"Accept": accept or "*/*"})
+    # The client's own fields may identify the caller, too.
+    fields = {**(context.headers if credentials else {}), "Accept": accept or "*/*"}
+    request = Request(url=url, headers=fields)
     async with context.fetch.stream(request, limit=limit, credentials=credentials) as response:
         yield Download(response)

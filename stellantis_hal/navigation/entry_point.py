@@ -7,14 +7,17 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
-from stellantis_hal.hal.uri import resolve, to_ascii
+from stellantis_hal.hal.uri import append_query, resolve, split, to_ascii
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.link_selection import FollowOptions
+from stellantis_hal.navigation.link_selection import FollowOptions, Params, encode_params
+from stellantis_hal.navigation.options import REQUEST_OPTIONS, check_options
 from stellantis_hal.navigation.rel import Rel
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.single_flight import SingleFlight
+from stellantis_hal.navigation.writes import RequestOptions, write_request
+from stellantis_hal.validation import require_type
 
 __all__ = ["EntryPoint"]
 
@@ -96,17 +99,76 @@ class EntryPoint:
                 - ``embedded``: whether an embedded copy may serve: "prefer" (default: where it is the link's target, or
                   where there is no link), "never", or "only".
                 - ``accept``: the media type to ask for; default None: the type that the link hints at.
+                - ``headers``: header fields to add; default None: none.
+
+        Raises:
+            TypeError: there is no such option, or one has another type.
         """
         return Follow.from_rel(partial(self.root_with, rel.name if isinstance(rel, Rel) else rel), rel, options)
 
-    async def get(self, url: str) -> HalResource:
-        """Fetch an absolute URL on a trusted origin.
+    async def get(
+        self,
+        url: str,
+        *,
+        accept: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Params | None = None,
+    ) -> HalResource:
+        """Fetch a URL on a trusted origin.
+
+        Args:
+            url: absolute, or relative to the URL of the entry resource (``"/orders"``).
+            accept: the media type to ask for; default None: the client's.
+            headers: header fields to add; default None: none.
+            params: query parameters to append; None values are left out, lists repeat the name; default None.
 
         Raises:
             UntrustedOriginError: the origin is not trusted; nothing was sent.
             StellantisError: fetching failed.
         """
-        return await HalResource.from_url(url, self._context)
+        check_options("get", {"accept": accept, "headers": headers, "params": params}, REQUEST_OPTIONS)
+        return await HalResource.from_url(self._absolute(url, params), self._context, accept, headers)
+
+    async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HalResource:
+        """Send a request of any method to a URL on a trusted origin, and return its answer as a resource.
+
+        Args:
+            method: the HTTP method, in any case.
+            url: absolute, or relative to the URL of the entry resource (``"/orders/7"``).
+            options: keyword arguments:
+
+                - ``json``: a value to send as JSON, for example the ``state`` of a resource; default None: none.
+                - ``form``: fields to send urlencoded, or with ``files`` as multipart/form-data; default None: none.
+                - ``files``: files by the name of their field: bytes, a Path, a file opened in binary mode, or
+                  ``(name, content, media type)``; default None: none.
+                - ``content``: a body as it is sent: bytes, a Path, a file opened in binary mode, or an asynchronous
+                  iterable of bytes; default None: none.
+                - ``content_type``: the media type of ``json`` or ``content``; default "application/json".
+                - ``accept``: the media type to ask for; default None: the client's.
+                - ``headers``: header fields to add; default None: none.
+                - ``if_match``: an ETag to compare with, or "*"; default: unconditionally, because nothing was read.
+                - ``if_none_match``: "*": only if there is no such resource yet; or an ETag; default None: neither.
+                - ``idempotency_key``: a key with which the server tells repetitions of a request; True: a new one;
+                  default None: none. With a key the request is repeated after failures of the network.
+                - ``prefer``: a preference such as "return=representation"; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
+
+        Raises:
+            TypeError: there is no such option, one has another type, or there are two bodies.
+            UntrustedOriginError: the origin is not trusted; nothing was sent.
+            StellantisError: sending failed.
+        """
+        check_options("request", options, REQUEST_OPTIONS)
+        target = self._absolute(url, options.get("params"))
+        request = write_request(method, target, options, self._context)
+        return await HalResource.answer_to(request, self._context, options.get("headers"))
+
+    def _absolute(self, url: str, params: Params | None) -> str:
+        require_type("url", url, str)
+        url = to_ascii(url)
+        if split(url).scheme is None:
+            url = resolve(self._url, url).partition("#")[0]
+        return append_query(url, encode_params(params)) if params else url
 
     def download(
         self, url: str, *, credentials: bool = True, limit: int = MAX_DOWNLOAD, accept: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, cast, overload
@@ -13,9 +13,11 @@ from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_repr, mask_text
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download
 from stellantis_hal.navigation.link_selection import FollowOptions, LinkQuery, LinkTarget, Params, select_link
+from stellantis_hal.navigation.options import FOLLOW_OPTIONS, check_options
 from stellantis_hal.navigation.pagination.item_selection import ItemSource
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.request_headers import override_headers
 from stellantis_hal.navigation.single_flight import SingleFlight
 from stellantis_hal.validation import require_type
 
@@ -64,6 +66,8 @@ class Follow(Generic[R]):
         previous: Follow[Any] | None = None,
     ) -> Follow[Any]:
         """Return the link of a relation, from the arguments of :meth:`follow`."""
+        if options:
+            check_options("follow", options, FOLLOW_OPTIONS)
         if isinstance(rel, str):
             return cls(start, LinkQuery(rel=rel, **options), None, previous)
         require_type("a relation", rel, str, Rel)
@@ -100,6 +104,10 @@ class Follow(Generic[R]):
                 - ``embedded``: whether an embedded copy may serve: "prefer" (default: where it is the link's target, or
                   where there is no link), "never", or "only".
                 - ``accept``: the media type to ask for; default None: the type that the link hints at.
+                - ``headers``: header fields to add; default None: none.
+
+        Raises:
+            TypeError: there is no such option, or one has another type.
         """
         return Follow.from_rel(self.resource, rel, options, self)
 
@@ -113,6 +121,7 @@ class Follow(Generic[R]):
         reverse: bool = False,
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Paginator[R]:
         """Return a paginator over the items of the collection behind the link; each iteration reads it anew.
 
@@ -131,9 +140,11 @@ class Follow(Generic[R]):
             reverse: go from the last page to the first; default False.
             absent: returns whether an error on the first page means that there are no items; default None: none does.
             ranges: the server's syntax of index ranges, for ``concurrent()`` and pages without links; default None.
+            headers: header fields to add to the request of each page; default None: none.
         """
+        start = self if headers is None else self._with_headers(headers)
         items = Paginator.over(
-            self,
+            start,
             rel,
             items_from=source,
             limit=limit,
@@ -145,14 +156,17 @@ class Follow(Generic[R]):
         kind: Any = self._kind
         return cast("Paginator[R]", items if kind is None else items.map(lambda item: item.as_(kind)))
 
-    def pages(self, rel: str | None = None, *, token: str | None = None) -> Pages[R]:
+    def pages(
+        self, rel: str | None = None, *, token: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Pages[R]:
         """Return the pages of the collection behind the link.
 
         Args:
             rel: the relation of the items, as in :meth:`items`; default None.
             token: a ``page.token`` after whose page to resume; default None: from the first page.
+            headers: header fields to add to the request of each page; default None: none.
         """
-        return self.items(rel).pages(token)
+        return self.items(rel, headers=headers).pages(token)
 
     @asynccontextmanager
     async def download(
@@ -214,7 +228,9 @@ class Follow(Generic[R]):
         start = await self._start_resource()
         target = self._select(start, self._query)
         try:
-            return start.embedded_copy(target) or await start.fetch_target(target, self._query.accept)
+            return start.embedded_copy(target) or await start.fetch_target(
+                target, self._query.accept, self._query.headers
+            )
         except StellantisError as error:
             self._add_note(error)
             raise
@@ -254,7 +270,13 @@ class Follow(Generic[R]):
 
     async def fetch_url(self, url: str) -> HalResource:
         """Fetch an absolute URL on a trusted origin."""
-        return await (await self._start_resource()).fetch_url(url, accept_type=self._query.accept)
+        start = await self._start_resource()
+        return await start.fetch_url(url, accept_type=self._query.accept, headers=self._query.headers or {})
+
+    def _with_headers(self, headers: Mapping[str, str]) -> Follow[R]:
+        check_options("items", {"headers": headers}, FOLLOW_OPTIONS)
+        query = attrs.evolve(self._query, headers=override_headers(self._query.headers or {}, headers))
+        return Follow(self._start, query, self._kind, self.previous)
 
     async def _result(self) -> Any:
         resource = await self.resource()
@@ -270,7 +292,7 @@ class Follow(Generic[R]):
     async def _fetch_once(self, start: HalResource, target: LinkTarget) -> HalResource:
         if self._resource is None:
             try:
-                self._resource = await start.fetch_target(target, self._query.accept)
+                self._resource = await start.fetch_target(target, self._query.accept, self._query.headers)
             except StellantisError as error:
                 self._add_note(error)
                 raise

@@ -28,6 +28,7 @@ from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr, shortlist
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.bodies import Content
+from stellantis_hal.navigation.conditions import CONDITIONAL, find_condition
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.media_types import accept, media_type
@@ -205,6 +206,9 @@ class Form:
                 url = to_query(url, filled.values, keep=keep_query)
         elif template.fields or filled.values:
             content, headers["Content-Type"] = _encode(template.content_type, filled)
+        validators = self._resource.validators_for(url) if template.method in CONDITIONAL else None
+        if validators is not None and (condition := find_condition(*validators)) is not None:
+            headers[condition.name] = condition.value
         return FormPreview(
             method=template.method, url=url, headers=headers, content=content, unchecked=filled.unchecked
         )
@@ -253,7 +257,7 @@ class Form:
         resource, target = self._resource, self._template.target
         if target is not None:
             return resolve(resource.base, to_ascii(expand_target(target))).partition("#")[0]
-        own = resource.self_url or (None if resource.is_embedded else resource.base)
+        own = resource.self_url or (None if resource.is_embedded else resource.snapshot.identity)
         if own is None:
             raise InvalidLinkError(
                 f"the form {mask_repr(self.key)} has no target, and the copy embedded at {mask_url(resource.base)} "

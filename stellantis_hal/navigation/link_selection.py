@@ -50,6 +50,7 @@ class FollowOptions(TypedDict, total=False):
         embedded: whether an embedded copy may serve: "prefer" (the default: where it is the link's target, or where
             there is no link), "never", or "only".
         accept: the media type to ask for; None: the type that the link hints at.
+        headers: header fields to add.
     """
 
     name: str | None
@@ -59,6 +60,7 @@ class FollowOptions(TypedDict, total=False):
     params: Params | None
     embedded: EmbeddedMode
     accept: str | None
+    headers: Mapping[str, str] | None
 
 
 @attrs.frozen(kw_only=True)
@@ -78,6 +80,7 @@ class LinkQuery:
     params: Params | None = None
     embedded: EmbeddedMode = "prefer"
     accept: str | None = None
+    headers: Mapping[str, str] | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.embedded not in _MODES:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from stellantis_hal.errors import UntrustedOriginError
 from stellantis_hal.hal.redaction import mask_url
-from stellantis_hal.hal.uri import split
+from stellantis_hal.hal.uri import host_of, split
 
 __all__ = ["ANY_ORIGIN", "Origin", "Origins", "origin_of"]
 
@@ -127,13 +127,19 @@ class Origins:
         Raises:
             UntrustedOriginError: it does not, so nothing may be sent there.
         """
-        self.check(target)
-        if source[:6].lower() == "https:" and target[:6].lower() != "https:":
+        if source[:6].lower() == "https:" and target[:5].lower() == "http:":
+            advice = ""
+            if host_of(source).partition(":")[0] == host_of(target).partition(":")[0]:
+                advice = (
+                    " of the same host, as servers do that do not know of the TLS proxy in front of them. Send the "
+                    f"request to {mask_url('https' + target[4:])}, or have the server trust X-Forwarded-Proto"
+                )
             raise UntrustedOriginError(
                 f"the redirect from {mask_url(source)} to {mask_url(target)} was not followed: it leads from https to "
-                "http",
+                f"http{advice}",
                 url=target,
             )
+        self.check(target)
 
 
 class _AnyOrigin(Origins):

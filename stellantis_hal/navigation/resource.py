@@ -8,18 +8,21 @@ from typing import Any, TypeVar, Unpack, overload
 
 import attrs
 
-from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError
+from stellantis_hal.errors import ApiError, InvalidLinkError, LinkNotFoundError
 from stellantis_hal.hal.document import HalDocument, parse_root
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_repr, mask_url
 from stellantis_hal.hal.uri import append_query, resolve, to_ascii
 from stellantis_hal.navigation.cache.validators import merge_headers
+from stellantis_hal.navigation.conditions import is_condition
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
 from stellantis_hal.navigation.forms import Forms
+from stellantis_hal.navigation.identity import header_url, identify
 from stellantis_hal.navigation.link_selection import (
     FollowOptions,
     LinkQuery,
@@ -31,8 +34,10 @@ from stellantis_hal.navigation.link_selection import (
     link_url,
     not_found,
     select_link,
+    self_url,
 )
-from stellantis_hal.navigation.media_types import accept, links_of_header, media_type, read_document
+from stellantis_hal.navigation.media_types import links_of_header, media_type, read_document
+from stellantis_hal.navigation.options import FOLLOW_OPTIONS, WRITE_OPTIONS, check_options
 from stellantis_hal.navigation.pagination.item_selection import (
     ItemSelection,
     ItemSource,
@@ -41,13 +46,21 @@ from stellantis_hal.navigation.pagination.item_selection import (
 )
 from stellantis_hal.navigation.pagination.paginator import Absent, IndexRanges, Pages, Paginator
 from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.request_headers import override_headers, repeated_headers
 from stellantis_hal.navigation.resource_view import ResourceView
-from stellantis_hal.navigation.snapshot import Dump, Snapshot, StateStep, load, picklable_dump
-from stellantis_hal.navigation.writes import WriteOptions, read_outcome, write_request, write_target
+from stellantis_hal.navigation.snapshot import Dump, LazyBody, Snapshot, StateStep, WriteOutcome, load, picklable_dump
+from stellantis_hal.navigation.writes import (
+    WriteOptions,
+    read_outcome,
+    send_write,
+    write_request,
+    write_target,
+)
 
 __all__ = ["HalResource"]
 
 T = TypeVar("T")
+_MAX_CHAIN = 16  # of POSTs, each to the answer of the one before
 
 
 class HalResource(ResourceView):
@@ -61,27 +74,64 @@ class HalResource(ResourceView):
     __slots__ = ()
 
     @classmethod
-    def of(cls, response: Response, context: ResourceContext) -> HalResource:
+    def of(cls, response: Response, context: ResourceContext, asked: Mapping[str, str] | None = None) -> HalResource:
         """Return the resource that a response contains: any JSON value, or none.
+
+        Args:
+            response: of a read.
+            context: of the client.
+            asked: the header fields that the caller added to the request.
 
         Raises:
             NotHalError: the body is not JSON.
         """
         document = read_document(response)
         context.notify_response(response.headers, response.url)
-        return cls(Snapshot.of(response, document), document, context)
+        return cls(Snapshot.of(response, document, asked=asked), document, context)
 
     @classmethod
     async def from_url(
-        cls, url: str, context: ResourceContext, accept_type: str | None = None, *, reload: bool = False
+        cls,
+        url: str,
+        context: ResourceContext,
+        accept_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        reload: bool = False,
     ) -> HalResource:
         """Fetch an absolute URL; with ``reload`` the server is asked even where a cache has a fresh copy.
 
         Raises:
             StellantisError: fetching failed, or the body is not JSON.
         """
-        fields = {"Accept": accept(accept_type), **(context.reload_fields if reload else {})}
-        return cls.of(await context.fetch(Request(url=url, headers=fields)), context)
+        fields = context.request_headers(accept_type, headers)
+        request = Request(url=url, headers={**context.reload_fields, **fields} if reload else fields)
+        try:
+            response = await context.fetch(request)
+        except ApiError as error:
+            cls.add_to(error, context)
+            raise
+        return cls.of(response, context, headers)
+
+    @classmethod
+    def add_to(cls, error: ApiError, context: ResourceContext) -> None:
+        """Add the response of an error to it as a resource, where its body is JSON: its links and forms work.
+
+        A write to it without a relation is refused, because it shows the error and not the resource.
+        """
+        header_links = links_of_header(error.headers, error.url) if error.url else ()
+        if error.resource is None and (error.document is not None or header_links):
+            is_empty = error.document is None
+            document = parse_root(error.document, is_empty=is_empty, header_links=header_links, base=error.url)
+            snapshot = Snapshot(
+                url=error.url,
+                status=error.status,
+                headers=Headers(error.headers),
+                fetched_at=context.clock(),
+                content=LazyBody.of(document),
+                outcome=WriteOutcome(None, has_validators=False, condition=None),
+            )
+            error.resource = cls(snapshot, document, context)
 
     # --------------------------------------------------------------------------------------------- following
 
@@ -104,6 +154,10 @@ class HalResource(ResourceView):
                 - ``embedded``: whether an embedded copy may serve: "prefer" (default: where it is the link's target, or
                   where there is no link), "never", or "only".
                 - ``accept``: the media type to ask for; default None: the type that the link hints at.
+                - ``headers``: header fields to add; default None: none.
+
+        Raises:
+            TypeError: there is no such option, or one has another type.
         """
         return Follow.from_rel(self, rel, options)
 
@@ -147,7 +201,9 @@ class HalResource(ResourceView):
         has_link = any(link.href is not None for link in find_links(document, rel))
         return has_link or any(document.embedded[key] for key in embedded_keys(document, rel))
 
-    def follow_all(self, rel: str, *, limit: int = 8) -> AbstractAsyncContextManager[FollowResults]:
+    def follow_all(
+        self, rel: str, *, limit: int = 8, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[FollowResults]:
         """Follow every link of a relation, at most ``limit`` at a time; the results come in the links' order.
 
         An embedded copy serves where its ``self`` is the link's target; copies that no link leads to come last.
@@ -155,13 +211,15 @@ class HalResource(ResourceView):
         Args:
             rel: the relation.
             limit: how many links to follow at a time; default 8.
+            headers: header fields to add; default None: none.
 
         Raises:
             LinkNotFoundError: there is neither a link nor an embedded copy of the relation.
         """
+        start = self if headers is None else self._with_headers(headers, "follow_all")
         document = self.document
         links = find_links(document, rel)
-        pairs, rest = pair_links(self, links, self.embedded(rel))
+        pairs, rest = pair_links(start, links, self.embedded(rel))
         if not pairs and not rest and not ItemSelection(rel).has(self):
             raise not_found(document, self.base, LinkQuery(rel=rel))
         if len(links) == 1 and leads_to_collection(document, links[0], rel):
@@ -251,7 +309,7 @@ class HalResource(ResourceView):
             StellantisError: fetching failed.
         """
         target = select_link(self.document, self.base, query)
-        return self.embedded_copy(target) or await self.fetch_target(target, query.accept)
+        return self.embedded_copy(target) or await self.fetch_target(target, query.accept, query.headers)
 
     def embedded_copy(self, target: LinkTarget) -> HalResource | None:
         """Return the embedded copy that was selected; None where a URL was selected."""
@@ -260,7 +318,9 @@ class HalResource(ResourceView):
         rel, index = target.copy
         return self._embedded_at(rel, index, self.document.embedded[rel][index])
 
-    async def fetch_target(self, target: LinkTarget, accept_type: str | None = None) -> HalResource:
+    async def fetch_target(
+        self, target: LinkTarget, accept_type: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> HalResource:
         """Fetch the URL that was selected; warn where its link is deprecated.
 
         Raises:
@@ -270,8 +330,7 @@ class HalResource(ResourceView):
         assert link is not None  # noqa: S101 - a target without an embedded copy has a link
         assert url is not None  # noqa: S101 - and its URL
         context.notify(link, self.base)
-        headers = {"Accept": accept(accept_type or link.type)}
-        return HalResource.of(await context.fetch(Request(url=url, headers=headers)), context)
+        return await HalResource.from_url(url, context, accept_type or link.type, headers)
 
     async def fetch_link(self, link: Link) -> HalResource:
         """Fetch what one of its links leads to.
@@ -280,11 +339,21 @@ class HalResource(ResourceView):
             HalError: the link is invalid.
             StellantisError: fetching failed.
         """
-        return await self.fetch_target(LinkTarget(link, link_url(link, self.base), None), link.type or self._own_type())
+        target = LinkTarget(link, link_url(link, self.base), None)
+        return await self.fetch_target(target, link.type or self._own_type(), self._snapshot.asked)
 
-    async def fetch_url(self, url: str, *, accept_type: str | None = None) -> HalResource:
-        """Fetch an absolute URL on a trusted origin."""
-        return await HalResource.from_url(url, self.require_context(), accept_type)
+    async def fetch_url(
+        self, url: str, *, accept_type: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> HalResource:
+        """Fetch an absolute URL on a trusted origin.
+
+        Args:
+            url: the URL.
+            accept_type: the media type to ask for; None: the client's.
+            headers: header fields to add; None: those that this resource was read with.
+        """
+        asked = self._snapshot.asked if headers is None else headers
+        return await HalResource.from_url(url, self.require_context(), accept_type, asked)
 
     def as_(self, kind: type[T]) -> T:
         """Convert it to a type, by the client's converter; a resource stays as it is."""
@@ -304,6 +373,7 @@ class HalResource(ResourceView):
         reverse: bool = False,
         absent: Absent | None = None,
         ranges: IndexRanges | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Paginator[HalResource]:
         """Return a paginator over the items of this collection, from this page on; of an array, over its objects.
 
@@ -320,9 +390,11 @@ class HalResource(ResourceView):
             reverse: go from the last page to the first; default False.
             absent: returns whether an error on the first page means that there are no items; default None: none does.
             ranges: the server's syntax of index ranges, for ``concurrent()`` and pages without links; default None.
+            headers: header fields to add to the request of each page; default None: none.
         """
+        start = self if headers is None else self._with_headers(headers)
         return Paginator.over(
-            self,
+            start,
             rel,
             items_from=source,
             limit=limit,
@@ -332,14 +404,22 @@ class HalResource(ResourceView):
             ranges=ranges,
         )
 
-    def pages(self, rel: str | None = None, *, token: str | None = None) -> Pages[HalResource]:
+    def pages(
+        self, rel: str | None = None, *, token: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Pages[HalResource]:
         """Return the pages of this collection.
 
         Args:
             rel: the relation of the items, as in :meth:`items`; default None.
             token: a ``page.token`` after whose page to resume; default None: from this page.
+            headers: header fields to add to the request of each page; default None: none.
         """
-        return self.items(rel).pages(token)
+        return self.items(rel, headers=headers).pages(token)
+
+    def _with_headers(self, headers: Mapping[str, str], call: str = "items") -> HalResource:
+        check_options(call, {"headers": headers}, FOLLOW_OPTIONS)
+        snapshot = attrs.evolve(self._snapshot, asked=repeated_headers(override_headers(self._snapshot.asked, headers)))
+        return HalResource(snapshot, self._document, self._context, self._steps, superseded=self._superseded)
 
     async def first_page(self) -> HalResource:
         """Return the first page of an iteration that starts here: this resource."""
@@ -351,13 +431,22 @@ class HalResource(ResourceView):
 
     # --------------------------------------------------------------------------------------------- reading again
 
-    async def fetch(self) -> HalResource:
+    async def fetch(self, *, headers: Mapping[str, str] | None = None) -> HalResource:
         """Read it again, completely; for an embedded copy: read the full resource.
 
+        Args:
+            headers: header fields to add to those that it was read with; default None: none.
+
         Raises:
-            InvalidLinkError: it is embedded and has no ``self`` link.
+            InvalidLinkError: it has no URL of its own: it is embedded without a ``self`` link, or the answer of a write
+                that does not say which resource it is about.
         """
-        return await self.fetch_url(self._own_url(), accept_type=self._own_type())
+        url, asked = self._own_url(), self._asked(headers)
+        return await HalResource.from_url(url, self.require_context(), self._own_type(), asked)
+
+    def _asked(self, headers: Mapping[str, str] | None) -> Mapping[str, str]:
+        check_options("fetch", {"headers": headers}, FOLLOW_OPTIONS)
+        return override_headers(self._snapshot.asked, headers)
 
     def _own_type(self) -> str | None:
         """Return the media type to ask for again: that of the response, or the hint of an embedded copy's ``self``."""
@@ -366,29 +455,43 @@ class HalResource(ResourceView):
         return media_type(self.headers.get("content-type", ""))[0] or None
 
     def _own_url(self) -> str:
-        url = self.self_url if self._steps else self.base
-        if url is None:
+        url = self.self_url if self._steps else self._snapshot.identity
+        if url is not None:
+            return url
+        if self._steps:
             raise InvalidLinkError(
-                f"this copy, embedded at {mask_url(self.base)}, has no self link: it cannot be read alone; fetch the "
-                "resource that embeds it",
+                f"this copy, embedded at {mask_url(self.base)}, has no self link: it cannot be read or written to "
+                "alone; fetch the resource that embeds it",
                 url=self.base,
             )
-        return url
+        raise InvalidLinkError(
+            f"which resource the answer {self.status} of {mask_url(self.base)} is about is unknown: it has no "
+            "Content-Location, no Location of a 201 and no self link, or they are those of the collection; name a "
+            "relation, or use the resource that was written to",
+            url=self.base,
+        )
 
-    async def refresh(self) -> HalResource:
+    async def refresh(self, *, headers: Mapping[str, str] | None = None) -> HalResource:
         """Read it again if it has changed (If-None-Match, If-Modified-Since); else return its state with a new age.
 
         The server is asked in any case, whether or not a cache has a fresh copy.
 
+        Args:
+            headers: header fields to add to those that it was read with; default None: none.
+
         Raises:
-            InvalidLinkError: it is embedded and has no ``self`` link.
+            InvalidLinkError: it has no URL of its own, as for :meth:`fetch`.
         """
-        url, context = self._own_url(), self.require_context()
+        url, context, asked = self._own_url(), self.require_context(), self._asked(headers)
         conditions = {} if self._steps else self._snapshot.validators
-        fields = {"Accept": accept(self._own_type()), **context.reload_fields, **conditions}
-        response = await context.fetch(Request(url=url, headers=fields))
+        fields = context.request_headers(self._own_type(), {**context.reload_fields, **conditions, **asked})
+        try:
+            response = await context.fetch(Request(url=url, headers=fields))
+        except ApiError as error:
+            self.add_to(error, context)
+            raise
         if response.status != 304 or not conditions:
-            return HalResource.of(response, context)
+            return HalResource.of(response, context, asked)
         renewed = attrs.evolve(
             self._snapshot,
             headers=merge_headers(self.headers, response.headers),
@@ -416,142 +519,246 @@ class HalResource(ResourceView):
     async def post(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
         """Send a POST request to it, or along a link; never sent twice once the server may have received it.
 
-        The result is a resource too, even if its body is not a document, with ``status`` and ``location``.
+        The result is a resource too, even if its body is not a document, with ``status`` and ``location``. Its own URL
+        is what the answer says, never the collection that was posted to.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.
             options: keyword arguments:
 
-                - ``json``: a value to send as JSON; default None: none.
-                - ``content``: bytes to send instead; default: no body.
-                - ``content_type``: the media type of the body; default "application/json".
-                - ``if_match``: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to
-                  compare with; default False: unconditionally.
+                - ``json``: a value to send as JSON, for example the ``state`` of a resource; default None: none.
+                - ``form``: fields to send urlencoded, or with ``files`` as multipart/form-data; default None: none.
+                - ``files``: files by the name of their field: bytes, a Path, a file opened in binary mode, or
+                  ``(name, content, media type)``; default None: none.
+                - ``content``: a body as it is sent: bytes, a Path, a file opened in binary mode, or an asynchronous
+                  iterable of bytes; default None: none.
+                - ``content_type``: the media type of ``json`` or ``content``; default "application/json".
+                - ``accept``: the media type to ask for; default None: the client's.
+                - ``headers``: header fields to add; default None: none.
+                - ``if_match``: an ETag to compare with, or "*"; True: only if the resource is unchanged since it was
+                  read, by its strong ETag; False: unconditionally; default: False.
+                - ``if_none_match``: "*": only if there is no such resource yet; or an ETag; default None: neither.
+                - ``idempotency_key``: a key with which the server tells repetitions of a request; True: a new one;
+                  default None: none. With a key the request is repeated after failures of the network.
+                - ``prefer``: a preference such as "return=representation"; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
                 - ``name``: the link's secondary key; default None: any.
                 - ``index``: its index among the links that match; default None: there must be only one.
                 - ``where``: a predicate that the link has to satisfy; default None: any.
                 - ``variables``: values for its template; default None: none.
-                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
 
         Raises:
-            HalError: the link is missing, ambiguous or invalid, or ``if_match=True`` without an ETag.
+            TypeError: there is no such option, one has another type, or there are two bodies.
+            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the answer of a write that
+                does not say which resource it is about; or ``if_match=True`` without a strong ETag.
+            PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
-        return await self.write("POST", rel, **options)
+        return await self._write("post", "POST", rel, options)
 
     async def put(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """Send a PUT request to it, or along a link, and return the response as a resource.
+        """Send a PUT request to it, or along a link, and return the answer as a resource.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.
             options: keyword arguments:
 
-                - ``json``: a value to send as JSON; default None: none.
-                - ``content``: bytes to send instead; default: no body.
-                - ``content_type``: the media type of the body; default "application/json".
-                - ``if_match``: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to
-                  compare with; default False: unconditionally.
+                - ``json``: a value to send as JSON, for example the ``state`` of a resource; default None: none.
+                - ``form``: fields to send urlencoded, or with ``files`` as multipart/form-data; default None: none.
+                - ``files``: files by the name of their field: bytes, a Path, a file opened in binary mode, or
+                  ``(name, content, media type)``; default None: none.
+                - ``content``: a body as it is sent: bytes, a Path, a file opened in binary mode, or an asynchronous
+                  iterable of bytes; default None: none.
+                - ``content_type``: the media type of ``json`` or ``content``; default "application/json".
+                - ``accept``: the media type to ask for; default None: the client's.
+                - ``headers``: header fields to add; default None: none.
+                - ``if_match``: an ETag to compare with, or "*"; True: only if the resource is unchanged since it was
+                  read, by its strong ETag; False: unconditionally; default: True where
+                  a validator is known (or by its Last-Modified where it has no strong ETag); see ``condition``.
+                - ``if_none_match``: "*": only if there is no such resource yet; or an ETag; default None: neither.
+                - ``idempotency_key``: a key with which the server tells repetitions of a request; True: a new one;
+                  default None: none. With a key the request is repeated after failures of the network.
+                - ``prefer``: a preference such as "return=representation"; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
                 - ``name``: the link's secondary key; default None: any.
                 - ``index``: its index among the links that match; default None: there must be only one.
                 - ``where``: a predicate that the link has to satisfy; default None: any.
                 - ``variables``: values for its template; default None: none.
-                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
 
         Raises:
-            HalError: the link is missing, ambiguous or invalid, or ``if_match=True`` without an ETag.
+            TypeError: there is no such option, one has another type, or there are two bodies.
+            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the answer of a write that
+                does not say which resource it is about; or ``if_match=True`` without a strong ETag.
+            PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
-        return await self.write("PUT", rel, **options)
+        return await self._write("put", "PUT", rel, options)
 
     async def patch(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """Send a PATCH request to it, or along a link, and return the response as a resource.
+        """Send a PATCH request to it, or along a link, and return the answer as a resource.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.
             options: keyword arguments:
 
-                - ``json``: a value to send as JSON; default None: none.
-                - ``content``: bytes to send instead; default: no body.
-                - ``content_type``: the media type of the body; default "application/json".
-                - ``if_match``: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to
-                  compare with; default False: unconditionally.
+                - ``json``: a value to send as JSON, for example the ``state`` of a resource; default None: none.
+                - ``form``: fields to send urlencoded, or with ``files`` as multipart/form-data; default None: none.
+                - ``files``: files by the name of their field: bytes, a Path, a file opened in binary mode, or
+                  ``(name, content, media type)``; default None: none.
+                - ``content``: a body as it is sent: bytes, a Path, a file opened in binary mode, or an asynchronous
+                  iterable of bytes; default None: none.
+                - ``content_type``: the media type of ``json`` or ``content``; default "application/json".
+                - ``accept``: the media type to ask for; default None: the client's.
+                - ``headers``: header fields to add; default None: none.
+                - ``if_match``: an ETag to compare with, or "*"; True: only if the resource is unchanged since it was
+                  read, by its strong ETag; False: unconditionally; default: True where
+                  a validator is known (or by its Last-Modified where it has no strong ETag); see ``condition``.
+                - ``if_none_match``: "*": only if there is no such resource yet; or an ETag; default None: neither.
+                - ``idempotency_key``: a key with which the server tells repetitions of a request; True: a new one;
+                  default None: none. With a key the request is repeated after failures of the network.
+                - ``prefer``: a preference such as "return=representation"; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
                 - ``name``: the link's secondary key; default None: any.
                 - ``index``: its index among the links that match; default None: there must be only one.
                 - ``where``: a predicate that the link has to satisfy; default None: any.
                 - ``variables``: values for its template; default None: none.
-                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
 
         Raises:
-            HalError: the link is missing, ambiguous or invalid, or ``if_match=True`` without an ETag.
+            TypeError: there is no such option, one has another type, or there are two bodies.
+            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the answer of a write that
+                does not say which resource it is about; or ``if_match=True`` without a strong ETag.
+            PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
-        return await self.write("PATCH", rel, **options)
+        return await self._write("patch", "PATCH", rel, options)
 
     async def delete(self, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """Send a DELETE request to it, or along a link, and return the response as a resource.
+        """Send a DELETE request to it, or along a link, and return the answer as a resource.
 
         Args:
             rel: the relation of the link to send to; default None: the resource's own URL.
             options: keyword arguments:
 
-                - ``json``: a value to send as JSON; default None: none.
-                - ``content``: bytes to send instead; default: no body.
-                - ``content_type``: the media type of the body; default "application/json".
-                - ``if_match``: True: only if the resource is unchanged since it was read (by its ETag), or an ETag to
-                  compare with; default False: unconditionally.
+                - ``json``: a value to send as JSON, for example the ``state`` of a resource; default None: none.
+                - ``form``: fields to send urlencoded, or with ``files`` as multipart/form-data; default None: none.
+                - ``files``: files by the name of their field: bytes, a Path, a file opened in binary mode, or
+                  ``(name, content, media type)``; default None: none.
+                - ``content``: a body as it is sent: bytes, a Path, a file opened in binary mode, or an asynchronous
+                  iterable of bytes; default None: none.
+                - ``content_type``: the media type of ``json`` or ``content``; default "application/json".
+                - ``accept``: the media type to ask for; default None: the client's.
+                - ``headers``: header fields to add; default None: none.
+                - ``if_match``: an ETag to compare with, or "*"; True: only if the resource is unchanged since it was
+                  read, by its strong ETag; False: unconditionally; default: True where
+                  a validator is known (or by its Last-Modified where it has no strong ETag); see ``condition``.
+                - ``if_none_match``: "*": only if there is no such resource yet; or an ETag; default None: neither.
+                - ``idempotency_key``: a key with which the server tells repetitions of a request; True: a new one;
+                  default None: none. With a key the request is repeated after failures of the network.
+                - ``prefer``: a preference such as "return=representation"; default None: none.
+                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
                 - ``name``: the link's secondary key; default None: any.
                 - ``index``: its index among the links that match; default None: there must be only one.
                 - ``where``: a predicate that the link has to satisfy; default None: any.
                 - ``variables``: values for its template; default None: none.
-                - ``params``: query parameters to append; None values are left out, lists repeat the name; default None.
 
         Raises:
-            HalError: the link is missing, ambiguous or invalid, or ``if_match=True`` without an ETag.
+            TypeError: there is no such option, one has another type, or there are two bodies.
+            HalError: the link is missing, ambiguous or invalid; ``rel`` is None, and this is the answer of a write that
+                does not say which resource it is about; or ``if_match=True`` without a strong ETag.
+            PreconditionFailedError: the resource was changed since it was read.
             StellantisError: sending failed.
         """
-        return await self.write("DELETE", rel, **options)
+        return await self._write("delete", "DELETE", rel, options)
 
     async def write(self, method: str, rel: str | None = None, **options: Unpack[WriteOptions]) -> HalResource:
-        """Send a request of any method to it, or along a link; the options are those of :meth:`post`."""
+        """Send a request of any method to it, or along a link; the options are those of :meth:`put`."""
+        return await self._write("write", method, rel, options)
+
+    async def _write(self, call: str, method: str, rel: str | None, options: WriteOptions) -> HalResource:
+        check_options(call, options, WRITE_OPTIONS)
         context = self.require_context()
         url, link = write_target(self.document, self.base, self._own_url() if rel is None else None, rel, options)
         if link is not None:
             context.notify(link, self.base)
-        is_own = url in (self.base, self.url)
-        etag = self.headers.get("etag") if is_own and not self._steps else None
-        response = await context.fetch(write_request(method, url, options, etag))
-        if is_own:
+        request = write_request(method, url, options, context, self.validators_for(url))
+        return await self.send(request, options.get("headers"))
+
+    def validators_for(self, url: str) -> tuple[Headers | None, Mapping[str, Any]] | None:
+        """Return what a write to a URL can be made conditional on; None where the URL is not this resource's own."""
+        if self._steps:
+            return (None, self.state) if url == self.self_url else None
+        return (self._snapshot.own_headers, self.state) if url == self._snapshot.identity else None
+
+    async def send(self, request: Request, asked: Mapping[str, str] | None = None) -> HalResource:
+        """Send a request that a write or one of its forms made, and return the answer as a resource.
+
+        Args:
+            request: what to send.
+            asked: the header fields that the caller added.
+
+        Raises:
+            StellantisError: sending failed.
+        """
+        outcome = self._snapshot.outcome
+        posted_to = () if outcome is None else outcome.posted_to
+        answer = await HalResource.answer_to(request, self.require_context(), asked, posted_to)
+        if request.method not in {"GET", "HEAD"} and request.url == (
+            self.self_url if self._steps else self._snapshot.identity
+        ):
             self._superseded = True
+        return answer
+
+    @classmethod
+    async def answer_to(
+        cls,
+        request: Request,
+        context: ResourceContext,
+        asked: Mapping[str, str] | None = None,
+        posted_to: tuple[str, ...] = (),
+    ) -> HalResource:
+        """Send a request of any method, and return its answer as a resource.
+
+        Args:
+            request: what to send; default header fields of the client are added.
+            context: of the client.
+            asked: the header fields that the caller added.
+            posted_to: targets of the POSTs that led to this request.
+
+        Raises:
+            StellantisError: sending failed.
+        """
+        if context.headers:
+            request = attrs.evolve(request, headers=override_headers(context.headers, request.headers))
+        try:
+            target, response = await send_write(context, request)
+        except ApiError as error:
+            cls.add_to(error, context)
+            raise
+        if request.method == "GET":
+            return cls.of(response, context, asked)
         response, document = read_outcome(response)
         context.notify_response(response.headers, response.url)
-        return HalResource(Snapshot.of(response, document), document, context)
+        found = identify(request.method, target, response, self_url(document, response.url), posted_to)
+        condition = next((f"{name}: {value}" for name, value in request.headers.items() if is_condition(name)), None)
+        posted_to = (*posted_to, target)[-_MAX_CHAIN:] if request.method == "POST" else posted_to
+        outcome = WriteOutcome(found.url, found.has_validators, condition, posted_to)
+        return cls(Snapshot.of(response, document, outcome=outcome, asked=asked), document, context)
 
     @property
     def forms(self) -> Forms:
         """Its forms (HAL-FORMS) by their keys: ``await resource.forms["add"].submit(name="Ann")``."""
         return Forms(self, self.document)
 
-    async def send(self, request: Request) -> HalResource:
-        """Send a request that one of its forms made, and return the response as a resource.
-
-        Raises:
-            StellantisError: sending failed.
-        """
-        context = self.require_context()
-        response = await context.fetch(request)
-        if request.method not in {"GET", "HEAD"} and request.url in (self.base, self.url):
-            self._superseded = True
-        response, document = read_outcome(response)
-        return HalResource(Snapshot.of(response, document), document, context)
-
     @property
     def location(self) -> str | None:
         """The ``Location`` of the response to a write (201, 202, 303), resolved; None where it has none."""
-        location = self.headers.get("location")
-        return None if location is None else resolve(self.base, to_ascii(location)).partition("#")[0]
+        return header_url(self.headers, "location", self.base)
 
-    async def follow_location(self) -> HalResource:
+    async def follow_location(self, *, headers: Mapping[str, str] | None = None) -> HalResource:
         """Fetch the resource that a write created, or that tells its outcome.
+
+        Args:
+            headers: header fields to add; default None: none.
 
         Raises:
             LinkNotFoundError: the response has no ``Location`` header.
@@ -562,7 +769,8 @@ class HalResource(ResourceView):
                 rel="Location",
                 url=self.base,
             )
-        return await self.fetch_url(self.location)
+        check_options("follow_location", {"headers": headers}, FOLLOW_OPTIONS)
+        return await HalResource.from_url(self.location, self.require_context(), None, headers)
 
     # --------------------------------------------------------------------------------------------- dumping
 

@@ -192,8 +192,12 @@ class ResourceView:
 
     @property
     def url(self) -> str:
-        """Its own URL: of its response, or for an embedded copy that of its ``self`` link, else of the response."""
-        return (self.self_url or self.base) if self._steps else self.base
+        """Its own URL: of its response, or for an embedded copy that of its ``self`` link, else of the response.
+
+        Of the answer of a write, it is what the answer says (Content-Location, Location, ``self``), else the URL that
+        was written to.
+        """
+        return (self.self_url if self._steps else self._snapshot.identity) or self.base
 
     @property
     def self_url(self) -> str | None:
@@ -214,6 +218,17 @@ class ResourceView:
     def headers(self) -> Headers:
         """The header fields of its response."""
         return self._snapshot.headers
+
+    @property
+    def condition(self) -> str | None:
+        """The condition of the write that it answers, as ``If-Match: "abc"``; None for none, and for reads."""
+        outcome = self._snapshot.outcome
+        return None if outcome is None else outcome.condition
+
+    @property
+    def preferences_applied(self) -> tuple[str, ...]:
+        """The preferences that the server says it applied (RFC 7240): ``("return=representation",)``."""
+        return tuple(filter(None, map(str.strip, self.headers.get("preference-applied", "").split(","))))
 
     @property
     def fetched_at(self) -> datetime:

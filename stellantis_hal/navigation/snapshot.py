@@ -6,7 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple, NotRequired, TypedDict
 
 import attrs
 
@@ -19,8 +19,20 @@ from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime
 from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.navigation.media_types import links_of_header
+from stellantis_hal.navigation.request_headers import repeated_headers
 
-__all__ = ["Dump", "EmbeddedStep", "LazyBody", "Snapshot", "StateStep", "Step", "dump", "load", "picklable_dump"]
+__all__ = [
+    "Dump",
+    "EmbeddedStep",
+    "LazyBody",
+    "Snapshot",
+    "StateStep",
+    "Step",
+    "WriteOutcome",
+    "dump",
+    "load",
+    "picklable_dump",
+]
 
 _DUMPED_HEADERS = (
     "content-type",
@@ -116,6 +128,26 @@ class LazyBody:
 # ------------------------------------------------------------------------------------------------- snapshots
 
 
+@attrs.frozen
+class WriteOutcome:
+    """What the answer of a write is about.
+
+    Attributes:
+        identity: the URL of the resource; None where it is unknown.
+        has_validators: whether ETag and Last-Modified of the answer are those of the resource.
+        condition: the header field that made the write conditional, as ``If-Match: "abc"``; None for none.
+        posted_to: targets of POSTs in the chain of writes that led here, each sent to the answer of the one before:
+            no further write is sent to them unless they are read again.
+    """
+
+    __repr__ = redacted_repr
+
+    identity: str | None
+    has_validators: bool
+    condition: str | None
+    posted_to: tuple[str, ...] = ()
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Snapshot:
     """One response, shared by the resource of the whole body and those embedded in it.
@@ -128,6 +160,8 @@ class Snapshot:
         content: the body.
         initial_age: seconds that it had spent in caches when it was received.
         from_cache: whether the body came from the client's own cache.
+        outcome: of the write that it answers; None for a read.
+        asked: the header fields that the caller added to the read, sent again when it is read again.
     """
 
     __repr__ = redacted_repr
@@ -139,11 +173,22 @@ class Snapshot:
     content: LazyBody
     initial_age: float = 0.0
     from_cache: bool = False
+    outcome: WriteOutcome | None = None
+    asked: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @classmethod
-    def of(cls, response: Response, document: HalDocument) -> Snapshot:
+    def of(
+        cls,
+        response: Response,
+        document: HalDocument,
+        *,
+        outcome: WriteOutcome | None = None,
+        asked: Mapping[str, str] | None = None,
+    ) -> Snapshot:
         """Return the snapshot of a response and the document decoded from it."""
         return cls(
+            outcome=outcome,
+            asked=repeated_headers(asked),
             url=response.url,
             status=response.status,
             headers=response.headers,
@@ -152,6 +197,16 @@ class Snapshot:
             initial_age=response.initial_age,
             from_cache=response.from_cache,
         )
+
+    @property
+    def identity(self) -> str | None:
+        """The URL of the resource that it shows; None for the answer of a write that does not say."""
+        return self.url if self.outcome is None else self.outcome.identity
+
+    @property
+    def own_headers(self) -> Headers | None:
+        """The header fields, where their validators are those of the resource that it shows; else None."""
+        return self.headers if self.outcome is None or self.outcome.has_validators else None
 
     @property
     def max_age(self) -> float | None:
@@ -164,6 +219,8 @@ class Snapshot:
 
         A validator that is no valid field value is left out: it came from a server, or from a dump.
         """
+        if self.outcome is not None:  # its body may be a report of the write
+            return {}
         pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
         return {condition: value for condition, field in pairs if fits_field(value := self.headers.get(field, ""))}
 
@@ -185,6 +242,7 @@ class Dump(TypedDict):
     kind: Kind
     embedded: bool
     curies: dict[str, str]
+    outcome: NotRequired[tuple[str | None, bool, str | None, tuple[str, ...]]]
 
 
 def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
@@ -192,7 +250,7 @@ def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
 
     An embedded copy is written alone, without the document that contains it, but with the CURIEs inherited from there.
     """
-    return Dump(
+    dumped = Dump(
         url=snapshot.url,
         status=snapshot.status,
         headers={name: snapshot.headers[name] for name in _DUMPED_HEADERS if name in snapshot.headers},
@@ -202,6 +260,9 @@ def dump(snapshot: Snapshot, document: HalDocument, *, embedded: bool) -> Dump:
         embedded=embedded,
         curies=dict(document.inherited.templates),
     )
+    if (outcome := snapshot.outcome) is not None:
+        dumped["outcome"] = (outcome.identity, outcome.has_validators, outcome.condition, outcome.posted_to)
+    return dumped
 
 
 def picklable_dump(dumped: Dump) -> Dump:
@@ -234,12 +295,23 @@ def load(dumped: Mapping[str, Any]) -> tuple[Snapshot, HalDocument]:
             headers=headers,
             fetched_at=datetime.fromisoformat(dumped["fetched_at"]).astimezone(UTC),
             content=LazyBody.of(document),
+            outcome=_outcome(dumped.get("outcome")),
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         # The text of a ValueError quotes the value.
         reason = type(error).__name__ if isinstance(error, ValueError) else mask_text(repr(error))
         raise ValueError(f"not a dump of a resource: {reason}; pass the result of resource.dump()") from None
     return snapshot, document
+
+
+def _outcome(value: Any) -> WriteOutcome | None:
+    if value is None:
+        return None
+    identity, has_validators, condition, posted_to = value
+    texts = (identity or "", condition or "", *posted_to)
+    if not isinstance(has_validators, bool) or not all(isinstance(text, str) for text in texts):
+        raise TypeError("the outcome of a write is a text, a bool, a text and texts")
+    return WriteOutcome(identity, has_validators, condition, tuple(posted_to))
 
 
 def _string_dict(value: Any) -> dict[str, str]:

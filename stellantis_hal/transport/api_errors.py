@@ -15,15 +15,21 @@ from stellantis_hal.errors import (
     ConfigurationError,
     ForbiddenError,
     NotFoundError,
+    PreconditionFailedError,
+    PreconditionRequiredError,
     RateLimitedError,
     ServerError,
     StellantisError,
     UnauthorizedError,
 )
 from stellantis_hal.hal.dates import parse_java_date
+from stellantis_hal.hal.error_documents import is_deep, read_error_document
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url
+from stellantis_hal.hal.uri import resolve, to_ascii
+from stellantis_hal.navigation.bodies import StreamBody
 from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.media_types import media_type
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.rate_limit.quota import retry_after
 
@@ -35,6 +41,7 @@ ErrorFactory = Callable[[Request, Response], StellantisError | None]
 _CODE = re.compile(r"\s*(\d{1,9})\s*", re.ASCII)
 _MAX_TEXT = 8_192
 _MAX_EXCERPT = 300
+_MAX_DETAIL = 1_000
 _MAX_CODE = 10**9
 _TRANSIENT = frozenset({408, 425, 429})
 _PERMANENT = frozenset({501, 505, 510})
@@ -43,6 +50,8 @@ _ERROR_TYPES: Mapping[int, type[ApiError]] = {
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
+    412: PreconditionFailedError,
+    428: PreconditionRequiredError,
     429: RateLimitedError,
 }
 
@@ -108,7 +117,10 @@ def make_error(
     if status == 303 and request.method not in {"GET", "HEAD"}:
         return None
     body = parse_error_body(response.content)
-    words = " ".join(part for part in (body.error, body.message, body.more_information) if part)
+    document = _decode(response.content)
+    said_by_shape = read_error_document(document, media_type(response.headers.get("content-type", ""))[0])
+    message = body.message or (said_by_shape.detail if said_by_shape.detail != body.error else None) or ""
+    words = " ".join(part for part in (body.error, message, body.more_information) if part)
     place = f"{request.method} {mask_url(response.url)}"
     said = f": {excerpt(words, _MAX_EXCERPT).rstrip('. ')}" if words else ""
     if any(phrase in words.lower() for phrase in conventions.misconfiguration_phrases):
@@ -133,9 +145,15 @@ def make_error(
         retry_after=wait,
         is_transient=status in _TRANSIENT
         or (status >= 500 and status not in _PERMANENT)
-        or body.error in conventions.transient_errors,
+        or body.error in conventions.transient_errors
+        or (status == 409 and _has_key(request)),
         oauth_error=body.error,
-        description=excerpt(body.message, _MAX_EXCERPT),
+        description=excerpt(message, _MAX_EXCERPT),
+        detail=said_by_shape.detail or body.message[:_MAX_DETAIL] or None,
+        errors=said_by_shape.errors,
+        problem_type=said_by_shape.problem_type,
+        document=document,
+        headers=response.headers,
     )
     if isinstance(error, ForbiddenError) and conventions.scopes is not None:
         error.scopes = tuple(conventions.scopes(response.url))
@@ -144,16 +162,36 @@ def make_error(
     return error
 
 
+def _decode(content: bytes) -> Any:
+    """Return a body as JSON; None where it is none, or is nested too deeply to be pickled."""
+    try:
+        document = decode(content)
+    except ValueError:
+        return None
+    return None if is_deep(document) else document
+
+
+def _has_key(request: Request) -> bool:
+    """Return whether a 409 may mean that the same request is under way: a draft of the IETF has it so."""
+    return any(name.lower() == "idempotency-key" for name in request.headers)
+
+
 def _is_conditional(request: Request) -> bool:
     return any(name.lower() in {"if-none-match", "if-modified-since"} for name in request.headers)
 
 
 def _redirect_advice(request: Request, response: Response) -> str:
-    if response.status == 304:
+    status = response.status
+    if status == 304:
         return "The request was not conditional."
     if "location" not in response.headers:
         return "The redirect has no Location header."
-    return f"Redirects of a {request.method} are not followed."
+    if status in {307, 308} and isinstance(request.content, StreamBody) and request.content.is_spent:
+        return "Its body was read once and cannot be read again, so that the redirect is not followed."
+    return (
+        f"A {request.method} is not redirected by a {status}, which may have turned it into a GET; send it to "
+        f"{mask_url(resolve(response.url, to_ascii(response.headers['location'])))}, if that was meant."
+    )
 
 
 def _number(*candidates: Any) -> int | None:

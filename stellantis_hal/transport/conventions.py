@@ -19,6 +19,8 @@ _ADVICE: Mapping[int, str] = {
     403: "The credentials do not allow access to this URL.",
     404: "Check the URL if it did not come from a link.",
     406: "The Accept header asks for a media type that this URL does not have.",
+    412: "The resource was changed since it was read: read it again, and write to what it is now.",
+    428: "The server takes no write without a condition: read the resource first, and write to what was read.",
 }
 
 

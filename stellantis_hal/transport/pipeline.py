@@ -41,6 +41,7 @@ _random = random.SystemRandom()
 _ANONYMOUS = Anonymous()
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEPING_METHOD = frozenset({307, 308})
 _SHORTEST_WAIT = 0.001
 _FIRST_PAUSE = 0.1
 _LONGEST_MINIMUM = 10.0
@@ -306,7 +307,7 @@ class _Call:
                 response = await self._send(url, credentials)
             self._record_response(url, response)
             location = response.headers.get("location") if response.status in _REDIRECTS else None
-            if location is None or request.method not in {"GET", "HEAD"}:
+            if location is None or not self._is_followed(response.status):
                 return response
             target = resolve(url, to_ascii(location)).partition("#")[0]
             origins.check_redirect(url, target)
@@ -318,6 +319,10 @@ class _Call:
             sent=True,
             is_transient=False,
         )
+
+    def _is_followed(self, status: int) -> bool:
+        """Return whether the redirect is followed: of a write only one that keeps its method and its body."""
+        return self._request.method in {"GET", "HEAD"} or (status in _KEEPING_METHOD and not self.is_spent())
 
     async def _send(self, url: str, credentials: Credentials, signed: OutgoingRequest | None = None) -> Response:
         """Wait for the credentials, then for a slot of the limiter, then send.

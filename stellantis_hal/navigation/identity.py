@@ -1,0 +1,111 @@
+"""Identity of responses to writes (RFC 9110 section 6.4.2): which resource an answer is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from stellantis_hal.errors import TemplateError
+from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.uri import resolve, split, to_ascii
+from stellantis_hal.hal.uri_templates import expand
+from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.origins import origin_of
+
+__all__ = ["Identity", "header_url", "identify"]
+
+_WRITES_OF_TARGET = frozenset({"PUT", "PATCH"})
+
+
+class Identity(NamedTuple):
+    """Which resource an answer is about.
+
+    Attributes:
+        url: its URL; None where it is unknown.
+        has_validators: whether ETag and Last-Modified of the answer are those of the resource.
+    """
+
+    url: str | None
+    has_validators: bool
+
+
+def identify(
+    method: str, target: str, response: Response, self_url: str | None, posted_to: Sequence[str] = ()
+) -> Identity:
+    """Return which resource the answer of a write is about.
+
+    That is what Content-Location (on the same origin) says, or the Location of a 201, or the ``self`` of the body; a
+    PUT or PATCH with a 201 without Location, a 204 or a 205 is about its target. What the answer of a POST says is not
+    taken where it is the target, and that of no write where it is a collection which contains the target: a write to
+    the answer would change all of the collection.
+
+    Args:
+        method: in upper case.
+        target: the URL that the request was sent to, after redirects.
+        response: to the request, or after a 303 to the GET that followed.
+        self_url: the ``self`` link of its body, resolved; None where it has none.
+        posted_to: targets of the POSTs before, whose answers were written to.
+    """
+    if method == "HEAD":
+        return Identity(target, True)
+    if method == "DELETE":
+        return Identity(None, False)
+    for source, url in _candidates(method, target, response, self_url):
+        is_location = source == "location"
+        if not _is_around(url, target, method, is_location=is_location) and not any(
+            _is_around(url, before, "POST", is_location=is_location) for before in posted_to
+        ):
+            is_shown = response.url != target or method in _WRITES_OF_TARGET
+            is_described = source == "content-location" or response.status == 201
+            return Identity(url, is_described or (is_shown and url == response.url))
+    return Identity(None, False)
+
+
+def _candidates(method: str, target: str, response: Response, self_url: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the URLs that an answer names, the best first, each after where it is named."""
+    base, headers, status = response.url, response.headers, response.status
+    content_location = header_url(headers, "content-location", base)
+    if content_location is not None and origin_of(content_location) == origin_of(base):
+        yield "content-location", content_location
+    location = header_url(headers, "location", base) if status == 201 else None
+    if location is not None:
+        yield "location", location
+    elif status in {201, 204, 205} and method in _WRITES_OF_TARGET and base == target:
+        yield "target", target
+    if self_url is not None:
+        yield "self", self_url
+
+
+def header_url(headers: Headers, name: str, base: str) -> str | None:
+    """Return the URL in a header field, resolved; None where there is none, or it is no http URL.
+
+    Some servers send a URI template there: it is expanded without variables first.
+    """
+    text = headers.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        text = expand(text, {}) if "{" in text else text
+    except TemplateError:
+        return None
+    url = resolve(base, to_ascii(text)).partition("#")[0]
+    return url if origin_of(url) is not None else None
+
+
+def _is_around(url: str, target: str, method: str, *, is_location: bool) -> bool:
+    """Return whether a URL is that of a collection around the target or, unless it was PUT or PATCHed, the target.
+
+    A query makes no other resource of it, except in a Location: ``/api?id=7`` may be created by ``/api?type=order``.
+    """
+    around, inside = _segments(url), _segments(target)
+    if inside[: len(around)] != around:
+        return False
+    query = split(url).query
+    if len(around) < len(inside) or not (is_location and query and query != split(target).query):
+        return len(around) < len(inside) or method not in _WRITES_OF_TARGET
+    return False
+
+
+def _segments(url: str) -> list[str]:
+    return [unquote(segment) for segment in split(url).path.split("/") if segment]
