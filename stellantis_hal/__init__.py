@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         NotHalError,
         PaginationError,
         PaginationLoopError,
+        PreconditionFailedError,
+        PreconditionRequiredError,
         QuotaError,
         RateLimitedError,
         RedirectError,
@@ -105,7 +107,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
     from stellantis_hal.navigation.rel import Rel
     from stellantis_hal.navigation.resource import HalResource
-    from stellantis_hal.navigation.writes import WriteOptions
+    from stellantis_hal.navigation.writes import RequestOptions, WriteOptions
     from stellantis_hal.resources.alarm import Alarm, AlarmActivation, AlarmState, AlarmStatus, AlarmTrigger, BreakIn
     from stellantis_hal.resources.alert import Alert, AlertSeverity, AlertType
     from stellantis_hal.resources.blocks.adas import (
@@ -446,6 +448,8 @@ __all__ = [
     "PositionType",
     "Powertrain",
     "PowertrainStatus",
+    "PreconditionFailedError",
+    "PreconditionRequiredError",
     "Preconditioning",
     "PreconditioningCapability",
     "PreconditioningCause",
@@ -474,6 +478,7 @@ __all__ = [
     "RemoteCapability",
     "Removed",
     "Request",
+    "RequestOptions",
     "Response",
     "ResponseRecord",
     "RetryPolicy",
@@ -575,9 +580,9 @@ _MODULES = {
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
         "ClosedClientError ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError FormError "
         "HalError IncompleteCollectionError InvalidLinkError LinkNotFoundError NetworkError NotFoundError "
-        "NotHalError PaginationError PaginationLoopError QuotaError RateLimitedError RedirectError ServerError "
-        "StaleSlotError StellantisError StructureError TemplateError TokenStoreError TooManyRedirectsError "
-        "UnauthorizedError UntrustedOriginError WrongLoopError"
+        "NotHalError PaginationError PaginationLoopError PreconditionFailedError PreconditionRequiredError "
+        "QuotaError RateLimitedError RedirectError ServerError StaleSlotError StellantisError StructureError "
+        "TemplateError TokenStoreError TooManyRedirectsError UnauthorizedError UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
@@ -614,7 +619,7 @@ _MODULES = {
     "navigation.pagination.range_syntax": "IndexRanges",
     "navigation.rel": "Rel",
     "navigation.resource": "HalResource",
-    "navigation.writes": "WriteOptions",
+    "navigation.writes": "RequestOptions WriteOptions",
     "resources.alarm": "Alarm AlarmActivation AlarmState AlarmStatus AlarmTrigger BreakIn",
     "resources.alert": "Alert AlertSeverity AlertType",
     "resources.blocks.adas": (

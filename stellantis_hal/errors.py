@@ -166,8 +166,8 @@ class ApiError(StellantisError):
         problem_type: the URI of the kind of problem (RFC 9457); None where the body is no problem document.
         document: the decoded body; None where it is not JSON.
         headers: the header fields of the response.
-        resource: the response as a :class:`~stellantis_hal.HalResource` with its links and forms, where the body is JSON
-            or the header has links, and the request was made through a client's resources; else None.
+        resource: the response as a :class:`~stellantis_hal.HalResource` with its links and forms, where the body is
+            JSON or the header has links, and the request was made through a client's resources; else None.
     """
 
     resource: Any = None

@@ -208,7 +208,7 @@ class _Messages:
                 self.by_field.setdefault(field[:_MAX_NAME], []).append(text)
 
     def _read_parameters(self, body: Mapping[str, Any]) -> None:
-        """Read WordPress's ``data.params``: messages by parameter, or names of missing ones."""
+        """Read ``data.params`` of WordPress: messages by parameter, or names of missing ones."""
         data = body.get("data")
         parameters = data.get("params") if isinstance(data, dict) else None
         if isinstance(parameters, dict):
@@ -235,7 +235,7 @@ class _Messages:
             self.add(field, message)
 
     def _is_leaf(self, value: Any, depth: int = 0) -> bool:
-        """Return whether every leaf of a value is a list of texts: messages by field, whatever the names."""
+        """Return whether every leaf of a value is a list of texts: messages by field of any name."""
         self._nodes -= 1
         if depth > _MAX_DEPTH or self._nodes <= 0:
             return False

@@ -174,7 +174,7 @@ NO_INSTANCE: dict[str, str] = {
     "StreamingFetch": "a protocol",
     **dict.fromkeys(("BackfillSource", "Priority", "WatchEvent", "WatchSource"), "an alias of types"),
     "OpenEnum": "the base of enumerations",
-    **dict.fromkeys(("FollowOptions", "WriteOptions"), "keyword arguments"),
+    **dict.fromkeys(("FollowOptions", "RequestOptions", "WriteOptions"), "keyword arguments"),
     **dict.fromkeys(
         (
             "backfill",

@@ -109,6 +109,8 @@ from stellantis_hal import (
     Partition,
     PartnerCredentials,
     Position,
+    PreconditionFailedError,
+    PreconditionRequiredError,
     Priority,
     Problem,
     Progress,
@@ -123,6 +125,7 @@ from stellantis_hal import (
     Rel,
     Removed,
     Request,
+    RequestOptions,
     Response,
     ResponseRecord,
     RetryPolicy,
@@ -520,6 +523,11 @@ async def test_a_hal_client() -> None:
         options: WriteOptions = {"json": {}, "content_type": "application/json"}
         with pytest.raises(ApiError):
             assert_type(await root.put(**options), HalResource)
+        request: RequestOptions = {"form": {"a": 1}, "files": {"scan": ("a.txt", b"x")}, "if_match": "*"}
+        with pytest.raises(ApiError):
+            assert_type(await root.put(**request), HalResource)
+        assert_type(root.condition, str | None)
+        assert_type(root.preferences_applied, tuple[str, ...])
         with pytest.raises(ApiError):
             assert_type(await root.patch(json={}), HalResource)
         with pytest.raises(ApiError):
@@ -715,6 +723,7 @@ async def test_a_backfill_written_to_a_file(tmp_path: Path) -> None:
 def test_errors_and_their_attributes() -> None:
     network: list[type[NetworkError]] = [TooManyRedirectsError, BodyTooLargeError]
     api: list[type[ApiError]] = [BadRequestError, UnauthorizedError, ForbiddenError, NotFoundError, ServerError]
+    api += [PreconditionFailedError, PreconditionRequiredError]
     quota: list[type[QuotaError]] = [RateLimitedError, BudgetExhaustedError, StaleSlotError]
     auth: list[type[AuthError]] = [ConsentRequiredError, ConfigurationError, TokenStoreError]
     hal: list[type[HalError]] = [
@@ -745,6 +754,12 @@ def test_errors_and_their_attributes() -> None:
     assert_type(NetworkError("…", sent=True).sent, bool)
     answer = ServerError("…", status=503)
     assert_type(answer.status, int)
+    assert_type(answer.detail, str | None)
+    assert_type(answer.errors, Mapping[str, tuple[str, ...]])
+    assert_type(answer.problem_type, str | None)
+    assert_type(answer.headers, Mapping[str, str])
+    assert answer.document is None
+    assert answer.resource is None
     assert_type(answer.code, int | None)
     assert_type(answer.uuid, str | None)
     assert_type(answer.timestamp, datetime | None)
