@@ -23,7 +23,15 @@ from stellantis_hal.structuring.problems import (
     record_non_object,
     record_problem,
 )
-from stellantis_hal.structuring.scalars import INSTANT, MAX_SECONDS, NUMBER, SECONDS, ScalarCodec, attempt_of
+from stellantis_hal.structuring.scalars import (
+    INSTANT,
+    MAX_SECONDS,
+    NUMBER,
+    SECONDS,
+    ScalarCodec,
+    attempt_of,
+    real_type,
+)
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is_unread
 
 __all__ = ["FieldReader", "GeneratedCode", "ModelReader", "generate"]
@@ -70,7 +78,7 @@ class _CodeGenerator:
             "timedelta": timedelta,
             "allocate": object.__new__,  # past the __init__ that it inherits
             "empty": {},
-            "fromisoformat": datetime.fromisoformat,
+            "fromisoformat": real_type(datetime).fromisoformat,
             "inf": inf,
             "constants": frozenset(schema.constants.values()),
             "expected": f"not one of {', '.join(schema.constants.values())}, as which it is read",

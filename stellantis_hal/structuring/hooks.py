@@ -12,7 +12,7 @@ import cattrs
 from stellantis_hal.structuring.compiler import ModelHook, find_hook
 from stellantis_hal.structuring.model import Model, unstructure_hook
 from stellantis_hal.structuring.pydantic_models import is_pydantic, read_pydantic
-from stellantis_hal.structuring.scalars import CodecHook, ScalarCodec, base_type, codec_of, is_open_enum
+from stellantis_hal.structuring.scalars import CodecHook, ScalarCodec, base_type, codec_of, is_open_enum, real_type
 
 __all__ = ["configure_converter", "default_converter", "make_converter"]
 
@@ -48,7 +48,7 @@ def configure_converter(converter: cattrs.Converter, *, strict: bool = False) ->
         converter: the converter to change.
         strict: as in :func:`make_converter`.
     """
-    for kind in (datetime, timedelta):
+    for kind in (real_type(datetime), timedelta):
         codec = codec_of(kind)
         if codec is not None and find_hook(kind, converter) is None:
             converter.register_structure_hook_func(functools.partial(_is, kind), CodecHook(codec))

@@ -7,7 +7,7 @@ import typing
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from stellantis_hal.structuring.scalars import SECONDS, base_type, is_open_enum
+from stellantis_hal.structuring.scalars import SECONDS, base_type, is_open_enum, real_type
 from stellantis_hal.structuring.schema import FieldSchema, schema_of
 
 __all__ = ["json_schema"]
@@ -17,8 +17,8 @@ _BY_TYPE: Final[dict[Any, dict[str, Any]]] = {
     bool: {"type": "boolean"},
     float: {"type": "number"},
     int: {"type": "integer"},
-    datetime: {"type": "string", "format": "date-time"},
-    date: {"type": "string", "format": "date"},
+    real_type(datetime): {"type": "string", "format": "date-time"},
+    real_type(date): {"type": "string", "format": "date"},
     time: {"type": "string"},
     timedelta: {"type": "string", "format": "duration"},
     tuple: {"type": "array", "items": {"type": "number"}},

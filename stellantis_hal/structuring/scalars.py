@@ -37,11 +37,31 @@ __all__ = [
     "codec_of",
     "is_open_enum",
     "parent_of",
+    "real_type",
     "unchanged",
     "writer_of",
 ]
 
 MAX_SECONDS: Final = 10**9  # seconds, well within a timedelta
+
+
+def _of_library(kind: type) -> type[Any]:
+    return next(parent for parent in kind.__mro__ if parent.__module__ == "datetime")
+
+
+# freezegun replaces these classes by its own in modules that are loaded already or later, but not inside a tuple.
+_REAL: Final = tuple((real, real(2000, 1, 1)) for real in map(_of_library, (datetime, date)))
+
+
+def real_type(kind: Any) -> Any:
+    """Return ``datetime`` or ``date`` for a class that freezegun put in its place, and any other type as it is."""
+    for real, example in _REAL:
+        if isinstance(kind, type) and issubclass(kind, real) and isinstance(example, kind):
+            return real
+    return kind
+
+
+_from_iso: Final[Callable[[str], datetime]] = real_type(datetime).fromisoformat
 
 # Takes a value, its path and the list to which problems are added; returns None where the value cannot be read.
 ReadAttempt = Callable[[Any, str, list[RawProblem]], Any]
@@ -152,7 +172,7 @@ def _read_instant(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError("not a string")
     try:
-        instant = datetime.fromisoformat(value)
+        instant: datetime = _from_iso(value)
     except ValueError:
         return read_instant(value)
     return instant if instant.tzinfo is UTC else read_instant(value)
@@ -198,10 +218,10 @@ _BY_TYPE: Final[dict[type, ScalarCodec]] = {
     bool: BOOLEAN,
     float: NUMBER,
     int: INTEGER,
-    datetime: INSTANT,
+    real_type(datetime): INSTANT,
     timedelta: DURATION,
 }
-_PARENTS: Final[dict[type, type]] = {bool: int, datetime: date}
+_PARENTS: Final[dict[type, type]] = {bool: int, real_type(datetime): real_type(date)}
 
 
 def codec_of(kind: Any) -> ScalarCodec | None:

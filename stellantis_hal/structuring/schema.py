@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.structuring.problems import Check
-from stellantis_hal.structuring.scalars import ScalarCodec, codec_of
+from stellantis_hal.structuring.scalars import ScalarCodec, codec_of, real_type
 
 __all__ = ["OWN_FIELDS", "ClassSchema", "FieldSchema", "Path", "is_unread", "names", "schema_of", "unread"]
 
@@ -179,6 +179,7 @@ def _field(attribute: attrs.Attribute[Any], hint: Any) -> FieldSchema:
     kind = typing.get_args(hint)[0] if many else _without_none(hint)
     if typing.get_origin(kind) is typing.Annotated and codec_of(kind) is None:
         kind = typing.get_args(kind)[0]
+    kind = real_type(kind)
     model = kind if attrs.has(kind) else None
     return FieldSchema(
         name=attribute.name,
