@@ -29,10 +29,11 @@ def core() -> float:
     start = time.perf_counter()
     for turn in range(TURNS):
         now = turn * 0.001
-        ledger.advance(now, now)
+        ledger.advance(now)
         minute = ledger.take(now, background=False)
-        ledger.advance(now, now)
-        ledger.answered(now, minute, 0.01)
+        sending = ledger.sent(now)
+        ledger.advance(now)
+        ledger.answered(now, minute, 0.01, sending)
     return (time.perf_counter() - start) / TURNS * 1e6
 
 
@@ -75,9 +76,9 @@ async def dispatch_waiting() -> float:
             group.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
         limiter._ledger.paused_until = 0.0
-        now, wall = limiter._queue.advance()
+        now = limiter._queue.advance()
         start = time.perf_counter()
-        limiter._queue._dispatch(now, wall)
+        limiter._queue._dispatch(now)
         spent = time.perf_counter() - start
     return spent / WAITING * 1e6
 

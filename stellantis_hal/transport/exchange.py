@@ -36,6 +36,7 @@ _logger = logging.getLogger("stellantis_hal")
 _positive = validators.gt(0.0)
 _CLOSE_TIMEOUT = 5.0
 _NO_DEADLINE = nullcontext()
+_TOO_MANY_REQUESTS = 429
 
 
 @attrs.frozen(kw_only=True)
@@ -172,7 +173,7 @@ class Exchange:
                         )
                     headers = Headers(opened.raw_headers)
                     quota = Quota.from_headers(headers, self._quota_headers)
-                    slot.answered(quota)
+                    slot.answered(_refused(quota) if opened.status == _TOO_MANY_REQUESTS else quota)
                     coding = headers.get("content-encoding", "")
                     if receiver is not None and 200 <= opened.status < 300:
                         streamed = self._keep(opened, coding, receiver.limit, shown_url, queue)
@@ -289,6 +290,11 @@ class Exchange:
 def _start_reading(body: StreamBody, headers: dict[str, str]) -> tuple[BodyReader, dict[str, str]]:
     length = body.length
     return body.open(), headers if length is None else {**headers, "content-length": str(length)}
+
+
+def _refused(quota: Quota | None) -> Quota:
+    """Return what a limiter learns from a response that refuses a request for a limit."""
+    return attrs.evolve(Quota() if quota is None else quota, refused=True)
 
 
 async def _close(opened: StreamingResponse) -> None:

@@ -30,7 +30,7 @@ from stellantis_hal.transport.downloads import BodyReceiver
 from stellantis_hal.transport.exchange import Exchange, OutgoingRequest
 from stellantis_hal.transport.hooks import CallObserver, Hooks
 from stellantis_hal.transport.httpx_auth import send_with_auth
-from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, Slot
+from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Priority, RateLimiter, Slot
 from stellantis_hal.transport.rate_limit.quota import UNREADABLE, Quota
 from stellantis_hal.transport.retry import RetryPolicy, call_with_retries
 from stellantis_hal.transport.semaphore import TimedSemaphore
@@ -293,7 +293,7 @@ class _Call:
         self._observer.on_pause(seconds)
         self._rate_limited = error
         self._resume_at = now + seconds
-        self._options.limiter.pause(seconds, "a 429")
+        self._options.limiter.pause(seconds, REFUSAL)
 
     async def _follow_redirects(self) -> Response:
         request, origins, credentials = self._request, self._options.origins, self._options.credentials

@@ -44,7 +44,10 @@ __all__ = ["MAX_BODY", "Session"]
 MAX_BODY = 64 * 1024 * 1024
 """Bytes, decompressed, that a body may have by default."""
 
-_MAX_CONNECTIONS = 100
+_CONNECTIONS = 100
+_MAX_CONNECTIONS = 500
+_SLOW_RESPONSE = 60
+"""Seconds that a response may take; some gateways end a request after 60."""
 _UNLIMITED = RateLimits(None, None)
 
 
@@ -71,8 +74,9 @@ class Session:
         proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), read now; False or "direct":
             none. Only for a transport that the session makes.
-        connections: how many requests may be under way at once; an injected transport must have as many. None: ten
-            for each request that the limiter grants in a second (a response may take ten seconds), at most 100.
+        connections: how many requests may be under way at once; an injected transport must have as many. None: 60
+            for each request that the limiter grants in a second (a response may take a minute), at most 500; 100 where
+            the limiter has no such limit. Connections are made as they are needed.
         max_body: bytes, decompressed.
         max_redirects: hops of a GET or HEAD.
         conventions: the API's header names, phrases, advice and scopes; None for the defaults.
@@ -307,9 +311,9 @@ def _check_borrowed(
 
 
 def _connections_for(limiter: RateLimiter, host_session: HostSession | None) -> int:
-    """Return a pool size that suits a limiter: requests wait there, and more connections than it can fill are waste."""
+    """Return a pool size that holds all requests that a limiter grants while slow responses are awaited."""
     per_second = limiter.limits.per_second
-    suitable = _MAX_CONNECTIONS if per_second is None else min(_MAX_CONNECTIONS, 10 * per_second)
+    suitable = _CONNECTIONS if per_second is None else min(_MAX_CONNECTIONS, _SLOW_RESPONSE * per_second)
     allowed = None if host_session is None else connections_of(host_session)
     return suitable if allowed is None else min(suitable, allowed)
 

@@ -59,7 +59,7 @@ async def test_a_429_pauses_another_limiter_with_its_reason() -> None:
 
 async def test_the_pool_is_sized_with_another_limiter() -> None:
     opened, _ = session(OK, limiter=SpacingLimiter(0.5))
-    assert opened.connections == 20
+    assert opened.connections == 120
 
 
 async def test_a_watch_is_paced_by_another_limiter() -> None:

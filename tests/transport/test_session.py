@@ -121,7 +121,7 @@ async def test_the_session_does_not_save_the_limiter() -> None:
 
 @pytest.mark.parametrize(
     ("limits", "connections"),
-    [(None, 100), (RateLimits(None, 5), 100), (RateLimits(2, None), 20), (RateLimits(500, None), 100)],
+    [(None, 500), (RateLimits(None, 5), 100), (RateLimits(2, None), 120), (RateLimits(500, None), 500)],
 )
 async def test_the_pool_is_sized_with_the_limiter(limits: RateLimits | None, connections: int) -> None:
     opened, _ = session(OK, limiter=TokenBucketLimiter(limits, clock=wall))

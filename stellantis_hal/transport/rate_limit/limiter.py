@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-import anyio
-
 from stellantis_hal.errors import ConfigurationError, NetworkError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.persistence import LimiterStore, StatePersister
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
-from stellantis_hal.transport.rate_limit.queue import TokenQueue
+from stellantis_hal.transport.rate_limit.queue import Sending, TokenQueue
 from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota
 
 __all__ = ["TokenBucketLimiter"]
@@ -41,7 +38,7 @@ class TokenBucketLimiter:
             tenth of fewer than ten a second is none, and an interactive call then waits for up to a second.
         store: where the day's count survives a restart; None for nowhere.
         save_every: seconds between two saves, at least.
-        clock: the wall clock, aware; it decides when a day is over.
+        clock: the wall clock, aware, by which state is saved. When a day is over, the event loop's clock decides.
     """
 
     def __init__(
@@ -122,17 +119,16 @@ class TokenBucketLimiter:
             await self._persister.save(self._dump)
 
     def _dump(self) -> bytes:
-        return self._ledger.dump(self._clock().timestamp())
+        return self._ledger.dump(self._queue.advance(), self._clock().timestamp())
 
     def _restore(self, content: bytes) -> None:
-        now, wall = self._queue.advance()
-        self._ledger.load(content, now, wall)
+        self._ledger.load(content, self._queue.advance(), self._clock().timestamp())
 
 
 class _LimiterSlot:
     """A slot of :class:`TokenBucketLimiter`."""
 
-    __slots__ = ("_background", "_dump", "_max_wait", "_minute", "_persister", "_queue", "_returned", "_sent_at")
+    __slots__ = ("_background", "_dump", "_max_wait", "_minute", "_persister", "_queue", "_sending")
 
     def __init__(
         self,
@@ -148,8 +144,7 @@ class _LimiterSlot:
         self._background = background
         self._max_wait = max_wait
         self._minute = -1
-        self._sent_at = -math.inf
-        self._returned = 0
+        self._sending: Sending | None = None
 
     async def __aenter__(self) -> Self:
         if self._persister is not None and not self._persister.is_open:
@@ -162,23 +157,25 @@ class _LimiterSlot:
         return self
 
     def sent(self) -> None:
-        self._sent_at = anyio.current_time()
-        self._returned = self._queue.returned
+        if self._sending is None and self._minute >= 0:
+            self._sending = self._queue.sent()
 
     def answered(self, quota: Quota | None = None) -> None:
         if self._minute >= 0:
             minute, self._minute = self._minute, -1
-            self._queue.answered(minute, self._sent_at, self._returned, quota)
+            self._queue.answered(minute, self._sending or self._queue.sent(), quota)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._minute >= 0:
             minute, self._minute = self._minute, -1
-            unsent = self._sent_at == -math.inf or (isinstance(error, NetworkError) and not error.sent)
-            if unsent:
+            sending = self._sending
+            if sending is None:
                 self._queue.give_back(minute)
+            elif isinstance(error, NetworkError) and not error.sent:
+                self._queue.give_back(minute, sending.number)
             else:
-                self._queue.give_up(minute)
+                self._queue.give_up(minute, sending.number)
         if error is None and self._persister is not None and self._persister.is_due():
             await self._persister.save(self._dump)

@@ -11,7 +11,10 @@ import attrs
 
 from stellantis_hal.transport.rate_limit.quota import Quota
 
-__all__ = ["Capacity", "LimiterStatistics", "Priority", "RateLimiter", "RateLimits", "Slot"]
+__all__ = ["REFUSAL", "Capacity", "LimiterStatistics", "Priority", "RateLimiter", "RateLimits", "Slot"]
+
+REFUSAL = "a 429"
+"""The reason of a pause after a response that refused a request for its limits."""
 
 Priority = Literal["interactive", "background"]
 

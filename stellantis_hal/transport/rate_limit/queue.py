@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -17,26 +18,80 @@ from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
-__all__ = ["TokenQueue"]
+__all__ = ["Sending", "TokenQueue"]
 
 _RESOLUTION = 0.001
 _LONG = 600.0
+_MOST_REFUSED = 1_000
 
 
 class _Waiter(Waiter):
-    """A task in the queue."""
+    """A task in the queue.
 
-    __slots__ = ("background", "error", "latest", "minute")
+    Attributes:
+        latest: when the task needs its token, by ``max_wait`` and by its deadline.
+        expires: when it is refused; a deadline cancels it, which is no refusal.
+    """
 
-    def __init__(self, background: bool, latest: float) -> None:
+    __slots__ = ("background", "error", "expires", "latest", "minute")
+
+    def __init__(self, background: bool, latest: float, expires: float) -> None:
         super().__init__()
         self.background = background
         self.latest = latest
+        self.expires = expires
         self.minute = -1
         self.error: BudgetExhaustedError | None = None
 
     def __lt__(self, other: _Waiter) -> bool:
-        return self.latest < other.latest
+        return self.expires < other.expires
+
+
+class _Line:
+    """Waiters of one priority in order of arrival, those whose requests were refused first."""
+
+    __slots__ = ("_again", "_waiters")
+
+    def __init__(self) -> None:
+        self._again: OrderedDict[_Waiter, None] = OrderedDict()
+        self._waiters: OrderedDict[_Waiter, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._again) + len(self._waiters)
+
+    def __contains__(self, waiter: _Waiter) -> bool:
+        return waiter in self._waiters or waiter in self._again
+
+    def __iter__(self) -> Iterator[_Waiter]:
+        yield from self._again
+        yield from self._waiters
+
+    def add(self, waiter: _Waiter, *, again: bool) -> None:
+        (self._again if again else self._waiters)[waiter] = None
+
+    def pop_first(self) -> _Waiter:
+        return (self._again or self._waiters).popitem(last=False)[0]
+
+    def newest(self) -> _Waiter:
+        return next(reversed(self._waiters or self._again))
+
+    def discard(self, waiter: _Waiter) -> None:
+        self._waiters.pop(waiter, None)
+        self._again.pop(waiter, None)
+
+
+class Sending(NamedTuple):
+    """A request that was sent.
+
+    Attributes:
+        number: of the ledger.
+        at: the instant, by the backend's clock.
+        returned: tokens of the burst window that had returned by then.
+    """
+
+    number: int
+    at: float
+    returned: int
 
 
 class TokenQueue:
@@ -57,6 +112,7 @@ class TokenQueue:
         "_ledger",
         "_pauses",
         "_refused",
+        "_refused_tasks",
         "_seconds_waited",
         "_timer",
         "_waited",
@@ -65,36 +121,37 @@ class TokenQueue:
     def __init__(self, ledger: QuotaLedger, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._interactive: OrderedDict[_Waiter, None] = OrderedDict()
-        self._background: OrderedDict[_Waiter, None] = OrderedDict()
+        self._interactive = _Line()
+        self._background = _Line()
+        self._refused_tasks: OrderedDict[int, None] = OrderedDict()
         self._latest: list[_Waiter] = []
-        self._timer = WaitQueueTimer(
-            lambda: self._next_change(*self.advance()), lambda: self._dispatch(*self.advance())
-        )
+        self._timer = WaitQueueTimer(lambda: self._next_change(self.advance()), lambda: self._dispatch(self.advance()))
         self._granted = self._given_back = self._refused = self._waited = self._pauses = 0
         self._seconds_waited = 0.0
 
-    def advance(self) -> tuple[float, float]:
-        """Advance the ledger to the present; return it by both clocks."""
-        now, wall = anyio.current_time(), self._clock().timestamp()
-        self._ledger.advance(now, wall)
-        return now, wall
+    def advance(self) -> float:
+        """Advance the ledger to the present; return it by the backend's clock."""
+        now = anyio.current_time()
+        self._ledger.advance(now)
+        if self._ledger.has_restored:
+            self._ledger.check_wall(now, self._clock().timestamp())
+        return now
 
     def pause(self, seconds: float, reason: str) -> None:
         """Grant nothing for this many seconds; refuse waiters that cannot wait that long."""
-        now, wall = self.advance()
+        now = self.advance()
         self._pauses += 1
         self._ledger.pause(now, seconds, reason)
         until = self._ledger.paused_until
         for waiter in [waiter for queue in (self._interactive, self._background) for waiter in queue]:
             if waiter.latest < until:
-                self._refuse(waiter, self._exhausted(waiter.background, until - now, now, wall))
+                self._refuse(waiter, self._exhausted(waiter.background, until - now, now))
 
     @property
     def statistics(self) -> LimiterStatistics:
         """Counters and state."""
         ledger = self._ledger
-        now, _ = self.advance()
+        now = self.advance()
         burst, day = ledger.burst.available(), ledger.day.available()
         return LimiterStatistics(
             granted=self._granted,
@@ -103,7 +160,7 @@ class TokenQueue:
             waited=self._waited,
             seconds_waited=self._seconds_waited,
             waiting=len(self._interactive) + len(self._background),
-            in_flight=ledger.burst.in_flight,
+            in_flight=ledger.in_flight,
             pauses=self._pauses,
             paused_for=max(0.0, ledger.paused_until - now),
             free_this_second=None if burst == math.inf else max(0, int(burst)),
@@ -115,7 +172,7 @@ class TokenQueue:
         """Take a token without waiting; return its minute, -1 where there is none or others wait for it."""
         if self._interactive or (background and self._background):
             return -1
-        now, _ = self.advance()
+        now = self.advance()
         minute = self._ledger.take(now, background=background)
         if minute >= 0:
             self._granted += 1
@@ -123,17 +180,17 @@ class TokenQueue:
 
     async def wait(self, background: bool, max_wait: float) -> int:
         """Wait for a token; return its minute."""
-        now, wall = self.advance()
-        grant_at = now + self._estimated_wait(background, now, wall)
+        now = self.advance()
+        grant_at = now + self._estimated_wait(background, now)
         latest = min(now + max_wait, anyio.current_effective_deadline())
-        if grant_at > latest:
+        if grant_at > max(latest, now):
             self._refused += 1
-            error = self._exhausted(background, grant_at - now, now, wall, allowed=latest - now)
+            error = self._exhausted(background, grant_at - now, now, allowed=latest - now)
             await anyio.lowlevel.checkpoint()  # a task that asks again at once must not starve all others
             raise error
-        waiter = _Waiter(background, latest)
+        waiter = _Waiter(background, latest, now + max_wait)
         queue = self._background if background else self._interactive
-        queue[waiter] = None
+        queue.add(waiter, again=self._was_refused())
         self._remember(waiter)
         if self._latest and self._latest[0] is waiter:
             self._timer.reschedule()  # the timer was set for later deadlines
@@ -144,7 +201,7 @@ class TokenQueue:
                 self.give_back(waiter.minute)
             raise
         finally:
-            queue.pop(waiter, None)
+            queue.discard(waiter)
             self._hand_over_timer()
         if waiter.error is not None:
             raise waiter.error
@@ -152,67 +209,87 @@ class TokenQueue:
         self._seconds_waited += anyio.current_time() - now
         return waiter.minute
 
-    @property
-    def returned(self) -> int:
-        """Tokens of the burst window that have returned so far."""
-        return self._ledger.burst.returned
+    def sent(self) -> Sending:
+        """Book a request as sent."""
+        now = anyio.current_time()
+        return Sending(self._ledger.sent(now), now, self._ledger.burst.returned)
 
-    def give_back(self, minute: int) -> None:
+    def give_back(self, minute: int, sending: int | None = None) -> None:
         """Return a token, because nothing was sent."""
         self._granted -= 1
         self._given_back += 1
-        self._ledger.give_back(minute)
-        self._wake(*self.advance())
+        now = self.advance()
+        self._ledger.give_back(minute, sending)
+        self._wake(now)
 
-    def answered(self, minute: int, sent_at: float, returned_at_sending: int, quota: Quota | None) -> None:
+    def answered(self, minute: int, sending: Sending, quota: Quota | None) -> None:
         """Book a request as answered."""
-        now, wall = self.advance()
-        self._ledger.answered(now, minute, now - sent_at)
+        now = self.advance()
+        refused = quota is not None and quota.refused
+        if refused:
+            self._remember_refused()
+        self._ledger.answered(now, minute, now - sending.at, sending.number, refused=refused)
         if quota is not None:
-            self._ledger.correct(now, wall, quota, returned_at_sending=returned_at_sending)
-        self._wake(now, wall)
+            self._ledger.correct(now, quota, returned_at_sending=sending.returned, sent_at=sending.at)
+        self._wake(now)
 
-    def give_up(self, minute: int) -> None:
+    def give_up(self, minute: int, sending: int) -> None:
         """Book a request as sent and never answered."""
-        now, wall = self.advance()
-        self._ledger.answered(now, minute, None)
-        self._wake(now, wall)
+        now = self.advance()
+        self._ledger.answered(now, minute, None, sending)
+        self._wake(now)
 
     # ------------------------------------------------------------------------------------------- the queue
+
+    def _remember_refused(self) -> None:
+        """Let the present task go before others when it asks again: it has waited once."""
+        self._refused_tasks[anyio.get_current_task().id] = None
+        if len(self._refused_tasks) > _MOST_REFUSED:
+            self._refused_tasks.popitem(last=False)
+
+    def _was_refused(self) -> bool:
+        if not self._refused_tasks:
+            return False
+        task = anyio.get_current_task().id
+        return task in self._refused_tasks and self._refused_tasks.pop(task) is None
 
     def _hand_over_timer(self) -> None:
         """Let the newest waiter run the timer: it stays longest, so the timer rarely changes hands."""
         if not self._timer.is_running:
             for queue in (self._background, self._interactive):
                 if queue:
-                    self._timer.hand_to(next(reversed(queue)))
+                    self._timer.hand_to(queue.newest())
                     return
 
-    def _wake(self, now: float, wall: float) -> None:
+    def _wake(self, now: float) -> None:
         """Grant what a change has freed, and set the timer early enough for the next waiter."""
         if self._interactive or self._background:
-            self._dispatch(now, wall)
+            self._dispatch(now)
             self._timer.reschedule()
 
-    def _dispatch(self, now: float, wall: float) -> None:
+    def _dispatch(self, now: float) -> None:
         """Grant free tokens in order of arrival; refuse waiters whose time is over. Advance first."""
         for queue, background in ((self._interactive, False), (self._background, True)):
             while queue and (minute := self._ledger.take(now, background=background)) >= 0:
-                waiter, _ = queue.popitem(last=False)
+                waiter = queue.pop_first()
                 waiter.minute = minute
                 self._granted += 1
                 waiter.wake()
             if queue:
                 break
         latest = self._latest
-        while latest and (latest[0].done or latest[0].latest <= now):
+        while latest and (latest[0].done or latest[0].expires <= now):
             waiter = heapq.heappop(latest)
             if not waiter.done and (waiter in self._interactive or waiter in self._background):
-                wait = self._estimated_wait(waiter.background, now, wall)
-                self._refuse(waiter, self._exhausted(waiter.background, wait, now, wall))
+                if self._ledger.congestion.lift():
+                    heapq.heappush(latest, waiter)
+                    self._dispatch(now)
+                    return
+                wait = max(self._estimated_wait(waiter.background, now), self._paced_wait(waiter.background, now))
+                self._refuse(waiter, self._exhausted(waiter.background, wait, now))
 
     def _refuse(self, waiter: _Waiter, error: BudgetExhaustedError) -> None:
-        (self._background if waiter.background else self._interactive).pop(waiter, None)
+        (self._background if waiter.background else self._interactive).discard(waiter)
         self._refused += 1
         waiter.error = error
         waiter.wake()
@@ -220,15 +297,18 @@ class TokenQueue:
     def _ahead(self, background: bool) -> int:
         return len(self._interactive) + (len(self._background) if background else 0)
 
-    def _estimated_wait(self, background: bool, now: float, wall: float) -> float:
+    def _estimated_wait(self, background: bool, now: float) -> float:
         """Estimate how long a request made now would wait. Advance first."""
-        return max(0.0, self._ledger.estimate(now, wall, ahead=self._ahead(background), background=background) - now)
+        return max(0.0, self._ledger.estimate(now, ahead=self._ahead(background), background=background) - now)
+
+    def _paced_wait(self, background: bool, now: float) -> float:
+        return self._ledger.congestion.estimate(now, self._ahead(background)) - now
 
     def _exhausted(
-        self, background: bool, wait: float, now: float, wall: float, *, allowed: float | None = None
+        self, background: bool, wait: float, now: float, *, allowed: float | None = None
     ) -> BudgetExhaustedError:
         """Make the error of a request that cannot wait. Advance first."""
-        cause = self._ledger.shortage(now, wall, ahead=self._ahead(background), background=background)
+        cause = self._ledger.shortage(now, ahead=self._ahead(background), background=background)
         span = f"{wait:.3g} s" if wait < _LONG else f"{wait:.0f} s ({timedelta(seconds=round(wait))} h:mm:ss)"
         bound = "" if allowed is None else f"; {max(allowed, 0.0):.3g} s are allowed"
         return BudgetExhaustedError(
@@ -236,18 +316,18 @@ class TokenQueue:
             retry_after=wait,
         )
 
-    def _next_change(self, now: float, wall: float) -> float:
+    def _next_change(self, now: float) -> float:
         """Return when something may change by time alone. Advance first."""
         change_at = math.inf
         if self._interactive or self._background:
-            change_at = self._ledger.available_at(now, wall, background=not self._interactive)
+            change_at = self._ledger.available_at(now, background=not self._interactive)
         if self._latest:
-            change_at = min(change_at, self._latest[0].latest)
+            change_at = min(change_at, self._latest[0].expires)
         return max(change_at, now + _RESOLUTION)
 
     def _remember(self, waiter: _Waiter) -> None:
         """Keep a waiter's deadline; those of waiters that left are dropped now and then."""
-        if waiter.latest == math.inf:
+        if waiter.expires == math.inf:
             return
         heapq.heappush(self._latest, waiter)
         if len(self._latest) > 64 + 2 * (len(self._interactive) + len(self._background)):

@@ -65,10 +65,17 @@ class QuotaHeaders:
 
 @attrs.frozen(kw_only=True)
 class Quota:
-    """Both windows of a subscription: 24 hours and one second."""
+    """Both windows of a subscription: 24 hours and one second.
+
+    Attributes:
+        day: 24 hours.
+        burst: one second.
+        refused: whether the response refused its request for a limit.
+    """
 
     day: Window = _UNKNOWN
     burst: Window = _UNKNOWN
+    refused: bool = attrs.field(default=False, eq=False)
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str], names: QuotaHeaders) -> Quota | None:

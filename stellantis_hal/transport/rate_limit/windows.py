@@ -5,13 +5,20 @@ then, so it never sees more requests in a window than there are tokens. The pric
 is won back: the smallest round trip seen is subtracted, because at least that much lies between the server's count and
 the arrival of the next request. A guard of some milliseconds covers the error of the smallest sample, and nothing is
 subtracted before there are enough samples.
+
+A request under way for longer than the window is slow work at the server, which has counted it on arrival: its token
+returns a window and a bound on late arrivals after it was SENT, so that slow answers do not stop other requests.
 """
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from itertools import islice
+
+from stellantis_hal.transport.rate_limit.stated_limit import LAPSE, StatedLimit
 
 __all__ = ["BurstWindow", "DayWindow"]
 
@@ -22,12 +29,18 @@ _GENERATION = 2_000
 _MINUTES = 1_441
 """A day of minutes, and the present one: a minute's tokens return when all of them are a day old."""
 _DAY = 86_400.0
-_EXTERNAL_LIFETIME = 3_600.0
-"""Seconds for which requests of other processes, known from headers only, count against the day."""
+_LATE = 0.11
+"""Seconds: how late the server counts a request that is under way for longer than the window, at most."""
+_LATE_ANSWERED = 0.25
+"""Seconds: the same for a request that is answered within the window, and may have been sent twice by TCP."""
 
 
 class BurstWindow:
     """Tokens of the one-second window; responses acknowledge them.
+
+    Attributes:
+        in_flight: tokens taken and not returned or about to return: slots held, and requests the server may count yet.
+        overdue: requests under way whose tokens have returned, because they take longer than the window.
 
     Args:
         limit: requests that fit into the window; None for no window at all.
@@ -36,31 +49,39 @@ class BurstWindow:
     """
 
     __slots__ = (
+        "_limit",
+        "_overdue_at",
         "_previous_smallest",
         "_returned",
         "_returns",
         "_samples",
+        "_sendings",
+        "_sent",
         "_smallest",
         "_trusted_at",
-        "ceiling",
         "external",
         "external_until",
         "in_flight",
         "limit",
+        "overdue",
         "span",
         "taken",
     )
 
     def __init__(self, limit: int | None, *, ceiling: int | None = None, span: float = 1.0) -> None:
-        self.limit: float = math.inf if limit is None else limit
-        self.ceiling: int | None = ceiling
+        self._limit = StatedLimit(limit, ceiling)
+        self.limit: float = self._limit.value
         self.span: float = span
         self.in_flight: int = 0
+        self.overdue: int = 0
         self.taken: int = 0
         self.external: int = 0
         self.external_until: float = -math.inf
         self._returned = 0
         self._returns: deque[float] = deque()
+        self._sendings: OrderedDict[int, float] = OrderedDict()
+        self._sent = 0
+        self._overdue_at = math.inf
         self._samples = 0
         self._smallest = math.inf
         self._previous_smallest = math.inf
@@ -77,14 +98,30 @@ class BurstWindow:
         """Tokens returned so far; its value at sending bounds what the server can have counted."""
         return self._returned
 
-    def advance(self, now: float) -> None:
-        """Return the tokens that are due."""
+    def advance(self, now: float) -> bool:
+        """Return the tokens that are due to the window; return whether a limit that a response stated has lapsed."""
         returns = self._returns
         while returns and returns[0] <= now:
             returns.popleft()
             self._returned += 1
+        if now >= self._overdue_at:
+            self._return_overdue(now)
         if self.external and self.external_until <= now:
             self.external = 0
+        if now < self._limit.lapses_at:
+            return False
+        self._limit.lapse()
+        self.limit = self._limit.value
+        return True
+
+    def _return_overdue(self, now: float) -> None:
+        sendings = self._sendings
+        while sendings and self.next_overdue() <= now:
+            sendings.popitem(last=False)
+            self.in_flight -= 1
+            self.overdue += 1
+            self._returned += 1
+        self._overdue_at = self.next_overdue()
 
     def available(self) -> float:
         """Return how many tokens can be taken; negative after the limit was lowered. Advance first."""
@@ -95,22 +132,42 @@ class BurstWindow:
         self.in_flight += 1
         self.taken += 1
 
-    def give_back(self) -> None:
+    def sent(self, now: float) -> int:
+        """Book a token's request as sent; return the number that :meth:`answered` and :meth:`give_back` take."""
+        self._sent += 1
+        if not self._sendings:
+            self._overdue_at = now + self.span + _LATE
+        self._sendings[self._sent] = now
+        return self._sent
+
+    def give_back(self, sending: int | None = None) -> None:
         """Return a token at once, because nothing was sent."""
+        if sending is not None and self._has_returned(sending):
+            self.overdue -= 1
+            return
         self.in_flight -= 1
         self.taken -= 1
 
-    def answered(self, now: float, round_trip: float | None) -> None:
-        """Book a request as answered, or as given up (then its round trip is None)."""
+    def _has_returned(self, sending: int) -> bool:
+        """Forget a request under way; return whether its token has returned already."""
+        return self._sendings.pop(sending, None) is None
+
+    def answered(self, now: float, round_trip: float | None, sending: int | None = None) -> None:
+        """Book a request as answered, or as given up (then its round trip is None). Advance first."""
+        sent_at = now if sending is None else self._sendings.pop(sending, None)
+        if round_trip is not None and self.limit < math.inf:
+            self._record_round_trip(now, round_trip)
+        if sent_at is None:
+            self.overdue -= 1
+            return
         self.in_flight -= 1
         if self.limit == math.inf:
             self._returned += 1
             return
         back = now + self.span + _GUARD
-        if round_trip is not None:
-            self._record_round_trip(now, round_trip)
-            if self._samples >= _WARM_UP and now >= self._trusted_at:
-                back -= min(self._smallest, self._previous_smallest, self.span)
+        if round_trip is not None and self._samples >= _WARM_UP and now >= self._trusted_at:
+            back -= min(self._smallest, self._previous_smallest, self.span)
+        back = min(back, sent_at + self.span + _LATE_ANSWERED)
         returns = self._returns
         returns.append(max(back, returns[-1]) if returns else back)
 
@@ -136,7 +193,15 @@ class BurstWindow:
         if self.limit < math.inf:
             self.external, self.external_until = int(self.limit), now + self.span
 
-    def correct(self, now: float, limit: int | None, remaining: int | None, *, returned_at_sending: int) -> None:
+    def correct(
+        self,
+        now: float,
+        limit: int | None,
+        remaining: int | None,
+        *,
+        returned_at_sending: int,
+        sent_at: float = -math.inf,
+    ) -> None:
         """Apply the server's headers: its limit, at most the ceiling, and requests of other processes.
 
         Of this process's requests it has counted at most the tokens in flight and those returned since this request was
@@ -144,14 +209,23 @@ class BurstWindow:
         """
         if self.limit == math.inf or limit is None or limit < 1:
             return
-        self.limit = limit if self.ceiling is None else min(limit, self.ceiling)
+        self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
+        self.limit = self._limit.value
         if remaining is not None:
             ours = self.taken - returned_at_sending
             self.external = max(0, int(self.limit) - remaining - ours)
             self.external_until = now + self.span
 
+    def stated_limit(self, now: float) -> float:
+        """Return the limit that responses have stated lately; ``inf`` where none has."""
+        return self._limit.stated(now)
+
+    def next_overdue(self) -> float:
+        """Return when the next request under way will be overdue; ``inf`` where there is none. Advance first."""
+        return next(iter(self._sendings.values()), math.inf) + self.span + _LATE
+
     def available_at(self, count: int, now: float) -> float:
-        """Return when ``count`` tokens will be free; ``inf`` where that depends on a response. Advance first."""
+        """Return when ``count`` tokens will be free at the latest; ``inf`` where that is unknown. Advance first."""
         lacking = count - self.available()
         if lacking <= 0:
             return now
@@ -161,55 +235,82 @@ class BurstWindow:
         return min(ours, max(self.external_until, self._return_time(int(lacking) - self.external, now)))
 
     def _return_time(self, count: int, now: float) -> float:
+        """Return when the last of the next ``count`` tokens returns, if no response comes before."""
         if count <= 0:
             return now
-        return self._returns[count - 1] if count <= len(self._returns) else math.inf
+        answered, under_way = len(self._returns), len(self._sendings)
+        if count > answered + under_way:
+            return math.inf
+        late = self.span + _LATE
+        if not under_way:
+            return self._returns[count - 1]
+        if count == 1:
+            return min(self._returns[0] if answered else math.inf, self.next_overdue())
+        if count == answered + under_way:
+            latest = next(reversed(self._sendings.values())) + late
+            return max(self._returns[-1], latest) if answered else latest
+        overdue = (sent_at + late for sent_at in islice(self._sendings.values(), count))
+        return sorted([*islice(self._returns, count), *overdue])[count - 1]
 
     def estimate(self, count: int, now: float) -> float:
         """Estimate when ``count`` tokens will have been free, each used at once. Advance first."""
         certain = self.available_at(count, now)
         if certain < math.inf:
             return certain
-        lacking = int(count - self.available()) - len(self._returns) - self.external
-        start = self._returns[0] if self._returns else now
-        return start + (1 + (lacking - 1) // int(self.limit)) * self.span
+        lacking = int(count - self.available()) - len(self._returns) - len(self._sendings) - self.external
+        start = self._return_time(1, now)
+        return (start if start < math.inf else now) + (1 + (lacking - 1) // int(self.limit)) * self.span
 
 
 class DayWindow:
-    """Tokens of the 24-hour window, in a ring of minutes, by the wall clock.
+    """Tokens of the 24-hour window, in a ring of minutes, by the backend's clock: a wall clock may be set.
+
+    What only one response has stated about it lapses, see :class:`StatedLimit`.
 
     Args:
         limit: requests that fit into the window; None for no window at all.
         ceiling: the highest limit that headers may set; None for any.
     """
 
-    __slots__ = ("_minute", "_ring", "ceiling", "external", "external_until", "limit", "spent")
+    __slots__ = ("_lapses_at", "_limit", "_minute", "_ring", "external", "external_until", "limit", "spent")
 
     def __init__(self, limit: int | None, *, ceiling: int | None = None) -> None:
-        self.limit: float = math.inf if limit is None else limit
-        self.ceiling: int | None = ceiling
+        self._limit = StatedLimit(limit, ceiling)
+        self.limit: float = self._limit.value
         self.spent: int = 0
         self.external: int = 0
         self.external_until: float = -math.inf
+        self._lapses_at = math.inf
         self._ring = array("q", bytes(8 * _MINUTES))
         self._minute = 0
 
-    def advance(self, wall: float) -> None:
-        """Advance to the minute of ``wall`` (seconds since the epoch).
+    def advance(self, now: float) -> bool:
+        """Advance to the minute of ``now``; return whether something that responses stated has lapsed.
 
-        A clock set back changes nothing. If it is set back by more than a day, it was wrong before, and all that is
+        A clock set back changes nothing. If it is set back by more than a day, it is another clock, and all that is
         booked counts from now on, because its minutes may be years away.
         """
-        minute = int(wall // 60)
+        minute = int(now // 60)
         if minute > self._minute:
             self._advance(minute)
         elif self._minute - minute >= _MINUTES:
             self._ring = array("q", bytes(8 * _MINUTES))
             self._ring[minute % _MINUTES] = self.spent
             self._minute = minute
-            self.external_until = min(self.external_until, wall + _EXTERNAL_LIFETIME)
-        if self.external and self.external_until <= wall:
+            self.external_until = min(self.external_until, now + LAPSE)
+            self._set_lapse()
+        if now < self._lapses_at:
+            return False
+        if self.external_until <= now:
             self.external = 0
+        if self._limit.lapses_at <= now:
+            self._limit.lapse()
+            self.limit = self._limit.value
+        self._set_lapse()
+        return True
+
+    def _set_lapse(self) -> None:
+        self._lapses_at = min(self._limit.lapses_at, self.external_until if self.external else math.inf)
 
     def _advance(self, minute: int) -> None:
         if minute - self._minute >= _MINUTES:
@@ -244,23 +345,41 @@ class DayWindow:
             self.give_back(minute)
             self.take()
 
-    def correct(self, wall: float, limit: int | None, remaining: int | None) -> None:
+    def correct(
+        self,
+        now: float,
+        limit: int | None,
+        remaining: int | None,
+        *,
+        sent_at: float = -math.inf,
+        in_flight: int = 0,
+    ) -> None:
         """Apply the server's headers: its limit, at most the ceiling, and requests of other processes.
 
-        When those were sent is unknown, so they count for an hour, or until the next response.
+        A limit below the number of requests answered today is not believed. When others sent theirs is unknown:
+        those count until the next response, or until what it stated lapses. Advance first.
         """
-        if self.limit == math.inf or limit is None or limit < 1:
+        if self.limit == math.inf or limit is None or limit < 1 or limit < self.spent - in_flight:
             return
-        self.limit = limit if self.ceiling is None else min(limit, self.ceiling)
+        self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
+        self.limit = self._limit.value
         if remaining is not None:
             self.external = max(0, int(self.limit) - remaining - self.spent)
-            self.external_until = wall + _EXTERNAL_LIFETIME
+            self.external_until = now + LAPSE
+        self._set_lapse()
 
-    def available_at(self, count: int, wall: float) -> float:
-        """Return when, by the wall clock, ``count`` tokens will be free. Advance first."""
-        lacking = count - self.available()
+    def available_at(self, count: int, now: float) -> float:
+        """Return when ``count`` tokens will be free. Advance first."""
+        stated = self._available_at(count - self.limit, now)
+        if self._limit.lapses_at >= stated:
+            return stated
+        return min(stated, max(self._limit.lapses_at, self._available_at(count - self._limit.confirmed, now)))
+
+    def _available_at(self, excess: float, now: float) -> float:
+        """Return when what is spent will be at most ``-excess``."""
+        lacking = excess + self.spent + self.external
         if lacking <= 0:
-            return wall
+            return now
         if self.external and lacking <= self.external:
             return self.external_until
         lacking -= self.external
@@ -268,18 +387,25 @@ class DayWindow:
             minute = self._minute - age
             lacking -= self._ring[minute % _MINUTES]
             if lacking <= 0:
-                return max(float((minute + _MINUTES) * 60), self.external_until if self.external else wall)
-        return wall + _DAY  # more than the limit itself
+                return max(float((minute + _MINUTES) * 60), self.external_until if self.external else now)
+        return now + _DAY  # more than the limit itself
 
     def minutes(self) -> dict[int, int]:
-        """Return what is booked, by minute since the epoch."""
+        """Return what is booked, by minute of the clock."""
         first = self._minute - _MINUTES + 1
         return {minute: count for minute in range(first, self._minute + 1) if (count := self._ring[minute % _MINUTES])}
 
-    def restore(self, minutes: dict[int, int], wall: float) -> None:
+    def restore(self, minutes: Mapping[int, int], now: float) -> None:
         """Add what another process booked; drop what is older than a day, or in the future."""
-        self.advance(wall)
+        self.advance(now)
+        self._add(minutes, 1)
+
+    def withdraw(self, minutes: Mapping[int, int]) -> None:
+        """Undo :meth:`restore`, as far as its minutes are not a day old. Advance first."""
+        self._add(minutes, -1)
+
+    def _add(self, minutes: Mapping[int, int], sign: int) -> None:
         for minute, count in minutes.items():
             if 0 <= self._minute - minute < _MINUTES and count > 0:
-                self._ring[minute % _MINUTES] += count
-                self.spent += count
+                self._ring[minute % _MINUTES] += sign * count
+                self.spent += sign * count

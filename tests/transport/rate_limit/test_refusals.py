@@ -56,8 +56,7 @@ async def test_a_refused_task_that_asks_again_lets_others_run() -> None:
 
 async def test_a_waiter_is_refused_when_its_max_wait_is_over() -> None:
     limiter = make_limiter(1)
-    async with anyio.create_task_group() as group, limiter.slot() as slot:
-        slot.sent()  # not answered: when the token returns is unknown
+    async with anyio.create_task_group() as group, limiter.slot():  # not sent: when the token returns is unknown
         start = anyio.current_time()
 
         async def impatient() -> None:
@@ -72,8 +71,7 @@ async def test_a_waiter_is_refused_when_its_max_wait_is_over() -> None:
 async def test_a_short_max_wait_behind_a_long_one_is_honoured() -> None:
     """The timer, set for the longer wait, is brought forward."""
     limiter = make_limiter(1)
-    async with anyio.create_task_group() as group, limiter.slot() as slot:
-        slot.sent()
+    async with anyio.create_task_group() as group, limiter.slot():
         await started(group, partial(spend, limiter, max_wait=60.0))
         start = anyio.current_time()
         with pytest.raises(BudgetExhaustedError):
@@ -83,8 +81,7 @@ async def test_a_short_max_wait_behind_a_long_one_is_honoured() -> None:
 
 async def test_a_waiter_is_refused_in_time_after_many_have_left() -> None:
     limiter = make_limiter(1)
-    async with limiter.slot() as slot:
-        slot.sent()
+    async with limiter.slot():
         await wait_and_leave(limiter, 70)
         start = anyio.current_time()
         with anyio.fail_after(30), pytest.raises(BudgetExhaustedError):
@@ -116,9 +113,9 @@ async def test_late_waiters_are_refused_after_a_standstill(*, answered: bool) ->
 
     async with anyio.create_task_group() as group:
         async with limiter.slot() as slot:
-            slot.sent()
             await started(group, impatient)
             jump(2.0)
+            slot.sent()
             if answered:
                 slot.answered()
         assert limiter.statistics.refused == 1
@@ -213,8 +210,7 @@ async def test_max_wait_may_be_infinite() -> None:
 
 async def test_a_refusal_estimates_when_a_response_frees_a_token() -> None:
     limiter = make_limiter(1)
-    async with limiter.slot() as slot:
-        slot.sent()
+    async with limiter.slot():
         with pytest.raises(BudgetExhaustedError) as at_once:
             async with limiter.slot(max_wait=0.5):
                 pass

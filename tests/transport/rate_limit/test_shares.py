@@ -80,8 +80,7 @@ async def test_interactive_waits_do_not_count_background_ones() -> None:
 
 async def test_a_late_background_refusal_counts_the_whole_queue() -> None:
     limiter = make_limiter(1)
-    async with anyio.create_task_group() as group, limiter.slot() as slot:
-        slot.sent()
+    async with anyio.create_task_group() as group, limiter.slot():
         await started(group, spend, limiter)
         await started(group, partial(spend, limiter, priority="background"))
         with pytest.raises(BudgetExhaustedError) as refusal:

@@ -428,7 +428,7 @@ def nearly_a_day_after_one(limit: int) -> tuple[DayWindow, float]:
 
 def test_own_day_tokens_wait_for_external_ones() -> None:
     window, now = nearly_a_day_after_one(2)
-    assert window.available_at(2, now) == now + 3600
+    assert window.available_at(2, now) == now + 900
 
 
 def test_a_later_response_drops_external_day_requests() -> None:
@@ -469,11 +469,11 @@ def test_a_clock_far_ahead_holds_nothing_beyond_a_day(back: float) -> None:
     window.advance(now)
     assert (window.available(), window.available_at(1, now), window.available_at(2, now)) == (
         0,
-        now + 3600,
+        now + 900,
         now + DAY + 60,
     )
     window.give_back(minute)  # booked by a clock that was wrong
-    window.advance(now + 3600)
+    window.advance(now + 900)
     assert window.available() == 1
     window.advance(now + DAY + 60)
     assert window.available() == 3
@@ -552,14 +552,14 @@ def test_external_day_requests_count_until_a_response() -> None:
     assert window.available() == 700
 
 
-def test_external_day_requests_count_for_an_hour() -> None:
+def test_external_day_requests_count_for_a_quarter_of_an_hour() -> None:
     window = DayWindow(10)
     window.advance(130.0)
     window.correct(130.0, 10, 0)
-    assert window.available_at(1, 130.0) == 3730.0
-    window.advance(3725.0)
-    assert window.available_at(10, 3725.0) == 3730.0
-    window.advance(3730.0)
+    assert window.available_at(1, 130.0) == 1030.0
+    window.advance(1025.0)
+    assert window.available_at(10, 1025.0) == 1030.0
+    window.advance(1030.0)
     assert window.available() == 10
 
 
