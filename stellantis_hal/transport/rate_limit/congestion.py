@@ -143,7 +143,7 @@ class CongestionControl:
         if self._first_pause < _BACKOFF_FROM:
             return seconds
         doublings = max(0, self._refusals - 1) + self._was_patient
-        return max(seconds, min(_BACKOFF_FROM * 2**doublings, _LONGEST_BACKOFF))
+        return max(seconds, min(_BACKOFF_FROM * 2.0**doublings, _LONGEST_BACKOFF))
 
     def widen(self, count: int = 1) -> None:
         """Let more requests be under way, because the server has not refused this many."""

@@ -212,7 +212,10 @@ class TokenQueue:
     def sent(self) -> Sending:
         """Book a request as sent."""
         now = anyio.current_time()
-        return Sending(self._ledger.sent(now), now, self._ledger.burst.returned)
+        sending = Sending(self._ledger.sent(now), now, self._ledger.burst.returned)
+        if self._interactive or self._background:
+            self._timer.reschedule()  # when this request is overdue was not known before
+        return sending
 
     def give_back(self, minute: int, sending: int | None = None) -> None:
         """Return a token, because nothing was sent."""

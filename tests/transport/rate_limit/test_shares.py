@@ -1,15 +1,14 @@
 """Priorities, and the share reserved for interactive requests."""
 
-from datetime import datetime
 from functools import partial
 
 import anyio
 import pytest
 
 from stellantis_hal.errors import BudgetExhaustedError
+from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimits
-from tests.transport.doubles import wall
 from tests.transport.rate_limit.doubles import make_limiter, spend, started
 
 pytestmark = pytest.mark.anyio
@@ -97,18 +96,20 @@ async def test_waiting_interactive_requests_use_their_share() -> None:
     assert await spend(limiter) == pytest.approx(first + 1.0, abs=0.1)
 
 
-async def test_no_waiter_wakes_while_only_reserved_tokens_are_left() -> None:
-    readings = 0
+async def test_no_waiter_wakes_while_only_reserved_tokens_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    advances = 0
+    advance = QuotaLedger.advance
 
-    def clock() -> datetime:
-        nonlocal readings
-        readings += 1
-        return wall()
+    def count(ledger: QuotaLedger, now: float) -> None:
+        nonlocal advances
+        advances += 1
+        advance(ledger, now)
 
-    limiter = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5, clock=clock)
+    monkeypatch.setattr(QuotaLedger, "advance", count)
+    limiter = TokenBucketLimiter(RateLimits(2, None), interactive_share=0.5)
     first = await spend(limiter)
     assert await spend(limiter, priority="background") >= first + 1.0
-    assert readings < 30
+    assert 0 < advances < 30
 
 
 async def test_background_estimates_leave_the_reserved_share() -> None:
