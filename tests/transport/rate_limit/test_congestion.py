@@ -157,7 +157,7 @@ async def test_a_refused_request_keeps_its_place_in_the_queue() -> None:
     assert order[order.index("/later") :].count("/later") == 5
 
 
-async def test_an_interactive_request_goes_before_refused_background_ones() -> None:
+async def test_interactive_requests_go_before_refused_background_ones() -> None:
     limiter = make_limiter(None)
     async with limiter.slot(priority="background") as slot:
         slot.sent()

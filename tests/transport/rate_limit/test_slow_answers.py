@@ -176,7 +176,7 @@ def test_an_overdue_answer_returns_no_second_token() -> None:
 
 
 @pytest.mark.parametrize(("answered", "back"), [(0.1, 1.102), (0.24, 1.242), (0.25, 1.25), (0.9, 1.25)])
-def test_an_answer_within_the_window_returns_by_a_quarter_later(answered: float, back: float) -> None:
+def test_a_quick_answer_returns_a_quarter_second_late_at_most(answered: float, back: float) -> None:
     window = BurstWindow(1)
     sending = send(window, 0.0)
     window.answered(answered, answered, sending)
