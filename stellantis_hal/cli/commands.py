@@ -12,6 +12,7 @@ import attrs
 import click
 
 from stellantis_hal.__version__ import __version__
+from stellantis_hal.cli.browse import browse
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback
@@ -30,7 +31,7 @@ def commands() -> None:
     """Connected-car data of Peugeot, Citroën, DS, Opel and Vauxhall, from the command line."""
 
 
-for _command in (login, logout, whoami, token):
+for _command in (browse, login, logout, whoami, token):
     commands.add_command(_command)
 
 

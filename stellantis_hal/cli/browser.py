@@ -1,0 +1,577 @@
+"""A terminal browser of HAL resources: links, embedded copies, forms, history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import attrs
+from rich.json import JSON
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Footer, Input, Label, OptionList, Select, Static
+from textual.widgets.option_list import Option
+
+from stellantis_hal import Choice, Form, FormError, FormField, HalResource, Link, StellantisError, TemplateError
+from stellantis_hal.cli.trail import Trail
+from stellantis_hal.cli.visible import is_secret, mask_secrets, to_json, visible
+from stellantis_hal.hal.redaction import one_line
+from stellantis_hal.hal.uri_templates import variables
+
+__all__ = ["Browser", "EntryResource", "Page"]
+
+_MAX_ENTRIES = 1_000
+_MAX_HISTORY = 200
+_MAX_DOCUMENT = 200_000
+_READS = frozenset(("GET", "HEAD"))
+
+
+class EntryResource(Protocol):
+    """A client with an entry resource."""
+
+    async def root(self) -> HalResource:
+        """Return the entry resource."""
+        ...
+
+
+@attrs.frozen
+class Page:
+    """A resource that was visited.
+
+    Attributes:
+        resource: the resource.
+        trail: the way to it.
+    """
+
+    resource: HalResource
+    trail: Trail
+
+
+@attrs.frozen
+class Entry:
+    """A line that leads on from a resource.
+
+    Attributes:
+        label: what is shown.
+        kind: "link", "copy", "item" or "form".
+        rel: the relation, or the key of the form.
+        index: among the links or copies of the relation, or the items of an array.
+        is_single: whether the relation has no other.
+        link: the link of a link.
+    """
+
+    label: str
+    kind: str
+    rel: str
+    index: int = 0
+    is_single: bool = True
+    link: Link | None = None
+
+
+def entries_of(resource: HalResource) -> Iterator[Entry]:
+    """Yield what leads on from a resource: links, embedded copies, objects of an array, forms."""
+    for rel in resource.rels:
+        links = resource.links[rel]
+        for index, link in enumerate(links):
+            hint = link.title or link.name or link.href or "no href"
+            template = " {…}" if link.templated else ""
+            yield Entry(f"→ {rel}{template}  {hint}", "link", rel, index, len(links) == 1, link)
+    for rel, documents in resource.document.embedded.items():
+        for index in range(len(documents)):
+            yield Entry(f"▣ {rel}[{index}]", "copy", rel, index)
+    if isinstance(resource.value, list):
+        for index, item in enumerate(resource.value[:_MAX_ENTRIES]):
+            if isinstance(item, dict):
+                yield Entry(f"▣ [{index}]", "item", "", index)
+    for key in resource.forms:
+        form = resource.forms[key]
+        yield Entry(f"✎ {form.title}  {form.method}", "form", key)
+
+
+class AskScreen(ModalScreen[dict[str, str] | None]):
+    """Asks for texts by name."""
+
+    AUTO_FOCUS = "Input"
+
+    CSS = """
+    AskScreen, ConfirmScreen, ChoiceScreen, FormScreen { align: center middle; }
+    .box { width: 80%; max-width: 100; height: auto; max-height: 90%; border: round $primary; padding: 0 1;
+           background: $surface; }
+    .fault { color: $error; }
+    Button { margin: 0 1 0 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
+
+    def __init__(self, title: str, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._heading = title
+        self._names = names
+
+    def compose(self) -> ComposeResult:
+        """Compose a line for each name."""
+        with VerticalScroll(classes="box"):
+            yield Label(shown(self._heading))
+            for index, name in enumerate(self._names):
+                yield Input(placeholder=mask_secrets(name), id=f"ask{index}", password=is_secret(name))
+            with Horizontal():
+                yield Button("OK", id="ok", variant="primary")
+                yield Button("Cancel", id="cancel")
+
+    def on_input_submitted(self) -> None:
+        """Answer with what was entered."""
+        self.dismiss(
+            {
+                name: text
+                for index, name in enumerate(self._names)
+                if (text := self.query_one(f"#ask{index}", Input).value)
+            }
+        )
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer, or cancel."""
+        if event.button.id == "ok":
+            self.on_input_submitted()
+        else:
+            self.dismiss(None)
+
+    def action_cancel(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """Asks whether a write may be sent, with its method and URL."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "send"),
+        Binding("n,escape", "answer(False)", "cancel"),
+    ]
+
+    def __init__(self, request: str) -> None:
+        super().__init__()
+        self._request = request
+
+    def compose(self) -> ComposeResult:
+        """Compose the question."""
+        with VerticalScroll(classes="box"):
+            yield Label("Send this request? (y/n)")
+            yield Static(shown(self._request), id="request")
+            with Horizontal():
+                yield Button("Send", id="yes", variant="error")
+                yield Button("Cancel", id="no", variant="primary")
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer."""
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, answer: bool) -> None:
+        """Answer."""
+        self.dismiss(answer)
+
+
+class ChoiceScreen(ModalScreen[int | None]):
+    """Asks for one line of a list."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
+
+    def __init__(self, title: str, lines: list[str], start: int = 0) -> None:
+        super().__init__()
+        self._heading = title
+        self._lines = lines
+        self._first = start
+
+    def compose(self) -> ComposeResult:
+        """Compose the list."""
+        with VerticalScroll(classes="box"):
+            yield Label(shown(self._heading))
+            yield OptionList(*map(shown, self._lines), id="choices")
+
+    def on_mount(self) -> None:
+        """Highlight the first choice."""
+        listed = self.query_one("#choices", OptionList)
+        listed.highlighted = self._first
+        listed.focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer with the index of the line."""
+        self.dismiss(event.option_index)
+
+    def action_cancel(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+class FormScreen(ModalScreen[dict[str, Any] | None]):
+    """A form to fill in; answers with the values that were entered once they have no faults."""
+
+    AUTO_FOCUS = "Input, Select"
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel"), Binding("ctrl+s", "send", "send")]
+
+    def __init__(self, form: Form, *, masked: bool) -> None:
+        super().__init__()
+        self._form = form
+        self._masked = masked
+        self._shown: dict[str, tuple[FormField, Input | Select[Any]]] = {}
+        self._stated: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        """Compose a line for each field that is shown."""
+        form = self._form
+        with VerticalScroll(classes="box"):
+            yield Label(shown(f"{form.title}  ({form.method} {form.url or 'no URL'})"))
+            yield Label("", id="faults", classes="fault")
+            for index, field in enumerate(form.fields):
+                if field.hidden:
+                    continue
+                marks = " *" if field.required else " (read-only)" if field.read_only else ""
+                yield Label(shown(f"{field.prompt}{marks}"))
+                yield self._widget(index, field)
+                if field.options is not None and field.options.link is not None and not field.read_only:
+                    yield Button("choices…", id=f"choices{index}")
+            with Horizontal():
+                yield Button("Send", id="send", variant="primary")
+                yield Button("Cancel", id="cancel")
+
+    def _widget(self, index: int, field: FormField) -> Input | Select[Any]:
+        widget: Input | Select[Any]
+        default = field.default
+        choices = None if field.options is None else field.options.inline
+        if choices and not isinstance(default, list) and not field.read_only:
+            lines = [(shown(choice.prompt), position) for position, choice in enumerate(choices)]
+            chosen = next((position for position, choice in enumerate(choices) if choice.value == default), None)
+            widget = Select(lines, id=f"field{index}")
+            if chosen is not None:
+                widget = Select(lines, id=f"field{index}", value=chosen)
+        else:
+            text = "" if default is None else default if isinstance(default, str) else json.dumps(default)
+            is_hidden = field.control == "password" or is_secret(field.name)
+            hint = "path of a file" if field.control == "file" else field.placeholder or ""
+            if not is_hidden and visible(text, masked=self._masked) != text:
+                # What is shown masked cannot be edited; left empty, the stated value is sent.
+                text, hint = "", visible(text, masked=self._masked)
+            self._stated[field.name] = text
+            widget = Input(
+                text, placeholder=mask_secrets(hint), password=is_hidden, disabled=field.read_only, id=f"field{index}"
+            )
+        self._shown[field.name] = (field, widget)
+        return widget
+
+    def values(self) -> dict[str, Any]:
+        """Return what was entered; values left as stated are not among it."""
+        found: dict[str, Any] = {}
+        for name, (field, widget) in self._shown.items():
+            if field.read_only:
+                continue
+            if isinstance(widget, Select):
+                choices = field.options.inline if field.options is not None else None
+                if isinstance(widget.value, int) and choices is not None:
+                    found[name] = choices[widget.value].value
+            elif widget.value != self._stated[name]:
+                found[name] = _entered(field, widget.value)
+        return found
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Send, cancel, or load choices."""
+        button = event.button.id or ""
+        if button == "send":
+            self.action_send()
+        elif button == "cancel":
+            self.dismiss(None)
+        else:
+            self.run_worker(self._choose(int(button.removeprefix("choices"))), exclusive=True)
+
+    async def _choose(self, index: int) -> None:
+        field = self._form.fields[index]
+        try:
+            choices: tuple[Choice, ...] = await field.choices()
+        except StellantisError as error:
+            self._show_faults(str(error))
+            return
+        lines = [choice.prompt for choice in choices]
+        chosen = await self.app.push_screen_wait(ChoiceScreen(field.prompt, lines)) if lines else None
+        if chosen is not None:
+            self.query_one(f"#field{index}", Input).value = str(choices[chosen].value)
+
+    def on_input_submitted(self) -> None:
+        """Send."""
+        self.action_send()
+
+    def action_send(self) -> None:
+        """Answer with the values, or show their faults."""
+        values = self.values()
+        try:
+            self._form.preview(values)
+        except FormError as error:
+            faults = [f"{name or 'form'}: {', '.join(found)}" for name, found in error.errors.items()]
+            self._show_faults("\n".join(faults))
+        except (StellantisError, ValueError, OSError) as error:
+            self._show_faults(str(error))
+        else:
+            self.dismiss(values)
+
+    def _show_faults(self, text: str) -> None:
+        self.query_one("#faults", Label).update(Text("\n".join(map(mask_secrets, text.splitlines()))))
+
+    def action_cancel(self) -> None:
+        """Leave without sending."""
+        self.dismiss(None)
+
+
+def _entered(field: FormField, text: str) -> Any:
+    """Return what was entered as a value: a path for files, and JSON where the form states something else than text."""
+    if field.control == "file":
+        return Path(text).expanduser() if text else None
+    if field.default is not None and not isinstance(field.default, str):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def shown(text: str) -> Text:
+    """Return a text from a server as it is shown: one line, without secrets and without markup."""
+    return Text(mask_secrets(text))
+
+
+class Browser(App[None]):
+    """The browser.
+
+    Args:
+        client: whose entry resource is shown first.
+        name: the variable of the client in copied code.
+        page: the first page; None for the entry resource.
+        masked: whether personal data are masked, as in logs.
+    """
+
+    TITLE = "stellantis-hal browse"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #where { height: 1; background: $panel; padding: 0 1; }
+    #note { height: auto; max-height: 6; padding: 0 1; color: $warning; }
+    #entries { width: 40%; border: round $primary; }
+    #pane { width: 1fr; border: round $primary; }
+    .-narrow #body { layout: vertical; }
+    .-narrow #entries { width: 100%; height: 40%; }
+    """
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (70, "-wide")]  # noqa: RUF012 - as its base
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("backspace,b", "previous", "back"),
+        Binding("f", "next", "forward"),
+        Binding("h", "history", "history"),
+        Binding("r", "refresh", "refresh"),
+        Binding("s", "source", "source"),
+        Binding("d", "docs", "docs"),
+        Binding("c", "copy", "copy as Python"),
+        Binding("escape", "stop", "stop", show=False),
+        Binding("q", "quit", "quit"),
+    ]
+
+    def __init__(
+        self, client: EntryResource, *, name: str = "hal", page: Page | None = None, masked: bool = False
+    ) -> None:
+        super().__init__()
+        self._client = client
+        self._trail = Trail.at(name)
+        self._pages: list[Page] = [] if page is None else [page]
+        self._position = 0
+        self._masked = masked
+        self._is_source = False
+        self._entries: list[Entry] = []
+
+    @property
+    def page(self) -> Page | None:
+        """The page that is shown; None before the first."""
+        return self._pages[self._position] if self._pages else None
+
+    def compose(self) -> ComposeResult:
+        """Compose the screen."""
+        yield Static(id="where")
+        with Horizontal(id="body"):
+            yield OptionList(id="entries")
+            with VerticalScroll(id="pane"):
+                yield Static(id="document")
+        yield Static(id="note")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Show the first page."""
+        if self._pages:
+            self._show()
+        else:
+            self._load(self._root)
+
+    async def _root(self) -> Page:
+        return Page(await self._client.root(), self._trail)
+
+    # --------------------------------------------------------------------------------------------- pages
+
+    def _load(self, step: Callable[[], Awaitable[Page | str]]) -> None:
+        """Go to a page in a worker, or show its note; the worker before it is stopped."""
+        self.run_worker(self._go(step), exclusive=True)
+
+    async def _go(self, step: Callable[[], Awaitable[Page | str]]) -> None:
+        self._note("…")
+        try:
+            page = await step()
+        except (StellantisError, TypeError, ValueError, OSError) as error:
+            self._note(str(error))
+            return
+        self._note("" if isinstance(page, Page) else page)
+        if isinstance(page, Page):
+            del self._pages[self._position + 1 :]
+            self._pages = [*self._pages, page][-_MAX_HISTORY:]
+            self._position = len(self._pages) - 1
+            self._show()
+
+    def _show(self) -> None:
+        page = self.page
+        if page is None:
+            return
+        resource = page.resource
+        kind = "embedded" if resource.is_embedded else resource.status
+        self.query_one("#where", Static).update(shown(f"{kind}  {resource.url}"))
+        self._entries = []
+        options: list[Option] = []
+        for entry in entries_of(resource):
+            if len(self._entries) == _MAX_ENTRIES:
+                options.append(Option(f"… only the first {_MAX_ENTRIES} are listed", disabled=True))
+                break
+            self._entries.append(entry)
+            options.append(Option(shown(entry.label)))
+        listed = self.query_one("#entries", OptionList)
+        listed.clear_options()
+        listed.add_options(options)
+        listed.highlighted = 0 if self._entries else None
+        listed.focus()
+        document = resource.document.body if self._is_source else dict(resource.state) or resource.value
+        text = to_json(visible(document, masked=self._masked))
+        is_cut = len(text) > _MAX_DOCUMENT
+        content = Text(f"{text[:_MAX_DOCUMENT]}\n… cut: {len(text):,} characters") if is_cut else JSON(text)
+        self.query_one("#document", Static).update(content)
+
+    def _note(self, text: str) -> None:
+        self.query_one("#note", Static).update(shown(text))
+
+    # --------------------------------------------------------------------------------------------- following
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Follow the entry that was selected."""
+        page = self.page
+        if page is not None and event.option_list.id == "entries":
+            entry = self._entries[event.option_index]
+            self._load(lambda: self._follow(page, entry))
+
+    async def _follow(self, page: Page, entry: Entry) -> Page | str:
+        resource, trail = page.resource, page.trail
+        if entry.kind == "copy":
+            copies = resource.embedded(entry.rel)
+            return Page(copies[entry.index], trail.embedded(entry.rel, entry.index))
+        if entry.kind == "item":
+            return Page(resource.at(entry.index), trail.at_index(entry.index))
+        if entry.kind == "form":
+            return await self._fill(page, entry.rel)
+        options: dict[str, Any] = {} if entry.is_single else {"index": entry.index}
+        link = entry.link
+        if link is not None and link.templated and link.href is not None:
+            try:
+                names = variables(link.href)
+            except TemplateError:
+                names = ()  # following it raises the error to show
+            if names:
+                given = await self.push_screen_wait(AskScreen(link.href, names))
+                if given is None:
+                    return ""
+                options["variables"] = given
+        target = await resource.follow(entry.rel, **options)
+        if "variables" in options:
+            options["variables"] = {
+                name: ... if is_secret(name) else text for name, text in options["variables"].items()
+            }
+        return Page(target, trail.follow(entry.rel, **options))
+
+    async def _fill(self, page: Page, key: str) -> Page | str:
+        form = page.resource.forms[key]
+        shows = any(not field.hidden for field in form.fields)
+        values = await self.push_screen_wait(FormScreen(form, masked=self._masked)) if shows else {}
+        if values is None:
+            return ""
+        preview = form.preview(values)
+        if preview.method not in _READS:
+            names = ", ".join(values)
+            request = f"{preview.method} {preview.url}" + (f"  with {names}" if names else "")
+            if not await self.push_screen_wait(ConfirmScreen(request)):
+                return "nothing was sent"
+        hidden = {field.name for field in form.fields if field.control == "password" or is_secret(field.name)}
+        code = {name: ... if name in hidden or isinstance(value, Path) else value for name, value in values.items()}
+        return Page(await form.submit(values), page.trail.submit(key, code))
+
+    # --------------------------------------------------------------------------------------------- keys
+
+    def action_previous(self) -> None:
+        """Show the page before."""
+        self._move(self._position - 1)
+
+    def action_next(self) -> None:
+        """Show the page after."""
+        self._move(self._position + 1)
+
+    def _move(self, position: int) -> None:
+        if 0 <= position < len(self._pages):
+            self._position = position
+            self._note("")
+            self._show()
+
+    def action_history(self) -> None:
+        """Ask which of the visited pages to show."""
+        if self._pages:
+            self.run_worker(self._ask_history(), exclusive=True)
+
+    async def _ask_history(self) -> None:
+        lines = [page.resource.url for page in self._pages]
+        position = await self.push_screen_wait(ChoiceScreen("Visited", lines, self._position))
+        if position is not None:
+            self._move(position)
+
+    def action_refresh(self) -> None:
+        """Read the page again."""
+        page = self.page
+        if page is None:
+            self._load(self._root)
+        else:
+            self._load(lambda: self._refresh(page))
+
+    async def _refresh(self, page: Page) -> Page:
+        return Page(await page.resource.refresh(), page.trail)
+
+    def action_source(self) -> None:
+        """Show the whole document instead of the state, or the state again."""
+        self._is_source = not self._is_source
+        self._show()
+
+    def action_docs(self) -> None:
+        """Show the URL of the documentation of the highlighted relation."""
+        page, index = self.page, self.query_one("#entries", OptionList).highlighted
+        if page is not None and index is not None and index < len(self._entries):
+            rel = self._entries[index].rel
+            self._note(page.resource.docs_url(rel) or f"{rel}: no documentation is declared")
+
+    def action_copy(self) -> None:
+        """Copy the way to the page as Python, and show it."""
+        if self.page is not None:
+            code = str(self.page.trail)
+            self.copy_to_clipboard(code)
+            self.query_one("#note", Static).update(
+                Text(one_line(code))
+            )  # it has no secrets: they are left out as "..."
+
+    def action_stop(self) -> None:
+        """Stop what is being loaded."""
+        self.workers.cancel_all()
+        self._note("")
