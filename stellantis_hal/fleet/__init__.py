@@ -15,6 +15,7 @@ from stellantis_hal.fleet.events import (
     Outage,
     Recovered,
     Update,
+    VehicleRemoved,
     VehicleUnavailable,
     WatchEvent,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "TripFileError",
     "TripWriter",
     "Update",
+    "VehicleRemoved",
     "VehicleUnavailable",
     "Watch",
     "WatchEvent",

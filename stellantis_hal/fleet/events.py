@@ -21,6 +21,7 @@ __all__ = [
     "Outage",
     "Recovered",
     "Update",
+    "VehicleRemoved",
     "VehicleUnavailable",
     "WatchEvent",
 ]
@@ -126,6 +127,26 @@ class VehicleUnavailable:
 
 
 @attrs.frozen(kw_only=True)
+class VehicleRemoved:
+    """The API does not list a vehicle any more for the account that had it, and it is no longer watched.
+
+    As a rule it was sold, or its holder has withdrawn it. Listings now and then leave out vehicles: this comes after
+    five of them in a row, in about a quarter of an hour. A vehicle that another watched account has goes on without
+    this event; one that is listed again later is watched again, from its checkpoint. Where an account has no vehicles
+    left, :class:`AccountEmpty` comes instead.
+
+    Attributes:
+        account: key of the account.
+        vehicle: the vehicle.
+    """
+
+    __repr__ = redacted_repr
+
+    account: str | None
+    vehicle: Vehicle
+
+
+@attrs.frozen(kw_only=True)
 class Outage:
     """All requests to a server fail: the network or the server is down, or the rate limit is exhausted.
 
@@ -170,5 +191,5 @@ class Recovered:
     server: str | None = None
 
 
-WatchEvent = Update | AccountEmpty | AccountLost | VehicleUnavailable | Outage | Recovered
+WatchEvent = Update | AccountEmpty | AccountLost | VehicleRemoved | VehicleUnavailable | Outage | Recovered
 """An item of the stream of :func:`watch` or :func:`backfill`."""

@@ -96,6 +96,7 @@ class WatchedAccount:
         empty_listings: listings without vehicles in a row.
         empty_since: instant since which the account has no vehicles; None where it has some.
         partial_listings: listings in a row in which a vehicle had neither id nor link.
+        short_listings: listings in a row in which a vehicle is missing that it had.
         identity_outage: outage of the identity server that its polls wait for; None where there is none.
         renewal_failing_since: instant of the first of the renewals in a row that failed; None otherwise.
         rejections: polls in a row that failed on the account's credentials.
@@ -123,6 +124,7 @@ class WatchedAccount:
         "rejections",
         "renewal_failing_since",
         "shared",
+        "short_listings",
         "vehicles",
         "was_lost",
     )
@@ -146,6 +148,7 @@ class WatchedAccount:
         self.empty_listings: int = 0
         self.empty_since: float | None = None
         self.partial_listings: int = 0
+        self.short_listings: int = 0
         self.identity_outage: IdentityOutage | None = None
         self.renewal_failing_since: float | None = None
         self.rejections: int = 0
@@ -176,6 +179,7 @@ class WatchedVehicle:
         is_initialized: whether its first poll is done, so that the cost of the next one is typical.
         checkpoint: its checkpoint; None until it is loaded.
         deep_scan_at: instant of the next deep scan for late trips.
+        missing_listings: listings of its account in a row that did not have it.
         failures: failure states by kind of data; None where there are none.
         regular_due: instant of the next regular poll, while a retry is due before it; None otherwise.
     """
@@ -192,6 +196,7 @@ class WatchedVehicle:
         "is_initialized",
         "is_removed",
         "is_urgent",
+        "missing_listings",
         "regular_due",
         "requests",
         "spread",
@@ -214,6 +219,7 @@ class WatchedVehicle:
         self.is_initialized: bool = False
         self.checkpoint: Checkpoint | None = None
         self.deep_scan_at: float = float("-inf")
+        self.missing_listings: int = 0
         self.failures: dict[str, FailureState] | None = None
         self.regular_due: float | None = None
 

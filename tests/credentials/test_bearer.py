@@ -389,7 +389,7 @@ async def test_a_401_without_an_oauth_error_may_pass(words: str) -> None:
     """A proxy or a maintenance page said it: an OAuth2 server names its error (RFC 6749 section 5.2)."""
     server = IdentityServer()
     server.faults = [UnauthorizedError("401", status=401, description=words)]
-    with pytest.raises(NetworkError, match="401 .* is not from an OAuth2 server") as caught:
+    with pytest.raises(NetworkError, match=r"401 .* is not from an OAuth2 server") as caught:
         await bearer(MemoryTokenStore(token(expires_in=-1)), server).headers()
     assert caught.value.identity_server
 

@@ -139,10 +139,10 @@ from stellantis_hal import (
     Status,
     StellantisClient,
     StellantisError,
-    StreamedResponse,
-    StreamingFetch,
     StoredResponse,
     StoredVariants,
+    StreamedResponse,
+    StreamingFetch,
     StructureError,
     Telemetry,
     TelemetryType,
@@ -169,6 +169,7 @@ from stellantis_hal import (
     User,
     Vehicle,
     VehicleIdentity,
+    VehicleRemoved,
     VehicleUnavailable,
     WaitRecord,
     Watch,
@@ -643,6 +644,8 @@ def describe(event: WatchEvent) -> str:
         case VehicleUnavailable():
             assert_type(event.error, StellantisError | None)
             return event.what
+        case VehicleRemoved():
+            return f"{assert_type(event.account, str | None)}: {assert_type(event.vehicle, Vehicle).display_name}"
         case Outage():
             assert_type(event.server, str | None)
             return str(assert_type(event.since, datetime))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 import anyio
@@ -18,7 +18,15 @@ from stellantis_hal.errors import (
     UnauthorizedError,
 )
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.events import AccountEmpty, AccountLost, Outage, Recovered, VehicleUnavailable, WatchEvent
+from stellantis_hal.fleet.events import (
+    AccountEmpty,
+    AccountLost,
+    Outage,
+    Recovered,
+    VehicleRemoved,
+    VehicleUnavailable,
+    WatchEvent,
+)
 from stellantis_hal.fleet.failures import back_off, scope_of
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of
 from stellantis_hal.fleet.watching.identity_outages import IdentityOutage, IdentityOutages
@@ -179,6 +187,12 @@ class FailurePolicy:
             await self._emit(AccountEmpty(account=account.key, again_in=again_in))
         elif account.empty_since is None and empty_since is not None:
             await self._emit(Recovered(account=account.key, after=now - empty_since))
+
+    async def vehicles_removed(self, account: WatchedAccount, gone: Iterable[WatchedVehicle]) -> None:
+        """Report vehicles that an account has no more, unless it has none at all."""
+        if account.empty_since is None:
+            for watched_vehicle in gone:
+                await self._emit(VehicleRemoved(account=account.key, vehicle=watched_vehicle.vehicle))
 
     async def listing_failed(self, account: WatchedAccount, error: StellantisError) -> None:
         """Record that an account's vehicles could not be listed."""

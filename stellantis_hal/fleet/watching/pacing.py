@@ -107,15 +107,15 @@ class Pacing:
     def schedule_listing(self, account: WatchedAccount, now: float) -> float:
         """Schedule the next listing of an account's vehicles, and return the seconds until then.
 
-        It is listed sooner where it has no vehicles (yet), or an empty listing was not believed, or a vehicle had
-        neither id nor link.
+        It is listed sooner where it has no vehicles (yet), or a listing without vehicles that it had was not believed,
+        or a vehicle had neither id nor link.
         """
         relist = self._options.relist
         delay = relist * (0.75 + 0.5 * fraction_of(account.name))
         if account.empty_since is not None:
             delay = min(relist, back_off(account.empty_listings, _EMPTY_RETRY, _LONGEST_EMPTY_RETRY))
-        elif account.empty_listings:
-            delay = min(relist, _UNBELIEVED_RETRY * 2**account.empty_listings)
+        elif account.empty_listings or account.short_listings:
+            delay = min(relist, _UNBELIEVED_RETRY * 2 ** max(account.empty_listings, account.short_listings))
         elif account.partial_listings:
             delay = min(relist, back_off(2 * (account.partial_listings - 1), _EMPTY_RETRY, relist))
         self.queue.put(account, now + delay)

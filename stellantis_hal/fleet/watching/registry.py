@@ -27,7 +27,7 @@ from stellantis_hal.validation import require_type
 __all__ = ["Registry"]
 
 _BELIEVED = 4
-"""Empty listings in a row that are not believed."""
+"""Listings in a row without any vehicle, or without a known one, that are not believed."""
 
 
 class Registry:
@@ -103,6 +103,7 @@ class Registry:
         self.pacing.queue.drop(old)
         new.lost_at, new.was_lost, new.failures = old.lost_at, old.was_lost, old.failures
         new.empty_listings, new.empty_since = old.empty_listings, old.empty_since
+        new.short_listings = old.short_listings
         assert new.background is not None  # noqa: S101 - only accounts are replaced
         old.shared.clear()
         for watched_vehicle in list(old.vehicles.values()):
@@ -200,27 +201,50 @@ class Registry:
         for watched_vehicle in account.vehicles.values():
             self._reschedule(watched_vehicle, now)
 
-    def update_vehicles(self, account: WatchedAccount, found: Mapping[str, Vehicle], now: float) -> None:
+    def update_vehicles(
+        self, account: WatchedAccount, found: Mapping[str, Vehicle], now: float
+    ) -> list[WatchedVehicle]:
         """Take over a listing of an account's vehicles: add new ones, remove those that are gone.
 
-        The API now and then returns no vehicles for an account that has some: an empty listing is believed after four.
+        The API now and then leaves out some vehicles, or all: so a vehicle is gone after five listings in a row.
+
+        Returns:
+            The vehicles that are gone, and that no other account has.
         """
         is_new = not (account.vehicles or account.shared)
         if not found and not is_new and account.empty_listings < _BELIEVED:
             account.empty_listings += 1
-            return
+            return []
         if found:
             account.empty_listings, account.empty_since = 0, None
         elif account.empty_since is None:
             account.empty_listings, account.empty_since = 0, now
         else:
             account.empty_listings += 1
-        for gone in [account.vehicles[id_] for id_ in account.vehicles if id_ not in found]:
-            if not self.fail_over(gone, now):
-                self._drop(gone)
+        gone = self._remove_missing(account, found, now)
         account.shared.clear()
         for id_, vehicle in found.items():
             self._update_vehicle(account, id_, vehicle, now)
+        return gone
+
+    def _remove_missing(
+        self, account: WatchedAccount, found: Mapping[str, Vehicle], now: float
+    ) -> list[WatchedVehicle]:
+        gone = list[WatchedVehicle]()
+        account.short_listings = 0
+        for watched_vehicle in list(account.vehicles.values()):
+            if watched_vehicle.id in found:
+                watched_vehicle.missing_listings = 0
+                continue
+            watched_vehicle.missing_listings += 1
+            if self.fail_over(watched_vehicle, now):
+                watched_vehicle.missing_listings = 0
+            elif found and watched_vehicle.missing_listings <= _BELIEVED:
+                account.short_listings = max(account.short_listings, watched_vehicle.missing_listings)
+            else:
+                self._drop(watched_vehicle)
+                gone.append(watched_vehicle)
+        return gone
 
     def _update_vehicle(self, account: WatchedAccount, id_: str, vehicle: Vehicle, now: float) -> None:
         watched_vehicle = self.vehicles.get(id_)

@@ -341,8 +341,9 @@ class PollScheduler:
         if self._registry.is_watched(account):
             empty_since = account.empty_since
             account.partial_listings = account.partial_listings + 1 if is_partial else 0
-            self._registry.update_vehicles(account, found, anyio.current_time())
+            gone = self._registry.update_vehicles(account, found, anyio.current_time())
             await self._failure_policy.listing_succeeded(account, empty_since=empty_since)
+            await self._failure_policy.vehicles_removed(account, gone)
 
     def _update_plan(self) -> None:
         self._pacing.is_plan_outdated = False
