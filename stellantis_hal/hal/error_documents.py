@@ -21,7 +21,7 @@ _MAX_NODES = 20_000
 _MAX_DEPTH = 32
 _MAX_TEXT = 1_000
 _MAX_NAME = 300
-_DEEPEST = 200
+_DEEPEST = 100
 # Members with the words of an error, the best first.
 _WORDS = ("detail", "message", "error_description", "userMessage", "title", "error", "description")
 _MESSAGES = (

@@ -1,6 +1,8 @@
 """Error bodies in every format, and the errors made of them."""
 
+import copy
 import json
+import pickle
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +17,8 @@ from stellantis_hal.errors import (
     ConfigurationError,
     ForbiddenError,
     NotFoundError,
+    PreconditionFailedError,
+    PreconditionRequiredError,
     RateLimitedError,
     ServerError,
     StellantisError,
@@ -329,3 +333,51 @@ PERSONAL = ["VF3CUZZ1234567890", "me@example.com", "Bearer abc.def.ghi", "48.858
 )
 def test_no_message_contains_personal_data(key: str, secret: str) -> None:
     assert secret.removeprefix("Bearer ") not in str(api_error(400, {key: f"about {secret} we know nothing"}))
+
+
+def test_an_error_carries_its_answer() -> None:
+    problem = {"type": "https://e.test/p", "detail": "of me@example.org", "errors": [{"pointer": "#/a", "detail": "x"}]}
+    error = api_error(422, problem, content_type="application/problem+json", x_odd="1")
+    assert (error.detail, error.problem_type) == ("of me@example.org", "https://e.test/p")
+    assert (dict(error.errors), error.document) == ({"a": ("x",)}, problem)
+    assert (error.headers["X-Odd"], error.description) == ("1", "of ***")
+    assert "me@example.org" not in str(error) + repr(error)
+
+
+def test_messages_by_field_are_part_of_the_message() -> None:
+    error = api_error(400, {"age": ["bad"]})
+    assert "answered 400: age: bad" in str(error)
+    assert error.detail == "age: bad"
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [(b"<h1>Bad</h1> Gateway", "Bad Gateway"), (b"", None), (b"x" * 9_000, "x" * 1_000), (b'"no"', "no")],
+)
+def test_an_answer_without_json_has_its_words(body: bytes, detail: str | None) -> None:
+    error = api_error(502, body)
+    assert (error.detail, dict(error.errors)) == (detail, {})
+    assert error.document == ("no" if detail == "no" else None)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(412, PreconditionFailedError), (428, PreconditionRequiredError)])
+def test_failed_conditions_are_errors_of_their_own(status: int, kind: type[ApiError]) -> None:
+    error = api_error(status, {"_status": "ERR", "_error": {"code": status, "message": "no"}}, method="PATCH")
+    assert type(error) is kind
+    assert not error.is_transient
+    assert error.detail == "no"
+    assert "read" in str(error)
+
+
+def test_advice_on_a_missing_condition() -> None:
+    assert "read the resource first, and write to what was read" in str(api_error(428))
+
+
+@pytest.mark.parametrize("levels", [1, 90, 900, 5_000])
+def test_an_error_of_any_depth_is_pickled(levels: int) -> None:
+    """A body too deep for pickle is left out, as one that is no JSON."""
+    error = api_error(400, b'{"a":' * levels + b"1" + b"}" * levels, x_odd="1")
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.status, again.document, again.headers["x-odd"]) == (400, error.document, "1")
+    assert (again.document is None) == (levels > 100)
+    assert copy.copy(error).detail == error.detail

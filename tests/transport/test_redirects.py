@@ -1,6 +1,7 @@
 """Redirects."""
 
 import contextlib
+from collections.abc import AsyncIterator
 
 import anyio
 import httpx
@@ -9,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import (
+    ApiError,
     StellantisError,
     TooManyRedirectsError,
     UntrustedOriginError,
 )
+from stellantis_hal.navigation.bodies import to_stream
+from stellantis_hal.navigation.fetch import Request
 from tests.transport.doubles import API, OK, Badge, call, get, redirect_to, session
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +74,92 @@ async def test_redirects_are_bounded() -> None:
     assert len(transport.requests) == 4
     assert str(failure.value) == f"GET {API}/user: more than 3 redirects, the next one to {API}/d"
     assert (failure.value.url, failure.value.sent, failure.value.is_transient) == (f"{API}/d", True, False)
+
+
+WRITES = ["POST", "PUT", "PATCH", "DELETE"]
+
+
+@pytest.mark.parametrize("method", WRITES)
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_write_is_redirected_with_its_body(status: int, method: str) -> None:
+    """Method, body and header fields stay; credentials are added anew at each hop."""
+    opened, transport = session(redirect_to("/v2/orders", status), redirect_to("/v3/orders", status), OK)
+    async with opened:
+        request = Request(url=f"{API}/orders", method=method, headers={"Content-Type": "a/b", "X": "1"}, content=b"ab")
+        response = await opened.pipeline(credentials=Badge())(request)
+    assert response.url == f"{API}/v3/orders"
+    assert [(sent.method, sent.url.path, sent.content) for sent in transport.requests] == [
+        (method, path, b"ab") for path in ("/orders", "/v2/orders", "/v3/orders")
+    ]
+    for sent in transport.requests:
+        assert (sent.headers["content-type"], sent.headers["x"]) == ("a/b", "1")
+        assert sent.headers["authorization"] == "Bearer token-1"
+        assert sent.url.query == b"client_id=app"
+
+
+@pytest.mark.parametrize("method", WRITES)
+@pytest.mark.parametrize("status", [301, 302])
+async def test_a_write_is_not_turned_into_a_get(status: int, method: str) -> None:
+    opened, transport = session(redirect_to("/v2/orders", status), OK)
+    async with opened:
+        with pytest.raises(ApiError, match=rf"A {method} is not redirected by a {status}.* send it to {API}/v2/orders"):
+            await get(opened.pipeline(), "/orders", method=method)
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.test/", "//evil.test/x", "http://api.test/user", "https://a@api.test/"]
+)
+async def test_a_write_is_not_redirected_to_another_origin(target: str) -> None:
+    opened, transport = session(redirect_to(target, 307), OK)
+    async with opened:
+        with pytest.raises(UntrustedOriginError):
+            await get(opened.pipeline(credentials=Badge()), method="POST", content=b"secret")
+    assert len(transport.requests) == 1
+
+
+async def test_redirects_of_writes_are_bounded() -> None:
+    opened, transport = session(redirect_to("/orders", 307), max_redirects=3)
+    async with opened:
+        with pytest.raises(TooManyRedirectsError):
+            await get(opened.pipeline(), "/orders", method="POST", content=b"")
+    assert len(transport.requests) == 4
+
+
+async def test_a_body_read_once_is_not_redirected() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"ab"
+
+    async def read(request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        return redirect_to("/v2", 307)
+
+    opened, transport = session(read, OK)
+    async with opened:
+        with pytest.raises(ApiError, match="Its body was read once and cannot be read again"):
+            await get(opened.pipeline(), method="POST", content=to_stream(chunks(), "content"))
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("trusted", [(API,), (API, "http://api.test")])
+async def test_a_redirect_out_of_tls_of_the_same_host_is_explained(method: str, trusted: tuple[str, ...]) -> None:
+    """Frameworks behind a TLS proxy build such URLs for a slash that is missing."""
+    opened, transport = session(redirect_to("http://api.test/items/", 307), OK, trusted=trusted)
+    async with opened:
+        with pytest.raises(UntrustedOriginError) as failure:
+            await get(opened.pipeline(), "/items", method=method)
+    text = str(failure.value)
+    assert "it leads from https to http of the same host, as servers do that do not know of the TLS proxy" in text
+    assert f"Send the request to {API}/items/, or have the server trust X-Forwarded-Proto" in text
+    assert len(transport.requests) == 1
+
+
+async def test_a_redirect_out_of_tls_of_another_host_is_not_explained() -> None:
+    opened, _ = session(redirect_to("http://other.test/items/"), OK, trusted=[API, "http://other.test"])
+    async with opened:
+        with pytest.raises(UntrustedOriginError, match=r"it leads from https to http$"):
+            await get(opened.pipeline())
 
 
 async def test_a_303_after_a_write_is_returned() -> None:

@@ -234,3 +234,13 @@ async def test_a_flow_cannot_send_a_spent_body_again() -> None:
         with pytest.raises(ApiError):
             await opened.pipeline(credentials=_TwoSteps())(Request(url=API, method="POST", content=_body(once=True)))
     assert len(transport.requests) == 1
+
+
+@pytest.mark.wall_clock
+@pytest.mark.parametrize("target", ["/p?", "/p", "/?", "/p??", "/p?a=1?", "/%2F?"])
+async def test_an_empty_query_is_sent_as_it_is(target: str) -> None:
+    """By both wires: ``/p?`` is another URL than ``/p``."""
+    async with serving(reply()) as server, Session(Origins(server.url)) as opened:
+        response = await opened.pipeline()(Request(url=f"{server.url}{target}"))
+    assert server.heads[0].split(b" ")[1] == target.encode()
+    assert response.url == f"{server.url}{target}"

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from stellantis_hal.errors import (
+    ApiError,
     NetworkError,
     ServerError,
 )
@@ -98,3 +99,19 @@ async def test_waits_for_the_limiter_do_not_use_up_retries() -> None:
     async with opened:
         assert (await get(opened.pipeline(max_wait=600))).status == 200
     assert len(transport.requests) == 2
+
+
+async def test_a_409_to_a_key_is_waited_for() -> None:
+    """The same request may still be under way, as a draft of the IETF has it; a 422 says that the key was misused."""
+    key = {"Idempotency-Key": '"k"'}
+    opened, transport = session(response_with(409, Retry_After="3"), OK)
+    async with opened:
+        await get(opened.pipeline(), method="POST", headers=key, repeatable=True)
+    assert [request.headers["idempotency-key"] for request in transport.requests] == ['"k"'] * 2
+    assert transport.times[1] - transport.times[0] >= 3
+    for status, headers in ((422, key), (409, {}), (412, key)):
+        opened, transport = session(response_with(status), OK)
+        async with opened:
+            with pytest.raises(ApiError):
+                await get(opened.pipeline(), method="POST", headers=headers, repeatable=True)
+        assert len(transport.requests) == 1

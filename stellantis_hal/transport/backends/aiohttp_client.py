@@ -67,7 +67,7 @@ class AiohttpBackend:
         """Send a request; return the response once its headers have arrived."""
         # httpx encodes only what no request line may hold, and refuses URLs that are too long, of which yarl would
         # cache a hundred.
-        target = URL(url if len(url) <= _MAX_CACHED_URL and _is_plain(url) else str(httpx.URL(url)), encoded=True)
+        target = _parse_url(url if len(url) <= _MAX_CACHED_URL and _is_plain(url) else str(httpx.URL(url)))
         proxy = self._proxies.for_url(url)
         options: dict[str, Any] = {}
         if is_download:
@@ -169,6 +169,12 @@ async def _record_sent(
 
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?[]@!$&'()*+,;=%")
+
+
+def _parse_url(url: str) -> URL:
+    """Return a URL to be sent byte for byte; yarl drops an empty query, which is kept as the end of the path."""
+    target = URL(url, encoded=True)
+    return target.with_path(f"{target.raw_path}?", encoded=True) if url.find("?") == len(url) - 1 else target
 
 
 def _is_plain(url: str) -> bool:
