@@ -11,6 +11,7 @@ from datetime import datetime
 from stellantis_hal.errors import HalError
 from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.hal.redaction import excerpt, mask_url
+from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, StreamedResponse, StreamingFetch
 from stellantis_hal.navigation.media_types import media_type
@@ -143,10 +144,11 @@ async def download(
         raise ValueError(f"limit must be a number of bytes, at least 0, not {limit}")
     if accept is not None and not fits_field(accept):
         raise ValueError(f"accept must be visible ASCII of at most 1,024 characters, not {accept[:80]!r}")
-    if not isinstance(context.fetch, StreamingFetch):
+    fetch = context.fetch.inner if isinstance(context.fetch, CachedFetch) else context.fetch  # streams are not stored
+    if not isinstance(fetch, StreamingFetch):
         raise HalError(f"the fetch of {mask_url(url)} cannot stream: it has no method stream()", url=url)
     # The client's own fields may identify the caller, too.
     fields = {**(context.headers if credentials else {}), "Accept": accept or "*/*"}
     request = Request(url=url, headers=fields)
-    async with context.fetch.stream(request, limit=limit, credentials=credentials) as response:
+    async with fetch.stream(request, limit=limit, credentials=credentials) as response:
         yield Download(response)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import attrs
 
@@ -28,11 +28,13 @@ from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr, shortlist
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.bodies import Content
-from stellantis_hal.navigation.conditions import CONDITIONAL, find_condition
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.link_selection import link_url
 from stellantis_hal.navigation.media_types import accept, media_type
 from stellantis_hal.navigation.multipart import FileValue, encode_multipart, encode_urlencoded
+from stellantis_hal.navigation.options import REQUEST_OPTIONS, check_options
+from stellantis_hal.navigation.writes import RequestOptions, write_request
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -42,7 +44,13 @@ __all__ = ["Form", "FormField", "FormPreview", "Forms"]
 T = TypeVar("T")
 _log = logging.getLogger("stellantis_hal")
 _CSV = "text/csv"
+_FIRST_ERROR = 400
+_OPTIONS = REQUEST_OPTIONS - {"json", "form", "files", "content", "content_type", "params"}
 _MAX_ROWS = 20_000
+
+
+_DETACHED = ResourceContext(cast("Fetch", None))
+"""The context of previews of resources without a client: they send nothing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -179,6 +187,7 @@ class Form:
         files: Mapping[str, FileValue | list[FileValue]] | None = None,
         extra: Mapping[str, Any] | None = None,
         keep_query: bool = False,
+        options: RequestOptions | None = None,
         **fields: Any,
     ) -> FormPreview:
         """Return the request that :meth:`submit` would send for the same arguments; nothing is sent.
@@ -188,6 +197,7 @@ class Form:
             files: files by field.
             extra: members to send unchecked, also instead of a field's value.
             keep_query: keep the query of the target, for forms sent as a query; default False: it is replaced.
+            options: as for :meth:`submit`.
             fields: values by field.
 
         Raises:
@@ -195,23 +205,45 @@ class Form:
             TypeError: there is no such field.
             InvalidLinkError: it has no target, and its resource no URL of its own.
         """
+        request, unchecked = self._request(
+            values, fields, files=files, extra=extra, keep_query=keep_query, options=options
+        )
+        return FormPreview(
+            method=request.method,
+            url=request.url,
+            headers=request.headers,
+            content=request.content,
+            unchecked=unchecked,
+        )
+
+    def _request(
+        self,
+        values: Mapping[str, Any] | None,
+        fields: Mapping[str, Any],
+        *,
+        files: Mapping[str, FileValue | list[FileValue]] | None,
+        extra: Mapping[str, Any] | None,
+        keep_query: bool,
+        options: RequestOptions | None,
+    ) -> tuple[Request, Mapping[str, str]]:
+        """Return the request of a submission, and why values were not checked."""
+        check_options("options= of submit", options or {}, _OPTIONS)
         both = {*(values or {})} & {*fields}
         if both:
             raise TypeError(f"{shortlist(sorted(map(repr, both)))}: passed twice, in the mapping and by keyword")
         template, base = self._template, self._resource.base
         filled = fill(template, {**(values or {}), **fields}, files or {}, extra or {}, base)
-        url, headers, content = self._target(), {"Accept": accept()}, None
+        url, content, content_type = self._target(), None, None
         if not has_body(template.method):
             if template.fields or filled.values:
                 url = to_query(url, filled.values, keep=keep_query)
         elif template.fields or filled.values:
-            content, headers["Content-Type"] = _encode(template.content_type, filled)
-        validators = self._resource.validators_for(url) if template.method in CONDITIONAL else None
-        if validators is not None and (condition := find_condition(*validators)) is not None:
-            headers[condition.name] = condition.value
-        return FormPreview(
-            method=template.method, url=url, headers=headers, content=content, unchecked=filled.unchecked
+            content, content_type = _encode(template.content_type, filled)
+        request = write_request(
+            template.method, url, options or {}, self._resource.context or _DETACHED, self._resource.validators_for(url)
         )
+        headers = request.headers if content_type is None else {**request.headers, "Content-Type": content_type}
+        return attrs.evolve(request, headers=headers, content=content), filled.unchecked
 
     async def submit(
         self,
@@ -221,6 +253,7 @@ class Form:
         files: Mapping[str, FileValue | list[FileValue]] | None = None,
         extra: Mapping[str, Any] | None = None,
         keep_query: bool = False,
+        options: RequestOptions | None = None,
         **fields: Any,
     ) -> HalResource:
         """Send the form, and return the response as a resource, as a write does.
@@ -235,6 +268,9 @@ class Form:
             extra: members to send unchecked, also instead of a field's value.
             keep_query: keep the query of the target, for forms sent as a query; default False: it is replaced, as in
                 HTML.
+            options: of the request, with the names and meanings of those of ``put()``: ``headers``, ``accept``,
+                ``if_match``, ``if_none_match``, ``idempotency_key``, ``prefer``; default None: none. PUT, PATCH and
+                DELETE of the resource itself are conditional by default.
             fields: values by field; a list for several.
 
         Raises:
@@ -244,24 +280,27 @@ class Form:
             UntrustedOriginError: its target is not on a trusted origin; nothing was sent.
             StellantisError: sending failed.
         """
-        made = self.preview(values, files=files, extra=extra, keep_query=keep_query, **fields)
-        for name, reason in made.unchecked.items():
+        request, unchecked = self._request(
+            values, fields, files=files, extra=extra, keep_query=keep_query, options=options
+        )
+        for name, reason in unchecked.items():
             _log.warning(
                 "the field %s of the form %s was not checked: %s", mask_repr(name), mask_repr(self.key), reason
             )
-        return await self._resource.send(
-            Request(method=made.method, url=made.url, headers=made.headers, content=made.content)
-        )
+        return await self._resource.send(request, (options or {}).get("headers"))
 
     def _target(self) -> str:
         resource, target = self._resource, self._template.target
         if target is not None:
             return resolve(resource.base, to_ascii(expand_target(target))).partition("#")[0]
         own = resource.self_url or (None if resource.is_embedded else resource.snapshot.identity)
+        if own is None and resource.status >= _FIRST_ERROR and not resource.is_embedded:
+            own = resource.base  # an error has no URL of its own; its forms (to log in, to try again) belong to its URL
         if own is None:
+            what = "copy embedded at" if resource.is_embedded else "answer of"
             raise InvalidLinkError(
-                f"the form {mask_repr(self.key)} has no target, and the copy embedded at {mask_url(resource.base)} "
-                "that it belongs to has no self link: it cannot be sent",
+                f"the form {mask_repr(self.key)} has no target, and the {what} {mask_url(resource.base)} that it "
+                "belongs to has no self link: it cannot be sent",
                 url=resource.base,
             )
         return own

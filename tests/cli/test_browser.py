@@ -13,7 +13,8 @@ from textual.widgets import Input, OptionList, Select, Static
 
 from stellantis_hal import HalClient
 from stellantis_hal.cli.browse import simulated_account
-from stellantis_hal.cli.browser import Browser, ConfirmScreen, FormScreen, entries_of
+from stellantis_hal.cli.browser import Browser, ConfirmScreen, FormScreen, Page, entries_of
+from stellantis_hal.cli.trail import Trail
 from tests.support.form_server import FormServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -375,7 +376,8 @@ async def test_loading_can_be_stopped() -> None:
 
 async def test_the_simulated_api() -> None:
     async with simulated_account() as account:
-        browser = Browser(account, name="account")
+        start = Page(await account.root(), Trail.at("account"))
+        browser = Browser(account, name="account", page=start)
         async with browser.run_test(size=(100, 40)) as pilot:
             driven = Driven(browser, pilot)
             await driven.settle()

@@ -3,11 +3,12 @@
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from stellantis_hal import FormError, HalClient, UnauthorizedError, UntrustedOriginError
+from stellantis_hal import ApiError, FormError, HalClient, InvalidLinkError, UnauthorizedError, UntrustedOriginError
 from tests.support.form_server import FormServer
 
 pytestmark = pytest.mark.anyio
@@ -92,3 +93,70 @@ async def test_urlencoded_forms_arrive(hal: HalClient, server: FormServer) -> No
         await form.submit(user="ann", password="wrong")
     assert (await form.submit(user="ann", password="secret"))["welcome"] == "ann"
     assert server.requests[-1] == ("POST", "/login", {"user": "ann", "password": "secret"})
+
+
+async def test_the_forms_of_an_error_work(hal: HalClient, server: FormServer) -> None:
+    form = (await hal.root()).forms["login"]
+    with pytest.raises(UnauthorizedError) as caught:
+        await form.submit(user="ann", password="wrong")
+    resource = caught.value.resource
+    assert resource is not None
+    assert (await resource.forms.default.submit(user="ann", password="secret"))["welcome"] == "ann"
+    assert len(server.requests) == 3
+
+
+DELETE = {"_templates": {"default": {"method": "DELETE"}, "go": {"method": "POST", "target": "go"}}}
+
+
+async def test_forms_without_a_target_of_answers_and_errors() -> None:
+    """An error's form is sent to the URL of the error; the answer of a write without an identity has no URL."""
+    requests: list[tuple[str, str]] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append((request.method, request.url.path))
+        status = {"/gone": 410, "/all": 200, "/list": 200}.get(request.url.path, 204)
+        return httpx.Response(status, json=[DELETE, {**DELETE, "_links": {"self": {"href": "/list/2"}}}]
+                              if request.url.path == "/list" else DELETE)  # fmt: skip
+
+    async with HalClient(URL, transport=httpx.MockTransport(respond)) as hal:
+        with pytest.raises(ApiError) as caught:
+            await hal.get("/gone")
+        resource = caught.value.resource
+        assert resource is not None
+        assert resource.forms.default.url == f"{URL}gone"
+        answer = await hal.request("POST", "/all", json={})
+        assert answer.forms.default.url is None
+        with pytest.raises(InvalidLinkError, match=r"has no target, and the answer of https://people.test/all that"):
+            await answer.forms.default.submit()
+        assert answer.forms["go"].url == f"{URL}go"
+        array = await hal.get("/list")
+        assert [array.at(index).forms.default.url for index in (0, 1)] == [None, f"{URL}list/2"]
+        assert len(array.forms) == 0
+    assert requests == [("GET", "/gone"), ("POST", "/all"), ("GET", "/list")]
+
+
+async def test_writes_of_forms_are_conditional() -> None:
+    """As other writes are, by default; options of the request are passed."""
+    fields: list[httpx.Headers] = []
+    body = {"_templates": {"default": {"method": "PUT", "properties": [{"name": "a"}]}, "post": {"method": "POST"}}}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        fields.append(request.headers)
+        return httpx.Response(200, json=body, headers={"ETag": '"1"'})
+
+    async with HalClient(URL, transport=httpx.MockTransport(respond), headers={"X-One": "1"}) as hal:
+        root = await hal.root()
+        form = root.forms.default
+        await form.submit(a=1)
+        await form.submit(a=1, options={"if_match": False, "headers": {"X-Two": "2"}, "accept": "text/x"})
+        await root.forms["post"].submit(options={"idempotency_key": "k"})
+        assert [found.get("if-match") for found in fields] == [None, '"1"', None, None]
+        assert [found["x-one"] for found in fields] == ["1"] * 4
+        assert (fields[2]["x-two"], fields[2]["accept"].split(",")[0]) == ("2", "text/x")
+        assert fields[3]["idempotency-key"] == "k"
+        assert form.preview(a=1).headers["If-Match"] == '"1"'
+        wrong: tuple[Any, ...] = ({"json": {}}, {"if_mtach": False}, {"params": {}})
+        for options in wrong:
+            with pytest.raises(TypeError, match="has no option"):
+                await form.submit(a=1, options=options)
+    assert len(fields) == 4

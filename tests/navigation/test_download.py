@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stellantis_hal import HalClient, HalDeprecationWarning
+from stellantis_hal import HalClient, HalDeprecationWarning, MemoryCache
 from stellantis_hal.errors import AmbiguousLinkError, HalError, InvalidLinkError, LinkNotFoundError, NotFoundError
 from stellantis_hal.navigation.download import Download
 from stellantis_hal.navigation.rel import Rel
@@ -104,6 +104,19 @@ async def test_pictures_on_foreign_hosts(hal: HalClient, server: Server) -> None
     with pytest.raises(HalError, match="not trusted"):
         await text(root.download(url=root["picture"]))
     assert len(server.requests) == count
+
+
+@pytest.mark.parametrize("credentials", [True, False])
+async def test_fields_of_the_client_are_for_its_own_hosts(server: Server, credentials: bool) -> None:
+    """They may identify the caller; a cache is passed by."""
+    transport = httpx.MockTransport(server)
+    fields = {"X-Key": "secret"}
+    async with HalClient(URL, transport=transport, headers=fields, cache=MemoryCache(1_000_000)) as hal:
+        for _ in range(2):
+            assert await text(hal.download("/t", credentials=credentials)) == f"{URL}t"
+        await text(hal.download("/t", credentials=credentials, accept="text/y"))
+    assert [request.headers["accept"] for request in server.requests] == ["*/*", "*/*", "text/y"]
+    assert {request.headers.get("x-key") for request in server.requests} == {"secret" if credentials else None}
 
 
 async def test_a_chain_is_downloaded(hal: HalClient, server: Server) -> None:

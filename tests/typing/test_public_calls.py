@@ -558,7 +558,9 @@ async def test_forms() -> None:
         assert_type(await field.choices(), tuple[Choice, ...])
         preview = assert_type(form.preview({"kind": "a"}, files={}, extra={}, keep_query=False), FormPreview)
         assert_type(preview.url, str)
-        assert_type(await form.submit(kind="a", files={}, extra={"more": 1}), HalResource)
+        assert_type(
+            await form.submit(kind="a", files={}, extra={"more": 1}, options={"prefer": "return=minimal"}), HalResource
+        )
         with pytest.raises(FormError) as refused:
             await form.submit(kind="b")
         assert_type(refused.value.errors, Mapping[str, tuple[str, ...]])
