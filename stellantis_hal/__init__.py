@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from stellantis_hal.auth.partner import PartnerCredentials
     from stellantis_hal.client.account import Account
     from stellantis_hal.client.stellantis_client import StellantisClient
+    from stellantis_hal.credentials.basic import Basic
     from stellantis_hal.credentials.bearer import BearerCredentials
+    from stellantis_hal.credentials.flows import OAuth2AuthorizationCode, OAuth2ClientCredentials
     from stellantis_hal.credentials.oauth2 import AuthorizationRequest, AuthorizationResponse, OAuth2Client
+    from stellantis_hal.credentials.static import Bearer
     from stellantis_hal.credentials.stores.callbacks import CallbackTokenStore
     from stellantis_hal.credentials.stores.file import FileTokenStore
     from stellantis_hal.credentials.stores.memory import MemoryTokenStore
@@ -294,8 +297,10 @@ __all__ = [
     "Backfill",
     "BackfillSource",
     "BadRequestError",
+    "Basic",
     "BatteryHealth",
     "BatteryLoad",
+    "Bearer",
     "BearerCredentials",
     "Belt",
     "BeltState",
@@ -429,7 +434,9 @@ __all__ = [
     "NetworkError",
     "NotFoundError",
     "NotHalError",
+    "OAuth2AuthorizationCode",
     "OAuth2Client",
+    "OAuth2ClientCredentials",
     "Occurrence",
     "Odometer",
     "OpenEnum",
@@ -571,8 +578,11 @@ _MODULES = {
     "auth.partner": "PartnerCredentials",
     "client.account": "Account",
     "client.stellantis_client": "StellantisClient",
+    "credentials.basic": "Basic",
     "credentials.bearer": "BearerCredentials",
+    "credentials.flows": "OAuth2AuthorizationCode OAuth2ClientCredentials",
     "credentials.oauth2": "AuthorizationRequest AuthorizationResponse OAuth2Client",
+    "credentials.static": "Bearer",
     "credentials.stores.callbacks": "CallbackTokenStore",
     "credentials.stores.file": "FileTokenStore",
     "credentials.stores.memory": "MemoryTokenStore",

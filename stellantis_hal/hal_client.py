@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 
@@ -14,12 +15,13 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
+from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.conventions import ApiConventions
-from stellantis_hal.transport.credentials import Credentials
+from stellantis_hal.transport.credentials import ClientAccess, ConnectableCredentials, Credentials
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
@@ -29,7 +31,7 @@ from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
 
-__all__ = ["BaseClient", "HalClient", "to_origins", "to_timeouts"]
+__all__ = ["BaseClient", "HalClient", "identity_fetch", "to_origins", "to_timeouts"]
 
 
 class BaseClient:
@@ -66,8 +68,9 @@ class HalClient(BaseClient, EntryPoint):
 
     Args:
         entry_url: where to start; its own origin is trusted.
-        auth: credentials, sent to trusted origins only: any ``httpx.Auth``, or an object with the methods of
-            :class:`~stellantis_hal.Credentials`.
+        auth: credentials, sent to trusted origins only: ``Bearer("…")``, ``Basic(user, password)``,
+            ``OAuth2ClientCredentials(…)``, ``OAuth2AuthorizationCode(…)``, any ``httpx.Auth``, or an object with the
+            methods of :class:`~stellantis_hal.Credentials`.
         trusted_origins: other origins of the same API, each given by any address on it.
         limiter: the rate limiter. None: requests are not counted, but a 429 still pauses all of them.
         retry: the retry policy for failed connections, timeouts and 5xx.
@@ -115,7 +118,7 @@ class HalClient(BaseClient, EntryPoint):
         self,
         entry_url: str,
         *,
-        auth: httpx.Auth | Credentials | None = None,
+        auth: httpx.Auth | Credentials | ConnectableCredentials | None = None,
         trusted_origins: Iterable[str] | str = (),
         limiter: RateLimiter | None = None,
         retry: RetryPolicy | None = None,
@@ -151,11 +154,21 @@ class HalClient(BaseClient, EntryPoint):
             cache=cache,
         )
         BaseClient.__init__(self, own_session)
-        fetch = own_session.fetch(credentials=auth, priority=priority, max_wait=max_wait, partition=partition)
+        access = ClientAccess(
+            identity_fetch=partial(identity_fetch, own_session), clear_cache=own_session.clear_cache, clock=clock
+        )
+        self._access = access  # credentials that serve several clients hold it weakly
+        credentials = auth.connect(access) if isinstance(auth, ConnectableCredentials) else auth
+        fetch = own_session.fetch(credentials=credentials, priority=priority, max_wait=max_wait, partition=partition)
         context = ResourceContext(
             fetch, clock, TypedConverter(converter, clock=clock), headers=default_headers(headers), accept=accept
         )
         EntryPoint.__init__(self, entry_url, context)
+
+
+def identity_fetch(session: Session, urls: tuple[str, ...], max_wait: float) -> Fetch:
+    """Return the pipeline to an identity server: no limiter, no credentials, no retries (a renewal has its own)."""
+    return session.pipeline(origins=Origins(*urls), limited=False, retry=RetryPolicy(attempts=1), max_wait=max_wait)
 
 
 def to_origins(url: str, trusted: Iterable[str] | str) -> Origins:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.credentials.basic import BasicCredentials
+from stellantis_hal.credentials.basic import Basic
 from stellantis_hal.errors import ConfigurationError, NotHalError
 from stellantis_hal.hal.json import decode
 from stellantis_hal.navigation.fetch import Fetch, Request
@@ -16,7 +16,7 @@ from stellantis_hal.vendor.hosts import PARTNER_URL
 __all__ = ["PartnerCredentials", "capabilities"]
 
 
-class PartnerCredentials(BasicCredentials):
+class PartnerCredentials(Basic):
     """Sign in as the application itself, with its id and secret and no token.
 
     Args:

@@ -15,16 +15,16 @@ from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import Enrolment
 from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.client.account import Account
+from stellantis_hal.credentials.account_partition import account_partition
 from stellantis_hal.credentials.bearer import BearerCredentials
 from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
 from stellantis_hal.credentials.stores.memory import as_token_store
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.hal.clock import utc_now
-from stellantis_hal.hal_client import BaseClient, to_origins, to_timeouts
+from stellantis_hal.hal_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch
-from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.exchange import Timeouts
@@ -194,7 +194,17 @@ class StellantisClient(BaseClient):
         """
         identity = self._identity(brand, realm)
         fetch = self._identity_fetch(identity)
-        return Enrolment(self._application, identity, fetch=fetch, store=store, clock=self._clock)
+        client = identity.oauth2_client(self._application)
+
+        async def clear_cache(key: str) -> None:
+            partition = account_partition(
+                store, key, client_id=client.client_id, token_url=client.token_url, headers=identity.headers
+            )
+            await self._session.clear_cache(partition)
+
+        return Enrolment(
+            self._application, identity, fetch=fetch, store=store, clock=self._clock, on_change=clear_cache
+        )
 
     def _identity(self, brand: Brand | str, realm: str | None) -> IdentityProvider:
         return IdentityProvider.of(brand, realm=realm, url=self._identity_url)
@@ -203,7 +213,6 @@ class StellantisClient(BaseClient):
         """Return the pipeline to an identity server: no limiter, no credentials, no retries (a renewal has its own)."""
         fetch = self._identity_fetches.get((identity.url, max_wait))
         if fetch is None:
-            origins, once = Origins(identity.url), RetryPolicy(attempts=1)
-            fetch = self._session.pipeline(origins=origins, limited=False, retry=once, max_wait=max_wait)
+            fetch = identity_fetch(self._session, (identity.url,), max_wait)
             self._identity_fetches[identity.url, max_wait] = fetch
         return fetch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 from stellantis_hal.navigation.cache.partition import Partition
@@ -12,7 +13,9 @@ _unnamed: WeakKeyDictionary[object, Partition] = WeakKeyDictionary()
 """Partitions of stores that have no lasting identity, as long as they exist."""
 
 
-def account_partition(store: object, key: str, *names: str) -> Partition:
+def account_partition(
+    store: object, key: str, *, client_id: str, token_url: str, headers: Mapping[str, str] | None = None
+) -> Partition:
     """Return the partition of an account.
 
     It lasts where the store has an attribute ``identity``, the same text for the same tokens in every process. Accounts
@@ -21,8 +24,12 @@ def account_partition(store: object, key: str, *names: str) -> Partition:
     Args:
         store: the store of tokens.
         key: the account's key in it.
-        names: what else belongs to the account: the client, its server, its realm.
+        client_id: the client that the tokens are issued to.
+        token_url: the address that issues them.
+        headers: more header fields of each request, such as a realm's name.
     """
+    fields = [f"{name.lower()}:{value}" for name, value in sorted((headers or {}).items())]
+    names = (client_id, token_url, *fields)
     identity = getattr(store, "identity", None)
     if isinstance(identity, str) and identity:
         return Partition.of("store", identity, key, *names)

@@ -11,7 +11,7 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.navigation.fetch import Response
 
-__all__ = ["BasicCredentials", "encode_basic"]
+__all__ = ["Basic", "encode_basic"]
 
 
 def encode_basic(username: str, password: str) -> str:
@@ -19,7 +19,7 @@ def encode_basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
-class BasicCredentials:
+class Basic:
     """Send a user name and a password with each request (HTTP Basic, RFC 7617).
 
     Args:

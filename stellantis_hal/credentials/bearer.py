@@ -22,11 +22,11 @@ import anyio
 import attrs
 
 from stellantis_hal.credentials.account_partition import account_partition
+from stellantis_hal.credentials.grants import Grant, RefreshTokenGrant
 from stellantis_hal.credentials.oauth2 import (
     OAuth2Client,
     is_final,
     read_renewed_token,
-    renewal_request,
     to_auth_error,
 )
 from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
@@ -136,6 +136,8 @@ class BearerCredentials:
         clock: the wall clock; it only decides when a token is renewed early. A wrong one costs renewals, never a
             session.
         breaker: remembers failures of the identity server, for all accounts that share it; None: one of its own.
+        grant: how a new token is asked for; None: by the refresh token.
+        partition: the part of a cache that belongs to the account; None: that of the store and the key.
     """
 
     def __init__(
@@ -149,8 +151,12 @@ class BearerCredentials:
         query: str = "",
         clock: Callable[[], datetime] = utc_now,
         breaker: RenewalBreaker | None = None,
+        grant: Grant | None = None,
+        partition: Partition | None = None,
     ) -> None:
         self._client = client
+        self._grant: Grant = RefreshTokenGrant(client) if grant is None else grant
+        self._partition = partition
         self._store = store
         self._fetch = fetch
         self._key = key
@@ -195,14 +201,18 @@ class BearerCredentials:
         Raises:
             TokenStoreError: the store failed.
         """
-        token = self._token or await self._store.load(self._key)
+        token = self._token or await self._store.load(self._key) or self._grant.first
         return token is not None and self._is_due(token)
 
     @property
     def partition(self) -> Partition:
         """The part of a cache that belongs to the account; it lasts where the store has an ``identity``."""
-        client, fields = self._client, (f"{name}:{value}" for name, value in self._more_headers.items())
-        return account_partition(self._store, self._key, client.client_id, client.token_url, *fields)
+        if self._partition is not None:
+            return self._partition
+        client, fields = self._client, self._more_headers
+        return account_partition(
+            self._store, self._key, client_id=client.client_id, token_url=client.token_url, headers=fields
+        )
 
     async def needs_renewal(self) -> bool:
         """Return whether no request can be sent before the token is renewed: it has expired, here and in the store.
@@ -215,8 +225,8 @@ class BearerCredentials:
         token = self._token
         if self._pending is not None or (token is not None and not self._has_expired(token)):
             return False
-        stored = await self._store.load(self._key)
-        return stored is not None and stored.refresh_token is not None and self._has_expired(stored)
+        stored = await self._store.load(self._key) or self._grant.first
+        return stored is not None and self._grant.can_renew(stored) and self._has_expired(stored)
 
     async def headers(self) -> Mapping[str, str]:
         """Return the header fields with the token, renewing it first where it is about to expire.
@@ -302,7 +312,7 @@ class BearerCredentials:
     def _is_due(self, token: Token) -> bool:
         left = self._lifetime_left(token)
         due = not token.access_token or (left is not None and left <= self._leeway and not self._would_outlast(token))
-        return due and token.refresh_token is not None and not self._has_renewed_too_often()
+        return due and self._grant.can_renew(token) and not self._has_renewed_too_often()
 
     def _would_outlast(self, token: Token) -> bool:
         """Return whether a renewal that fails as slowly as the last one would cost the rest of the token's life."""
@@ -373,7 +383,7 @@ class BearerCredentials:
         """
         if stored.access_token != stale.access_token and not self._has_expired(stored):
             return True  # renewed by another process
-        if stored.refresh_token is None or self._has_renewed_too_often():
+        if not self._grant.can_renew(stored) or self._has_renewed_too_often():
             return True
         failure = self._failure
         if failure is not None and failure.is_of(stored, failure.ttl):
@@ -381,7 +391,7 @@ class BearerCredentials:
         return False
 
     async def _load(self) -> Token:
-        token = await self._store.load(self._key)
+        token = await self._store.load(self._key) or self._grant.first
         if token is None:
             self._token = None
             raise ConsentRequiredError(
@@ -391,7 +401,7 @@ class BearerCredentials:
         return token
 
     async def _renew(self, stored: Token) -> Token:
-        request = renewal_request(self._client, stored)
+        request = self._grant.request(stored)
         attempt, attempts, backoff = 1, self._allowed_attempts(stored), _FIRST_BACKOFF
         began = anyio.current_time()
         last_start = began + min(_ATTEMPTS_PERIOD, self._spare_time(stored))
@@ -447,7 +457,7 @@ class BearerCredentials:
     async def _save_pending(self, pending: _PendingSave) -> Token:
         """Save the token that could not be stored before, unless the account has logged in or out since."""
         async with self._store.lock(self._key):
-            stored = await self._store.load(self._key)
+            stored = await self._store.load(self._key) or self._grant.first
             if stored is not None and stored.refresh_token == pending.replaced.refresh_token:
                 return await run_shielded(partial(self._save, pending.token), timeout=_ATTEMPT_TIMEOUT)
         self._pending = None

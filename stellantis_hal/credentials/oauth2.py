@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
 import attrs
@@ -37,6 +37,7 @@ __all__ = [
     "AuthorizationRequest",
     "AuthorizationResponse",
     "OAuth2Client",
+    "client_credentials_request",
     "exchange_request",
     "is_final",
     "pkce_challenge",
@@ -84,6 +85,7 @@ class OAuth2Client:
     Args:
         client_id: the public id.
         client_secret: None for a public client, which sends its id in the body of token requests.
+        auth_method: how the secret is sent to the server: "basic" (HTTP Basic) or "post" (in the form).
         token_url: the address that exchanges codes and renews tokens.
         renewal_url: the address that renews tokens, where it is another one.
         authorize_url: the page where users log in and consent; empty where no consent is asked for.
@@ -97,6 +99,9 @@ class OAuth2Client:
 
     client_id: str
     client_secret: str | None = attrs.field(default=None, repr=False)
+    auth_method: Literal["basic", "post"] = attrs.field(
+        default="basic", repr=False, validator=attrs.validators.in_(("basic", "post"))
+    )
     token_url: str
     renewal_url: str | None = attrs.field(default=None, repr=False)
     authorize_url: str = attrs.field(default="", repr=False)
@@ -104,11 +109,11 @@ class OAuth2Client:
     advice: str = attrs.field(default="check its id, secret and redirect URI", repr=False)
 
     def authorization(self) -> str | None:
-        """Return the ``Authorization`` header for a token endpoint; None for a public client.
+        """Return the ``Authorization`` header for a token endpoint; None for a public client, or a secret in the form.
 
         Id and secret are form-encoded before they are joined (RFC 6749 section 2.3.1).
         """
-        if self.client_secret is None:
+        if self.client_secret is None or self.auth_method == "post":
             return None
         return encode_basic(quote_plus(self.client_id), quote_plus(self.client_secret))
 
@@ -301,6 +306,21 @@ def renewal_request(client: OAuth2Client, token: Token) -> Request:
     return _post(client, client.renewal_url or client.token_url, form, repeatable=True)
 
 
+def client_credentials_request(
+    client: OAuth2Client, scope: Iterable[str] = (), parameters: Mapping[str, str] | None = None
+) -> Request:
+    """Build the request for a token of the client itself (RFC 6749 section 4.4); it may be sent again.
+
+    Args:
+        client: the client.
+        scope: the scopes to ask for; empty: the server's.
+        parameters: more fields of the form.
+    """
+    named = " ".join(scope)
+    form = {**(parameters or {}), **({"scope": named} if named else {}), "grant_type": "client_credentials"}
+    return _post(client, client.token_url, form, repeatable=True)
+
+
 def revocation_request(client: OAuth2Client, token: Token, *, parameter: str = "token") -> Request:
     """Build the request that revokes a token: its refresh token where it has one, and with it its access tokens.
 
@@ -420,6 +440,8 @@ def _post(client: OAuth2Client, url: str, form: Mapping[str, str], *, repeatable
     authorization = client.authorization()
     if authorization is None:
         form = {**form, "client_id": client.client_id}
+        if client.client_secret is not None:
+            form["client_secret"] = client.client_secret
     else:
         headers["Authorization"] = authorization
     content = urlencode(form, errors="surrogatepass").encode("ascii")  # a refresh token may be any text

@@ -11,7 +11,7 @@ from datetime import datetime
 from stellantis_hal.errors import HalError
 from stellantis_hal.hal.headers import Headers, fits_field
 from stellantis_hal.hal.redaction import excerpt, mask_url
-from stellantis_hal.navigation.cache.fetch import CachedFetch
+from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, StreamedResponse, StreamingFetch
 from stellantis_hal.navigation.media_types import media_type
@@ -144,7 +144,7 @@ async def download(
         raise ValueError(f"limit must be a number of bytes, at least 0, not {limit}")
     if accept is not None and not fits_field(accept):
         raise ValueError(f"accept must be visible ASCII of at most 1,024 characters, not {accept[:80]!r}")
-    fetch = context.fetch.inner if isinstance(context.fetch, CachedFetch) else context.fetch  # streams are not stored
+    fetch = uncached(context.fetch)  # a stream is not stored
     if not isinstance(fetch, StreamingFetch):
         raise HalError(f"the fetch of {mask_url(url)} cannot stream: it has no method stream()", url=url)
     # The client's own fields may identify the caller, too.

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+import attrs
+
 from stellantis_hal.hal.uri import append_query
-from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.cache.partition import Partition
+from stellantis_hal.navigation.fetch import Fetch, Response
 
 __all__ = [
     "Anonymous",
+    "ClientAccess",
+    "ConnectableCredentials",
     "Credentials",
     "ExpiringCredentials",
     "RenewableCredentials",
@@ -95,6 +101,31 @@ class RenewableCredentials(Credentials, Protocol):
         Raises:
             TokenStoreError: the store failed.
         """
+        ...
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ClientAccess:
+    """What credentials use of the client that they belong to.
+
+    Attributes:
+        identity_fetch: returns a fetch to an identity server, by its addresses, without credentials; its second
+            argument is the seconds that a request may wait while that server has asked for a pause.
+        clear_cache: removes the responses of an account from the client's cache.
+        clock: the wall clock.
+    """
+
+    identity_fetch: Callable[[tuple[str, ...], float], Fetch]
+    clear_cache: Callable[[Partition], Awaitable[None]]
+    clock: Callable[[], datetime]
+
+
+@runtime_checkable
+class ConnectableCredentials(Protocol):
+    """What becomes credentials once it belongs to a client, which sends the requests to its identity server."""
+
+    def connect(self, access: ClientAccess) -> Credentials:
+        """Return the credentials of one client."""
         ...
 
 

@@ -201,7 +201,7 @@ class Session:
         if not isinstance(credentials, httpx.Auth | None) and not hasattr(credentials, "headers"):
             raise TypeError(
                 "credentials must be an httpx.Auth, or an object with the methods of Credentials, not "
-                f"{type(credentials).__name__}: httpx.BasicAuth(user, password)"
+                f"{type(credentials).__name__}: Bearer(token), or Basic(user, password)"
             )
         return RequestPipeline(
             self._context

@@ -125,6 +125,8 @@ def trace_of(error: BaseException) -> str:
 MADE: dict[str, Any] = {
     "Application": lambda: Application("my-app", SECRET, certificate=("a.pem", "b.pem", SECRET)),
     "ApiConventions": stellantis_hal.ApiConventions,
+    "Basic": lambda: stellantis_hal.Basic(NAME, SECRET),
+    "Bearer": lambda: stellantis_hal.Bearer(SECRET.replace(" ", "")),
     "BearerCredentials": lambda: BearerCredentials(
         OAuth2Client(client_id="my-app", client_secret=SECRET, token_url="https://id.test/token"),
         MemoryTokenStore(Token(SECRET, SECRET)),
@@ -143,6 +145,12 @@ MADE: dict[str, Any] = {
     "MemoryTokenStore": lambda: MemoryTokenStore(Token(SECRET, SECRET)),
     "OAuth2Client": lambda: OAuth2Client(
         client_id="my-app", client_secret=SECRET, token_url="https://id.test/token", renewal_url=TEXT
+    ),
+    "OAuth2AuthorizationCode": lambda: stellantis_hal.OAuth2AuthorizationCode(
+        "my-app", SECRET, authorize_url=TEXT, token_url="https://id.test/token", redirect_uri=TEXT, key=MAIL
+    ),
+    "OAuth2ClientCredentials": lambda: stellantis_hal.OAuth2ClientCredentials(
+        "https://id.test/token", "my-app", SECRET, key=MAIL
     ),
     "Partition": lambda: stellantis_hal.Partition.of_secret(SECRET, MAIL),
     "PartnerCredentials": lambda: PartnerCredentials(Application("my-app", SECRET)),

@@ -7,7 +7,9 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urljoin
 
 import anyio
@@ -22,7 +24,10 @@ from stellantis_hal import (
     Brand,
     Enrolment,
     FileTokenStore,
+    HalClient,
     MemoryTokenStore,
+    OAuth2AuthorizationCode,
+    OAuth2ClientCredentials,
     Scope,
     Token,
 )
@@ -258,3 +263,72 @@ async def test_revoking_twice_succeeds(fetch: Fetch, identity: IdentityProvider)
     token = await enrol(fetch, identity, MemoryTokenStore())
     await enrolment.revoke(token)
     await enrolment.revoke(token)
+
+
+# ------------------------------------------------------------------------------------------------- any server
+
+
+class Api(httpx.AsyncBaseTransport):
+    """An API that asks the authorization server whether a token is active; other requests go to that server."""
+
+    def __init__(self, identity: IdentityProvider) -> None:
+        self.identity = identity
+        self.inner = httpx.AsyncHTTPTransport()
+        self.active: list[bool] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host != "api.test":
+            return await self.inner.handle_async_request(request)
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        self.active.append(await is_active(self.identity, token))
+        return httpx.Response(200 if self.active[-1] else 401, json={})
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+@pytest.mark.parametrize("method", ["basic", "post"])
+async def test_client_credentials_of_a_client(method: Literal["basic", "post"], tmp_path: Path) -> None:
+    with serving(tmp_path, ACCESS_TTL="300", AUTH_METHOD=f"client_secret_{method}") as identity:
+        auth = OAuth2ClientCredentials(identity.token_url, "robot", "s3cret", auth_method=method)
+        async with Api(identity) as api, HalClient("https://api.test/", auth=auth, transport=api) as client:
+            await client.root()
+            assert api.active == [True]
+        wrong = OAuth2ClientCredentials(identity.token_url, "robot", "wrong", auth_method=method)
+        async with Api(identity) as api, HalClient("https://api.test/", auth=wrong, transport=api) as client:
+            with pytest.raises(ConfigurationError, match="invalid_client"):
+                await client.root()
+
+
+@pytest.mark.parametrize(("client_id", "secret"), [("phone", "s3cret"), ("public", None)])
+async def test_consent_of_a_user_to_a_client(identity: IdentityProvider, client_id: str, secret: str | None) -> None:
+    """With PKCE, for a client with a secret and a public one: consent, requests, one renewal, withdrawal."""
+    store = MemoryTokenStore()
+    login = OAuth2AuthorizationCode(
+        client_id,
+        secret,
+        authorize_url=identity.authorize_url,
+        token_url=identity.token_url,
+        revocation_url=identity.revocation_url,
+        redirect_uri=BACK,
+        scope=SCOPES,
+        store=store,
+    )
+    async with Api(identity) as api, HalClient("https://api.test/", auth=login, transport=api) as client:
+        url = login.authorization_url()
+        token = await login.complete(await anyio.to_thread.run_sync(lambda: browse(url)))
+        await client.root()
+        await store.save("default", Token("expired", token.refresh_token, datetime(2026, 1, 1, tzinfo=UTC)))
+        renewed = OAuth2AuthorizationCode(
+            client_id,
+            secret,
+            authorize_url=identity.authorize_url,
+            token_url=identity.token_url,
+            redirect_uri=BACK,
+            store=store,
+        )
+        async with HalClient("https://api.test/", auth=renewed, transport=api) as other:
+            await other.root()
+        assert api.active == [True, True]
+        assert await login.withdraw()
+        assert await store.load("default") is None

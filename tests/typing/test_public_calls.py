@@ -30,6 +30,8 @@ from stellantis_hal import (
     Backfill,
     BackfillSource,
     BadRequestError,
+    Basic,
+    Bearer,
     BearerCredentials,
     BodyTooLargeError,
     Brand,
@@ -97,7 +99,9 @@ from stellantis_hal import (
     NetworkError,
     NotFoundError,
     NotHalError,
+    OAuth2AuthorizationCode,
     OAuth2Client,
+    OAuth2ClientCredentials,
     OpenEnum,
     Outage,
     Page,
@@ -653,6 +657,25 @@ def describe(event: WatchEvent) -> str:
             return str(assert_type(event.since, datetime))
         case Recovered():
             return str(assert_type(event.after, float))
+
+
+@pytest.mark.anyio
+async def test_credentials_of_any_server() -> None:
+    async def token() -> str:
+        return "present"
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+    login = OAuth2AuthorizationCode(
+        "id", authorize_url="https://id.test/a", token_url="https://id.test/t", redirect_uri="app://back", scope="read"
+    )
+    robot = OAuth2ClientCredentials("https://id.test/t", "id", "secret", scope=["read"], auth_method="post")
+    for auth in (Bearer("token"), Bearer(token), Basic("user", "password"), robot, login, httpx.BasicAuth("u", "p")):
+        async with HalClient("https://api.test/", auth=auth, transport=transport):
+            pass
+    assert_type(login.authorization_url(), str)
+    assert_type(login.begin(), AuthorizationRequest)
+    assert not assert_type(await login.is_authorized(), bool)
+    assert not await login.withdraw()
 
 
 @pytest.mark.anyio

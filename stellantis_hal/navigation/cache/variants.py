@@ -17,11 +17,17 @@ Selection = tuple[tuple[str, str | None], ...]
 _MAX_NAMES = 32
 _MAX_LENGTH = 4_096
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
-_CREDENTIALS: Final = re.compile(r"auth|cookie|token|secret|session|key|signature|password|credential")
+_CREDENTIALS: Final = re.compile(
+    "auth|cookie|token|secret|session|key|signature|password|credential"
+    "|account|customer|impersonat|on-behalf|organi[sz]ation|tenant|user(?!-agent)"
+)
 
 
 def are_credentials(name: str) -> bool:
-    """Return whether a field, by its lower-case name, may identify the caller: such fields are part of a cache key."""
+    """Return whether a field, by its lower-case name, may identify the caller or the account.
+
+    Such fields are part of a key.
+    """
     return _CREDENTIALS.search(name) is not None
 
 

@@ -20,6 +20,21 @@ server.listen(0, '127.0.0.1', () => {
         token_endpoint_auth_method: 'client_secret_basic',
       },
       {
+        client_id: 'robot',
+        client_secret: 's3cret',
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+        token_endpoint_auth_method: process.env.AUTH_METHOD ?? 'client_secret_basic',
+      },
+      {
+        client_id: 'public',
+        application_type: 'native',
+        grant_types: grants,
+        redirect_uris: ['mymap://oauth2redirect/fr'],
+        token_endpoint_auth_method: 'none',
+      },
+      {
         client_id: 'web:app',
         client_secret: 's3cret +%&:/=',
         grant_types: grants,
@@ -36,6 +51,7 @@ server.listen(0, '127.0.0.1', () => {
     },
     features: {
       devInteractions: { enabled: true },
+      clientCredentials: { enabled: true },
       revocation: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
     },
@@ -45,6 +61,7 @@ server.listen(0, '127.0.0.1', () => {
     expiresWithSession: () => false,
     ttl: {
       AccessToken: seconds('ACCESS_TTL', 900),
+      ClientCredentials: seconds('ACCESS_TTL', 900),
       AuthorizationCode: seconds('CODE_TTL', 60),
       Grant: 7200,
       IdToken: 900,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stellantis_hal.credentials.account_partition import account_partition
-from stellantis_hal.credentials.basic import BasicCredentials
+from stellantis_hal.credentials import account_partition as module
+from stellantis_hal.credentials.basic import Basic
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.navigation.cache.partition import Partition, choose_partition
 
@@ -29,15 +29,19 @@ def test_a_partition_shows_no_prefix() -> None:
 
 def test_another_password_is_another_partition() -> None:
     users = [
-        BasicCredentials("u", "p"),
-        BasicCredentials("u", "p"),
-        BasicCredentials("u", "q"),
-        BasicCredentials("v", "p"),
+        Basic("u", "p"),
+        Basic("u", "p"),
+        Basic("u", "q"),
+        Basic("v", "p"),
     ]
     first, same, *others = (user.partition for user in users)
     assert first == same
     assert first not in others
     assert first.is_lasting
+
+
+def account_partition(store: object, key: str, client: str = "") -> Partition:
+    return module.account_partition(store, key, client_id=client, token_url="https://id.test/token", headers={"A": "b"})
 
 
 class Store:
@@ -71,7 +75,7 @@ def test_a_store_without_identity_names_accounts_while_it_exists() -> None:
 
 
 def test_a_name_is_chosen_before_what_credentials_state() -> None:
-    basic = BasicCredentials("u", "p")
+    basic = Basic("u", "p")
     assert choose_partition(basic, "alice", must_last=True) == choose_partition(None, "alice", must_last=False)
     assert choose_partition(basic, None, must_last=True) == basic.partition
     assert choose_partition(None, None, must_last=True) == choose_partition(None, None, must_last=False)

@@ -33,10 +33,11 @@ def test_without_vary_every_request_is_selected() -> None:
         assert selecting_fields(Headers(headers), {"x": "1"}) == ()
 
 
-@pytest.mark.parametrize("name", ["authorization", "cookie", "x-api-key", "x-auth-token", "proxy-authorization"])
+@pytest.mark.parametrize("name", ["authorization", "cookie", "x-api-key", "x-auth-token", "x-tenant-id", "x-user"])
 def test_credentials_are_no_part_of_a_selection(name: str) -> None:
     """They are part of the key, as a digest: a store would keep the selection in clear."""
     assert are_credentials(name)
+    assert not are_credentials("user-agent")
     assert selecting_fields(Headers({"vary": f"{name}, x"}), {name: "secret", "x": "1"}) == (("x", "1"),)
 
 
