@@ -130,6 +130,13 @@ async def test_halson_several_links(cars: EntryPoint) -> None:
         assert [outcome.result()["id"] async for outcome in outcomes] == ["v0", "v0"]
 
 
+async def test_halson_links_are_items_too(cars: EntryPoint) -> None:
+    car = await cars.follow("favourite")
+    assert [item.url.partition("?")[2] async for item in car.items("alias")] == ["as=a", "as=b"]
+    async with car.items("alias").concurrent(2) as items:
+        assert [item["id"] async for item in items] == ["v0", "v0"]
+
+
 async def test_halson_redirects_change_the_base_url(cars: EntryPoint) -> None:
     with pytest.warns(HalDeprecationWarning, match="https://docs.example/old"):
         moved = await cars.follow("old")
@@ -194,6 +201,15 @@ async def test_hypermodel_lists_of_links(garage: EntryPoint) -> None:
     assert (await collection.follow("items", name="second"))["id_"] == "b"
     async with collection.follow_all("items") as outcomes:
         assert [outcome.result()["id_"] async for outcome in outcomes] == ["a", "b"]
+
+
+async def test_hypermodel_links_are_items_too(garage: EntryPoint) -> None:
+    items = garage.follow("garage").items("items")
+    assert [car["id_"] async for car in items] == ["a", "b"]
+    assert [car["id_"] async for car in garage.follow("garage").items("items", source="links", reverse=True)] == [
+        "b",
+        "a",
+    ]
 
 
 async def test_hypermodel_copies_nested_in_copies(garage: EntryPoint) -> None:

@@ -161,8 +161,11 @@ class Walk:
             self._results = None
 
     def tell(self) -> None:
-        """Log, and warn of, items that the collection has and this iteration does not return."""
-        while self._notices:
+        """Log, and warn of, items that the collection has and this iteration does not return.
+
+        As long as no page had the relation, nothing is told: an error will tell it.
+        """
+        while self._notices and self._is_found:
             notice = self._notices.pop(0)
             _log.warning("%s", notice)
             if self._spec.warns:

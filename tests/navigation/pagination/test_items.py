@@ -169,6 +169,14 @@ async def test_a_rel_that_no_page_has_is_named_at_the_end(source: Any) -> None:
             await anext(iterator)
 
 
+async def test_a_missing_rel_is_told_by_the_error_alone(caplog: pytest.LogCaptureFixture) -> None:
+    resource = Site().resource({"total": 7, "_embedded": {"users": [{}]}})
+    with pytest.raises(LinkNotFoundError):
+        await _names(resource, "user")
+    assert (await anext(aiter(resource.pages("user")))).items == ()
+    assert not caplog.records
+
+
 async def test_a_token_remembers_that_no_page_had_the_rel() -> None:
     site = Site({"/1": {"_links": {}}})
     resource = site.resource({"_links": links(next=f"{HOME}/1")})
