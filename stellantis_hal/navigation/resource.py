@@ -357,7 +357,7 @@ class HalResource(ResourceView):
 
     def as_(self, kind: type[T]) -> T:
         """Convert it to a type, by the client's converter; a resource stays as it is."""
-        if isinstance(self, kind):
+        if type(kind) is type and isinstance(self, kind):
             return self
         return self.require_context().converter.structure(self, kind)
 
