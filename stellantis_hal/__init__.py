@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         TemplateError,
         TokenStoreError,
         TooManyRedirectsError,
+        TooManyValuesError,
         UnauthorizedError,
         UntrustedOriginError,
         WrongLoopError,
@@ -173,15 +174,15 @@ if TYPE_CHECKING:
         BeltState,
         DoorLock,
         DoorOpening,
-        DoorState,
         Doors,
+        DoorState,
         ECallTriggering,
         Environment,
         Light,
         LightDirection,
+        Lighting,
         LightPosition,
         LightStatus,
-        Lighting,
         Luminosity,
         Opening,
         Privacy,
@@ -527,6 +528,7 @@ __all__ = [
     "TokenStore",
     "TokenStoreError",
     "TooManyRedirectsError",
+    "TooManyValuesError",
     "Transmission",
     "Trip",
     "TripConsumption",
@@ -594,7 +596,8 @@ _MODULES = {
         "HalError IncompleteCollectionError InvalidLinkError LinkNotFoundError NetworkError NotFoundError "
         "NotHalError PaginationError PaginationLoopError PreconditionFailedError PreconditionRequiredError "
         "QuotaError RateLimitedError RedirectError ServerError StaleSlotError StellantisError StructureError "
-        "TemplateError TokenStoreError TooManyRedirectsError UnauthorizedError UntrustedOriginError WrongLoopError"
+        "TemplateError TokenStoreError TooManyRedirectsError TooManyValuesError UnauthorizedError "
+        "UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",

@@ -26,6 +26,7 @@
     │   └── TokenStoreError          tokens could not be loaded or saved
     ├── HalError                     documents and links
     │   ├── NotHalError
+    │   ├── TooManyValuesError
     │   ├── InvalidLinkError
     │   ├── LinkNotFoundError
     │   ├── AmbiguousLinkError
@@ -81,6 +82,7 @@ __all__ = [
     "TemplateError",
     "TokenStoreError",
     "TooManyRedirectsError",
+    "TooManyValuesError",
     "UnauthorizedError",
     "UntrustedOriginError",
     "WrongLoopError",
@@ -345,6 +347,18 @@ class NotHalError(HalError):
         super().__init__(message, url=url)
         self.content_type = content_type
         self.excerpt = excerpt
+
+
+class TooManyValuesError(HalError):
+    """The body has more values than are decoded, or a page more items than are read: ask for smaller pages.
+
+    Attributes:
+        values: about how many there are.
+    """
+
+    def __init__(self, message: str, *, url: str = "", values: int = 0) -> None:
+        super().__init__(message, url=url)
+        self.values = values
 
 
 class InvalidLinkError(HalError):

@@ -27,7 +27,7 @@ from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.retry import RetryPolicy
-from stellantis_hal.transport.session import Session
+from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
 
@@ -92,6 +92,11 @@ class HalClient(BaseClient, EntryPoint):
         accept: the media type to ask for where neither the call nor the link names one; None: HAL, then other JSON.
         priority: "background" leaves a share of the limits to "interactive".
         max_wait: seconds that one call may wait for the limits.
+        max_body: bytes that a body may have, decompressed, downloads aside. Decoding is one call, in which no other
+            task runs: 0.1 s at most for 1 MiB, about 0.3 s at 8 MiB. Bodies of more than 200,000 values are refused.
+        connections: how many requests may be under way at once; a transport or session of your own must have as many.
+            None: a number that fits the limiter, at most 500.
+        max_redirects: redirects that a GET or HEAD follows.
         clock: the wall clock, aware.
         cache: where responses are stored while they are fresh, or can be validated: ``MemoryCache(32_000_000)``, or
             ``SQLiteCache(path)``, which stays open; None: nowhere. A hit costs no request and no token of the limiter.
@@ -100,9 +105,9 @@ class HalClient(BaseClient, EntryPoint):
 
     Raises:
         TypeError: an argument has another type.
-        ValueError: an address has no http or https origin; ``proxy`` is not the URL of a proxy, or stands beside
-            ``transport``; ``partition`` stands without ``cache``; a header field is not valid, or belongs to the
-            transport or to single requests.
+        ValueError: an address has no http or https origin; a bound is too small; ``proxy`` is not the URL of a proxy,
+            or stands beside ``transport``; ``partition`` stands without ``cache``; a header field is not valid, or
+            belongs to the transport or to single requests.
         ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed; or ``cache`` outlives the
             process, and nothing names the account of ``auth``.
 
@@ -134,6 +139,9 @@ class HalClient(BaseClient, EntryPoint):
         accept: str | None = None,
         priority: Priority = "interactive",
         max_wait: float = 60.0,
+        max_body: int = MAX_BODY,
+        connections: int | None = None,
+        max_redirects: int = MAX_REDIRECTS,
         clock: Callable[[], datetime] = utc_now,
         cache: CacheStore | None = None,
         partition: str | None = None,
@@ -150,6 +158,9 @@ class HalClient(BaseClient, EntryPoint):
             proxy=proxy,
             conventions=conventions,
             hooks=hooks,
+            max_body=max_body,
+            connections=connections,
+            max_redirects=max_redirects,
             clock=clock,
             cache=cache,
         )

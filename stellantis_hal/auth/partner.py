@@ -9,7 +9,7 @@ from urllib.parse import quote
 from stellantis_hal.auth.application import Application
 from stellantis_hal.credentials.basic import Basic
 from stellantis_hal.errors import ConfigurationError, NotHalError
-from stellantis_hal.hal.json import decode
+from stellantis_hal.hal.json import decode_received
 from stellantis_hal.navigation.fetch import Fetch, Request
 from stellantis_hal.vendor.hosts import PARTNER_URL
 
@@ -55,7 +55,7 @@ async def capabilities(fetch: Fetch, vin: str, *, url: str = PARTNER_URL) -> Map
     address = f"{url.rstrip('/')}/vehicles/{quote(vin.strip(), safe='')}?extension=onboardCapabilities"
     response = await fetch(Request(url=address, headers={"Accept": "application/hal+json"}))
     try:
-        body = decode(response.content)
+        body = decode_received(response.content)
     except ValueError:
         body = None
     if not isinstance(body, dict):

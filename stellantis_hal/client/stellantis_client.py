@@ -32,7 +32,7 @@ from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
-from stellantis_hal.transport.session import Session
+from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
 from stellantis_hal.vendor.brands import Brand
@@ -71,13 +71,18 @@ class StellantisClient(BaseClient):
         converter: a cattrs converter from ``make_converter()``, with classes and hooks of your own; None: the default.
         strict: whether to raise ``StructureError`` for a body of which a value cannot be read.
         keep_document: whether typed values keep the bytes that they were read from.
+        max_body: bytes that a body may have, decompressed, downloads aside. Decoding is one call, in which no other
+            task runs: 0.1 s at most for 1 MiB, about 0.3 s at 8 MiB. Bodies of more than 200,000 values are refused.
+        connections: how many requests may be under way at once; a transport or session of your own must have as many.
+            None: a number that fits the limiter, at most 500.
+        max_redirects: redirects that a GET or HEAD follows.
         clock: the wall clock, aware.
         cache: where responses are stored while they are fresh, or can be validated: ``MemoryCache(32_000_000)``, or
             ``SQLiteCache(path)``, which stays open; None: nowhere. Accounts never share responses.
 
     Raises:
-        ValueError: an address has no http or https origin; ``proxy`` is not the URL of a proxy, or stands beside
-            ``transport``.
+        ValueError: an address has no http or https origin; a bound is too small; ``proxy`` is not the URL of a proxy,
+            or stands beside ``transport``.
         ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed.
 
     Example::
@@ -107,6 +112,9 @@ class StellantisClient(BaseClient):
         converter: cattrs.Converter | None = None,
         strict: bool = False,
         keep_document: bool = True,
+        max_body: int = MAX_BODY,
+        connections: int | None = None,
+        max_redirects: int = MAX_REDIRECTS,
         clock: Callable[[], datetime] = utc_now,
         cache: CacheStore | None = None,
     ) -> None:
@@ -139,6 +147,9 @@ class StellantisClient(BaseClient):
             proxy=proxy,
             conventions=GATEWAY,
             hooks=hooks,
+            max_body=max_body,
+            connections=connections,
+            max_redirects=max_redirects,
             clock=clock,
             cache=cache,
         )

@@ -27,6 +27,7 @@ from stellantis_hal.errors import (
     StellantisError,
 )
 from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.json import MAX_VALUES, count_values
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.transport.api_errors import parse_error_body
@@ -349,7 +350,7 @@ def read_token(
     """
     try:
         # Not orjson: it refuses a body for one huge number, and the new refresh token would be lost.
-        body: Any = json.loads(content, parse_int=float)
+        body: Any = None if count_values(content) > MAX_VALUES else json.loads(content, parse_int=float)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import attrs
@@ -20,6 +21,7 @@ Kind = Literal["object", "array", "string", "number", "boolean", "null", "empty"
 
 _RESERVED = ("_links", "_embedded")
 _CURIES = ("curies", "curie")
+_MAX_CURIES = 1_000
 
 
 @attrs.frozen
@@ -152,7 +154,7 @@ class HalDocument:
         if self._curies is None:
             raw, own = self._body.get("_links"), list[Link]()
             if isinstance(raw, dict) and not raw.keys().isdisjoint(_CURIES):
-                own = [link for rel in _CURIES for link in self.links.get(rel, ())]
+                own = [link for rel in _CURIES for link in _links_of(rel, _first(raw.get(rel)))]
             self._curies = self._inherited.with_links(own) if own else self._inherited
         return self._curies
 
@@ -381,6 +383,13 @@ def _links_of(rel: str, entry: Any) -> tuple[Link, ...]:
         return tuple(_links_by_name(rel, entry))
     link = Link.parse(rel, entry)
     return () if link is None else (link,)
+
+
+def _first(entry: Any) -> Any:
+    """Return the links of an entry that are looked at for CURIEs: servers have a handful."""
+    if isinstance(entry, list):
+        return entry[:_MAX_CURIES]
+    return dict(islice(entry.items(), _MAX_CURIES)) if isinstance(entry, dict) else entry
 
 
 def _links_by_name(rel: str, entry: Mapping[str, Any]) -> Iterator[Link]:

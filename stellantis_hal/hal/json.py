@@ -8,7 +8,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
 
-__all__ = ["decode", "encode", "rewrite", "standard_decode"]
+__all__ = ["MAX_VALUES", "count_values", "decode", "decode_received", "encode", "rewrite", "standard_decode"]
+
+MAX_VALUES = 200_000
+"""Values that a body of a server may have: decoded they take some 20 MB, and a tenth of a second."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -46,6 +49,25 @@ def decode(content: bytes) -> Any:
         return _loads(content)
     except ValueError:
         return standard_decode(content)
+
+
+def count_values(content: bytes) -> int:
+    """Return about how many values JSON has, without decoding it; those in text count too, so it may be fewer."""
+    if len(content) <= MAX_VALUES:
+        return 0  # it cannot have too many
+    return content.count(b"{") + content.count(b"[") + content.count(b",")
+
+
+def decode_received(content: bytes) -> Any:
+    """Decode what a server sent, as `decode` does.
+
+    Raises:
+        ValueError: the bytes are not JSON, nested too deeply, or of more than 200,000 values.
+    """
+    values = count_values(content)
+    if values > MAX_VALUES:
+        raise ValueError(f"about {values} values: at most {MAX_VALUES} are decoded")
+    return decode(content)
 
 
 def encode(value: Any, to_plain: Callable[[Any], Any] | None = None) -> bytes:

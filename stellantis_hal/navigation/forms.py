@@ -24,7 +24,7 @@ from stellantis_hal.hal.form_submission import (
     to_query,
 )
 from stellantis_hal.hal.forms import Choice, FieldTemplate, FormTemplate, FormTemplates, make_choices
-from stellantis_hal.hal.json import decode, encode
+from stellantis_hal.hal.json import decode_received, encode
 from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, redacted_repr, shortlist
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.bodies import Content
@@ -381,7 +381,7 @@ def _read_items(response: Response, prompt_field: str, value_field: str) -> list
         if essence == _CSV:
             found = _read_csv(response.content.decode("utf-8-sig", "replace"), prompt_field, value_field)
         else:
-            found = decode(response.content)
+            found = decode_received(response.content)
     except (ValueError, csv.Error):
         pass  # reported below, with what it is
     if isinstance(found, dict):

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from stellantis_hal.errors import NotHalError
+from stellantis_hal.errors import NotHalError, TooManyValuesError
 from stellantis_hal.hal.document import HalDocument, parse_root
 from stellantis_hal.hal.headers import fits_field
-from stellantis_hal.hal.json import decode
+from stellantis_hal.hal.json import MAX_VALUES, count_values, decode
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.link_header import MAX_LENGTH, MAX_LINKS, parse_link_header
 from stellantis_hal.hal.redaction import excerpt, mask_url
@@ -80,6 +80,7 @@ def read_document(response: Response) -> HalDocument:
 
     Raises:
         NotHalError: the body is empty, is not JSON, or has another media type and no links.
+        TooManyValuesError: the body has more than 200,000 values.
     """
     header_links = links_of_header(response.headers, response.url)
     content_type = response.headers.get("content-type", "")
@@ -92,6 +93,14 @@ def read_document(response: Response) -> HalDocument:
         raise _not_hal(response, content_type, "an empty body")
     if not is_json and not content.startswith(b"{") and (essence or not content.startswith(b"[")):
         raise _not_hal(response, content_type, "a body that is not JSON")
+    values = count_values(content)
+    if values > MAX_VALUES:
+        raise TooManyValuesError(
+            f"{mask_url(response.url)} responded {response.status} with a body of about {values} values in "
+            f"{len(content)} bytes: at most {MAX_VALUES} are decoded; ask for smaller pages, or for a part",
+            url=response.url,
+            values=values,
+        )
     try:
         body = decode(response.content)
     except ValueError as error:

@@ -24,7 +24,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.dates import parse_java_date
 from stellantis_hal.hal.error_documents import is_deep, read_error_document
-from stellantis_hal.hal.json import decode
+from stellantis_hal.hal.json import decode_received
 from stellantis_hal.hal.redaction import excerpt, mask_text, mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.bodies import StreamBody
@@ -83,7 +83,7 @@ class ErrorBody:
 def parse_error_body(content: bytes) -> ErrorBody:
     """Parse an error body of any known format; other content makes an empty one."""
     try:
-        body = decode(content)
+        body = decode_received(content)
     except ValueError:
         return ErrorBody(message=_plain_text(content))
     if not isinstance(body, dict):
@@ -165,7 +165,7 @@ def make_error(
 def _decode(content: bytes) -> Any:
     """Return a body as JSON; None where it is none, or is nested too deeply to be pickled."""
     try:
-        document = decode(content)
+        document = decode_received(content)
     except ValueError:
         return None
     return None if is_deep(document) else document

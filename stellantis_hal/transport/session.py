@@ -39,10 +39,13 @@ from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
 
-__all__ = ["MAX_BODY", "Session"]
+__all__ = ["MAX_BODY", "MAX_REDIRECTS", "Session"]
 
-MAX_BODY = 64 * 1024 * 1024
+MAX_BODY = 8 * 1024 * 1024
 """Bytes, decompressed, that a body may have by default."""
+
+MAX_REDIRECTS = 5
+"""Redirects that a GET or HEAD follows by default."""
 
 _CONNECTIONS = 100
 _MAX_CONNECTIONS = 500
@@ -85,7 +88,8 @@ class Session:
         cache: where :meth:`fetch` stores responses; None: nowhere.
 
     Raises:
-        ValueError: connections is less than 1, or ``proxy`` is not the URL of a proxy or stands beside ``transport``.
+        ValueError: connections or max_body is less than 1, or max_redirects less than 0; or
+            ``proxy`` is not the URL of a proxy or stands beside ``transport``.
         TypeError: an argument has another type.
         ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed.
     """
@@ -103,14 +107,23 @@ class Session:
         proxy: str | Literal[False] | None = None,
         connections: int | None = None,
         max_body: int = MAX_BODY,
-        max_redirects: int = 5,
+        max_redirects: int = MAX_REDIRECTS,
         conventions: ApiConventions | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
         cache: CacheStore | None = None,
     ) -> None:
-        if connections is not None and connections < 1:
-            raise ValueError(f"connections must be at least 1, or None for a number that fits, not {connections}")
+        for name, bound, least in (
+            ("connections", connections, 1),
+            ("max_body", max_body, 1),
+            ("max_redirects", max_redirects, 0),
+        ):
+            if bound is None and name == "connections":
+                continue
+            if not isinstance(bound, int) or isinstance(bound, bool):
+                raise TypeError(f"{name} must be a whole number, not {type(bound).__name__}")
+            if bound < least:
+                raise ValueError(f"{name} must be at least {least}, not {bound}")
         require_type(
             "transport", transport, httpx.AsyncBaseTransport, None, instead="httpx.AsyncHTTPTransport(), or none"
         )

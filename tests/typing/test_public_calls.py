@@ -160,6 +160,7 @@ from stellantis_hal import (
     TokenStore,
     TokenStoreError,
     TooManyRedirectsError,
+    TooManyValuesError,
     Trip,
     TripConsumption,
     TripFileError,
@@ -755,6 +756,7 @@ def test_errors_and_their_attributes() -> None:
     quota: list[type[QuotaError]] = [RateLimitedError, BudgetExhaustedError, StaleSlotError]
     auth: list[type[AuthError]] = [ConsentRequiredError, ConfigurationError, TokenStoreError]
     hal: list[type[HalError]] = [
+        TooManyValuesError,
         NotHalError,
         InvalidLinkError,
         LinkNotFoundError,
@@ -774,6 +776,7 @@ def test_errors_and_their_attributes() -> None:
         ClosedClientError,
     ]
     others.append(WrongLoopError)
+    assert_type(TooManyValuesError("…").values, int)
     for kind in (*network, *api, *quota, *auth, *hal, *others):
         assert issubclass(kind, StellantisError)
     both: type[ApiError] = RateLimitedError

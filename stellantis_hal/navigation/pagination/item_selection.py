@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from stellantis_hal.errors import AmbiguousLinkError, HalError
+from stellantis_hal.errors import AmbiguousLinkError, HalError, TooManyValuesError
 from stellantis_hal.hal.document import HalDocument, flatten
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, redacted_repr, shortlist
@@ -20,6 +20,7 @@ __all__ = ["ItemSelection", "ItemSource", "LinkedItem", "entries_of", "leads_to_
 
 ItemSource = Literal["auto", "embedded", "links", "state"]
 _SOURCES = ("auto", "embedded", "links", "state")
+_MAX_ITEMS = 20_000
 _ITEM = "item"  # the registered relation (RFC 6573)
 _ITEMS = "_items"  # Eve's key of items in the state
 
@@ -81,8 +82,10 @@ class ItemSelection:
 
         Raises:
             AmbiguousLinkError: several lists are embedded, and no relation is given.
+            TooManyValuesError: the page has more than 20,000 items.
             NotHalError: the page is no JSON object, and a page without the relation is one without items.
         """
+        self._check_size(page)
         if self._is_array(page):
             return tuple(page.at(*path) for path, value in _walk(page.value) if isinstance(value, Mapping))
         rel = self._rel_of(page)
@@ -170,6 +173,20 @@ class ItemSelection:
             candidates=available,
             url=page.url,
         )
+
+    def _check_size(self, page: HalResource) -> None:
+        body = page.document.body
+        arrays: list[Any] = [page.value]
+        for part in (body, body.get("_embedded"), body.get("_links")):
+            arrays += part.values() if isinstance(part, Mapping) else ()
+        largest = max((len(array) for array in arrays if isinstance(array, list)), default=0)
+        if largest > _MAX_ITEMS:
+            raise TooManyValuesError(
+                f"the page at {mask_url(page.url)} has {largest} items: at most {_MAX_ITEMS} are read; ask for smaller "
+                "pages, or read resource.value",
+                url=page.url,
+                values=largest,
+            )
 
     def _is_array(self, page: HalResource) -> bool:
         """Return whether the page itself is the list of items."""

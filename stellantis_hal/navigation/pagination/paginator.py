@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+import anyio.lowlevel
 import attrs
 
 from stellantis_hal.errors import StellantisError
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
 __all__ = ["Absent", "IndexRanges", "ItemIterator", "Page", "PageIterator", "Pages", "Paginator"]
+
+_MAX_WITHOUT_PAUSE = 100
+"""Items after which other tasks run, where the next ones are there already."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -129,10 +133,15 @@ class ItemIterator(AsyncIterator[T]):
         self._spec = spec
         self._walk = walk
         self._plain: Iterator[T] = iter(())
+        self._without_pause = 0
         # The latest page whose items were all returned, with its number and the identities up to it, for a token.
         self._done: tuple[RawPage, int, tuple[str | bytes, ...]] | None = None
 
     async def __anext__(self) -> T:
+        self._without_pause += 1
+        if self._without_pause > _MAX_WITHOUT_PAUSE:  # before an item is taken: a cancellation loses none
+            self._without_pause = 0
+            await anyio.lowlevel.checkpoint()
         for item in self._plain:
             return item
         walk = self._walk

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from stellantis_hal.errors import ApiError, HalError, IncompleteCollectionError
+from stellantis_hal.errors import ApiError, HalError, IncompleteCollectionError, PaginationLoopError
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
@@ -34,6 +34,8 @@ _log = logging.getLogger("stellantis_hal")
 
 # Empty ranges that are read in succession while the total says that there are more items.
 _MAX_EMPTY_RANGES = 10
+# Pages without items that are read in succession: a hostile server could link new ones without end.
+_MAX_EMPTY_PAGES = 1_000
 
 
 class RawPageIterator(AsyncIterator[RawPage]):
@@ -73,6 +75,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
         self._is_linked = position is not None and position.is_linked
         self._by_range = ranges is not None and next_url is not None and ranges.index_of(next_url) is not None
         self._empty_ranges = 0
+        self._empty_pages = 0
         index = None if ranges is None or next_url is None else ranges.index_of(next_url)
         if ranges is not None and index is not None and position is not None and position.position is not None:
             self._empty_ranges = max(0, index - position.position) // ranges.size
@@ -126,6 +129,14 @@ class RawPageIterator(AsyncIterator[RawPage]):
         """Return a page, and decide where the next one is."""
         items = self._spec.items.entries(page)
         entries = self._spec.items.count(page)
+        self._empty_pages = 0 if entries else self._empty_pages + 1
+        if self._empty_pages > _MAX_EMPTY_PAGES:
+            self._failure = error = PaginationLoopError(
+                f"the collection at {mask_url(page.url)} does not end: {_MAX_EMPTY_PAGES} pages in a row had no items, "
+                "each with a link to another page",
+                url=page.url,
+            )
+            raise error
         if (total := total_of(page)) is not None:
             self._least_total = total if self._least_total is None else min(total, self._least_total)
             self._greatest_total = max(total, self._greatest_total or 0)
