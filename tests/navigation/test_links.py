@@ -275,13 +275,13 @@ async def test_a_server_that_deprecates_everything_fills_no_memory() -> None:
     assert len(reported) == 1_003
 
 
-async def test_a_million_relations_make_a_short_error_quickly() -> None:
-    resource = Site().resource({"_links": {f"relation\n{at:07}": link("/") for at in range(100_000)}})
-    with pytest.raises(LinkNotFoundError, match="100000 in all") as caught:
+async def test_many_relations_make_a_short_error_quickly() -> None:
+    resource = Site().resource({"_links": {f"relation\n{at:07}": link("/") for at in range(90_000)}})
+    with pytest.raises(LinkNotFoundError, match="90000 in all") as caught:
         await resource.follow("relation_0000001")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 2_000
-    assert len(caught.value.available) == 100_000
+    assert len(caught.value.available) == 90_000
 
 
 async def test_a_notice_of_deprecation_is_one_short_line() -> None:

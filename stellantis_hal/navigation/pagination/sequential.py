@@ -131,12 +131,12 @@ class RawPageIterator(AsyncIterator[RawPage]):
         entries = self._spec.items.count(page)
         self._empty_pages = 0 if entries else self._empty_pages + 1
         if self._empty_pages > _MAX_EMPTY_PAGES:
-            self._failure = error = PaginationLoopError(
+            self._failure = PaginationLoopError(
                 f"the collection at {mask_url(page.url)} does not end: {_MAX_EMPTY_PAGES} pages in a row had no items, "
                 "each with a link to another page",
                 url=page.url,
             )
-            raise error
+            raise self._failure
         if (total := total_of(page)) is not None:
             self._least_total = total if self._least_total is None else min(total, self._least_total)
             self._greatest_total = max(total, self._greatest_total or 0)
