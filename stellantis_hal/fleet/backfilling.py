@@ -19,6 +19,7 @@ from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckp
 from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start, repair
 from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
 from stellantis_hal.fleet.failures import back_off, is_fatal, scope_of
+from stellantis_hal.fleet.odometers import OdometerChecks
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import Stream
@@ -93,6 +94,7 @@ class Backfill(Stream):
         self._max_wait = max_wait
         self._on_progress = on_progress
         self._clock = ServerClock(clock)
+        self._odometers = OdometerChecks()
         self._queue: Buffer[WatchedVehicle] = Buffer(vehicles)
         self._known_ids: set[str] = set()
         self._all_found = False
@@ -238,7 +240,7 @@ class Backfill(Stream):
         if watched_vehicle.checkpoint.is_initialized and _is_empty(query_since, self._until):
             return
         trips = partial(watched_vehicle.vehicle.trips, since=query_since, until=self._until)
-        feed = TripFeed(watched_vehicle, key, self._emit_update, lookback=_LOOKBACK)
+        feed = TripFeed(watched_vehicle, key, self._emit_update, odometers=self._odometers, lookback=_LOOKBACK)
         order = TripOrder()
         async with trips().pages().concurrent(self._concurrent_pages) as pages:
             async for page in pages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,6 +15,7 @@ from stellantis_hal.hal.redaction import hide, redacted_repr
 from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
+from stellantis_hal.resources.cross_checks import OdometerReading
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.credentials import RenewableCredentials
 from stellantis_hal.transport.pipeline import RequestPipeline
@@ -179,6 +181,8 @@ class WatchedVehicle:
         is_initialized: whether its first poll is done, so that the cost of the next one is typical.
         checkpoint: its checkpoint; None until it is loaded.
         deep_scan_at: instant of the next deep scan for late trips.
+        odometer: its odometer after the last trip that was delivered; None before, or where that does not tell it.
+        reported_mileage: the mileage of the last status that was delivered, and the instant of it; likewise.
         missing_listings: listings of its account in a row that did not have it.
         failures: failure states by kind of data; None where there are none.
         regular_due: instant of the next regular poll, while a retry is due before it; None otherwise.
@@ -197,7 +201,9 @@ class WatchedVehicle:
         "is_removed",
         "is_urgent",
         "missing_listings",
+        "odometer",
         "regular_due",
+        "reported_mileage",
         "requests",
         "spread",
         "vehicle",
@@ -219,6 +225,8 @@ class WatchedVehicle:
         self.is_initialized: bool = False
         self.checkpoint: Checkpoint | None = None
         self.deep_scan_at: float = float("-inf")
+        self.odometer: OdometerReading | None = None
+        self.reported_mileage: tuple[float, datetime] | None = None
         self.missing_listings: int = 0
         self.failures: dict[str, FailureState] | None = None
         self.regular_due: float | None = None

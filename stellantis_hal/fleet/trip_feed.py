@@ -8,6 +8,7 @@ import attrs
 
 from stellantis_hal.fleet.deduplication import Checkpoint, admit
 from stellantis_hal.fleet.events import Update
+from stellantis_hal.fleet.odometers import OdometerChecks
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trips import DatedTrips, sort_by_start, trip_update
 
@@ -24,6 +25,7 @@ class TripFeed:
         watched_vehicle: the vehicle; its checkpoint follows what was emitted.
         key: of its checkpoint in the store.
         emit: puts an update into the buffer, with the key and the checkpoint that acknowledge it.
+        odometers: checks of the mileage of its trips.
         lookback: seconds before the newest trip for which trips are remembered.
     """
 
@@ -33,11 +35,13 @@ class TripFeed:
         key: str,
         emit: Callable[[Update, str, Checkpoint], Awaitable[None]],
         *,
+        odometers: OdometerChecks,
         lookback: float,
     ) -> None:
         self._watched_vehicle = watched_vehicle
         self._key = key
         self._emit_update = emit
+        self._odometers = odometers
         self._lookback = lookback
         self._checkpoint = watched_vehicle.checkpoint or Checkpoint()
         self._pending: Update | None = None
@@ -49,7 +53,8 @@ class TripFeed:
             if reason is not None:
                 if self._pending is not None:
                     await self._emit(self._pending)
-                self._pending = trip_update(self._watched_vehicle, trip, facts, reason)
+                checked = self._odometers.check_trip(self._watched_vehicle, trip)
+                self._pending = trip_update(self._watched_vehicle, checked, facts, reason)
                 self._checkpoint = checkpoint
 
     async def finish(self) -> bool:

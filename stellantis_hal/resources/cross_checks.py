@@ -7,7 +7,7 @@ are. The words hold figures of levels, distances, consumptions and times alone, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.blocks.energy import Energy
     from stellantis_hal.resources.trip import Trip, TripSegment
 
-__all__ = ["TOLERANCES", "Tolerances", "check_alert", "check_energy", "check_trip", "compare_mileage"]
+__all__ = [
+    "TOLERANCES",
+    "OdometerReading",
+    "Tolerances",
+    "check_alert",
+    "check_energy",
+    "check_trip",
+    "compare_mileage",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -225,16 +233,54 @@ def compare_mileage(trip: Trip, mileage: float | None, *, path: str = "$.startMi
     >>> compare_mileage(trip, 12_000.0).reason
     'mileage 12000 km after the trip, but 12000 km at its start and 40 km of distance are 12040 km'
     """
-    if trip.start_mileage is None or trip.distance is None or mileage is None:
+    odometer = OdometerReading.after(trip)
+    if odometer is None or mileage is None or abs(mileage - odometer.mileage) <= TOLERANCES.mileage:
         return None
-    expected = trip.start_mileage + trip.distance
-    if abs(mileage - expected) <= TOLERANCES.mileage:
-        return None
-    reason = (
-        f"mileage {_figure(mileage)} km after the trip, but {_figure(trip.start_mileage)} km at its start and "
-        f"{_figure(trip.distance)} km of distance are {_figure(expected)} km"
-    )
-    return Problem(path=path, value_type=json_type(mileage), reason=reason, kind="disagreement")
+    return odometer.contradict(mileage, path)
+
+
+@attrs.frozen
+class OdometerReading:
+    """The odometer at the end of a trip, by its start mileage and distance.
+
+    Attributes:
+        start: at the start of the trip, in km.
+        distance: of the trip, in km.
+        at: the end of the trip; None where it is unknown.
+    """
+
+    start: float
+    distance: float
+    at: datetime | None
+
+    @classmethod
+    def after(cls, trip: Trip) -> OdometerReading | None:
+        """Return the odometer after a trip; None where the trip does not tell it."""
+        if trip.start_mileage is None or trip.distance is None:
+            return None
+        return cls(trip.start_mileage, trip.distance, trip.stopped_at)
+
+    @property
+    def mileage(self) -> float:
+        """The odometer at the end of the trip, in km."""
+        return self.start + self.distance
+
+    def compare_later(self, mileage: float | None, at: datetime | None, path: str) -> Problem | None:
+        """Compare it with a later reading; None where that agrees, lacks, or is not known to be later.
+
+        A higher one is no contradiction: there may have been trips in between that the API does not list (yet).
+        """
+        if mileage is None or at is None or self.at is None or at < self.at:
+            return None
+        return self.contradict(mileage, path) if mileage < self.mileage - TOLERANCES.mileage else None
+
+    def contradict(self, mileage: float, path: str) -> Problem:
+        """Return the problem of a reading after the trip that is another one."""
+        reason = (
+            f"mileage {_figure(mileage)} km after the trip, but {_figure(self.start)} km at its start and "
+            f"{_figure(self.distance)} km of distance are {_figure(self.mileage)} km"
+        )
+        return Problem(path=path, value_type=json_type(mileage), reason=reason, kind="disagreement")
 
 
 # ------------------------------------------------------------------------------------------------- alerts

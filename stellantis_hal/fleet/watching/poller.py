@@ -16,6 +16,7 @@ from stellantis_hal.fleet.checkpoints.store import CheckpointStore
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit, query_start, record_trip, repair
 from stellantis_hal.fleet.events import Update
+from stellantis_hal.fleet.odometers import OdometerChecks
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trips import DatedTrips, TripOrder, is_descending, sort_by_start, trip_update
@@ -70,6 +71,7 @@ class Poller:
         self._clock = clock
         self._counts = counts
         self._offer = offer
+        self._odometers = OdometerChecks()
         # The last offered checkpoint of each vehicle, until it is acknowledged: from then on the store has it.
         self._offered: WeakValueDictionary[str, Checkpoint] = WeakValueDictionary()
 
@@ -180,6 +182,8 @@ class Poller:
                     watched_vehicle.checkpoint = checkpoint.with_snapshot(what, state)
                 return
             state = attrs.evolve(state, serial=state.serial + 1)
+        if isinstance(snapshot, Status):
+            snapshot = self._odometers.check_status(watched_vehicle, snapshot)
         update = Update(
             id=f"{watched_vehicle.id}/{what}/{state.serial}-{state.digest.hex()}",
             account=watched_vehicle.account.key,
@@ -257,7 +261,8 @@ class Poller:
             reason, after = admit(checkpoint, facts, lookback=self._options.lookback)
             if reason is None:
                 continue
-            await self._deliver(watched_vehicle, trip_update(watched_vehicle, trip, facts, reason), after)
+            checked = self._odometers.check_trip(watched_vehicle, trip)
+            await self._deliver(watched_vehicle, trip_update(watched_vehicle, checked, facts, reason), after)
 
     async def _initialize(
         self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, checkpoint: Checkpoint
