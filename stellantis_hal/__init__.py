@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
     from stellantis_hal.fleet.checkpoints.store import (
         CheckpointError,
+        CheckpointsInUseError,
         CheckpointStore,
         DamagedCheckpointError,
         MemoryCheckpoints,
@@ -334,6 +335,7 @@ __all__ = [
     "ChargingType",
     "CheckpointError",
     "CheckpointStore",
+    "CheckpointsInUseError",
     "Choice",
     "ClosedClientError",
     "Collision",
@@ -602,7 +604,9 @@ _MODULES = {
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
     "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
-    "fleet.checkpoints.store": "CheckpointError CheckpointStore DamagedCheckpointError MemoryCheckpoints",
+    "fleet.checkpoints.store": (
+        "CheckpointError CheckpointStore CheckpointsInUseError DamagedCheckpointError MemoryCheckpoints"
+    ),
     "fleet.events": "AccountEmpty AccountLost Outage Recovered Update VehicleRemoved VehicleUnavailable WatchEvent",
     "fleet.export": "TripWriter trip_writer",
     "fleet.targets": "Removed",

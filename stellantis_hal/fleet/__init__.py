@@ -4,6 +4,7 @@ from stellantis_hal.fleet.backfilling import Backfill, Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
 from stellantis_hal.fleet.checkpoints.store import (
     CheckpointError,
+    CheckpointsInUseError,
     CheckpointStore,
     DamagedCheckpointError,
     MemoryCheckpoints,
@@ -36,6 +37,7 @@ __all__ = [
     "Change",
     "CheckpointError",
     "CheckpointStore",
+    "CheckpointsInUseError",
     "DamagedCheckpointError",
     "FleetStatistics",
     "MemoryCheckpoints",

@@ -83,12 +83,11 @@ class Backfill(Stream):
         on_progress: Callable[[Progress], None] | None,
         clock: Callable[[], datetime] | None,
     ) -> None:
-        super().__init__(store, size=buffer)
+        super().__init__(store, name=name, size=buffer)
         self._source = source
         self._since = since
         self._until = until
         self._newer = newer
-        self._name = name
         self._concurrent_vehicles = vehicles
         self._concurrent_pages = pages
         self._max_wait = max_wait

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +13,7 @@ import attrs
 from anyio.abc import TaskGroup
 
 from stellantis_hal.fleet.buffer import Buffer
+from stellantis_hal.fleet.checkpoints.reservation import reserve
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.deduplication import Checkpoint
@@ -41,8 +42,10 @@ class Stream(AsyncIterator[WatchEvent]):
     not acknowledged is delivered again, with the same id, by the next stream that uses the store.
     """
 
-    def __init__(self, store: CheckpointStore, *, size: int) -> None:
+    def __init__(self, store: CheckpointStore, *, name: str, size: int) -> None:
         self._store = store
+        self._name = name
+        self._reservation: AbstractAsyncContextManager[object] = nullcontext()
         self._counts = Counts()
         self._buffer: Buffer[_Delivery] = Buffer(size)
         self._scope: AbstractAsyncContextManager[TaskGroup, bool | None] = scoped()
@@ -60,8 +63,14 @@ class Stream(AsyncIterator[WatchEvent]):
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise RuntimeError("this stream was entered before: make a new one for each `async with`")
-        self._tasks = await self._scope.__aenter__()
-        self._start(self._tasks)
+        self._reservation = reserve(self._store, self._name)
+        await self._reservation.__aenter__()
+        try:
+            self._tasks = await self._scope.__aenter__()
+            self._start(self._tasks)
+        except BaseException:
+            await self._reservation.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -78,7 +87,10 @@ class Stream(AsyncIterator[WatchEvent]):
                     )
         finally:
             self._is_closed = True
-            await self._scope.__aexit__(kind, error, traceback)
+            try:
+                await self._scope.__aexit__(kind, error, traceback)
+            finally:
+                await self._reservation.__aexit__(None, None, None)
 
     def __aiter__(self) -> Self:
         return self

@@ -5,10 +5,51 @@ The kernel releases the lock of a process that died. The empty lock file that it
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
-__all__ = ["release", "try_acquire"]
+__all__ = ["FileLock", "release", "try_acquire"]
+
+_WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_ATTEMPTS = 3
+
+
+class FileLock:
+    """A lock of one holder, for use in threads; where the system has no such locks, it is always free.
+
+    Args:
+        path: the lock file, which is there only while the lock is held.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock without waiting; return False where it is held elsewhere, in this process too.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        for _ in range(_ATTEMPTS):  # the holder may remove the file just after it was opened here
+            try:
+                self._descriptor = try_acquire(self._path)
+            except ModuleNotFoundError:
+                return True
+            except OSError as error:
+                if error.errno in _WITHOUT_LOCKS:
+                    return True
+                raise
+            if self._descriptor is not None:
+                return True
+        return False
+
+    def release(self) -> None:
+        """Release the lock, if it is held."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            release(self._path, descriptor)
 
 
 def try_acquire(path: Path) -> int | None:

@@ -46,6 +46,7 @@ from stellantis_hal import (
     Change,
     ChargingStatus,
     CheckpointError,
+    CheckpointsInUseError,
     CheckpointStore,
     Choice,
     ClosedClientError,
@@ -771,6 +772,7 @@ def test_errors_and_their_attributes() -> None:
     others: list[type[StellantisError]] = [
         StructureError,
         CheckpointError,
+        CheckpointsInUseError,
         DamagedCheckpointError,
         TripFileError,
         ClosedClientError,

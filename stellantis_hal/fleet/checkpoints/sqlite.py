@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from stellantis_hal.fleet.checkpoints.store import CheckpointError
+import anyio
+
+from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointsInUseError, MemoryCheckpoints, in_use
+from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+from stellantis_hal.storage.threads import run_to_end
 
 __all__ = ["SQLiteCheckpoints"]
 
@@ -31,6 +39,8 @@ class SQLiteCheckpoints:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._database = SQLiteDatabase(path, schema=_SCHEMA, synchronous="NORMAL")
+        self._memory = MemoryCheckpoints()
+        self._lock_path = None if self._database.path == ":memory:" else Path(os.path.realpath(path))
 
     async def load(self, key: str) -> bytes | None:
         """Return the content saved last under the key; None if there is none.
@@ -55,6 +65,35 @@ class SQLiteCheckpoints:
             await self._database.write(partial(_replace, key, content))
         except StorageError as error:
             raise CheckpointError(f"the checkpoints cannot be written: {error}") from error
+
+    @asynccontextmanager
+    async def reserve(self, name: str) -> AsyncGenerator[None, None]:
+        """Reserve a name within the ``async with``, by a lock file beside the file.
+
+        The lock ends with its process, however that ends. There is none on systems and file systems without ``flock``.
+
+        Raises:
+            CheckpointsInUseError: another stream has reserved it, in this process or another one of this machine.
+            CheckpointError: the lock file cannot be made.
+        """
+        async with self._memory.reserve(name) if self._lock_path is None else self._lock(self._lock_path, name):
+            yield
+
+    @asynccontextmanager
+    async def _lock(self, path: Path, name: str) -> AsyncGenerator[None, None]:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        lock = FileLock(path.with_name(f".{path.name}.{digest}.lock"))
+        try:
+            try:
+                is_held = await run_to_end(lock.acquire)
+            except OSError as error:
+                raise CheckpointError(f"the checkpoints in {path} cannot be locked: {error}") from error
+            if not is_held:
+                raise CheckpointsInUseError(in_use(name, str(path)))
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):  # removing a file
+                await run_to_end(lock.release)
 
     async def aclose(self) -> None:
         """Close the file and end its thread; the next call opens it again."""

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from stellantis_hal.errors import StellantisError
+from stellantis_hal.hal.redaction import mask_text
 
-__all__ = ["CheckpointError", "CheckpointStore", "DamagedCheckpointError", "MemoryCheckpoints"]
+__all__ = [
+    "CheckpointError",
+    "CheckpointStore",
+    "CheckpointsInUseError",
+    "DamagedCheckpointError",
+    "MemoryCheckpoints",
+    "in_use",
+]
 
 
 class CheckpointError(StellantisError):
     """A checkpoint could not be read or written."""
+
+
+class CheckpointsInUseError(CheckpointError):
+    """A watch or backfill of the same name uses the store already, in this process or another one."""
 
 
 class DamagedCheckpointError(CheckpointError):
@@ -55,6 +69,7 @@ class MemoryCheckpoints:
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}
+        self._reserved: set[str] = set()
 
     async def load(self, key: str) -> bytes | None:
         """Return the content saved last under the key; None if there is none."""
@@ -63,3 +78,26 @@ class MemoryCheckpoints:
     async def save(self, key: str, content: bytes) -> None:
         """Remember the content."""
         self._contents[key] = content
+
+    @asynccontextmanager
+    async def reserve(self, name: str) -> AsyncGenerator[None, None]:
+        """Reserve a name within the ``async with``.
+
+        Raises:
+            CheckpointsInUseError: another stream has reserved it.
+        """
+        if name in self._reserved:
+            raise CheckpointsInUseError(in_use(name, "this MemoryCheckpoints"))
+        self._reserved.add(name)
+        try:
+            yield
+        finally:
+            self._reserved.discard(name)
+
+
+def in_use(name: str, place: str) -> str:
+    """Return the message for a name that is reserved."""
+    return (
+        f"a watch or backfill named {mask_text(name)!r} uses {place} already, and two of one name would overwrite each "
+        f"other's checkpoints: end the other one, or pass another name="
+    )

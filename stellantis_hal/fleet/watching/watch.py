@@ -57,7 +57,7 @@ class Watch(Stream):
         buffer: int,
         clock: Clock | None,
     ) -> None:
-        super().__init__(store, size=buffer)
+        super().__init__(store, name=name, size=buffer)
         self._source = source
         self._registry = registry = Registry(watch_options, clock)
         self._pacing = pacing = registry.pacing
@@ -259,8 +259,9 @@ def watch(
         every: interval between two polls of a vehicle, a timedelta; None: as fast as the rate limit allows. Required.
         what: kinds of data to poll, of "status", "maintenance", "position", "trips". Default: status and trips.
         checkpoints: store for what the consumer has acknowledged; None (default): in memory, lost at the end.
-        name: name of this watch in the store. Watches that share a store need different names, or they overwrite each
-            other's checkpoints. Default: "watch".
+        name: name of this watch in the store. Watches that share a store need different names: entering a second one
+            of a name raises :class:`CheckpointsInUseError`, on ``SQLiteCheckpoints`` in other processes of the machine
+            too. Default: "watch".
         since: start of the trips to report, an aware datetime; None (default): trips that appear after the first poll.
         adapt: returns the factor of a vehicle's interval (0.5: polled twice as often) for its status. Called when the
             status has changed, else once an hour. Default: :func:`by_activity`; None: no adaptation.
