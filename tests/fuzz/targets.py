@@ -136,7 +136,7 @@ def template(content: bytes) -> None:
         assert expand(text, dict.fromkeys(names, value or "x")).isascii() or not text.isascii()
         expand(text, {name: [value, "b"] for name in names})
     except TemplateError as error:
-        _require_short(error, 1_000)
+        _require_short(error, 3_000)
 
 
 def dump(content: bytes) -> None:

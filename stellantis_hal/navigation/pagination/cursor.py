@@ -128,7 +128,8 @@ class PageToken:
         is_spec = isinstance(rel, str | None) and {*map(type, (reverse, *flags))} == {bool} and len(flags) in {2, 3}
         is_position = isinstance(url, str) and isinstance(number, int) and isinstance(position, int | None)
         has_digests = not any(len(text) % _DIGEST_SIZE for text in digests)
-        if version not in {1, _VERSION} or not is_position or not is_spec or not has_digests:
+        is_version = isinstance(version, int) and version in {1, _VERSION}
+        if not is_version or not is_position or not is_spec or not has_digests:
             raise ValueError(f"invalid page token: it is not of version {_VERSION}; start again without a token")
         recent_digests, first_digests = (
             tuple(text[start : start + _DIGEST_SIZE] for start in range(0, len(text), _DIGEST_SIZE)) for text in digests
