@@ -74,10 +74,7 @@ def expand(template: str, values: Mapping[str, Any]) -> str:
             f"the template {_quote(template)} cannot be expanded without {shortlist([*map(repr, missing)])}: pass "
             "variables="
         )
-    try:
-        return to_ascii("".join(parts))
-    except UnicodeError as error:
-        raise TemplateError(f"{_quote(template)} cannot be part of a URL: {mask_text(str(error))}") from None
+    return to_ascii("".join(parts))
 
 
 def _parse(template: str) -> list[Expansion]:

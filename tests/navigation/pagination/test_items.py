@@ -16,7 +16,7 @@ from stellantis_hal.errors import (
     ServerError,
     UntrustedOriginError,
 )
-from stellantis_hal.navigation import HalResource
+from stellantis_hal.navigation import HalResource, Paginator
 from stellantis_hal.navigation.notices import IncompleteCollectionWarning
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links, make_response
@@ -116,6 +116,15 @@ async def test_null_links_are_no_items_and_others_are_told(caplog: pytest.LogCap
     assert "$._links.item[2]" in caplog.text
 
 
+async def test_a_link_without_an_href_has_no_copy() -> None:
+    body = {"_links": {"item": [{"name": "x"}, *_linked(0)]}, "_embedded": {"item": [{"n": "without self"}, _copy(0)]}}
+    iterator = aiter(_site().resource(body).items(reverse=True))
+    assert [(await anext(iterator))["n"] for _ in range(2)] == ["without self", "copy 0"]
+    with pytest.raises(InvalidLinkError):
+        await anext(iterator)
+    assert await anext(iterator, None) is None
+
+
 # --------------------------------------------------------------------------------------------- which relation
 
 
@@ -187,6 +196,14 @@ async def test_a_token_remembers_that_no_page_had_the_rel() -> None:
         aiter(site.resource({"_links": links(next=f"{HOME}/1"), "_embedded": {"user": []}}).pages("user"))
     )
     assert [one.items async for one in resource.pages("user", token=found.token)] == [()]
+
+
+async def test_linked_items_need_no_rel() -> None:
+    site = _site()
+    resource = site.resource({"_links": {"item": _linked(1)}, "_embedded": {"cars": [{"n": "embedded"}]}})
+    assert await _names(resource, source="links") == [1]
+    with pytest.raises(AmbiguousLinkError):
+        await _names(site.resource({"_embedded": {"cars": []}}), source="links")
 
 
 async def test_a_rel_is_missing_on_some_pages_only() -> None:
@@ -282,6 +299,26 @@ async def test_a_warning_made_an_error_comes_after_the_items() -> None:
     with pytest.raises(IncompleteCollectionWarning):
         await anext(pages)
     assert len((await anext(pages)).items) == 1
+
+
+async def test_a_typed_collection_logs_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    resource = Site().resource({"total": 7, "_embedded": {"item": [{"n": 1}]}})
+    assert len(await Paginator.over(resource, typed=True).collect()) == 1
+    assert "states a total of 7, but has 1 items" in caplog.text
+
+
+async def test_invalid_items_that_are_refused_cost_no_other() -> None:
+    refused = [KeyError("strict")]
+
+    def refuse(_page: HalResource, _invalid: Any) -> None:
+        if refused:
+            raise refused.pop()
+
+    items = Paginator.over(Site().resource({"_embedded": {"item": [5, {"n": 1}]}}), on_invalid=refuse)
+    iterator = aiter(items)
+    with pytest.raises(KeyError):
+        await anext(iterator)
+    assert [item["n"] async for item in iterator] == [1]
 
 
 @pytest.mark.parametrize("limit", [-1, -5])
