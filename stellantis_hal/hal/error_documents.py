@@ -306,7 +306,7 @@ def _path(parts: Sequence[Any]) -> str:
 
 
 def _join(path: str, name: str) -> str:
-    if path and name.isdecimal():
+    if name.isdecimal():
         return f"{path}[{name}]"
     return f"{path}.{name}" if path else name
 

@@ -7,13 +7,15 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from stellantis_hal.errors import TemplateError
+from stellantis_hal.hal.document import HalDocument
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.uri import resolve, split, to_ascii
 from stellantis_hal.hal.uri_templates import expand
 from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.link_selection import self_url
 from stellantis_hal.navigation.origins import origin_of
 
-__all__ = ["Identity", "header_url", "identify"]
+__all__ = ["Identity", "header_url", "identify", "stated_self"]
 
 _WRITES_OF_TARGET = frozenset({"PUT", "PATCH"})
 
@@ -31,7 +33,7 @@ class Identity(NamedTuple):
 
 
 def identify(
-    method: str, target: str, response: Response, self_url: str | None, posted_to: Sequence[str] = ()
+    method: str, target: str, response: Response, own_url: str | None, posted_to: Sequence[str] = ()
 ) -> Identity:
     """Return which resource the answer of a write is about.
 
@@ -44,14 +46,14 @@ def identify(
         method: in upper case.
         target: the URL that the request was sent to, after redirects.
         response: to the request, or after a 303 to the GET that followed.
-        self_url: the ``self`` link of its body, resolved; None where it has none.
+        own_url: the ``self`` link of its body, resolved; None where it has none.
         posted_to: targets of the POSTs before, whose answers were written to.
     """
     if method == "HEAD":
         return Identity(target, True)
     if method == "DELETE":
         return Identity(None, False)
-    for source, url in _candidates(method, target, response, self_url):
+    for source, url in _candidates(method, target, response, own_url):
         is_location = source == "location"
         if not _is_around(url, target, method, is_location=is_location) and not any(
             _is_around(url, before, "POST", is_location=is_location) for before in posted_to
@@ -62,7 +64,7 @@ def identify(
     return Identity(None, False)
 
 
-def _candidates(method: str, target: str, response: Response, self_url: str | None) -> Iterator[tuple[str, str]]:
+def _candidates(method: str, target: str, response: Response, own_url: str | None) -> Iterator[tuple[str, str]]:
     """Yield the URLs that an answer names, the best first, each after where it is named."""
     base, headers, status = response.url, response.headers, response.status
     content_location = header_url(headers, "content-location", base)
@@ -73,8 +75,21 @@ def _candidates(method: str, target: str, response: Response, self_url: str | No
         yield "location", location
     elif status in {201, 204, 205} and method in _WRITES_OF_TARGET and base == target:
         yield "target", target
-    if self_url is not None:
-        yield "self", self_url
+    if own_url is not None:
+        yield "self", own_url
+
+
+def stated_self(document: HalDocument, response: Response, target: str) -> str | None:
+    """Return the URL of the ``self`` link of an answer, resolved; None where it has none that can be followed.
+
+    Some servers (Eve) write references relative to the root of their API. A ``self`` with which the path of the target
+    ends is the target.
+    """
+    for link in document.links.get("self", ()):
+        href = link.href or ""
+        if href[:1] not in {"", "/", ".", "?", "#"} and split(target).path.endswith(f"/{href}"):
+            return target
+    return self_url(document, response.url)
 
 
 def header_url(headers: Headers, name: str, base: str) -> str | None:

@@ -22,7 +22,7 @@ from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
 from stellantis_hal.navigation.forms import Forms
-from stellantis_hal.navigation.identity import header_url, identify
+from stellantis_hal.navigation.identity import header_url, identify, stated_self
 from stellantis_hal.navigation.link_selection import (
     FollowOptions,
     LinkQuery,
@@ -34,7 +34,6 @@ from stellantis_hal.navigation.link_selection import (
     link_url,
     not_found,
     select_link,
-    self_url,
 )
 from stellantis_hal.navigation.media_types import links_of_header, media_type, read_document
 from stellantis_hal.navigation.options import FOLLOW_OPTIONS, WRITE_OPTIONS, check_options
@@ -738,7 +737,7 @@ class HalResource(ResourceView):
             return cls.of(response, context, asked)
         response, document = read_outcome(response)
         context.notify_response(response.headers, response.url)
-        found = identify(request.method, target, response, self_url(document, response.url), posted_to)
+        found = identify(request.method, target, response, stated_self(document, response, target), posted_to)
         condition = next((f"{name}: {value}" for name, value in request.headers.items() if is_condition(name)), None)
         posted_to = (*posted_to, target)[-_MAX_CHAIN:] if request.method == "POST" else posted_to
         outcome = WriteOutcome(found.url, found.has_validators, condition, posted_to)

@@ -138,6 +138,7 @@ def _read(body: Any) -> _Read:
         ),
         ("P9 nested whole", {"a": {"non_field_errors": ["x"]}}, "a: x", {"a": ("x",)}),
         ("P9 a list", [{}, {"age": ["low"]}], "[1].age: low", {"[1].age": ("low",)}),
+        ("P9 a list by index", {"1": {"age": ["low"]}}, "[1].age: low", {"[1].age": ("low",)}),
         ("P9 any other", {"email": ["bad"], "count": 5}, None, {}),
         ("P9 not only texts", {"email": ["bad", 5]}, None, {}),
         ("P9 text", {"detail": "Not found."}, "Not found.", {}),

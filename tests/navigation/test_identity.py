@@ -119,6 +119,9 @@ async def test_a_created_resource_may_differ_by_its_query() -> None:
         (205, b"", {}, SEVEN),
         (200, _self(SEVEN), {}, SEVEN),
         (200, _self(f"{SEVEN}/v2"), {}, f"{SEVEN}/v2"),
+        (200, _self("people/7"), {}, SEVEN),  # relative to the root of the API, as Eve has it
+        (200, _self("7"), {}, SEVEN),
+        (200, _self("8"), {}, f"{PEOPLE}/8"),
         (204, b"", {"content_location": f"{SEVEN}/v2"}, f"{SEVEN}/v2"),
         (201, b"", {"location": f"{HOME}/other"}, f"{HOME}/other"),
         (200, b"", {}, None),
