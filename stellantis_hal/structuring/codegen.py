@@ -183,7 +183,12 @@ class _CodeGenerator:
         lines: list[str] = []
         for age, path in enumerate(field.paths):
             read = [f"raw = {self._get(path)}", *self._value(field, path, age)]
-            merge = ["newer = value", *read, f"value = {fill}(newer, value)"]
+            merge = [
+                "newer = value",
+                *read,
+                f"value = {fill}(newer, value)",
+                f"check_merged(newer, value, problems, {_json_path(field.paths[0])!r})",
+            ]
             lines += [f"if {self._get(path)} is not None:", *_indent(merge)] if age else read
         return lines
 

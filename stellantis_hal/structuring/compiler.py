@@ -12,7 +12,7 @@ from cattrs.errors import StructureHandlerNotFoundError
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
-from stellantis_hal.structuring.generations import fill_missing, fill_missing_items
+from stellantis_hal.structuring.generations import check_merged, fill_missing, fill_missing_items
 from stellantis_hal.structuring.problems import (
     NO_EXTRA,
     Extra,
@@ -74,6 +74,7 @@ class ModelHook:
         readers = {field.name: _reader_of(field, schema, converter) for field in schema.fields}
         source, namespace = generate(schema, readers)
         namespace |= {
+            "check_merged": check_merged,
             "fill_missing": fill_missing,
             "fill_missing_items": fill_missing_items,
             "mutable_kind": _mutable_twin(kind),

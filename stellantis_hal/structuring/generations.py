@@ -8,10 +8,10 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.problems import Extra
+from stellantis_hal.structuring.problems import Extra, RawProblem, record_disagreements, to_problems
 from stellantis_hal.structuring.schema import schema_of
 
-__all__ = ["fill_missing", "fill_missing_items"]
+__all__ = ["check_merged", "fill_missing", "fill_missing_items"]
 
 _INSTANTS: Final = ("created_at", "updated_at")
 
@@ -73,3 +73,36 @@ def fill_missing_items(newer: tuple[Any, ...], older: tuple[Any, ...]) -> tuple[
 def _matches(item: Any, other: Any, names: tuple[str, ...]) -> bool:
     main, *finer = ((getattr(item, name, None), getattr(other, name, None)) for name in names)
     return main[0] == main[1] and all(None in pair or pair[0] == pair[1] for pair in finer)
+
+
+def check_merged(newer: Any, merged: Any, problems: list[RawProblem], path: str) -> None:
+    """Record what disagrees in models that were merged, and could not disagree in either generation.
+
+    Args:
+        newer: the model of the newer generation, or a tuple of them.
+        merged: the result of :func:`fill_missing` or :func:`fill_missing_items`.
+        problems: what could not be read so far.
+        path: where the model stands, or the array of them.
+    """
+    if not isinstance(merged, tuple):
+        _check(newer, merged, problems, path)
+        return
+    for index, (before, item) in enumerate(zip(newer, merged, strict=False)):
+        _check(before, item, problems, f"{path}[{index}]")
+
+
+def _check(newer: Any, merged: Any, problems: list[RawProblem], path: str) -> None:
+    if merged is newer or not isinstance(merged, Model):
+        return
+    check = schema_of(type(merged)).check
+    if check is None or (check.given is not None and getattr(merged, check.given) is None):
+        return
+    own = list[RawProblem]()
+    try:
+        record_disagreements(own, check.run(merged))
+    except (ArithmeticError, AttributeError, TypeError, ValueError):
+        return  # a type of a user's hook, which cannot be compared
+    known = {problem.path for problem in merged.problems}
+    found = [problem for problem in own if f"${problem[0]}" not in known]
+    problems += [(f"{path}{below}", value_type, reason, kind) for below, value_type, reason, kind in found]
+    object.__setattr__(merged, "problems", (*merged.problems, *to_problems("$", found)))  # not yet handed out

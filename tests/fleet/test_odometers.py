@@ -93,8 +93,8 @@ async def test_a_watch_and_a_backfill_tell_it() -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=3, faults=faults) as fleet:
         async with watch(fleet.accounts, every=timedelta(minutes=5), since=EPOCH - timedelta(days=900)) as updates:
             watched = [event for event in await updates_of(updates, 700) if isinstance(event, Update)]
-        async with backfill(fleet.accounts) as updates:
-            filled = [event async for event in updates if isinstance(event, Update)]
+        async with backfill(fleet.accounts) as history:
+            filled = [event async for event in history if isinstance(event, Update)]
     for events in (watched, filled):
         trips = [event.trip for event in events if event.trip is not None]
         paths = [[problem.path for problem in item.problems if "after the trip" in problem.reason] for item in trips]

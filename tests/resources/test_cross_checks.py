@@ -311,3 +311,36 @@ def test_types_of_a_users_hook_are_not_compared() -> None:
         == ()
     )
     assert isinstance(converter, cattrs.Converter)
+
+
+BATTERY = {"extension": {"electric": {"battery": {"load": {"capacity": 50_000, "residual": 20_000}}}}}
+CONTRADICTING = [
+    ({"level": 93}, BATTERY),
+    (BATTERY, {"level": 93}),
+    ({"level": 93} | BATTERY, {"level": 93, "updatedAt": "2026-01-01T00:00:00Z"}),
+]
+
+
+@pytest.mark.parametrize(("newer", "older"), CONTRADICTING)
+def test_what_is_merged_of_two_generations_is_checked(newer: dict[str, Any], older: dict[str, Any]) -> None:
+    """Neither body may contradict itself: the level is of one generation, the battery of the other."""
+    body = {"energies": [{"type": "Fuel"}, {"type": "Electric", **newer}], "energy": [{"type": "Electric", **older}]}
+    status = read(body, Status)
+    [problem] = status.problems
+    assert (problem.kind, problem.path) == ("disagreement", "$.energies[1].level")
+    assert [each.path for each in status.energies[1].problems] == ["$.level"]
+    assert status.energies[1].level == 93
+
+
+@pytest.mark.parametrize("older", [{"level": 41}, {"level": 40, "createdAt": "2026-01-01T00:00:00Z"}, {}])
+def test_what_is_merged_and_agrees_is_no_problem(older: dict[str, Any]) -> None:
+    body = {"energies": [{"type": "Electric", **BATTERY}], "energy": [{"type": "Electric", **older}]}
+    assert read(body, Status).problems == ()
+
+
+def test_merged_values_of_a_users_type_are_not_compared() -> None:
+    converter = make_converter()
+    converter.register_structure_hook(float, lambda value, _: str(value))
+    body = {"energies": [{"type": "Electric", "level": 93}], "energy": [{"type": "Electric", **BATTERY}]}
+    status = TypedConverter(converter).structure(resource_of(body), Status)
+    assert status.problems == ()
