@@ -255,7 +255,16 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.conventions import ApiConventions
     from stellantis_hal.transport.credentials import Credentials
     from stellantis_hal.transport.exchange import Timeouts
-    from stellantis_hal.transport.hooks import Hooks, ResponseRecord, RetryRecord, WaitRecord
+    from stellantis_hal.transport.hooks import (
+        CallRecord,
+        FailureRecord,
+        Hooks,
+        RequestRecord,
+        ResponseRecord,
+        RetryRecord,
+        TokenRecord,
+        WaitRecord,
+    )
     from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
     from stellantis_hal.transport.rate_limit.persistence import FileLimiterStore, LimiterStore
     from stellantis_hal.transport.rate_limit.protocol import (
@@ -315,6 +324,7 @@ __all__ = [
     "BudgetWarning",
     "CacheStore",
     "CallCenter",
+    "CallRecord",
     "CallbackTokenStore",
     "Capabilities",
     "Capacity",
@@ -377,6 +387,7 @@ __all__ = [
     "EngineType",
     "Enrolment",
     "Environment",
+    "FailureRecord",
     "FaultCause",
     "FaultKind",
     "Fetch",
@@ -490,6 +501,7 @@ __all__ = [
     "Removed",
     "Request",
     "RequestOptions",
+    "RequestRecord",
     "Response",
     "ResponseRecord",
     "RetryPolicy",
@@ -527,6 +539,7 @@ __all__ = [
     "Token",
     "TokenBucketLimiter",
     "TokenLike",
+    "TokenRecord",
     "TokenStore",
     "TokenStoreError",
     "TooManyRedirectsError",
@@ -690,7 +703,7 @@ _MODULES = {
     "transport.conventions": "ApiConventions",
     "transport.credentials": "Credentials",
     "transport.exchange": "Timeouts",
-    "transport.hooks": "Hooks ResponseRecord RetryRecord WaitRecord",
+    "transport.hooks": "CallRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord",
     "transport.rate_limit.limiter": "TokenBucketLimiter",
     "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
     "transport.rate_limit.protocol": "Capacity LimiterStatistics Priority RateLimiter RateLimits Slot",

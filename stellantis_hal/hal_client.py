@@ -85,7 +85,7 @@ class HalClient(BaseClient, EntryPoint):
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not
             beside ``transport`` or ``session``.
         conventions: the API's header names of the quota, error phrases and advice; None for the defaults.
-        hooks: callbacks for responses, waits and retries.
+        hooks: callbacks for requests, responses, waits, retries, failures and renewed tokens.
         converter: a cattrs converter that reads ``Rel("orders", Order)``, with classes and hooks of your own; None: the
             default of ``make_converter()``.
         headers: header fields of every request, such as ``{"Accept-Language": "fr"}``.

@@ -47,7 +47,9 @@ class Account(EntryPoint):
         max_wait: float = 60.0,
         partition: str | None = None,
     ) -> None:
-        fetch = session.fetch(credentials=credentials, priority=priority, max_wait=max_wait, partition=partition)
+        fetch = session.fetch(
+            credentials=credentials, priority=priority, max_wait=max_wait, partition=partition, account=key
+        )
         super().__init__(url, ResourceContext(fetch, converter.clock, converter, principal=key))
         self._session = session
         self._credentials = credentials

@@ -22,13 +22,14 @@ from stellantis_hal.credentials.stores.memory import as_token_store
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.uri import host_of
 from stellantis_hal.hal_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.exchange import Timeouts
-from stellantis_hal.transport.hooks import Hooks
+from stellantis_hal.transport.hooks import Hooks, TokenRecord, call_hook
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
@@ -67,7 +68,7 @@ class StellantisClient(BaseClient):
         proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not
             beside ``transport`` or ``session``.
-        hooks: callbacks for responses, waits and retries.
+        hooks: callbacks for requests, responses, waits, retries, failures and renewed tokens.
         converter: a cattrs converter from ``make_converter()``, with classes and hooks of your own; None: the default.
         strict: whether to raise ``StructureError`` for a body of which a value cannot be read.
         keep_document: whether typed values keep the bytes that they were read from.
@@ -136,6 +137,7 @@ class StellantisClient(BaseClient):
         self._breakers = defaultdict[str, RenewalBreaker](RenewalBreaker)  # by the address of an identity server
         self._converter = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
         self._clock = clock
+        self._hooks = hooks
         own_session = Session(
             to_origins(base_url, trusted_origins),
             transport=transport,
@@ -192,9 +194,19 @@ class StellantisClient(BaseClient):
             query=self._application.query,
             clock=self._clock,
             breaker=self._breakers[identity.url],
+            on_renewed=self._renewal_hook(key, host_of(identity.url)),
         )
         return Account(
             self._session, credentials, self._converter, f"{self._base_url}/user", key=key, partition=partition
+        )
+
+    def _renewal_hook(self, key: str, server: str) -> Callable[[Token], None] | None:
+        hooks = self._hooks
+        hook = None if hooks is None else hooks.on_token_renewed
+        if hooks is None or hook is None:
+            return None
+        return lambda token: call_hook(
+            hooks, "on_token_renewed", hook, TokenRecord(account=key, server=server, expires_at=token.expires_at)
         )
 
     def enrolment(self, *, brand: Brand | str, store: TokenStore | None = None, realm: str | None = None) -> Enrolment:

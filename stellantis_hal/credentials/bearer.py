@@ -138,6 +138,7 @@ class BearerCredentials:
         breaker: remembers failures of the identity server, for all accounts that share it; None: one of its own.
         grant: how a new token is asked for; None: by the refresh token.
         partition: the part of a cache that belongs to the account; None: that of the store and the key.
+        on_renewed: called with each token that was renewed and stored; it must not raise.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class BearerCredentials:
         breaker: RenewalBreaker | None = None,
         grant: Grant | None = None,
         partition: Partition | None = None,
+        on_renewed: Callable[[Token], None] | None = None,
     ) -> None:
         self._client = client
         self._grant: Grant = RefreshTokenGrant(client) if grant is None else grant
@@ -173,6 +175,7 @@ class BearerCredentials:
         self._failure: _RefreshFailure | None = None
         self._breaker = RenewalBreaker() if breaker is None else breaker
         self._failing_since: float | None = None
+        self._on_renewed = on_renewed
         self._renewals: deque[float] = deque(maxlen=_MAX_RENEWALS)
 
     @property
@@ -452,7 +455,10 @@ class BearerCredentials:
         self._breaker.worked()
         self._renewals.append(anyio.current_time())
         self._pending = _PendingSave(replaced=stored, token=token)
-        return await self._save(token)
+        used = await self._save(token)
+        if self._on_renewed is not None:
+            self._on_renewed(used)
+        return used
 
     async def _save_pending(self, pending: _PendingSave) -> Token:
         """Save the token that could not be stored before, unless the account has logged in or out since."""

@@ -4,94 +4,191 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
 
 import attrs
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.hal.redaction import mask_url, redacted_repr
+from stellantis_hal.hal.redaction import mask_repr, mask_url, redacted_repr
+from stellantis_hal.hal.uri import split
 from stellantis_hal.transport.rate_limit.quota import Quota
 
-__all__ = ["CallObserver", "Hooks", "ResponseRecord", "RetryRecord", "WaitRecord"]
+__all__ = [
+    "CallObserver",
+    "CallRecord",
+    "FailureRecord",
+    "Hooks",
+    "RequestRecord",
+    "ResponseRecord",
+    "RetryRecord",
+    "TokenRecord",
+    "WaitRecord",
+    "call_hook",
+]
 
+R = TypeVar("R")
 _logger = logging.getLogger("stellantis_hal")
 
 
 @attrs.frozen(kw_only=True)
-class ResponseRecord:
-    """A response of any status.
+class CallRecord:
+    """What all records of one call have.
 
     Attributes:
         request_id: number of the call in its session; its attempts and redirects share it.
         method: of the request.
         url: masked.
+        route: the path of the URL with ``***`` in the place of ids, for metrics.
+        account: key of the account; None without one. A ``repr`` masks it.
+        priority: "interactive" or "background".
+        attempt: 1 for the first; 0 before the first.
+    """
+
+    __repr__ = redacted_repr
+
+    request_id: int
+    method: str
+    url: str
+    route: str = ""
+    account: str | None = None
+    priority: str = "interactive"
+    attempt: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class RequestRecord(CallRecord):
+    """A request that is about to be sent.
+
+    Attributes:
+        bytes: of its body; None where they are not known before.
+    """
+
+    __repr__ = redacted_repr
+
+    bytes: int | None = 0
+
+
+@attrs.frozen(kw_only=True)
+class ResponseRecord(CallRecord):
+    """A response of any status.
+
+    Attributes:
         status: of the response.
-        seconds: from sending to the end of the body.
-        attempt: 1 for the first.
+        seconds: from sending to the end of the body; to its beginning, where it is downloaded piece by piece.
+        bytes: of the body, decompressed; 0 where it is downloaded piece by piece.
         quota: as stated by the response's headers; None where they state none.
     """
 
     __repr__ = redacted_repr
 
-    request_id: int
-    method: str
-    url: str
     status: int
     seconds: float
-    attempt: int
-    quota: Quota | None
+    bytes: int = 0
+    quota: Quota | None = None
 
 
 @attrs.frozen(kw_only=True)
-class WaitRecord:
+class WaitRecord(CallRecord):
     """A request that waited for the limiter.
 
     Attributes:
-        request_id: number of the call in its session.
-        method: of the request.
-        url: masked.
         seconds: the wait.
-        priority: "interactive" or "background".
     """
 
     __repr__ = redacted_repr
 
-    request_id: int
-    method: str
-    url: str
     seconds: float
-    priority: str
 
 
 @attrs.frozen(kw_only=True)
-class RetryRecord:
+class RetryRecord(CallRecord):
     """A failed attempt that another one will follow.
 
     Attributes:
-        request_id: number of the call in its session.
-        method: of the request.
-        url: masked.
-        attempt: the one that failed.
         wait: seconds until the next.
         error: of the failed attempt.
     """
 
     __repr__ = redacted_repr
 
-    request_id: int
-    method: str
-    url: str
-    attempt: int
     wait: float
     error: StellantisError
 
 
 @attrs.frozen(kw_only=True)
-class Hooks:
-    """Functions called in the requesting task; they must be quick, and an exception from one ends the call."""
+class FailureRecord(CallRecord):
+    """A call that failed for good: its error goes to the caller. Refusals of the limiter are among them.
 
+    Attributes:
+        seconds: from the call to its error.
+        waited: seconds of them spent waiting for the limiter.
+        error: what the caller gets.
+    """
+
+    __repr__ = redacted_repr
+
+    seconds: float
+    waited: float
+    error: StellantisError
+
+
+@attrs.frozen(kw_only=True)
+class TokenRecord:
+    """A token that was renewed and stored.
+
+    Attributes:
+        account: key of the account. A ``repr`` masks it.
+        server: host of the identity server.
+        expires_at: when the new token expires, aware, UTC; None where that is unknown.
+    """
+
+    __repr__ = redacted_repr
+
+    account: str
+    server: str
+    expires_at: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class Hooks:
+    """Functions called in the requesting task. They must be quick.
+
+    An exception from one changes nothing for the call: the first of each hook is logged, with its traceback.
+
+    Attributes:
+        on_request: before a request is sent, once for each attempt and redirect.
+        on_response: after a response of any status.
+        on_retry: after a failed attempt that another one will follow.
+        on_wait: after a wait for the limiter.
+        on_failure: when a call fails for good, also where the limiter refused it.
+        on_token_renewed: after a token was renewed and stored.
+    """
+
+    on_request: Callable[[RequestRecord], None] | None = None
     on_response: Callable[[ResponseRecord], None] | None = None
     on_retry: Callable[[RetryRecord], None] | None = None
     on_wait: Callable[[WaitRecord], None] | None = None
+    on_failure: Callable[[FailureRecord], None] | None = None
+    on_token_renewed: Callable[[TokenRecord], None] | None = None
+    _failed: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
+
+    def note_failure(self, name: str) -> bool:
+        """Note that a hook raised; return whether it is the first time."""
+        is_first = name not in self._failed
+        self._failed.add(name)
+        return is_first
+
+
+def call_hook(hooks: Hooks, name: str, hook: Callable[[R], None], record: R) -> None:
+    """Call a hook; log its first exception, and go on."""
+    try:
+        hook(record)
+    except Exception:
+        if hooks.note_failure(name):
+            _logger.exception(
+                "the hook %s raised; it is called again, and further exceptions of it are not logged", name
+            )
 
 
 class CallObserver:
@@ -101,47 +198,75 @@ class CallObserver:
         hooks: to call.
         request_id: number of the call in its session.
         method: of its request.
+        account: key of the account; None without one.
+        priority: of its requests.
     """
 
-    __slots__ = ("_hooks", "_method", "_request_id")
+    __slots__ = ("_account", "_hooks", "_method", "_priority", "_request_id")
 
-    def __init__(self, hooks: Hooks, request_id: int, method: str) -> None:
+    def __init__(
+        self, hooks: Hooks, request_id: int, method: str, account: str | None = None, priority: str = "interactive"
+    ) -> None:
         self._hooks = hooks
         self._request_id = request_id
         self._method = method
+        self._account = account
+        self._priority = priority
 
     @property
     def is_enabled(self) -> bool:
         """Whether a hook or the log takes responses; otherwise the cost of a record is saved."""
         return self._hooks.on_response is not None or _logger.isEnabledFor(logging.DEBUG)
 
-    def on_response(self, url: str, status: int, seconds: float, *, attempt: int, quota: Quota | None) -> None:
+    def _call_fields(self, masked: str, attempt: int) -> dict[str, Any]:
+        return {
+            "request_id": self._request_id,
+            "method": self._method,
+            "url": masked,
+            "route": split(masked).path,
+            "account": self._account,
+            "priority": self._priority,
+            "attempt": attempt,
+        }
+
+    def _extra(self, masked: str, attempt: int, **fields: Any) -> dict[str, Any]:
+        """Return the fields of a log record: those of the hook's record, with the account masked and errors by name."""
+        account = None if self._account is None else mask_repr(self._account)
+        return {**self._call_fields(masked, attempt), "account": account, **fields}
+
+    def on_request(self, url: str, *, attempt: int, size: int | None) -> None:
+        """Call the hook of a request that is about to be sent."""
+        hook = self._hooks.on_request
+        if hook is not None:
+            record = RequestRecord(**self._call_fields(mask_url(url), attempt), bytes=size)
+            call_hook(self._hooks, "on_request", hook, record)
+
+    def on_response(
+        self, url: str, status: int, seconds: float, *, attempt: int, size: int, quota: Quota | None
+    ) -> None:
         """Log a response and call its hook."""
         masked = mask_url(url)
-        _logger.debug(
-            "#%d %s %s: %d in %.3f s, attempt %d, quota left %s today, %s this second",
-            self._request_id,
-            self._method,
-            masked,
-            status,
-            seconds,
-            attempt,
-            None if quota is None else quota.day.remaining,
-            None if quota is None else quota.burst.remaining,
-        )
+        if _logger.isEnabledFor(logging.DEBUG):
+            day, burst = (None, None) if quota is None else (quota.day.remaining, quota.burst.remaining)
+            _logger.debug(
+                "#%d %s %s: %d in %.3f s, attempt %d, quota left %s today, %s this second",
+                self._request_id,
+                self._method,
+                masked,
+                status,
+                seconds,
+                attempt,
+                day,
+                burst,
+                extra=self._extra(
+                    masked, attempt, status=status, seconds=seconds, bytes=size, quota_day=day, quota_burst=burst
+                ),
+            )
         hook = self._hooks.on_response
         if hook is not None:
-            hook(
-                ResponseRecord(
-                    request_id=self._request_id,
-                    method=self._method,
-                    url=masked,
-                    status=status,
-                    seconds=seconds,
-                    attempt=attempt,
-                    quota=quota,
-                )
-            )
+            fields = self._call_fields(masked, attempt)
+            record = ResponseRecord(**fields, status=status, seconds=seconds, bytes=size, quota=quota)
+            call_hook(self._hooks, "on_response", hook, record)
 
     def on_retry(self, url: str, error: StellantisError, *, wait: float, attempt: int) -> None:
         """Log a failed attempt that another one will follow, and call its hook."""
@@ -154,34 +279,42 @@ class CallObserver:
             attempt,
             type(error).__name__,
             wait,
+            extra=self._extra(masked, attempt, wait=wait, error=type(error).__name__),
         )
         hook = self._hooks.on_retry
         if hook is not None:
-            hook(
-                RetryRecord(
-                    request_id=self._request_id,
-                    method=self._method,
-                    url=masked,
-                    attempt=attempt,
-                    wait=wait,
-                    error=error,
-                )
-            )
+            record = RetryRecord(**self._call_fields(masked, attempt), wait=wait, error=error)
+            call_hook(self._hooks, "on_retry", hook, record)
 
-    def on_pause(self, seconds: float) -> None:
+    def on_pause(self, url: str, seconds: float, *, attempt: int) -> None:
         """Log a 429."""
-        _logger.warning("#%d 429: all requests pause for %.2f s", self._request_id, seconds)
+        extra = self._extra(mask_url(url), attempt, seconds=seconds)
+        _logger.warning("#%d 429: all requests pause for %.2f s", self._request_id, seconds, extra=extra)
 
-    def on_wait(self, url: str, seconds: float, priority: str) -> None:
+    def on_wait(self, url: str, seconds: float, *, attempt: int) -> None:
         """Call the hook of a wait for the limiter."""
         hook = self._hooks.on_wait
         if hook is not None:
-            hook(
-                WaitRecord(
-                    request_id=self._request_id,
-                    method=self._method,
-                    url=mask_url(url),
-                    seconds=seconds,
-                    priority=priority,
-                )
+            record = WaitRecord(**self._call_fields(mask_url(url), attempt), seconds=seconds)
+            call_hook(self._hooks, "on_wait", hook, record)
+
+    def on_failure(self, url: str, error: StellantisError, *, seconds: float, waited: float, attempt: int) -> None:
+        """Log a call that failed for good, and call its hook."""
+        masked, name = mask_url(url), type(error).__name__
+        if _logger.isEnabledFor(logging.DEBUG):
+            _logger.debug(
+                "#%d %s %s: failed after %d attempts and %.2f s, %.2f s of them waiting for the limiter (%s)",
+                self._request_id,
+                self._method,
+                masked,
+                attempt,
+                seconds,
+                waited,
+                name,
+                extra=self._extra(masked, attempt, seconds=seconds, waited=waited, error=name),
             )
+        hook = self._hooks.on_failure
+        if hook is not None:
+            fields = self._call_fields(masked, attempt)
+            record = FailureRecord(**fields, seconds=seconds, waited=waited, error=error)
+            call_hook(self._hooks, "on_failure", hook, record)

@@ -21,7 +21,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
-from stellantis_hal.navigation.bodies import StreamBody
+from stellantis_hal.navigation.bodies import Content, StreamBody
 from stellantis_hal.navigation.fetch import Request, Response, StreamedResponse
 from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins
 from stellantis_hal.transport.api_errors import ErrorFactory
@@ -85,6 +85,7 @@ class PipelineOptions:
         make_error: returns the error that a response stands for.
         priority: of its requests.
         max_wait: seconds that one call may wait for the limiter, all its attempts together.
+        account: key of the account, for hooks and log lines; None without one.
     """
 
     origins: Origins
@@ -94,6 +95,7 @@ class PipelineOptions:
     make_error: ErrorFactory
     priority: Priority
     max_wait: float
+    account: str | None = None
 
 
 class RequestPipeline:
@@ -131,7 +133,12 @@ class RequestPipeline:
             QuotaError: the wait for the limiter would be longer than allowed.
             AuthError: there are no credentials that the server accepts.
         """
-        return await self._run(_Call(self._context, self._options, request), request)
+        call = _Call(self._context, self._options, request)
+        try:
+            return await self._run(call, request)
+        except StellantisError as error:
+            call.on_failure(error)
+            raise
 
     @asynccontextmanager
     async def stream(
@@ -159,9 +166,12 @@ class RequestPipeline:
             options = attrs.evolve(options, credentials=_ANONYMOUS, origins=ANY_ORIGIN)
         receiver = BodyReceiver(limit)
         try:
-            response = await self._run(
-                _Call(self._context, options, request, receiver, api=self._options.origins), request
-            )
+            call = _Call(self._context, options, request, receiver, api=self._options.origins)
+            try:
+                response = await self._run(call, request)
+            except StellantisError as error:
+                call.on_failure(error)
+                raise
             yield StreamedResponse(
                 url=response.url,
                 status=response.status,
@@ -203,6 +213,7 @@ class _Call:
         "_renewed",
         "_request",
         "_resume_at",
+        "_started_at",
         "_wait_left",
     )
 
@@ -219,7 +230,10 @@ class _Call:
         self._request = request
         self._receiver = receiver
         self._api = api
-        self._observer = CallObserver(context.hooks, context.next_request_id(), request.method)
+        self._observer = CallObserver(
+            context.hooks, context.next_request_id(), request.method, options.account, options.priority
+        )
+        self._started_at = anyio.current_time()
         self._attempt = 0
         self._jitter = 0.0
         self._pauses = 0
@@ -268,6 +282,11 @@ class _Call:
         """Report that a failed attempt will be followed by another."""
         self._observer.on_retry(self._request.url, error, wait=wait, attempt=attempt)
 
+    def on_failure(self, error: StellantisError) -> None:
+        """Report that the call failed for good."""
+        seconds, waited = anyio.current_time() - self._started_at, self.waited()
+        self._observer.on_failure(self._request.url, error, seconds=seconds, waited=waited, attempt=self._attempt)
+
     def _pause(self, error: RateLimitedError) -> None:
         """Pause the limiter until the server's instant, and a random moment more, to spread the load.
 
@@ -290,7 +309,7 @@ class _Call:
             jitter = min(jitter, room / 2)
         self._jitter = jitter
         seconds += jitter
-        self._observer.on_pause(seconds)
+        self._observer.on_pause(self._request.url, seconds, attempt=self._attempt)
         self._rate_limited = error
         self._resume_at = now + seconds
         self._options.limiter.pause(seconds, REFUSAL)
@@ -346,6 +365,7 @@ class _Call:
                     current = headers if look is None or renewals == _MAX_RENEWALS else look()
                     if current is not None:
                         outgoing = self._authorized(url, credentials, current) if signed is None else signed
+                        self._observer.on_request(url, attempt=self._attempt, size=_size_of(self._request.content))
                         is_foreign = self._api is not None and not self._api.trusts(url)
                         response, quota = await self._context.exchange.send(
                             outgoing, _ForeignSlot(slot) if is_foreign else slot, self._context.queue, self._receiver
@@ -394,14 +414,22 @@ class _Call:
 
     def _record_wait(self, url: str, seconds: float) -> None:
         self._wait_left = max(0.0, self._wait_left - seconds)
-        self._observer.on_wait(url, seconds, self._options.priority)
+        self._observer.on_wait(url, seconds, attempt=self._attempt)
 
     def _record_response(self, url: str, response: Response) -> None:
         if self._quota is not None:
             self._context.record_quota(self._quota)
         if self._observer.is_enabled:
             seconds = anyio.current_time() - self._granted_at
-            self._observer.on_response(url, response.status, seconds, attempt=self._attempt, quota=self._quota)
+            size = len(response.content)
+            self._observer.on_response(
+                url, response.status, seconds, attempt=self._attempt, size=size, quota=self._quota
+            )
+
+
+def _size_of(content: Content | None) -> int | None:
+    """Return the bytes of a body; None where they are not known before it is sent."""
+    return content.length if isinstance(content, StreamBody) else len(content or b"")
 
 
 class _ForeignSlot:

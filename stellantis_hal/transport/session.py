@@ -194,6 +194,7 @@ class Session:
         retry: RetryPolicy | None = None,
         make_error: ErrorFactory | None = None,
         limited: bool = True,
+        account: str | None = None,
     ) -> RequestPipeline:
         """Return a pipeline that sends requests for one caller; it costs next to nothing.
 
@@ -207,6 +208,7 @@ class Session:
                 :func:`~stellantis_hal.transport.api_errors.make_error`.
             limited: False for requests that do not count against the subscription (those to an identity server): a 429
                 there pauses this pipeline alone, and as many connections as the API has are its own.
+            account: key of the account, for hooks and log lines; None without one.
 
         Raises:
             TypeError: the credentials have another type.
@@ -228,6 +230,7 @@ class Session:
                 make_error=self._make_error if make_error is None else make_error,
                 priority=priority,
                 max_wait=max_wait,
+                account=account,
             ),
         )
 
@@ -238,6 +241,7 @@ class Session:
         priority: Priority = "interactive",
         max_wait: float = 60.0,
         partition: str | None = None,
+        account: str | None = None,
     ) -> Fetch:
         """Return a pipeline, with the session's cache around it where there is one.
 
@@ -246,13 +250,14 @@ class Session:
             priority: "background" leaves a share of the limits to "interactive".
             max_wait: seconds that one call may wait for the limits, all its attempts together.
             partition: names the account whose responses are stored; None: as the credentials state.
+            account: key of the account, for hooks and log lines; None without one.
 
         Raises:
             TypeError: the credentials have another type.
             ConfigurationError: nothing names the account, although what is stored outlives the process.
             ValueError: ``partition`` is empty, or there is no cache.
         """
-        pipeline = self.pipeline(credentials=credentials, priority=priority, max_wait=max_wait)
+        pipeline = self.pipeline(credentials=credentials, priority=priority, max_wait=max_wait, account=account)
         if self._cache is None:
             if partition is not None:
                 raise ValueError("partition= names the account whose responses are cached: pass cache= too")

@@ -122,6 +122,7 @@ def trace_of(error: BaseException) -> str:
 
 # ------------------------------------------------------------------------------------------------- planted values
 
+HOOKS = ("request", "response", "retry", "wait", "failure", "token_renewed")
 MADE: dict[str, Any] = {
     "Application": lambda: Application("my-app", SECRET, certificate=("a.pem", "b.pem", SECRET)),
     "ApiConventions": stellantis_hal.ApiConventions,
@@ -450,7 +451,7 @@ async def _values(fleet: Any, folder: Path) -> list[Any]:
 async def test_values_of_a_fleet_show_nothing_personal(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Values, events and log lines of a simulated world; its ids, VINs, places, names and tokens are the needles."""
     records: list[Any] = []
-    hooks = Hooks(on_response=records.append, on_retry=records.append, on_wait=records.append)
+    hooks = Hooks(**{f"on_{name}": records.append for name in HOOKS})
     caplog.set_level(logging.DEBUG)
     async with a_fleet(vehicles=2, accounts=1, trips=300, hooks=hooks) as fleet:
         with warnings.catch_warnings(record=True) as warned:
@@ -524,7 +525,7 @@ async def test_failures_show_nothing_that_a_server_or_network_planted(
     """Errors, their notes and causes, hook records and log lines of reads, chains, renewals and log-ins."""
     caplog.set_level(logging.DEBUG, "stellantis_hal")
     records: list[Any] = []
-    hooks = Hooks(on_response=records.append, on_retry=records.append, on_wait=records.append)
+    hooks = Hooks(**{f"on_{name}": records.append for name in HOOKS})
     errors: list[StellantisError] = []
     client = stellantis_hal.StellantisClient(
         Application("my-app", SECRET),

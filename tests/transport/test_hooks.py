@@ -1,18 +1,27 @@
 """Hooks."""
 
+import logging
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from stellantis_hal.errors import (
-    ServerError,
+from stellantis_hal.errors import BudgetExhaustedError, NotFoundError, ServerError
+from stellantis_hal.navigation.bodies import StreamBody, to_source
+from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.transport.hooks import (
+    FailureRecord,
+    Hooks,
+    RequestRecord,
+    ResponseRecord,
+    RetryRecord,
+    WaitRecord,
 )
-from stellantis_hal.transport.hooks import Hooks, ResponseRecord, RetryRecord, WaitRecord
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
+from stellantis_hal.transport.retry import RetryPolicy
 from tests.transport.doubles import API, OK, Badge, get, response_with, session, wall
 
 pytestmark = pytest.mark.anyio
@@ -65,3 +74,131 @@ async def test_a_retry_is_recorded_with_its_figures() -> None:
         await get(opened.pipeline())
     assert [(each.method, each.attempt, type(each.error)) for each in heard] == [("GET", 1, ServerError)]
     assert heard[0].wait == pytest.approx(transport.times[1] - transport.times[0], abs=0.1)
+
+
+def every(heard: list[Any]) -> Hooks:
+    """Return hooks that all append to one list."""
+    return Hooks(**{f"on_{name}": heard.append for name in ("request", "response", "retry", "wait", "failure")})
+
+
+async def test_a_request_is_recorded_before_each_attempt() -> None:
+    heard: list[Any] = []
+    opened, _ = session(httpx.Response(503), httpx.Response(200, content=b'{"a":1}'), hooks=every(heard))
+    async with opened:
+        pipeline = opened.pipeline(priority="background", account="alice@example.test")
+        await get(pipeline, "/user/vehicles/0123456789abcdef0123?x=1", method="PUT", content=b"12345")
+    assert [(type(each).__name__, each.attempt) for each in heard] == [
+        ("RequestRecord", 1),
+        ("ResponseRecord", 1),
+        ("RetryRecord", 1),
+        ("RequestRecord", 2),
+        ("ResponseRecord", 2),
+    ]
+    assert {(each.account, each.priority, each.method) for each in heard} == {
+        ("alice@example.test", "background", "PUT")
+    }
+    assert {each.route for each in heard} == {"/user/vehicles/***"}
+    assert [each.bytes for each in heard if hasattr(each, "bytes")] == [5, 0, 5, 7]
+    assert "alice" not in repr(heard)
+
+
+async def test_the_size_of_a_stream_may_be_unknown() -> None:
+    async def chunks() -> Any:
+        yield b"12345"
+
+    heard: list[RequestRecord] = []
+    opened, _ = session(OK, OK, hooks=Hooks(on_request=heard.append))
+    async with opened:
+        for part in (to_source(chunks(), "content"), b"12345"):
+            await get(opened.pipeline(), method="POST", content=StreamBody([part]))
+    assert [each.bytes for each in heard] == [None, 5]
+
+
+async def test_a_redirect_is_recorded_as_a_request_of_its_own() -> None:
+    heard: list[RequestRecord] = []
+    there = httpx.Response(302, headers={"Location": f"{API}/there"})
+    opened, _ = session(there, OK, hooks=Hooks(on_request=heard.append))
+    async with opened:
+        await get(opened.pipeline())
+    assert [(each.url, each.attempt) for each in heard] == [(f"{API}/user", 1), (f"{API}/there", 1)]
+
+
+async def test_a_failure_is_recorded_with_what_the_caller_gets(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[FailureRecord] = []
+    opened, _ = session(*[httpx.Response(503)] * 2, hooks=Hooks(on_failure=heard.append), retry=RetryPolicy(attempts=2))
+    async with opened:
+        with caplog.at_level(logging.DEBUG, "stellantis_hal"), pytest.raises(ServerError) as failure:
+            await get(opened.pipeline(account="alice"))
+    (record,) = heard
+    assert record.error is failure.value
+    assert (record.attempt, record.waited, record.account) == (2, 0.0, "alice")
+    assert record.seconds > 0
+    assert "failed after 2 attempts" in caplog.text
+
+
+async def test_a_refusal_of_the_limiter_is_a_failure() -> None:
+    heard: list[FailureRecord] = []
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, _ = session(OK, hooks=Hooks(on_failure=heard.append), limiter=limiter)
+    async with opened:
+        await get(opened.pipeline())
+        with pytest.raises(BudgetExhaustedError):
+            await get(opened.pipeline(max_wait=0.1))
+    assert [type(each.error) for each in heard] == [BudgetExhaustedError]
+
+
+async def test_a_download_that_fails_is_recorded() -> None:
+    heard: list[FailureRecord] = []
+    opened, _ = session(httpx.Response(404), hooks=Hooks(on_failure=heard.append))
+    async with opened:
+        with pytest.raises(NotFoundError):
+            async with opened.pipeline().stream(Request(url=f"{API}/user"), limit=10):
+                pytest.fail("the response is an error")
+    assert [type(each.error) for each in heard] == [NotFoundError]
+
+
+@pytest.mark.parametrize("name", ["on_request", "on_response", "on_retry", "on_wait", "on_failure"])
+async def test_a_hook_that_raises_changes_nothing(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The first exception of a hook is logged with its traceback, the others are not."""
+
+    def fail(record: object) -> None:
+        raise RuntimeError("the metrics server is away")
+
+    limiter = TokenBucketLimiter(RateLimits(1, None), clock=wall)
+    opened, _ = session(
+        httpx.Response(503),
+        OK,
+        OK,
+        httpx.Response(404),
+        httpx.Response(404),
+        hooks=Hooks(**{name: fail}),
+        limiter=limiter,
+    )
+    async with opened:
+        pipeline = opened.pipeline()
+        for _ in range(2):
+            assert (await get(pipeline)).status == 200
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                await get(pipeline)
+    logged = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [record.getMessage() for record in logged] == [
+        f"the hook {name} raised; it is called again, and further exceptions of it are not logged"
+    ]
+    assert logged[0].exc_info is not None
+
+
+async def test_log_records_have_the_fields_of_hooks(caplog: pytest.LogCaptureFixture) -> None:
+    fields = {"X-RateLimit-Limit-1": "100", "X-RateLimit-Remaining-1": "93"}
+    opened, _ = session(httpx.Response(503), httpx.Response(429), httpx.Response(200, headers=fields))
+    with caplog.at_level(logging.DEBUG, "stellantis_hal"):
+        async with opened:
+            await get(opened.pipeline(account="alice@example.test"), "/user/vehicles/0123456789abcdef0123")
+    records: list[Any] = [record for record in caplog.records if hasattr(record, "request_id")]
+    assert {(each.request_id, each.method, each.route, each.priority) for each in records} == {
+        (1, "GET", "/user/vehicles/***", "interactive")
+    }
+    assert not any("alice" in str(vars(each)) for each in records)
+    responses = [each for each in records if hasattr(each, "status")]
+    assert [(each.status, each.attempt) for each in responses] == [(503, 1), (429, 2), (200, 2)]
+    assert (responses[-1].quota_day, responses[-1].quota_burst, responses[-1].bytes) == (93, None, 0)

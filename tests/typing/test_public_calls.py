@@ -40,6 +40,7 @@ from stellantis_hal import (
     BudgetWarning,
     CacheStore,
     CallbackTokenStore,
+    CallRecord,
     Capabilities,
     Capacity,
     CapacityPlan,
@@ -61,6 +62,7 @@ from stellantis_hal import (
     Energy,
     EnergyType,
     Enrolment,
+    FailureRecord,
     Fetch,
     FieldOptions,
     FileLimiterStore,
@@ -131,6 +133,7 @@ from stellantis_hal import (
     Removed,
     Request,
     RequestOptions,
+    RequestRecord,
     Response,
     ResponseRecord,
     RetryPolicy,
@@ -158,6 +161,7 @@ from stellantis_hal import (
     Token,
     TokenBucketLimiter,
     TokenLike,
+    TokenRecord,
     TokenStore,
     TokenStoreError,
     TooManyRedirectsError,
@@ -330,7 +334,17 @@ async def test_an_account_and_its_clients_hooks() -> None:
     answers = list[ResponseRecord]()
     retries = list[RetryRecord]()
     waits = list[WaitRecord]()
-    hooks = Hooks(on_response=answers.append, on_retry=retries.append, on_wait=waits.append)
+    requests = list[RequestRecord]()
+    failures = list[FailureRecord]()
+    tokens = list[TokenRecord]()
+    hooks = Hooks(
+        on_request=requests.append,
+        on_response=answers.append,
+        on_retry=retries.append,
+        on_wait=waits.append,
+        on_failure=failures.append,
+        on_token_renewed=tokens.append,
+    )
     async with client_of(simulator, hooks=hooks) as opened:
         client = assert_type(opened, StellantisClient)
         account = assert_type(account_of(client, simulator), Account)
@@ -348,6 +362,9 @@ async def test_an_account_and_its_clients_hooks() -> None:
         assert_type(user.email, str | None)
         assert_type(client.limiter, RateLimiter)
         assert assert_type(client.limiter.statistics, LimiterStatistics).granted >= 3
+        first: CallRecord = requests[0]
+        assert_type((first.route, first.account, first.attempt), tuple[str, str | None, int])
+        assert (failures, tokens) == ([], [])
         assert_type(client.quota.day.remaining, int | None)
         assert_type(client.quota.day.limit, int | None)
     assert {record.status for record in answers} == {200}
