@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import pickle
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,12 +22,18 @@ from stellantis_hal.errors import TemplateError, TokenStoreError
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.trip_formats import FORMATS, ForeignContentError
 from stellantis_hal.hal.document import HalDocument, parse, serialize
+from stellantis_hal.hal.error_documents import read_error_document
+from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode, standard_decode
 from stellantis_hal.hal.link import Link
+from stellantis_hal.hal.link_header import parse_link_header
 from stellantis_hal.hal.redaction import mask_text, mask_url
 from stellantis_hal.hal.uri import append_query, resolve, split, to_ascii
 from stellantis_hal.hal.uri_templates import expand, variables
+from stellantis_hal.navigation.cache.freshness import freshness_lifetime, initial_age, is_storable
+from stellantis_hal.navigation.cache.row_format import pack, unpack
+from stellantis_hal.navigation.multipart import encode_multipart
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.pagination.cursor import PageToken
 from stellantis_hal.navigation.snapshot import load as load_dump
@@ -191,7 +198,71 @@ def quota(content: bytes) -> None:
     assert seconds is None or (math.isfinite(seconds) and 0 <= seconds <= LONGEST_PAUSE)
 
 
+def link_header(content: bytes) -> None:
+    """Read a Link header; what it has is bounded."""
+    links = parse_link_header(_text(content), "https://api.example/a")
+    assert len(links) <= 10_000
+    assert all(found.rel and not found.templated for found in links)
+
+
+def caching(content: bytes) -> None:
+    """Read the headers that say how long a response is fresh."""
+    values = _lines(content, 5)
+    names = ("cache-control", "expires", "date", "age", "vary")
+    headers = Headers([(name, value) for name, value in zip(names, values, strict=True) if value])
+    lifetime = freshness_lifetime(headers, _NOW)
+    assert lifetime is None or (math.isfinite(lifetime) and lifetime >= 0)
+    age = initial_age(headers, _NOW, 0.5)
+    assert math.isfinite(age)
+    assert age >= 0
+    is_storable(200, headers)
+
+
+# ------------------------------------------------------------------------------------------------- forms and errors
+
+
+def forms(content: bytes) -> None:
+    """Read the forms of a document."""
+    body = _json(content)
+    if isinstance(body, dict):
+        found = FormTemplates(body)
+        for key in found:
+            repr(found[key])
+            assert key in found
+        assert len(found.diagnostics) <= 2 * len(content) + 1
+
+
+def error_document(content: bytes) -> None:
+    """Read what an error body says."""
+    found = read_error_document(_json(content), "application/problem+json")
+    assert sum(map(len, found.errors.values())) <= 1_000
+    assert found.detail is None or isinstance(found.detail, str)
+    repr(found)
+
+
+def multipart(content: bytes) -> None:
+    """Encode a field and a file; another parser finds both, and nothing else."""
+    name, filename, value = _lines(content, 3)
+    encoded = encode_multipart({name: value}, {name: (filename or "f", value.encode("utf-8", "surrogateescape"))})
+    assert isinstance(encoded.content, bytes)
+    boundary = encoded.content_type.partition("boundary=")[2].encode()
+    parts = encoded.content.split(b"--" + boundary)
+    assert (len(parts), parts[0], parts[-1]) == (4, b"", b"--\r\n")
+    for part in parts[1:-1]:
+        head = part.partition(b"\r\n\r\n")[0]
+        assert head.count(b"\r\n") == 1 + (b"Content-Type" in head), head
+        assert head.count(b"\n") == head.count(b"\r") == head.count(b"\r\n")
+
+
 # ------------------------------------------------------------------------------------------------- stored state
+
+
+def cache_row(content: bytes) -> None:
+    """Read a row of a cache, and one whose checksum is right whatever its content."""
+    format_, rest = pack(())[:1], content
+    for row in (content, format_ + zlib.crc32(rest).to_bytes(4, "big") + rest):
+        with suppress(ValueError):
+            assert unpack(pack(unpack(row))) == unpack(row)
 
 
 def token_file(content: bytes) -> None:
@@ -268,6 +339,12 @@ TARGETS: dict[str, Target] = {
         converter,
         model,
         quota,
+        link_header,
+        caching,
+        forms,
+        error_document,
+        multipart,
+        cache_row,
         token_file,
         page_token,
         checkpoint,
