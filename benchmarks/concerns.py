@@ -22,6 +22,7 @@ CONCERNS = {
     "g": "the fleet",
     "h": "imports",
     "i": "memory",
+    "j": "a GET with and without the cache",
 }
 MODULES = {
     "a": "client",
@@ -33,6 +34,7 @@ MODULES = {
     "g": "fleet",
     "h": "imports",
     "i": "memory",
+    "j": "cache",
 }
 _TIMEOUT = 1_800.0
 

@@ -41,7 +41,7 @@ HOST = "https://api.example"
 
 
 def test_every_concern_has_a_module() -> None:
-    assert set(MODULES) == set(CONCERNS) == set("abcdefghi")
+    assert set(MODULES) == set(CONCERNS) == set("abcdefghij")
 
 
 @pytest.mark.bench_smoke
