@@ -51,7 +51,7 @@ def test_credentials_of_another_type_are_refused_and_not_shown() -> None:
         Session(Origins(API)).pipeline(credentials=secret)
     assert str(caught.value) == (
         "credentials must be an httpx.Auth, or an object with the methods of Credentials, not tuple: "
-        "httpx.BasicAuth(user, password)"
+        "Bearer(token), or Basic(user, password)"
     )
 
 
