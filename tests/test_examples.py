@@ -88,6 +88,7 @@ async def test_examples_of_the_readme_run(
     printed = capsys.readouterr().out
     assert "after two 503 responses" in printed
     assert "bob C5 X 2025-" in printed
+    assert "km cL|Wh\n5.3 kWh\n" in printed
     assert "Error" not in printed
     assert json.loads((tmp_path / "trips.geojson").read_text())["features"]
 
