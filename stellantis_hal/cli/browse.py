@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 
 import anyio
 import attrs
@@ -82,7 +83,7 @@ def _variable(name: str) -> str:
 
 def _require_textual() -> None:
     try:
-        import textual  # noqa: F401
+        import_module("textual")
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"the browser needs the extra `browse`: pip install 'stellantis-hal[browse]' ({error}); --json does not"
@@ -126,7 +127,7 @@ async def _client(settings: _Settings) -> AsyncGenerator[tuple[EntryPoint, str]]
 
 
 @asynccontextmanager
-async def simulated_account() -> AsyncIterator[EntryPoint]:
+async def simulated_account() -> AsyncGenerator[EntryPoint]:
     """Open an account of a simulated API."""
     simulator = Simulator(World(seed=7, accounts=1, vehicles=3, trips=60))
     holder = simulator.world.accounts[0]

@@ -98,13 +98,6 @@ class AskScreen(ModalScreen[dict[str, str] | None]):
 
     AUTO_FOCUS = "Input"
 
-    CSS = """
-    AskScreen, ConfirmScreen, ChoiceScreen, FormScreen { align: center middle; }
-    .box { width: 80%; max-width: 100; height: auto; max-height: 90%; border: round $primary; padding: 0 1;
-           background: $surface; }
-    .fault { color: $error; }
-    Button { margin: 0 1 0 0; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
 
     def __init__(self, title: str, names: tuple[str, ...]) -> None:
@@ -353,6 +346,12 @@ class Browser(App[None]):
     TITLE = "stellantis-hal browse"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
+    AskScreen, ConfirmScreen, ChoiceScreen, FormScreen { align: center middle; }
+    .box { width: 80%; max-width: 100; height: auto; max-height: 90%; border: round $primary; padding: 0 1;
+           background: $surface; }
+    .fault { color: $error; }
+    Button { margin: 0 1 0 0; }
+    #where, #entries { text-wrap: nowrap; text-overflow: ellipsis; }
     #where { height: 1; background: $panel; padding: 0 1; }
     #note { height: auto; max-height: 6; padding: 0 1; color: $warning; }
     #entries { width: 40%; border: round $primary; }
@@ -421,14 +420,20 @@ class Browser(App[None]):
         try:
             page = await step()
         except (StellantisError, TypeError, ValueError, OSError) as error:
+            answer: HalResource | None = getattr(error, "resource", None)
+            if answer is not None:  # it may have links, or a form to log in
+                self._add(Page(answer, Trail("error.resource", is_awaited=False)))
             self._note(str(error))
             return
         self._note("" if isinstance(page, Page) else page)
         if isinstance(page, Page):
-            del self._pages[self._position + 1 :]
-            self._pages = [*self._pages, page][-_MAX_HISTORY:]
-            self._position = len(self._pages) - 1
-            self._show()
+            self._add(page)
+
+    def _add(self, page: Page) -> None:
+        del self._pages[self._position + 1 :]
+        self._pages = [*self._pages, page][-_MAX_HISTORY:]
+        self._position = len(self._pages) - 1
+        self._show()
 
     def _show(self) -> None:
         page = self.page

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList, Select, Static
+from textual.widgets import Button, Input, OptionList, Select, Static
 
 from stellantis_hal import HalClient
 from stellantis_hal.cli.browse import simulated_account
@@ -46,6 +46,11 @@ class Driven:
         for key in keys:
             await self.pilot.press(key)
             await self.settle()
+
+    async def click(self, name: str) -> None:
+        """Press a button, wherever it is scrolled to."""
+        self.screen.query_one(name, Button).press()
+        await self.settle()
 
     async def open(self, label: str) -> None:
         """Select the entry whose label has this text."""
@@ -119,8 +124,7 @@ async def test_a_form_is_filled_in_confirmed_and_sent() -> None:
         assert str(screen.query_one("#faults", Static).visual) == "name: is required"
         screen.query_one("#field0", Input).value = "Bea"
         screen.query_one("#field1", Input).value = "20"
-        await driven.pilot.click("#choices2")
-        await driven.settle()
+        await driven.click("#choices2")
         await driven.press("down", "enter")
         assert screen.query_one("#field2", Input).value == "guest"
         await driven.press("ctrl+s")
@@ -129,7 +133,7 @@ async def test_a_form_is_filled_in_confirmed_and_sent() -> None:
         assert [request[0] for request in server.requests] == ["GET", "GET"]
         await driven.press("y")
         assert server.requests[-1] == ("POST", "/people", {"name": "Bea", "age": 20, "role": "guest", "token": "t0"})
-        assert driven.text("where") == f"201  {URL}people"
+        assert driven.text("where") == f"201  {URL}people/2"
         await driven.press("c")
         assert driven.text("note") == (
             "await (await hal.root()).forms['add'].submit(name='Bea', age='20', role='guest')"
@@ -151,8 +155,7 @@ async def test_a_write_that_is_not_confirmed_is_not_sent() -> None:
         await driven.press("escape")
         assert {request[0] for request in server.requests} == {"GET"}
         await driven.open("remove")
-        await driven.pilot.click("#yes")
-        await driven.settle()
+        await driven.click("#yes")
         assert server.people == {}
 
 
@@ -161,8 +164,7 @@ async def test_a_search_needs_no_confirmation() -> None:
     async with browsing(server) as driven:
         await driven.open("search")
         driven.screen.query_one("#field0", Input).value = "an"
-        await driven.pilot.click("#send")
-        await driven.settle()
+        await driven.click("#send")
         assert server.requests[-1][:2] == ("GET", "/people?q=an")
 
 
@@ -186,6 +188,19 @@ async def test_passwords_are_neither_shown_nor_copied() -> None:
         driven.screen.query_one("#field1", Input).value = "secret"
         await driven.press("ctrl+s", "y", "c")
         assert driven.text("note").endswith(".submit(user='ann', password=...)")
+
+
+async def test_the_form_of_an_error_can_be_filled_in() -> None:
+    async with browsing(FormServer()) as driven:
+        for password in ("wrong", "secret"):
+            await driven.open("login" if password == "wrong" else "default")
+            driven.screen.query_one("#field0", Input).value = "ann"
+            driven.screen.query_one("#field1", Input).value = password
+            await driven.press("ctrl+s", "y")
+            assert ("401" in driven.text("note")) == (password == "wrong")
+        assert '"welcome": "ann"' in driven.text("document")
+        await driven.press("c")
+        assert driven.text("note") == "await error.resource.forms['default'].submit(user='ann', password=...)"
 
 
 async def test_files_are_paths(tmp_path: Path) -> None:
@@ -228,11 +243,9 @@ async def test_templates_ask_for_their_variables() -> None:
         await driven.open("find")
         await driven.press("escape")
         await driven.open("find")
-        await driven.pilot.click("#cancel")
-        await driven.settle()
+        await driven.click("#cancel")
         await driven.open("find")
-        await driven.pilot.click("#ok")
-        await driven.settle()
+        await driven.click("#ok")
         assert driven.text("where") == f"200  {URL}find"
         await driven.open("/2")
         await driven.press("c")
@@ -311,18 +324,15 @@ async def test_fields_of_every_kind() -> None:
         screen.query_one("#field3", Input).value = "[3]"
         screen.query_one("#field4", Input).value = "six"
         screen.query_one("#field6", Input).value = "x"
-        await driven.pilot.click("#choices5")
-        await driven.settle()
+        await driven.click("#choices5")
         assert "404" in str(screen.query_one("#faults", Static).visual)
         screen.query_one("#field6", Input).value = ""
         screen.query_one("#field4", Input).focus()
         await driven.press("enter", "y")
         assert sent == [{"fixed": "x", "link": "https://h.test/?token=S3CRET", "list": [3], "number": "six"}]
         await driven.open("odd")
-        await driven.pilot.click("#choices5")
-        await driven.pilot.pause()
-        await driven.pilot.click("#cancel")
-        await driven.settle()
+        await driven.click("#choices5")
+        await driven.click("#cancel")
         assert len(driven.browser.screen_stack) == 1
 
 
