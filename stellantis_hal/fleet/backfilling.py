@@ -17,13 +17,14 @@ from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start, repair
-from stellantis_hal.fleet.events import AccountLost, VehicleUnavailable
+from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable
 from stellantis_hal.fleet.failures import back_off, is_fatal, scope_of
 from stellantis_hal.fleet.odometers import OdometerChecks
+from stellantis_hal.fleet.renewal_failures import RenewalFailures
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import Stream
-from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, id_of, rebind
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle, credentials_of, id_of, rebind
 from stellantis_hal.fleet.trip_feed import TripFeed
 from stellantis_hal.fleet.trips import DatedTrips, TripOrder
 from stellantis_hal.navigation.pagination.paginator import Page
@@ -94,6 +95,7 @@ class Backfill(Stream):
         self._on_progress = on_progress
         self._clock = ServerClock(clock)
         self._odometers = OdometerChecks()
+        self._renewals = RenewalFailures()
         self._queue: Buffer[WatchedVehicle] = Buffer(vehicles)
         self._known_ids: set[str] = set()
         self._all_found = False
@@ -146,8 +148,13 @@ class Backfill(Stream):
     async def _add_target(self, target: Account | Vehicle) -> None:
         require_type("the source's item", target, Account, Vehicle)
         if not isinstance(target, Account):
-            await self._add_vehicle(WatchedAccount(f"vehicle:{id_of(target)}", None, self._max_wait), target)
+            alone = WatchedAccount(f"vehicle:{id_of(target)}", None, self._max_wait)
+            if target.resource is not None:
+                self._clock.use_client(target.resource.require_context().clock)
+                alone.credentials = credentials_of(target)
+            await self._add_vehicle(alone, target)
             return
+        self._clock.use_client(target.clock)
         watched_account = WatchedAccount(f"account:{target.key}", target, self._max_wait)
         assert watched_account.background is not None  # noqa: S101 - it has an account
         listed: dict[str, Vehicle] = {}
@@ -157,6 +164,7 @@ class Backfill(Stream):
                 async for vehicle in watched_account.background.vehicles():
                     self._clock.observe(vehicle.resource)
                     listed.setdefault(id_of(vehicle) or "", rebind(watched_account.background, vehicle))
+                await self._end_wait(watched_account)
                 break
             except StellantisError as error:
                 if is_fatal(error):
@@ -179,18 +187,42 @@ class Backfill(Stream):
     async def _wait_for_retry(self, error: StellantisError, attempt: int) -> int | None:
         """Wait out a transient failure; return the number of the next attempt, None to give up.
 
-        Waiting for the rate limit does not count as an attempt: nothing was sent, and the limiter serves all waiters in
-        turn.
+        Waiting for the rate limit, or for an identity server, does not count as an attempt: nothing was sent to the
+        API.
         """
         if isinstance(error, BudgetExhaustedError) and error.retry_after is not None:
             await anyio.sleep(error.retry_after)
             return attempt
+        if error.identity_server is not None and scope_of(error) == "identity":
+            wait = await self._wait_for_server(error, error.identity_server)
+            if wait is not None:
+                await anyio.sleep(wait)
+                return attempt
+            attempt = _ATTEMPTS - 1
         if attempt == _ATTEMPTS - 1 or scope_of(error) in {"account", "vehicle"}:
             self._failed += 1
             self._report_progress()
             return None
         await anyio.sleep(back_off(attempt, _FIRST_PAUSE, _LONGEST_PAUSE))
         return attempt + 1
+
+    async def _wait_for_server(self, error: StellantisError, server: str) -> float | None:
+        """Report the outage of an identity server where it begins; return the seconds to wait, None to give up."""
+        now = anyio.current_time()
+        since = self._renewals.failed(server, now)
+        if since is not None:
+            began = self._clock.wall_time() - timedelta(seconds=now - since)
+            await self._emit(Outage(error=error, since=began, server=server))
+        return self._renewals.wait(server, now)
+
+    async def _end_wait(self, account: WatchedAccount) -> None:
+        """Report the end of an outage, where the account's token was renewed since it began."""
+        credentials = account.credentials
+        if credentials is not None:
+            server, now = credentials.identity_server, anyio.current_time()
+            length = self._renewals.renewed(server, credentials.replaced_at, now)
+            if length is not None:
+                await self._emit(Recovered(after=length, server=server))
 
     async def _process_queue(self) -> None:
         while True:
@@ -220,6 +252,7 @@ class Backfill(Stream):
                     return
                 attempt = next_attempt
             else:
+                await self._end_wait(watched_vehicle.account)
                 self._done += 1
                 self._report_progress()
                 return
@@ -298,7 +331,8 @@ def backfill(
     With a store, the same call resumes after the last acknowledged update: that of which the next was asked for, or
     after which the block was left without an exception. Histories that are complete are read again with ``newer=True``
     only. An account or vehicle that fails is reported as :class:`AccountLost` or :class:`VehicleUnavailable` and read
-    by the next run; transient failures are retried up to 6 times, 15 s to 300 s apart.
+    by the next run; transient failures are retried up to 6 times, 15 s to 300 s apart. An outage of an identity server
+    is an :class:`Outage`, its end :class:`Recovered`; it is waited out for up to 6 hours.
 
     ::
 

@@ -37,6 +37,10 @@ class ServerClock:
         self._ahead: timedelta | None = None
         self._is_reported = False
 
+    def use_client(self, clock: Callable[[], datetime]) -> None:
+        """Take a client's clock, before any of its responses."""
+        self._client_clock = clock
+
     def observe(self, resource: HalResource | None) -> None:
         """Compare the client's clock with the server's by a response; one without a ``Date`` changes nothing."""
         if resource is None or resource.context is None:

@@ -489,14 +489,35 @@ async def test_the_watch_ends_during_an_identity_outage(monkeypatch: pytest.Monk
                 assert [event async for event in updates] == []
 
 
-async def test_a_backfill_outlasts_a_fault_of_the_identity_server() -> None:
-    """A server_error of the identity server is no fault of the vehicle."""
-    async with a_fleet(vehicles=2, accounts=1, trips=20, faults=down(kinds.OAuthFault(), since=0, until=200)) as fleet:
+@pytest.mark.parametrize("hours", [0.05, 0.3, 5.0])
+@pytest.mark.parametrize("single", [False, True])
+async def test_a_backfill_outlasts_an_outage_of_the_identity_server(hours: float, single: bool) -> None:
+    """It is told once, and its end; no vehicle or account is blamed."""
+    faults = down(kinds.OAuthFault(), since=0, until=hours * HOUR)
+    async with a_fleet(vehicles=2, accounts=1, trips=20, faults=faults) as fleet:
+        source = [vehicle async for vehicle in fleet.accounts[0].vehicles()] if single else fleet.accounts
         fleet.simulator.expire_tokens()
-        async with backfill(fleet.accounts) as trips:
+        async with backfill(source) as trips:
             events = [event async for event in trips]
-    assert len(events) == 20
-    assert all(isinstance(event, Update) for event in events)
+        told = [event for event in events if not isinstance(event, Update)]
+        assert len(events) - len(told) == 20
+        if hours > 0.1:
+            [outage, recovered] = told
+            assert isinstance(outage, Outage)
+            assert isinstance(recovered, Recovered)
+            assert outage.server == recovered.server == fleet.accounts[0].identity_server
+            assert abs((outage.since - EPOCH).total_seconds()) < 60
+            assert hours * HOUR - 60 <= recovered.after <= hours * HOUR + PROMISED
+
+
+async def test_a_backfill_gives_up_after_hours_of_an_outage() -> None:
+    faults = down(kinds.OAuthFault(), since=0, until=1e9)
+    async with a_fleet(vehicles=2, accounts=1, trips=20, faults=faults) as fleet:
+        fleet.simulator.expire_tokens()
+        with anyio.fail_after(8 * HOUR):
+            async with backfill(fleet.accounts) as trips:
+                events = [event async for event in trips]
+        assert [type(event) for event in events] == [Outage, AccountLost]
 
 
 class Refusing(MemoryTokenStore):
