@@ -59,7 +59,9 @@ async def _in_process(content: bytes, scale: Scale) -> list[Row]:
             candidates["stored, SQLite"] = _timed(_get(on_disk, lambda: f"{_URL}?n={next(numbers)}"), times)
             found = await interleaved(candidates, scale.pick(1, 7, 15, 31))
     figures = {"hit": Figure(most=30.0)}
-    return [row("j", f"in process: {name}", "µs CPU", values, figure=figures.get(name)) for name, values in found.items()]
+    return [
+        row("j", f"in process: {name}", "µs CPU", values, figure=figures.get(name)) for name, values in found.items()
+    ]
 
 
 async def _whole_client(content: bytes, scale: Scale) -> list[Row]:
@@ -87,7 +89,9 @@ async def _whole_client(content: bytes, scale: Scale) -> list[Row]:
     rows = [row("j", "whole client, no network: no cache", "µs CPU", found["no cache"])]
     for name in ("hit", "validated"):
         figure = Figure(most=1.0) if name == "hit" else None
-        rows.append(row("j", f"whole client, no network: {name}", "µs CPU", found[name], against=against, figure=figure))
+        rows.append(
+            row("j", f"whole client, no network: {name}", "µs CPU", found[name], against=against, figure=figure)
+        )
     return rows
 
 

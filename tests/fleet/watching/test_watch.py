@@ -322,14 +322,15 @@ async def test_single_vehicles_above_the_budget_cause_a_warning() -> None:
                 await updates_of(updates, 3_600)
 
 
-async def test_a_long_first_poll_does_not_raise_the_average_cost() -> None:
+@pytest.mark.parametrize("trips", [1_000, deep(4_000)])
+async def test_a_long_first_poll_does_not_raise_the_average_cost(trips: int) -> None:
     limits, long_ago = RateLimits(None, 2_000), EPOCH - timedelta(days=3_650)
     options: dict[str, Any] = {"what": "trips", "since": long_ago, "budget": limits, "adapt": None, "buffer": 10_000}
     async with (
-        a_fleet(vehicles=4, accounts=1, trips=4_000) as fleet,
+        a_fleet(vehicles=4, accounts=1, trips=trips) as fleet,
         watch(fleet.accounts, every=5 * MINUTE, relist=timedelta(hours=1), **options) as updates,
     ):
-        assert len(await updates_of(updates, 6 * 3_600)) == 4_000
+        assert len(await updates_of(updates, 6 * 3_600)) == trips
         assert updates.statistics.plan is not None
         assert updates.statistics.plan.cost == 1.0
 

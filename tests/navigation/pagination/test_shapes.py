@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import attrs
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import IncompleteCollectionError, PaginationError, PaginationLoopError
@@ -138,7 +138,6 @@ def _examples(test: Any) -> Any:
 
 
 @_examples
-@settings(max_examples=200)
 @given(SHAPES)
 def test_every_way_returns_the_same_items(backend: str, shape: Shape) -> None:
     """Or an error that says how far it came, where the pages do not show how to go on."""
@@ -181,7 +180,6 @@ def test_the_first_item_is_never_a_loop(backend: str, shape: Shape) -> None:
 
 
 @_examples
-@settings(max_examples=100)
 @given(SHAPES)
 def test_without_ranges_nothing_is_left_out_silently(backend: str, shape: Shape) -> None:
     """Items that no link leads to are told of by a warning, newest first by an error."""
