@@ -6,6 +6,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +16,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from stellantis_hal import Token
+from stellantis_hal import RetryPolicy, StellantisClient, Token
 from stellantis_hal.cli.login import login_commands
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.simulator import Simulator, World, server
@@ -433,7 +434,12 @@ def test_help_shows_no_secret(run: Callable[..., Result], simulator: Simulator) 
         assert simulator.client_secret not in result.output
 
 
-def test_a_proxy_is_used_and_masked(run: Callable[..., Result], logged_in: Path) -> None:
+def test_a_proxy_is_used_and_masked(
+    run: Callable[..., Result], logged_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "stellantis_hal.cli.login.StellantisClient", partial(StellantisClient, retry=RetryPolicy(attempts=1))
+    )
     result = run("whoami", "--proxy", "http://driver:pa55@127.0.0.1:1")
     assert result.exit_code == 1
     assert "the proxy http://***@127.0.0.1:1 (from proxy=) could not be reached" in result.output
