@@ -120,7 +120,7 @@ class CongestionControl:
     def restart(self, now: float) -> None:
         """Let one request go first, because it is not known whether the server serves any."""
         self.window = 1
-        self._refused_at = now
+        self._refused_at = math.nextafter(now, -math.inf)  # the first one may be sent at this very instant
 
     def refused(self, now: float, sent_at: float) -> None:
         """Book a refusal; those of requests sent before the latest one belong to it."""
