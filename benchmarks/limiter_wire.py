@@ -27,12 +27,17 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.session import Session
 
-# Inbound and outbound delay in seconds, least and most of each.
+# Inbound and outbound delay in seconds, least and most of each. S2 and S5 are slow answers, L2 and L5 as slow ones of a
+# server that counts arrivals up to 100 ms late.
 DELAYS = {
     "J0": (0.0, 0.0, 0.0, 0.0),
     "J1": (0.025, 0.025, 0.025, 0.025),
     "J2": (0.015, 0.035, 0.015, 0.035),
     "J3": (0.005, 0.045, 0.020, 0.030),
+    "S2": (0.0, 0.0, 2.0, 2.0),
+    "S5": (0.0, 0.0, 5.0, 5.0),
+    "L2": (0.0, 0.1, 2.0, 2.0),
+    "L5": (0.0, 0.1, 5.0, 5.0),
 }
 
 

@@ -24,7 +24,7 @@ _NEAR = 0.93
 """Part of the refused rate from which on it is increased slowly."""
 _PROBE = 0.15
 """Part of the refused rate that a period of slow increase adds."""
-_PERIOD_SUCCESSES = 20.0
+_PERIOD_SUCCESSES = 30.0
 _PERIOD_SECONDS = 15.0
 _PERIOD_PAUSES = 6.0
 """Length of a period in pauses, so that these stay a small part of the time."""
@@ -41,7 +41,7 @@ _EVIDENCE = 4
 """Successes from which a first rate is derived; with fewer only the requests under way are bounded."""
 _FIRST_RATE = 2.0
 """Requests per second where there is no such evidence, and requests under way are refused again."""
-_LONGEST_BACKOFF = 4.0
+_LONGEST_BACKOFF = 5.0
 _BACKOFF_FROM = 1.0
 """A server that asks for a shorter pause than this is believed."""
 _IDLE = 1.0

@@ -145,7 +145,8 @@ class QuotaLedger:
         self.burst.answered(now, round_trip, sending)
         self.day.answered(minute)
         if refused:
-            self.congestion.refused(now, now if round_trip is None else now - round_trip)
+            if now >= self.paused_until:  # else it was granted before the pause, and belongs to what caused that
+                self.congestion.refused(now, now if round_trip is None else now - round_trip)
             self.paused_until = max(self.paused_until, now + _UNTIL_PAUSED)
         elif round_trip is not None:
             stated = self.burst.stated_limit(now) if self.congestion.is_refused else math.inf

@@ -25,6 +25,11 @@ class TokenBucketLimiter:
     Interactive requests go before background ones, and a share of both windows is reserved for them. All waiting tasks
     share one timer; a token that returns wakes one task.
 
+    A request under way for longer than 1.1 s no longer holds its token, so that slow answers do not stop others. After
+    a response with status 429 one request goes first, then two, four …; where no header states the limit, the rate is
+    lowered to what the server serves, and increased again. What a single response states lapses after a quarter of an
+    hour.
+
     Without a store it needs no entering. With a store it loads its state when entered and saves it at the end::
 
         async with TokenBucketLimiter(RateLimits(10, 10_000), store=FileLimiterStore("limiter.json")) as limiter:
@@ -91,7 +96,7 @@ class TokenBucketLimiter:
         return _LimiterSlot(self._queue, self._persister, self._dump, priority == "background", max_wait)
 
     def pause(self, seconds: float, reason: str = "") -> None:
-        """Send nothing for this many seconds, at most 24 hours; see :class:`RateLimiter`."""
+        """Send nothing for this many seconds; see :class:`RateLimiter`. A day or more is a quarter of an hour."""
         if seconds > 0:
             self._queue.pause(min(seconds, LONGEST_PAUSE), reason)
 

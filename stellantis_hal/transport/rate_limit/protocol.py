@@ -146,7 +146,7 @@ class RateLimiter(Protocol):
 
         Args:
             seconds: the length of the pause; a longer one in force stays.
-            reason: a noun phrase for error messages: ``"a 429"``.
+            reason: a noun phrase for error messages: ``"a 429"``, which is :data:`REFUSAL`, after a refusal.
         """
         ...
 

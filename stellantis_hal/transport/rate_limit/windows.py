@@ -29,7 +29,7 @@ _GENERATION = 2_000
 _MINUTES = 1_441
 """A day of minutes, and the present one: a minute's tokens return when all of them are a day old."""
 _DAY = 86_400.0
-_LATE = 0.11
+_LATE = 0.105
 """Seconds: how late the server counts a request that is under way for longer than the window, at most."""
 _LATE_ANSWERED = 0.25
 """Seconds: the same for a request that is answered within the window, and may have been sent twice by TCP."""

@@ -87,7 +87,7 @@ async def test_the_token_of_a_slow_request_returns_before_its_answer() -> None:
     start = anyio.current_time()
     async with limiter.slot() as slot:
         slot.sent()
-        assert await spend(limiter) == pytest.approx(start + 1.11, abs=0.01)
+        assert await spend(limiter) == pytest.approx(start + 1.105, abs=0.01)
         assert limiter.statistics.in_flight == 1
         slot.answered()
     assert limiter.statistics.in_flight == 0
@@ -143,7 +143,7 @@ async def test_a_waiter_is_woken_when_a_request_is_overdue() -> None:
         await anyio.sleep(0.5)
         for _ in range(5):
             await started(group, hold)
-    assert times == pytest.approx([0.0, 0.5, 1.11, 1.61, 2.22, 2.72], abs=0.02)
+    assert times == pytest.approx([0.0, 0.5, 1.105, 1.605, 2.21, 2.71], abs=0.02)
 
 
 # ------------------------------------------------------------------------------------------------- without clocks
@@ -158,9 +158,9 @@ def send(window: BurstWindow, now: float) -> int:
 def test_a_request_is_overdue_after_the_window_and_a_guard() -> None:
     window = BurstWindow(1)
     send(window, 5.0)
-    window.advance(6.109)
+    window.advance(6.104)
     assert (window.in_flight, window.overdue, window.returned) == (1, 0, 0)
-    window.advance(6.111)
+    window.advance(6.106)
     assert (window.in_flight, window.overdue, window.returned) == (0, 1, 1)
     assert window.available() == 1
 
@@ -190,9 +190,9 @@ def test_the_time_of_each_token_is_known() -> None:
     send(window, 0.3)
     last = send(window, 0.35)
     window.answered(0.36, 0.01, last)
-    assert [window.available_at(count, 0.36) for count in (1, 2, 3, 4)] == pytest.approx([1.11, 1.31, 1.362, 1.41])
+    assert [window.available_at(count, 0.36) for count in (1, 2, 3, 4)] == pytest.approx([1.105, 1.305, 1.362, 1.405])
     window.answered(0.4, 0.4, first)
-    assert [window.available_at(count, 0.4) for count in (1, 2, 3, 4)] == pytest.approx([1.31, 1.362, 1.362, 1.41])
+    assert [window.available_at(count, 0.4) for count in (1, 2, 3, 4)] == pytest.approx([1.305, 1.362, 1.362, 1.405])
     assert window.available_at(5, 0.4) == math.inf
 
 
@@ -202,16 +202,16 @@ def test_the_latest_token_may_be_an_answered_one() -> None:
     window.answered(0.9, None)
     send(window, 0.1)
     assert window.available_at(2, 0.9) == pytest.approx(1.902)
-    assert window.available_at(1, 0.9) == pytest.approx(1.21)
+    assert window.available_at(1, 0.9) == pytest.approx(1.205)
 
 
 def test_an_estimate_counts_requests_under_way() -> None:
     window = BurstWindow(2)
     send(window, 0.0)
     send(window, 0.5)
-    assert window.estimate(2, 0.5) == pytest.approx(1.61)
-    assert window.estimate(3, 0.5) == pytest.approx(2.11)
-    assert window.estimate(5, 0.5) == pytest.approx(3.11)
+    assert window.estimate(2, 0.5) == pytest.approx(1.605)
+    assert window.estimate(3, 0.5) == pytest.approx(2.105)
+    assert window.estimate(5, 0.5) == pytest.approx(3.105)
 
 
 def test_an_overdue_request_given_back_is_forgotten() -> None:
