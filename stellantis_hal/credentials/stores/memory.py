@@ -19,6 +19,7 @@ class MemoryTokenStore:
         lock_timeout: seconds to wait for the lock of an account.
 
     Example:
+        >>> import anyio
         >>> async def example() -> tuple[str, ...]:
         ...     store = MemoryTokenStore()
         ...     async with store.lock("alice"):
