@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from stellantis_hal.hal.link import Link
     from stellantis_hal.hal_client import HalClient
     from stellantis_hal.integrations.dataframe import to_arrow, to_pandas, to_polars
+    from stellantis_hal.integrations.otel import otel_hooks
     from stellantis_hal.navigation.cache.memory import MemoryCache
     from stellantis_hal.navigation.cache.partition import Partition
     from stellantis_hal.navigation.cache.sqlite import SQLiteCache
@@ -257,6 +258,7 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.exchange import Timeouts
     from stellantis_hal.transport.hooks import (
         CallRecord,
+        EndRecord,
         FailureRecord,
         Hooks,
         RequestRecord,
@@ -372,6 +374,7 @@ __all__ = [
     "ECallTriggering",
     "ElectricExtension",
     "EmergencyBraking",
+    "EndRecord",
     "Energy",
     "EnergyBattery",
     "EnergyConsumption",
@@ -579,6 +582,7 @@ __all__ = [
     "by_activity",
     "convert_unit",
     "make_converter",
+    "otel_hooks",
     "quiet",
     "to_arrow",
     "to_pandas",
@@ -634,6 +638,7 @@ _MODULES = {
     "hal.link": "Link",
     "hal_client": "HalClient",
     "integrations.dataframe": "to_arrow to_pandas to_polars",
+    "integrations.otel": "otel_hooks",
     "navigation.cache.memory": "MemoryCache",
     "navigation.cache.partition": "Partition",
     "navigation.cache.sqlite": "SQLiteCache",
@@ -703,7 +708,9 @@ _MODULES = {
     "transport.conventions": "ApiConventions",
     "transport.credentials": "Credentials",
     "transport.exchange": "Timeouts",
-    "transport.hooks": "CallRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord",
+    "transport.hooks": (
+        "CallRecord EndRecord FailureRecord Hooks RequestRecord ResponseRecord RetryRecord TokenRecord WaitRecord"
+    ),
     "transport.rate_limit.limiter": "TokenBucketLimiter",
     "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
     "transport.rate_limit.protocol": "Capacity LimiterStatistics Priority RateLimiter RateLimits Slot",

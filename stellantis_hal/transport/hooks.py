@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import attrs
 
@@ -17,6 +17,7 @@ from stellantis_hal.transport.rate_limit.quota import Quota
 __all__ = [
     "CallObserver",
     "CallRecord",
+    "EndRecord",
     "FailureRecord",
     "Hooks",
     "RequestRecord",
@@ -134,6 +135,23 @@ class FailureRecord(CallRecord):
 
 
 @attrs.frozen(kw_only=True)
+class EndRecord(CallRecord):
+    """A call that has ended: by a response, by an error that goes to the caller, or by a cancellation.
+
+    Attributes:
+        seconds: from the call to its end.
+        waited: seconds of them spent waiting for the limiter.
+        outcome: how it ended; what is neither a response nor an error of this library counts as a cancellation.
+    """
+
+    __repr__ = redacted_repr
+
+    seconds: float
+    waited: float
+    outcome: Literal["response", "error", "cancelled"]
+
+
+@attrs.frozen(kw_only=True)
 class TokenRecord:
     """A token that was renewed and stored.
 
@@ -162,6 +180,7 @@ class Hooks:
         on_retry: after a failed attempt that another one will follow.
         on_wait: after a wait for the limiter.
         on_failure: when a call fails for good, also where the limiter refused it.
+        on_end: when a call ends, whatever its end, after ``on_failure``.
         on_token_renewed: after a token was renewed and stored.
     """
 
@@ -170,6 +189,7 @@ class Hooks:
     on_retry: Callable[[RetryRecord], None] | None = None
     on_wait: Callable[[WaitRecord], None] | None = None
     on_failure: Callable[[FailureRecord], None] | None = None
+    on_end: Callable[[EndRecord], None] | None = None
     on_token_renewed: Callable[[TokenRecord], None] | None = None
     _failed: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
 
@@ -318,3 +338,19 @@ class CallObserver:
             fields = self._call_fields(masked, attempt)
             record = FailureRecord(**fields, seconds=seconds, waited=waited, error=error)
             call_hook(self._hooks, "on_failure", hook, record)
+
+    def on_end(
+        self,
+        url: str,
+        outcome: Literal["response", "error", "cancelled"],
+        *,
+        seconds: float,
+        waited: float,
+        attempt: int,
+    ) -> None:
+        """Call the hook of a call that has ended."""
+        hook = self._hooks.on_end
+        if hook is not None:
+            fields = self._call_fields(mask_url(url), attempt)
+            record = EndRecord(**fields, seconds=seconds, waited=waited, outcome=outcome)
+            call_hook(self._hooks, "on_end", hook, record)

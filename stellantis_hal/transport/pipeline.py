@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import anyio
 import attrs
@@ -134,11 +135,8 @@ class RequestPipeline:
             AuthError: there are no credentials that the server accepts.
         """
         call = _Call(self._context, self._options, request)
-        try:
+        with call:
             return await self._run(call, request)
-        except StellantisError as error:
-            call.on_failure(error)
-            raise
 
     @asynccontextmanager
     async def stream(
@@ -167,11 +165,8 @@ class RequestPipeline:
         receiver = BodyReceiver(limit)
         try:
             call = _Call(self._context, options, request, receiver, api=self._options.origins)
-            try:
+            with call:
                 response = await self._run(call, request)
-            except StellantisError as error:
-                call.on_failure(error)
-                raise
             yield StreamedResponse(
                 url=response.url,
                 status=response.status,
@@ -233,7 +228,7 @@ class _Call:
         self._observer = CallObserver(
             context.hooks, context.next_request_id(), request.method, options.account, options.priority
         )
-        self._started_at = anyio.current_time()
+        self._started_at = 0.0
         self._attempt = 0
         self._jitter = 0.0
         self._pauses = 0
@@ -282,10 +277,19 @@ class _Call:
         """Report that a failed attempt will be followed by another."""
         self._observer.on_retry(self._request.url, error, wait=wait, attempt=attempt)
 
-    def on_failure(self, error: StellantisError) -> None:
-        """Report that the call failed for good."""
+    def __enter__(self) -> None:
+        self._started_at = anyio.current_time()
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Report how the call ended."""
+        url, attempt = self._request.url, self._attempt
         seconds, waited = anyio.current_time() - self._started_at, self.waited()
-        self._observer.on_failure(self._request.url, error, seconds=seconds, waited=waited, attempt=self._attempt)
+        if isinstance(error, StellantisError):
+            self._observer.on_failure(url, error, seconds=seconds, waited=waited, attempt=attempt)
+            outcome: Literal["response", "error", "cancelled"] = "error"
+        else:
+            outcome = "response" if error is None else "cancelled"
+        self._observer.on_end(url, outcome, seconds=seconds, waited=waited, attempt=attempt)
 
     def _pause(self, error: RateLimitedError) -> None:
         """Pause the limiter until the server's instant, and a random moment more, to spread the load.

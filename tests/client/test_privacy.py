@@ -122,7 +122,7 @@ def trace_of(error: BaseException) -> str:
 
 # ------------------------------------------------------------------------------------------------- planted values
 
-HOOKS = ("request", "response", "retry", "wait", "failure", "token_renewed")
+HOOKS = ("request", "response", "retry", "wait", "failure", "end", "token_renewed")
 MADE: dict[str, Any] = {
     "Application": lambda: Application("my-app", SECRET, certificate=("a.pem", "b.pem", SECRET)),
     "ApiConventions": stellantis_hal.ApiConventions,
@@ -189,6 +189,7 @@ NO_INSTANCE: dict[str, str] = {
             "backfill",
             "by_activity",
             "convert_unit",
+            "otel_hooks",
             "to_arrow",
             "to_pandas",
             "to_polars",

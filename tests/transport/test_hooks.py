@@ -11,6 +11,7 @@ from stellantis_hal.errors import BudgetExhaustedError, NotFoundError, ServerErr
 from stellantis_hal.navigation.bodies import StreamBody, to_source
 from stellantis_hal.navigation.fetch import Request
 from stellantis_hal.transport.hooks import (
+    EndRecord,
     FailureRecord,
     Hooks,
     RequestRecord,
@@ -157,7 +158,25 @@ async def test_a_download_that_fails_is_recorded() -> None:
     assert [type(each.error) for each in heard] == [NotFoundError]
 
 
-@pytest.mark.parametrize("name", ["on_request", "on_response", "on_retry", "on_wait", "on_failure"])
+async def test_the_end_of_a_call_is_recorded_whatever_it_is() -> None:
+    async def never(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(60)
+        raise AssertionError
+
+    heard: list[EndRecord] = []
+    opened, _ = session(OK, httpx.Response(404), never, hooks=Hooks(on_end=heard.append))
+    async with opened:
+        pipeline = opened.pipeline()
+        await get(pipeline)
+        with pytest.raises(NotFoundError):
+            await get(pipeline)
+        with anyio.move_on_after(5):
+            await get(pipeline)
+    assert [each.outcome for each in heard] == ["response", "error", "cancelled"]
+    assert heard[-1].seconds == pytest.approx(5.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["on_request", "on_response", "on_retry", "on_wait", "on_failure", "on_end"])
 async def test_a_hook_that_raises_changes_nothing(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """The first exception of a hook is logged with its traceback, the others are not."""
 

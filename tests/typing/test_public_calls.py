@@ -59,6 +59,7 @@ from stellantis_hal import (
     DetachedResourceError,
     Diagnostic,
     Download,
+    EndRecord,
     Energy,
     EnergyType,
     Enrolment,
@@ -192,6 +193,7 @@ from stellantis_hal import (
     by_activity,
     convert_unit,
     make_converter,
+    otel_hooks,
     quiet,
     to_arrow,
     to_pandas,
@@ -337,7 +339,9 @@ async def test_an_account_and_its_clients_hooks() -> None:
     requests = list[RequestRecord]()
     failures = list[FailureRecord]()
     tokens = list[TokenRecord]()
+    ends = list[EndRecord]()
     hooks = Hooks(
+        on_end=ends.append,
         on_request=requests.append,
         on_response=answers.append,
         on_retry=retries.append,
@@ -345,7 +349,7 @@ async def test_an_account_and_its_clients_hooks() -> None:
         on_failure=failures.append,
         on_token_renewed=tokens.append,
     )
-    async with client_of(simulator, hooks=hooks) as opened:
+    async with client_of(simulator, hooks=assert_type(otel_hooks(hooks), Hooks)) as opened:
         client = assert_type(opened, StellantisClient)
         account = assert_type(account_of(client, simulator), Account)
         account = assert_type(account.with_options(priority="background", max_wait=600), Account)
@@ -364,7 +368,7 @@ async def test_an_account_and_its_clients_hooks() -> None:
         assert assert_type(client.limiter.statistics, LimiterStatistics).granted >= 3
         first: CallRecord = requests[0]
         assert_type((first.route, first.account, first.attempt), tuple[str, str | None, int])
-        assert (failures, tokens) == ([], [])
+        assert (failures, tokens, ends[0].outcome) == ([], [], "response")
         assert_type(client.quota.day.remaining, int | None)
         assert_type(client.quota.day.limit, int | None)
     assert {record.status for record in answers} == {200}
