@@ -42,8 +42,11 @@ class ServerClock:
         self._client_clock = clock
 
     def observe(self, resource: HalResource | None) -> None:
-        """Compare the client's clock with the server's by a response; one without a ``Date`` changes nothing."""
-        if resource is None or resource.context is None:
+        """Compare the client's clock with the server's by a response.
+
+        One without a ``Date``, or from the client's own cache, changes nothing.
+        """
+        if resource is None or resource.context is None or resource.from_cache:
             return
         self._client_clock = resource.context.clock
         date = parse_http_date(resource.headers.get("date", ""))

@@ -239,6 +239,14 @@ def test_a_resource_without_a_client_says_nothing() -> None:
     assert not clock.is_checked
 
 
+def test_a_copy_from_the_clients_own_cache_says_nothing() -> None:
+    """It was received earlier: its ``Date`` and ``Age`` do not tell the present time."""
+    clock = ServerClock(lambda: EPOCH)
+    old = response(dated(hours=-8), age="28800")
+    clock.observe(HalResource(attrs.evolve(old.snapshot, from_cache=True), old.document, old.context))
+    assert not clock.is_checked
+
+
 def test_a_wrong_clock_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = ServerClock()
     for _ in range(3):
