@@ -143,13 +143,36 @@ class BodyTooLargeError(NetworkError):
 # ------------------------------------------------------------------------------------------------- responses
 
 
+class _Answer:
+    """What the server sent with an error: unmasked, so that it shows nothing of it itself."""
+
+    __slots__ = ("detail", "document", "errors", "headers", "problem_type")
+
+    def __init__(
+        self,
+        detail: str | None,
+        errors: Mapping[str, tuple[str, ...]],
+        problem_type: str | None,
+        document: Any,
+        headers: Mapping[str, str],
+    ) -> None:
+        self.detail = detail
+        self.errors = errors
+        self.problem_type = problem_type
+        self.document = document
+        self.headers = headers
+
+    def __repr__(self) -> str:
+        return "<the answer>"
+
+
 class ApiError(StellantisError):
     """The server returned an error.
 
     The API's support asks for ``uuid``, ``code``, ``timestamp`` and ``transaction_id``.
 
-    ``detail``, ``errors``, ``document`` and ``headers`` are what the server sent, unmasked; ``str()`` and ``repr()``
-    show masked excerpts only.
+    ``detail``, ``errors``, ``document`` and ``headers`` are what the server sent, unmasked; ``str()``, ``repr()`` and
+    ``vars()`` show masked excerpts only.
 
     Attributes:
         status: the HTTP status.
@@ -162,12 +185,6 @@ class ApiError(StellantisError):
         is_transient: whether the same request may succeed later.
         oauth_error: the ``error`` of an identity server's body (``invalid_grant``, …); None where there is none.
         description: the server's own words, masked and cut; empty where it has none.
-        detail: the server's own words, as they are, in at most 1,000 characters; None where it has none.
-        errors: messages by field (``address.zip``, ``items[0].price``), where the family of the body is known; ``""``
-            is the whole.
-        problem_type: the URI of the kind of problem (RFC 9457); None where the body is no problem document.
-        document: the decoded body; None where it is not JSON.
-        headers: the header fields of the response.
         resource: the response as a :class:`~stellantis_hal.HalResource` with its links and forms, where the body is
             JSON or the header has links, and the request was made through a client's resources; else None.
     """
@@ -205,11 +222,32 @@ class ApiError(StellantisError):
         self.is_transient = is_transient
         self.oauth_error = oauth_error
         self.description = description
-        self.detail = detail
-        self.errors: Mapping[str, tuple[str, ...]] = {} if errors is None else errors
-        self.problem_type = problem_type
-        self.document: Any = document
-        self.headers: Mapping[str, str] = {} if headers is None else headers
+        self._answer = _Answer(detail, errors or {}, problem_type, document, headers or {})
+
+    @property
+    def detail(self) -> str | None:
+        """The server's own words, as they are, in at most 1,000 characters; None where it has none."""
+        return self._answer.detail
+
+    @property
+    def errors(self) -> Mapping[str, tuple[str, ...]]:
+        """Messages by field (``address.zip``, ``items[0].price``); ``""`` is the whole."""
+        return self._answer.errors
+
+    @property
+    def problem_type(self) -> str | None:
+        """The URI of the kind of problem (RFC 9457); None where the body is no problem document."""
+        return self._answer.problem_type
+
+    @property
+    def document(self) -> Any:
+        """The decoded body; None where it is not JSON, or nested more than a hundred levels deep."""
+        return self._answer.document
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields of the response."""
+        return self._answer.headers
 
 
 class BadRequestError(ApiError):

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, TypeVar, Unpack, overload
 
-from stellantis_hal.hal.uri import append_query, resolve, split, to_ascii
+from stellantis_hal.hal.uri import append_query, resolve, to_ascii
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.follow import Follow
@@ -22,6 +22,7 @@ from stellantis_hal.validation import require_type
 __all__ = ["EntryPoint"]
 
 T = TypeVar("T")
+_RELATIVE = ("/", "./", "../", "?")
 
 
 class EntryPoint:
@@ -117,7 +118,7 @@ class EntryPoint:
         """Fetch a URL on a trusted origin.
 
         Args:
-            url: absolute, or relative to the URL of the entry resource (``"/orders"``).
+            url: absolute, or relative to the URL of the entry resource: ``"/orders"``, ``"./orders"``, ``"?page=2"``.
             accept: the media type to ask for; default None: the client's.
             headers: header fields to add; default None: none.
             params: query parameters to append; None values are left out, lists repeat the name; default None.
@@ -134,7 +135,7 @@ class EntryPoint:
 
         Args:
             method: the HTTP method, in any case.
-            url: absolute, or relative to the URL of the entry resource (``"/orders/7"``).
+            url: absolute, or relative to the URL of the entry resource: ``"/orders/7"``, ``"./orders/7"``.
             options: keyword arguments:
 
                 - ``json``: a value to send as JSON, for example the ``state`` of a resource; default None: none.
@@ -166,7 +167,7 @@ class EntryPoint:
     def _absolute(self, url: str, params: Params | None) -> str:
         require_type("url", url, str)
         url = to_ascii(url)
-        if split(url).scheme is None:
+        if url.startswith(_RELATIVE):  # a bare name is more often a relation than a path
             url = resolve(self._url, url).partition("#")[0]
         return append_query(url, encode_params(params)) if params else url
 

@@ -116,7 +116,10 @@ class Origins:
                 )
             advice = f"Requests are sent to {self!r} only; add others to trusted_origins= if they belong to the API."
             if split(url).scheme is None:
-                advice = "The URL must be absolute, as in 'https://api.example/a'; use follow() for relations."
+                advice = (
+                    "The URL must be absolute, as in 'https://api.example/a', or a path, as in '/a'; use follow() for "
+                    "relations."
+                )
             raise UntrustedOriginError(
                 f"nothing was sent to {mask_url(url)}: its origin is not trusted. {advice}", url=url
             )
