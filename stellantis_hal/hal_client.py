@@ -55,6 +55,13 @@ class BaseClient:
         await self._session.aclose()
 
     async def __aenter__(self) -> Self:
+        """Return the client.
+
+        Raises:
+            ClosedClientError: it was closed.
+            WrongLoopError: it was used before in another event loop, thread or process.
+        """
+        self._session.check_use()
         return self
 
     async def __aexit__(

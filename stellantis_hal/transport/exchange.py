@@ -14,7 +14,7 @@ import attrs
 import httpx
 from attrs import validators
 
-from stellantis_hal.errors import BodyTooLargeError, NetworkError, StellantisError
+from stellantis_hal.errors import BodyTooLargeError, ClosedClientError, NetworkError, StellantisError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.bodies import BodyReader, Content, StreamBody
@@ -24,6 +24,7 @@ from stellantis_hal.transport.backends.borrowed import HostSession, make_borrowe
 from stellantis_hal.transport.backends.default import make_backend
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
 from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
+from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.network_errors import is_foreign, to_network_error, unreadable_body
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
@@ -120,6 +121,20 @@ class Exchange:
         self._clock = clock
         self._queue = self.queue()
         self._closed = False
+        self._binding = LoopBinding("this client")
+
+    def check_use(self) -> None:
+        """Check that a request can be sent from here.
+
+        Raises:
+            ClosedClientError: it was closed.
+            WrongLoopError: it was used before in another event loop, thread or process.
+        """
+        if self._closed:
+            raise ClosedClientError(
+                "nothing was sent: this client was closed, as at the end of its `async with`; make a new one"
+            )
+        self._binding.check()
 
     def queue(self) -> TimedSemaphore:
         """Return another queue for as many requests at once."""
@@ -265,10 +280,7 @@ class Exchange:
         return to_network_error(error, shown_url, response_started=response_started, proxy=proxy)
 
     def _make_backend(self, shown_url: str) -> HttpBackend:
-        if self._closed:
-            raise NetworkError(
-                f"{mask_url(shown_url)}: the session is closed, open a new one", url=shown_url, is_transient=False
-            )
+        self.check_use()  # it may have been closed while the request waited
         proxy = self._proxies.for_url(shown_url)
         if proxy is not None:
             _logger.debug("requests to %s go through the proxy %s (from %s)", mask_url(shown_url), proxy, proxy.source)
@@ -279,10 +291,17 @@ class Exchange:
         return self._backend
 
     async def aclose(self) -> None:
-        """Close the backend if it is owned; nothing can be sent afterwards."""
+        """Close the backend if it is owned; nothing can be sent afterwards.
+
+        Raises:
+            WrongLoopError: it is in use in another event loop, which runs.
+        """
+        is_abandoned = self._binding.is_abandoned  # then its connections are gone, or those of another process
+        if not (self._closed or is_abandoned):
+            self._binding.check()
         self._closed = True
         backend, self._backend = self._backend, None
-        if self._owned and backend is not None:
+        if self._owned and backend is not None and not is_abandoned:
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
                 await backend.aclose()
 

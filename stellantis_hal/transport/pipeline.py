@@ -128,6 +128,8 @@ class RequestPipeline:
         """Send a request, return its response.
 
         Raises:
+            ClosedClientError: the session was closed.
+            WrongLoopError: the session was used before in another event loop, thread or process.
             UntrustedOriginError: it, or a redirect, leads off the trusted origins; nothing was sent there.
             NetworkError: no complete response arrived.
             ApiError: the response is an error.
@@ -178,6 +180,7 @@ class RequestPipeline:
             await receiver.aclose()
 
     def _run(self, call: _Call, request: Request) -> Awaitable[Response]:
+        self._context.exchange.check_use()
         repeatable = request.method in _REPEATABLE if request.repeatable is None else request.repeatable
         return call_with_retries(
             call.attempt,

@@ -288,7 +288,17 @@ class Session:
         """Close the transport if the session made it; a second time does nothing."""
         await self._exchange.aclose()
 
+    def check_use(self) -> None:
+        """Check that requests can be sent from here.
+
+        Raises:
+            ClosedClientError: it was closed.
+            WrongLoopError: it was used before in another event loop, thread or process.
+        """
+        self._exchange.check_use()
+
     async def __aenter__(self) -> Self:
+        self.check_use()
         return self
 
     async def __aexit__(

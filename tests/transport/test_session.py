@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from stellantis_hal.errors import (
+    ClosedClientError,
     ForbiddenError,
-    NetworkError,
 )
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.conventions import ApiConventions
@@ -93,9 +93,8 @@ async def test_a_closed_session_sends_nothing() -> None:
     opened, transport = session(OK)
     await opened.aclose()
     await opened.aclose()
-    with pytest.raises(NetworkError, match="closed") as failure:
+    with pytest.raises(ClosedClientError, match="make a new one"):
         await get(opened.pipeline(retry=RetryPolicy(attempts=1)))
-    assert failure.value.url == f"{API}/user"
     assert transport.requests == []
 
 
@@ -137,7 +136,6 @@ async def test_a_closed_session_raises_at_once() -> None:
     opened = Session(Origins(API), clock=wall)
     await opened.aclose()
     start = anyio.current_time()
-    with pytest.raises(NetworkError, match="closed") as caught:
+    with pytest.raises(ClosedClientError):
         await get(opened.pipeline())
-    assert caught.value.is_transient is False
     assert anyio.current_time() == pytest.approx(start, abs=0.01)

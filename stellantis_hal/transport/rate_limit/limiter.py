@@ -10,6 +10,7 @@ from typing import Self
 
 from stellantis_hal.errors import ConfigurationError, NetworkError
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.transport.loop_binding import LoopBinding
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.persistence import LimiterStore, StatePersister
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
@@ -63,13 +64,19 @@ class TokenBucketLimiter:
         self._clock = clock
         self._persister = None if store is None else StatePersister(store, save_every)
         self._queue = TokenQueue(self._ledger, clock)
+        self._binding = LoopBinding("this limiter")
 
     async def __aenter__(self) -> Self:
-        """Load the state from the store, where there is one.
+        """Load the state from the store, where there is one; an idle limiter may be entered in another event loop.
 
         Raises:
             RuntimeError: it has a store and is entered already.
+            WrongLoopError: requests of another event loop wait for it, or are under way.
         """
+        statistics = self.statistics
+        if not (statistics.waiting or statistics.in_flight):
+            self._binding.release()
+        self._binding.check()
         if self._persister is not None:
             await self._persister.open(self._restore)
         return self
@@ -92,7 +99,9 @@ class TokenBucketLimiter:
         Raises:
             BudgetExhaustedError: the wait would be longer than that, or than the anyio deadline in force.
             ConfigurationError: the limiter has a store and was not entered.
+            WrongLoopError: it was used before in another event loop, thread or process.
         """
+        self._binding.check()
         return _LimiterSlot(self._queue, self._persister, self._dump, priority == "background", max_wait)
 
     def pause(self, seconds: float, reason: str = "") -> None:
