@@ -41,6 +41,7 @@ _IN_QUERY = frozenset(("GET", "HEAD", "DELETE"))
 _IN_BODY = frozenset(("POST", "PUT", "PATCH"))
 # Media types whose name ends in +json, but whose body is no object of names and values.
 _OTHER_JSON = frozenset(("application/json-patch+json", "application/json-seq", "application/geo+json-seq"))
+_MAX_DEPTH = 32
 _NUMBERS = frozenset(("number", "range"))
 _DATES: Mapping[str, Callable[[str], Any]] = {
     "date": dt.date.fromisoformat,
@@ -382,17 +383,22 @@ def to_pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     A list of scalars repeats the name. Members of objects are named ``address.zip``, those of objects in lists
     ``lines[0].sku``. None is left out.
+
+    Raises:
+        ValueError: a value is nested more than 32 levels.
     """
     pairs: list[tuple[str, str]] = []
-    pending: list[tuple[str, Any]] = [*reversed([*values.items()])]
+    pending: list[tuple[str, Any, int]] = [(name, value, 0) for name, value in reversed([*values.items()])]
     while pending:
-        name, value = pending.pop()
+        name, value, depth = pending.pop()
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"it is nested more than {_MAX_DEPTH} levels")
         if isinstance(value, Mapping):
-            pending += reversed([(f"{name}.{member}", item) for member, item in value.items()])
+            pending += reversed([(f"{name}.{member}", item, depth + 1) for member, item in value.items()])
         elif isinstance(value, list):
             pending += reversed(
                 [
-                    (f"{name}[{index}]" if isinstance(item, Mapping | list) else name, item)
+                    (f"{name}[{index}]" if isinstance(item, Mapping | list) else name, item, depth + 1)
                     for index, item in enumerate(value)
                 ]
             )

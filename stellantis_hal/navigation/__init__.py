@@ -9,6 +9,8 @@
         items, pages ───▶ pagination           sequential, prefetching or concurrent
         follow_all ─────▶ concurrency          several links at a time, results in order
         post, put, … ───▶ writes
+        forms ──────────▶ writes               HAL-FORMS, checked before they are sent
+        download ───────▶ StreamingFetch       bytes of any media type, piece by piece
 """
 
 import logging

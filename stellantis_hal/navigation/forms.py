@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import attrs
 
-from stellantis_hal.errors import HalError, InvalidLinkError, LinkNotFoundError
+from stellantis_hal.errors import FormError, HalError, InvalidLinkError, LinkNotFoundError
 from stellantis_hal.hal.document import Diagnostic, HalDocument
 from stellantis_hal.hal.form_submission import (
     MULTIPART,
@@ -234,11 +234,20 @@ class Form:
         template, base = self._template, self._resource.base
         filled = fill(template, {**(values or {}), **fields}, files or {}, extra or {}, base)
         url, content, content_type = self._target(), None, None
-        if not has_body(template.method):
-            if template.fields or filled.values:
-                url = to_query(url, filled.values, keep=keep_query)
-        elif template.fields or filled.values:
-            content, content_type = _encode(template.content_type, filled)
+        try:
+            if not has_body(template.method):
+                if template.fields or filled.values:
+                    url = to_query(url, filled.values, keep=keep_query)
+            elif template.fields or filled.values:
+                content, content_type = _encode(template.content_type, filled)
+        except (ValueError, RecursionError) as error:  # of a value that the document states, or of extra=
+            reason = "it is no text of Unicode" if isinstance(error, UnicodeError) else str(error)
+            fault = f"a value cannot be sent: {reason}"
+            raise FormError(
+                f"nothing was sent for the form {mask_repr(self.key)} of {mask_url(base)}: {fault}",
+                errors={"": (fault,)},
+                url=base,
+            ) from error
         request = write_request(
             template.method, url, options or {}, self._resource.context or _DETACHED, self._resource.validators_for(url)
         )

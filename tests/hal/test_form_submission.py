@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from stellantis_hal.errors import FormError
 from stellantis_hal.hal.form_submission import (
     MULTIPART,
+    URLENCODED,
     Submission,
     expand_target,
     fill,
@@ -26,6 +27,7 @@ from stellantis_hal.hal.form_submission import (
 )
 from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.uri import encode_query
+from tests.support.profiles import for_nested_json
 
 URL = "https://api.example/v4"
 
@@ -90,7 +92,7 @@ def test_read_only_values_cannot_be_changed() -> None:
     read_only = {"name": "a", "readOnly": True}
     assert submit({**read_only, "value": 1}, a=1).values == {"a": 1}
     assert submit(read_only, a=None).values == {}
-    for stated, passed in ((1, 2), (1, True), (None, "x"), ("1", 1)):
+    for stated, passed in ((1, 2), (1, True), (None, "x"), ("1", 1), ("\ud800", "x")):
         assert faults({**read_only, "value": stated}, a=passed) == {
             "a": ("is read-only: only the value that the form states can be sent",)
         }
@@ -380,6 +382,14 @@ def test_pairs() -> None:
     ]  # fmt: skip
 
 
+def test_pairs_of_deep_values_are_refused() -> None:
+    deep: Any = 1
+    for _ in range(40):
+        deep = [{"a": deep}]
+    with pytest.raises(ValueError, match="nested more than 32 levels"):
+        to_pairs({"a": deep})
+
+
 def test_queries_replace_that_of_the_target() -> None:
     """F22."""
     assert to_query("/a?b=1#c", {"d": "e f"}, keep=False) == "/a?d=e%20f"
@@ -396,3 +406,56 @@ def test_pairs_of_texts_are_kept(values: dict[str, str | list[str]]) -> None:
     assert pairs == expected
     if all(text.isascii() for pair in pairs for text in pair):
         assert parse_qsl(encode_query(pairs), keep_blank_values=True) == expected
+
+
+JSON: Any = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.sampled_from(["5", "{a}", "{"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+MEMBERS = (
+    "type",
+    "value",
+    "required",
+    "readOnly",
+    "templated",
+    "regex",
+    "min",
+    "max",
+    "step",
+    "minLength",
+    "maxLength",
+)
+FIELD = st.fixed_dictionaries(
+    {"name": st.sampled_from("abc")},
+    optional={
+        **dict.fromkeys(MEMBERS, JSON),
+        "type": st.sampled_from(["number", "date", "time", "week", "file", "hidden", "x"]),
+        "templated": st.booleans(),
+        "options": st.fixed_dictionaries({}, optional=dict.fromkeys(["inline", "selectedValues", "maxItems"], JSON)),
+    },
+)
+
+
+@for_nested_json()
+@given(
+    properties=st.lists(FIELD, max_size=3),
+    method=st.sampled_from(["GET", "POST", "DELETE", "PATCH", "BREW"]),
+    kind=st.sampled_from([None, URLENCODED, MULTIPART, "text/xml"]),
+    values=st.dictionaries(st.sampled_from("abcd"), JSON, max_size=3),
+)
+def test_any_submission_is_sent_or_refused(
+    properties: list[Any], method: str, kind: str | None, values: dict[str, Any]
+) -> None:
+    """What is not refused has no member beyond the fields, and can be encoded."""
+    names = {field["name"] for field in properties}
+    try:
+        sent = submit(*properties, method=method, form={"contentType": kind}, **values)
+    except FormError as error:
+        faults_found = error.errors
+        assert all(faults_found.values())
+    except TypeError:
+        assert set(values) - names
+    else:
+        assert set(sent.values) <= names
+        assert to_query("/a", sent.values, keep=False).startswith("/a")

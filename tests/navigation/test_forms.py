@@ -1,5 +1,6 @@
 """Forms of resources (HAL-FORMS): targets, requests, choices and the resources that respond."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,24 @@ async def test_unknown_and_doubled_fields_are_type_errors() -> None:
         form.preview(d=1)
     with pytest.raises(TypeError, match="'c': passed twice"):
         form.preview({"c": 1}, c=2)
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_stated_values_that_cannot_be_sent(method: str, kind: str | None) -> None:
+    deep: Any = 1
+    for _ in range(200):
+        deep = {"a": deep}
+    for value, reason in (("\ud800", "it is no text of Unicode"), (deep, "nested")):
+        template = {"method": method, "contentType": kind, "properties": [{"name": "a", "value": value}]}
+        content = json.dumps({"_templates": {"add": template}}).encode()
+        form = HalResource.of(make_response(content), Site().context).forms["add"]
+        if value is deep and (method, kind) == ("POST", None):
+            assert form.preview().content is not None
+            continue
+        with pytest.raises(FormError, match=reason) as caught:
+            form.preview()
+        assert list(caught.value.errors) == [""]
 
 
 async def test_unchecked_patterns_are_logged(caplog: pytest.LogCaptureFixture) -> None:
