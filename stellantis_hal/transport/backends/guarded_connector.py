@@ -6,7 +6,6 @@ A stray response that arrives after the next request was sent cannot be told fro
 
 from __future__ import annotations
 
-import asyncio
 import selectors
 from functools import partial
 from typing import Any, cast
@@ -30,7 +29,7 @@ class StrayBytesError(aiohttp.ClientConnectionError):
 class GuardedProtocol(ResponseHandler):
     """Reads one response for each request, and closes the connection at the first byte outside one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: Any) -> None:
         super().__init__(loop=loop)
         self.requests: int = 0
         self._strayed = False
