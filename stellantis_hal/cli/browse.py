@@ -13,6 +13,7 @@ import click
 import httpx
 
 from stellantis_hal import Application, Brand, HalClient, HalResource, StellantisClient, StellantisError, Token
+from stellantis_hal.cli.output import escape_json
 from stellantis_hal.cli.trail import Trail
 from stellantis_hal.cli.visible import mask_secrets, to_json, visible
 from stellantis_hal.navigation.entry_point import EntryPoint
@@ -145,4 +146,4 @@ async def simulated_account() -> AsyncGenerator[EntryPoint]:
 
 def _print(resource: HalResource, *, masked: bool) -> None:
     document = resource.document.body
-    click.echo(to_json(visible(document, masked=True) if masked else document))
+    click.echo(escape_json(to_json(visible(document, masked=True) if masked else document)))

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-__all__ = ["Commands", "json_text", "prepare_process"]
+__all__ = ["Commands", "escape_json", "json_text", "prepare_process"]
 
 _SIMILAR = "stellantis_hal.similar"
 
@@ -118,4 +118,11 @@ def _has_all_characters(stream: Any) -> bool:
 
 def json_text(value: Any) -> str:
     """Return a value as JSON, with escapes where the encoding of standard output lacks characters."""
-    return json.dumps(value, ensure_ascii=not _has_all_characters(sys.stdout), indent=2)
+    return escape_json(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def escape_json(text: str) -> str:
+    """Return JSON text with escapes where the encoding of standard output lacks characters."""
+    if _has_all_characters(sys.stdout):
+        return text
+    return "".join([char if char.isascii() else json.dumps(char)[1:-1] for char in text])
