@@ -77,7 +77,10 @@ _TRANSIENT_FAILURE_TTL = 5.0
 _LASTING_FAILURE_TTL = 60.0
 """Seconds in which a failed renewal is not repeated with the same refresh token."""
 _MAX_RENEWALS, _RENEWALS_PERIOD = 8, 60.0
-"""At most 8 renewals in 60 seconds: a wrong clock or server must not cause a renewal for each request."""
+"""At most 8 renewals in 60 seconds of tokens that have not lived as long as the server said: a wrong clock or server
+must not cause a renewal for each request."""
+_SHORTEST_LIFE = 0.5
+"""Seconds that a token is used at least before its renewal is one that does not count."""
 
 
 @attrs.frozen(kw_only=True)
@@ -169,6 +172,8 @@ class BearerCredentials:
         self._identity_server = host_of(client.renewal_url or client.token_url)
         self._token: Token | None = None
         self._replaced_at = -math.inf
+        self._used_since = -math.inf
+        self._lifetime = math.inf
         self._built: tuple[Token, Headers] | None = None
         self._leeway = _MAX_LEEWAY
         self._pending: _PendingSave | None = None
@@ -327,11 +332,19 @@ class BearerCredentials:
     def _has_renewed_too_often(self) -> bool:
         return len(self._renewals) == _MAX_RENEWALS and _is_recent(self._renewals[0], _RENEWALS_PERIOD)
 
+    def _has_lived(self, token: Token) -> bool:
+        """Return whether a token was used here for as long as the server said, by the backend's clock."""
+        age = anyio.current_time() - self._used_since
+        return token == self._token and age >= max(_SHORTEST_LIFE, self._lifetime * (1 - _LEEWAY_SHARE) - 0.1)
+
     def _use(self, token: Token, *, is_new: bool = True) -> Token:
         """Use a token from now on. One that was found in the store may be old: its lifetime is not known."""
         if self._token is not None and token != self._token:
             self._replaced_at = anyio.current_time()
         left = self._lifetime_left(token)
+        if token != self._token:
+            self._used_since = anyio.current_time()
+            self._lifetime = left if is_new and left is not None else math.inf
         self._leeway = min(_MAX_LEEWAY, left * _LEEWAY_SHARE) if is_new and left is not None else _MAX_LEEWAY
         self._token = token
         return token
@@ -453,7 +466,8 @@ class BearerCredentials:
         token = read_renewed_token(response, now=self._clock(), previous=stored, key=self._key)
         self._failure = self._failing_since = None
         self._breaker.worked()
-        self._renewals.append(anyio.current_time())
+        if not self._has_lived(stored):
+            self._renewals.append(anyio.current_time())
         self._pending = _PendingSave(replaced=stored, token=token)
         used = await self._save(token)
         if self._on_renewed is not None:
