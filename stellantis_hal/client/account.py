@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -46,12 +46,14 @@ class Account(EntryPoint):
         priority: Priority = "interactive",
         max_wait: float = 60.0,
         partition: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         fetch = session.fetch(
             credentials=credentials, priority=priority, max_wait=max_wait, partition=partition, account=key
         )
-        super().__init__(url, ResourceContext(fetch, converter.clock, converter, principal=key))
+        super().__init__(url, ResourceContext(fetch, converter.clock, converter, principal=key, headers=headers or {}))
         self._session = session
+        self._headers = headers
         self._credentials = credentials
         self._converter = converter
         self._priority: Priority = priority
@@ -116,6 +118,7 @@ class Account(EntryPoint):
             priority=self._priority if priority is None else priority,
             max_wait=self._max_wait if max_wait is None else max_wait,
             partition=self._partition,
+            headers=self._headers,
         )
         other.adopt(self)
         return other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -26,6 +26,7 @@ from stellantis_hal.hal.uri import host_of
 from stellantis_hal.hal_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch
+from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.exchange import Timeouts
@@ -70,6 +71,7 @@ class StellantisClient(BaseClient):
             beside ``transport`` or ``session``.
         hooks: callbacks for requests, responses, waits, retries, failures and renewed tokens.
         converter: a cattrs converter from ``make_converter()``, with classes and hooks of your own; None: the default.
+        headers: header fields of every request to the API, such as ``{"Accept-Language": "fr"}``.
         strict: whether to raise ``StructureError`` for a body of which a value cannot be read.
         keep_document: whether typed values keep the bytes that they were read from.
         max_body: bytes that a body may have, decompressed, downloads aside. Decoding is one call, in which no other
@@ -111,6 +113,7 @@ class StellantisClient(BaseClient):
         proxy: str | Literal[False] | None = None,
         hooks: Hooks | None = None,
         converter: cattrs.Converter | None = None,
+        headers: Mapping[str, str] | None = None,
         strict: bool = False,
         keep_document: bool = True,
         max_body: int = MAX_BODY,
@@ -130,6 +133,7 @@ class StellantisClient(BaseClient):
                 "the certificate of the application is not used: the borrowed session's own client certificate counts; "
                 "load it there, as in aiohttp.TCPConnector(ssl=Tls(certificate=…).context())"
             )
+        self._headers = default_headers(headers)
         self._application = application
         self._base_url = base_url.rstrip("/")
         self._identity_url = identity_url
@@ -197,7 +201,13 @@ class StellantisClient(BaseClient):
             on_renewed=self._renewal_hook(key, host_of(identity.url)),
         )
         return Account(
-            self._session, credentials, self._converter, f"{self._base_url}/user", key=key, partition=partition
+            self._session,
+            credentials,
+            self._converter,
+            f"{self._base_url}/user",
+            key=key,
+            partition=partition,
+            headers=self._headers,
         )
 
     def _renewal_hook(self, key: str, server: str) -> Callable[[Token], None] | None:

@@ -70,6 +70,73 @@ async def test_the_hal_client_walks_any_api_from_its_entry() -> None:
 
 
 @pytest.mark.anyio
+async def test_default_fields_are_sent_with_every_request() -> None:
+    recorder = Recorder()
+    fields = {"Accept-Language": "fr", "User-Agent": "mine"}
+    async with HalClient(
+        "https://api.test/", transport=recorder, headers=fields, accept="application/vnd.a+json"
+    ) as hal:
+        root = await hal.root()
+        await root.follow("order", headers={"accept-language": "de"})
+        await root.put(json={})
+        await hal.request("DELETE", "/x")
+        await hal.get("/x")
+    sent = [(request.headers["accept-language"], request.headers["user-agent"]) for request in recorder.requests]
+    assert sent == [("fr", "mine"), ("de", "mine"), *[("fr", "mine")] * 3]
+    assert all(request.headers["accept"].startswith("application/vnd.a+json, ") for request in recorder.requests)
+
+
+@pytest.mark.anyio
+async def test_default_fields_of_an_account_are_not_sent_to_the_identity_server() -> None:
+    simulator = Simulator(world(trips=2))
+    holder = simulator.world.accounts[0]
+    store = MemoryTokenStore()
+    await store.save("alice", token_of(simulator, holder))
+    simulator.expire_tokens()
+    sent: list[httpx.Request] = []
+
+    class Watching(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            sent.append(request)
+            return await simulator.transport().handle_async_request(request)
+
+    brand = next(brand for brand in Brand if brand.domain == holder.domain)
+    client = StellantisClient(
+        application_of(simulator), transport=Watching(), headers={"X-Mine": "1"}, clock=simulator.now
+    )
+    async with client:
+        account = client.account(store, brand=brand, key="alice")
+        await account.root()
+        await account.with_options(priority="background").reread()
+    by_field = [(request.method, request.headers.get("x-mine")) for request in sent]
+    assert ("POST", None) in by_field
+    assert by_field.count(("GET", "1")) >= 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ("X: y", TypeError, "headers must be Mapping or None, not str"),
+        ({"Authorization": "x"}, ValueError, "Authorization cannot be given as a header field: credentials are given"),
+        ({"accept": "x"}, ValueError, "Accept cannot be a header field of every request: use accept="),
+        (
+            {"If-Match": '"1"'},
+            ValueError,
+            "If-Match cannot be a header field of every request: give it to single calls",
+        ),
+        ({"Idempotency-Key": "1"}, ValueError, "Idempotency-Key cannot be a header field of every request"),
+    ],
+)
+def test_wrong_default_fields_are_refused(fields: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        HalClient("https://api.test/", headers=fields)
+    with pytest.raises(error, match=message):
+        StellantisClient(Application("id", "secret"), headers=fields)
+    with pytest.raises(TypeError, match="accept must be str or None, not int"):
+        HalClient("https://api.test/", accept=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.anyio
 async def test_the_hal_client_sends_nothing_to_other_hosts() -> None:
     recorder = Recorder()
     async with HalClient("https://api.test/", transport=recorder) as hal:
