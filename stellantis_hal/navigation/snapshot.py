@@ -13,10 +13,11 @@ import attrs
 from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.deep_pickle import picklable, unwrap
 from stellantis_hal.hal.document import HalDocument, Kind, parse_root
-from stellantis_hal.hal.headers import Headers, fits_field
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime
+from stellantis_hal.navigation.cache.validators import conditions_of
 from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.navigation.media_types import links_of_header
 from stellantis_hal.navigation.request_headers import repeated_headers
@@ -221,8 +222,7 @@ class Snapshot:
         """
         if self.outcome is not None:  # its body may be a report of the write
             return {}
-        pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
-        return {condition: value for condition, field in pairs if fits_field(value := self.headers.get(field, ""))}
+        return conditions_of(self.headers)
 
 
 # ------------------------------------------------------------------------------------------------- dumps

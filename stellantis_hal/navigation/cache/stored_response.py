@@ -11,7 +11,7 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.cache.cache_control import Directives, seconds_of
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime, initial_age, is_storable
-from stellantis_hal.navigation.cache.validators import end_to_end, merge_headers
+from stellantis_hal.navigation.cache.validators import conditions_of, end_to_end, merge_headers
 from stellantis_hal.navigation.cache.variants import Selection, admits, matches, selecting_fields
 from stellantis_hal.navigation.fetch import Response
 
@@ -60,7 +60,7 @@ class StoredResponse:
         if selection is None or not is_storable(response.status, headers):
             return None
         lifetime = freshness_lifetime(headers, response.received_at) or 0.0
-        if not lifetime and "etag" not in headers and "last-modified" not in headers:
+        if not lifetime and not conditions_of(headers):
             return None
         return cls(
             url=response.url,

@@ -49,9 +49,17 @@ _MAX_LENGTH = 8_192
 
 
 def conditions_of(headers: Headers) -> dict[str, str]:
-    """Return the fields that ask whether a stored response is unchanged; empty where it has no valid validator."""
-    pairs = (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified"))
-    return {condition: value for condition, field in pairs if fits_field(value := headers.get(field, ""))}
+    """Return the fields that ask whether a stored response is unchanged; empty where it has no valid validator.
+
+    A tag must be one tag: ``*``, or two of them, would match other representations too.
+    """
+    found: dict[str, str] = {}
+    tag, modified = headers.get("etag", ""), headers.get("last-modified", "")
+    if tag != "*" and fits_field(tag) and _TAG.fullmatch(tag):
+        found["If-None-Match"] = tag
+    if fits_field(modified):
+        found["If-Modified-Since"] = modified
+    return found
 
 
 def is_of(stored: Headers, answer: Headers) -> bool:

@@ -81,6 +81,27 @@ def test_conditions_have_both_validators_that_can_be_sent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tag", "is_sent"),
+    [
+        ('"a,b"', True),
+        ('"a b"', True),
+        ('""', True),
+        ('W/"1"', True),
+        ("unquoted", True),
+        ("", False),
+        ("*", False),
+        ('"1", "2"', False),
+        ('"1" , W/"2"', False),
+        ('"1', False),
+        ("one two", False),
+    ],
+)
+def test_a_tag_is_sent_if_it_is_one_tag(tag: str, is_sent: bool) -> None:
+    """``*`` and lists would match other representations than the stored one."""
+    assert conditions_of(Headers({"etag": tag})) == ({"If-None-Match": tag} if is_sent else {})
+
+
+@pytest.mark.parametrize(
     ("stored", "answer", "same"),
     [
         ({"etag": '"1"'}, {}, True),
