@@ -101,9 +101,7 @@ async def test_default_fields_of_an_account_are_not_sent_to_the_identity_server(
             return await simulator.transport().handle_async_request(request)
 
     brand = next(brand for brand in Brand if brand.domain == holder.domain)
-    client = StellantisClient(
-        application_of(simulator), transport=Watching(), headers={"X-Mine": "1"}, clock=simulator.now
-    )
+    client = client_of(simulator, transport=Watching(), headers={"X-Mine": "1"})
     async with client:
         account = client.account(store, brand=brand, key="alice")
         await account.root()
