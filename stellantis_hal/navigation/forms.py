@@ -74,11 +74,9 @@ class FormPreview:
     unchecked: Mapping[str, str] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class FormField(FieldTemplate):
     """A field of a form, with its choices."""
-
-    __repr__ = redacted_repr
 
     _resource: HalResource = attrs.field(repr=False, eq=False, alias="resource")
 

@@ -432,7 +432,7 @@ FIELD = st.fixed_dictionaries(
         **dict.fromkeys(MEMBERS, JSON),
         "type": st.sampled_from(["number", "date", "time", "week", "file", "hidden", "x"]),
         "templated": st.booleans(),
-        "options": st.fixed_dictionaries({}, optional=dict.fromkeys(["inline", "selectedValues", "maxItems"], JSON)),
+        "options": st.fixed_dictionaries({}, optional={"inline": JSON, "selectedValues": JSON, "maxItems": JSON}),
     },
 )
 
