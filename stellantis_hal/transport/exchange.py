@@ -45,7 +45,8 @@ class Timeouts:
     """Bounds of one attempt, in seconds.
 
     Attributes:
-        connect: until a connection is made, TLS included.
+        connect: until a connection is made, the look-up of the host's name and TLS included. A look-up that hangs
+            goes on in its thread as long as the system lets it; with aiohttp all requests to the host share it.
         read: without a byte from the server. Some gateways respond after 60 s, so a little more than that.
         write: without a byte accepted by the server. aiohttp has no such bound; ``total`` ends it there.
         pool: waiting for a connection of the session's own.

@@ -207,11 +207,16 @@ async def test_renewals_with_a_jumping_clock_are_bounded() -> None:
 @pytest.mark.parametrize("lives", [1, 5, 7])
 async def test_tokens_of_a_few_seconds_are_renewed_in_time(lives: int) -> None:
     """Renewals of tokens that have lived as long as the server said are not among the eight of a minute."""
-    server = IdentityServer(expires_in=lives, delay=0.0)
-    credentials = bearer(MemoryTokenStore(token(expires_in=lives)), server)
+    server, clock = IdentityServer(expires_in=lives, delay=0.0), Clock()
+    store = MemoryTokenStore(token(expires_in=lives))
+    credentials = bearer(store, server, clock=clock)
     for _ in range(200):
         sent = authorization(await credentials.headers())
-        assert sent == f"Bearer access-{server.renewals}"
+        present = await store.load("alice")
+        assert present is not None
+        assert present.expires_at is not None
+        assert sent == f"Bearer {present.access_token}"
+        assert present.expires_at > clock()
         assert credentials.current_headers() is not None
         await anyio.sleep(1)
     assert server.renewals == pytest.approx(200 / lives, rel=0.35)
