@@ -96,7 +96,7 @@ def entries_of(resource: HalResource) -> Iterator[Entry]:
 class AskScreen(ModalScreen[dict[str, str] | None]):
     """Asks for texts by name."""
 
-    AUTO_FOCUS = "Input"
+    AUTO_FOCUS: ClassVar[str | None] = "Input"
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
 
@@ -202,7 +202,7 @@ class ChoiceScreen(ModalScreen[int | None]):
 class FormScreen(ModalScreen[dict[str, Any] | None]):
     """A form to fill in; answers with the values that were entered once they have no faults."""
 
-    AUTO_FOCUS = "Input, Select"
+    AUTO_FOCUS: ClassVar[str | None] = "Input, Select"
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel"), Binding("ctrl+s", "send", "send")]
 
@@ -343,9 +343,9 @@ class Browser(App[None]):
         masked: whether personal data are masked, as in logs.
     """
 
-    TITLE = "stellantis-hal browse"
-    ENABLE_COMMAND_PALETTE = False
-    CSS = """
+    TITLE: str | None = "stellantis-hal browse"
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
+    CSS: ClassVar[str] = """
     AskScreen, ConfirmScreen, ChoiceScreen, FormScreen { align: center middle; }
     .box { width: 80%; max-width: 100; height: auto; max-height: 90%; border: round $primary; padding: 0 1;
            background: $surface; }
