@@ -206,5 +206,5 @@ def test_an_untrusted_origin_error_names_the_remedy() -> None:
         Origins("https://api.example/").check("vehicles")
     assert str(relative.value) == (
         "nothing was sent to vehicles: its origin is not trusted. The URL must be absolute, as in "
-        "'https://api.example/a'; use follow() for relations."
+        "'https://api.example/a', or a path, as in '/a'; use follow() for relations."
     )

@@ -241,6 +241,12 @@ async def test_a_resource_can_be_made_a_dict() -> None:
     assert list(resource.keys()) == ["a"]
 
 
+async def test_arrays_that_were_read_are_sent_as_arrays() -> None:
+    array = _site().resource([1, {"a": 2}])
+    assert (await _body_of(json=array))[0] == b'[1,{"a":2}]'
+    assert (await _body_of(json={"all": array}))[0] == b'{"all":[1,{"a":2}]}'
+
+
 @pytest.mark.parametrize("value", [object(), {1, 2}, NOON, Link("/x"), {"a": b""}])
 async def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="json= must be what JSON can hold"):
@@ -631,7 +637,7 @@ async def test_a_weak_tag_cannot_be_asked_for(tag: str) -> None:
     ],
 )
 async def test_the_tag_of_an_answer_serves_the_next_write(verb: str, reply: Any, sent: str | None) -> None:
-    site = _site(**{"": make_response(**{"url": HOME, **reply})})
+    site = _site(**{"": make_response(url=HOME, **reply)})
     resource = site.resource({"_links": links(self=HOME)}, etag='"1"')
     answer = await getattr(resource, verb)(json={})
     site.routes[""] = {}

@@ -369,6 +369,11 @@ def test_failed_conditions_are_errors_of_their_own(status: int, kind: type[ApiEr
     assert "read" in str(error)
 
 
+def test_a_409_to_a_key_may_pass() -> None:
+    assert api_error(409, asked={"idempotency-key": '"k"'}).is_transient
+    assert not api_error(409).is_transient
+
+
 def test_advice_on_a_missing_condition() -> None:
     assert "read the resource first, and write to what was read" in str(api_error(428))
 
