@@ -301,8 +301,7 @@ class DayWindow:
             self._set_lapse()
         if now < self._lapses_at:
             return False
-        if self.external_until <= now:
-            self.external = 0
+        self.external = 0  # never stated later than the limit
         if self._limit.lapses_at <= now:
             self._limit.lapse()
             self.limit = self._limit.value

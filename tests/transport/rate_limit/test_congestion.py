@@ -157,6 +157,34 @@ async def test_a_refused_request_keeps_its_place_in_the_queue() -> None:
     assert order[order.index("/later") :].count("/later") == 5
 
 
+async def test_only_the_latest_thousand_refused_tasks_are_remembered() -> None:
+    limiter = make_limiter(2_000)
+    refused = anyio.Event()
+
+    async def refuse_one() -> None:
+        async with limiter.slot() as slot:
+            slot.sent()
+            await refused.wait()
+            slot.answered(REFUSED)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(1_010):
+            group.start_soon(refuse_one)
+        await anyio.wait_all_tasks_blocked()
+        refused.set()
+    assert len(limiter._queue._refused_tasks) <= 1_000
+
+
+async def test_a_request_marked_as_sent_twice_was_sent_first() -> None:
+    limiter = make_limiter(1)
+    start = anyio.current_time()
+    async with limiter.slot() as slot:
+        slot.sent()
+        await anyio.sleep(1.0)
+        slot.sent()
+        assert await spend(limiter) < start + 1.2
+
+
 async def test_interactive_requests_go_before_refused_background_ones() -> None:
     limiter = make_limiter(None)
     async with limiter.slot(priority="background") as slot:
