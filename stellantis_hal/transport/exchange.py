@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import anyio
+import anyio.to_thread
 import attrs
 import httpx
 from attrs import validators
@@ -21,7 +22,7 @@ from stellantis_hal.navigation.bodies import BodyReader, Content, StreamBody
 from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, StreamingResponse
 from stellantis_hal.transport.backends.borrowed import HostSession, make_borrowed_backend
-from stellantis_hal.transport.backends.default import make_backend
+from stellantis_hal.transport.backends.default import backend_loader, make_backend
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
 from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
 from stellantis_hal.transport.loop_binding import LoopBinding
@@ -123,6 +124,7 @@ class Exchange:
         self._queue = self.queue()
         self._closed = False
         self._binding = LoopBinding("this client")
+        self._making = anyio.Lock()
 
     def check_use(self) -> None:
         """Check that a request can be sent from here.
@@ -170,7 +172,7 @@ class Exchange:
             await self._wait_for_connection(queue, shown_url)
         is_kept = False
         try:
-            backend = self._backend or self._make_backend(shown_url)
+            backend = self._backend or await self._make_backend(shown_url)
             opened: StreamingResponse | None = None
             with (
                 _NO_DEADLINE
@@ -280,16 +282,24 @@ class Exchange:
         proxy = self._proxies.for_url(shown_url)
         return to_network_error(error, shown_url, response_started=response_started, proxy=proxy)
 
-    def _make_backend(self, shown_url: str) -> HttpBackend:
-        self.check_use()  # it may have been closed while the request waited
-        proxy = self._proxies.for_url(shown_url)
-        if proxy is not None:
-            _logger.debug("requests to %s go through the proxy %s (from %s)", mask_url(shown_url), proxy, proxy.source)
-        if self._host_session is not None:
-            self._backend = make_borrowed_backend(self._host_session, timeouts=self._seconds)
+    async def _make_backend(self, shown_url: str) -> HttpBackend:
+        """Return the backend, made at the first request: in a thread as far as that takes tens of milliseconds."""
+        async with self._making:
+            self.check_use()  # it may have been closed while the request waited
+            if self._backend is not None:
+                return self._backend
+            proxy = self._proxies.for_url(shown_url)
+            if proxy is not None:
+                shown = mask_url(shown_url)
+                _logger.debug("requests to %s go through the proxy %s (from %s)", shown, proxy, proxy.source)
+            if self._host_session is not None:
+                self._backend = make_borrowed_backend(self._host_session, timeouts=self._seconds)
+                return self._backend
+            load = backend_loader(self._proxies)
+            context = await anyio.to_thread.run_sync(lambda: (load(), self._ssl_context())[1])
+            self.check_use()
+            self._backend = make_backend(context, timeouts=self._seconds, proxies=self._proxies)
             return self._backend
-        self._backend = make_backend(self._ssl_context(), timeouts=self._seconds, proxies=self._proxies)
-        return self._backend
 
     async def aclose(self) -> None:
         """Close the backend if it is owned; nothing can be sent afterwards.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 
 import anyio
 
@@ -10,7 +13,23 @@ from stellantis_hal.transport.backends.base import HttpBackend
 from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 
-__all__ = ["make_backend"]
+__all__ = ["backend_loader", "make_backend"]
+
+
+def _prefers_aiohttp(proxies: ProxySettings) -> bool:
+    return not proxies.needs_httpx and anyio.get_cancelled_exc_class().__module__.startswith("asyncio")
+
+
+def backend_loader(proxies: ProxySettings) -> Callable[[], None]:
+    """Return a function that imports what `make_backend` needs here; it may be called in a thread."""
+    if not _prefers_aiohttp(proxies):
+        return lambda: None
+
+    def load() -> None:
+        with suppress(ImportError):  # the extra `speed` is not installed
+            import_module("stellantis_hal.transport.backends.aiohttp_client")
+
+    return load
 
 
 def make_backend(
@@ -26,7 +45,7 @@ def make_backend(
         timeouts: ``connect``, ``read``, ``write``, ``pool`` and ``total``, in seconds.
         proxies: the proxy of each URL.
     """
-    if not proxies.needs_httpx and anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
+    if _prefers_aiohttp(proxies):
         try:
             from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend  # noqa: PLC0415 - only where needed
         except ImportError:
