@@ -87,7 +87,7 @@ async def test_default_fields_are_sent_with_every_request() -> None:
 
 
 @pytest.mark.anyio
-async def test_default_fields_of_an_account_are_not_sent_to_the_identity_server() -> None:
+async def test_identity_servers_get_no_default_fields() -> None:
     simulator = Simulator(world(trips=2))
     holder = simulator.world.accounts[0]
     store = MemoryTokenStore()
