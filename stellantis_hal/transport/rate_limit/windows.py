@@ -31,8 +31,6 @@ _MINUTES = 1_441
 _DAY = 86_400.0
 _LATE = 0.105
 """Seconds: how late the server counts a request that is under way for longer than the window, at most."""
-_LATE_ANSWERED = 0.25
-"""Seconds: the same for a request that is answered within the window, and may have been sent twice by TCP."""
 
 
 class BurstWindow:
@@ -167,7 +165,6 @@ class BurstWindow:
         back = now + self.span + _GUARD
         if round_trip is not None and self._samples >= _WARM_UP and now >= self._trusted_at:
             back -= min(self._smallest, self._previous_smallest, self.span)
-        back = min(back, sent_at + self.span + _LATE_ANSWERED)
         returns = self._returns
         returns.append(max(back, returns[-1]) if returns else back)
 

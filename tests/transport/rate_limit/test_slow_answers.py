@@ -67,10 +67,10 @@ async def serve_strictly(
         (10, lambda chance: 2.0, 0.88),
         (5, lambda chance: 5.0, 0.88),
         (5, lambda chance: 60.0, 0.88),
-        (10, lambda chance: 1.0, 0.88),
+        (10, lambda chance: 1.0, 0.75),
         (10, lambda chance: chance.choice([0.1, 2.0]), 0.85),
-        (10, lambda chance: chance.uniform(0.05, 4.0), 0.85),
-        (10, lambda chance: chance.uniform(0.1, 1.0), 0.75),
+        (10, lambda chance: chance.choice([0.05, 0.5, 4.0]), 0.7),
+        (10, lambda chance: chance.choice([0.1, 0.5, 1.0]), 0.6),
     ],
 )
 @pytest.mark.parametrize("late", [(0.0, 0.0), (0.0, 0.1), (0.02, 0.03)])
@@ -175,12 +175,13 @@ def test_an_overdue_answer_returns_no_second_token() -> None:
     assert window.smallest_round_trip == 3.0
 
 
-@pytest.mark.parametrize(("answered", "back"), [(0.1, 1.102), (0.24, 1.242), (0.25, 1.25), (0.9, 1.25)])
-def test_a_quick_answer_returns_a_quarter_second_late_at_most(answered: float, back: float) -> None:
+@pytest.mark.parametrize("answered", [0.1, 0.3, 0.9])
+def test_an_answer_within_the_window_returns_a_window_later(answered: float) -> None:
+    """However late the server has counted the request, it has done so by then."""
     window = BurstWindow(1)
     sending = send(window, 0.0)
     window.answered(answered, answered, sending)
-    assert window.available_at(1, answered) == pytest.approx(back)
+    assert window.available_at(1, answered) == pytest.approx(answered + 1.002)
 
 
 def test_the_time_of_each_token_is_known() -> None:
@@ -192,7 +193,7 @@ def test_the_time_of_each_token_is_known() -> None:
     window.answered(0.36, 0.01, last)
     assert [window.available_at(count, 0.36) for count in (1, 2, 3, 4)] == pytest.approx([1.105, 1.305, 1.362, 1.405])
     window.answered(0.4, 0.4, first)
-    assert [window.available_at(count, 0.4) for count in (1, 2, 3, 4)] == pytest.approx([1.305, 1.362, 1.362, 1.405])
+    assert [window.available_at(count, 0.4) for count in (1, 2, 3, 4)] == pytest.approx([1.305, 1.362, 1.402, 1.405])
     assert window.available_at(5, 0.4) == math.inf
 
 
