@@ -57,7 +57,7 @@ class CallRecord:
     attempt: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class RequestRecord(CallRecord):
     """A request that is about to be sent.
 
@@ -65,12 +65,10 @@ class RequestRecord(CallRecord):
         bytes: of its body; None where they are not known before.
     """
 
-    __repr__ = redacted_repr
-
     bytes: int | None = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class ResponseRecord(CallRecord):
     """A response of any status.
 
@@ -81,15 +79,13 @@ class ResponseRecord(CallRecord):
         quota: as stated by the response's headers; None where they state none.
     """
 
-    __repr__ = redacted_repr
-
     status: int
     seconds: float
     bytes: int = 0
     quota: Quota | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class WaitRecord(CallRecord):
     """A request that waited for the limiter.
 
@@ -97,12 +93,10 @@ class WaitRecord(CallRecord):
         seconds: the wait.
     """
 
-    __repr__ = redacted_repr
-
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class RetryRecord(CallRecord):
     """A failed attempt that another one will follow.
 
@@ -111,13 +105,11 @@ class RetryRecord(CallRecord):
         error: of the failed attempt.
     """
 
-    __repr__ = redacted_repr
-
     wait: float
     error: StellantisError
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class FailureRecord(CallRecord):
     """A call that failed for good: its error goes to the caller. Refusals of the limiter are among them.
 
@@ -127,14 +119,12 @@ class FailureRecord(CallRecord):
         error: what the caller gets.
     """
 
-    __repr__ = redacted_repr
-
     seconds: float
     waited: float
     error: StellantisError
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class EndRecord(CallRecord):
     """A call that has ended: by a response, by an error that goes to the caller, or by a cancellation.
 
@@ -143,8 +133,6 @@ class EndRecord(CallRecord):
         waited: seconds of them spent waiting for the limiter.
         outcome: how it ended; what is neither a response nor an error of this library counts as a cancellation.
     """
-
-    __repr__ = redacted_repr
 
     seconds: float
     waited: float
@@ -180,7 +168,7 @@ class Hooks:
         on_retry: after a failed attempt that another one will follow.
         on_wait: after a wait for the limiter.
         on_failure: when a call fails for good, also where the limiter refused it.
-        on_end: when a call ends, whatever its end, after ``on_failure``.
+        on_end: when a call ends, by a response, an error or a cancellation, after ``on_failure``.
         on_token_renewed: after a token was renewed and stored.
     """
 

@@ -118,7 +118,7 @@ async def test_a_cancelled_call_ends_its_spans() -> None:
     assert [span.attributes["error.type"] for span in telemetry.spans] == ["cancelled", "cancelled"]
 
 
-async def test_a_call_that_is_cancelled_before_its_first_attempt_has_no_span() -> None:
+async def test_a_call_cancelled_before_its_first_attempt_has_no_span() -> None:
     class Slow(Badge):
         async def headers(self) -> Any:
             await anyio.sleep(60)
