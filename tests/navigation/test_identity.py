@@ -250,7 +250,8 @@ def test_no_write_reaches_a_url_that_was_not_meant(replies: list[dict[str, Any]]
     """The collection itself is meant once, by its caller; what follows is for what the answers name.
 
     Each step is done to the answer of the one before. No write that follows a POST to a collection may change it, or
-    what is around it; what was read explicitly, by ``fetch``, ``refresh`` or ``follow_location``, is meant.
+    what is around it; what was read explicitly, by ``fetch``, ``refresh`` or ``follow_location``, is meant, and a new
+    start. No write that follows a PUT or PATCH may change what is around their target.
     """
     server = _AnyServer(replies)
     site = Site(_AnyRoute(server))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -258,6 +259,7 @@ def test_no_write_reaches_a_url_that_was_not_meant(replies: list[dict[str, Any]]
     async def main() -> None:
         answer: HalResource = site.resource(_self(PEOPLE), url=PEOPLE)
         protected: list[list[str]] = []
+        around: list[str] = []
         was_read = True
         for step in ["post", *steps]:
             before = len(server.requests)
@@ -269,12 +271,16 @@ def test_no_write_reaches_a_url_that_was_not_meant(replies: list[dict[str, Any]]
             sent = [request for request in server.requests[before:] if request.method != "GET"]
             assert len(sent) == (step in {"post", "put", "patch", "delete"})
             for request in sent:
-                if not was_read:
-                    place = _place(request.url)
+                place = _place(request.url)
+                if was_read:
+                    protected.clear()
+                else:
                     assert all(kept[: len(place)] != place for kept in protected), request.url
+                    assert not around or around[: len(place)] != place, request.url
                     assert urlsplit(request.url).query != "page=2"
                 if step == "post":
-                    protected.append(_place(request.url))
+                    protected.append(place)
+                around = place[:-1] if step in {"put", "patch"} else []
             was_read = step in {"fetch", "refresh", "follow_location"}
             answer = following
 
