@@ -69,7 +69,7 @@ def test_an_id_for_an_application() -> None:
 
 @pytest.mark.parametrize("auth", ["secret", ("user", "secret")])
 def test_a_secret_for_credentials_is_not_shown(auth: Any) -> None:
-    with pytest.raises(TypeError, match=r"not (str|tuple): httpx.BasicAuth\(user, password\)") as caught:
+    with pytest.raises(TypeError, match=r"not (str|tuple): Bearer\(token\), or Basic\(user, password\)") as caught:
         HalClient("https://api.test/", auth=auth)
     assert "secret" not in str(caught.value)
 
