@@ -199,10 +199,12 @@ class _Messages:
                 if self._nodes <= 0:
                     return
                 self.add(field, item, depth + 1)
-        elif isinstance(value, dict) and (message := _message(value)) is None:
+            return
+        message = _message(value) if isinstance(value, dict) else value
+        if isinstance(value, dict) and message is None:
             self.add_members(field, value, depth)
         else:
-            text = _text(message if isinstance(value, dict) else value)
+            text = _text(message)
             if text is not None:
                 self._left -= 1
                 self.by_field.setdefault(field[:_MAX_NAME], []).append(text)

@@ -62,5 +62,5 @@ def check_options(call: str, options: Mapping[str, Any], allowed: frozenset[str]
                 raise TypeError("index must be int or None, not bool")
             if name == "embedded" and value not in _EMBEDDED:
                 raise ValueError(f"embedded must be 'prefer', 'never' or 'only', not {value[:80]!r}")
-            if name == "headers" and value is not None:
+            if name == "headers" and isinstance(value, Mapping):
                 check_headers(value)

@@ -104,5 +104,5 @@ def _check(newer: Any, merged: Any, problems: list[RawProblem], path: str) -> No
         return  # a type of a user's hook, which cannot be compared
     known = {problem.path for problem in merged.problems}
     found = [problem for problem in own if f"${problem[0]}" not in known]
-    problems += [(f"{path}{below}", value_type, reason, kind) for below, value_type, reason, kind in found]
+    problems.extend((f"{path}{below}", value_type, reason, kind) for below, value_type, reason, kind in found)
     object.__setattr__(merged, "problems", (*merged.problems, *to_problems("$", found)))  # not yet handed out

@@ -68,9 +68,8 @@ class Shop(httpx.AsyncBaseTransport):
 async def test_a_hit_costs_no_request_and_no_token() -> None:
     shop, limiter = Shop(), TokenBucketLimiter(RateLimits(per_day=3))
     async with limiter, shop.client(limiter=limiter) as client:
-        for _ in range(10):
-            page = await client.follow("orders")
-        assert page.from_cache
+        pages = [await client.follow("orders") for _ in range(10)]
+        assert pages[-1].from_cache
         assert limiter.statistics.granted == 2
     assert len(shop.requests) == 2
 
@@ -156,13 +155,15 @@ async def test_without_a_cache_nothing_changes() -> None:
 # ------------------------------------------------------------------------------------------------- accounts
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda name: httpx.BasicAuth(name, "p"),
-        lambda name: httpx.BasicAuth("same", "p"),
-    ],
-)
+def _of_its_own(name: str) -> httpx.Auth:
+    return httpx.BasicAuth(name, "p")
+
+
+def _the_same(name: str) -> httpx.Auth:
+    return httpx.BasicAuth("same", "p")
+
+
+@pytest.mark.parametrize("make", [_of_its_own, _the_same])
 async def test_clients_with_httpx_auth_share_only_by_partition(make: Callable[[str], httpx.Auth]) -> None:
     shop, cache = Shop(), MemoryCache()
     for name in ("a", "b"):

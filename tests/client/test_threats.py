@@ -39,7 +39,7 @@ import os
 import pickle
 import traceback
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -274,9 +274,15 @@ async def test_3_a_dump_of_another_host_cannot_be_followed(url: str) -> None:
         stored = {**(await client.root()).dump(), "url": url}
         resource = client.resume(stored)
         assert resource.rels == ("a",)
-        for respond in (resource.fetch, resource.refresh, lambda: resource.follow("a").resource(), resource.put):
+        ways: list[Callable[[], Awaitable[object]]] = [
+            resource.fetch,
+            resource.refresh,
+            resource.follow("a").resource,
+            resource.put,
+        ]
+        for way in ways:
             with pytest.raises(UntrustedOriginError):
-                await respond()
+                await way()
     assert len(server_.requests) == 1
 
 

@@ -24,7 +24,7 @@ MODULES = os.environ.get("STELLANTIS_HAL_NODE_MODULES", "")
 NODE = shutil.which("node")
 HERE = Path(__file__).parent / "item-server"
 NAMES = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus"]
-COLLECTIONS = {"people": {}, "mixed": {}, "posts": {}, "resources": {"source": "state"}}
+COLLECTIONS: dict[str, dict[str, Any]] = {"people": {}, "mixed": {}, "posts": {}, "resources": {"source": "state"}}
 
 pytestmark = [
     pytest.mark.anyio,

@@ -86,16 +86,13 @@ def of_client(**options: Any) -> OAuth2ClientCredentials:
 
 
 def of_user(**options: Any) -> OAuth2AuthorizationCode:
-    return OAuth2AuthorizationCode(
-        "my-id",
-        **{
-            "authorize_url": f"{LOGIN}/authorize",
-            "token_url": f"{LOGIN}/token",
-            "redirect_uri": BACK,
-            "scope": "read write",
-            **options,
-        },
-    )
+    defaults: dict[str, Any] = {
+        "authorize_url": f"{LOGIN}/authorize",
+        "token_url": f"{LOGIN}/token",
+        "redirect_uri": BACK,
+        "scope": "read write",
+    }
+    return OAuth2AuthorizationCode("my-id", **(defaults | options))
 
 
 def redirect(url: str, **more: str) -> str:

@@ -306,7 +306,20 @@ _MEMBERS = (
     "_embedded",
     "details",
 )
-_MEMBERS += ("data", "params", "error", "title", "type", "violations", "attribute", "logref", "base", "a", "0")
+_ALL_MEMBERS = (
+    *_MEMBERS,
+    "data",
+    "params",
+    "error",
+    "title",
+    "type",
+    "violations",
+    "attribute",
+    "logref",
+    "base",
+    "a",
+    "0",
+)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (
@@ -351,7 +364,5 @@ _JSON = st.recursive(
 def test_any_json_is_read_without_an_error(body: Any) -> None:
     found = read_error_document(json.loads(json.dumps(body)))
     assert isinstance(found, ErrorDocument)
-    assert all(
-        messages and all(isinstance(text, str) and text for text in messages) for messages in found.errors.values()
-    )
+    assert all(messages and all(type(text) is str and text for text in messages) for messages in found.errors.values())
     assert found.detail is None or found.detail

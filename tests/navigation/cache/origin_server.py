@@ -80,7 +80,7 @@ class OriginServer:
 
     async def __call__(self, request: Request, /) -> Response:
         self.requests.append(request)
-        answer = self.answers[request.url.partition("#")[0]]
+        answer: Any = self.answers[request.url.partition("#")[0]]
         await anyio.sleep(self.latency)
         if callable(answer):
             answer = answer(request)

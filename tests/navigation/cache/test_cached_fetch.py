@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 import anyio
@@ -102,7 +103,7 @@ async def test_waiting_for_a_limiter_is_no_age() -> None:
 
     server.answers[URL] = late
     assert (await get(server.cached())).initial_age == 100
-    server.answers[URL] = lambda request: late(request, 2.0)
+    server.answers[URL] = partial(late, measured=2.0)
     assert (await get(server.cached())).initial_age == 2
 
 
@@ -177,7 +178,11 @@ async def test_two_accounts_on_one_store_never_share() -> None:
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "X-Api-Key", "X-Auth-Token"])
 async def test_fields_with_credentials_are_part_of_the_key(name: str) -> None:
     server, store = OriginServer(), MemoryCache()
-    server.answers[URL] = lambda request: answer_of(request.headers[name], cache_control="max-age=60", vary=name)
+
+    def echo(request: Request) -> Response:
+        return answer_of(request.headers[name], cache_control="max-age=60", vary=name)
+
+    server.answers[URL] = echo
     cache = server.cached(store)
     for _ in range(2):
         for secret in ("one", "two"):

@@ -60,8 +60,13 @@ class Slotted:
 def test_accounts_are_named_by_their_store_and_key() -> None:
     one, other = Store("a"), Store("b")
     assert account_partition(one, "k", "x") == account_partition(Store("a"), "k", "x")
-    named = {account_partition(*names).prefix for names in ((one, "k", "x"), (other, "k", "x"), (one, "l"), (one, "k"))}
-    assert len(named) == 4
+    partitions = [
+        account_partition(one, "k", "x"),
+        account_partition(other, "k", "x"),
+        account_partition(one, "l"),
+        account_partition(one, "k"),
+    ]
+    assert len({partition.prefix for partition in partitions}) == 4
     assert account_partition(one, "k").is_lasting
 
 
