@@ -1,7 +1,8 @@
 """Backends and markers of the tests: each asynchronous test runs on asyncio and on trio, in jumped time by default."""
 
+import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +39,29 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, Mapping[str, Any
     """Return the backend's name and its options, with a real clock for tests marked ``wall_clock``."""
     clock = real if request.node.get_closest_marker("wall_clock") else jumping
     return clock(request.param)
+
+
+class _RaisedWarnings(logging.Handler):
+    """Collects warnings of the package that a filter made errors; the package logs them and raises nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.module == "notices":
+            self.messages.append(record.getMessage())
+
+
+_raised_warnings = _RaisedWarnings()
+logging.getLogger("stellantis_hal").addHandler(_raised_warnings)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that causes a warning without expecting it, as ``filterwarnings = error`` is to do."""
+    _raised_warnings.messages.clear()
+    result = yield
+    if item.get_closest_marker("warnings_as_errors") is None:
+        assert not _raised_warnings.messages
+    return result

@@ -19,6 +19,7 @@ from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.events import WatchEvent
 from stellantis_hal.navigation.concurrency import scoped
+from stellantis_hal.navigation.notices import call_site, called_from
 
 __all__ = ["CLOSE_TIMEOUT", "Stream"]
 
@@ -45,6 +46,7 @@ class Stream(AsyncIterator[WatchEvent]):
     def __init__(self, store: CheckpointStore, *, name: str, size: int) -> None:
         self._store = store
         self._name = name
+        self._made_at = call_site()
         self._reservation: AbstractAsyncContextManager[object] = nullcontext()
         self._counts = Counts()
         self._buffer: Buffer[_Delivery] = Buffer(size)
@@ -67,7 +69,8 @@ class Stream(AsyncIterator[WatchEvent]):
         await self._reservation.__aenter__()
         try:
             self._tasks = await self._scope.__aenter__()
-            self._start(self._tasks)
+            with called_from(self._made_at):
+                self._start(self._tasks)
         except BaseException:
             await self._reservation.__aexit__(None, None, None)
             raise

@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import StellantisError
+from stellantis_hal.navigation.notices import call_site, called_from
 
 __all__ = ["OrderedResults", "in_order", "scoped"]
 
@@ -37,12 +38,14 @@ class OrderedResults(AsyncIterator[R | StellantisError]):
         self._jobs = iter(jobs)
         self._limit = limit
         self._running: deque[_RunningJob[R]] = deque()
+        self._started_at = call_site()
 
     async def __anext__(self) -> R | StellantisError:
         while len(self._running) < self._limit and (job := next(self._jobs, None)) is not None:
             running: _RunningJob[R] = _RunningJob()
             self._running.append(running)
-            self._tasks.start_soon(self._run, job, running)
+            with called_from(self._started_at):
+                self._tasks.start_soon(self._run, job, running)
         if not self._running:
             raise StopAsyncIteration
         first = self._running[0]

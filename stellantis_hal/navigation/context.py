@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
@@ -17,11 +15,11 @@ from stellantis_hal.hal.redaction import excerpt, mask_repr, mask_url, shortlist
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.media_types import accept
+from stellantis_hal.navigation.notices import warn_caller
 from stellantis_hal.navigation.request_headers import override_headers
 
 __all__ = ["Converter", "HalDeprecationWarning", "ResourceContext"]
 
-_log = logging.getLogger("stellantis_hal")
 _MAX_NOTIFIED = 1_000
 _MAX_NOTICE = 300
 T = TypeVar("T")
@@ -131,5 +129,4 @@ class ResourceContext:
             return
         if len(self._notified) < _MAX_NOTIFIED:
             self._notified.add(key)
-        _log.warning("%s", text)
-        warnings.warn(text, HalDeprecationWarning, stacklevel=3)
+        warn_caller(text, HalDeprecationWarning)

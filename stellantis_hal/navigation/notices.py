@@ -1,22 +1,92 @@
-"""Warnings that point at the line of the program, not of this library."""
+"""Warnings that point at the line of the program, not of this library, and that end nothing."""
 
 from __future__ import annotations
 
 import inspect
+import logging
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
-__all__ = ["IncompleteCollectionWarning", "warn_caller"]
+import attrs
 
-_PACKAGE = f"{__name__.partition('.')[0]}."
+__all__ = ["CallSite", "IncompleteCollectionWarning", "call_site", "called_from", "warn_at", "warn_caller"]
+
+_log = logging.getLogger("stellantis_hal")
+_PACKAGE = __name__.partition(".")[0]
+_EVENT_LOOPS = frozenset({"asyncio", "trio", "anyio", "uvloop"})
+_BETWEEN = _EVENT_LOOPS | {_PACKAGE, "contextlib", "outcome"}
+"""Modules whose frames lie between the program and the line that warns."""
 
 
 class IncompleteCollectionWarning(UserWarning):
     """An iteration has ended, and the collection has, or may have, more items than it returned."""
 
 
+@attrs.frozen
+class CallSite:
+    """A line of the program.
+
+    Attributes:
+        filename: its file.
+        line: its number.
+        module: name of the module.
+        registry: the warnings that the module has issued, as the module ``warnings`` keeps them.
+    """
+
+    filename: str
+    line: int
+    module: str
+    registry: dict[str | tuple[str, type[Warning], int], int] = attrs.field(eq=False, repr=False)
+
+
+_UNKNOWN = CallSite("sys", 1, "sys", {})
+_caller: ContextVar[CallSite | None] = ContextVar("stellantis_hal_call_site", default=None)
+
+
+def call_site() -> CallSite:
+    """Return the innermost line outside of this package; in a task of this package, the one that started it."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        variables: dict[str, Any] = frame.f_globals
+        module = str(variables.get("__name__"))
+        top = module.partition(".")[0]
+        started_at = _caller.get() if top in _EVENT_LOOPS else None
+        if started_at is not None:
+            return started_at
+        if top not in _BETWEEN:
+            registry = variables.setdefault("__warningregistry__", {})
+            return CallSite(frame.f_code.co_filename, frame.f_lineno, module, registry)
+        frame = frame.f_back
+    return _caller.get() or _UNKNOWN
+
+
+@contextmanager
+def called_from(site: CallSite) -> Generator[None, None, None]:
+    """Let warnings of the tasks that are started in this block point at a line of the program."""
+    before = _caller.set(site)
+    try:
+        yield
+    finally:
+        _caller.reset(before)
+
+
+def warn_at(site: CallSite, text: str, category: type[Warning]) -> None:
+    """Log a text, and issue it as a warning at a line of the program.
+
+    A filter that makes it an error would end a request whose response has arrived, or a watch that runs for months:
+    then it is logged with the level ERROR, and nothing is raised.
+    """
+    try:
+        warnings.warn_explicit(text, category, site.filename, site.line, site.module, site.registry)
+    except Warning:
+        _log.error("%s", text)
+    else:
+        _log.warning("%s", text)
+
+
 def warn_caller(text: str, category: type[Warning]) -> None:
-    """Issue a warning at the innermost line outside of this package."""
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=level)
+    """Log a text, and issue it as a warning at the innermost line outside of this package; see :func:`warn_at`."""
+    warn_at(call_site(), text, category)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncIterable, Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +22,7 @@ from stellantis_hal.fleet.watching.poller import KINDS, Poller
 from stellantis_hal.fleet.watching.registry import Registry
 from stellantis_hal.fleet.watching.scheduler import PollScheduler
 from stellantis_hal.fleet.watching.statistics import FleetStatistics
+from stellantis_hal.navigation.notices import warn_at
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
@@ -100,7 +100,7 @@ class Watch(Stream):
     def _set_plan(self, plan: CapacityPlan) -> None:
         before, self._plan = self._plan, plan
         if not plan.fits and (before is None or before.fits):
-            warnings.warn(str(plan), BudgetWarning, stacklevel=2)
+            warn_at(self._made_at, str(plan), BudgetWarning)
 
     # ------------------------------------------------------------------------------------------- control
 

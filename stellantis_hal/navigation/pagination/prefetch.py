@@ -9,6 +9,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from stellantis_hal.navigation.concurrency import scoped
+from stellantis_hal.navigation.notices import call_site, called_from
 from stellantis_hal.navigation.pagination.raw_page import RawPage
 
 __all__ = ["prefetch"]
@@ -42,7 +43,8 @@ async def prefetch(raw_pages: AsyncIterator[RawPage], pages: int) -> AsyncGenera
     send, receive = anyio.create_memory_object_stream[RawPage | Exception](pages - 1)
     async with scoped() as tasks:
         with receive:
-            tasks.start_soon(_run, raw_pages, send)
+            with called_from(call_site()):
+                tasks.start_soon(_run, raw_pages, send)
             yield _Prefetcher(receive)
 
 

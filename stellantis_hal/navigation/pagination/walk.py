@@ -167,9 +167,10 @@ class Walk:
         """
         while self._notices and self._is_found:
             notice = self._notices.pop(0)
-            _log.warning("%s", notice)
             if self._spec.warns:
                 warn_caller(notice, IncompleteCollectionWarning)
+            else:
+                _log.warning("%s", notice)
 
     def _look_for_relation(self, page: HalResource | None) -> None:
         self._is_found = page is None or self._spec.items.has(page) or total_of(page) == 0

@@ -1,5 +1,6 @@
 """Watch: updates, intervals, budget, control."""
 
+import inspect
 import math
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -25,10 +26,11 @@ from stellantis_hal.fleet import (
     quiet,
     watch,
 )
-from stellantis_hal.navigation import HalResource, Headers, Request, ResourceContext, Response
+from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Headers, Request, ResourceContext, Response
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.simulator import Faults, Latency, ScriptedFault, ServerFault, Subscription
+from stellantis_hal.simulator import Fault, Faults, Latency, ScriptedFault, ServerFault, Subscription
+from stellantis_hal.simulator import Response as SimulatedResponse
 from stellantis_hal.structuring.converter import TypedConverter, read
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from tests.fleet.fleets import EPOCH, ChangedBody, Fleet, a_fleet, trips_in, until, updates_of
@@ -335,12 +337,59 @@ async def test_a_long_first_poll_does_not_raise_the_average_cost(trips: int) -> 
         assert updates.statistics.plan.cost == 1.0
 
 
-async def test_a_warning_made_an_error_ends_the_watch() -> None:
-    """The warning is raised unchanged."""
+@pytest.mark.warnings_as_errors
+async def test_no_watch_ends_by_a_warning_that_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged with the level ERROR instead."""
+    async with (
+        a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE) as updates,
+    ):
+        await updates_of(updates, 600)
+        polls = updates.statistics.polls
+        assert await updates_of(updates, 3_600)
+        assert updates.statistics.polls > polls
+    assert [record.levelname for record in caplog.records if "shortest interval" in record.message] == ["ERROR"]
+
+
+async def test_the_budget_warning_points_at_the_program() -> None:
     async with a_fleet(vehicles=20, rate_limits=RateLimits(100, 1_000)) as fleet:
-        with pytest.raises(BudgetWarning):
+        updates = watch(fleet.accounts, every=5 * MINUTE)
+        line = inspect.stack()[0].lineno - 1
+        with pytest.warns(BudgetWarning) as caught:
+            async with updates:
+                await updates_of(updates, 600)
+    assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, line)]
+
+
+class Sunset(Fault):
+    """Every response says that its resource will go."""
+
+    def alter(self, response: SimulatedResponse) -> SimulatedResponse:
+        return response.with_headers(("Sunset", "Sun, 01 Mar 2026 00:00:00 GMT"))
+
+
+@pytest.mark.warnings_as_errors
+async def test_no_watch_ends_by_a_deprecation_that_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    faults = Faults(script=[ScriptedFault(fault=Sunset(), path="/user", times=1_000_000)])
+    async with (
+        a_fleet(vehicles=3, accounts=1, faults=faults) as fleet,
+        watch(fleet.accounts, every=5 * MINUTE) as updates,
+    ):
+        assert {event.vehicle.id for event in await updates_of(updates, 600) if isinstance(event, Update)} == set(
+            fleet.vehicles
+        )
+        assert not updates.statistics.errors
+    assert "ERROR" in {record.levelname for record in caplog.records if "stops responding" in record.message}
+
+
+async def test_a_deprecation_in_a_watch_points_at_the_program() -> None:
+    """The request is made by a task of the library."""
+    faults = Faults(script=[ScriptedFault(fault=Sunset(), path="/user", times=1_000_000)])
+    async with a_fleet(vehicles=3, accounts=1, faults=faults) as fleet:
+        with pytest.warns(HalDeprecationWarning) as caught:
             async with watch(fleet.accounts, every=5 * MINUTE) as updates:
                 await updates_of(updates, 600)
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 @pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")

@@ -289,16 +289,16 @@ async def test_so_many_items_are_fetched_and_told_of(limit: int, expected: list[
         assert len(caught) == (limit < 4), how
 
 
-async def test_a_warning_made_an_error_comes_after_the_items() -> None:
+@pytest.mark.warnings_as_errors
+async def test_no_walk_ends_by_a_warning_that_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged with the level ERROR instead."""
     resource = _site().resource({"total": 7, "_embedded": {"item": [{"n": 1}]}})
-    iterator, pages = aiter(resource.items()), aiter(resource.pages())
-    assert (await anext(iterator))["n"] == 1
-    with pytest.raises(IncompleteCollectionWarning, match="states a total of 7, but has 1 items"):
-        await anext(iterator)
-    assert await anext(iterator, None) is None
-    with pytest.raises(IncompleteCollectionWarning):
-        await anext(pages)
-    assert len((await anext(pages)).items) == 1
+    assert [item["n"] for item in await resource.items().collect()] == [1]
+    assert [len(page.items) async for page in resource.pages()] == [1]
+    assert {(record.levelname, record.message.partition(",")[0].rpartition(" ")[2]) for record in caplog.records} == {
+        ("ERROR", "7")
+    }
+    assert len(caplog.records) == 2
 
 
 async def test_a_typed_collection_logs_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
