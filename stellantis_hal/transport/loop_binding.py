@@ -48,6 +48,11 @@ class LoopBinding:
         is_closed = getattr(loop, "is_closed", None)  # trio has no such function
         return self._process != os.getpid() or is_closed is None or bool(is_closed())
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is bound to an event loop of another thread, or of the process that this one is a fork of."""
+        return self._loop is not None and (self._thread, self._process) != (threading.get_ident(), os.getpid())
+
     def release(self) -> None:
         """Forget the loop: the next use binds again."""
         self._loop = None

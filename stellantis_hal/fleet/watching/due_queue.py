@@ -83,5 +83,5 @@ class DueQueue(Generic[K]):
 
     def overdue(self, now: float) -> tuple[int, float]:
         """Return the number of keys that are due, and the largest delay in seconds."""
-        delays = [now - due for due, _ in self._due.values() if due <= now]
+        delays = [now - due for due, _ in list(self._due.values()) if due <= now]
         return len(delays), max(delays, default=0.0)

@@ -97,7 +97,7 @@ class IdentityOutages:
     def ages(self, now: float) -> Mapping[str, float]:
         """Return the seconds since the reported outages of whole servers began, by host."""
         return MappingProxyType(
-            {server: now - outage.since for server, outage in self._by_server.items() if outage.is_reported}
+            {server: now - outage.since for server, outage in list(self._by_server.items()) if outage.is_reported}
         )
 
     # ------------------------------------------------------------------------------------------- waiting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterable, Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,6 +26,7 @@ from stellantis_hal.fleet.watching.statistics import FleetStatistics
 from stellantis_hal.navigation.notices import warn_at
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.validation import require_type
 
@@ -80,8 +82,14 @@ class Watch(Stream):
             on_error=self._buffer.fail,
         )
         self._plan: CapacityPlan | None = None
+        self._loop: LoopHandle | None = None
+        self._stopped = anyio.Event()
+        self._finishing: anyio.CancelScope | None = None
+        self._finish_by = math.inf
 
     def _start(self, tasks: TaskGroup) -> None:
+        self._loop = LoopHandle()
+        tasks.start_soon(self._finish)
         tasks.start_soon(self._run_guarded, self._read_source)
         tasks.start_soon(self._run_guarded, partial(self._scheduler.run, tasks))
 
@@ -111,10 +119,10 @@ class Watch(Stream):
     def resume(self) -> None:
         """Continue after :meth:`pause`; missed polls are not repeated."""
         self._scheduler.is_paused = False
-        self._scheduler.wake()
+        self._call_soon(self._scheduler.wake)
 
     def add(self, target: Account | Vehicle) -> None:
-        """Watch an account with all its vehicles, or a single vehicle.
+        """Watch an account with all its vehicles, or a single vehicle; in a task or a callback of the event loop.
 
         An account that was lost starts again: pass one with a new token. A vehicle that was removed is no longer added
         by its account's listing; add it here.
@@ -130,7 +138,7 @@ class Watch(Stream):
         self._add(target)
 
     def _add(self, target: Account | Vehicle) -> None:
-        self._registry.add(target, anyio.current_time())
+        self._registry.add(target, self._now())
         self._scheduler.wake()
 
     def remove(self, target: Account | Vehicle | str) -> bool:
@@ -142,7 +150,7 @@ class Watch(Stream):
         Args:
             target: an account or its key, a vehicle or its id.
         """
-        return self._registry.remove(target, anyio.current_time())
+        return self._registry.remove(target, self._now())
 
     def poll_now(self, *vehicles: Vehicle | str) -> None:
         """Poll vehicles at once; the updates come in the stream.
@@ -172,38 +180,61 @@ class Watch(Stream):
     def stop(self, *, within: float = CLOSE_TIMEOUT) -> None:
         """End the stream: start no more polls, wait for those in progress, deliver what is in the buffer.
 
-        Does nothing once the block was left.
+        Works in handlers of signals (``loop.add_signal_handler(signal.SIGTERM, updates.stop)``), in callbacks of the
+        event loop, and in other threads. Does nothing once the block was left.
 
         Args:
-            within: seconds to wait for the polls in progress.
+            within: seconds to wait for the polls in progress; of several calls, the first to pass counts.
         """
         if self._is_closed:
             return
         self._scheduler.is_stopped = True
-        self._scheduler.wake()
-        if self._tasks is None:
+        if self._loop is None:
             self._buffer.close()
         else:
-            self._tasks.start_soon(self._finish, within)
+            self._loop.call_soon(partial(self._begin_finishing, self._loop.now() + within))
 
-    async def _finish(self, within: float) -> None:
-        with anyio.move_on_after(within):
+    def _begin_finishing(self, deadline: float) -> None:
+        self._finish_by = min(self._finish_by, deadline)
+        if self._finishing is not None:
+            self._finishing.deadline = self._finish_by
+        self._stopped.set()
+        self._scheduler.wake()
+
+    def _call_soon(self, function: Callable[[], object]) -> None:
+        """Call a function in the event loop; from callbacks, handlers of signals and other threads, too."""
+        if self._loop is None:
+            function()
+        else:
+            self._loop.call_soon(function)
+
+    def _now(self) -> float:
+        return loop_time() if self._loop is None else self._loop.now()
+
+    async def _finish(self) -> None:
+        # A task from the start, because anyio starts none outside of tasks.
+        await self._stopped.wait()
+        with anyio.CancelScope(deadline=self._finish_by) as self._finishing:
             await self._scheduler.wait_idle()
         self._buffer.close()
 
     @property
     def statistics(self) -> FleetStatistics:
-        """Counters and state. Each access visits every vehicle: read it every few seconds at most."""
+        """Counters and state, from any thread once the watch runs.
+
+        Each access visits every vehicle: read it every few seconds at most.
+        """
         scheduler, registry, counts = self._scheduler, self._registry, self._counts
         outage_since = self._failure_policy.outage_detector.since
-        now = anyio.current_time()
+        now = self._now()
+        accounts, vehicles = list(registry.accounts.values()), list(registry.vehicles.values())  # for other threads
         overdue, lag = self._pacing.queue.overdue(now)
         return FleetStatistics(
-            accounts=sum(not account.is_standalone for account in registry.accounts.values()),
-            accounts_lost=sum(account.lost_at is not None for account in registry.accounts.values()),
-            accounts_empty=sum(account.empty_since is not None for account in registry.accounts.values()),
-            vehicles=len(registry.vehicles),
-            unavailable=sum(len(vehicle.failures or ()) for vehicle in registry.vehicles.values()),
+            accounts=sum(not account.is_standalone for account in accounts),
+            accounts_lost=sum(account.lost_at is not None for account in accounts),
+            accounts_empty=sum(account.empty_since is not None for account in accounts),
+            vehicles=len(vehicles),
+            unavailable=sum(len(vehicle.failures or ()) for vehicle in vehicles),
             polls=counts.polls,
             requests=counts.requests,
             updates=counts.updates,

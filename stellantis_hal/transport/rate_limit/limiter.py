@@ -73,7 +73,7 @@ class TokenBucketLimiter:
             RuntimeError: it has a store and is entered already.
             WrongLoopError: requests of another event loop wait for it, or are under way.
         """
-        statistics = self.statistics
+        statistics = self._queue.statistics(elsewhere=False)
         if not (statistics.waiting or statistics.in_flight):
             self._binding.release()
         self._binding.check()
@@ -115,14 +115,14 @@ class TokenBucketLimiter:
         return self._ledger.limits
 
     def capacity(self, priority: Priority) -> Capacity:
-        """Return what requests of a priority may use."""
-        self._queue.advance()
+        """Return what requests of a priority may use; see :attr:`statistics`."""
+        self._queue.observe(elsewhere=self._binding.is_elsewhere)
         return self._ledger.capacity(background=priority == "background")
 
     @property
     def statistics(self) -> LimiterStatistics:
-        """Counters and state."""
-        return self._queue.statistics
+        """Counters and state; in other threads than its own, and where no event loop runs, as of the last request."""
+        return self._queue.statistics(elsewhere=self._binding.is_elsewhere)
 
     async def save(self) -> None:
         """Save the state now; do nothing without a store, or before it was entered.

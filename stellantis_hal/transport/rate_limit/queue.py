@@ -6,6 +6,7 @@ import heapq
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import anyio
 import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError
+from stellantis_hal.transport.loop_handle import loop_time
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics
 from stellantis_hal.transport.rate_limit.quota import Quota
@@ -103,6 +105,7 @@ class TokenQueue:
     """
 
     __slots__ = (
+        "_advanced_at",
         "_background",
         "_clock",
         "_given_back",
@@ -127,15 +130,26 @@ class TokenQueue:
         self._latest: list[_Waiter] = []
         self._timer = WaitQueueTimer(lambda: self._next_change(self.advance()), lambda: self._dispatch(self.advance()))
         self._granted = self._given_back = self._refused = self._waited = self._pauses = 0
-        self._seconds_waited = 0.0
+        self._seconds_waited = self._advanced_at = 0.0
 
     def advance(self) -> float:
         """Advance the ledger to the present; return it by the backend's clock."""
-        now = anyio.current_time()
+        now = self._advanced_at = loop_time()
         self._ledger.advance(now)
         if self._ledger.has_restored:
             self._ledger.check_wall(now, self._clock().timestamp())
         return now
+
+    def observe(self, *, elsewhere: bool) -> float:
+        """Return the instant of what the ledger states: the present, but the last request's outside of the loop.
+
+        Args:
+            elsewhere: whether this is another thread than that of the tasks, which alone may change the ledger.
+        """
+        if not elsewhere:
+            with suppress(RuntimeError):  # no event loop runs
+                return self.advance()
+        return self._advanced_at
 
     def pause(self, seconds: float, reason: str) -> None:
         """Grant nothing for this many seconds; refuse waiters that cannot wait that long."""
@@ -147,11 +161,10 @@ class TokenQueue:
             if waiter.latest < until:
                 self._refuse(waiter, self._exhausted(waiter.background, until - now, now))
 
-    @property
-    def statistics(self) -> LimiterStatistics:
-        """Counters and state."""
+    def statistics(self, *, elsewhere: bool) -> LimiterStatistics:
+        """Return counters and state; see :meth:`observe`."""
         ledger = self._ledger
-        now = self.advance()
+        now = self.observe(elsewhere=elsewhere)
         burst, day = ledger.burst.available(), ledger.day.available()
         return LimiterStatistics(
             granted=self._granted,

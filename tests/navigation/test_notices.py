@@ -1,0 +1,43 @@
+"""Lines of the program that warnings point at."""
+
+import _thread
+import threading
+import warnings
+
+import pytest
+
+from stellantis_hal.navigation.notices import CallSite, call_site, warn_at, warn_caller
+
+SITE = CallSite("program.py", 12, "program", {})
+
+
+def test_a_warning_points_at_a_site_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.warns(UserWarning, match="some text") as caught:
+        warn_at(SITE, "some text", UserWarning)
+    assert (caught[0].filename, caught[0].lineno) == ("program.py", 12)
+    assert [(record.levelname, record.message) for record in caplog.records] == [("WARNING", "some text")]
+
+
+@pytest.mark.warnings_as_errors
+def test_a_warning_that_is_an_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    warn_caller("some text", UserWarning)
+    assert [(record.levelname, record.message) for record in caplog.records] == [("ERROR", "some text")]
+
+
+def test_filters_apply_to_the_module_of_the_program() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("ignore", module="program")
+        warn_at(SITE, "some text", UserWarning)
+        warnings.filterwarnings("default", module="program")
+        warn_at(SITE, "other text", UserWarning)
+        warn_at(SITE, "other text", UserWarning)
+    assert [str(warning.message) for warning in caught] == ["other text"]
+
+
+def test_a_thread_without_a_program_has_a_site() -> None:
+    """No frame of it is outside of the package, as in a thread that an extension module starts."""
+    namespace = {"__name__": "stellantis_hal.made_up", "call_site": call_site, "sites": [], "done": threading.Event()}
+    exec("def body():\n    sites.append(call_site())\n    done.set()", namespace)  # noqa: S102
+    _thread.start_new_thread(namespace["body"], ())  # type: ignore[arg-type]
+    assert namespace["done"].wait(10)  # type: ignore[attr-defined]
+    assert [site.filename for site in namespace["sites"]] == ["sys"]  # type: ignore[attr-defined]
