@@ -23,6 +23,11 @@ _SOURCES = ("auto", "embedded", "links", "state")
 _MAX_ITEMS = 20_000
 _ITEM = "item"  # the registered relation (RFC 6573)
 _ITEMS = "_items"  # Eve's key of items in the state
+# Relations that lead to pages, documentation and the like, which some servers write as arrays.
+_NO_ITEMS = frozenset((
+    "about", "alternate", "collection", "curies", "describedby", "first", "help", "last", "next", "parent", "prev",
+    "previous", "profile", "related", "search", "self", "start", "up",
+))  # fmt: skip
 
 
 @attrs.frozen(eq=False)
@@ -71,11 +76,13 @@ class ItemSelection:
             is embedded, else ``item``.
         source: "embedded", "links", "state" or, for what is embedded and linked, "auto".
         optional: whether a page without the relation is a page without items.
+        known: the relation that an earlier page showed, for pages that embed nothing; None: none did.
     """
 
     rel: str | None = None
     source: ItemSource = attrs.field(default="auto", validator=attrs.validators.in_(_SOURCES))
     optional: bool = False
+    known: str | None = None
 
     def entries(self, page: HalResource) -> tuple[HalResource | LinkedItem, ...]:
         """Return the items of a page; empty where it has none.
@@ -98,6 +105,11 @@ class ItemSelection:
         if self.source == "embedded":
             return page.embedded(rel)
         return entries_of(page, rel, has_copies=self.source == "auto")
+
+    def after(self, page: HalResource) -> ItemSelection:
+        """Return the selection for the pages after a page."""
+        shown = None if self.rel is not None else self._rel_of(page)
+        return self if shown is None or shown == self.known else attrs.evolve(self, known=shown)
 
     def count(self, page: HalResource) -> int:
         """Return how many indexes a page's items take, those included that are not objects."""
@@ -152,6 +164,8 @@ class ItemSelection:
         rel = self._rel_of(page)
         document = page.document
         if rel is None:
+            if self.source == "auto" and _link_lists(document):
+                return False  # an empty _embedded says nothing of what is linked
             return page.kind == "empty" or (self.source in {"auto", "embedded"} and "_embedded" in document.body)
         if self.source == "state":
             return isinstance(page.state.get(rel), list)
@@ -166,9 +180,10 @@ class ItemSelection:
         if self.rel is not None:
             return not_found(page.document, page.base, LinkQuery(rel=self.rel), what="items", hint=hint)
         available = tuple(dict.fromkeys((*page.document.embedded, *page.rels)))
+        example = next(iter(_link_lists(page.document)), "orders")[:80]
         return AmbiguousLinkError(
             f"nothing at {mask_url(page.url)} shows which its items are: it embeds no list, and has no link 'item'; "
-            f"name them, as in .items('orders'); available: {shortlist(available) or 'none'}{hint}",
+            f"name them, as in .items({example!r}); available: {shortlist(available) or 'none'}{hint}",
             rel="",
             candidates=available,
             url=page.url,
@@ -221,7 +236,7 @@ class ItemSelection:
                 candidates=keys,
                 url=page.url,
             )
-        return keys[0] if keys else None
+        return keys[0] if keys else self.known
 
 
 def entries_of(page: HalResource, rel: str, *, has_copies: bool = True) -> tuple[HalResource | LinkedItem, ...]:
@@ -303,6 +318,15 @@ def _key_in_state(page: HalResource) -> str | None:
 def _is_linked(document: HalDocument, rel: str) -> bool:
     """Return whether there are links of a relation, or its list is empty."""
     return bool(find_links(document, rel)) or rel in _part(document, "_links")
+
+
+def _link_lists(document: HalDocument) -> tuple[str, ...]:
+    """Return the relations with arrays of links that may be items: those that lead to other places are left out."""
+    return tuple(
+        rel
+        for rel, links in _part(document, "_links").items()
+        if isinstance(links, list) and links and rel not in _NO_ITEMS
+    )
 
 
 def _part(document: HalDocument, name: str) -> Mapping[str, Any]:

@@ -67,6 +67,11 @@ class PaginationSpec:
     unique: bool = False
     warns: bool = True
 
+    def after(self, page: HalResource) -> PaginationSpec:
+        """Return what to paginate after a page, with the relation that the page shows."""
+        items = self.items.after(page)
+        return self if items is self.items else attrs.evolve(self, items=items)
+
     def is_beyond_end(self, error: ApiError) -> bool:
         """Return whether an error on an index range means that it is beyond the end of the collection."""
         return error.status == _RANGE_NOT_SATISFIABLE or self.is_absent(error)

@@ -33,15 +33,17 @@ __all__ = [
 
 _log = logging.getLogger("stellantis_hal")
 
-_TOTALS = ("total", "total_items", "total_records", "totalItems", "totalRecords", "total_count", "totalCount")
+_TOTALS = ("total", "total_items", "total_records", "totalItems", "totalRecords", "total_count", "totalCount",
+           "total_results", "totalResults", "totalElements")  # fmt: skip
 _NESTED_TOTALS = (
     ("page", "totalElements"),
     ("page", "total_elements"),
     ("_meta", "total"),
     ("_meta", "totalCount"),
     ("meta", "total"),
+    ("pagination", "total"),
 )
-_TOTAL_HEADERS = ("x-wp-total", "x-total-count")
+_TOTAL_HEADERS = ("x-wp-total", "x-total-count", "x-total")
 _MAX_DIGITS = 16
 
 NEXT = ("next",)
@@ -128,24 +130,30 @@ def total_of(page: HalResource) -> int | None:
     body = page.document.body
     for name in _TOTALS:
         value = body.get(name)
-        if value is not None and _is_count(value):
-            return int(value)
+        if value is not None and (count := _count(value)) is not None:
+            return count
     for outer, name in _NESTED_TOTALS:
         inner = body.get(outer)
-        if isinstance(inner, dict) and _is_count(inner.get(name)):
-            return int(inner[name])
+        if isinstance(inner, dict) and (count := _count(inner.get(name))) is not None:
+            return count
     if page.steps:
         return None
     headers = page.headers
     for name in _TOTAL_HEADERS:
-        text = headers.get(name, "").strip()
-        if text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS:
-            return int(text)
+        if (count := _count(headers.get(name, ""))) is not None:
+            return count
     return None
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _count(value: Any) -> int | None:
+    """Return a number of items, which some servers (Foxy) and all headers write as text; None for anything else.
+
+    A number with a fraction is none: ``30.00`` is the price of an order.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        return int(text) if text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def total_notice(page: HalResource, total: int, items: int) -> str:

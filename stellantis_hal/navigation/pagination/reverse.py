@@ -87,6 +87,7 @@ class ReversePageIterator(AsyncIterator[RawPage]):
                 self._ended = True
                 return RawPage(page=None, items=(), next_url=None)
             self._first = first
+            self._spec = self._spec.after(first)
             self._first_url.add(first.base, first.self_url)
             page = await self._last_page(first)
             if page is None:

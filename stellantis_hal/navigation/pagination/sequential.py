@@ -129,6 +129,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
         """Return a page, and decide where the next one is."""
         items = self._spec.items.entries(page)
         entries = self._spec.items.count(page)
+        self._spec = self._spec.after(page)
         self._empty_pages = 0 if entries else self._empty_pages + 1
         if self._empty_pages > _MAX_EMPTY_PAGES:
             self._failure = PaginationLoopError(

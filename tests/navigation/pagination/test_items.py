@@ -211,6 +211,27 @@ async def test_a_rel_is_missing_on_some_pages_only() -> None:
     assert await _names(site.resource({"_links": links(next=f"{HOME}/1")}), "item") == [1]
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_a_later_page_links_what_the_first_embeds(reverse: bool) -> None:
+    """Some servers (ripozo) send an empty ``_embedded`` where there are links only."""
+    routes = {**_site().routes, "/p2": {"_embedded": {}, "_links": {"cars": _linked(3), **links(prev=HOME)}}}
+    first = {
+        "_embedded": {"cars": []},
+        "_links": {"cars": _linked(1, 2), **links(next=f"{HOME}/p2", last=f"{HOME}/p2")},
+    }
+    site = Site({**routes, "": first})
+    found = await _names(site.resource(first), reverse=reverse)
+    assert found == ([3, 2, 1] if reverse else [1, 2, 3])
+
+
+async def test_an_empty_embedded_does_not_hide_lists_of_links() -> None:
+    body = {"_embedded": {}, "_links": {"self": [link(HOME)], "cars": _linked(1, 2)}}
+    with pytest.raises(AmbiguousLinkError, match=r"as in \.items\('cars'\); available: self, cars"):
+        await _names(_site().resource(body))
+    assert await _names(_site().resource(body), source="embedded") == []
+    assert await _names(_site().resource({**body, "total": 0})) == []
+
+
 @pytest.mark.parametrize(
     ("body", "rel", "expected"),
     [
@@ -419,6 +440,10 @@ async def test_repeats_of_linked_items_are_left_out_on_request() -> None:
         ({"total_items": 5}, {}, 5),
         ({"total_records": 5}, {}, 5),
         ({"totalItems": 5}, {}, 5),
+        ({"total_items": "5"}, {}, 5),
+        ({"totalResults": 5}, {}, 5),
+        ({"pagination": {"total": 5}}, {}, 5),
+        ({}, {"x_total": "5"}, 5),
         ({"_meta": {"total": 5}}, {}, 5),
         ({"page": {"totalElements": 5}}, {}, 5),
         ({}, {"x_wp_total": " 5 "}, 5),
