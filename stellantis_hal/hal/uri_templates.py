@@ -107,7 +107,11 @@ def _missing_segments(expressions: Sequence[Expansion], parts: Sequence[str]) ->
 
 
 def plain(value: Any) -> Any:
-    """Return a value as text, or as a list or dict of texts, for a URL; None stays None, and is left out of lists."""
+    """Return a value as text, or as a list or dict of texts, for a URL; None stays None, and is left out of lists.
+
+    Raises:
+        TypeError: it has no text, as bytes, sets and objects of most classes have none.
+    """
     if value is None:
         return None
     if isinstance(value, enum.Enum):
@@ -120,6 +124,13 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, bytes | bytearray | memoryview) or not (
+        isinstance(value, int | float | Sequence) or type(value).__str__ is not object.__str__
+    ):
+        raise TypeError(
+            f"a value of a URL or form must be text, a number, a bool, a date, or a list or mapping of these, not "
+            f"{type(value).__name__}"
+        )
     if isinstance(value, Sequence):
         return [plain(item) for item in value if item is not None]
     return str(value)

@@ -301,3 +301,14 @@ def test_a_template_has_at_most_8192_characters() -> None:
     assert expand("x" * 8_192, {}) == "x" * 8_192
     with pytest.raises(TemplateError, match=r"8193 characters .*: the limit is 8192"):
         expand("x" * 8_193, {})
+
+
+@pytest.mark.parametrize(
+    "value", [b"x", bytearray(b"x"), {1, 2}, frozenset((1,)), object(), iter((1,)), str.strip, [b"x"]]
+)
+def test_what_has_no_text_is_refused(value: Any) -> None:
+    """Its ``repr`` would be sent, which no server understands."""
+    with pytest.raises(TypeError, match=r"must be text, a number, .* not \w+"):
+        plain(value)
+    with pytest.raises(TypeError, match="must be text, a number"):
+        expand("{?v}", {"v": value})
