@@ -55,7 +55,9 @@ _LISTS = (
 )
 # Of these, objects are something else than messages by field.
 _TEXTS = frozenset({"details", "message"})
-_FIELDS = ("field", "property", "propertyPath", "name", "parameter", "param", "attribute", "location")
+# Members of one entry with all of its messages: a list, or an object by kind (class-validator).
+_MESSAGE_LISTS = ("errors", "messages", "constraints")
+_FIELDS = ("field", "property", "propertyPath", "name", "parameter", "param", "attribute", "target", "location")
 # Where FastAPI found the value, in front of the path to it.
 _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 # What families call the whole, as opposed to a field.
@@ -174,6 +176,10 @@ class _Messages:
                 self.read_list(inner)
             elif isinstance(entry, dict) and (message := _message(entry)) is not None:
                 self.add(_field(entry), message)
+            elif isinstance(entry, dict):
+                for key in _MESSAGE_LISTS:
+                    values = entry.get(key)
+                    self.add(_field(entry), [*values.values()] if isinstance(values, dict) else values)
 
     def read_rows(self, rows: Sequence[Any]) -> None:
         """Read a list of objects of messages by field, one for each item that was sent."""
@@ -195,10 +201,11 @@ class _Messages:
         if depth > _MAX_DEPTH or self._nodes <= 0 or self._left <= 0:
             return
         if isinstance(value, list):
-            for item in value:
+            for index, item in enumerate(value):
                 if self._nodes <= 0:
                     return
-                self.add(field, item, depth + 1)
+                is_row = isinstance(item, dict) and _message(item) is None  # the messages of one of several values
+                self.add(_join(field, str(index)) if is_row else field, item, depth + 1)
             return
         message = _message(value) if isinstance(value, dict) else value
         if isinstance(value, dict) and message is None:
@@ -237,12 +244,23 @@ class _Messages:
             self.add(field, message)
 
     def _is_leaf(self, value: Any, depth: int = 0) -> bool:
-        """Return whether every leaf of a value is a list of texts: messages by field of any name."""
+        """Return whether every leaf of a value is a list of texts: messages by field of any name.
+
+        A list may have one object for each of several values instead, empty for those without messages (Django REST
+        framework), or messages that are objects (Django).
+        """
         self._nodes -= 1
         if depth > _MAX_DEPTH or self._nodes <= 0:
             return False
         if isinstance(value, list):
-            return bool(value) and all(isinstance(text, str) for text in value[:_MAX_MESSAGES])
+            return any(value) and all(
+                isinstance(part, str)
+                or (
+                    isinstance(part, dict)
+                    and (not part or _message(part) is not None or self._is_leaf(part, depth + 1))
+                )
+                for part in value[:_MAX_MESSAGES]
+            )
         return (
             isinstance(value, dict) and bool(value) and all(self._is_leaf(part, depth + 1) for part in value.values())
         )
@@ -264,16 +282,18 @@ def _field(entry: Mapping[str, Any]) -> str:
     if isinstance(location, list):
         if entry.get("type") == "json_invalid":  # its location is a position in the text
             return ""
-        return _path(location[1:] if location and location[0] in _PLACES else location)
+        return _path(location[1:] if location and _text(location[0]) in _PLACES else location)
     source = entry.get("source")
     source = source if isinstance(source, dict) else {}
-    for pointer in (entry.get("pointer"), source.get("pointer")):
+    for pointer in (entry.get("pointer"), source.get("pointer"), entry.get("instancePath")):
         if isinstance(pointer, str):
             return _pointed(pointer)
     place = entry.get("path")
     if isinstance(place, list):
         return _path(place)
     named = [source.get("parameter"), source.get("header"), *(entry.get(name) for name in _FIELDS)]
+    if _text(entry.get("location")) in _PLACES and entry.get("path"):  # as express-validator has it
+        named.pop()
     field = next((text for text in map(_text, named) if text), None) or _attribute(entry) or _slashed(place) or ""
     return "" if field in _WHOLE else _slashed(field) or "" if field.startswith("/") else field
 
