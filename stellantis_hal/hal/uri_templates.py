@@ -106,6 +106,9 @@ def _missing_segments(expressions: Sequence[Expansion], parts: Sequence[str]) ->
     return sorted(missing)
 
 
+_NO_TEXT: Any = object.__str__  # returns the repr
+
+
 def plain(value: Any) -> Any:
     """Return a value as text, or as a list or dict of texts, for a URL; None stays None, and is left out of lists.
 
@@ -125,7 +128,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, bytes | bytearray | memoryview) or not (
-        isinstance(value, int | float | Sequence) or type(value).__str__ is not object.__str__
+        isinstance(value, int | float | Sequence) or type(value).__str__ is not _NO_TEXT
     ):
         raise TypeError(
             f"a value of a URL or form must be text, a number, a bool, a date, or a list or mapping of these, not "
