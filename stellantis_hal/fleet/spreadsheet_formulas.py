@@ -9,7 +9,9 @@ __all__ = ["neutralize", "restore"]
 
 # What begins a formula, also after a character at which a spreadsheet may split a cell: many countries' split at ";".
 _BEGINNING: Final = r"(?:(?<=[;\t\r\n])|(?<![\s\S]))"
-_FORMULA: Final = r"(?='*[=+\-@\t\r\n＝＋－＠])"
+# Programs trim cells, some of them characters that are not shown, too.
+_TRIMMED: Final = r"[\x00-\x08\x0b\x0c\x0e-\x20\x85\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]*"
+_FORMULA: Final = rf"(?='*(?:[\t\r\n]|{_TRIMMED}[=+\-@＝＋－＠﹦﹢﹣﹫]))"
 _UNSAFE: Final = re.compile(_BEGINNING + _FORMULA)
 _NEUTRALIZED: Final = re.compile(_BEGINNING + "'" + _FORMULA)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
