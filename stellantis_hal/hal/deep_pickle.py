@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["picklable", "unwrap"]
+import attrs
+
+__all__ = ["picklable", "reduce_fields", "text_of", "unwrap"]
 
 _MAX_DEPTH = 50
 """Levels that pickle is left to: responses have fewer than ten."""
@@ -24,6 +26,31 @@ def picklable(value: Any) -> Any:
 def unwrap(value: Any) -> Any:
     """Return the value that `picklable` was called with: ``copy.copy`` passes what it returned on, unpickled or not."""
     return value.value if isinstance(value, _Deep) else value
+
+
+def text_of(value: Any) -> str:
+    """Return the text of a JSON value: equal for values that are equal and in the same order, whatever their depth."""
+    try:
+        return repr(value)
+    except RecursionError:
+        return repr(_pack(value))
+
+
+def reduce_fields(instance: attrs.AttrsInstance) -> tuple[Callable[..., Any], tuple[type, dict[str, Any]]]:
+    """Return what ``__reduce__`` of an attrs class with JSON values in its fields returns."""
+    fields = {field.name: getattr(instance, field.name) for field in attrs.fields(type(instance))}
+    return _restore_fields, (type(instance), {name: _each(picklable, value) for name, value in fields.items()})
+
+
+def _restore_fields(kind: type[Any], fields: Mapping[str, Any]) -> Any:
+    instance: Any = object.__new__(kind)
+    for name, value in fields.items():
+        object.__setattr__(instance, name, _each(unwrap, value))  # the class is frozen
+    return instance
+
+
+def _each(function: Callable[[Any], Any], value: Any) -> Any:
+    return tuple(map(function, value)) if type(value) is tuple else function(value)
 
 
 class _Deep:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
+from stellantis_hal.hal.deep_pickle import picklable, reduce_fields, unwrap
 from stellantis_hal.hal.document import Diagnostic
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import hide, redacted_repr, shortlist
@@ -44,6 +45,9 @@ class Choice:
     prompt: str = attrs.field(repr=hide)
     value: Any = attrs.field(repr=hide, hash=False)
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return reduce_fields(self)
+
 
 @attrs.frozen(kw_only=True)
 class FieldOptions:
@@ -70,6 +74,9 @@ class FieldOptions:
     max_items: int | None = None
     selected: tuple[Any, ...] = attrs.field(default=(), repr=hide, hash=False)
     is_complete: bool = True
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return reduce_fields(self)
 
 
 @attrs.frozen(kw_only=True)
@@ -117,6 +124,9 @@ class FieldTemplate:
     cols: int = 40
     rows: int = 5
     options: FieldOptions | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return reduce_fields(self)
 
     @property
     def hidden(self) -> bool:
@@ -172,6 +182,9 @@ class FormTemplates(Mapping[str, FormTemplate]):
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._raw = body.get("_templates")
+
+    def __reduce__(self) -> tuple[Callable[..., FormTemplates], tuple[Any]]:
+        return _restore_templates, (picklable(self._raw),)
 
     def __getitem__(self, key: str) -> FormTemplate:
         raw = self._raw.get(key) if isinstance(self._raw, dict) else None
@@ -238,6 +251,10 @@ def _label(value: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- reading
+
+
+def _restore_templates(raw: Any) -> FormTemplates:
+    return FormTemplates({"_templates": unwrap(raw)})
 
 
 class _Reader:

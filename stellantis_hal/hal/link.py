@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
+from stellantis_hal.hal.deep_pickle import reduce_fields
 from stellantis_hal.hal.redaction import redacted_repr
 
 __all__ = ["Link"]
@@ -45,6 +46,9 @@ class Link:
     deprecation: str | None = attrs.field(kw_only=True, default=None)
     hreflang: str | None = attrs.field(kw_only=True, default=None)
     extra: Mapping[str, Any] = attrs.field(kw_only=True, factory=dict, hash=False)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return reduce_fields(self)
 
     @classmethod
     def parse(cls, rel: str, value: Any) -> Link | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ _PARTS = re.compile(
     r"(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
     re.DOTALL,
 )
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class Reference(NamedTuple):
@@ -55,6 +58,11 @@ def host_of(url: str) -> str:
 
 def resolve(base: str, reference: str) -> str:
     """Resolve a reference against an absolute URL (RFC 3986 section 5.2, strict)."""
+    if "/." not in reference:  # pages have thousands of such references
+        if reference.startswith("/") and not reference.startswith("//"):
+            return _origin(base) + reference
+        if _ABSOLUTE.match(reference):
+            return reference
     parts = split(reference)
     if parts.scheme is not None:
         return str(parts._replace(path=_remove_dot_segments(parts.path)))
@@ -70,6 +78,12 @@ def resolve(base: str, reference: str) -> str:
     else:
         path = _remove_dot_segments(_merge_paths(base_parts, path))
     return str(Reference(base_parts.scheme, base_parts.authority, path, query, parts.fragment))
+
+
+@lru_cache(maxsize=16)
+def _origin(base: str) -> str:
+    parts = split(base)
+    return str(Reference(parts.scheme, parts.authority, "", None, None))
 
 
 def _merge_paths(base_parts: Reference, path: str) -> str:

@@ -40,6 +40,7 @@ from stellantis_hal.navigation.options import FOLLOW_OPTIONS, WRITE_OPTIONS, che
 from stellantis_hal.navigation.pagination.item_selection import (
     ItemSelection,
     ItemSource,
+    check_size,
     leads_to_collection,
     pair_links,
 )
@@ -214,7 +215,9 @@ class HalResource(ResourceView):
 
         Raises:
             LinkNotFoundError: there is neither a link nor an embedded copy of the relation.
+            TooManyValuesError: there are more than 20,000.
         """
+        check_size(self)
         start = self if headers is None else self._with_headers(headers, "follow_all")
         document = self.document
         links = find_links(document, rel)

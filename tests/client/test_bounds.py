@@ -139,6 +139,7 @@ def test_other_answers_of_too_many_values_are_not_decoded() -> None:
         b'{"_embedded":{"item":[' + b"{}," * 20_000 + b"{}]}}",
         b'{"_links":{"item":[' + b'{"href":"/a"},' * 20_000 + b'{"href":"/a"}]}}',
         b"[" + b"{}," * 20_000 + b"{}]",
+        b'{"_embedded":{"item":[[' + b"{}," * 20_000 + b"{}]]}}",
     ],
 )
 async def test_a_page_of_too_many_items_is_refused(content: bytes) -> None:
@@ -147,6 +148,23 @@ async def test_a_page_of_too_many_items_is_refused(content: bytes) -> None:
         with pytest.raises(TooManyValuesError, match="has 20001 items: at most 20000") as caught:
             _ = [item async for item in page.items()]
     assert caught.value.values == 20_001
+
+
+async def test_too_many_links_are_not_followed_at_once() -> None:
+    numbers = b'"n":[' + b"0," * 30_000 + b"0]"
+    few, many = (b'{%s,"_links":{"item":[%s"/a"]}}' % (numbers, b'"/a",' * count) for count in (2, 20_000))
+    async with client_of(hal(few)) as client, (await client.root()).follow_all("item") as found:
+        assert len([one async for one in found]) == 3
+    async with client_of(hal(many)) as client:
+        page = await client.root()
+        with pytest.raises(TooManyValuesError, match="has 20001 items: at most 20000"):
+            page.follow_all("item")
+
+
+async def test_items_may_be_nested_deeply() -> None:
+    content = b'{"_embedded":{"item":[' + b'{"a":' * 1_010 + b"1" + b"}" * 1_010 + b"]}}"
+    async with client_of(hal(content)) as client:
+        assert len([item async for item in (await client.root()).items()]) == 1
 
 
 async def test_a_page_of_20_000_items_is_read() -> None:

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal import HalResource, Trip
-from stellantis_hal.hal.deep_pickle import picklable
+from stellantis_hal.hal.deep_pickle import picklable, text_of
 from stellantis_hal.hal.document import HalDocument, parse, parse_root
+from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.json import decode
+from stellantis_hal.hal.link import Link
 from stellantis_hal.navigation.media_types import read_document
 from stellantis_hal.navigation.snapshot import Snapshot
 from stellantis_hal.structuring.converter import TypedConverter
@@ -74,6 +76,21 @@ def test_deep_bodies_are_pickled_and_copied(shape: str, duplicate: Callable[[Any
     assert duplicate(without).extra == without.extra
 
 
+@pytest.mark.parametrize("duplicate", COPIES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_deep_parts_are_pickled_and_copied(shape: str, duplicate: Callable[[Any], Any]) -> None:
+    body = decode(SHAPES[shape].encode())
+    link = Link.parse("item", {"href": "/a", "x": body})
+    assert link is not None
+    assert duplicate(link) == link
+    assert duplicate(link).extra == {"x": body}
+    options = {"inline": [{"prompt": "a", "value": body}], "selectedValues": [body]}
+    templates = FormTemplates({"_templates": {"a": {"properties": [{"name": "n", "value": body, "options": options}]}}})
+    assert duplicate(templates)["a"] == templates["a"]
+    for part in (templates["a"], templates["a"].fields[0], templates["a"].fields[0].options):
+        assert duplicate(part) == part
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_deep_bodies_are_compared_shown_and_dumped(shape: str) -> None:
     body = decode(SHAPES[shape].encode())
@@ -83,3 +100,13 @@ def test_deep_bodies_are_compared_shown_and_dumped(shape: str) -> None:
     assert hash(resource) == hash(resource)
     assert isinstance(resource.document.diagnostics, tuple)
     assert HalResource.load(resource.dump()).document == HalDocument(body)
+
+
+def test_the_text_of_a_value_has_no_bound() -> None:
+    """Two thousand levels: more than ``repr()`` shows."""
+    value: Any = 1
+    for _ in range(2_000):
+        value = {"a": [value]}
+    assert text_of(value) == text_of({**value})
+    assert text_of(value) != text_of({"a": [value]})
+    assert text_of({"a": 1}) == "{'a': 1}"

@@ -87,7 +87,7 @@ class RangePageIterator(AsyncIterator[RawPage]):
         total = total_of(page)
         is_start = not self._ranges.index_of(page.base) and page_link(page, PREVIOUS) is None
         # The next range begins with the last item of this page: both have to be where their indexes say.
-        is_exact = self._spec.items.count(page) == len(items) and None not in found.ids
+        is_exact = self._spec.items.count(page, items) == len(items) and None not in found.ids
         if not is_start or not is_exact or total is None or total <= len(items) or len(items) < 2:
             return await self._read_sequentially(page)
         self._base = await self._spec.source.resolve_url({})

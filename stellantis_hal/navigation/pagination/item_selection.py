@@ -16,7 +16,7 @@ from stellantis_hal.navigation.link_selection import LinkQuery, embedded_keys, f
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["ItemSelection", "ItemSource", "LinkedItem", "entries_of", "leads_to_collection", "pair_links"]
+__all__ = ["ItemSelection", "ItemSource", "LinkedItem", "check_size", "entries_of", "leads_to_collection", "pair_links"]
 
 ItemSource = Literal["auto", "embedded", "links", "state"]
 _SOURCES = ("auto", "embedded", "links", "state")
@@ -92,7 +92,7 @@ class ItemSelection:
             TooManyValuesError: the page has more than 20,000 items.
             NotHalError: the page is no JSON object, and a page without the relation is one without items.
         """
-        self._check_size(page)
+        check_size(page, page.value, *page.document.body.values())
         if self._is_array(page):
             return tuple(page.at(*path) for path, value in _walk(page.value) if isinstance(value, Mapping))
         rel = self._rel_of(page)
@@ -111,8 +111,13 @@ class ItemSelection:
         shown = None if self.rel is not None else self._rel_of(page)
         return self if shown is None or shown == self.known else attrs.evolve(self, known=shown)
 
-    def count(self, page: HalResource) -> int:
-        """Return how many indexes a page's items take, those included that are not objects."""
+    def count(self, page: HalResource, items: Sequence[HalResource | LinkedItem] | None = None) -> int:
+        """Return how many indexes a page's items take, those included that are not objects.
+
+        Args:
+            page: the page.
+            items: its :meth:`entries`, where the caller has them.
+        """
         if self._is_array(page):
             return len(flatten(page.value))
         rel = self._rel_of(page)
@@ -121,7 +126,7 @@ class ItemSelection:
         if self.source == "state":
             return len(flatten(_list(page.state.get(rel))))
         if self.source != "embedded" and find_links(page.document, rel):
-            return len(self.entries(page)) + len(self.invalid(page))
+            return len(self.entries(page) if items is None else items) + len(self.invalid(page))
         count = 0
         for entry in _embedded_values(page.document, rel).values():
             count += len(flatten(entry)) if isinstance(entry, list) else bool(entry)
@@ -189,20 +194,6 @@ class ItemSelection:
             url=page.url,
         )
 
-    def _check_size(self, page: HalResource) -> None:
-        body = page.document.body
-        arrays: list[Any] = [page.value]
-        for part in (body, body.get("_embedded"), body.get("_links")):
-            arrays += part.values() if isinstance(part, Mapping) else ()
-        largest = max((len(array) for array in arrays if isinstance(array, list)), default=0)
-        if largest > _MAX_ITEMS:
-            raise TooManyValuesError(
-                f"the page at {mask_url(page.url)} has {largest} items: at most {_MAX_ITEMS} are read; ask for smaller "
-                "pages, or read resource.value",
-                url=page.url,
-                values=largest,
-            )
-
     def _is_array(self, page: HalResource) -> bool:
         """Return whether the page itself is the list of items."""
         if self.optional:
@@ -239,6 +230,21 @@ class ItemSelection:
         return keys[0] if keys else self.known
 
 
+def check_size(page: HalResource, *arrays: Any) -> None:
+    """Raise TooManyValuesError for a page with more than 20,000 items embedded, linked or in one of these arrays."""
+    body, found = page.document.body, [*arrays]
+    for part in (body.get("_embedded"), body.get("_links")):
+        found += part.values() if isinstance(part, Mapping) else ()
+    largest = max((len(flatten(array)) for array in found if isinstance(array, list)), default=0)
+    if largest > _MAX_ITEMS:
+        raise TooManyValuesError(
+            f"the page at {mask_url(page.url)} has {largest} items: at most {_MAX_ITEMS} are read; ask for smaller "
+            "pages, or read resource.value",
+            url=page.url,
+            values=largest,
+        )
+
+
 def entries_of(page: HalResource, rel: str, *, has_copies: bool = True) -> tuple[HalResource | LinkedItem, ...]:
     """Return what a relation leads to, in the order of its links, then the embedded copies that no link leads to.
 
@@ -264,8 +270,8 @@ def pair_links(
     page: HalResource, links: Sequence[Link], copies: Sequence[HalResource]
 ) -> tuple[list[tuple[Link, HalResource | LinkedItem]], list[HalResource]]:
     """Return each link with the copy of its target, or what is to be fetched; and the copies that no link leads to."""
-    if not copies:
-        return [(link, LinkedItem(page, link)) for link in links], []
+    if not copies or not links:
+        return [(link, LinkedItem(page, link)) for link in links], [*copies]
     copies_by_url: dict[str | None, list[HalResource]] = {}
     for copy in copies:
         copies_by_url.setdefault(copy.self_url, []).append(copy)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from stellantis_hal.errors import HalError
+from stellantis_hal.hal.deep_pickle import text_of
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
 from stellantis_hal.navigation.link_selection import link_url
@@ -82,7 +83,7 @@ def fingerprint_of(item: HalResource | LinkedItem) -> str:
     identity = identity_of(item)
     if identity is not None:
         return identity
-    return f"link:{item.link!r}" if isinstance(item, LinkedItem) else f"content:{item.document.body!r}"
+    return f"link:{item.link!r}" if isinstance(item, LinkedItem) else f"content:{text_of(item.document.body)}"
 
 
 def has_pages_after(page: HalResource) -> bool:

@@ -128,7 +128,7 @@ class RawPageIterator(AsyncIterator[RawPage]):
     async def _advance(self, page: HalResource, url: str | None) -> RawPage:
         """Return a page, and decide where the next one is."""
         items = self._spec.items.entries(page)
-        entries = self._spec.items.count(page)
+        entries = self._spec.items.count(page, items)
         self._spec = self._spec.after(page)
         self._empty_pages = 0 if entries else self._empty_pages + 1
         if self._empty_pages > _MAX_EMPTY_PAGES:
