@@ -18,10 +18,29 @@ CONFORMANCE = Path(__file__).parent / "conformance"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a counterpart, by their folder."""
+    """Mark the tests that need a counterpart, by their folder, and measure coverage on one event loop where both run.
+
+    Measuring doubles the time of a test. What only trio reaches has tests that run on trio alone, or a test marked
+    ``both_loops_measured``.
+    """
+    on_asyncio = {_without_backend(item) for item in items if _backend_of(item) == "asyncio"}
     for item in items:
         if CONFORMANCE in item.path.parents:
             item.add_marker(pytest.mark.conformance)
+        is_second = _backend_of(item) == "trio" and _without_backend(item) in on_asyncio
+        if is_second and item.get_closest_marker("both_loops_measured") is None:
+            item.add_marker(pytest.mark.no_cover)
+
+
+def _backend_of(item: pytest.Item) -> str | None:
+    callspec = getattr(item, "callspec", None)
+    backend = None if callspec is None else callspec.params.get("anyio_backend")
+    return backend if isinstance(backend, str) else None
+
+
+def _without_backend(item: pytest.Item) -> str:
+    """Return the id of a test without its backend, the same for both."""
+    return item.nodeid.replace("trio", "asyncio")
 
 
 @pytest.fixture(autouse=True, scope="session")
