@@ -29,7 +29,7 @@ def unwrap(value: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Return the text of a JSON value: equal for values that are equal and in the same order, whatever their depth."""
+    """Return the text of a JSON value of any depth: equal for values that are equal and in the same order."""
     try:
         return repr(value)
     except RecursionError:
