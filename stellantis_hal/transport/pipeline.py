@@ -28,6 +28,7 @@ from stellantis_hal.navigation.origins import ANY_ORIGIN, Origins
 from stellantis_hal.transport.api_errors import ErrorFactory
 from stellantis_hal.transport.credentials import Anonymous, Credentials, add_client_id, remove_client_id
 from stellantis_hal.transport.downloads import BodyReceiver
+from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets_of
 from stellantis_hal.transport.exchange import Exchange, OutgoingRequest
 from stellantis_hal.transport.hooks import CallObserver, Hooks
 from stellantis_hal.transport.httpx_auth import send_with_auth
@@ -211,6 +212,7 @@ class _Call:
         "_renewed",
         "_request",
         "_resume_at",
+        "_sent_headers",
         "_started_at",
         "_wait_left",
     )
@@ -241,6 +243,7 @@ class _Call:
         self._wait_left = options.max_wait
         self._granted_at = 0.0
         self._credential_headers: Mapping[str, str] = {}
+        self._sent_headers: Mapping[str, str] = {}
         self._quota: Quota | None = None
 
     async def attempt(self) -> Response:
@@ -251,6 +254,9 @@ class _Call:
             error = self._options.make_error(self._request, response)
             if error is None:
                 return response
+            hide_echoed_secrets(
+                error, secrets_of({**self._request.headers, **self._sent_headers}, self._request.content)
+            )
             if isinstance(error, RateLimitedError):
                 self._pause(error)
                 if self.is_spent():
@@ -391,6 +397,7 @@ class _Call:
 
     def _authorized(self, url: str, credentials: Credentials, headers: Mapping[str, str]) -> OutgoingRequest:
         self._credential_headers, query = headers, credentials.query
+        self._sent_headers = headers
         return OutgoingRequest(
             self._request.method,
             add_client_id(url, query),
@@ -401,6 +408,7 @@ class _Call:
 
     async def _send_signed(self, signed: OutgoingRequest) -> Response:
         self._options.origins.check(signed.url)
+        self._sent_headers = signed.headers
         return await self._send(signed.url, _ANONYMOUS, signed)
 
     def _headers(self, credentials: Mapping[str, str]) -> dict[str, str]:
