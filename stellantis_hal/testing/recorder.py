@@ -1,0 +1,247 @@
+"""Recorder: an httpx transport around another that keeps anonymized exchanges, for tests and reports of bugs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from datetime import datetime
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any
+
+import anyio
+import httpx
+
+from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.testing.anonymizing import Anonymizer
+from stellantis_hal.testing.replay import FORMAT, VERSION, ReplayTransport
+
+__all__ = ["Recorder"]
+
+_MAX_BODY = 8 * 1024 * 1024
+_REL = re.compile(r'rel="([^"]*)"')
+_CLOSE_TIMEOUT = 5.0
+
+
+class Recorder:
+    """Records what servers answer, without what is private in it, and replays it.
+
+    ::
+
+        recorder = Recorder()
+        async with StellantisClient(application, transport=recorder.transport()) as client:
+            ...
+        recorder.save("recording.json")
+
+    It is a transport, because one works for every client and on asyncio and trio, and sees each attempt, redirect,
+    token request and error with its body. Hooks see no bodies; a wrapped ``Fetch`` sees only what the client made of
+    them. For a program with its own session: ``session=httpx.AsyncClient(transport=recorder.transport())``.
+
+    Each exchange is anonymized as it ends. What was replaced stays in memory with the recorder, so that it is replaced
+    alike again, and is never written. Request headers, request bodies and bodies that are not JSON are left out.
+
+    Args:
+        hosts: names of hosts that stay readable, besides the vendor's: those of another API.
+        words: segments of paths, and values of texts, that stay readable, besides the vendor's.
+        max_body: bytes of a body that are kept; a longer one reaches the client whole, and is left out.
+        clock: the wall clock, aware.
+    """
+
+    def __init__(
+        self,
+        *,
+        hosts: Collection[str] = (),
+        words: Collection[str] = (),
+        max_body: int = _MAX_BODY,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        for name, value in (("hosts", hosts), ("words", words)):
+            if isinstance(value, str):
+                raise TypeError(f"{name} must be a collection of texts, not one text")
+        self._anonymizer = Anonymizer(hosts=hosts, words=words)
+        self._max_body = max_body
+        self._clock = clock
+        self._exchanges: list[dict[str, Any]] = []
+
+    def __repr__(self) -> str:
+        """Show how many exchanges were recorded."""
+        return f"<Recorder: {len(self._exchanges)} exchanges>"
+
+    def transport(self, inner: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncBaseTransport:
+        """Return a transport that records what another one answers.
+
+        Args:
+            inner: sends the requests; it is closed with the returned transport. None: ``httpx.AsyncHTTPTransport()``.
+        """
+        return _RecordingTransport(self, httpx.AsyncHTTPTransport() if inner is None else inner)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the recording so far to a file of mode 0600, which replaces an older one; the call blocks.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        exchanges = [self._public(exchange) for exchange in self._exchanges]
+        document = {"format": FORMAT, "version": VERSION, "exchanges": exchanges, "privacy": self._anonymizer.report()}
+        text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True)
+        target = Path(path)
+        descriptor, temporary = mkstemp(dir=target.parent, prefix=f".{target.name}.")  # of mode 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(f"{text}\n")
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    @staticmethod
+    def replay(path: str | os.PathLike[str], *, repeat_last: bool = False) -> ReplayTransport:
+        """Return a transport that answers as recorded in a file.
+
+        Args:
+            path: the file.
+            repeat_last: whether the last answer to a request is also that to its further repetitions, which otherwise
+                are errors.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no recording, or one of another version.
+        """
+        return ReplayTransport(Path(path).read_bytes(), repeat_last=repeat_last)
+
+    def _public(self, exchange: dict[str, Any]) -> dict[str, Any]:
+        response = exchange.get("response")
+        if response is None:
+            return exchange
+        public_name = self._anonymizer.public_name
+        headers = [
+            [public_name(name), _REL.sub(lambda found: f'rel="{public_name(found[1])}"', value)]
+            for name, value in response["headers"]
+        ]
+        shown = {**response, "headers": headers}
+        if "json" in response:
+            shown["json"] = self._anonymizer.with_public_names(response["json"])
+        return {**exchange, "response": shown}
+
+    def begin(self, request: httpx.Request) -> dict[str, Any]:
+        """Return the record of a request, in the order of requests; its answer is added to it."""
+        at = self._anonymizer.pseudonyms.instant(self._clock())
+        if request.headers:
+            self._anonymizer.count("request header", "$request.headers")
+        url = self._anonymizer.url(_text_of(request), "$request.url")
+        exchange = {
+            "at": at.isoformat(),
+            "request": {"method": request.method, "url": url},
+            "failure": "Cancelled",
+        }
+        self._exchanges.append(exchange)
+        return exchange
+
+    def end(self, exchange: dict[str, Any], response: httpx.Response, body: bytes | None) -> None:
+        """Add an answer to the record of its request.
+
+        Args:
+            exchange: the record.
+            response: its status and header fields are used.
+            body: as it was sent, perhaps compressed; None: it was not read to its end, or is too long.
+        """
+        fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw]
+        recorded: dict[str, Any] = {
+            "status": response.status_code,
+            "headers": self._anonymizer.headers(fields, "$response.headers"),
+        }
+        try:
+            content = None if body is None else httpx.Response(200, headers=response.headers, content=body).content
+            if content:
+                recorded["json"] = self._anonymizer.body(json.loads(content))
+        except (ValueError, ArithmeticError, RecursionError, httpx.DecodingError):
+            content = None
+        if content is None:
+            self._anonymizer.count("body", "$response")
+            why = "not JSON" if body is not None else f"not read to its end, or longer than {self._max_body} bytes"
+            recorded["left_out"] = why
+        exchange["response"] = recorded
+        del exchange["failure"]
+
+    @property
+    def max_body(self) -> int:
+        """Bytes of a body that are kept."""
+        return self._max_body
+
+
+def _text_of(request: httpx.Request) -> str:
+    url = request.url
+    authority = url.netloc.decode("ascii")
+    return f"{url.scheme}://{authority}{url.raw_path.decode('ascii')}"
+
+
+class _RecordingTransport(httpx.AsyncBaseTransport):
+    def __init__(self, recorder: Recorder, inner: httpx.AsyncBaseTransport) -> None:
+        self._recorder = recorder
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        exchange = self._recorder.begin(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except Exception as error:
+            exchange["failure"] = type(error).__name__ if isinstance(error, httpx.TransportError) else "NetworkError"
+            raise
+        stream = response.stream
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise TypeError(f"an asynchronous transport must return an asynchronous stream, not {stream!r}")
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers.raw,
+            stream=_RecordedStream(self._recorder, exchange, response, stream),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _RecordedStream(httpx.AsyncByteStream, AsyncIterator[bytes]):
+    """Passes a body on, piece by piece, and keeps a copy up to the recorder's limit."""
+
+    def __init__(
+        self, recorder: Recorder, exchange: dict[str, Any], response: httpx.Response, stream: httpx.AsyncByteStream
+    ) -> None:
+        self._recorder = recorder
+        self._exchange = exchange
+        self._response = response
+        self._stream = stream
+        self._copy: bytearray | None = bytearray()
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._is_recorded = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._chunks is None:
+            self._chunks = aiter(self._stream)
+        try:
+            chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            self._record(None if self._copy is None else bytes(self._copy))
+            raise
+        if self._copy is not None:
+            self._copy += chunk
+            if len(self._copy) > self._recorder.max_body:
+                self._copy = None
+        return chunk
+
+    def _record(self, body: bytes | None) -> None:
+        if not self._is_recorded:
+            self._is_recorded = True
+            self._recorder.end(self._exchange, self._response, body)
+
+    async def aclose(self) -> None:
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
+            if isinstance(self._chunks, AsyncGenerator):
+                await self._chunks.aclose()
+            await self._stream.aclose()
+        self._record(None)

@@ -1,0 +1,162 @@
+"""Replay: an httpx transport that answers as recorded."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Hashable
+from datetime import datetime
+from difflib import SequenceMatcher
+from typing import Any
+from urllib.parse import unquote, unquote_plus
+
+import httpx
+
+from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.hal.uri import split
+from stellantis_hal.testing.anonymizing import is_secret_parameter
+
+__all__ = ["FORMAT", "VERSION", "ReplayTransport", "UnrecordedRequestError"]
+
+FORMAT = "stellantis_hal recording"
+VERSION = 1
+_NEAREST = 3
+_FAILURES = {
+    kind.__name__: kind
+    for kind in (
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.PoolTimeout,
+        httpx.ProxyError,
+        httpx.ReadError,
+        httpx.ReadTimeout,
+        httpx.RemoteProtocolError,
+        httpx.WriteError,
+        httpx.WriteTimeout,
+    )
+}
+
+
+class UnrecordedRequestError(AssertionError):
+    """A request that the recording does not answer, as a failed assertion: handlers of network errors ignore it.
+
+    Attributes:
+        nearest: the recorded requests that are most like it, "GET https://…".
+    """
+
+    def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.nearest)
+
+
+class ReplayTransport(httpx.AsyncBaseTransport):
+    """Answers a request as the recording answered the same method, path and query, in the order of the recording.
+
+    Queries are compared by meaning: their order and encoding do not matter, and the parameters that a recording leaves
+    out (``client_id`` and other secrets) are ignored. The k-th repetition of a request gets its k-th answer.
+
+    Args:
+        content: the recording.
+        repeat_last: whether the last answer is also that to further repetitions.
+
+    Raises:
+        ValueError: it is no recording, or one of another version.
+    """
+
+    def __init__(self, content: bytes, *, repeat_last: bool = False) -> None:
+        try:
+            document = json.loads(content)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ValueError("this file is no recording: make one with Recorder().save(path)")
+        if document.get("version") != VERSION:
+            raise ValueError(f"a recording of version {document.get('version')!r}; this release reads {VERSION}")
+        self._repeat_last = repeat_last
+        self._exchanges: list[dict[str, Any]] = document["exchanges"]
+        self._answers: dict[Hashable, list[dict[str, Any]]] = {}
+        self._asked: Counter[Hashable] = Counter()
+        for exchange in self._exchanges:
+            key = _key(exchange["request"]["method"], exchange["request"]["url"])
+            self._answers.setdefault(key, []).append(exchange)
+        self._at = datetime.fromisoformat(self._exchanges[0]["at"]) if self._exchanges else None
+
+    def __repr__(self) -> str:
+        """Show how many exchanges the recording has, and how many were asked for."""
+        return f"<ReplayTransport: {self._asked.total()} of {len(self._exchanges)} exchanges>"
+
+    def now(self) -> datetime:
+        """Return the (shifted) time of the latest answer, for ``clock=``: ages and expiries are those of the recording.
+
+        Raises:
+            ValueError: the recording is empty.
+        """
+        if self._at is None:
+            raise ValueError("the recording is empty")
+        return self._at
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The recorded requests that were not sent, as often as they were recorded."""
+        left = [
+            exchange["request"]
+            for key, exchanges in self._answers.items()
+            for exchange in exchanges[self._asked[key] :]
+        ]
+        return tuple(f"{request['method']} {request['url']}" for request in left)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the next recorded answer to a request.
+
+        Raises:
+            UnrecordedRequestError: there is none.
+            httpx.TransportError: the request failed when it was recorded.
+        """
+        url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}{request.url.raw_path.decode('ascii')}"
+        key = _key(request.method, url)
+        answers = self._answers.get(key, [])
+        if not answers:
+            raise self._unrecorded(request.method, url)
+        number = self._asked[key]
+        if number >= len(answers) and not self._repeat_last:
+            raise UnrecordedRequestError(
+                f"{request.method} {mask_url(url)} was recorded {len(answers)} times, and is sent once more: record "
+                "the repetitions, or use repeat_last=True",
+            )
+        exchange = answers[min(number, len(answers) - 1)]
+        self._asked[key] += 1
+        self._at = datetime.fromisoformat(exchange["at"])
+        if "failure" in exchange:
+            kind = _FAILURES.get(exchange["failure"], httpx.NetworkError)
+            raise kind(f"recorded: {exchange['failure']}", request=request)
+        recorded = exchange["response"]
+        content = json.dumps(recorded["json"]).encode() if "json" in recorded else b""
+        headers = [(name, value) for name, value in recorded["headers"]]
+        return httpx.Response(recorded["status"], headers=headers, content=content, request=request)
+
+    def _unrecorded(self, method: str, url: str) -> UnrecordedRequestError:
+        recorded = {f"{each['request']['method']} {each['request']['url']}": None for each in self._exchanges}
+        wanted = f"{method} {url}"
+        ranked = sorted(recorded, key=lambda line: SequenceMatcher(None, line, wanted).ratio(), reverse=True)
+        nearest = tuple(ranked[:_NEAREST])
+        listed = "; ".join(nearest) or "nothing, the recording is empty"
+        return UnrecordedRequestError(
+            f"{method} {mask_url(url)} was not recorded. The nearest recorded requests: {listed}. Ids, places and "
+            "instants in a recording are replacements: take them from recorded answers, not from the program.",
+            nearest,
+        )
+
+
+def _key(method: str, url: str) -> Hashable:
+    parts = split(url)
+    segments = [unquote(segment) for segment in parts.path.split("/")]
+    for place, segment in enumerate(segments[:-1]):
+        if segment == "realms" and segments[place + 1] != "root":
+            segments[place + 1] = "*"  # left out of recordings
+    pairs = [pair.partition("=") for pair in (parts.query or "").split("&") if pair]
+    named = ((unquote_plus(name), unquote_plus(value)) for name, _, value in pairs)
+    query = sorted(pair for pair in named if not is_secret_parameter(pair[0]))
+    return method, parts.scheme, (parts.authority or "").rpartition("@")[2].lower(), tuple(segments), tuple(query)
