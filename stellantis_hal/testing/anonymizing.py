@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from decimal import Decimal
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, TypeVar
@@ -575,8 +574,9 @@ def _is_position(values: list[Any], *, is_place: bool) -> bool:
 
 
 def _degrees(value: Any, most: int) -> float | None:
-    is_number = type(value) in {int, float} or (isinstance(value, str) and _DECIMAL.fullmatch(value) is not None)
-    return float(value) if is_number and abs(Decimal(value)) <= most else None
+    if isinstance(value, str):
+        return _degrees(float(value), most) if _DECIMAL.fullmatch(value) else None
+    return float(value) if type(value) in {int, float} and -most <= value <= most else None
 
 
 def _is_public_host(host: str) -> bool:
