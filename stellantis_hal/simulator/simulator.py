@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, FaultInjector,
 from stellantis_hal.simulator.faults.kinds import Fault
 from stellantis_hal.simulator.serving.asgi import AsgiApplication
 from stellantis_hal.simulator.serving.transport import SimulatorTransport
+from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, served
 from stellantis_hal.simulator.world.entities import SCOPES, Account
 from stellantis_hal.simulator.world.world import World
 
@@ -66,6 +68,7 @@ class Simulator:
         self.client_secret = client_secret
         self.url = f"https://api.simulator.test{_PATH}"
         self._clock = Clock(clock, epoch=epoch)
+        world.follow(self.now)
         self._fault_injector = FaultInjector(faults)
         self.gateway: Gateway = Gateway(
             routes=Routes(world, variant),
@@ -94,6 +97,22 @@ class Simulator:
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return an httpx transport that reaches the simulator without a socket, on asyncio and trio."""
         return SimulatorTransport(self)
+
+    def served(
+        self, host: str = "127.0.0.1", port: int = 0, *, tls: ServerTls | None = None
+    ) -> AbstractAsyncContextManager[str]:
+        """Serve over a socket while the block runs, in the running asyncio loop; yield the API's base URL.
+
+        Port 0 selects a free port. :attr:`url` and :attr:`identity_url` are those of the server within the block. At
+        its end, by cancellation too, the port is closed and responses in progress have a second to end. The server
+        needs real time: a jumping clock does not wait for sockets.
+
+        Raises:
+            RuntimeError: the event loop is not asyncio's (uvicorn has no trio support).
+            OSError: the port is in use.
+            ImportError: uvicorn is not installed (extra ``simulator``).
+        """
+        return served(self, host, port, tls=tls)
 
     def set_origin(self, origin: str) -> None:
         """Set the origin (``http://host:port``) of :attr:`url` and :attr:`identity_url`."""

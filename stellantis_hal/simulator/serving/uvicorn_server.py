@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.lowlevel
 import attrs
-
-from stellantis_hal.simulator.simulator import Simulator
 
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["ServerTls", "serve", "server"]
+    from stellantis_hal.simulator.simulator import Simulator
+
+__all__ = ["ServerTls", "serve", "served", "server"]
+
+_GRACE = 1  # seconds that responses in progress have to end
+_LOGGERS = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+_PATIENCE = 10.0  # seconds for the server to start, or to stop
 
 
 @attrs.frozen(kw_only=True)
@@ -39,21 +48,90 @@ def server(
     import uvicorn  # noqa: PLC0415 - an extra
 
     listening = _listen(host, port)
+    simulator.set_origin(_origin(host, listening, tls))
+    return uvicorn.Server(uvicorn.Config(simulator.asgi, **_settings(tls))), listening
+
+
+@asynccontextmanager
+async def served(
+    simulator: Simulator, host: str = "127.0.0.1", port: int = 0, *, tls: ServerTls | None = None
+) -> AsyncGenerator[str]:
+    """Serve in the running asyncio loop within the block; see :meth:`Simulator.served`."""
+    if not anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
+        raise RuntimeError(
+            "served() needs asyncio, and this event loop is not asyncio's: uvicorn runs on asyncio only. On trio, pass "
+            "transport=simulator.transport() to the client, or run server(simulator) in a thread."
+        )
+    import uvicorn  # noqa: PLC0415 - an extra
+
+    class Server(uvicorn.Server):
+        """A server that leaves the signals to the program it runs in."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            started.set()
+
+        @contextmanager
+        def capture_signals(self) -> Generator[None]:
+            yield
+
+    started = anyio.Event()
+    listening = _listen(host, port)
+    url = simulator.url
+    simulator.set_origin(_origin(host, listening, tls))
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}  # uvicorn's configuration changes them
+    settings: dict[str, Any] = _settings(tls) | {"log_config": None, "access_log": True}
+    running = Server(uvicorn.Config(simulator.asgi, timeout_graceful_shutdown=_GRACE, **settings))
+    failure: BaseException | None = None
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_run, running, listening)
+            try:
+                with anyio.fail_after(_PATIENCE, shield=True):  # a server that is stopped while it starts stays open
+                    await started.wait()
+                yield simulator.url
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below, outside the task group, which would wrap it
+                failure = error
+            finally:
+                running.should_exit = True
+    finally:
+        listening.close()
+        simulator.url = url
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+    if failure is not None:
+        raise failure
+
+
+async def _run(running: uvicorn.Server, listening: socket.socket) -> None:
+    """Run a server until it should exit; it is stopped by that alone, because a cancelled one leaves sockets open."""
+    with anyio.CancelScope(shield=True):
+        await running.serve(sockets=[listening])
+        with anyio.move_on_after(_PATIENCE):
+            while running.server_state.tasks:  # cancelled by uvicorn, which does not wait for their end
+                await anyio.lowlevel.checkpoint()
+
+
+def _origin(host: str, listening: socket.socket, tls: ServerTls | None) -> str:
     name = f"[{host}]" if ":" in host else host
-    simulator.set_origin(f"{'https' if tls else 'http'}://{name}:{listening.getsockname()[1]}")
-    config = uvicorn.Config(  # simulated faults break off responses, and uvicorn would log each of them
-        simulator.asgi,
-        log_level="critical",
-        access_log=False,
-        date_header=False,
-        server_header=False,
-        lifespan="off",
-        ssl_certfile=tls.certificate if tls else None,
-        ssl_keyfile=tls.key if tls else None,
-        ssl_ca_certs=tls.authority if tls else None,
-        ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.authority else ssl.CERT_NONE,
-    )
-    return uvicorn.Server(config), listening
+    return f"{'https' if tls else 'http'}://{name}:{listening.getsockname()[1]}"
+
+
+def _settings(tls: ServerTls | None) -> dict[str, Any]:
+    """Return uvicorn's settings: simulated faults break off responses, and uvicorn would log each of them."""
+    return {
+        "log_level": "critical",
+        "access_log": False,
+        "date_header": False,
+        "server_header": False,
+        "lifespan": "off",
+        "ssl_certfile": tls.certificate if tls else None,
+        "ssl_keyfile": tls.key if tls else None,
+        "ssl_ca_certs": tls.authority if tls else None,
+        "ssl_cert_reqs": ssl.CERT_REQUIRED if tls and tls.authority else ssl.CERT_NONE,
+    }
 
 
 def _listen(host: str, port: int) -> socket.socket:
