@@ -188,13 +188,13 @@ def test_trip_cannot_start_before_the_last_ended() -> None:
 
 
 @pytest.mark.parametrize("finished", [False, True])
-def test_parked_vehicle_cannot_drive(finished: bool) -> None:
+def test_parked_vehicle_has_no_trip_to_finish(finished: bool) -> None:
     world = make_world()
     car = world.vehicles[0].id
     if finished:
         world.add_trip(car)
     with pytest.raises(ValueError, match="not on a trip"):
-        world.drive(car, 1.0)
+        world.finish_trip(car)
 
 
 def test_vehicle_without_trips_is_at_home_since_the_epoch() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from stellantis_hal.simulator.api.messages import format_instant
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
-from stellantis_hal.simulator.world.entities import Energy, Vehicle, VehicleState
+from stellantis_hal.simulator.world.entities import Charging, Energy, Vehicle, VehicleState
+from stellantis_hal.simulator.world.parking import KM_PER_PERCENT
 
 __all__ = ["status"]
 
@@ -15,6 +17,7 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
     """Return the body of a vehicle's status, including blocks set by :meth:`World.update_status`."""
     at = format_instant(state.at)
     moving = state.moving
+    locked = not moving if state.locked is None else state.locked
     url = serializer.vehicle_url(vehicle.id)
     body: dict[str, Any] = {
         "createdAt": at,
@@ -23,11 +26,11 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
         "preconditioning": {
             "airConditioning": {"createdAt": at, "updatedAt": at, "status": "Disabled", "programs": []}
         },
-        "energies": [_energy(energy, at) for energy in state.levels],
+        "energies": [_energy(energy, at, state.charging) for energy in state.levels],
         "powertrain": {"createdAt": at, "status": "Running" if moving else "Stopped"},
         "doorsState": {
             "createdAt": at,
-            "lockedStates": ["Unlocked"] if moving else ["Locked"],
+            "lockedStates": ["Locked" if locked else "Unlocked"],
             "opening": [
                 {"identifier": door, "state": "Closed"}
                 for door in ("Driver", "Passenger", "RearLeft", "RearRight", "Trunk")
@@ -70,7 +73,7 @@ def _service(vehicle: Vehicle) -> str:
     return vehicle.motorization if vehicle.motorization in {"Electric", "Hybrid"} else "Unknown"
 
 
-def _energy(energy: Energy, at: str) -> dict[str, Any]:
+def _energy(energy: Energy, at: str, charging: Charging | None) -> dict[str, Any]:
     body: dict[str, Any] = {
         "createdAt": at,
         "updatedAt": at,
@@ -82,7 +85,7 @@ def _energy(energy: Energy, at: str) -> dict[str, Any]:
         body["autonomy"] = round(energy.level * 7)
         body["extension"] = {"fuel": {"consumptions": {"total": 1250.0, "instant": 0.0}}}
         return body
-    body["autonomy"] = round(energy.level * 3.5)
+    body["autonomy"] = round(energy.level * KM_PER_PERCENT)
     body["extension"] = {
         "electric": {
             "residual": {"consumption": round(energy.level * 0.5, 1)},
@@ -92,14 +95,35 @@ def _energy(energy: Energy, at: str) -> dict[str, Any]:
                 "health": {"createdAt": at, "capacity": 96, "resistance": 97},
             },
             "charging": {
-                "plugged": energy.level < 50,
-                "status": "InProgress" if energy.level < 50 else "Disconnected",
-                "remainingTime": "PT2H30M" if energy.level < 50 else "PT0S",
-                "chargingRate": 21 if energy.level < 50 else 0,
-                "chargingMode": "Slow" if energy.level < 50 else "No",
+                **_charging(charging or _derived(energy)),
                 "nextDelayedTime": "PT22H30M",
                 "schedule": {"programs": []},
             },
         }
     }
     return body
+
+
+def _derived(energy: Energy) -> Charging:
+    """Return the charge of a generated vehicle: low batteries are charged."""
+    if energy.level < 50:
+        return Charging(plugged=True, status="InProgress", rate=21.0, remaining=timedelta(hours=2, minutes=30))
+    return Charging(plugged=False, status="Disconnected", rate=0.0, remaining=timedelta())
+
+
+def _charging(charging: Charging) -> dict[str, Any]:
+    return {
+        "plugged": charging.plugged,
+        "status": charging.status,
+        "remainingTime": _duration(charging.remaining),
+        "chargingRate": round(charging.rate),
+        "chargingMode": "Slow" if charging.status == "InProgress" else "No",
+    }
+
+
+def _duration(duration: timedelta) -> str:
+    """Return a duration in the ISO 8601 form of the API, in whole minutes: ``PT2H30M``, ``PT0S``."""
+    hours, minutes = divmod(round(duration.total_seconds() / 60), 60)
+    if not hours and not minutes:
+        return "PT0S"
+    return "PT" + (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")

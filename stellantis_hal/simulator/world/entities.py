@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Protocol
 
 import attrs
 
@@ -15,8 +16,10 @@ __all__ = [
     "Alarm",
     "Alert",
     "BrandFacts",
+    "Charging",
     "Collision",
     "Energy",
+    "HasId",
     "Spot",
     "Trip",
     "Vehicle",
@@ -85,6 +88,15 @@ BRANDS: Mapping[str, BrandFacts] = MappingProxyType(
         ),
     }
 )
+
+
+class HasId(Protocol):
+    """An object with an id, such as a vehicle of the world, or one that a client has read."""
+
+    @property
+    def id(self) -> str | None:
+        """The id, as the API shows it."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -196,6 +208,23 @@ class Trip:
 
 
 @attrs.frozen(kw_only=True)
+class Charging:
+    """The charge of a vehicle's battery.
+
+    Attributes:
+        plugged: whether the cable is in.
+        status: ``Disconnected``, ``Stopped``, ``InProgress`` or ``Finished``.
+        rate: km of range per hour.
+        remaining: the time until the battery is full.
+    """
+
+    plugged: bool
+    status: str
+    rate: float
+    remaining: timedelta
+
+
+@attrs.frozen(kw_only=True)
 class VehicleState:
     """The state of a vehicle at some time.
 
@@ -203,6 +232,8 @@ class VehicleState:
         at: time of its last report.
         mileage: odometer, km.
         levels: energy levels.
+        locked: whether the doors are locked; None: locked unless the vehicle moves.
+        charging: the charge of the battery; None: the API derives one from the level.
     """
 
     at: datetime
@@ -210,6 +241,8 @@ class VehicleState:
     mileage: float
     levels: tuple[Energy, ...]
     moving: bool
+    locked: bool | None = None
+    charging: Charging | None = None
 
 
 @attrs.frozen(kw_only=True)

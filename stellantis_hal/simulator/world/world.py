@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,12 +17,14 @@ from stellantis_hal.simulator.world.entities import (
     Alert,
     Collision,
     Energy,
+    HasId,
     Spot,
     Trip,
     Vehicle,
     VehicleState,
 )
 from stellantis_hal.simulator.world.generator import WorldGenerator
+from stellantis_hal.simulator.world.parking import Charge, Parking
 from stellantis_hal.simulator.world.seeded import hex_digits
 
 __all__ = ["World"]
@@ -64,6 +67,8 @@ class World:
         self._added: dict[int, list[Trip]] = {}
         self._alerts: dict[int, list[Alert]] = {}
         self._changes: dict[int, dict[str, Any]] = {}
+        self._parked: dict[int, Parking] = {}
+        self._clock: Callable[[], datetime] | None = None
         self._hidden: set[int] = set()
 
     def __repr__(self) -> str:
@@ -156,24 +161,28 @@ class World:
 
     def vehicle_state(self, vehicle: str, trip: int | None = None) -> VehicleState:
         """Return a vehicle's current state, or its state after a trip. Raises IndexError."""
-        count = self.trip_count(vehicle)
+        number, count = self.generator.find(vehicle), self.trip_count(vehicle)
         if trip is None and not count:
-            number = self.generator.find(vehicle)
-            return VehicleState(
+            state = VehicleState(
                 at=self.epoch,
                 spot=self.generator.spot(number, 0),
                 mileage=self.generator.odometer_tenths(number, 0) / 10,
                 levels=self.generator.levels(number, 0),
                 moving=False,
             )
-        last = self.trip_at(vehicle, count - 1 if trip is None else trip)
-        return VehicleState(
-            at=last.stopped_at,
-            spot=last.stop,
-            mileage=round(last.start_mileage + last.distance, 1),
-            levels=last.after,
-            moving=not last.done,
-        )
+        else:
+            last = self.trip_at(vehicle, count - 1 if trip is None else trip)
+            state = VehicleState(
+                at=last.stopped_at,
+                spot=last.stop,
+                mileage=round(last.start_mileage + last.distance, 1),
+                levels=last.after,
+                moving=not last.done,
+            )
+        parking = self._parked.get(number)
+        if parking is None or trip not in {None, count - 1}:
+            return state
+        return parking.applied_to(state, self._now(state))
 
     def mileage(self, vehicle: str) -> float:
         """Return a vehicle's odometer in km."""
@@ -224,6 +233,8 @@ class World:
         number = self.generator.find(vehicle)
         state = self.vehicle_state(vehicle)
         started = state.at + timedelta(hours=1) if at is None else at
+        if self._parking(number).plugged:
+            raise ValueError("the vehicle is plugged in: call unplug first")
         if state.moving or started < state.at:
             raise ValueError(f"the vehicle is on a trip until {state.at}: start a later one")
         index = self.trip_count(vehicle)
@@ -245,16 +256,27 @@ class World:
             done=False,
         )
         self._added.setdefault(number, []).append(trip)
+        self._parked[number] = Parking(plugged=False)
         return trip
 
-    def drive(self, vehicle: str, km: float, *, minutes: float | None = None) -> Trip:
-        """Extend the current trip by some km, at 40 km/h unless ``minutes`` is given.
+    def drive(self, vehicle: str | HasId, km: float, *, minutes: float | None = None) -> Trip:
+        """Drive some km in some minutes, at 40 km/h unless ``minutes`` is given; return the trip.
 
-        Odometer, position and energy levels change with it. Raises ValueError when the vehicle is not on a trip.
+        A parked vehicle starts a trip. It ends now by the simulator's clock, but never starts before the vehicle's last
+        report. A vehicle on a trip extends it. Odometer, position and energy levels change with it, and the trip stays
+        unfinished until :meth:`park`. Raises ValueError when the vehicle is plugged in, or km or minutes are negative.
         """
+        minutes = km * 1.5 if minutes is None else minutes
+        if not (0 <= km < math.inf and 0 <= minutes < math.inf):
+            raise ValueError(f"km and minutes must be at least 0, not {km} km in {minutes} minutes")
+        vehicle = self._id(vehicle)
+        state = self.vehicle_state(vehicle)
+        if not state.moving:
+            started = max(state.at, self._now(state) - timedelta(minutes=minutes))
+            self.start_trip(vehicle, at=None if self._clock is None else started)
         trip = self._current_trip(vehicle)
         distance = round(trip.distance + km, 1)
-        duration = trip.duration + timedelta(minutes=km * 1.5 if minutes is None else minutes)
+        duration = trip.duration + timedelta(minutes=minutes)
         speed = distance / (duration.total_seconds() / 3600) if duration else 0.0
         used = round(distance * 0.2, 1)
         return self._replace(
@@ -276,6 +298,61 @@ class World:
         self.start_trip(vehicle, at=at)
         self.drive(vehicle, km)
         return self.finish_trip(vehicle)
+
+    def park(self, vehicle: str | HasId) -> Trip:
+        """Finish the current trip, lock the doors and return the trip. Raises ValueError when there is no trip."""
+        vehicle = self._id(vehicle)
+        trip = self.finish_trip(vehicle)
+        self._set_parking(vehicle, plugged=False, locked=True)
+        return trip
+
+    def plug_in(self, vehicle: str | HasId) -> None:
+        """Plug the charging cable in; the battery is not charged until :meth:`start_charging`.
+
+        Raises ValueError when the vehicle has no battery to charge, or is on a trip.
+        """
+        vehicle = self._id(vehicle)
+        state = self.vehicle_state(vehicle)
+        if all(energy.type != "Electric" for energy in state.levels):
+            raise ValueError("the vehicle has no battery to charge: choose one with the energy Electric")
+        if state.moving:
+            raise ValueError("the vehicle is on a trip: call park first")
+        if not self._parking(self.generator.find(vehicle)).plugged:
+            self._set_parking(vehicle, plugged=True)
+
+    def start_charging(self, vehicle: str | HasId) -> None:
+        """Charge the battery, by 15 % per hour of the simulator's clock until it is full.
+
+        The level is reported every 5 minutes. Raises ValueError when the vehicle is not plugged in.
+        """
+        vehicle = self._id(vehicle)
+        parking = self._parking(self.generator.find(vehicle))
+        if not parking.plugged:
+            raise ValueError("the vehicle is not plugged in: call plug_in first")
+        if parking.charge is None:
+            state = self.vehicle_state(vehicle)
+            level = next(energy.level for energy in state.levels if energy.type == "Electric")
+            since = max(state.at, self._now(state))
+            self._set_parking(vehicle, charge=Charge(since=since, level=level))
+
+    def unplug(self, vehicle: str | HasId) -> None:
+        """Pull the charging cable out; the battery keeps its level. Nothing changes when it is out."""
+        vehicle = self._id(vehicle)
+        if self._parking(self.generator.find(vehicle)).plugged is not False:
+            levels = self._charged_levels(vehicle)
+            self._set_parking(vehicle, plugged=False, charge=None, levels=levels)
+
+    def lock(self, vehicle: str | HasId) -> None:
+        """Lock the doors."""
+        self._set_parking(self._id(vehicle), locked=True)
+
+    def unlock(self, vehicle: str | HasId) -> None:
+        """Unlock the doors."""
+        self._set_parking(self._id(vehicle), locked=False)
+
+    def follow(self, clock: Callable[[], datetime]) -> None:
+        """Date what happens by a clock, such as the simulator's; before, a world's time stands still."""
+        self._clock = clock
 
     def add_alert(self, vehicle: str, type_: str = "FuelLevelLow", *, at: datetime | None = None) -> Alert:
         """Add an alert before the vehicle's other alerts."""
@@ -308,10 +385,40 @@ class World:
         """Restore the vehicle's status."""
         self._hidden.discard(self.generator.find(vehicle))
 
+    # ------------------------------------------------------------------ helpers
+
+    def _id(self, vehicle: str | HasId) -> str:
+        """Return the id of a vehicle of this world. Raises KeyError."""
+        id_ = vehicle if isinstance(vehicle, str) else vehicle.id
+        if id_ is None:
+            raise KeyError("the vehicle has no id")
+        self.generator.find(id_)
+        return id_
+
+    def _now(self, state: VehicleState) -> datetime:
+        return state.at if self._clock is None else self._clock()
+
+    def _parking(self, number: int) -> Parking:
+        return self._parked.get(number, Parking())
+
+    def _set_parking(self, vehicle: str, **changes: Any) -> None:
+        number, state = self.generator.find(vehicle), self.vehicle_state(vehicle)
+        at = max(state.at, self._now(state))
+        self._parked[number] = attrs.evolve(self._parking(number), at=at, **changes)
+
+    def _charged_levels(self, vehicle: str) -> tuple[Energy, ...] | None:
+        """Return the levels after a charge until now; None without a charge: those at the end of the trip stay."""
+        parking = self._parking(self.generator.find(vehicle))
+        if parking.charge is None:
+            return parking.levels
+        state = self.vehicle_state(vehicle)
+        level = parking.charge.level_at(max(state.at, self._now(state)))
+        return tuple(attrs.evolve(each, level=level) if each.type == "Electric" else each for each in state.levels)
+
     def _current_trip(self, vehicle: str) -> Trip:
         added = self._added.get(self.generator.find(vehicle))
         if not added or added[-1].done:
-            raise ValueError("the vehicle is not on a trip: call start_trip first")
+            raise ValueError("the vehicle is not on a trip: call drive or start_trip first")
         return added[-1]
 
     def _replace(self, trip: Trip, **changes: Any) -> Trip:
