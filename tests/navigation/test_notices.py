@@ -3,6 +3,7 @@
 import _thread
 import threading
 import warnings
+from typing import Any
 
 import pytest
 
@@ -36,8 +37,9 @@ def test_filters_apply_to_the_module_of_the_program() -> None:
 
 def test_a_thread_without_a_program_has_a_site() -> None:
     """No frame of it is outside of the package, as in a thread that an extension module starts."""
-    namespace = {"__name__": "stellantis_hal.made_up", "call_site": call_site, "sites": [], "done": threading.Event()}
-    exec("def body():\n    sites.append(call_site())\n    done.set()", namespace)  # noqa: S102
-    _thread.start_new_thread(namespace["body"], ())  # type: ignore[arg-type]
-    assert namespace["done"].wait(10)  # type: ignore[attr-defined]
-    assert [site.filename for site in namespace["sites"]] == ["sys"]  # type: ignore[attr-defined]
+    namespace: dict[str, Any] = {"__name__": "stellantis_hal.made_up", "call_site": call_site, "sites": []}
+    done = namespace["done"] = threading.Event()
+    exec("def body():\n    sites.append(call_site())\n    done.set()", namespace)
+    _thread.start_new_thread(namespace["body"], ())
+    assert done.wait(10)
+    assert [site.filename for site in namespace["sites"]] == ["sys"]
