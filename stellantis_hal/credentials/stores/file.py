@@ -138,19 +138,27 @@ class FileTokenStore:
         """
         path = self._sibling(hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16] + ".lock")
         deadline = anyio.current_time() + self._lock_timeout
-        # Not in a thread: it does not wait, and a cancellation could lose a thread's result, and so the lock.
-        while (held := self._with_store_errors(partial(try_acquire, path), key)) is None:
-            if anyio.current_time() >= deadline:
-                raise TokenStoreError(
-                    f"the lock of account {mask_repr(key)} in {self._path} was not available within "
-                    f"{self._lock_timeout:g} s: another process holds it",
-                    key=key,
-                )
-            await anyio.sleep(_LOCK_POLL_INTERVAL)
+        held: list[int] = []  # filled by the thread, because a cancelled call returns nothing
+
+        def acquire() -> bool:
+            descriptor = try_acquire(path)
+            held.extend(() if descriptor is None else (descriptor,))
+            return descriptor is not None
+
         try:
+            while not await run_to_end(partial(self._with_store_errors, acquire, key)):
+                if anyio.current_time() >= deadline:
+                    raise TokenStoreError(
+                        f"the lock of account {mask_repr(key)} in {self._path} was not available within "
+                        f"{self._lock_timeout:g} s: another process holds it",
+                        key=key,
+                    )
+                await anyio.sleep(_LOCK_POLL_INTERVAL)
             yield
         finally:
-            self._with_store_errors(partial(release, path, held), key)
+            if held:
+                with anyio.CancelScope(shield=True):  # removing a file
+                    await run_to_end(partial(self._with_store_errors, partial(release, path, held[0]), key))
 
     def __repr__(self) -> str:
         return f"FileTokenStore({str(self._path)!r})"

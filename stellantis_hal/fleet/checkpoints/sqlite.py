@@ -40,7 +40,7 @@ class SQLiteCheckpoints:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._database = SQLiteDatabase(path, schema=_SCHEMA, synchronous="NORMAL")
         self._memory = MemoryCheckpoints()
-        self._lock_path = None if self._database.path == ":memory:" else Path(os.path.realpath(path))
+        self._lock_path = None if self._database.path == ":memory:" else Path(path).absolute()
 
     async def load(self, key: str) -> bytes | None:
         """Return the content saved last under the key; None if there is none.
@@ -82,18 +82,26 @@ class SQLiteCheckpoints:
     @asynccontextmanager
     async def _lock(self, path: Path, name: str) -> AsyncGenerator[None, None]:
         digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        lock = FileLock(path.with_name(f".{path.name}.{digest}.lock"))
+        lock: FileLock | None = None
+
+        def acquire() -> bool:
+            nonlocal lock, path
+            path = Path(os.path.realpath(path))  # locks are beside the file, whatever links lead to it
+            lock = FileLock(path.with_name(f".{path.name}.{digest}.lock"))
+            return lock.acquire()
+
         try:
             try:
-                is_held = await run_to_end(lock.acquire)
+                is_held = await run_to_end(acquire)
             except OSError as error:
                 raise CheckpointError(f"the checkpoints in {path} cannot be locked: {error}") from error
             if not is_held:
                 raise CheckpointsInUseError(in_use(name, str(path)))
             yield
         finally:
-            with anyio.CancelScope(shield=True):  # removing a file
-                await run_to_end(lock.release)
+            if lock is not None:
+                with anyio.CancelScope(shield=True):  # removing a file
+                    await run_to_end(lock.release)
 
     async def aclose(self) -> None:
         """Close the file and end its thread; the next call opens it again."""
