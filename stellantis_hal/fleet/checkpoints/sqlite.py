@@ -86,7 +86,7 @@ class SQLiteCheckpoints:
 
         def acquire() -> bool:
             nonlocal lock, path
-            path = Path(os.path.realpath(path))  # locks are beside the file, whatever links lead to it
+            path = Path(os.path.realpath(path))  # locks are beside the file that links lead to
             lock = FileLock(path.with_name(f".{path.name}.{digest}.lock"))
             return lock.acquire()
 
