@@ -10,6 +10,7 @@ from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.validation import require_type
 
 __all__ = ["Basic", "encode_basic"]
 
@@ -28,10 +29,13 @@ class Basic:
         query: text for the query of each request, encoded; empty for none.
 
     Raises:
+        TypeError: an argument has another type.
         ConfigurationError: the user name has a colon in it.
     """
 
     def __init__(self, username: str, password: str, *, query: str = "") -> None:
+        require_type("username", username, str)
+        require_type("password", password, str)
         if ":" in username:
             raise ConfigurationError("HTTP Basic cannot carry a user name (client_id) with a colon in it")
         self._query = query

@@ -19,6 +19,7 @@ from stellantis_hal.errors import ConfigurationError, RedirectError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.transport.credentials import ClientAccess
+from stellantis_hal.validation import require_type
 
 __all__ = ["OAuth2AuthorizationCode", "OAuth2ClientCredentials"]
 
@@ -67,6 +68,7 @@ class OAuth2ClientCredentials:
         store: TokenStore | None = None,
         key: str = "default",
     ) -> None:
+        require_type("client_secret", client_secret, str)
         self._client = OAuth2Client(
             client_id=client_id, client_secret=client_secret, token_url=token_url, auth_method=auth_method
         )

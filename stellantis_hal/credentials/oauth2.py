@@ -109,6 +109,11 @@ class OAuth2Client:
     revocation_url: str = attrs.field(default="", repr=False)
     advice: str = attrs.field(default="check its id, secret and redirect URI", repr=False)
 
+    def __attrs_post_init__(self) -> None:
+        require_type("client_id", self.client_id, str)
+        require_type("client_secret", self.client_secret, str, None)
+        require_type("token_url", self.token_url, str)
+
     def authorization(self) -> str | None:
         """Return the ``Authorization`` header for a token endpoint; None for a public client, or a secret in the form.
 

@@ -11,9 +11,11 @@ import pytest
 
 from stellantis_hal import (
     Account,
+    Basic,
     Brand,
     HalClient,
     LinkNotFoundError,
+    OAuth2ClientCredentials,
     RateLimits,
     StellantisClient,
     TimeRange,
@@ -195,3 +197,21 @@ async def test_one_alone_is_watched(client: StellantisClient, simulator: Simulat
 def test_a_limiter_of_one_s_own_is_taken(simulator: Simulator) -> None:
     limiter = TokenBucketLimiter(RateLimits(10))
     assert client_of(simulator, limiter=limiter).limiter is limiter
+
+
+_ANY: Any = None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Basic("me", _ANY),
+        lambda: Basic(_ANY, "secret"),
+        lambda: OAuth2ClientCredentials("https://api.test/t", "me", _ANY),
+        lambda: OAuth2ClientCredentials("https://api.test/t", _ANY, "secret"),
+    ],
+)
+def test_a_credential_of_another_type(make: Any) -> None:
+    """A password that is None, as of an unset variable, would be sent as the text None."""
+    with pytest.raises(TypeError, match=r"must be str, not NoneType$"):
+        make()

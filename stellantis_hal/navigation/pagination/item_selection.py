@@ -16,10 +16,19 @@ from stellantis_hal.navigation.link_selection import LinkQuery, embedded_keys, f
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["ItemSelection", "ItemSource", "LinkedItem", "check_size", "entries_of", "leads_to_collection", "pair_links"]
+__all__ = [
+    "ITEM_SOURCES",
+    "ItemSelection",
+    "ItemSource",
+    "LinkedItem",
+    "check_size",
+    "entries_of",
+    "leads_to_collection",
+    "pair_links",
+]
 
 ItemSource = Literal["auto", "embedded", "links", "state"]
-_SOURCES = ("auto", "embedded", "links", "state")
+ITEM_SOURCES = ("auto", "embedded", "links", "state")
 _MAX_ITEMS = 20_000
 _ITEM = "item"  # the registered relation (RFC 6573)
 _ITEMS = "_items"  # Eve's key of items in the state
@@ -80,7 +89,7 @@ class ItemSelection:
     """
 
     rel: str | None = None
-    source: ItemSource = attrs.field(default="auto", validator=attrs.validators.in_(_SOURCES))
+    source: ItemSource = attrs.field(default="auto", validator=attrs.validators.in_(ITEM_SOURCES))
     optional: bool = False
     known: str | None = None
 

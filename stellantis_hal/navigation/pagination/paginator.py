@@ -12,12 +12,13 @@ import attrs
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.pagination.cursor import PageToken
-from stellantis_hal.navigation.pagination.item_selection import ItemSelection, ItemSource
+from stellantis_hal.navigation.pagination.item_selection import ITEM_SOURCES, ItemSelection, ItemSource
 from stellantis_hal.navigation.pagination.page_source import Absent, InvalidItemsHandler, PageSource, PaginationSpec
 from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
 from stellantis_hal.navigation.pagination.raw_page import RawPage, log_invalid_items, total_of
 from stellantis_hal.navigation.pagination.stages import Stage
 from stellantis_hal.navigation.pagination.walk import Walk, Walks
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
@@ -268,6 +269,10 @@ class Paginator(Generic[T]):
             typed: whether the API is known: items are embedded, a page without them is one without items, repeats are
                 left out, and what is missing is logged without a warning.
         """
+        require_type("rel", rel, str, None, instead="'orders'")
+        require_type("limit", limit, int)
+        if items_from not in ITEM_SOURCES:
+            raise ValueError(f"source must be {', '.join(map(repr, ITEM_SOURCES))}, not {items_from!r}")
         if limit < 0:
             raise ValueError(f"limit must be at least 0, as in limit=1000, not {limit}")
         items = ItemSelection(rel, "embedded", optional=True) if typed else ItemSelection(rel, items_from)
@@ -295,7 +300,7 @@ class Paginator(Generic[T]):
             convert: a function, plain or async; the result of a plain one is awaited too where it is awaitable, such as
                 ``lambda order: order.follow("customer")``.
         """
-        return Paginator(self._spec, (*self._stages, Stage("map", convert)))
+        return Paginator(self._spec, (*self._stages, Stage("map", _checked("convert", convert))))
 
     def filter(self, keep: Callable[[T], Awaitable[object]] | Callable[[T], object]) -> Paginator[T]:
         """Return a paginator without the items for which a function, plain or async, returns nothing true.
@@ -303,7 +308,7 @@ class Paginator(Generic[T]):
         Args:
             keep: the function; it is called for each item when it is asked for.
         """
-        return Paginator(self._spec, (*self._stages, Stage("filter", keep)))
+        return Paginator(self._spec, (*self._stages, Stage("filter", _checked("keep", keep))))
 
     def take(self, count: int) -> Paginator[T]:
         """Return a paginator that ends after so many items, and reads no further than they need.
@@ -379,3 +384,14 @@ class Paginator(Generic[T]):
         """Read the first page and return the number of items in the collection; None where it is missing."""
         raw = await self._walks().sequential().next_page()
         return 0 if raw.page is None else total_of(raw.page)
+
+
+def _checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not callable(function):
+        raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+    return function

@@ -462,3 +462,16 @@ async def test_a_total_is_read_wherever_it_is(body: Any, fields: Any, total: int
         warnings.simplefilter("always")
         assert len(await resource.items().collect()) == 4
     assert [one.category for one in caught] == ([IncompleteCollectionWarning] if total == 5 else [])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"rel": 5}, TypeError, "rel must be str or None, not int: 'orders'"),
+        ({"limit": "3"}, TypeError, "limit must be int, not str"),
+        ({"source": "link"}, ValueError, "source must be 'auto', 'embedded', 'links', 'state', not 'link'"),
+    ],
+)
+def test_options_of_items_are_checked(options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Site().resource({}).items(**options)

@@ -199,3 +199,9 @@ async def test_awaiting_a_stage_is_bounded_by_its_caller() -> None:
     with anyio.move_on_after(5) as scope:
         await Collection([1]).root.follow("items").items().map(forever).first()
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("method", ["map", "filter"])
+def test_a_stage_needs_a_function(method: str) -> None:
+    with pytest.raises(TypeError, match="must be a function, not NoneType"):
+        getattr(Site().resource({}).items(), method)(None)
