@@ -152,23 +152,23 @@ async def test_a_backfill_goes_on_beside_a_damaged_row() -> None:
 
 @pytest.mark.wall_clock
 async def test_a_row_of_another_type_in_a_file_is_damaged(tmp_path: Path) -> None:
-    """A number, a text and a blob that another program has written into the table."""
+    """A number, a text, a blob and a text that is not UTF-8, which another program has written into the table."""
     path = tmp_path / "fleet.db"
     store: CheckpointStore
     limits = Subscription(100, 10_000_000)
-    async with a_fleet(vehicles=4, accounts=1, limits=limits) as fleet, SQLiteCheckpoints(path) as store:
+    async with a_fleet(vehicles=5, accounts=1, limits=limits) as fleet, SQLiteCheckpoints(path) as store:
         await store.save("a", b"b")
         with sqlite3.connect(path) as connection:
-            for vehicle, content in zip(fleet.vehicles, (5, "text", b"\x01"), strict=False):
-                connection.execute("REPLACE INTO checkpoints VALUES (?, ?)", (f"watch/{vehicle}", content))
+            for vehicle, content in zip(fleet.vehicles, ("5", "'text'", "x'01'", "CAST(x'ff' AS TEXT)"), strict=False):
+                connection.execute(f"REPLACE INTO checkpoints VALUES (?, {content})", (f"watch/{vehicle}",))
         connection.close()
         seen = set[str | None]()
         async with watch(fleet.accounts, every=timedelta(seconds=0.5), what="status", checkpoints=store) as updates:
             async for event in updates:
                 assert isinstance(event, VehicleUnavailable | Update)
-                assert isinstance(event, Update) == (event.vehicle.id == fleet.vehicles[3])
+                assert isinstance(event, Update) == (event.vehicle.id == fleet.vehicles[4])
                 seen.add(event.vehicle.id)
-                if len(seen) == 4:
+                if len(seen) == 5:
                     break
 
 

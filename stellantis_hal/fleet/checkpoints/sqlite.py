@@ -117,10 +117,10 @@ class SQLiteCheckpoints:
 
 
 def _select(key: str, connection: sqlite3.Connection) -> bytes | None:
-    row = connection.execute("SELECT content FROM checkpoints WHERE key = ?", (key,)).fetchone()
-    if row is None:
-        return None
-    return row[0] if isinstance(row[0], bytes) else str(row[0]).encode()  # another program may have written it
+    # Another program may have written a number, or text that is not UTF-8, which sqlite3 would not return.
+    query = "SELECT CAST(content AS BLOB) FROM checkpoints WHERE key = ?"
+    row: tuple[bytes] | None = connection.execute(query, (key,)).fetchone()
+    return None if row is None else row[0]
 
 
 def _replace(key: str, content: bytes, connection: sqlite3.Connection) -> None:

@@ -155,12 +155,10 @@ class SQLiteCache:
 
 
 def _select(key: str, connection: sqlite3.Connection) -> tuple[int, bytes | None]:
-    row = connection.execute("SELECT version, content FROM responses WHERE key = ?", (key,)).fetchone()
-    if row is None:
-        return _counter(connection, "absent_version"), None
-    version, content = row
-    # A value of another type is damage, which `unpack` reports.
-    return int(version), content if content is None or isinstance(content, bytes) else b""
+    # A value of another type is damage, which `unpack` reports; sqlite3 cannot return text that is not UTF-8.
+    found = "CASE WHEN content IS NULL OR typeof(content) = 'blob' THEN content ELSE x'' END"
+    row = connection.execute(f"SELECT version, {found} FROM responses WHERE key = ?", (key,)).fetchone()  # noqa: S608
+    return (_counter(connection, "absent_version"), None) if row is None else (int(row[0]), row[1])
 
 
 def _remove(connection: sqlite3.Connection, key: str) -> int:

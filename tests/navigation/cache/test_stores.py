@@ -158,7 +158,7 @@ async def test_a_file_serves_the_next_process(tmp_path: Path) -> None:
     assert repr(second) == f"SQLiteCache({str(path)!r}, 256000000)"
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "format", "text", "empty"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "format", "text", "no text", "empty"])
 async def test_a_damaged_row_is_logged_and_asked_again(
     damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,9 +175,11 @@ async def test_a_damaged_row_is_logged_and_asked_again(
                 "flipped": row[:-1] + bytes([row[-1] ^ 1]),
                 "format": b"9" + row[1:],
                 "text": "a text",
+                "no text": b"\xff",
                 "empty": b"",
             }[damage]
-            connection.execute("UPDATE responses SET content = ?", (broken,))
+            kind = "TEXT" if "text" in damage else "BLOB"
+            connection.execute(f"UPDATE responses SET content = CAST(? AS {kind})", (broken,))
         connection.close()
         assert not (await get(fetch)).from_cache
         assert (await get(fetch)).from_cache
