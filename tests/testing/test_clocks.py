@@ -95,3 +95,43 @@ def test_the_loop_is_a_loop_factory() -> None:
 
     with asyncio.Runner(loop_factory=JumpingEventLoop) as runner:
         assert runner.run(hours()) == pytest.approx(2)
+
+
+def test_a_jump_of_an_asyncio_loop() -> None:
+    async def jumped() -> float:
+        before = asyncio.get_running_loop().time()
+        jump(60)
+        return asyncio.get_running_loop().time() - before
+
+    with asyncio.Runner(loop_factory=JumpingEventLoop) as runner:
+        assert runner.run(jumped()) == pytest.approx(60)
+    with asyncio.Runner() as runner, pytest.raises(RuntimeError, match="jumping clock"):
+        runner.run(jumped())
+
+
+def test_a_century_of_short_waits_ends() -> None:
+    """Where a timer's tolerance is lost in rounding, the clock still goes on."""
+
+    async def wait() -> float:
+        jump(100 * 365 * 86_400)
+        before = asyncio.get_running_loop().time()
+        for _ in range(10):
+            await asyncio.sleep(0.001)
+        return asyncio.get_running_loop().time() - before
+
+    with asyncio.Runner(loop_factory=JumpingEventLoop) as runner:
+        assert runner.run(wait()) == pytest.approx(0.01, abs=0.001)
+
+
+def test_a_thread_is_waited_for_where_no_timer_is_set() -> None:
+    async def call() -> int:
+        return await asyncio.get_running_loop().run_in_executor(None, sum, (1, 2))
+
+    with asyncio.Runner(loop_factory=JumpingEventLoop) as runner:
+        assert runner.run(call()) == 3
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_options_are_those_of_anyio_run(backend: str) -> None:
+    name, options = jumping(backend)
+    anyio.run(anyio.sleep, 86_400, backend=name, backend_options=dict(options))

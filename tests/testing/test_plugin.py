@@ -73,9 +73,10 @@ def run(code: str) -> str:
     return done.stdout
 
 
-def run_suite(folder: Path, source: str, *options: str) -> str:
-    """Return what pytest prints for a suite of a user, with the plugin loaded by name; warnings are errors."""
-    (folder / "test_mine.py").write_text(source, encoding="utf-8")
+def run_suite(folder: Path, *sources: str, options: tuple[str, ...] = ()) -> str:
+    """Return what pytest prints for modules of a user, with the plugin loaded by name; warnings are errors."""
+    for number, source in enumerate(sources):
+        (folder / f"test_mine_{number}.py").write_text(source, encoding="utf-8")
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     own = [
         "-p",
@@ -87,13 +88,8 @@ def run_suite(folder: Path, source: str, *options: str) -> str:
         "--strict-markers",
         "--strict-config",
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *own, *options, str(folder)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=folder,
-    )
+    command = [sys.executable, "-c", code, *own, *options, str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -127,7 +123,7 @@ def test_names_of_fixtures_are_prefixed() -> None:
 def test_a_suite_without_it_is_not_disturbed(tmp_path: Path) -> None:
     """No hook, marker, option or import comes with the plugin."""
     suite = "import sys\n\n\ndef test_it():\n    assert 'stellantis_hal' not in sys.modules\n"
-    assert "1 passed" in run_suite(tmp_path, suite, "-p", "no:anyio")
+    assert "1 passed" in run_suite(tmp_path, suite, options=("-p", "no:anyio"))
     assert not [name for name in vars(pytest_stellantis_hal) if name.startswith("pytest_")]
 
 

@@ -111,11 +111,22 @@ async def test_a_drive_is_a_trip_and_moves_the_vehicle() -> None:
         assert changes["doors.locked_states[0]"] == "Locked"
 
 
+async def test_a_holder_may_be_given_whole() -> None:
+    simulator = Simulator(World(accounts=2, vehicles=2))
+    async with simulated_client(simulator) as client:
+        first, second = (simulated_account(client, simulator, holder) for holder in simulator.world.accounts)
+        assert (first.key, second.key) == ("account-0000", "account-0001")
+        with pytest.raises(KeyError):
+            simulated_account(client, simulator, "account-0002")
+
+
 async def test_reads_agree_after_a_trip() -> None:
     world = small_world()
     simulator = Simulator(world, epoch=world.epoch)
     async with simulated_client(simulator) as client:
-        vehicle = await simulated_account(client, simulator, tokens=simulated_token(simulator)).vehicles().first()
+        holder = world.accounts[0].key
+        account = simulated_account(client, simulator, holder, tokens=simulated_token(simulator, holder))
+        vehicle = await account.vehicles().first()
         assert vehicle is not None
         await anyio.sleep(3_600)
         mileage, levels = world.mileage(world.vehicles[0].id), world.levels(world.vehicles[0].id)
