@@ -106,8 +106,9 @@ _LISTS = {
     "allow": re.compile(r"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"),
 }
 _UNDERSCORE = re.compile(r"_([a-z0-9])")
+_RELS = ("_links", "_embedded")  # a relation named `owner` makes nothing of what its link holds a name
 _STRUCTURE = ("_links", "_embedded", "_templates", "href", "$")
-_LONG = 6
+_SHORT, _LONG = 4, 6  # characters of an original that no name may equal, or contain
 _LARGEST = 10_000_000
 _MIN_DECIMALS = 3
 
@@ -198,6 +199,7 @@ class Anonymizer:
         self._values = vocabulary() | frozenset(words)
         self._known_names = _names_of_the_api()
         self._private: set[str] = set()
+        self._private_texts: set[str] = set()
         self.replaced: dict[str, Counter[str]] = {}
         self.kept: Counter[str] = Counter()
 
@@ -211,8 +213,8 @@ class Anonymizer:
     def count(self, kind: str, path: str, original: str = "") -> None:
         """Count a replacement at a JSON path; the original must not be in any name of the recording."""
         self.replaced.setdefault(kind, Counter())[path] += 1
-        if len(original) >= 4 and kind not in {_TEXT, _INSTANT} and original not in self._values | self._words:
-            self._private.add(original.casefold())
+        if len(original) >= _SHORT and original not in self._values and original not in self._words:
+            (self._private_texts if kind == _TEXT else self._private).add(original.casefold())
 
     def _keep(self, value: _T, path: str) -> _T:
         self.kept[path] += 1
@@ -226,7 +228,7 @@ class Anonymizer:
 
     def _value(self, value: Any, kind: str | None, name: str, path: str) -> Any:
         if isinstance(value, dict):
-            return self._object(value, kind if kind in _WHOLE else None, path)
+            return self._object(value, kind if kind in _WHOLE else None, path, names_are_rels=name in _RELS)
         if isinstance(value, list):
             return self._list(value, kind, name, path)
         if value is None or isinstance(value, bool):
@@ -235,7 +237,7 @@ class Anonymizer:
             return self.text(value, kind, name, path)
         return self._figure(value, kind, name, path)
 
-    def _object(self, value: dict[str, Any], kind: str | None, path: str) -> dict[str, Any]:
+    def _object(self, value: dict[str, Any], kind: str | None, path: str, *, names_are_rels: bool) -> dict[str, Any]:
         places = self._places_of(value)
         found: dict[str, Any] = {}
         for name, item in value.items():
@@ -245,7 +247,7 @@ class Anonymizer:
                 self.count(_PLACE, below)
                 found[shown] = places[name]
             else:
-                own = _kind_of(name) if kind is None else kind
+                own = kind if kind is not None or names_are_rels else _kind_of(name)
                 found[shown] = self._value(item, own, name, below)
         return found
 
@@ -383,7 +385,7 @@ class Anonymizer:
 
     def _free_text(self, text: str, path: str) -> str:
         replacement = self._pseudonyms.identifier(text, "text-")
-        self.count(_TEXT, path)
+        self.count(_TEXT, path, text)
         phrases = [phrase for phrase in GATEWAY.misconfiguration_phrases if phrase in text.lower()]
         return " ".join([replacement, *phrases])
 
@@ -472,9 +474,7 @@ class Anonymizer:
             self.count(_INSTANT, path)
             return shifted
         if _KEPT_NUMBERS.fullmatch(name) and _SMALL.fullmatch(value):
-            epoch = self._pseudonyms.epoch(int(value))
-            if epoch is None:
-                return self._keep(value, path)
+            return self._keep(value, path)
         if name in {"location", "content-location"}:
             return self.url(value, path)
         if name == "link":
@@ -492,6 +492,8 @@ class Anonymizer:
             shown = [word for word in re.findall(r"[\w-]+", value) if word in self._values]
             self.count(_HEADER, path)
             return f'{shown[0] if shown else "Bearer"} error="{shown[1]}"' if shown[1:] else "Bearer"
+        if _KEPT_NUMBERS.fullmatch(name) and value.isascii() and value.isdecimal():
+            return self.text(value, None, "timestamp", path)
         return self.text(value, _kind_of(name.removeprefix("x-")), name, path)
 
     def _media_type(self, value: str, path: str) -> str:
@@ -518,7 +520,11 @@ class Anonymizer:
         folded = name.casefold()
         if name in self._known_names or name in self._values | self._words or _kind_of(name) is not None:
             return name
-        if folded in self._private or any(len(text) >= _LONG and text in folded for text in self._private):
+        if (
+            folded in self._private
+            or folded in self._private_texts
+            or any(len(text) >= _LONG and text in folded for text in self._private)
+        ):
             return self._pseudonyms.identifier(name)
         return name
 

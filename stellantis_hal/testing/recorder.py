@@ -128,8 +128,7 @@ class Recorder:
     def begin(self, request: httpx.Request) -> dict[str, Any]:
         """Return the record of a request, in the order of requests; its answer is added to it."""
         at = self._anonymizer.pseudonyms.instant(self._clock())
-        if request.headers:
-            self._anonymizer.count("request header", "$request.headers")
+        self._anonymizer.count("request headers", "$request.headers")
         url = self._anonymizer.url(_text_of(request), "$request.url")
         exchange = {
             "at": at.isoformat(),
@@ -240,8 +239,10 @@ class _RecordedStream(httpx.AsyncByteStream, AsyncIterator[bytes]):
             self._recorder.end(self._exchange, self._response, body)
 
     async def aclose(self) -> None:
-        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
-            if isinstance(self._chunks, AsyncGenerator):
-                await self._chunks.aclose()
-            await self._stream.aclose()
-        self._record(None)
+        try:
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
+                if isinstance(self._chunks, AsyncGenerator):
+                    await self._chunks.aclose()
+                await self._stream.aclose()
+        finally:
+            self._record(None)

@@ -209,6 +209,8 @@ async def test_what_matters_to_a_client_is_kept(tmp_path: Path) -> None:
     assert headers["vary"] == "Accept"
     assert headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert headers["x-ratelimit-remaining-1"] == "99"
+    elapsed = read_instant(str(INSTANTS[0])) - read_instant(first["json"]["createdAt"])
+    assert int(headers["x-ratelimit-reset"]) == int(str(INSTANTS[6])) - elapsed.total_seconds()
     assert headers["etag"].startswith('W/"')
     assert parse_http_date(headers["date"]) is not None
     assert first["json"]["_links"]["find"]["href"].endswith("/{id}{?from,to}")
@@ -341,6 +343,28 @@ def test_numbers_of_ids_do_not_run_out() -> None:
 )
 def test_public_addresses_stay(url: str) -> None:
     assert Anonymizer().url(url, "$") == url
+
+
+def test_a_latitude_may_come_first() -> None:
+    pseudonyms = Pseudonyms(Random(3))
+    body = Anonymizer(pseudonyms=pseudonyms).body({"spot": [-33.5, 151.25, 20]})
+    longitude, latitude = pseudonyms.place(151.25, -33.5)
+    assert body["spot"] == [latitude, longitude, pseudonyms.altitude(20)]
+
+
+def test_links_with_private_rels_stay_links() -> None:
+    links = {
+        "owner": {"href": "/v4/user"},
+        "token": {"href": "/v4/vehicles/17{?page}"},
+        "mail": {"href": "mailto:dora@mail.test"},
+        "photos": [{"href": "/v4/things"}],
+    }
+    body = Anonymizer().body({"_links": links, "_embedded": {"addresses": [{"total": 1}]}})
+    assert body["_links"]["owner"]["href"] == "/v4/user"
+    assert body["_links"]["photos"][0]["href"] == "/v4/things"
+    assert body["_links"]["token"]["href"].endswith("{?page}")
+    assert body["_links"]["mail"]["href"].startswith("text-")
+    assert body["_embedded"] == {"addresses": [{"total": 1}]}
 
 
 def test_given_hosts_and_words_stay() -> None:

@@ -235,6 +235,30 @@ async def test_a_body_that_is_not_read_to_its_end_is_told(tmp_path: Path) -> Non
     assert "not read to its end" in read(tmp_path / "a.json")
 
 
+async def test_a_long_body_reaches_the_client_whole(tmp_path: Path) -> None:
+    class Chunks(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for _ in range(5):
+                yield b"12"
+
+    recorder = Recorder(max_body=3)
+    inner = httpx.MockTransport(lambda _: httpx.Response(200, stream=Chunks()))
+    async with httpx.AsyncClient(transport=recorder.transport(inner)) as client:
+        assert (await client.get(URL)).content == b"12" * 5
+    response = await recorder.transport(inner).handle_async_request(httpx.Request("GET", URL))
+    await response.aclose()  # unread
+    recorder.save(tmp_path / "a.json")
+    assert read(tmp_path / "a.json").count("longer than 3 bytes") == 2
+
+
+async def test_realms_in_paths_do_not_matter(tmp_path: Path) -> None:
+    url = "https://idpcvs.peugeot.com/am/oauth2/realms/root/realms/{}/access_token"
+    text = await record(lambda _: httpx.Response(200), tmp_path / "a.json", url.format("clientsB2CPeugeot"))
+    assert "clientsB2CPeugeot" not in text
+    async with httpx.AsyncClient(transport=Recorder.replay(tmp_path / "a.json")) as client:
+        assert (await client.get(url.format("other"))).status_code == 200
+
+
 async def test_compressed_bodies_reach_the_client_as_sent(tmp_path: Path) -> None:
     content = gzip.compress(b'{"total": 3}')
     headers = {"content-encoding": "gzip", "content-type": "application/json"}
