@@ -306,7 +306,7 @@ class Anonymizer:
             return self._pseudonyms.altitude(value)
         if kind is not None:
             return self._mask_figure(value, kind, path)
-        if _is_metric(name):
+        if _is_metric(name) and abs(value) < _LARGEST:
             return self._keep(value, path)
         shifted = self._pseudonyms.epoch(value)
         if shifted is not None:

@@ -367,6 +367,14 @@ def test_links_with_private_rels_stay_links() -> None:
     assert body["_embedded"] == {"addresses": [{"total": 1}]}
 
 
+def test_numbers_too_large_for_a_measure_are_replaced() -> None:
+    body = {"distance": 33612345678, "level": 1_764_182_757, "mileage": 61234.5678}
+    replaced = Anonymizer().body(body)
+    assert replaced["mileage"] == body["mileage"]
+    assert replaced["distance"] != body["distance"]
+    assert replaced["level"] != body["level"]
+
+
 def test_given_hosts_and_words_stay() -> None:
     url = "https://shop.dora.example:8443/invoices/v2?sort=asc&kind=paid,open"
     anonymizer = Anonymizer(hosts=["shop.dora.example"], words=["invoices", "paid", "open"])
