@@ -232,12 +232,18 @@ async def test_a_handler_of_the_loop_stops_a_watch() -> None:
 
 async def test_a_handler_of_the_process_stops_a_watch() -> None:
     """As ``signal.signal(SIGTERM, …)`` installs it."""
+
+    def install(updates: Watch) -> None:
+        def handle(number: int, frame: object) -> None:
+            del number, frame
+            updates.stop(within=1.0)
+
+        signal.signal(signal.SIGUSR1, handle)
+
     before = signal.getsignal(signal.SIGUSR1)
     try:
         async with a_fleet(vehicles=1, accounts=1) as fleet:
-            await _stopped_by_a_signal(
-                fleet, lambda updates: signal.signal(signal.SIGUSR1, lambda *_: updates.stop(within=1.0))
-            )
+            await _stopped_by_a_signal(fleet, install)
     finally:
         signal.signal(signal.SIGUSR1, before)
 
