@@ -139,6 +139,12 @@ def planted_answers() -> Iterator[httpx.Response]:
     yield httpx.Response(200, headers={"content-type": f"application/vnd.{S['last']}+json"}, json=S["note"])
 
 
+@pytest.fixture(autouse=True)
+def _seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the same replacements in each run: random digits may repeat a short secret by chance."""
+    monkeypatch.setattr("stellantis_hal.testing.pseudonyms.SystemRandom", lambda: Random(7))
+
+
 async def planted_recording(path: Path) -> str:
     answers = planted_answers()
     recorder = Recorder()
