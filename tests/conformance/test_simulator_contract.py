@@ -5,7 +5,7 @@ Needs the vendor's OpenAPI file for end users (``STELLANTIS_HAL_SPECIFICATION``)
 """
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import httpx
@@ -141,6 +141,24 @@ def test_unfinished_trip_conforms(client: ProxyClient, simulator: Simulator, pro
     client.get(f"{proxy}/user/vehicles/{car}/alerts")
     assert client.violations == []
     assert set(client.statuses.values()) == {200}
+
+
+def test_acts_in_the_world_conform(client: ProxyClient, simulator: Simulator, proxy: str) -> None:
+    world = simulator.world
+    car = next(car for car in world.vehicles_of("account-0000") if "Electric" in car.energies).id
+    acts: list[Callable[[], object]] = [
+        lambda: world.plug_in(car),
+        lambda: world.start_charging(car),
+        lambda: world.unplug(car),
+        lambda: world.unlock(car),
+        lambda: world.drive(car, km=12, minutes=20),
+        lambda: world.park(car),
+    ]
+    for act in acts:
+        act()
+        for path in ("status", "lastPosition", "maintenance", "trips?pageSize=1", "telemetry?pageSize=3"):
+            client.get(f"{proxy}/user/vehicles/{car}/{path}")
+    assert client.violations == []
 
 
 def test_proxy_reports_an_invalid_body(client: ProxyClient, simulator: Simulator, proxy: str) -> None:

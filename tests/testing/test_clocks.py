@@ -1,6 +1,7 @@
 """Jumping clocks."""
 
 import asyncio
+import socket
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ async def test_a_day_of_waiting_takes_no_time() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.both_loops_measured
 async def test_a_jump_lets_no_task_run() -> None:
     ran = list[float]()
     before = 0.0
@@ -53,6 +55,7 @@ async def test_timers_run_in_their_order() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.wall_clock
+@pytest.mark.both_loops_measured
 async def test_jump_with_a_real_clock_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="jumping clock"):
         jump(1)
@@ -123,12 +126,20 @@ def test_a_century_of_short_waits_ends() -> None:
         assert runner.run(wait()) == pytest.approx(0.01, abs=0.001)
 
 
-def test_a_thread_is_waited_for_where_no_timer_is_set() -> None:
-    async def call() -> int:
-        return await asyncio.get_running_loop().run_in_executor(None, sum, (1, 2))
+def test_sockets_are_waited_for_where_no_timer_is_set() -> None:
+    async def receive() -> float:
+        loop, received = asyncio.get_running_loop(), asyncio.Event()
+        before = loop.time()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.send(b"x")
+            loop.add_reader(ours, received.set)
+            await received.wait()
+            loop.remove_reader(ours)
+        return loop.time() - before
 
     with asyncio.Runner(loop_factory=JumpingEventLoop) as runner:
-        assert runner.run(call()) == 3
+        assert runner.run(receive()) == 0
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
