@@ -82,10 +82,19 @@ class ErrorBody:
 
 def parse_error_body(content: bytes) -> ErrorBody:
     """Parse an error body of any known format; other content makes an empty one."""
+    return _parse(content)[0]
+
+
+def _parse(content: bytes) -> tuple[ErrorBody, Any]:
+    """Return an error body, and its decoded JSON: None where it is none, or is nested too deeply to be pickled."""
     try:
         body = decode_received(content)
     except ValueError:
-        return ErrorBody(message=_plain_text(content))
+        return ErrorBody(message=_plain_text(content)), None
+    return _read(body), None if is_deep(body) else body
+
+
+def _read(body: Any) -> ErrorBody:
     if not isinstance(body, dict):
         return ErrorBody()
     fields: Mapping[str, Any] = body
@@ -116,8 +125,7 @@ def make_error(
         return None
     if status == 303 and request.method not in {"GET", "HEAD"}:
         return None
-    body = parse_error_body(response.content)
-    document = _decode(response.content)
+    body, document = _parse(response.content)
     said_by_shape = read_error_document(document, media_type(response.headers.get("content-type", ""))[0])
     message = body.message or (said_by_shape.detail if said_by_shape.detail != body.error else None) or ""
     words = " ".join(part for part in (body.error, message, body.more_information) if part)
@@ -160,15 +168,6 @@ def make_error(
         if error.scopes:
             error.args = (f"{error} This URL needs {', '.join(error.scopes)}.",)
     return error
-
-
-def _decode(content: bytes) -> Any:
-    """Return a body as JSON; None where it is none, or is nested too deeply to be pickled."""
-    try:
-        document = decode_received(content)
-    except ValueError:
-        return None
-    return None if is_deep(document) else document
 
 
 def _has_key(request: Request) -> bool:
