@@ -32,6 +32,7 @@ class QuotaLedger:
     """
 
     __slots__ = (
+        "_has_limit",
         "_pause_reason",
         "_reserves",
         "_restored",
@@ -48,6 +49,7 @@ class QuotaLedger:
         self.burst: BurstWindow = BurstWindow(start.per_second, ceiling=start.per_second if known else None)
         self.day: DayWindow = DayWindow(start.per_day, ceiling=start.per_day if known else None)
         is_stated = known and start.per_second is not None
+        self._has_limit = is_stated
         self.congestion: CongestionControl = CongestionControl(math.inf if is_stated else INITIAL_WINDOW)
         self.paused_until: float = -math.inf
         self._pause_reason = ""
@@ -124,7 +126,7 @@ class QuotaLedger:
                 return -1
         elif self.burst.available() < 1 or self.day.available() < 1:
             return -1
-        self.congestion.take(now)
+        self.congestion.take(now, self.burst.in_flight)
         self.burst.take()
         return self.day.take()
 
@@ -150,7 +152,8 @@ class QuotaLedger:
             self.paused_until = max(self.paused_until, now + _UNTIL_PAUSED)
         elif round_trip is not None:
             stated = self.burst.stated_limit(now) if self.congestion.is_refused else math.inf
-            self.congestion.succeeded(now, now - round_trip, stated=stated)
+            limit = self.burst.limit if self._has_limit else math.inf
+            self.congestion.succeeded(now, now - round_trip, stated=stated, limit=limit)
 
     def correct(self, now: float, quota: Quota, *, returned_at_sending: int, sent_at: float = -math.inf) -> None:
         """Apply the server's headers, as far as each window explains. Advance first."""
