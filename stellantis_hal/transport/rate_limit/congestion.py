@@ -35,6 +35,8 @@ _START_AND_AIM = 1.5, 2.0
 """The first rate and the one it is soon increased to, as multiples of what was served."""
 _START_AND_AIM_IN_A_ROW = 1.3, 1.6
 """The same after refusals in a row, which tell how long the server's window takes to empty."""
+_LONG_ROW = 6
+"""Refusals in a row after which the server seems to count what it refuses, so that it allows more than it served."""
 _NEARLY = 0.5
 """Part of a limit that was given, from which on what was served speaks for it."""
 _LASTING = 2.0
@@ -218,7 +220,7 @@ class CongestionControl:
             if stated == math.inf and is_single and (most >= _NEARLY * limit or active >= _LASTING):
                 stated = limit
             start, aim = _START_AND_AIM
-            if not is_single and self._served >= _EVIDENCE:
+            if 1 < self._refusals < _LONG_ROW and self._served >= _EVIDENCE:
                 start, aim = _START_AND_AIM_IN_A_ROW
             self._peak = stated if stated < math.inf else aim * first
             self.rate = min(start * first, self._peak)
