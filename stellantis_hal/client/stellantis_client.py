@@ -27,6 +27,10 @@ from stellantis_hal.hal_client import BaseClient, identity_fetch, to_origins, to
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.request_headers import default_headers
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.trip import Trip
+from stellantis_hal.resources.user import User
+from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.exchange import Timeouts
@@ -140,6 +144,10 @@ class StellantisClient(BaseClient):
         self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, shared by its accounts
         self._breakers = defaultdict[str, RenewalBreaker](RenewalBreaker)  # by the address of an identity server
         self._converter = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
+        if converter is None:
+            self._converter.prepare(
+                User, Vehicle, Status, Trip
+            )  # tens of milliseconds, which would stop the event loop
         self._clock = clock
         self._hooks = hooks
         own_session = Session(
