@@ -1,0 +1,49 @@
+"""The guide for host programs: each of its blocks runs."""
+
+import ast
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import CodeBlockParser
+
+import stellantis_hal
+from stellantis_hal.simulator import Simulator
+from tests.support.simulated import application_of, token_of, world
+
+GUIDE = Path(__file__).parents[2] / "docs" / "host_programs.md"
+
+
+@pytest.mark.anyio
+async def test_the_blocks_of_the_guide_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The simulator stands in for the vendor's addresses, and its transport for the network."""
+    simulator = Simulator(world(trips=5))
+    made = stellantis_hal.StellantisClient
+
+    def client(*arguments: Any, **options: Any) -> stellantis_hal.StellantisClient:
+        if "session" not in options:
+            options["transport"] = simulator.transport()
+        urls: dict[str, Any] = {"base_url": simulator.url, "identity_url": simulator.identity_url}
+        return made(*arguments, clock=simulator.now, **urls, **options)
+
+    monkeypatch.setattr(stellantis_hal, "StellantisClient", client)
+    names: dict[str, Any] = {
+        "application": application_of(simulator),
+        "token": token_of(simulator),
+        "transport": simulator.transport(),
+        "__name__": "guide",
+    }
+    document = Sybil(parsers=[CodeBlockParser("python", lambda example: None)], patterns=["*.md"]).parse(GUIDE)
+    blocks = list(document.examples())
+    assert len(blocks) == 5
+    for block in blocks:
+        source = "\n" * block.line + str(block.parsed).replace(
+            "AsyncClient(proxy=None)", "AsyncClient(transport=transport)"
+        )
+        code = compile(source, str(GUIDE), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        outcome = eval(code, names)
+        if inspect.isawaitable(outcome):
+            await outcome
+    assert "b'unit': b'km'" in capsys.readouterr().out
