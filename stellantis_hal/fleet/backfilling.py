@@ -39,6 +39,7 @@ _LOOKBACK = timedelta(days=14).total_seconds()
 _ATTEMPTS = 6
 _FIRST_PAUSE = 15.0
 _LONGEST_PAUSE = 300.0
+_RENEWING_LISTINGS = 8  # of accounts of one identity server at a time, whose tokens are renewed first
 
 BackfillSource = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle]
 """What :func:`backfill` reads: accounts with all their vehicles, and single vehicles."""
@@ -97,6 +98,8 @@ class Backfill(Stream):
         self._odometers = OdometerChecks()
         self._renewals = RenewalFailures()
         self._queue: Buffer[WatchedVehicle] = Buffer(vehicles)
+        self._slots = anyio.Semaphore(vehicles)
+        self._renewing_listings: dict[str, anyio.Semaphore] = {}
         self._known_ids: set[str] = set()
         self._all_found = False
         self._vehicles = self._done = self._failed = self._pages = 0
@@ -128,9 +131,9 @@ class Backfill(Stream):
 
     async def _run(self) -> None:
         async with anyio.create_task_group() as tasks:
-            for _ in range(self._concurrent_vehicles):
-                tasks.start_soon(self._run_guarded, self._process_queue)
-            await self._run_guarded(self._find_vehicles)
+            tasks.start_soon(self._run_guarded, partial(self._process_queue, tasks))
+            async with anyio.create_task_group() as listings:
+                await self._run_guarded(partial(self._find_vehicles, listings))
             self._queue.close()
         self._report_progress(complete=self._all_found)
         if self._complete_before:
@@ -141,11 +144,11 @@ class Backfill(Stream):
             )
         self._buffer.close()
 
-    async def _find_vehicles(self) -> None:
-        await for_each(self._source, self._add_target)
+    async def _find_vehicles(self, listings: TaskGroup) -> None:
+        await for_each(self._source, partial(self._add_target, listings))
         self._all_found = True
 
-    async def _add_target(self, target: Account | Vehicle) -> None:
+    async def _add_target(self, listings: TaskGroup, target: Account | Vehicle) -> None:
         require_type("the source's item", target, Account, Vehicle)
         if not isinstance(target, Account):
             alone = WatchedAccount(f"vehicle:{id_of(target)}", None, self._max_wait)
@@ -156,6 +159,20 @@ class Backfill(Stream):
             return
         self._clock.use_client(target.clock)
         watched_account = WatchedAccount(f"account:{target.key}", target, self._max_wait)
+        if await _waits_for_server(watched_account):
+            # An identity server that is silent for hours must not keep the accounts of other servers from being listed.
+            listings.start_soon(self._run_guarded, partial(self._list_later, target, watched_account))
+        elif not await self._list_account(target, watched_account, may_wait=False):
+            listings.start_soon(self._run_guarded, partial(self._list_later, target, watched_account))
+
+    async def _list_later(self, target: Account, watched_account: WatchedAccount) -> None:
+        assert watched_account.credentials is not None  # noqa: S101 - it waits for the server of its credentials
+        server = watched_account.credentials.identity_server
+        async with self._renewing_listings.setdefault(server, anyio.Semaphore(_RENEWING_LISTINGS)):
+            await self._list_account(target, watched_account, may_wait=True)
+
+    async def _list_account(self, target: Account, watched_account: WatchedAccount, *, may_wait: bool) -> bool:
+        """List the vehicles of an account; return False where its identity server fails and may not be waited for."""
         assert watched_account.background is not None  # noqa: S101 - it has an account
         listed: dict[str, Vehicle] = {}
         attempt = 0
@@ -169,6 +186,8 @@ class Backfill(Stream):
             except StellantisError as error:
                 if is_fatal(error):
                     raise
+                if not may_wait and watched_account.credentials is not None and _is_of_server(error):
+                    return False
                 next_attempt = await self._wait_for_retry(error, attempt)
                 if next_attempt is None:
                     await self._emit(AccountLost(account=target.key, error=error, again_in=0.0))
@@ -176,6 +195,7 @@ class Backfill(Stream):
                 attempt = next_attempt
         for vehicle in listed.values():
             await self._add_vehicle(watched_account, vehicle)
+        return True
 
     async def _add_vehicle(self, watched_account: WatchedAccount, vehicle: Vehicle) -> None:
         id_ = id_of(vehicle)
@@ -193,7 +213,7 @@ class Backfill(Stream):
         if isinstance(error, BudgetExhaustedError) and error.retry_after is not None:
             await anyio.sleep(error.retry_after)
             return attempt
-        if error.identity_server is not None and scope_of(error) == "identity":
+        if error.identity_server is not None and _is_of_server(error):
             wait = await self._wait_for_server(error, error.identity_server)
             if wait is not None:
                 await anyio.sleep(wait)
@@ -224,26 +244,43 @@ class Backfill(Stream):
             if length is not None:
                 await self._emit(Recovered(after=length, server=server))
 
-    async def _process_queue(self) -> None:
+    async def _process_queue(self, tasks: TaskGroup) -> None:
+        """Read as many vehicles at a time as there are slots."""
         while True:
+            await self._slots.acquire()
             try:
                 watched_vehicle = await self._queue.get()
             except StopAsyncIteration:
                 return
-            await self._read_with_retries(watched_vehicle)
+            tasks.start_soon(self._run_guarded, partial(self._read_in_slot, watched_vehicle))
 
-    async def _read_with_retries(self, watched_vehicle: WatchedVehicle) -> None:
+    async def _read_in_slot(self, watched_vehicle: WatchedVehicle) -> None:
+        slot = _Slot(self._slots)
+        try:
+            await self._read_with_retries(watched_vehicle, slot)
+        finally:
+            slot.release()
+
+    async def _read_with_retries(self, watched_vehicle: WatchedVehicle, slot: _Slot) -> None:
         """Read a vehicle's history; start again from its checkpoint after transient failures."""
         attempt, checkpoint = 0, watched_vehicle.checkpoint
+        credentials = watched_vehicle.account.credentials
         while True:
             try:
+                if credentials is not None and await _waits_for_server(watched_vehicle.account):
+                    slot.release()  # a silent identity server must not hold the slots of other accounts
+                    await credentials.headers()
+                    await slot.acquire()
                 await self._read_history(watched_vehicle)
             except StellantisError as error:
                 if is_fatal(error):
                     raise
                 if watched_vehicle.checkpoint is not checkpoint:  # there was progress since the last failure
                     attempt, checkpoint = 0, watched_vehicle.checkpoint
+                if _is_of_server(error):
+                    slot.release()
                 next_attempt = await self._wait_for_retry(error, attempt)
+                await slot.acquire()
                 if next_attempt is None:
                     account, vehicle = watched_vehicle.account.key, watched_vehicle.vehicle
                     await self._emit(
@@ -302,6 +339,43 @@ class Backfill(Stream):
         self._clock.observe(page.resource)
         now = self._clock.now().timestamp()
         return [(TripFacts.from_trip(trip, now), trip) for trip in page.items]
+
+
+class _Slot:
+    """A slot that a task has, gives back while it waits, and takes again."""
+
+    __slots__ = ("_is_held", "_slots")
+
+    def __init__(self, slots: anyio.Semaphore) -> None:
+        self._slots = slots
+        self._is_held = True
+
+    async def acquire(self) -> None:
+        """Take it; nothing where the task has it."""
+        if not self._is_held:
+            await self._slots.acquire()
+            self._is_held = True
+
+    def release(self) -> None:
+        """Give it back; nothing where the task has given it back."""
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
+
+
+def _is_of_server(error: StellantisError) -> bool:
+    """Return whether an identity server failed, so that waiting for it costs no attempt."""
+    return error.identity_server is not None and scope_of(error) == "identity"
+
+
+async def _waits_for_server(account: WatchedAccount) -> bool:
+    """Return whether the next request of an account waits for its identity server."""
+    if account.credentials is None:
+        return False
+    try:
+        return account.credentials.is_renewing or await account.credentials.is_renewal_due()
+    except StellantisError:
+        return False  # the request raises it again
 
 
 def _is_empty(since: datetime | None, until: datetime | None) -> bool:

@@ -520,6 +520,35 @@ async def test_a_backfill_gives_up_after_hours_of_an_outage() -> None:
         assert [type(event) for event in events] == [Outage, AccountLost]
 
 
+@pytest.mark.parametrize("single", [False, True], ids=["accounts", "vehicles"])
+@pytest.mark.parametrize("how", ["expired", "refused"])
+async def test_a_silent_identity_server_holds_up_no_other_backfill(
+    single: bool, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The accounts whose server accepts and says nothing come first, and are more than vehicles are read at a time."""
+    world = World(seed=7, accounts=60, vehicles=60, trips=60, epoch=EPOCH)
+    async with a_fleet(world=world, identity_url=EACH_BRAND) as fleet:
+        sick = [account for account in fleet.accounts if account.key.endswith(("0", "5"))]
+        healthy = fleet.accounts[1]
+        expected = len([trip async for vehicle in healthy.vehicles() async for trip in vehicle.trips()])
+        assert expected
+        accounts = [*sick, healthy]
+        source = [vehicle for account in accounts async for vehicle in account.vehicles()] if single else accounts
+        silent = FaultWindow(fault=Delay(1e5), since=0.0, until=2 * HOUR, path="peugeot.com/.*access_token")
+        inject(fleet, silent, monkeypatch)
+        for account in sick:
+            if how == "expired":
+                await fleet.stores[account.key].save(account.key, Token("old", "old", expires_at=EPOCH))
+        if how == "refused":
+            fleet.simulator.expire_tokens()
+        found = 0
+        async with backfill(source) as trips:
+            with anyio.fail_after(90 if how == "expired" else 400):
+                while found < expected:
+                    event = await anext(trips)
+                    found += isinstance(event, Update)
+
+
 class Refusing(MemoryTokenStore):
     """A store that fails while its disk is away."""
 
@@ -546,6 +575,19 @@ async def test_a_store_that_fails_meanwhile_is_told(monkeypatch: pytest.MonkeyPa
             await follow(updates, fleet, log, until=2 * HOUR)
             assert [type(event) for event in log.failures] == [Outage, AccountLost]
             assert isinstance(log.of(AccountLost)[0].error, TokenStoreError)
+
+
+async def test_a_store_that_fails_ends_the_account_in_a_backfill() -> None:
+    async with a_fleet(vehicles=2, accounts=2, trips=4) as fleet:
+        store = Refusing(token_of(fleet.simulator, "account-0001"))
+        account = account_of(fleet.client, fleet.simulator, "account-0001", tokens=store)
+        store.is_away = True
+        async with backfill([account, fleet.accounts[0]]) as trips:
+            events = [event async for event in trips]
+    [lost] = [event for event in events if not isinstance(event, Update)]
+    assert isinstance(lost, AccountLost)
+    assert isinstance(lost.error, TokenStoreError)
+    assert len(events) > 1  # the other account is read
 
 
 async def test_an_account_removed_during_its_renewal_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
