@@ -342,7 +342,7 @@ class Backfill(Stream):
 
 
 class _Slot:
-    """A slot that a task has, gives back while it waits, and takes again."""
+    """A slot that a task has, returns while it waits, and takes again."""
 
     __slots__ = ("_is_held", "_slots")
 
@@ -351,13 +351,13 @@ class _Slot:
         self._is_held = True
 
     async def acquire(self) -> None:
-        """Take it; nothing where the task has it."""
+        """Take it; do nothing where the task has it."""
         if not self._is_held:
             await self._slots.acquire()
             self._is_held = True
 
     def release(self) -> None:
-        """Give it back; nothing where the task has given it back."""
+        """Return it; do nothing where the task has returned it."""
         if self._is_held:
             self._is_held = False
             self._slots.release()

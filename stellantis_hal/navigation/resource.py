@@ -303,16 +303,6 @@ class HalResource(ResourceView):
         async with download(context, target, accept=accept_type, limit=limit, credentials=credentials) as chunks:
             yield chunks
 
-    async def follow_query(self, query: LinkQuery) -> HalResource:
-        """Follow a link at once.
-
-        Raises:
-            HalError: the link is missing, ambiguous or invalid.
-            StellantisError: fetching failed.
-        """
-        target = select_link(self.document, self.base, query)
-        return self.embedded_copy(target) or await self.fetch_target(target, query.accept, query.headers)
-
     def embedded_copy(self, target: LinkTarget) -> HalResource | None:
         """Return the embedded copy that was selected; None where a URL was selected."""
         if target.copy is None:

@@ -110,6 +110,31 @@ async def test_a_checkpoint_from_the_future_is_repaired(
         assert fleet.vehicles[0] not in caplog.text
 
 
+async def test_a_checkpoint_is_repaired_once_a_response_has_the_time(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock is ahead of the checkpoint, and the first responses do not say what time it is."""
+    observe = ServerClock.observe
+
+    def observe_trips(clock: ServerClock, resource: HalResource | None) -> None:
+        if resource is not None and "/trips" in resource.url:
+            observe(clock, resource)
+
+    monkeypatch.setattr(ServerClock, "observe", observe_trips)
+    async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet:
+        checkpoint = Checkpoint(is_initialized=True, newest_start=EPOCH.timestamp() + 0.3 * DAY)
+        store = MemoryCheckpoints()
+        await store.save(f"watch/{fleet.vehicles[0]}", checkpoint.dump())
+
+        def clock() -> datetime:
+            return fleet.simulator.now() + timedelta(days=1)
+
+        async with watch(fleet.accounts, every=EVERY, what="trips", checkpoints=store, clock=clock) as updates:
+            driven, delivered = await drive(fleet, updates, 10, 700)
+        assert delivered == driven
+        assert caplog.text.count("lies in the future") == 1
+
+
 @pytest.mark.parametrize("ahead", WRONG, ids=str)
 async def test_ages_in_a_watch_are_by_the_servers_time(ahead: timedelta) -> None:
     """The client's clock is wrong: the ages of updates, of their parts and the pace are not."""

@@ -106,7 +106,7 @@ def test_values_that_arrow_refuses_become_ones_it_takes() -> None:
     assert table["distance_km"][0].as_py() == 1e30
 
 
-@pytest.mark.parametrize(("way", "library"), zip(WAYS, ["pyarrow", "pandas", "polars"], strict=True))
+@pytest.mark.parametrize(("way", "library"), list(zip(WAYS, ["pyarrow", "pandas", "polars"], strict=True)))
 def test_a_missing_library_says_what_to_install(way: Any, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(

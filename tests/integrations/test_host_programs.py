@@ -22,11 +22,11 @@ async def test_the_blocks_of_the_guide_run(monkeypatch: pytest.MonkeyPatch, caps
     simulator = Simulator(world(trips=5))
     made = stellantis_hal.StellantisClient
 
-    def client(*arguments: Any, **options: Any) -> stellantis_hal.StellantisClient:
+    def client(application: stellantis_hal.Application, **options: Any) -> stellantis_hal.StellantisClient:
         if "session" not in options:
             options["transport"] = simulator.transport()
         urls: dict[str, Any] = {"base_url": simulator.url, "identity_url": simulator.identity_url}
-        return made(*arguments, clock=simulator.now, **urls, **options)
+        return made(application, clock=simulator.now, **urls, **options)
 
     monkeypatch.setattr(stellantis_hal, "StellantisClient", client)
     names: dict[str, Any] = {

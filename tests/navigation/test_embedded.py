@@ -200,3 +200,9 @@ async def test_copies_nest() -> None:
     found = await resource.follow("a", index=1).follow("b")
     assert found["n"] == 1
     assert found.compact()["n"] == 1
+
+
+def test_an_unknown_mode_of_embedded_copies_is_refused() -> None:
+    mode: Any = "nver"
+    with pytest.raises(ValueError, match="must be 'prefer', 'never' or 'only', not 'nver'"):
+        LinkQuery(rel="a", embedded=mode)

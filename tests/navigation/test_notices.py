@@ -43,3 +43,9 @@ def test_a_thread_without_a_program_has_a_site() -> None:
     _thread.start_new_thread(namespace["body"], ())
     assert done.wait(10)
     assert [site.filename for site in namespace["sites"]] == ["sys"]
+
+
+def test_a_stack_without_frames_has_a_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter need not support frames."""
+    monkeypatch.setattr("inspect.currentframe", lambda: None)
+    assert call_site().filename == "sys"

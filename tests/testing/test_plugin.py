@@ -116,7 +116,9 @@ def test_a_suite_may_replace_the_world(tmp_path: Path) -> None:
 
 def test_names_of_fixtures_are_prefixed() -> None:
     assert all(name.startswith("stellantis_") for name in pytest_stellantis_hal.__all__)
-    public = {name for name in vars(pytest_stellantis_hal) if not name.startswith("_")}
+    public = {
+        name for name in vars(pytest_stellantis_hal) if not name.startswith(("_", "@"))
+    }  # pytest adds names with @
     assert public - set(pytest_stellantis_hal.__all__) == {"TYPE_CHECKING", "annotations", "pytest"}
 
 

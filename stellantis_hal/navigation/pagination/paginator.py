@@ -86,29 +86,25 @@ class PageIterator(AsyncIterator[Page[T]]):
         self._walk = walk
         self._raw: RawPage | None = None  # a page that is not complete yet, and its items so far
         self._items: list[T] = []
-        self._ready: Page[T] | None = None
         # The latest page, or the position that was resumed: the resume token is made from it when it is needed.
         self._position: Page[T] | PageToken | None = position
 
     async def __anext__(self) -> Page[T]:
         walk = self._walk
         try:
-            if self._ready is None:
-                if self._raw is None:
-                    self._raw = await walk.next_page()
-                    self._items = [*walk.plain]
-                while walk.pending:
-                    item = await walk.next_item()
-                    if item is not None:
-                        self._items.append(item)
-                self._ready = self._page_of(self._raw)
-                self._raw = None
+            if self._raw is None:
+                self._raw = await walk.next_page()
+                self._items = [*walk.plain]
+            while walk.pending:
+                item = await walk.next_item()
+                if item is not None:
+                    self._items.append(item)
+            page = self._page_of(self._raw)
+            self._raw = None
             walk.tell()
         except StellantisError as error:
-            if error.resume_token is None:
-                error.resume_token = _resume_token(self._position)
+            error.resume_token = error.resume_token or _resume_token(self._position)
             raise
-        page, self._ready = self._ready, None
         self._position = page
         return page
 

@@ -17,7 +17,7 @@ from stellantis_hal.fleet import Update, Watch, watch
 from tests.fleet.fleets import Fleet, a_fleet, until, updates_of
 from tests.fleet.watching.test_watch import MINUTE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.both_loops_measured]
 
 HOUR = 3_600.0
 
@@ -280,3 +280,17 @@ async def test_a_later_stop_may_be_a_shorter_one() -> None:
         assert anyio.current_time() - began == pytest.approx(21)
         with pytest.raises(RuntimeError, match="ended"):
             updates.poll_now(fleet.vehicles[0])
+
+
+async def test_a_watch_may_be_paused_before_it_starts() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=0) as fleet:
+        updates = watch(fleet.accounts, every=5 * MINUTE, what="status", repeats=True)
+        updates.pause()
+        updates.resume()
+        updates.pause()
+        async with updates:
+            with anyio.move_on_after(3_600) as waiting:
+                await anext(updates)
+            assert waiting.cancelled_caught
+            updates.resume()
+            assert isinstance(await anext(updates), Update)

@@ -26,7 +26,7 @@ from stellantis_hal.simulator import (
     World,
 )
 from stellantis_hal.simulator.faults import kinds
-from tests.fleet.fleets import EPOCH, Fleet, a_fleet
+from tests.fleet.fleets import EPOCH, Fleet, a_fleet, updates_of
 from tests.support.identity_faults import IDENTITY_FAULTS
 from tests.support.profiles import deep
 from tests.support.simulated import account_of, token_of
@@ -575,6 +575,18 @@ async def test_a_store_that_fails_meanwhile_is_told(monkeypatch: pytest.MonkeyPa
             await follow(updates, fleet, log, until=2 * HOUR)
             assert [type(event) for event in log.failures] == [Outage, AccountLost]
             assert isinstance(log.of(AccountLost)[0].error, TokenStoreError)
+
+
+async def test_a_store_that_fails_ends_the_account_in_a_watch() -> None:
+    async with a_fleet(vehicles=2, accounts=2, trips=4) as fleet:
+        store = Refusing(token_of(fleet.simulator, "account-0001"))
+        account = account_of(fleet.client, fleet.simulator, "account-0001", tokens=store)
+        store.is_away = True
+        async with watch([account, fleet.accounts[0]], every=EVERY) as updates:
+            events = await updates_of(updates, 600)
+    [lost] = [event for event in events if not isinstance(event, Update)]
+    assert isinstance(lost, AccountLost)
+    assert isinstance(lost.error, TokenStoreError)
 
 
 async def test_a_store_that_fails_ends_the_account_in_a_backfill() -> None:

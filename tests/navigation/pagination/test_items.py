@@ -18,6 +18,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.navigation import HalResource, Paginator
 from stellantis_hal.navigation.notices import IncompleteCollectionWarning
+from stellantis_hal.navigation.pagination.reverse import _reversed
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links, make_response
 
@@ -475,3 +476,14 @@ async def test_a_total_is_read_wherever_it_is(body: Any, fields: Any, total: int
 def test_options_of_items_are_checked(options: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Site().resource({}).items(**options)
+
+
+def test_items_that_moved_are_returned_once_if_they_have_an_id() -> None:
+    page = Site().resource({"_embedded": {"item": [{"id": 1}, {"n": 2}, {"id": 3}, {"n": 2}]}})
+    one, unnamed, three, twin = page.embedded("item")
+    assert list(_reversed([one, three], [unnamed, three, three, twin])) == [twin, three, unnamed, one]
+
+
+def test_a_resource_as_a_resource_is_itself() -> None:
+    resource = Site().resource({})
+    assert resource.as_(HalResource) is resource

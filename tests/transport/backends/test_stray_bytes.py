@@ -16,13 +16,13 @@ from stellantis_hal.errors import ApiError, NetworkError
 from stellantis_hal.navigation.fetch import Request
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.backends.guarded_connector import GuardedConnector, GuardedProtocol
-from stellantis_hal.transport.backends.httpx_pool import has_trailing_data, has_unread_bytes
+from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend, has_trailing_data, has_unread_bytes
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from stellantis_hal.transport.tls import Tls
 from tests.support.sockets import Server, reply, serving, simple
 
-pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
+pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, pytest.mark.both_loops_measured]
 ONCE = RetryPolicy(attempts=1)
 TWICE = RetryPolicy(attempts=2, initial=0.0)
 STRAYS = {
@@ -344,3 +344,26 @@ def test_a_response_goes_on_after_a_pause() -> None:
         protocol.close()
 
     asyncio.run(main())
+
+
+async def test_an_idle_connection_with_bytes_is_closed_and_not_used() -> None:
+    """Bytes that came into a buffer after the connection was given back, as a second TLS record."""
+
+    class Idle:
+        def __init__(self, stray: bool) -> None:
+            self.stray = stray
+            self.closed = False
+
+        def has_stray_bytes(self) -> bool:
+            return self.stray
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    pool = HttpxPoolBackend(Tls().context(), {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0})
+    good, bad = Idle(stray=False), Idle(stray=True)
+    idle: list[Any] = [good, bad]
+    found: Any = await pool._idle_connection(idle)
+    assert found is good
+    assert (bad.closed, good.closed, idle) == (True, False, [])
+    assert await pool._idle_connection(idle) is None
