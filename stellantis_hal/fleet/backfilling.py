@@ -370,10 +370,9 @@ def _is_of_server(error: StellantisError) -> bool:
 
 async def _waits_for_server(account: WatchedAccount) -> bool:
     """Return whether the next request of an account waits for its identity server."""
-    if account.credentials is None:
-        return False
+    credentials = account.credentials
     try:
-        return account.credentials.is_renewing or await account.credentials.is_renewal_due()
+        return credentials is not None and (credentials.is_renewing or await credentials.is_renewal_due())
     except StellantisError:
         return False  # the request raises it again
 

@@ -3,15 +3,16 @@
 import inspect
 import itertools
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
 import pytest
 
+from stellantis_hal import HalClient, Rel
 from stellantis_hal.client import Account
-from stellantis_hal.errors import BudgetExhaustedError, ForbiddenError, ServerError
+from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ForbiddenError, ServerError
 from stellantis_hal.fleet import (
     AccountLost,
     MemoryCheckpoints,
@@ -31,6 +32,7 @@ from stellantis_hal.simulator import (
     World,
 )
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.transport.credentials import Anonymous
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
@@ -476,3 +478,39 @@ def test_the_help_names_the_default_of_every_option() -> None:
         assert "Default" in words
         if isinstance(parameter.default, int | str):
             assert str(parameter.default) in words
+
+
+async def test_a_closed_client_ends_a_backfill() -> None:
+    """While it lists accounts, and while it reads vehicles; nothing would go on."""
+    async with a_fleet(vehicles=1, accounts=1, trips=2) as fleet:
+        [vehicle] = [vehicle async for vehicle in fleet.accounts[0].vehicles()]
+        await fleet.client.aclose()
+        for source in (fleet.accounts, [vehicle]):
+            async with backfill(source) as trips:
+                with pytest.raises(ClosedClientError):
+                    await anext(trips)
+
+
+class Issued(Anonymous):
+    """Credentials that nothing renews."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        account = fleet.world.accounts[0]
+        self.query = f"client_id={fleet.simulator.client_id}"
+        self._fields = {
+            "Authorization": f"Bearer {fleet.simulator.token_for(account).access_token}",
+            "x-introspect-realm": account.realm,
+        }
+
+    async def headers(self) -> Mapping[str, str]:
+        return self._fields
+
+
+async def test_a_vehicle_without_an_identity_server_is_read() -> None:
+    async with a_fleet(vehicles=1, accounts=1, trips=2) as fleet:
+        url, transport = f"{fleet.simulator.url}/user", fleet.simulator.transport()
+        async with HalClient(url, auth=Issued(fleet), transport=transport) as client:
+            vehicle = await client.follow(Rel("vehicles", Vehicle)).items().first()
+            assert vehicle is not None
+            async with backfill(vehicle) as trips:
+                assert len([event async for event in trips]) == 2
