@@ -28,7 +28,11 @@ from stellantis_hal import (
 from tests.conformance.processes import free_port, prism, running, specification
 from tests.resources.lossless import audit
 
-pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.wall_clock,
+    pytest.mark.warnings_as_errors,  # the mock states that some addresses are deprecated
+]
 
 
 @pytest.fixture(scope="module")
