@@ -17,6 +17,7 @@ from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import excerpt
 from stellantis_hal.resources.blocks.energy import EnergyType
 from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.rows import used
 from stellantis_hal.resources.trip import FaultKind, Trip
 
 __all__ = [
@@ -277,8 +278,8 @@ class CsvFormat:
                 trip.start_mileage,
                 *_coordinates(trip.start_position),
                 *_coordinates(trip.stop_position),
-                _used(trip, EnergyType.FUEL),
-                _used(trip, EnergyType.ELECTRIC),
+                used(trip, EnergyType.FUEL),
+                used(trip, EnergyType.ELECTRIC),
                 trip.average_speed_kmh,
                 trip.max_speed_kmh,
                 ";".join(str(fault.fault.value) for fault in trip.faults if fault.fault is not None),
@@ -335,14 +336,6 @@ def _csv_row(text: bytes) -> list[str]:
         return next(csv.reader(io.StringIO(text.decode("utf-8-sig", "replace"), newline="")), [])
     except csv.Error as error:
         raise ForeignContentError(f"it is no CSV: {error}") from error
-
-
-def _used(trip: Trip, energy: EnergyType) -> float | None:
-    """Return what a trip used of an energy, in the vendor's unit: centilitres of fuel, Wh of electricity."""
-    amounts = [
-        each.consumption for each in trip.energy_consumptions if each.type == energy and each.consumption is not None
-    ]
-    return sum(amounts) if amounts else None
 
 
 # ------------------------------------------------------------------------------------------------- GeoJSON
