@@ -37,16 +37,13 @@ def json_schema(kind: type) -> dict[str, Any]:
     """
     schema = schema_of(kind)
     properties: dict[str, Any] = {}
-    for field in schema.fields:
-        place = properties
-        for key in field.paths[0][:-1]:
-            place = place.setdefault(key, {"type": "object", "properties": {}})["properties"]
-        place[field.paths[0][-1]] = _of_field(field)
-    for path, constant in schema.constants.items():
+    members = [(field.paths[0], _of_field(field)) for field in schema.fields]
+    members += [(path, {"const": constant}) for path, constant in schema.constants.items()]
+    for path, member in members:
         place = properties
         for key in path[:-1]:
             place = place.setdefault(key, {"type": "object", "properties": {}})["properties"]
-        place[path[-1]] = {"const": constant}
+        place[path[-1]] = member
     summary = (inspect.getdoc(kind) or "").partition("\n")[0]
     return {"title": kind.__name__, "description": summary, "type": "object", "properties": properties}
 
