@@ -62,7 +62,7 @@ def people(request: Any) -> Response:
 
 @api_view(["GET"])
 def missing(request: Any) -> Response:
-    """Find nobody."""
+    """Find no account."""
     raise NotFound
 
 

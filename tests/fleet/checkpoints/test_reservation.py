@@ -160,13 +160,13 @@ async def test_other_stores_have_no_reservations() -> None:
 
 async def test_a_second_watch_of_one_name_is_refused(store: CheckpointStore) -> None:
     """Also beside a backfill: their keys are the same."""
-    nobody: list[Account] = []
-    async with watch(nobody, every=timedelta(minutes=1), checkpoints=store, name="a"):
-        second = watch(nobody, every=timedelta(minutes=1), checkpoints=store, name="a")
-        for stream in (second, backfill(nobody, checkpoints=store, name="a")):
+    no_accounts: list[Account] = []
+    async with watch(no_accounts, every=timedelta(minutes=1), checkpoints=store, name="a"):
+        second = watch(no_accounts, every=timedelta(minutes=1), checkpoints=store, name="a")
+        for stream in (second, backfill(no_accounts, checkpoints=store, name="a")):
             with pytest.raises(CheckpointsInUseError):
                 await stream.__aenter__()
-        async with backfill(nobody, checkpoints=store):
+        async with backfill(no_accounts, checkpoints=store):
             pass
     async with second:  # as in a program that waits until the other one has ended
         pass
