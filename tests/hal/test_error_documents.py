@@ -327,33 +327,6 @@ def test_a_wide_value_is_not_deep() -> None:
     assert not is_deep([{"a": [1]}] * 1_000)
 
 
-_MEMBERS = (
-    "errors",
-    "detail",
-    "message",
-    "field",
-    "loc",
-    "source",
-    "pointer",
-    "path",
-    "_issues",
-    "_embedded",
-    "details",
-)
-_ALL_MEMBERS = (
-    *_MEMBERS,
-    "data",
-    "params",
-    "error",
-    "title",
-    "type",
-    "violations",
-    "attribute",
-    "logref",
-    "base",
-    "a",
-    "0",
-)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (
