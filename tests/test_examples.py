@@ -1,8 +1,6 @@
 """The examples of the README and of docstrings run."""
 
-import ast
 import doctest
-import inspect
 import json
 import pkgutil
 from collections.abc import Mapping
@@ -11,21 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sybil import Sybil
-from sybil.parsers.markdown import CodeBlockParser
 
 import stellantis_hal
 from stellantis_hal import Token
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.transport.credentials import Anonymous
+from tests.support.examples import python_blocks, run_block
 
 README = Path(__file__).parent.parent / "README.md"
-
-
-def blocks() -> list[tuple[int, str]]:
-    """Return the README's Python examples with their lines."""
-    document = Sybil(parsers=[CodeBlockParser("python", lambda example: None)], patterns=["*.md"]).parse(README)
-    return [(example.line, str(example.parsed)) for example in document.examples()]
 
 
 class Credentials(Anonymous):
@@ -75,16 +66,11 @@ async def test_examples_of_the_readme_run(
     }
     application = stellantis_hal.Application(simulator.client_id, simulator.client_secret)
     async with stellantis_hal.StellantisClient(application, **simulated) as client:
-        for line, example in blocks():
+        for line, example in python_blocks(README):
             # The simulator replaces the vendor's default URLs; the rest of each example is unchanged.
             source = example.replace("StellantisClient(application", "StellantisClient(application, **simulated")
-            code = compile(
-                "\n" * line + source, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-            )
             names["account"] = client.account(issue(simulator), brand=stellantis_hal.Brand.PEUGEOT)
-            outcome = eval(code, names)
-            if inspect.isawaitable(outcome):
-                await outcome
+            await run_block(README, line, source, names)
     printed = capsys.readouterr().out
     assert "after two 503 responses" in printed
     assert "bob C5 X 2025-" in printed

@@ -1,16 +1,13 @@
 """The guide for host programs: each of its blocks runs."""
 
-import ast
-import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sybil import Sybil
-from sybil.parsers.markdown import CodeBlockParser
 
 import stellantis_hal
 from stellantis_hal.simulator import Simulator
+from tests.support.examples import python_blocks, run_block
 from tests.support.simulated import application_of, token_of, world
 
 GUIDE = Path(__file__).parents[2] / "docs" / "host_programs.md"
@@ -35,15 +32,9 @@ async def test_the_blocks_of_the_guide_run(monkeypatch: pytest.MonkeyPatch, caps
         "transport": simulator.transport(),
         "__name__": "guide",
     }
-    document = Sybil(parsers=[CodeBlockParser("python", lambda example: None)], patterns=["*.md"]).parse(GUIDE)
-    blocks = list(document.examples())
+    blocks = python_blocks(GUIDE)
     assert len(blocks) == 5
-    for block in blocks:
-        source = "\n" * block.line + str(block.parsed).replace(
-            "AsyncClient(proxy=None)", "AsyncClient(transport=transport)"
-        )
-        code = compile(source, str(GUIDE), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-        outcome = eval(code, names)
-        if inspect.isawaitable(outcome):
-            await outcome
+    for line, block in blocks:
+        source = block.replace("AsyncClient(proxy=None)", "AsyncClient(transport=transport)")
+        await run_block(GUIDE, line, source, names)
     assert "b'unit': b'km'" in capsys.readouterr().out

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from sybil import Sybil
-from sybil.parsers.markdown import CodeBlockParser
-
+from tests.support.examples import python_blocks
 from tests.testing.test_plugin import ROOT, run_suite
 
 PAGE = ROOT / "docs" / "testing_your_service.md"
@@ -18,8 +16,7 @@ def anyio_backend():
 
 def examples() -> list[str]:
     """Return the examples of the page; those without a fixture ``anyio_backend`` get that of the first one."""
-    document = Sybil(parsers=[CodeBlockParser("python", lambda example: None)], patterns=["*.md"]).parse(PAGE)
-    found = [str(example.parsed) for example in document.examples()]
+    found = [source for _, source in python_blocks(PAGE)]
     return [source if "anyio_backend" in source else source + BACKEND for source in found]
 
 

@@ -1,8 +1,6 @@
 """Recordings of the simulated vendor, and of hostile answers, and their replay."""
 
-import ast
 import gzip
-import inspect
 import json
 import pickle
 import stat
@@ -12,12 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
-from sybil import Sybil
-from sybil.parsers.markdown import CodeBlockParser
 
 from stellantis_hal import Brand, HalClient, StellantisClient, StellantisError, Token
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.testing import Recorder, UnrecordedRequestError
+from tests.support.examples import python_blocks, run_block
 from tests.support.simulated import ONCE, account_of, application_of, client_of, token_of
 
 pytestmark = pytest.mark.anyio
@@ -311,11 +308,7 @@ async def test_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.Mon
         "__name__": "guide",
     }
     connected = f"application, base_url={simulator.url!r}, identity_url={simulator.identity_url!r}"
-    document = Sybil(parsers=[CodeBlockParser("python", lambda _: None)], patterns=["*.md"]).parse(GUIDE)
-    for example in document.examples():
-        source = str(example.parsed).replace("application, transport", f"{connected}, transport")
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        outcome = eval(compile(source, str(GUIDE), "exec", flags=flags, dont_inherit=True), simulated_names)
-        if inspect.isawaitable(outcome):
-            await outcome
+    for line, block in python_blocks(GUIDE):
+        source = block.replace("application, transport", f"{connected}, transport")
+        await run_block(GUIDE, line, source, simulated_names)
     assert len(simulated_names["distances"]) == 5
