@@ -155,6 +155,7 @@ async def account_at(address: str) -> AsyncGenerator[Account, None]:
 
 @pytest.mark.anyio
 @pytest.mark.wall_clock
+@pytest.mark.warnings_as_errors  # the mock states that some addresses are deprecated
 @pytest.mark.parametrize(("path", "rel", "kind"), READING, ids=[path for path, _, _ in READING])
 async def test_bodies_of_the_vendors_mock_are_read_without_problems(
     random_vendor: str, path: str, rel: str | None, kind: type[TypedResource]
