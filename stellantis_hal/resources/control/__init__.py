@@ -1,0 +1,1 @@
+"""Control of vehicles: commands, callbacks and monitors."""
