@@ -87,7 +87,7 @@ class HalClient(BaseClient, EntryPoint):
         session: an ``aiohttp.ClientSession`` or an ``httpx.AsyncClient`` of the program, instead of ``transport``; it
             stays open. Its connections, proxies and TLS settings are used, with its client certificate; its cookies,
             headers and redirects are not.
-        tls: a client certificate, other authorities; only without ``transport`` and ``session``.
+        tls: a client certificate, other authorities, or a context; not beside ``transport`` or ``session``.
         proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not
             beside ``transport`` or ``session``.

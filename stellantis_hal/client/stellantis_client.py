@@ -39,7 +39,7 @@ from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
-from stellantis_hal.transport.tls import Tls
+from stellantis_hal.transport.tls import Tls, with_certificate
 from stellantis_hal.validation import require_type
 from stellantis_hal.vendor.brands import Brand
 from stellantis_hal.vendor.gateway import GATEWAY
@@ -69,7 +69,8 @@ class StellantisClient(BaseClient):
         session: an ``aiohttp.ClientSession`` or an ``httpx.AsyncClient`` of the program, instead of ``transport``; it
             stays open. Its connections, proxies and TLS settings are used, with its client certificate (that of the
             application then only chooses the host of the API); its cookies, headers and redirects are not.
-        tls: other authorities; only without ``transport`` and ``session``. The certificate is the application's.
+        tls: other authorities, beside the application's certificate; or a context that is used unchanged. Not beside
+            ``transport`` or ``session``.
         proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``); False or "direct": none. Not
             beside ``transport`` or ``session``.
@@ -88,8 +89,9 @@ class StellantisClient(BaseClient):
             ``SQLiteCache(path)``, which stays open; None: nowhere. Accounts never share responses.
 
     Raises:
-        ValueError: an address has no http or https origin; a bound is too small; ``proxy`` is not the URL of a proxy,
-            or stands beside ``transport``.
+        ValueError: an address has no http or https origin; a bound is too small; ``proxy`` is not the URL of a proxy;
+            ``proxy`` or ``tls`` stands beside ``transport`` or ``session``; ``tls`` and the application have two
+            client certificates.
         ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed.
 
     Example::
@@ -130,12 +132,14 @@ class StellantisClient(BaseClient):
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
         if base_url is None:
             base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
-        if tls is None and session is None:
-            tls = Tls(certificate=application.certificate)
-        if session is not None and application.certificate is not None:
+        if session is None and transport is None:
+            tls = with_certificate(tls, application.certificate)
+        elif application.certificate is not None:
             _logger.warning(
-                "the certificate of the application is not used: the borrowed session's own client certificate counts; "
-                "load it there, as in aiohttp.TCPConnector(ssl=Tls(certificate=…).context())"
+                "the certificate of the application is not used: the client certificate of the borrowed %s counts; "
+                "load it there, as in aiohttp.TCPConnector(ssl=Tls(certificate=…).make_context()) or "
+                "httpx.AsyncHTTPTransport(verify=…)",
+                "transport" if session is None else "session",
             )
         self._headers = default_headers(headers)
         self._application = application

@@ -73,7 +73,8 @@ class Session:
             requests after a 429.
         retry: for connections that fail, time-outs and 5xx.
         timeouts: of each attempt.
-        tls: the client certificate and the authorities trusted; only for a transport that the session makes.
+        tls: the client certificate and the authorities trusted, or a context; only for a transport that the session
+            makes.
         proxy: the URL of a proxy, ``http://user:password@host:3128``, https or socks5 (extra ``socks``); None: that of
             the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), read now; False or "direct":
             none. Only for a transport that the session makes.
@@ -89,7 +90,7 @@ class Session:
 
     Raises:
         ValueError: connections or max_body is less than 1, or max_redirects less than 0; or
-            ``proxy`` is not the URL of a proxy or stands beside ``transport``.
+            ``proxy`` is not the URL of a proxy; or it or ``tls`` stands beside ``transport`` or ``host_session``.
         TypeError: an argument has another type.
         ConfigurationError: ``proxy`` needs the extra ``socks``, which is not installed.
     """
@@ -147,7 +148,7 @@ class Session:
         self._quota = Quota()
         self._exchange = Exchange(
             transport,
-            ssl_context=(Tls() if tls is None else tls).context,
+            ssl_context=(Tls() if tls is None else tls).make_context,
             connections=_connections_for(self._limiter, host_session) if connections is None else connections,
             timeouts=Timeouts() if timeouts is None else timeouts,
             max_body=max_body,
@@ -331,10 +332,15 @@ def _check_borrowed(
             "proxy= has no effect on a session of your own: leave it out, and give the proxy to the session, as in "
             "aiohttp.ClientSession(proxy=…) or httpx.AsyncClient(proxy=…)"
         )
+    if tls is not None and transport is not None:
+        raise ValueError(
+            "tls= has no effect on a transport of your own: leave it out, and give its context to the transport, as in "
+            "httpx.AsyncHTTPTransport(verify=Tls(certificate=…).make_context())"
+        )
     if tls is not None and host_session is not None:
         raise ValueError(
             "tls= has no effect on a session of your own: leave it out, and give its context to the session, as in "
-            "aiohttp.TCPConnector(ssl=Tls(certificate=…).context()) or httpx.AsyncClient(verify=…)"
+            "aiohttp.TCPConnector(ssl=Tls(certificate=…).make_context()) or httpx.AsyncClient(verify=…)"
         )
 
 

@@ -211,11 +211,13 @@ async def test_the_entry_resource_is_asked_for_again_after_a_failure() -> None:
 
 
 @pytest.mark.anyio
-async def test_tls_replaces_the_applications_certificate() -> None:
-    # A missing certificate is noticed when the TLS context is made, at the first request.
+async def test_a_transport_has_its_own_certificate(caplog: pytest.LogCaptureFixture) -> None:
     application = Application("my-client-id", certificate=("missing.pem", "missing.key"))
-    async with StellantisClient(application, transport=Recorder(), tls=Tls()) as client:
+    async with StellantisClient(application, transport=Recorder()) as client:
         assert (await client.account(Token("t"), brand=Brand.DS).root())["name"] == "root"
+    assert "the client certificate of the borrowed transport counts" in caplog.text
+    with pytest.raises(ValueError, match="tls= has no effect on a transport of your own"):
+        StellantisClient(application, transport=Recorder(), tls=Tls())
 
 
 @pytest.mark.anyio

@@ -3,6 +3,7 @@
 import ast
 import io
 import pickle
+import ssl
 from collections.abc import Collection, Generator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from os import PathLike
@@ -258,7 +259,9 @@ def test_applications_tokens_and_credentials() -> None:
     assert "access'" not in repr(token)
     credentials: Credentials = PartnerCredentials(application)
     assert_type(credentials.query, str)
-    assert_type(Tls(certificate=application.certificate).authorities, str | PathLike[str] | None)
+    assert_type(Tls(certificate=("cert.pem", "key.pem")).authorities, str | PathLike[str] | None)
+    context = assert_type(Tls().make_context(), ssl.SSLContext)
+    assert assert_type(Tls(context=context).context, ssl.SSLContext | None) is context
 
 
 @pytest.mark.anyio

@@ -101,7 +101,9 @@ async def test_the_client_certificate_of_the_session_counts(
     kind: str, authority: trustme.CA, tmp_path: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = write_certificates(authority, tmp_path)
-    context = Tls(certificate=(folder / "client.pem", folder / "client.key"), authorities=folder / "ca.pem").context()
+    context = Tls(
+        certificate=(folder / "client.pem", folder / "client.key"), authorities=folder / "ca.pem"
+    ).make_context()
     mine = {"connector": aiohttp.TCPConnector(ssl=context)} if kind == "aiohttp" else {"verify": context}
     async with serving(DOCUMENT, mutual(authority)) as server, make_session(kind, **mine) as session:
         async with HalClient(server.url, session=session) as client:
@@ -109,7 +111,7 @@ async def test_the_client_certificate_of_the_session_counts(
         application = Application("id", certificate=(folder / "stranger.pem", folder / "stranger.key"))
         async with StellantisClient(application, base_url=server.url, session=session):
             pass
-    assert "the certificate of the application is not used: the borrowed session's own" in caplog.text
+    assert "the client certificate of the borrowed session counts" in caplog.text
 
 
 @ON_ASYNCIO

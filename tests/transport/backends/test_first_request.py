@@ -23,7 +23,7 @@ async def test_tls_settings_are_made_once_in_another_thread(monkeypatch: pytest.
         threads.append(threading.get_ident())
         return ssl.create_default_context()
 
-    monkeypatch.setattr(Tls, "context", context)
+    monkeypatch.setattr(Tls, "make_context", context)
     async with serving(reply()) as server, Session(Origins(server.url)) as session, anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(session.pipeline(), Request(url=server.url))
@@ -39,7 +39,7 @@ async def test_a_session_closed_during_its_first_request_sends_nothing(monkeypat
         go_on.wait(10)
         return ssl.create_default_context()
 
-    monkeypatch.setattr(Tls, "context", context)
+    monkeypatch.setattr(Tls, "make_context", context)
     async with serving(reply()) as server:
         session = Session(Origins(server.url))
 

@@ -316,22 +316,22 @@ def files(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_a_missing_certificate_has_the_systems_message(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
-        Tls(certificate=(tmp_path / "no.pem", tmp_path / "no.key")).context()
+        Tls(certificate=(tmp_path / "no.pem", tmp_path / "no.key")).make_context()
 
 
 def test_a_key_that_does_not_match_has_openssls_message(files: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"\(KEY_VALUES_MISMATCH\).* the key's password"):
-        Tls(certificate=(files / "client.pem", files / "stranger.key")).context()
+        Tls(certificate=(files / "client.pem", files / "stranger.key")).make_context()
 
 
 def test_an_invalid_path_is_named_by_the_errors_class(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"\(ValueError\)"):
-        Tls(certificate=(tmp_path / "no\0.pem", tmp_path / "no.key")).context()
+        Tls(certificate=(tmp_path / "no\0.pem", tmp_path / "no.key")).make_context()
 
 
 def test_a_missing_ca_bundle_has_the_systems_message(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
-        Tls(authorities=tmp_path / "no.pem").context()
+        Tls(authorities=tmp_path / "no.pem").make_context()
 
 
 async def test_a_given_authority_is_trusted(authority: trustme.CA, files: Path) -> None:
@@ -371,7 +371,7 @@ async def test_a_context_is_used_unchanged(authority: trustme.CA, files: Path) -
     context = ssl.create_default_context(cafile=files / "ca.pem")
     context.load_cert_chain(files / "client.pem", files / "client.key")
     async with serving(reply(), mutual(authority)) as server:
-        assert (await ask(server.url, tls=Tls(certificate=context))).status == 200
+        assert (await ask(server.url, tls=Tls(context=context))).status == 200
 
 
 @pytest.mark.usefixtures("without_aiohttp")
@@ -418,7 +418,7 @@ async def test_an_unusable_ca_bundle_is_a_configuration_error(files: Path, name:
 
 
 async def test_authorities_may_be_a_folder(files: Path) -> None:
-    context = Tls(authorities=files / "folder").context()
+    context = Tls(authorities=files / "folder").make_context()
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.cert_store_stats()["x509_ca"] == 0  # those of a folder are read when they are needed, and no others
 
@@ -533,7 +533,7 @@ async def test_closing_a_session_during_a_response_leaves_nothing() -> None:
             raise
 
     async with serving(slowly) as server, anyio.create_task_group() as group:
-        backend = HttpxPoolBackend(Tls().context(), SPANS)
+        backend = HttpxPoolBackend(Tls().make_context(), SPANS)
         opened = await backend.open("GET", server.url, {"host": "127.0.0.1"}, None)
         await backend.aclose()
         group.start_soon(_read_and_close, opened)

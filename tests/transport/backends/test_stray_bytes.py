@@ -143,7 +143,7 @@ async def test_a_second_tls_record_reaches_no_request() -> None:
     authority.configure_trust(context)
     async with (
         serving(serve, simple(authority)) as server,
-        Session(Origins(server.url), tls=Tls(certificate=context), retry=ONCE) as session,
+        Session(Origins(server.url), tls=Tls(context=context), retry=ONCE) as session,
     ):
         await ask_in_turn(server, session, turns=turns)
     assert server.connections == 4
@@ -360,7 +360,7 @@ async def test_an_idle_connection_with_bytes_is_closed_and_not_used() -> None:
         async def aclose(self) -> None:
             self.closed = True
 
-    pool = HttpxPoolBackend(Tls().context(), {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0})
+    pool = HttpxPoolBackend(Tls().make_context(), {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0})
     good, bad = Idle(stray=False), Idle(stray=True)
     idle: list[Any] = [good, bad]
     found: Any = await pool._idle_connection(idle)

@@ -1,0 +1,67 @@
+"""Settings of TLS: a context of the program, or one that is made of files."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stellantis_hal import Application, StellantisClient, Tls
+from stellantis_hal.transport.tls import with_certificate
+
+FILES = ("client.pem", "client.key")
+
+
+def test_a_given_context_is_used_unchanged() -> None:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    assert Tls(context=context).make_context() is context
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"certificate": FILES}, r"certificate= has no effect beside context=.* context\.load_cert_chain"),
+        ({"authorities": "ca.pem"}, r"authorities= has no effect beside context=.* context\.load_verify_locations"),
+    ],
+)
+def test_nothing_stands_beside_a_context(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Tls(context=ssl.create_default_context(), **options)
+
+
+def test_a_context_for_servers_is_refused() -> None:
+    with pytest.raises(ValueError, match="context is one for servers"):
+        Tls(context=ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+
+
+def test_other_values_are_no_context() -> None:
+    value: Any = "cert.pem"
+    with pytest.raises(TypeError, match="context must be SSLContext or None, not str"):
+        Tls(context=value)
+    certificate: Any = ssl.create_default_context()
+    with pytest.raises(TypeError, match="a context is passed as context="):
+        Tls(certificate=certificate)
+
+
+def test_the_certificate_of_an_application_joins_the_settings() -> None:
+    context = ssl.create_default_context()
+    assert with_certificate(None, None) == Tls()
+    assert with_certificate(Tls(authorities="ca.pem"), None) == Tls(authorities="ca.pem")
+    assert with_certificate(None, FILES) == with_certificate(Tls(certificate=FILES), FILES) == Tls(certificate=FILES)
+    assert with_certificate(Tls(authorities="ca.pem"), FILES) == Tls(certificate=FILES, authorities="ca.pem")
+    for tls in (None, Tls(), Tls(context=context)):
+        assert with_certificate(tls, context) == Tls(context=context)
+
+
+@pytest.mark.parametrize("certificate", ["files", "context"])
+def test_two_client_certificates_are_refused(certificate: str, tmp_path: Path) -> None:
+    """Also authorities beside the context of an application, which would not be trusted."""
+    application = Application("id", certificate=FILES if certificate == "files" else ssl.create_default_context())
+    others = [Tls(context=ssl.create_default_context()), Tls(certificate=("other.pem", "other.key"))]
+    if certificate == "context":
+        others.append(Tls(authorities=tmp_path))
+    for tls in others:
+        with pytest.raises(ValueError, match="both say which client certificate is sent"):
+            StellantisClient(application, tls=tls)
