@@ -32,6 +32,8 @@ from stellantis_hal.simulator.faults.kinds import (
 )
 from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, serve, server
 from stellantis_hal.simulator.simulator import Simulator
+from stellantis_hal.simulator.world.car import Car, CarRefusal
+from stellantis_hal.simulator.world.controls import ChargeProgram, ClimateProgram, Controls
 from stellantis_hal.simulator.world.entities import (
     SCOPES,
     Account,
@@ -52,8 +54,13 @@ __all__ = [
     "Alarm",
     "Alert",
     "BackendVariant",
+    "Car",
+    "CarRefusal",
+    "ChargeProgram",
+    "ClimateProgram",
     "ClockSkew",
     "Collision",
+    "Controls",
     "CutBody",
     "Delay",
     "Energy",

@@ -206,8 +206,11 @@ class Routes:
         accepted = context.request.headers.get("accept", "*/*")
         if not any(kind in accepted for kind in (GEO_JSON, "*/*", "application/*")):
             raise _Refusal(406, 40600, "Not acceptable.")
+        state = self._world.vehicle_state(car.id)
+        if state.controls.privacy != "None":
+            raise _no_data()
         return _resource_response(
-            context.serializer.last_position(self._world.vehicle_state(car.id)),
+            context.serializer.last_position(state),
             "lastPosition",
             media_type=GEO_JSON,
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from stellantis_hal.simulator.api.messages import format_instant
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
+from stellantis_hal.simulator.world.controls import DOORS, ChargeProgram, Controls
 from stellantis_hal.simulator.world.entities import Charging, Energy, Vehicle, VehicleState
 from stellantis_hal.simulator.world.parking import KM_PER_PERCENT
 
-__all__ = ["status"]
+__all__ = ["format_duration", "status"]
 
 
 def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dict[str, Any]:
@@ -19,25 +20,25 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
     moving = state.moving
     locked = not moving if state.locked is None else state.locked
     url = serializer.vehicle_url(vehicle.id)
+    lights_until = state.controls.lights_until
+    has_lights = lights_until is not None and state.at < lights_until
     body: dict[str, Any] = {
         "createdAt": at,
         "updatedAt": at,
         "ignition": {"createdAt": at, "type": "Start" if moving else "Stop"},
-        "preconditioning": {
-            "airConditioning": {"createdAt": at, "updatedAt": at, "status": "Disabled", "programs": []}
-        },
-        "energies": [_energy(energy, at, state.charging) for energy in state.levels],
+        "preconditioning": {"airConditioning": _climate(state, at)},
+        "energies": [_energy(energy, at, state) for energy in state.levels],
         "powertrain": {"createdAt": at, "status": "Running" if moving else "Stopped"},
         "doorsState": {
             "createdAt": at,
             "lockedStates": ["Locked" if locked else "Unlocked"],
             "opening": [
-                {"identifier": door, "state": "Closed"}
-                for door in ("Driver", "Passenger", "RearLeft", "RearRight", "Trunk")
+                {"identifier": door, "state": "Open" if door in state.controls.open_doors else "Closed"}
+                for door in DOORS
             ],
         },
-        "privacy": {"createdAt": at, "state": "None"},
-        "battery": {"createdAt": at, "voltage": 91.5},
+        "privacy": {"createdAt": at, "state": state.controls.privacy},
+        "battery": {"createdAt": at, "voltage": state.controls.battery},
         "service": {"createdAt": at, "type": _service(vehicle)},
         "safety": {
             "createdAt": at,
@@ -53,13 +54,13 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
         "drivingBehavior": {"createdAt": at, "mode": "Normal"},
         "lightingSystem": {
             "createdAt": at,
-            "turn": [{"direction": "Left", "position": "Front", "status": "Off"}],
+            "turn": [{"direction": "Left", "position": "Front", "status": "On" if has_lights else "Off"}],
             "fog": [{"direction": "Right", "position": "Rear", "status": "Off"}],
         },
         "alarm": {"status": {"createdAt": at, "activation": "Inactive"}},
         "_links": {"self": link(f"{url}/status"), "vehicle": link(url)},
     }
-    if serializer.shows_positions:
+    if serializer.shows_positions and state.controls.privacy == "None":
         body["lastPosition"] = serializer.last_position(state)
     for name, block in serializer.world.changes(vehicle.id).items():
         if block is None:
@@ -73,7 +74,26 @@ def _service(vehicle: Vehicle) -> str:
     return vehicle.motorization if vehicle.motorization in {"Electric", "Hybrid"} else "Unknown"
 
 
-def _energy(energy: Energy, at: str, charging: Charging | None) -> dict[str, Any]:
+def _climate(state: VehicleState, at: str) -> dict[str, Any]:
+    controls = state.controls
+    body: dict[str, Any] = {"createdAt": at, "updatedAt": at, "status": "Disabled"}
+    if controls.climate_since is not None and controls.climate_until is not None:
+        body["status"] = "Enabled" if state.at < controls.climate_until else "Finished"
+        body["startingCause"] = "Immediate"
+    body["programs"] = [
+        {
+            "slot": program.slot,
+            "enabled": program.enabled,
+            "recurrence": program.recurrence,
+            "start": format_duration(program.start),
+            "occurence": {"day": list(program.days)},
+        }
+        for program in controls.climate_programs
+    ]
+    return body
+
+
+def _energy(energy: Energy, at: str, state: VehicleState) -> dict[str, Any]:
     body: dict[str, Any] = {
         "createdAt": at,
         "updatedAt": at,
@@ -95,9 +115,8 @@ def _energy(energy: Energy, at: str, charging: Charging | None) -> dict[str, Any
                 "health": {"createdAt": at, "capacity": 96, "resistance": 97},
             },
             "charging": {
-                **_charging(charging or _derived(energy)),
-                "nextDelayedTime": "PT22H30M",
-                "schedule": {"programs": []},
+                **_charging(state.charging or _derived(energy)),
+                **_charge_settings(state.controls),
             },
         }
     }
@@ -115,13 +134,45 @@ def _charging(charging: Charging) -> dict[str, Any]:
     return {
         "plugged": charging.plugged,
         "status": charging.status,
-        "remainingTime": _duration(charging.remaining),
+        "remainingTime": format_duration(charging.remaining),
         "chargingRate": round(charging.rate),
         "chargingMode": "Slow" if charging.status == "InProgress" else "No",
     }
 
 
-def _duration(duration: timedelta) -> str:
+def _charge_settings(controls: Controls) -> dict[str, Any]:
+    start = controls.charge_at
+    time_of_day = timedelta(hours=22, minutes=30) if start is None else _time_of_day(start)
+    body: dict[str, Any] = {
+        "nextDelayedTime": format_duration(time_of_day),
+        "schedule": {"programs": [_charge_program(program) for program in controls.charge_programs]},
+    }
+    if controls.charge_until is not None:
+        body["chargingEndTime"] = format_instant(controls.charge_until)
+        body["stopChargeStatus"] = "Activated" if controls.ends_charges else "Deactivated"
+    if controls.charge_type != "Full" or controls.charge_level != "Level3":
+        body |= {"type": controls.charge_type, "chargingPowerLevel": controls.charge_level}
+    return body
+
+
+def _charge_program(program: ChargeProgram) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "enabled": program.enabled,
+        "start": format_duration(program.start),
+        "occurence": {"day": list(program.days)},
+    }
+    if program.end is not None:
+        body["end"] = format_duration(program.end)
+    if program.slot is not None:
+        body["slot"] = program.slot
+    return body
+
+
+def _time_of_day(at: datetime) -> timedelta:
+    return timedelta(hours=at.hour, minutes=at.minute)
+
+
+def format_duration(duration: timedelta) -> str:
     """Return a duration in the ISO 8601 form of the API, in whole minutes: ``PT2H30M``, ``PT0S``."""
     hours, minutes = divmod(round(duration.total_seconds() / 60), 60)
     if not hours and not minutes:

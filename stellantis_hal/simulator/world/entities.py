@@ -9,6 +9,8 @@ from typing import Protocol
 
 import attrs
 
+from stellantis_hal.simulator.world.controls import NO_CONTROLS, Controls
+
 __all__ = [
     "BRANDS",
     "SCOPES",
@@ -234,6 +236,7 @@ class VehicleState:
         levels: energy levels.
         locked: whether the doors are locked; None: locked unless the vehicle moves.
         charging: the charge of the battery; None: the API derives one from the level.
+        controls: what was set on the car.
     """
 
     at: datetime
@@ -243,6 +246,7 @@ class VehicleState:
     moving: bool
     locked: bool | None = None
     charging: Charging | None = None
+    controls: Controls = NO_CONTROLS
 
 
 @attrs.frozen(kw_only=True)

@@ -19,26 +19,38 @@ _REPORT = timedelta(minutes=5)  # a vehicle reports its level at this interval w
 
 @attrs.frozen(kw_only=True)
 class Charge:
-    """A charge that started at a time, from a level in percent."""
+    """A charge that starts at a time, from a level in percent.
+
+    Attributes:
+        target: the level at which it ends.
+        until: the time at which it ends, full or not.
+    """
 
     since: datetime
     level: float
+    target: float = 100.0
+    until: datetime | None = None
 
     @property
     def full_at(self) -> datetime:
-        """The time when the battery is full."""
-        return self.since + timedelta(hours=(100.0 - self.level) / _PERCENT_PER_HOUR)
+        """The time when the battery has the level at which the charge ends."""
+        return self.since + timedelta(hours=max(0.0, self.target - self.level) / _PERCENT_PER_HOUR)
+
+    @property
+    def ends_at(self) -> datetime:
+        """The time when the charge ends."""
+        return self.full_at if self.until is None else max(self.since, min(self.full_at, self.until))
 
     def reported_at(self, now: datetime) -> datetime:
-        """Return the time of the last report at ``now``: one at each interval, and one when the battery is full."""
-        if now >= self.full_at:
-            return self.full_at
+        """Return the time of the last report at ``now``: one at each interval, and one at the end."""
+        if now >= self.ends_at:
+            return self.ends_at
         return self.since + max(timedelta(), now - self.since) // _REPORT * _REPORT
 
     def level_at(self, at: datetime) -> float:
         """Return the level at a time, in percent."""
-        hours = (at - self.since) / timedelta(hours=1)
-        return min(100.0, round(self.level + hours * _PERCENT_PER_HOUR, 1))
+        hours = max(0.0, (min(at, self.ends_at) - self.since) / timedelta(hours=1))
+        return max(self.level, min(self.target, round(self.level + hours * _PERCENT_PER_HOUR, 1)))
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +61,7 @@ class Parking:
         at: time of the last of it; None: nothing since the trip.
         levels: the energy levels then; None: those at the end of the trip.
         plugged: whether the cable is in; None: not decided by a test.
-        charge: the charge that goes on, or has filled the battery.
+        charge: the charge that goes on, has filled the battery, or begins later.
         locked: whether the doors are locked; None: not decided by a test.
     """
 
@@ -63,7 +75,7 @@ class Parking:
         """Return the state after the last trip with what happened since, until ``now``."""
         at = max(state.at, self.at or state.at)
         levels = self.levels or state.levels
-        if self.charge is not None:
+        if self.charge is not None and now >= self.charge.since:
             at = max(at, self.charge.reported_at(now))
             level = self.charge.level_at(at)
             levels = tuple(attrs.evolve(energy, level=level) if _is_charged(energy) else energy for energy in levels)
@@ -74,13 +86,13 @@ class Parking:
             return None
         if not self.plugged:
             return Charging(plugged=False, status="Disconnected", rate=0.0, remaining=timedelta())
-        if self.charge is None:
+        if self.charge is None or at < self.charge.since:
             return Charging(plugged=True, status="Stopped", rate=0.0, remaining=timedelta())
-        remaining = max(timedelta(), self.charge.full_at - at)
-        if not remaining:
-            return Charging(plugged=True, status="Finished", rate=0.0, remaining=remaining)
+        if at >= self.charge.ends_at:
+            status = "Finished" if at >= self.charge.full_at else "Stopped"
+            return Charging(plugged=True, status=status, rate=0.0, remaining=timedelta())
         rate = _PERCENT_PER_HOUR * KM_PER_PERCENT
-        return Charging(plugged=True, status="InProgress", rate=rate, remaining=remaining)
+        return Charging(plugged=True, status="InProgress", rate=rate, remaining=self.charge.full_at - at)
 
 
 def _is_charged(energy: Energy) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.world import incidents
+from stellantis_hal.simulator.world.car import Car
+from stellantis_hal.simulator.world.controls import NO_CONTROLS, Controls
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
@@ -68,6 +70,8 @@ class World:
         self._alerts: dict[int, list[Alert]] = {}
         self._changes: dict[int, dict[str, Any]] = {}
         self._parked: dict[int, Parking] = {}
+        self._controls: dict[int, Controls] = {}
+        self._cars: dict[int, Car] = {}
         self._clock: Callable[[], datetime] | None = None
         self._hidden: set[int] = set()
 
@@ -179,10 +183,28 @@ class World:
                 levels=last.after,
                 moving=not last.done,
             )
-        parking = self._parked.get(number)
-        if parking is None or trip not in {None, count - 1}:
+        if trip not in {None, count - 1}:
             return state
-        return parking.applied_to(state, self._now(state))
+        if (controls := self._controls.get(number)) is not None:
+            state = attrs.evolve(state, controls=controls)
+        parking = self._parked.get(number)
+        return state if parking is None else parking.applied_to(state, self._now(state))
+
+    def car(self, vehicle: str | HasId) -> Car:
+        """Return the car of a vehicle: awake or asleep, with doors, plug, charge, climate, programs and more."""
+        number = self.generator.find(self._id(vehicle))
+        if number not in self._cars:
+            self._cars[number] = Car(self, self._id(vehicle))
+        return self._cars[number]
+
+    def time_of(self, vehicle: str) -> datetime:
+        """Return the time by the clock that the world follows; without one, that of the vehicle's last report."""
+        return self._now(self.vehicle_state(vehicle))
+
+    def stopped_at(self, vehicle: str) -> datetime:
+        """Return when a vehicle stopped last: the end of its last trip."""
+        count = self.trip_count(vehicle)
+        return self.trip_at(vehicle, count - 1).stopped_at if count else self.epoch
 
     def mileage(self, vehicle: str) -> float:
         """Return a vehicle's odometer in km."""
@@ -311,44 +333,78 @@ class World:
 
         Raises ValueError when the vehicle has no battery to charge, or is on a trip.
         """
-        vehicle = self._id(vehicle)
-        state = self.vehicle_state(vehicle)
-        if all(energy.type != "Electric" for energy in state.levels):
-            raise ValueError("the vehicle has no battery to charge: choose one with the energy Electric")
-        if state.moving:
-            raise ValueError("the vehicle is on a trip: call park first")
-        if not self._parking(self.generator.find(vehicle)).plugged:
-            self._set_parking(vehicle, plugged=True)
+        self.car(vehicle).plug_in()
 
     def start_charging(self, vehicle: str | HasId) -> None:
         """Charge the battery, by 15 % per hour of the simulator's clock until it is full.
 
         The level is reported every 5 minutes. Raises ValueError when the vehicle is not plugged in.
         """
-        vehicle = self._id(vehicle)
-        parking = self._parking(self.generator.find(vehicle))
-        if not parking.plugged:
-            raise ValueError("the vehicle is not plugged in: call plug_in first")
-        if parking.charge is None:
-            state = self.vehicle_state(vehicle)
-            level = next(energy.level for energy in state.levels if energy.type == "Electric")
-            since = max(state.at, self._now(state))
-            self._set_parking(vehicle, charge=Charge(since=since, level=level))
+        self.car(vehicle).start_charging()
 
     def unplug(self, vehicle: str | HasId) -> None:
         """Pull the charging cable out; the battery keeps its level. Nothing changes when it is out."""
-        vehicle = self._id(vehicle)
-        if self._parking(self.generator.find(vehicle)).plugged is not False:
-            levels = self._charged_levels(vehicle)
-            self._set_parking(vehicle, plugged=False, charge=None, levels=levels)
+        self.car(vehicle).unplug()
 
     def lock(self, vehicle: str | HasId) -> None:
-        """Lock the doors."""
-        self._set_parking(self._id(vehicle), locked=True)
+        """Lock the doors. Raises ValueError when one is open."""
+        self.car(vehicle).lock()
 
     def unlock(self, vehicle: str | HasId) -> None:
         """Unlock the doors."""
-        self._set_parking(self._id(vehicle), locked=False)
+        self.car(vehicle).unlock()
+
+    # ------------------------------------------------------------------ changes by a car
+
+    def set_controls(self, vehicle: str, controls: Controls) -> bool:
+        """Replace what is set on a car, reported now; return whether it differs."""
+        number = self.generator.find(vehicle)
+        changed = controls != self._controls.get(number, NO_CONTROLS)
+        self._controls[number] = controls
+        self._set_parking(vehicle)
+        return changed
+
+    def set_locked(self, vehicle: str, locked: bool) -> None:
+        """Lock or unlock the doors."""
+        self._set_parking(vehicle, locked=locked)
+
+    def set_plug(self, vehicle: str, *, plugged: bool) -> bool:
+        """Plug the cable in or pull it out, with which a charge ends; return whether that changed something."""
+        parking = self._parking(self.generator.find(vehicle))
+        if parking.plugged is plugged:
+            return False
+        levels = self._charged_levels(vehicle)
+        self._set_parking(vehicle, plugged=plugged, charge=None, levels=levels)
+        start = self._controls.get(self.generator.find(vehicle), NO_CONTROLS).charge_at
+        if plugged and start is not None and start >= self.time_of(vehicle):
+            self.set_charge(vehicle, since=start)
+        return True
+
+    def set_charge(self, vehicle: str, *, since: datetime | None) -> bool:
+        """End the charge, and start another at a time where the cable is in; return whether that changed something."""
+        parking = self._parking(self.generator.find(vehicle))
+        levels = self._charged_levels(vehicle) or self.levels(vehicle)
+        before = self.vehicle_state(vehicle).charging
+        charge = None
+        if since is not None and parking.plugged:
+            level = next(energy.level for energy in levels if energy.type == "Electric")
+            controls = self._controls.get(self.generator.find(vehicle), NO_CONTROLS)
+            charge = Charge(
+                since=max(since, self.vehicle_state(vehicle).at),
+                level=level,
+                target=80.0 if controls.charge_type == "Partial" else 100.0,
+                until=controls.charge_until if controls.ends_charges else None,
+            )
+        self._set_parking(vehicle, charge=charge, levels=levels)
+        return self.vehicle_state(vehicle).charging != before
+
+    def replan_charge(self, vehicle: str) -> None:
+        """Apply changed preferences to the charge that goes on or is delayed."""
+        charge = self._parking(self.generator.find(vehicle)).charge
+        if charge is not None:
+            self.set_charge(vehicle, since=max(charge.since, self.time_of(vehicle)))
+
+    # ------------------------------------------------------------------ other changes
 
     def follow(self, clock: Callable[[], datetime]) -> None:
         """Date what happens by a clock, such as the simulator's; before, a world's time stands still."""
