@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["announced", "free_port", "prism", "running", "specification"]
+__all__ = ["announced", "free_port", "prism", "running", "specification", "wait_for"]
 
 _SECONDS = 60
 
@@ -38,7 +38,7 @@ def running(
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(port, process)
+        wait_for(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -72,7 +72,8 @@ def announced(
             process.wait(10)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server listens."""
     for _ in range(_SECONDS * 10):
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode} before it listened")

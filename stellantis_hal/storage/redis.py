@@ -1,0 +1,242 @@
+"""Redis server as several stores of one process use it, on both event loops."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from urllib.parse import urlsplit
+
+import anyio
+import attrs
+
+from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.sqlite import StorageError
+
+if TYPE_CHECKING:
+    from coredis import Redis, RedisCluster
+
+__all__ = ["RedisAddress", "RedisConnection", "RedisScript", "key_prefix"]
+
+RedisAddress: TypeAlias = "str | Redis[Any] | RedisCluster[Any]"
+"""A URL (``redis://``, ``rediss://``, ``unix://``), or a coredis client that its owner has entered."""
+
+Argument: TypeAlias = "bytes | str | int | float"
+
+_TIMEOUT = 1.0
+_CONNECTIONS = 16
+_MISSING = "needs the extra `redis`: pip install 'stellantis-hal[redis]'"
+_SCHEMES = ("redis", "rediss", "unix")
+
+
+def key_prefix(kind: str, name: str) -> str:
+    """Return the beginning of the keys of one thing, with a hash tag: a cluster keeps all of them in one slot.
+
+    The name is hashed, because keys stand in logs and in the output of ``MONITOR``.
+
+    Args:
+        kind: of what the keys hold (``"limiter"``).
+        name: of the thing, such as a client id.
+    """
+    digest = hashlib.sha256(name.encode()).hexdigest()[:24]
+    return f"stellantis_hal:{kind}:{{{digest}}}"
+
+
+def _digest_of(script: RedisScript) -> str:
+    return hashlib.sha1(script.text.encode(), usedforsecurity=False).hexdigest()
+
+
+@attrs.frozen
+class RedisScript:
+    """A Lua script, run as one command.
+
+    Attributes:
+        text: its source.
+        digest: by which the server knows it once it has run.
+    """
+
+    text: str
+    digest: str = attrs.field(init=False, default=attrs.Factory(_digest_of, takes_self=True))
+
+
+class RedisConnection:
+    """Connections to a Redis server, entered around its use by the task that leaves it.
+
+    Each call is bounded in time. A call that was cancelled or timed out closes its connection, so that its late reply
+    is not taken for that of another; the server may still have executed it.
+
+    Args:
+        server: a URL, or a coredis client of the caller's, which must be entered already and is never closed.
+        timeout: seconds that a call may take, connecting included.
+    """
+
+    def __init__(self, server: RedisAddress, *, timeout: float = _TIMEOUT) -> None:
+        if isinstance(server, str) and urlsplit(server).scheme not in _SCHEMES:
+            raise ValueError("server must be a URL such as redis://127.0.0.1:6379/0, rediss://… or unix://…")
+        if timeout <= 0:
+            raise ValueError(f"timeout must be positive, for example {_TIMEOUT:g}, not {timeout}")
+        self._server = server
+        self._timeout = timeout
+        self._client: Any = None
+        self._exit: AsyncExitStack | None = None
+
+    def __repr__(self) -> str:
+        return f"<RedisConnection {self.place}>"
+
+    @property
+    def place(self) -> str:
+        """Host and port, for messages, without user and password."""
+        if not isinstance(self._server, str):
+            return "of a given client"
+        parts = urlsplit(self._server)
+        return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+
+    async def __aenter__(self) -> Self:
+        """Make the pool; the first call connects.
+
+        Raises:
+            ConfigurationError: coredis is not installed.
+            RuntimeError: it is entered already.
+        """
+        if self._client is not None:
+            raise RuntimeError(f"the connection to Redis {self.place} is entered already: enter it once")
+        if not isinstance(self._server, str):
+            self._client = self._server
+            return self
+        try:
+            from coredis import ConnectionPool, Redis  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ConfigurationError(f"Redis {_MISSING} ({error})") from error
+        options: Any = {"max_connections": _CONNECTIONS, "connect_timeout": self._timeout}
+        if urlsplit(self._server).scheme != "unix":
+            options["socket_keepalive"] = True
+        pool: Any = ConnectionPool.from_url(self._server, decode_components=True, **options)
+        async with AsyncExitStack() as stack:
+            self._client = await stack.enter_async_context(Redis(connection_pool=pool, verify_version=False))
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        exit_stack, self._exit, self._client = self._exit, None, None
+        if exit_stack is not None:
+            await exit_stack.aclose()  # without the error of the block, which its task group would wrap in a group
+
+    async def call(self, name: str, *arguments: Argument, timeout: float | None = None) -> Any:
+        """Execute a command (``call("HGET", key, field)``); return its reply, text as bytes.
+
+        Args:
+            name: of the command, in upper case.
+            arguments: its arguments.
+            timeout: seconds that it may take; None for those of the connection.
+
+        Raises:
+            StorageError: the server is not reachable, does not respond in time, or refuses the command.
+            ConfigurationError: the connection was not entered.
+        """
+        return await self._bounded(name, arguments, self._timeout if timeout is None else timeout)
+
+    async def run(
+        self,
+        script: RedisScript,
+        keys: Sequence[str],
+        arguments: Sequence[Argument] = (),
+        *,
+        timeout: float | None = None,
+    ) -> Any:
+        """Run a script; return its reply, text as bytes. A server that does not know it is sent its source.
+
+        Raises:
+            StorageError: as :meth:`call`.
+        """
+        seconds = self._timeout if timeout is None else timeout
+        try:
+            return await self._bounded("EVALSHA", (script.digest, len(keys), *keys, *arguments), seconds)
+        except StorageError as error:
+            if not _is_unknown_script(error.__cause__):
+                raise
+        return await self._bounded("EVAL", (script.text, len(keys), *keys, *arguments), seconds)
+
+    async def _bounded(self, name: str, arguments: tuple[Argument, ...], seconds: float) -> Any:
+        if self._client is None:
+            raise ConfigurationError(
+                f"the connection to Redis {self.place} is not entered: write `async with` around its use"
+            )
+        started = anyio.current_time()
+        try:
+            with anyio.fail_after(seconds):
+                return await self._execute(name, arguments)
+        except TimeoutError as error:
+            waited = anyio.current_time() - started
+            raise StorageError(
+                f"Redis {self.place}: {name} was not answered within {waited:.3g} s", path=self.place, waited=waited
+            ) from error
+        except Exception as error:
+            if not _is_of_redis(error):
+                raise
+            raise StorageError(
+                f"Redis {self.place}: {_reason(error)}", path=self.place, waited=anyio.current_time() - started
+            ) from error
+
+    async def _execute(self, name: str, arguments: tuple[Argument, ...]) -> Any:
+        command = name.encode()
+        acquire = getattr(self._client.connection_pool, "acquire", None)
+        if acquire is None or _is_cluster(self._client):
+            return await self._in_cluster(command, arguments)
+        async with acquire() as connection:
+            return await connection.create_request(command, *arguments, decode=False, disconnect_on_cancellation=True)
+
+    async def _in_cluster(self, command: bytes, arguments: tuple[Argument, ...]) -> Any:
+        """Execute a command by the client, which finds the node that has the keys."""
+        client = self._client
+        with client.decoding(False):
+            if command in {b"EVALSHA", b"EVAL"}:
+                count = int(arguments[1])
+                call = client.evalsha if command == b"EVALSHA" else client.eval
+                return await call(arguments[0], arguments[2 : 2 + count], arguments[2 + count :])
+            return await client.execute_command(client.create_request(command, *arguments, callback=_as_it_is))
+
+    async def setting(self, name: str) -> str | None:
+        """Return a setting of the server (``CONFIG GET``); None where the server does not tell it."""
+        with suppress(StorageError):
+            reply = await self.call("CONFIG", "GET", name)
+            pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=False)
+            for key, value in pairs:
+                if _text(key) == name:
+                    return _text(value)
+        return None
+
+
+def _is_cluster(client: Any) -> bool:
+    from coredis import RedisCluster  # noqa: PLC0415 - an extra
+
+    return isinstance(client, RedisCluster)
+
+
+def _is_of_redis(error: Exception) -> bool:
+    from coredis.exceptions import RedisError  # noqa: PLC0415 - an extra
+
+    return isinstance(error, RedisError | OSError | EOFError | anyio.BrokenResourceError | anyio.ClosedResourceError)
+
+
+def _is_unknown_script(error: BaseException | None) -> bool:
+    from coredis.exceptions import NoScriptError  # noqa: PLC0415 - an extra
+
+    return isinstance(error, NoScriptError)
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what an error says, without the arguments of a command, which may be secret."""
+    text = str(error).splitlines()
+    return text[0].partition(", with args")[0] if text else type(error).__name__
+
+
+def _as_it_is(reply: Any, **_: Any) -> Any:
+    return reply
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

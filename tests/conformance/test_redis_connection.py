@@ -1,0 +1,101 @@
+"""Connections to Redis against a server of its own."""
+
+import anyio
+import coredis
+import pytest
+
+from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.redis import RedisConnection, RedisScript, key_prefix
+from stellantis_hal.storage.sqlite import StorageError
+from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS, RedisServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, COREDIS_LEAVES_STREAMS]
+
+ECHO = RedisScript("return {KEYS[1], ARGV[1], 3}")
+
+
+async def test_scripts_and_commands_run(redis_server: RedisServer) -> None:
+    async with RedisConnection(redis_server.url) as redis:
+        assert await redis.run(ECHO, ["{a}:k"], ["x"]) == [b"{a}:k", b"x", 3]
+        await redis.call("SCRIPT", "FLUSH")
+        assert await redis.run(ECHO, ["{a}:k"], ["x"]) == [b"{a}:k", b"x", 3]
+        await redis.call("SET", "k", b"\xff")
+        assert await redis.call("GET", "k") == b"\xff"
+        assert await redis.setting("maxmemory-policy") == "noeviction"
+        assert await redis.setting("no-such-setting") is None
+
+
+async def test_client_of_the_caller_stays_open(redis_server: RedisServer) -> None:
+    async with coredis.Redis(port=redis_server.port, decode_responses=True) as client:
+        async with RedisConnection(client) as redis:
+            assert await redis.run(ECHO, ["k"], ["x"]) == [b"k", b"x", 3]
+        assert await client.ping()
+
+
+async def test_refused_commands_hide_their_arguments(redis_server: RedisServer) -> None:
+    async with RedisConnection(redis_server.url) as redis:
+        await redis.call("SET", "k", "v")
+        for command in (("HGET", "k", "a secret"), ("NOSUCH", "k", "a secret")):
+            with pytest.raises(StorageError) as caught:
+                await redis.call(*command)
+            assert "a secret" not in str(caught.value)
+            assert redis.place in str(caught.value)
+
+
+async def test_stopped_server_bounds_calls_and_recovers(redis_server: RedisServer) -> None:
+    async with RedisConnection(redis_server.url, timeout=0.2) as redis:
+        await redis.call("SET", "k", "v")
+        redis_server.stop()
+        for _ in range(3):
+            with pytest.raises(StorageError):
+                await redis.call("GET", "k")
+        redis_server.go_on()
+        assert await redis.call("GET", "k", timeout=5) == b"v"
+
+
+async def test_restarted_server_is_connected_again(redis_server: RedisServer) -> None:
+    async with RedisConnection(redis_server.url) as redis:
+        await redis.call("SET", "k", "v")
+        redis_server.kill()
+        for _ in range(3):
+            with pytest.raises(StorageError):
+                await redis.call("GET", "k")
+        redis_server.start()
+        assert await redis.call("GET", "k") is None
+
+
+async def test_cancelled_call_leaves_no_late_reply(redis_server: RedisServer) -> None:
+    async with RedisConnection(redis_server.url) as redis:
+        await redis.call("SET", "k", "v")
+        with anyio.move_on_after(0.05):
+            await redis.call("BLPOP", "empty", 1)
+        assert await redis.call("GET", "k") == b"v"
+
+
+async def test_error_of_the_block_is_raised_as_it_is(redis_server: RedisServer) -> None:
+    async def fail() -> None:
+        async with RedisConnection(redis_server.url) as redis:
+            await redis.call("GET", "k")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+
+
+async def test_use_is_refused_outside_of_the_block() -> None:
+    redis = RedisConnection("redis://user:password@127.0.0.1:1/0")
+    assert "password" not in repr(redis)
+    with pytest.raises(ConfigurationError, match="async with"):
+        await redis.call("GET", "k")
+    async with redis:
+        with pytest.raises(RuntimeError, match="entered already"):
+            await redis.__aenter__()
+    with pytest.raises(ValueError, match="redis://"):
+        RedisConnection("127.0.0.1:6379")
+
+
+def test_keys_of_one_thing_share_a_slot() -> None:
+    prefix = key_prefix("limiter", "a client id")
+    assert prefix == key_prefix("limiter", "a client id") != key_prefix("limiter", "another")
+    assert "{" in prefix
+    assert "client id" not in prefix
