@@ -40,7 +40,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             timeout=300,
         )
     assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
 
 
 def test_a_config_flow_enrols_an_account_once(seen: dict[str, Any]) -> None:
