@@ -18,6 +18,7 @@ from stellantis_hal.simulator.api.routes import Routes
 from stellantis_hal.simulator.clock import Clock
 from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, FaultInjector, Faults, ScriptedFault
 from stellantis_hal.simulator.faults.kinds import Fault
+from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.serving.asgi import AsgiApplication
 from stellantis_hal.simulator.serving.transport import SimulatorTransport
 from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, served
@@ -64,6 +65,7 @@ class Simulator:
         variant: BackendVariant = BackendVariant(),  # noqa: B008 - frozen
     ) -> None:
         self.world = world
+        self.outbox: Outbox = Outbox()
         self.client_id = client_id
         self.client_secret = client_secret
         self.url = f"https://api.simulator.test{_PATH}"

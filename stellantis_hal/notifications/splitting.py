@@ -1,0 +1,145 @@
+"""Bodies of deliveries split into single messages: one message, an array, or the envelope of a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import attrs
+
+from stellantis_hal.hal.json import decode_received
+from stellantis_hal.notifications.identity import identify_bytes, identify_document, identify_step, write_canonical
+
+__all__ = ["Message", "split", "step_of"]
+
+_MONITOR_KEYS = frozenset({"monitorEvent", "values", "extensions"})
+_REMOTE_KEYS = frozenset({"remoteEvent", "eventStatus"})
+_MAX_KEPT = 64 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """One event of a body, before it is read.
+
+    Attributes:
+        id: its identity.
+        kind: which class reads it.
+        document: a body of its own with this event alone, without attributes; empty where it is unreadable.
+        attributes: the body attributes, by their key.
+        reason: why it is unreadable.
+        content: the bytes of an unreadable one, or the first of them.
+        size: the number of those bytes.
+    """
+
+    id: str
+    kind: Literal["monitor", "remote", "unreadable"]
+    document: Mapping[str, Any] = attrs.field(factory=dict)
+    attributes: Mapping[str, str] = attrs.field(factory=dict)
+    reason: str = ""
+    content: bytes = b""
+    size: int = 0
+
+    @classmethod
+    def unreadable(cls, reason: str, content: bytes, *, size: int | None = None) -> Message:
+        """Return a message of bytes that are no event."""
+        kept = content[:_MAX_KEPT]
+        size = len(content) if size is None else size
+        return cls(id=identify_bytes(content), kind="unreadable", reason=reason, content=kept, size=size)
+
+
+def split(body: bytes) -> tuple[Message, ...]:
+    """Return the messages of a body, in its order; what is none becomes an unreadable one. Raises nothing."""
+    if not body.strip():
+        return (Message.unreadable("an empty body", body),)
+    try:
+        decoded = decode_received(body)
+    except ValueError as error:
+        return (Message.unreadable(f"no JSON: {error}", body),)
+    items = decoded if isinstance(decoded, list) else [decoded]
+    try:
+        return tuple(message for item in items for message in _split_item(item))
+    except ValueError as error:
+        return (Message.unreadable(str(error), body),)
+
+
+def _split_item(item: Any) -> Iterator[Message]:
+    if not isinstance(item, dict):
+        yield _refuse("no JSON object", item)
+    elif isinstance(events := item.get("events"), list) and not (_MONITOR_KEYS | _REMOTE_KEYS) & item.keys():
+        envelope = {key: value for key, value in item.items() if key not in {"events", "attributes"}}
+        attributes = _attributes(item.get("attributes"))
+        for event in events:
+            if isinstance(event, dict):
+                yield _message(envelope, event, attributes)
+            else:
+                yield _refuse("an item of events is no JSON object", event)
+    else:
+        event = {key: value for key, value in item.items() if key != "attributes"}
+        yield _message(None, event, _attributes(item.get("attributes")))
+
+
+def _message(envelope: dict[str, Any] | None, event: dict[str, Any], attributes: dict[str, str]) -> Message:
+    if envelope is not None and "attributes" in event:
+        attributes = attributes | _attributes(event["attributes"])
+        event = {key: value for key, value in event.items() if key != "attributes"}
+    around = envelope or {}
+    document = event if envelope is None else {**envelope, "events": [event]}
+    if _REMOTE_KEYS & event.keys() or (event.get("type") == "Remote" and "monitorEvent" not in event):
+        kind: Literal["monitor", "remote"] = "remote"
+    elif _MONITOR_KEYS & event.keys() or event.get("type") == "Monitor" or "monitorId" in event | around:
+        kind = "monitor"
+    elif "remoteActionId" in event:
+        kind = "remote"
+    else:
+        return _refuse("neither an event of a monitor nor one of a remote", document)
+    return Message(id=_identify(kind, around, event), kind=kind, document=document, attributes=attributes)
+
+
+def _identify(kind: str, envelope: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    if kind == "remote":
+        remote = event.get("remoteEvent")
+        remote = remote if isinstance(remote, dict) else event
+        operation_id = remote.get("remoteActionId")
+        if isinstance(operation_id, str):
+            return identify_step(operation_id, *step_of(remote.get("eventStatus")))
+    sender = {key: envelope[key] for key in ("callbackId", "monitorId") if key in envelope}
+    return identify_document([sender, event] if sender else event)
+
+
+def step_of(status: Any) -> tuple[str | None, str | None, str | None]:
+    """Return phase, status and cause of an ``eventStatus``, in any of its spellings."""
+    if not isinstance(status, dict):
+        return None, status if isinstance(status, str) else None, None
+    phase, name, cause = (_text(status.get(key)) for key in ("type", "status", "failureCause"))
+    if phase == "Failed":  # another page's spelling
+        return "Done", phase if name is None else name, cause
+    return phase, name, cause
+
+
+def _text(value: Any) -> str | None:
+    """Return a text, or the only one in an object that names its type."""
+    if isinstance(value, dict) and len(value) == 1:
+        (value,) = value.values()
+    return value if isinstance(value, str) else None
+
+
+def _attributes(value: Any) -> dict[str, str]:
+    """Return attributes as a mapping; they are a list of keys and values, or a mapping already."""
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if isinstance(item, str)}
+    if not isinstance(value, list):
+        return {}
+    return {
+        item["key"]: item["value"]
+        for item in value
+        if isinstance(item, dict) and isinstance(item.get("key"), str) and isinstance(item.get("value"), str)
+    }
+
+
+def _refuse(reason: str, item: Any) -> Message:
+    """Return an unreadable message of an item.
+
+    Raises:
+        ValueError: it is nested too deeply to be written again.
+    """
+    return Message.unreadable(reason, write_canonical(item))

@@ -1,0 +1,1 @@
+"""Notifications of the simulated vendor: the events that wait, and their delivery."""
