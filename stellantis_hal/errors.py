@@ -36,6 +36,9 @@
     │   ├── UntrustedOriginError
     │   └── DetachedResourceError
     ├── StructureError               values that strict mode rejects
+    ├── OutcomeUnknownError          whether the server has taken a command is unknown
+    ├── RemoteRefusedError           a command was refused before it was sent
+    ├── RemoteFailedError            a command was taken, and failed
     ├── ClosedClientError            the client was closed; nothing was sent
     ├── WrongLoopError               the client belongs to another event loop, thread or process; nothing was sent
     └── CheckpointError              checkpoints could not be loaded or saved (in ``stellantis_hal.fleet``)
@@ -44,7 +47,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +71,7 @@ __all__ = [
     "NetworkError",
     "NotFoundError",
     "NotHalError",
+    "OutcomeUnknownError",
     "PaginationError",
     "PaginationLoopError",
     "PreconditionFailedError",
@@ -75,6 +79,8 @@ __all__ = [
     "QuotaError",
     "RateLimitedError",
     "RedirectError",
+    "RemoteFailedError",
+    "RemoteRefusedError",
     "ServerError",
     "StaleSlotError",
     "StellantisError",
@@ -495,6 +501,98 @@ class StructureError(StellantisError):
     def __init__(self, message: str, *, problems: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.problems: tuple[Any, ...] = tuple(problems)
+
+
+# ------------------------------------------------------------------------------------------------- commands
+
+
+class OutcomeUnknownError(StellantisError):
+    """The server may have taken a command or not: the answer was lost. Nothing repeats it; look for it first.
+
+    It is no :class:`NetworkError`, so that no code repeats the command by habit.
+
+    Attributes:
+        label: the label that the command was sent with; operations keep theirs.
+        kind: the kind of the action (``door``).
+        url: the collection that the command was sent to.
+    """
+
+    _find: Callable[[float], Awaitable[Any]] | None = None
+
+    def __init__(self, message: str, *, label: str = "", kind: str = "", url: str = "") -> None:
+        super().__init__(message)
+        self.label = label
+        self.kind = kind
+        self.url = url
+
+    def search_with(self, find: Callable[[float], Awaitable[Any]]) -> None:
+        """Set how :meth:`find` searches; it is no part of a pickled error."""
+        self._find = find
+
+    async def find(self, *, within: float = 30.0) -> Any:
+        """Look for the command by its label among the operations that the server lists.
+
+        Args:
+            within: seconds to look for it, at least once.
+
+        Returns:
+            The ``Operation``; None where it is not listed yet: the outcome is still unknown.
+
+        Raises:
+            DetachedResourceError: the error was unpickled: use ``vehicle.remote(callback).find(error.label)``.
+            StellantisError: the server could not be asked.
+        """
+        if self._find is None:
+            raise DetachedResourceError(
+                "this error was made or unpickled without a client: use vehicle.remote(callback).find(error.label)"
+            )
+        return await self._find(within)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """Support pickle and copy, without the client."""
+        attributes = {name: value for name, value in self.__dict__.items() if name != "_find"}
+        return _rebuild, (type(self), self.args, attributes)
+
+
+class RemoteRefusedError(StellantisError):
+    """A command was refused by the client's own policy; nothing was sent.
+
+    Attributes:
+        reason: why: ``capability``, ``same_action``, ``cooldown``, ``wake_up_spacing``, ``wake_up_budget`` or
+            ``wake_ups_over``.
+        again_at: from when the same command is accepted, aware; None where waiting does not help.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", again_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.again_at = again_at
+
+
+class RemoteFailedError(StellantisError):
+    """The server took a command, and the car did not execute it.
+
+    Attributes:
+        cause: the API's cause (a ``FailureCause``); None where it named none.
+        advice: what to do, in one sentence.
+        is_retryable: whether the same command may succeed later without a change of the car or its rights.
+        status: the last status of the operation.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cause: str | None = None,
+        advice: str = "",
+        is_retryable: bool = False,
+        status: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.advice = advice
+        self.is_retryable = is_retryable
+        self.status = status
 
 
 # ------------------------------------------------------------------------------------------------- use of a client

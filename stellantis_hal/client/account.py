@@ -16,6 +16,8 @@ from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.by_vin import find_by_vin, require_vin
+from stellantis_hal.resources.control.command_ledger import ControlServices
+from stellantis_hal.resources.control.operation import Operation, OperationRecord
 from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
@@ -27,7 +29,7 @@ from stellantis_hal.transport.credentials import Credentials
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
 from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.session import Session
-from stellantis_hal.validation import require_request_options
+from stellantis_hal.validation import require_request_options, require_type
 
 __all__ = ["Account"]
 
@@ -47,11 +49,17 @@ class Account(EntryPoint):
         max_wait: float = 60.0,
         partition: str | None = None,
         headers: Mapping[str, str] | None = None,
+        services: ControlServices | None = None,
     ) -> None:
         fetch = session.fetch(
             credentials=credentials, priority=priority, max_wait=max_wait, partition=partition, account=key
         )
-        super().__init__(url, ResourceContext(fetch, converter.clock, converter, principal=key, headers=headers or {}))
+        services = ControlServices() if services is None else services
+        context = ResourceContext(
+            fetch, converter.clock, converter, principal=key, headers=headers or {}, services=services
+        )
+        super().__init__(url, context)
+        self._services = services
         self._session = session
         self._headers = headers
         self._credentials = credentials
@@ -119,6 +127,7 @@ class Account(EntryPoint):
             max_wait=self._max_wait if max_wait is None else max_wait,
             partition=self._partition,
             headers=self._headers,
+            services=self._services,
         )
         other.adopt(self)
         return other
@@ -200,6 +209,18 @@ class Account(EntryPoint):
         params = {"locale": locale, "extension": choices("extensions", extensions or None), "country": country}
         resource = await self.get(append_query(join_segment(collection, id_), encode_params(params)))
         return self._converter.structure(resource, Vehicle)
+
+    def operation(self, token: str) -> Operation:
+        """Return the operation of a token, as another process saved it; nothing is sent.
+
+        Args:
+            token: ``operation.token`` of an operation of this account.
+
+        Raises:
+            ValueError: it is not the token of an operation.
+        """
+        require_type("token", token, str, instead="operation.token")
+        return Operation(OperationRecord.of_token(token), self._context)
 
     def _has_no_vehicles(self, error: ApiError) -> bool:
         # A 404 of the entry resource does not mean that there are no vehicles.

@@ -27,10 +27,14 @@ from stellantis_hal.hal_client import BaseClient, identity_fetch, to_origins, to
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.request_headers import default_headers
+from stellantis_hal.resources.control.command_ledger import ControlServices
+from stellantis_hal.resources.control.event_feed import EventFeed
+from stellantis_hal.resources.control.remote_policy import RemotePolicy
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.storage.state import MemoryState, StateStore
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.exchange import Timeouts
@@ -87,6 +91,10 @@ class StellantisClient(BaseClient):
         clock: the wall clock, aware.
         cache: where responses are stored while they are fresh, or can be validated: ``MemoryCache(32_000_000)``, or
             ``SQLiteCache(path)``, which stays open; None: nowhere. Accounts never share responses.
+        policy: what may be sent to a car, and when; None: the default ``RemotePolicy()``.
+        state: where the policy's state is kept: ``SQLiteState(path)``, which processes may share and which stays open;
+            None: in memory, which ends with the client.
+        receiver: feeds operations with the events that it receives; None: they are polled.
 
     Raises:
         ValueError: an address has no http or https origin; a bound is too small; ``proxy`` is not the URL of a proxy;
@@ -127,9 +135,20 @@ class StellantisClient(BaseClient):
         max_redirects: int = MAX_REDIRECTS,
         clock: Callable[[], datetime] = utc_now,
         cache: CacheStore | None = None,
+        policy: RemotePolicy | None = None,
+        state: StateStore | None = None,
+        receiver: EventFeed | None = None,
     ) -> None:
         require_type("application", application, Application, instead="Application(client_id, client_secret)")
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
+        require_type("policy", policy, RemotePolicy, None, instead="RemotePolicy(cooldown=timedelta(seconds=5))")
+        require_type("state", state, StateStore, None, instead="SQLiteState(path)")
+        require_type("receiver", receiver, EventFeed, None, instead="Receiver(…)")
+        self._services = ControlServices(
+            policy=RemotePolicy() if policy is None else policy,
+            state=MemoryState() if state is None else state,
+            feed=receiver,
+        )
         if base_url is None:
             base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
         if session is None and transport is None:
@@ -220,6 +239,7 @@ class StellantisClient(BaseClient):
             key=key,
             partition=partition,
             headers=self._headers,
+            services=self._services,
         )
 
     def _renewal_hook(self, key: str, server: str) -> Callable[[Token], None] | None:

@@ -78,6 +78,7 @@ class ResourceContext:
         principal: key of the account whose credentials are sent; None where they belong to no account.
         headers: header fields of every request.
         accept: the media type to ask for where neither the caller nor the link names one.
+        services: what the client hands to layers above this one, which reads nothing of it.
     """
 
     fetch: Fetch
@@ -86,6 +87,7 @@ class ResourceContext:
     principal: str | None = attrs.field(default=None, kw_only=True)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=shortlist, kw_only=True)
     accept: str | None = attrs.field(default=None, kw_only=True)
+    services: object | None = attrs.field(default=None, repr=False, kw_only=True)
     _notified: set[tuple[str, str]] = attrs.field(factory=set, repr=False, kw_only=True)
 
     @property

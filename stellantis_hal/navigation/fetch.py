@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -27,6 +27,7 @@ class Request:
         content: the body: bytes, or a stream that is read while it is sent.
         repeatable: whether it may be sent again after the server may have received it; None: by its method (GET, HEAD,
             PUT and DELETE may). A stream that can be read only once is never sent again.
+        on_sending: called before each attempt at which the server may receive it; never, where nothing was sent.
     """
 
     __repr__ = redacted_repr
@@ -36,6 +37,7 @@ class Request:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     content: Content | None = attrs.field(default=None, repr=False)
     repeatable: bool | None = None
+    on_sending: Callable[[], None] | None = attrs.field(default=None, repr=False, eq=False)
 
 
 @attrs.frozen(kw_only=True)

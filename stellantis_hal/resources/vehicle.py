@@ -16,6 +16,8 @@ from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.control.refreshing import refresh_status
+from stellantis_hal.resources.control.remote import CallbackReference, Remote, callback_id
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
@@ -30,7 +32,7 @@ from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
-from stellantis_hal.validation import require_request_options
+from stellantis_hal.validation import require_request_options, require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
@@ -202,6 +204,66 @@ class Vehicle(TypedResource):
         from stellantis_hal.resources.user import User  # noqa: PLC0415 - a user leads back to vehicles
 
         return await OptionalEndpoint("user", User).fetch(self.require_resource())
+
+    # --------------------------------------------------------------------------------------------- control
+
+    def remote(self, callback: CallbackReference | str) -> Remote:
+        """Return the commands to this vehicle; nothing is sent.
+
+        Args:
+            callback: the callback that its events go to, or its id. The API takes no command without one.
+
+        Raises:
+            DetachedResourceError: the vehicle has no client.
+            ValueError: the vehicle has no id, or the callback has none.
+        """
+        if self.id is None:
+            raise ValueError("this vehicle has no id, so no command can be sent to it: read it again")
+        return Remote(
+            self.require_resource(),
+            callback_id(callback),
+            vehicle_id=self.id,
+            vin=self.vin,
+            capabilities=None if self.extension is None else self.extension.onboard_capabilities,
+        )
+
+    async def refresh(
+        self,
+        callback: CallbackReference | str,
+        *,
+        older_than: timedelta = timedelta(minutes=10),
+        within: float = 120.0,
+    ) -> Status | None:
+        """Fetch the status; where it is old, wake the car first, if the vendor's own application would.
+
+        That woke a car only where it was plugged in and charging, or said to be disconnected. Otherwise the status is
+        returned as old as it is.
+
+        Args:
+            callback: as for :meth:`remote`.
+            older_than: the age beyond which the car is woken.
+            within: seconds to wait for the car, and as many for its status.
+
+        Returns:
+            The status; None where there are no data yet.
+
+        Raises:
+            RemoteRefusedError: the policy refuses the wake-up.
+            RemoteFailedError: the car was not woken.
+            OutcomeUnknownError: the answer of the wake-up was lost.
+            TimeoutError: the car, or its status, took longer.
+            ApiError: the server responded with an error.
+        """
+        require_type("older_than", older_than, timedelta)
+        remote = self.remote(callback)
+        resource = self.require_resource()
+        return await refresh_status(
+            self.status,
+            remote.wake_up,
+            older_than=older_than,
+            clock=resource.require_context().clock,
+            within=within,
+        )
 
     # --------------------------------------------------------------------------------------------- collections
 

@@ -380,6 +380,8 @@ class _Call:
                         outgoing = self._authorized(url, credentials, current) if signed is None else signed
                         self._observer.on_request(url, attempt=self._attempt, size=_size_of(self._request.content))
                         is_foreign = self._api is not None and not self._api.trusts(url)
+                        if self._request.on_sending is not None:
+                            self._request.on_sending()
                         response, quota = await self._context.exchange.send(
                             outgoing, _ForeignSlot(slot) if is_foreign else slot, self._context.queue, self._receiver
                         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -29,9 +29,17 @@ class OperationStatus(OpenEnum):
     SUCCESS = "Success"
     FAILED = "Failed"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the operation is over; False for a status that this library does not list."""
+        return self in _FINAL
+
     @classmethod
     def _spellings(cls) -> dict[str, str]:
         return {"TooManyWakesUpsOverMonth": "TooManyWakeUpsOverMonth"}
+
+
+_FINAL: Final = frozenset({OperationStatus.ALREADY_DONE, OperationStatus.SUCCESS, OperationStatus.FAILED})
 
 
 @attrs.frozen

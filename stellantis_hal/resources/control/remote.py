@@ -1,0 +1,582 @@
+"""Commands to a vehicle: one POST each, never repeated once the server may have received it."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, Protocol
+
+import anyio
+import attrs
+
+from stellantis_hal.errors import (
+    ApiError,
+    AuthError,
+    BudgetExhaustedError,
+    ClosedClientError,
+    HalError,
+    NetworkError,
+    OutcomeUnknownError,
+    QuotaError,
+    RemoteRefusedError,
+    StaleSlotError,
+    StellantisError,
+    UntrustedOriginError,
+    WrongLoopError,
+)
+from stellantis_hal.hal.redaction import mask_repr, mask_url
+from stellantis_hal.hal.uri import join_segment, split
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Response
+from stellantis_hal.navigation.link_selection import LinkQuery, Params, find_links
+from stellantis_hal.navigation.pagination.paginator import Paginator
+from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.snapshot import Snapshot
+from stellantis_hal.navigation.writes import read_outcome, write_request
+from stellantis_hal.resources.blocks.capabilities import Capabilities
+from stellantis_hal.resources.blocks.energy import ChargeProgram
+from stellantis_hal.resources.control import actions
+from stellantis_hal.resources.control.actions import Action, ActionKind, ChargingProgram, Program
+from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
+from stellantis_hal.resources.control.operation import (
+    Operation,
+    OperationRecord,
+    interactive,
+    may_pass,
+    server_time,
+    services_of,
+)
+from stellantis_hal.resources.control.remote_policy import Refusal, RefusalReason
+from stellantis_hal.resources.queries import is_absent
+from stellantis_hal.validation import require_type
+
+__all__ = ["CallbackReference", "Doors", "Remote", "RemoteCharging", "RemoteClimate", "RemoteStolen", "callback_id"]
+
+_LETTERS: Final = 8
+_OPERATIONS: Final = "remoteActions"
+_UNKNOWN_STATUSES: Final = frozenset({502, 504})
+_SAVE_TIMEOUT: Final = 12.0
+_YOUNG: Final = timedelta(seconds=10)
+_FIRST_PAUSE: Final = 2.0
+_GROWTH: Final = 1.6
+_LONGEST_PAUSE: Final = 10.0
+_TEMPLATE_NAMES: Final = ("cbid", "callbackId", "callbackid", "cid", "id")
+
+
+class CallbackReference(Protocol):
+    """A callback, as ``account.callbacks`` returns it."""
+
+    @property
+    def id(self) -> str | None:
+        """The API's id."""
+        ...
+
+
+class Remote:
+    """The commands to one vehicle. Made by :meth:`Vehicle.remote`.
+
+    Every command takes ``label`` (eight random letters are added to it; by default the kind of the action) and
+    ``force``: pass every limit of the client's policy but that of the same action under way. Every command raises:
+
+    - ``ValueError`` or ``TypeError``: an argument is out of its bounds; nothing was sent;
+    - ``RemoteRefusedError``: the policy, or the vehicle's capabilities, refuse it; nothing was sent;
+    - ``OutcomeUnknownError``: the answer was lost; the server may have taken the command or not;
+    - any other ``StellantisError``: the server did not take it.
+    """
+
+    def __init__(
+        self,
+        vehicle: HalResource,
+        callback_id: str,
+        *,
+        vehicle_id: str,
+        vin: str | None,
+        capabilities: Capabilities | None,
+    ) -> None:
+        context = vehicle.require_context()
+        services = services_of(context)
+        self._context = attrs.evolve(interactive(context), services=services)
+        self._feed = services.feed
+        self._vehicle_id = vehicle_id
+        self._vin = vin
+        self._capabilities = capabilities
+        self._vehicle_url = (vehicle.self_url or vehicle.url).partition("?")[0]
+        self._collection = _collection_url(vehicle, self._vehicle_url, callback_id)
+        self._is_of_fleet = "/fleets/" in self._collection
+        self._ledger = CommandLedger(services, car_key(vin, vehicle_id), context.clock)
+        self.doors: Doors = Doors(self.send)
+        self.charging: RemoteCharging = RemoteCharging(self.send, context.clock, has_slots=self._is_of_fleet)
+        self.climate: RemoteClimate = RemoteClimate(self.send)
+        self.stolen: RemoteStolen = RemoteStolen(self.send, self._check_confirmation)
+
+    def __repr__(self) -> str:
+        return f"<Remote {mask_url(self._collection)}>"
+
+    # --------------------------------------------------------------------------------------------- commands
+
+    async def horn(self, *, on: bool = True, label: str | None = None, force: bool = False) -> Operation:
+        """Sound the horn; with ``on=False`` stop it."""
+        return await self.send(actions.horn(on=on), label, force=force)
+
+    async def lights(self, *, on: bool = True, label: str | None = None, force: bool = False) -> Operation:
+        """Turn the lights on, or off."""
+        return await self.send(actions.lights(on=on), label, force=force)
+
+    async def wake_up(self, *, label: str | None = None, force: bool = False) -> Operation:
+        """Wake the car, so that it reports its state. Wake-ups of a month are limited, and use the 12 V battery."""
+        return await self.send(actions.wake_up(), label, force=force)
+
+    async def navigate(
+        self, positions: Iterable[Sequence[float]], *, label: str | None = None, force: bool = False
+    ) -> Operation:
+        """Send a route to the navigation system.
+
+        Args:
+            positions: 1 to 10 pairs of latitude and longitude in degrees; the last is the destination.
+            label: see the class.
+            force: see the class.
+        """
+        return await self.send(actions.navigate(positions), label, force=force)
+
+    async def immobilize(
+        self, *, active: bool = True, confirm: str, label: str | None = None, force: bool = False
+    ) -> Operation:
+        """Keep the engine of a fleet's vehicle from starting; with ``active=False`` allow it again.
+
+        Args:
+            active: whether it is to be immobilized.
+            confirm: the VIN of the vehicle, typed again.
+            label: see the class.
+            force: see the class.
+        """
+        action = actions.immobilize(active=active)
+        self._check_confirmation(confirm)
+        return await self.send(action, label, force=force)
+
+    # --------------------------------------------------------------------------------------------- operations
+
+    def operations(self) -> Paginator[Operation]:
+        """Paginate the operations of this vehicle and callback that the server lists; it states no order."""
+        pages = _OperationCollection(self._collection, self._context)
+        items = Paginator.over(pages, _OPERATIONS, absent=is_absent, typed=True)
+        return items.map(self._operation_of)
+
+    async def find(self, label: str, *, within: float = 30.0) -> Operation | None:
+        """Look for an operation by the label that it was sent with, as after an unknown outcome.
+
+        Args:
+            label: the whole label, with its random letters: ``error.label``.
+            within: seconds to look for it, at least once.
+
+        Returns:
+            The operation; None where it is not listed yet: the outcome is still unknown.
+
+        Raises:
+            StellantisError: the server could not be asked within this time.
+        """
+        require_type("label", label, str)
+        deadline, pause = anyio.current_time() + within, _FIRST_PAUSE
+        while True:
+            failure: StellantisError | None = None
+            try:
+                async for operation in self.operations():
+                    if operation.label == label:
+                        await self._record_sent(operation.kind, label, operation.url)
+                        return operation
+            except (NetworkError, ApiError, QuotaError, HalError) as error:
+                if not may_pass(error):
+                    raise
+                failure = error
+            left = deadline - anyio.current_time()
+            if left <= 0:
+                if failure is not None:
+                    raise failure
+                return None
+            await anyio.sleep(min(pause, left))
+            pause = min(_LONGEST_PAUSE, pause * _GROWTH)
+
+    async def send(self, action: Action, label: str | None = None, *, force: bool = False) -> Operation:
+        """Send one command, once."""
+        kind = action.kind
+        full_label = f"{actions.check_label(label, kind)}-{_random_letters()}"
+        if kind.is_for_fleets and not self._is_of_fleet:
+            raise RemoteRefusedError(
+                f"{kind.value}: nothing was sent: only fleet owners have this action",
+                reason=RefusalReason.CAPABILITY.value,
+            )
+        if not force and self._capabilities is not None and _is_unsupported(self._capabilities, action):
+            raise refused(Refusal(RefusalReason.CAPABILITY, None), kind)
+        await self._begin(kind, full_label, force=force)
+        is_sending = False
+
+        def note_sending() -> None:
+            nonlocal is_sending
+            is_sending = True
+
+        request = write_request("POST", self._collection, {"json": action.body(full_label)}, self._context)
+        request = attrs.evolve(request, on_sending=note_sending, repeatable=False)
+        try:
+            response = await self._context.fetch(request)
+            resource, id_ = _read_answer(response, self._context)
+        except BaseException as error:
+            is_unknown = is_sending and _may_be_done(error)
+            await self._record_end(kind, full_label, is_unknown=is_unknown)
+            if is_unknown and isinstance(error, Exception):
+                raise self._unknown(kind, full_label, _describe(error)) from error
+            raise
+        if id_ is None:
+            await self._record_end(kind, full_label, is_unknown=True)
+            raise self._unknown(kind, full_label, f"the answer {response.status} names no operation")
+        url = _operation_url(resource, self._collection, id_)
+        operation = self._operation(id_, url, kind, full_label, server_time(resource, self._context.clock), is_new=True)
+        await self._save(partial(self._ledger.record_sent, kind, full_label, url))
+        return operation
+
+    # --------------------------------------------------------------------------------------------- policy
+
+    async def _begin(self, kind: ActionKind, label: str, *, force: bool) -> None:
+        """Record the command, after a look at one of the same kind that may have ended meanwhile."""
+        try:
+            await self._ledger.begin(kind, label, force=force)
+        except RemoteRefusedError as error:
+            if error.reason != RefusalReason.SAME_ACTION or not await self._has_ended(kind):
+                raise
+            await self._ledger.begin(kind, label, force=force)
+
+    async def _has_ended(self, kind: ActionKind) -> bool:
+        """Ask the server whether the command under way has ended, and record that."""
+        running = await self._ledger.running(kind)
+        if running is None:
+            return True
+        if self._context.clock() - running.since < _YOUNG and running.url is None:
+            return False  # it is being sent just now
+        try:
+            if running.url is None:
+                operation = await self.find(running.label, within=0.0)
+                return operation is not None and await operation.read_once()
+            id_ = running.url.rpartition("/")[2]
+            return await self._operation(id_, running.url, kind, running.label, None).read_once()
+        except StellantisError:
+            return False
+
+    async def _record_end(self, kind: ActionKind, label: str, *, is_unknown: bool) -> None:
+        if is_unknown:
+            await self._save(partial(self._ledger.record_sent, kind, label, None))
+        else:
+            await self._save(partial(self._ledger.withdraw, kind, label))
+
+    async def _record_sent(self, kind: ActionKind | None, label: str, url: str) -> None:
+        running = None if kind is None else await self._ledger.running(kind)
+        if kind is not None and running is not None and running.label == label:
+            await self._save(partial(self._ledger.record_sent, kind, label, url))
+
+    async def _save(self, save: Callable[[], Any]) -> None:
+        """Save the policy's state even if the task is cancelled: what was sent must be counted."""
+        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _SAVE_TIMEOUT):
+            await save()
+
+    def _unknown(self, kind: ActionKind, label: str, why: str) -> OutcomeUnknownError:
+        error = OutcomeUnknownError(
+            f"{kind.value}: whether the server has taken the command is unknown: {why}; look for it with "
+            f"await error.find(within=30) before sending it again",
+            label=label,
+            kind=kind.value,
+            url=self._collection,
+        )
+        error.search_with(lambda within: self.find(label, within=within))
+        return error
+
+    def _check_confirmation(self, confirm: str) -> None:
+        require_type("confirm", confirm, str, instead="confirm=vehicle.vin")
+        if self._vin is None:
+            raise ValueError("the VIN of the vehicle is not known, so the command cannot be confirmed; read it again")
+        if confirm.strip().upper() != self._vin.upper():
+            raise ValueError("confirm must be the VIN of this vehicle, typed again; nothing was sent")
+
+    # --------------------------------------------------------------------------------------------- operations
+
+    def _operation_of(self, resource: HalResource) -> Operation:
+        """Return the operation of an item of the collection."""
+        state = resource.state
+        id_ = state.get("remoteActionId")
+        remote = state.get("remote")
+        label = remote.get("label") if isinstance(remote, Mapping) else None
+        url = resource.self_url
+        if url is None or not _is_same_origin(url, self._collection):
+            url = join_segment(self._collection, str(id_))
+        name = state.get("type")
+        if isinstance(name, Sequence) and not isinstance(name, str):
+            name = next(iter(name), None)
+        kind = ActionKind.of_type(name) if isinstance(name, str) else None
+        if kind is None and isinstance(remote, Mapping):
+            kind = next((each for each in ActionKind if each.value in remote), None)
+        return self._operation(
+            url.rpartition("/")[2] if id_ is None else str(id_),
+            url,
+            kind,
+            label if isinstance(label, str) else None,
+            None,
+        )
+
+    def _operation(
+        self,
+        id_: str,
+        url: str,
+        kind: ActionKind | None,
+        label: str | None,
+        sent_at: datetime | None,
+        *,
+        is_new: bool = False,
+    ) -> Operation:
+        record = OperationRecord(
+            id=id_,
+            url=url,
+            kind=kind,
+            label=label,
+            vehicle_url=self._vehicle_url,
+            car=self._ledger.key,
+            sent_at=sent_at,
+        )
+        if is_new and self._feed is not None:
+            self._feed.register(id_, vin=self._vin, vehicle_id=self._vehicle_id)
+        return Operation(record, self._context, is_new=is_new)
+
+
+class _Send(Protocol):
+    async def __call__(self, action: Action, label: str | None = None, *, force: bool = False) -> Operation: ...
+
+
+class Doors:
+    """The doors of a vehicle."""
+
+    def __init__(self, send: _Send) -> None:
+        self._send = send
+
+    async def lock(self, *, label: str | None = None, force: bool = False) -> Operation:
+        """Lock the doors."""
+        return await self._send(actions.locks(locked=True), label, force=force)
+
+    async def unlock(self, *, label: str | None = None, force: bool = False) -> Operation:
+        """Unlock the doors."""
+        return await self._send(actions.locks(locked=False), label, force=force)
+
+
+class RemoteCharging:
+    """Charging of a vehicle."""
+
+    def __init__(self, send: _Send, clock: Callable[[], datetime], *, has_slots: bool) -> None:
+        self._send = send
+        self._clock = clock
+        self._has_slots = has_slots
+
+    async def start(self, *, label: str | None = None, force: bool = False) -> Operation:
+        """Start charging now; a start at a later hour is dropped by that."""
+        return await self._send(actions.charge_now(start=True), label, force=force)
+
+    async def stop(self, *, label: str | None = None, force: bool = False) -> Operation:
+        """Stop charging."""
+        return await self._send(actions.charge_now(start=False), label, force=force)
+
+    async def at(self, start: datetime, *, label: str | None = None, force: bool = False) -> Operation:
+        """Start charging at an aware instant in the future."""
+        return await self._send(actions.charge_at(start, now=self._clock()), label, force=force)
+
+    async def until(self, end: datetime | None, *, label: str | None = None, force: bool = False) -> Operation:
+        """End charging at an aware instant in the future; None turns the end off."""
+        return await self._send(actions.charge_until(end, now=self._clock()), label, force=force)
+
+    async def programs(
+        self, programs: Iterable[ChargingProgram | ChargeProgram], *, label: str | None = None, force: bool = False
+    ) -> Operation:
+        """Replace the charging programs, by new ones or by those of a status; without any they are removed."""
+        action = actions.charge_by_programs(programs, has_slots=self._has_slots)
+        return await self._send(action, label, force=force)
+
+    async def prefer(
+        self,
+        *,
+        level: int | None = None,
+        type: str | None = None,  # noqa: A002 - the API's word
+        label: str | None = None,
+        force: bool = False,
+    ) -> Operation:
+        """Set the power, from 1 to 5, and whether to charge ``"Full"`` or ``"Partial"``."""
+        return await self._send(actions.prefer_charging(level=level, type=type), label, force=force)
+
+
+class RemoteClimate:
+    """The air conditioning of a parked vehicle."""
+
+    def __init__(self, send: _Send) -> None:
+        self._send = send
+
+    async def start(self, *, label: str | None = None, force: bool = False) -> Operation:
+        """Start the air conditioning now."""
+        return await self._send(actions.start_climate(on=True), label, force=force)
+
+    async def stop(self, *, label: str | None = None, force: bool = False) -> Operation:
+        """Stop the air conditioning."""
+        return await self._send(actions.start_climate(on=False), label, force=force)
+
+    async def set(self, *programs: Program, label: str | None = None, force: bool = False) -> Operation:
+        """Set programs; slots that are not named stay as they are."""
+        return await self._send(actions.set_climate(programs), label, force=force)
+
+    async def delete(
+        self, *slots: int, slot: int | None = None, label: str | None = None, force: bool = False
+    ) -> Operation:
+        """Delete the programs of slots: ``delete(slot=1)``, ``delete(1, 2)``."""
+        named = slots if slot is None else (*slots, slot)
+        return await self._send(actions.delete_climate(named), label, force=force)
+
+
+class RemoteStolen:
+    """A stolen vehicle of a fleet. Every command wants the VIN typed again: ``confirm=vehicle.vin``."""
+
+    def __init__(self, send: _Send, check: Callable[[str], None]) -> None:
+        self._send = send
+        self._check = check
+
+    async def declare(self, *, confirm: str, label: str | None = None, force: bool = False) -> Operation:
+        """Declare the vehicle stolen."""
+        self._check(confirm)
+        return await self._send(actions.stolen_state(stolen=True), label, force=force)
+
+    async def clear(self, *, confirm: str, label: str | None = None, force: bool = False) -> Operation:
+        """Declare the vehicle found."""
+        self._check(confirm)
+        return await self._send(actions.stolen_state(stolen=False), label, force=force)
+
+    async def track(
+        self, *, running: timedelta, shutdown: timedelta, confirm: str, label: str | None = None, force: bool = False
+    ) -> Operation:
+        """Set how often the vehicle reports its position: while its engine runs, and while it does not."""
+        action = actions.track_stolen(running=running, shutdown=shutdown)
+        self._check(confirm)
+        return await self._send(action, label, force=force)
+
+    async def immobilize(
+        self, *, active: bool = True, confirm: str, label: str | None = None, force: bool = False
+    ) -> Operation:
+        """Keep the engine of the stolen vehicle from starting; with ``active=False`` allow it again."""
+        action = actions.stolen_immobilization(active=active)
+        self._check(confirm)
+        return await self._send(action, label, force=force)
+
+
+class _OperationCollection:
+    """The collection of operations, read page by page."""
+
+    def __init__(self, url: str, context: ResourceContext) -> None:
+        self._url = url
+        self._context = context
+
+    async def first_page(self) -> HalResource:
+        return await HalResource.from_url(self._url, self._context)
+
+    async def resolve_url(self, params: Params) -> str:
+        return self._url
+
+    async def fetch_url(self, url: str) -> HalResource:
+        return await HalResource.from_url(url, self._context)
+
+
+def _collection_url(vehicle: HalResource, vehicle_url: str, callback_id: str) -> str:
+    """Return the address of the operations of a vehicle and a callback: by the vehicle's template, else below it."""
+    for link in find_links(vehicle.document, "remotes"):
+        names = [name for name in _TEMPLATE_NAMES if link.href is not None and f"{{{name}}}" in link.href]
+        if names:
+            return vehicle.expand_query(LinkQuery(rel="remotes", variables=dict.fromkeys(names, callback_id)))
+    return f"{join_segment(f'{vehicle_url}/callbacks', callback_id)}/remotes"
+
+
+def _is_unsupported(capabilities: Capabilities, action: Action) -> bool:
+    """Return whether the capabilities of a vehicle exclude an action; what they do not say excludes nothing."""
+    name, remote = action.kind.capability, capabilities.remote
+    offered = None if name is None or remote is None else getattr(remote, name, None)
+    if offered is None:
+        return False
+    if offered.supported is False:
+        return True
+    value: Any = getattr(offered, "parameters", None)
+    for part in action.needs:
+        value = getattr(value, part, None)
+    if value is False or getattr(value, "supported", None) is False:
+        return True
+    size = getattr(value, "size", None)
+    return isinstance(size, int) and any(slot > size for slot in action.slots)
+
+
+def _may_be_done(error: BaseException) -> bool:
+    """Return whether the server may have executed a request that it may have received."""
+    if isinstance(error, StellantisError) and error.identity_server is not None:
+        return False
+    if isinstance(error, NetworkError):
+        return error.sent
+    if isinstance(error, ApiError):
+        return error.status in _UNKNOWN_STATUSES
+    return not isinstance(error, _NOT_DONE)
+
+
+_NOT_DONE: Final = (
+    AuthError,
+    BudgetExhaustedError,
+    ClosedClientError,
+    StaleSlotError,
+    UntrustedOriginError,
+    WrongLoopError,
+)
+
+
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, StellantisError) else f"{type(error).__name__} while it was sent"
+
+
+def _read_answer(response: Response, context: ResourceContext) -> tuple[HalResource, str | None]:
+    """Return the answer of a command, and the id of its operation; None where it names none."""
+    response, document = read_outcome(response)
+    resource = HalResource(Snapshot.of(response, document), document, context)
+    value = document.value
+    id_ = value.get("remoteActionId") if isinstance(value, Mapping) else None
+    if isinstance(id_, int) and not isinstance(id_, bool):
+        id_ = str(id_)
+    return resource, id_ if isinstance(id_, str) and id_.strip(" .") else None
+
+
+def _operation_url(resource: HalResource, collection: str, id_: str) -> str:
+    """Return the address of an operation: where its link leads, on the origin of the collection; else below it."""
+    if resource.can("remote"):
+        try:
+            url = resource.expand("remote", index=0, variables={"rid": id_})
+        except StellantisError:
+            url = ""
+        if _is_same_origin(url, collection):
+            return url
+    return join_segment(collection, id_)
+
+
+def _is_same_origin(url: str, other: str) -> bool:
+    mine, others = split(url), split(other)
+    return (mine.scheme, mine.authority) == (others.scheme, others.authority)
+
+
+def _random_letters() -> str:
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
+
+
+def callback_id(callback: CallbackReference | str) -> str:
+    """Return the id of a callback.
+
+    Raises:
+        TypeError: it is no callback and no id.
+        ValueError: it has no id.
+    """
+    id_ = callback if isinstance(callback, str) else getattr(callback, "id", callback)
+    if not isinstance(id_, str):
+        raise TypeError(f"callback must be a callback or its id, not {type(callback).__name__}")
+    if id_.strip() in {"", ".", ".."}:
+        raise ValueError(f"the callback has no id that can be used: {mask_repr(id_)}")
+    return id_
