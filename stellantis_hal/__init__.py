@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         NetworkError,
         NotFoundError,
         NotHalError,
+        OutcomeUnknownError,
         PaginationError,
         PaginationLoopError,
         PreconditionFailedError,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
         QuotaError,
         RateLimitedError,
         RedirectError,
+        RemoteFailedError,
+        RemoteRefusedError,
         ServerError,
         StaleSlotError,
         StellantisError,
@@ -219,6 +222,20 @@ if TYPE_CHECKING:
         Transmission,
     )
     from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
+    from stellantis_hal.resources.control.actions import ActionKind, ChargingProgram, Program
+    from stellantis_hal.resources.control.event_feed import EventFeed
+    from stellantis_hal.resources.control.failure_causes import FailureCause
+    from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
+    from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
+    from stellantis_hal.resources.control.remote import (
+        CallbackReference,
+        Remote,
+        RemoteCharging,
+        RemoteClimate,
+        RemoteDoors,
+        RemoteStolen,
+    )
+    from stellantis_hal.resources.control.remote_policy import RefusalReason, RemotePolicy
     from stellantis_hal.resources.filters import AlarmType, TelemetryType, TripState
     from stellantis_hal.resources.maintenance import Maintenance
     from stellantis_hal.resources.position import FixStatus, Position, PositionType
@@ -246,6 +263,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.user import User
     from stellantis_hal.resources.vehicle import CallCenter, Country, Motorization, StolenCallCenter, Vehicle
     from stellantis_hal.resources.vehicle_identity import VehicleIdentity
+    from stellantis_hal.storage.state import MemoryState, SQLiteState, StateStore
     from stellantis_hal.structuring.converter import TypedConverter
     from stellantis_hal.structuring.hooks import make_converter
     from stellantis_hal.structuring.model import Model
@@ -287,6 +305,7 @@ __all__ = [
     "Account",
     "AccountEmpty",
     "AccountLost",
+    "ActionKind",
     "Adas",
     "AdasState",
     "Air",
@@ -327,6 +346,7 @@ __all__ = [
     "CacheStore",
     "CallCenter",
     "CallRecord",
+    "CallbackReference",
     "CallbackTokenStore",
     "Capabilities",
     "Capacity",
@@ -340,6 +360,7 @@ __all__ = [
     "ChargingParameters",
     "ChargingPowerLevel",
     "ChargingPreferences",
+    "ChargingProgram",
     "ChargingPrograms",
     "ChargingSchedule",
     "ChargingScheduling",
@@ -390,6 +411,8 @@ __all__ = [
     "EngineType",
     "Enrolment",
     "Environment",
+    "EventFeed",
+    "FailureCause",
     "FailureRecord",
     "FaultCause",
     "FaultKind",
@@ -445,6 +468,7 @@ __all__ = [
     "Maintenance",
     "MemoryCache",
     "MemoryCheckpoints",
+    "MemoryState",
     "MemoryTokenStore",
     "Model",
     "Motorization",
@@ -458,7 +482,13 @@ __all__ = [
     "Odometer",
     "OpenEnum",
     "Opening",
+    "Operation",
+    "OperationOutcome",
+    "OperationStatus",
+    "OperationStep",
+    "OperationSteps",
     "Outage",
+    "OutcomeUnknownError",
     "Page",
     "PageIterator",
     "Pages",
@@ -486,6 +516,7 @@ __all__ = [
     "Privacy",
     "PrivacyState",
     "Problem",
+    "Program",
     "ProgramSlots",
     "Progress",
     "Propulsion",
@@ -498,9 +529,18 @@ __all__ = [
     "Recovered",
     "Recurrence",
     "RedirectError",
+    "RefusalReason",
     "Rel",
+    "Remote",
     "RemoteCapabilities",
     "RemoteCapability",
+    "RemoteCharging",
+    "RemoteClimate",
+    "RemoteDoors",
+    "RemoteFailedError",
+    "RemotePolicy",
+    "RemoteRefusedError",
+    "RemoteStolen",
     "Removed",
     "Request",
     "RequestOptions",
@@ -511,6 +551,7 @@ __all__ = [
     "RetryRecord",
     "SQLiteCache",
     "SQLiteCheckpoints",
+    "SQLiteState",
     "Safety",
     "Scope",
     "Seat",
@@ -521,6 +562,7 @@ __all__ = [
     "SpeedRegulation",
     "StaleSlotError",
     "StarterBattery",
+    "StateStore",
     "Status",
     "StellantisClient",
     "StellantisError",
@@ -613,10 +655,10 @@ _MODULES = {
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
         "ClosedClientError ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError FormError "
         "HalError IncompleteCollectionError InvalidLinkError LinkNotFoundError NetworkError NotFoundError "
-        "NotHalError PaginationError PaginationLoopError PreconditionFailedError PreconditionRequiredError "
-        "QuotaError RateLimitedError RedirectError ServerError StaleSlotError StellantisError StructureError "
-        "TemplateError TokenStoreError TooManyRedirectsError TooManyValuesError UnauthorizedError "
-        "UntrustedOriginError WrongLoopError"
+        "NotHalError OutcomeUnknownError PaginationError PaginationLoopError PreconditionFailedError "
+        "PreconditionRequiredError QuotaError RateLimitedError RedirectError RemoteFailedError RemoteRefusedError "
+        "ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
+        "TooManyRedirectsError TooManyValuesError UnauthorizedError UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
@@ -685,6 +727,13 @@ _MODULES = {
         "Transmission"
     ),
     "resources.collision": "Collision CollisionDetail CollisionSeverity CollisionSide",
+    "resources.control.actions": "ActionKind ChargingProgram Program",
+    "resources.control.event_feed": "EventFeed",
+    "resources.control.failure_causes": "FailureCause",
+    "resources.control.operation": "Operation OperationOutcome OperationSteps",
+    "resources.control.operation_step": "OperationStatus OperationStep",
+    "resources.control.remote": "CallbackReference Remote RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
+    "resources.control.remote_policy": "RefusalReason RemotePolicy",
     "resources.filters": "AlarmType TelemetryType TripState",
     "resources.maintenance": "Maintenance",
     "resources.position": "FixStatus Position PositionType",
@@ -698,6 +747,7 @@ _MODULES = {
     "resources.user": "User",
     "resources.vehicle": "CallCenter Country Motorization StolenCallCenter Vehicle",
     "resources.vehicle_identity": "VehicleIdentity",
+    "storage.state": "MemoryState SQLiteState StateStore",
     "structuring.converter": "TypedConverter",
     "structuring.hooks": "make_converter",
     "structuring.model": "Model",

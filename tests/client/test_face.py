@@ -31,10 +31,17 @@ MADE_BY_CALLS = {
     "HalDocument": "HalResource.document",
     "HalResource": "awaiting a Follow",
     "ItemIterator": "iterating over a Paginator",
+    "Operation": "the verbs of Remote",
+    "OperationSteps": "iterating over an Operation",
     "Page": "iterating over Pages",
     "PageIterator": "iterating over Pages",
     "Pages": "Paginator.pages()",
     "Paginator": "HalResource.items() and the verbs of typed resources",
+    "Remote": "Vehicle.remote()",
+    "RemoteCharging": "Remote.charging",
+    "RemoteClimate": "Remote.climate",
+    "RemoteDoors": "Remote.doors",
+    "RemoteStolen": "Remote.stolen",
     "TripWriter": "trip_writer()",
     "Watch": "watch()",
 }
@@ -139,17 +146,19 @@ def test_exported_classes_are_used_by_public_calls() -> None:
         "MemoryCache",
         "MemoryCheckpoints",
         "CallbackTokenStore",
+        "MemoryState",
         "MemoryTokenStore",
         "OAuth2AuthorizationCode",
         "OAuth2ClientCredentials",
         "PartnerCredentials",
         "SQLiteCache",
         "SQLiteCheckpoints",
+        "SQLiteState",
         "StellantisClient",
         "TokenBucketLimiter",
     }
     bases = {"OpenEnum", "CallRecord", "StreamingFetch"}  # of classes of a program's own, and of the records of hooks
-    values = {"AlarmType", "Scope", "TelemetryType", "TripState"}  # of str, where a call takes str
+    values = {"AlarmType", "RefusalReason", "Scope", "TelemetryType", "TripState"}  # of str, where a call takes str
     unused = {
         name
         for name, value in PUBLIC.items()

@@ -6,7 +6,7 @@ import traceback
 import types
 import warnings
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -143,6 +143,11 @@ MADE: dict[str, Any] = {
     "Hooks": Hooks,
     "MemoryCache": stellantis_hal.MemoryCache,
     "MemoryCheckpoints": MemoryCheckpoints,
+    "ChargingProgram": lambda: stellantis_hal.ChargingProgram(start=time(22)),
+    "MemoryState": stellantis_hal.MemoryState,
+    "Program": lambda: stellantis_hal.Program(slot=1, at=time(7)),
+    "RemotePolicy": stellantis_hal.RemotePolicy,
+    "SQLiteState": lambda: stellantis_hal.SQLiteState("state.db"),
     "MemoryTokenStore": lambda: MemoryTokenStore(Token(SECRET, SECRET)),
     "OAuth2Client": lambda: OAuth2Client(
         client_id="my-app", client_secret=SECRET, token_url="https://id.test/token", renewal_url=TEXT
@@ -168,12 +173,15 @@ NO_INSTANCE: dict[str, str] = {
     **dict.fromkeys(
         (
             "CacheStore",
+            "CallbackReference",
             "CheckpointStore",
             "Credentials",
+            "EventFeed",
             "Fetch",
             "LimiterStore",
             "RateLimiter",
             "Slot",
+            "StateStore",
             "StreamingFetch",
             "TokenLike",
             "TokenStore",
@@ -217,8 +225,15 @@ NO_INSTANCE: dict[str, str] = {
             "HalResource",
             "ItemIterator",
             "PageIterator",
+            "Operation",
+            "OperationSteps",
             "Pages",
             "Paginator",
+            "Remote",
+            "RemoteCharging",
+            "RemoteClimate",
+            "RemoteDoors",
+            "RemoteStolen",
             "StellantisClient",
             "TripWriter",
             "Watch",

@@ -4,7 +4,7 @@ import ast
 import io
 import pickle
 import ssl
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from datetime import UTC, datetime, time, timedelta
 from os import PathLike
 from pathlib import Path
@@ -18,6 +18,7 @@ from stellantis_hal import (
     Account,
     AccountEmpty,
     AccountLost,
+    ActionKind,
     Alarm,
     AlarmType,
     Alert,
@@ -40,12 +41,14 @@ from stellantis_hal import (
     BudgetExhaustedError,
     BudgetWarning,
     CacheStore,
+    CallbackReference,
     CallbackTokenStore,
     CallRecord,
     Capabilities,
     Capacity,
     CapacityPlan,
     Change,
+    ChargingProgram,
     ChargingStatus,
     CheckpointError,
     CheckpointsInUseError,
@@ -64,6 +67,8 @@ from stellantis_hal import (
     Energy,
     EnergyType,
     Enrolment,
+    EventFeed,
+    FailureCause,
     FailureRecord,
     Fetch,
     FieldOptions,
@@ -99,6 +104,7 @@ from stellantis_hal import (
     Maintenance,
     MemoryCache,
     MemoryCheckpoints,
+    MemoryState,
     MemoryTokenStore,
     Model,
     NetworkError,
@@ -108,7 +114,13 @@ from stellantis_hal import (
     OAuth2Client,
     OAuth2ClientCredentials,
     OpenEnum,
+    Operation,
+    OperationOutcome,
+    OperationStatus,
+    OperationStep,
+    OperationSteps,
     Outage,
+    OutcomeUnknownError,
     Page,
     PageIterator,
     Pages,
@@ -122,6 +134,7 @@ from stellantis_hal import (
     PreconditionRequiredError,
     Priority,
     Problem,
+    Program,
     Progress,
     Quota,
     QuotaError,
@@ -131,7 +144,16 @@ from stellantis_hal import (
     RateLimits,
     Recovered,
     RedirectError,
+    RefusalReason,
     Rel,
+    Remote,
+    RemoteCharging,
+    RemoteClimate,
+    RemoteDoors,
+    RemoteFailedError,
+    RemotePolicy,
+    RemoteRefusedError,
+    RemoteStolen,
     Removed,
     Request,
     RequestOptions,
@@ -145,7 +167,9 @@ from stellantis_hal import (
     Slot,
     SQLiteCache,
     SQLiteCheckpoints,
+    SQLiteState,
     StaleSlotError,
+    StateStore,
     Status,
     StellantisClient,
     StellantisError,
@@ -719,6 +743,63 @@ async def test_responses_that_are_cached(tmp_path: Path) -> None:
     assert_type(found.variants, tuple[StoredResponse, ...])
     assert assert_type(Partition.of("alice"), Partition).is_lasting
     await stores[0].clear()
+
+
+class AFeed:
+    """A source of events."""
+
+    def register(self, source_id: str, *, vin: str | None, vehicle_id: str) -> None:
+        """Keep nothing."""
+
+    def subscribe(self, operation_id: str, listener: Callable[[OperationStep], None]) -> Callable[[], None]:
+        """Tell one step, and nothing later."""
+        listener(OperationStep(OperationStatus.ACCEPTED, None, None, "event"))
+        return lambda: None
+
+
+async def command(vehicle: Vehicle, callback: CallbackReference | str, account: Account) -> None:
+    remote = assert_type(vehicle.remote(callback), Remote)
+    doors, climate = assert_type(remote.doors, RemoteDoors), assert_type(remote.climate, RemoteClimate)
+    operation = assert_type(await doors.lock(label="evening"), Operation)
+    async for step in operation:
+        assert_type(step, OperationStep)
+        assert_type(step.status, OperationStatus)
+        assert_type(step.cause, FailureCause | None)
+        assert_type(step.at, datetime | None)
+    assert_type(aiter(operation), OperationSteps)
+    assert_type(await operation.result(timeout=120), OperationOutcome)
+    assert_type(await operation.confirmed(lambda status: status.is_locked is True, within=60), Status)
+    assert_type(account.operation(operation.token), Operation)
+    assert_type(operation.kind, ActionKind | None)
+    assert_type(await remote.find(operation.label or ""), Operation | None)
+    assert_type([each async for each in remote.operations()], list[Operation])
+    await climate.set(Program(slot=1, at=time(7), days="Mon-Fri"))
+    await vehicle.refresh(callback, older_than=timedelta(minutes=10))
+
+
+async def command_a_fleet(remote: Remote, vehicle: Vehicle) -> None:
+    charging, stolen = assert_type(remote.charging, RemoteCharging), assert_type(remote.stolen, RemoteStolen)
+    await charging.programs([ChargingProgram(start=time(22), end=time(6), days="Mon-Fri")])
+    await stolen.declare(confirm=vehicle.vin or "")
+
+
+@pytest.mark.anyio
+async def test_values_of_commands(tmp_path: Path) -> None:
+    policy = RemotePolicy(cooldowns={ActionKind.HORN: timedelta(minutes=1)}, wake_ups_per_month=100)
+    assert isinstance(AFeed(), EventFeed)
+    memory: StateStore = MemoryState()
+    assert await memory.load("car") is None
+    async with SQLiteState(tmp_path / "state.db") as state:
+        assert await state.replace("car", None, b"{}")
+        StellantisClient(Application("my-id", "my-secret"), policy=policy, state=state, receiver=AFeed())
+    unknown = OutcomeUnknownError("…", label="door-abcdefgh")
+    assert_type(unknown.label, str)
+    refused = RemoteRefusedError("…", reason=RefusalReason.COOLDOWN)
+    assert_type(refused.again_at, datetime | None)
+    failed = RemoteFailedError("…", cause=FailureCause.DOORS_OPEN, advice=FailureCause.DOORS_OPEN.advice)
+    assert_type(failed.is_retryable, bool)
+    assert callable(command)
+    assert callable(command_a_fleet)
 
 
 @pytest.mark.anyio

@@ -53,7 +53,15 @@ from stellantis_hal.resources.control.remote_policy import Refusal, RefusalReaso
 from stellantis_hal.resources.queries import is_absent
 from stellantis_hal.validation import require_type
 
-__all__ = ["CallbackReference", "Doors", "Remote", "RemoteCharging", "RemoteClimate", "RemoteStolen", "callback_id"]
+__all__ = [
+    "CallbackReference",
+    "Remote",
+    "RemoteCharging",
+    "RemoteClimate",
+    "RemoteDoors",
+    "RemoteStolen",
+    "callback_id",
+]
 
 _LETTERS: Final = 8
 _OPERATIONS: Final = "remoteActions"
@@ -107,27 +115,47 @@ class Remote:
         self._collection = _collection_url(vehicle, self._vehicle_url, callback_id)
         self._is_of_fleet = "/fleets/" in self._collection
         self._ledger = CommandLedger(services, car_key(vin, vehicle_id), context.clock)
-        self.doors: Doors = Doors(self.send)
-        self.charging: RemoteCharging = RemoteCharging(self.send, context.clock, has_slots=self._is_of_fleet)
-        self.climate: RemoteClimate = RemoteClimate(self.send)
-        self.stolen: RemoteStolen = RemoteStolen(self.send, self._check_confirmation)
+        self._doors = RemoteDoors(self._send)
+        self._charging = RemoteCharging(self._send, context.clock, has_slots=self._is_of_fleet)
+        self._climate = RemoteClimate(self._send)
+        self._stolen = RemoteStolen(self._send, self._check_confirmation)
 
     def __repr__(self) -> str:
         return f"<Remote {mask_url(self._collection)}>"
 
     # --------------------------------------------------------------------------------------------- commands
 
+    @property
+    def doors(self) -> RemoteDoors:
+        """The doors: lock and unlock."""
+        return self._doors
+
+    @property
+    def charging(self) -> RemoteCharging:
+        """Charging: start, stop, hours, programs and preferences."""
+        return self._charging
+
+    @property
+    def climate(self) -> RemoteClimate:
+        """The air conditioning: start, stop and programs."""
+        return self._climate
+
+    @property
+    def stolen(self) -> RemoteStolen:
+        """Commands to a stolen vehicle of a fleet."""
+        return self._stolen
+
     async def horn(self, *, on: bool = True, label: str | None = None, force: bool = False) -> Operation:
         """Sound the horn; with ``on=False`` stop it."""
-        return await self.send(actions.horn(on=on), label, force=force)
+        return await self._send(actions.horn(on=on), label, force=force)
 
     async def lights(self, *, on: bool = True, label: str | None = None, force: bool = False) -> Operation:
         """Turn the lights on, or off."""
-        return await self.send(actions.lights(on=on), label, force=force)
+        return await self._send(actions.lights(on=on), label, force=force)
 
     async def wake_up(self, *, label: str | None = None, force: bool = False) -> Operation:
         """Wake the car, so that it reports its state. Wake-ups of a month are limited, and use the 12 V battery."""
-        return await self.send(actions.wake_up(), label, force=force)
+        return await self._send(actions.wake_up(), label, force=force)
 
     async def navigate(
         self, positions: Iterable[Sequence[float]], *, label: str | None = None, force: bool = False
@@ -139,7 +167,7 @@ class Remote:
             label: see the class.
             force: see the class.
         """
-        return await self.send(actions.navigate(positions), label, force=force)
+        return await self._send(actions.navigate(positions), label, force=force)
 
     async def immobilize(
         self, *, active: bool = True, confirm: str, label: str | None = None, force: bool = False
@@ -154,7 +182,7 @@ class Remote:
         """
         action = actions.immobilize(active=active)
         self._check_confirmation(confirm)
-        return await self.send(action, label, force=force)
+        return await self._send(action, label, force=force)
 
     # --------------------------------------------------------------------------------------------- operations
 
@@ -198,7 +226,7 @@ class Remote:
             await anyio.sleep(min(pause, left))
             pause = min(_LONGEST_PAUSE, pause * _GROWTH)
 
-    async def send(self, action: Action, label: str | None = None, *, force: bool = False) -> Operation:
+    async def _send(self, action: Action, label: str | None = None, *, force: bool = False) -> Operation:
         """Send one command, once."""
         kind = action.kind
         full_label = f"{actions.check_label(label, kind)}-{_random_letters()}"
@@ -349,7 +377,7 @@ class _Send(Protocol):
     async def __call__(self, action: Action, label: str | None = None, *, force: bool = False) -> Operation: ...
 
 
-class Doors:
+class RemoteDoors:
     """The doors of a vehicle."""
 
     def __init__(self, send: _Send) -> None:
