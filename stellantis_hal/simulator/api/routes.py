@@ -6,66 +6,29 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-import attrs
-
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.filters import BadFilterError, is_within, parse_intervals, parse_number_range
 from stellantis_hal.simulator.api.messages import (
     GEO_JSON,
     HAL_JSON,
-    Moment,
     Request,
     Response,
     format_instant,
     json_response,
 )
 from stellantis_hal.simulator.api.pages import BadPageError, page_body, reshape, select_page
+from stellantis_hal.simulator.api.request_context import Caller, Refusal, RequestContext, no_data, not_found
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.api.telemetry import telemetry
 from stellantis_hal.simulator.api.trip_filters import Trips, find_trips
-from stellantis_hal.simulator.world.entities import Account, Alert, Collision, Trip, Vehicle
+from stellantis_hal.simulator.world.entities import Alert, Collision, Trip, Vehicle
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
 
 __all__ = ["Caller", "Routes"]
 
 _SAMPLES = 8  # telemetry records per trip
-
-
-@attrs.frozen(kw_only=True)
-class Caller:
-    """The authenticated caller: account, scopes, base URL of links, time of the request."""
-
-    account: Account
-    scope: tuple[str, ...]
-    base: str
-    now: Moment
-
-
-class _Refusal(Exception):  # noqa: N818 - becomes a response, never leaves this module
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-
-
-def _no_data() -> _Refusal:
-    return _Refusal(404, 40400, "No data available for such context.")
-
-
-@attrs.frozen(kw_only=True)
-class _RequestContext:
-    """A request while it is handled."""
-
-    request: Request
-    caller: Caller
-    serializer: Serializer
-    address: str
-    segments: tuple[str, ...]
-
-    def require_scope(self, scope: str) -> None:
-        if scope not in self.caller.scope:
-            raise _Refusal(403, 40300, f"The scope {scope} was not granted.")
 
 
 class Routes:
@@ -80,7 +43,7 @@ class Routes:
     def respond(self, request: Request, path: str, caller: Caller) -> Response:
         """Return the response to a GET of ``path``, the path below the API's base."""
         segments = tuple(unquote(part) for part in path.split("/") if part)
-        context = _RequestContext(
+        context = RequestContext(
             request=request,
             caller=caller,
             serializer=Serializer(world=self._world, base=caller.base, shows_positions="data:position" in caller.scope),
@@ -90,10 +53,10 @@ class Routes:
         self._served += 1
         try:
             return self._find(context)
-        except _Refusal as refusal:
+        except Refusal as refusal:
             return self._refuse(refusal, context)
         except (BadPageError, BadFilterError) as error:
-            return self._refuse(_Refusal(400, 40000, str(error)), context)
+            return self._refuse(Refusal(400, 40000, str(error)), context)
 
     def capabilities(self, vin: str) -> Response:
         """Return the response with a vehicle's capabilities, as partners read them before its enrolment."""
@@ -104,7 +67,7 @@ class Routes:
         body = Serializer(world=self._world, base="").capabilities(vehicle)
         return json_response(200, body, kind="capabilities", media_type=HAL_JSON)
 
-    def _refuse(self, refusal: _Refusal, context: _RequestContext) -> Response:
+    def _refuse(self, refusal: Refusal, context: RequestContext) -> Response:
         digits = hex_digits(self._world.seed, "uuid", self._served, size=16)
         body = {
             "code": refusal.code,
@@ -116,9 +79,9 @@ class Routes:
 
     # ------------------------------------------------------------------ routing
 
-    def _find(self, context: _RequestContext) -> Response:
+    def _find(self, context: RequestContext) -> Response:
         if context.request.method not in {"GET", "HEAD"}:
-            raise _Refusal(405, 40500, "Method not allowed.")
+            raise Refusal(405, 40500, "Method not allowed.")
         match context.segments:
             case ("user",):
                 return self._user(context)
@@ -127,9 +90,9 @@ class Routes:
             case ("user", "vehicles", vehicle, *rest):
                 return self._of_vehicle(context, self._vehicle_of_caller(context, vehicle), tuple(rest))
             case _:
-                raise _Refusal(404, 40499, "Not found.")
+                raise not_found()
 
-    def _of_vehicle(self, context: _RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
+    def _of_vehicle(self, context: RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
         match rest:
             case ():
                 return _resource_response(
@@ -142,9 +105,9 @@ class Routes:
             case (name,) if name in self._by_name:
                 return self._by_name[name](self, context, car)
             case _:
-                raise _Refusal(404, 40499, "Not found.")
+                raise not_found()
 
-    def _of_trip(self, context: _RequestContext, trip: Trip, rest: tuple[str, ...]) -> Response:
+    def _of_trip(self, context: RequestContext, trip: Trip, rest: tuple[str, ...]) -> Response:
         match rest:
             case ():
                 return _resource_response(context.serializer.trip(trip), "trip")
@@ -164,34 +127,34 @@ class Routes:
             case ("alerts" | "collisions" as kind, id_):
                 return self._warning(context, self._world.vehicle(trip.vehicle), kind, id_, trip=trip.id)
             case _:
-                raise _Refusal(404, 40499, "Not found.")
+                raise not_found()
 
-    def _vehicle_of_caller(self, context: _RequestContext, vehicle: str) -> Vehicle:
+    def _vehicle_of_caller(self, context: RequestContext, vehicle: str) -> Vehicle:
         try:
             found = self._world.vehicle(vehicle)
         except KeyError:
-            raise _no_data() from None
+            raise no_data() from None
         if found.account != context.caller.account.key:
-            raise _Refusal(403, 40300, "No access to this vehicle.")
+            raise Refusal(403, 40300, "No access to this vehicle.")
         return found
 
-    def _trip(self, context: _RequestContext, car: Vehicle, trip: str) -> Trip:
+    def _trip(self, context: RequestContext, car: Vehicle, trip: str) -> Trip:
         context.require_scope("data:trip")
         try:
             return self._world.trip(car.id, trip)
         except KeyError:
-            raise _no_data() from None
+            raise no_data() from None
 
     # ------------------------------------------------------------------ single resources
 
-    def _user(self, context: _RequestContext) -> Response:
+    def _user(self, context: RequestContext) -> Response:
         account = context.caller.account
         return _resource_response(context.serializer.user(account, self._world.vehicles_of(account.key)), "user")
 
-    def _status(self, context: _RequestContext, car: Vehicle) -> Response:
+    def _status(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")
         if not self._world.has_status(car.id):
-            raise _no_data()
+            raise no_data()
         if not self._variant.wraps_status:
             return _resource_response(status(context.serializer, car, self._world.vehicle_state(car.id)), "status")
         history = range(self._world.trip_count(car.id))[::-1]
@@ -201,28 +164,28 @@ class Routes:
 
         return self._collection(context, "Status", history, status_after, default_size=1)
 
-    def _last_position(self, context: _RequestContext, car: Vehicle) -> Response:
+    def _last_position(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:position")
         accepted = context.request.headers.get("accept", "*/*")
         if not any(kind in accepted for kind in (GEO_JSON, "*/*", "application/*")):
-            raise _Refusal(406, 40600, "Not acceptable.")
+            raise Refusal(406, 40600, "Not acceptable.")
         state = self._world.vehicle_state(car.id)
         if state.controls.privacy != "None":
-            raise _no_data()
+            raise no_data()
         return _resource_response(
             context.serializer.last_position(state),
             "lastPosition",
             media_type=GEO_JSON,
         )
 
-    def _maintenance(self, context: _RequestContext, car: Vehicle) -> Response:
+    def _maintenance(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")
         if not car.has_maintenance:
-            raise _no_data()
+            raise no_data()
         return _resource_response(context.serializer.maintenance(car.id), "maintenance")
 
     def _warning(
-        self, context: _RequestContext, car: Vehicle, kind: str, id_: str, *, trip: str | None = None
+        self, context: RequestContext, car: Vehicle, kind: str, id_: str, *, trip: str | None = None
     ) -> Response:
         context.require_scope({"alerts": "data:alert", "collisions": "data:collision"}.get(kind, "data:telemetry"))
         bodies: dict[str, Callable[[], list[dict[str, Any]]]] = {
@@ -239,14 +202,14 @@ class Routes:
         for body in bodies[kind]():
             if body["id"] == id_:
                 return _resource_response(body, kind[:-1])
-        raise _no_data()
+        raise no_data()
 
     # ------------------------------------------------------------------ collections
 
-    def _vehicles(self, context: _RequestContext) -> Response:
+    def _vehicles(self, context: RequestContext) -> Response:
         prefix = context.request.value("vinPrefix") or ""
         if prefix and self._variant.vin_prefix == "refused":
-            raise _Refusal(400, 40000, "Unknown parameter vinPrefix.")
+            raise Refusal(400, 40000, "Unknown parameter vinPrefix.")
         if self._variant.vin_prefix == "ignored":
             prefix = ""
         owned = self._world.vehicles_of(context.caller.account.key)
@@ -254,7 +217,7 @@ class Routes:
         found = [vehicle for vehicle in owned if vehicle.vin.startswith(prefix)]
         return self._collection(context, "vehicles", found, lambda car: context.serializer.vehicle(car, extensions))
 
-    def _trips(self, context: _RequestContext, car: Vehicle) -> Response:
+    def _trips(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:trip")
         numbers = find_trips(self._world, context.request, car.id)
         if self._variant.newest_first:
@@ -264,25 +227,25 @@ class Routes:
             context, "trips", numbers, lambda number: serializer.trip(world.trip_at(car.id, number))
         )
 
-    def _alerts_of(self, context: _RequestContext, car: Vehicle) -> Response:
+    def _alerts_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:alert")
         return self._alerts(context, self._world.alerts(car.id))
 
-    def _alerts(self, context: _RequestContext, alerts: Iterable[Alert]) -> Response:
+    def _alerts(self, context: RequestContext, alerts: Iterable[Alert]) -> Response:
         spans = parse_intervals(context.request.values("timestamps"))
         found = [alert for alert in alerts if is_within(alert.started_at, spans)]
         return self._collection(context, "alerts", found, context.serializer.alert)
 
-    def _collisions_of(self, context: _RequestContext, car: Vehicle) -> Response:
+    def _collisions_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:collision")
         return self._collisions(context, self._world.collisions(car.id))
 
-    def _collisions(self, context: _RequestContext, collisions: Iterable[Collision]) -> Response:
+    def _collisions(self, context: RequestContext, collisions: Iterable[Collision]) -> Response:
         spans = parse_intervals(context.request.values("timestamps"))
         found = [collision for collision in collisions if is_within(collision.at, spans)]
         return self._collection(context, "Collisions", found, context.serializer.collision)
 
-    def _alarms(self, context: _RequestContext, car: Vehicle) -> Response:
+    def _alarms(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")
         spans, types = parse_intervals(context.request.values("timestamps")), frozenset(context.request.values("type"))
         found = [
@@ -292,7 +255,7 @@ class Routes:
         ]
         return self._collection(context, "alarms", found, context.serializer.alarm)
 
-    def _waypoints(self, context: _RequestContext, trip: Trip) -> Response:
+    def _waypoints(self, context: RequestContext, trip: Trip) -> Response:
         context.require_scope("data:position")
         tolerance, _ = parse_number_range(f"{context.request.value('tolerance') or 0}-")
         spans = parse_intervals(context.request.values("timestamps"))
@@ -303,12 +266,12 @@ class Routes:
         found = [share for share in shares if is_within(trip.started_at + share * trip.duration, spans)]
         return self._collection(context, "positions", found, lambda share: context.serializer.waypoint(trip, share))
 
-    def _telemetry_of(self, context: _RequestContext, car: Vehicle) -> Response:
+    def _telemetry_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")
         numbers = find_trips(self._world, context.request, car.id)
         return self._telemetry(context, Trips(self._world, car.id, numbers))
 
-    def _telemetry(self, context: _RequestContext, trips: Sequence[Trip]) -> Response:
+    def _telemetry(self, context: RequestContext, trips: Sequence[Trip]) -> Response:
         context.require_scope("data:telemetry")
         types, extensions = context.request.values("type"), context.request.values("extension")
 
@@ -320,7 +283,7 @@ class Routes:
 
     def _collection(
         self,
-        context: _RequestContext,
+        context: RequestContext,
         name: str,
         found: Sequence[Any],
         serialize: Callable[[Any], dict[str, Any]],
@@ -338,7 +301,7 @@ class Routes:
             ranged=not self._variant.ignores_ranges,
         )
         if not found:
-            raise _no_data()
+            raise no_data()
         items = [serialize(item) for item in found[page.first : page.end]]
         body = page_body(
             page,
@@ -352,7 +315,7 @@ class Routes:
         body = reshape(body, context.request, self._variant)
         return json_response(200, body, kind=name, media_type=HAL_JSON)
 
-    _by_name: dict[str, Callable[[Routes, _RequestContext, Vehicle], Response]] = {  # noqa: RUF012 - constant
+    _by_name: dict[str, Callable[[Routes, RequestContext, Vehicle], Response]] = {  # noqa: RUF012 - constant
         "status": _status,
         "lastPosition": _last_position,
         "maintenance": _maintenance,
