@@ -223,6 +223,8 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
     from stellantis_hal.resources.control.actions import ActionKind, ChargingProgram, Program
+    from stellantis_hal.resources.control.callback import Callback, CallbackStatus, CallbackType
+    from stellantis_hal.resources.control.callbacks import Callbacks
     from stellantis_hal.resources.control.event_feed import EventFeed
     from stellantis_hal.resources.control.failure_causes import FailureCause
     from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
@@ -236,6 +238,14 @@ if TYPE_CHECKING:
         RemoteStolen,
     )
     from stellantis_hal.resources.control.remote_policy import RefusalReason, RemotePolicy
+    from stellantis_hal.resources.control.targets import (
+        AttributePart,
+        EventAttribute,
+        PushNotification,
+        UnsafeWebhookWarning,
+        Webhook,
+        WebSocket,
+    )
     from stellantis_hal.resources.filters import AlarmType, TelemetryType, TripState
     from stellantis_hal.resources.maintenance import Maintenance
     from stellantis_hal.resources.position import FixStatus, Position, PositionType
@@ -323,6 +333,7 @@ __all__ = [
     "ApiConventions",
     "ApiError",
     "Application",
+    "AttributePart",
     "AuthError",
     "AuthorizationRequest",
     "AuthorizationResponse",
@@ -346,8 +357,12 @@ __all__ = [
     "CacheStore",
     "CallCenter",
     "CallRecord",
+    "Callback",
     "CallbackReference",
+    "CallbackStatus",
     "CallbackTokenStore",
+    "CallbackType",
+    "Callbacks",
     "Capabilities",
     "Capacity",
     "CapacityPlan",
@@ -411,6 +426,7 @@ __all__ = [
     "EngineType",
     "Enrolment",
     "Environment",
+    "EventAttribute",
     "EventFeed",
     "FailureCause",
     "FailureRecord",
@@ -520,6 +536,7 @@ __all__ = [
     "ProgramSlots",
     "Progress",
     "Propulsion",
+    "PushNotification",
     "Quota",
     "QuotaError",
     "QuotaHeaders",
@@ -601,6 +618,7 @@ __all__ = [
     "TypedConverter",
     "TypedResource",
     "UnauthorizedError",
+    "UnsafeWebhookWarning",
     "UntrustedOriginError",
     "Update",
     "User",
@@ -614,6 +632,8 @@ __all__ = [
     "Watch",
     "WatchEvent",
     "WatchSource",
+    "WebSocket",
+    "Webhook",
     "Window",
     "WipingBlades",
     "WipingSpeed",
@@ -728,12 +748,15 @@ _MODULES = {
     ),
     "resources.collision": "Collision CollisionDetail CollisionSeverity CollisionSide",
     "resources.control.actions": "ActionKind ChargingProgram Program",
+    "resources.control.callback": "Callback CallbackStatus CallbackType",
+    "resources.control.callbacks": "Callbacks",
     "resources.control.event_feed": "EventFeed",
     "resources.control.failure_causes": "FailureCause",
     "resources.control.operation": "Operation OperationOutcome OperationSteps",
     "resources.control.operation_step": "OperationStatus OperationStep",
     "resources.control.remote": "CallbackReference Remote RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
     "resources.control.remote_policy": "RefusalReason RemotePolicy",
+    "resources.control.targets": "AttributePart EventAttribute PushNotification UnsafeWebhookWarning WebSocket Webhook",
     "resources.filters": "AlarmType TelemetryType TripState",
     "resources.maintenance": "Maintenance",
     "resources.position": "FixStatus Position PositionType",

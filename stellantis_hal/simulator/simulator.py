@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from stellantis_hal.simulator.api.callbacks import CallbackRegistry
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.gateway import Gateway, Statistics
 from stellantis_hal.simulator.api.identity import IdentityServer, IssuedToken
@@ -71,9 +72,11 @@ class Simulator:
         self.url = f"https://api.simulator.test{_PATH}"
         self._clock = Clock(clock, epoch=epoch)
         world.follow(self.now)
+        routes = Routes(world, variant)
+        self.callbacks: CallbackRegistry = routes.callbacks
         self._fault_injector = FaultInjector(faults)
         self.gateway: Gateway = Gateway(
-            routes=Routes(world, variant),
+            routes=routes,
             identity=IdentityServer(
                 world,
                 client_id=client_id,

@@ -23,6 +23,7 @@ PUBLIC: dict[str, Any] = {name: getattr(stellantis_hal, name) for name in stella
 MADE_BY_CALLS = {
     "Account": "StellantisClient.account()",
     "Backfill": "backfill()",
+    "Callbacks": "Account.callbacks",
     "Download": "HalResource.download()",
     "Enrolment": "StellantisClient.enrolment()",
     "Follow": "follow()",

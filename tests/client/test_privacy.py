@@ -134,6 +134,7 @@ MADE: dict[str, Any] = {
         fetch=_no_fetch,
         key=MAIL,
     ),
+    "Callbacks": lambda: stellantis_hal.Callbacks(_no_root),
     "CallbackTokenStore": lambda: stellantis_hal.CallbackTokenStore(lambda _: Token(SECRET, SECRET), print),
     "Change": lambda: Change(f"extra.{VIN}", TEXT, TEXT),
     "FileLimiterStore": lambda: FileLimiterStore("limits.json"),
@@ -245,6 +246,10 @@ NO_INSTANCE: dict[str, str] = {
 
 
 async def _no_fetch(request: Any) -> Any:
+    raise NotImplementedError
+
+
+async def _no_root() -> Any:
     raise NotImplementedError
 
 

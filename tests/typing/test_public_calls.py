@@ -26,6 +26,7 @@ from stellantis_hal import (
     ApiConventions,
     ApiError,
     Application,
+    AttributePart,
     AuthError,
     AuthorizationRequest,
     AuthorizationResponse,
@@ -41,8 +42,12 @@ from stellantis_hal import (
     BudgetExhaustedError,
     BudgetWarning,
     CacheStore,
+    Callback,
     CallbackReference,
+    Callbacks,
+    CallbackStatus,
     CallbackTokenStore,
+    CallbackType,
     CallRecord,
     Capabilities,
     Capacity,
@@ -67,6 +72,7 @@ from stellantis_hal import (
     Energy,
     EnergyType,
     Enrolment,
+    EventAttribute,
     EventFeed,
     FailureCause,
     FailureRecord,
@@ -136,6 +142,7 @@ from stellantis_hal import (
     Problem,
     Program,
     Progress,
+    PushNotification,
     Quota,
     QuotaError,
     QuotaHeaders,
@@ -200,6 +207,7 @@ from stellantis_hal import (
     TypedConverter,
     TypedResource,
     UnauthorizedError,
+    UnsafeWebhookWarning,
     UntrustedOriginError,
     Update,
     User,
@@ -211,6 +219,8 @@ from stellantis_hal import (
     Watch,
     WatchEvent,
     WatchSource,
+    Webhook,
+    WebSocket,
     Window,
     WriteOptions,
     WrongLoopError,
@@ -853,6 +863,28 @@ async def test_a_backfill_written_to_a_file(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.anyio
+async def test_callbacks() -> None:
+    simulator = Simulator(World(seed=7))
+    async with client_of(simulator) as client:
+        callbacks = account_of(client, simulator).callbacks
+        assert_type(callbacks, Callbacks)
+        secret = EventAttribute(part=AttributePart.HEADER, key="x-secret", value="s")
+        target = Webhook("https://hooks.example.org/st", token="s", attributes=[secret])
+        callback = await callbacks.ensure(target, label="garage", types=(CallbackType.MONITOR, "Remote"))
+        assert_type(callback, Callback)
+        assert_type(callback.status, CallbackStatus | None)
+        assert_type(callback.target, Webhook | PushNotification | WebSocket | None)
+        assert_type(target.attributes[0].part, AttributePart | None)
+        assert (await (await callback.pause()).resume()).status is CallbackStatus.RUNNING
+        assert_type(await callback.update(PushNotification(["device"]), label="phone"), Callback)
+        assert_type([each async for each in callbacks(types="Monitor")], list[Callback])
+        assert_type(await callbacks.get(callback.id or ""), Callback)
+        await callback.delete(with_monitors=True)
+        await callbacks.create(target, label="other")
+    assert issubclass(UnsafeWebhookWarning, UserWarning)
 
 
 def test_errors_and_their_attributes() -> None:

@@ -11,7 +11,7 @@ from stellantis_hal.simulator.api.messages import Moment, Request
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.world.entities import Account
 
-__all__ = ["Caller", "Refusal", "RequestContext", "no_data", "not_found"]
+__all__ = ["Caller", "Refusal", "RequestContext", "method_not_allowed", "no_data", "not_found"]
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +42,11 @@ def not_found() -> Refusal:
     return Refusal(404, 40499, "Not found.")
 
 
+def method_not_allowed() -> Refusal:
+    """Return the refusal where an address does not take the method."""
+    return Refusal(405, 40500, "Method not allowed.")
+
+
 @attrs.frozen(kw_only=True)
 class RequestContext:
     """A request while it is handled."""
@@ -60,7 +65,7 @@ class RequestContext:
     def require_method(self, *methods: str) -> None:
         """Refuse a request of another method."""
         if self.request.method not in methods:
-            raise Refusal(405, 40500, "Method not allowed.")
+            raise method_not_allowed()
 
     def json_object(self) -> dict[str, Any]:
         """Return the body, which must be a JSON object sent as JSON."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from stellantis_hal.simulator.api.callbacks import CallbackRegistry
 from stellantis_hal.simulator.api.dialect import BackendVariant
 from stellantis_hal.simulator.api.filters import BadFilterError, is_within, parse_intervals, parse_number_range
 from stellantis_hal.simulator.api.messages import (
@@ -37,6 +38,7 @@ class Routes:
     def __init__(self, world: World, variant: BackendVariant) -> None:
         self._world = world
         self._variant = variant
+        self.callbacks = CallbackRegistry(world.seed)
         self._secret = hex_digits(world.seed, "pages", size=16).encode()
         self._served = 0
 
@@ -80,8 +82,9 @@ class Routes:
     # ------------------------------------------------------------------ routing
 
     def _find(self, context: RequestContext) -> Response:
-        if context.request.method not in {"GET", "HEAD"}:
-            raise Refusal(405, 40500, "Method not allowed.")
+        if context.segments[:2] == ("user", "callbacks"):
+            return self.callbacks.respond(context, context.segments[2:], self._collection)
+        context.require_method("GET", "HEAD")
         match context.segments:
             case ("user",):
                 return self._user(context)

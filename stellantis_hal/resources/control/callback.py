@@ -1,0 +1,263 @@
+"""Callbacks: registered targets of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from stellantis_hal.errors import DetachedResourceError, NotFoundError
+from stellantis_hal.hal.uri import join_segment
+from stellantis_hal.resources.control.targets import (
+    PushNotification,
+    Target,
+    TargetKind,
+    Webhook,
+    WebSocket,
+    target_body,
+)
+from stellantis_hal.resources.control.writing import send_json
+from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.structuring.schema import names, unread
+from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.validation import require_type
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.resource import HalResource
+
+__all__ = [
+    "Callback",
+    "CallbackStatus",
+    "CallbackType",
+    "as_sent",
+    "bind",
+    "callback_body",
+    "callback_types",
+    "sent_callback",
+]
+
+
+class CallbackStatus(OpenEnum):
+    """Whether a callback delivers events."""
+
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    FAILED = "Failed"
+
+
+class CallbackType(OpenEnum):
+    """What a callback is for: events of monitors, or steps of commands."""
+
+    MONITOR = "Monitor"
+    REMOTE = "Remote"
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Callback(TypedResource):
+    """A registered target of events. Its methods return the callback as it is then; it never changes itself.
+
+    Attributes:
+        id: the API's id.
+        label: its name.
+        status: whether it delivers events.
+        types: what it is for; empty: for both.
+        webhook: where it delivers to, if to a webhook; :attr:`target` is any kind.
+        push_notification: where it delivers to, if to devices.
+        web_socket: where it delivers to, if to a websocket.
+    """
+
+    id: str | None = attrs.field(default=None, metadata=names("id", "callbackId"))
+    label: str | None = attrs.field(default=None, metadata=names("label", ("subscribe", "label")))
+    status: CallbackStatus | None = None
+    types: tuple[CallbackType, ...] = attrs.field(default=(), metadata=names(("subscribe", "type")))
+    webhook: Webhook | None = attrs.field(default=None, metadata=names(("subscribe", "callback", "webhook")))
+    push_notification: PushNotification | None = attrs.field(
+        default=None, metadata=names(("subscribe", "callback", "pushnotif"))
+    )
+    web_socket: WebSocket | None = attrs.field(default=None, metadata=names(("subscribe", "callback", "websocket")))
+    _address: str | None = attrs.field(default=None, eq=False, repr=False, metadata=unread())
+
+    @property
+    def target(self) -> Target | None:
+        """Where it delivers to; None where that could not be read."""
+        return self.webhook or self.push_notification or self.web_socket
+
+    @property
+    def kind(self) -> TargetKind | None:
+        """The kind of its target, by the vendor's name; None where that could not be read."""
+        if self.webhook is not None:
+            return "webhook"
+        if self.push_notification is not None:
+            return "pushnotif"
+        return None if self.web_socket is None else "websocket"
+
+    @property
+    def address(self) -> str:
+        """Its own URL; monitors and commands are below it.
+
+        Raises:
+            DetachedResourceError: it was not read through a client.
+        """
+        if self._address is None:
+            raise DetachedResourceError("this callback was not read through a client: it has no address")
+        return self._address
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The types of events that it is for."""
+        return frozenset(self.types or (CallbackType.MONITOR, CallbackType.REMOTE))
+
+    def accepts(self, type_: CallbackType | str) -> bool:
+        """Return whether it is for events of a type, ``"Monitor"`` or ``"Remote"``."""
+        return type_ in self.accepted
+
+    async def pause(self) -> Callback:
+        """Pause it: no event is posted until :meth:`resume`.
+
+        Raises:
+            NotFoundError: there is no such callback any more.
+        """
+        return await self._set_status(CallbackStatus.PAUSED)
+
+    async def resume(self) -> Callback:
+        """Let it deliver events again, after a pause or after it failed.
+
+        Raises:
+            NotFoundError: there is no such callback any more.
+        """
+        return await self._set_status(CallbackStatus.RUNNING)
+
+    async def update(
+        self,
+        target: Target | None = None,
+        *,
+        label: str | None = None,
+        types: Iterable[CallbackType | str] | None = None,
+        allow_http_loopback: bool = False,
+    ) -> Callback:
+        """Replace it: the whole object is sent, what is not passed stays as it was read.
+
+        Args:
+            target: where to deliver to; None: as before.
+            label: its name; None: as before.
+            types: what it is for; None: as before.
+            allow_http_loopback: whether a webhook on this machine may have no TLS.
+
+        Raises:
+            ValueError: the target has no TLS, or cannot be sent; nothing was sent.
+            NotFoundError: there is no such callback any more.
+        """
+        new_target = self.target if target is None else target
+        require_type("target", new_target, Webhook, PushNotification, instead='Webhook("https://…", token="…")')
+        assert new_target is not None  # noqa: S101 - for the type checkers
+        body = callback_body(
+            new_target,
+            label=self.label if label is None else label,
+            types=self.types if types is None else callback_types(types),
+            allow_http_loopback=allow_http_loopback,
+        )
+        answer = await send_json(self.require_resource(), "PUT", self.address, body)
+        return as_sent(answer, body, before=self)
+
+    async def delete(self, *, with_monitors: bool = False) -> None:
+        """Delete it. Its monitors go with it, and steps of commands under way are never delivered.
+
+        One that is gone already is deleted.
+
+        Args:
+            with_monitors: must be True where it delivers events of monitors.
+
+        Raises:
+            ValueError: ``with_monitors`` is False, and it may have monitors; nothing was sent.
+        """
+        if not with_monitors and self.accepts(CallbackType.MONITOR):
+            raise ValueError("the monitors of a callback are deleted with it: pass with_monitors=True")
+        try:
+            await send_json(self.require_resource(), "DELETE", self.address)
+        except NotFoundError:
+            return  # as after an answer that was lost
+
+    async def _set_status(self, status: CallbackStatus) -> Callback:
+        answer = await send_json(
+            self.require_resource(), "PUT", join_segment(self.address, "status"), {"status": str(status)}
+        )
+        return attrs.evolve(self, status=_stated(answer).status or status)
+
+
+def callback_types(types: Iterable[CallbackType | str] | str) -> tuple[CallbackType, ...]:
+    """Return what a callback is for, each type once.
+
+    Raises:
+        ValueError: there is no such type.
+    """
+    found = tuple(dict.fromkeys(CallbackType(each) for each in ((types,) if isinstance(types, str) else types)))
+    for each in found:
+        if not each.is_known:
+            raise ValueError(f"types of a callback are Monitor and Remote, not {each!r}")
+    return found
+
+
+def callback_body(
+    target: Target,
+    *,
+    label: str | None,
+    types: tuple[CallbackType, ...],
+    allow_http_loopback: bool = False,
+) -> dict[str, Any]:
+    """Return a callback as the API takes it.
+
+    Raises:
+        ValueError: the label is empty, or the target cannot be sent.
+    """
+    if not label:
+        raise ValueError("a callback needs a label, by which it is found again")
+    body: dict[str, Any] = {"label": label}
+    if types:
+        body["type"] = [str(each) for each in types]
+    body["callback"] = target_body(target, label, allow_http_loopback=allow_http_loopback)
+    return body
+
+
+def bind(callback: Callback, resource: HalResource) -> Callback:
+    """Set the address of a callback that was just read of a resource: its own link, else its id below the page's."""
+    address = resource.self_url or (None if resource.is_embedded else resource.url)
+    if address is None and callback.id:
+        address = join_segment(resource.base, callback.id)
+    object.__setattr__(callback, "_address", address)  # frozen, but not yet handed out
+    return callback
+
+
+def sent_callback(body: dict[str, Any]) -> Callback:
+    """Return what was sent as it will be read."""
+    return read({"label": body["label"], "subscribe": body}, Callback)
+
+
+def as_sent(answer: HalResource, body: dict[str, Any], *, before: Callback) -> Callback:
+    """Return a callback as it was sent, with what the answer states of it.
+
+    Args:
+        answer: of the write.
+        body: what was sent.
+        before: the callback that was replaced; of one that is new, its resource.
+    """
+    stated = _stated(answer)
+    sent = sent_callback(body)
+    return attrs.evolve(
+        before,
+        id=stated.id or before.id,
+        label=sent.label,
+        status=stated.status or before.status,
+        types=sent.types,
+        webhook=sent.webhook,
+        push_notification=sent.push_notification,
+        web_socket=None,
+        problems=(),
+        extra=sent.extra,
+    )
+
+
+def _stated(answer: HalResource) -> Callback:
+    """Return what the answer of a write states: an id and a status, or nothing."""
+    return answer.as_(Callback) if answer.kind == "object" else Callback()

@@ -1,0 +1,37 @@
+"""Writes below a typed resource, by the client that it was read through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stellantis_hal.errors import ApiError, NetworkError, StellantisError
+from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.navigation.writes import RequestOptions, write_request
+
+__all__ = ["is_unknown_outcome", "send_json"]
+
+_GATEWAY_FAILURES = frozenset((502, 504))
+
+
+async def send_json(resource: HalResource, method: str, url: str, body: dict[str, Any] | None = None) -> HalResource:
+    """Send a request to a URL, unconditionally, and return its answer.
+
+    Args:
+        resource: any resource of the client that sends it.
+        method: the HTTP method.
+        url: absolute, on a trusted origin.
+        body: sent as JSON; None: no body.
+
+    Raises:
+        StellantisError: sending failed.
+    """
+    context = resource.require_context()
+    options: RequestOptions = {} if body is None else {"json": body}
+    return await HalResource.answer_to(write_request(method, url, options, context), context)
+
+
+def is_unknown_outcome(error: StellantisError) -> bool:
+    """Return whether a write may have been done although it failed: it was sent, and no complete answer came."""
+    if isinstance(error, NetworkError):
+        return error.sent
+    return isinstance(error, ApiError) and error.status in _GATEWAY_FAILURES

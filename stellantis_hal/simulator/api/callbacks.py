@@ -1,0 +1,283 @@
+"""Callbacks of the simulated API: where events of monitors and commands are delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from stellantis_hal.simulator.api.messages import HAL_JSON, Response, json_response
+from stellantis_hal.simulator.api.request_context import (
+    Refusal,
+    RequestContext,
+    method_not_allowed,
+    no_data,
+    not_found,
+)
+from stellantis_hal.simulator.api.serializer import link
+from stellantis_hal.simulator.world.seeded import hex_digits
+
+__all__ = ["CallbackRegistry", "Registered", "check_attributes", "check_webhook", "status_of"]
+
+ListResponse = Callable[[RequestContext, str, Sequence[Any], Callable[[Any], dict[str, Any]]], Response]
+"""Returns a page of a collection: its name, its items, and the body of each."""
+
+_KINDS = ("webhook", "pushnotif", "websocket")
+_TYPES = ("Monitor", "Remote")
+_SCOPES = (
+    "data:telemetry",
+    "data:position",
+    "data:trip",
+    "data:alert",
+    "data:collision",
+    "remote:door:write",
+    "remote:preconditioning:write",
+    "remote:horn:write",
+    "remote:charging:write",
+    "remote:lights:write",
+    "remote:wakeup:write",
+    "remote:navigation:write",
+)
+_PLACES = {"webhook": ("Header", "Body", "Query"), "pushnotif": ("Header", "Body"), "websocket": ("Body",)}
+_PUSH_WORDS = ("from", "message_type")
+_PUSH_PREFIXES = ("google", "gcm")
+
+
+@attrs.define
+class Registered:
+    """A registered callback.
+
+    Attributes:
+        id: the API's id.
+        owner: key of the account, or id of the fleet, that registered it.
+        subscription: the object that was posted.
+        status: ``Running``, ``Paused`` or ``Failed``.
+    """
+
+    id: str
+    owner: str
+    subscription: dict[str, Any]
+    status: str = "Running"
+
+    @property
+    def label(self) -> str | None:
+        """Its label."""
+        label: str | None = self.subscription.get("label")
+        return label
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """What it is for: ``Monitor``, ``Remote``."""
+        return tuple(self.subscription.get("type") or _TYPES)
+
+    @property
+    def kind(self) -> str:
+        """The kind of its target: ``webhook``, ``pushnotif`` or ``websocket``."""
+        return next(kind for kind in _KINDS if kind in self.subscription["callback"])
+
+    @property
+    def url(self) -> str | None:
+        """The URL that events are sent to; None for devices."""
+        target: str | None = self.subscription["callback"][self.kind].get("target")
+        return target
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices that events are pushed to."""
+        devices: list[str] = self.subscription["callback"][self.kind].get("devices", [])
+        return devices
+
+    @property
+    def attributes(self) -> list[tuple[str, str, str]]:
+        """What travels with every event: (``Header``, ``Body`` or ``Query``; key; value)."""
+        found = self.subscription["callback"][self.kind].get("attributes") or []
+        return [(each["type"], each["key"], each["value"]) for each in found]
+
+    @property
+    def retry(self) -> dict[str, Any] | None:
+        """The ``retryPolicy`` of a fleet owner's callback."""
+        policy: dict[str, Any] | None = self.subscription.get("retryPolicy")
+        return policy
+
+    @property
+    def batch(self) -> dict[str, Any] | None:
+        """The ``batchNotify`` of a fleet owner's callback."""
+        batch: dict[str, Any] | None = self.subscription.get("batchNotify")
+        return batch
+
+
+class CallbackRegistry:
+    """The callbacks of all callers, by id."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._made = 0
+        self._registered: dict[str, Registered] = {}
+        self.on_deleted: list[Callable[[str], None]] = []
+
+    # ------------------------------------------------------------------ state
+
+    def get(self, id_: str) -> Registered | None:
+        """Return a callback by its id; None where there is none (any more)."""
+        return self._registered.get(id_)
+
+    def of(self, owner: str) -> list[Registered]:
+        """Return the callbacks of an account or a fleet, the oldest first."""
+        return [callback for callback in self._registered.values() if callback.owner == owner]
+
+    def owned(self, owner: str, id_: str) -> Registered:
+        """Return a callback of an account or a fleet; refuse the request where it has none with this id."""
+        callback = self._registered.get(id_)
+        if callback is None or callback.owner != owner:
+            raise no_data()
+        return callback
+
+    def add(self, owner: str, subscription: dict[str, Any]) -> Registered:
+        """Register a callback."""
+        self._made += 1
+        callback = Registered(hex_digits(self._seed, "callback", self._made, size=16), owner, subscription)
+        self._registered[callback.id] = callback
+        return callback
+
+    def delete(self, id_: str) -> None:
+        """Delete a callback, and what depends on it."""
+        del self._registered[id_]
+        for forget in self.on_deleted:
+            forget(id_)
+
+    def unregister_device(self, device: str) -> None:
+        """Remove a device from all callbacks, as its system may do; a callback goes with its last device."""
+        for callback in list(self._registered.values()):
+            if device in callback.devices:
+                callback.devices.remove(device)
+                if not callback.devices:
+                    self.delete(callback.id)
+
+    # ------------------------------------------------------------------ requests of account holders
+
+    def respond(self, context: RequestContext, rest: tuple[str, ...], collection: ListResponse) -> Response:
+        """Return the response to a request for ``/user/callbacks`` or an address below it."""
+        context.require_scope(*_SCOPES)
+        owner = context.caller.account.key
+        base = f"{context.caller.base}/user/callbacks"
+        match context.request.method, rest:
+            case "GET" | "HEAD", ():
+                wanted = set(context.request.values("types"))
+                found = [each for each in self.of(owner) if not wanted or wanted & set(each.types)]
+                return collection(context, "callbacks", found, lambda each: _body(each, base))
+            case "POST", ():
+                callback = self.add(owner, check_subscription(context.json_object()))
+                return _reference(200, callback, base)
+            case method, (id_, *below):
+                return self._respond_to_one(context, method, self.owned(owner, id_), tuple(below), base)
+            case _:
+                raise method_not_allowed()
+
+    def _respond_to_one(
+        self, context: RequestContext, method: str, callback: Registered, below: tuple[str, ...], base: str
+    ) -> Response:
+        if below == ("status",):
+            context.require_method("PUT")
+            callback.status = status_of(context.json_object())
+            return _reference(202, callback, base)
+        if below:
+            raise not_found()
+        context.require_method("GET", "HEAD", "PUT", "DELETE")
+        if method == "PUT":
+            callback.subscription = check_subscription(context.json_object())
+            return _reference(202, callback, base)
+        if method == "DELETE":
+            self.delete(callback.id)
+            return Response(status=204, kind="callback")
+        return json_response(200, _body(callback, base), kind="callback", media_type=HAL_JSON)
+
+
+# ---------------------------------------------------------------------- bodies
+
+
+def _body(callback: Registered, base: str) -> dict[str, Any]:
+    body: dict[str, Any] = {"id": callback.id, "subscribe": callback.subscription, "status": callback.status}
+    if callback.label is not None:
+        body["label"] = callback.label
+    return {**body, "_links": {"self": link(f"{base}/{callback.id}")}}
+
+
+def _reference(status: int, callback: Registered, base: str) -> Response:
+    body = {
+        "callbackId": callback.id,
+        "status": callback.status,
+        "_links": {"callback": link(f"{base}/{callback.id}")},
+    }
+    return json_response(status, body, kind="callback", media_type=HAL_JSON)
+
+
+# ---------------------------------------------------------------------- checks
+
+
+def _refuse(reason: str) -> Refusal:
+    return Refusal(400, 40000, reason)
+
+
+def status_of(body: dict[str, Any]) -> str:
+    """Return the status that a PUT asks for; refuse others than Running and Paused."""
+    status = body.get("status")
+    if status not in {"Running", "Paused"}:
+        raise _refuse("status must be Running or Paused.")
+    return str(status)
+
+
+def check_subscription(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the subscription of an account holder; refuse one off the specification."""
+    label, types, target = body.get("label"), body.get("type"), body.get("callback")
+    if label is not None and not isinstance(label, str):
+        raise _refuse("label must be a string.")
+    if types is not None and (not isinstance(types, list) or not set(types) <= set(_TYPES)):
+        raise _refuse("type must be a list of Monitor and Remote.")
+    if not isinstance(target, dict):
+        raise _refuse("callback is required.")
+    kinds = [kind for kind in _KINDS if target.get(kind) is not None]
+    if len(kinds) != 1:
+        raise _refuse("callback must have one of webhook, pushnotif and websocket.")
+    kind = kinds[0]
+    if kind == "pushnotif":
+        _check_push(target[kind])
+    else:
+        check_webhook(target[kind], kind)
+    return body
+
+
+def check_webhook(value: Any, kind: str = "webhook") -> None:
+    """Refuse a webhook or websocket off the specification."""
+    if not isinstance(value, dict):
+        raise _refuse(f"{kind} must be an object.")
+    if kind == "webhook" and not isinstance(value.get("name"), str):
+        raise _refuse("name of the webhook is required.")
+    url = value.get("target")
+    if not isinstance(url, str) or not urlsplit(url).hostname:
+        raise _refuse("target must be a URL.")
+    check_attributes(value.get("attributes"), _PLACES[kind])
+
+
+def _check_push(value: Any) -> None:
+    devices = value.get("devices") if isinstance(value, dict) else None
+    if not isinstance(devices, list) or not devices or not all(isinstance(each, str) for each in devices):
+        raise _refuse("devices must be a list of one or more strings.")
+    check_attributes(value.get("attributes"), _PLACES["pushnotif"])
+    for attribute in value.get("attributes") or []:
+        if attribute["key"] in _PUSH_WORDS or attribute["key"].startswith(_PUSH_PREFIXES):
+            raise _refuse("the key of an attribute is reserved.")
+
+
+def check_attributes(value: Any, places: Sequence[str] = _PLACES["webhook"]) -> None:
+    """Refuse attributes off the specification."""
+    if value is None:
+        return
+    if not isinstance(value, list):
+        raise _refuse("attributes must be a list.")
+    for attribute in value:
+        if not isinstance(attribute, dict) or attribute.get("type") not in places:
+            raise _refuse(f"type of an attribute must be one of {', '.join(places)}.")
+        if not isinstance(attribute.get("key"), str) or not isinstance(attribute.get("value"), str):
+            raise _refuse("key and value of an attribute are required.")
