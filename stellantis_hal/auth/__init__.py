@@ -3,6 +3,6 @@
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import Enrolment
 from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.auth.partner import PartnerCredentials, capabilities
+from stellantis_hal.auth.partner import Partner
 
-__all__ = ["Application", "Enrolment", "IdentityProvider", "PartnerCredentials", "capabilities"]
+__all__ = ["Application", "Enrolment", "IdentityProvider", "Partner"]

@@ -37,7 +37,7 @@ class Basic:
         require_type("username", username, str)
         require_type("password", password, str)
         if ":" in username:
-            raise ConfigurationError("HTTP Basic cannot carry a user name (client_id) with a colon in it")
+            raise ConfigurationError("HTTP Basic cannot carry a user name with a colon in it")
         self._query = query
         self._names = username, password
         self._headers = Headers({"Authorization": encode_basic(username, password)})

@@ -75,7 +75,7 @@ class ResourceContext:
         fetch: sends a request and returns the response.
         clock: the wall clock.
         converter: converts resources to typed values, for ``Rel("trips", Trip)``.
-        principal: key of the account whose credentials are sent; None where they belong to no account.
+        principal: key of the account whose credentials are sent, or of another owner; None where there is none.
         headers: header fields of every request.
         accept: the media type to ask for where neither the caller nor the link names one.
         services: what the client hands to layers above this one, which reads nothing of it.

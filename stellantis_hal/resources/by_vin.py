@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from stellantis_hal.errors import BadRequestError, NotFoundError
 from stellantis_hal.hal.redaction import mask_text, mask_vin
@@ -18,6 +18,10 @@ __all__ = ["find_by_vin", "require_vin"]
 _LENGTH = 17
 _WRONG = re.compile(r"[^A-HJ-NPR-Z0-9]")
 """ISO 3779: capital letters without I, O and Q, and digits."""
+_ADVICE = {
+    "account": "that its owner's account is the one that consented",
+    "fleet": "that the vehicle was added to this fleet",
+}
 
 
 def require_vin(vin: str | None, *, id_: str | None) -> str:
@@ -41,7 +45,9 @@ def require_vin(vin: str | None, *, id_: str | None) -> str:
     return vin
 
 
-async def find_by_vin(vin: str, filtered: Paginator[Vehicle], whole: Paginator[Vehicle]) -> Vehicle:
+async def find_by_vin(
+    vin: str, filtered: Paginator[Vehicle], whole: Paginator[Vehicle], *, among: Literal["account", "fleet"] = "account"
+) -> Vehicle:
     """Return the vehicle with a VIN.
 
     Args:
@@ -49,6 +55,7 @@ async def find_by_vin(vin: str, filtered: Paginator[Vehicle], whole: Paginator[V
         filtered: the vehicles by ``vinPrefix``. Some back ends ignore it, others answer 400 or 404: then ``whole`` is
             searched.
         whole: all vehicles.
+        among: whose vehicles they are, for the message of an error.
 
     Raises:
         NotFoundError: none has this VIN; the message has the number of vehicles that were read.
@@ -63,7 +70,7 @@ async def find_by_vin(vin: str, filtered: Paginator[Vehicle], whole: Paginator[V
     if found is None and not is_whole:
         found = await search.among(whole)
     if found is None:
-        raise search.failure()
+        raise search.failure(among)
     return found
 
 
@@ -85,11 +92,11 @@ class _Search:
             self._without_vin += vehicle.vin is None
         return None
 
-    def failure(self) -> NotFoundError:
+    def failure(self, among: Literal["account", "fleet"]) -> NotFoundError:
         """Return the error for a VIN that no vehicle has."""
         unknown = f", {self._without_vin} of them without a VIN" if self._without_vin else ""
         return NotFoundError(
-            f"the account has no vehicle with the VIN {mask_vin(self._vin)}: {self.others} vehicles were "
-            f"read{unknown}. Check the VIN, and that its owner's account is the one that consented",
+            f"the {among} has no vehicle with the VIN {mask_vin(self._vin)}: {self.others} vehicles were "
+            f"read{unknown}. Check the VIN, and {_ADVICE[among]}",
             status=404,
         )

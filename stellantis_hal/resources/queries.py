@@ -10,7 +10,8 @@ import attrs
 
 from stellantis_hal.errors import ApiError, NotFoundError
 from stellantis_hal.hal.uri import append_query, join_segment
-from stellantis_hal.navigation.link_selection import encode_params
+from stellantis_hal.navigation.link_selection import Params, encode_params
+from stellantis_hal.navigation.pagination.page_source import PageSource
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from stellantis_hal.resources import filters
 from stellantis_hal.structuring.typed_resource import TypedResource
@@ -18,7 +19,7 @@ from stellantis_hal.structuring.typed_resource import TypedResource
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["OptionalEndpoint", "choose_rel", "fetch_by_id", "index_ranges", "is_absent", "paginate"]
+__all__ = ["OptionalEndpoint", "choose_rel", "fetch_by_id", "find_collection", "index_ranges", "is_absent", "paginate"]
 
 R = TypeVar("R", bound=TypedResource)
 
@@ -34,6 +35,40 @@ def is_absent(error: ApiError) -> bool:
 def choose_rel(resource: HalResource, *rels: str) -> str:
     """Return the relation under which this generation of the API has a link; the newest where it has none."""
     return next((rel for rel in rels if resource.can(rel)), rels[0])
+
+
+class _CollectionBelow:
+    """A page source: the collection at the documented path below a resource that has no link to it."""
+
+    def __init__(self, resource: HalResource, segment: str, params: Params) -> None:
+        self._resource = resource
+        self._segment = segment
+        self._params = params
+
+    async def first_page(self) -> HalResource:
+        return await self.fetch_url(await self.resolve_url({}))
+
+    async def resolve_url(self, params: Params) -> str:
+        url = join_segment(self._resource.url, self._segment)
+        return append_query(url, encode_params({**self._params, **params}))
+
+    async def fetch_url(self, url: str) -> HalResource:
+        return await self._resource.fetch_url(url)
+
+
+def find_collection(resource: HalResource, *rels: str, params: Params, segment: str | None = None) -> PageSource:
+    """Return the collection behind a link of any of these relations, as a source of pages.
+
+    Args:
+        resource: the resource that links to it.
+        rels: the relations of each generation of the API, the newest first.
+        params: query parameters of the collection.
+        segment: the documented path below the resource, for one without such a link; None: a link is needed.
+    """
+    rel = choose_rel(resource, *rels)
+    if segment is not None and not resource.can(rel):
+        return _CollectionBelow(resource, segment, params)
+    return resource.follow(rel, params=params, embedded="never")
 
 
 @attrs.frozen
@@ -52,10 +87,12 @@ class OptionalEndpoint(Generic[R]):
     accept: str | None = None
     find: Callable[[HalResource], HalResource | None] | None = None
 
-    async def fetch_resource(self, resource: HalResource) -> HalResource | None:
-        """Fetch the untyped resource; None where there are no data."""
+    async def fetch_resource(self, resource: HalResource, **params: Any) -> HalResource | None:
+        """Fetch the untyped resource; None where there are no data. An embedded copy has no parameters but its own."""
+        given = {name: value for name, value in params.items() if value is not None}
+        follow = resource.follow(self.rel, accept=self.accept, params=given, embedded="never" if given else "prefer")
         try:
-            response = await resource.follow(self.rel, accept=self.accept).first_page()
+            response = await follow.first_page()
         except NotFoundError as error:
             if is_absent(error):
                 return None
@@ -66,20 +103,23 @@ class OptionalEndpoint(Generic[R]):
         """Return a resource of :meth:`fetch_resource` as a typed value."""
         return resource.as_(self.kind)
 
-    async def fetch(self, resource: HalResource) -> R | None:
+    async def fetch(self, resource: HalResource, **params: Any) -> R | None:
         """Fetch the resource as a typed value; None where there are no data."""
-        found = await self.fetch_resource(resource)
+        found = await self.fetch_resource(resource, **params)
         return None if found is None else self.structure(found)
 
 
-async def fetch_by_id(resource: HalResource, rel: str, kind: type[R], id_: str, **params: Any) -> R:
-    """Fetch one resource of the collection behind a link, by its id.
+async def fetch_by_id(
+    resource: HalResource, rel: str, kind: type[R], id_: str, *, segment: str | None = None, **params: Any
+) -> R:
+    """Fetch one resource of the collection behind a link, by its id; ``segment`` as in :func:`find_collection`.
 
     Raises:
         ValueError: the id cannot be part of a path.
         NotFoundError: the collection has no such resource.
     """
-    url = join_segment(await resource.follow(rel).resolve_url({}), id_)
+    collection = find_collection(resource, rel, params={}, segment=segment)
+    url = join_segment(await collection.resolve_url({}), id_)
     found = await resource.fetch_url(append_query(url, encode_params(params)))
     return found.as_(kind)
 
@@ -92,7 +132,7 @@ def index_ranges(index_range: tuple[int, int | None] | None, page_size: int | No
 
 def paginate(
     resource: HalResource,
-    rel: str,
+    rel: str | tuple[str, ...],
     kind: type[R],
     *,
     embedded: str | None = None,
@@ -100,26 +140,41 @@ def paginate(
     page_size: int | None = None,
     largest_page: int = filters.PAGE_SIZE,
     index_range: tuple[int, int | None] | None = None,
+    ranged: bool = True,
+    segment: str | None = None,
     **params: Any,
 ) -> Paginator[R]:
     """Paginate the collection behind a link; an absent one is empty.
 
+    Args:
+        resource: the resource that links to it.
+        rel: the relation, or those of each generation of the API, the newest first.
+        kind: the class of an item.
+        embedded: the relation that items are embedded under; None: ``rel``.
+        newest_first: whether to start from the last page.
+        page_size: items on a page.
+        largest_page: the most that the vendor allows.
+        index_range: the first and the last index, both included.
+        ranged: whether the collection takes index ranges.
+        segment: as in :func:`find_collection`.
+        params: other query parameters.
+
     Raises:
         ValueError: a filter is out of bounds.
     """
+    rels = (rel,) if isinstance(rel, str) else rel
     params = {
         **params,
         "indexRange": filters.index_range(index_range),
         "pageSize": filters.page_size(page_size, most=largest_page),
     }
-    follow = resource.follow(rel, params=params, embedded="never")
     converter = resource.require_context().converter
     items = Paginator.over(
-        follow,
-        embedded or rel,
+        find_collection(resource, *rels, params=params, segment=segment),
+        embedded or rels[0],
         reverse=newest_first,
         absent=is_absent,
-        ranges=index_ranges(index_range, page_size),
+        ranges=index_ranges(index_range, page_size) if ranged else None,
         on_invalid=partial(converter.report_invalid_items, kind=kind),
         typed=True,
     )

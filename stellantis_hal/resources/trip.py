@@ -15,6 +15,7 @@ from stellantis_hal.resources.blocks.energy import Energy
 from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.cross_checks import check_trip
 from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
 from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.rows import TRIP_COLUMNS, Cell, to_row
 from stellantis_hal.resources.sentinels import Mileage
@@ -228,6 +229,8 @@ class Trip(TypedResource):
         ranges: Iterable[TimeRange] | TimeRange | None = None,
         tolerance: float | None = None,
         index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+        profile: str | None = None,
     ) -> Paginator[Position]:
         """Paginate the positions along the trip.
 
@@ -237,18 +240,25 @@ class Trip(TypedResource):
             ranges: up to ten intervals instead of both.
             tolerance: kilometres by which the line may be simplified.
             index_range: the first and the last index, counted from 0, both included.
+            page_size: items on a page, 1 to 2000; only of a fleet's vehicle.
+            profile: whose view, of a fleet's vehicle: "fleet" or "endUser".
 
         Raises:
-            ValueError: a filter is out of bounds; nothing was sent.
+            ValueError: a filter is out of bounds, or an option is for vehicles of a fleet; nothing was sent.
         """
         resource = self.require_resource()
+        if page_size is not None and not is_of_fleet(resource):
+            raise ValueError("page_size of waypoints is for vehicles of a fleet: the API decides it for an account's")
         return paginate(
             resource,
-            choose_rel(resource, "waypoints", "wayPoints"),
+            ("waypoints", "wayPoints"),
             Position,
             embedded="positions",
+            page_size=page_size,
+            largest_page=filters.TELEMETRY_PAGE_SIZE,
             index_range=index_range,
             tolerance=filters.tolerance(tolerance),
+            profile=profile_parameter(resource, profile),
             timestamps=filters.timestamps(since, until, ranges),
         )
 
@@ -261,6 +271,7 @@ class Trip(TypedResource):
         locale: str | None = None,
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
+        profile: str | None = None,
     ) -> Paginator[Alert]:
         """Paginate the alerts raised during the trip; the filters are those of ``vehicle.alerts``."""
         return paginate(
@@ -270,16 +281,18 @@ class Trip(TypedResource):
             page_size=page_size,
             index_range=index_range,
             locale=filters.text("locale", locale),
+            profile=profile_parameter(self.require_resource(), profile),
             timestamps=filters.timestamps(since, until, ranges),
         )
 
-    async def alert(self, id_: str) -> Alert:
+    async def alert(self, id_: str, *, profile: str | None = None) -> Alert:
         """Fetch one of its alerts by id.
 
         Raises:
             NotFoundError: the trip has none with this id.
         """
-        return await fetch_by_id(self.require_resource(), "alerts", Alert, id_)
+        resource = self.require_resource()
+        return await fetch_by_id(resource, "alerts", Alert, id_, profile=profile_parameter(resource, profile))
 
     def collisions(
         self,
@@ -319,6 +332,7 @@ class Trip(TypedResource):
         ranges: Iterable[TimeRange] | TimeRange | None = None,
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
+        profile: str | None = None,
     ) -> Paginator[Telemetry]:
         """Paginate the telemetry of the trip; the filters are those of ``vehicle.telemetry``."""
         return paginate(
@@ -331,5 +345,6 @@ class Trip(TypedResource):
             index_range=index_range,
             type=filters.choices("types", types, most=15),
             extension=filters.choices("extensions", extensions, most=2),
+            profile=profile_parameter(self.require_resource(), profile),
             timestamps=filters.timestamps(since, until, ranges),
         )

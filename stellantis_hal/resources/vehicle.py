@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Self
 import attrs
 
 from stellantis_hal.hal.redaction import mask_vin, one_line
-from stellantis_hal.navigation.fetch import ConfigurableFetch
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
@@ -21,10 +20,13 @@ from stellantis_hal.resources.control.remote import CallbackReference, Remote, c
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
+from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
 from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
+from stellantis_hal.resources.request_options import with_request_options
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.status_history import paginate_history
 from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.theft import Theft
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
@@ -32,10 +34,12 @@ from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import names
 from stellantis_hal.structuring.typed_resource import TypedResource
-from stellantis_hal.validation import require_request_options, require_type
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
+    from stellantis_hal.navigation.resource import HalResource
+    from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.user import User
     from stellantis_hal.transport.rate_limit.protocol import Priority
 
@@ -82,6 +86,9 @@ class CallCenter(Model):
 class Vehicle(TypedResource):
     """A vehicle. Its methods follow links; they raise ``LinkNotFoundError`` where the vehicle has no such link.
 
+    ``profile`` is for vehicles of a fleet: whose view of the data is read, "fleet" (the default) or "endUser", that of
+    the driver, who may see less. For a vehicle of an account it raises ``ValueError``.
+
     A vehicle without a link does not support the feature: ``vehicle.can("maintenance")`` checks without a request.
 
     Attributes:
@@ -121,13 +128,7 @@ class Vehicle(TypedResource):
             ValueError: the priority is unknown, or the wait is not a number of seconds.
             DetachedResourceError: the vehicle has no client.
         """
-        require_request_options(priority, max_wait)
-        resource = self.require_resource()
-        context = resource.require_context()
-        if not isinstance(context.fetch, ConfigurableFetch):
-            return self
-        context = attrs.evolve(context, fetch=context.fetch.with_options(priority=priority, max_wait=max_wait))
-        return attrs.evolve(self, resource=resource.rebind(context))
+        return with_request_options(self, priority, max_wait)
 
     # --------------------------------------------------------------------------------------------- extensions
 
@@ -172,38 +173,50 @@ class Vehicle(TypedResource):
 
     # --------------------------------------------------------------------------------------------- single resources
 
-    async def status(self) -> Status | None:
+    async def status(self, *, profile: str | None = None) -> Status | None:
         """Fetch the latest status; None where there are no data yet.
 
         Raises:
             LinkNotFoundError: the vehicle has no such link; nothing was sent.
+            ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
-        return await STATUS.fetch(self.require_resource())
+        resource = self.require_resource()
+        return await STATUS.fetch(resource, profile=profile_parameter(resource, profile))
 
-    async def maintenance(self) -> Maintenance | None:
+    async def maintenance(self, *, profile: str | None = None) -> Maintenance | None:
         """Fetch the next maintenance; None where there are no data yet.
 
         Raises:
             LinkNotFoundError: the vehicle has no such link; nothing was sent.
+            ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
-        return await MAINTENANCE.fetch(self.require_resource())
+        resource = self.require_resource()
+        return await MAINTENANCE.fetch(resource, profile=profile_parameter(resource, profile))
 
-    async def last_position(self) -> Position | None:
+    async def last_position(self, *, profile: str | None = None) -> Position | None:
         """Fetch the last position; None where there are no data yet.
 
         Raises:
             LinkNotFoundError: the vehicle has no such link; nothing was sent.
+            ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
-        return await LAST_POSITION.fetch(self.require_resource())
+        resource = self.require_resource()
+        return await LAST_POSITION.fetch(resource, profile=profile_parameter(resource, profile))
 
     async def user(self) -> User | None:
-        """Fetch the account that the vehicle belongs to."""
+        """Fetch the account that the vehicle belongs to; a vehicle of a fleet has no such link."""
         from stellantis_hal.resources.user import User  # noqa: PLC0415 - a user leads back to vehicles
 
         return await OptionalEndpoint("user", User).fetch(self.require_resource())
+
+    async def fleet(self) -> Fleet | None:
+        """Fetch the fleet that the vehicle belongs to; a vehicle of an account has no such link."""
+        from stellantis_hal.resources.fleet import Fleet  # noqa: PLC0415 - a fleet leads back to vehicles
+
+        return await OptionalEndpoint("fleet", Fleet).fetch(self.require_resource())
 
     # --------------------------------------------------------------------------------------------- control
 
@@ -267,11 +280,13 @@ class Vehicle(TypedResource):
 
     # --------------------------------------------------------------------------------------------- collections
 
-    def status_history(self) -> Paginator[Status]:
+    def status_history(self, *, profile: str | None = None) -> Paginator[Status]:
         """Paginate the statuses that the API keeps, or the latest one alone."""
         resource = self.require_resource()
         converter = resource.require_context().converter
-        statuses = paginate_history(resource.follow("status"), partial(converter.report_invalid_items, kind=Status))
+        chosen = profile_parameter(resource, profile)
+        follow = resource.follow("status", params={"profile": chosen}, embedded="prefer" if chosen is None else "never")
+        statuses = paginate_history(follow, partial(converter.report_invalid_items, kind=Status))
         return statuses.map(partial(converter.structure, kind=Status))
 
     def trips(
@@ -286,6 +301,7 @@ class Vehicle(TypedResource):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
         newest_first: bool = False,
+        profile: str | None = None,
     ) -> Paginator[Trip]:
         """Paginate the trips, the oldest first by default.
 
@@ -299,6 +315,7 @@ class Vehicle(TypedResource):
             index_range: the first and the last index, counted from 0, both included.
             page_size: items on a page, 1 to 60.
             newest_first: whether to start from the last page.
+            profile: whose view, of a fleet's vehicle: "fleet" or "endUser".
 
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
@@ -310,6 +327,7 @@ class Vehicle(TypedResource):
             newest_first=newest_first,
             page_size=page_size,
             index_range=index_range,
+            profile=profile_parameter(self.require_resource(), profile),
             timestamps=filters.timestamps(since, until, ranges),
             distance=filters.span("distance", distance),
             duration=filters.seconds_range("duration", duration),
@@ -317,13 +335,15 @@ class Vehicle(TypedResource):
         )
         return trips.map(partial(_attribute, vehicle=self.identity))
 
-    async def trip(self, id_: str) -> Trip:
+    async def trip(self, id_: str, *, profile: str | None = None) -> Trip:
         """Fetch a trip by its id.
 
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
-        return _attribute(await fetch_by_id(self.require_resource(), "trips", Trip, id_), self.identity)
+        resource = self.require_resource()
+        trip = await fetch_by_id(resource, "trips", Trip, id_, profile=profile_parameter(resource, profile))
+        return _attribute(trip, self.identity)
 
     def alerts(
         self,
@@ -334,6 +354,7 @@ class Vehicle(TypedResource):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
         newest_first: bool = False,
+        profile: str | None = None,
     ) -> Paginator[Alert]:
         """Paginate the alerts; the filters are those of :meth:`trips`."""
         return paginate(
@@ -343,16 +364,18 @@ class Vehicle(TypedResource):
             newest_first=newest_first,
             page_size=page_size,
             index_range=index_range,
+            profile=profile_parameter(self.require_resource(), profile),
             timestamps=filters.timestamps(since, until, ranges),
         )
 
-    async def alert(self, id_: str) -> Alert:
+    async def alert(self, id_: str, *, profile: str | None = None) -> Alert:
         """Fetch an alert by its id.
 
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
-        return await fetch_by_id(self.require_resource(), "alerts", Alert, id_)
+        resource = self.require_resource()
+        return await fetch_by_id(resource, "alerts", Alert, id_, profile=profile_parameter(resource, profile))
 
     def alarms(
         self,
@@ -404,28 +427,30 @@ class Vehicle(TypedResource):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
         newest_first: bool = False,
+        profile: str | None = None,
     ) -> Paginator[Collision]:
         """Paginate the collisions; the filters are those of :meth:`trips`."""
         return paginate(
             self.require_resource(),
-            choose_rel(self.require_resource(), "collisions", "collision"),
+            ("collisions", "collision"),
             Collision,
             embedded="Collisions",
             newest_first=newest_first,
             page_size=page_size,
             index_range=index_range,
+            profile=profile_parameter(self.require_resource(), profile),
             timestamps=filters.timestamps(since, until, ranges),
         )
 
-    async def collision(self, id_: str) -> Collision:
+    async def collision(self, id_: str, *, profile: str | None = None) -> Collision:
         """Fetch a collision by its id.
 
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
-        return await fetch_by_id(
-            self.require_resource(), choose_rel(self.require_resource(), "collisions", "collision"), Collision, id_
-        )
+        resource = self.require_resource()
+        rel = choose_rel(resource, "collisions", "collision")
+        return await fetch_by_id(resource, rel, Collision, id_, profile=profile_parameter(resource, profile))
 
     def telemetry(
         self,
@@ -438,6 +463,7 @@ class Vehicle(TypedResource):
         index_range: tuple[int, int | None] | None = None,
         page_size: int | None = None,
         newest_first: bool = False,
+        profile: str | None = None,
     ) -> Paginator[Telemetry]:
         """Paginate the telemetry.
 
@@ -450,6 +476,7 @@ class Vehicle(TypedResource):
             index_range: as in :meth:`trips`.
             page_size: items on a page, 1 to 2000.
             newest_first: as in :meth:`trips`.
+            profile: as in :meth:`trips`.
         """
         return paginate(
             self.require_resource(),
@@ -462,8 +489,50 @@ class Vehicle(TypedResource):
             index_range=index_range,
             type=filters.choices("types", types, most=15),
             extension=filters.choices("extensions", extensions, most=2),
+            profile=profile_parameter(self.require_resource(), profile),
             timestamps=filters.timestamps(since, until, ranges),
         )
+
+    def thefts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+        newest_first: bool = False,
+    ) -> Paginator[Theft]:
+        """Paginate the thefts of a vehicle of a fleet; the filters are those of :meth:`trips`.
+
+        Raises:
+            ValueError: a filter is out of bounds, or the vehicle belongs to no fleet; nothing was sent.
+        """
+        return paginate(
+            self._require_fleet("thefts"),
+            "stolen",
+            Theft,
+            segment="stolen",  # the vendor's vehicles have no link to it
+            newest_first=newest_first,
+            page_size=page_size,
+            index_range=index_range,
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    async def theft(self, id_: str) -> Theft:
+        """Fetch a theft by its id.
+
+        Raises:
+            NotFoundError: the vehicle has none with this id.
+            ValueError: the vehicle belongs to no fleet; nothing was sent.
+        """
+        return await fetch_by_id(self._require_fleet("thefts"), "stolen", Theft, id_, segment="stolen")
+
+    def _require_fleet(self, what: str) -> HalResource:
+        resource = self.require_resource()
+        if not is_of_fleet(resource):
+            raise ValueError(f"{what} are read of vehicles of a fleet, by FleetOwnerClient: this one is of an account")
+        return resource
 
 
 def _text(value: str | None) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx
 
 from stellantis_hal.simulator.api.callbacks import CallbackRegistry
 from stellantis_hal.simulator.api.dialect import BackendVariant
+from stellantis_hal.simulator.api.fleet_routes import FleetRoutes
 from stellantis_hal.simulator.api.gateway import Gateway, Statistics
 from stellantis_hal.simulator.api.identity import IdentityServer, IssuedToken
 from stellantis_hal.simulator.api.messages import Request, Response
+from stellantis_hal.simulator.api.partner_login import PartnerLogin
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
 from stellantis_hal.simulator.api.routes import Routes
 from stellantis_hal.simulator.clock import Clock
@@ -41,6 +44,10 @@ class Simulator:
         faults: the faults and the latency of responses.
         clock: returns the wall time as an aware UTC datetime. None: a clock that starts at ``epoch`` (None: the
             current time) and advances with the event loop's clock, including jumped time. See :meth:`now`.
+        client_id: the application's id, which end users and partners send.
+        client_secret: the application's secret, for the identity server.
+        partner_login: the login of the partner that owns the fleets; another name than the client id.
+        partner_password: its password.
         token_lifetime: lifetime of an access token in seconds.
         rotates_tokens: whether a refresh issues a new refresh token and retires the old one.
         variant: the back end to imitate.
@@ -61,6 +68,8 @@ class Simulator:
         epoch: datetime | None = None,
         client_id: str = "simulated-client",
         client_secret: str = "simulated-secret",  # noqa: S107 - nothing to protect
+        partner_login: str = "MZP000001",
+        partner_password: str = "simulated-password",  # noqa: S107 - nothing to protect
         token_lifetime: float = 3599.0,
         rotates_tokens: bool = True,
         variant: BackendVariant = BackendVariant(),  # noqa: B008 - frozen
@@ -69,6 +78,8 @@ class Simulator:
         self.outbox: Outbox = Outbox()
         self.client_id = client_id
         self.client_secret = client_secret
+        self.partner_login = partner_login
+        self.partner_password = partner_password
         self.url = f"https://api.simulator.test{_PATH}"
         self._clock = Clock(clock, epoch=epoch)
         world.follow(self.now)
@@ -77,6 +88,8 @@ class Simulator:
         self._fault_injector = FaultInjector(faults)
         self.gateway: Gateway = Gateway(
             routes=routes,
+            fleets=FleetRoutes(world, routes),
+            partner=PartnerLogin(partner_login, partner_password),
             identity=IdentityServer(
                 world,
                 client_id=client_id,
@@ -94,7 +107,7 @@ class Simulator:
             compresses=variant.compresses,
         )
         if variant.relative_links:
-            self.gateway.link_base = _PATH
+            self.gateway.link_base, self.gateway.partner_link_base = _PATH, _PARTNER_PATH
         self.asgi: AsgiApplication = AsgiApplication(self)
 
     # ------------------------------------------------------------------ addresses and transports
@@ -123,9 +136,12 @@ class Simulator:
         """Set the origin (``http://host:port``) of :attr:`url` and :attr:`identity_url`."""
         self.url = f"{origin}{_PATH}"
 
-    def set_link_base(self, url: str) -> None:
-        """Set the base URL of all links, for use behind a proxy."""
-        self.gateway.link_base = url.rstrip("/")
+    def set_link_base(self, url: str, *, of: Literal["accounts", "fleets"] = "accounts") -> None:
+        """Set the base URL of all links, for use behind a proxy: of the API of accounts, or of fleets."""
+        if of == "fleets":
+            self.gateway.partner_link_base = url.rstrip("/")
+        else:
+            self.gateway.link_base = url.rstrip("/")
 
     @property
     def identity_url(self) -> str:
@@ -137,7 +153,7 @@ class Simulator:
 
     @property
     def partner_url(self) -> str:
-        """The base URL for partners (``vehicles/{vin}``); HTTP Basic with the client id and secret."""
+        """The base URL for partners (``fleets``, ``vehicles/{vin}``): HTTP Basic with their login and password."""
         return f"{self.url.removesuffix(_PATH)}{_PARTNER_PATH}"
 
     def serves(self, host: str) -> bool:

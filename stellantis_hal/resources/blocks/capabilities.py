@@ -21,6 +21,7 @@ __all__ = [
     "ProgramSlots",
     "RemoteCapabilities",
     "RemoteCapability",
+    "RemoteDetails",
     "VehicleExtension",
 ]
 
@@ -104,8 +105,24 @@ class ChargingCapability(RemoteCapability):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
+class RemoteDetails(Model):
+    """Options of remote operations, as back ends list them that list supported operations by their scope."""
+
+    preconditioning: PreconditioningParameters | None = None
+    charging: ChargingParameters | None = None
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class RemoteCapabilities(Model):
-    """The remote operations."""
+    """The remote operations, each by its name; or, of other back ends, their scopes and details.
+
+    ``capabilities.has("remote:door")`` reads both.
+
+    Attributes:
+        stolen: whether a vehicle of a fleet can be reported stolen.
+        operations: the scopes of the supported operations, where the back end lists them so.
+        details: the options of those.
+    """
 
     preconditioning: PreconditioningCapability | None = None
     charging: ChargingCapability | None = None
@@ -114,6 +131,9 @@ class RemoteCapabilities(Model):
     lights: RemoteCapability | None = None
     wakeup: RemoteCapability | None = None
     navigation: RemoteCapability | None = None
+    stolen: RemoteCapability | None = None
+    operations: tuple[str, ...] = attrs.field(default=(), metadata=names("operation"))
+    details: RemoteDetails | None = None
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -131,14 +151,20 @@ class Capabilities(Model):
     def has(self, name: str) -> bool:
         """Return whether the vehicle has a capability: ``data:trip``, ``remote:door:write``, or just ``remote:door``.
 
+        A remote operation is named as in the scopes, in any case: ``remote:wakeup``.
+
         >>> Capabilities(data=("data:trip",)).has("data:trip"), Capabilities().has("remote:door")
         (True, False)
         """
         if name in self.data:
             return True
-        kind, _, operation = name.removesuffix(":write").partition(":")
-        offered = getattr(self.remote, operation, None) if kind == "remote" else None
-        return isinstance(offered, RemoteCapability) and offered.supported is True
+        kind, _, operation = name.lower().removesuffix(":write").partition(":")
+        if kind != "remote" or self.remote is None:
+            return False
+        offered = getattr(self.remote, operation, None)
+        if isinstance(offered, RemoteCapability):
+            return offered.supported is True
+        return f"remote:{operation}" in {scope.lower().removesuffix(":write") for scope in self.remote.operations}
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

@@ -160,7 +160,7 @@ class CallbackRegistry:
     def respond(self, context: RequestContext, rest: tuple[str, ...], collection: ListResponse) -> Response:
         """Return the response to a request for ``/user/callbacks`` or an address below it."""
         context.require_scope(*_SCOPES)
-        owner = context.caller.account.key
+        owner = context.account.key
         base = f"{context.caller.base}/user/callbacks"
         match context.request.method, rest:
             case "GET" | "HEAD", ():

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime
 from types import MappingProxyType
-from urllib.parse import unquote
 
 import attrs
 
+from stellantis_hal.simulator.api.fleet_routes import FleetRoutes
 from stellantis_hal.simulator.api.identity import IdentityServer
 from stellantis_hal.simulator.api.messages import Moment, Request, Response, json_response
+from stellantis_hal.simulator.api.partner_login import PartnerLogin
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, RateLimitLedger
 from stellantis_hal.simulator.api.routes import Caller, Routes
 from stellantis_hal.simulator.faults.kinds import ClockSkew, ExpiredToken, Fault, TooManyRequests
@@ -58,6 +59,8 @@ class Gateway:
         limits: HasRateLimits,
         client_id: str,
         path: str,
+        fleets: FleetRoutes,
+        partner: PartnerLogin,
         partner_path: str,
         seed: int,
         skew: float = 0.0,
@@ -67,6 +70,9 @@ class Gateway:
         self.path = path
         self.partner_path = partner_path
         self.link_base: str | None = None
+        self.partner_link_base: str | None = None
+        self._fleets = fleets
+        self._partner_login = partner
         self._routes = routes
         self._ledger = RateLimitLedger(limits)
         self._client_id = client_id
@@ -123,15 +129,16 @@ class Gateway:
         return response.with_headers(*(field for field in self._ledger.headers(now.tick) if field[0] not in claimed))
 
     def _route(self, request: Request, now: Moment, fault: Fault | None) -> Response:
-        partner = f"{self.partner_path}/vehicles/"
-        if request.path.startswith(partner):
-            return self._partner(request, unquote(request.path.removeprefix(partner)))
+        if request.path.startswith(f"{self.partner_path}/"):
+            return self._partner(request, now)
         return self._resource(request, now, fault)
 
-    def _partner(self, request: Request, vin: str) -> Response:
-        if not self.identity.authenticates(request):
-            return _gateway(401, "Unauthorized", "Invalid client id or secret.")
-        return self._routes.capabilities(vin)
+    def _partner(self, request: Request, now: Moment) -> Response:
+        if not self._partner_login.signs(request):
+            refusal = _gateway(401, "Unauthorized", "The partner login or its password is wrong.")
+            return refusal.with_headers(("WWW-Authenticate", 'Basic realm="partners"'))
+        base = f"{request.origin}{self.partner_path}" if self.partner_link_base is None else self.partner_link_base
+        return self._fleets.respond(request, request.path[len(self.partner_path) :], base, now)
 
     def _resource(self, request: Request, now: Moment, fault: Fault | None) -> Response:
         realm = request.headers.get("x-introspect-realm")

@@ -16,12 +16,21 @@ __all__ = ["Caller", "Refusal", "RequestContext", "method_not_allowed", "no_data
 
 @attrs.frozen(kw_only=True)
 class Caller:
-    """The authenticated caller: account, scopes, base URL of links, time of the request."""
+    """The authenticated caller.
 
-    account: Account
+    Attributes:
+        account: the end user; None for a partner.
+        scope: what the caller may read.
+        base: base URL of links.
+        now: time of the request.
+        owner: path, below the base, of what the vehicles belong to.
+    """
+
+    account: Account | None
     scope: tuple[str, ...]
     base: str
     now: Moment
+    owner: str = "user"
 
 
 class Refusal(Exception):  # noqa: N818 - becomes a response
@@ -56,6 +65,12 @@ class RequestContext:
     serializer: Serializer
     address: str
     segments: tuple[str, ...]
+
+    @property
+    def account(self) -> Account:
+        """The end user."""
+        assert self.caller.account is not None  # noqa: S101 - partners have routes of their own
+        return self.caller.account
 
     def require_scope(self, *scopes: str) -> None:
         """Refuse a caller that has none of the scopes."""

@@ -27,7 +27,7 @@ from stellantis_hal.simulator.world.entities import Alert, Collision, Trip, Vehi
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
 
-__all__ = ["Caller", "Routes"]
+__all__ = ["Caller", "Routes", "resource_response"]
 
 _SAMPLES = 8  # telemetry records per trip
 
@@ -43,31 +43,34 @@ class Routes:
         self._served = 0
 
     def respond(self, request: Request, path: str, caller: Caller) -> Response:
-        """Return the response to a GET of ``path``, the path below the API's base."""
+        """Return the response to a request of ``path``, the path below the API's base."""
+        return self.answer(request, path, caller, self._find)
+
+    def answer(
+        self, request: Request, path: str, caller: Caller, find: Callable[[RequestContext], Response]
+    ) -> Response:
+        """Return the response that a function finds for a request, or its refusal."""
         segments = tuple(unquote(part) for part in path.split("/") if part)
         context = RequestContext(
             request=request,
             caller=caller,
-            serializer=Serializer(world=self._world, base=caller.base, shows_positions="data:position" in caller.scope),
+            serializer=Serializer(
+                world=self._world,
+                base=caller.base,
+                shows_positions="data:position" in caller.scope,
+                owner=caller.owner,
+                is_fleet=caller.account is None,
+            ),
             address=f"{caller.base}{path}",
             segments=segments,
         )
         self._served += 1
         try:
-            return self._find(context)
+            return find(context)
         except Refusal as refusal:
             return self._refuse(refusal, context)
         except (BadPageError, BadFilterError) as error:
             return self._refuse(Refusal(400, 40000, str(error)), context)
-
-    def capabilities(self, vin: str) -> Response:
-        """Return the response with a vehicle's capabilities, as partners read them before its enrolment."""
-        try:
-            vehicle = self._world.vehicle_by_vin(vin)
-        except KeyError:
-            return json_response(404, {"code": 40400, "message": "No data available for such context."}, kind="refusal")
-        body = Serializer(world=self._world, base="").capabilities(vehicle)
-        return json_response(200, body, kind="capabilities", media_type=HAL_JSON)
 
     def _refuse(self, refusal: Refusal, context: RequestContext) -> Response:
         digits = hex_digits(self._world.seed, "uuid", self._served, size=16)
@@ -83,7 +86,7 @@ class Routes:
 
     def _find(self, context: RequestContext) -> Response:
         if context.segments[:2] == ("user", "callbacks"):
-            return self.callbacks.respond(context, context.segments[2:], self._collection)
+            return self.callbacks.respond(context, context.segments[2:], self.collection)
         context.require_method("GET", "HEAD")
         match context.segments:
             case ("user",):
@@ -91,14 +94,15 @@ class Routes:
             case ("user", "vehicles"):
                 return self._vehicles(context)
             case ("user", "vehicles", vehicle, *rest):
-                return self._of_vehicle(context, self._vehicle_of_caller(context, vehicle), tuple(rest))
+                return self.of_vehicle(context, self._vehicle_of_caller(context, vehicle), tuple(rest))
             case _:
                 raise not_found()
 
-    def _of_vehicle(self, context: RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
+    def of_vehicle(self, context: RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
+        """Return the response to a GET of a vehicle, or of the path ``rest`` below it."""
         match rest:
             case ():
-                return _resource_response(
+                return resource_response(
                     context.serializer.vehicle(car, context.request.values("extension")), "vehicle"
                 )
             case ("trips", trip, *deeper):
@@ -113,20 +117,20 @@ class Routes:
     def _of_trip(self, context: RequestContext, trip: Trip, rest: tuple[str, ...]) -> Response:
         match rest:
             case ():
-                return _resource_response(context.serializer.trip(trip), "trip")
+                return resource_response(context.serializer.trip(trip), "trip")
             case ("wayPoints",):
                 return self._waypoints(context, trip)
             case ("telemetry",):
                 return self._telemetry(context, [trip])
             case ("alerts",):
                 context.require_scope("data:alert")
-                return self._alerts(
+                return self.alerts(
                     context, [alert for alert in self._world.alerts(trip.vehicle) if alert.trip == trip.id]
                 )
             case ("collisions",):
                 context.require_scope("data:collision")
                 found = self._world.collisions(trip.vehicle)
-                return self._collisions(context, [collision for collision in found if collision.trip == trip.id])
+                return self.collisions(context, [collision for collision in found if collision.trip == trip.id])
             case ("alerts" | "collisions" as kind, id_):
                 return self._warning(context, self._world.vehicle(trip.vehicle), kind, id_, trip=trip.id)
             case _:
@@ -137,7 +141,7 @@ class Routes:
             found = self._world.vehicle(vehicle)
         except KeyError:
             raise no_data() from None
-        if found.account != context.caller.account.key:
+        if found.account != context.account.key:
             raise Refusal(403, 40300, "No access to this vehicle.")
         return found
 
@@ -151,21 +155,21 @@ class Routes:
     # ------------------------------------------------------------------ single resources
 
     def _user(self, context: RequestContext) -> Response:
-        account = context.caller.account
-        return _resource_response(context.serializer.user(account, self._world.vehicles_of(account.key)), "user")
+        account = context.account
+        return resource_response(context.serializer.user(account, self._world.vehicles_of(account.key)), "user")
 
     def _status(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")
         if not self._world.has_status(car.id):
             raise no_data()
         if not self._variant.wraps_status:
-            return _resource_response(status(context.serializer, car, self._world.vehicle_state(car.id)), "status")
+            return resource_response(status(context.serializer, car, self._world.vehicle_state(car.id)), "status")
         history = range(self._world.trip_count(car.id))[::-1]
 
         def status_after(trip: int) -> dict[str, Any]:
             return status(context.serializer, car, self._world.vehicle_state(car.id, trip))
 
-        return self._collection(context, "Status", history, status_after, default_size=1)
+        return self.collection(context, "Status", history, status_after, default_size=1)
 
     def _last_position(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:position")
@@ -175,7 +179,7 @@ class Routes:
         state = self._world.vehicle_state(car.id)
         if state.controls.privacy != "None":
             raise no_data()
-        return _resource_response(
+        return resource_response(
             context.serializer.last_position(state),
             "lastPosition",
             media_type=GEO_JSON,
@@ -185,7 +189,7 @@ class Routes:
         context.require_scope("data:telemetry")
         if not car.has_maintenance:
             raise no_data()
-        return _resource_response(context.serializer.maintenance(car.id), "maintenance")
+        return resource_response(context.serializer.maintenance(car.id), "maintenance")
 
     def _warning(
         self, context: RequestContext, car: Vehicle, kind: str, id_: str, *, trip: str | None = None
@@ -204,7 +208,7 @@ class Routes:
         }
         for body in bodies[kind]():
             if body["id"] == id_:
-                return _resource_response(body, kind[:-1])
+                return resource_response(body, kind[:-1])
         raise no_data()
 
     # ------------------------------------------------------------------ collections
@@ -215,10 +219,10 @@ class Routes:
             raise Refusal(400, 40000, "Unknown parameter vinPrefix.")
         if self._variant.vin_prefix == "ignored":
             prefix = ""
-        owned = self._world.vehicles_of(context.caller.account.key)
+        owned = self._world.vehicles_of(context.account.key)
         extensions = context.request.values("extension")
         found = [vehicle for vehicle in owned if vehicle.vin.startswith(prefix)]
-        return self._collection(context, "vehicles", found, lambda car: context.serializer.vehicle(car, extensions))
+        return self.collection(context, "vehicles", found, lambda car: context.serializer.vehicle(car, extensions))
 
     def _trips(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:trip")
@@ -226,27 +230,29 @@ class Routes:
         if self._variant.newest_first:
             numbers = numbers[::-1]
         world, serializer = self._world, context.serializer
-        return self._collection(
+        return self.collection(
             context, "trips", numbers, lambda number: serializer.trip(world.trip_at(car.id, number))
         )
 
     def _alerts_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:alert")
-        return self._alerts(context, self._world.alerts(car.id))
+        return self.alerts(context, self._world.alerts(car.id))
 
-    def _alerts(self, context: RequestContext, alerts: Iterable[Alert]) -> Response:
+    def alerts(self, context: RequestContext, alerts: Iterable[Alert]) -> Response:
+        """Return a page of alerts within the requested intervals."""
         spans = parse_intervals(context.request.values("timestamps"))
         found = [alert for alert in alerts if is_within(alert.started_at, spans)]
-        return self._collection(context, "alerts", found, context.serializer.alert)
+        return self.collection(context, "alerts", found, context.serializer.alert)
 
     def _collisions_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:collision")
-        return self._collisions(context, self._world.collisions(car.id))
+        return self.collisions(context, self._world.collisions(car.id))
 
-    def _collisions(self, context: RequestContext, collisions: Iterable[Collision]) -> Response:
+    def collisions(self, context: RequestContext, collisions: Iterable[Collision]) -> Response:
+        """Return a page of collisions within the requested intervals."""
         spans = parse_intervals(context.request.values("timestamps"))
         found = [collision for collision in collisions if is_within(collision.at, spans)]
-        return self._collection(context, "Collisions", found, context.serializer.collision)
+        return self.collection(context, "Collisions", found, context.serializer.collision)
 
     def _alarms(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")
@@ -256,7 +262,7 @@ class Routes:
             for alarm in self._world.alarms(car.id)
             if is_within(alarm.started_at, spans) and (not types or alarm.type in types)
         ]
-        return self._collection(context, "alarms", found, context.serializer.alarm)
+        return self.collection(context, "alarms", found, context.serializer.alarm)
 
     def _waypoints(self, context: RequestContext, trip: Trip) -> Response:
         context.require_scope("data:position")
@@ -267,7 +273,7 @@ class Routes:
             steps = max(1, min(steps, int(trip.distance / tolerance)))
         shares = [step / steps for step in range(steps + 1)]
         found = [share for share in shares if is_within(trip.started_at + share * trip.duration, spans)]
-        return self._collection(context, "positions", found, lambda share: context.serializer.waypoint(trip, share))
+        return self.collection(context, "positions", found, lambda share: context.serializer.waypoint(trip, share))
 
     def _telemetry_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")
@@ -282,9 +288,9 @@ class Routes:
             share = number % _SAMPLES / (_SAMPLES - 1)
             return telemetry(context.serializer, trips[number // _SAMPLES], share, types, extensions)
 
-        return self._collection(context, "telemetries", range(len(trips) * _SAMPLES), sample, max_size=2000)
+        return self.collection(context, "telemetries", range(len(trips) * _SAMPLES), sample, max_size=2000)
 
-    def _collection(
+    def collection(
         self,
         context: RequestContext,
         name: str,
@@ -293,7 +299,9 @@ class Routes:
         *,
         default_size: int = 60,
         max_size: int = 60,
+        ranged: bool = True,
     ) -> Response:
+        """Return a page of a collection; items are serialized one by one."""
         page = select_page(
             context.request,
             len(found),
@@ -301,7 +309,7 @@ class Routes:
             default_size=default_size,
             max_size=max_size,
             lenient=self._variant.lenient_tokens,
-            ranged=not self._variant.ignores_ranges,
+            ranged=ranged and not self._variant.ignores_ranges,
         )
         if not found:
             raise no_data()
@@ -330,5 +338,6 @@ class Routes:
     }
 
 
-def _resource_response(body: dict[str, Any], kind: str, *, media_type: str = HAL_JSON) -> Response:
+def resource_response(body: dict[str, Any], kind: str, *, media_type: str = HAL_JSON) -> Response:
+    """Return the response with a single resource."""
     return json_response(200, body, kind=kind, media_type=media_type)

@@ -20,6 +20,7 @@ from stellantis_hal.simulator.world.entities import (
     Vehicle,
     VehicleState,
 )
+from stellantis_hal.simulator.world.fleets import Fleet, Theft
 from stellantis_hal.simulator.world.world import World
 
 __all__ = ["SUBTYPES", "Serializer", "link", "service"]
@@ -71,19 +72,23 @@ class Serializer:
     Attributes:
         base: prefix of links: the API's base URL, or its path for relative links.
         shows_positions: whether the caller's scopes include positions.
+        owner: path, below the base, of what the vehicles belong to: ``user``, or that of a fleet.
+        is_fleet: whether that is a fleet, so that bodies name their vehicle.
     """
 
     world: World
     base: str
     shows_positions: bool = True
+    owner: str = "user"
+    is_fleet: bool = False
 
     def vehicle_url(self, vehicle: str) -> str:
         """Return a vehicle's URL."""
-        return f"{self.base}/user/vehicles/{vehicle}"
+        return f"{self.base}/{self.owner}/vehicles/{vehicle}"
 
     def trip_url(self, vehicle: str, trip: str) -> str:
         """Return a trip's URL."""
-        return f"{self.base}/user/vehicles/{vehicle}/trips/{trip}"
+        return f"{self.vehicle_url(vehicle)}/trips/{trip}"
 
     # ------------------------------------------------------------------ users and vehicles
 
@@ -110,19 +115,19 @@ class Serializer:
             "id": vehicle.id,
             "vin": vehicle.vin,
             "brand": vehicle.brand,
-            "label": vehicle.label,
+            **({} if self.is_fleet else {"label": vehicle.label}),
             "motorization": vehicle.motorization,
             "createdAt": format_instant(self.world.epoch - timedelta(days=800)),
             "updatedAt": format_instant(self.world.vehicle_state(vehicle.id).at),
             "_links": {
                 "self": link(here),
-                "user": link(f"{self.base}/user"),
+                "fleet" if self.is_fleet else "user": link(f"{self.base}/{self.owner}"),
                 **{name: link(f"{here}/{name}") for name in names},
             },
         }
         extension: dict[str, Any] = {}
         if "onboardCapabilities" in wanted:
-            extension["onboardCapabilities"] = _capabilities()
+            extension["onboardCapabilities"] = _capabilities(can_be_stolen=self.is_fleet)
         if "branding" in wanted:
             extension["branding"] = {"brand": vehicle.brand, "label": vehicle.label}
         if "pictures" in wanted:
@@ -133,16 +138,32 @@ class Serializer:
             body["_embedded"] = {"extension": extension}
         return body
 
-    def capabilities(self, vehicle: Vehicle) -> dict[str, Any]:
-        """Return the body of a vehicle's capabilities, as fleet owners and partners read it by VIN."""
-        onboard = _capabilities()
-        onboard["remote"]["stolen"] = {"supported": False, "scopeName": "remote:stolen:write"}
+    def capabilities(self, vehicle: Vehicle, extensions: Iterable[str]) -> dict[str, Any]:
+        """Return the body of a vehicle's capabilities, as partners read it by VIN, with extensions as requested."""
+        whole = self.vehicle(vehicle, extensions)
+        kept = ("vin", "motorization", "createdAt", "_embedded")
+        return {name: whole[name] for name in kept if name in whole}
+
+    def fleet(self, fleet: Fleet) -> dict[str, Any]:
+        """Return the body of a fleet."""
+        here = f"{self.base}/fleets/{fleet.id}"
+        names = ("vehicles", "status", "maintenances", "alerts", "trips", "collisions", "monitors")
         return {
-            "vin": vehicle.vin,
-            "motorization": vehicle.motorization,
-            "createdAt": format_instant(self.world.epoch - timedelta(days=800)),
-            "_embedded": {"extension": {"onboardCapabilities": onboard}},
+            "id": fleet.id,
+            "name": fleet.name,
+            "description": fleet.description,
+            "createdAt": format_instant(self.world.epoch - timedelta(days=700)),
+            "updatedAt": format_instant(self.world.epoch - timedelta(days=20)),
+            "_links": {
+                "self": link(here),
+                **{name: link(f"{here}/{name}") for name in names},
+                "callbacks": link(f"{here}/remote/callbacks"),
+            },
         }
+
+    def named(self, vehicle: str) -> dict[str, Any]:
+        """Return the member by which a body names its vehicle; none but for fleets."""
+        return {"vin": self.world.vehicle(vehicle).vin} if self.is_fleet else {}
 
     # ------------------------------------------------------------------ trips
 
@@ -151,6 +172,7 @@ class Serializer:
         here = self.trip_url(trip.vehicle, trip.id)
         body: dict[str, Any] = {
             "id": trip.id,
+            **self.named(trip.vehicle),
             "createdAt": format_instant(trip.stopped_at),
             "updatedAt": format_instant(trip.stopped_at),
             "startedAt": format_instant(trip.started_at),
@@ -204,6 +226,7 @@ class Serializer:
         at = format_instant(state.at)
         here = self.vehicle_url(vehicle)
         return {
+            **self.named(vehicle),
             "createdAt": at,
             "updatedAt": at,
             **service(state.mileage),
@@ -221,6 +244,7 @@ class Serializer:
         here = self.vehicle_url(alert.vehicle)
         body: dict[str, Any] = {
             "id": alert.id,
+            **self.named(alert.vehicle),
             "type": alert.type,
             "severity": alert.severity,
             "active": alert.active,
@@ -262,6 +286,7 @@ class Serializer:
         here = self.vehicle_url(collision.vehicle)
         return {
             "id": collision.id,
+            **self.named(collision.vehicle),
             "createdAt": format_instant(collision.at),
             "updatedAt": format_instant(collision.at),
             "tippedOver": collision.tipped_over,
@@ -273,6 +298,24 @@ class Serializer:
                 "trip": link(self.trip_url(collision.vehicle, collision.trip)),
             },
         }
+
+    def theft(self, theft: Theft) -> dict[str, Any]:
+        """Return the body of a theft."""
+        here = self.vehicle_url(theft.vehicle)
+        body: dict[str, Any] = {
+            "id": theft.id,
+            "state": theft.ended_at is None,
+            "createdAt": format_instant(theft.started_at),
+            "updatedAt": format_instant(theft.ended_at or theft.started_at),
+            "startedAt": format_instant(theft.started_at),
+            "startPosition": _position(theft.start, theft.started_at),
+            "_links": {"self": link(f"{here}/stolen/{theft.id}"), "vehicle": link(here)},
+        }
+        if theft.ended_at is not None:
+            body["endAt"] = format_instant(theft.ended_at)
+        if theft.ended_at is not None and theft.end is not None:
+            body["endPosition"] = _position(theft.end, theft.ended_at)
+        return body
 
 
 def service(mileage: float) -> dict[str, Any]:
@@ -305,14 +348,17 @@ def _segments(trip: Trip) -> list[dict[str, Any]]:
     ]
 
 
-def _capabilities() -> dict[str, Any]:
+def _capabilities(*, can_be_stolen: bool) -> dict[str, Any]:
     def supported(name: str) -> dict[str, Any]:
         return {"supported": True, "scopeName": f"remote:{name}:write"}
+
+    stolen = {"stolen": supported("stolen")} if can_be_stolen else {}
 
     return {
         "data": list(_CAPABILITIES),
         "remote": {
             **{name: supported(name) for name in ("door", "horn", "lights", "wakeup", "navigation")},
+            **stolen,
             "preconditioning": {
                 **supported("preconditioning"),
                 "parameters": {"programs": {"size": 4}, "immediate": True},

@@ -62,6 +62,9 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
     }
     if serializer.shows_positions and state.controls.privacy == "None":
         body["lastPosition"] = serializer.last_position(state)
+    theft = serializer.world.fleets.current_theft(vehicle.id) if serializer.is_fleet else None
+    if theft is not None:
+        body["stolen"] = serializer.theft(theft)
     for name, block in serializer.world.changes(vehicle.id).items():
         if block is None:
             body.pop(name, None)
