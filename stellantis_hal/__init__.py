@@ -11,8 +11,9 @@ from stellantis_hal.__version__ import __version__
 if TYPE_CHECKING:
     from stellantis_hal.auth.application import Application
     from stellantis_hal.auth.enrolment import Enrolment
-    from stellantis_hal.auth.partner import PartnerCredentials
+    from stellantis_hal.auth.partner import Partner
     from stellantis_hal.client.account import Account
+    from stellantis_hal.client.fleet_owner import FleetOwnerClient
     from stellantis_hal.client.stellantis_client import StellantisClient
     from stellantis_hal.credentials.basic import Basic
     from stellantis_hal.credentials.bearer import BearerCredentials
@@ -147,6 +148,7 @@ if TYPE_CHECKING:
         ProgramSlots,
         RemoteCapabilities,
         RemoteCapability,
+        RemoteDetails,
         VehicleExtension,
     )
     from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripConsumption
@@ -188,6 +190,7 @@ if TYPE_CHECKING:
         Lighting,
         LightPosition,
         LightStatus,
+        LightSwitches,
         Luminosity,
         Opening,
         Privacy,
@@ -247,8 +250,10 @@ if TYPE_CHECKING:
         WebSocket,
     )
     from stellantis_hal.resources.filters import AlarmType, TelemetryType, TripState
+    from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.maintenance import Maintenance
     from stellantis_hal.resources.position import FixStatus, Position, PositionType
+    from stellantis_hal.resources.profile import Profile
     from stellantis_hal.resources.status import (
         AirConditioning,
         Preconditioning,
@@ -260,6 +265,7 @@ if TYPE_CHECKING:
         Status,
     )
     from stellantis_hal.resources.telemetry import Telemetry, TelemetryExtension, VehicleTelemetry
+    from stellantis_hal.resources.theft import Theft
     from stellantis_hal.resources.time_range import TimeRange
     from stellantis_hal.resources.trip import (
         FaultCause,
@@ -272,6 +278,7 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.resources.user import User
     from stellantis_hal.resources.vehicle import CallCenter, Country, Motorization, StolenCallCenter, Vehicle
+    from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
     from stellantis_hal.resources.vehicle_identity import VehicleIdentity
     from stellantis_hal.storage.state import MemoryState, SQLiteState, StateStore
     from stellantis_hal.structuring.converter import TypedConverter
@@ -437,6 +444,8 @@ __all__ = [
     "FileLimiterStore",
     "FileTokenStore",
     "FixStatus",
+    "Fleet",
+    "FleetOwnerClient",
     "FleetStatistics",
     "Follow",
     "FollowOptions",
@@ -475,6 +484,7 @@ __all__ = [
     "LightDirection",
     "LightPosition",
     "LightStatus",
+    "LightSwitches",
     "Lighting",
     "LimiterStatistics",
     "LimiterStore",
@@ -514,7 +524,7 @@ __all__ = [
     "ParkAssist",
     "ParkAssistState",
     "Partition",
-    "PartnerCredentials",
+    "Partner",
     "Position",
     "PositionType",
     "Powertrain",
@@ -532,6 +542,7 @@ __all__ = [
     "Privacy",
     "PrivacyState",
     "Problem",
+    "Profile",
     "Program",
     "ProgramSlots",
     "Progress",
@@ -553,6 +564,7 @@ __all__ = [
     "RemoteCapability",
     "RemoteCharging",
     "RemoteClimate",
+    "RemoteDetails",
     "RemoteDoors",
     "RemoteFailedError",
     "RemotePolicy",
@@ -594,6 +606,7 @@ __all__ = [
     "TelemetryExtension",
     "TelemetryType",
     "TemplateError",
+    "Theft",
     "TimeGap",
     "TimeRange",
     "Timeouts",
@@ -623,6 +636,7 @@ __all__ = [
     "Update",
     "User",
     "Vehicle",
+    "VehicleCapabilities",
     "VehicleExtension",
     "VehicleIdentity",
     "VehicleRemoved",
@@ -658,8 +672,9 @@ __all__ = [
 _MODULES = {
     "auth.application": "Application",
     "auth.enrolment": "Enrolment",
-    "auth.partner": "PartnerCredentials",
+    "auth.partner": "Partner",
     "client.account": "Account",
+    "client.fleet_owner": "FleetOwnerClient",
     "client.stellantis_client": "StellantisClient",
     "credentials.basic": "Basic",
     "credentials.bearer": "BearerCredentials",
@@ -728,7 +743,7 @@ _MODULES = {
     "resources.blocks.capabilities": (
         "Branding Capabilities ChargingCapability ChargingImmediate ChargingParameters ChargingPreferences "
         "ChargingPrograms ChargingScheduling PreconditioningCapability PreconditioningParameters ProgramSlots "
-        "RemoteCapabilities RemoteCapability VehicleExtension"
+        "RemoteCapabilities RemoteCapability RemoteDetails VehicleExtension"
     ),
     "resources.blocks.consumption": "EnergyConsumption TripConsumption",
     "resources.blocks.energy": (
@@ -738,8 +753,8 @@ _MODULES = {
     ),
     "resources.blocks.equipment": (
         "Air Belt BeltState DoorLock DoorOpening DoorState Doors ECallTriggering Environment Light LightDirection "
-        "LightPosition LightStatus Lighting Luminosity Opening Privacy PrivacyState Safety Seat Service "
-        "ServiceKind StarterBattery WipingBlades WipingSpeed"
+        "LightPosition LightStatus LightSwitches Lighting Luminosity Opening Privacy PrivacyState Safety Seat "
+        "Service ServiceKind StarterBattery WipingBlades WipingSpeed"
     ),
     "resources.blocks.powertrain": (
         "DrivingBehavior DrivingMode Engine EngineAir EngineExtension EngineLiquid EngineOil EngineThermic "
@@ -758,17 +773,21 @@ _MODULES = {
     "resources.control.remote_policy": "RefusalReason RemotePolicy",
     "resources.control.targets": "AttributePart EventAttribute PushNotification UnsafeWebhookWarning WebSocket Webhook",
     "resources.filters": "AlarmType TelemetryType TripState",
+    "resources.fleet": "Fleet",
     "resources.maintenance": "Maintenance",
     "resources.position": "FixStatus Position PositionType",
+    "resources.profile": "Profile",
     "resources.status": (
         "AirConditioning Preconditioning PreconditioningCause PreconditioningFailure PreconditioningProgram "
         "PreconditioningStatus Recurrence Status"
     ),
     "resources.telemetry": "Telemetry TelemetryExtension VehicleTelemetry",
+    "resources.theft": "Theft",
     "resources.time_range": "TimeRange",
     "resources.trip": "FaultCause FaultKind Propulsion Trip TripFault TripKinetic TripSegment",
     "resources.user": "User",
     "resources.vehicle": "CallCenter Country Motorization StolenCallCenter Vehicle",
+    "resources.vehicle_capabilities": "VehicleCapabilities",
     "resources.vehicle_identity": "VehicleIdentity",
     "storage.state": "MemoryState SQLiteState StateStore",
     "structuring.converter": "TypedConverter",

@@ -23,7 +23,7 @@ def _require_client_id(_: Any, __: Any, value: str) -> None:
         raise ConfigurationError("client_id must be visible ASCII without blanks or line breaks: copy it again")
 
 
-def _require_text(_: Any, field: attrs.Attribute[Any], value: str) -> None:
+def _require_text(_: Any, field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ConfigurationError(
             f"the partner's {field.name} must be text without line breaks, as the vendor sent it: copy it again"

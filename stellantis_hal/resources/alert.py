@@ -144,6 +144,7 @@ class Alert(TypedResource):
 
     Attributes:
         id: the vendor's id.
+        vin: the vehicle's VIN, where a fleet owner reads it.
         type: what it warns of.
         active: whether it is still raised.
         severity: how urgent it is.
@@ -158,6 +159,7 @@ class Alert(TypedResource):
     __check__: ClassVar[Check] = Check(check_alert, given="ended_at")
 
     id: str | None = None
+    vin: str | None = attrs.field(default=None, repr=False)
     type: AlertType | None = None
     active: bool | None = None
     severity: AlertSeverity | None = None

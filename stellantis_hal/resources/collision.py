@@ -43,6 +43,7 @@ class Collision(TypedResource):
 
     Attributes:
         id: the vendor's id.
+        vin: the vehicle's VIN, where a fleet owner reads it.
         created_at: when its record was created.
         updated_at: when its record was last changed.
         details: where the vehicle was hit.
@@ -51,6 +52,7 @@ class Collision(TypedResource):
     """
 
     id: str | None = None
+    vin: str | None = attrs.field(default=None, repr=False)
     created_at: datetime | None = None
     updated_at: datetime | None = None
     details: tuple[CollisionDetail, ...] = ()

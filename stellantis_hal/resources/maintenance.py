@@ -17,12 +17,14 @@ class Maintenance(TypedResource):
     """The next maintenance. Days and kilometres are negative where it is overdue.
 
     Attributes:
+        vin: the vehicle's VIN, where a fleet owner reads it.
         days: days left.
         mileage: kilometres left.
         created_at: when this was computed.
         updated_at: when it was last changed.
     """
 
+    vin: str | None = attrs.field(default=None, repr=False)
     days: int | None = attrs.field(default=None, metadata=names("daysBeforeMaintenance", unit="d"))
     mileage: float | None = attrs.field(default=None, metadata=names("mileageBeforeMaintenance", unit="km"))
     created_at: datetime | None = None

@@ -90,6 +90,7 @@ class Position(TypedResource):
         signal_quality: as the receiver rates it; the vendor documents no scale.
         type: estimated or acquired.
         fix_status: 2D or 3D.
+        vin: the vehicle's VIN, where a fleet owner reads it.
 
     >>> here = Position(coordinates=(2.25, 48.75))
     >>> here.longitude, here.latitude, here.altitude
@@ -111,6 +112,7 @@ class Position(TypedResource):
     signal_quality: int | None = attrs.field(default=None, metadata=names(("properties", "signalQuality"), unit="1"))
     type: PositionType | None = attrs.field(default=None, metadata=names(("properties", "type")))
     fix_status: FixStatus | None = attrs.field(default=None, metadata=names(("properties", "fixStatus")))
+    vin: str | None = attrs.field(default=None, repr=False, metadata=names(("properties", "vin")))
 
     @property
     def longitude(self) -> float | None:

@@ -19,6 +19,7 @@ from stellantis_hal.resources.blocks.equipment import (
     Safety,
     Service,
     StarterBattery,
+    WipingBlades,
 )
 from stellantis_hal.resources.blocks.measured import MeasuredBlock
 from stellantis_hal.resources.blocks.powertrain import (
@@ -34,6 +35,7 @@ from stellantis_hal.resources.blocks.powertrain import (
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.rows import STATUS_COLUMNS, Cell, to_row
 from stellantis_hal.resources.sentinels import TimeOfDay
+from stellantis_hal.resources.theft import Theft
 from stellantis_hal.resources.tri_state import any_true
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -139,6 +141,7 @@ class Status(TypedResource):
     Attributes:
         created_at: when it was created; may be None.
         updated_at: when it was last changed.
+        vin: the vehicle's VIN, where a fleet owner reads it.
         last_position: the last known position.
         energies: each energy with its level and range.
         ignition: the state of the ignition.
@@ -158,10 +161,13 @@ class Status(TypedResource):
         service: the kind of vehicle that the service contract is for.
         adas: driver assistance; not in the vendor's schema, but in responses.
         transmission: the gearbox, where a response has it.
+        wiping_blades: the wipers, where a fleet owner reads it.
+        stolen: the theft, while a vehicle of a fleet is reported stolen.
     """
 
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    vin: str | None = attrs.field(default=None, repr=False)
     last_position: Position | None = attrs.field(default=None, metadata=_block("lastPosition"))
     energies: tuple[Energy, ...] = attrs.field(default=(), metadata=_block("energies", "energy"))
     ignition: Ignition | None = attrs.field(default=None, metadata=_block("ignition"))
@@ -185,6 +191,8 @@ class Status(TypedResource):
     service: Service | None = attrs.field(default=None, metadata=_block("service"))
     adas: Adas | None = attrs.field(default=None, metadata=_block("adas"))
     transmission: Transmission | None = attrs.field(default=None, metadata=_block("transmission"))
+    wiping_blades: WipingBlades | None = attrs.field(default=None, metadata=_block("wipingBlades"))
+    stolen: Theft | None = attrs.field(default=None, metadata=_block("stolen"))
 
     @property
     def electric(self) -> Energy | None:

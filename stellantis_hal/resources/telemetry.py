@@ -13,6 +13,7 @@ from stellantis_hal.resources.blocks.equipment import (
     Doors,
     Environment,
     Lighting,
+    LightSwitches,
     Privacy,
     Safety,
     StarterBattery,
@@ -46,6 +47,7 @@ class VehicleTelemetry(Model):
     powertrain: Powertrain | None = None
     adas: Adas | None = None
     lighting: Lighting | None = attrs.field(default=None, metadata=names("lightingSystem"))
+    light_switches: LightSwitches | None = attrs.field(default=None, metadata=names("lighting"))
     ignition: Ignition | None = None
     doors: Doors | None = attrs.field(default=None, metadata=names("doorsState"))
     battery: StarterBattery | None = None

@@ -24,7 +24,7 @@ class Theft(TypedResource):
 
     Attributes:
         id: the vendor's id.
-        state: whether the vehicle is still reported stolen.
+        active: whether the vehicle is still reported stolen.
         started_at: when it was reported stolen.
         ended_at: when the report ended.
         start_position: the last known position when it was reported stolen.
@@ -34,7 +34,7 @@ class Theft(TypedResource):
     """
 
     id: str | None = None
-    state: bool | None = None
+    active: bool | None = attrs.field(default=None, metadata=names("state"))
     started_at: datetime | None = None
     ended_at: datetime | None = attrs.field(default=None, metadata=names("endAt"))
     start_position: Position | None = None

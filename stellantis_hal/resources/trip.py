@@ -116,6 +116,7 @@ class Trip(TypedResource):
 
     Attributes:
         id: the vendor's id.
+        vin: the vehicle's VIN, where a fleet owner reads it.
         created_at: when its record was created.
         updated_at: when its record was last changed.
         started_at: when it began.
@@ -137,6 +138,7 @@ class Trip(TypedResource):
     __check__: ClassVar[Check] = Check(check_trip)
 
     id: str | None = None
+    vin: str | None = attrs.field(default=None, repr=False)
     created_at: datetime | None = None
     updated_at: datetime | None = None
     started_at: datetime | None = None
@@ -163,7 +165,8 @@ class Trip(TypedResource):
         """
         if self._read_of is not None or self._resource is None:
             return self._read_of
-        return VehicleIdentity.linked_by(self._resource, "vehicle", "vehicles")
+        identity = VehicleIdentity.linked_by(self._resource, "vehicle", "vehicles")
+        return identity if self.vin is None else attrs.evolve(identity, vin=self.vin)
 
     @property
     def average_speed_kmh(self) -> float | None:

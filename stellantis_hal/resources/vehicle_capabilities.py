@@ -23,14 +23,12 @@ class VehicleCapabilities(TypedResource):
         motorization: the kind of drive.
         extension: the capabilities, and where asked for brand and pictures.
         created_at: when its record was made.
-        updated_at: when its record was last changed.
     """
 
     vin: str | None = attrs.field(default=None, repr=False)
     motorization: Motorization | None = None
     extension: VehicleExtension | None = attrs.field(default=None, metadata=names(("_embedded", "extension")))
     created_at: datetime | None = None
-    updated_at: datetime | None = None
 
     @property
     def onboard(self) -> Capabilities:

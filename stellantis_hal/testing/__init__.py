@@ -6,7 +6,13 @@ The pytest fixtures built on it are in the module ``pytest_stellantis_hal``, whi
 from stellantis_hal.testing.clocks import JumpingEventLoop, jump, jumping
 from stellantis_hal.testing.recorder import Recorder
 from stellantis_hal.testing.replay import ReplayTransport, UnrecordedRequestError
-from stellantis_hal.testing.simulated import simulated_account, simulated_client, simulated_token, small_world
+from stellantis_hal.testing.simulated import (
+    simulated_account,
+    simulated_client,
+    simulated_fleet_owner,
+    simulated_token,
+    small_world,
+)
 
 __all__ = [
     "JumpingEventLoop",
@@ -17,6 +23,7 @@ __all__ = [
     "jumping",
     "simulated_account",
     "simulated_client",
+    "simulated_fleet_owner",
     "simulated_token",
     "small_world",
 ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from stellantis_hal.auth.application import Application
+from stellantis_hal.auth.partner import Partner
 from stellantis_hal.client.account import Account
+from stellantis_hal.client.fleet_owner import FleetOwnerClient
 from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
@@ -13,7 +15,7 @@ from stellantis_hal.simulator import Account as Holder
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.vendor.brands import Brand
 
-__all__ = ["simulated_account", "simulated_client", "simulated_token", "small_world"]
+__all__ = ["simulated_account", "simulated_client", "simulated_fleet_owner", "simulated_token", "small_world"]
 
 _BRANDS = {brand.domain: brand for brand in Brand}
 _SEED = 6  # of a world whose vehicle is electric
@@ -40,6 +42,25 @@ def simulated_client(simulator: Simulator, application: Application | None = Non
     }
     application = application or Application(simulator.client_id, simulator.client_secret)
     return StellantisClient(application, **(connected | options))
+
+
+def simulated_fleet_owner(simulator: Simulator, partner: Partner | None = None, **options: Any) -> FleetOwnerClient:
+    """Return a fleet owner's client whose requests go to a simulator without a socket.
+
+    Args:
+        simulator: the simulator.
+        partner: None: the partner registered with the simulator.
+        **options: options of :class:`~stellantis_hal.FleetOwnerClient`; they replace those that connect it.
+    """
+    connected: dict[str, Any] = {
+        "base_url": simulator.partner_url,
+        "transport": simulator.transport(),
+        "clock": simulator.now,
+    }
+    partner = partner or Partner(
+        simulator.client_id, login=simulator.partner_login, password=simulator.partner_password
+    )
+    return FleetOwnerClient(partner, **(connected | options))
 
 
 def simulated_token(simulator: Simulator, holder: Holder | str | None = None) -> Token:

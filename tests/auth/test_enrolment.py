@@ -1,6 +1,5 @@
 """Enrolment: consent, and its withdrawal."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,7 +7,6 @@ import anyio
 import pytest
 
 from stellantis_hal import Enrolment, MemoryTokenStore, Scope, Token, TokenStore
-from stellantis_hal.auth.partner import capabilities
 from stellantis_hal.credentials.oauth2 import pkce_challenge
 from stellantis_hal.errors import (
     ApiError,
@@ -16,7 +14,6 @@ from stellantis_hal.errors import (
     BadRequestError,
     ConfigurationError,
     ConsentRequiredError,
-    NotHalError,
     RedirectError,
     StellantisError,
     TokenStoreError,
@@ -305,35 +302,3 @@ async def test_an_error_of_the_store_is_raised() -> None:
 
     with pytest.raises(TokenStoreError, match="gone"):
         await enrolment(Grants(), Broken()).withdraw("alice")
-
-
-# ------------------------------------------------------------------------------------------------- capabilities
-
-
-def api(response: Response, seen: list[Request]) -> Callable[[Request], Any]:
-    async def fetch(request: Request, /) -> Response:
-        seen.append(request)
-        return response
-
-    return fetch
-
-
-async def test_capabilities_are_read_by_vin() -> None:
-    seen: list[Request] = []
-    body = {"vin": "VF3ABCDE0FG123456", "_embedded": {"extension": {"onboardCapabilities": {}}}}
-    assert await capabilities(api(make_response(body), seen), " VF3ABCDE0FG123456 ") == body
-    assert [request.url for request in seen] == [
-        "https://api-cert.groupe-psa.com/connectedcar/v3/vehicles/VF3ABCDE0FG123456?extension=onboardCapabilities"
-    ]
-
-
-async def test_a_vin_stays_one_path_segment() -> None:
-    seen: list[Request] = []
-    await capabilities(api(make_response({}), seen), "../fleets?x=", url="http://127.0.0.1:1/v3/")
-    assert seen[0].url == "http://127.0.0.1:1/v3/vehicles/..%2Ffleets%3Fx%3D?extension=onboardCapabilities"
-
-
-@pytest.mark.parametrize("content", [b"<html>", b"[]", b""])
-async def test_capabilities_that_are_no_object_are_refused(content: bytes) -> None:
-    with pytest.raises(NotHalError):
-        await capabilities(api(make_response(content), []), "VF3ABCDE0FG123456")

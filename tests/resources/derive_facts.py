@@ -1,7 +1,8 @@
-"""Derive the table of facts from the vendor's specification: the attribute for each property of each schema.
+"""Derive the tables of facts from the vendor's specifications: the attribute for each property of each schema.
 
-Run as ``python -m tests.resources.derive_facts SPECIFICATION > tests/resources/facts.json`` when the vendor publishes a
-new one. Takes over names, types, units and enumerations, no prose. Needs PyYAML.
+Run as ``python -m tests.resources.derive_facts accounts SPECIFICATION > tests/resources/facts.json`` (B2C), and with
+``fleets`` for ``facts_fleets.json`` (B2B), when the vendor publishes a new one. Takes over names, types, units,
+requiredness and enumerations, no prose. Needs PyYAML.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ import yaml
 from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.fleet import Fleet
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.telemetry import Telemetry
+from stellantis_hal.resources.theft import Theft
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
 from stellantis_hal.structuring.schema import ClassSchema, schema_of
 
 ROOTS = {
@@ -38,7 +42,23 @@ ROOTS = {
     "Trip": Trip,
     "Telemetry": Telemetry,
 }
+FLEET_ROOTS = {
+    "Fleet": Fleet,
+    "VehicleCapabilities": VehicleCapabilities,
+    "Vehicle": Vehicle,
+    "VehicleItem": Vehicle,
+    "Status": Status,
+    "Position": Position,
+    "Maintenance": Maintenance,
+    "Alert": Alert,
+    "AlarmDetails": Alarm,
+    "Collision": Collision,
+    "Trip": Trip,
+    "Telemetry": Telemetry,
+    "Stolen": Theft,
+}
 COLLECTIONS = ("Vehicles", "Telemetries", "Collisions", "Alerts", "Alarms", "Trips", "WayPoints")
+FLEET_COLLECTIONS = (*COLLECTIONS, "Fleets", "StatusList", "MaintenanceList", "StolenCollection")
 # How the texts of the specification name units; the first that is found counts.
 UNITS = {
     r"Wh/100km or for fuel in terms of cl/100km": "cL/100km|Wh/100km",
@@ -58,6 +78,8 @@ ELSEWHERE = {
     "xError.code": "ApiError.code",
     "xError.message": "ApiError.args",
     "xError.debug": "ApiError.args",
+    "xError.uuid": "ApiError.uuid",
+    "xError.timestamp": "ApiError.timestamp",
 }
 
 
@@ -79,13 +101,13 @@ def load(path: str) -> dict[str, Any]:
     return document
 
 
-def derive(document: dict[str, Any]) -> list[dict[str, Any]]:
+def derive(document: dict[str, Any], *, fleets: bool = False) -> list[dict[str, Any]]:
     """Derive the rows, in the order of the specification."""
     schemas = document["components"]["schemas"]
     rows = _Rows(schemas)
-    for name, kind in ROOTS.items():
+    for name, kind in (FLEET_ROOTS if fleets else ROOTS).items():
         rows.walk({"$ref": f"#/components/schemas/{name}"}, schema_of(kind), name)
-    for name in COLLECTIONS:
+    for name in FLEET_COLLECTIONS if fleets else COLLECTIONS:
         rows.collection(name)
     rows.errors()
     return list(rows.found.values())
@@ -104,8 +126,9 @@ class _Rows:
 
     def merged(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return a schema with references resolved and ``allOf`` merged."""
-        merged: dict[str, Any] = {"properties": {}}
+        merged: dict[str, Any] = {"properties": {}, "required": set()}
         for part in self._parts(schema):
+            merged["required"].update(part.get("required") or ())
             merged.update({key: part[key] for key in ("type", "enum", "format", "items", "description") if key in part})
             for name, value in (part.get("properties") or {}).items():
                 known = merged["properties"].get(name, value)
@@ -119,7 +142,7 @@ class _Rows:
         for part in schema.get("allOf", ()):
             yield from self._parts(part)
 
-    def _add(self, schema: str, place: str, merged: dict[str, Any]) -> None:
+    def _add(self, schema: str, place: str, merged: dict[str, Any], *, required: bool = False) -> None:
         row: dict[str, Any] = {"property": schema, "type": merged.get("type", "object"), "place": place}
         items = self.merged(merged["items"]) if "items" in merged else {}
         if "items" in merged:
@@ -130,6 +153,8 @@ class _Rows:
             row["format"] = merged["format"]
         if row["type"] in {"number", "integer"} and (unit := unit_in(merged.get("description", ""))):
             row["unit"] = unit
+        if required:
+            row["required"] = True
         self.found[schema, place] = row
 
     def walk(self, schema: dict[str, Any], model_schema: ClassSchema, name: str, prefix: tuple[str, ...] = ()) -> None:
@@ -138,23 +163,26 @@ class _Rows:
         if (name, model_schema.kind) in self._walked:
             return
         self._walked.add((name, model_schema.kind))
-        for key, value in self.merged(schema)["properties"].items():
-            path, merged = (*prefix, key), self.merged(value)
+        whole = self.merged(schema)
+        for key, value in whole["properties"].items():
+            path, merged, required = (*prefix, key), self.merged(value), key in whole["required"]
             place = f"{name}.{key}"
             field = next((field for field in model_schema.fields if path in field.paths), None)
             if key == "_links":
                 for rel in merged["properties"]:
-                    self._add(f"{place}.{rel}", f"{model_schema.kind.__name__}.follow", {"type": "link"})
+                    row = {"type": "link"}
+                    is_required = rel in merged["required"]
+                    self._add(f"{place}.{rel}", f"{model_schema.kind.__name__}.follow", row, required=is_required)
             elif place in ELSEWHERE:
-                self._add(place, ELSEWHERE[place], merged)
+                self._add(place, ELSEWHERE[place], merged, required=required)
             elif path in model_schema.constants:
-                self._add(place, f"{model_schema.kind.__name__}.to_dict", merged)
+                self._add(place, f"{model_schema.kind.__name__}.to_dict", merged, required=required)
             elif field is None:
                 if not merged["properties"]:
                     raise LookupError(f"{place} has no place")
                 self.walk(value, model_schema, place, path)
             else:
-                self._add(place, f"{model_schema.kind.__name__}.{field.name}", merged)
+                self._add(place, f"{model_schema.kind.__name__}.{field.name}", merged, required=required)
                 if field.model is not None:
                     inner = merged.get("items", value)
                     self.walk(inner, schema_of(field.model), place)
@@ -179,4 +207,5 @@ class _Rows:
 
 
 if __name__ == "__main__":
-    print("[", ",\n ".join(json.dumps(row) for row in derive(load(sys.argv[1]))), "]", sep="")
+    facts = derive(load(sys.argv[2]), fleets=sys.argv[1] == "fleets")
+    print("[", ",\n ".join(json.dumps(row) for row in facts), "]", sep="")

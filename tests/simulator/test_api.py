@@ -471,7 +471,7 @@ async def test_positions_need_the_position_scope(simulator: Simulator, car: str)
 
 async def partner_get(api: ApiClient, vin: str) -> httpx.Response:
     simulator = api.simulator
-    basic = httpx.BasicAuth(simulator.client_id, simulator.client_secret)
+    basic = httpx.BasicAuth(simulator.partner_login, simulator.partner_password)
     url = f"{simulator.partner_url}/vehicles/{vin}?extension=onboardCapabilities&client_id={simulator.client_id}"
     response = await api.transport.handle_async_request(next(basic.auth_flow(httpx.Request("GET", url))))
     await response.aread()

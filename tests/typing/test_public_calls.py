@@ -80,6 +80,8 @@ from stellantis_hal import (
     FieldOptions,
     FileLimiterStore,
     FileTokenStore,
+    Fleet,
+    FleetOwnerClient,
     FleetStatistics,
     Follow,
     FollowOptions,
@@ -134,12 +136,13 @@ from stellantis_hal import (
     PaginationLoopError,
     Paginator,
     Partition,
-    PartnerCredentials,
+    Partner,
     Position,
     PreconditionFailedError,
     PreconditionRequiredError,
     Priority,
     Problem,
+    Profile,
     Program,
     Progress,
     PushNotification,
@@ -188,6 +191,7 @@ from stellantis_hal import (
     Telemetry,
     TelemetryType,
     TemplateError,
+    Theft,
     Timeouts,
     TimeRange,
     Tls,
@@ -212,6 +216,7 @@ from stellantis_hal import (
     Update,
     User,
     Vehicle,
+    VehicleCapabilities,
     VehicleIdentity,
     VehicleRemoved,
     VehicleUnavailable,
@@ -253,6 +258,16 @@ def token_of(simulator: Simulator) -> Token:
     return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
 
 
+def fleet_owner_of(simulator: Simulator) -> FleetOwnerClient:
+    return FleetOwnerClient(
+        Partner(simulator.client_id, login=simulator.partner_login, password=simulator.partner_password),
+        base_url=assert_type(simulator.partner_url, str),
+        rate_limits=RateLimits(per_second=100, per_day=100_000),
+        transport=simulator.transport(),
+        clock=simulator.now,
+    )
+
+
 def client_of(simulator: Simulator, *, hooks: Hooks | None = None) -> StellantisClient:
     transport = assert_type(simulator.transport(), httpx.AsyncBaseTransport)
     return StellantisClient(
@@ -291,7 +306,8 @@ def test_applications_tokens_and_credentials() -> None:
     assert_type(token.scope, tuple[str, ...])
     assert assert_type(Token.from_dict(assert_type(token.to_dict(), dict[str, Any])), Token) == token
     assert "access'" not in repr(token)
-    credentials: Credentials = PartnerCredentials(application)
+    partner = Partner("id", login="MZP123456", password="secret", certificate=("cert.pem", "key.pem"), authority="ca")
+    credentials: Credentials = partner.credentials()
     assert_type(credentials.query, str)
     assert_type(Tls(certificate=("cert.pem", "key.pem")).authorities, str | PathLike[str] | None)
     context = assert_type(Tls().make_context(), ssl.SSLContext)
@@ -521,6 +537,24 @@ async def test_trips_page_by_page_and_several_at_a_time() -> None:
         assert_type(trip.vehicle_identity, VehicleIdentity | None)
         identity = assert_type(vehicle.identity, VehicleIdentity)
         assert_type(identity.account or identity.id or identity.vin or identity.label, str | None)
+
+
+@pytest.mark.anyio
+async def test_a_fleet_owner() -> None:
+    simulator = a_simulator()
+    async with fleet_owner_of(simulator) as client:
+        assert_type(client, FleetOwnerClient)
+        async for fleet in client.fleets(page_size=10):
+            assert_type(fleet, Fleet)
+            assert_type(fleet.name, str | None)
+            assert_type(await client.fleet(fleet.id or ""), Fleet)
+            assert_type(fleet.with_options(priority="background"), Fleet)
+            async for vehicle in assert_type(fleet.vehicles(), Paginator[Vehicle]):
+                assert_type(await vehicle.status(profile=Profile.END_USER), Status | None)
+                assert_type(await vehicle.fleet(), Fleet | None)
+                assert_type(vehicle.thefts(), Paginator[Theft])
+                capabilities = assert_type(await client.capabilities(vehicle.vin or ""), VehicleCapabilities)
+                assert_type(capabilities.has("remote:door"), bool)
 
 
 # ------------------------------------------------------------------------------------------- any HAL API

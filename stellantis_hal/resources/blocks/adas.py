@@ -70,6 +70,10 @@ class EmergencyBraking(OpenEnum):
     FIXED = "Fixed"
     ON_FLASHING = "OnFlashing"
 
+    @classmethod
+    def _spellings(cls) -> dict[str, str]:
+        return {"Off": "off"}  # that of fleets
+
 
 class LaneDeparture(OpenEnum):
     """State of the lane departure warning light."""

@@ -127,6 +127,7 @@ class ChargeProgram(Model):
     """A period of charging on some days of the week.
 
     Attributes:
+        slot: the program's number, where a fleet owner reads it.
         start: local time of the vehicle.
         end: local time of the vehicle.
         occurrence: the days of the week.
@@ -139,6 +140,7 @@ class ChargeProgram(Model):
     occurrence: Occurrence | None = attrs.field(default=None, metadata=names("occurence", "occurrence"))
     enabled: bool | None = None
     charge_until_full: bool | None = None
+    slot: int | None = attrs.field(default=None, metadata=names(unit="1"))
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)

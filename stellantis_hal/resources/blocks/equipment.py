@@ -27,6 +27,7 @@ __all__ = [
     "LightDirection",
     "LightPosition",
     "LightStatus",
+    "LightSwitches",
     "Lighting",
     "Luminosity",
     "Opening",
@@ -164,6 +165,15 @@ class Lighting(MeasuredBlock):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
+class LightSwitches(Model):
+    """Lights as older telemetry of fleets lists them: sides, ends and states, apart from each other."""
+
+    turn: tuple[LightDirection, ...] = ()
+    light: tuple[LightPosition, ...] = ()
+    status: tuple[LightStatus, ...] = ()
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Privacy(MeasuredBlock):
     """The privacy mode, and since when."""
 
@@ -211,7 +221,7 @@ class Safety(MeasuredBlock):
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
-class WipingBlades(Model):
+class WipingBlades(MeasuredBlock):
     """The wipers: whether they are on, and their speed."""
 
     active: bool | None = None

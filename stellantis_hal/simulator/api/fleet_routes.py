@@ -13,7 +13,8 @@ from stellantis_hal.simulator.api.routes import Routes, resource_response
 from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.api.trip_filters import find_trips
 from stellantis_hal.simulator.world.entities import SCOPES, Vehicle
-from stellantis_hal.simulator.world.fleets import Fleet, Theft
+from stellantis_hal.simulator.world.fleets import Fleet
+from stellantis_hal.simulator.world.thefts import Theft
 from stellantis_hal.simulator.world.world import World
 
 __all__ = ["FleetRoutes"]
@@ -135,7 +136,7 @@ class FleetRoutes:
 
     def _stolen(self, context: RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
         self._refuse_parameters(context, "profile")
-        thefts = self._world.fleets.thefts(car.id)
+        thefts = self._world.thefts.of_vehicle(car.id)
         if not rest:
             spans = parse_intervals(context.request.values("timestamps"))
             found = [theft for theft in thefts if is_within(theft.started_at, spans)]

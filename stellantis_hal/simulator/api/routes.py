@@ -230,9 +230,7 @@ class Routes:
         if self._variant.newest_first:
             numbers = numbers[::-1]
         world, serializer = self._world, context.serializer
-        return self.collection(
-            context, "trips", numbers, lambda number: serializer.trip(world.trip_at(car.id, number))
-        )
+        return self.collection(context, "trips", numbers, lambda number: serializer.trip(world.trip_at(car.id, number)))
 
     def _alerts_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:alert")

@@ -20,7 +20,8 @@ from stellantis_hal.simulator.world.entities import (
     Vehicle,
     VehicleState,
 )
-from stellantis_hal.simulator.world.fleets import Fleet, Theft
+from stellantis_hal.simulator.world.fleets import Fleet
+from stellantis_hal.simulator.world.thefts import Theft
 from stellantis_hal.simulator.world.world import World
 
 __all__ = ["SUBTYPES", "Serializer", "link", "service"]

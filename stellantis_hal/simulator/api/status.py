@@ -23,6 +23,7 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
     lights_until = state.controls.lights_until
     has_lights = lights_until is not None and state.at < lights_until
     body: dict[str, Any] = {
+        **serializer.named(vehicle.id),
         "createdAt": at,
         "updatedAt": at,
         "ignition": {"createdAt": at, "type": "Start" if moving else "Stop"},
@@ -62,7 +63,7 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
     }
     if serializer.shows_positions and state.controls.privacy == "None":
         body["lastPosition"] = serializer.last_position(state)
-    theft = serializer.world.fleets.current_theft(vehicle.id) if serializer.is_fleet else None
+    theft = serializer.world.thefts.current(vehicle.id) if serializer.is_fleet else None
     if theft is not None:
         body["stolen"] = serializer.theft(theft)
     for name, block in serializer.world.changes(vehicle.id).items():

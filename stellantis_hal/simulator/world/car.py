@@ -326,9 +326,11 @@ class Car:
         return self._set(privacy=state)
 
     def set_stolen(self, stolen: bool) -> bool:
-        """Report it as stolen, or as found."""
+        """Report it as stolen, or as found; fleet owners read of it in the vehicle's thefts."""
         if stolen == self.is_stolen:
             return False
+        thefts = self._world.thefts
+        (thefts.report if stolen else thefts.end)(self.vehicle, self.now)
         return self._set(stolen_since=self.now if stolen else None)
 
     def set_tracking(self, *, running: float, standing: float) -> bool:

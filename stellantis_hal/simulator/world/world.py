@@ -29,6 +29,7 @@ from stellantis_hal.simulator.world.fleets import Fleets
 from stellantis_hal.simulator.world.generator import WorldGenerator
 from stellantis_hal.simulator.world.parking import Charge, Parking
 from stellantis_hal.simulator.world.seeded import hex_digits
+from stellantis_hal.simulator.world.thefts import Thefts
 
 __all__ = ["World"]
 
@@ -75,7 +76,8 @@ class World:
         self._cars: dict[int, Car] = {}
         self._clock: Callable[[], datetime] | None = None
         self._hidden: set[int] = set()
-        self.fleets: Fleets = Fleets(seed, self.generator, self.spot)
+        self.fleets: Fleets = Fleets(seed, self.generator)
+        self.thefts: Thefts = Thefts(seed, self.spot)
 
     def __repr__(self) -> str:
         accounts, vehicles = self.generator.accounts, self.generator.vehicles
