@@ -11,6 +11,7 @@ from stellantis_hal.simulator.api.gateway import Statistics
 from stellantis_hal.simulator.api.identity import IssuedToken
 from stellantis_hal.simulator.api.messages import Moment, Request, Response
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
+from stellantis_hal.simulator.api.remotes import Course
 from stellantis_hal.simulator.faults.fault_plan import Faults, FaultWindow, Latency, RandomFault, ScriptedFault
 from stellantis_hal.simulator.faults.kinds import (
     ClockSkew,
@@ -61,6 +62,7 @@ __all__ = [
     "ClockSkew",
     "Collision",
     "Controls",
+    "Course",
     "CutBody",
     "Delay",
     "Energy",

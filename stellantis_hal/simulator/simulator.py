@@ -18,6 +18,7 @@ from stellantis_hal.simulator.api.identity import IdentityServer, IssuedToken
 from stellantis_hal.simulator.api.messages import Request, Response
 from stellantis_hal.simulator.api.partner_login import PartnerLogin
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
+from stellantis_hal.simulator.api.remotes import RemoteRegistry
 from stellantis_hal.simulator.api.routes import Routes
 from stellantis_hal.simulator.clock import Clock
 from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, FaultInjector, Faults, ScriptedFault
@@ -83,8 +84,9 @@ class Simulator:
         self.url = f"https://api.simulator.test{_PATH}"
         self._clock = Clock(clock, epoch=epoch)
         world.follow(self.now)
-        routes = Routes(world, variant)
+        routes = Routes(world, variant, self.outbox, self._clock.now)
         self.callbacks: CallbackRegistry = routes.callbacks
+        self.remotes: RemoteRegistry = routes.remotes
         self._fault_injector = FaultInjector(faults)
         self.gateway: Gateway = Gateway(
             routes=routes,

@@ -455,7 +455,7 @@ def services_of(context: ResourceContext) -> ControlServices:
 
 
 def interactive(context: ResourceContext) -> ResourceContext:
-    """Return the context with interactive priority, whose reads are answered by the server and not by a cache."""
+    """Return the context with interactive priority; its reads are answered by the server, not by a cache."""
     headers = {**context.headers, **context.reload_fields}
     fetch = context.fetch
     if isinstance(fetch, ConfigurableFetch):

@@ -41,6 +41,7 @@ from stellantis_hal.resources.blocks.energy import ChargeProgram
 from stellantis_hal.resources.control import actions
 from stellantis_hal.resources.control.actions import Action, ActionKind, ChargingProgram, Program
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
+from stellantis_hal.resources.control.course import read_step
 from stellantis_hal.resources.control.operation import (
     Operation,
     OperationRecord,
@@ -329,7 +330,7 @@ class Remote:
     def _operation_of(self, resource: HalResource) -> Operation:
         """Return the operation of an item of the collection."""
         state = resource.state
-        id_ = state.get("remoteActionId")
+        id_: object = state.get("remoteActionId")
         remote = state.get("remote")
         label = remote.get("label") if isinstance(remote, Mapping) else None
         url = resource.self_url
@@ -341,13 +342,12 @@ class Remote:
         kind = ActionKind.of_type(name) if isinstance(name, str) else None
         if kind is None and isinstance(remote, Mapping):
             kind = next((each for each in ActionKind if each.value in remote), None)
-        return self._operation(
-            url.rpartition("/")[2] if id_ is None else str(id_),
-            url,
-            kind,
-            label if isinstance(label, str) else None,
-            None,
-        )
+        id_ = url.rpartition("/")[2] if id_ is None else str(id_)
+        operation = self._operation(id_, url, kind, label if isinstance(label, str) else None, None)
+        step = read_step(state, source="poll", at=self._context.clock())
+        if step is not None:
+            operation.offer(step)
+        return operation
 
     def _operation(
         self,

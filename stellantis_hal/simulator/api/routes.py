@@ -12,17 +12,20 @@ from stellantis_hal.simulator.api.filters import BadFilterError, is_within, pars
 from stellantis_hal.simulator.api.messages import (
     GEO_JSON,
     HAL_JSON,
+    Moment,
     Request,
     Response,
     format_instant,
     json_response,
 )
 from stellantis_hal.simulator.api.pages import BadPageError, page_body, reshape, select_page
+from stellantis_hal.simulator.api.remotes import RemoteRegistry
 from stellantis_hal.simulator.api.request_context import Caller, Refusal, RequestContext, no_data, not_found
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.api.status import status
 from stellantis_hal.simulator.api.telemetry import telemetry
 from stellantis_hal.simulator.api.trip_filters import Trips, find_trips
+from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.world.entities import Alert, Collision, Trip, Vehicle
 from stellantis_hal.simulator.world.seeded import hex_digits
 from stellantis_hal.simulator.world.world import World
@@ -35,10 +38,11 @@ _SAMPLES = 8  # telemetry records per trip
 class Routes:
     """Responds to requests of authenticated callers, as one back-end variant does."""
 
-    def __init__(self, world: World, variant: BackendVariant) -> None:
+    def __init__(self, world: World, variant: BackendVariant, outbox: Outbox, now: Callable[[], Moment]) -> None:
         self._world = world
         self._variant = variant
         self.callbacks = CallbackRegistry(world.seed)
+        self.remotes = RemoteRegistry(world, outbox, now)
         self._secret = hex_digits(world.seed, "pages", size=16).encode()
         self._served = 0
 
@@ -65,6 +69,7 @@ class Routes:
             segments=segments,
         )
         self._served += 1
+        self.remotes.advance()
         try:
             return find(context)
         except Refusal as refusal:
@@ -87,6 +92,10 @@ class Routes:
     def _find(self, context: RequestContext) -> Response:
         if context.segments[:2] == ("user", "callbacks"):
             return self.callbacks.respond(context, context.segments[2:], self.collection)
+        match context.segments:
+            case ("user", "vehicles", vehicle, "callbacks", callback, "remotes", *rest):
+                car, owner = self._vehicle_of_caller(context, vehicle), context.account
+                return self.respond_to_remotes(context, car, owner.key, callback, tuple(rest))
         context.require_method("GET", "HEAD")
         match context.segments:
             case ("user",):
@@ -97,6 +106,34 @@ class Routes:
                 return self.of_vehicle(context, self._vehicle_of_caller(context, vehicle), tuple(rest))
             case _:
                 raise not_found()
+
+    def respond_to_remotes(
+        self, context: RequestContext, car: Vehicle, owner: str, callback: str, rest: tuple[str, ...]
+    ) -> Response:
+        """Return the response to a request for the commands of a vehicle and a callback, or an address below.
+
+        Args:
+            context: the request.
+            car: the vehicle, which is the caller's.
+            owner: who has registered the callback: key of the account, or id of the fleet.
+            callback: the id of the callback.
+            rest: the segments below the collection.
+        """
+        registered = self.callbacks.owned(owner, callback)
+        is_fleet = context.caller.account is None
+        if not is_fleet and "Remote" not in registered.types:
+            raise Refusal(400, 40000, "The callback is not for remotes.")
+        address = context.address.partition("?")[0]
+        return self.remotes.respond(
+            context,
+            rest,
+            vehicle=car,
+            callback=registered.id,
+            owner=owner,
+            address=address[: address.rindex("/remotes")] + "/remotes",
+            is_fleet=is_fleet,
+            collection=self.collection,
+        )
 
     def of_vehicle(self, context: RequestContext, car: Vehicle, rest: tuple[str, ...]) -> Response:
         """Return the response to a GET of a vehicle, or of the path ``rest`` below it."""
