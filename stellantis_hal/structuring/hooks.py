@@ -13,6 +13,7 @@ from stellantis_hal.structuring.compiler import ModelHook, find_hook
 from stellantis_hal.structuring.model import Model, unstructure_hook
 from stellantis_hal.structuring.pydantic_models import is_pydantic, read_pydantic
 from stellantis_hal.structuring.scalars import CodecHook, ScalarCodec, base_type, codec_of, is_open_enum, real_type
+from stellantis_hal.structuring.standard_types import configure_standard_types
 
 __all__ = ["configure_converter", "default_converter", "make_converter"]
 
@@ -48,6 +49,7 @@ def configure_converter(converter: cattrs.Converter, *, strict: bool = False) ->
         converter: the converter to change.
         strict: as in :func:`make_converter`.
     """
+    configure_standard_types(converter)
     for kind in (real_type(datetime), timedelta):
         codec = codec_of(kind)
         if codec is not None and find_hook(kind, converter) is None:
@@ -71,7 +73,7 @@ def default_converter() -> cattrs.Converter:
 
 
 def _is(expected: type, kind: Any) -> bool:
-    return kind is expected
+    return real_type(kind) is expected
 
 
 def _is_model(kind: Any) -> bool:

@@ -29,5 +29,6 @@ def core_schema_of(kind: type[Model]) -> CoreSchema:
 
     return core_schema.no_info_plain_validator_function(
         validate,
+        ref=f"{kind.__module__}.{kind.__qualname__}:{id(kind)}",  # a definition of its own
         serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.to_dict()),
     )

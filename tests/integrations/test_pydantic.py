@@ -84,5 +84,11 @@ async def test_fastapi_returns_values_and_describes_them() -> None:
         assert (await client.get("/trips")).json() == [TRIP.to_dict(), {}]
         assert (await client.post("/distance", json=bodies.trip())).json() == 36.5
         document = (await client.get("/openapi.json")).json()
-    content = document["paths"]["/trip"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-    assert content["properties"]["distance"] == {"type": "number", "x-unit": "km"}
+    named = {"$ref": "#/components/schemas/Trip"}
+    content = [
+        document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        for path in ("/trip", "/trips")
+    ]
+    assert content[0] == named
+    assert content[1]["items"] == named
+    assert document["components"]["schemas"]["Trip"]["properties"]["distance"] == {"type": "number", "x-unit": "km"}
