@@ -24,12 +24,17 @@ from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import require_vin
+from stellantis_hal.resources.control.command_ledger import ControlServices
+from stellantis_hal.resources.control.event_feed import EventFeed
+from stellantis_hal.resources.control.operation import Operation, OperationRecord
+from stellantis_hal.resources.control.remote_policy import RemotePolicy
 from stellantis_hal.resources.fleet import Fleet
 from stellantis_hal.resources.queries import is_absent
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
+from stellantis_hal.storage.state import StateStore
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.exchange import Timeouts
@@ -77,6 +82,10 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         max_redirects: redirects that a GET or HEAD follows.
         clock: the wall clock, aware.
         cache: where responses are stored while they are fresh, or can be validated; None: nowhere.
+        policy: what may be sent to a car, and when; None: the default ``RemotePolicy()``.
+        state: where the policy's state is kept: ``SQLiteState(path)``, which processes may share and which stays open;
+            None: in memory, which ends with the client.
+        receiver: feeds operations with the events that it receives; None: they are polled.
 
     Raises:
         ValueError: an address has no http or https origin; a bound is too small; ``proxy`` is not the URL of a proxy,
@@ -117,6 +126,9 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         max_redirects: int = MAX_REDIRECTS,
         clock: Callable[[], datetime] = utc_now,
         cache: CacheStore | None = None,
+        policy: RemotePolicy | None = None,
+        state: StateStore | None = None,
+        receiver: EventFeed | None = None,
     ) -> None:
         require_type("partner", partner, Partner, instead='Partner("client-id", login=…, password=…)')
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
@@ -150,7 +162,8 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         )
         BaseClient.__init__(self, own_session)
         fetch = own_session.fetch(credentials=partner.credentials(), priority=priority, max_wait=max_wait)
-        context = ResourceContext(fetch, clock, self._converter, headers=default_headers(headers))
+        services = ControlServices.of(policy, state, receiver)
+        context = ResourceContext(fetch, clock, self._converter, headers=default_headers(headers), services=services)
         EntryPoint.__init__(self, self._fleets_url, context)
 
     def __repr__(self) -> str:
@@ -198,6 +211,18 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         url = join_segment(f"{self._base_url}/vehicles", require_vin(vin, id_=None))
         resource = await self.get(append_query(url, encode_params(params)))
         return self._converter.structure(resource, VehicleCapabilities)
+
+    def operation(self, token: str) -> Operation:
+        """Return the operation of a token, as another process saved it; nothing is sent.
+
+        Args:
+            token: ``operation.token`` of an operation on a vehicle of this partner.
+
+        Raises:
+            ValueError: it is not the token of an operation.
+        """
+        require_type("token", token, str, instead="operation.token")
+        return Operation(OperationRecord.of_token(token), self._context)
 
 
 class _FleetCollection:

@@ -34,7 +34,7 @@ from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.user import User
 from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.storage.state import MemoryState, StateStore
+from stellantis_hal.storage.state import StateStore
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.borrowed import HostSession
 from stellantis_hal.transport.exchange import Timeouts
@@ -141,14 +141,7 @@ class StellantisClient(BaseClient):
     ) -> None:
         require_type("application", application, Application, instead="Application(client_id, client_secret)")
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
-        require_type("policy", policy, RemotePolicy, None, instead="RemotePolicy(cooldown=timedelta(seconds=5))")
-        require_type("state", state, StateStore, None, instead="SQLiteState(path)")
-        require_type("receiver", receiver, EventFeed, None, instead="Receiver(…)")
-        self._services = ControlServices(
-            policy=RemotePolicy() if policy is None else policy,
-            state=MemoryState() if state is None else state,
-            feed=receiver,
-        )
+        self._services = ControlServices.of(policy, state, receiver)
         if base_url is None:
             base_url = API_URL if application.certificate is None else CERTIFICATE_API_URL
         if session is None and transport is None:

@@ -16,6 +16,7 @@ from stellantis_hal.resources.control.event_feed import EventFeed
 from stellantis_hal.resources.control.remote_policy import CarState, Refusal, RefusalReason, RemotePolicy, UnderWay
 from stellantis_hal.storage.sqlite import StorageError
 from stellantis_hal.storage.state import MemoryState, StateStore
+from stellantis_hal.validation import require_type
 
 __all__ = ["CommandLedger", "ControlServices", "car_key", "refused"]
 
@@ -36,6 +37,22 @@ class ControlServices:
     policy: RemotePolicy = attrs.field(factory=RemotePolicy)
     state: StateStore = attrs.field(factory=MemoryState)
     feed: EventFeed | None = None
+
+    @classmethod
+    def of(cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventFeed | None) -> ControlServices:
+        """Return the services of a client's options.
+
+        Raises:
+            TypeError: an option has another type.
+        """
+        require_type("policy", policy, RemotePolicy, None, instead="RemotePolicy(cooldown=timedelta(seconds=5))")
+        require_type("state", state, StateStore, None, instead="SQLiteState(path)")
+        require_type("receiver", receiver, EventFeed, None, instead="Receiver(…)")
+        return cls(
+            policy=RemotePolicy() if policy is None else policy,
+            state=MemoryState() if state is None else state,
+            feed=receiver,
+        )
 
 
 def car_key(vin: str | None, vehicle_id: str) -> str:

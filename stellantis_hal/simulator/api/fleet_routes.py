@@ -38,6 +38,10 @@ class FleetRoutes:
         return self._routes.answer(request, path, caller, self._find)
 
     def _find(self, context: RequestContext) -> Response:
+        match context.segments:
+            case ("fleets", id_, "vehicles", vehicle, "callbacks", callback, "remotes", *rest):
+                fleet, car = self._member(id_, vehicle)
+                return self._routes.respond_to_remotes(context, car, fleet.id, callback, tuple(rest))
         context.require_method("GET", "HEAD")
         match context.segments:
             case ("vehicles", vin):
@@ -47,13 +51,26 @@ class FleetRoutes:
                 fleets = self._world.fleets.all
                 return self._routes.collection(context, "fleets", fleets, context.serializer.fleet, ranged=False)
             case ("fleets", id_, *rest):
-                try:
-                    fleet = self._world.fleets.find(id_)
-                except KeyError:
-                    raise no_data() from None
-                return self._of_fleet(context, fleet, tuple(rest))
+                return self._of_fleet(context, self._fleet(id_), tuple(rest))
             case _:
                 raise not_found()
+
+    def _fleet(self, id_: str) -> Fleet:
+        try:
+            return self._world.fleets.find(id_)
+        except KeyError:
+            raise no_data() from None
+
+    def _member(self, id_: str, vehicle: str) -> tuple[Fleet, Vehicle]:
+        """Return a fleet and its vehicle, by their ids."""
+        fleet = self._fleet(id_)
+        try:
+            is_member = self._world.fleets.has_vehicle(fleet.id, vehicle)
+        except KeyError:
+            raise no_data() from None
+        if not is_member:
+            raise no_data()
+        return fleet, self._world.vehicle(vehicle)
 
     def _capabilities(self, context: RequestContext, vin: str) -> Response:
         try:
@@ -94,13 +111,7 @@ class FleetRoutes:
         )
 
     def _of_vehicle(self, context: RequestContext, fleet: Fleet, vehicle: str, rest: tuple[str, ...]) -> Response:
-        try:
-            is_member = self._world.fleets.has_vehicle(fleet.id, vehicle)
-        except KeyError:
-            raise no_data() from None
-        if not is_member:
-            raise no_data()
-        car = self._world.vehicle(vehicle)
+        _, car = self._member(fleet.id, vehicle)
         kind = rest[0] if rest else ""
         if kind == "stolen":
             return self._stolen(context, car, rest[1:])
