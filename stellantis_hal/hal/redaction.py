@@ -1,4 +1,4 @@
-"""Redaction: what ``repr``, logs and errors show of secrets and personal data (docs/privacy.md)."""
+"""Redaction: what ``repr``, logs and errors show of secrets and personal data (docs/explanation/privacy.md)."""
 
 from __future__ import annotations
 

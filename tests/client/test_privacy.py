@@ -1,4 +1,4 @@
-"""What ``repr``, ``str``, logs and errors show: no secret and nothing personal, by the rule of docs/privacy.md."""
+"""What ``repr``, ``str``, logs and errors show: nothing secret or personal, by docs/explanation/privacy.md."""
 
 import inspect
 import logging
