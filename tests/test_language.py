@@ -1,4 +1,4 @@
-"""Rules of language: names of tests, words of the package and the README, first lines of docstrings."""
+"""Rules of language: names of tests, words of the package and the pages, first lines of docstrings."""
 
 import ast
 import re
@@ -44,7 +44,7 @@ def test_names_of_tests_are_short() -> None:
 
 
 def test_subjects_are_things() -> None:
-    readme = ROOT / "README.md"
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     found = [
         place(path, line)
         for path in modules(PACKAGE)
@@ -52,8 +52,9 @@ def test_subjects_are_things() -> None:
         if WORDS.search(QUOTED.sub("", text))
     ]
     found += [
-        place(readme, line)
-        for line, text in enumerate(readme.read_text(encoding="utf-8").splitlines(), 1)
+        place(page, line)
+        for page in pages
+        for line, text in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
         if WORDS.search(QUOTED.sub("", text))
     ]
     assert found == []

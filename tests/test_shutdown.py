@@ -1,4 +1,4 @@
-"""The README's graceful shutdown, as a process of its own that gets SIGTERM."""
+"""The graceful shutdown of the page on watching, as a process of its own that gets SIGTERM."""
 
 import os
 import re
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_examples import README
-
 pytestmark = pytest.mark.wall_clock
+
+PAGE = Path(__file__).parent.parent / "docs" / "howto" / "watch.md"
 
 SIMULATED = """
 import asyncio
@@ -41,8 +41,8 @@ stellantis_hal.StellantisClient = functools.partial(
 
 
 def _example() -> str:
-    """Return the README's example, with a deadline that suits a test."""
-    found = re.search(r"```py\n(.*?add_signal_handler.*?)```", README.read_text("utf-8"), re.DOTALL)
+    """Return the page's example, with a deadline that suits a test."""
+    found = re.search(r"```py\n(.*?add_signal_handler.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert found is not None
     assert "within=20" in found[1]
     return found[1].replace("within=20", "within=1")

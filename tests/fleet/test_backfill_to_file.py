@@ -24,7 +24,7 @@ class KilledError(Exception):
 
 
 async def run(fleet: Fleet, folder: Path, kind: Kind, *, kill_at: int = 0, kept: Path | None = None) -> int:
-    """Run the README's example, and return how many trips it wrote.
+    """Run the example of docs/howto/history.md, and return how many trips it wrote.
 
     Args:
         fleet: what is read.

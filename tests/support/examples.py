@@ -2,13 +2,39 @@
 
 import ast
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
-__all__ = ["python_blocks", "run_block"]
+from stellantis_hal import Token
+from stellantis_hal.simulator import Simulator
+from stellantis_hal.transport.credentials import Anonymous
+
+__all__ = ["HalCredentials", "issue", "python_blocks", "run_block"]
+
+
+class HalCredentials(Anonymous):
+    """Credentials of the simulator for a generic client."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        account = simulator.world.accounts[0]
+        self.query = f"client_id={simulator.client_id}"
+        self._fields = {
+            "Authorization": f"Bearer {simulator.token_for(account).access_token}",
+            "x-introspect-realm": account.realm,
+        }
+
+    async def headers(self) -> Mapping[str, str]:
+        return self._fields
+
+
+def issue(simulator: Simulator, account: int = 0) -> Token:
+    """Return a new token pair; a refresh token that is used twice would revoke its grant."""
+    issued = simulator.token_for(simulator.world.accounts[account])
+    return Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
 
 
 def python_blocks(page: Path) -> list[tuple[int, str]]:
