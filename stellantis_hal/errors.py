@@ -41,6 +41,8 @@
     ├── RemoteFailedError            a command was taken, and failed
     ├── ClosedClientError            the client was closed; nothing was sent
     ├── WrongLoopError               the client belongs to another event loop, thread or process; nothing was sent
+    ├── LeaseError                   a lease could not be taken, kept or given up
+    ├── LeaseLostError               another process owns the lease; nothing was written
     └── CheckpointError              checkpoints could not be loaded or saved (in ``stellantis_hal.fleet``)
         └── DamagedCheckpointError   that of one vehicle cannot be read
 """
@@ -67,6 +69,8 @@ __all__ = [
     "HalError",
     "IncompleteCollectionError",
     "InvalidLinkError",
+    "LeaseError",
+    "LeaseLostError",
     "LinkNotFoundError",
     "NetworkError",
     "NotFoundError",
@@ -604,3 +608,22 @@ class ClosedClientError(StellantisError):
 
 class WrongLoopError(StellantisError):
     """The client was used before in another event loop, thread or process: make one client for each of them."""
+
+
+# ------------------------------------------------------------------------------------------------- several processes
+
+
+class LeaseError(StellantisError):
+    """A lease could not be taken, kept or given up: its store failed, or cannot hold leases."""
+
+
+class LeaseLostError(StellantisError):
+    """This process does not own a lease (any more), so its store refused to read or write. Start again, to take part.
+
+    Attributes:
+        scope: the lease and its shard, as ``fleet/3``.
+    """
+
+    def __init__(self, message: str, *, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope

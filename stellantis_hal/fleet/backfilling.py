@@ -17,7 +17,7 @@ from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start, repair
-from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable
+from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, loss_id, outage_id
 from stellantis_hal.fleet.failures import back_off, is_fatal, scope_of
 from stellantis_hal.fleet.odometers import OdometerChecks
 from stellantis_hal.fleet.renewal_failures import RenewalFailures
@@ -151,14 +151,18 @@ class Backfill(Stream):
     async def _add_target(self, listings: TaskGroup, target: Account | Vehicle) -> None:
         require_type("the source's item", target, Account, Vehicle)
         if not isinstance(target, Account):
-            alone = WatchedAccount(f"vehicle:{id_of(target)}", None, self._max_wait)
+            alone = WatchedAccount(
+                f"vehicle:{id_of(target)}", None, self._max_wait, self._store.fenced(id_of(target) or "")
+            )
             if target.resource is not None:
                 self._clock.use_client(target.resource.require_context().clock)
                 alone.credentials = credentials_of(target)
             await self._add_vehicle(alone, target)
             return
         self._clock.use_client(target.clock)
-        watched_account = WatchedAccount(f"account:{target.key}", target, self._max_wait)
+        watched_account = WatchedAccount(
+            f"account:{target.key}", target, self._max_wait, self._store.fenced(target.key)
+        )
         if await _waits_for_server(watched_account):
             # An identity server that is silent for hours must not keep the accounts of other servers from being listed.
             listings.start_soon(self._run_guarded, partial(self._list_later, target, watched_account))
@@ -190,7 +194,14 @@ class Backfill(Stream):
                     return False
                 next_attempt = await self._wait_for_retry(error, attempt)
                 if next_attempt is None:
-                    await self._emit(AccountLost(account=target.key, error=error, again_in=0.0))
+                    await self._emit(
+                        AccountLost(
+                            id=loss_id(target.key, self._clock.wall_time()),
+                            account=target.key,
+                            error=error,
+                            again_in=0.0,
+                        )
+                    )
                     break
                 attempt = next_attempt
         for vehicle in listed.values():
@@ -232,7 +243,7 @@ class Backfill(Stream):
         since = self._renewals.failed(server, now)
         if since is not None:
             began = self._clock.wall_time() - timedelta(seconds=now - since)
-            await self._emit(Outage(error=error, since=began, server=server))
+            await self._emit(Outage(id=outage_id(server, None, began), error=error, since=began, server=server))
         return self._renewals.wait(server, now)
 
     async def _end_wait(self, account: WatchedAccount) -> None:
@@ -300,7 +311,7 @@ class Backfill(Stream):
         key = f"{self._name}/{watched_vehicle.id}"
         if watched_vehicle.checkpoint is None:
             self._clock.observe(watched_vehicle.vehicle.resource)
-            watched_vehicle.checkpoint = await self._load_checkpoint(key)
+            watched_vehicle.checkpoint = await self._load_checkpoint(watched_vehicle.account.store, key)
         if watched_vehicle.checkpoint.is_initialized and not self._newer:
             self._complete_before += 1
             return
@@ -326,11 +337,11 @@ class Backfill(Stream):
                     await feed.add_page(self._date_trips(page))
                     self._report_progress()
         if not await feed.finish():
-            await self._store.save(key, watched_vehicle.checkpoint.dump())
+            await watched_vehicle.account.store.save(key, watched_vehicle.checkpoint.dump())
 
-    async def _load_checkpoint(self, key: str) -> Checkpoint:
+    async def _load_checkpoint(self, store: CheckpointStore, key: str) -> Checkpoint:
         since = None if self._since is None else self._clock.bound(self._since.timestamp())
-        checkpoint = await load_checkpoint(self._store, key) or Checkpoint(since=since)
+        checkpoint = await load_checkpoint(store, key) or Checkpoint(since=since)
         if since is None and not checkpoint.is_initialized:
             since = 0.0  # all trips
         return repair(checkpoint, now=self._clock.now().timestamp(), lookback=_LOOKBACK, since=since)

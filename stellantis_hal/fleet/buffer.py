@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 import anyio
@@ -35,6 +36,10 @@ class Buffer(Generic[T]):
         self._failure: Exception | None = None
         self._changed = anyio.Event()
         self._puts = 0
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over the items that wait, without removing them."""
+        return iter(self._items)
 
     def __len__(self) -> int:
         return len(self._items)

@@ -24,6 +24,8 @@ __all__ = [
     "VehicleRemoved",
     "VehicleUnavailable",
     "WatchEvent",
+    "loss_id",
+    "outage_id",
 ]
 
 
@@ -96,10 +98,12 @@ class AccountLost:
         account: key of the account; None for a vehicle added without its account.
         error: the failure.
         again_in: seconds until the next attempt.
+        id: unique id of the loss, the same in every delivery, also by the next process that uses the checkpoints.
     """
 
     __repr__ = redacted_repr
 
+    id: str = ""
     account: str | None
     error: StellantisError
     again_in: float
@@ -160,10 +164,12 @@ class Outage:
             is exhausted.
         account: key of the account, where the server fails for this one only: its token is not renewed, or its
             vehicles are not listed. None where all accounts are concerned.
+        id: unique id of the outage, the same in every delivery.
     """
 
     __repr__ = redacted_repr
 
+    id: str = ""
     error: StellantisError
     since: datetime
     server: str | None = None
@@ -193,3 +199,13 @@ class Recovered:
 
 WatchEvent = Update | AccountEmpty | AccountLost | VehicleRemoved | VehicleUnavailable | Outage | Recovered
 """An item of the stream of :func:`watch` or :func:`backfill`."""
+
+
+def loss_id(owner: str, since: datetime) -> str:
+    """Return the id of the loss of an account, or of a vehicle that was added without its account."""
+    return f"{owner}/lost/{since.timestamp():.0f}"
+
+
+def outage_id(server: str | None, account: str | None, since: datetime) -> str:
+    """Return the id of an outage."""
+    return "/".join([*(part for part in (server, account) if part is not None), f"outage/{since.timestamp():.0f}"])

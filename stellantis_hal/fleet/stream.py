@@ -6,34 +6,55 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import anyio
 import attrs
 from anyio.abc import TaskGroup
 
 from stellantis_hal.fleet.buffer import Buffer
-from stellantis_hal.fleet.checkpoints.reservation import reserve
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.events import WatchEvent
 from stellantis_hal.navigation.concurrency import scoped
 from stellantis_hal.navigation.notices import call_site, called_from
 
-__all__ = ["CLOSE_TIMEOUT", "Stream"]
+__all__ = ["CLOSE_TIMEOUT", "Acknowledgement", "Stream"]
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that the last acknowledgement, and running polls, may take when a stream is stopped."""
 
 
+class Storable(Protocol):
+    """What an acknowledgement saves: a checkpoint, or the record of an account."""
+
+    def dump(self) -> bytes:
+        """Return it as bytes for a store."""
+        ...
+
+
+@attrs.frozen
+class Acknowledgement:
+    """What is saved once an event was processed.
+
+    Attributes:
+        store: the store, as the owner of the event's account sees it.
+        key: the key in the store.
+        state: the content.
+    """
+
+    store: CheckpointStore
+    key: str
+    state: Storable
+
+
 @attrs.frozen
 class _Delivery:
-    """An event in the buffer, and the checkpoint that acknowledges it."""
+    """An event in the buffer, and what acknowledges it."""
 
     event: WatchEvent
-    key: str = ""
-    checkpoint: Checkpoint | None = None
+    acknowledgement: Acknowledgement | None = None
+    is_update: bool = False
 
 
 class Stream(AsyncIterator[WatchEvent]):
@@ -65,7 +86,7 @@ class Stream(AsyncIterator[WatchEvent]):
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
             raise RuntimeError("this stream was entered before: make a new one for each `async with`")
-        self._reservation = reserve(self._store, self._name)
+        self._reservation = self._store.reserve(self._name)
         await self._reservation.__aenter__()
         try:
             self._tasks = await self._scope.__aenter__()
@@ -83,6 +104,7 @@ class Stream(AsyncIterator[WatchEvent]):
             if error is None:
                 with anyio.move_on_after(CLOSE_TIMEOUT, shield=True) as timeout:
                     await self._acknowledge()
+                    await self._on_leaving()
                 if timeout.cancelled_caught:
                     raise CheckpointError(
                         f"the last update was not acknowledged within {CLOSE_TIMEOUT:g} s: the store did not save its "
@@ -90,6 +112,7 @@ class Stream(AsyncIterator[WatchEvent]):
                     )
         finally:
             self._is_closed = True
+            self._on_settled()
             try:
                 await self._scope.__aexit__(kind, error, traceback)
             finally:
@@ -116,18 +139,30 @@ class Stream(AsyncIterator[WatchEvent]):
 
     async def _acknowledge(self) -> None:
         delivery = self._unacknowledged
-        if delivery is not None and delivery.checkpoint is not None:
-            await self._store.save(delivery.key, delivery.checkpoint.dump())
-            self._counts.acknowledged += 1
+        if delivery is not None and (to_save := delivery.acknowledgement) is not None:
+            await to_save.store.save(to_save.key, to_save.state.dump())
+            self._counts.acknowledged += delivery.is_update
         self._unacknowledged = None
+        self._on_settled()
 
-    async def _emit(self, event: WatchEvent) -> None:
-        """Put an event into the buffer that needs no acknowledgement."""
-        await self._buffer.put(_Delivery(event))
+    def _on_settled(self) -> None:
+        """React to an event that was acknowledged, and to the end."""
 
-    async def _emit_update(self, event: WatchEvent, key: str, checkpoint: Checkpoint) -> None:
-        """Put an update into the buffer, with the key and the checkpoint that acknowledge it."""
-        await self._buffer.put(_Delivery(event, key, checkpoint))
+    async def _on_leaving(self) -> None:
+        """Write what is to be kept, when the block is left without an exception."""
+
+    def _holds(self, belongs: Callable[[WatchEvent], bool]) -> bool:
+        """Return whether an event waits for the consumer, or for its acknowledgement."""
+        held = [*self._buffer, *(() if self._unacknowledged is None else (self._unacknowledged,))]
+        return any(belongs(delivery.event) for delivery in held)
+
+    async def _emit(self, event: WatchEvent, acknowledgement: Acknowledgement | None = None) -> None:
+        """Put an event into the buffer that is no update."""
+        await self._buffer.put(_Delivery(event, acknowledgement))
+
+    async def _emit_update(self, event: WatchEvent, acknowledgement: Acknowledgement) -> None:
+        """Put an update into the buffer, with what acknowledges it."""
+        await self._buffer.put(_Delivery(event, acknowledgement, is_update=True))
         self._counts.updates += 1
 
     async def _run_guarded(self, action: Callable[[], Awaitable[None]]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import attrs
 
 from stellantis_hal.client import Account
+from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.hal.redaction import hide, redacted_repr
@@ -48,11 +50,13 @@ class Removed:
 
     Attributes:
         target: an account or its key, a vehicle or its id.
+        on_released: called once the watch is done with it, as :meth:`Watch.released` says; None: not at all.
     """
 
     __repr__ = redacted_repr
 
     target: Account | Vehicle | str = attrs.field(repr=_show_target)
+    on_released: Callable[[], None] | None = attrs.field(default=None, repr=False, eq=False)
 
 
 class FailureState:
@@ -86,6 +90,7 @@ class WatchedAccount:
         account: the account; None for a standalone vehicle.
         background: the account with background priority; None likewise.
         key: the account's key; None likewise.
+        store: where its checkpoints are kept, as its owner of now sees it.
         credentials: what its requests are sent with, where a token of it can be renewed; None otherwise.
         vehicles: vehicles polled by this account, by id.
         shared: vehicles that another account polls and this one can take over, as seen by this account, by id.
@@ -127,12 +132,16 @@ class WatchedAccount:
         "renewal_failing_since",
         "shared",
         "short_listings",
+        "store",
         "vehicles",
         "was_lost",
     )
 
-    def __init__(self, name: str, account: Account | None, max_wait: float) -> None:
+    def __init__(
+        self, name: str, account: Account | None, max_wait: float, store: CheckpointStore | None = None
+    ) -> None:
         self.name: str = name
+        self.store: CheckpointStore = MemoryCheckpoints() if store is None else store
         self.account: Account | None = account
         self.background: Account | None = (
             None if account is None else account.with_options(priority="background", max_wait=max_wait)

@@ -9,6 +9,7 @@ import attrs
 from stellantis_hal.fleet.deduplication import Checkpoint, admit
 from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.odometers import OdometerChecks
+from stellantis_hal.fleet.stream import Acknowledgement
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trips import DatedTrips, sort_by_start, trip_update
 
@@ -24,7 +25,7 @@ class TripFeed:
     Args:
         watched_vehicle: the vehicle; its checkpoint follows what was emitted.
         key: of its checkpoint in the store.
-        emit: puts an update into the buffer, with the key and the checkpoint that acknowledge it.
+        emit: puts an update into the buffer, with what acknowledges it.
         odometers: checks of the mileage of its trips.
         lookback: seconds before the newest trip for which trips are remembered.
     """
@@ -33,7 +34,7 @@ class TripFeed:
         self,
         watched_vehicle: WatchedVehicle,
         key: str,
-        emit: Callable[[Update, str, Checkpoint], Awaitable[None]],
+        emit: Callable[[Update, Acknowledgement], Awaitable[None]],
         *,
         odometers: OdometerChecks,
         lookback: float,
@@ -67,5 +68,7 @@ class TripFeed:
         return True
 
     async def _emit(self, update: Update) -> None:
-        await self._emit_update(update, self._key, self._checkpoint)
+        await self._emit_update(
+            update, Acknowledgement(self._watched_vehicle.account.store, self._key, self._checkpoint)
+        )
         self._watched_vehicle.checkpoint = self._checkpoint

@@ -14,7 +14,13 @@ from typing import Self
 
 import anyio
 
-from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointsInUseError, MemoryCheckpoints, in_use
+from stellantis_hal.fleet.checkpoints.store import (
+    CheckpointError,
+    CheckpointsInUseError,
+    CheckpointStore,
+    MemoryCheckpoints,
+    in_use,
+)
 from stellantis_hal.storage.file_lock import FileLock
 from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
 from stellantis_hal.storage.threads import run_to_end
@@ -24,7 +30,7 @@ __all__ = ["SQLiteCheckpoints"]
 _SCHEMA = ("CREATE TABLE IF NOT EXISTS checkpoints (key TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",)
 
 
-class SQLiteCheckpoints:
+class SQLiteCheckpoints(CheckpointStore):
     """Checkpoints in an SQLite file, read and written in a thread of its own.
 
     A saved checkpoint survives the end of the process, and no cancellation undoes it; after a power failure the latest

@@ -1,9 +1,10 @@
-"""Checkpoint store: the protocol, its error, and a store in memory."""
+"""Checkpoint store: the protocol, its errors, and a store in memory."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol
 
 from stellantis_hal.errors import StellantisError
@@ -45,26 +46,80 @@ class DamagedCheckpointError(CheckpointError):
 
 
 class CheckpointStore(Protocol):
-    """A key-value store of checkpoints: a few kilobytes for each vehicle, each written as a whole or not at all."""
+    """A key-value store of checkpoints: a few kilobytes for each vehicle, each written as a whole or not at all.
 
+    A store of your own is a subclass that has :meth:`load` and :meth:`save`. The other methods have defaults, for a
+    store that one process uses: no bulk calls, no reservations, no fence.
+    """
+
+    @abstractmethod
     async def load(self, key: str) -> bytes | None:
         """Return the content saved last under the key; None if there is none.
 
         Raises:
             CheckpointError: it cannot be read.
+            LeaseLostError: the store has a fence, and another owner has taken over.
         """
         ...
 
+    @abstractmethod
     async def save(self, key: str, content: bytes) -> None:
         """Write the content, so that it survives the end of the process from the moment that this returns.
 
         Raises:
             CheckpointError: it cannot be written.
+            LeaseLostError: the store has a fence, and another owner has taken over; nothing was written.
         """
         ...
 
+    async def load_many(self, keys: Collection[str]) -> Mapping[str, bytes]:
+        """Return the contents of those keys that have one. Default: :meth:`load` for each.
 
-class MemoryCheckpoints:
+        Raises:
+            CheckpointError: they cannot be read.
+            LeaseLostError: the store has a fence, and another owner has taken over.
+        """
+        return {key: content for key in keys if (content := await self.load(key)) is not None}
+
+    async def save_many(self, contents: Mapping[str, bytes]) -> None:
+        """Write the contents, each as :meth:`save` does. Default: :meth:`save` for each.
+
+        Raises:
+            CheckpointError: they cannot be written.
+            LeaseLostError: the store has a fence, and another owner has taken over.
+        """
+        for key, content in contents.items():
+            await self.save(key, content)
+
+    def reserve(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Reserve a name for one stream within the ``async with``. Default: no reservations.
+
+        With a fence, processes share the name, and the lease decides which of them polls what.
+
+        Raises:
+            CheckpointsInUseError: another stream has reserved it.
+        """
+        del name
+        return nullcontext()
+
+    def fenced(self, owner: str) -> CheckpointStore:
+        """Return this store as an owner of now sees it. Default: the store itself.
+
+        The calls of what a fence returns raise ``LeaseLostError`` once the owner's lease was lost, for good: also after
+        the same process took it again.
+
+        Args:
+            owner: the key of an account, or the id of a vehicle that is watched without its account.
+        """
+        del owner
+        return self
+
+    def share(self) -> float:
+        """Return the part of the fleet that this process has by its lease, 0 to 1. Default: 1."""
+        return 1.0
+
+
+class MemoryCheckpoints(CheckpointStore):
     """Checkpoints in memory, lost with this object."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
 
@@ -26,6 +26,8 @@ from stellantis_hal.fleet.events import (
     VehicleRemoved,
     VehicleUnavailable,
     WatchEvent,
+    loss_id,
+    outage_id,
 )
 from stellantis_hal.fleet.failures import back_off, scope_of
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of
@@ -55,13 +57,21 @@ class FailurePolicy:
         registry: the watched accounts and vehicles.
         counts: counters of the watch.
         emit: puts an event into the buffer; waits while it is full.
+        emit_loss: the same with the loss of an account at an instant, whose acknowledgement saves it.
 
     Attributes:
         outage_detector: failures in a row of all vehicles.
         identity_outages: failed renewals of tokens.
     """
 
-    def __init__(self, registry: Registry, *, counts: Counts, emit: Callable[[WatchEvent], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        counts: Counts,
+        emit: Callable[[WatchEvent], Awaitable[None]],
+        emit_loss: Callable[[WatchedAccount, AccountLost, datetime], Awaitable[None]],
+    ) -> None:
         self.outage_detector: OutageDetector = OutageDetector()
         self.identity_outages: IdentityOutages = IdentityOutages(registry.is_watched)
         self._server: str | None = None  # the one whose outage was reported
@@ -69,6 +79,7 @@ class FailurePolicy:
         self._pacing = registry.pacing
         self._counts = counts
         self._emit = emit
+        self._emit_loss = emit_loss
 
     # ------------------------------------------------------------------------------------------- vehicles
 
@@ -222,7 +233,7 @@ class FailurePolicy:
         if is_alone and account.failures > self.outage_detector.needed and not account.is_listing_reported:
             account.is_listing_reported, account.api_server = True, _server_of(error)
             since = self._pacing.wall_clock() - timedelta(seconds=now - account.listing_failing_since)
-            await self._emit(Outage(error=error, since=since, server=account.api_server, account=account.key))
+            await self._emit(self._outage(error, since, account.api_server, account.key))
 
     def is_empty(self, account: WatchedAccount, error: StellantisError) -> bool:
         """Return whether a failed listing says that there are no data for a new account yet."""
@@ -253,7 +264,10 @@ class FailurePolicy:
             queue.put(account, now + delay)
         account.failures += 1
         if since is None:
-            await self._emit(AccountLost(account=account.key, error=error, again_in=delay))
+            wall = self._pacing.wall_clock()
+            owner = next(iter(account.vehicles), "") if account.key is None else account.key
+            event = AccountLost(id=loss_id(owner, wall), account=account.key, error=error, again_in=delay)
+            await self._emit_loss(account, event, wall)
 
     async def _end_account_failure(self, account: WatchedAccount, event: Recovered) -> None:
         account.lost_at, account.failures = None, 0
@@ -299,7 +313,7 @@ class FailurePolicy:
         if outage is not None:
             since = self._pacing.wall_clock() - timedelta(seconds=now - outage.since)
             key = None if outage.account is None else outage.account.key
-            await self._emit(Outage(error=error, since=since, server=outage.server, account=key))
+            await self._emit(self._outage(error, since, outage.server, key))
 
     async def _renewal_refused(self, account: WatchedAccount, error: StellantisError) -> None:
         """Record a definite refusal: the identity server works."""
@@ -342,7 +356,10 @@ class FailurePolicy:
             began = now if self.outage_detector.since is None else self.outage_detector.since
             since = self._pacing.wall_clock() - timedelta(seconds=now - began)
             self._server = _server_of(error)
-            await self._emit(Outage(error=error, since=since, server=self._server))
+            await self._emit(self._outage(error, since, self._server, None))
+
+    def _outage(self, error: StellantisError, since: datetime, server: str | None, account: str | None) -> Outage:
+        return Outage(id=outage_id(server, account, since), error=error, since=since, server=server, account=account)
 
 
 def _server_of(error: StellantisError) -> str | None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+import anyio
+
 from stellantis_hal.fleet.failures import back_off
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle
@@ -39,6 +41,7 @@ class Pacing:
         accounts: the watched accounts by name; only read.
         vehicles: the watched vehicles by id; only read.
         clock: wall clock; None: the one set by :meth:`use_client`.
+        share: returns the part of the budget that this process may use.
 
     Attributes:
         server_clock: that clock, checked against the server's.
@@ -50,6 +53,7 @@ class Pacing:
         accounts: Mapping[str, WatchedAccount],
         vehicles: Mapping[str, WatchedVehicle],
         clock: Callable[[], datetime] | None,
+        share: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self.queue: DueQueue[PollTarget] = DueQueue()
         self.is_plan_outdated: bool = False  # standalone vehicles were added since the last plan
@@ -61,6 +65,8 @@ class Pacing:
         self._limiter: RateLimiter | None = None
         self._cost = float(len(options.what))
         self._pacer: Pacer | None = None
+        self._share = share
+        self._restored: tuple[float, float] | None = None
         self._budget_read_at = -math.inf
 
     def use_client(self, limiter: RateLimiter | None, clock: Callable[[], datetime]) -> None:
@@ -71,6 +77,10 @@ class Pacing:
     def wall_clock(self) -> datetime:
         """Return the present time by the wall clock."""
         return utc_now() if self._clock is None else self._clock()
+
+    def age(self, at: float) -> float:
+        """Return how many seconds ago a time in seconds since the epoch was; negative for one to come."""
+        return self.wall_clock().timestamp() - at
 
     # ------------------------------------------------------------------------------------------- due times
 
@@ -86,6 +96,19 @@ class Pacing:
             spread = min(every, self._expected_vehicles() * self._cost / pace if pace > 0 else math.inf)
             watched_vehicle.spread = spread / every
         self.queue.put(watched_vehicle, now + fraction_of(watched_vehicle.id) * spread)
+
+    def schedule_restored(self, watched_vehicle: WatchedVehicle, polled_at: float, now: float) -> None:
+        """Schedule a vehicle that another process polled last, as that one would have; an overdue one is polled soon.
+
+        Where all are overdue by more than an interval, as after a long stop, the polls are spread as at a first start.
+        """
+        watched_vehicle.is_initialized = True
+        due = polled_at + self.interval(watched_vehicle)
+        if due < now - self.interval(watched_vehicle):
+            self.schedule_first(watched_vehicle, now)
+        else:
+            watched_vehicle.spread = 1.0
+            self.queue.put(watched_vehicle, min(due, now + self.interval(watched_vehicle)))
 
     def schedule_next(self, watched_vehicle: WatchedVehicle, due: float, now: float) -> None:
         """Schedule the next poll of a vehicle that was due and has been polled."""
@@ -157,7 +180,7 @@ class Pacing:
         if self._pacer is None or now - self._budget_read_at >= _BUDGET_REFRESH:
             self._budget_read_at = now
             if self._pacer is None:
-                self._pacer = Pacer(self.budget(), now)
+                self._pacer = self._make_pacer(now)
             else:
                 self._pacer.adjust(self.budget(), now)
         cost = self._cost if isinstance(target, WatchedVehicle) else LISTING_COST
@@ -189,7 +212,23 @@ class Pacing:
         """Return what the limiter leaves to the watch now."""
         if self._limiter is None:
             return Budget()
-        return budget_of(self._limiter, self._options.budget)
+        return budget_of(self._limiter, self._options.budget, self._share())
+
+    def level(self) -> float | None:
+        """Return what is left of the burst, 1 for all of it; None while nothing was spent."""
+        return None if self._pacer is None else self._pacer.level(anyio.current_time())
+
+    def restore(self, level: float, age: float) -> None:
+        """Go on with what another process left of the burst so many seconds ago."""
+        self._restored = level, age
+
+    def _make_pacer(self, now: float) -> Pacer:
+        budget = self.budget()
+        pacer = Pacer(budget, now)
+        if self._restored is not None:
+            level, age = self._restored
+            pacer.restore(min(1.0, level + max(0.0, age) * budget.pace / budget.burst))
+        return pacer
 
     def plan(self) -> CapacityPlan | None:
         """Return whether the interval fits the budget, for the expected number of vehicles.

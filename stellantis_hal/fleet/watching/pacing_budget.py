@@ -79,6 +79,15 @@ class Pacer:
         """The present budget."""
         return self._budget
 
+    def level(self, now: float) -> float:
+        """Return what is left of the burst: 1 for all of it, negative where more was spent."""
+        self._advance(now)
+        return self._tokens / self._burst
+
+    def restore(self, level: float) -> None:
+        """Begin with a part of the burst only."""
+        self._tokens = self._burst * level
+
     def adjust(self, budget: Budget, now: float) -> None:
         """Use another budget from now on."""
         self._advance(now)
@@ -171,16 +180,23 @@ class CapacityPlan:
         )
 
 
-def budget_of(limiter: RateLimiter, bound: RateLimits | None) -> Budget:
+def budget_of(limiter: RateLimiter, bound: RateLimits | None, share: float = 1.0) -> Budget:
     """Return what a limiter leaves to background requests.
 
     Args:
         limiter: the client's limiter; its reserve for interactive requests is taken off.
         bound: upper bound of the budget; None: no other bound.
+        share: the part of it that this process may use, where several share a fleet.
     """
     capacity = limiter.capacity("background")
     per_second, per_day = capacity.per_second, capacity.per_day
     if bound is not None:
         per_second = min(per_second, math.inf if bound.per_second is None else bound.per_second)
         per_day = min(per_day, math.inf if bound.per_day is None else bound.per_day)
-    return Budget(per_second=per_second, per_day=per_day, free_today=capacity.free_today)
+    return Budget(
+        per_second=_part(per_second, share), per_day=_part(per_day, share), free_today=_part(capacity.free_today, share)
+    )
+
+
+def _part(requests: float, share: float) -> float:
+    return requests if requests == math.inf else requests * share

@@ -12,12 +12,12 @@ import attrs
 
 from stellantis_hal.fleet.changes import compare, has_same_body
 from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
-from stellantis_hal.fleet.checkpoints.store import CheckpointStore
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, admit, query_start, record_trip, repair
 from stellantis_hal.fleet.events import Update
 from stellantis_hal.fleet.odometers import OdometerChecks
 from stellantis_hal.fleet.server_clock import ServerClock
+from stellantis_hal.fleet.stream import Acknowledgement
 from stellantis_hal.fleet.targets import WatchedVehicle
 from stellantis_hal.fleet.trips import DatedTrips, TripOrder, is_descending, sort_by_start, trip_update
 from stellantis_hal.fleet.watching.options import PollOptions
@@ -47,33 +47,29 @@ class Poller:
 
     Args:
         options: what to read and report.
-        store: checkpoint store.
         name: name of the watch in the store.
         clock: wall clock, checked against the server's.
         counts: counters of the watch.
-        offer: puts an update into the buffer, with the key and checkpoint that its acknowledgement saves; waits while
-            the buffer is full.
+        offer: puts an update into the buffer, with what its acknowledgement saves; waits while the buffer is full.
     """
 
     def __init__(
         self,
         options: PollOptions,
         *,
-        store: CheckpointStore,
         name: str,
         clock: ServerClock,
         counts: Counts,
-        offer: Callable[[Update, str, Checkpoint], Awaitable[None]],
+        offer: Callable[[Update, Acknowledgement], Awaitable[None]],
     ) -> None:
         self._options = options
-        self._store = store
         self._name = name
         self._clock = clock
         self._counts = counts
         self._offer = offer
         self._odometers = OdometerChecks()
         # The last offered checkpoint of each vehicle, until it is acknowledged: from then on the store has it.
-        self._offered: WeakValueDictionary[str, Checkpoint] = WeakValueDictionary()
+        self._offered: WeakValueDictionary[tuple[str, int], Checkpoint] = WeakValueDictionary()
 
     async def poll(self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, what: str, *, now: float) -> bool:
         """Read one kind of data and offer what is new; return whether the API has any data.
@@ -132,13 +128,14 @@ class Poller:
             CheckpointError: the store failed, or its content is not a checkpoint.
         """
         if watched_vehicle.checkpoint is None:
+            store = watched_vehicle.account.store
             checkpoint = (
-                self._offered.get(watched_vehicle.id)
-                or await load_checkpoint(self._store, self._key(watched_vehicle))
+                self._offered.get((watched_vehicle.id, id(store)))
+                or await load_checkpoint(store, self._key(watched_vehicle))
                 or Checkpoint()
             )
             if not checkpoint.is_initialized:
-                initial = await load_checkpoint(self._store, self._initial_key(watched_vehicle))
+                initial = await load_checkpoint(store, self._initial_key(watched_vehicle))
                 if initial is not None:
                     checkpoint = attrs.evolve(initial, snapshots=checkpoint.snapshots)
             watched_vehicle.checkpoint = checkpoint
@@ -155,8 +152,9 @@ class Poller:
     async def _deliver(self, watched_vehicle: WatchedVehicle, update: Update, after: Checkpoint) -> None:
         if watched_vehicle.is_removed:  # during the poll; another watch may have taken over from its checkpoint
             return
-        self._offered[watched_vehicle.id] = after
-        await self._offer(update, self._key(watched_vehicle), after)
+        store = watched_vehicle.account.store
+        self._offered[watched_vehicle.id, id(store)] = after
+        await self._offer(update, Acknowledgement(store, self._key(watched_vehicle), after))
         watched_vehicle.checkpoint = after
 
     # ------------------------------------------------------------------------------------------- snapshots
@@ -282,7 +280,8 @@ class Poller:
                 checkpoint = attrs.evolve(checkpoint, since=self._earliest(checkpoint) - self._options.overlap)
         else:
             checkpoint = attrs.evolve(checkpoint, is_initialized=True, since=self._clock.bound(since))
-        await self._store.save(self._initial_key(watched_vehicle), attrs.evolve(checkpoint, snapshots={}).dump())
+        store = watched_vehicle.account.store
+        await store.save(self._initial_key(watched_vehicle), attrs.evolve(checkpoint, snapshots={}).dump())
         watched_vehicle.checkpoint = checkpoint
         return checkpoint
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from stellantis_hal.client import Account
+from stellantis_hal.errors import StellantisError
+from stellantis_hal.fleet.checkpoints.store import CheckpointStore
 from stellantis_hal.fleet.targets import (
     PollTarget,
     WatchedAccount,
@@ -16,6 +18,7 @@ from stellantis_hal.fleet.targets import (
     limiter_of,
     rebind,
 )
+from stellantis_hal.fleet.turn_records import RestoredAccount, VehicleRecord
 from stellantis_hal.fleet.watching.failover import FallbackAccounts
 from stellantis_hal.fleet.watching.options import WatchOptions
 from stellantis_hal.fleet.watching.pacing import Pacing
@@ -36,17 +39,21 @@ class Registry:
     Args:
         options: options of the watch.
         clock: wall clock; None: the one of the first client.
+        store: checkpoint store.
 
     Attributes:
         accounts: by name; a standalone vehicle has an entry of its own.
         vehicles: by id.
+        turns: records of vehicles that are about to be added, by id.
         pacing: due times and budget of these.
     """
 
-    def __init__(self, options: WatchOptions, clock: Callable[[], datetime] | None) -> None:
+    def __init__(self, options: WatchOptions, clock: Callable[[], datetime] | None, store: CheckpointStore) -> None:
         self.accounts: dict[str, WatchedAccount] = {}
         self.vehicles: dict[str, WatchedVehicle] = {}
-        self.pacing: Pacing = Pacing(options, self.accounts, self.vehicles, clock)
+        self.pacing: Pacing = Pacing(options, self.accounts, self.vehicles, clock, store.share)
+        self.turns: dict[str, VehicleRecord] = {}
+        self._store = store
         self._options = options
         self._fallbacks = FallbackAccounts()
         self._removed: set[str] = set()
@@ -55,8 +62,21 @@ class Registry:
 
     # ------------------------------------------------------------------------------------------- add
 
-    def add(self, target: Account | Vehicle, now: float) -> None:
+    def add(
+        self,
+        target: Account | Vehicle,
+        now: float,
+        *,
+        store: CheckpointStore | None = None,
+        restored: RestoredAccount | None = None,
+    ) -> None:
         """Watch an account with its vehicles, or one vehicle.
+
+        Args:
+            target: the account or vehicle.
+            now: the present instant.
+            store: the store as its owner sees it; None: as that of now does.
+            restored: the account as its last owner left it.
 
         Raises:
             ValueError: it belongs to another client, or another account has the same key, or the vehicle has no links.
@@ -64,11 +84,13 @@ class Registry:
         """
         require_type("what is watched", target, Account, Vehicle)
         if isinstance(target, Account):
-            self._add_account(target, now)
+            self._add_account(target, now, self._store.fenced(target.key) if store is None else store, restored)
         else:
-            self._add_vehicle(target, now)
+            self._add_vehicle(target, now, store)
 
-    def _add_account(self, account: Account, now: float) -> None:
+    def _add_account(
+        self, account: Account, now: float, store: CheckpointStore, restored: RestoredAccount | None
+    ) -> None:
         if self._first_account is None:
             if self._limiter not in (None, account.limiter):
                 raise ValueError(
@@ -93,10 +115,32 @@ class Registry:
                     f"another account with the key {mask_repr(account.key)} is watched: give each account a key of its "
                     "own, or remove that one first"
                 )
-        watched_account = self.accounts[name] = WatchedAccount(name, account, self._options.max_wait)
+        watched_account = self.accounts[name] = WatchedAccount(name, account, self._options.max_wait, store)
         if known is not None:
             self._replace(known, watched_account)
-        self.pacing.queue.put(watched_account, now)
+        if restored is None or not self._restore(watched_account, restored, now):
+            self.pacing.queue.put(watched_account, now)
+
+    def _restore(self, account: WatchedAccount, restored: RestoredAccount, now: float) -> bool:
+        """Take over an account as its last owner left it; return whether its vehicles need not be listed."""
+        assert account.background is not None  # noqa: S101 - only accounts are restored
+        record, age = restored.record, self.pacing.age
+        if record.lost_at is not None:
+            account.lost_at, account.was_lost, account.failures = now - age(record.lost_at), True, record.failures
+        self.turns.update(restored.turns)
+        if restored.vehicles is None:
+            return False
+        try:
+            for id_, dump in restored.vehicles.items():
+                found = rebind(account.background, account.background.resume(dump).as_(Vehicle))
+                self._update_vehicle(account, id_, found, now)
+        except (ValueError, TypeError, KeyError, StellantisError):  # damaged: listed again
+            return False
+        account.is_listed = True
+        if record.listed_at is None:
+            return False
+        self.pacing.schedule_listing(account, now - age(record.listed_at))
+        return True
 
     def _replace(self, old: WatchedAccount, new: WatchedAccount) -> None:
         """Move the vehicles of an account, with their state, to a new one with the same key."""
@@ -109,7 +153,7 @@ class Registry:
         for watched_vehicle in list(old.vehicles.values()):
             self._move(watched_vehicle, new, rebind(new.background, watched_vehicle.vehicle))
 
-    def _add_vehicle(self, vehicle: Vehicle, now: float) -> None:
+    def _add_vehicle(self, vehicle: Vehicle, now: float, store: CheckpointStore | None) -> None:
         id_ = id_of(vehicle)
         if id_ is None or vehicle.resource is None:
             raise ValueError("a vehicle without id or links cannot be watched: read it by an account")
@@ -122,7 +166,9 @@ class Registry:
             self.pacing.use_client(limiter, vehicle.resource.require_context().clock)
         elif limiter is not self._limiter:
             raise ValueError(f"vehicle {id_} belongs to another client: start a watch for each client")
-        account = WatchedAccount(f"vehicle:{id_}", None, self._options.max_wait)
+        account = WatchedAccount(
+            f"vehicle:{id_}", None, self._options.max_wait, self._store.fenced(id_) if store is None else store
+        )
         account.credentials = credentials_of(vehicle)
         self.accounts[account.name] = account
         vehicle = vehicle.with_options(priority="background", max_wait=self._options.max_wait)
@@ -135,7 +181,17 @@ class Registry:
             raise ValueError(f"weight must return a finite number more than 0, such as 1.0, not {weight!r}")
         watched_vehicle = WatchedVehicle(id_, account, vehicle, weight)
         self.vehicles[id_] = account.vehicles[id_] = watched_vehicle
-        self.pacing.schedule_first(watched_vehicle, now)
+        turn = self.turns.pop(id_, None)
+        if turn is None:
+            self.pacing.schedule_first(watched_vehicle, now)
+            return
+        age = self.pacing.age
+        watched_vehicle.interval_factor = turn.factor
+        watched_vehicle.adapted_at = now - age(turn.polled_at)
+        if turn.deep_at is not None:
+            watched_vehicle.deep_scan_at = now - age(turn.deep_at)
+        if account.lost_at is None:
+            self.pacing.schedule_restored(watched_vehicle, now - age(turn.polled_at), now)
 
     # ------------------------------------------------------------------------------------------- remove
 

@@ -11,10 +11,11 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from stellantis_hal.errors import StellantisError
+from stellantis_hal.errors import LeaseLostError, StellantisError
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.failures import is_fatal
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of, id_of, rebind
+from stellantis_hal.fleet.turn_records import TurnRecords
 from stellantis_hal.fleet.watching.bulkhead import Bulkhead
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.options import WatchOptions
@@ -61,6 +62,8 @@ class PollScheduler:
         is_full: returns whether the buffer is full.
         on_plan: called with the capacity plan after each listing, and after the first poll of a standalone vehicle.
         on_error: called with an error that ends the watch.
+        on_end: called after each poll.
+        records: records of when vehicles were polled.
 
     Attributes:
         running: number of polls in progress, urgent ones not included.
@@ -79,6 +82,8 @@ class PollScheduler:
         is_full: Callable[[], bool],
         on_plan: Callable[[CapacityPlan], None],
         on_error: Callable[[Exception], None],
+        on_end: Callable[[], None],
+        records: TurnRecords,
     ) -> None:
         self.running: int = 0
         self.is_paused = False
@@ -92,6 +97,9 @@ class PollScheduler:
         self._is_full = is_full
         self._on_plan = on_plan
         self._on_error = on_error
+        self._on_end = on_end
+        self._records = records
+        self._active: dict[PollTarget, WatchedAccount] = {}
         self._urgent: deque[WatchedVehicle] = deque()
         self._urgent_running = 0
         self._bulkhead = Bulkhead(options.concurrency)
@@ -134,6 +142,13 @@ class PollScheduler:
             self._poll_ended = anyio.Event()
             await self._poll_ended.wait()
 
+    def is_polling(self, key: str) -> bool:
+        """Return whether a poll of an account (its key) or of a vehicle (its id) is in progress."""
+        return any(
+            account.key == key or (isinstance(target, WatchedVehicle) and target.id == key)
+            for target, account in self._active.items()
+        )
+
     def _dispatch_next(self, tasks: TaskGroup) -> float:
         """Start the next poll and return 0; where none may start, return the seconds until one may."""
         now = anyio.current_time()
@@ -172,7 +187,7 @@ class PollScheduler:
         self._is_probing = is_probe = detector.since is not None
         self.running += 1
         first.key.is_busy = True
-        account = account_of(first.key)
+        account = self._active[first.key] = account_of(first.key)
         self._bulkhead.enter(account)
         return DispatchedPoll(first.key, account, first.due, is_probe)
 
@@ -186,6 +201,7 @@ class PollScheduler:
             if self._registry.is_watched(watched_vehicle):
                 self._pacing.queue.drop(watched_vehicle)
                 watched_vehicle.is_busy = True
+                self._active[watched_vehicle] = watched_vehicle.account
                 self._urgent_running += 1
                 self._urgent_bulkhead.enter(watched_vehicle.account)
                 tasks.start_soon(self._run_urgent_poll, watched_vehicle, now)
@@ -226,11 +242,13 @@ class PollScheduler:
             return now
         finally:
             target.is_busy = False
+            self._active.pop(target, None)
             self.running -= 1
             self._release(self._bulkhead.leave(target, account))
             if poll.is_probe:
                 self._is_probing = False
             self._poll_ended.set()
+            self._on_end()
 
     async def _admit(self, target: PollTarget, account: WatchedAccount) -> bool:
         """Return whether a poll may go on, maybe after a renewal; one that probes an identity server always may."""
@@ -268,9 +286,11 @@ class PollScheduler:
             self._on_error(error)
         finally:
             watched_vehicle.is_busy = False
+            self._active.pop(watched_vehicle, None)
             self._urgent_running -= 1
             self._urgent_bulkhead.leave(watched_vehicle, polled_by)
             self._poll_ended.set()
+            self._on_end()
             self.wake()
 
     async def _poll_vehicle(
@@ -287,6 +307,8 @@ class PollScheduler:
                 continue
             try:
                 found = await self._poller.poll(watched_vehicle, vehicle, what, now=now)
+            except LeaseLostError:
+                break  # the source says so too, and removes it
             except StellantisError as error:
                 if is_fatal(error):
                     raise
@@ -299,6 +321,7 @@ class PollScheduler:
                 return now
             await self._failure_policy.poll_succeeded(watched_vehicle, what, found=found)
         now = anyio.current_time()
+        self._records.polled(watched_vehicle, now)
         is_unscheduled = watched_vehicle.account.lost_at is None or watched_vehicle not in queue
         if is_unscheduled and self._registry.is_watched(watched_vehicle):
             self._pacing.schedule_next(watched_vehicle, due, now)
@@ -339,9 +362,19 @@ class PollScheduler:
         self, account: WatchedAccount, found: Mapping[str, Vehicle], *, is_partial: bool
     ) -> None:
         if self._registry.is_watched(account):
+            try:
+                new = [id_ for id_ in found if id_ not in self._registry.vehicles]
+                turns = await self._records.load_vehicles(account.store, new)
+            except LeaseLostError:  # the source says so too, and removes it
+                self._pacing.queue.put(account, anyio.current_time() + _RENEWAL_WAIT)
+                return
+            self._registry.turns.update(turns)
+        if self._registry.is_watched(account):
             empty_since = account.empty_since
             account.partial_listings = account.partial_listings + 1 if is_partial else 0
             gone = self._registry.update_vehicles(account, found, anyio.current_time())
+            if found:
+                self._records.listed(account, found, anyio.current_time())
             await self._failure_policy.listing_succeeded(account, empty_since=empty_since)
             await self._failure_policy.vehicles_removed(account, gone)
 

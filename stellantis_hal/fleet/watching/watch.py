@@ -11,10 +11,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stellantis_hal.client import Account
+from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
+from stellantis_hal.fleet.events import AccountLost, WatchEvent
 from stellantis_hal.fleet.sources import for_each
-from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, Stream
-from stellantis_hal.fleet.targets import Removed, id_of
+from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, Acknowledgement, Stream
+from stellantis_hal.fleet.targets import Removed, WatchedAccount, id_of
+from stellantis_hal.fleet.turn_records import TurnRecords
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity
 from stellantis_hal.fleet.watching.options import PollOptions, WatchOptions
@@ -55,22 +58,26 @@ class Watch(Stream):
         poll_options: PollOptions,
         *,
         store: CheckpointStore,
+        keeps_records: bool,
         name: str,
         buffer: int,
         clock: Clock | None,
     ) -> None:
         super().__init__(store, name=name, size=buffer)
         self._source = source
-        self._registry = registry = Registry(watch_options, clock)
+        self._registry = registry = Registry(watch_options, clock, store)
         self._pacing = pacing = registry.pacing
-        self._failure_policy = FailurePolicy(registry, counts=self._counts, emit=self._emit)
+        self._records = records = TurnRecords(
+            store if keeps_records else None, name, wall_clock=pacing.wall_clock, level=pacing.level
+        )
+        self._relist = watch_options.relist
+        self._failure_policy = FailurePolicy(registry, counts=self._counts, emit=self._emit, emit_loss=self._emit_loss)
         self._scheduler = PollScheduler(
             registry,
             watch_options,
             self._failure_policy,
             Poller(
                 poll_options,
-                store=store,
                 name=name,
                 clock=pacing.server_clock,
                 counts=self._counts,
@@ -80,16 +87,22 @@ class Watch(Stream):
             is_full=lambda: self._buffer.is_full,
             on_plan=self._set_plan,
             on_error=self._buffer.fail,
+            on_end=self._note_progress,
+            records=records,
         )
         self._plan: CapacityPlan | None = None
         self._loop: LoopHandle | None = None
         self._stopped = anyio.Event()
+        self._progress = anyio.Event()
+        self._task_group: TaskGroup | None = None
         self._finishing: anyio.CancelScope | None = None
         self._finish_by = math.inf
 
     def _start(self, tasks: TaskGroup) -> None:
         self._loop = LoopHandle()
+        self._task_group = tasks
         tasks.start_soon(self._finish)
+        tasks.start_soon(self._run_guarded, self._records.run)
         tasks.start_soon(self._run_guarded, self._read_source)
         tasks.start_soon(self._run_guarded, partial(self._scheduler.run, tasks))
 
@@ -97,13 +110,54 @@ class Watch(Stream):
         self._scheduler.wake()
 
     async def _read_source(self) -> None:
+        pacing = await self._records.load_pacing()
+        if pacing is not None:
+            self._pacing.restore(pacing.level, self._pacing.age(pacing.at))
         await for_each(self._source, self._process_item)
 
     async def _process_item(self, item: Account | Vehicle | Removed) -> None:
         if isinstance(item, Removed):
             self.remove(item.target)
+            if item.on_released is not None and self._task_group is not None:
+                self._task_group.start_soon(self._call_when_released, item.target, item.on_released)
+        elif isinstance(item, Account):
+            await self._add_restored(item)
         else:
             self._add(item)
+
+    async def _add_restored(self, account: Account) -> None:
+        """Add an account as its last owner left it, so that it is not listed and its vehicles are not polled anew."""
+        store = self._store.fenced(account.key)
+        try:
+            restored = await self._records.load_account(store, account, relist=self._relist)
+        except LeaseLostError:
+            return  # lost again: the source says so next
+        self._registry.add(account, self._now(), store=store, restored=restored)
+        self._scheduler.wake()
+
+    async def _call_when_released(self, target: Account | Vehicle | str, then: Callable[[], None]) -> None:
+        await self.released(target)
+        await self._records.flush()
+        then()
+
+    async def _emit_loss(self, account: WatchedAccount, event: AccountLost, since: datetime) -> None:
+        """Emit the loss of an account; its acknowledgement lets the next process know of it."""
+        if account.key is None:
+            await self._emit(event)
+            return
+        record = self._records.lost(account, since)
+        key = self._records.account_key(account.key)
+        await self._emit(event, Acknowledgement(account.store, key, record))
+
+    def _note_progress(self) -> None:
+        progress, self._progress = self._progress, anyio.Event()
+        progress.set()
+
+    def _on_settled(self) -> None:
+        self._note_progress()
+
+    async def _on_leaving(self) -> None:
+        await self._records.flush()
 
     def _set_plan(self, plan: CapacityPlan) -> None:
         before, self._plan = self._plan, plan
@@ -151,6 +205,24 @@ class Watch(Stream):
             target: an account or its key, a vehicle or its id.
         """
         return self._registry.remove(target, self._now())
+
+    async def released(self, target: Account | Vehicle | str) -> None:
+        """Wait until nothing of a target is in progress: no poll, no event in the buffer, none to be acknowledged.
+
+        Call it after :meth:`remove`, before another process takes the target over; in another task than the one that
+        consumes the events. It returns at once when the block was left.
+
+        Args:
+            target: an account or its key, a vehicle or its id.
+        """
+        key = target.key if isinstance(target, Account) else target if isinstance(target, str) else id_of(target) or ""
+
+        def belongs(event: WatchEvent) -> bool:
+            vehicle = getattr(event, "vehicle", None)
+            return getattr(event, "account", None) == key or (vehicle is not None and id_of(vehicle) == key)
+
+        while not self._is_closed and (self._scheduler.is_polling(key) or self._holds(belongs)):
+            await self._progress.wait()
 
     def poll_now(self, *vehicles: Vehicle | str) -> None:
         """Poll vehicles at once; the updates come in the stream.
@@ -353,4 +425,13 @@ def watch(
         adapt=adapt,
     )
     store = MemoryCheckpoints() if checkpoints is None else checkpoints
-    return Watch(source, watch_options, poll_options, store=store, name=name, buffer=buffer, clock=clock)
+    return Watch(
+        source,
+        watch_options,
+        poll_options,
+        store=store,
+        keeps_records=checkpoints is not None,
+        name=name,
+        buffer=buffer,
+        clock=clock,
+    )

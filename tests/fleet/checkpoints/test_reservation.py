@@ -23,7 +23,6 @@ from stellantis_hal import (
     backfill,
     watch,
 )
-from stellantis_hal.fleet.checkpoints.reservation import reserve
 from stellantis_hal.storage import file_lock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
@@ -37,41 +36,41 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> CheckpointStore:
 
 
 async def test_a_name_is_reserved_once(store: CheckpointStore, tmp_path: Path) -> None:
-    async with reserve(store, "a"), reserve(store, "b"):
+    async with store.reserve("a"), store.reserve("b"):
         with pytest.raises(CheckpointsInUseError, match=r"named 'a' uses .* already.*pass another name="):
-            async with reserve(store, "a"):
+            async with store.reserve("a"):
                 pass
         with pytest.raises(CheckpointsInUseError):
-            async with reserve(store, "b"):
+            async with store.reserve("b"):
                 pass
-    async with reserve(store, "a"):
+    async with store.reserve("a"):
         pass
     assert os.listdir(tmp_path) == []
 
 
 async def test_a_name_is_free_after_an_error(store: CheckpointStore) -> None:
     with pytest.raises(LookupError):
-        async with reserve(store, "a"):
+        async with store.reserve("a"):
             raise LookupError
     with anyio.CancelScope() as scope:
-        async with reserve(store, "a"):
+        async with store.reserve("a"):
             scope.cancel()
             await anyio.sleep_forever()
     with anyio.CancelScope() as scope:
         scope.cancel()
-        async with reserve(store, "a"):
+        async with store.reserve("a"):
             pass
-    async with reserve(store, "a"):
+    async with store.reserve("a"):
         pass
 
 
 async def test_two_stores_of_one_file_know_each_other(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "fleet.db")
-    async with reserve(SQLiteCheckpoints(tmp_path / "fleet.db"), "a"):
+    async with SQLiteCheckpoints(tmp_path / "fleet.db").reserve("a"):
         with pytest.raises(CheckpointsInUseError, match=r"fleet\.db already"):
-            async with reserve(SQLiteCheckpoints(tmp_path / "link"), "a"):
+            async with SQLiteCheckpoints(tmp_path / "link").reserve("a"):
                 pass
-        async with reserve(SQLiteCheckpoints(tmp_path / "other.db"), "a"):
+        async with SQLiteCheckpoints(tmp_path / "other.db").reserve("a"):
             pass
 
 
@@ -103,18 +102,18 @@ async def test_a_reservation_ends_with_its_process(tmp_path: Path, number: int) 
     store = SQLiteCheckpoints(tmp_path / "fleet.db")
     with other_process(tmp_path / "fleet.db") as process:
         with pytest.raises(CheckpointsInUseError):
-            async with reserve(store, "a"):
+            async with store.reserve("a"):
                 pass
         process.send_signal(number)
         process.wait()
-        async with reserve(store, "a"):
+        async with store.reserve("a"):
             pass
     assert os.listdir(tmp_path) == []
 
 
 async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be locked"):
-        async with reserve(SQLiteCheckpoints(tmp_path / "missing" / "fleet.db"), "a"):
+        async with SQLiteCheckpoints(tmp_path / "missing" / "fleet.db").reserve("a"):
             pass
 
 
@@ -127,7 +126,7 @@ async def test_a_system_without_locks_reserves_nothing(
 
     monkeypatch.setattr(file_lock, "try_acquire", fail)
     store = SQLiteCheckpoints(tmp_path / "fleet.db")
-    async with reserve(store, "a"), reserve(store, "a"):
+    async with store.reserve("a"), store.reserve("a"):
         pass
 
 
@@ -142,19 +141,19 @@ async def test_a_lock_file_removed_meanwhile_is_tried_again(tmp_path: Path, monk
 
     monkeypatch.setattr(file_lock, "try_acquire", try_acquire)
     monkeypatch.setattr(file_lock, "release", release)
-    async with reserve(SQLiteCheckpoints(tmp_path / "fleet.db"), "a"):
+    async with SQLiteCheckpoints(tmp_path / "fleet.db").reserve("a"):
         assert not answers
     assert answers == [7]
 
 
 async def test_other_stores_have_no_reservations() -> None:
-    class Store:
+    class Store(CheckpointStore):
         async def load(self, key: str) -> bytes | None:
             return None
 
         async def save(self, key: str, content: bytes) -> None: ...
 
-    async with reserve(Store(), "a"), reserve(Store(), "a"):
+    async with Store().reserve("a"), Store().reserve("a"):
         pass
 
 
@@ -183,5 +182,5 @@ async def test_a_watch_that_cannot_start_reserves_nothing(
     monkeypatch.setattr(stream, "_start", fail)
     with pytest.raises(LookupError):
         await stream.__aenter__()
-    async with reserve(store, "watch"):
+    async with store.reserve("watch"):
         pass

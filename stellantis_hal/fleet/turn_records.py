@@ -1,0 +1,357 @@
+"""Turn records: what the next owner of a fleet must know, so that it goes on where this one stopped.
+
+A store keeps them beside the checkpoints: for each vehicle when it was polled and its document, for each account when
+it was listed. So the next process lists nothing again, polls nothing early, and has no more of the day's requests.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+import anyio
+import attrs
+
+from stellantis_hal.client import Account
+from stellantis_hal.errors import LeaseLostError
+from stellantis_hal.fleet.checkpoints.store import CheckpointStore
+from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
+from stellantis_hal.hal.json import decode, encode
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["AccountRecord", "PacingRecord", "RestoredAccount", "TurnRecords", "VehicleRecord"]
+
+R = TypeVar("R")
+
+_log = logging.getLogger("stellantis_hal")
+
+FLUSH_AFTER = 1.0
+"""Seconds in which records are gathered before they are written together."""
+
+
+@attrs.frozen(kw_only=True)
+class VehicleRecord:
+    """When a vehicle was polled.
+
+    Attributes:
+        polled_at: time of the last poll, in seconds since the epoch.
+        deep_at: time at which the next deep scan is due, likewise; None: at the next poll.
+        factor: factor of its interval.
+    """
+
+    polled_at: float
+    deep_at: float | None = None
+    factor: float = 1.0
+
+    def dump(self) -> bytes:
+        """Return the record as bytes for a store."""
+        return encode([self.polled_at, self.deep_at, self.factor])
+
+    @classmethod
+    def load(cls, content: bytes) -> Self:
+        """Return the record that :meth:`dump` wrote.
+
+        Raises:
+            ValueError: the content is not a record.
+        """
+        fields = decode(content)
+        if not isinstance(fields, list) or len(fields) != 3:
+            raise ValueError("not the record of a vehicle")
+        polled_at, deep_at, factor = fields
+        record = cls(
+            polled_at=_number(polled_at), deep_at=None if deep_at is None else _number(deep_at), factor=_number(factor)
+        )
+        if record.factor <= 0:
+            raise ValueError("the factor of an interval must be positive")
+        return record
+
+
+@attrs.frozen(kw_only=True)
+class AccountRecord:
+    """When an account was listed, and whether it was lost.
+
+    Attributes:
+        listed_at: time of the last listing, in seconds since the epoch; None before the first one.
+        vehicles: ids of the vehicles that it lists.
+        lost_at: time at which it was lost, as its `AccountLost` said; None while it works.
+        failures: failures in a row since then.
+    """
+
+    listed_at: float | None = None
+    vehicles: tuple[str, ...] = ()
+    lost_at: float | None = None
+    failures: int = 0
+
+    def dump(self) -> bytes:
+        """Return the record as bytes for a store."""
+        return encode([self.listed_at, list(self.vehicles), self.lost_at, self.failures])
+
+    @classmethod
+    def load(cls, content: bytes) -> Self:
+        """Return the record that :meth:`dump` wrote.
+
+        Raises:
+            ValueError: the content is not a record.
+        """
+        fields = decode(content)
+        if not isinstance(fields, list) or len(fields) != 4:
+            raise ValueError("not the record of an account")
+        listed_at, vehicles, lost_at, failures = fields
+        if not isinstance(vehicles, list) or not all(isinstance(id_, str) for id_ in vehicles):
+            raise ValueError("not the record of an account")
+        return cls(
+            listed_at=None if listed_at is None else _number(listed_at),
+            vehicles=tuple(vehicles),
+            lost_at=None if lost_at is None else _number(lost_at),
+            failures=int(_number(failures)),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class PacingRecord:
+    """How much of its burst a watch has left.
+
+    Attributes:
+        at: the time of it, in seconds since the epoch.
+        level: 1 for a full burst, 0 for none; negative where more was spent.
+    """
+
+    at: float
+    level: float
+
+    def dump(self) -> bytes:
+        """Return the record as bytes for a store."""
+        return encode([self.at, self.level])
+
+    @classmethod
+    def load(cls, content: bytes) -> Self:
+        """Return the record that :meth:`dump` wrote.
+
+        Raises:
+            ValueError: the content is not a record.
+        """
+        fields = decode(content)
+        if not isinstance(fields, list) or len(fields) != 2:
+            raise ValueError("not the record of a pace")
+        return cls(at=_number(fields[0]), level=_number(fields[1]))
+
+
+@attrs.frozen(kw_only=True)
+class RestoredAccount:
+    """An account as its last owner left it.
+
+    Attributes:
+        record: its record.
+        vehicles: dumps of its vehicles by id; None where they have to be listed.
+        turns: records of its vehicles by id.
+    """
+
+    record: AccountRecord
+    vehicles: Mapping[str, Mapping[str, Any]] | None
+    turns: Mapping[str, VehicleRecord]
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("not a number")
+    return float(value)
+
+
+class TurnRecords:
+    """Reads and writes the records of a watch.
+
+    Args:
+        store: checkpoint store; None: keep no records.
+        name: name of the watch in the store.
+        wall_clock: the wall clock.
+        level: returns what is left of the burst; None while nothing was polled.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore | None,
+        name: str,
+        *,
+        wall_clock: Callable[[], datetime],
+        level: Callable[[], float | None],
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._wall_clock = wall_clock
+        self._level = level
+        self._polled: dict[WatchedVehicle, float] = {}
+        self._listed: dict[WatchedAccount, tuple[float, dict[str, Vehicle]]] = {}
+        self._documents: dict[str, int] = {}
+        self._woken = anyio.Event()
+
+    # ------------------------------------------------------------------------------------------- keys
+
+    def account_key(self, key: str) -> str:
+        """Return the key of an account's record."""
+        return f"{self._name}#account/{key}"
+
+    def _vehicle_key(self, id_: str) -> str:
+        return f"{self._name}/{id_}#turn"
+
+    def _document_key(self, id_: str) -> str:
+        return f"{self._name}/{id_}#document"
+
+    @property
+    def _pacing_key(self) -> str:
+        return f"{self._name}#pacing"
+
+    # ------------------------------------------------------------------------------------------- write
+
+    def polled(self, watched_vehicle: WatchedVehicle, now: float) -> None:
+        """Record that a vehicle was polled."""
+        if self._store is not None:
+            self._polled[watched_vehicle] = now
+            self._woken.set()
+
+    def listed(self, account: WatchedAccount, found: Mapping[str, Vehicle], now: float) -> None:
+        """Record that an account's vehicles were listed."""
+        if self._store is not None and account.key is not None:
+            self._listed[account] = (now, dict(found))
+            self._woken.set()
+
+    def lost(self, account: WatchedAccount, since: datetime) -> AccountRecord:
+        """Return the record of an account that was lost; the acknowledgement of `AccountLost` saves it."""
+        return AccountRecord(
+            listed_at=None, vehicles=tuple(account.vehicles), lost_at=since.timestamp(), failures=account.failures
+        )
+
+    async def run(self) -> None:
+        """Write records as they gather, until cancelled.
+
+        Raises:
+            CheckpointError: the store failed.
+        """
+        while True:
+            await self._woken.wait()
+            await anyio.sleep(FLUSH_AFTER)
+            self._woken = anyio.Event()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what has gathered.
+
+        Raises:
+            CheckpointError: the store failed.
+        """
+        if self._store is None:
+            return
+        polled, self._polled = self._polled, {}
+        listed, self._listed = self._listed, {}
+        offset = self._wall_clock().timestamp() - anyio.current_time()
+        contents: dict[int, tuple[CheckpointStore, dict[str, bytes]]] = {}  # a store may have no hash
+        for watched_vehicle, at in polled.items():
+            deep_at = watched_vehicle.deep_scan_at
+            record = VehicleRecord(
+                polled_at=at + offset,
+                deep_at=deep_at + offset if math.isfinite(deep_at) else None,
+                factor=watched_vehicle.interval_factor,
+            )
+            store = watched_vehicle.account.store
+            contents.setdefault(id(store), (store, {}))[1][self._vehicle_key(watched_vehicle.id)] = record.dump()
+        for account, (at, found) in listed.items():
+            assert account.key is not None  # noqa: S101 - only accounts are listed
+            own = contents.setdefault(id(account.store), (account.store, {}))[1]
+            own[self.account_key(account.key)] = AccountRecord(listed_at=at + offset, vehicles=tuple(found)).dump()
+            for id_, vehicle in found.items():
+                document = encode(vehicle.require_resource().dump())
+                if self._documents.get(id_) != (digest := hash(document)):
+                    self._documents[id_] = digest
+                    own[self._document_key(id_)] = document
+        for store, each in contents.values():
+            try:
+                await store.save_many(each)
+            except LeaseLostError:  # the next owner writes its own
+                continue
+        level = self._level()
+        if level is not None and contents:
+            at = anyio.current_time() + offset
+            await self._store.save(self._pacing_key, PacingRecord(at=at, level=level).dump())
+
+    # ------------------------------------------------------------------------------------------- read
+
+    async def load_pacing(self) -> PacingRecord | None:
+        """Return what was left of the burst; None where nothing is known.
+
+        Raises:
+            CheckpointError: the store failed.
+        """
+        content = None if self._store is None else await self._store.load(self._pacing_key)
+        return None if content is None else _read(PacingRecord.load, content)
+
+    async def load_account(self, store: CheckpointStore, account: Account, *, relist: float) -> RestoredAccount | None:
+        """Return an account as its last owner left it; None where it left nothing, or nothing that can be read.
+
+        Args:
+            store: the store, as the account sees it.
+            account: the account.
+            relist: seconds after which a listing is too old.
+
+        Raises:
+            CheckpointError: the store failed.
+            LeaseLostError: the account belongs to another process.
+        """
+        if self._store is None:
+            return None
+        content = (await store.load_many([self.account_key(account.key)])).get(self.account_key(account.key))
+        record = None if content is None else _read(AccountRecord.load, content)
+        if record is None:
+            return None
+        now = self._wall_clock().timestamp()
+        is_recent = record.listed_at is not None and now - relist < record.listed_at <= now + relist
+        if not (is_recent or record.lost_at is not None):
+            return RestoredAccount(record=record, vehicles=None, turns={})
+        names = [self._document_key(id_) for id_ in record.vehicles]
+        contents = await store.load_many([*names, *map(self._vehicle_key, record.vehicles)])
+        dumps: dict[str, Mapping[str, Any]] = {}
+        for id_, name in zip(record.vehicles, names, strict=True):
+            dump = _read(_load_dump, contents[name]) if name in contents else None
+            if dump is None:
+                return RestoredAccount(record=record, vehicles=None, turns=self._turns(record.vehicles, contents))
+            self._documents[id_] = hash(contents[name])
+            dumps[id_] = dump
+        return RestoredAccount(record=record, vehicles=dumps, turns=self._turns(record.vehicles, contents))
+
+    async def load_vehicles(self, store: CheckpointStore, ids: Iterable[str]) -> Mapping[str, VehicleRecord]:
+        """Return the records of vehicles that have one.
+
+        Raises:
+            CheckpointError: the store failed.
+            LeaseLostError: they belong to another process.
+        """
+        ids = list(ids)
+        if self._store is None or not ids:
+            return {}
+        return self._turns(ids, await store.load_many([self._vehicle_key(id_) for id_ in ids]))
+
+    def _turns(self, ids: Iterable[str], contents: Mapping[str, bytes]) -> dict[str, VehicleRecord]:
+        turns: dict[str, VehicleRecord] = {}
+        for id_ in ids:
+            content = contents.get(self._vehicle_key(id_))
+            record = None if content is None else _read(VehicleRecord.load, content)
+            if record is not None:
+                turns[id_] = record
+        return turns
+
+
+def _load_dump(content: bytes) -> Mapping[str, Any]:
+    dump = decode(content)
+    if not isinstance(dump, dict):
+        raise ValueError("not the dump of a vehicle")
+    return dump
+
+
+def _read(load: Callable[[bytes], R], content: bytes) -> R | None:
+    """Return a record; None, with a warning, where it cannot be read: it is only there to save requests."""
+    try:
+        return load(content)
+    except (ValueError, TypeError) as error:
+        _log.warning("a record of a watch's turns cannot be read, and is not used: %s", error)
+        return None
