@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         HalError,
         IncompleteCollectionError,
         InvalidLinkError,
+        LeaseError,
+        LeaseLostError,
         LinkNotFoundError,
         NetworkError,
         NotFoundError,
@@ -480,6 +482,8 @@ __all__ = [
     "Kinetic",
     "LaneDeparture",
     "LaneKeeping",
+    "LeaseError",
+    "LeaseLostError",
     "Light",
     "LightDirection",
     "LightPosition",
@@ -689,11 +693,12 @@ _MODULES = {
     "errors": (
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
         "ClosedClientError ConfigurationError ConsentRequiredError DetachedResourceError ForbiddenError FormError "
-        "HalError IncompleteCollectionError InvalidLinkError LinkNotFoundError NetworkError NotFoundError "
-        "NotHalError OutcomeUnknownError PaginationError PaginationLoopError PreconditionFailedError "
-        "PreconditionRequiredError QuotaError RateLimitedError RedirectError RemoteFailedError RemoteRefusedError "
-        "ServerError StaleSlotError StellantisError StructureError TemplateError TokenStoreError "
-        "TooManyRedirectsError TooManyValuesError UnauthorizedError UntrustedOriginError WrongLoopError"
+        "HalError IncompleteCollectionError InvalidLinkError LeaseError LeaseLostError LinkNotFoundError "
+        "NetworkError NotFoundError NotHalError OutcomeUnknownError PaginationError PaginationLoopError "
+        "PreconditionFailedError PreconditionRequiredError QuotaError RateLimitedError RedirectError "
+        "RemoteFailedError RemoteRefusedError ServerError StaleSlotError StellantisError StructureError "
+        "TemplateError TokenStoreError TooManyRedirectsError TooManyValuesError UnauthorizedError "
+        "UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",

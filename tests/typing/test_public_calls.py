@@ -105,6 +105,8 @@ from stellantis_hal import (
     IndexRanges,
     InvalidLinkError,
     ItemIterator,
+    LeaseError,
+    LeaseLostError,
     LimiterStatistics,
     LimiterStore,
     Link,
@@ -948,7 +950,8 @@ def test_errors_and_their_attributes() -> None:
         TripFileError,
         ClosedClientError,
     ]
-    others.append(WrongLoopError)
+    others += [WrongLoopError, LeaseError, LeaseLostError]
+    assert_type(LeaseLostError("…", scope="fleet/0").scope, str)
     assert_type(TooManyValuesError("…").values, int)
     for kind in (*network, *api, *quota, *auth, *hal, *others):
         assert issubclass(kind, StellantisError)
