@@ -12,7 +12,7 @@ import attrs
 import click
 import httpx
 
-from stellantis_hal import Application, Brand, HalClient, HalResource, StellantisClient, StellantisError, Token
+from stellantis_hal import Account, Application, Brand, HalClient, HalResource, StellantisClient, StellantisError, Token
 from stellantis_hal.cli.output import escape_json
 from stellantis_hal.cli.trail import Trail
 from stellantis_hal.cli.visible import mask_secrets, to_json, visible
@@ -128,9 +128,9 @@ async def _client(settings: _Settings) -> AsyncGenerator[tuple[EntryPoint, str]]
 
 
 @asynccontextmanager
-async def simulated_account() -> AsyncGenerator[EntryPoint]:
+async def simulated_account(*, vehicles: int = 3) -> AsyncGenerator[Account]:
     """Open an account of a simulated API."""
-    simulator = Simulator(World(seed=7, accounts=1, vehicles=3, trips=60))
+    simulator = Simulator(World(seed=7, accounts=1, vehicles=vehicles, trips=60))
     holder = simulator.world.accounts[0]
     issued = simulator.token_for(holder)
     async with StellantisClient(

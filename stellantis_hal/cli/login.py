@@ -22,18 +22,31 @@ from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
 from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.paste import read_pasted
 from stellantis_hal.client import StellantisClient
+from stellantis_hal.client.account import Account
 from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.stores.file import FileTokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ConfigurationError, ConsentRequiredError, RedirectError, StellantisError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.navigation.origins import origin_of
+from stellantis_hal.storage.state import StateStore
 from stellantis_hal.transport.proxies import ProxySettings
 from stellantis_hal.vendor.brands import Brand
 from stellantis_hal.vendor.hosts import IDENTITY_URL
 from stellantis_hal.vendor.scopes import Scope
 
-__all__ = ["default_store", "login", "login_commands", "logout", "token", "whoami"]
+__all__ = [
+    "AccountSettings",
+    "account_options",
+    "account_settings",
+    "default_store",
+    "login",
+    "login_commands",
+    "logout",
+    "run_command",
+    "token",
+    "whoami",
+]
 
 T = TypeVar("T")
 
@@ -56,7 +69,7 @@ _DATA_SCOPES = tuple(str(scope) for scope in Scope if scope.startswith("data:"))
 
 
 @attrs.frozen(kw_only=True)
-class _Settings:
+class AccountSettings:
     """Settings of a command: application, servers, account and token file."""
 
     client_id: str
@@ -87,10 +100,18 @@ class _Settings:
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="'--param'") from None
 
-    def client(self) -> StellantisClient:
+    def client(self, *, state: StateStore | None = None) -> StellantisClient:
         return StellantisClient(
-            self.application(), base_url=self.base_url, identity_url=self.identity_url, proxy=self.proxy
+            self.application(), base_url=self.base_url, identity_url=self.identity_url, proxy=self.proxy, state=state
         )
+
+    def open_account(self, client: StellantisClient) -> Account:
+        """Return the account of a client."""
+        return client.account(self.tokens(), brand=Brand(self.brand), key=self.account, realm=self.realm)
+
+    def state_file(self) -> Path:
+        """Return the file beside the tokens that keeps what was sent to cars."""
+        return self.store.with_name(f"{self.store.name}-commands.db")
 
     def tokens(self) -> FileTokenStore:
         with suppress(OSError):  # the store reports a folder that is missing
@@ -161,8 +182,15 @@ _STORE_OPTIONS = (
     ),
     click.option("--account", default="default", help="Name of the account in the token file."),
 )
+_CLIENT_ID = ("--client-id", {"help": "Client id of the application."})
+_BRAND = (
+    "--brand",
+    {
+        "type": click.Choice([brand.value for brand in Brand], case_sensitive=False),
+        "help": "Brand of the account's vehicles.",
+    },
+)
 _APPLICATION_OPTIONS = (
-    click.option("--client-id", required=True, help="Client id of the application."),
     click.option(
         "--client-secret",
         prompt="Client secret (empty for none)",
@@ -176,12 +204,6 @@ _APPLICATION_OPTIONS = (
     ),
     click.option(
         "--certificate-key", type=click.Path(exists=True, dir_okay=False), help="Private key of the certificate (PEM)."
-    ),
-    click.option(
-        "--brand",
-        type=click.Choice([brand.value for brand in Brand], case_sensitive=False),
-        required=True,
-        help="Brand of the account's vehicles.",
     ),
     click.option("--realm", help="Realm, if it is not the brand's default."),
     click.option("--identity-url", default=IDENTITY_URL, callback=_check_url, help="Base URL of the identity server."),
@@ -208,13 +230,31 @@ def _add_options(*options: Callable[..., Any]) -> Callable[[Callable[..., None]]
     return decorate
 
 
-def _settings(options: dict[str, Any]) -> _Settings:
-    """Remove the settings from a command's options and return them."""
-    names = [field.name for field in attrs.fields(_Settings)]
-    return _Settings(**{name: options.pop(name) for name in names})
+def account_options(*, required: bool = True) -> tuple[Callable[..., Any], ...]:
+    """Return the options of a command that uses an account: application, servers, token file.
+
+    Args:
+        required: False: a command that can do without an account, such as one with ``--simulate``.
+    """
+    id_, brand = (click.option(name, required=required, **settings) for name, settings in (_CLIENT_ID, _BRAND))
+    return (id_, *_APPLICATION_OPTIONS[:3], brand, *_APPLICATION_OPTIONS[3:], *_STORE_OPTIONS)
 
 
-def _run(function: Callable[..., T], *arguments: Any) -> T:
+def account_settings(options: dict[str, Any]) -> AccountSettings:
+    """Remove the settings from a command's options and return them.
+
+    Raises:
+        UsageError: the client id or the brand is missing.
+    """
+    names = [field.name for field in attrs.fields(AccountSettings)]
+    found = {name: options.pop(name) for name in names}
+    for name in ("client_id", "brand"):
+        if found[name] is None:
+            raise click.UsageError(f"Missing option '--{name.replace('_', '-')}'.")
+    return AccountSettings(**found)
+
+
+def run_command(function: Callable[..., T], *arguments: Any) -> T:
     """Return the result of a call; raise its errors as one-line messages."""
     try:
         return function(*arguments)
@@ -230,7 +270,7 @@ def _run(function: Callable[..., T], *arguments: Any) -> T:
 
 
 @click.command(context_settings=_SETTINGS)
-@_add_options(*_APPLICATION_OPTIONS, *_STORE_OPTIONS)
+@_add_options(*account_options())
 @click.option("--scope", multiple=True, help="Scope to request; may be repeated.  [default: all data scopes]")
 @click.option(
     "--redirect-uri",
@@ -265,7 +305,7 @@ def login(
     **options: Any,
 ) -> None:
     """Log in and consent in the browser; the token is stored in a file of mode 0600."""
-    settings = _settings(options)
+    settings = account_settings(options)
 
     def begin(address: str) -> AuthorizationRequest:
         scopes = scope or _DATA_SCOPES
@@ -290,14 +330,14 @@ def login(
         async with settings.client() as client:
             return await settings.enrolment(client).complete(authorization, response, key=settings.account)
 
-    _run(anyio.run, settings.check_store)
+    run_command(anyio.run, settings.check_store)
     if paste or not is_loopback(redirect_uri):
         # No event loop runs during the prompt: it would swallow the first Ctrl+C.
-        authorization = _run(begin, redirect_uri)
-        response = _run(_ask_for_redirect, authorization)
+        authorization = run_command(begin, redirect_uri)
+        response = run_command(_ask_for_redirect, authorization)
     else:
-        authorization, response = _run(anyio.run, receive)
-    stored = _run(anyio.run, complete, authorization, response)
+        authorization, response = run_command(anyio.run, receive)
+    stored = run_command(anyio.run, complete, authorization, response)
     click.echo(f"Logged in as {settings.account!r}; the token is stored in {settings.store}.")
     _describe(stored)
 
@@ -383,10 +423,10 @@ class _Refusals:
 
 
 @click.command(context_settings=_SETTINGS)
-@_add_options(*_APPLICATION_OPTIONS, *_STORE_OPTIONS)
+@_add_options(*account_options())
 def logout(**options: Any) -> None:
     """Revoke an account's token and delete it."""
-    settings = _settings(options)
+    settings = account_settings(options)
 
     async def act() -> None:
         async with settings.client() as client:
@@ -395,26 +435,25 @@ def logout(**options: Any) -> None:
             raise click.ClickException(await _not_logged_in(settings.tokens(), settings.account))
         click.echo(f"{settings.account!r} is logged out.")
 
-    _run(anyio.run, act)
+    run_command(anyio.run, act)
 
 
 @click.command(context_settings=_SETTINGS)
-@_add_options(*_APPLICATION_OPTIONS, *_STORE_OPTIONS)
+@_add_options(*account_options())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def whoami(*, as_json: bool, **options: Any) -> None:
     """Show the logged-in user, as the API returns it."""
-    settings = _settings(options)
+    settings = account_settings(options)
 
     async def act() -> None:
         brand = Brand(settings.brand)
         async with settings.client() as client:
-            account = client.account(settings.tokens(), brand=brand, key=settings.account, realm=settings.realm)
-            user = await account.user()
+            user = await settings.open_account(client).user()
         name = " ".join(part for part in (user.first_name, user.last_name) if part) or None
         facts = {"account": settings.account, "brand": brand.value, "name": name, "email": user.email}
         _print(facts, as_json=as_json)
 
-    _run(anyio.run, act)
+    run_command(anyio.run, act)
 
 
 # ------------------------------------------------------------------------------------------------- token
@@ -433,7 +472,7 @@ def token(*, store: Path, account: str, as_json: bool) -> None:
             raise click.ClickException(await _not_logged_in(tokens, account))
         _describe(stored, account=account, as_json=as_json)
 
-    _run(anyio.run, act)
+    run_command(anyio.run, act)
 
 
 async def _not_logged_in(store: FileTokenStore, account: str) -> str:
