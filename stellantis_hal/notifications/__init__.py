@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from stellantis_hal.notifications.events import EventValue, MonitorEvent, Notification, RemoteEvent, UnreadableEvent
+from stellantis_hal.notifications.inbox import (
+    Inbox,
+    InboxEntry,
+    InboxError,
+    InboxStatistics,
+    MemoryInbox,
+    NewEntry,
+    Owner,
+)
 from stellantis_hal.notifications.parsing import parse_notification, parse_push
+from stellantis_hal.notifications.receiver import Receiver
+from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
+from stellantis_hal.notifications.stream import EventStream
 
 __all__ = [
+    "EventStream",
     "EventValue",
+    "Inbox",
+    "InboxEntry",
+    "InboxError",
+    "InboxStatistics",
+    "MemoryInbox",
     "MonitorEvent",
+    "NewEntry",
     "Notification",
+    "Owner",
+    "Receiver",
     "RemoteEvent",
+    "SQLiteInbox",
     "UnreadableEvent",
     "parse_notification",
     "parse_push",

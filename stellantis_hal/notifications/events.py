@@ -14,6 +14,8 @@ from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.equipment import Doors
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.control.failure_causes import FailureCause
+from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
@@ -45,7 +47,9 @@ class Notification:
     """
 
     __repr__ = redacted_repr
-    __reduce__ = reduce_fields
+
+    def __reduce__(self) -> Any:
+        return reduce_fields(self)
 
     id: str
     callback_id: str | None = attrs.field(default=None, repr=hide)
@@ -74,7 +78,9 @@ class EventValue:
     """
 
     __repr__ = redacted_repr
-    __reduce__ = reduce_fields
+
+    def __reduce__(self) -> Any:
+        return reduce_fields(self)
 
     data: str | None = None
     texts: tuple[str, ...] = ()
@@ -154,9 +160,16 @@ class RemoteEvent(Notification):
     remote_id: str | None = attrs.field(default=None, repr=hide)
     kind: str | None = None
     phase: str | None = None
-    status: str | None = None
-    cause: str | None = None
+    status: OperationStatus | None = None
+    cause: FailureCause | None = None
     detail: str | None = None
+
+    @property
+    def step(self) -> OperationStep | None:
+        """The step of the operation; None where the event has no status."""
+        if self.status is None:
+            return None
+        return OperationStep(self.status, self.cause, self.at, "event", self.detail)
 
 
 @attrs.frozen(kw_only=True)

@@ -20,6 +20,8 @@ from stellantis_hal.notifications.extensions import read_extensions, read_models
 from stellantis_hal.notifications.splitting import Message, split, step_of
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.control.failure_causes import FailureCause
+from stellantis_hal.resources.control.operation_step import OperationStatus
 from stellantis_hal.structuring.problems import Problem, json_type
 from stellantis_hal.structuring.timestamps import read_instant
 
@@ -69,11 +71,7 @@ def parse_push(data: Mapping[str, Any]) -> tuple[Notification, ...]:
     except (binascii.Error, ValueError):
         raw = encoded.encode(errors="replace") if isinstance(encoded, str) else encoded
         return (read_message(Message.unreadable("no base64", raw)),)
-    around = {
-        key: value
-        for key, value in data.items()
-        if key not in _MESSAGE_KEYS and isinstance(key, str) and isinstance(value, str)
-    }
+    around = {key: value for key, value in data.items() if key not in _MESSAGE_KEYS and isinstance(value, str)}
     return tuple(read_message(message, around=around) for message in split(body))
 
 
@@ -172,8 +170,8 @@ def _read_remote(common: dict[str, Any], reader: _Reader) -> RemoteEvent:
         remote_id=inner.text("remoteActionId") or reader.text("remoteActionId"),
         kind=_first_text(inner.values.get("remoteType")),
         phase=phase,
-        status=name,
-        cause=cause,
+        status=None if name is None else OperationStatus(name),
+        cause=None if cause is None else FailureCause(cause),
         detail=_first_text(status.get("feedbackDetail")) if isinstance(status, dict) else None,
         problems=reader.all_problems(inner),
     )

@@ -41,10 +41,16 @@ class Message:
 
     @classmethod
     def unreadable(cls, reason: str, content: bytes, *, size: int | None = None) -> Message:
-        """Return a message of bytes that are no event."""
-        kept = content[:_MAX_KEPT]
+        """Return a message of bytes that are no event.
+
+        Args:
+            reason: why they are none.
+            content: the bytes, or the first of them.
+            size: how many there were; None: all of ``content``.
+        """
         size = len(content) if size is None else size
-        return cls(id=identify_bytes(content), kind="unreadable", reason=reason, content=kept, size=size)
+        identity = identify_bytes(content if size == len(content) else b"%d %b" % (size, content))
+        return cls(id=identity, kind="unreadable", reason=reason, content=content[:_MAX_KEPT], size=size)
 
 
 def split(body: bytes) -> tuple[Message, ...]:

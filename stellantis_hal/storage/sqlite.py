@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 _BUSY_TIMEOUT = 10.0
 _OPENING_PAUSE = 0.05
+_MAX_GROUP = 256  # calls in one transaction
+_logger = logging.getLogger(__name__)
 
 
 class StorageError(StellantisError):
@@ -97,6 +100,26 @@ class SQLiteDatabase:
         """
         return await self._run(_Call(_in_transaction("BEGIN IMMEDIATE", function)))
 
+    async def write_grouped(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what the function returns, called in a write transaction that other such calls that wait share.
+
+        Hundreds of calls are committed at once, so that each second has thousands of them. Those of one transaction
+        are committed together, or each raises its error; a function that raises is run again without the others.
+
+        Raises:
+            StorageError: the file cannot be opened or written, or stayed locked for ``busy_timeout`` seconds.
+            Exception: what the function raises; errors of ``sqlite3`` become a :class:`StorageError`.
+        """
+        return await self._run(_Call(_in_transaction("BEGIN IMMEDIATE", function), part=function))
+
+    def write_later(self, function: Callable[[sqlite3.Connection], object]) -> None:
+        """Call the function as :meth:`write_grouped` does, without waiting for it; its failure is logged.
+
+        Raises:
+            StorageError: this process is a fork of the one that made the database.
+        """
+        self._worker.submit(_Call(_in_transaction("BEGIN IMMEDIATE", function), part=function))
+
     async def _run(self, call: _Call[T]) -> T:
         await anyio.lowlevel.checkpoint_if_cancelled()
         call.notify_here()
@@ -134,8 +157,11 @@ class SQLiteDatabase:
 class _Call(Generic[T]):
     """A function to be run in the thread, and its outcome."""
 
-    def __init__(self, function: Callable[[_Worker], T]) -> None:
+    def __init__(
+        self, function: Callable[[_Worker], T], *, part: Callable[[sqlite3.Connection], T] | None = None
+    ) -> None:
         self.function: Callable[[_Worker], T | None] = function
+        self.part: Callable[[sqlite3.Connection], T] | None = part  # of a transaction that several calls share
         self.submitted_at: float = time.monotonic()
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -165,6 +191,7 @@ class _Call(Generic[T]):
     def withdraw(self) -> None:
         """Do nothing when the turn of this call comes; no effect if it has started."""
         self.function = _do_nothing
+        self.part = None
 
     def run(self, worker: _Worker) -> None:
         """Run the function in the thread."""
@@ -173,12 +200,18 @@ class _Call(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - raised where the call waits
             self._error = error
 
+    def succeed(self, value: T) -> None:
+        """Set the outcome of a call that ran in a transaction with others."""
+        self._value = value
+
     def fail(self, error: Exception) -> None:
-        """Set the outcome of a call that never starts."""
+        """Set the outcome of a call that never starts, or whose transaction failed."""
         self._error = error
 
     def finish(self) -> None:
         """Wake the task that waits for the outcome."""
+        if self._schedule is None and self._error is not None:
+            _logger.error("a change was not written: %s", self._error)
         if self._schedule is not None and self._done is not None:
             with suppress(RuntimeError):  # its event loop has been closed in the meantime
                 self._schedule(self._done.set)
@@ -250,18 +283,26 @@ class _Worker:
         with self._changed:
             while not self._calls:
                 self._changed.wait()
-            call = self._calls.popleft()
-        if time.monotonic() >= self.refuse_at and call.function is not _close:
-            waited = time.monotonic() - call.submitted_at
-            message = f"{self.path} was closed before this call started, which had waited for {waited:.1f} s"
-            call.fail(StorageError(message, path=self.path, waited=waited))
+            calls = [self._calls.popleft()]
+            while calls[-1].part is not None and self._calls and self._calls[0].part is not None:
+                if len(calls) == _MAX_GROUP:
+                    break
+                calls.append(self._calls.popleft())
+        if time.monotonic() >= self.refuse_at and calls[0].function is not _close:
+            for call in calls:
+                waited = time.monotonic() - call.submitted_at
+                message = f"{self.path} was closed before this call started, which had waited for {waited:.1f} s"
+                call.fail(StorageError(message, path=self.path, waited=waited))
+        elif len(calls) == 1:
+            calls[0].run(self)
         else:
-            call.run(self)
+            _run_together(calls, self)
         with self._changed:
             is_over = self._connection is None and not self._calls
             if is_over:
                 self._thread = None
-            call.finish()
+            for call in calls:
+                call.finish()
         return not is_over
 
     def connection(self) -> sqlite3.Connection:
@@ -379,6 +420,29 @@ def _in_transaction(begin: str, function: Callable[[sqlite3.Connection], T]) -> 
         return value
 
     return run
+
+
+def _run_together(calls: Sequence[_Call[Any]], worker: _Worker) -> None:
+    """Run the functions of calls in one transaction; each in one of its own where one of them raises."""
+
+    def run_parts(connection: sqlite3.Connection) -> list[Any]:
+        return [part(connection) if (part := call.part) is not None else None for call in calls]
+
+    try:
+        values = _in_transaction("BEGIN IMMEDIATE", run_parts)(worker)
+    except StorageError as error:
+        if not isinstance(error.__cause__, UnicodeError):  # it is the file, not one of the functions
+            for call in calls:
+                call.fail(StorageError(str(error), path=error.path, waited=error.waited))
+            return
+    except Exception:  # noqa: BLE001, S110 - found and raised below, by the call that it belongs to
+        pass
+    else:
+        for call, value in zip(calls, values, strict=True):
+            call.succeed(value)
+        return
+    for call in calls:
+        call.run(worker)
 
 
 def _roll_back(worker: _Worker, connection: sqlite3.Connection) -> None:

@@ -645,3 +645,124 @@ async def test_another_process_id_refuses_calls(path: Path, monkeypatch: pytest.
                 await database.read(numbers)
             await database.aclose()
         assert await database.read(numbers) == [1]
+
+
+# ------------------------------------------------------------------------------------------- shared transactions
+
+
+async def write_all_at_once(database: SQLiteDatabase, path: Path, functions: list[Callable[..., Any]]) -> list[Any]:
+    """Make grouped calls that wait for the lock together, so that they share a transaction; return the outcomes."""
+    outcomes: list[Any] = [None] * len(functions)
+
+    async def write(index: int, function: Callable[..., Any]) -> None:
+        try:
+            outcomes[index] = await database.write_grouped(function)
+        except (LookupError, StorageError) as error:
+            outcomes[index] = error
+
+    await database.write(numbers)  # the file is open
+    gate = threading.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(database.read, lambda _: gate.wait(5.0))
+        await anyio.wait_all_tasks_blocked()
+        for index, function in enumerate(functions):
+            tasks.start_soon(write, index, function)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+    return outcomes
+
+
+async def test_grouped_writes_share_a_transaction(path: Path) -> None:
+    begun: list[str] = []
+
+    async with database_of(path) as database:
+        await database.write(lambda connection: connection.set_trace_callback(begun.append))
+        outcomes = await write_all_at_once(database, path, [partial(insert, number) for number in range(300)])
+        assert outcomes == list(range(300))
+        assert sum(statement.startswith("BEGIN IMMEDIATE") for statement in begun) == 3  # at most 256 in one
+        assert numbers_in(path) == list(range(300))
+
+
+async def test_one_grouped_write_is_a_transaction(path: Path) -> None:
+    async with database_of(path) as database:
+        assert await database.write_grouped(partial(insert, 1)) == 1
+        assert numbers_in(path) == [1]
+
+
+async def test_a_grouped_write_that_raises_harms_no_other(path: Path) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        raise LookupError("no")
+
+    def write_surrogate(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO numbers VALUES (?)", ("\ud800",))
+
+    async with database_of(path) as database:
+        for wrong, kind in ((fail, LookupError), (write_surrogate, StorageError)):
+            first, failed, last = await write_all_at_once(
+                database, path, [partial(insert, 1), wrong, partial(insert, 2)]
+            )
+            assert (first, last) == (1, 2)
+            assert isinstance(failed, kind)
+        assert numbers_in(path) == [1, 2, 1, 2]
+
+
+async def test_a_failure_of_the_file_fails_every_grouped_write(path: Path) -> None:
+    def misspell(connection: sqlite3.Connection) -> None:
+        connection.execute("SELECT * FROM letters")
+
+    async with database_of(path) as database:
+        outcomes = await write_all_at_once(database, path, [partial(insert, 1), misspell])
+        assert all(isinstance(outcome, StorageError) for outcome in outcomes)
+        assert outcomes[0] is not outcomes[1]
+        assert numbers_in(path) == []
+
+
+async def test_a_cancelled_grouped_write_is_left_out(path: Path) -> None:
+    async with database_of(path) as database:
+        await database.write(numbers)
+        gate = threading.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(database.read, lambda _: gate.wait(5.0))
+            await anyio.wait_all_tasks_blocked()
+            with anyio.CancelScope() as scope:
+                async with anyio.create_task_group() as inner:
+                    inner.start_soon(database.write_grouped, partial(insert, 1))
+                    await anyio.wait_all_tasks_blocked()
+                    scope.cancel()
+            tasks.start_soon(database.write_grouped, partial(insert, 2))
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+        assert numbers_in(path) == [2]
+
+
+async def test_grouped_writes_of_a_closed_database_are_refused(path: Path) -> None:
+    database = database_of(path, busy_timeout=0.0)
+    await database.write(numbers)
+    gate = threading.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(database.read, lambda _: gate.wait(5.0))
+        await anyio.wait_all_tasks_blocked()
+        outcomes: list[StorageError] = []
+
+        async def write() -> None:
+            try:
+                await database.write_grouped(partial(insert, 1))
+            except StorageError as error:
+                outcomes.append(error)
+
+        for _ in range(2):
+            tasks.start_soon(write)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(database.aclose)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+    assert len(outcomes) == 2
+
+
+async def test_a_write_for_later_is_not_waited_for(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with database_of(path) as database:
+        database.write_later(partial(insert, 1))
+        assert await database.read(numbers) == [1]
+        database.write_later(lambda connection: connection.execute("SELECT * FROM letters"))
+        assert await database.read(numbers) == [1]
+    assert "a change was not written" in caplog.text

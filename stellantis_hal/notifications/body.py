@@ -1,0 +1,123 @@
+"""Body of a request to an ASGI application, read within bounds."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import anyio
+import attrs
+
+__all__ = ["Disconnected", "ReceivedBody", "SlowBodyError", "read_body"]
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_WINDOWS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
+_PIECE = 64 * 1024
+
+
+class Disconnected(Exception):  # noqa: N818 - what happened
+    """The sender went away before its body was complete."""
+
+
+class SlowBodyError(Exception):
+    """The body was not complete within its time."""
+
+
+@attrs.frozen
+class ReceivedBody:
+    """A body, or the beginning of one that is too large or cannot be decompressed.
+
+    Attributes:
+        content: the bytes, decompressed.
+        size: how many there were; of a body that was not read further, how many were seen.
+        problem: why it is not the whole body; empty where it is.
+    """
+
+    content: bytes
+    size: int
+    problem: str = ""
+
+
+async def read_body(receive: Receive, encoding: str, *, limit: int, timeout: float) -> ReceivedBody:
+    """Read a body; what is beyond the limit is received and not kept, so that the sender gets its answer.
+
+    Args:
+        receive: the ASGI callable.
+        encoding: the field ``Content-Encoding``.
+        limit: bytes to keep, decompressed.
+        timeout: seconds that it may take.
+
+    Raises:
+        Disconnected: the sender went away.
+        SlowBodyError: it took longer.
+    """
+    kept = _Kept(encoding.strip().lower(), limit)
+    try:
+        with anyio.fail_after(timeout):
+            while True:
+                event = await receive()
+                if event["type"] == "http.disconnect":
+                    raise Disconnected
+                kept.add(event.get("body", b""))
+                if not event.get("more_body", False):
+                    return kept.finish()
+    except TimeoutError:
+        raise SlowBodyError(f"{kept.seen} bytes within {timeout:g} s, and the body had not ended") from None
+
+
+class _Kept:
+    """The pieces of a body up to the limit, decompressed."""
+
+    def __init__(self, encoding: str, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._room = limit
+        self._size = 0
+        self._problem = ""
+        self._inflate = zlib.decompressobj(_WINDOWS[encoding]) if encoding in _WINDOWS else None
+        self._is_inside = False  # a compressed stream that has begun and not ended
+        if encoding not in {"", "identity", *_WINDOWS}:
+            self._problem = "in an encoding that is not read"
+        self.seen: int = 0
+
+    def add(self, piece: bytes) -> None:
+        self.seen += len(piece)
+        if self._inflate is None or self._problem:
+            self._keep(piece)
+        else:
+            self._decompress(self._inflate, piece)
+
+    def _decompress(self, inflate: zlib._Decompress, piece: bytes) -> None:
+        if not self._is_inside and self._pieces and not piece.startswith(_GZIP_MAGIC):
+            return  # padding behind the stream
+        while piece and not self._problem:
+            self._is_inside = True
+            try:
+                # One piece at a time, so that a small body cannot become gigabytes at once.
+                self._keep(inflate.decompress(piece, _PIECE))
+            except zlib.error:
+                self._problem = "compressed, and damaged"
+                return
+            piece = inflate.unconsumed_tail
+            if inflate.eof:  # another member may follow (RFC 1952)
+                self._is_inside = False
+                rest = inflate.unused_data
+                piece = rest if rest.startswith(_GZIP_MAGIC) else b""
+                self._inflate = inflate = zlib.decompressobj(_GZIP)
+
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._room > 0 and piece:
+            self._pieces.append(piece[: self._room])
+            self._room -= len(self._pieces[-1])
+        if self._size > self._limit and not self._problem:
+            self._problem = f"larger than {self._limit} bytes"
+
+    def finish(self) -> ReceivedBody:
+        if self._is_inside and not self._problem:
+            self._problem = "compressed, and cut off"
+        return ReceivedBody(b"".join(self._pieces), self._size, self._problem)

@@ -1,0 +1,70 @@
+"""Events given to a function at once, instead of an inbox."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+import anyio
+
+from stellantis_hal.notifications.entries import read_entry
+from stellantis_hal.notifications.events import Notification
+from stellantis_hal.notifications.inbox import MEMORY, InboxEntry, NewEntry, Owner
+
+__all__ = ["DirectDelivery"]
+
+_MAX_REMEMBERED = 100_000
+
+_Key = tuple[str, bool]
+
+
+class DirectDelivery:
+    """Calls a function with each event once; repetitions are known for four days, or 100,000 events."""
+
+    def __init__(self, handle: Callable[[Notification], Awaitable[None]], clock: Callable[[], datetime]) -> None:
+        self._handle = handle
+        self._clock = clock
+        self._done: OrderedDict[_Key, datetime] = OrderedDict()
+        self._running: dict[_Key, anyio.Event] = {}
+        self._owners: dict[str, Owner] = {}
+
+    def register(self, source_id: str, owner: Owner) -> None:
+        """Record the vehicle of a monitor or an operation."""
+        self._owners[source_id] = owner
+
+    async def deliver(self, entries: Sequence[NewEntry]) -> list[InboxEntry]:
+        """Call the function with each event that it has not handled yet; return those.
+
+        Raises:
+            Exception: what the function raises; the events before it are not given again.
+        """
+        new: list[InboxEntry] = []
+        for entry in entries:
+            given = InboxEntry(number=0, entry=entry, owner=self._owners.get(entry.source_id or ""), attempts=1)
+            if await self._deliver_once(given):
+                new.append(given)
+        self._forget_old()
+        return new
+
+    async def _deliver_once(self, given: InboxEntry) -> bool:
+        key = (given.entry.id, given.entry.is_verified)
+        while (running := self._running.get(key)) is not None:  # a repetition, while the first is being handled
+            await running.wait()
+        if key in self._done:
+            return False
+        self._running[key] = anyio.Event()
+        try:
+            await self._handle(read_entry(given))
+            self._done[key] = given.entry.received_at
+        finally:
+            self._running.pop(key).set()
+        return True
+
+    def _forget_old(self) -> None:
+        horizon = self._clock() - MEMORY
+        while self._done:
+            key, received_at = next(iter(self._done.items()))
+            if received_at > horizon and len(self._done) <= _MAX_REMEMBERED:
+                return
+            del self._done[key]

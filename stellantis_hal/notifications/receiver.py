@@ -1,0 +1,285 @@
+"""Receiver of notifications: an ASGI application."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import AsyncIterable, Awaitable, Callable, MutableMapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.redaction import mask_text
+from stellantis_hal.notifications.body import Disconnected, SlowBodyError, read_body
+from stellantis_hal.notifications.direct import DirectDelivery
+from stellantis_hal.notifications.dispatch import Dispatch
+from stellantis_hal.notifications.entries import write_entry
+from stellantis_hal.notifications.events import Notification
+from stellantis_hal.notifications.inbox import Inbox, NewEntry, Owner
+from stellantis_hal.notifications.parsing import TOKEN, has_token
+from stellantis_hal.notifications.splitting import Message, split
+from stellantis_hal.notifications.stream import EventStream
+from stellantis_hal.resources.control.event_feed import OperationStep
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["Receiver"]
+
+_logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Handle = Callable[[Notification], Awaitable[None]]
+
+_MAX_BODY = 8 * 1024 * 1024
+_BODY_TIMEOUT = 30.0
+_MAX_QUERY = 8_192
+
+
+class _HasVehicles(Protocol):
+    """An account, or a fleet."""
+
+    def vehicles(self) -> AsyncIterable[Vehicle]: ...
+
+
+class Receiver:
+    """An ASGI application that takes in what the vendor sends to a webhook.
+
+    It answers 200 when all events of a body are in the inbox, 500 where they could not be stored, 404 at another path
+    and 405 to another method. What it cannot read is stored as an :class:`UnreadableEvent`. Run it with any ASGI
+    server, without an access log, because the path is a secret; or mount it in an application of your own.
+
+    Args:
+        inbox: where events are kept until they are acknowledged; None with ``handle``.
+        path: the path of the webhook's URL, with a part that cannot be guessed: ``"/st/k3Jx0v"``.
+        token: the value of the body attribute ``token`` of the callback. Events without it are stored with
+            ``is_verified=False``, and reach the consumer only. None: the secret path verifies all events.
+        handle: called with each event instead of an inbox: 200 when it has returned, 500 where it raises.
+        strict_token: whether bodies without the token are refused by 404.
+        max_body: bytes of a body, decompressed; a larger one is stored truncated, as an unreadable event.
+        body_timeout: seconds that a body may take; later it is answered by 500.
+        clock: returns the wall time.
+
+    Raises:
+        ValueError: an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox | None = None,
+        *,
+        path: str,
+        token: str | None = None,
+        handle: Handle | None = None,
+        strict_token: bool = False,
+        max_body: int = _MAX_BODY,
+        body_timeout: float = _BODY_TIMEOUT,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        if (inbox is None) == (handle is None):
+            raise ValueError(
+                "a receiver needs an inbox or handle=, not both: Receiver(SQLiteInbox('inbox.db'), path=…)"
+            )
+        if not path.startswith("/"):
+            raise ValueError("path must begin with a slash: it is that of the webhook's URL, such as '/st/k3Jx0v'")
+        if token is not None and not token:
+            raise ValueError("token must not be empty: pass None where the secret path is to verify events")
+        if strict_token and token is None:
+            raise ValueError("strict_token needs a token=")
+        if max_body < 1 or not body_timeout > 0:
+            raise ValueError(f"max_body and body_timeout must be positive, not {max_body} and {body_timeout}")
+        self._inbox = inbox
+        self._direct = None if handle is None else DirectDelivery(handle, clock)
+        self._path = path.encode()
+        self._token = token
+        self._is_strict = strict_token
+        self._max_body = max_body
+        self._body_timeout = body_timeout
+        self._clock = clock
+        self._dispatch = Dispatch()
+        self._has_warned = False
+
+    def __repr__(self) -> str:
+        """Show nothing of the path and the token."""
+        return f"Receiver({self._inbox if self._direct is None else 'handle=…'!r}, path=***)"
+
+    # ------------------------------------------------------------------------------------------- its consumers
+
+    def events(self) -> EventStream:
+        """Return the stream of events: ``async with receiver.events() as events: async for event in events``.
+
+        Raises:
+            RuntimeError: the receiver has ``handle`` instead of an inbox.
+        """
+        if self._inbox is None:
+            raise RuntimeError("this receiver calls handle= with its events: it has no inbox to take them from")
+        return EventStream(self._inbox)
+
+    def listen(self, listener: Callable[[Notification], None]) -> Callable[[], None]:
+        """Call a function with each verified event that is new, once it is stored; return what removes it.
+
+        It is called in the event loop of the server, and must neither wait nor raise.
+        """
+        return self._dispatch.listen(listener)
+
+    def register(self, source_id: str, *, vin: str | None, vehicle_id: str) -> None:
+        """Record whose car a monitor or an operation belongs to, for events that do not say so.
+
+        Args:
+            source_id: the id of the monitor or of the operation.
+            vin: of the car; None where it is not known.
+            vehicle_id: the API's id of the car.
+        """
+        owner = Owner(vin=vin, vehicle_id=vehicle_id)
+        if self._inbox is not None:
+            self._inbox.register(source_id, owner)
+        elif self._direct is not None:
+            self._direct.register(source_id, owner)
+
+    def subscribe(self, operation_id: str, listener: Callable[[OperationStep], None]) -> Callable[[], None]:
+        """Call the listener for each verified step of an operation, in the event loop; return what removes it."""
+        return self._dispatch.subscribe(operation_id, listener)
+
+    async def forget(self, source: Vehicle | _HasVehicles) -> int:
+        """Remove from the inbox what it holds of a vehicle, or of each vehicle of an account or fleet.
+
+        Delete the callbacks first: what the vendor delivers later is stored again.
+
+        Args:
+            source: the vehicle, the account or the fleet; the vehicles of the latter are listed.
+
+        Returns:
+            How many events were removed.
+
+        Raises:
+            InboxError: nothing was removed.
+            StellantisError: the vehicles cannot be listed.
+        """
+        vehicles = [source] if isinstance(source, Vehicle) else [vehicle async for vehicle in source.vehicles()]
+        if self._inbox is None:
+            return 0
+        return await self._inbox.forget(
+            vins={vehicle.vin for vehicle in vehicles if vehicle.vin is not None},
+            vehicle_ids={vehicle.id for vehicle in vehicles if vehicle.id is not None},
+        )
+
+    # ------------------------------------------------------------------------------------------- its application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or take part in the start and end of the server."""
+        if scope["type"] == "lifespan":
+            await self._run_lifespan(receive, send)
+        elif scope["type"] == "http":
+            status = await self._answer(scope, receive)
+            if status is not None:
+                headers = [(b"content-length", b"0")] + ([(b"allow", b"POST")] if status == 405 else [])
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            raise ValueError(f"ASGI scope type must be 'http', 'websocket' or 'lifespan', not {scope['type']!r}")
+
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            event = await receive()
+            if event["type"] == "lifespan.startup":
+                try:
+                    if self._inbox is not None:
+                        await self._inbox.statistics()
+                except Exception as error:  # noqa: BLE001 - the server says it
+                    await send({"type": "lifespan.startup.failed", "message": mask_text(str(error))})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            elif event["type"] == "lifespan.shutdown":
+                if self._inbox is not None:
+                    await self._inbox.aclose()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _answer(self, scope: Scope, receive: Receive) -> int | None:
+        """Return the status to answer; None where nobody waits for it."""
+        if not self._is_at_path(scope):
+            return 404
+        if scope["method"] != "POST":
+            return 405
+        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        encoding = b",".join(value for name, value in headers if name.lower() == b"content-encoding").decode("latin-1")
+        try:
+            body = await read_body(receive, encoding, limit=self._max_body, timeout=self._body_timeout)
+        except Disconnected:
+            return None
+        except SlowBodyError as error:
+            _logger.warning("a delivery was answered by 500: %s", error)
+            return 500
+        if body.problem:
+            messages: Sequence[Message] = [Message.unreadable(body.problem, body.content, size=body.size)]
+        else:
+            messages = split(body.content)
+        return await self._take_in(messages, self._has_outer_token(headers, scope.get("query_string", b"")))
+
+    def _is_at_path(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        root: str = scope.get("root_path", "")
+        inner = path.removeprefix(root) if root else path
+        return any(hmac.compare_digest(given.encode(errors="surrogatepass"), self._path) for given in (path, inner))
+
+    def _has_outer_token(self, headers: Sequence[tuple[bytes, bytes]], query: bytes) -> bool:
+        """Return whether the token came as a header or in the query, which batches do not have."""
+        if self._token is None:
+            return True
+        given: list[str] = []
+        for name, value in headers:
+            text = value.decode("latin-1")
+            if name.lower() == b"authorization":
+                given.append(text.partition(" ")[2] if text[:7].lower() == "bearer " else text)
+            elif name.lower() == TOKEN.encode():
+                given.append(text)
+        given += [value for name, value in parse_qsl(query[:_MAX_QUERY].decode("latin-1")) if name == TOKEN]
+        return any(has_token({TOKEN: text}, self._token) for text in given)
+
+    async def _take_in(self, messages: Sequence[Message], is_verified: bool) -> int:
+        """Store the messages of a body; return the status to answer."""
+        now = self._clock()
+        entries: list[NewEntry] = []
+        for message in messages:
+            has_own = self._token is not None and has_token(message.attributes, self._token)
+            if self._token is not None and is_verified and not has_own and not self._has_warned:
+                self._has_warned = True
+                _logger.warning(
+                    "the token came in a header or in the query only: batches after an outage do not have it. Add the "
+                    "body attribute %r to the callback, as callbacks.ensure() does",
+                    TOKEN,
+                )
+            entries.append(write_entry(message, is_verified=is_verified or has_own, received_at=now))
+        if self._is_strict:
+            entries = self._verified_only(entries)
+            if messages and not entries:
+                return 404
+        try:
+            if self._direct is not None:
+                new = await self._direct.deliver(entries)
+            elif self._inbox is not None and entries:
+                new = await self._inbox.put(entries)
+            else:
+                new = []
+        except Exception as error:  # noqa: BLE001 - the vendor delivers them again
+            kind = type(error).__name__
+            _logger.error(
+                "%d events were not stored, and answered by 500: %s: %s", len(entries), kind, mask_text(str(error))
+            )
+            return 500
+        for entry in new:
+            if entry.entry.is_verified:
+                self._dispatch(entry)
+        return 200
+
+    @staticmethod
+    def _verified_only(entries: list[NewEntry]) -> list[NewEntry]:
+        verified = [entry for entry in entries if entry.is_verified]
+        if len(verified) < len(entries):
+            _logger.warning(
+                "%d of %d events had no token, and were refused", len(entries) - len(verified), len(entries)
+            )
+        return verified

@@ -1,0 +1,466 @@
+"""Inboxes: in memory and in an SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from stellantis_hal.notifications import InboxError, MemoryInbox, NewEntry, Owner, SQLiteInbox
+from stellantis_hal.storage.file_lock import FileLock
+
+pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+AnyInbox = MemoryInbox | SQLiteInbox
+Make = Callable[..., AnyInbox]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "file", "unnamed"])
+async def make(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Make]:
+    made: list[AnyInbox] = []
+
+    def make_one(**options: Any) -> AnyInbox:
+        inbox: AnyInbox
+        if request.param == "memory":
+            options.pop("keep", None)
+            inbox = MemoryInbox(clock=clock, **options)
+        else:
+            path = tmp_path / "inbox.db" if request.param == "file" else ":memory:"
+            inbox = SQLiteInbox(path, clock=clock, **options)
+        made.append(inbox)
+        return inbox
+
+    yield make_one
+    for inbox in made:
+        await inbox.aclose()
+
+
+@pytest.fixture
+async def inbox(make: Make) -> AnyInbox:
+    return make()
+
+
+def entry(identity: str = "1", **members: Any) -> NewEntry:
+    options: dict[str, Any] = {"kind": "monitor", "content": b"{}", "is_verified": True, "received_at": NOW}
+    return NewEntry(id=identity, **options | members)
+
+
+def unverified(identity: str, size: int = 2) -> NewEntry:
+    return entry(identity, is_verified=False, content=b"x" * size)
+
+
+async def put(inbox: AnyInbox, *entries: NewEntry) -> list[str]:
+    return [stored.entry.id for stored in await inbox.put(entries)]
+
+
+async def drain(inbox: AnyInbox, consumer: str = "c") -> list[str]:
+    """Take and acknowledge what waits."""
+    taken: list[str] = []
+    last: int | None = None
+    while (await inbox.statistics()).waiting > (last is not None):
+        stored = await inbox.next(consumer, last)
+        taken.append(stored.entry.id)
+        last = stored.number
+    if last is not None:
+        await inbox.acknowledge(last)
+    return taken
+
+
+async def test_events_are_taken_in_order(inbox: AnyInbox) -> None:
+    assert await put(inbox, entry("1"), entry("2")) == ["1", "2"]
+    assert await put(inbox, entry("3")) == ["3"]
+    assert await drain(inbox) == ["1", "2", "3"]
+    assert (await inbox.statistics()).waiting == 0
+
+
+async def test_stored_event_is_read_as_it_was(inbox: AnyInbox) -> None:
+    stored = entry(
+        kind="unreadable", content=b"\xff", reason="no JSON", size=7, source_id="m1", callback_id="c1", vin="VF3"
+    )
+    [new] = await inbox.put([stored])
+    assert new.entry == stored
+    taken = await inbox.next("c")
+    assert (taken.entry, taken.number, taken.attempts) == (stored, new.number, 1)
+
+
+async def test_text_with_lone_surrogates_is_stored(inbox: AnyInbox) -> None:
+    await put(inbox, entry(vin="\ud800", source_id="\udfff", callback_id="\ud801", reason="\ud802"))
+    assert await drain(inbox) == ["1"]
+
+
+async def test_repetition_is_not_stored_again(inbox: AnyInbox) -> None:
+    assert await put(inbox, entry("1"), entry("1")) == ["1"]
+    assert await put(inbox, entry("1"), entry("2")) == ["2"]
+    assert await drain(inbox) == ["1", "2"]
+    assert await put(inbox, entry("1")) == []
+    assert (await inbox.statistics()).refused_duplicates == 3
+
+
+async def test_identities_are_remembered_for_four_days(inbox: AnyInbox, clock: Clock) -> None:
+    await put(inbox, entry("1"), entry("waits"))
+    taken = await inbox.next("c")
+    await inbox.acknowledge(taken.number)
+    for days, is_new in ((3.9, False), (4.1, True)):
+        clock.now = NOW + timedelta(days=days)
+        await put(inbox, entry(f"at {days}", received_at=clock.now))  # what is too old goes when something is stored
+        assert await put(inbox, entry("1", received_at=clock.now)) == ["1"] * is_new
+    assert "waits" in await drain(inbox)
+
+
+async def test_verified_event_replaces_an_unverified_one(inbox: AnyInbox) -> None:
+    await put(inbox, unverified("1"), entry("2"))
+    assert await put(inbox, entry("1", content=b"[]")) == ["1"]
+    assert await put(inbox, unverified("1")) == []
+    first, second = [await inbox.next("c"), None]
+    second = await inbox.next("c", first.number)
+    assert [(taken.entry.id, taken.entry.is_verified) for taken in (first, second)] == [("2", True), ("1", True)]
+    await inbox.acknowledge(second.number)
+    assert (await inbox.statistics()).bounded == 0
+
+
+async def test_verified_event_comes_after_an_acknowledged_unverified_one(inbox: AnyInbox) -> None:
+    await put(inbox, unverified("1"))
+    assert await drain(inbox) == ["1"]
+    assert await put(inbox, entry("1")) == ["1"]
+    assert await drain(inbox) == ["1"]
+
+
+async def test_unverified_events_are_bounded_in_number(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    inbox = make(max_unverified=3)
+    await put(inbox, entry("verified"))
+    for number in range(5):
+        await put(inbox, unverified(str(number)))
+    statistics = await inbox.statistics()
+    assert (statistics.bounded, statistics.dropped) == (3, 2)
+    assert await drain(inbox) == ["verified", "2", "3", "4"]
+
+
+async def test_unverified_events_are_bounded_in_bytes(make: Make) -> None:
+    inbox = make(max_unverified_bytes=100)
+    await put(inbox, *(unverified(str(number), 30) for number in range(5)))
+    await put(inbox, entry("big", kind="unreadable", content=b"x" * 90))
+    assert await drain(inbox) == ["big"]
+    assert (await inbox.statistics()).dropped == 5
+
+
+async def test_acknowledged_unverified_events_are_removed_first(make: Make) -> None:
+    inbox = make(max_unverified=2)
+    await put(inbox, unverified("1"), unverified("2"))
+    taken = await inbox.next("c")
+    await inbox.acknowledge(taken.number)
+    await put(inbox, unverified("3"))
+    assert (await inbox.statistics()).dropped in {0, 1}
+    assert await drain(inbox) == ["2", "3"]
+
+
+async def test_event_that_fails_its_consumer_is_set_aside(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    inbox = make(dead_after=3)
+    await put(inbox, entry("poison"), entry("good"))
+    for attempt in range(3):
+        taken = await inbox.next(f"consumer {attempt}")
+        assert (taken.entry.id, taken.attempts) == ("poison", attempt + 1)
+    assert (await inbox.next("last")).entry.id == "good"
+    assert (await inbox.statistics()).dead == 1
+    assert await inbox.revive() == 1
+    assert await drain(inbox, "again") == ["poison", "good"]
+
+
+async def test_event_given_twice_to_one_consumer_counts_once(inbox: AnyInbox) -> None:
+    await put(inbox, entry("1"))
+    for _ in range(10):
+        assert (await inbox.next("c")).attempts == 1
+
+
+async def test_released_event_counts_as_not_given(inbox: AnyInbox) -> None:
+    await put(inbox, entry("1"))
+    for number in range(10):
+        assert (await inbox.next(f"consumer {number}")).attempts == 1
+        await inbox.release(f"consumer {number}")
+
+
+async def test_acknowledging_twice_changes_nothing(inbox: AnyInbox) -> None:
+    await put(inbox, entry("1"))
+    taken = await inbox.next("c")
+    for _ in range(2):
+        await inbox.acknowledge(taken.number)
+    assert (await inbox.statistics()).waiting == 0
+
+
+async def test_consumer_waits_for_an_event(inbox: AnyInbox) -> None:
+    taken: list[str] = []
+
+    async def consume() -> None:
+        taken.append((await inbox.next("c")).entry.id)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(consume)
+            await anyio.wait_all_tasks_blocked()
+            await put(inbox, entry("1"))
+    assert taken == ["1"]
+
+
+async def test_consumer_waits_for_an_event_that_is_revived(make: Make) -> None:
+    inbox = make(dead_after=1)
+    await put(inbox, entry("1"))
+    await inbox.next("a")
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(inbox.next, "b")
+            await anyio.sleep(0.05)
+            await inbox.revive()
+
+
+async def test_owner_of_a_source_comes_with_its_events(inbox: AnyInbox) -> None:
+    owner = Owner(vin="VF3", vehicle_id="v1")
+    inbox.register("m1", owner)
+    [new] = await inbox.put([entry("1", source_id="m1")])
+    assert new.owner == owner
+    assert (await inbox.next("c")).owner == owner
+    inbox.register("m1", Owner(vin=None, vehicle_id="v2"))
+    assert (await inbox.next("c")).owner == Owner(vin=None, vehicle_id="v2")
+
+
+async def test_forgotten_vehicles_are_gone(inbox: AnyInbox) -> None:
+    inbox.register("m1", Owner(vin="VF1", vehicle_id="v1"))
+    inbox.register("m2", Owner(vin=None, vehicle_id="v2"))
+    events = [
+        entry("by vin", vin="VF1"),
+        entry("by monitor", source_id="m1"),
+        entry("by id", source_id="m2"),
+        entry("by callback", callback_id="c1"),
+        entry("other", vin="VF9", source_id="m9", callback_id="c9"),
+    ]
+    await put(inbox, *events)
+    taken = await inbox.next("c")
+    await inbox.acknowledge(taken.number)
+    assert await inbox.forget(vins=["VF1"], vehicle_ids=["v2"], callback_ids=["c1"]) == 4
+    assert await inbox.forget(vins=["VF1"]) == 0
+    assert await drain(inbox) == ["other"]
+    [again] = await inbox.put([entry("new", source_id="m1")])
+    assert again.owner is None
+
+
+async def test_one_consumer_at_a_time(inbox: AnyInbox) -> None:
+    async with inbox.consuming():
+        with pytest.raises(RuntimeError, match="has a consumer already"):
+            async with inbox.consuming():
+                pass
+    async with inbox.consuming():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dead_after": 0}, "dead_after must be at least 1"),
+        ({"max_unverified": 0}, "at least 1"),
+        ({"max_unverified_bytes": 0}, "at least 1"),
+        ({"keep": timedelta(seconds=-1)}, "not be negative"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        SQLiteInbox(tmp_path / "inbox.db", **options)
+
+
+# ------------------------------------------------------------------------------------------------ the file
+
+
+def contents(path: Path) -> list[bytes | None]:
+    connection = sqlite3.connect(path)
+    try:
+        return [content for (content,) in connection.execute("SELECT content FROM events ORDER BY number")]
+    finally:
+        connection.close()
+
+
+async def test_events_survive_their_object(tmp_path: Path) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        await inbox.put([entry("1"), entry("2")])
+        taken = await inbox.next("c")
+        await inbox.acknowledge(taken.number)
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        assert await put(inbox, entry("1")) == []
+        assert await drain(inbox) == ["2"]
+
+
+async def test_contents_go_when_they_are_acknowledged(tmp_path: Path) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        await inbox.put([entry("1")])
+        await drain(inbox)
+        assert contents(tmp_path / "inbox.db") == [None]
+
+
+async def test_contents_are_kept_as_long_as_asked(tmp_path: Path, clock: Clock) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db", keep=timedelta(days=1), clock=clock) as inbox:
+        await inbox.put([entry("1")])
+        await drain(inbox)
+        assert contents(tmp_path / "inbox.db") == [b"{}"]
+        clock.now += timedelta(days=2)
+        await inbox.put([entry("2", content=b"[]")])
+        assert contents(tmp_path / "inbox.db") == [None, b"[]"]
+
+
+async def test_two_objects_share_a_file(tmp_path: Path) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db") as first, SQLiteInbox(tmp_path / "inbox.db") as second:
+        assert await put(first, entry("1")) == ["1"]
+        assert await put(second, entry("1"), entry("2")) == ["2"]
+        taken: list[str] = []
+
+        async def consume() -> None:
+            last = None
+            for _ in range(3):
+                stored = await first.next("c", last)
+                taken.append(stored.entry.id)
+                last = stored.number
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(consume)
+                await anyio.sleep(0.1)
+                await put(second, entry("3"))  # which the first notices within a second
+        assert taken == ["1", "2", "3"]
+
+
+async def test_second_process_waits_until_the_consumer_ends(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    other = FileLock(tmp_path / ".inbox.db.consumer.lock")
+    assert other.acquire()
+    entered = anyio.Event()
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+
+        async def consume() -> None:
+            async with inbox.consuming():
+                entered.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(consume)
+            await anyio.sleep(0.1)
+            assert not entered.is_set()
+            other.release()
+            with anyio.fail_after(10):
+                await entered.wait()
+    assert "another process consumes the inbox" in caplog.text
+
+
+async def test_consumer_without_a_folder_is_an_error(tmp_path: Path) -> None:
+    inbox = SQLiteInbox(tmp_path / "missing" / "inbox.db")
+    with pytest.raises(InboxError, match="cannot be locked"):
+        async with inbox.consuming():
+            pass
+
+
+async def test_file_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "inbox.db").write_bytes(b"no database" * 100)
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        with pytest.raises(InboxError, match=r"inbox\.db: file is not a database"):
+            await inbox.put([entry("1")])
+        with pytest.raises(InboxError):
+            await inbox.next("c")
+
+
+async def limit_pages(inbox: Any, pages: int) -> None:
+    """Let the file grow to so many pages only, as a full disk does."""
+    await inbox._database.write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").close())
+
+
+async def test_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        await inbox.put([entry("1")])
+        limit = sqlite3.connect(tmp_path / "inbox.db")
+        pages = limit.execute("PRAGMA page_count").fetchone()[0]
+        limit.close()
+        database: Any = inbox
+        await database._database.write(
+            lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").close()
+        )
+        with pytest.raises(InboxError, match="full"):
+            await inbox.put([entry("2", content=b"x" * 100_000)])
+        await limit_pages(inbox, 1_000_000)
+        assert await put(inbox, entry("2", content=b"x" * 100_000)) == ["2"]
+        assert await drain(inbox) == ["1", "2"]
+
+
+async def test_locked_file_is_an_error_that_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stellantis_hal.notifications.sqlite_inbox._BUSY_TIMEOUT", 0.05)
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        await inbox.put([entry("1")])
+        other = sqlite3.connect(tmp_path / "inbox.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(InboxError, match="locked"):
+            await inbox.put([entry("2")])
+        other.close()
+        assert await put(inbox, entry("2")) == ["2"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_consumer_wakes_in_a_loop_of_its_own(tmp_path: Path) -> None:
+    """A receiver that serves in another thread wakes the consumer at once."""
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        await inbox.statistics()
+
+        def receive() -> None:
+            asyncio.run(_put_one(inbox))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(inbox.next, "c")
+            await anyio.wait_all_tasks_blocked()
+            await anyio.to_thread.run_sync(receive)
+    assert threading.active_count() < 50
+
+
+async def _put_one(inbox: SQLiteInbox) -> None:
+    await inbox.put([entry("1")])
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_two_processes_store_each_event_once(tmp_path: Path) -> None:
+    script = (
+        "import sys, anyio\n"
+        "from tests.notifications.test_inbox import entry\n"
+        "from stellantis_hal.notifications import SQLiteInbox\n"
+        "async def main():\n"
+        "    async with SQLiteInbox(sys.argv[1]) as inbox:\n"
+        "        new = 0\n"
+        "        for number in range(100):\n"
+        "            new += len(await inbox.put([entry(str(number)), entry(sys.argv[2] + str(number))]))\n"
+        "        print(new)\n"
+        "anyio.run(main)\n"
+    )
+    path = str(tmp_path / "inbox.db")
+    outputs: list[bytes] = []
+
+    async def run(name: str) -> None:
+        command = [sys.executable, "-c", script, path, name]
+        outputs.append((await anyio.run_process(command, cwd=Path(__file__).parents[2], env=os.environ)).stdout)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, "a")
+        tasks.start_soon(run, "b")
+    assert sum(int(output) for output in outputs) == 300
+    async with SQLiteInbox(path) as inbox:
+        assert (await inbox.statistics()).waiting == 300
