@@ -196,18 +196,22 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         """
         return self._converter.structure(await self.get(join_segment(self._fleets_url, id_)), Fleet)
 
-    async def capabilities(self, vin: str, *, locale: str | None = None) -> VehicleCapabilities:
+    async def capabilities(
+        self, vin: str, *, extensions: Iterable[str] | str = ("onboardCapabilities",), locale: str | None = None
+    ) -> VehicleCapabilities:
         """Fetch what a vehicle supports, by its VIN, before its owner is asked for consent.
 
         Args:
             vin: the whole VIN, in any case.
+            extensions: ``onboardCapabilities``, ``branding``, ``pictures``.
             locale: the language of labels (``fr-FR``).
 
         Raises:
             NotFoundError: the vendor does not know the vehicle.
             ValueError: the VIN has a wrong form; nothing was sent.
         """
-        params: Params = {"extension": "onboardCapabilities", "locale": filters.text("locale", locale)}
+        wanted = filters.choices("extensions", extensions, most=3)
+        params: Params = {"extension": wanted, "locale": filters.text("locale", locale)}
         url = join_segment(f"{self._base_url}/vehicles", require_vin(vin, id_=None))
         resource = await self.get(append_query(url, encode_params(params)))
         return self._converter.structure(resource, VehicleCapabilities)

@@ -111,7 +111,7 @@ class ResourceContext:
             return
         # Cut before it is remembered, because a hostile server may send notices of megabytes.
         rel, notice = link.rel[:_MAX_NOTICE], excerpt(link.deprecation, _MAX_NOTICE)
-        self._warn_once((rel, notice), f"the link {mask_repr(rel)} at {mask_url(base)} is deprecated: {notice}")
+        self.warn_once((rel, notice), f"the link {mask_repr(rel)} at {mask_url(base)} is deprecated: {notice}")
 
     def notify_response(self, headers: Mapping[str, str], url: str) -> None:
         """Warn where a response says that its resource is deprecated, or will go, by a header field.
@@ -124,9 +124,10 @@ class ResourceContext:
         if notice is not None:
             folder = url.partition("?")[0].rpartition("/")[0][:_MAX_NOTICE]
             verb = "is " if notice.startswith("deprecated") else ""
-            self._warn_once((f"{folder}/", notice), f"{mask_url(url)} {verb}{notice}")
+            self.warn_once((f"{folder}/", notice), f"{mask_url(url)} {verb}{notice}")
 
-    def _warn_once(self, key: tuple[str, str], text: str) -> None:
+    def warn_once(self, key: tuple[str, str], text: str) -> None:
+        """Warn of a deprecation, once for each key."""
         if key in self._notified:
             return
         if len(self._notified) < _MAX_NOTIFIED:

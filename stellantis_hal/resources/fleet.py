@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
 from stellantis_hal.resources import filters
+from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.by_vin import find_by_vin, require_vin
+from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.maintenance import Maintenance
+from stellantis_hal.resources.profile import profile_parameter
 from stellantis_hal.resources.queries import fetch_by_id, paginate
 from stellantis_hal.resources.request_options import with_request_options
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.time_range import TimeRange
+from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.typed_resource import TypedResource
 
@@ -22,6 +29,9 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.rate_limit.protocol import Priority
 
 __all__ = ["Fleet"]
+
+R = TypeVar("R", bound=TypedResource)
+Seconds = timedelta | float | None
 
 _CAPABILITIES = "onboardCapabilities"
 
@@ -129,6 +139,157 @@ class Fleet(TypedResource):
             extension=filters.choices("extensions", extensions, most=3),
             locale=filters.text("locale", locale),
         )
+
+    # --------------------------------------------------------------------------------------------- whole fleet
+
+    def statuses(
+        self,
+        *,
+        profile: str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Status]:
+        """Paginate the latest status of each vehicle, which has its ``vin``. The vendor calls this deprecated.
+
+        Like every collection of a whole fleet it warns once with ``HalDeprecationWarning``; ``vehicle.status()`` and
+        ``watch([fleet])`` read the same. A fleet that never had any data is empty.
+
+        Args:
+            profile: whose view: "fleet" (the default) or "endUser".
+            index_range: the first and the last index, counted from 0, both included.
+            page_size: items on a page, 1 to 60.
+
+        Raises:
+            ValueError: a filter is out of bounds; nothing was sent.
+        """
+        return self._whole(
+            "status", Status, "vehicle.status()", profile=profile, index_range=index_range, page_size=page_size
+        )
+
+    def maintenances(
+        self,
+        *,
+        profile: str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Maintenance]:
+        """Paginate the next maintenance of each vehicle; deprecated as :meth:`statuses`, whose filters it has."""
+        return self._whole(
+            "maintenances",
+            Maintenance,
+            "vehicle.maintenance()",
+            profile=profile,
+            index_range=index_range,
+            page_size=page_size,
+        )
+
+    def alerts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        profile: str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Alert]:
+        """Paginate the alerts of all vehicles; deprecated as :meth:`statuses`. Filters: those of ``vehicle.alerts``."""
+        return self._whole(
+            "alerts",
+            Alert,
+            "vehicle.alerts()",
+            profile=profile,
+            index_range=index_range,
+            page_size=page_size,
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    async def alert(self, id_: str, *, profile: str | None = None) -> Alert:
+        """Fetch an alert of any vehicle by its id; deprecated as :meth:`statuses`.
+
+        Raises:
+            NotFoundError: the fleet has none with this id.
+        """
+        return await self._one("alerts", Alert, "vehicle.alert(id)", id_, profile)
+
+    def trips(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        distance: tuple[float | None, float | None] | None = None,
+        duration: tuple[Seconds, Seconds] | None = None,
+        states: Iterable[str] | str | None = None,
+        profile: str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Trip]:
+        """Paginate the trips of all vehicles; deprecated as :meth:`statuses`. Filters: those of ``vehicle.trips``."""
+        return self._whole(
+            "trips",
+            Trip,
+            "vehicle.trips()",
+            profile=profile,
+            index_range=index_range,
+            page_size=page_size,
+            timestamps=filters.timestamps(since, until, ranges),
+            distance=filters.span("distance", distance),
+            duration=filters.seconds_range("duration", duration),
+            states=filters.choices("states", states),
+        )
+
+    def collisions(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ranges: Iterable[TimeRange] | TimeRange | None = None,
+        profile: str | None = None,
+        index_range: tuple[int, int | None] | None = None,
+        page_size: int | None = None,
+    ) -> Paginator[Collision]:
+        """Paginate the collisions of all vehicles; deprecated as :meth:`statuses`, filters as of :meth:`alerts`."""
+        return self._whole(
+            "collisions",
+            Collision,
+            "vehicle.collisions()",
+            embedded="Collisions",
+            profile=profile,
+            index_range=index_range,
+            page_size=page_size,
+            timestamps=filters.timestamps(since, until, ranges),
+        )
+
+    async def collision(self, id_: str, *, profile: str | None = None) -> Collision:
+        """Fetch a collision of any vehicle by its id; deprecated as :meth:`statuses`.
+
+        Raises:
+            NotFoundError: the fleet has none with this id.
+        """
+        return await self._one("collisions", Collision, "vehicle.collision(id)", id_, profile)
+
+    def _whole(
+        self, rel: str, kind: type[R], instead: str, *, profile: str | None, embedded: str | None = None, **options: Any
+    ) -> Paginator[R]:
+        resource = self._own_resource()
+        options["profile"] = profile_parameter(resource, profile)
+        items = paginate(resource, rel, kind, segment=rel, embedded=embedded, **options)
+        self._warn(rel, instead)
+        return items
+
+    async def _one(self, rel: str, kind: type[R], instead: str, id_: str, profile: str | None) -> R:
+        resource = self._own_resource()
+        chosen = profile_parameter(resource, profile)
+        self._warn(rel, instead)
+        return await fetch_by_id(resource, rel, kind, id_, segment=rel, profile=chosen)
+
+    def _warn(self, rel: str, instead: str) -> None:
+        text = (
+            f"the {rel} of a whole fleet are deprecated by the vendor, since version 3.17 of its API: read those of each "
+            f"vehicle, with {instead}"
+        )
+        self.require_resource().require_context().warn_once(("fleet", rel), text)
 
     def _own_resource(self) -> HalResource:
         """Return its resource, by which what is read knows the fleet that it was read of."""

@@ -322,7 +322,10 @@ class Trip(TypedResource):
 
         Raises:
             NotFoundError: the trip has none with this id.
+            ValueError: the trip is of a vehicle of a fleet, for which the API has no such address; nothing was sent.
         """
+        if is_of_fleet(self.require_resource()):
+            raise ValueError("the API for fleets has no collision of a trip by its id: read vehicle.collision(id)")
         return await fetch_by_id(self.require_resource(), "collisions", Collision, id_)
 
     def telemetry(
