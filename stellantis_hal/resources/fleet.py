@@ -286,7 +286,7 @@ class Fleet(TypedResource):
 
     def _warn(self, rel: str, instead: str) -> None:
         text = (
-            f"the {rel} of a whole fleet are deprecated by the vendor, since version 3.17 of its API: read those of each "
+            f"the {rel} of a whole fleet are deprecated by the vendor, since 3.17 of its API: read those of each "
             f"vehicle, with {instead}"
         )
         self.require_resource().require_context().warn_once(("fleet", rel), text)

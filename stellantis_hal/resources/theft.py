@@ -49,5 +49,10 @@ class Theft(TypedResource):
             DetachedResourceError: the theft is the block of a status, which has no address: read ``vehicle.thefts()``.
         """
         return paginate(
-            self.require_resource(), ("waypoints", "wayPoints"), Position, embedded="positions", ranged=False
+            self.require_resource(),
+            ("waypoints", "wayPoints"),
+            Position,
+            segment="waypoints",  # the vendor's thefts have no link to it
+            embedded="positions",
+            ranged=False,
         )

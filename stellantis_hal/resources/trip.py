@@ -345,6 +345,7 @@ class Trip(TypedResource):
             self.require_resource(),
             "telemetry",
             Telemetry,
+            segment="telemetry",  # the vendor's trips have no link to it
             embedded="telemetries",
             page_size=page_size,
             largest_page=filters.TELEMETRY_PAGE_SIZE,

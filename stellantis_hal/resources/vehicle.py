@@ -403,6 +403,7 @@ class Vehicle(TypedResource):
             self.require_resource(),
             "alarms",
             Alarm,
+            segment=self._alarms_segment(),
             newest_first=newest_first,
             page_size=page_size,
             index_range=index_range,
@@ -416,7 +417,7 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
-        return await fetch_by_id(self.require_resource(), "alarms", Alarm, id_)
+        return await fetch_by_id(self.require_resource(), "alarms", Alarm, id_, segment=self._alarms_segment())
 
     def collisions(
         self,
@@ -527,6 +528,11 @@ class Vehicle(TypedResource):
             ValueError: the vehicle belongs to no fleet; nothing was sent.
         """
         return await fetch_by_id(self._require_fleet("thefts"), "stolen", Theft, id_, segment="stolen")
+
+    def _alarms_segment(self) -> str | None:
+        # The vehicles of a fleet's list have no link to their alarms; a vehicle that was read alone has one.
+        resource = self.require_resource()
+        return "alarms" if resource.is_embedded and is_of_fleet(resource) else None
 
     def _require_fleet(self, what: str) -> HalResource:
         resource = self.require_resource()

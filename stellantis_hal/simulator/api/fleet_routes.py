@@ -105,10 +105,13 @@ class FleetRoutes:
         prefix = context.request.value("vinPrefix") or ""
         vehicles = map(self._world.vehicle, self._world.fleets.vehicles_of(fleet.id))
         found = [vehicle for vehicle in vehicles if vehicle.vin.startswith(prefix)]
-        serializer = context.serializer
-        return self._routes.collection(
-            context, "vehicles", found, lambda car: serializer.vehicle(car, extensions), ranged=False
-        )
+
+        def body(car: Vehicle) -> dict[str, Any]:
+            body = context.serializer.vehicle(car, extensions)
+            del body["_links"]["alarms"]  # which the vendor lists for single vehicles only
+            return body
+
+        return self._routes.collection(context, "vehicles", found, body, ranged=False)
 
     def _of_vehicle(self, context: RequestContext, fleet: Fleet, vehicle: str, rest: tuple[str, ...]) -> Response:
         _, car = self._member(fleet.id, vehicle)

@@ -308,7 +308,10 @@ class Routes:
             steps = max(1, min(steps, int(trip.distance / tolerance)))
         shares = [step / steps for step in range(steps + 1)]
         found = [share for share in shares if is_within(trip.started_at + share * trip.duration, spans)]
-        return self.collection(context, "positions", found, lambda share: context.serializer.waypoint(trip, share))
+        max_size = 2000 if context.serializer.is_fleet else 60
+        return self.collection(
+            context, "positions", found, lambda share: context.serializer.waypoint(trip, share), max_size=max_size
+        )
 
     def _telemetry_of(self, context: RequestContext, car: Vehicle) -> Response:
         context.require_scope("data:telemetry")

@@ -1,0 +1,107 @@
+"""Reading endpoints for fleet owners: the call that serves each on the simulator, and its line in the documentation."""
+
+import os
+import re
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from stellantis_hal import HalDeprecationWarning, Paginator
+from stellantis_hal.simulator import Simulator, World
+from stellantis_hal.testing import simulated_fleet_owner
+from tests.client.fleet_endpoints import CONTROL, DEPRECATED, READS, Subjects
+
+PAGE = Path(__file__).parents[2] / "docs" / "fleet_owners.md"
+SPECIFICATION = os.environ.get("STELLANTIS_HAL_FLEET_SPECIFICATION")
+
+
+class Recorder(httpx.AsyncBaseTransport):
+    """Passes requests on, and records the path and the status of each."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._inner = simulator.transport()
+        self.seen: list[tuple[str, int]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        self.seen.append((request.url.path.removeprefix("/connectedcar/v3"), response.status_code))
+        return response
+
+
+def a_simulator() -> Simulator:
+    world = World(seed=7, vehicles=1, trips=120)
+    simulator = Simulator(world, epoch=world.epoch + timedelta(days=1))
+    car = world.vehicles[0].id
+    world.car(car).set_stolen(True)
+    world.add_trip(car, at=simulator.now())
+    return Simulator(world, epoch=world.epoch + timedelta(days=2))
+
+
+def pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
+
+
+async def first(items: Paginator[Any]) -> Any:
+    async for item in items:
+        return item
+    raise LookupError("the collection is empty")
+
+
+async def subjects(client: Any) -> Subjects:
+    fleet = await first(client.fleets())
+    vehicle = await first(fleet.vehicles())
+    alert = await first(vehicle.alerts().filter(lambda alert: alert.resource.links["trips"]))
+    trip = await alert.follow("trips")
+    return Subjects(
+        client=client,
+        fleet=fleet,
+        vehicle=vehicle,
+        trip=await vehicle.trip(trip["id"]),
+        alert=alert,
+        collision=await first(vehicle.collisions()),
+        theft=await first(vehicle.thefts()),
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", READS)
+async def test_each_path_is_served_by_its_call(path: str) -> None:
+    recorder = Recorder(simulator := a_simulator())
+    async with simulated_fleet_owner(simulator, transport=recorder) as client:
+        on = await subjects(client)
+        recorder.seen.clear()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = await READS[path][1](on)
+    served = [status for seen, status in recorder.seen if pattern(path).fullmatch(seen)]
+    assert set(served) == {200} or (path.endswith("/collisions") and served == [404])  # not every trip has one
+    assert found or served == [404]
+    for value in found if isinstance(found, list) else [found]:
+        assert (value.problems, dict(value.extra)) == ((), {})
+    assert [warning.category for warning in caught] == [HalDeprecationWarning] * (path in DEPRECATED)
+
+
+def test_the_documentation_lists_each_path() -> None:
+    rows = re.findall(r"^\| `(?:GET )?(/\S+)`[^|]*\| `([^`]+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert dict(rows) == {path: call for path, (call, _) in READS.items()}
+
+
+@pytest.mark.skipif(SPECIFICATION is None, reason="STELLANTIS_HAL_FLEET_SPECIFICATION names no file")
+def test_the_specification_has_no_other_paths() -> None:
+    yaml = pytest.importorskip("yaml")
+    document = yaml.safe_load(Path(SPECIFICATION or "").read_text(encoding="utf-8"))
+    paths = {path for path, item in document["paths"].items() if "get" in _resolved(document, item)}
+    assert {path for path in paths if not CONTROL & set(path.split("/"))} == set(READS)
+
+
+def _resolved(document: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in item:
+        found: Any = document
+        for part in item["$ref"].removeprefix("#/").split("/"):
+            found = found[part.replace("~1", "/").replace("~0", "~")]
+        item = found
+    return item
