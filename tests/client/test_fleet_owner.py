@@ -248,7 +248,7 @@ async def test_options_of_requests() -> None:
         fleet = (await listed(client.fleets()))[0]
         assert (await listed(fleet.with_options(priority="background", max_wait=5).vehicles())) != []
         with pytest.raises(ValueError, match="priority"):
-            fleet.with_options(priority="urgent")  # type: ignore[arg-type]
+            fleet.with_options(priority="urgent")
     with pytest.raises(DetachedResourceError):
         Fleet().with_options(priority="background")
 
