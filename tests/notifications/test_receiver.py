@@ -1,0 +1,658 @@
+"""The receiver: answers, verification, streams, listeners."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import zlib
+from collections.abc import AsyncIterator, MutableMapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from stellantis_hal.notifications import (
+    EventStream,
+    InboxEntry,
+    InboxError,
+    MemoryInbox,
+    MonitorEvent,
+    NewEntry,
+    Notification,
+    Receiver,
+    RemoteEvent,
+    SQLiteInbox,
+    UnreadableEvent,
+)
+from stellantis_hal.resources.control.event_feed import EventFeed, OperationStep
+from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.structuring.converter import read
+from tests.notifications.bodies import VIN, body, fleet_envelope, fleet_event, monitor_message, remote_message
+from tests.notifications.receiving import PATH, TOKEN, post
+
+pytestmark = pytest.mark.anyio
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BARE = monitor_message(attributes=[{"key": "vin", "value": VIN}])
+
+
+@pytest.fixture
+def inbox() -> MemoryInbox:
+    return MemoryInbox()
+
+
+@pytest.fixture
+def receiver(inbox: MemoryInbox) -> Receiver:
+    return Receiver(inbox, path=PATH, token=TOKEN)
+
+
+async def received(receiver: Receiver, count: int = 1) -> list[Notification]:
+    events: list[Notification] = []
+    with anyio.fail_after(5):
+        async with receiver.events() as stream:
+            async for event in stream:
+                events.append(event)
+                if len(events) == count:
+                    break
+    return events
+
+
+async def fail_at(receiver: Receiver, number: int) -> str:
+    """Be a consumer that fails at its so-many-th event; return the id of that."""
+    event: Notification | None = None
+    with suppress(LookupError):
+        async with receiver.events() as events:
+            for _ in range(number):
+                event = await anext(events)
+            raise LookupError
+    assert event is not None
+    return event.id
+
+
+class BrokenInbox(MemoryInbox):
+    """An inbox whose disk is full from time to time."""
+
+    is_broken = True
+
+    async def put(self, entries: Sequence[NewEntry]) -> Sequence[InboxEntry]:
+        if self.is_broken:
+            raise InboxError(f"the disk is full, at {VIN}")
+        return await super().put(entries)
+
+
+# ------------------------------------------------------------------------------------------------ answers
+
+
+async def test_stored_body_is_answered_by_200(receiver: Receiver) -> None:
+    assert await post(receiver, body(monitor_message())) == 200
+    [event] = await received(receiver)
+    assert isinstance(event, MonitorEvent)
+    assert (event.vin, event.is_verified, event.attributes) == (VIN, True, {"vin": VIN})
+    assert event.received_at is not None
+
+
+async def test_each_event_of_a_batch_is_stored(receiver: Receiver) -> None:
+    messages = [monitor_message(1), remote_message(), fleet_envelope(fleet_event(1), fleet_event(2))]
+    assert await post(receiver, body(messages)) == 200
+    kinds = [type(event) for event in await received(receiver, 4)]
+    assert kinds == [MonitorEvent, RemoteEvent, MonitorEvent, MonitorEvent]
+
+
+async def test_body_without_events_is_answered_by_200(receiver: Receiver, inbox: MemoryInbox) -> None:
+    assert await post(receiver, b"[]") == 200
+    assert (await inbox.statistics()).waiting == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"5", b"{}"])
+async def test_unreadable_body_is_stored_and_answered_by_200(receiver: Receiver, content: bytes) -> None:
+    assert await post(receiver, content) == 200
+    [event] = await received(receiver)
+    assert isinstance(event, UnreadableEvent)
+    assert event.content == content
+    assert not event.is_verified
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/", "POST", 404),
+        (f"{PATH}/", "POST", 404),
+        (PATH.upper(), "POST", 404),
+        ("/\udcff", "POST", 404),
+        ("/", "GET", 404),
+        (PATH, "GET", 405),
+        (PATH, "PUT", 405),
+        (PATH, "HEAD", 405),
+    ],
+)
+async def test_other_requests_are_refused(
+    receiver: Receiver, inbox: MemoryInbox, path: str, method: str, status: int
+) -> None:
+    assert await post(receiver, body(monitor_message()), path=path, method=method) == status
+    assert (await inbox.statistics()).waiting == 0
+
+
+@pytest.mark.parametrize(("path", "root_path"), [(f"/hooks{PATH}", "/hooks"), (PATH, "/hooks"), (PATH, "")])
+async def test_receiver_may_be_mounted(receiver: Receiver, path: str, root_path: str) -> None:
+    assert await post(receiver, body(monitor_message()), path=path, root_path=root_path) == 200
+
+
+async def test_what_cannot_be_stored_is_answered_by_500(caplog: pytest.LogCaptureFixture) -> None:
+    inbox = BrokenInbox()
+    receiver = Receiver(inbox, path=PATH, token=TOKEN)
+    assert await post(receiver, body(monitor_message())) == 500
+    assert "1 events were not stored, and answered by 500: InboxError: the disk is full" in caplog.text
+    for secret in (VIN, PATH, TOKEN):
+        assert secret not in caplog.text
+    inbox.is_broken = False
+    assert await post(receiver, body(monitor_message())) == 200
+    assert len(await received(receiver)) == 1
+
+
+async def test_repetition_is_answered_by_200_and_stored_once(receiver: Receiver, inbox: MemoryInbox) -> None:
+    for content in (monitor_message(), [monitor_message()], [monitor_message(), monitor_message(1)]):
+        assert await post(receiver, body(content)) == 200
+    assert (await inbox.statistics()).waiting == 2
+
+
+async def test_repetition_may_come_while_the_first_is_stored(tmp_path: Any) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        receiver = Receiver(inbox, path=PATH)
+        statuses: list[int | None] = []
+
+        async def deliver() -> None:
+            statuses.append(await post(receiver, body(monitor_message())))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(deliver)
+        assert statuses == [200] * 20
+        assert (await inbox.statistics()).waiting == 1
+
+
+# ------------------------------------------------------------------------------------------------ bodies
+
+
+async def test_body_may_come_in_pieces(receiver: Receiver) -> None:
+    content = body(monitor_message())
+    assert await post(receiver, [content[:1], b"", content[1:30], content[30:]]) == 200
+    [event] = await received(receiver)
+    assert isinstance(event, MonitorEvent)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [
+        ("gzip", gzip.compress(body(BARE))),
+        ("GZIP", gzip.compress(body(BARE)[:50]) + gzip.compress(body(BARE)[50:])),
+        ("x-gzip", gzip.compress(body(BARE)) + b"\0" * 9),
+        ("deflate", zlib.compress(body(BARE))),
+        ("identity", body(BARE)),
+    ],
+)
+@pytest.mark.parametrize("size", [7, 10_000])
+async def test_compressed_body_is_read(receiver: Receiver, encoding: str, content: bytes, size: int) -> None:
+    pieces = [content[start : start + size] for start in range(0, len(content), size)]
+    assert await post(receiver, pieces, headers={"Content-Encoding": encoding}) == 200
+    [event] = await received(receiver)
+    assert isinstance(event, MonitorEvent)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "reason"),
+    [
+        ("gzip", body(BARE), "compressed, and damaged"),
+        ("gzip", gzip.compress(body(BARE))[:-9], "compressed, and cut off"),
+        ("br", body(BARE), "in an encoding that is not read"),
+        ("gzip, gzip", body(BARE), "in an encoding that is not read"),
+    ],
+)
+async def test_body_that_cannot_be_decompressed_is_unreadable(
+    receiver: Receiver, encoding: str, content: bytes, reason: str
+) -> None:
+    assert await post(receiver, [content[:5], content[5:]], headers={"Content-Encoding": encoding}) == 200
+    [event] = await received(receiver)
+    assert isinstance(event, UnreadableEvent)
+    assert event.reason == reason
+
+
+async def test_body_that_is_too_large_is_kept_truncated() -> None:
+    receiver = Receiver(MemoryInbox(), path=PATH, max_body=1_000)
+    assert await post(receiver, [b"x" * 600] * 5) == 200
+    [event] = await received(receiver)
+    assert isinstance(event, UnreadableEvent)
+    assert (event.content, event.size, event.is_truncated) == (b"x" * 1_000, 3_000, True)
+    assert event.reason == "larger than 1000 bytes"
+
+
+async def test_compressed_gigabyte_is_not_decompressed() -> None:
+    bomb = zlib.compressobj(9, wbits=31)
+    content = b"".join([bomb.compress(b"\0" * 1_000_000) for _ in range(100)]) + bomb.flush()
+    receiver = Receiver(MemoryInbox(), path=PATH, max_body=100_000)
+    assert await post(receiver, [content, b"and more"], headers={"content-encoding": "gzip"}) == 200
+    [event] = await received(receiver)
+    assert isinstance(event, UnreadableEvent)
+    assert event.reason == "larger than 100000 bytes"
+    assert event.size < 1_000_000
+
+
+async def test_two_large_bodies_that_begin_alike_are_two_events() -> None:
+    inbox = MemoryInbox()
+    receiver = Receiver(inbox, path=PATH, max_body=100)
+    for size in (200, 300):
+        await post(receiver, b"x" * size)
+    assert (await inbox.statistics()).waiting == 2
+
+
+async def test_body_that_takes_too_long_is_answered_by_500(caplog: pytest.LogCaptureFixture) -> None:
+    inbox = MemoryInbox()
+    receiver = Receiver(inbox, path=PATH, body_timeout=10)
+    statuses: list[int] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        await anyio.sleep(3)
+        return {"type": "http.request", "body": b"{", "more_body": True}
+
+    async def send(event: MutableMapping[str, Any]) -> None:
+        if "status" in event:
+            statuses.append(event["status"])
+
+    await receiver({"type": "http", "method": "POST", "path": PATH, "headers": []}, receive, send)
+    assert statuses == [500]
+    assert "3 bytes within 10 s" in caplog.text
+    assert (await inbox.statistics()).waiting == 0
+
+
+async def test_body_that_is_not_complete_is_not_stored(receiver: Receiver, inbox: MemoryInbox) -> None:
+    assert await post(receiver, [b"{", None]) is None
+    assert (await inbox.statistics()).waiting == 0
+
+
+# ------------------------------------------------------------------------------------------------ verification
+
+
+async def test_event_without_the_token_is_not_verified(receiver: Receiver) -> None:
+    wrong = monitor_message(1, attributes=[{"key": "token", "value": "wrong"}])
+    assert await post(receiver, body([BARE, wrong])) == 200
+    assert [event.is_verified for event in await received(receiver, 2)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"Authorization": f"Bearer {TOKEN}"}, b""),
+        ({"Authorization": TOKEN}, b""),
+        ({"token": TOKEN}, b""),
+        ({}, b"a=b&token=" + TOKEN.encode()),
+    ],
+)
+async def test_token_in_a_header_verifies_with_a_warning(
+    receiver: Receiver, headers: dict[str, str], query: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(2):
+        await post(receiver, body(BARE | {"n": number}), headers=headers, query=query)
+    assert [event.is_verified for event in await received(receiver, 2)] == [True, True]
+    assert caplog.text.count("in a header or in the query only") == 1
+    assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"Authorization": "Bearer x"}, b""),
+        ({"token": "é"}, b""),
+        ({}, b"token=x&" * 9_000),
+        ({"x": TOKEN}, b"\xff=%ff"),
+    ],
+)
+async def test_other_secrets_do_not_verify(receiver: Receiver, headers: dict[str, str], query: bytes) -> None:
+    await post(receiver, body(BARE), headers=headers, query=query)
+    assert [event.is_verified for event in await received(receiver)] == [False]
+
+
+async def test_secret_path_verifies_where_there_is_no_token() -> None:
+    receiver = Receiver(MemoryInbox(), path=PATH)
+    await post(receiver, body(BARE))
+    assert [event.is_verified for event in await received(receiver)] == [True]
+
+
+async def test_strict_token_refuses_what_has_none(inbox: MemoryInbox, caplog: pytest.LogCaptureFixture) -> None:
+    receiver = Receiver(inbox, path=PATH, token=TOKEN, strict_token=True)
+    assert await post(receiver, body(BARE)) == 404
+    assert await post(receiver, b"{") == 404
+    assert await post(receiver, b"[]") == 200
+    assert await post(receiver, body([BARE, monitor_message(1)])) == 200
+    assert (await inbox.statistics()).waiting == 1
+    assert "1 of 2 events had no token" in caplog.text
+
+
+async def test_unverified_event_does_not_hide_the_verified_one(receiver: Receiver) -> None:
+    await post(receiver, body(BARE))
+    await post(receiver, body(monitor_message()))
+    assert [event.is_verified for event in await received(receiver)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "needs an inbox or handle="),
+        ({"inbox": MemoryInbox(), "handle": post}, "needs an inbox or handle="),
+        ({"inbox": MemoryInbox(), "path": "st"}, "must begin with a slash"),
+        ({"inbox": MemoryInbox(), "token": ""}, "must not be empty"),
+        ({"inbox": MemoryInbox(), "strict_token": True}, "needs a token="),
+        ({"inbox": MemoryInbox(), "max_body": 0}, "must be positive"),
+        ({"inbox": MemoryInbox(), "body_timeout": 0}, "must be positive"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Receiver(**{"path": PATH} | options)
+
+
+def test_receiver_shows_no_secret(receiver: Receiver) -> None:
+    assert PATH not in repr(receiver)
+    assert TOKEN not in repr(receiver)
+    assert "handle=…" in repr(Receiver(handle=_ignore, path=PATH))
+
+
+async def _ignore(_: Notification) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+# ------------------------------------------------------------------------------------------------ the stream
+
+
+async def test_asking_for_the_next_acknowledges_the_last(receiver: Receiver) -> None:
+    await post(receiver, body([monitor_message(number) for number in range(3)]))
+    given = await fail_at(receiver, 2)
+    assert (await received(receiver))[0].id == given
+
+
+async def test_leaving_the_block_acknowledges(receiver: Receiver, inbox: MemoryInbox) -> None:
+    await post(receiver, body(monitor_message()))
+    await received(receiver)
+    assert (await inbox.statistics()).waiting == 0
+
+
+async def test_event_that_fails_five_times_is_set_aside(receiver: Receiver, inbox: MemoryInbox) -> None:
+    await post(receiver, body([monitor_message(1), monitor_message(2)]))
+    for _ in range(5):
+        first = await fail_at(receiver, 1)
+    [second] = await received(receiver)
+    assert second.id != first
+    assert (await inbox.statistics()).dead == 1
+
+
+async def test_cancelled_consumer_has_not_failed(receiver: Receiver, inbox: MemoryInbox) -> None:
+    await post(receiver, body(monitor_message()))
+    for _ in range(10):
+        with anyio.move_on_after(1):
+            async with receiver.events() as events:
+                await anext(events)
+                await anyio.sleep_forever()
+    assert len(await received(receiver)) == 1
+
+
+async def test_waiting_for_an_event_may_time_out(receiver: Receiver) -> None:
+    async with receiver.events() as events:
+        for number in range(3):
+            with anyio.move_on_after(1) as scope:
+                await anext(events)
+            assert scope.cancelled_caught
+            await post(receiver, body(monitor_message(number)))
+            await anext(events)
+
+
+async def test_stream_is_entered_once(receiver: Receiver) -> None:
+    stream = receiver.events()
+    assert aiter(stream) is stream
+    with pytest.raises(RuntimeError, match="was not entered"):
+        await anext(stream)
+    async with stream:
+        pass
+    with pytest.raises(RuntimeError, match="entered before"):
+        async with stream:
+            pass
+    with pytest.raises(RuntimeError, match="has no inbox"):
+        Receiver(handle=_ignore, path=PATH).events()
+
+
+class StuckInbox(MemoryInbox):
+    """An inbox that does not answer any more."""
+
+    async def acknowledge(self, number: int) -> None:
+        await anyio.sleep_forever()
+
+
+async def test_acknowledgement_at_the_end_is_bounded() -> None:
+    receiver = Receiver(StuckInbox(), path=PATH)
+    await post(receiver, body(monitor_message()))
+    with pytest.raises(InboxError, match="was not acknowledged within 10 s"):
+        async with receiver.events() as events:
+            await anext(events)
+
+
+class UnreleasedInbox(MemoryInbox):
+    async def release(self, consumer: str) -> None:
+        raise InboxError("the disk is full")
+
+
+async def test_failure_of_the_release_hides_no_cancellation() -> None:
+    stream = EventStream(UnreleasedInbox())
+    with anyio.move_on_after(1) as scope:
+        async with stream:
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    with pytest.raises(InboxError, match="full"):
+        async with EventStream(UnreleasedInbox()):
+            pass
+
+
+# ------------------------------------------------------------------------------------------------ listeners
+
+
+async def test_listeners_get_verified_events_that_are_new(receiver: Receiver) -> None:
+    heard: list[Notification] = []
+    stop = receiver.listen(heard.append)
+    for content in (monitor_message(), monitor_message(), BARE | {"n": 1}, 5, monitor_message(1)):
+        await post(receiver, body(content))
+    stop()
+    stop()
+    await post(receiver, body(monitor_message(2)))
+    assert [type(event) for event in heard] == [MonitorEvent, MonitorEvent]
+
+
+async def test_operations_get_their_verified_steps(receiver: Receiver) -> None:
+    feed: EventFeed = receiver
+    steps: list[OperationStep] = []
+    stop = feed.subscribe("remote-1", steps.append)
+    stop_other = feed.subscribe("remote-2", steps.append)
+    token = [{"key": "token", "value": TOKEN}]
+    for status, phase, attributes in (
+        ("Accepted", "Pending", token),
+        ("Accepted", "Pending", token),
+        ("Success", "Done", []),
+        ("Success", "Done", token),
+    ):
+        await post(receiver, body(remote_message(status, phase, attributes=attributes)))
+    await post(receiver, body(remote_message(attributes=token) | {"remoteEvent": {"remoteActionId": "remote-1"}}))
+    assert [(step.status, step.source) for step in steps] == [("Accepted", "event"), ("Success", "event")]
+    stop()
+    stop()
+    stop_other()
+    await post(receiver, body(remote_message("AlreadyDone", attributes=token)))
+    assert len(steps) == 2
+
+
+async def test_listener_that_raises_harms_no_other(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Notification) -> None:
+        raise LookupError
+
+    heard: list[Notification] = []
+    receiver.listen(fail)
+    receiver.listen(heard.append)
+    assert await post(receiver, body(monitor_message())) == 200
+    assert len(heard) == 1
+    assert "a listener to notifications failed" in caplog.text
+
+
+async def test_registered_sources_tell_the_vehicle(receiver: Receiver) -> None:
+    heard: list[Notification] = []
+    receiver.listen(heard.append)
+    receiver.register("monitor-1", vin=VIN, vehicle_id="v1")
+    await post(
+        receiver, body(monitor_message(attributes=[{"key": "token", "value": TOKEN}, {"key": "vin", "value": "$vin"}]))
+    )
+    for event in (*heard, *await received(receiver)):
+        assert (event.vin, event.vehicle_id) == (VIN, "v1")
+
+
+class Account:
+    def __init__(self, *vehicles: Vehicle) -> None:
+        self._vehicles = vehicles
+
+    async def vehicles(self) -> AsyncIterator[Vehicle]:
+        for vehicle in self._vehicles:
+            yield vehicle
+
+
+async def test_vehicles_are_forgotten(receiver: Receiver, inbox: MemoryInbox) -> None:
+    ours = read({"id": "v1", "vin": VIN}, Vehicle)
+    other = read({"id": "v2"}, Vehicle)
+    receiver.register("monitor-2", vin=None, vehicle_id="v2")
+    await post(receiver, body([monitor_message(), monitor_message(1)]))
+    assert await receiver.forget(ours) == 2
+    second = {"callbackId": "c", "type": "Monitor", "monitorEvent": {"monitorId": "monitor-2"}}
+    await post(receiver, body([monitor_message(3), second]))
+    assert await receiver.forget(Account(ours, other)) == 2
+    assert (await inbox.statistics()).waiting == 0
+    assert await Receiver(handle=_ignore, path=PATH).forget(ours) == 0
+
+
+# ------------------------------------------------------------------------------------------------ handle=
+
+
+async def test_handle_is_called_before_the_answer() -> None:
+    handled: list[Notification] = []
+
+    async def handle(event: Notification) -> None:
+        await anyio.sleep(1)
+        handled.append(event)
+
+    receiver = Receiver(handle=handle, path=PATH)
+    receiver.register("monitor-1", vin=VIN, vehicle_id="v1")
+    heard: list[Notification] = []
+    receiver.listen(heard.append)
+    assert await post(receiver, body([monitor_message(1), monitor_message(2)])) == 200
+    assert await post(receiver, body(monitor_message(1))) == 200
+    assert [event.vehicle_id for event in handled] == ["v1", "v1"]
+    assert heard == handled
+
+
+async def test_what_handle_fails_at_is_answered_by_500(caplog: pytest.LogCaptureFixture) -> None:
+    handled: list[str] = []
+
+    async def handle(event: Notification) -> None:
+        handled.append(event.id)
+        if len(handled) == 2:
+            raise LookupError
+
+    receiver = Receiver(handle=handle, path=PATH)
+    batch = body([monitor_message(1), monitor_message(2), monitor_message(3)])
+    assert await post(receiver, batch) == 500
+    assert await post(receiver, batch) == 200
+    assert len(handled) == 4
+    assert len(set(handled)) == 3
+    assert "LookupError" in caplog.text
+
+
+async def test_repetition_waits_for_the_first_to_be_handled() -> None:
+    handled: list[str] = []
+
+    async def handle(event: Notification) -> None:
+        await anyio.sleep(1)
+        handled.append(event.id)
+        if len(handled) == 1:
+            raise LookupError
+
+    receiver = Receiver(handle=handle, path=PATH)
+    statuses: list[int | None] = []
+
+    async def deliver() -> None:
+        statuses.append(await post(receiver, body(monitor_message())))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(deliver)
+    assert sorted(filter(None, statuses)) == [200, 200, 500]
+    assert len(handled) == 2
+
+
+async def test_handled_events_are_remembered_for_four_days() -> None:
+    handled: list[str] = []
+
+    async def handle(event: Notification) -> None:
+        await anyio.lowlevel.checkpoint()
+        handled.append(event.id)
+
+    now = NOW
+    receiver = Receiver(handle=handle, path=PATH, clock=lambda: now)
+    await post(receiver, body(monitor_message()))
+    now += timedelta(days=5)
+    await post(receiver, body(monitor_message(1)))
+    await post(receiver, body(monitor_message()))
+    assert len(handled) == 3
+
+
+# ------------------------------------------------------------------------------------------------ the server
+
+
+async def lifespan(receiver: Receiver) -> list[str]:
+    events = [{"type": "lifespan.startup"}, {"type": "lifespan.other"}, {"type": "lifespan.shutdown"}]
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        await anyio.lowlevel.checkpoint()
+        return events.pop(0)
+
+    async def send(event: MutableMapping[str, Any]) -> None:
+        sent.append(event)
+
+    await receiver({"type": "lifespan"}, receive, send)
+    return [event["type"] for event in sent]
+
+
+async def test_server_starts_and_ends_the_receiver(receiver: Receiver) -> None:
+    complete = ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert await lifespan(receiver) == complete
+    assert await lifespan(Receiver(handle=_ignore, path=PATH)) == complete
+
+
+async def test_server_does_not_start_without_its_inbox(tmp_path: Any) -> None:
+    inbox = SQLiteInbox(tmp_path / "missing" / "inbox.db")
+    assert await lifespan(Receiver(inbox, path=PATH)) == ["lifespan.startup.failed"]
+
+
+async def test_websockets_are_refused(receiver: Receiver) -> None:
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def send(event: MutableMapping[str, Any]) -> None:
+        sent.append(event)
+
+    async def receive() -> MutableMapping[str, Any]:
+        raise AssertionError
+
+    await receiver({"type": "websocket"}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1000}]
+    with pytest.raises(ValueError, match="ASGI scope type"):
+        await receiver({"type": "mail"}, receive, send)
+
+
+async def test_nothing_secret_is_logged(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for content in (monitor_message(), BARE, remote_message(), 5):
+        await post(receiver, body(content), headers={"Authorization": "Bearer nonsense"})
+    for secret in (PATH, TOKEN, VIN, "callback-1", "nonsense"):
+        assert secret not in caplog.text
