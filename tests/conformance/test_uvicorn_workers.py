@@ -69,6 +69,8 @@ class Service:
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(SECONDS)
         self._reader.join(SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
         while (line := self._queue.get(timeout=SECONDS)) is not None:
             self.lines.append(line)
         return status
