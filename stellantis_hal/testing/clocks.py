@@ -67,7 +67,8 @@ class JumpingEventLoop(asyncio.SelectorEventLoop):
 def jumping(backend: str) -> tuple[str, Mapping[str, Any]]:
     """Return a backend of anyio with its options for a jumping clock.
 
-    It is what a fixture ``anyio_backend`` returns, and what ``anyio.run`` takes as ``backend`` and ``backend_options``.
+    It is what a fixture ``anyio_backend`` returns, and what ``anyio.run`` takes as ``backend`` and ``backend_options``
+    (those for trio from anyio 4.14 on; older versions ignore them there).
 
     Args:
         backend: ``"asyncio"`` or ``"trio"``.
