@@ -17,6 +17,7 @@ import httpx
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.testing.anonymizing import Anonymizer
 from stellantis_hal.testing.replay import FORMAT, VERSION, ReplayTransport
+from stellantis_hal.transport.backends.borrowed import HostSession, is_host_session, session_transport
 
 __all__ = ["Recorder"]
 
@@ -37,7 +38,7 @@ class Recorder:
 
     It is a transport, because one works for every client and on asyncio and trio, and sees each attempt, redirect,
     token request and error with its body. Hooks see no bodies; a wrapped ``Fetch`` sees only what the client made of
-    them. For a program with its own session: ``session=httpx.AsyncClient(transport=recorder.transport())``.
+    them. For a program with its own session: ``transport=recorder.transport(session)`` in place of ``session=session``.
 
     Each exchange is anonymized as it ends. What was replaced stays in memory with the recorder, so that it is replaced
     alike again, and is never written. Request headers, request bodies and bodies that are not JSON are left out.
@@ -69,13 +70,27 @@ class Recorder:
         """Show how many exchanges were recorded."""
         return f"<Recorder: {len(self._exchanges)} exchanges>"
 
-    def transport(self, inner: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncBaseTransport:
+    def transport(self, inner: httpx.AsyncBaseTransport | HostSession | None = None) -> httpx.AsyncBaseTransport:
         """Return a transport that records what another one answers.
 
         Args:
-            inner: sends the requests; it is closed with the returned transport. None: ``httpx.AsyncHTTPTransport()``.
+            inner: sends the requests: a transport, which is closed with the returned one; or an
+                ``aiohttp.ClientSession`` or ``httpx.AsyncClient``, which stays open, and whose connections, proxies and
+                TLS settings are used as by ``session=``. None: ``httpx.AsyncHTTPTransport()``.
+
+        Raises:
+            TypeError: ``inner`` is nothing of these.
         """
-        return _RecordingTransport(self, httpx.AsyncHTTPTransport() if inner is None else inner)
+        if inner is None:
+            inner = httpx.AsyncHTTPTransport()
+        elif is_host_session(inner):
+            inner = session_transport(inner)
+        if not isinstance(inner, httpx.AsyncBaseTransport):
+            raise TypeError(
+                "a recorder is put around a transport of httpx, an aiohttp.ClientSession or an httpx.AsyncClient, not "
+                f"{type(inner).__name__}"
+            )
+        return _RecordingTransport(self, inner)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the recording so far to a file of mode 0600, which replaces an older one; the call blocks.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 import httpx
 
 from stellantis_hal.errors import ClosedClientError, ConfigurationError
-from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend
+from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, Outgoing, StreamingResponse
 
 if TYPE_CHECKING:
     import aiohttp
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     HostSession = Any  # aiohttp is an extra, and is not imported to name its class
 
-__all__ = ["HostSession", "connections_of", "is_host_session", "make_borrowed_backend"]
+__all__ = ["HostSession", "connections_of", "is_host_session", "make_borrowed_backend", "session_transport"]
 
 _CLOSED = (
     "the borrowed session is closed: keep it open for as long as the client is used, or make the client in the same "
@@ -69,6 +69,11 @@ def make_borrowed_backend(session: HostSession, *, timeouts: dict[str, float]) -
     return BorrowedAiohttpBackend(session, timeouts=timeouts, check_open=_checker(lambda: session.closed))
 
 
+def session_transport(session: HostSession) -> httpx.AsyncBaseTransport:
+    """Return a transport of httpx over a session of the program, as :func:`make_borrowed_backend` has a backend."""
+    return _ClientTransport(session) if isinstance(session, httpx.AsyncClient) else _SessionTransport(session)
+
+
 def _checker(is_closed: Callable[[], bool]) -> Callable[[], None]:
     def check() -> None:
         if is_closed():
@@ -101,3 +106,57 @@ class _ClientTransport(httpx.AsyncBaseTransport):
         # way to a client's proxies and mounts.
         transport: httpx.AsyncBaseTransport = self._client._transport_for_url(request.url)  # noqa: SLF001
         return await transport.handle_async_request(request)
+
+
+_SILENCE = 60.0
+"""Seconds without a byte or a connection, where a request states no bound."""
+_OF_THE_WIRE = frozenset(("host", "transfer-encoding"))  # aiohttp states them itself
+
+
+class _SessionTransport(httpx.AsyncBaseTransport):
+    """Sends by the connections of an aiohttp session.
+
+    Each request has a backend of its own, closed with its response: a transport of the program may never be closed.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        stated: dict[str, float | None] = request.extensions.get("timeout", {})
+        timeouts = {name: stated.get(name) or _SILENCE for name in ("connect", "read", "write", "pool")}
+        timeouts["total"] = 0.0  # none: the caller has one
+        url, stream = request.url, request.stream
+        target = f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.decode('ascii')}"
+        headers = {name: value for name, value in request.headers.items() if name not in _OF_THE_WIRE}
+        content: Outgoing = None
+        if isinstance(stream, httpx.ByteStream):
+            content = b"".join(stream) or None
+        elif isinstance(stream, httpx.AsyncByteStream):
+            content = stream
+        backend = make_borrowed_backend(self._session, timeouts=timeouts)
+        try:
+            opened = await backend.open(request.method, target, headers, content)
+        except BaseException:
+            await backend.aclose()  # it does not wait: the connections are the session's
+            raise
+        fields = [
+            (name.encode("latin-1"), value.encode("utf-8", "surrogateescape")) for name, value in opened.raw_headers
+        ]
+        return httpx.Response(opened.status, headers=fields, stream=_OpenedStream(opened, backend))
+
+
+class _OpenedStream(httpx.AsyncByteStream):
+    def __init__(self, opened: StreamingResponse, backend: HttpBackend) -> None:
+        self._opened = opened
+        self._backend = backend
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._opened.stream)
+
+    async def aclose(self) -> None:
+        try:
+            await self._opened.aclose()
+        finally:
+            await self._backend.aclose()
