@@ -16,7 +16,7 @@ from stellantis_hal.notifications.direct import DirectDelivery
 from stellantis_hal.notifications.dispatch import Dispatch
 from stellantis_hal.notifications.entries import write_entry
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.inbox import Inbox, NewEntry, Owner
+from stellantis_hal.notifications.inbox import Inbox, InboxEntry, NewEntry, Owner
 from stellantis_hal.notifications.parsing import TOKEN, has_token
 from stellantis_hal.notifications.splitting import Message, split
 from stellantis_hal.notifications.stream import EventStream
@@ -257,13 +257,12 @@ class Receiver:
             entries = self._verified_only(entries)
             if messages and not entries:
                 return 404
+        new: Sequence[InboxEntry] = ()
         try:
             if self._direct is not None:
                 new = await self._direct.deliver(entries)
             elif self._inbox is not None and entries:
                 new = await self._inbox.put(entries)
-            else:
-                new = []
         except Exception as error:  # noqa: BLE001 - the vendor delivers them again
             kind = type(error).__name__
             _logger.error(

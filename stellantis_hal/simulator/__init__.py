@@ -31,6 +31,12 @@ from stellantis_hal.simulator.faults.kinds import (
     VanishedFields,
     WrongLength,
 )
+from stellantis_hal.simulator.notifications.deliveries import (
+    Deliveries,
+    DeliveryFault,
+    DeliveryFaults,
+    DeliveryStatistics,
+)
 from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, serve, server
 from stellantis_hal.simulator.simulator import Simulator
 from stellantis_hal.simulator.world.car import Car, CarRefusal
@@ -65,6 +71,10 @@ __all__ = [
     "Course",
     "CutBody",
     "Delay",
+    "Deliveries",
+    "DeliveryFault",
+    "DeliveryFaults",
+    "DeliveryStatistics",
     "Energy",
     "ExpiredToken",
     "Fault",

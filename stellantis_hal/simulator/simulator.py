@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from stellantis_hal.simulator.api.routes import Routes
 from stellantis_hal.simulator.clock import Clock
 from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, FaultInjector, Faults, ScriptedFault
 from stellantis_hal.simulator.faults.kinds import Fault
+from stellantis_hal.simulator.notifications.deliveries import Deliveries, DeliveryFaults
 from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.serving.asgi import AsgiApplication
 from stellantis_hal.simulator.serving.transport import SimulatorTransport
@@ -133,6 +134,38 @@ class Simulator:
             ImportError: uvicorn is not installed (extra ``simulator``).
         """
         return served(self, host, port, tls=tls)
+
+    @asynccontextmanager
+    async def delivering(
+        self,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        timeout: float | None = 30.0,
+        faults: DeliveryFaults = DeliveryFaults(),  # noqa: B008 - frozen
+    ) -> AsyncIterator[Deliveries]:
+        """Deliver events to the webhooks of callbacks while the block runs, as the vendor does; yield the deliveries.
+
+        A delivery that is not answered by 2xx is repeated every 10 s for 72 h by the simulator's clock, and those that
+        wait are sent in shuffled batches of 100 after the first success. Fleet owners' callbacks have their own
+        policies. Steps of commands are taken at their times, without a poll.
+
+        Args:
+            transport: the way to the receiver, such as ``httpx.ASGITransport(receiver)``; None: the network.
+            timeout: seconds to wait for an answer; None: without limit, for a receiver that waits for a thread while
+                the clock jumps.
+            faults: the probabilities of faults.
+        """
+        deliveries = Deliveries(
+            self.outbox,
+            self.callbacks.get,
+            self._clock.now,
+            transport=transport or httpx.AsyncHTTPTransport(),
+            timeout=timeout,
+            faults=faults,
+            seed=self.world.seed,
+        )
+        async with deliveries.running((self.remotes,)):
+            yield deliveries
 
     def set_origin(self, origin: str) -> None:
         """Set the origin (``http://host:port``) of :attr:`url` and :attr:`identity_url`."""

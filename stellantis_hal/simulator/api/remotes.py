@@ -113,6 +113,7 @@ class RemoteRegistry:
         self._made = 0
         self._commands: dict[str, RemoteCommand] = {}
         self._ordered: deque[Course] = deque()
+        self.on_started: list[Callable[[], None]] = []
 
     # ------------------------------------------------------------------ state
 
@@ -219,6 +220,8 @@ class RemoteRegistry:
             due=context.caller.now.tick + _ALLOWED,
         )
         self._commands[command.id] = command
+        for wake in self.on_started:
+            wake()
         return command
 
     # ------------------------------------------------------------------ courses

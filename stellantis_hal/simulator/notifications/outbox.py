@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import anyio
+
 __all__ = ["Outbox", "Pending"]
 
 
@@ -35,6 +37,7 @@ class Outbox:
     def __init__(self) -> None:
         self.pending: dict[str, list[Pending]] = {}
         self.raised: int = 0
+        self.emptied: anyio.Event = anyio.Event()
         self._listeners: list[Callable[[Pending], None]] = []
 
     def add(self, callback_id: str, message: Mapping[str, Any], *, vin: str | None, raised_at: datetime) -> None:
@@ -61,11 +64,13 @@ class Outbox:
         """Remove events that were delivered or dropped."""
         for callback_id in {event.callback_id for event in events}:
             gone = {id(event) for event in events}
-            left = [event for event in self.pending[callback_id] if id(event) not in gone]
-            if left:
-                self.pending[callback_id] = left
-            else:
+            waiting = self.pending[callback_id]
+            waiting[:] = [event for event in waiting if id(event) not in gone]
+            if not waiting:
                 del self.pending[callback_id]
+        if not self.pending:
+            emptied, self.emptied = self.emptied, anyio.Event()
+            emptied.set()
 
     def __len__(self) -> int:
         return sum(map(len, self.pending.values()))
