@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -32,6 +33,7 @@ from tests.support.profiles import deep
 pytestmark = pytest.mark.anyio
 VIN = "VF3ABCDE0FG123456"
 BODY = {"type": "Body", "key": "vin", "value": "$vin"}
+NO_AGE = timedelta()
 SECRET = {"type": "Body", "key": "token", "value": TOKEN}
 
 
@@ -64,7 +66,7 @@ class Scene:
     async def _way(self, request: httpx.Request) -> httpx.Response:
         return await self.handle_async_request(request)
 
-    def raise_events(self, count: int = 1, age: timedelta = timedelta()) -> None:
+    def raise_events(self, count: int = 1, age: timedelta = NO_AGE) -> None:
         for _ in range(count):
             value = {"data": "n", "value": {"body": {"literalValue": str(self.raised)}}}
             event = {"monitorId": "m1", "refresh": False, "values": [value]}
@@ -79,7 +81,7 @@ class Scene:
             }
             self._add({"events": [event]})
 
-    def _add(self, message: dict[str, Any], age: timedelta = timedelta()) -> None:
+    def _add(self, message: dict[str, Any], age: timedelta = NO_AGE) -> None:
         self.raised += 1
         message = {"callbackId": self.callback.id, **message}
         self.simulator.outbox.add(self.callback.id, message, vin=VIN, raised_at=self.simulator.now() - age)
