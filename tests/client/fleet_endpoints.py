@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
 
 from stellantis_hal import Alert, Collision, Fleet, FleetOwnerClient, Paginator, Theft, Trip, Vehicle
+from stellantis_hal.simulator import World
 
-__all__ = ["CONTROL", "DEPRECATED", "READS", "Subjects"]
+__all__ = ["CONTROL", "DEPRECATED", "READS", "Subjects", "find_subjects", "full_world"]
 
 
 @attrs.frozen(kw_only=True)
@@ -98,3 +100,41 @@ CONTROL = frozenset({"monitors", "callbacks", "remotes"})
 async def _first_alarm(vehicle: Vehicle) -> Any:
     alarms = await listed(vehicle.alarms())
     return await vehicle.alarm(alarms[0].id or "")
+
+
+def full_world() -> World:
+    """Return a world with one vehicle, which has each kind of data and is stolen."""
+    world = World(seed=7, vehicles=1, trips=120)
+    car = world.vehicles[0].id
+    day_after = world.epoch + timedelta(days=1)
+    world.follow(lambda: day_after)
+    world.car(car).set_stolen(True)
+    world.add_trip(car, at=day_after)
+    return world
+
+
+async def first(items: Paginator[Any]) -> Any:
+    async for item in items:
+        return item
+    raise LookupError("the collection is empty")
+
+
+def is_of_trip(alert: Alert) -> bool:
+    return bool(alert.require_resource().links["trips"])
+
+
+async def find_subjects(client: Any) -> Subjects:
+    """Return what the calls are made on, of the only vehicle of :func:`full_world`."""
+    fleet = await first(client.fleets())
+    vehicle = await first(fleet.vehicles())
+    alert = await first(vehicle.alerts().filter(is_of_trip))
+    trip = await alert.follow("trips")
+    return Subjects(
+        client=client,
+        fleet=fleet,
+        vehicle=vehicle,
+        trip=await vehicle.trip(trip["id"]),
+        alert=alert,
+        collision=await first(vehicle.collisions()),
+        theft=await first(vehicle.thefts()),
+    )

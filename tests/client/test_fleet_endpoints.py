@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from stellantis_hal import HalDeprecationWarning, Paginator
-from stellantis_hal.simulator import Simulator, World
+from stellantis_hal import HalDeprecationWarning
+from stellantis_hal.simulator import Simulator
 from stellantis_hal.testing import simulated_fleet_owner
-from tests.client.fleet_endpoints import CONTROL, DEPRECATED, READS, Subjects
+from tests.client.fleet_endpoints import CONTROL, DEPRECATED, READS, find_subjects, full_world
 
 PAGE = Path(__file__).parents[2] / "docs" / "fleet_owners.md"
 SPECIFICATION = os.environ.get("STELLANTIS_HAL_FLEET_SPECIFICATION")
@@ -33,11 +33,7 @@ class Recorder(httpx.AsyncBaseTransport):
 
 
 def a_simulator() -> Simulator:
-    world = World(seed=7, vehicles=1, trips=120)
-    simulator = Simulator(world, epoch=world.epoch + timedelta(days=1))
-    car = world.vehicles[0].id
-    world.car(car).set_stolen(True)
-    world.add_trip(car, at=simulator.now())
+    world = full_world()
     return Simulator(world, epoch=world.epoch + timedelta(days=2))
 
 
@@ -45,34 +41,12 @@ def pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
 
 
-async def first(items: Paginator[Any]) -> Any:
-    async for item in items:
-        return item
-    raise LookupError("the collection is empty")
-
-
-async def subjects(client: Any) -> Subjects:
-    fleet = await first(client.fleets())
-    vehicle = await first(fleet.vehicles())
-    alert = await first(vehicle.alerts().filter(lambda alert: alert.resource.links["trips"]))
-    trip = await alert.follow("trips")
-    return Subjects(
-        client=client,
-        fleet=fleet,
-        vehicle=vehicle,
-        trip=await vehicle.trip(trip["id"]),
-        alert=alert,
-        collision=await first(vehicle.collisions()),
-        theft=await first(vehicle.thefts()),
-    )
-
-
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", READS)
 async def test_each_path_is_served_by_its_call(path: str) -> None:
     recorder = Recorder(simulator := a_simulator())
     async with simulated_fleet_owner(simulator, transport=recorder) as client:
-        on = await subjects(client)
+        on = await find_subjects(client)
         recorder.seen.clear()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

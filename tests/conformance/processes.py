@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["announced", "free_port", "prism", "running", "specification", "wait_for"]
+__all__ = ["announced", "fleet_specification", "free_port", "prism", "running", "specification", "wait_for"]
 
 _SECONDS = 60
 
@@ -87,10 +87,19 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def specification() -> str:
-    """Return the path of the vendor's OpenAPI file, or skip the test."""
-    path = os.environ.get("STELLANTIS_HAL_SPECIFICATION", "")
+    """Return the path of the vendor's OpenAPI file for accounts (B2C), or skip the test."""
+    return _openapi_file("STELLANTIS_HAL_SPECIFICATION")
+
+
+def fleet_specification() -> str:
+    """Return the path of the vendor's OpenAPI file for fleet owners (B2B), or skip the test."""
+    return _openapi_file("STELLANTIS_HAL_FLEET_SPECIFICATION")
+
+
+def _openapi_file(variable: str) -> str:
+    path = os.environ.get(variable, "")
     if not Path(path).is_file():
-        pytest.skip("STELLANTIS_HAL_SPECIFICATION must be the path of the vendor's OpenAPI file")
+        pytest.skip(f"{variable} must be the path of the vendor's OpenAPI file")
     return path
 
 

@@ -64,6 +64,8 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
     if serializer.shows_positions and state.controls.privacy == "None":
         body["lastPosition"] = serializer.last_position(state)
     theft = serializer.world.thefts.current(vehicle.id) if serializer.is_fleet else None
+    if serializer.is_fleet and not body["preconditioning"]["airConditioning"]["programs"]:
+        del body["preconditioning"]["airConditioning"]["programs"]  # at least one, in the API for fleet owners
     if theft is not None:
         body["stolen"] = serializer.theft(theft)
     for name, block in serializer.world.changes(vehicle.id).items():

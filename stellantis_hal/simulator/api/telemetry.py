@@ -37,7 +37,7 @@ def telemetry(
         "transmission": {"gearbox": {"mode": {"automatic": True}, "ratio": "Ratio4" if moving else "Neutral"}},
         "safety": {"beltStatus": [{"id": "Driver", "belt": "Normal"}], "autoECallTriggering": "NotDetected"},
         "adas": {"esp": True, "abs": True, "bsm": "Inactive"},
-        "wipingBlades": {"active": False},
+        "wipingBlades": {**({"createdAt": at} if serializer.is_fleet else {}), "active": False},
     }
     complete = not wanted or "vehicle" in wanted
     vehicle = {name: block for name, block in blocks.items() if complete or f"vehicle.{name}" in wanted}
@@ -65,7 +65,7 @@ def telemetry(
         location["properties"].pop("createdAt")
         extension["location"] = location
     if "maintenance" in extensions:
-        extension["maintenance"] = {"createdAt": at, **service(trip.start_mileage)}
+        extension["maintenance"] = {**serializer.named(trip.vehicle), "createdAt": at, **service(trip.start_mileage)}
     if extension:
         body["_embedded"] = {"extension": extension}
     return body
