@@ -300,7 +300,7 @@ def test_privacy_theft_and_the_rest_are_set() -> None:
     assert car.set_tracking(running=5, standing=60)
     tracking = car.controls.tracking
     assert tracking == (5, 60)
-    assert (car.immobilize(), car.immobilize()) == (True, False)
+    assert [car.immobilize(), car.immobilize()] == [True, False]
     assert car.navigate([Spot(2.0, 48.0)])
     assert repr(car) == f"Car(vehicle={car.vehicle!r})"
 

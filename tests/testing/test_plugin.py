@@ -29,7 +29,7 @@ def anyio_backend(request):
 
 async def test_a_status(stellantis_account):
     vehicle = await stellantis_account.vehicles().first()
-    assert (await vehicle.status()).energies[0].level == 60.0
+    assert (await vehicle.status()).energies[0].level == 79.6
 
 
 async def test_a_watch_in_jumped_time(stellantis_account, stellantis_simulator):

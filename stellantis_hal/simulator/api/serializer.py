@@ -21,6 +21,7 @@ from stellantis_hal.simulator.world.entities import (
     VehicleState,
 )
 from stellantis_hal.simulator.world.fleets import Fleet
+from stellantis_hal.simulator.world.places import along
 from stellantis_hal.simulator.world.thefts import Theft
 from stellantis_hal.simulator.world.world import World
 
@@ -183,8 +184,8 @@ class Serializer:
             "startEnergies": [_energy_summary(energy) for energy in trip.before],
             "endEnergies": [_energy_summary(energy) for energy in trip.after],
             "energyConsumptions": [
-                _consumption(before, after, trip.distance)
-                for before, after in zip(trip.before, trip.after, strict=True)
+                _consumption(energy.type, used, trip.distance)
+                for energy, used in zip(trip.before, trip.used, strict=True)
             ],
             "kinetic": {"avgSpeed": round(trip.average_speed / 3.6, 2), "maxSpeed": trip.max_speed},
             "segments": _segments(trip),
@@ -208,11 +209,7 @@ class Serializer:
 
     def waypoint(self, trip: Trip, share: float) -> dict[str, Any]:
         """Return the position on a trip when a share of it (0 to 1) has passed, as GeoJSON."""
-        spot = Spot(
-            round(trip.start.longitude + share * (trip.stop.longitude - trip.start.longitude), 6),
-            round(trip.start.latitude + share * (trip.stop.latitude - trip.start.latitude), 6),
-            round(trip.start.altitude + share * (trip.stop.altitude - trip.start.altitude), 1),
-        )
+        spot = along(trip.start, trip.stop, share)
         return _position(spot, trip.started_at + share * trip.duration, heading=trip.index * 47 % 360)
 
     # ------------------------------------------------------------------ current state
@@ -325,27 +322,27 @@ def service(mileage: float) -> dict[str, Any]:
     return {"daysBeforeMaintenance": round(to_go / 55), "mileageBeforeMaintenance": to_go}
 
 
-def _consumption(before: Energy, after: Energy, distance: float) -> dict[str, Any]:
-    """Return the consumption in centilitres or Wh, of a tank of 45 l or a battery of 50 kWh."""
-    used = round((before.level - after.level) * (45 if before.type == "Fuel" else 500), 1)
+def _consumption(kind: str, used: float, distance: float) -> dict[str, Any]:
+    """Return the consumption of an energy in centilitres or Wh."""
     return {
-        "type": before.type,
-        "subType": SUBTYPES[before.type],
+        "type": kind,
+        "subType": SUBTYPES[kind],
         "consumption": used,
         "avgConsumption": round(used / distance * 100, 1) if distance else 0.0,
     }
 
 
 def _segments(trip: Trip) -> list[dict[str, Any]]:
-    kinds = [energy.type for energy in trip.before]
-    if kinds == ["Electric"]:
-        return [{"propulsion": "Electric", "percent": 100.0, "distance": trip.distance}]
-    if kinds == ["Fuel"]:
-        return [{"propulsion": "Thermal", "percent": 100.0, "distance": trip.distance}]
-    thermal = round(trip.distance * 0.6, 1)
+    kilometres = {"Electric": trip.electric_km, "Thermal": round(trip.distance - trip.electric_km, 1)}
+    kinds = {"Thermal" if energy.type == "Fuel" else energy.type for energy in trip.before}
     return [
-        {"propulsion": "Thermal", "percent": 60.0, "distance": thermal},
-        {"propulsion": "Electric", "percent": 40.0, "distance": round(trip.distance - thermal, 1)},
+        {
+            "propulsion": kind,
+            "percent": round(100 * km / trip.distance, 1) if trip.distance else 0.0,
+            "distance": km,
+        }
+        for kind, km in sorted(kilometres.items(), reverse=True)
+        if kind in kinds
     ]
 
 

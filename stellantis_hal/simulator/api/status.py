@@ -8,17 +8,20 @@ from typing import Any
 from stellantis_hal.simulator.api.messages import format_instant
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
 from stellantis_hal.simulator.world.controls import DOORS, ChargeProgram, Controls
+from stellantis_hal.simulator.world.driving import BATTERY_WH, TANK_CL, fuel_cl, range_km
 from stellantis_hal.simulator.world.entities import Charging, Energy, Vehicle, VehicleState
-from stellantis_hal.simulator.world.parking import KM_PER_PERCENT
+from stellantis_hal.simulator.world.owner import usual_wh
+from stellantis_hal.simulator.world.weather import is_day
 
 __all__ = ["format_duration", "status"]
+
+_USUAL_KM = 15.0
 
 
 def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dict[str, Any]:
     """Return the body of a vehicle's status, including blocks set by :meth:`World.update_status`."""
     at = format_instant(state.at)
     moving = state.moving
-    locked = not moving if state.locked is None else state.locked
     url = serializer.vehicle_url(vehicle.id)
     lights_until = state.controls.lights_until
     has_lights = lights_until is not None and state.at < lights_until
@@ -28,11 +31,11 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
         "updatedAt": at,
         "ignition": {"createdAt": at, "type": "Start" if moving else "Stop"},
         "preconditioning": {"airConditioning": _climate(state, at)},
-        "energies": [_energy(energy, at, state) for energy in state.levels],
+        "energies": [_energy(energy, at, state, vehicle) for energy in state.levels],
         "powertrain": {"createdAt": at, "status": "Running" if moving else "Stopped"},
         "doorsState": {
             "createdAt": at,
-            "lockedStates": ["Locked" if locked else "Unlocked"],
+            "lockedStates": ["Locked" if state.locked else "Unlocked"],
             "opening": [
                 {"identifier": door, "state": "Open" if door in state.controls.open_doors else "Closed"}
                 for door in DOORS
@@ -47,10 +50,10 @@ def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dic
             "autoECallTriggering": "NotDetected",
         },
         "odometer": {"createdAt": at, "mileage": state.mileage},
-        "kinetic": {"createdAt": at, "acceleration": 0.0, "speed": 42.0 if moving else 0.0, "moving": moving},
+        "kinetic": {"createdAt": at, "acceleration": 0.0, "speed": state.speed, "moving": moving},
         "environment": {
-            "luminosity": {"createdAt": at, "day": True},
-            "air": {"createdAt": at, "temp": 12.5},
+            "luminosity": {"createdAt": at, "day": is_day(state.at)},
+            "air": {"createdAt": at, "temp": state.temperature},
         },
         "drivingBehavior": {"createdAt": at, "mode": "Normal"},
         "lightingSystem": {
@@ -99,7 +102,7 @@ def _climate(state: VehicleState, at: str) -> dict[str, Any]:
     return body
 
 
-def _energy(energy: Energy, at: str, state: VehicleState) -> dict[str, Any]:
+def _energy(energy: Energy, at: str, state: VehicleState, vehicle: Vehicle) -> dict[str, Any]:
     body: dict[str, Any] = {
         "createdAt": at,
         "updatedAt": at,
@@ -108,20 +111,24 @@ def _energy(energy: Energy, at: str, state: VehicleState) -> dict[str, Any]:
         "level": energy.level,
     }
     if energy.type == "Fuel":
-        body["autonomy"] = round(energy.level * 7)
+        per_km = fuel_cl(_USUAL_KM, 50.0, state.temperature) / _USUAL_KM
+        body["autonomy"] = round(range_km(energy.level, TANK_CL, per_km))
         body["extension"] = {"fuel": {"consumptions": {"total": 1250.0, "instant": 0.0}}}
         return body
-    body["autonomy"] = round(energy.level * KM_PER_PERCENT)
+    capacity = BATTERY_WH[vehicle.motorization]
+    per_km = usual_wh(state.temperature) * (0.6 + 0.4 * state.load)
+    body["autonomy"] = round(range_km(energy.level, capacity, per_km))
+    residual = round(energy.level / 100 * capacity)
     body["extension"] = {
         "electric": {
-            "residual": {"consumption": round(energy.level * 0.5, 1)},
+            "residual": {"consumption": round(residual / 1000, 1)},
             "battery": {
-                "capacity": 50_000.0,
-                "load": {"createdAt": at, "capacity": 50_000, "residual": round(energy.level * 500)},
+                "capacity": capacity,
+                "load": {"createdAt": at, "capacity": capacity, "residual": residual},
                 "health": {"createdAt": at, "capacity": 96, "resistance": 97},
             },
             "charging": {
-                **_charging(state.charging or _derived(energy)),
+                **_charging(state.charging or Charging(plugged=False, status="Disconnected"), capacity, per_km),
                 **_charge_settings(state.controls),
             },
         }
@@ -129,20 +136,14 @@ def _energy(energy: Energy, at: str, state: VehicleState) -> dict[str, Any]:
     return body
 
 
-def _derived(energy: Energy) -> Charging:
-    """Return the charge of a generated vehicle: low batteries are charged."""
-    if energy.level < 50:
-        return Charging(plugged=True, status="InProgress", rate=21.0, remaining=timedelta(hours=2, minutes=30))
-    return Charging(plugged=False, status="Disconnected", rate=0.0, remaining=timedelta())
-
-
-def _charging(charging: Charging) -> dict[str, Any]:
+def _charging(charging: Charging, capacity: float, per_km: float) -> dict[str, Any]:
+    mode = "No" if charging.status != "InProgress" else "Quick" if charging.quick else "Slow"
     return {
         "plugged": charging.plugged,
         "status": charging.status,
         "remainingTime": format_duration(charging.remaining),
-        "chargingRate": round(charging.rate),
-        "chargingMode": "Slow" if charging.status == "InProgress" else "No",
+        "chargingRate": round(charging.rate / 100 * capacity / per_km),
+        "chargingMode": mode,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from stellantis_hal.simulator.api.messages import format_instant
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link, service
 from stellantis_hal.simulator.world.entities import Trip
+from stellantis_hal.simulator.world.weather import is_day
 
 __all__ = ["telemetry"]
 
@@ -56,7 +57,7 @@ def telemetry(
     if not wanted or "privacy" in wanted:
         body["privacy"] = {"state": "None"}
     if not wanted or "environment" in wanted:
-        body["environment"] = {"luminosity": {"day": True}, "air": {"temp": 12.5}}
+        body["environment"] = {"luminosity": {"day": is_day(trip.started_at)}, "air": {"temp": trip.temperature}}
     if vehicle:
         body["vehicle"] = vehicle
     extension: dict[str, Any] = {}

@@ -108,8 +108,7 @@ class Car:
     @property
     def is_locked(self) -> bool:
         """Whether its doors are locked."""
-        state = self.state
-        return not state.moving if state.locked is None else state.locked
+        return self.state.locked
 
     @property
     def is_plugged(self) -> bool:

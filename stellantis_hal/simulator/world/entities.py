@@ -146,7 +146,7 @@ class Vehicle:
     Attributes:
         motorization: ``Electric``, ``Hybrid`` or ``Thermic``.
         energies: ``Electric``, ``Fuel`` or both.
-        home: the centre of the area in which its trips start.
+        home: where it stands at night.
         has_maintenance: whether the back end has maintenance data of the vehicle.
     """
 
@@ -179,6 +179,9 @@ class Trip:
         start_mileage: odometer at the start, km.
         before, after: energy levels at the start and at the end.
         average_speed: km/h (the API serves m/s).
+        used: the consumption of each energy: Wh or centilitres.
+        electric_km: km driven by electricity.
+        temperature: of the air, in degrees Celsius.
         fault: None for a nominal trip, otherwise ``DataLacking``, ``Unstarted`` or ``Unfinished``.
     """
 
@@ -195,6 +198,9 @@ class Trip:
     after: tuple[Energy, ...]
     average_speed: float
     max_speed: float
+    used: tuple[float, ...] = ()
+    electric_km: float = 0.0
+    temperature: float = 12.5
     fault: str | None = None
     done: bool = True
 
@@ -216,14 +222,16 @@ class Charging:
     Attributes:
         plugged: whether the cable is in.
         status: ``Disconnected``, ``Stopped``, ``InProgress`` or ``Finished``.
-        rate: km of range per hour.
-        remaining: the time until the battery is full.
+        rate: percent per hour.
+        remaining: the time until the charge ends.
+        quick: whether the power is that of a public charging point.
     """
 
     plugged: bool
     status: str
-    rate: float
-    remaining: timedelta
+    rate: float = 0.0
+    remaining: timedelta = timedelta()
+    quick: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -232,10 +240,15 @@ class VehicleState:
 
     Attributes:
         at: time of its last report.
+        spot: where it is.
         mileage: odometer, km.
         levels: energy levels.
-        locked: whether the doors are locked; None: locked unless the vehicle moves.
-        charging: the charge of the battery; None: the API derives one from the level.
+        moving: whether it is on a trip.
+        speed: km/h.
+        locked: whether the doors are locked.
+        charging: the charge of the battery; None: there is no battery to charge.
+        load: its consumption on the last trip, as a multiple of the usual one.
+        temperature: of the air, in degrees Celsius.
         controls: what was set on the car.
     """
 
@@ -244,8 +257,11 @@ class VehicleState:
     mileage: float
     levels: tuple[Energy, ...]
     moving: bool
-    locked: bool | None = None
+    speed: float = 0.0
+    locked: bool = True
     charging: Charging | None = None
+    load: float = 1.0
+    temperature: float = 12.5
     controls: Controls = NO_CONTROLS
 
 

@@ -1,15 +1,16 @@
-"""World generator: derives accounts, vehicles and trips from a seed, each in constant time."""
+"""World generator: derives accounts, vehicles and their lives from a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 
-import attrs
-
-from stellantis_hal.simulator.world.entities import BRANDS, Account, Energy, Spot, Trip, Vehicle
-from stellantis_hal.simulator.world.seeded import fraction, fractions, hex_digits, seeded_random
+from stellantis_hal.simulator.world.entities import BRANDS, Account, Vehicle
+from stellantis_hal.simulator.world.life import Life, Memory, Segment
+from stellantis_hal.simulator.world.owner import Owner
+from stellantis_hal.simulator.world.places import home_of
+from stellantis_hal.simulator.world.seeded import fraction, hex_digits, seeded_random
 
 __all__ = ["WorldGenerator"]
 
@@ -17,18 +18,14 @@ _FIRST_NAMES = ("Ada", "Blaise", "Camille", "Dora", "Emile", "Fanny", "Gaston", 
 _LAST_NAMES = ("Arnaud", "Becker", "Conti", "Dupont", "Evans", "Fischer", "Garnier", "Haas", "Ito", "Jansen")
 _MOTORIZATIONS = (("Electric", ("Electric",)), ("Hybrid", ("Fuel", "Electric")), ("Thermic", ("Fuel",)))
 _BRANDS = tuple(BRANDS)
-_BETWEEN_TRIPS = timedelta(hours=6)
-_LATEST_START = 14_000_000  # ms after the start of the slot; the longest trip takes 1.2 h, so trips never overlap
-_MEAN_TENTHS = 140  # of a km per trip; with the variation below each trip has 1.4 to 26.6 km
-_VARIATION_TENTHS = 126
 _CACHE_SIZE = 256  # vehicles; a pagination reads the same vehicle many times
-_TRIP_CACHE_SIZE = 2_048  # about 2 MB; a fleet is polled for its last trips again and again
 
 
 class WorldGenerator:
-    """Derives entities from a seed; accounts, vehicles and trips (oldest first) are numbered from 0."""
+    """Derives entities from a seed; accounts, vehicles and trips are numbered from 0, oldest first."""
 
-    def __init__(self, *, seed: int, accounts: int, vehicles: int, trips: int, epoch: datetime) -> None:
+    def __init__(self, *, seed: int, accounts: int, vehicles: int, trips: int, epoch: datetime, moving: bool) -> None:
+        self.moving = moving
         self.seed = seed
         self.accounts = accounts
         self.vehicles = vehicles
@@ -36,9 +33,8 @@ class WorldGenerator:
         self.epoch = epoch
         self.vehicle: Callable[[int], Vehicle] = lru_cache(maxsize=_CACHE_SIZE)(self._vehicle)
         self.trips_of: Callable[[int], int] = lru_cache(maxsize=_CACHE_SIZE)(self._trips_of)
-        self.first_odometer_tenths: Callable[[int], int] = lru_cache(maxsize=_CACHE_SIZE)(self._first_odometer_tenths)
         self.find: Callable[[str], int] = lru_cache(maxsize=_CACHE_SIZE)(self._find)
-        self.trip: Callable[[int, int], Trip] = lru_cache(maxsize=_TRIP_CACHE_SIZE)(self._trip)
+        self.memory: Memory = Memory()
 
     # ------------------------------------------------------------------ accounts and vehicles
 
@@ -88,7 +84,7 @@ class WorldGenerator:
             label=random.choice(BRANDS[brand].models),
             motorization=motorization,
             energies=energies,
-            home=Spot(round(random.uniform(-1.0, 9.0), 5), round(random.uniform(44.0, 53.0), 5)),
+            home=home_of(brand, self.seed, vehicle),
             has_maintenance=random.random() < 0.9,
         )
 
@@ -113,66 +109,20 @@ class WorldGenerator:
         """Return a trip's id."""
         return f"{hex_digits(self.seed, 'trip', vehicle, trip, size=9)}{trip:06x}"
 
-    def odometer_tenths(self, vehicle: int, trip: int) -> int:
-        """Return the odometer at the start of a trip in tenths of a km; it never decreases."""
-        return (
-            self.first_odometer_tenths(vehicle)
-            + trip * _MEAN_TENTHS
-            + int(fraction(self.seed, "km", vehicle, trip) * _VARIATION_TENTHS)
-        )
-
     def _first_odometer_tenths(self, vehicle: int) -> int:
         return 10_000 + int(fraction(self.seed, "odometer", vehicle) * 900_000)
 
-    def levels(self, vehicle: int, trip: int) -> tuple[Energy, ...]:
-        """Return a vehicle's energy levels at the start of a trip."""
-        return tuple(
-            Energy(type=kind, level=round(35.0 + 60.0 * fraction(self.seed, kind, vehicle, trip), 1))
-            for kind in self.vehicle(vehicle).energies
-        )
+    def life(self, vehicle: int) -> Life:
+        """Return a vehicle's life, whose past has the vehicle's trips."""
+        owner = Owner(self.seed, self.vehicle(vehicle), partial(self.trip_id, vehicle))
+        trips = self.trips_of(vehicle)
+        stand, skip = owner.first_stand(self.epoch, trips, self._first_odometer_tenths(vehicle))
+        last = None if self.moving else trips
+        history = Segment(owner, stand, since=stand.since, memory=self.memory, skip=skip, last=last)
+        return Life(owner, history, self.memory)
 
-    def spot(self, vehicle: int, trip: int) -> Spot:
-        """Return the start of a trip, within 0.1 degrees of home."""
-        home = self.vehicle(vehicle).home
-        east, north, up = fractions(self.seed, "place", vehicle, trip)
-        return Spot(
-            round(home.longitude + 0.2 * (east - 0.5), 6),
-            round(home.latitude + 0.2 * (north - 0.5), 6),
-            round(300.0 * up, 1),
-        )
-
-    def _trip(self, vehicle: int, trip: int) -> Trip:
-        """Return a trip."""
-        random = seeded_random(self.seed, "drive", vehicle, trip)
-        start_tenths = self.odometer_tenths(vehicle, trip)
-        distance = (self.odometer_tenths(vehicle, trip + 1) - start_tenths) / 10
-        speed = random.uniform(24.0, 80.0)
-        before = self.levels(vehicle, trip)
-        trips_left = self.trips_of(vehicle) - trip
-        return Trip(
-            id=self.trip_id(vehicle, trip),
-            index=trip,
-            vehicle=self.vehicle(vehicle).id,
-            started_at=self.epoch
-            - trips_left * _BETWEEN_TRIPS
-            + timedelta(milliseconds=random.randrange(_LATEST_START)),
-            duration=timedelta(seconds=round(distance / speed * 3600)),
-            distance=distance,
-            start_mileage=start_tenths / 10,
-            start=self.spot(vehicle, trip),
-            stop=self.spot(vehicle, trip + 1),
-            before=before,
-            after=tuple(
-                attrs.evolve(energy, level=round(energy.level - distance * random.uniform(0.1, 0.5), 1))
-                for energy in before
-            ),
-            average_speed=speed,
-            max_speed=round(speed * random.uniform(1.2, 1.6), 1),
-            fault="DataLacking" if random.random() < 0.02 else None,
-        )
-
-    def incident_trips(self, vehicle: int, kind: str, limit: int) -> list[Trip]:
-        """Return the trips with an incident of a kind, at most ``limit``, newest first."""
+    def incident_trip_numbers(self, vehicle: int, kind: str, limit: int) -> list[int]:
+        """Return the numbers of the generated trips with an incident of a kind, at most ``limit``, newest first."""
         trips = self.trips_of(vehicle)
         count = min(trips, int(fraction(self.seed, kind, vehicle) * (limit + 1)))
-        return [self.trip(vehicle, trips - 1 - place * trips // count) for place in range(count)]
+        return [trips - 1 - place * trips // count for place in range(count)]

@@ -10,8 +10,9 @@ from stellantis_hal.simulator.world.seeded import hex_digits, seeded_random
 
 __all__ = ["alarms", "alerts", "collisions"]
 
+_FUEL_LEVEL_LOW = ("FuelLevelLow", "Information")
+_LOW = 15.0  # percent
 _ALERTS = (
-    ("FuelLevelLow", "Information"),
     ("AddWasherFluid", "Information"),
     ("LeftFrontTireUnderInflated", "Warning"),
     ("RightRearTirePuncture", "Critical"),
@@ -22,12 +23,13 @@ _ALERTS = (
 _ALARMS = ("TrunkDoorBreakIn", "VolumetricBreakIn", "VehicleLifting", "FrontLeftDoorBreakIn")
 
 
-def alerts(seed: int, vehicle: Vehicle, trips: Iterable[Trip], epoch: datetime) -> list[Alert]:
+def alerts(seed: int, vehicle: Vehicle, trips: Iterable[Trip], now: datetime) -> list[Alert]:
     """Return one alert per trip."""
     found: list[Alert] = []
     for trip in trips:
         random = seeded_random(seed, "alert", vehicle.index, trip.index)
-        type_, severity = random.choice(_ALERTS)
+        is_low = any(energy.type == "Fuel" and energy.level < _LOW for energy in trip.after)
+        type_, severity = _FUEL_LEVEL_LOW if is_low else random.choice(_ALERTS)
         ended = trip.stopped_at + timedelta(minutes=random.randrange(600))
         found.append(
             Alert(
@@ -35,9 +37,9 @@ def alerts(seed: int, vehicle: Vehicle, trips: Iterable[Trip], epoch: datetime) 
                 vehicle=vehicle.id,
                 type=type_,
                 severity=severity,
-                active=ended >= epoch,
+                active=ended >= now,
                 started_at=trip.started_at,
-                ended_at=None if ended >= epoch else ended,
+                ended_at=None if ended >= now else ended,
                 spot=trip.start,
                 trip=trip.id,
             )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from hashlib import blake2b
 from random import Random
 
-__all__ = ["fraction", "fractions", "hex_digits", "seeded_random"]
+__all__ = ["draws", "fraction", "hex_digits", "seeded_random"]
+
+
+_THIRTY_TWO = struct.Struct(">32H")
 
 
 def _digest(parts: tuple[object, ...], size: int) -> bytes:
@@ -17,11 +21,9 @@ def fraction(*parts: object) -> float:
     return (int.from_bytes(_digest(parts, 8), "big") >> 11) / (1 << 53)
 
 
-def fractions(*parts: object) -> tuple[float, float, float]:
-    """Return three numbers in [0, 1) derived from the parts by one digest."""
-    digest = _digest(parts, 12)
-    east, north, up = (int.from_bytes(digest[at : at + 4], "big") / (1 << 32) for at in (0, 4, 8))
-    return east, north, up
+def draws(*parts: object) -> tuple[float, ...]:
+    """Return 32 numbers in [0, 1) derived from the parts by one digest, in steps of 1/65,536."""
+    return tuple(number / 65_536 for number in _THIRTY_TWO.unpack(_digest(parts, 64)))
 
 
 def hex_digits(*parts: object, size: int = 4) -> str:

@@ -17,6 +17,7 @@ from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
     Alert,
+    Charging,
     Collision,
     Energy,
     HasId,
@@ -27,11 +28,17 @@ from stellantis_hal.simulator.world.entities import (
 )
 from stellantis_hal.simulator.world.fleets import Fleets
 from stellantis_hal.simulator.world.generator import WorldGenerator
-from stellantis_hal.simulator.world.parking import Charge, Parking
-from stellantis_hal.simulator.world.seeded import hex_digits
+from stellantis_hal.simulator.world.life import Life, MadeTrip
+from stellantis_hal.simulator.world.owner import Leg, Owner, Stand
+from stellantis_hal.simulator.world.places import away
+from stellantis_hal.simulator.world.seeded import fraction, hex_digits
 from stellantis_hal.simulator.world.thefts import Thefts
+from stellantis_hal.simulator.world.weather import temperature
 
 __all__ = ["World"]
+
+_USUAL_SPEED = 40.0
+_INCIDENTS = {"alert": 0.012, "alarm": 0.002, "collision": 0.0005}  # per trip of a moving world
 
 
 class World:
@@ -58,6 +65,7 @@ class World:
         vehicles: int = 1,
         trips: int = 0,
         epoch: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+        moving: bool = False,
     ) -> None:
         if accounts < 1 or vehicles < 0 or trips < 0:
             raise ValueError("accounts must be at least 1, vehicles and trips at least 0.")
@@ -66,12 +74,13 @@ class World:
         self.seed = seed
         self.epoch = epoch
         self.generator: WorldGenerator = WorldGenerator(
-            seed=seed, accounts=accounts, vehicles=vehicles, trips=trips, epoch=epoch
+            seed=seed, accounts=accounts, vehicles=vehicles, trips=trips, epoch=epoch, moving=moving
         )
-        self._added: dict[int, list[Trip]] = {}
+        self._lives: dict[int, Life] = {}
         self._alerts: dict[int, list[Alert]] = {}
         self._changes: dict[int, dict[str, Any]] = {}
-        self._parked: dict[int, Parking] = {}
+        self._locks: dict[int, tuple[datetime, bool]] = {}
+        self._reports: dict[int, datetime] = {}
         self._controls: dict[int, Controls] = {}
         self._cars: dict[int, Car] = {}
         self._clock: Callable[[], datetime] | None = None
@@ -80,8 +89,9 @@ class World:
         self.thefts: Thefts = Thefts(seed, self.spot)
 
     def __repr__(self) -> str:
-        accounts, vehicles = self.generator.accounts, self.generator.vehicles
-        return f"World(seed={self.seed}, accounts={accounts}, vehicles={vehicles}, trips={self.trip_count()})"
+        made = self.generator
+        sizes = f"accounts={made.accounts}, vehicles={made.vehicles}, trips={made.trips}"
+        return f"World(seed={self.seed}, {sizes}{', moving=True' if made.moving else ''})"
 
     # ------------------------------------------------------------------ accounts and vehicles
 
@@ -122,9 +132,13 @@ class World:
     def trip_count(self, vehicle: str | None = None) -> int:
         """Return the number of trips of a vehicle, or of the world."""
         if vehicle is None:
-            return self.generator.trips + sum(map(len, self._added.values()))
-        number = self.generator.find(vehicle)
-        return self.generator.trips_of(number) + len(self._added.get(number, ()))
+            return sum(self._count(number) for number in range(self.generator.vehicles))
+        return self._count(self.generator.find(vehicle))
+
+    def _count(self, number: int) -> int:
+        if number not in self._lives and not self.generator.moving:
+            return self.generator.trips_of(number)
+        return self._life(number).count(self._now(number))
 
     def trips(self, vehicle: str) -> Iterator[Trip]:
         """Iterate over the trips of a vehicle, oldest first."""
@@ -149,50 +163,79 @@ class World:
     def trip_at(self, vehicle: str, trip: int) -> Trip:
         """Return a vehicle's trip by its number; the oldest is 0. Raises IndexError."""
         number = self.generator.find(vehicle)
-        generated = self.generator.trips_of(number)
-        if 0 <= trip < generated:
-            return self.generator.trip(number, trip)
-        if generated <= trip < self.trip_count(vehicle):
-            return self._added[number][trip - generated]
-        raise IndexError(trip)
+        if not 0 <= trip < self._count(number):
+            raise IndexError(trip)
+        return self._life(number).trip(trip, self._now(number))
 
     def kilometres(self, vehicle: str | None = None) -> float:
         """Return the total distance of a vehicle, or of the world, in km rounded to 0.1."""
         if vehicle is None:
             return round(sum(self.kilometres(car.id) for car in self.vehicles), 1)
-        number = self.generator.find(vehicle)
-        odometer, trips = partial(self.generator.odometer_tenths, number), self.generator.trips_of(number)
-        driven = odometer(trips) - odometer(0)
-        return round(driven / 10 + sum(trip.distance for trip in self._added.get(number, ())), 1)
+        count = self.trip_count(vehicle)
+        if not count:
+            return 0.0
+        first, last = self.trip_at(vehicle, 0), self.trip_at(vehicle, count - 1)
+        return round(last.start_mileage + last.distance - first.start_mileage, 1)
 
     # ------------------------------------------------------------------ state
 
     def vehicle_state(self, vehicle: str, trip: int | None = None) -> VehicleState:
         """Return a vehicle's current state, or its state after a trip. Raises IndexError."""
-        number, count = self.generator.find(vehicle), self.trip_count(vehicle)
-        if trip is None and not count:
-            state = VehicleState(
-                at=self.epoch,
-                spot=self.generator.spot(number, 0),
-                mileage=self.generator.odometer_tenths(number, 0) / 10,
-                levels=self.generator.levels(number, 0),
-                moving=False,
-            )
-        else:
-            last = self.trip_at(vehicle, count - 1 if trip is None else trip)
-            state = VehicleState(
-                at=last.stopped_at,
-                spot=last.stop,
-                mileage=round(last.start_mileage + last.distance, 1),
-                levels=last.after,
-                moving=not last.done,
-            )
-        if trip not in {None, count - 1}:
-            return state
-        if (controls := self._controls.get(number)) is not None:
-            state = attrs.evolve(state, controls=controls)
-        parking = self._parked.get(number)
-        return state if parking is None else parking.applied_to(state, self._now(state))
+        number = self.generator.find(vehicle)
+        if trip is not None and trip != self._count(number) - 1:
+            return self._state_after(self.trip_at(vehicle, trip))
+        life, now = self._life(number), self._now(number)
+        stand, current = life.at(now)
+        if current is None:
+            return self._standing(number, life.owner, stand, now)
+        current = life.trip(current.index, now)
+        controls = self._controls.get(number, NO_CONTROLS)
+        lock = self._locks.get(number)
+        return attrs.evolve(
+            self._state_after(current),
+            at=max(current.stopped_at, self._reports.get(number, current.stopped_at)),
+            moving=True,
+            speed=round(current.average_speed, 1),
+            locked=lock[1] if lock is not None and lock[0] >= current.started_at else False,
+            load=stand.load,
+            controls=attrs.evolve(controls, open_doors=()) if controls.open_doors else controls,
+        )
+
+    def _state_after(self, trip: Trip) -> VehicleState:
+        has_battery = any(energy.type == "Electric" for energy in trip.after)
+        return VehicleState(
+            at=trip.stopped_at,
+            spot=trip.stop,
+            mileage=round(trip.start_mileage + trip.distance, 1),
+            levels=trip.after,
+            moving=False,
+            charging=Charging(plugged=False, status="Disconnected") if has_battery else None,
+            temperature=trip.temperature,
+        )
+
+    def _standing(self, number: int, owner: Owner, stand: Stand, now: datetime) -> VehicleState:
+        at = max(stand.since, self._reports.get(number, stand.since))
+        if stand.charge is not None and now >= stand.charge.since:
+            at = max(at, stand.charge.reported_at(now))
+        level = stand.battery_at(at)
+        controls = self._controls.get(number, NO_CONTROLS)
+        lock = self._locks.get(number)
+        if lock is not None and lock[0] < stand.since:
+            lock = None
+        if controls.open_doors and lock is None:
+            controls = attrs.evolve(controls, open_doors=())
+        return VehicleState(
+            at=at,
+            spot=stand.spot,
+            mileage=stand.tenths / 10,
+            levels=stand.energies(owner.vehicle.energies, level),
+            moving=False,
+            locked=lock is None or lock[1],
+            charging=None if level is None else _charging(stand, at, level),
+            load=stand.load,
+            temperature=temperature(self.seed, stand.spot, at),
+            controls=controls,
+        )
 
     def car(self, vehicle: str | HasId) -> Car:
         """Return the car of a vehicle: awake or asleep, with doors, plug, charge, climate, programs and more."""
@@ -203,12 +246,12 @@ class World:
 
     def time_of(self, vehicle: str) -> datetime:
         """Return the time by the clock that the world follows; without one, that of the vehicle's last report."""
-        return self._now(self.vehicle_state(vehicle))
+        return self._now(self.generator.find(vehicle))
 
     def stopped_at(self, vehicle: str) -> datetime:
         """Return when a vehicle stopped last: the end of its last trip."""
-        count = self.trip_count(vehicle)
-        return self.trip_at(vehicle, count - 1).stopped_at if count else self.epoch
+        number = self.generator.find(vehicle)
+        return self._life(number).at(self._now(number))[0].since
 
     def mileage(self, vehicle: str) -> float:
         """Return a vehicle's odometer in km."""
@@ -225,20 +268,21 @@ class World:
     def alerts(self, vehicle: str) -> list[Alert]:
         """Return a vehicle's alerts, newest first."""
         number = self.generator.find(vehicle)
-        trips = self.generator.incident_trips(number, "alert", 5)
-        raised = incidents.alerts(self.seed, self.generator.vehicle(number), trips, self.epoch)
+        trips = self._incident_trips(vehicle, "alert", 5)
+        raised = incidents.alerts(self.seed, self.generator.vehicle(number), trips, self._incident_time(number))
         return [*reversed(self._alerts.get(number, [])), *raised]
 
     def alarms(self, vehicle: str) -> list[Alarm]:
         """Return a vehicle's burglar alarms, newest first."""
         number = self.generator.find(vehicle)
-        trips = self.generator.incident_trips(number, "alarm", 3)
-        return incidents.alarms(self.seed, self.generator.vehicle(number), trips)
+        trips = self._incident_trips(vehicle, "alarm", 3)
+        alarms = incidents.alarms(self.seed, self.generator.vehicle(number), trips)
+        return [alarm for alarm in alarms if not self.generator.moving or alarm.started_at <= self._now(number)]
 
     def collisions(self, vehicle: str) -> list[Collision]:
         """Return a vehicle's collisions, newest first."""
         number = self.generator.find(vehicle)
-        trips = self.generator.incident_trips(number, "collision", 2)
+        trips = self._incident_trips(vehicle, "collision", 2)
         return incidents.collisions(self.seed, self.generator.vehicle(number), trips)
 
     def changes(self, vehicle: str) -> Mapping[str, Any]:
@@ -259,31 +303,17 @@ class World:
         number = self.generator.find(vehicle)
         state = self.vehicle_state(vehicle)
         started = state.at + timedelta(hours=1) if at is None else at
-        if self._parking(number).plugged:
+        if state.charging is not None and state.charging.plugged:
             raise ValueError("the vehicle is plugged in: call unplug first")
         if state.moving or started < state.at:
             raise ValueError(f"the vehicle is on a trip until {state.at}: start a later one")
-        index = self.trip_count(vehicle)
-        trip = Trip(
-            id=self.generator.trip_id(number, index),
-            index=index,
-            vehicle=vehicle,
-            started_at=started,
-            duration=timedelta(),
-            distance=0.0,
-            start_mileage=state.mileage,
-            start=state.spot,
-            stop=state.spot,
-            before=state.levels,
-            after=state.levels,
-            average_speed=0.0,
-            max_speed=0.0,
-            fault="Unfinished",
-            done=False,
-        )
-        self._added.setdefault(number, []).append(trip)
-        self._parked[number] = Parking(plugged=False)
-        return trip
+        if state.controls.immobilized:
+            raise ValueError("the vehicle is immobilized: call car(…).immobilize(False) first")
+        life = self._life(number)
+        stand = self._stand(number)
+        stand = attrs.evolve(stand, battery=stand.battery_at(started), plugged=False, charge=None)
+        life.start_trip(MadeTrip(before=stand, leg=_drive(life.owner, stand, started, 0.0, timedelta())))
+        return self._current_trip(vehicle).leg.trip
 
     def drive(self, vehicle: str | HasId, km: float, *, minutes: float | None = None) -> Trip:
         """Drive some km in some minutes, at 40 km/h unless ``minutes`` is given; return the trip.
@@ -298,26 +328,22 @@ class World:
         vehicle = self._id(vehicle)
         state = self.vehicle_state(vehicle)
         if not state.moving:
-            started = max(state.at, self._now(state) - timedelta(minutes=minutes))
+            started = max(state.at, self._now(self.generator.find(vehicle)) - timedelta(minutes=minutes))
             self.start_trip(vehicle, at=None if self._clock is None else started)
-        trip = self._current_trip(vehicle)
+        made = self._current_trip(vehicle)
+        trip = made.leg.trip
         distance = round(trip.distance + km, 1)
         duration = trip.duration + timedelta(minutes=minutes)
-        speed = distance / (duration.total_seconds() / 3600) if duration else 0.0
-        used = round(distance * 0.2, 1)
-        return self._replace(
-            trip,
-            distance=distance,
-            duration=duration,
-            stop=Spot(round(trip.start.longitude + distance * 0.005, 6), trip.start.latitude, trip.start.altitude),
-            after=tuple(attrs.evolve(energy, level=max(0.0, round(energy.level - used, 1))) for energy in trip.before),
-            average_speed=speed,
-            max_speed=round(max(trip.max_speed, speed * 1.3), 1),
-        )
+        owner = self._life(self.generator.find(vehicle)).owner
+        made.leg = _drive(owner, made.before, trip.started_at, distance, duration)
+        return made.leg.trip
 
     def finish_trip(self, vehicle: str) -> Trip:
         """Finish the current trip. Raises ValueError when the vehicle is not on a trip."""
-        return self._replace(self._current_trip(vehicle), fault=None, done=True)
+        made = self._current_trip(vehicle)
+        made.leg = Leg(attrs.evolve(made.leg.trip, fault=None, done=True), made.leg.after)
+        self._restart(self.generator.find(vehicle), made.leg.after)
+        return made.leg.trip
 
     def add_trip(self, vehicle: str, *, km: float = 12.5, at: datetime | None = None) -> Trip:
         """Add a finished trip. Raises ValueError when the vehicle is on a trip."""
@@ -329,7 +355,7 @@ class World:
         """Finish the current trip, lock the doors and return the trip. Raises ValueError when there is no trip."""
         vehicle = self._id(vehicle)
         trip = self.finish_trip(vehicle)
-        self._set_parking(vehicle, plugged=False, locked=True)
+        self.set_locked(vehicle, True)
         return trip
 
     def plug_in(self, vehicle: str | HasId) -> None:
@@ -363,49 +389,56 @@ class World:
     def set_controls(self, vehicle: str, controls: Controls) -> bool:
         """Replace what is set on a car, reported now; return whether it differs."""
         number = self.generator.find(vehicle)
-        changed = controls != self._controls.get(number, NO_CONTROLS)
+        before = self._controls.get(number, NO_CONTROLS)
         self._controls[number] = controls
-        self._set_parking(vehicle)
-        return changed
+        self._report(number)
+        if controls.immobilized and not before.immobilized:
+            self._life(number).halt(self._now(number))
+        elif before.immobilized and not controls.immobilized and not self.vehicle_state(vehicle).moving:
+            self._restart(number, self._stand(number))
+        return controls != before
 
     def set_locked(self, vehicle: str, locked: bool) -> None:
         """Lock or unlock the doors."""
-        self._set_parking(vehicle, locked=locked)
+        number = self.generator.find(vehicle)
+        self._locks[number] = (self._report(number), locked)
 
     def set_plug(self, vehicle: str, *, plugged: bool) -> bool:
         """Plug the cable in or pull it out, with which a charge ends; return whether that changed something."""
-        parking = self._parking(self.generator.find(vehicle))
-        if parking.plugged is plugged:
+        number = self.generator.find(vehicle)
+        stand = self._stand(number)
+        if stand.plugged is plugged or self.vehicle_state(vehicle).moving:
             return False
-        levels = self._charged_levels(vehicle)
-        self._set_parking(vehicle, plugged=plugged, charge=None, levels=levels)
-        start = self._controls.get(self.generator.find(vehicle), NO_CONTROLS).charge_at
-        if plugged and start is not None and start >= self.time_of(vehicle):
+        at = self._report(number)
+        self._restart(number, attrs.evolve(stand, battery=stand.battery_at(at), plugged=plugged, charge=None))
+        start = self._controls.get(number, NO_CONTROLS).charge_at
+        if plugged and start is not None and start >= at:
             self.set_charge(vehicle, since=start)
         return True
 
     def set_charge(self, vehicle: str, *, since: datetime | None) -> bool:
         """End the charge, and start another at a time where the cable is in; return whether that changed something."""
-        parking = self._parking(self.generator.find(vehicle))
-        levels = self._charged_levels(vehicle) or self.levels(vehicle)
-        before = self.vehicle_state(vehicle).charging
-        charge = None
-        if since is not None and parking.plugged:
-            level = next(energy.level for energy in levels if energy.type == "Electric")
-            controls = self._controls.get(self.generator.find(vehicle), NO_CONTROLS)
-            charge = Charge(
-                since=max(since, self.vehicle_state(vehicle).at),
-                level=level,
+        number = self.generator.find(vehicle)
+        state = self.vehicle_state(vehicle)
+        if state.moving:
+            return False
+        at, stand = self._report(number), self._stand(number)
+        level, charge = stand.battery_at(at), None
+        if since is not None and stand.plugged and level is not None:
+            controls = self._controls.get(number, NO_CONTROLS)
+            charge = self._life(number).owner.charge(
+                max(since, at),
+                level,
                 target=80.0 if controls.charge_type == "Partial" else 100.0,
                 until=controls.charge_until if controls.ends_charges else None,
             )
-        self._set_parking(vehicle, charge=charge, levels=levels)
-        return self.vehicle_state(vehicle).charging != before
+        self._restart(number, attrs.evolve(stand, battery=level, charge=charge))
+        return self.vehicle_state(vehicle).charging != state.charging
 
     def replan_charge(self, vehicle: str) -> None:
         """Apply changed preferences to the charge that goes on or is delayed."""
-        charge = self._parking(self.generator.find(vehicle)).charge
-        if charge is not None:
+        charge = self._stand(self.generator.find(vehicle)).charge
+        if charge is not None:  # a later charge is planned with the new preferences
             self.set_charge(vehicle, since=max(charge.since, self.time_of(vehicle)))
 
     # ------------------------------------------------------------------ other changes
@@ -455,33 +488,86 @@ class World:
         self.generator.find(id_)
         return id_
 
-    def _now(self, state: VehicleState) -> datetime:
-        return state.at if self._clock is None else self._clock()
+    def _life(self, number: int) -> Life:
+        if number not in self._lives:
+            self._lives[number] = self.generator.life(number)
+        return self._lives[number]
 
-    def _parking(self, number: int) -> Parking:
-        return self._parked.get(number, Parking())
+    def _now(self, number: int) -> datetime:
+        """Return the time, in a moving world the epoch or later; without a clock, that of the last report."""
+        if self._clock is not None:
+            return max(self.epoch, self._clock()) if self.generator.moving else self._clock()
+        if self.generator.moving:
+            return max(self.epoch, self._reports.get(number, self.epoch))
+        stand, trip = self._life(number).at(self.epoch)
+        stopped = stand.since if trip is None else trip.stopped_at
+        return max(stopped, self._reports.get(number, stopped))
 
-    def _set_parking(self, vehicle: str, **changes: Any) -> None:
-        number, state = self.generator.find(vehicle), self.vehicle_state(vehicle)
-        at = max(state.at, self._now(state))
-        self._parked[number] = attrs.evolve(self._parking(number), at=at, **changes)
+    def _stand(self, number: int) -> Stand:
+        return self._life(number).at(self._now(number))[0]
 
-    def _charged_levels(self, vehicle: str) -> tuple[Energy, ...] | None:
-        """Return the levels after a charge until now; None without a charge: those at the end of the trip stay."""
-        parking = self._parking(self.generator.find(vehicle))
-        if parking.charge is None:
-            return parking.levels
-        state = self.vehicle_state(vehicle)
-        level = parking.charge.level_at(max(state.at, self._now(state)))
-        return tuple(attrs.evolve(each, level=level) if each.type == "Electric" else each for each in state.levels)
+    def _report(self, number: int) -> datetime:
+        """Have a vehicle report its state, now or at the time of its last report; return that time."""
+        state = self.vehicle_state(self.generator.vehicle_id(number))
+        self._reports[number] = max(state.at, self._now(number))
+        return self._reports[number]
 
-    def _current_trip(self, vehicle: str) -> Trip:
-        added = self._added.get(self.generator.find(vehicle))
-        if not added or added[-1].done:
+    def _restart(self, number: int, stand: Stand) -> None:
+        """Let a vehicle's life go on from a stand."""
+        stands_still = not self.generator.moving or self._controls.get(number, NO_CONTROLS).immobilized
+        now = max(stand.since, self._now(number))
+        self._life(number).restart(stand, now, last=stand.trips if stands_still else None)
+
+    def _incident_trips(self, vehicle: str, kind: str, limit: int) -> list[Trip]:
+        number = self.generator.find(vehicle)
+        numbers = self.generator.incident_trip_numbers(number, kind, limit)
+        if self.generator.moving:
+            later = range(self.generator.trips_of(number), self._count(number))
+            rate = _INCIDENTS[kind]
+            found = [trip for trip in later if fraction(self.seed, kind, number, trip) < rate]
+            numbers = [*reversed(found), *numbers]
+        return [trip for trip in map(partial(self.trip_at, vehicle), numbers) if trip.done]
+
+    def _incident_time(self, number: int) -> datetime:
+        return self._now(number) if self.generator.moving else self.epoch
+
+    def _current_trip(self, vehicle: str) -> MadeTrip:
+        made = self._life(self.generator.find(vehicle)).made
+        if made is None:
+            if (state := self.vehicle_state(vehicle)).moving:
+                raise ValueError(
+                    f"the vehicle is on a trip of its owner, last reported at {state.at}: wait for its end"
+                )
             raise ValueError("the vehicle is not on a trip: call drive or start_trip first")
-        return added[-1]
+        return made
 
-    def _replace(self, trip: Trip, **changes: Any) -> Trip:
-        changed = attrs.evolve(trip, **changes)
-        self._added[self.generator.find(trip.vehicle)][-1] = changed
-        return changed
+
+def _charging(stand: Stand, at: datetime, level: float) -> Charging:
+    charge = stand.charge
+    if not stand.plugged:
+        return Charging(plugged=False, status="Disconnected")
+    if charge is None or at < charge.since:
+        return Charging(plugged=True, status="Stopped")
+    if at >= charge.ends_at:
+        return Charging(plugged=True, status="Finished" if at >= charge.full_at else "Stopped")
+    return Charging(
+        plugged=True,
+        status="InProgress",
+        rate=charge.rate_at(level),
+        remaining=charge.full_at - at,
+        quick=charge.quick,
+    )
+
+
+def _drive(owner: Owner, stand: Stand, at: datetime, km: float, duration: timedelta) -> Leg:
+    """Return a trip made by hand, which is not over, and the stand after it."""
+    hours = duration / timedelta(hours=1)
+    turn = fraction(stand.spot.longitude, stand.trips)
+    stop = away(stand.spot, km / 1.25, turn) if km else stand.spot
+    pace = min(130.0, max(8.0, km / hours)) if hours else _USUAL_SPEED
+    trip, after = owner.drive(stand, stop, at, (0.5, 0.5, 0.5, 0.5), speed=pace, km=km)
+    speed = km / hours if hours else 0.0
+    trip = attrs.evolve(
+        trip, duration=duration, average_speed=speed, max_speed=round(speed * 1.3, 1), fault="Unfinished", done=False
+    )
+    return Leg(trip, attrs.evolve(after, since=at + duration))

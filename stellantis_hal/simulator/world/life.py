@@ -1,0 +1,237 @@
+"""The life of a vehicle: its owner's days one after another, and trips made by hand between them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+import attrs
+
+from stellantis_hal.simulator.world.entities import Trip
+from stellantis_hal.simulator.world.owner import Leg, Owner, Stand, day_of
+from stellantis_hal.simulator.world.places import along
+
+__all__ = ["Life", "MadeTrip", "Memory", "Segment", "partial_trip"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """Values that were used last; others are made again when they are needed."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """Return the value of a key, made where it is missing."""
+        if key in self._values:
+            self._values.move_to_end(key)
+            return self._values[key]
+        value = self._values[key] = make()
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)
+        return value
+
+    def forget(self, key: K) -> None:
+        """Forget a value."""
+        self._values.pop(key, None)
+
+
+class Memory:
+    """What the segments of a world keep in common: trips of recent days, and stands at the starts of days."""
+
+    def __init__(self) -> None:
+        self.legs: Recent[tuple[Segment, int], list[Leg]] = Recent(2_048)  # about 5 MB
+        self.stands: Recent[Segment, list[Stand]] = Recent(256)
+
+
+class Segment:
+    """A part of a vehicle's life that follows from the stand at its begin.
+
+    Args:
+        owner: drives and charges.
+        stand: the stand at its begin.
+        since: no trip is planned earlier.
+        memory: that of the world.
+        skip: how many trips of the first day are left out.
+        last: the number of trips of the vehicle with which it ends; None: it goes on.
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        stand: Stand,
+        *,
+        since: datetime,
+        memory: Memory,
+        skip: int = 0,
+        last: int | None = None,
+    ) -> None:
+        self.stand = stand
+        self._owner = owner
+        self._since = since
+        self._memory = memory
+        self._skip = skip
+        self._last = last
+        self._halt: datetime | None = None
+        self._first_day = day_of(since)
+        self._latest = (self._first_day, stand)
+
+    def halt(self, at: datetime) -> None:
+        """Let no trip start after a time."""
+        self._halt = at
+        self._memory.legs.forget((self, day_of(at)))
+
+    def _legs(self, day: int, stand: Stand) -> list[Leg]:
+        return self._memory.legs.get((self, day), lambda: self._make_legs(day, stand))
+
+    def _make_legs(self, day: int, stand: Stand) -> list[Leg]:
+        is_first = day == self._first_day
+        since, skip = (self._since, self._skip) if is_first else (None, 0)
+        legs = list(self._owner.legs(day, stand, since=since, skip=skip))
+        if self._halt is not None:
+            legs = [leg for leg in legs if leg.trip.started_at <= self._halt]
+        if self._last is not None:
+            legs = [leg for leg in legs if leg.after.trips <= self._last]
+            if legs and legs[-1].after.trips == self._last:
+                legs[-1] = Leg(legs[-1].trip, attrs.evolve(legs[-1].after, plugged=False, charge=None))
+        return legs
+
+    def _advance(self, day: int, stand: Stand) -> Stand:
+        legs = self._legs(day, stand)
+        return legs[-1].after if legs else stand
+
+    def at(self, now: datetime) -> tuple[Stand, Trip | None]:
+        """Return the last stand before a time, and the trip that goes on then.
+
+        At any time, a segment with a last trip is after that trip.
+        """
+        day, stand = self._latest
+        if self._last is not None:
+            while stand.trips < self._last:
+                stand = self._advance(day, stand)
+                day += 1
+            self._latest = (day, stand)
+            return stand, None
+        today = day_of(now)
+        if today < day:
+            day, stand = self._first_day, self.stand
+        while day < today:
+            stand = self._advance(day, stand)
+            day += 1
+        self._latest = (day, stand)
+        for leg in self._legs(day, stand) if day == today else ():
+            if leg.trip.started_at > now:
+                break
+            if leg.after.since > now:
+                return stand, leg.trip
+            stand = leg.after
+        return stand, None
+
+    def trip(self, number: int) -> Trip:
+        """Return a trip by its number among all of the vehicle."""
+        day, stand = self._latest
+        if number < stand.trips:
+            stands = self._memory.stands.get(self, lambda: [self.stand])
+            while stands[-1].trips <= number:
+                stands.append(self._advance(self._first_day + len(stands) - 1, stands[-1]))
+            place = bisect_right(stands, number, key=lambda each: each.trips) - 1
+            day, stand = self._first_day + place, stands[place]
+        while not (found := [leg.trip for leg in self._legs(day, stand) if leg.trip.index == number]):
+            stand = self._advance(day, stand)
+            day += 1
+        return found[0]
+
+
+@attrs.define(kw_only=True)
+class MadeTrip:
+    """A trip that was made by hand, with the stand before it.
+
+    Attributes:
+        leg: the trip so far, and the stand after it.
+        done: whether it is over.
+    """
+
+    before: Stand
+    leg: Leg
+    done: bool = False
+
+
+class Life:
+    """All segments of a vehicle's life, and the trips between them that were made by hand."""
+
+    def __init__(self, owner: Owner, history: Segment, memory: Memory) -> None:
+        self.owner = owner
+        self._memory = memory
+        self._parts: list[Segment | MadeTrip] = [history]
+
+    def at(self, now: datetime) -> tuple[Stand, Trip | None]:
+        """Return the last stand before a time, and the trip that goes on then, whole where the model drives."""
+        last = self._parts[-1]
+        return last.at(now) if isinstance(last, Segment) else (last.before, last.leg.trip)
+
+    def count(self, now: datetime) -> int:
+        """Return the number of trips that have started before a time."""
+        stand, trip = self.at(now)
+        return stand.trips + (trip is not None)
+
+    def trip(self, number: int, now: datetime) -> Trip:
+        """Return a trip by its number; one that goes on is as it was last reported."""
+        part = next(part for part in reversed(self._parts) if _first(part) <= number)
+        if isinstance(part, MadeTrip):
+            return part.leg.trip
+        trip = part.trip(number)
+        return partial_trip(trip, now) if trip.stopped_at > now and part is self._parts[-1] else trip
+
+    @property
+    def made(self) -> MadeTrip | None:
+        """The trip that goes on and was started by hand."""
+        last = self._parts[-1]
+        return last if isinstance(last, MadeTrip) else None
+
+    def restart(self, stand: Stand, now: datetime, *, last: int | None) -> None:
+        """Go on from a stand; ``last`` as for :class:`Segment`."""
+        self._parts.append(Segment(self.owner, stand, since=now, memory=self._memory, last=last))
+
+    def halt(self, at: datetime) -> None:
+        """Let no trip start after a time, until the life is restarted."""
+        last = self._parts[-1]
+        if isinstance(last, Segment):
+            last.halt(at)
+
+    def start_trip(self, trip: MadeTrip) -> None:
+        """Begin a trip by hand."""
+        self._parts.append(trip)
+
+
+def _first(part: Segment | MadeTrip) -> int:
+    """Return the number of the first trip of a part."""
+    return part.before.trips if isinstance(part, MadeTrip) else part.stand.trips
+
+
+def partial_trip(trip: Trip, now: datetime) -> Trip:
+    """Return a trip as its vehicle reports it at a time before its end, once a minute."""
+    elapsed = (now - trip.started_at) // timedelta(minutes=1) * timedelta(minutes=1)
+    share = elapsed / trip.duration
+    distance = round(trip.distance * share, 1)
+    return attrs.evolve(
+        trip,
+        duration=elapsed,
+        distance=distance,
+        stop=along(trip.start, trip.stop, share),
+        after=tuple(
+            attrs.evolve(before, level=round(before.level + share * (after.level - before.level), 1))
+            for before, after in zip(trip.before, trip.after, strict=True)
+        ),
+        used=tuple(round(used * share, 1) for used in trip.used),
+        electric_km=round(trip.electric_km * share, 1),
+        average_speed=distance / (elapsed / timedelta(hours=1)) if elapsed else 0.0,
+        max_speed=trip.max_speed if elapsed else 0.0,
+        fault="Unfinished",
+        done=False,
+    )
