@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 import anyio
+import anyio.lowlevel
 import attrs
 
 from stellantis_hal.errors import (
@@ -248,6 +249,7 @@ class Remote:
         request = write_request("POST", self._collection, {"json": action.body(full_label)}, self._context)
         request = attrs.evolve(request, on_sending=note_sending, repeatable=False)
         try:
+            await anyio.lowlevel.checkpoint_if_cancelled()
             response = await self._context.fetch(request)
             resource, id_ = _read_answer(response, self._context)
         except BaseException as error:
@@ -542,8 +544,8 @@ def _may_be_done(error: BaseException) -> bool:
     """Return whether the server may have executed a request that it may have received."""
     if isinstance(error, StellantisError) and error.identity_server is not None:
         return False
-    if isinstance(error, NetworkError):
-        return error.sent
+    if isinstance(error, NetworkError):  # a ValueError of a transport does not say when it was raised
+        return error.sent or isinstance(error.__cause__, ValueError)
     if isinstance(error, ApiError):
         return error.status in _UNKNOWN_STATUSES
     return not isinstance(error, _NOT_DONE)
