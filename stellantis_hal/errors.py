@@ -13,6 +13,7 @@
     │   ├── NotFoundError            404
     │   ├── PreconditionFailedError  412
     │   ├── PreconditionRequiredError 428
+    │   ├── TooManyMonitorsError     400 or 409 on a new monitor
     │   ├── ServerError              5xx
     │   └── RateLimitedError         429 (a QuotaError too)
     ├── QuotaError                   the subscription's rate limits are exhausted
@@ -91,6 +92,7 @@ __all__ = [
     "StructureError",
     "TemplateError",
     "TokenStoreError",
+    "TooManyMonitorsError",
     "TooManyRedirectsError",
     "TooManyValuesError",
     "UnauthorizedError",
@@ -288,6 +290,10 @@ class PreconditionFailedError(ApiError):
 
 class PreconditionRequiredError(ApiError):
     """428: the server takes no write without a condition; read the resource first."""
+
+
+class TooManyMonitorsError(ApiError):
+    """400 or 409 on a new monitor: the vehicle has as many monitors as it may have."""
 
 
 class ServerError(ApiError):

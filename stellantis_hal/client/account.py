@@ -16,7 +16,7 @@ from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.by_vin import find_by_vin, require_vin
-from stellantis_hal.resources.control.callbacks import Callbacks
+from stellantis_hal.resources.control.callbacks import Callbacks, callbacks_url
 from stellantis_hal.resources.control.command_ledger import ControlServices
 from stellantis_hal.resources.control.operation import Operation, OperationRecord
 from stellantis_hal.resources.filters import choices
@@ -226,7 +226,11 @@ class Account(EntryPoint):
     @property
     def callbacks(self) -> Callbacks:
         """Where events of this account's vehicles are delivered to: ``account.callbacks()`` lists them."""
-        return Callbacks(self.root)
+        return Callbacks(self._locate_callbacks)
+
+    async def _locate_callbacks(self) -> tuple[HalResource, str]:
+        root = await self.root()
+        return root, callbacks_url(root, "callbacks")
 
     def _has_no_vehicles(self, error: ApiError) -> bool:
         # A 404 of the entry resource does not mean that there are no vehicles.

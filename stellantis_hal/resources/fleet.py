@@ -13,6 +13,8 @@ from stellantis_hal.resources import filters
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.by_vin import find_by_vin, require_vin
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.control.callbacks import FleetCallbacks
+from stellantis_hal.resources.control.monitors import FleetMonitors
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.profile import profile_parameter
 from stellantis_hal.resources.queries import fetch_by_id, paginate
@@ -291,6 +293,26 @@ class Fleet(TypedResource):
         )
         self.require_resource().require_context().warn_once(("fleet", rel), text)
 
+    # --------------------------------------------------------------------------------------------- control
+
+    @property
+    def callbacks(self) -> FleetCallbacks:
+        """Where steps of commands to its vehicles are delivered to: ``fleet.callbacks()`` lists them.
+
+        Raises:
+            DetachedResourceError: the fleet has no client.
+        """
+        return FleetCallbacks(partial(_locate, self.require_resource(), "callbacks", "remote/callbacks"))
+
+    @property
+    def monitors(self) -> FleetMonitors:
+        """Conditions that are watched on every vehicle of the fleet: ``fleet.monitors()`` lists them.
+
+        Raises:
+            DetachedResourceError: the fleet has no client.
+        """
+        return FleetMonitors(partial(_locate, self.require_resource(), "monitors", "monitors"), for_fleets=True)
+
     def _own_resource(self) -> HalResource:
         """Return its resource, by which what is read knows the fleet that it was read of."""
         resource = self.require_resource()
@@ -298,3 +320,9 @@ class Fleet(TypedResource):
         if self.id is None or context.principal == self.id:
             return resource
         return resource.rebind(attrs.evolve(context, principal=self.id))
+
+
+async def _locate(fleet: HalResource, rel: str, path: str) -> tuple[HalResource, str]:
+    """Return a fleet's resource, and the URL of a collection: behind its link, else below it."""
+    below = f"{fleet.url.partition('?')[0].rstrip('/')}/{path}"
+    return fleet, fleet.expand(rel) if fleet.can(rel) else below

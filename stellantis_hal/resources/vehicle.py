@@ -15,6 +15,7 @@ from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.control.monitors import VehicleMonitors
 from stellantis_hal.resources.control.refreshing import refresh_status
 from stellantis_hal.resources.control.remote import CallbackReference, Remote, callback_id
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
@@ -239,6 +240,20 @@ class Vehicle(TypedResource):
             vin=self.vin,
             capabilities=None if self.extension is None else self.extension.onboard_capabilities,
         )
+
+    def monitors(self, callback: CallbackReference | str | None = None) -> VehicleMonitors:
+        """Return the monitors of this vehicle; nothing is sent.
+
+        Args:
+            callback: the callback that their events go to, or its id; None: all callbacks, for reading only.
+
+        Raises:
+            DetachedResourceError: the vehicle has no client.
+            ValueError: the vehicle has no id, or the callback has none, or is for commands only.
+        """
+        if self.id is None:
+            raise ValueError("this vehicle has no id, so it can have no monitors: read it again")
+        return VehicleMonitors(self.require_resource(), vehicle_id=self.id, vin=self.vin, callback=callback)
 
     async def refresh(
         self,

@@ -9,6 +9,7 @@ import attrs
 
 from stellantis_hal.errors import DetachedResourceError, NotFoundError
 from stellantis_hal.hal.uri import join_segment
+from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.targets import (
     PushNotification,
     Target,
@@ -31,10 +32,12 @@ __all__ = [
     "Callback",
     "CallbackStatus",
     "CallbackType",
+    "RemoteType",
     "as_sent",
     "bind",
     "callback_body",
     "callback_types",
+    "fleet_callback_body",
     "sent_callback",
 ]
 
@@ -54,6 +57,20 @@ class CallbackType(OpenEnum):
     REMOTE = "Remote"
 
 
+class RemoteType(OpenEnum):
+    """The type of a command, as callbacks of a fleet name it."""
+
+    DOORS = "Doors"
+    HORN = "Horn"
+    LIGHTS = "Lights"
+    WAKE_UP = "WakeUp"
+    CHARGING = "ElectricBatteryChargingRequest"
+    PRECONDITIONING = "ThermalPreconditioning"
+    NAVIGATION = "Navigation"
+    IMMOBILIZATION = "Immobilization"
+    STOLEN = "Stolen"
+
+
 @attrs.frozen(kw_only=True, weakref_slot=False)
 class Callback(TypedResource):
     """A registered target of events. Its methods return the callback as it is then; it never changes itself.
@@ -66,6 +83,9 @@ class Callback(TypedResource):
         webhook: where it delivers to, if to a webhook; :attr:`target` is any kind.
         push_notification: where it delivers to, if to devices.
         web_socket: where it delivers to, if to a websocket.
+        actions: the commands that it is for, of a fleet; empty: of an account.
+        retry: how a delivery is repeated, of a fleet.
+        batch: whether events are delivered together, of a fleet.
     """
 
     id: str | None = attrs.field(default=None, metadata=names("id", "callbackId"))
@@ -77,6 +97,9 @@ class Callback(TypedResource):
         default=None, metadata=names(("subscribe", "callback", "pushnotif"))
     )
     web_socket: WebSocket | None = attrs.field(default=None, metadata=names(("subscribe", "callback", "websocket")))
+    actions: tuple[RemoteType, ...] = attrs.field(default=(), metadata=names(("subscribe", "remoteTypes")))
+    retry: DeliveryRetry | None = attrs.field(default=None, metadata=names(("subscribe", "retryPolicy")))
+    batch: Batch | None = attrs.field(default=None, metadata=names(("subscribe", "batchNotify")))
     _address: str | None = attrs.field(default=None, eq=False, repr=False, metadata=unread())
 
     @property
@@ -107,7 +130,14 @@ class Callback(TypedResource):
     @property
     def accepted(self) -> frozenset[str]:
         """The types of events that it is for."""
+        if self.is_of_fleet:
+            return frozenset((CallbackType.REMOTE,))
         return frozenset(self.types or (CallbackType.MONITOR, CallbackType.REMOTE))
+
+    @property
+    def is_of_fleet(self) -> bool:
+        """Whether it is for the commands to vehicles of a fleet."""
+        return bool(self.actions)
 
     def accepts(self, type_: CallbackType | str) -> bool:
         """Return whether it is for events of a type, ``"Monitor"`` or ``"Remote"``."""
@@ -135,6 +165,9 @@ class Callback(TypedResource):
         *,
         label: str | None = None,
         types: Iterable[CallbackType | str] | None = None,
+        actions: Iterable[RemoteType | str] | None = None,
+        retry: DeliveryRetry | None = None,
+        batch: Batch | None = None,
         allow_http_loopback: bool = False,
     ) -> Callback:
         """Replace it: the whole object is sent, what is not passed stays as it was read.
@@ -142,7 +175,10 @@ class Callback(TypedResource):
         Args:
             target: where to deliver to; None: as before.
             label: its name; None: as before.
-            types: what it is for; None: as before.
+            types: what it is for, of an account; None: as before.
+            actions: the commands that it is for, of a fleet; None: as before.
+            retry: how a delivery is repeated, of a fleet; None: as before.
+            batch: whether events are delivered together, of a fleet; None: as before.
             allow_http_loopback: whether a webhook on this machine may have no TLS.
 
         Raises:
@@ -152,12 +188,19 @@ class Callback(TypedResource):
         new_target = self.target if target is None else target
         require_type("target", new_target, Webhook, PushNotification, instead='Webhook("https://…", token="…")')
         assert new_target is not None  # noqa: S101 - for the type checkers
-        body = callback_body(
-            new_target,
-            label=self.label if label is None else label,
-            types=self.types if types is None else callback_types(types),
-            allow_http_loopback=allow_http_loopback,
-        )
+        new_label = self.label if label is None else label
+        if self.is_of_fleet:
+            body = fleet_callback_body(
+                new_target,
+                label=new_label,
+                actions=self.actions if actions is None else actions,
+                retry=self.retry if retry is None else retry,
+                batch=self.batch if batch is None else batch,
+                allow_http_loopback=allow_http_loopback,
+            )
+        else:
+            new_types = self.types if types is None else callback_types(types)
+            body = callback_body(new_target, label=new_label, types=new_types, allow_http_loopback=allow_http_loopback)
         answer = await send_json(self.require_resource(), "PUT", self.address, body)
         return as_sent(answer, body, before=self)
 
@@ -220,6 +263,36 @@ def callback_body(
     return body
 
 
+def fleet_callback_body(
+    target: Target,
+    *,
+    label: str | None,
+    actions: Iterable[RemoteType | str] | str,
+    retry: DeliveryRetry | None = None,
+    batch: Batch | None = None,
+    allow_http_loopback: bool = False,
+) -> dict[str, Any]:
+    """Return a callback of a fleet as the API takes it.
+
+    Raises:
+        ValueError: the label is empty, no command is named, or the target cannot be sent.
+    """
+    require_type("target", target, Webhook, instead='Webhook("https://…", token="…")')
+    body = callback_body(target, label=label, types=(), allow_http_loopback=allow_http_loopback)
+    kinds = dict.fromkeys(RemoteType(each) for each in ((actions,) if isinstance(actions, str) else actions))
+    for each in kinds:
+        if not each.is_known:
+            raise ValueError(f"actions are {', '.join(RemoteType)}, not {each!r}")
+    if not kinds:
+        raise ValueError("a callback of a fleet needs the commands that it is for: actions=('Doors',)")
+    body["remoteTypes"] = [str(each) for each in kinds]
+    if retry is not None:
+        body["retryPolicy"] = retry_body(retry, for_remotes=True)
+    if batch is not None:
+        body["batchNotify"] = batch_body(batch)
+    return body
+
+
 def bind(callback: Callback, resource: HalResource) -> Callback:
     """Set the address of a callback that was just read of a resource: its own link, else its id below the page's."""
     address = resource.self_url or (None if resource.is_embedded else resource.url)
@@ -253,6 +326,9 @@ def as_sent(answer: HalResource, body: dict[str, Any], *, before: Callback) -> C
         webhook=sent.webhook,
         push_notification=sent.push_notification,
         web_socket=None,
+        actions=sent.actions,
+        retry=sent.retry,
+        batch=sent.batch,
         problems=(),
         extra=sent.extra,
     )

@@ -20,7 +20,7 @@ __all__ = ["ControlCollection"]
 
 @attrs.define(eq=False)
 class ControlCollection:
-    """A collection whose address takes a request or two to find, as a paginator reads it.
+    """A collection whose address takes a request or two to find, as a paginator reads it; never from a cache.
 
     Attributes:
         locate: returns a resource of the client, and the collection's URL.
@@ -34,7 +34,7 @@ class ControlCollection:
     async def first_page(self) -> HalResource:
         """Fetch the first page."""
         resource, self._url = await self.locate()
-        return await resource.fetch_url(append_query(self._url, encode_params(self.params)))
+        return await _fetch(resource, append_query(self._url, encode_params(self.params)))
 
     async def resolve_url(self, params: Params) -> str:
         """Return the URL with query parameters added."""
@@ -44,8 +44,12 @@ class ControlCollection:
     async def fetch_url(self, url: str, /) -> HalResource:
         """Fetch a page by its URL."""
         resource, _ = await self.locate()
-        return await resource.fetch_url(url)
+        return await _fetch(resource, url)
 
     def is_empty(self, error: ApiError) -> bool:
         """Return whether an error means that it is empty; one of the resources that lead to it does not."""
         return is_absent(error) and self._url is not None and error.url.partition("?")[0] == self._url.partition("?")[0]
+
+
+async def _fetch(resource: HalResource, url: str) -> HalResource:
+    return await resource.fetch_url(url, headers=resource.require_context().reload_fields)

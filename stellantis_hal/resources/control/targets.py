@@ -28,6 +28,7 @@ __all__ = [
     "WebSocket",
     "Webhook",
     "attributes_body",
+    "check_attributes",
     "complete_attributes",
     "require_webhook",
     "target_body",
@@ -257,10 +258,20 @@ def complete_attributes(attributes: Iterable[EventAttribute]) -> tuple[EventAttr
         ValueError: an attribute has no part, key or value.
     """
     vin = EventAttribute(part=AttributePart.BODY, key=_VIN_KEY, value=VIN_VARIABLE)
-    found = {(vin.part, vin.key): vin}
-    for attribute in attributes:
-        if not attribute.part or not attribute.key or attribute.value is None:
-            raise ValueError("an attribute of a callback needs part, key and value")
+    return check_attributes((vin, *attributes))
+
+
+def check_attributes(attributes: Iterable[EventAttribute]) -> tuple[EventAttribute, ...]:
+    """Return attributes, each part and key once: the last counts.
+
+    Raises:
+        ValueError: an attribute has no part, key or value.
+        TypeError: one is no attribute.
+    """
+    found: dict[tuple[object, object], EventAttribute] = {}
+    for attribute in _as_attributes(attributes):
+        if not attribute.part or not attribute.part.is_known or not attribute.key or attribute.value is None:
+            raise ValueError("an attribute needs part (Header, Query or Body), key and value")
         found[attribute.part, attribute.key] = attribute
     return tuple(found.values())
 

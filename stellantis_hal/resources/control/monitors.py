@@ -1,0 +1,503 @@
+"""The monitors of a vehicle or a fleet: list, create, make sure of one, reconcile them all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from stellantis_hal.errors import ApiError, HalError, NotFoundError, StellantisError, TooManyMonitorsError
+from stellantis_hal.hal.redaction import mask_repr
+from stellantis_hal.hal.uri import join_segment
+from stellantis_hal.navigation.link_selection import LinkQuery, find_links
+from stellantis_hal.navigation.pagination.paginator import Paginator
+from stellantis_hal.resources import filters
+from stellantis_hal.resources.control.callback import Callback, CallbackType
+from stellantis_hal.resources.control.callbacks import Callbacks
+from stellantis_hal.resources.control.collection import ControlCollection
+from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry
+from stellantis_hal.resources.control.expressions import Expression
+from stellantis_hal.resources.control.monitor import (
+    Monitor,
+    MonitorSpec,
+    MonitorStatus,
+    bind_monitor,
+    monitor_body,
+    sent_monitor,
+)
+from stellantis_hal.resources.control.operation import services_of
+from stellantis_hal.resources.control.reconciling import MonitorPlan, is_as, plan
+from stellantis_hal.resources.control.remote import callback_id
+from stellantis_hal.resources.control.targets import EventAttribute, Webhook
+from stellantis_hal.resources.control.writing import is_unknown_outcome, send_json
+from stellantis_hal.resources.queries import index_ranges
+from stellantis_hal.validation import require_type
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.resource import HalResource
+    from stellantis_hal.resources.control.remote import CallbackReference
+
+__all__ = ["FleetMonitors", "MonitorCollection", "MonitorIterator", "VehicleMonitors"]
+
+_log = logging.getLogger("stellantis_hal")
+_ATTEMPTS: Final = 2
+_MOST: Final = 5
+_REFUSALS: Final = frozenset((400, 409))
+_TEMPLATE_NAMES: Final = ("cbid", "callbackId", "callbackid", "cid", "id")
+
+Locate = Callable[[], Awaitable[tuple["HalResource", str]]]
+
+
+class MonitorCollection:
+    """Monitors that share an address."""
+
+    def __init__(self, locate: Locate, *, for_fleets: bool) -> None:
+        """Make the collection.
+
+        Args:
+            locate: returns a resource of the client, and the URL of the collection.
+            for_fleets: whether they watch a fleet.
+        """
+        self._locate = locate
+        self._for_fleets = for_fleets
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    # ---------------------------------------------------------------------------------------- reading
+
+    def _paginate(self, index_range: tuple[int, int | None] | None, page_size: int | None) -> Paginator[Monitor]:
+        params = {"indexRange": filters.index_range(index_range), "pageSize": filters.page_size(page_size)}
+        return paginate_monitors(self._locate, params, index_range, page_size).map(self._registered)
+
+    async def get(self, id_: str) -> Monitor:
+        """Read one monitor by its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        resource, url = await self._locate()
+        found = await resource.fetch_url(join_segment(url, id_), headers=resource.require_context().reload_fields)
+        return self._registered(_read(found))
+
+    def _registered(self, monitor: Monitor) -> Monitor:
+        """Return the monitor, once the client's receiver of events knows whose it is."""
+        return monitor
+
+    # ---------------------------------------------------------------------------------------- writing
+
+    async def reconcile(
+        self,
+        specs: Iterable[MonitorSpec],
+        *,
+        dry_run: bool = False,
+        keep_others: bool = False,
+        allow_http_loopback: bool = False,
+    ) -> MonitorPlan:
+        """Make the monitors of this collection those that are wanted, matched by their labels.
+
+        What differs is replaced, what is missing is created, what is paused or failed is resumed, and what is not
+        wanted is deleted. Where a request fails, those before it are done: call it again.
+
+        Args:
+            specs: the monitors that are wanted, each label once.
+            dry_run: whether to return the plan only.
+            keep_others: whether monitors of other labels are left alone.
+            allow_http_loopback: whether a webhook on this machine may have no TLS, for tests.
+
+        Returns:
+            The plan: what was done, or with ``dry_run`` what would be. ``print(plan)`` shows it.
+
+        Raises:
+            ValueError: the API would refuse one of the monitors, or two have one label; nothing was sent.
+            StellantisError: a request failed.
+        """
+        bodies: dict[str, dict[str, Any]] = {}
+        for spec in specs:
+            require_type("a wanted monitor", spec, MonitorSpec)
+            if spec.label in bodies:
+                raise ValueError(f"two of the wanted monitors have the label {mask_repr(spec.label)}")
+            bodies[spec.label] = monitor_body(
+                spec, for_fleets=self._for_fleets, allow_http_loopback=allow_http_loopback
+            )
+        found = [monitor async for monitor in self._paginate(None, None)]
+        planned = plan(found, bodies, keep_others=keep_others)
+        if not dry_run:
+            for step in planned.steps:
+                if step.monitor is not None and step.action == "delete":
+                    await step.monitor.delete()
+                elif step.monitor is not None and step.body is not None:
+                    await self._bring_up_to_date(step.monitor, step.body)
+                elif step.body is not None:
+                    await self._make(step.body)
+        return planned
+
+    async def _create(self, body: dict[str, Any]) -> Monitor:
+        resource, url = await self._locate()
+        created = await self._post(resource, url, body)
+        if created is None:
+            raise HalError(
+                "the answer to the new monitor has no id: look for its label among the monitors, or use ensure()",
+                url=url,
+            )
+        return created
+
+    async def _ensure(self, body: dict[str, Any]) -> Monitor:
+        """Return the running monitor of a label: the one that exists, brought up to date, or a new one."""
+        found = await self._find(body["label"])
+        return await self._make(body) if found is None else await self._bring_up_to_date(found, body)
+
+    async def _make(self, body: dict[str, Any]) -> Monitor:
+        """Create a monitor; a POST of unknown outcome is resolved by looking for its label."""
+        failure: StellantisError | None = None
+        for _ in range(_ATTEMPTS):
+            resource, url = await self._locate()
+            try:
+                created = await self._post(resource, url, body)
+            except StellantisError as error:
+                if not is_unknown_outcome(error):
+                    raise
+                failure = error
+            else:
+                if created is not None:
+                    return await _resumed(created)
+                failure = HalError("the answers to the new monitor had no id, and its label is not found", url=url)
+            _log.warning("whether a monitor was created is unknown: looking for its label")
+            found = await self._find(body["label"])
+            if found is not None:
+                return await self._bring_up_to_date(found, body)
+        assert failure is not None  # noqa: S101 - every attempt failed
+        raise failure
+
+    async def _find(self, label: str) -> Monitor | None:
+        found = [monitor async for monitor in self._paginate(None, None) if monitor.label == label]
+        if len(found) > 1:
+            _log.warning("%d monitors have the label %s: the first is used", len(found), mask_repr(label))
+        return found[0] if found else None
+
+    async def _bring_up_to_date(self, monitor: Monitor, body: dict[str, Any]) -> Monitor:
+        if not is_as(monitor, body):
+            answer = await send_json(monitor.require_resource(), "PUT", monitor.address, body)
+            monitor = sent_monitor(answer, body, before=monitor)
+        return await _resumed(monitor)
+
+    async def _post(self, resource: HalResource, url: str, body: dict[str, Any]) -> Monitor | None:
+        """Create a monitor; None where the answer has no id."""
+        try:
+            answer = await send_json(resource, "POST", url, body)
+        except ApiError as error:
+            if error.status in _REFUSALS:
+                await self._explain(error)
+            raise
+        created = sent_monitor(answer, body, before=attrs.evolve(Monitor(), resource=resource))
+        if not created.id:
+            return None
+        own = answer.expand("monitor") if answer.can("monitor") else join_segment(url, created.id)
+        return self._registered(attrs.evolve(created, address=own))
+
+    async def _explain(self, error: ApiError) -> None:
+        """Raise a clearer error in place of a refusal, if there is one."""
+
+
+class VehicleMonitors(MonitorCollection):
+    """The monitors of one vehicle; ``async for monitor in vehicle.monitors()`` reads those of all callbacks.
+
+    Made by :meth:`Vehicle.monitors`.
+    """
+
+    def __init__(
+        self,
+        vehicle: HalResource,
+        *,
+        vehicle_id: str,
+        vin: str | None,
+        callback: Callback | CallbackReference | str | None,
+    ) -> None:
+        """Make the collection.
+
+        Args:
+            vehicle: the vehicle's resource.
+            vehicle_id: the API's id of the vehicle.
+            vin: of the vehicle.
+            callback: the callback that events go to; None: all callbacks, for reading only.
+
+        Raises:
+            ValueError: the callback has no id, or is for commands only.
+        """
+        super().__init__(self._locate_own, for_fleets=False)
+        if isinstance(callback, Callback) and not callback.accepts(CallbackType.MONITOR):
+            raise ValueError(
+                "this callback is for commands only: use one for monitors, or update(types=('Monitor', 'Remote'))"
+            )
+        self._vehicle = vehicle
+        self._vehicle_id = vehicle_id
+        self._vin = vin
+        self._callback_id = None if callback is None else callback_id(callback)
+
+    def __aiter__(self) -> AsyncIterator[Monitor]:
+        """Read the monitors: one request for each callback that may have some."""
+        if self._callback_id is not None:
+            return aiter(self._paginate(None, None))
+        return MonitorIterator(self._callbacks(), self._of_callback)
+
+    async def create(
+        self,
+        label: str,
+        *,
+        when: Expression,
+        include: Iterable[str] | str = (),
+        refresh: timedelta | float | None = None,
+        attributes: Iterable[EventAttribute] = (),
+    ) -> Monitor:
+        """Create a monitor. :meth:`ensure` does the same without making a second one of the same label.
+
+        Args:
+            label: its name.
+            when: the condition: triggers, joined by ``& | ~``.
+            include: data of the car in each event: ``status``, ``position``, ``telemetry``, ….
+            refresh: at least how long after an event another one comes, as long as the condition holds: 60 s or more.
+            attributes: what travels with its events, besides that of its callback.
+
+        Raises:
+            ValueError: the API would refuse it; nothing was sent.
+            TooManyMonitorsError: the vehicle has as many monitors as it may have.
+            NetworkError: with ``sent``: it may have been created; :meth:`ensure` finds out.
+        """
+        spec = MonitorSpec(label=label, when=when, include=include, refresh=refresh, attributes=attributes)
+        return await self._create(monitor_body(spec))
+
+    async def ensure(
+        self,
+        label: str,
+        *,
+        when: Expression,
+        include: Iterable[str] | str = (),
+        refresh: timedelta | float | None = None,
+        attributes: Iterable[EventAttribute] = (),
+    ) -> Monitor:
+        """Return the running monitor of a label: the one that exists, brought up to date, or a new one.
+
+        A POST whose outcome is unknown is resolved by looking for the label again.
+
+        Args:
+            label: its name, by which it is found.
+            when: the condition: triggers, joined by ``& | ~``.
+            include: data of the car in each event.
+            refresh: at least how long after an event another one comes, as long as the condition holds: 60 s or more.
+            attributes: what travels with its events, besides that of its callback.
+
+        Raises:
+            ValueError: the API would refuse it; nothing was sent.
+            TooManyMonitorsError: the vehicle has as many monitors as it may have.
+            StellantisError: a request failed.
+        """
+        spec = MonitorSpec(label=label, when=when, include=include, refresh=refresh, attributes=attributes)
+        return await self._ensure(monitor_body(spec))
+
+    def _registered(self, monitor: Monitor) -> Monitor:
+        feed = services_of(self._vehicle.require_context()).feed
+        if feed is not None and monitor.id:
+            feed.register(monitor.id, vin=self._vin, vehicle_id=self._vehicle_id)
+        return monitor
+
+    async def _locate_own(self) -> tuple[HalResource, str]:
+        if self._callback_id is None:
+            raise ValueError("monitors are below a callback: pass one, as in vehicle.monitors(callback)")
+        return self._vehicle, _monitors_url(self._vehicle, self._callback_id)
+
+    def _callbacks(self) -> AsyncIterator[Callback]:
+        return aiter(Callbacks(self._locate_callbacks)())
+
+    async def _locate_callbacks(self) -> tuple[HalResource, str]:
+        return self._vehicle, f"{self._vehicle.expand('user').partition('?')[0].rstrip('/')}/callbacks"
+
+    def _of_callback(self, callback: Callback) -> AsyncIterator[Monitor] | None:
+        if not callback.accepts(CallbackType.MONITOR) or not callback.id:
+            return None
+        id_ = callback.id
+
+        async def locate() -> tuple[HalResource, str]:
+            return self._vehicle, _monitors_url(self._vehicle, id_)
+
+        return aiter(paginate_monitors(locate, {}, None, None).map(self._registered))
+
+    async def _explain(self, error: ApiError) -> None:
+        try:
+            number = len([monitor async for monitor in MonitorIterator(self._callbacks(), self._of_callback)])
+        except StellantisError:
+            return  # the refusal itself says more
+        if number >= _MOST:
+            raise TooManyMonitorsError(
+                f"this vehicle has {number} monitors of this application already, and at most {_MOST} are allowed: "
+                "delete one, or join conditions by |",
+                status=error.status,
+                url=error.url,
+                code=error.code,
+                uuid=error.uuid,
+                timestamp=error.timestamp,
+                transaction_id=error.transaction_id,
+            ) from error
+
+
+class MonitorIterator(AsyncIterator[Monitor]):
+    """The monitors of several callbacks, one callback after another."""
+
+    def __init__(
+        self, callbacks: AsyncIterator[Callback], of_callback: Callable[[Callback], AsyncIterator[Monitor] | None]
+    ) -> None:
+        self._callbacks = callbacks
+        self._of_callback = of_callback
+        self._current: AsyncIterator[Monitor] | None = None
+
+    def __aiter__(self) -> MonitorIterator:
+        return self
+
+    async def __anext__(self) -> Monitor:
+        """Return the next monitor.
+
+        Raises:
+            StopAsyncIteration: there are no more.
+        """
+        while True:
+            if self._current is not None:
+                try:
+                    return await anext(self._current)
+                except StopAsyncIteration:
+                    self._current = None
+                except NotFoundError:  # a callback that was deleted meanwhile, whose monitors went with it
+                    self._current = None
+            self._current = self._of_callback(await anext(self._callbacks))
+
+
+class FleetMonitors(MonitorCollection):
+    """The monitors of a fleet: each watches every vehicle, and delivers to a webhook of its own."""
+
+    def __call__(
+        self, *, index_range: tuple[int, int | None] | None = None, page_size: int | None = None
+    ) -> Paginator[Monitor]:
+        """Paginate the monitors.
+
+        Args:
+            index_range: first and last index, both included; None: open.
+            page_size: 1 to 60.
+
+        Raises:
+            ValueError: an argument is out of its bounds; nothing was sent.
+        """
+        return self._paginate(index_range, page_size)
+
+    def __aiter__(self) -> AsyncIterator[Monitor]:
+        return aiter(self._paginate(None, None))
+
+    async def create(
+        self,
+        label: str,
+        *,
+        when: Expression,
+        deliver: Webhook,
+        include: Iterable[str] | str = (),
+        refresh: timedelta | float | None = None,
+        retry: DeliveryRetry | None = None,
+        batch: Batch | None = None,
+        allow_http_loopback: bool = False,
+    ) -> Monitor:
+        """Create a monitor. :meth:`ensure` does the same without making a second one of the same label.
+
+        Args:
+            label: its name.
+            when: the condition: triggers, joined by ``& | ~``.
+            deliver: where its events go.
+            include: data of the car in each event: ``status``, ``position``, ``stolen``, ….
+            refresh: at least how long after an event another one comes, as long as the condition holds: 60 s or more.
+            retry: how a delivery is repeated; None: as the API does.
+            batch: whether events are delivered together; None: each alone.
+            allow_http_loopback: whether a webhook on this machine may have no TLS, for tests.
+
+        Raises:
+            ValueError: the API would refuse it; nothing was sent.
+            NetworkError: with ``sent``: it may have been created; :meth:`ensure` finds out.
+        """
+        spec = MonitorSpec(
+            label=label, when=when, include=include, refresh=refresh, deliver=deliver, retry=retry, batch=batch
+        )
+        return await self._create(monitor_body(spec, for_fleets=True, allow_http_loopback=allow_http_loopback))
+
+    async def ensure(
+        self,
+        label: str,
+        *,
+        when: Expression,
+        deliver: Webhook,
+        include: Iterable[str] | str = (),
+        refresh: timedelta | float | None = None,
+        retry: DeliveryRetry | None = None,
+        batch: Batch | None = None,
+        allow_http_loopback: bool = False,
+    ) -> Monitor:
+        """Return the running monitor of a label: the one that exists, brought up to date, or a new one.
+
+        A POST whose outcome is unknown is resolved by looking for the label again.
+
+        Args:
+            label: its name, by which it is found.
+            when: the condition: triggers, joined by ``& | ~``.
+            deliver: where its events go.
+            include: data of the car in each event.
+            refresh: at least how long after an event another one comes, as long as the condition holds: 60 s or more.
+            retry: how a delivery is repeated; None: as the API does.
+            batch: whether events are delivered together; None: each alone.
+            allow_http_loopback: whether a webhook on this machine may have no TLS, for tests.
+
+        Raises:
+            ValueError: the API would refuse it; nothing was sent.
+            StellantisError: a request failed.
+        """
+        spec = MonitorSpec(
+            label=label, when=when, include=include, refresh=refresh, deliver=deliver, retry=retry, batch=batch
+        )
+        return await self._ensure(monitor_body(spec, for_fleets=True, allow_http_loopback=allow_http_loopback))
+
+
+# ------------------------------------------------------------------------------------------------- parts
+
+
+def paginate_monitors(
+    locate: Locate, params: Mapping[str, Any], index_range: tuple[int, int | None] | None, page_size: int | None
+) -> Paginator[Monitor]:
+    """Paginate the monitors of a collection; an absent one is empty."""
+    collection = ControlCollection(locate, params)
+    pages = Paginator.over(
+        collection,
+        "monitors",
+        absent=collection.is_empty,
+        ranges=index_ranges(index_range, page_size),
+        on_invalid=_report_invalid_items,
+        typed=True,
+    )
+    return pages.map(_read)
+
+
+def _read(resource: HalResource) -> Monitor:
+    return bind_monitor(resource.as_(Monitor), resource)
+
+
+def _report_invalid_items(page: HalResource, values: Mapping[str, Any]) -> None:
+    page.require_context().converter.report_invalid_items(page, values, Monitor)
+
+
+async def _resumed(monitor: Monitor) -> Monitor:
+    halted = monitor.status in (MonitorStatus.PAUSED, MonitorStatus.FAILED)
+    return await monitor.resume() if halted else monitor
+
+
+def _monitors_url(vehicle: HalResource, callback: str) -> str:
+    """Return the address of the monitors of a vehicle and a callback: by the vehicle's template, else below it."""
+    for link in find_links(vehicle.document, "monitors"):
+        found = [name for name in _TEMPLATE_NAMES if link.href is not None and f"{{{name}}}" in link.href]
+        if found:
+            return vehicle.expand_query(LinkQuery(rel="monitors", variables=dict.fromkeys(found, callback)))
+    below = f"{vehicle.url.partition('?')[0].rstrip('/')}/callbacks"
+    return f"{join_segment(below, callback)}/monitors"
