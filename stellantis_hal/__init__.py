@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         StructureError,
         TemplateError,
         TokenStoreError,
+        TooManyMonitorsError,
         TooManyRedirectsError,
         TooManyValuesError,
         UnauthorizedError,
@@ -228,12 +229,19 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
     from stellantis_hal.resources.control.actions import ActionKind, ChargingProgram, Program
-    from stellantis_hal.resources.control.callback import Callback, CallbackStatus, CallbackType
-    from stellantis_hal.resources.control.callbacks import Callbacks
+    from stellantis_hal.resources.control.callback import Callback, CallbackStatus, CallbackType, RemoteType
+    from stellantis_hal.resources.control.callbacks import Callbacks, FleetCallbacks
+    from stellantis_hal.resources.control.conditions import MonitorCondition
+    from stellantis_hal.resources.control.data_items import DataItem, Electric, Fuel, Operator, Stolen
+    from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, RetryRule
     from stellantis_hal.resources.control.event_feed import EventFeed
+    from stellantis_hal.resources.control.expressions import Expression
     from stellantis_hal.resources.control.failure_causes import FailureCause
+    from stellantis_hal.resources.control.monitor import Monitor, MonitorSpec, MonitorStatus
+    from stellantis_hal.resources.control.monitors import FleetMonitors, VehicleMonitors
     from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
     from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
+    from stellantis_hal.resources.control.reconciling import MonitorPlan, PlanStep
     from stellantis_hal.resources.control.remote import (
         CallbackReference,
         Remote,
@@ -250,6 +258,19 @@ if TYPE_CHECKING:
         UnsafeWebhookWarning,
         Webhook,
         WebSocket,
+    )
+    from stellantis_hal.resources.control.triggers import (
+        DataTrigger,
+        Observed,
+        Previous,
+        TimeEntry,
+        TimeTrigger,
+        Trigger,
+        Zone,
+        ZoneTrigger,
+        data,
+        times,
+        zone,
     )
     from stellantis_hal.resources.filters import AlarmType, TelemetryType, TripState
     from stellantis_hal.resources.fleet import Fleet
@@ -350,6 +371,7 @@ __all__ = [
     "BackfillSource",
     "BadRequestError",
     "Basic",
+    "Batch",
     "BatteryHealth",
     "BatteryLoad",
     "Bearer",
@@ -406,7 +428,10 @@ __all__ = [
     "Credentials",
     "CruiseControl",
     "DamagedCheckpointError",
+    "DataItem",
+    "DataTrigger",
     "Day",
+    "DeliveryRetry",
     "DetachedResourceError",
     "Diagnostic",
     "DoorLock",
@@ -417,6 +442,7 @@ __all__ = [
     "DrivingBehavior",
     "DrivingMode",
     "ECallTriggering",
+    "Electric",
     "ElectricExtension",
     "EmergencyBraking",
     "EndRecord",
@@ -437,6 +463,7 @@ __all__ = [
     "Environment",
     "EventAttribute",
     "EventFeed",
+    "Expression",
     "FailureCause",
     "FailureRecord",
     "FaultCause",
@@ -447,6 +474,8 @@ __all__ = [
     "FileTokenStore",
     "FixStatus",
     "Fleet",
+    "FleetCallbacks",
+    "FleetMonitors",
     "FleetOwnerClient",
     "FleetStatistics",
     "Follow",
@@ -459,6 +488,7 @@ __all__ = [
     "FormField",
     "FormPreview",
     "Forms",
+    "Fuel",
     "FuelConsumptions",
     "FuelExtension",
     "Gear",
@@ -501,6 +531,11 @@ __all__ = [
     "MemoryState",
     "MemoryTokenStore",
     "Model",
+    "Monitor",
+    "MonitorCondition",
+    "MonitorPlan",
+    "MonitorSpec",
+    "MonitorStatus",
     "Motorization",
     "NetworkError",
     "NotFoundError",
@@ -508,6 +543,7 @@ __all__ = [
     "OAuth2AuthorizationCode",
     "OAuth2Client",
     "OAuth2ClientCredentials",
+    "Observed",
     "Occurrence",
     "Odometer",
     "OpenEnum",
@@ -517,6 +553,7 @@ __all__ = [
     "OperationStatus",
     "OperationStep",
     "OperationSteps",
+    "Operator",
     "Outage",
     "OutcomeUnknownError",
     "Page",
@@ -529,6 +566,7 @@ __all__ = [
     "ParkAssistState",
     "Partition",
     "Partner",
+    "PlanStep",
     "Position",
     "PositionType",
     "Powertrain",
@@ -542,6 +580,7 @@ __all__ = [
     "PreconditioningParameters",
     "PreconditioningProgram",
     "PreconditioningStatus",
+    "Previous",
     "Priority",
     "Privacy",
     "PrivacyState",
@@ -574,6 +613,7 @@ __all__ = [
     "RemotePolicy",
     "RemoteRefusedError",
     "RemoteStolen",
+    "RemoteType",
     "Removed",
     "Request",
     "RequestOptions",
@@ -582,6 +622,7 @@ __all__ = [
     "ResponseRecord",
     "RetryPolicy",
     "RetryRecord",
+    "RetryRule",
     "SQLiteCache",
     "SQLiteCheckpoints",
     "SQLiteState",
@@ -599,6 +640,7 @@ __all__ = [
     "Status",
     "StellantisClient",
     "StellantisError",
+    "Stolen",
     "StolenCallCenter",
     "StopChargeStatus",
     "StoredResponse",
@@ -611,8 +653,10 @@ __all__ = [
     "TelemetryType",
     "TemplateError",
     "Theft",
+    "TimeEntry",
     "TimeGap",
     "TimeRange",
+    "TimeTrigger",
     "Timeouts",
     "Tls",
     "Token",
@@ -621,9 +665,11 @@ __all__ = [
     "TokenRecord",
     "TokenStore",
     "TokenStoreError",
+    "TooManyMonitorsError",
     "TooManyRedirectsError",
     "TooManyValuesError",
     "Transmission",
+    "Trigger",
     "Trip",
     "TripConsumption",
     "TripFault",
@@ -643,6 +689,7 @@ __all__ = [
     "VehicleCapabilities",
     "VehicleExtension",
     "VehicleIdentity",
+    "VehicleMonitors",
     "VehicleRemoved",
     "VehicleTelemetry",
     "VehicleUnavailable",
@@ -657,13 +704,17 @@ __all__ = [
     "WipingSpeed",
     "WriteOptions",
     "WrongLoopError",
+    "Zone",
+    "ZoneTrigger",
     "__version__",
     "backfill",
     "by_activity",
     "convert_unit",
+    "data",
     "make_converter",
     "otel_hooks",
     "quiet",
+    "times",
     "to_arrow",
     "to_pandas",
     "to_polars",
@@ -671,6 +722,7 @@ __all__ = [
     "unit_of",
     "units_of",
     "watch",
+    "zone",
 ]
 
 _MODULES = {
@@ -697,8 +749,8 @@ _MODULES = {
         "NetworkError NotFoundError NotHalError OutcomeUnknownError PaginationError PaginationLoopError "
         "PreconditionFailedError PreconditionRequiredError QuotaError RateLimitedError RedirectError "
         "RemoteFailedError RemoteRefusedError ServerError StaleSlotError StellantisError StructureError "
-        "TemplateError TokenStoreError TooManyRedirectsError TooManyValuesError UnauthorizedError "
-        "UntrustedOriginError WrongLoopError"
+        "TemplateError TokenStoreError TooManyMonitorsError TooManyRedirectsError TooManyValuesError "
+        "UnauthorizedError UntrustedOriginError WrongLoopError"
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
@@ -768,15 +820,25 @@ _MODULES = {
     ),
     "resources.collision": "Collision CollisionDetail CollisionSeverity CollisionSide",
     "resources.control.actions": "ActionKind ChargingProgram Program",
-    "resources.control.callback": "Callback CallbackStatus CallbackType",
-    "resources.control.callbacks": "Callbacks",
+    "resources.control.callback": "Callback CallbackStatus CallbackType RemoteType",
+    "resources.control.callbacks": "Callbacks FleetCallbacks",
+    "resources.control.conditions": "MonitorCondition",
+    "resources.control.data_items": "DataItem Electric Fuel Operator Stolen",
+    "resources.control.delivery": "Batch DeliveryRetry RetryRule",
     "resources.control.event_feed": "EventFeed",
+    "resources.control.expressions": "Expression",
     "resources.control.failure_causes": "FailureCause",
+    "resources.control.monitor": "Monitor MonitorSpec MonitorStatus",
+    "resources.control.monitors": "FleetMonitors VehicleMonitors",
     "resources.control.operation": "Operation OperationOutcome OperationSteps",
     "resources.control.operation_step": "OperationStatus OperationStep",
+    "resources.control.reconciling": "MonitorPlan PlanStep",
     "resources.control.remote": "CallbackReference Remote RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
     "resources.control.remote_policy": "RefusalReason RemotePolicy",
     "resources.control.targets": "AttributePart EventAttribute PushNotification UnsafeWebhookWarning WebSocket Webhook",
+    "resources.control.triggers": (
+        "DataTrigger Observed Previous TimeEntry TimeTrigger Trigger Zone ZoneTrigger data times zone"
+    ),
     "resources.filters": "AlarmType TelemetryType TripState",
     "resources.fleet": "Fleet",
     "resources.maintenance": "Maintenance",

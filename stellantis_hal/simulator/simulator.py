@@ -16,6 +16,7 @@ from stellantis_hal.simulator.api.fleet_routes import FleetRoutes
 from stellantis_hal.simulator.api.gateway import Gateway, Statistics
 from stellantis_hal.simulator.api.identity import IdentityServer, IssuedToken
 from stellantis_hal.simulator.api.messages import Request, Response
+from stellantis_hal.simulator.api.monitors import MonitorRegistry
 from stellantis_hal.simulator.api.partner_login import PartnerLogin
 from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
 from stellantis_hal.simulator.api.remotes import RemoteRegistry
@@ -88,6 +89,7 @@ class Simulator:
         routes = Routes(world, variant, self.outbox, self._clock.now)
         self.callbacks: CallbackRegistry = routes.callbacks
         self.remotes: RemoteRegistry = routes.remotes
+        self.monitors: MonitorRegistry = routes.monitors
         self._fault_injector = FaultInjector(faults)
         self.gateway: Gateway = Gateway(
             routes=routes,

@@ -123,6 +123,16 @@ def trace_of(error: BaseException) -> str:
 # ------------------------------------------------------------------------------------------------- planted values
 
 HOOKS = ("request", "response", "retry", "wait", "failure", "end", "token_renewed")
+
+
+def _home() -> Any:
+    return stellantis_hal.zone("home", LATITUDE, LONGITUDE).exits
+
+
+def _night() -> Any:
+    return stellantis_hal.times("night", start=NOON, zone="Europe/London")
+
+
 MADE: dict[str, Any] = {
     "Application": lambda: Application("my-app", SECRET, certificate=("a.pem", "b.pem", SECRET)),
     "ApiConventions": stellantis_hal.ApiConventions,
@@ -135,6 +145,18 @@ MADE: dict[str, Any] = {
         key=MAIL,
     ),
     "Callbacks": lambda: stellantis_hal.Callbacks(_no_root),
+    "FleetCallbacks": lambda: stellantis_hal.FleetCallbacks(_no_root),
+    "FleetMonitors": lambda: stellantis_hal.FleetMonitors(_no_root, for_fleets=True),
+    "MonitorCondition": lambda: planted_value(stellantis_hal.Monitor).condition,
+    "MonitorPlan": lambda: stellantis_hal.MonitorPlan((planted_value(stellantis_hal.PlanStep),)),
+    "MonitorSpec": lambda: stellantis_hal.MonitorSpec(label=TEXT, when=_home()),
+    "Observed": lambda: stellantis_hal.data("low", "vehicle.autonomy"),
+    "DataTrigger": lambda: stellantis_hal.data("low", TEXT, previous=TEXT).equals(TEXT),
+    "TimeTrigger": _night,
+    "Trigger": _home,
+    "Expression": lambda: ~_home(),
+    "Zone": lambda: stellantis_hal.zone("home", LATITUDE, LONGITUDE),
+    "ZoneTrigger": _home,
     "CallbackTokenStore": lambda: stellantis_hal.CallbackTokenStore(lambda _: Token(SECRET, SECRET), print),
     "Change": lambda: Change(f"extra.{VIN}", TEXT, TEXT),
     "FileLimiterStore": lambda: FileLimiterStore("limits.json"),
@@ -191,6 +213,7 @@ NO_INSTANCE: dict[str, str] = {
     ),
     "StreamingFetch": "a protocol",
     **dict.fromkeys(("BackfillSource", "Priority", "WatchEvent", "WatchSource"), "an alias of types"),
+    **dict.fromkeys(("Electric", "Fuel", "Stolen"), "a group of names"),
     "OpenEnum": "the base of enumerations",
     **dict.fromkeys(("FollowOptions", "RequestOptions", "WriteOptions"), "keyword arguments"),
     **dict.fromkeys(
@@ -198,6 +221,9 @@ NO_INSTANCE: dict[str, str] = {
             "backfill",
             "by_activity",
             "convert_unit",
+            "data",
+            "times",
+            "zone",
             "otel_hooks",
             "to_arrow",
             "to_pandas",
@@ -238,6 +264,7 @@ NO_INSTANCE: dict[str, str] = {
             "RemoteStolen",
             "StellantisClient",
             "TripWriter",
+            "VehicleMonitors",
             "Watch",
         ),
         "made by a client: test_values_of_a_fleet_show_nothing_personal",

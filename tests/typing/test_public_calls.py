@@ -34,6 +34,7 @@ from stellantis_hal import (
     BackfillSource,
     BadRequestError,
     Basic,
+    Batch,
     Bearer,
     BearerCredentials,
     BodyTooLargeError,
@@ -65,15 +66,20 @@ from stellantis_hal import (
     ConsentRequiredError,
     Credentials,
     DamagedCheckpointError,
+    DataItem,
+    DataTrigger,
+    DeliveryRetry,
     DetachedResourceError,
     Diagnostic,
     Download,
+    Electric,
     EndRecord,
     Energy,
     EnergyType,
     Enrolment,
     EventAttribute,
     EventFeed,
+    Expression,
     FailureCause,
     FailureRecord,
     Fetch,
@@ -81,6 +87,8 @@ from stellantis_hal import (
     FileLimiterStore,
     FileTokenStore,
     Fleet,
+    FleetCallbacks,
+    FleetMonitors,
     FleetOwnerClient,
     FleetStatistics,
     Follow,
@@ -93,6 +101,7 @@ from stellantis_hal import (
     FormField,
     FormPreview,
     Forms,
+    Fuel,
     HalClient,
     HalDeprecationWarning,
     HalDocument,
@@ -117,18 +126,25 @@ from stellantis_hal import (
     MemoryState,
     MemoryTokenStore,
     Model,
+    Monitor,
+    MonitorCondition,
+    MonitorPlan,
+    MonitorSpec,
+    MonitorStatus,
     NetworkError,
     NotFoundError,
     NotHalError,
     OAuth2AuthorizationCode,
     OAuth2Client,
     OAuth2ClientCredentials,
+    Observed,
     OpenEnum,
     Operation,
     OperationOutcome,
     OperationStatus,
     OperationStep,
     OperationSteps,
+    Operator,
     Outage,
     OutcomeUnknownError,
     Page,
@@ -139,9 +155,11 @@ from stellantis_hal import (
     Paginator,
     Partition,
     Partner,
+    PlanStep,
     Position,
     PreconditionFailedError,
     PreconditionRequiredError,
+    Previous,
     Priority,
     Problem,
     Profile,
@@ -166,6 +184,7 @@ from stellantis_hal import (
     RemotePolicy,
     RemoteRefusedError,
     RemoteStolen,
+    RemoteType,
     Removed,
     Request,
     RequestOptions,
@@ -174,6 +193,7 @@ from stellantis_hal import (
     ResponseRecord,
     RetryPolicy,
     RetryRecord,
+    RetryRule,
     Scope,
     ServerError,
     Slot,
@@ -185,6 +205,7 @@ from stellantis_hal import (
     Status,
     StellantisClient,
     StellantisError,
+    Stolen,
     StoredResponse,
     StoredVariants,
     StreamedResponse,
@@ -194,8 +215,10 @@ from stellantis_hal import (
     TelemetryType,
     TemplateError,
     Theft,
+    TimeEntry,
     Timeouts,
     TimeRange,
+    TimeTrigger,
     Tls,
     Token,
     TokenBucketLimiter,
@@ -203,8 +226,10 @@ from stellantis_hal import (
     TokenRecord,
     TokenStore,
     TokenStoreError,
+    TooManyMonitorsError,
     TooManyRedirectsError,
     TooManyValuesError,
+    Trigger,
     Trip,
     TripConsumption,
     TripFileError,
@@ -220,6 +245,7 @@ from stellantis_hal import (
     Vehicle,
     VehicleCapabilities,
     VehicleIdentity,
+    VehicleMonitors,
     VehicleRemoved,
     VehicleUnavailable,
     WaitRecord,
@@ -231,12 +257,16 @@ from stellantis_hal import (
     Window,
     WriteOptions,
     WrongLoopError,
+    Zone,
+    ZoneTrigger,
     backfill,
     by_activity,
     convert_unit,
+    data,
     make_converter,
     otel_hooks,
     quiet,
+    times,
     to_arrow,
     to_pandas,
     to_polars,
@@ -244,6 +274,7 @@ from stellantis_hal import (
     unit_of,
     units_of,
     watch,
+    zone,
 )
 from stellantis_hal.simulator import IssuedToken, Simulator, World
 
@@ -921,6 +952,64 @@ async def test_callbacks() -> None:
         await callback.delete(with_monitors=True)
         await callbacks.create(target, label="other")
     assert issubclass(UnsafeWebhookWarning, UserWarning)
+
+
+@pytest.mark.anyio
+async def test_monitors() -> None:
+    simulator = Simulator(World(seed=7))
+    async with client_of(simulator) as client:
+        account = account_of(client, simulator)
+        callback = await account.callbacks.ensure(Webhook("https://hooks.example.org/st"), label="garage")
+        vehicle = await account.vehicles().first()
+        assert vehicle is not None
+        home, low = zone("home", 48.8667, 2.3333, km=1), data("low", Electric.LEVEL) < 20
+        assert_type(home, Zone)
+        assert_type(home.exits, ZoneTrigger)
+        assert_type(low, DataTrigger)
+        observed: Observed = data("charging", DataItem.CHARGING_STATUS, previous="Disconnected")
+        assert_type(observed.equals("InProgress").previous, Previous | None)
+        night = times("night", daily=time(22), lasting=timedelta(hours=8), days="Mon-Fri", zone="Europe/London")
+        assert_type(night, TimeTrigger)
+        entry: TimeEntry = night.entries[0]
+        assert_type(entry.lasting, timedelta | None)
+        when: Expression = home.exits & (low | ~night)
+        monitors = vehicle.monitors(callback)
+        assert_type(monitors, VehicleMonitors)
+        monitor = await monitors.create("left home", when=when, include=("status",), refresh=timedelta(minutes=10))
+        assert_type(monitor, Monitor)
+        assert_type(monitor.status, MonitorStatus | None)
+        assert_type(monitor.when, Expression | None)
+        assert_type(monitor.triggers, tuple[Trigger, ...])
+        assert_type(monitor.condition, MonitorCondition | None)
+        assert_type([each async for each in vehicle.monitors()], list[Monitor])
+        plan = await monitors.reconcile([MonitorSpec(label="low", when=low)], dry_run=True)
+        assert_type(plan, MonitorPlan)
+        assert_type(plan.changes, tuple[PlanStep, ...])
+        assert_type(await (await (await monitor.pause()).resume()).update(refresh=60), Monitor)
+        assert_type(await monitors.get(monitor.id or ""), Monitor)
+        await monitor.delete()
+    assert Fuel.LEVEL is DataItem.FUEL_LEVEL
+    assert Stolen.STATE.value == "stolen.state"
+    assert Operator.CHANGES.value == "onChange"
+    assert issubclass(TooManyMonitorsError, ApiError)
+
+
+@pytest.mark.anyio
+async def test_control_of_a_fleet() -> None:
+    simulator = Simulator(World(seed=7, vehicles=2))
+    async with fleet_owner_of(simulator) as client:
+        fleet = await client.fleets().first()
+        assert fleet is not None
+        hook = Webhook("https://hooks.example.org/st", token="s")
+        retry, batch = DeliveryRetry.bounded(3, every=10), Batch(10, within=60)
+        assert_type(fleet.callbacks, FleetCallbacks)
+        callback = await fleet.callbacks.ensure(hook, label="all", actions=("Doors",), retry=retry, batch=batch)
+        assert_type(callback.actions, tuple[RemoteType, ...])
+        assert_type(retry.rule, RetryRule | None)
+        assert_type(fleet.monitors, FleetMonitors)
+        monitor = await fleet.monitors.ensure("stolen", when=data("s", Stolen.STATE).changes(), deliver=hook)
+        assert_type(monitor.deliver, Webhook | None)
+        assert_type([each async for each in fleet.monitors()], list[Monitor])
 
 
 def test_errors_and_their_attributes() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.resources.blocks.energy import Day
 from stellantis_hal.resources.control.data_items import DataItem, Operator, facts_of
 from stellantis_hal.resources.control.expressions import Expression, ExpressionError, constant_value, parse_expression
@@ -27,15 +28,15 @@ from stellantis_hal.structuring.scalars import ScalarCodec
 from stellantis_hal.structuring.timestamps import read_duration, read_instant, write_duration, write_instant
 from stellantis_hal.validation import require_type
 
-__all__ = ["CONDITION", "Condition", "condition_body", "read_condition"]
+__all__ = ["CONDITION", "MonitorCondition", "condition_body", "read_condition"]
 
 MAX_TRIGGERS: Final = 5
 _MIDNIGHT: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - only times of day are taken from it
 _DAY: Final = timedelta(days=1)
 
 
-@attrs.frozen
-class Condition:
+@attrs.frozen(repr=False)
+class MonitorCondition:
     """What a monitor waits for, as it was read.
 
     Attributes:
@@ -47,6 +48,8 @@ class Condition:
     expression: Expression | None
     text: str | None
     triggers: tuple[Trigger, ...] = ()
+
+    __repr__ = redacted_repr
 
 
 # ------------------------------------------------------------------------------------------------- writing
@@ -70,7 +73,7 @@ def condition_body(when: Expression, *, for_fleets: bool = False) -> dict[str, A
     always = constant_value(when)
     if always is not None:
         raise ValueError(
-            f"the condition {when} is always {str(always).lower()}, whatever its triggers are: the API refuses it"
+            f"the condition {when} is always {str(always).lower()} for any values of its triggers: the API refuses it"
         )
     return {"triggers": [_trigger_body(each, for_fleets=for_fleets) for each in triggers], "boolExp": str(when)}
 
@@ -172,7 +175,7 @@ def _write_weeks(weeks: tuple[int, ...]) -> list[str]:
 # ------------------------------------------------------------------------------------------------- reading
 
 
-def read_condition(value: Any, path: str, problems: list[RawProblem]) -> Condition | None:
+def read_condition(value: Any, path: str, problems: list[RawProblem]) -> MonitorCondition | None:
     """Read a condition in any spelling that is in use; what cannot be read is recorded, and its text is kept.
 
     Args:
@@ -187,14 +190,14 @@ def read_condition(value: Any, path: str, problems: list[RawProblem]) -> Conditi
     triggers = reader.read_triggers(_first(value, "triggers"), f"{path}.triggers")
     text = _first(value, "boolExp", "bool.exp", "booExp")
     if text is None and len(triggers) == 1:
-        return Condition(triggers[0], None, triggers)
+        return MonitorCondition(triggers[0], None, triggers)
     if not isinstance(text, str):
         record_problem(problems, f"{path}.boolExp", text, "not a string")
-        return Condition(None, None, triggers)
-    return Condition(reader.read_expression(text, triggers, f"{path}.boolExp"), text, triggers)
+        return MonitorCondition(None, None, triggers)
+    return MonitorCondition(reader.read_expression(text, triggers, f"{path}.boolExp"), text, triggers)
 
 
-def _write_condition(condition: Condition) -> dict[str, Any]:
+def _write_condition(condition: MonitorCondition) -> dict[str, Any]:
     bodies: list[dict[str, Any]] = []
     for trigger in condition.triggers:
         try:

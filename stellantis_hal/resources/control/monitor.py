@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import attrs
 
 from stellantis_hal.errors import DetachedResourceError, NotFoundError
+from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.hal.uri import join_segment
-from stellantis_hal.resources.control.conditions import CONDITION, Condition, condition_body
+from stellantis_hal.resources.control.conditions import CONDITION, MonitorCondition, condition_body
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.targets import (
@@ -49,7 +50,7 @@ class MonitorStatus(OpenEnum):
     FAILED = "Failed"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class MonitorSpec:
     """A monitor as it is wanted; checked when it is sent.
 
@@ -72,6 +73,8 @@ class MonitorSpec:
     deliver: Webhook | None = None
     retry: DeliveryRetry | None = None
     batch: Batch | None = None
+
+    __repr__ = redacted_repr
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -96,7 +99,7 @@ class Monitor(TypedResource):
     id: str | None = attrs.field(default=None, metadata=names("monitorId", "id"))
     label: str | None = attrs.field(default=None, metadata=names(("monitor", "label")))
     status: MonitorStatus | None = None
-    condition: Annotated[Condition, CONDITION] | None = attrs.field(
+    condition: Annotated[MonitorCondition, CONDITION] | None = attrs.field(
         default=None, metadata=names(("monitor", "triggerParam"))
     )
     include: tuple[str, ...] = attrs.field(default=(), metadata=names(("monitor", "extendedEventParam")))

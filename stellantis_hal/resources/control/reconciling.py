@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from stellantis_hal.hal.redaction import mask_text
+from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.resources.control.monitor import Monitor, MonitorStatus
 from stellantis_hal.resources.control.targets import Webhook
 from stellantis_hal.structuring.converter import read
@@ -17,7 +17,7 @@ __all__ = ["MonitorPlan", "PlanAction", "PlanStep", "differences", "is_as", "pla
 PlanAction: TypeAlias = Literal["keep", "create", "update", "resume", "delete"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class PlanStep:
     """What is done with one monitor.
 
@@ -35,11 +35,13 @@ class PlanStep:
     monitor: Monitor | None = attrs.field(default=None, repr=False)
     body: dict[str, Any] | None = attrs.field(default=None, repr=False)
 
+    __repr__ = redacted_repr
+
     def __str__(self) -> str:
-        return f"{self.action:6}  {mask_text(self.label)}  ({self.reason})"
+        return f"{mask_text(self.action):6}  {mask_text(self.label)}  ({mask_text(self.reason)})"
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class MonitorPlan:
     """What turns the monitors that exist into those that are wanted; ``print(plan)`` shows it line by line.
 
@@ -48,6 +50,8 @@ class MonitorPlan:
     """
 
     steps: tuple[PlanStep, ...] = ()
+
+    __repr__ = redacted_repr
 
     @property
     def changes(self) -> tuple[PlanStep, ...]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from stellantis_hal.hal.redaction import MASK, mask_text
+from stellantis_hal.hal.redaction import MASK, mask_repr, mask_text, redacted_repr
 from stellantis_hal.resources.blocks.energy import Day
 from stellantis_hal.resources.control.data_items import DataItem, DataType, Operator, facts_of
 from stellantis_hal.resources.control.days import parse_days
@@ -95,12 +95,13 @@ class ZoneTrigger(Trigger):
 
     def __repr__(self) -> str:
         verb = {"In": "enters", "Out": "exits"}.get(self.transition, "transition")
-        return f"zone({self.name!r}, {MASK}, km={self.km}).{verb}"
+        km = "?" if self.km is None else f"{self.km:g}"
+        return f"zone({mask_repr(self.name)}, {MASK}, km={km}).{verb}"
 
     def describe(self) -> str:
         """Return what it waits for."""
         verb = {"In": "enters", "Out": "leaves"}.get(self.transition, mask_text(self.transition))
-        return f"{verb} the zone {self.name}{'' if self.km is None else f' of {self.km:g} km'}"
+        return f"{verb} the zone {mask_text(self.name)}{'' if self.km is None else f' of {self.km:g} km'}"
 
 
 @attrs.frozen(repr=False)
@@ -113,7 +114,7 @@ class Zone:
     km: int
 
     def __repr__(self) -> str:
-        return f"zone({self.name!r}, {MASK}, km={self.km})"
+        return f"zone({mask_repr(self.name)}, {MASK}, km={self.km})"
 
     @property
     def exits(self) -> ZoneTrigger:
@@ -156,7 +157,7 @@ def zone(name: str, latitude: float, longitude: float, *, km: int = 1) -> Zone:
 # ------------------------------------------------------------------------------------------------- data
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Previous:
     """What a value must have been before.
 
@@ -167,6 +168,8 @@ class Previous:
 
     operator: Operator
     values: tuple[str, ...]
+
+    __repr__ = redacted_repr
 
 
 @attrs.frozen(repr=False)
@@ -188,7 +191,7 @@ class DataTrigger(Trigger):
     previous: Previous | None = None
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {self.describe()}>"
+        return f"<{mask_text(self.name)}: {self.describe()}>"
 
     def describe(self) -> str:
         """Return what it waits for."""
@@ -219,7 +222,7 @@ class Observed:
         self._previous = previous
 
     def __repr__(self) -> str:
-        return f"data({self._name!r}, {self._item!r})"
+        return f"data({mask_repr(self._name)}, {self._item!r})"
 
     def __lt__(self, value: float) -> DataTrigger:
         return self._trigger(Operator.LOWER, value)
@@ -328,7 +331,7 @@ def _as_text(item: DataItem, value: Scalar, kind: DataType) -> str:
 # ------------------------------------------------------------------------------------------------- times
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class TimeEntry:
     """An interval of time, once or on certain days.
 
@@ -345,6 +348,8 @@ class TimeEntry:
     lasting: timedelta | None = None
     days: tuple[Day, ...] = ()
     weeks: tuple[int, ...] = ()
+
+    __repr__ = redacted_repr
 
     def covers(self, instant: datetime, zone: ZoneInfo) -> bool:
         """Return whether an instant lies within it."""
@@ -389,7 +394,7 @@ class TimeTrigger(Trigger):
     zone: str | None = None
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {self.describe()}>"
+        return f"<{mask_text(self.name)}: {self.describe()}>"
 
     def also(
         self,
@@ -535,7 +540,7 @@ class UnknownTrigger(Trigger):
     body: Mapping[str, Any] = attrs.field(hash=False)
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {self.describe()}>"
+        return f"<{mask_text(self.name)}: {self.describe()}>"
 
     def describe(self) -> str:
         """Return what is known of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,13 +19,24 @@ from stellantis_hal.simulator.api.request_context import (
 from stellantis_hal.simulator.api.serializer import link
 from stellantis_hal.simulator.world.seeded import hex_digits
 
-__all__ = ["CallbackRegistry", "Registered", "check_attributes", "check_webhook", "status_of"]
+__all__ = ["CallbackRegistry", "Registered", "check_attributes", "check_delivery", "check_webhook", "status_of"]
 
 ListResponse = Callable[[RequestContext, str, Sequence[Any], Callable[[Any], dict[str, Any]]], Response]
 """Returns a page of a collection: its name, its items, and the body of each."""
 
 _KINDS = ("webhook", "pushnotif", "websocket")
 _TYPES = ("Monitor", "Remote")
+_REMOTE_TYPES = (
+    "Doors",
+    "Horn",
+    "Lights",
+    "WakeUp",
+    "ElectricBatteryChargingRequest",
+    "ThermalPreconditioning",
+    "Navigation",
+    "Immobilization",
+    "Stolen",
+)
 _SCOPES = (
     "data:telemetry",
     "data:position",
@@ -115,13 +126,14 @@ class CallbackRegistry:
         self._seed = seed
         self._made = 0
         self._registered: dict[str, Registered] = {}
+        self._deliveries: dict[str, Registered] = {}
         self.on_deleted: list[Callable[[str], None]] = []
 
     # ------------------------------------------------------------------ state
 
     def get(self, id_: str) -> Registered | None:
-        """Return a callback by its id; None where there is none (any more)."""
-        return self._registered.get(id_)
+        """Return a callback by its id, or the delivery of a fleet's monitor; None where there is none (any more)."""
+        return self._registered.get(id_) or self._deliveries.get(id_)
 
     def of(self, owner: str) -> list[Registered]:
         """Return the callbacks of an account or a fleet, the oldest first."""
@@ -140,6 +152,14 @@ class CallbackRegistry:
         callback = Registered(hex_digits(self._seed, "callback", self._made, size=16), owner, subscription)
         self._registered[callback.id] = callback
         return callback
+
+    def add_delivery(self, id_: str, owner: str, subscription: dict[str, Any]) -> None:
+        """Set where the events of a fleet's monitor are delivered to, by the id of the monitor."""
+        self._deliveries[id_] = Registered(id_, owner, subscription)
+
+    def remove_delivery(self, id_: str) -> None:
+        """Remove the delivery of a monitor."""
+        del self._deliveries[id_]
 
     def delete(self, id_: str) -> None:
         """Delete a callback, and what depends on it."""
@@ -175,41 +195,77 @@ class CallbackRegistry:
             case _:
                 raise method_not_allowed()
 
+    def respond_to_fleet(
+        self, context: RequestContext, fleet: str, rest: tuple[str, ...], base: str, collection: ListResponse
+    ) -> Response:
+        """Return the response to a request for the callbacks of a fleet, or an address below them.
+
+        Args:
+            context: the request.
+            fleet: the id of the fleet.
+            rest: the segments below the collection.
+            base: the URL of the collection.
+            collection: returns a page of a collection.
+        """
+        match context.request.method, rest:
+            case "GET" | "HEAD", ():
+                wanted = set(context.request.values("types"))
+                found = [
+                    each for each in self.of(fleet) if not wanted or wanted & set(each.subscription["remoteTypes"])
+                ]
+                return collection(context, "callbacks", found, lambda each: _body(each, base, is_fleet=True))
+            case "POST", ():
+                callback = self.add(fleet, check_fleet_subscription(context.json_object()))
+                return _reference(200, callback, base, is_fleet=True)
+            case method, (id_, *below):
+                callback = self.owned(fleet, id_)
+                return self._respond_to_one(context, method, callback, tuple(below), base, is_fleet=True)
+            case _:
+                raise method_not_allowed()
+
     def _respond_to_one(
-        self, context: RequestContext, method: str, callback: Registered, below: tuple[str, ...], base: str
+        self,
+        context: RequestContext,
+        method: str,
+        callback: Registered,
+        below: tuple[str, ...],
+        base: str,
+        *,
+        is_fleet: bool = False,
     ) -> Response:
         if below == ("status",):
             context.require_method("PUT")
             callback.status = status_of(context.json_object())
-            return _reference(202, callback, base)
+            return _reference(202, callback, base, is_fleet=is_fleet)
         if below:
             raise not_found()
         context.require_method("GET", "HEAD", "PUT", "DELETE")
         if method == "PUT":
-            callback.subscription = check_subscription(context.json_object())
-            return _reference(202, callback, base)
+            check = check_fleet_subscription if is_fleet else check_subscription
+            callback.subscription = check(context.json_object())
+            return _reference(202, callback, base, is_fleet=is_fleet)
         if method == "DELETE":
             self.delete(callback.id)
             return Response(status=204, kind="callback")
-        return json_response(200, _body(callback, base), kind="callback", media_type=HAL_JSON)
+        return json_response(200, _body(callback, base, is_fleet=is_fleet), kind="callback", media_type=HAL_JSON)
 
 
 # ---------------------------------------------------------------------- bodies
 
 
-def _body(callback: Registered, base: str) -> dict[str, Any]:
+def _body(callback: Registered, base: str, *, is_fleet: bool = False) -> dict[str, Any]:
+    links = {"self": link(f"{base}/{callback.id}")}
     body: dict[str, Any] = {"id": callback.id, "subscribe": callback.subscription, "status": callback.status}
-    if callback.label is not None:
-        body["label"] = callback.label
-    return {**body, "_links": {"self": link(f"{base}/{callback.id}")}}
+    if is_fleet:
+        return {**body, "_links": {**links, "fleet": link(base.removesuffix("/remote/callbacks"))}}
+    return {**body, **({} if callback.label is None else {"label": callback.label}), "_links": links}
 
 
-def _reference(status: int, callback: Registered, base: str) -> Response:
-    body = {
-        "callbackId": callback.id,
-        "status": callback.status,
-        "_links": {"callback": link(f"{base}/{callback.id}")},
-    }
+def _reference(status: int, callback: Registered, base: str, *, is_fleet: bool = False) -> Response:
+    links = {"callback": link(f"{base}/{callback.id}")}
+    if is_fleet:
+        links["fleet"] = link(base.removesuffix("/remote/callbacks"))
+    body = {"callbackId": callback.id, "status": callback.status, "_links": links}
     return json_response(status, body, kind="callback", media_type=HAL_JSON)
 
 
@@ -248,6 +304,18 @@ def check_subscription(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def check_fleet_subscription(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the subscription of a fleet owner, for commands; refuse one off the specification."""
+    types, target = body.get("remoteTypes"), body.get("callback")
+    if not isinstance(types, list) or not types or not set(types) <= set(_REMOTE_TYPES):
+        raise _refuse("remoteTypes must be a list of types of remotes.")
+    if not isinstance(target, dict):
+        raise _refuse("callback is required.")
+    check_webhook(target.get("webhook"))
+    check_delivery(body, ("None", "Bounded"))
+    return body
+
+
 def check_webhook(value: Any, kind: str = "webhook") -> None:
     """Refuse a webhook or websocket off the specification."""
     if not isinstance(value, dict):
@@ -281,3 +349,30 @@ def check_attributes(value: Any, places: Sequence[str] = _PLACES["webhook"]) -> 
             raise _refuse(f"type of an attribute must be one of {', '.join(places)}.")
         if not isinstance(attribute.get("key"), str) or not isinstance(attribute.get("value"), str):
             raise _refuse("key and value of an attribute are required.")
+
+
+def check_delivery(subscription: Mapping[str, Any], policies: tuple[str, ...]) -> None:
+    """Refuse policies of delivery off the specification."""
+    retry, batch = subscription.get("retryPolicy"), subscription.get("batchNotify")
+    if retry is not None:
+        policy = _object(retry, "retryPolicy must be an object.")
+        _require(policy.get("policy") in policies, f"policy must be one of {', '.join(policies)}.")
+        for name in ("retryNumber", "retryDelay"):
+            number = policy.get(name, 1)
+            _require(type(number) is int and number >= 1, f"{name} must be at least 1.")
+    if batch is not None:
+        policy = _object(batch, "batchNotify must be an object.")
+        size, window = policy.get("size"), policy.get("timeWindow", 60)
+        _require(type(size) is int and size >= 1, "size must be at least 1.")
+        _require(type(window) is int and window >= 5, "timeWindow must be at least 5.")
+
+
+def _object(value: Any, reason: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _refuse(reason)
+    return value
+
+
+def _require(condition: bool, reason: str) -> None:
+    if not condition:
+        raise _refuse(reason)

@@ -42,6 +42,12 @@ class FleetRoutes:
             case ("fleets", id_, "vehicles", vehicle, "callbacks", callback, "remotes", *rest):
                 fleet, car = self._member(id_, vehicle)
                 return self._routes.respond_to_remotes(context, car, fleet.id, callback, tuple(rest))
+            case ("fleets", id_, "remote", "callbacks", *rest):
+                fleet, routes = self._fleet(id_), self._routes
+                base = f"{context.caller.base}/fleets/{fleet.id}/remote/callbacks"
+                return routes.callbacks.respond_to_fleet(context, fleet.id, tuple(rest), base, routes.collection)
+            case ("fleets", id_, "monitors", *rest):
+                return self._monitors(context, self._fleet(id_), tuple(rest))
         context.require_method("GET", "HEAD")
         match context.segments:
             case ("vehicles", vin):
@@ -54,6 +60,17 @@ class FleetRoutes:
                 return self._of_fleet(context, self._fleet(id_), tuple(rest))
             case _:
                 raise not_found()
+
+    def _monitors(self, context: RequestContext, fleet: Fleet, rest: tuple[str, ...]) -> Response:
+        return self._routes.monitors.respond(
+            context,
+            rest,
+            owner=fleet.id,
+            vehicle=None,
+            callback=None,
+            address=f"{context.caller.base}/fleets/{fleet.id}/monitors",
+            collection=self._routes.collection,
+        )
 
     def _fleet(self, id_: str) -> Fleet:
         try:

@@ -18,6 +18,7 @@ from stellantis_hal.simulator.api.messages import (
     format_instant,
     json_response,
 )
+from stellantis_hal.simulator.api.monitors import MonitorRegistry
 from stellantis_hal.simulator.api.pages import BadPageError, page_body, reshape, select_page
 from stellantis_hal.simulator.api.remotes import RemoteRegistry
 from stellantis_hal.simulator.api.request_context import Caller, Refusal, RequestContext, no_data, not_found
@@ -43,6 +44,7 @@ class Routes:
         self._variant = variant
         self.callbacks = CallbackRegistry(world.seed)
         self.remotes = RemoteRegistry(world, outbox, now)
+        self.monitors = MonitorRegistry(world, self.callbacks, outbox, now)
         self._secret = hex_digits(world.seed, "pages", size=16).encode()
         self._served = 0
 
@@ -70,6 +72,7 @@ class Routes:
         )
         self._served += 1
         self.remotes.advance()
+        self.monitors.advance()
         try:
             return find(context)
         except Refusal as refusal:
@@ -96,6 +99,8 @@ class Routes:
             case ("user", "vehicles", vehicle, "callbacks", callback, "remotes", *rest):
                 car, owner = self._vehicle_of_caller(context, vehicle), context.account
                 return self.respond_to_remotes(context, car, owner.key, callback, tuple(rest))
+            case ("user", "vehicles", vehicle, "callbacks", callback, "monitors", *rest):
+                return self._monitors_of(context, self._vehicle_of_caller(context, vehicle), callback, tuple(rest))
         context.require_method("GET", "HEAD")
         match context.segments:
             case ("user",):
@@ -106,6 +111,21 @@ class Routes:
                 return self.of_vehicle(context, self._vehicle_of_caller(context, vehicle), tuple(rest))
             case _:
                 raise not_found()
+
+    def _monitors_of(self, context: RequestContext, car: Vehicle, callback: str, rest: tuple[str, ...]) -> Response:
+        owner = context.account.key
+        registered = self.callbacks.owned(owner, callback)
+        if "Monitor" not in registered.types:
+            raise Refusal(400, 40000, "The callback is not for monitors.")
+        return self.monitors.respond(
+            context,
+            rest,
+            owner=owner,
+            vehicle=car.id,
+            callback=registered.id,
+            address=f"{context.serializer.vehicle_url(car.id)}/callbacks/{registered.id}/monitors",
+            collection=self.collection,
+        )
 
     def respond_to_remotes(
         self, context: RequestContext, car: Vehicle, owner: str, callback: str, rest: tuple[str, ...]

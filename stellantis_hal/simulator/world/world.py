@@ -84,6 +84,7 @@ class World:
         self._controls: dict[int, Controls] = {}
         self._cars: dict[int, Car] = {}
         self._clock: Callable[[], datetime] | None = None
+        self.observers: list[Callable[[str], None]] = []  # called with a vehicle whenever its car reports
         self._hidden: set[int] = set()
         self.fleets: Fleets = Fleets(seed, self.generator)
         self.thefts: Thefts = Thefts(seed, self.spot)
@@ -314,6 +315,28 @@ class World:
         stand = attrs.evolve(stand, battery=stand.battery_at(started), plugged=False, charge=None)
         life.start_trip(MadeTrip(before=stand, leg=_drive(life.owner, stand, started, 0.0, timedelta())))
         return self._current_trip(vehicle).leg.trip
+        index = self.trip_count(vehicle)
+        trip = Trip(
+            id=self.generator.trip_id(number, index),
+            index=index,
+            vehicle=vehicle,
+            started_at=started,
+            duration=timedelta(),
+            distance=0.0,
+            start_mileage=state.mileage,
+            start=state.spot,
+            stop=state.spot,
+            before=state.levels,
+            after=state.levels,
+            average_speed=0.0,
+            max_speed=0.0,
+            fault="Unfinished",
+            done=False,
+        )
+        self._added.setdefault(number, []).append(trip)
+        self._parked[number] = Parking(plugged=False)
+        self._reported(vehicle)
+        return trip
 
     def drive(self, vehicle: str | HasId, km: float, *, minutes: float | None = None) -> Trip:
         """Drive some km in some minutes, at 40 km/h unless ``minutes`` is given; return the trip.
@@ -464,11 +487,13 @@ class World:
             trip=None,
         )
         raised.append(alert)
+        self._reported(vehicle)
         return alert
 
     def update_status(self, vehicle: str, **blocks: Any) -> None:
         """Replace blocks of the status body; None removes a block."""
         self._changes.setdefault(self.generator.find(vehicle), {}).update(blocks)
+        self._reported(vehicle)
 
     def hide_status(self, vehicle: str) -> None:
         """Remove the vehicle's status from the back end (404)."""
@@ -479,6 +504,10 @@ class World:
         self._hidden.discard(self.generator.find(vehicle))
 
     # ------------------------------------------------------------------ helpers
+
+    def _reported(self, vehicle: str) -> None:
+        for observe in self.observers:
+            observe(vehicle)
 
     def _id(self, vehicle: str | HasId) -> str:
         """Return the id of a vehicle of this world. Raises KeyError."""
@@ -505,6 +534,12 @@ class World:
 
     def _stand(self, number: int) -> Stand:
         return self._life(number).at(self._now(number))[0]
+
+    def _set_parking(self, vehicle: str, **changes: Any) -> None:
+        number, state = self.generator.find(vehicle), self.vehicle_state(vehicle)
+        at = max(state.at, self._now(state))
+        self._parked[number] = attrs.evolve(self._parking(number), at=at, **changes)
+        self._reported(vehicle)
 
     def _report(self, number: int) -> datetime:
         """Have a vehicle report its state, now or at the time of its last report; return that time."""
@@ -571,3 +606,9 @@ def _drive(owner: Owner, stand: Stand, at: datetime, km: float, duration: timede
         trip, duration=duration, average_speed=speed, max_speed=round(speed * 1.3, 1), fault="Unfinished", done=False
     )
     return Leg(trip, attrs.evolve(after, since=at + duration))
+
+    def _replace(self, trip: Trip, **changes: Any) -> Trip:
+        changed = attrs.evolve(trip, **changes)
+        self._added[self.generator.find(trip.vehicle)][-1] = changed
+        self._reported(trip.vehicle)
+        return changed
