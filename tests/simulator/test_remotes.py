@@ -126,7 +126,7 @@ async def test_each_action_changes_the_car(body: dict[str, Any], control: str, v
     await api.register()
     assert await api.outcome(body) == ("Success", None)
     changed = getattr(api.car.controls, control)
-    assert changed == value if value is not None else changed
+    assert changed if value is None else changed == value
 
 
 async def test_programs_are_deleted_and_charges_stopped() -> None:
@@ -140,7 +140,8 @@ async def test_programs_are_deleted_and_charges_stopped() -> None:
     assert (await api.outcome({"charging": {"immediate": True}}))[0] == "Success"
     assert api.car.is_charging
     assert (await api.outcome({"charging": {"immediate": False}}))[0] == "Success"
-    assert not api.car.is_charging
+    assert api.car.state.charging is not None
+    assert api.car.state.charging.status == "Stopped"
     assert (await api.outcome({"charging": {"schedule": {"immediate": True}}}))[0] == "Success"
     assert (await api.outcome({"charging": {"schedule": {"immediate": False}}}))[0] == "Success"
     assert (await api.outcome({"preconditioning": {"airConditioning": {"immediate": False}}}))[0] == "AlreadyDone"

@@ -130,11 +130,9 @@ class CommandLedger:
         """Record that the server has received a command, or may have; a failure is logged."""
         await self._change_or_log(lambda state, now: state.sent(kind, label, now, url))
 
-    async def finish(self, kind: ActionKind, label: str, *, wake_ups_are_over: bool) -> None:
-        """Record the end of a command; a failure is logged."""
-        await self._change_or_log(
-            lambda state, now: state.finished(kind, label, now, wake_ups_are_over=wake_ups_are_over)
-        )
+    async def finish(self, kind: ActionKind, label: str, cause: str | None) -> None:
+        """Record the end of a command, and the cause of its failure where it failed; a failure to do so is logged."""
+        await self._change_or_log(lambda state, now: state.finished(kind, label, now, cause))
 
     async def _change_or_log(self, change: Callable[[CarState, datetime], CarState]) -> None:
         try:

@@ -33,7 +33,6 @@ from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.actions import ActionKind
 from stellantis_hal.resources.control.command_ledger import CommandLedger, ControlServices
 from stellantis_hal.resources.control.course import GRACE, Course, failure_cause, read_step
-from stellantis_hal.resources.control.failure_causes import FailureCause
 from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
 from stellantis_hal.resources.latest import STATUS
 from stellantis_hal.resources.status import Status
@@ -396,8 +395,7 @@ class Operation:
         kind, label, latest = self._record.kind, self._record.label, self._course.latest
         if self._is_settled or kind is None or label is None or latest is None:
             return
-        over = failure_cause(latest) == FailureCause.TOO_MANY_WAKE_UPS_OVER_MONTH
-        await self._ledger.finish(kind, label, wake_ups_are_over=over)
+        await self._ledger.finish(kind, label, failure_cause(latest))
         self._is_settled = True
 
     async def read_once(self) -> bool:

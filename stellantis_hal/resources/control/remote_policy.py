@@ -13,6 +13,7 @@ import attrs
 from attrs import validators
 
 from stellantis_hal.resources.control.actions import ActionKind
+from stellantis_hal.resources.control.failure_causes import FailureCause
 from stellantis_hal.validation import require_type
 
 __all__ = ["AWAKE", "CarState", "Refusal", "RefusalReason", "RemotePolicy", "UnderWay"]
@@ -22,6 +23,13 @@ AWAKE: Final = timedelta(minutes=3)
 
 _FORMAT: Final = 1
 _NOTHING: Final = timedelta()
+_NOT_REACHED: Final = frozenset(
+    {
+        FailureCause.TOO_MANY_WAKE_UPS_OVER_MONTH,
+        FailureCause.VEHICLE_BATTERY_CHARGE_TOO_LOW,
+        FailureCause.VEHICLE_CONNECTION_TIMEOUT,
+    }
+)
 _WITHOUT_WAKE_UP: Final = frozenset({ActionKind.NAVIGATION})
 
 
@@ -217,10 +225,14 @@ class CarState:
             wake_ups=self.wake_ups + running.costs,
         )
 
-    def finished(self, kind: ActionKind, label: str, now: datetime, *, wake_ups_are_over: bool = False) -> CarState:
-        """Return the state with the end of a command."""
+    def finished(self, kind: ActionKind, label: str, now: datetime, cause: str | None = None) -> CarState:
+        """Return the state with the end of a command, and the cause of its failure where it failed."""
         state = self.withdrawn(kind, label)
-        return attrs.evolve(state, refused_month=_month(now)) if wake_ups_are_over else state
+        if cause in _NOT_REACHED:
+            state = attrs.evolve(state, messaged_at=None)
+        if cause == FailureCause.TOO_MANY_WAKE_UPS_OVER_MONTH:
+            state = attrs.evolve(state, refused_month=_month(now))
+        return state
 
     # --------------------------------------------------------------------------------------------- as bytes
 

@@ -77,7 +77,7 @@ def test_messages_that_find_a_car_asleep_are_counted_by_month() -> None:
 
 def test_no_wake_up_follows_the_vendors_refusal_that_month() -> None:
     begun = CarState().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
-    state = begun.finished(WAKE, "a", NOON, wake_ups_are_over=True)
+    state = begun.finished(WAKE, "a", NOON, cause="TooManyWakeUpsOverMonth")
     late = NOON + minutes(60)
     assert refusal(state, DOOR, late) == Refusal(RefusalReason.WAKE_UPS_OVER, datetime(2026, 2, 1, tzinfo=UTC))
     assert state.at(late, POLICY).refusal(POLICY, DOOR, late, force=True) is None
@@ -86,7 +86,7 @@ def test_no_wake_up_follows_the_vendors_refusal_that_month() -> None:
 
 def test_the_month_of_december_ends_with_the_year() -> None:
     december = datetime(2026, 12, 31, 23, tzinfo=UTC)
-    state = CarState().finished(WAKE, "a", december, wake_ups_are_over=True)
+    state = CarState().finished(WAKE, "a", december, cause="TooManyWakeUpsOverMonth")
     assert refusal(state, DOOR, december) == Refusal(RefusalReason.WAKE_UPS_OVER, datetime(2027, 1, 1, tzinfo=UTC))
 
 
@@ -103,6 +103,13 @@ def test_a_command_found_later_is_counted_once() -> None:
     assert found.sent(DOOR, "a", NOON, None).under_way["door"].url == "https://api.test/1"
     forgotten = CarState().at(NOON, POLICY).sent(DOOR, "a", NOON, "https://api.test/1")
     assert forgotten.under_way["door"].is_sent
+
+
+def test_a_car_that_was_not_reached_is_not_awake() -> None:
+    begun = CarState().at(NOON, POLICY).begun(WAKE, "a", NOON).sent(WAKE, "a", NOON, None)
+    assert begun.is_awake(NOON)
+    assert not begun.finished(WAKE, "a", NOON, "VehicleConnectionTimeout").is_awake(NOON)
+    assert begun.finished(WAKE, "a", NOON, "DoorsOpen").is_awake(NOON)
 
 
 def test_a_route_does_not_keep_a_car_awake() -> None:
@@ -130,7 +137,7 @@ def test_a_state_is_read_as_it_was_written(commands: list[tuple[ActionKind, date
     for kind, now, ends in commands:
         state = state.at(now, POLICY).begun(kind, "é", now).sent(kind, "é", now, None)
         if ends:
-            state = state.finished(kind, "é", now, wake_ups_are_over=kind is WAKE)
+            state = state.finished(kind, "é", now, cause="VehicleConnectionTimeout" if kind is WAKE else None)
     assert CarState.load(state.dump()) == attrs.evolve(state, under_way=dict(state.under_way))
     assert CarState.load(None) == CarState()
 
