@@ -1,0 +1,227 @@
+"""Limiter of processes that share a Redis server."""
+
+from __future__ import annotations
+
+import logging
+from importlib.resources import files
+from types import TracebackType
+from typing import Any, Self
+
+from stellantis_hal.storage.redis import RedisAddress, RedisConnection, RedisScript, key_prefix
+from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.transport.rate_limit import turns
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.transport.rate_limit.shared import OnOutage, SharedLimiter
+from stellantis_hal.transport.rate_limit.turns import Turn, TurnReply
+
+__all__ = ["RedisLedger", "RedisLimiter", "arguments_of", "parse_reply", "turn_script"]
+
+_logger = logging.getLogger("stellantis_hal")
+_KEYS = ("tokens", "day", "state", "processes")
+_CONSTANTS = (
+    "SECOND",
+    "UNLIMITED",
+    "SPAN",
+    "HOLD",
+    "ALIVE",
+    "STALE",
+    "LOOK_AHEAD",
+    "WAITING",
+    "RETRY",
+    "LAPSE",
+    "SHARING",
+    "MINUTE",
+    "DAY",
+    "MILLION",
+)
+
+
+class RedisLimiter(SharedLimiter):
+    """Keep the requests of all processes of a subscription within its limits, by a Redis server that they share.
+
+    Enter it around the clients that use it::
+
+        limits = RateLimits(100, 100_000)
+        async with RedisLimiter("redis://127.0.0.1:6379/0", client_id, limits, processes=4) as limiter:
+            async with StellantisClient(application, limiter=limiter) as client:
+                ...
+
+    A process asks Redis once for all requests that have gathered, some twenty times a second while tasks wait, and once
+    a second otherwise. Clocks of the processes do not matter: the server's clock counts. A pause after a 429 holds for
+    all of them.
+
+    Args:
+        server: the URL of a Redis server, or a coredis client that is entered already. It must not evict keys
+            (``maxmemory-policy noeviction``); with ``appendonly yes`` the day's count survives its restart.
+        client_id: of the application: what shares a limit. Processes that give the same one share it.
+        limits: ceilings, which the server's headers may lower. Where processes give different ones, the smallest count.
+        processes: how many processes share the limits at most; an outage divides the limits by it.
+        on_outage: while Redis is away: "share" sends at most ``limits / processes`` after one empty window, "refuse"
+            raises :class:`~stellantis_hal.errors.BudgetExhaustedError` at once, "wait" waits for as long as
+            ``max_wait`` allows.
+        interactive_share: the part (0 to 1) of each window that background requests may not use.
+        timeout: seconds that Redis may take to answer. Less than a second takes a busy machine for an outage.
+    """
+
+    def __init__(
+        self,
+        server: RedisAddress,
+        client_id: str,
+        limits: RateLimits | None = None,
+        *,
+        processes: int,
+        on_outage: OnOutage = "share",
+        interactive_share: float = 0.1,
+        timeout: float = 1.0,
+    ) -> None:
+        super().__init__(
+            RedisLedger(server, client_id, timeout=timeout),
+            limits,
+            processes=processes,
+            on_outage=on_outage,
+            interactive_share=interactive_share,
+        )
+
+
+class RedisLedger:
+    """The ledger of a subscription in Redis.
+
+    Args:
+        server: as for :class:`RedisLimiter`.
+        client_id: what shares a limit.
+        timeout: seconds of a call.
+    """
+
+    def __init__(self, server: RedisAddress, client_id: str, *, timeout: float = 1.0) -> None:
+        if not client_id:
+            raise ValueError("client_id must not be empty: processes that give the same one share its limits")
+        self._redis = RedisConnection(server, timeout=timeout)
+        prefix = key_prefix("limiter", client_id)
+        self.keys: list[str] = [f"{prefix}:{name}" for name in _KEYS]
+        self._script = turn_script()
+
+    @property
+    def place(self) -> str:
+        return f"Redis {self._redis.place}"
+
+    async def __aenter__(self) -> Self:
+        await self._redis.__aenter__()
+        try:
+            await self._warn_of_eviction()
+        except BaseException:
+            await self._redis.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._redis.__aexit__(kind, error, traceback)
+
+    async def _warn_of_eviction(self) -> None:
+        policy = await self._redis.setting("maxmemory-policy")
+        if policy not in {None, "noeviction"} and await self._redis.setting("maxmemory") not in {None, "0"}:
+            _logger.warning(
+                "%s evicts keys (maxmemory-policy %s): the limiter's state may be lost, which costs one window each "
+                "time and forgets what the day has used. Set maxmemory-policy noeviction",
+                self.place,
+                policy,
+            )
+
+    async def take(self, turn: Turn) -> TurnReply:
+        """Take a turn."""
+        return parse_reply(await self._redis.run(self._script, self.keys, arguments_of(turn)))
+
+    async def check(self) -> None:
+        """Return where the server answers."""
+        await self._redis.call("PING")
+
+
+def turn_script() -> RedisScript:
+    """Return the script of a turn, after its constants."""
+    constants = ", ".join(_CONSTANTS), ", ".join(str(getattr(turns, name)) for name in _CONSTANTS)
+    text = files("stellantis_hal.transport.rate_limit").joinpath("turn.lua").read_text("utf-8")
+    return RedisScript(f"local {constants[0]} = {constants[1]}\n{text}")
+
+
+def arguments_of(turn: Turn, clock: int = 0) -> list[str | int]:
+    """Return a turn as the script's arguments.
+
+    Args:
+        turn: of a process.
+        clock: microseconds instead of those of the server's clock.
+    """
+    return [
+        turn.process,
+        turn.number,
+        turn.witnessed,
+        turn.known,
+        turn.epoch,
+        turn.former,
+        turn.interactive,
+        turn.background,
+        turn.per_second,
+        turn.per_day,
+        turn.share,
+        turn.round_trip,
+        turn.pause,
+        turn.burst_limit,
+        turn.burst_remaining,
+        turn.burst_returned,
+        turn.day_limit,
+        turn.day_remaining,
+        turn.outage,
+        int(turn.leaving),
+        clock,
+        len(turn.answered),
+        *(value for each in turn.answered for value in (each.number, each.minute, each.returns_in)),
+        len(turn.given_back),
+        *(value for pair in turn.given_back for value in pair),
+        len(turn.held),
+        *turn.held,
+        len(turn.minutes),
+        *(value for pair in turn.minutes for value in pair),
+        len(turn.used),
+        *(value for pair in turn.used for value in pair),
+    ]
+
+
+def parse_reply(reply: Any) -> TurnReply:
+    """Return a reply of the script as a value.
+
+    Raises:
+        StorageError: it is another one.
+    """
+    try:
+        status, epoch = reply[0].decode(), reply[1].decode()
+        if status != "ok":
+            return TurnReply(status=status, epoch=epoch)
+        numbers = reply[5:23]
+        minutes = reply[23]
+        return TurnReply(
+            epoch=epoch,
+            interactive=reply[2],
+            background=reply[3],
+            delays=tuple(reply[4]),
+            again_in=numbers[0],
+            blocked_for=numbers[1],
+            is_day=numbers[2] == 1,
+            ahead=numbers[3],
+            waiting=numbers[4],
+            sharers=numbers[5],
+            processes=numbers[6],
+            returned=numbers[7],
+            taken=numbers[8],
+            free=numbers[9],
+            day_free=numbers[10],
+            paused_for=numbers[11],
+            per_second=numbers[12],
+            per_day=numbers[13],
+            agreed_per_second=numbers[14],
+            agreed_per_day=numbers[15],
+            count=numbers[16],
+            minute=numbers[17],
+            minutes=tuple(zip(minutes[::2], minutes[1::2], strict=True)),
+        )
+    except (AttributeError, IndexError, TypeError) as error:
+        raise StorageError("the limiter's script in Redis returned something else: is it another version's?") from error

@@ -1,0 +1,81 @@
+"""Queue of tasks that wait for grants of a shared ledger."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import anyio
+
+from stellantis_hal.errors import StellantisError
+from stellantis_hal.transport.rate_limit.turn_book import Grant
+
+__all__ = ["GrantQueue", "Ticket"]
+
+
+class Ticket:
+    """A task that waits.
+
+    Attributes:
+        latest: when it needs its grant.
+        grant: what it got; None while it waits, and where it was refused.
+        error: why it was refused.
+    """
+
+    __slots__ = ("background", "error", "event", "grant", "latest")
+
+    def __init__(self, background: bool, latest: float) -> None:
+        self.background = background
+        self.latest = latest
+        self.event: anyio.Event = anyio.Event()
+        self.grant: Grant | None = None
+        self.error: StellantisError | None = None
+
+
+class GrantQueue:
+    """Waiting tasks of both priorities, each in order of arrival."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self) -> None:
+        self._lines: tuple[OrderedDict[Ticket, None], OrderedDict[Ticket, None]] = (OrderedDict(), OrderedDict())
+
+    def __len__(self) -> int:
+        return len(self._lines[0]) + len(self._lines[1])
+
+    def __iter__(self) -> Iterator[Ticket]:
+        for line in self._lines:
+            yield from line
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many wait, interactive and background."""
+        return len(self._lines[0]), len(self._lines[1])
+
+    def add(self, ticket: Ticket) -> None:
+        """Let a task wait."""
+        self._lines[ticket.background][ticket] = None
+
+    def discard(self, ticket: Ticket) -> None:
+        """Let a task leave."""
+        self._lines[ticket.background].pop(ticket, None)
+
+    def grant(self, grant: Grant, *, background: bool) -> bool:
+        """Hand a grant to the first task, of background to either; return False where none waits any more."""
+        line = self._lines[background] or self._lines[0]
+        if not line:
+            return False
+        ticket, _ = line.popitem(last=False)
+        ticket.grant = grant
+        ticket.event.set()
+        return True
+
+    def refuse(self, ticket: Ticket, error: StellantisError) -> None:
+        """Let a task leave with an error."""
+        self.discard(ticket)
+        ticket.error = error
+        ticket.event.set()
+
+    def earliest(self) -> float:
+        """Return until when the least patient task waits; ``inf`` without any."""
+        return min((ticket.latest for ticket in self), default=math.inf)

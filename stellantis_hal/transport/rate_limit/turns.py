@@ -1,0 +1,623 @@
+"""Turns of processes at a ledger that they share: one value in, one value out.
+
+A process gathers what its tasks want and have done, and hands it in as one :class:`Turn`; :meth:`SharedLedger.take`
+returns what it grants. The ledger is the state of a subscription, wherever it is kept: ``turn.lua`` does the same on
+keys of Redis, step by step, and a test compares the two.
+
+A token returns one window after its request was ANSWERED, as in the limiter of one process: the server has counted the
+request by then. The smallest round trip is subtracted, but the smallest of ALL processes, and nothing while one of them
+does not know its own: a token returned by one process is used by another, on another path.
+
+A request that nothing is free for is granted at the instant at which a token returns, if that lies within the
+look-ahead: so waiting processes do not poll.
+
+All spans and instants are whole microseconds, so that Lua's numbers are the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Protocol
+
+import attrs
+
+__all__ = ["SECOND", "UNLIMITED", "Answered", "Minutes", "SharedLedger", "Turn", "TurnReply"]
+
+SECOND = 1_000_000
+UNLIMITED = 10**9
+"""What stands for a window without a limit."""
+
+SPAN = SECOND
+"""The burst window."""
+HOLD = 61 * SECOND
+"""How long a granted token stays away without a word of its process, which lives."""
+ALIVE = 3 * SECOND
+"""How long a process lives without a turn."""
+STALE = 3 * SECOND // 2
+"""How long nobody may have taken a turn until the ledger is taken for one that was away."""
+LOOK_AHEAD = SECOND // 10
+WAITING = 3 * SECOND // 10
+"""How long a process that got less than it wanted is known to wait."""
+RETRY = SECOND // 20
+"""When to ask again where no return is known."""
+LAPSE = 900 * SECOND
+"""How long a response's statement is believed."""
+SHARING = 900 * SECOND
+"""How long a process counts as a user of background requests."""
+MINUTE = 60 * SECOND
+DAY = 1_441
+"""Minutes after which a minute's tokens have returned: all of them are a day old by then."""
+MILLION = 1_000_000
+
+
+@attrs.frozen
+class Answered:
+    """A request that was answered, or whose token returns for another reason.
+
+    Attributes:
+        number: of its grant.
+        minute: under which it was booked; -1 if nowhere.
+        returns_in: when its token returns, from the turn on; negative for the past.
+    """
+
+    number: int
+    minute: int
+    returns_in: int
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """What a process hands in.
+
+    Attributes:
+        process: its id, without a colon.
+        number: of the turn, higher than that of each turn before: an older one that arrives late changes nothing.
+        witnessed: turns of the ledger so far, as the latest reply had it: a ledger with fewer was set back.
+        known: number of the latest grant that arrived; later ones were lost with their reply, and return.
+        epoch: of the state, as the latest reply had it; empty to introduce the process.
+        former: on introduction, the epoch that it knew before; empty for none.
+        interactive: requests wanted now.
+        background: likewise, those that can wait.
+        per_second: the process's limit.
+        per_day: likewise.
+        share: millionths of both windows that background requests may not use.
+        round_trip: the smallest one; 0 while there are too few.
+        pause: grant nothing to any process for so long.
+        burst_limit: as the server's headers state it; 0 where they do not.
+        burst_remaining: likewise; -1 where they do not.
+        burst_returned: tokens that had returned when that request was sent.
+        day_limit: likewise.
+        day_remaining: likewise.
+        answered: requests.
+        given_back: numbers and minutes of grants that were not used.
+        held: numbers of all grants that are out; on introduction.
+        minutes: age in minutes and count of what the subscription has spent, on introduction: they count where the
+            ledger has lost its state.
+        used: likewise, what this process has spent without the ledger.
+        outage: number of the outage in which it did; handed in once.
+        leaving: whether this is its last turn.
+    """
+
+    process: str
+    number: int
+    witnessed: int = 0
+    known: int = 0
+    epoch: str = ""
+    former: str = ""
+    interactive: int = 0
+    background: int = 0
+    per_second: int = UNLIMITED
+    per_day: int = UNLIMITED
+    share: int = 100_000
+    round_trip: int = 0
+    pause: int = 0
+    burst_limit: int = 0
+    burst_remaining: int = -1
+    burst_returned: int = 0
+    day_limit: int = 0
+    day_remaining: int = -1
+    answered: tuple[Answered, ...] = ()
+    given_back: tuple[tuple[int, int], ...] = ()
+    held: tuple[int, ...] = ()
+    minutes: tuple[tuple[int, int], ...] = ()
+    used: tuple[tuple[int, int], ...] = ()
+    outage: int = 0
+    leaving: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class TurnReply:
+    """What the ledger returns.
+
+    Attributes:
+        status: "introduce": nothing was done, the ledger does not know the process, or lost its state: take the turn
+            again with an empty epoch and all that is out. "outdated": nothing was done, a later turn was taken.
+        epoch: of the state.
+        interactive: requests granted.
+        background: likewise.
+        delays: when each of them may be sent, from now on, interactive ones first.
+        again_in: when to take the next turn for those that were not granted; -1 where all were.
+        blocked_for: how long nothing is granted, by a pause or the day; 0 where the burst window alone decides.
+        is_day: whether the day is what blocks.
+        ahead: requests that wait in other processes.
+        waiting: processes that wait, this one included.
+        sharers: live processes that use background requests, this one included.
+        processes: live processes, this one included.
+        returned: tokens that have returned so far.
+        taken: tokens taken so far.
+        free: tokens of the burst window.
+        day_free: likewise of the day.
+        paused_for: the pause that is left.
+        per_second: the limit in force.
+        per_day: likewise.
+        agreed_per_second: the smallest limit that a process was given.
+        agreed_per_day: likewise.
+        count: turns of the ledger so far.
+        minute: the present one, under which grants are booked.
+        minutes: age and count of each minute; on introduction.
+    """
+
+    status: Literal["ok", "introduce", "outdated"] = "ok"
+    epoch: str = ""
+    interactive: int = 0
+    background: int = 0
+    delays: tuple[int, ...] = ()
+    again_in: int = -1
+    blocked_for: int = 0
+    is_day: bool = False
+    ahead: int = 0
+    waiting: int = 0
+    sharers: int = 1
+    processes: int = 1
+    returned: int = 0
+    taken: int = 0
+    free: int = 0
+    day_free: int = 0
+    paused_for: int = 0
+    per_second: int = UNLIMITED
+    per_day: int = UNLIMITED
+    agreed_per_second: int = UNLIMITED
+    agreed_per_day: int = UNLIMITED
+    count: int = 0
+    minute: int = 0
+    minutes: tuple[tuple[int, int], ...] = ()
+
+
+class Minutes(Protocol):
+    """Counts of requests by minute."""
+
+    def get(self, minute: int, /) -> int | None:
+        """Return the count of a minute; None where there is none."""
+        ...
+
+    def __setitem__(self, minute: int, count: int, /) -> None: ...
+
+    def __delitem__(self, minute: int, /) -> None: ...
+
+    def items(self) -> Iterable[tuple[int, int]]:
+        """Return all of them."""
+        ...
+
+
+@attrs.define
+class _Process:
+    """A process that lives."""
+
+    until: int
+    number: int
+    minute: int
+    round_trip: int
+    waits_until: int
+    interactive: int
+    background: int
+    per_second: int
+    per_day: int
+    shares_until: int
+    outage: int
+
+
+class SharedLedger:
+    """The state of a subscription that several processes share.
+
+    Args:
+        state: what :meth:`dump` returned; None for a new one.
+        minutes: the day, kept by the caller.
+        span: the burst window; a longer one for a share of less than one request per second.
+    """
+
+    __slots__ = (
+        "_burst_limit",
+        "_burst_limit_until",
+        "_count",
+        "_day_foreign",
+        "_day_foreign_until",
+        "_day_limit",
+        "_day_limit_until",
+        "_epoch",
+        "_foreign",
+        "_foreign_until",
+        "_minute",
+        "_minutes",
+        "_paused_until",
+        "_processes",
+        "_returned",
+        "_seen",
+        "_shift",
+        "_span",
+        "_spent",
+        "_taken",
+        "_tokens",
+    )
+
+    def __init__(
+        self, state: Mapping[str, Any] | None = None, minutes: Minutes | None = None, *, span: int = SPAN
+    ) -> None:
+        scalars: list[int] = [0] * 16 if state is None else list(state["scalars"])
+        self._epoch: str = "" if state is None else str(state["epoch"])
+        (
+            self._shift,
+            self._seen,
+            self._minute,
+            self._paused_until,
+            self._foreign,
+            self._foreign_until,
+            self._taken,
+            self._returned,
+            self._spent,
+            self._day_foreign,
+            self._day_foreign_until,
+            self._burst_limit,
+            self._burst_limit_until,
+            self._day_limit,
+            self._day_limit_until,
+            self._count,
+        ) = scalars
+        self._tokens: dict[tuple[str, int], int] = {}
+        self._processes: dict[str, _Process] = {}
+        if state is not None:
+            self._tokens = {(str(process), int(number)): int(at) for process, number, at in state["tokens"]}
+            self._processes = {str(name): _Process(*values) for name, values in state["processes"].items()}
+        days: dict[int, int] = {}
+        self._minutes: Minutes = days if minutes is None else minutes
+        self._span = span
+
+    def dump(self) -> dict[str, Any]:
+        """Return the state as a JSON object, without the minutes."""
+        return {
+            "epoch": self._epoch,
+            "scalars": [
+                self._shift,
+                self._seen,
+                self._minute,
+                self._paused_until,
+                self._foreign,
+                self._foreign_until,
+                self._taken,
+                self._returned,
+                self._spent,
+                self._day_foreign,
+                self._day_foreign_until,
+                self._burst_limit,
+                self._burst_limit_until,
+                self._day_limit,
+                self._day_limit_until,
+                self._count,
+            ],
+            "tokens": [[process, number, at] for (process, number), at in self._tokens.items()],
+            "processes": {name: list(attrs.astuple(process)) for name, process in self._processes.items()},
+        }
+
+    def take(self, turn: Turn, clock: int) -> TurnReply:
+        """Take a turn.
+
+        Args:
+            turn: of one process.
+            clock: the instant, by a clock that all processes share; where it is set back, time goes on from there.
+        """
+        now = self._advance_clock(clock)
+        known = self._processes.get(turn.process)
+        self._find_loss(turn, now)
+        if known is not None and turn.number <= known.number:
+            return TurnReply(status="outdated", epoch=self._epoch)
+        if turn.epoch and (turn.epoch != self._epoch or known is None):
+            return TurnReply(status="introduce", epoch=self._epoch)
+        self._count += 1
+        self._move_day(now)
+        self._return_answered(turn, now)
+        self._return_lost_and_unused(turn, known)
+        if not turn.epoch:
+            self._introduce(turn, known, now)
+        own = self._register(turn, known, now)
+        self._bury_dead(now)
+        self._return_due(now)
+        if turn.pause > 0:
+            self._pause(now + turn.pause)
+        self._correct(turn, now)
+        return self._grant(turn, own, now)
+
+    # ---------------------------------------------------------------------------------------- before the grants
+
+    def _advance_clock(self, clock: int) -> int:
+        now = clock + self._shift
+        if now < self._seen:
+            self._shift += self._seen - now
+            now = self._seen
+        return now
+
+    def _find_loss(self, turn: Turn, now: int) -> None:
+        """Grant nothing for one window where it is not known what was sent a moment ago.
+
+        So it is where the state is gone, or an older one is back, or no process has taken a turn although some live.
+        """
+        if not self._epoch or turn.witnessed > self._count:
+            self._epoch = str(now)
+            self._paused_until = max(self._paused_until, now + self._span)
+        elif now - self._seen > STALE and self._processes:
+            self._paused_until = max(self._paused_until, now + self._span)
+        self._seen = now
+
+    def _move_day(self, now: int) -> None:
+        minute = now // MINUTE
+        if minute > self._minute:
+            for old, count in list(self._minutes.items()):
+                if old <= minute - DAY:
+                    self._spent -= count
+                    del self._minutes[old]
+            self._minute = minute
+
+    def _book(self, minute: int, count: int) -> None:
+        self._minutes[minute] = (self._minutes.get(minute) or 0) + count
+        self._spent += count
+
+    def _unbook(self, minute: int) -> bool:
+        """Take one request off a minute; return False where none is booked there."""
+        count = self._minutes.get(minute) or 0
+        if count < 1:
+            return False
+        self._minutes[minute] = count - 1
+        self._spent -= 1
+        return True
+
+    def _return_answered(self, turn: Turn, now: int) -> None:
+        """Let tokens return, known or not: those of a lost state count again by this."""
+        for each in turn.answered:
+            self._tokens[turn.process, each.number] = now + each.returns_in
+            if 0 <= each.minute < self._minute and self._unbook(each.minute):
+                self._book(self._minute, 1)  # the server may have counted it only now
+
+    def _return_lost_and_unused(self, turn: Turn, known: _Process | None) -> None:
+        """Return tokens at once whose requests were not sent."""
+        if known is not None:
+            number = turn.known + 1
+            while self._tokens.pop((turn.process, number), None) is not None:
+                self._taken -= 1
+                self._unbook(known.minute)
+                number += 1
+        for number, minute in turn.given_back:
+            if self._tokens.pop((turn.process, number), None) is not None:
+                self._taken -= 1
+                self._unbook(minute)
+
+    def _introduce(self, turn: Turn, known: _Process | None, now: int) -> None:
+        """Take over what a process says: what it has out, what was spent before a loss, what it spent in an outage."""
+        out = {*turn.held, *(each.number for each in turn.answered)}
+        for key, at in self._tokens.items():
+            if key[0] == turn.process and key[1] not in out:
+                self._tokens[key] = min(at, now + self._span)
+        for number in turn.held:
+            self._tokens[turn.process, number] = now + HOLD
+        if turn.former != self._epoch:
+            for age, count in turn.minutes:
+                more = count - (self._minutes.get(self._minute - age) or 0)
+                if more > 0 and age < DAY:
+                    self._book(self._minute - age, more)
+        if known is None or turn.outage > known.outage:
+            for age, count in turn.used:
+                if age < DAY:
+                    self._book(self._minute - age, count)
+
+    def _register(self, turn: Turn, known: _Process | None, now: int) -> _Process:
+        own = _Process(
+            until=now if turn.leaving else now + ALIVE,
+            number=turn.number,
+            minute=self._minute,
+            round_trip=turn.round_trip,
+            waits_until=0,
+            interactive=0,
+            background=0,
+            per_second=turn.per_second,
+            per_day=turn.per_day,
+            shares_until=now + SHARING if turn.background else 0 if known is None else known.shares_until,
+            outage=max(turn.outage, 0 if known is None else known.outage),
+        )
+        self._processes[turn.process] = own
+        return own
+
+    def _bury_dead(self, now: int) -> None:
+        """Let the tokens of processes that are gone return one window from now."""
+        dead = {name for name, process in self._processes.items() if process.until <= now}
+        for name in dead:
+            del self._processes[name]
+        if dead:
+            for key, at in self._tokens.items():
+                if at > now + self._span and key[0] in dead:
+                    self._tokens[key] = now + self._span
+
+    def _return_due(self, now: int) -> None:
+        due = [key for key, at in self._tokens.items() if at <= now]
+        for key in due:
+            del self._tokens[key]
+        self._returned += len(due)
+        if self._foreign_until <= now:
+            self._foreign = 0
+        if self._day_foreign_until <= now:
+            self._day_foreign = 0
+        if self._burst_limit_until <= now:
+            self._burst_limit = 0
+        if self._day_limit_until <= now:
+            self._day_limit = 0
+
+    def _pause(self, until: int) -> None:
+        self._paused_until = max(self._paused_until, until)
+        for process in self._processes.values():
+            process.round_trip = 0
+
+    def _limits(self) -> tuple[int, int]:
+        """Return the smallest limits of all processes and of the server's headers."""
+        per_second, per_day = self._agreed()
+        return min(per_second, self._burst_limit or UNLIMITED), min(per_day, self._day_limit or UNLIMITED)
+
+    def _agreed(self) -> tuple[int, int]:
+        return (
+            min((process.per_second for process in self._processes.values()), default=UNLIMITED),
+            min((process.per_day for process in self._processes.values()), default=UNLIMITED),
+        )
+
+    def _correct(self, turn: Turn, now: int) -> None:
+        """Apply the server's headers: its limits, and requests that no process of ours has sent."""
+        if turn.burst_limit > 0:
+            self._burst_limit, self._burst_limit_until = turn.burst_limit, now + LAPSE
+        if turn.day_limit > 0 and turn.day_limit >= self._spent - len(self._tokens):
+            self._day_limit, self._day_limit_until = turn.day_limit, now + LAPSE
+        per_second, per_day = self._limits()
+        if turn.burst_limit > 0 and turn.burst_remaining >= 0:
+            ours = self._taken - turn.burst_returned
+            self._foreign, self._foreign_until = max(0, per_second - turn.burst_remaining - ours), now + self._span
+        if turn.day_limit > 0 and turn.day_remaining >= 0 and self._day_limit == turn.day_limit:
+            self._day_foreign = max(0, per_day - turn.day_remaining - self._spent)
+            self._day_foreign_until = now + LAPSE
+
+    # -------------------------------------------------------------------------------------------------- grants
+
+    def _grant(self, turn: Turn, own: _Process, now: int) -> TurnReply:
+        per_second, per_day = self._limits()
+        early = self._smallest_round_trip(turn)
+        horizon = max(LOOK_AHEAD, self._span // per_second)
+        returns = sorted(at for at in self._tokens.values() if at > now + early)
+        soon = [at - now - early for at in returns if at <= now + early + horizon]
+        others = [each for name, each in self._processes.items() if name != turn.process and each.waits_until > now]
+        is_interactive_elsewhere = any(each.interactive for each in others)
+        free = per_second - len(returns) - self._foreign
+        wanted = turn.interactive + turn.background
+        most = self._fair_share(turn, per_second, now + early, bool(others)) if wanted else 0
+        paused_for = max(0, self._paused_until - now)
+        delays: list[int] = []
+
+        def returns_in(count: int) -> int | None:
+            """Return when so many tokens will have returned; None where that lies beyond the look-ahead."""
+            own_return = soon[count - 1] if count <= len(soon) else None
+            if not self._foreign:
+                return own_return
+            left = count - self._foreign
+            with_foreign = self._foreign_until - now
+            if left > 0:
+                with_foreign = max(with_foreign, soon[left - 1]) if left <= len(soon) else -1
+            return own_return if with_foreign < 0 or (own_return or horizon) <= with_foreign else with_foreign
+
+        def grant(count: int, keep: int, day_keep: int) -> int:
+            nonlocal free
+            granted = 0
+            while granted < count and len(delays) < most:
+                if per_day - self._spent - self._day_foreign <= day_keep:
+                    break
+                lacking = keep + 1 - free
+                wait = 0 if lacking <= 0 else returns_in(lacking)
+                wait = horizon + 1 if wait is None else max(wait, paused_for)
+                if wait > horizon:
+                    break
+                delays.append(wait)
+                self._tokens[turn.process, turn.known + len(delays)] = now + wait + HOLD
+                self._book(self._minute, 1)
+                self._taken += 1
+                free -= 1
+                granted += 1
+            return granted
+
+        reserve, day_reserve = per_second * turn.share // MILLION, per_day * turn.share // MILLION
+        interactive = grant(turn.interactive, 0, 0)
+        background = 0
+        if interactive == turn.interactive and not is_interactive_elsewhere:
+            background = grant(turn.background, reserve, day_reserve)
+        lacking_interactive, lacking_background = turn.interactive - interactive, turn.background - background
+        again_in, blocked_for, is_day = -1, 0, False
+        if lacking_interactive or lacking_background:
+            own.waits_until = now + WAITING
+            own.interactive, own.background = lacking_interactive, lacking_background
+            lacking = (1 if lacking_interactive else reserve + 1) - free
+            first = 0 if lacking <= 0 else returns_in(lacking)
+            again_in = max(
+                RETRY if first is None else first - horizon // 2,
+                delays[-1] // 2 if delays else 0,
+                paused_for - horizon // 2,
+                horizon // 4,
+            )
+            blocked_for = paused_for
+            if per_day - self._spent - self._day_foreign <= (0 if lacking_interactive else day_reserve):
+                is_day = True
+                blocked_for = max(paused_for, self._day_returns_in(now))
+                again_in = min(blocked_for, 5 * SECOND)
+        agreed_per_second, agreed_per_day = self._agreed()
+        return TurnReply(
+            epoch=self._epoch,
+            interactive=interactive,
+            background=background,
+            delays=tuple(delays),
+            again_in=again_in,
+            blocked_for=blocked_for,
+            is_day=is_day,
+            ahead=sum(each.interactive + each.background for each in others),
+            waiting=len(others) + 1,
+            sharers=1 + sum(name != turn.process and each.shares_until > now for name, each in self._processes.items()),
+            processes=len(self._processes) + (turn.leaving is True),
+            returned=self._returned,
+            taken=self._taken,
+            free=max(0, free),
+            day_free=max(0, per_day - self._spent - self._day_foreign),
+            paused_for=paused_for,
+            per_second=per_second,
+            per_day=per_day,
+            agreed_per_second=agreed_per_second,
+            agreed_per_day=agreed_per_day,
+            count=self._count,
+            minute=self._minute,
+            minutes=() if turn.epoch else tuple((self._minute - at, count) for at, count in self._minutes.items()),
+        )
+
+    def _smallest_round_trip(self, turn: Turn) -> int:
+        """Return what may be subtracted; 0 while one process does not know its smallest round trip."""
+        if turn.pause > 0 or turn.leaving:
+            return 0
+        return min(process.round_trip for process in self._processes.values())
+
+    def _fair_share(self, turn: Turn, per_second: int, at: int, is_shared: bool) -> int:
+        """Return how many tokens a process may take, so that those who wait share alike what others leave."""
+        if not is_shared:
+            return per_second
+        own, left, waiting = 0, per_second, 1
+        others: set[str] = set()
+        for name, process in self._processes.items():
+            if name != turn.process and process.waits_until > self._seen:
+                others.add(name)
+                waiting += 1
+        for (name, _), returns in self._tokens.items():
+            if returns > at:
+                if name == turn.process:
+                    own += 1
+                elif name not in others:
+                    left -= 1
+        return max(0, math.ceil(left / waiting) - own)
+
+    def _day_returns_in(self, now: int) -> int:
+        """Return when the day has a free request again, at the earliest."""
+        if self._day_foreign:
+            return max(0, self._day_foreign_until - now)
+        oldest = min((at for at, count in self._minutes.items() if count > 0), default=self._minute)
+        return (oldest + DAY) * MINUTE - now
+
+    def returning(self, clock: int) -> list[tuple[int, int]]:
+        """Return numbers of tokens that return within a window, and when, by the clock; those of a sole process."""
+        now = clock + self._shift
+        return [
+            (number, at - self._shift) for (_, number), at in self._tokens.items() if now < at <= now + 2 * self._span
+        ]
