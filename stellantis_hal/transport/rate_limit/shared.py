@@ -112,8 +112,9 @@ class SharedLimiter:
         on_outage: OnOutage = "share",
         interactive_share: float = 0.1,
     ) -> None:
-        if not isinstance(processes, int) or isinstance(processes, bool):
-            raise TypeError(f"processes must be an int, for example 4, not {processes!r}")
+        given: object = processes
+        if not isinstance(given, int) or isinstance(given, bool):
+            raise TypeError(f"processes must be an int, for example 4, not {given!r}")
         if processes < 1:
             raise ValueError(f"processes must be at least 1, the number of processes that share it, not {processes}")
         if on_outage not in {"share", "refuse", "wait"}:

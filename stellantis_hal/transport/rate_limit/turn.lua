@@ -214,12 +214,12 @@ if burst_limit > 0 then s.burst_limit, s.burst_limit_until = burst_limit, now + 
 if day_limit > 0 and day_limit >= s.spent - redis.call('ZCARD', tokens) then
   s.day_limit, s.day_limit_until = day_limit, now + LAPSE
 end
-local agreed_per_second, agreed_per_day, smallest, count = UNLIMITED, UNLIMITED, nil, 0
-for _, process in pairs(all) do
+local agreed_per_second, agreed_per_day, smallest, elsewhere = UNLIMITED, UNLIMITED, nil, 0
+for name, process in pairs(all) do
   agreed_per_second = math.min(agreed_per_second, process.per_second)
   agreed_per_day = math.min(agreed_per_day, process.per_day)
   smallest = math.min(smallest or process.round_trip, process.round_trip)
-  count = count + 1
+  if name ~= me then elsewhere = elsewhere + 1 end
 end
 local per_second = math.min(agreed_per_second, s.burst_limit > 0 and s.burst_limit or UNLIMITED)
 local per_day = math.min(agreed_per_day, s.day_limit > 0 and s.day_limit or UNLIMITED)
@@ -274,9 +274,10 @@ local function returns_in(place)
   local with_foreign = s.foreign_until - now
   if left > 0 then
     local at = return_at(left)
-    with_foreign = at and math.max(with_foreign, at) or -1
+    if not at then return own_return end
+    with_foreign = math.max(with_foreign, at)
   end
-  if with_foreign < 0 or (own_return or horizon) <= with_foreign then return own_return end
+  if own_return and own_return <= with_foreign then return own_return end
   return with_foreign
 end
 local paused_for = math.max(0, s.paused - now)
@@ -342,5 +343,5 @@ for index = 1, #counts, 2 do
   counts[index], counts[index + 1] = s.minute - tonumber(counts[index]), tonumber(counts[index + 1])
 end
 return {'ok', epoch, got_interactive, got_background, delays, again, blocked_for, is_day, ahead, others + 1, sharers,
-  count + (leaving and 1 or 0), s.returned, s.taken, math.max(0, free), math.max(0, per_day - s.spent - s.day_foreign),
+  elsewhere + 1, s.returned, s.taken, math.max(0, free), math.max(0, per_day - s.spent - s.day_foreign),
   paused_for, per_second, per_day, agreed_per_second, agreed_per_day, s.count, s.minute, counts}

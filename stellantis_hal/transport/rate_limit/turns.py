@@ -217,6 +217,70 @@ class _Process:
     outage: int
 
 
+@attrs.define
+class _Offer:
+    """What can be granted in one turn.
+
+    Attributes:
+        free: tokens of the burst window, negative where too many are out.
+        day_free: likewise of the day.
+        most: grants, at most.
+        paused_for: how long nothing is granted.
+        soon: when tokens return within the look-ahead, ascending.
+        foreign: tokens that others than these processes use.
+        foreign_in: when those return.
+        horizon: the look-ahead.
+        delays: of the grants so far.
+    """
+
+    free: int
+    day_free: int
+    most: int
+    paused_for: int
+    soon: list[int]
+    foreign: int
+    foreign_in: int
+    horizon: int
+    delays: list[int] = attrs.Factory(list[int])
+
+    def grant(self, wanted: int, keep: int, day_keep: int) -> int:
+        """Grant requests, and keep some tokens; return how many."""
+        granted = 0
+        while granted < wanted and len(self.delays) < self.most and self.day_free > day_keep:
+            delay = self._returns_in(keep + 1 - self.free)
+            if delay is None or max(delay, self.paused_for) > self.horizon:
+                break
+            self.delays.append(max(delay, self.paused_for))
+            self.free -= 1
+            self.day_free -= 1
+            granted += 1
+        return granted
+
+    def _returns_in(self, count: int) -> int | None:
+        """Return when so many tokens will have returned; None where that lies beyond the look-ahead."""
+        if count <= 0:
+            return 0
+        soon = self.soon
+        own_return = soon[count - 1] if count <= len(soon) else None
+        if not self.foreign:
+            return own_return
+        left = count - self.foreign
+        if left > len(soon):
+            return own_return
+        with_foreign = self.foreign_in if left <= 0 else max(self.foreign_in, soon[left - 1])
+        return with_foreign if own_return is None or own_return > with_foreign else own_return
+
+    def again_in(self, keep: int) -> int:
+        """Return when to ask again for what was not granted."""
+        first = self._returns_in(keep + 1 - self.free)
+        return max(
+            RETRY if first is None else first - self.horizon // 2,
+            self.delays[-1] // 2 if self.delays else 0,
+            self.paused_for - self.horizon // 2,
+            self.horizon // 4,
+        )
+
+
 class SharedLedger:
     """The state of a subscription that several processes share.
 
@@ -492,89 +556,48 @@ class SharedLedger:
 
     def _grant(self, turn: Turn, own: _Process, now: int) -> TurnReply:
         per_second, per_day = self._limits()
-        early = self._smallest_round_trip(turn)
-        horizon = max(LOOK_AHEAD, self._span // per_second)
-        returns = sorted(at for at in self._tokens.values() if at > now + early)
-        soon = [at - now - early for at in returns if at <= now + early + horizon]
         others = [each for name, each in self._processes.items() if name != turn.process and each.waits_until > now]
-        is_interactive_elsewhere = any(each.interactive for each in others)
-        free = per_second - len(returns) - self._foreign
-        wanted = turn.interactive + turn.background
-        most = self._fair_share(turn, per_second, now + early, bool(others)) if wanted else 0
-        paused_for = max(0, self._paused_until - now)
-        delays: list[int] = []
-
-        def returns_in(count: int) -> int | None:
-            """Return when so many tokens will have returned; None where that lies beyond the look-ahead."""
-            own_return = soon[count - 1] if count <= len(soon) else None
-            if not self._foreign:
-                return own_return
-            left = count - self._foreign
-            with_foreign = self._foreign_until - now
-            if left > 0:
-                with_foreign = max(with_foreign, soon[left - 1]) if left <= len(soon) else -1
-            return own_return if with_foreign < 0 or (own_return or horizon) <= with_foreign else with_foreign
-
-        def grant(count: int, keep: int, day_keep: int) -> int:
-            nonlocal free
-            granted = 0
-            while granted < count and len(delays) < most:
-                if per_day - self._spent - self._day_foreign <= day_keep:
-                    break
-                lacking = keep + 1 - free
-                wait = 0 if lacking <= 0 else returns_in(lacking)
-                wait = horizon + 1 if wait is None else max(wait, paused_for)
-                if wait > horizon:
-                    break
-                delays.append(wait)
-                self._tokens[turn.process, turn.known + len(delays)] = now + wait + HOLD
-                self._book(self._minute, 1)
-                self._taken += 1
-                free -= 1
-                granted += 1
-            return granted
-
+        offer = self._offer(turn, per_second, per_day, now, is_shared=bool(others))
         reserve, day_reserve = per_second * turn.share // MILLION, per_day * turn.share // MILLION
-        interactive = grant(turn.interactive, 0, 0)
+        interactive = offer.grant(turn.interactive, 0, 0)
         background = 0
-        if interactive == turn.interactive and not is_interactive_elsewhere:
-            background = grant(turn.background, reserve, day_reserve)
+        if interactive == turn.interactive and not any(each.interactive for each in others):
+            background = offer.grant(turn.background, reserve, day_reserve)
+        for index, delay in enumerate(offer.delays, start=1):
+            self._tokens[turn.process, turn.known + index] = now + delay + HOLD
+        if offer.delays:
+            self._book(self._minute, len(offer.delays))
+            self._taken += len(offer.delays)
         lacking_interactive, lacking_background = turn.interactive - interactive, turn.background - background
         again_in, blocked_for, is_day = -1, 0, False
         if lacking_interactive or lacking_background:
             own.waits_until = now + WAITING
             own.interactive, own.background = lacking_interactive, lacking_background
-            lacking = (1 if lacking_interactive else reserve + 1) - free
-            first = 0 if lacking <= 0 else returns_in(lacking)
-            again_in = max(
-                RETRY if first is None else first - horizon // 2,
-                delays[-1] // 2 if delays else 0,
-                paused_for - horizon // 2,
-                horizon // 4,
-            )
-            blocked_for = paused_for
-            if per_day - self._spent - self._day_foreign <= (0 if lacking_interactive else day_reserve):
+            again_in = offer.again_in(0 if lacking_interactive else reserve)
+            blocked_for = offer.paused_for
+            if offer.day_free <= (0 if lacking_interactive else day_reserve):
                 is_day = True
-                blocked_for = max(paused_for, self._day_returns_in(now))
+                blocked_for = max(blocked_for, self._day_returns_in(now))
                 again_in = min(blocked_for, 5 * SECOND)
         agreed_per_second, agreed_per_day = self._agreed()
+        elsewhere = [each for name, each in self._processes.items() if name != turn.process]
         return TurnReply(
             epoch=self._epoch,
             interactive=interactive,
             background=background,
-            delays=tuple(delays),
+            delays=tuple(offer.delays),
             again_in=again_in,
             blocked_for=blocked_for,
             is_day=is_day,
             ahead=sum(each.interactive + each.background for each in others),
             waiting=len(others) + 1,
-            sharers=1 + sum(name != turn.process and each.shares_until > now for name, each in self._processes.items()),
-            processes=len(self._processes) + (turn.leaving is True),
+            sharers=1 + sum(each.shares_until > now for each in elsewhere),
+            processes=len(elsewhere) + 1,
             returned=self._returned,
             taken=self._taken,
-            free=max(0, free),
-            day_free=max(0, per_day - self._spent - self._day_foreign),
-            paused_for=paused_for,
+            free=max(0, offer.free),
+            day_free=max(0, offer.day_free),
+            paused_for=offer.paused_for,
             per_second=per_second,
             per_day=per_day,
             agreed_per_second=agreed_per_second,
@@ -584,13 +607,28 @@ class SharedLedger:
             minutes=() if turn.epoch else tuple((self._minute - at, count) for at, count in self._minutes.items()),
         )
 
+    def _offer(self, turn: Turn, per_second: int, per_day: int, now: int, *, is_shared: bool) -> _Offer:
+        early = self._smallest_round_trip(turn)
+        horizon = max(LOOK_AHEAD, self._span // per_second)
+        returns = sorted(at for at in self._tokens.values() if at > now + early)
+        return _Offer(
+            free=per_second - len(returns) - self._foreign,
+            day_free=per_day - self._spent - self._day_foreign,
+            most=self._fair_share(turn, per_second, now + early, is_shared=is_shared),
+            paused_for=max(0, self._paused_until - now),
+            soon=[at - now - early for at in returns if at <= now + early + horizon],
+            foreign=self._foreign,
+            foreign_in=self._foreign_until - now,
+            horizon=horizon,
+        )
+
     def _smallest_round_trip(self, turn: Turn) -> int:
         """Return what may be subtracted; 0 while one process does not know its smallest round trip."""
         if turn.pause > 0 or turn.leaving:
             return 0
         return min(process.round_trip for process in self._processes.values())
 
-    def _fair_share(self, turn: Turn, per_second: int, at: int, is_shared: bool) -> int:
+    def _fair_share(self, turn: Turn, per_second: int, at: int, *, is_shared: bool) -> int:
         """Return how many tokens a process may take, so that those who wait share alike what others leave."""
         if not is_shared:
             return per_second
@@ -614,6 +652,10 @@ class SharedLedger:
             return max(0, self._day_foreign_until - now)
         oldest = min((at for at, count in self._minutes.items() if count > 0), default=self._minute)
         return (oldest + DAY) * MINUTE - now
+
+    def change_clock(self, clock: int, *, elapsed: int) -> None:
+        """Go on by another clock, which shows ``clock`` now; so much time has passed since the latest turn."""
+        self._shift = self._seen + elapsed - clock
 
     def returning(self, clock: int) -> list[tuple[int, int]]:
         """Return numbers of tokens that return within a window, and when, by the clock; those of a sole process."""
