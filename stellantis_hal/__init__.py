@@ -336,6 +336,8 @@ if TYPE_CHECKING:
         Slot,
     )
     from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders, Window
+    from stellantis_hal.transport.rate_limit.redis import RedisLimiter
+    from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
     from stellantis_hal.transport.retry import RetryPolicy
     from stellantis_hal.transport.tls import Tls
     from stellantis_hal.vendor.brands import Brand
@@ -600,6 +602,7 @@ __all__ = [
     "Recovered",
     "Recurrence",
     "RedirectError",
+    "RedisLimiter",
     "RefusalReason",
     "Rel",
     "Remote",
@@ -625,6 +628,7 @@ __all__ = [
     "RetryRule",
     "SQLiteCache",
     "SQLiteCheckpoints",
+    "SQLiteLimiter",
     "SQLiteState",
     "Safety",
     "Scope",
@@ -874,6 +878,8 @@ _MODULES = {
     "transport.rate_limit.persistence": "FileLimiterStore LimiterStore",
     "transport.rate_limit.protocol": "Capacity LimiterStatistics Priority RateLimiter RateLimits Slot",
     "transport.rate_limit.quota": "Quota QuotaHeaders Window",
+    "transport.rate_limit.redis": "RedisLimiter",
+    "transport.rate_limit.sqlite": "SQLiteLimiter",
     "transport.retry": "RetryPolicy",
     "transport.tls": "Tls",
     "vendor.brands": "Brand",

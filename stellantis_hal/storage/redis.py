@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import anyio
@@ -15,12 +15,16 @@ import attrs
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.sqlite import StorageError
 
-if TYPE_CHECKING:
-    from coredis import Redis, RedisCluster
+__all__ = ["RedisAddress", "RedisClient", "RedisConnection", "RedisScript", "key_prefix"]
 
-__all__ = ["RedisAddress", "RedisConnection", "RedisScript", "key_prefix"]
 
-RedisAddress: TypeAlias = "str | Redis[Any] | RedisCluster[Any]"
+class RedisClient(Protocol):
+    """A client of coredis, ``coredis.Redis`` or ``coredis.RedisCluster``."""
+
+    connection_pool: Any
+
+
+RedisAddress: TypeAlias = str | RedisClient
 """A URL (``redis://``, ``rediss://``, ``unix://``), or a coredis client that its owner has entered."""
 
 Argument: TypeAlias = "bytes | str | int | float"

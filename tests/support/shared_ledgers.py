@@ -1,0 +1,57 @@
+"""Ledger in memory that limiters of one test share, and that goes away when told to."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.lowlevel
+
+from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.transport.rate_limit.turns import SharedLedger, Turn, TurnReply
+
+__all__ = ["MemoryLedger"]
+
+
+class MemoryLedger:
+    """A ledger whose clock is that of the event loop.
+
+    Attributes:
+        is_away: whether calls fail.
+        cuts: how many of the next calls lose their reply.
+        silence: seconds that a failing call takes.
+        turns: taken so far.
+    """
+
+    place = "the ledger of the test"
+
+    def __init__(self) -> None:
+        self.ledger = SharedLedger()
+        self.is_away = False
+        self.cuts = 0
+        self.silence = 0.0
+        self.turns: list[Turn] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    async def take(self, turn: Turn) -> TurnReply:
+        await self.check()
+        reply = self.ledger.take(turn, round(anyio.current_time() * 1_000_000))
+        self.turns.append(turn)
+        if self.cuts:
+            self.cuts -= 1
+            raise StorageError("the connection was cut")
+        return reply
+
+    async def check(self) -> None:
+        await anyio.sleep(0.001)
+        if self.is_away:
+            await anyio.sleep(self.silence)
+            raise StorageError("no answer")

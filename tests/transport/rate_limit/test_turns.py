@@ -1,0 +1,359 @@
+"""Turns at a ledger that processes share: what is granted, and when."""
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.transport.rate_limit.turns import DAY, HOLD, MINUTE, SECOND, Answered, SharedLedger, Turn, TurnReply
+from tests.support.shared_processes import Scene
+
+START = 1_000 * MINUTE
+
+
+class Desk:
+    """A ledger, with the numbers that processes have to count."""
+
+    def __init__(self, **limits: int) -> None:
+        self.ledger = SharedLedger()
+        self.limits = limits
+        self.now = START
+        self.numbers: dict[str, int] = {}
+        self.epochs: dict[str, str] = {}
+        self.known: dict[str, int] = {}
+        self.latest: TurnReply = TurnReply()
+
+    def take(self, process: str, *, confirm: bool = True, **values: object) -> TurnReply:
+        self.numbers[process] = self.numbers.get(process, 0) + 1
+        turn = Turn(
+            process=process,
+            number=self.numbers[process],
+            known=self.known.get(process, 0),
+            epoch=self.epochs.get(process, ""),
+            **self.limits,  # type: ignore[arg-type]  # of both windows
+        )
+        turn = attrs.evolve(turn, **values)
+        self.latest = reply = self.ledger.take(turn, self.now)
+        if confirm and reply.status == "ok":
+            self.epochs[process] = reply.epoch
+            self.known[process] = self.known.get(process, 0) + len(reply.delays)
+        return reply
+
+    def open(self, *processes: str) -> None:
+        """Introduce processes, and let the window pass that a new ledger waits."""
+        for process in processes:
+            self.take(process)
+        self.now += SECOND
+
+
+def test_new_ledger_waits_for_one_window() -> None:
+    desk = Desk(per_second=10)
+    reply = desk.take("a", interactive=3)
+    assert (reply.interactive, reply.paused_for) == (0, SECOND)
+    desk.now += SECOND
+    assert desk.take("a", interactive=3).delays == (0, 0, 0)
+
+
+def test_token_returns_at_the_instant_of_its_answer() -> None:
+    desk = Desk(per_second=10, share=0)
+    desk.open("a")
+    assert desk.take("a", interactive=11).interactive == 10
+    reply = desk.take("a", interactive=1, answered=(Answered(1, -1, 400_000),))
+    assert (reply.interactive, reply.again_in) == (0, 350_000)
+    desk.now += 350_000
+    assert desk.take("a", interactive=1).delays == (50_000,)
+
+
+def test_smallest_round_trip_of_all_is_subtracted() -> None:
+    """While one process does not know its own, nothing is."""
+    desk = Desk(per_second=1, share=0)
+    desk.open("a", "b")
+    desk.take("a", interactive=1, round_trip=30_000)
+    desk.take("a", answered=(Answered(1, -1, 90_000),), round_trip=30_000)
+    assert desk.take("a", interactive=1, round_trip=30_000).delays == (90_000,)
+    desk.take("a", given_back=((2, desk.latest.minute),), round_trip=30_000)
+    desk.take("a", answered=(Answered(1, -1, 90_000),), round_trip=30_000)
+    desk.take("b", round_trip=20_000)
+    assert desk.take("a", interactive=1, round_trip=30_000).delays == (70_000,)
+
+
+def test_background_requests_leave_a_share() -> None:
+    desk = Desk(per_second=10, per_day=100)
+    desk.open("a")
+    assert desk.take("a", background=20).background == 9
+    assert desk.take("a", interactive=5).interactive == 1
+
+
+def test_background_waits_for_interactive_elsewhere() -> None:
+    desk = Desk(per_second=4, share=0)
+    desk.open("a", "b")
+    assert desk.take("a", interactive=5).interactive == 4
+    desk.take("a", given_back=((1, desk.latest.minute),), interactive=0)
+    desk.take("b", interactive=3)
+    desk.take("a", given_back=((2, desk.latest.minute),))
+    assert desk.take("a", background=1).background == 0
+
+
+def test_waiting_processes_share_alike() -> None:
+    desk = Desk(per_second=10, share=0)
+    desk.open("a", "b")
+    assert desk.take("a", interactive=20).interactive == 10
+    desk.take("b", interactive=20)
+    reply = desk.take("a", interactive=20, given_back=tuple((number, desk.latest.minute) for number in range(1, 11)))
+    assert reply.interactive == 5
+    assert desk.take("b", interactive=20).interactive == 5
+
+
+def test_pause_holds_for_all_processes() -> None:
+    desk = Desk(per_second=10)
+    desk.open("a", "b")
+    desk.take("a", pause=5 * SECOND)
+    reply = desk.take("b", interactive=1)
+    assert (reply.interactive, reply.paused_for, reply.blocked_for) == (0, 5 * SECOND, 5 * SECOND)
+
+
+def test_lost_reply_gives_its_grants_back() -> None:
+    desk = Desk(per_second=4, per_day=10, share=0)
+    desk.open("a")
+    assert desk.take("a", confirm=False, interactive=4).interactive == 4
+    reply = desk.take("a", interactive=4)
+    assert (reply.interactive, reply.day_free) == (4, 6)
+
+
+def test_outdated_turn_changes_nothing() -> None:
+    desk = Desk(per_second=4, share=0)
+    desk.open("a")
+    desk.take("a", interactive=1)
+    assert desk.take("a", number=1, interactive=3).status == "outdated"
+    desk.numbers["a"] += 1
+    assert desk.take("a", interactive=3).interactive == 3
+
+
+def test_dead_process_returns_its_tokens_a_window_later() -> None:
+    desk = Desk(per_second=2, share=0)
+    desk.open("a", "b")
+    assert desk.take("a", interactive=2).interactive == 2
+    for _ in range(4):
+        desk.now += SECOND - 1
+        assert desk.take("b", interactive=1).interactive == 0
+    desk.now += SECOND
+    assert desk.take("b", interactive=1).interactive == 1
+    assert desk.take("a", interactive=1).status == "introduce"
+
+
+def test_silent_holder_that_lives_keeps_its_tokens() -> None:
+    desk = Desk(per_second=1, share=0)
+    desk.open("a", "b")
+    desk.take("a", interactive=1)
+    for _ in range(HOLD // SECOND):
+        desk.now += SECOND
+        desk.take("a")
+        assert desk.take("b", interactive=1).interactive == 0 or desk.now - START >= HOLD
+
+
+def test_leaving_process_returns_its_tokens_a_window_later() -> None:
+    desk = Desk(per_second=10, share=0)
+    desk.open("a", "b")
+    assert desk.take("a", interactive=10).processes == 2
+    assert desk.take("a", leaving=True).processes == 2
+    reply = desk.take("b", interactive=10)
+    assert (reply.interactive, reply.processes) == (0, 1)
+    desk.now += SECOND
+    assert desk.take("b", interactive=10).delays == (0,) * 10
+
+
+def test_clean_start_after_all_left_waits_for_nothing() -> None:
+    desk = Desk(per_second=1, share=0)
+    desk.open("a")
+    desk.take("a", leaving=True)
+    desk.now += 100 * SECOND
+    desk.epochs.clear()
+    assert desk.take("c", interactive=1).interactive == 1
+
+
+def test_silence_of_living_processes_waits_for_one_window() -> None:
+    desk = Desk(per_second=1, share=0)
+    desk.open("a")
+    desk.now += 2 * SECOND
+    assert desk.take("a", interactive=1).paused_for == SECOND
+
+
+def test_smallest_limits_of_all_processes_count() -> None:
+    desk = Desk()
+    desk.take("a", per_second=10, per_day=100)
+    desk.take("b", per_second=5, per_day=200)
+    desk.now += SECOND
+    reply = desk.take("a", per_second=10, per_day=100, share=0, interactive=10)
+    assert (reply.interactive, reply.agreed_per_second, reply.agreed_per_day) == (5, 5, 100)
+
+
+def test_headers_lower_limits_and_count_others() -> None:
+    desk = Desk(per_second=10, per_day=1_000, share=0)
+    desk.open("a")
+    reply = desk.take("a", burst_limit=8, burst_remaining=3, day_limit=500, day_remaining=100, interactive=9)
+    assert (reply.interactive, reply.per_second, reply.per_day, reply.day_free) == (3, 8, 500, 97)
+    desk.now += SECOND
+    assert desk.take("a", interactive=9).interactive == 5
+    desk.now += 900 * SECOND
+    desk.epochs.clear()
+    desk.take("a")
+    desk.now += SECOND
+    reply = desk.take("a", interactive=1)
+    assert (reply.per_second, reply.per_day, reply.day_free) == (10, 1_000, 991)
+
+
+def test_others_return_within_the_look_ahead() -> None:
+    desk = Desk(per_second=4, share=0)
+    desk.open("a")
+    desk.take("a", burst_limit=4, burst_remaining=1)
+    desk.now += 950_000
+    desk.take("a", interactive=1)
+    assert desk.take("a", interactive=3).delays == (50_000,) * 3
+    desk.take("a", answered=(Answered(1, -1, 20_000),))
+    desk.take("a", answered=(Answered(2, -1, 70_000),), burst_limit=4, burst_remaining=1, burst_returned=0)
+    assert desk.take("a", interactive=1).delays == (20_000,)
+
+
+def test_wrong_limit_of_the_day_is_not_believed() -> None:
+    desk = Desk(per_second=100, per_day=1_000, share=0)
+    desk.open("a")
+    desk.take("a", interactive=50)
+    desk.now += 2 * SECOND
+    reply = desk.take("a", answered=tuple(Answered(number, -1, 0) for number in range(1, 51)), day_limit=10)
+    desk.now += SECOND
+    assert (reply.status, desk.take("a", day_limit=10, day_remaining=0, interactive=1).per_day) == ("ok", 1_000)
+
+
+def test_day_ends_and_returns_after_a_day() -> None:
+    desk = Desk(per_second=10, per_day=3, share=0)
+    desk.open("a")
+    assert desk.take("a", interactive=3).interactive == 3
+    reply = desk.take("a", interactive=1)
+    assert (reply.interactive, reply.is_day, reply.again_in) == (0, True, 5 * SECOND)
+    assert reply.blocked_for == (START // MINUTE + DAY) * MINUTE - desk.now
+    desk.now += reply.blocked_for
+    desk.epochs.clear()
+    desk.take("a")
+    desk.now += SECOND
+    assert desk.take("a", interactive=1).interactive == 1
+
+
+def test_unused_day_returns_where_it_was_booked() -> None:
+    """A request that is answered in a later minute counts in that minute: the server may have counted it then."""
+    desk = Desk(per_second=10, per_day=100)
+    desk.open("a")
+    minute = desk.take("a", interactive=2).minute
+    desk.now += MINUTE
+    desk.epochs.clear()
+    reply = desk.take("a", answered=(Answered(1, minute, 0),), given_back=((2, minute),))
+    assert sorted(pair for pair in reply.minutes if pair[1]) == [(0, 1)]
+    assert desk.take("a", given_back=((7, minute),), answered=(Answered(9, minute, 0),)).day_free == 99
+
+
+def test_lost_state_is_restored_from_what_a_process_knows() -> None:
+    desk = Desk(per_second=10, per_day=100)
+    desk.open("a", "b")
+    for age, count in ((5, 20), (0, 3)):
+        desk.take("a", epoch="", former="gone", minutes=((age, count), (DAY, 9)))
+    assert desk.latest.day_free == 77
+    desk.take("b", epoch="", former="gone", minutes=((5, 19), (0, 4)))
+    assert desk.latest.day_free == 76
+    desk.take("b", epoch="", former=desk.latest.epoch, minutes=((5, 99),))
+    assert desk.latest.day_free == 76
+
+
+def test_use_in_an_outage_is_booked_once() -> None:
+    desk = Desk(per_second=10, per_day=100)
+    desk.open("a")
+    for _ in range(2):
+        desk.take("a", epoch="", outage=1, used=((2, 10), (DAY, 1)), held=(7,), answered=(Answered(8, -1, SECOND),))
+    assert (desk.latest.day_free, desk.latest.free) == (90, 8)
+    desk.take("a", epoch="", outage=2, used=((0, 5),))
+    assert desk.latest.day_free == 85
+
+
+def test_state_that_was_set_back_is_a_loss() -> None:
+    desk = Desk(per_second=10)
+    desk.open("a")
+    former = SharedLedger(desk.ledger.dump())
+    epoch = desk.take("a").epoch
+    desk.ledger = former
+    reply = desk.take("a", witnessed=desk.latest.count)
+    assert (reply.status, reply.epoch == epoch) == ("introduce", False)
+
+
+def test_clock_set_back_goes_on() -> None:
+    desk = Desk(per_second=1, share=0)
+    desk.open("a")
+    desk.take("a", interactive=1, round_trip=0)
+    desk.take("a", answered=(Answered(1, -1, SECOND),))
+    desk.now -= 300 * SECOND
+    desk.take("a")
+    desk.now += 950_000
+    assert desk.take("a", interactive=1).delays == (50_000,)
+
+
+def test_clock_set_ahead_waits_for_one_window() -> None:
+    desk = Desk(per_second=1, share=0)
+    desk.open("a")
+    desk.take("a", interactive=1)
+    desk.now += 300 * SECOND
+    desk.epochs.clear()
+    assert desk.take("a", interactive=1).paused_for == SECOND
+
+
+def test_state_survives_being_written_down() -> None:
+    desk = Desk(per_second=10, per_day=50, share=0)
+    desk.open("a", "b")
+    desk.take("a", interactive=7)
+    minutes = {desk.latest.minute: 7}
+    desk.ledger = SharedLedger(desk.ledger.dump(), minutes)
+    reply = desk.take("b", interactive=5)
+    assert (reply.interactive, reply.day_free, minutes[reply.minute]) == (3, 40, 10)
+    desk.ledger.change_clock(5, elapsed=2 * SECOND)
+    desk.now = 5
+    assert desk.take("b").paused_for == SECOND
+
+
+@pytest.mark.parametrize("delays", [(0.025, 0.025), (0.015, 0.035), (0.005, 0.045)])
+@given(seed=st.integers(0, 2**32), load=st.sampled_from(["even", "uneven"]))
+def test_processes_are_never_refused(delays: tuple[float, float], seed: int, load: str) -> None:
+    ledger = SharedLedger()
+    scene = Scene(ledger.take, seed=seed, delays=delays)
+    for index, player in enumerate(scene.players):
+        player.wants = 30 if load == "even" or index == 0 else scene.random.choice([0, 1])
+    for _ in scene.run(4.0):
+        event, player = scene.random.random(), scene.random.choice(scene.players)
+        if event < 0.0003:
+            player.is_dead = True
+        elif event < 0.001 and not player.is_dead:
+            player.book.change_ledger(is_shared=True)
+    assert scene.server.refused == 0
+    if not any(player.is_dead for player in scene.players):
+        assert scene.server.served > 40
+
+
+def test_window_is_used_well() -> None:
+    scene = Scene(SharedLedger().take, seed=1)
+    for player in scene.players:
+        player.wants = 30
+    for _ in scene.run(11.0):
+        pass
+    assert scene.server.refused == 0
+    assert scene.server.served > 0.93 * 20 * 10
+
+
+def test_day_limit_is_exact_over_lost_replies() -> None:
+    ledger = SharedLedger()
+
+    def take(turn: Turn, clock: int) -> TurnReply | None:
+        reply = ledger.take(turn, clock)
+        return None if scene.random.random() < 0.2 else reply
+
+    scene = Scene(take, seed=3, limits=RateLimits(20, 60), server_limit=20)
+    for player in scene.players:
+        player.wants = 30
+    for _ in scene.run(12.0):
+        pass
+    assert (scene.server.refused, scene.sent) == (0, 60)
