@@ -29,6 +29,7 @@ _CONSTANTS = (
     "LOOK_AHEAD",
     "WAITING",
     "RETRY",
+    "RETRY_LATEST",
     "LAPSE",
     "SHARING",
     "MINUTE",

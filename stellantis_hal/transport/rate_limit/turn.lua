@@ -282,6 +282,11 @@ local function returns_in(place)
 end
 local paused_for = math.max(0, s.paused - now)
 local delays = {}
+local next_return = nil
+if interactive + background > 0 then
+  local found = redis.call('ZRANGEBYSCORE', tokens, after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  next_return = found[2] and tonumber(found[2]) - now - early
+end
 local function grant(wanted, keep, day_keep)
   local granted = 0
   while granted < wanted and #delays < most do
@@ -311,7 +316,13 @@ if lacking_interactive + lacking_background > 0 then
   local lacking = (lacking_interactive > 0 and 1 or reserve + 1) - free
   local soonest = 0
   if lacking > 0 then soonest = returns_in(lacking) end
-  again = math.max(soonest and soonest - math.floor(horizon / 2) or RETRY,
+  if not soonest then
+    soonest = next_return
+    if s.foreign > 0 then soonest = math.min(soonest or s.foreign_until - now, s.foreign_until - now) end
+    local half = math.floor(horizon / 2)
+    soonest = math.min(math.max(soonest or 0, RETRY + half), RETRY_LATEST + half)
+  end
+  again = math.max(soonest - math.floor(horizon / 2),
     #delays > 0 and math.floor(delays[#delays] / 2) or 0, paused_for - math.floor(horizon / 2), math.floor(horizon / 4))
   blocked_for = paused_for
   if per_day - s.spent - s.day_foreign <= (lacking_interactive > 0 and 0 or day_reserve) then

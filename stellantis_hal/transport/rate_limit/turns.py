@@ -40,7 +40,8 @@ LOOK_AHEAD = SECOND // 10
 WAITING = 3 * SECOND // 10
 """How long a process that got less than it wanted is known to wait."""
 RETRY = SECOND // 20
-"""When to ask again where no return is known."""
+RETRY_LATEST = SECOND // 4
+"""When to ask again, at the earliest and at the latest, where no token returns within the look-ahead."""
 LAPSE = 900 * SECOND
 """How long a response's statement is believed."""
 SHARING = 900 * SECOND
@@ -229,6 +230,7 @@ class _Offer:
         soon: when tokens return within the look-ahead, ascending.
         foreign: tokens that others than these processes use.
         foreign_in: when those return.
+        next_return: when the first token returns.
         horizon: the look-ahead.
         delays: of the grants so far.
     """
@@ -240,6 +242,7 @@ class _Offer:
     soon: list[int]
     foreign: int
     foreign_in: int
+    next_return: int
     horizon: int
     delays: list[int] = attrs.Factory(list[int])
 
@@ -273,8 +276,10 @@ class _Offer:
     def again_in(self, keep: int) -> int:
         """Return when to ask again for what was not granted."""
         first = self._returns_in(keep + 1 - self.free)
+        if first is None:  # an answer that comes now returns its token later, an unused grant at once
+            first = min(max(self.next_return, RETRY + self.horizon // 2), RETRY_LATEST + self.horizon // 2)
         return max(
-            RETRY if first is None else first - self.horizon // 2,
+            first - self.horizon // 2,
             self.delays[-1] // 2 if self.delays else 0,
             self.paused_for - self.horizon // 2,
             self.horizon // 4,
@@ -611,6 +616,7 @@ class SharedLedger:
         early = self._smallest_round_trip(turn)
         horizon = max(LOOK_AHEAD, self._span // per_second)
         returns = sorted(at for at in self._tokens.values() if at > now + early)
+        nexts = [at - now - early for at in returns[:1]] + ([self._foreign_until - now] if self._foreign else [])
         return _Offer(
             free=per_second - len(returns) - self._foreign,
             day_free=per_day - self._spent - self._day_foreign,
@@ -619,6 +625,7 @@ class SharedLedger:
             soon=[at - now - early for at in returns if at <= now + early + horizon],
             foreign=self._foreign,
             foreign_in=self._foreign_until - now,
+            next_return=min(nexts, default=0),
             horizon=horizon,
         )
 
