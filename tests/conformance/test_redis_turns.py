@@ -27,11 +27,11 @@ def _played(seed: int) -> list[tuple[Turn, int, TurnReply]]:
         turns.append((turn, clock + jump, reply))
         return None if chance.random() < 0.03 else reply
 
-    limits = RateLimits(chance.choice([1, 3, 20, 100]), chance.choice([None, 60, 100_000]))
+    limits = RateLimits(chance.choice([1, 3, 20, 100]), chance.choice([None, 15, 100_000]))
     scene = Scene(take, seed=seed, processes=3, limits=limits, server_limit=chance.choice([2, 15, 20, 1000]))
     for player in scene.players:
         player.wants, player.background = chance.choice([0, 2, 30]), chance.choice([0, 2, 30])
-    for _ in scene.run(6.0):
+    for _ in scene.run(12.0):
         event, player = chance.random(), chance.choice(scene.players)
         if event < 0.001:
             player.is_dead = not player.is_dead

@@ -7,41 +7,39 @@ from collections.abc import Iterator
 import attrs
 
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.turns import MINUTE, SECOND, SPAN, UNLIMITED, SharedLedger, Turn, TurnReply
+from stellantis_hal.transport.rate_limit.turns import MINUTE, SECOND, UNLIMITED, SharedLedger, Turn, TurnReply
 
 __all__ = ["OutageShare", "share_of"]
 
 
 @attrs.frozen
 class Share:
-    """One process's part of a subscription.
+    """One process's part of the limits; None for no limit, 0 for nothing.
 
     Attributes:
-        per_second: requests within the span.
+        per_second: requests within any second.
         per_day: requests of what is left of the day.
-        span: microseconds of the burst window.
     """
 
-    per_second: int
-    per_day: int
-    span: int
+    per_second: int | None
+    per_day: int | None
 
 
-def share_of(limits: RateLimits, processes: int, day_free: int) -> Share:
-    """Return the share of one of so many processes: all of them together stay within the limits.
+def share_of(limits: RateLimits, processes: int, *, day_free: int, rank: int) -> Share:
+    """Return the share of one of several processes: all of them together stay within the limits.
 
-    Fewer requests per second than processes are spread: one request in a longer span.
+    Where a second has fewer requests than there are processes, the first of them send one each, the others none.
 
     Args:
         limits: of the subscription.
-        processes: number of processes, at least 1.
+        processes: their number, at least 1.
         day_free: requests that are left of the day.
+        rank: how many of them come before this one.
     """
-    per_second = limits.per_second or UNLIMITED
-    each = per_second // processes
-    span = SPAN if each else -(-SPAN * processes // per_second)
-    per_day = UNLIMITED if limits.per_day is None else max(0, day_free) // processes
-    return Share(max(1, each), per_day, span)
+    per_second = None if limits.per_second is None else limits.per_second // processes
+    if per_second == 0:
+        per_second = int(limits.per_second is not None and rank < limits.per_second)
+    return Share(per_second, None if limits.per_day is None else max(0, day_free) // processes)
 
 
 class OutageShare:
@@ -50,25 +48,25 @@ class OutageShare:
     It starts with an empty window: what the shared ledger granted leaves the server's window first.
 
     Args:
-        share: what it may use.
+        share: what it may use, at least one request per second.
     """
 
-    __slots__ = ("_ledger", "_minutes", "_process", "_share")
+    __slots__ = ("_ledger", "_minutes", "_share")
 
     def __init__(self, share: Share) -> None:
         self._share = share
         self._minutes: dict[int, int] = {}
-        self._ledger = SharedLedger(minutes=self._minutes, span=share.span)
-        self._process = ""
-
-    @property
-    def share(self) -> Share:
-        return self._share
+        self._ledger = SharedLedger(minutes=self._minutes)
 
     def take(self, turn: Turn, now: float) -> TurnReply:
         """Take a turn; ``now`` is in seconds."""
-        self._process = turn.process
-        mine = attrs.evolve(turn, per_second=self._share.per_second, per_day=self._share.per_day, used=(), minutes=())
+        per_second, per_day = self._share.per_second, self._share.per_day
+        mine = attrs.evolve(
+            turn,
+            per_second=UNLIMITED if per_second is None else per_second,
+            per_day=UNLIMITED if per_day is None else per_day,
+            minutes=(),
+        )
         return self._ledger.take(mine, round(now * SECOND))
 
     def used(self, now: float) -> tuple[tuple[int, int], ...]:

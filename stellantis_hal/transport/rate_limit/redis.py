@@ -198,8 +198,8 @@ def parse_reply(reply: Any) -> TurnReply:
         status, epoch = reply[0].decode(), reply[1].decode()
         if status != "ok":
             return TurnReply(status=status, epoch=epoch)
-        numbers = reply[5:23]
-        minutes = reply[23]
+        numbers = reply[5:24]
+        minutes = reply[24]
         return TurnReply(
             epoch=epoch,
             interactive=reply[2],
@@ -212,17 +212,18 @@ def parse_reply(reply: Any) -> TurnReply:
             waiting=numbers[4],
             sharers=numbers[5],
             processes=numbers[6],
-            returned=numbers[7],
-            taken=numbers[8],
-            free=numbers[9],
-            day_free=numbers[10],
-            paused_for=numbers[11],
-            per_second=numbers[12],
-            per_day=numbers[13],
-            agreed_per_second=numbers[14],
-            agreed_per_day=numbers[15],
-            count=numbers[16],
-            minute=numbers[17],
+            rank=numbers[7],
+            returned=numbers[8],
+            taken=numbers[9],
+            free=numbers[10],
+            day_free=numbers[11],
+            paused_for=numbers[12],
+            per_second=numbers[13],
+            per_day=numbers[14],
+            agreed_per_second=numbers[15],
+            agreed_per_day=numbers[16],
+            count=numbers[17],
+            minute=numbers[18],
             minutes=tuple(zip(minutes[::2], minutes[1::2], strict=True)),
         )
     except (AttributeError, IndexError, TypeError) as error:

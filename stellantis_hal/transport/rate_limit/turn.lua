@@ -214,12 +214,13 @@ if burst_limit > 0 then s.burst_limit, s.burst_limit_until = burst_limit, now + 
 if day_limit > 0 and day_limit >= s.spent - redis.call('ZCARD', tokens) then
   s.day_limit, s.day_limit_until = day_limit, now + LAPSE
 end
-local agreed_per_second, agreed_per_day, smallest, elsewhere = UNLIMITED, UNLIMITED, nil, 0
+local agreed_per_second, agreed_per_day, smallest, elsewhere, rank = UNLIMITED, UNLIMITED, nil, 0, 0
 for name, process in pairs(all) do
   agreed_per_second = math.min(agreed_per_second, process.per_second)
   agreed_per_day = math.min(agreed_per_day, process.per_day)
   smallest = math.min(smallest or process.round_trip, process.round_trip)
   if name ~= me then elsewhere = elsewhere + 1 end
+  if name < me then rank = rank + 1 end
 end
 local per_second = math.min(agreed_per_second, s.burst_limit > 0 and s.burst_limit or UNLIMITED)
 local per_day = math.min(agreed_per_day, s.day_limit > 0 and s.day_limit or UNLIMITED)
@@ -354,5 +355,5 @@ for index = 1, #counts, 2 do
   counts[index], counts[index + 1] = s.minute - tonumber(counts[index]), tonumber(counts[index + 1])
 end
 return {'ok', epoch, got_interactive, got_background, delays, again, blocked_for, is_day, ahead, others + 1, sharers,
-  elsewhere + 1, s.returned, s.taken, math.max(0, free), math.max(0, per_day - s.spent - s.day_foreign),
+  elsewhere + 1, rank, s.returned, s.taken, math.max(0, free), math.max(0, per_day - s.spent - s.day_foreign),
   paused_for, per_second, per_day, agreed_per_second, agreed_per_day, s.count, s.minute, counts}

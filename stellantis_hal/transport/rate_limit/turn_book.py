@@ -26,6 +26,7 @@ from stellantis_hal.transport.rate_limit.turns import (
 
 __all__ = ["Grant", "TurnBook"]
 
+_SPAN = SPAN / SECOND
 _GUARD = 0.002
 _LATE = 0.105
 """Seconds: how late the server counts a request that is under way for longer than the window, at most."""
@@ -66,7 +67,6 @@ class TurnBook:
         share: the part of each window that background requests may not use.
 
     Attributes:
-        span: seconds of the burst window.
         round_trips: of this process.
         latest: the latest reply; None before the first.
     """
@@ -92,14 +92,12 @@ class TurnBook:
         "process",
         "round_trips",
         "share",
-        "span",
     )
 
     def __init__(self, process: str, limits: RateLimits, share: float) -> None:
         self.process: str = process
         self.limits: RateLimits = limits
         self.share: float = share
-        self.span: float = SPAN / SECOND
         self.round_trips: RoundTrips = RoundTrips()
         self.latest: TurnReply | None = None
         self._number = self._known = self._witnessed = 0
@@ -157,7 +155,7 @@ class TurnBook:
         if quota is not None:
             self._quota = quota, grant.returned
         if self._out.pop(grant.number, None) is not None:
-            self._answered.append((grant.number, grant.minute, now + self.span + _GUARD))
+            self._answered.append((grant.number, grant.minute, now + _SPAN + _GUARD))
 
     def _return_overdue(self, now: float) -> None:
         """Let tokens of slow requests return: the server has counted them on arrival."""
@@ -166,17 +164,17 @@ class TurnBook:
             grant.is_overdue = True
             if self._out.pop(number, None) is not None:
                 early = self.round_trips.trusted(now)  # the ledger subtracts at most this
-                self._answered.append((number, grant.minute, (grant.sent_at or now) + self.span + _LATE + early))
+                self._answered.append((number, grant.minute, (grant.sent_at or now) + _SPAN + _LATE + early))
 
     def _overdue_at(self) -> float:
         grant = next(iter(self._under_way.values()), None)
-        return math.inf if grant is None or grant.sent_at is None else grant.sent_at + self.span + _LATE
+        return math.inf if grant is None or grant.sent_at is None else grant.sent_at + _SPAN + _LATE
 
     def due_at(self) -> float:
         """Return when the next turn has to be taken for what is to be handed in; ``inf`` where nothing is."""
         if self._given_back:
             return -math.inf
-        answers = self._answered[0][2] - self.span + _ANSWERS_WAIT if self._answered else math.inf
+        answers = self._answered[0][2] - _SPAN + _ANSWERS_WAIT if self._answered else math.inf
         return min(answers, self._overdue_at())
 
     # --------------------------------------------------------------------------------------------------- turns

@@ -352,7 +352,7 @@ class TurnTaking:
         if latest is None:
             return blocked_until
         queued = max(0, ahead + 1 - latest.free) * max(1, latest.waiting)
-        return blocked_until + queued // latest.per_second * self._book.span
+        return blocked_until + queued // latest.per_second
 
     def _exhausted(self, background: bool, wait: float, now: float) -> BudgetExhaustedError:
         latest = self._book.latest
@@ -430,6 +430,8 @@ class TurnTaking:
 
     def _due_at(self) -> float:
         """Return when the next turn is to be taken."""
+        if self._away_since is not None and (self._is_reachable or self._private is None):
+            return -math.inf if self._is_reachable else math.inf
         if (self._queue and self._is_fresh) or self._pause_until > self._handed_pause:
             return -math.inf
         due = min(self._last_turn + _HEARTBEAT, self._book.due_at())
@@ -452,8 +454,6 @@ class TurnTaking:
                 await self._come_back()
             elif self._private is not None:
                 self._take_private(self._private)
-            else:
-                self._asks_again_at = self._last_turn = anyio.current_time() + _PROBE_EVERY
 
     def _pause_left(self, now: float) -> float:
         self._handed_pause = self._pause_until
@@ -550,33 +550,32 @@ class TurnTaking:
         self._away_because = str(error)
         self._is_reachable = False
         self._outages += 1
-        latest = self._book.latest
+        consequence = {"refuse": "requests are refused", "wait": "requests wait"}.get(self._on_outage, "")
         if self._on_outage == "share":
-            processes = max(self._processes, 1 if latest is None else latest.processes)
-            limits = self.limits
-            day_free = (limits.per_day or UNLIMITED) if latest is None else latest.day_free
-            share = share_of(limits, processes, day_free)
-            self._private = OutageShare(share)
-            self._book.change_ledger(is_shared=False)
-            self._book.span = share.span / SECOND
-            self._hold_back(now + _EMPTY_WINDOW, "the limiter's ledger went away")
-            self._is_fresh = True
-            _logger.warning(
-                "the limiter's ledger is away (%s): after one window this process sends at most %d of %s requests per "
-                "%.3g s until it is back",
-                error,
-                share.per_second,
-                _finite(limits.per_second or UNLIMITED),
-                share.span / SECOND,
-            )
-        else:
-            _logger.warning(
-                "the limiter's ledger is away (%s): requests %s until it is back",
-                error,
-                {"refuse": "are refused", "wait": "wait"}[self._on_outage],
-            )
-            self._refuse_impatient()
+            consequence = self._use_share(now)
+        _logger.warning("the limiter's ledger is away (%s): %s until it is back", error, consequence)
+        self._refuse_impatient()
         self._start_probe()
+
+    def _use_share(self, now: float) -> str:
+        """Use a fixed share after an empty window; return what that means."""
+        latest, limits = self._book.latest, self.limits
+        share = share_of(
+            limits,
+            max(self._processes, 1 if latest is None else latest.processes),
+            day_free=(limits.per_day or UNLIMITED) if latest is None else latest.day_free,
+            rank=self._processes if latest is None else latest.rank,
+        )
+        if share.per_second == 0:
+            return f"other processes use all {limits.per_second} requests per second, and requests of this one wait"
+        self._private = OutageShare(share)
+        self._book.change_ledger(is_shared=False)
+        self._hold_back(now + _EMPTY_WINDOW, "the limiter's ledger went away")
+        self._is_fresh = True
+        return (
+            f"after one window this process sends at most {share.per_second} of {limits.per_second} requests per "
+            f"second, and {share.per_day} of the day"
+        )
 
     def _start_probe(self) -> None:
         if self._group is not None:
@@ -623,7 +622,6 @@ class TurnTaking:
         _logger.warning("the limiter's ledger is back after %.3g s", self._away_for(now))
         self._away_since = None
         self._private = None
-        self._book.span = 1.0
         self._is_fresh = True
         self._apply(turn, reply, taken_at=now)
 

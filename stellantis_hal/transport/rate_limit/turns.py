@@ -145,6 +145,7 @@ class TurnReply:
         waiting: processes that wait, this one included.
         sharers: live processes that use background requests, this one included.
         processes: live processes, this one included.
+        rank: how many of them come before this one.
         returned: tokens that have returned so far.
         taken: tokens taken so far.
         free: tokens of the burst window.
@@ -171,6 +172,7 @@ class TurnReply:
     waiting: int = 0
     sharers: int = 1
     processes: int = 1
+    rank: int = 0
     returned: int = 0
     taken: int = 0
     free: int = 0
@@ -292,7 +294,6 @@ class SharedLedger:
     Args:
         state: what :meth:`dump` returned; None for a new one.
         minutes: the day, kept by the caller.
-        span: the burst window; a longer one for a share of less than one request per second.
     """
 
     __slots__ = (
@@ -313,7 +314,6 @@ class SharedLedger:
         "_returned",
         "_seen",
         "_shift",
-        "_span",
         "_spent",
         "_taken",
         "_tokens",
@@ -349,7 +349,6 @@ class SharedLedger:
             self._processes = {str(name): _Process(*values) for name, values in state["processes"].items()}
         days: dict[int, int] = {}
         self._minutes: Minutes = days if minutes is None else minutes
-        self._span = span
 
     def dump(self) -> dict[str, Any]:
         """Return the state as a JSON object, without the minutes."""
@@ -421,9 +420,9 @@ class SharedLedger:
         """
         if not self._epoch or turn.witnessed > self._count:
             self._epoch = str(now)
-            self._paused_until = max(self._paused_until, now + self._span)
+            self._paused_until = max(self._paused_until, now + SPAN)
         elif now - self._seen > STALE and self._processes:
-            self._paused_until = max(self._paused_until, now + self._span)
+            self._paused_until = max(self._paused_until, now + SPAN)
         self._seen = now
 
     def _move_day(self, now: int) -> None:
@@ -473,7 +472,7 @@ class SharedLedger:
         out = {*turn.held, *(each.number for each in turn.answered)}
         for key, at in self._tokens.items():
             if key[0] == turn.process and key[1] not in out:
-                self._tokens[key] = min(at, now + self._span)
+                self._tokens[key] = min(at, now + SPAN)
         for number in turn.held:
             self._tokens[turn.process, number] = now + HOLD
         if turn.former != self._epoch:
@@ -510,8 +509,8 @@ class SharedLedger:
             del self._processes[name]
         if dead:
             for key, at in self._tokens.items():
-                if at > now + self._span and key[0] in dead:
-                    self._tokens[key] = now + self._span
+                if at > now + SPAN and key[0] in dead:
+                    self._tokens[key] = now + SPAN
 
     def _return_due(self, now: int) -> None:
         due = [key for key, at in self._tokens.items() if at <= now]
@@ -552,7 +551,7 @@ class SharedLedger:
         per_second, per_day = self._limits()
         if turn.burst_limit > 0 and turn.burst_remaining >= 0:
             ours = self._taken - turn.burst_returned
-            self._foreign, self._foreign_until = max(0, per_second - turn.burst_remaining - ours), now + self._span
+            self._foreign, self._foreign_until = max(0, per_second - turn.burst_remaining - ours), now + SPAN
         if turn.day_limit > 0 and turn.day_remaining >= 0 and self._day_limit == turn.day_limit:
             self._day_foreign = max(0, per_day - turn.day_remaining - self._spent)
             self._day_foreign_until = now + LAPSE
@@ -598,6 +597,7 @@ class SharedLedger:
             waiting=len(others) + 1,
             sharers=1 + sum(each.shares_until > now for each in elsewhere),
             processes=len(elsewhere) + 1,
+            rank=sum(name < turn.process for name in self._processes),
             returned=self._returned,
             taken=self._taken,
             free=max(0, offer.free),
@@ -614,7 +614,7 @@ class SharedLedger:
 
     def _offer(self, turn: Turn, per_second: int, per_day: int, now: int, *, is_shared: bool) -> _Offer:
         early = self._smallest_round_trip(turn)
-        horizon = max(LOOK_AHEAD, self._span // per_second)
+        horizon = max(LOOK_AHEAD, SPAN // per_second)
         returns = sorted(at for at in self._tokens.values() if at > now + early)
         nexts = [at - now - early for at in returns[:1]] + ([self._foreign_until - now] if self._foreign else [])
         return _Offer(
@@ -667,6 +667,4 @@ class SharedLedger:
     def returning(self, clock: int) -> list[tuple[int, int]]:
         """Return numbers of tokens that return within a window, and when, by the clock; those of a sole process."""
         now = clock + self._shift
-        return [
-            (number, at - self._shift) for (_, number), at in self._tokens.items() if now < at <= now + 2 * self._span
-        ]
+        return [(number, at - self._shift) for (_, number), at in self._tokens.items() if now < at <= now + 2 * SPAN]
