@@ -126,6 +126,10 @@ class RemoteRegistry:
         """Let the next commands take other courses than the usual one, one each."""
         self._ordered.extend(courses)
 
+    def forget_done(self) -> None:
+        """Forget the commands that have ended, as the back end does after two months."""
+        self._commands = {id_: command for id_, command in self._commands.items() if not command.is_done}
+
     @property
     def next_due(self) -> float | None:
         """The tick of the next step of any command; None where none is under way."""

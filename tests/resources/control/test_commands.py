@@ -252,7 +252,7 @@ async def test_a_search_goes_on_until_it_finds_or_its_time_is_over() -> None:
 # ------------------------------------------------------------------------------------------------- refusals
 
 
-async def test_a_command_under_way_holds_up_the_next_until_its_end_is_known() -> None:
+async def test_a_command_under_way_holds_up_the_next() -> None:
     async with commanded() as case:
         await case.remote.doors.lock()
         with pytest.raises(RemoteRefusedError) as caught:
@@ -547,7 +547,7 @@ class BrokenState(MemoryState):
         return await super().replace(key, expected, value)
 
 
-async def test_a_broken_store_refuses_a_command_before_and_loses_none_after(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_broken_store_loses_no_command(caplog: pytest.LogCaptureFixture) -> None:
     async with commanded(state=BrokenState(0)) as case:
         with pytest.raises(StellantisError, match="disk is full"):
             await case.remote.doors.lock()

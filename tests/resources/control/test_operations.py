@@ -118,7 +118,7 @@ async def test_two_iterations_share_the_polls() -> None:
         assert case.line.gets == 4
 
 
-async def test_another_iteration_goes_on_where_the_polling_one_was_cancelled() -> None:
+async def test_another_iteration_takes_over_a_cancelled_poll() -> None:
     async with commanded() as case:
         operation = await case.remote.doors.unlock()
         stalled = anyio.Event()
@@ -161,7 +161,7 @@ async def test_single_failures_of_polls_are_passed_over() -> None:
         assert await operation.result() is OperationOutcome.SUCCESS
 
 
-async def test_three_failures_in_a_row_are_raised_and_the_operation_stays_usable() -> None:
+async def test_three_failures_in_a_row_are_raised() -> None:
     async with commanded(retry=RetryPolicy(attempts=1)) as case:
         operation = await case.remote.doors.unlock()
         case.line.poll_faults = [httpx.ConnectError("refused")] * 3
