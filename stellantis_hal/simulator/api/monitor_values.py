@@ -13,7 +13,7 @@ import attrs
 from stellantis_hal.simulator.api.monitor_bodies import NUMBERS, parse_duration
 from stellantis_hal.simulator.api.serializer import Serializer
 from stellantis_hal.simulator.api.status import status
-from stellantis_hal.simulator.world.entities import Spot
+from stellantis_hal.simulator.world.entities import Spot, VehicleState
 from stellantis_hal.simulator.world.world import World
 
 __all__ = ["Report", "holds"]
@@ -37,9 +37,9 @@ class Report:
     values: Mapping[str, Any]
 
     @classmethod
-    def of(cls, world: World, vehicle: str, at: datetime) -> Report:
-        """Return the report of a vehicle."""
-        state = world.vehicle_state(vehicle)
+    def of(cls, world: World, vehicle: str, at: datetime, state: VehicleState | None = None) -> Report:
+        """Return the report of a vehicle, of its current state unless one is given."""
+        state = state or world.vehicle_state(vehicle)
         serializer = Serializer(world=world, base="", is_fleet=True, owner="")
         body = status(serializer, world.vehicle(vehicle), state)
         return cls(at, state.spot, _values(world, vehicle, body))

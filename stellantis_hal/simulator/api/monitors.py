@@ -92,7 +92,7 @@ class MonitorRegistry:
         self._of_vehicle: dict[str, dict[str, SimulatedMonitor]] = {}
         self._reported: dict[str, datetime] = {}
         callbacks.on_deleted.append(self._forget_callback)
-        world.observers.append(self.observe)
+        world.log.listen(lambda vehicle, before, after: self.observe(vehicle))
 
     # ------------------------------------------------------------------ state
 
@@ -248,22 +248,25 @@ class MonitorRegistry:
         for vehicle, monitors in self._of_vehicle.items():
             if not monitors:
                 continue
-            reported = self._world.vehicle_state(vehicle).at
-            if self._reported.get(vehicle) != reported:
+            if self._world.vehicle_state(vehicle).at > self._reported[vehicle]:
                 self.observe(vehicle)
 
     def observe(self, vehicle: str) -> None:
-        """Compare what a car reports now with its monitors, and raise events."""
+        """Compare what a car has reported since it was looked at last with its monitors, and raise events."""
         watching = [each for each in self._of_vehicle.get(vehicle, {}).values() if each.status == "Running"]
         if not watching:
             return
-        now = self._now().wall
-        report = Report.of(self._world, vehicle, now)
-        self._reported[vehicle] = self._world.vehicle_state(vehicle).at
-        for monitor in watching:
-            callback = self._callbacks.get(monitor.callback)
-            if callback is not None and callback.status == "Running":
-                self._compare(monitor, vehicle, report)
+        states = self._world.reports(vehicle, self._reported[vehicle])
+        state = self._world.vehicle_state(vehicle)
+        reports = [Report.of(self._world, vehicle, each.at, each) for each in states]
+        if not states or states[-1] != state:
+            reports.append(Report.of(self._world, vehicle, self._now().wall, state))
+        self._reported[vehicle] = state.at
+        for report in reports:
+            for monitor in watching:
+                callback = self._callbacks.get(monitor.callback)
+                if callback is not None and callback.status == "Running":
+                    self._compare(monitor, vehicle, report)
 
     def _compare(self, monitor: SimulatedMonitor, vehicle: str, report: Report) -> None:
         watch = monitor.watches[vehicle]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-__all__ = ["HOME_POWER", "QUICK_POWER", "Charge"]
+__all__ = ["HOME_POWER", "QUICK_POWER", "REPORT_INTERVAL", "Charge"]
 
 HOME_POWER = 7_500.0
 """Power of a charging point at home, in W."""
@@ -15,7 +15,9 @@ HOME_POWER = 7_500.0
 QUICK_POWER = 50_000.0
 """Power of a public charging point, in W."""
 
-_REPORT = timedelta(minutes=5)  # a vehicle reports its level at this interval while it charges
+REPORT_INTERVAL = timedelta(minutes=5)
+"""How often a vehicle reports its level while it charges."""
+
 _KNEE = 80.0  # percent, from which the power falls
 _FALL = 0.04  # share of the power that each percent above takes away: a fifth is left of it at 100 %
 
@@ -52,7 +54,7 @@ class Charge:
         """Return the time of the last report at ``now``: one at each interval, and one at the end."""
         if now >= self.ends_at:
             return self.ends_at
-        return self.since + max(timedelta(), now - self.since) // _REPORT * _REPORT
+        return self.since + max(timedelta(), now - self.since) // REPORT_INTERVAL * REPORT_INTERVAL
 
     def level_at(self, at: datetime) -> float:
         """Return the level at a time, in percent."""

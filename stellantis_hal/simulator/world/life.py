@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 import attrs
 
+from stellantis_hal.simulator.world.charging import REPORT_INTERVAL
 from stellantis_hal.simulator.world.entities import Trip
 from stellantis_hal.simulator.world.owner import Leg, Owner, Stand, day_of
 from stellantis_hal.simulator.world.places import along
@@ -74,7 +76,7 @@ class Segment:
     ) -> None:
         self.stand = stand
         self._owner = owner
-        self._since = since
+        self.since = since
         self._memory = memory
         self._skip = skip
         self._last = last
@@ -92,7 +94,7 @@ class Segment:
 
     def _make_legs(self, day: int, stand: Stand) -> list[Leg]:
         is_first = day == self._first_day
-        since, skip = (self._since, self._skip) if is_first else (None, 0)
+        since, skip = (self.since, self._skip) if is_first else (None, 0)
         legs = list(self._owner.legs(day, stand, since=since, skip=skip))
         if self._halt is not None:
             legs = [leg for leg in legs if leg.trip.started_at <= self._halt]
@@ -133,6 +135,29 @@ class Segment:
             stand = leg.after
         return stand, None
 
+    def reports(self, since: datetime, until: datetime) -> Iterator[datetime]:
+        """Yield when the vehicle reports after ``since`` and until ``until``, oldest first.
+
+        It reports when it starts, every minute of a trip and when it stops; when a charge begins, every five minutes of
+        it and when it ends.
+        """
+        day, stand = self._first_day, self.stand
+        latest, latest_stand = self._latest
+        if latest <= day_of(since):
+            day, stand = latest, latest_stand
+        while day <= day_of(until) and (self._last is None or stand.trips < self._last):
+            legs = self._legs(day, stand)
+            if day >= day_of(since) - 1:  # a charge of the night before may go on
+                for leg in legs:
+                    yield from _within(_charge_reports(stand, leg.trip.started_at), since, until)
+                    minutes = range(math.ceil(leg.trip.duration / timedelta(minutes=1)))
+                    starts = (leg.trip.started_at + timedelta(minutes=minute) for minute in minutes)
+                    yield from _within((*starts, leg.after.since), since, until)
+                    stand = leg.after
+            stand = legs[-1].after if legs else stand
+            day += 1
+        yield from _within(_charge_reports(stand, until + timedelta(microseconds=1)), since, until)
+
     def trip(self, number: int) -> Trip:
         """Return a trip by its number among all of the vehicle."""
         day, stand = self._latest
@@ -146,6 +171,23 @@ class Segment:
             stand = self._advance(day, stand)
             day += 1
         return found[0]
+
+
+def _within(times: Iterable[datetime], since: datetime, until: datetime) -> Iterator[datetime]:
+    return (at for at in times if since < at <= until)
+
+
+def _charge_reports(stand: Stand, departure: datetime) -> Iterator[datetime]:
+    """Yield when a vehicle that stands until a departure reports its charge."""
+    charge = stand.charge
+    if charge is None:
+        return
+    at = charge.since
+    while at < min(charge.ends_at, departure):
+        yield at
+        at += REPORT_INTERVAL
+    if charge.ends_at < departure:
+        yield charge.ends_at
 
 
 @attrs.define(kw_only=True)
@@ -188,6 +230,15 @@ class Life:
         trip = part.trip(number)
         return partial_trip(trip, now) if trip.stopped_at > now and part is self._parts[-1] else trip
 
+    def reports(self, since: datetime, until: datetime) -> Iterator[datetime]:
+        """Yield when the vehicle reports without being acted upon, after ``since`` and until ``until``."""
+        for place, part in enumerate(self._parts):
+            following = self._parts[place + 1 : place + 2]
+            end = min([until, *map(_begin, following)])
+            begin = max(since, _begin(part)) if place else since
+            if isinstance(part, Segment) and begin < end:
+                yield from part.reports(begin, end)
+
     @property
     def made(self) -> MadeTrip | None:
         """The trip that goes on and was started by hand."""
@@ -207,6 +258,11 @@ class Life:
     def start_trip(self, trip: MadeTrip) -> None:
         """Begin a trip by hand."""
         self._parts.append(trip)
+
+
+def _begin(part: Segment | MadeTrip) -> datetime:
+    """Return when a part begins."""
+    return part.leg.trip.started_at if isinstance(part, MadeTrip) else part.since
 
 
 def _first(part: Segment | MadeTrip) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -31,6 +32,7 @@ from stellantis_hal.simulator.world.generator import WorldGenerator
 from stellantis_hal.simulator.world.life import Life, MadeTrip
 from stellantis_hal.simulator.world.owner import Leg, Owner, Stand
 from stellantis_hal.simulator.world.places import away
+from stellantis_hal.simulator.world.reports import ReportLog
 from stellantis_hal.simulator.world.seeded import fraction, hex_digits
 from stellantis_hal.simulator.world.thefts import Thefts
 from stellantis_hal.simulator.world.weather import temperature
@@ -83,8 +85,8 @@ class World:
         self._reports: dict[int, datetime] = {}
         self._controls: dict[int, Controls] = {}
         self._cars: dict[int, Car] = {}
+        self.log: ReportLog = ReportLog()
         self._clock: Callable[[], datetime] | None = None
-        self.observers: list[Callable[[str], None]] = []  # called with a vehicle whenever its car reports
         self._hidden: set[int] = set()
         self.fleets: Fleets = Fleets(seed, self.generator)
         self.thefts: Thefts = Thefts(seed, self.spot)
@@ -185,7 +187,10 @@ class World:
         number = self.generator.find(vehicle)
         if trip is not None and trip != self._count(number) - 1:
             return self._state_after(self.trip_at(vehicle, trip))
-        life, now = self._life(number), self._now(number)
+        return self._state(number, self._now(number))
+
+    def _state(self, number: int, now: datetime) -> VehicleState:
+        life = self._life(number)
         stand, current = life.at(now)
         if current is None:
             return self._standing(number, life.owner, stand, now)
@@ -201,6 +206,21 @@ class World:
             load=stand.load,
             controls=attrs.evolve(controls, open_doors=()) if controls.open_doors else controls,
         )
+
+    def reports(self, vehicle: str | HasId, since: datetime) -> list[VehicleState]:
+        """Return the states that a vehicle has reported after an instant, oldest first, until now.
+
+        A vehicle reports when it starts, each minute while it drives, and when it stops; when a charge begins, each
+        five minutes of it, and when it ends; and whenever it is acted upon, woken, or commanded.
+        """
+        vehicle = self._id(vehicle)
+        number = self.generator.find(vehicle)
+        acts = list(self.log.of_vehicle(vehicle))
+        found = [state for state in acts if state.at > since]
+        for at in self._life(number).reports(since, self._now(number)):
+            known = next((state.controls for state in reversed(acts) if state.at <= at), NO_CONTROLS)
+            found.append(attrs.evolve(self._state(number, at), at=at, controls=known))
+        return sorted(found, key=lambda state: state.at)
 
     def _state_after(self, trip: Trip) -> VehicleState:
         has_battery = any(energy.type == "Electric" for energy in trip.after)
@@ -313,30 +333,9 @@ class World:
         life = self._life(number)
         stand = self._stand(number)
         stand = attrs.evolve(stand, battery=stand.battery_at(started), plugged=False, charge=None)
-        life.start_trip(MadeTrip(before=stand, leg=_drive(life.owner, stand, started, 0.0, timedelta())))
+        with self._logged(number):
+            life.start_trip(MadeTrip(before=stand, leg=_drive(life.owner, stand, started, 0.0, timedelta())))
         return self._current_trip(vehicle).leg.trip
-        index = self.trip_count(vehicle)
-        trip = Trip(
-            id=self.generator.trip_id(number, index),
-            index=index,
-            vehicle=vehicle,
-            started_at=started,
-            duration=timedelta(),
-            distance=0.0,
-            start_mileage=state.mileage,
-            start=state.spot,
-            stop=state.spot,
-            before=state.levels,
-            after=state.levels,
-            average_speed=0.0,
-            max_speed=0.0,
-            fault="Unfinished",
-            done=False,
-        )
-        self._added.setdefault(number, []).append(trip)
-        self._parked[number] = Parking(plugged=False)
-        self._reported(vehicle)
-        return trip
 
     def drive(self, vehicle: str | HasId, km: float, *, minutes: float | None = None) -> Trip:
         """Drive some km in some minutes, at 40 km/h unless ``minutes`` is given; return the trip.
@@ -357,15 +356,18 @@ class World:
         trip = made.leg.trip
         distance = round(trip.distance + km, 1)
         duration = trip.duration + timedelta(minutes=minutes)
-        owner = self._life(self.generator.find(vehicle)).owner
-        made.leg = _drive(owner, made.before, trip.started_at, distance, duration)
+        number = self.generator.find(vehicle)
+        with self._logged(number):
+            made.leg = _drive(self._life(number).owner, made.before, trip.started_at, distance, duration)
         return made.leg.trip
 
     def finish_trip(self, vehicle: str) -> Trip:
         """Finish the current trip. Raises ValueError when the vehicle is not on a trip."""
         made = self._current_trip(vehicle)
-        made.leg = Leg(attrs.evolve(made.leg.trip, fault=None, done=True), made.leg.after)
-        self._restart(self.generator.find(vehicle), made.leg.after)
+        number = self.generator.find(vehicle)
+        with self._logged(number):
+            made.leg = Leg(attrs.evolve(made.leg.trip, fault=None, done=True), made.leg.after)
+            self._restart(number, made.leg.after)
         return made.leg.trip
 
     def add_trip(self, vehicle: str, *, km: float = 12.5, at: datetime | None = None) -> Trip:
@@ -413,18 +415,19 @@ class World:
         """Replace what is set on a car, reported now; return whether it differs."""
         number = self.generator.find(vehicle)
         before = self._controls.get(number, NO_CONTROLS)
-        self._controls[number] = controls
-        self._report(number)
-        if controls.immobilized and not before.immobilized:
-            self._life(number).halt(self._now(number))
-        elif before.immobilized and not controls.immobilized and not self.vehicle_state(vehicle).moving:
-            self._restart(number, self._stand(number))
+        with self._act(number):
+            self._controls[number] = controls
+            if controls.immobilized and not before.immobilized:
+                self._life(number).halt(self._now(number))
+            elif before.immobilized and not controls.immobilized and not self.vehicle_state(vehicle).moving:
+                self._restart(number, self._stand(number))
         return controls != before
 
     def set_locked(self, vehicle: str, locked: bool) -> None:
         """Lock or unlock the doors."""
         number = self.generator.find(vehicle)
-        self._locks[number] = (self._report(number), locked)
+        with self._act(number) as at:
+            self._locks[number] = (at, locked)
 
     def set_plug(self, vehicle: str, *, plugged: bool) -> bool:
         """Plug the cable in or pull it out, with which a charge ends; return whether that changed something."""
@@ -432,8 +435,8 @@ class World:
         stand = self._stand(number)
         if stand.plugged is plugged or self.vehicle_state(vehicle).moving:
             return False
-        at = self._report(number)
-        self._restart(number, attrs.evolve(stand, battery=stand.battery_at(at), plugged=plugged, charge=None))
+        with self._act(number) as at:
+            self._restart(number, attrs.evolve(stand, battery=stand.battery_at(at), plugged=plugged, charge=None))
         start = self._controls.get(number, NO_CONTROLS).charge_at
         if plugged and start is not None and start >= at:
             self.set_charge(vehicle, since=start)
@@ -445,7 +448,8 @@ class World:
         state = self.vehicle_state(vehicle)
         if state.moving:
             return False
-        at, stand = self._report(number), self._stand(number)
+        stand = self._stand(number)
+        at = max(state.at, self._now(number))
         level, charge = stand.battery_at(at), None
         if since is not None and stand.plugged and level is not None:
             controls = self._controls.get(number, NO_CONTROLS)
@@ -455,7 +459,8 @@ class World:
                 target=80.0 if controls.charge_type == "Partial" else 100.0,
                 until=controls.charge_until if controls.ends_charges else None,
             )
-        self._restart(number, attrs.evolve(stand, battery=level, charge=charge))
+        with self._act(number):
+            self._restart(number, attrs.evolve(stand, battery=level, charge=charge))
         return self.vehicle_state(vehicle).charging != state.charging
 
     def replan_charge(self, vehicle: str) -> None:
@@ -486,14 +491,15 @@ class World:
             spot=state.spot,
             trip=None,
         )
-        raised.append(alert)
-        self._reported(vehicle)
+        with self._logged(number):
+            raised.append(alert)
         return alert
 
     def update_status(self, vehicle: str, **blocks: Any) -> None:
         """Replace blocks of the status body; None removes a block."""
-        self._changes.setdefault(self.generator.find(vehicle), {}).update(blocks)
-        self._reported(vehicle)
+        number = self.generator.find(vehicle)
+        with self._logged(number):
+            self._changes.setdefault(number, {}).update(blocks)
 
     def hide_status(self, vehicle: str) -> None:
         """Remove the vehicle's status from the back end (404)."""
@@ -504,10 +510,6 @@ class World:
         self._hidden.discard(self.generator.find(vehicle))
 
     # ------------------------------------------------------------------ helpers
-
-    def _reported(self, vehicle: str) -> None:
-        for observe in self.observers:
-            observe(vehicle)
 
     def _id(self, vehicle: str | HasId) -> str:
         """Return the id of a vehicle of this world. Raises KeyError."""
@@ -535,17 +537,21 @@ class World:
     def _stand(self, number: int) -> Stand:
         return self._life(number).at(self._now(number))[0]
 
-    def _set_parking(self, vehicle: str, **changes: Any) -> None:
-        number, state = self.generator.find(vehicle), self.vehicle_state(vehicle)
-        at = max(state.at, self._now(state))
-        self._parked[number] = attrs.evolve(self._parking(number), at=at, **changes)
-        self._reported(vehicle)
+    @contextmanager
+    def _logged(self, number: int) -> Iterator[None]:
+        """Log what a block changes as a report."""
+        vehicle = self.generator.vehicle_id(number)
+        before = self.vehicle_state(vehicle)
+        yield
+        self.log.add(vehicle, before, self.vehicle_state(vehicle))
 
-    def _report(self, number: int) -> datetime:
-        """Have a vehicle report its state, now or at the time of its last report; return that time."""
-        state = self.vehicle_state(self.generator.vehicle_id(number))
-        self._reports[number] = max(state.at, self._now(number))
-        return self._reports[number]
+    @contextmanager
+    def _act(self, number: int) -> Iterator[datetime]:
+        """Have a vehicle report, now or at the time of its last report, what a block changes; yield that time."""
+        at = max(self._state(number, self._now(number)).at, self._now(number))
+        with self._logged(number):
+            yield at
+            self._reports[number] = at
 
     def _restart(self, number: int, stand: Stand) -> None:
         """Let a vehicle's life go on from a stand."""
@@ -606,9 +612,3 @@ def _drive(owner: Owner, stand: Stand, at: datetime, km: float, duration: timede
         trip, duration=duration, average_speed=speed, max_speed=round(speed * 1.3, 1), fault="Unfinished", done=False
     )
     return Leg(trip, attrs.evolve(after, since=at + duration))
-
-    def _replace(self, trip: Trip, **changes: Any) -> Trip:
-        changed = attrs.evolve(trip, **changes)
-        self._added[self.generator.find(trip.vehicle)][-1] = changed
-        self._reported(trip.vehicle)
-        return changed
