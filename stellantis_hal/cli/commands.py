@@ -17,6 +17,7 @@ from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback
 from stellantis_hal.cli.output import Commands, json_text
+from stellantis_hal.cli.record import record
 from stellantis_hal.cli.remote import remote
 from stellantis_hal.cli.screen import Screen, to_json
 from stellantis_hal.simulator import Simulator, Subscription, World, server
@@ -32,7 +33,7 @@ def commands() -> None:
     """Connected-car data of Peugeot, Citroën, DS, Opel and Vauxhall, from the command line."""
 
 
-for _command in (browse, login, logout, whoami, token, remote):
+for _command in (browse, login, logout, whoami, token, record, remote):
     commands.add_command(_command)
 
 

@@ -32,7 +32,7 @@ async def test_a_walk_over_a_session_replays(session: Any, tmp_path: Path) -> No
     recorder = Recorder(clock=simulator.now)
 
     async def walk(token: Token, **options: Any) -> list[float | None]:
-        urls = {"base_url": simulator.url, "identity_url": simulator.identity_url}
+        urls: dict[str, Any] = {"base_url": simulator.url, "identity_url": simulator.identity_url}
         async with StellantisClient(application_of(simulator), **urls, **options) as client:
             vehicle = await client.account(token, brand="peugeot").vehicles().first()
             assert vehicle is not None

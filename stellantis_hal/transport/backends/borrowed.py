@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 
 import anyio
 import httpx
@@ -27,7 +27,7 @@ _CLOSED = (
 )
 
 
-def is_host_session(session: object) -> bool:
+def is_host_session(session: object) -> TypeGuard[HostSession]:
     """Return whether an object is a session that can be borrowed; this loads no library."""
     if isinstance(session, httpx.AsyncClient):
         return True
@@ -130,11 +130,9 @@ class _SessionTransport(httpx.AsyncBaseTransport):
         url, stream = request.url, request.stream
         target = f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.decode('ascii')}"
         headers = {name: value for name, value in request.headers.items() if name not in _OF_THE_WIRE}
-        content: Outgoing = None
+        content: Outgoing = cast("httpx.AsyncByteStream", stream)
         if isinstance(stream, httpx.ByteStream):
             content = b"".join(stream) or None
-        elif isinstance(stream, httpx.AsyncByteStream):
-            content = stream
         backend = make_borrowed_backend(self._session, timeouts=timeouts)
         try:
             opened = await backend.open(request.method, target, headers, content)
