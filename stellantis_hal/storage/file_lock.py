@@ -19,11 +19,13 @@ class FileLock:
     """A lock of one holder, for use in threads; where the system has no such locks, it is always free.
 
     Args:
-        path: the lock file, which is there only while the lock is held.
+        path: the lock file, which is there only while the lock is held; a shared one may stay.
+        shared: whether holders that are shared too may have it at the same time.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
         self._path = path
+        self._shared = shared
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
@@ -34,7 +36,7 @@ class FileLock:
         """
         for _ in range(_ATTEMPTS):  # the holder may remove the file just after it was opened here
             try:
-                self._descriptor = try_acquire(self._path)
+                self._descriptor = try_acquire(self._path, shared=True) if self._shared else try_acquire(self._path)
             except ModuleNotFoundError:
                 return True
             except OSError as error:
@@ -49,13 +51,16 @@ class FileLock:
         """Release the lock, if it is held."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            release(self._path, descriptor)
+            if self._shared:
+                os.close(descriptor)  # others may hold it: its file stays
+            else:
+                release(self._path, descriptor)
 
 
-def try_acquire(path: Path) -> int | None:
+def try_acquire(path: Path, *, shared: bool = False) -> int | None:
     """Take the lock that ``path`` stands for; None while it is held elsewhere.
 
-    Two tasks of one process exclude each other too.
+    Two tasks of one process exclude each other too, unless both are ``shared``.
 
     Returns:
         The descriptor for :func:`release`.
@@ -67,7 +72,7 @@ def try_acquire(path: Path) -> int | None:
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         # The last holder may have removed the file after it was opened here: then others lock a new file.
         if os.stat(path, follow_symlinks=False).st_ino == os.fstat(descriptor).st_ino:
             return descriptor

@@ -15,7 +15,7 @@ import attrs
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.sqlite import StorageError
 
-__all__ = ["RedisAddress", "RedisClient", "RedisConnection", "RedisScript", "key_prefix"]
+__all__ = ["Argument", "RedisAddress", "RedisClient", "RedisConnection", "RedisScript", "key_prefix"]
 
 
 class RedisClient(Protocol):

@@ -1,0 +1,196 @@
+"""The token store in an SQLite file, shared by the processes of one user on one machine.
+
+A change writes one row, whatever number of accounts the file has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import anyio
+
+from stellantis_hal.credentials.stores.key_locks import KeyLocks
+from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
+from stellantis_hal.credentials.stores.sealing import Seal
+from stellantis_hal.credentials.token import Token
+from stellantis_hal.errors import TokenStoreError
+from stellantis_hal.hal.redaction import mask_repr
+from stellantis_hal.storage.file_lock import FileLock
+from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+from stellantis_hal.storage.threads import run_to_end
+
+__all__ = ["SQLiteTokenStore"]
+
+T = TypeVar("T")
+
+_SCHEMA = ("CREATE TABLE IF NOT EXISTS tokens (key TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID",)
+_LOCK_POLL_INTERVAL = 0.05
+
+
+class SQLiteTokenStore:
+    """Keep tokens in an SQLite file that only its owner may read, shared by the processes of one user.
+
+    A saved token survives a power failure. Locks are lock files beside it, which end with their process.
+
+    Args:
+        path: the file; its folder must exist and be writable by this user.
+        encrypt: called with the content of each row before it is written, in a thread of the event loop; None: rows are
+            plain.
+        decrypt: its reverse.
+        allow_others: accept a file that other users may read, or that belongs to another user.
+        lock_timeout: seconds to wait for the lock of an account.
+
+    Raises:
+        ValueError: only one of ``encrypt`` and ``decrypt`` was passed.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        encrypt: Callable[[bytes], bytes] | None = None,
+        decrypt: Callable[[bytes], bytes] | None = None,
+        allow_others: bool = False,
+        lock_timeout: float = LOCK_TIMEOUT,
+    ) -> None:
+        self._path = Path(path).absolute()  # the working directory may change later
+        self._seal = Seal(encrypt, decrypt)
+        self._allow_others = allow_others
+        self._lock_timeout = lock_timeout
+        self._database = SQLiteDatabase(self._path, schema=_SCHEMA)
+        self._locks = KeyLocks(lock_timeout)
+        self._is_checked = False
+
+    def __repr__(self) -> str:
+        return f"SQLiteTokenStore({str(self._path)!r})"
+
+    @property
+    def identity(self) -> str:
+        """What names this store in every process: its path."""
+        return f"sqlite:{self._path}"
+
+    async def load(self, key: str) -> Token | None:
+        """Return the token under ``key``; None where there is none.
+
+        Raises:
+            TokenStoreError: the file or the row is damaged, or may be read by other users.
+        """
+        content = await self._with_errors(key, partial(self._database.read, partial(_select, key)))
+        return None if content is None else self._seal.open(key, content, str(self._path))
+
+    async def save(self, key: str, token: Token | None) -> None:
+        """Store the token under ``key``, durably once this returns; None removes it.
+
+        A cancelled call is completed first, or was not begun.
+
+        Raises:
+            TokenStoreError: it could not be stored; the previous token still is.
+        """
+        content = None if token is None else self._seal.seal(key, token)
+        await self._with_errors(key, partial(self._database.write, partial(_replace, key, content)))
+
+    async def keys(self) -> tuple[str, ...]:
+        """Return the keys that have a token, sorted.
+
+        Raises:
+            TokenStoreError: the file is damaged, or may be read by other users.
+        """
+        return await self._with_errors(None, partial(self._database.read, _keys))
+
+    @asynccontextmanager
+    async def lock(self, key: str) -> AsyncGenerator[None, None]:
+        """Exclude every other task and process that uses this file from ``key``, inside ``async with``.
+
+        Raises:
+            TokenStoreError: the lock was not available in time.
+        """
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        async with self._locks.hold(key):
+            deadline = anyio.current_time() + self._lock_timeout
+            lock = FileLock(self._path.with_name(f".{self._path.name}.{digest}.lock"))
+            try:
+                while not await self._with_errors(key, partial(run_to_end, lock.acquire)):
+                    if anyio.current_time() >= deadline:
+                        raise TokenStoreError(
+                            f"the lock of account {mask_repr(key)} in {self._path} was not available within "
+                            f"{self._lock_timeout:g} s: another process holds it",
+                            key=key,
+                        )
+                    await anyio.sleep(_LOCK_POLL_INTERVAL)
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):  # removing a file
+                    await self._with_errors(key, partial(run_to_end, lock.release))
+
+    async def aclose(self) -> None:
+        """Close the file and end its thread; the next call opens it again."""
+        await self._database.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._database.__aexit__(kind, error, traceback)
+
+    async def _with_errors(self, key: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            if not self._is_checked:
+                await run_to_end(partial(_check, self._path, self._allow_others))
+                self._is_checked = True
+            return await call()
+        except StorageError as error:
+            raise TokenStoreError(f"the tokens cannot be kept: {error}", key=key) from error
+        except OSError as error:
+            raise TokenStoreError(f"{self._path}: {error.strerror or error}", key=key) from error
+
+
+def _check(path: Path, allow_others: bool) -> None:
+    """Check who may read a file.
+
+    Raises:
+        TokenStoreError: others may, or it is not a file.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if not path.is_file() or path.is_symlink():
+        raise TokenStoreError(f"{path} is not a file: pass the path of a file, not of a link or folder")
+    if allow_others or os.name != "posix":
+        return
+    if status.st_uid != os.geteuid():
+        raise TokenStoreError(
+            f"{path} belongs to another user (uid {status.st_uid}): chown it, or pass allow_others=True"
+        )
+    if status.st_mode & 0o077:
+        raise TokenStoreError(
+            f"{path} may be used by other users (mode {status.st_mode & 0o7777:04o}): chmod 600 it, and regard its "
+            "tokens as known to them"
+        )
+
+
+def _select(key: str, connection: sqlite3.Connection) -> bytes | None:
+    query = "SELECT CAST(content AS BLOB) FROM tokens WHERE key = ?"
+    row: tuple[bytes] | None = connection.execute(query, (key,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _replace(key: str, content: bytes | None, connection: sqlite3.Connection) -> None:
+    if content is None:
+        connection.execute("DELETE FROM tokens WHERE key = ?", (key,))
+    else:
+        connection.execute("REPLACE INTO tokens (key, content) VALUES (?, ?)", (key, content))
+
+
+def _keys(connection: sqlite3.Connection) -> tuple[str, ...]:
+    return tuple(key for (key,) in connection.execute("SELECT key FROM tokens ORDER BY key"))

@@ -1,0 +1,1 @@
+"""Leases of fleets: accounts that belong to one process at a time."""

@@ -1,0 +1,1 @@
+"""Leases: which process owns which shard, in a store that processes share."""

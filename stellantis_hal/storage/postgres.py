@@ -1,0 +1,275 @@
+"""PostgreSQL connection that is held in threads and safe against cancellation, on both event loops."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.sqlite import StorageError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+__all__ = ["SCHEMA_VERSION", "PostgresConnection", "create_schema"]
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+_TIMEOUT = 10.0
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+_MISSING = "needs the extra `postgres`: pip install 'stellantis-hal[postgres]'"
+_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "application_name": "stellantis_hal",
+}
+
+_SCHEMA = """
+CREATE SCHEMA IF NOT EXISTS stellantis_hal;
+CREATE TABLE IF NOT EXISTS stellantis_hal.version (version integer PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS stellantis_hal.checkpoints (key text PRIMARY KEY, content bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS stellantis_hal.fences (scope text PRIMARY KEY, epoch bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS stellantis_hal.lease_members (
+    lease text NOT NULL, member text NOT NULL, shards integer NOT NULL, lock_id integer NOT NULL,
+    seen timestamptz NOT NULL, PRIMARY KEY (lease, member)
+);
+CREATE TABLE IF NOT EXISTS stellantis_hal.lease_shards (
+    lease text NOT NULL, shard integer NOT NULL, member text NOT NULL, epoch bigint NOT NULL,
+    PRIMARY KEY (lease, shard)
+);
+CREATE TABLE IF NOT EXISTS stellantis_hal.tokens (key text PRIMARY KEY, content bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS stellantis_hal.token_locks (
+    key text PRIMARY KEY, owner text NOT NULL, until timestamptz NOT NULL
+);
+INSERT INTO stellantis_hal.version VALUES (1) ON CONFLICT DO NOTHING;
+"""
+
+
+class PostgresConnection:
+    """One connection to PostgreSQL, made when it is first used and made anew where it was cut.
+
+    :meth:`run` hands a function to a thread, which runs it as one transaction. A call that is cancelled, by a cancel
+    scope, by ``task.cancel()`` or by ``asyncio.timeout``, is completed first, or was not begun. A connection that is
+    cut is made again and the function is called again, until the time is over: so it must be right to call it twice. A
+    server that does not respond is cut off when the time is over.
+
+    Args:
+        dsn: a URL (``postgresql://user@host/database``) or ``key=value`` pairs, as libpq reads them; its settings of
+            keepalives take precedence.
+        timeout: seconds that a call may take, connecting again included.
+    """
+
+    def __init__(self, dsn: str, *, timeout: float = _TIMEOUT) -> None:
+        if not isinstance(dsn, str):
+            raise TypeError(f"dsn must be text such as postgresql://host/database, not {type(dsn).__name__}")
+        if timeout <= 0:
+            raise ValueError(f"timeout must be positive, for example {_TIMEOUT:g}, not {timeout}")
+        self._dsn = dsn
+        self._timeout = timeout
+        self._guard = threading.Lock()
+        self._connection: Connection[Any] | None = None
+        self._process = os.getpid()
+        self._on_connect: list[Callable[[Connection[Any]], None]] = []
+
+    def __repr__(self) -> str:
+        return f"<PostgresConnection {self.place}>"
+
+    @property
+    def place(self) -> str:
+        """Host, port and database, for messages, without user and password."""
+        if "://" in self._dsn:
+            parts = urlsplit(self._dsn)
+            host = parts.netloc.rpartition("@")[2]
+            return f"PostgreSQL {host}{parts.path}"
+        shown = [pair for pair in self._dsn.split() if pair.partition("=")[0] in {"host", "port", "dbname"}]
+        return f"PostgreSQL {' '.join(shown)}".rstrip()
+
+    def on_connect(self, function: Callable[[Connection[Any]], None]) -> None:
+        """Call a function in the thread whenever a connection was made, outside of a transaction."""
+        self._on_connect.append(function)
+
+    async def run(self, function: Callable[[Connection[Any]], T]) -> T:
+        """Return what the function returns, called in a thread inside a transaction.
+
+        Raises:
+            StorageError: the server cannot be reached, did not respond in time, or refused a statement.
+            ConfigurationError: psycopg is not installed, or the schema was not created.
+            Exception: what the function raises.
+        """
+        if os.getpid() != self._process:
+            raise StorageError(
+                f"{self.place} is used by process {self._process}, of which this one is a fork: make a new object here",
+                path=self.place,
+            )
+        return await self._to_end(lambda deadline: self._run(function, deadline))
+
+    async def aclose(self) -> None:
+        """Close the connection; the next call makes another one."""
+        await self._to_end(lambda _: self._close())
+
+    async def _to_end(self, function: Callable[[float], T]) -> T:
+        """Call a function in a thread and wait for its end although the caller is cancelled; cut it off in time."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        values: list[T] = []
+        errors: list[Exception] = []
+        done = anyio.Event()
+        deadline = time.monotonic() + self._timeout
+
+        async def run() -> None:
+            with anyio.CancelScope(shield=True):  # bounded by `cut_off`
+                try:
+                    values.append(await anyio.to_thread.run_sync(function, deadline))
+                except Exception as error:  # noqa: BLE001 - raised below, outside the task group
+                    errors.append(error)
+                done.set()
+
+        async def cut_off() -> None:
+            with anyio.CancelScope(shield=True):
+                with anyio.move_on_after(self._timeout):
+                    await done.wait()
+                while not done.is_set():
+                    self._shut_down()
+                    with anyio.move_on_after(1.0):
+                        await done.wait()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            tasks.start_soon(cut_off)
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if errors:
+            raise errors.pop()
+        return values[0]
+
+    # ------------------------------------------------------------------------------------------- in a thread
+
+    def _run(self, function: Callable[[Connection[Any]], T], deadline: float) -> T:
+        psycopg = _psycopg()
+        pause = _FIRST_PAUSE
+        started = time.monotonic()
+        if not self._guard.acquire(timeout=max(0.0, deadline - started)):
+            raise self._error("other calls took all of the time", started)
+        try:
+            while True:
+                try:
+                    connection = self._connected(deadline)
+                    with connection.transaction():
+                        return function(connection)
+                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                    lost = self._connection is None or self._connection.closed or self._connection.broken
+                    if not lost:
+                        raise self._error(_reason(error), started) from error
+                    self._close()
+                    if time.monotonic() + pause >= deadline or _is_final(error):
+                        raise self._error(_reason(error), started) from error
+                    time.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                except psycopg.errors.UndefinedTable as error:
+                    raise ConfigurationError(
+                        f"{self.place} has no tables of stellantis_hal: call `await store.create_schema()` once"
+                    ) from error
+                except psycopg.Error as error:
+                    raise self._error(_reason(error), started) from error
+        finally:
+            self._guard.release()
+
+    def _connected(self, deadline: float) -> Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            psycopg = _psycopg()
+            given = psycopg.conninfo.conninfo_to_dict(self._dsn)
+            left = max(2, int(deadline - time.monotonic()))
+            options = {**_OPTIONS, "connect_timeout": min(left, _OPTIONS["connect_timeout"]), **given}
+            # No prepared statements: a pooler may hand each transaction to another connection.
+            connection: Connection[Any] = psycopg.connect(**options, autocommit=True, prepare_threshold=None)
+            try:
+                connection.execute(
+                    "SELECT set_config('statement_timeout', %s, false)", (f"{self._timeout * 1000:.0f}",)
+                )
+                for function in self._on_connect:
+                    function(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _error(self, reason: str, started: float) -> StorageError:
+        waited = time.monotonic() - started
+        return StorageError(f"{self.place}: {reason} (after {waited:.2g} s)", path=self.place, waited=waited)
+
+    def _shut_down(self) -> None:
+        """Cut the connection off from another thread: the one that waits for the server goes on with an error."""
+        connection = self._connection
+        if connection is not None:
+            with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+                copy.shutdown(socket.SHUT_RDWR)
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+async def create_schema(connection: PostgresConnection) -> None:
+    """Create the tables of this package, or those that are missing; do nothing where all are there.
+
+    Raises:
+        ConfigurationError: the tables were made by a newer version of the package.
+        StorageError: the server failed, or the user may not create them.
+    """
+
+    def create(inner: Connection[Any]) -> int:
+        inner.execute("SELECT pg_advisory_xact_lock(7237411)")  # CREATE IF NOT EXISTS is not safe against itself
+        inner.execute(_SCHEMA)
+        row = inner.execute("SELECT max(version) FROM stellantis_hal.version").fetchone()
+        return 0 if row is None else int(row[0])
+
+    version = await connection.run(create)
+    if version > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{connection.place} has tables of version {version}, and this package knows {SCHEMA_VERSION}: update it"
+        )
+
+
+def _psycopg() -> Any:
+    try:
+        import psycopg  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigurationError(f"PostgreSQL {_MISSING} ({error})") from error
+    return psycopg
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what an error says: further lines may quote values."""
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__
+
+
+def _is_final(error: Exception) -> bool:
+    """Return whether connecting again is of no use: a wrong password, an unknown database."""
+    text = str(error)
+    return any(phrase in text for phrase in ("authentication failed", "does not exist", "no password supplied"))
