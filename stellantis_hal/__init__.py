@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from stellantis_hal.credentials.stores.callbacks import CallbackTokenStore
     from stellantis_hal.credentials.stores.file import FileTokenStore
     from stellantis_hal.credentials.stores.memory import MemoryTokenStore
+    from stellantis_hal.credentials.stores.postgres import PostgresTokenStore
     from stellantis_hal.credentials.stores.protocol import TokenStore
+    from stellantis_hal.credentials.stores.redis import RedisTokenStore
+    from stellantis_hal.credentials.stores.sqlite import SQLiteTokenStore
     from stellantis_hal.credentials.token import Token, TokenLike
     from stellantis_hal.errors import (
         AmbiguousLinkError,
@@ -72,7 +75,9 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.fleet.backfilling import Backfill, BackfillSource, Progress, backfill
     from stellantis_hal.fleet.changes import Change
-    from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
+    from stellantis_hal.fleet.checkpoints.postgres import PostgresCheckpoints
+    from stellantis_hal.fleet.checkpoints.redis import RedisCheckpoints
+    from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints, SQLiteLease
     from stellantis_hal.fleet.checkpoints.store import (
         CheckpointError,
         CheckpointsInUseError,
@@ -91,6 +96,9 @@ if TYPE_CHECKING:
         WatchEvent,
     )
     from stellantis_hal.fleet.export import TripWriter, trip_writer
+    from stellantis_hal.fleet.leases.lease import Lease, LeasedAccounts
+    from stellantis_hal.fleet.leases.postgres import PostgresLease
+    from stellantis_hal.fleet.leases.redis import RedisLease
     from stellantis_hal.fleet.targets import Removed
     from stellantis_hal.fleet.trip_files import TripFileError
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
@@ -303,6 +311,7 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.vehicle import CallCenter, Country, Motorization, StolenCallCenter, Vehicle
     from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
     from stellantis_hal.resources.vehicle_identity import VehicleIdentity
+    from stellantis_hal.storage.fencing import Fence, FenceToken
     from stellantis_hal.storage.state import MemoryState, SQLiteState, StateStore
     from stellantis_hal.structuring.converter import TypedConverter
     from stellantis_hal.structuring.hooks import make_converter
@@ -470,6 +479,8 @@ __all__ = [
     "FailureRecord",
     "FaultCause",
     "FaultKind",
+    "Fence",
+    "FenceToken",
     "Fetch",
     "FieldOptions",
     "FileLimiterStore",
@@ -514,8 +525,10 @@ __all__ = [
     "Kinetic",
     "LaneDeparture",
     "LaneKeeping",
+    "Lease",
     "LeaseError",
     "LeaseLostError",
+    "LeasedAccounts",
     "Light",
     "LightDirection",
     "LightPosition",
@@ -571,6 +584,9 @@ __all__ = [
     "PlanStep",
     "Position",
     "PositionType",
+    "PostgresCheckpoints",
+    "PostgresLease",
+    "PostgresTokenStore",
     "Powertrain",
     "PowertrainStatus",
     "PreconditionFailedError",
@@ -602,7 +618,10 @@ __all__ = [
     "Recovered",
     "Recurrence",
     "RedirectError",
+    "RedisCheckpoints",
+    "RedisLease",
     "RedisLimiter",
+    "RedisTokenStore",
     "RefusalReason",
     "Rel",
     "Remote",
@@ -628,8 +647,10 @@ __all__ = [
     "RetryRule",
     "SQLiteCache",
     "SQLiteCheckpoints",
+    "SQLiteLease",
     "SQLiteLimiter",
     "SQLiteState",
+    "SQLiteTokenStore",
     "Safety",
     "Scope",
     "Seat",
@@ -744,7 +765,10 @@ _MODULES = {
     "credentials.stores.callbacks": "CallbackTokenStore",
     "credentials.stores.file": "FileTokenStore",
     "credentials.stores.memory": "MemoryTokenStore",
+    "credentials.stores.postgres": "PostgresTokenStore",
     "credentials.stores.protocol": "TokenStore",
+    "credentials.stores.redis": "RedisTokenStore",
+    "credentials.stores.sqlite": "SQLiteTokenStore",
     "credentials.token": "Token TokenLike",
     "errors": (
         "AmbiguousLinkError ApiError AuthError BadRequestError BodyTooLargeError BudgetExhaustedError "
@@ -758,12 +782,17 @@ _MODULES = {
     ),
     "fleet.backfilling": "Backfill BackfillSource Progress backfill",
     "fleet.changes": "Change",
-    "fleet.checkpoints.sqlite": "SQLiteCheckpoints",
+    "fleet.checkpoints.postgres": "PostgresCheckpoints",
+    "fleet.checkpoints.redis": "RedisCheckpoints",
+    "fleet.checkpoints.sqlite": "SQLiteCheckpoints SQLiteLease",
     "fleet.checkpoints.store": (
         "CheckpointError CheckpointStore CheckpointsInUseError DamagedCheckpointError MemoryCheckpoints"
     ),
     "fleet.events": "AccountEmpty AccountLost Outage Recovered Update VehicleRemoved VehicleUnavailable WatchEvent",
     "fleet.export": "TripWriter trip_writer",
+    "fleet.leases.lease": "Lease LeasedAccounts",
+    "fleet.leases.postgres": "PostgresLease",
+    "fleet.leases.redis": "RedisLease",
     "fleet.targets": "Removed",
     "fleet.trip_files": "TripFileError",
     "fleet.watching.intervals": "by_activity quiet",
@@ -860,6 +889,7 @@ _MODULES = {
     "resources.vehicle": "CallCenter Country Motorization StolenCallCenter Vehicle",
     "resources.vehicle_capabilities": "VehicleCapabilities",
     "resources.vehicle_identity": "VehicleIdentity",
+    "storage.fencing": "Fence FenceToken",
     "storage.state": "MemoryState SQLiteState StateStore",
     "structuring.converter": "TypedConverter",
     "structuring.hooks": "make_converter",

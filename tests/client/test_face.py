@@ -21,6 +21,9 @@ FACE = Path(stellantis_hal.__file__)
 PUBLIC: dict[str, Any] = {name: getattr(stellantis_hal, name) for name in stellantis_hal.__all__ if name[0] != "_"}
 
 MADE_BY_CALLS = {
+    "Lease": "SQLiteCheckpoints.lease() and its subclasses",
+    "LeasedAccounts": "Lease.of()",
+    "SQLiteLease": "SQLiteCheckpoints.lease()",
     "Account": "StellantisClient.account()",
     "Backfill": "backfill()",
     "Callbacks": "Account.callbacks",
@@ -157,9 +160,15 @@ def test_exported_classes_are_used_by_public_calls() -> None:
         "FleetOwnerClient",
         "RedisLimiter",
         "SQLiteCache",
-        "SQLiteCheckpoints",
+        "PostgresCheckpoints",
+        "PostgresLease",
+        "PostgresTokenStore",
+        "RedisCheckpoints",
+        "RedisLease",
+        "RedisTokenStore",
         "SQLiteLimiter",
         "SQLiteState",
+        "SQLiteTokenStore",
         "StellantisClient",
         "TokenBucketLimiter",
     }

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from urllib.parse import quote
 
 import anyio
 import attrs
@@ -123,6 +124,8 @@ def trace_of(error: BaseException) -> str:
 # ------------------------------------------------------------------------------------------------- planted values
 
 HOOKS = ("request", "response", "retry", "wait", "failure", "end", "token_renewed")
+_DSN = f"postgresql://user:{quote(SECRET)}@db.test/fleet"
+_REDIS = f"redis://:{quote(SECRET)}@redis.test/0"
 
 
 def _home() -> Any:
@@ -187,6 +190,16 @@ MADE: dict[str, Any] = {
     "RetryPolicy": RetryPolicy,
     "SQLiteCache": lambda: stellantis_hal.SQLiteCache("responses.db"),
     "SQLiteCheckpoints": lambda: SQLiteCheckpoints("checkpoints.db"),
+    "SQLiteTokenStore": lambda: stellantis_hal.SQLiteTokenStore("tokens.db"),
+    "SQLiteLease": lambda: SQLiteCheckpoints("checkpoints.db").lease("fleet"),
+    "PostgresCheckpoints": lambda: stellantis_hal.PostgresCheckpoints(_DSN),
+    "PostgresLease": lambda: stellantis_hal.PostgresLease(_DSN, "fleet"),
+    "PostgresTokenStore": lambda: stellantis_hal.PostgresTokenStore(_DSN),
+    "RedisCheckpoints": lambda: stellantis_hal.RedisCheckpoints(_REDIS),
+    "RedisLease": lambda: stellantis_hal.RedisLease(_REDIS, "fleet"),
+    "RedisTokenStore": lambda: stellantis_hal.RedisTokenStore(_REDIS),
+    "LeasedAccounts": lambda: SQLiteCheckpoints("checkpoints.db").lease("fleet").of([]),
+    "FenceToken": lambda: stellantis_hal.FenceToken("fleet/0", 1),
     "SQLiteLimiter": lambda: stellantis_hal.SQLiteLimiter("limiter.sqlite", ID, processes=2),
     "TimeRange": lambda: stellantis_hal.TimeRange(since=NOON, until=NOON + timedelta(days=1)),
     "TokenBucketLimiter": stellantis_hal.TokenBucketLimiter,
@@ -202,6 +215,7 @@ NO_INSTANCE: dict[str, str] = {
             "CheckpointStore",
             "Credentials",
             "EventFeed",
+            "Fence",
             "Fetch",
             "LimiterStore",
             "RateLimiter",
@@ -217,6 +231,7 @@ NO_INSTANCE: dict[str, str] = {
     **dict.fromkeys(("BackfillSource", "Priority", "WatchEvent", "WatchSource"), "an alias of types"),
     **dict.fromkeys(("Electric", "Fuel", "Stolen"), "a group of names"),
     "OpenEnum": "the base of enumerations",
+    "Lease": "the base of leases",
     **dict.fromkeys(("FollowOptions", "RequestOptions", "WriteOptions"), "keyword arguments"),
     **dict.fromkeys(
         (

@@ -82,6 +82,8 @@ from stellantis_hal import (
     Expression,
     FailureCause,
     FailureRecord,
+    Fence,
+    FenceToken,
     Fetch,
     FieldOptions,
     FileLimiterStore,
@@ -114,6 +116,8 @@ from stellantis_hal import (
     IndexRanges,
     InvalidLinkError,
     ItemIterator,
+    Lease,
+    LeasedAccounts,
     LeaseError,
     LeaseLostError,
     LimiterStatistics,
@@ -157,6 +161,9 @@ from stellantis_hal import (
     Partner,
     PlanStep,
     Position,
+    PostgresCheckpoints,
+    PostgresLease,
+    PostgresTokenStore,
     PreconditionFailedError,
     PreconditionRequiredError,
     Previous,
@@ -174,6 +181,9 @@ from stellantis_hal import (
     RateLimits,
     Recovered,
     RedirectError,
+    RedisCheckpoints,
+    RedisLease,
+    RedisTokenStore,
     RefusalReason,
     Rel,
     Remote,
@@ -199,7 +209,9 @@ from stellantis_hal import (
     Slot,
     SQLiteCache,
     SQLiteCheckpoints,
+    SQLiteLease,
     SQLiteState,
+    SQLiteTokenStore,
     StaleSlotError,
     StateStore,
     Status,
@@ -927,6 +939,29 @@ async def test_a_backfill_written_to_a_file(tmp_path: Path) -> None:
     with trip_writer(tmp_path / "trips.csv", mode="new", vin="masked") as by_path:
         assert_type(by_path, TripWriter)
     assert assert_type(progress[-1].is_complete, bool)
+
+
+@pytest.mark.anyio
+@pytest.mark.wall_clock  # SQLite works in a thread
+async def test_stores_of_several_processes(tmp_path: Path) -> None:
+    async with (
+        SQLiteCheckpoints(tmp_path / "fleet.db") as checkpoints,
+        assert_type(checkpoints.lease("fleet", shards=2), SQLiteLease) as lease,
+    ):
+        held: Lease = lease
+        assert_type(held.shards, frozenset[int])
+        accounts: list[Account] = []
+        assert_type(held.of(accounts), LeasedAccounts)
+        fence: Fence = held
+        assert_type(fence.token("alice"), FenceToken)
+        assert_type(fence.share(), float)
+    async with SQLiteTokenStore(tmp_path / "tokens.db", encrypt=bytes.upper, decrypt=bytes.lower) as sqlite:
+        assert_type(await sqlite.keys(), tuple[str, ...])
+    dsn = "postgresql://db.test/fleet"
+    tokens: list[TokenStore] = [PostgresTokenStore(dsn), RedisTokenStore("redis://redis.test", durable=False)]
+    stores: list[CheckpointStore] = [PostgresCheckpoints(dsn, fence=lease), RedisCheckpoints("redis://redis.test")]
+    leases: list[Lease] = [PostgresLease(dsn, "fleet", shards=4), RedisLease("redis://redis.test", "fleet")]
+    assert len([*tokens, *stores, *leases]) == 6
 
 
 # ------------------------------------------------------------------------------------------- errors

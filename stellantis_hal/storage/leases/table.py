@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
-__all__ = ["Change", "LeaseTable", "LeaseView", "Owned", "decide"]
+__all__ = ["Assignment", "LeaseTable", "LeaseView", "Owned", "decide"]
 
 
 class Owned(NamedTuple):
@@ -73,7 +73,7 @@ class LeaseTable(Protocol):
 
 
 @attrs.frozen
-class Change:
+class Assignment:
     """What a member is to do.
 
     Attributes:
@@ -87,7 +87,7 @@ class Change:
     lost: tuple[int, ...]
 
 
-def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int) -> Change:
+def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int) -> Assignment:
     """Return what a member is to do, so that all living members get the same number of shards, give or take one.
 
     With fewer shards than members the surplus members stand by, and nothing moves while its owner lives.
@@ -119,4 +119,4 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
     missing = sum(max(0, floor - count) for count in owned.values()) - len(free)
     give = kept - ceiling if kept > ceiling else min(kept - floor, missing) if kept > floor else 0
     room = ceiling - kept
-    return Change(take=tuple(free[:room]) if room > 0 else (), give=max(0, give), lost=lost)
+    return Assignment(take=tuple(free[:room]) if room > 0 else (), give=max(0, give), lost=lost)
