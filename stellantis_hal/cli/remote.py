@@ -17,7 +17,7 @@ from stellantis_hal.cli.browse import simulated_account
 from stellantis_hal.cli.login import AccountSettings, account_options, account_settings, run_command
 from stellantis_hal.cli.output import escape_json
 from stellantis_hal.client.account import Account
-from stellantis_hal.errors import OutcomeUnknownError, RemoteFailedError, RemoteRefusedError
+from stellantis_hal.errors import OutcomeUnknownError, RemoteFailedError, RemoteRefusedError, StellantisError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.control.callback import Callback
 from stellantis_hal.resources.control.operation import Operation
@@ -29,7 +29,7 @@ from stellantis_hal.storage.state import SQLiteState
 __all__ = ["UNKNOWN_OUTCOME", "remote"]
 
 UNKNOWN_OUTCOME: Final = 9
-"""The exit status where the server may have taken the command or not."""
+"""The exit status where the end of a command is unknown."""
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
 _SEARCH = 30.0
@@ -79,7 +79,7 @@ def remote() -> None:
     """Send a command to a car, and show each step of it.
 
     Asks before it sends; without a terminal --yes is needed. Exit status: 0 done, 1 failed or refused, 9 where the
-    server may have taken the command or not.
+    end is unknown: the answer was lost, or did not come in time.
     """
 
 
@@ -170,10 +170,14 @@ def _command(title: str, send: Send, given: dict[str, Any]) -> None:
         settings = account_settings(given)
     options = _Options(**given, settings=settings)
     if not options.yes:
-        if not sys.stdin.isatty():
+        if not _has_terminal():
             raise click.UsageError("there is no terminal to ask on: pass --yes to send the command")
         click.confirm(f"{title[0].upper()}{title[1:]}?", abort=True, err=True)
     sys.exit(run_command(anyio.run, _run, title, send, options))
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 async def _run(title: str, send: Send, options: _Options) -> int:
@@ -188,7 +192,7 @@ async def _run(title: str, send: Send, options: _Options) -> int:
             raise click.UsageError(str(error)) from error
         except OutcomeUnknownError as error:
             click.echo(f"The answer was lost; looking for the command {error.label!r} …", err=True)
-            found: Operation | None = await error.find(within=_SEARCH)
+            found = await _find(error)
             if found is None:
                 click.echo(f"Error: {error}", err=True)
                 return UNKNOWN_OUTCOME
@@ -196,19 +200,35 @@ async def _run(title: str, send: Send, options: _Options) -> int:
         return await _show(title, operation, options)
 
 
+async def _find(error: OutcomeUnknownError) -> Operation | None:
+    """Look for a command whose answer was lost; a search that fails finds nothing."""
+    try:
+        found: Operation | None = await error.find(within=_SEARCH)
+    except StellantisError as failure:
+        click.echo(f"The search failed: {failure}", err=True)
+        return None
+    return found
+
+
 async def _show(title: str, operation: Operation, options: _Options) -> int:
     """Print each step until the end; return the exit status."""
     _print({"sent": title, "label": operation.label, "token": operation.token}, f"Sent: {title}", options)
-    with anyio.move_on_after(options.wait):
-        async for step in operation:
-            at = None if step.at is None else step.at.isoformat(timespec="seconds")
-            cause = None if step.cause is None else str(step.cause)
-            text = f"{at or '':<26}{step.status}{f' ({cause})' if cause else ''}"
-            _print({"status": step.status, "cause": cause, "at": at, "source": step.source}, text, options)
+    try:
+        with anyio.move_on_after(options.wait):
+            async for step in operation:
+                at = None if step.at is None else step.at.isoformat(timespec="seconds")
+                cause = None if step.cause is None else str(step.cause)
+                text = f"{at or '':<26}{step.status}{f' ({cause})' if cause else ''}"
+                _print({"status": step.status, "cause": cause, "at": at, "source": step.source}, text, options)
+    except StellantisError as error:
+        click.echo(f"Error: the command was sent, and its end cannot be read: {error}", err=True)
+        return UNKNOWN_OUTCOME
     if not operation.is_over:
-        raise click.ClickException(
-            f"the end is not known after {options.wait:g} s; the command goes on, and is not taken back"
+        click.echo(
+            f"Error: the end is not known after {options.wait:g} s; the command goes on, and is not taken back",
+            err=True,
         )
+        return UNKNOWN_OUTCOME
     try:
         outcome = operation.require_outcome()
     except RemoteFailedError as error:

@@ -43,7 +43,9 @@ class Chance:
         self.points: Counter[str] = Counter()
 
     async def __call__(self, request: httpx.Request, line: Line) -> httpx.Response:
-        point = self.random.choice(["refused", "before", "after", "cut", "quiet cut", "502", "504 after", "503", "none"])
+        point = self.random.choice(
+            ["refused", "before", "after", "cut", "quiet cut", "502", "504 after", "503", "none"]
+        )
         self.points[point] += 1
         if point == "refused":
             raise httpx.ConnectError("Connection refused")
