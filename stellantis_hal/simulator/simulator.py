@@ -166,7 +166,7 @@ class Simulator:
             faults=faults,
             seed=self.world.seed,
         )
-        async with deliveries.running((self.remotes,)):
+        async with deliveries.running((self.remotes, self.monitors)):
             yield deliveries
 
     def set_origin(self, origin: str) -> None:

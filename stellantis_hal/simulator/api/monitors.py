@@ -31,6 +31,7 @@ ListResponse = Callable[[RequestContext, str, Sequence[Any], Callable[[Any], dic
 
 _SCOPES = ("data:telemetry", "data:position", "data:trip", "data:alert", "data:collision")
 _MOST = 5
+_INTERVAL = 60.0  # seconds between two looks at cars that report by themselves
 
 
 @attrs.define
@@ -91,6 +92,8 @@ class MonitorRegistry:
         self._monitors: dict[str, SimulatedMonitor] = {}
         self._of_vehicle: dict[str, dict[str, SimulatedMonitor]] = {}
         self._reported: dict[str, datetime] = {}
+        self._looked = now().tick
+        self.on_started: list[Callable[[], None]] = []
         callbacks.on_deleted.append(self._forget_callback)
         world.log.listen(lambda vehicle, before, after: self.observe(vehicle))
 
@@ -242,9 +245,24 @@ class MonitorRegistry:
             self._reported.setdefault(vehicle, self._world.vehicle_state(vehicle).at)
             held = {each["name"]: holds(each, None, report, held=True) for each in monitor.triggers}
             monitor.watches[vehicle] = _Watch(report, held, self._is_true(monitor, held))
+        for started in self.on_started:
+            started()
+
+    @property
+    def next_due(self) -> float | None:
+        """The tick at which cars that report by themselves are looked at again; None where there is none."""
+        return self._looked + _INTERVAL if any(map(self._lives, self._of_vehicle)) else None
+
+    def _lives(self, vehicle: str) -> bool:
+        """Return whether a vehicle is watched, and reports without being told."""
+        if not self._of_vehicle[vehicle]:
+            return False
+        charging = self._world.vehicle_state(vehicle).charging
+        return self._world.generator.moving or (charging is not None and charging.status == "InProgress")
 
     def advance(self) -> None:
         """Let cars that have reported since they were looked at last, such as those that charge, raise events."""
+        self._looked = self._now().tick
         for vehicle, monitors in self._of_vehicle.items():
             if not monitors:
                 continue
