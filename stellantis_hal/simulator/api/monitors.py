@@ -276,7 +276,10 @@ class MonitorRegistry:
             return
         states = self._world.reports(vehicle, self._reported[vehicle])
         state = self._world.vehicle_state(vehicle)
-        reports = [Report.of(self._world, vehicle, each.at, each) for each in states]
+        reports: list[Report] = []
+        for each in states:
+            with self._world.as_of(each.at):
+                reports.append(Report.of(self._world, vehicle, each.at, each))
         if not states or states[-1] != state:
             reports.append(Report.of(self._world, vehicle, self._now().wall, state))
         self._reported[vehicle] = state.at

@@ -475,6 +475,15 @@ class World:
         """Date what happens by a clock, such as the simulator's; before, a world's time stands still."""
         self._clock = clock
 
+    @contextmanager
+    def as_of(self, instant: datetime) -> Iterator[None]:
+        """Show the trips of the world as they were at an instant, within the block."""
+        clock, self._clock = self._clock, lambda: instant
+        try:
+            yield
+        finally:
+            self._clock = clock
+
     def add_alert(self, vehicle: str, type_: str = "FuelLevelLow", *, at: datetime | None = None) -> Alert:
         """Add an alert before the vehicle's other alerts."""
         number = self.generator.find(vehicle)
