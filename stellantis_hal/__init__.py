@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.leases.lease import Lease, LeasedAccounts
     from stellantis_hal.fleet.leases.postgres import PostgresLease
     from stellantis_hal.fleet.leases.redis import RedisLease
+    from stellantis_hal.fleet.poll import Poll, poll
     from stellantis_hal.fleet.targets import Removed
     from stellantis_hal.fleet.trip_files import TripFileError
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
@@ -582,6 +583,7 @@ __all__ = [
     "Partition",
     "Partner",
     "PlanStep",
+    "Poll",
     "Position",
     "PositionType",
     "PostgresCheckpoints",
@@ -738,6 +740,7 @@ __all__ = [
     "data",
     "make_converter",
     "otel_hooks",
+    "poll",
     "quiet",
     "times",
     "to_arrow",
@@ -793,6 +796,7 @@ _MODULES = {
     "fleet.leases.lease": "Lease LeasedAccounts",
     "fleet.leases.postgres": "PostgresLease",
     "fleet.leases.redis": "RedisLease",
+    "fleet.poll": "Poll poll",
     "fleet.targets": "Removed",
     "fleet.trip_files": "TripFileError",
     "fleet.watching.intervals": "by_activity quiet",

@@ -21,6 +21,7 @@ from stellantis_hal.fleet.events import (
     WatchEvent,
 )
 from stellantis_hal.fleet.export import TripFileError, TripWriter, trip_writer
+from stellantis_hal.fleet.poll import Poll, poll
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.fleet.watching.intervals import by_activity, quiet
 from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
@@ -42,6 +43,7 @@ __all__ = [
     "FleetStatistics",
     "MemoryCheckpoints",
     "Outage",
+    "Poll",
     "Progress",
     "Recovered",
     "Removed",
@@ -55,6 +57,7 @@ __all__ = [
     "WatchEvent",
     "backfill",
     "by_activity",
+    "poll",
     "quiet",
     "trip_writer",
     "watch",

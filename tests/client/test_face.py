@@ -43,6 +43,7 @@ MADE_BY_CALLS = {
     "Page": "iterating over Pages",
     "PageIterator": "iterating over Pages",
     "Pages": "Paginator.pages()",
+    "Poll": "poll()",
     "Paginator": "HalResource.items() and the verbs of typed resources",
     "Remote": "Vehicle.remote()",
     "RemoteCharging": "Remote.charging",

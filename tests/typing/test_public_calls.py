@@ -160,6 +160,7 @@ from stellantis_hal import (
     Partition,
     Partner,
     PlanStep,
+    Poll,
     Position,
     PostgresCheckpoints,
     PostgresLease,
@@ -277,6 +278,7 @@ from stellantis_hal import (
     data,
     make_converter,
     otel_hooks,
+    poll,
     quiet,
     times,
     to_arrow,
@@ -957,6 +959,11 @@ async def test_stores_of_several_processes(tmp_path: Path) -> None:
         assert_type(fence.share(), float)
     async with SQLiteTokenStore(tmp_path / "tokens.db", encrypt=bytes.upper, decrypt=bytes.lower) as sqlite:
         assert_type(await sqlite.keys(), tuple[str, ...])
+    simulator = a_simulator()
+    async with client_of(simulator) as client:
+        vehicle = await anext(aiter(account_of(client, simulator).vehicles()))
+        async with assert_type(poll(vehicle, what="status"), Poll) as found:
+            assert_type(await anext(found), WatchEvent)
     dsn = "postgresql://db.test/fleet"
     tokens: list[TokenStore] = [PostgresTokenStore(dsn), RedisTokenStore("redis://redis.test", durable=False)]
     stores: list[CheckpointStore] = [PostgresCheckpoints(dsn, fence=lease), RedisCheckpoints("redis://redis.test")]

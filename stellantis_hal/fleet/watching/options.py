@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
 
 import attrs
 
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.validation import require_type
 
-__all__ = ["PollOptions", "WatchOptions"]
+__all__ = ["PollOptions", "WatchOptions", "checked_kinds", "checked_late", "checked_since"]
 
 
 @attrs.frozen(kw_only=True)
@@ -58,3 +59,43 @@ class PollOptions:
     deep_every: float
     repeats: bool
     adapt: Callable[[Vehicle, Status], float] | None
+
+
+def checked_kinds(what: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """Return the kinds of data to poll, each once.
+
+    Raises:
+        ValueError: one is unknown, or there is none.
+    """
+    kinds = (what,) if isinstance(what, str) else tuple(dict.fromkeys(what))
+    unknown = [kind for kind in kinds if kind not in known]
+    if unknown or not kinds:
+        raise ValueError(f"what must be one or more of {', '.join(known)}, not {', '.join(unknown) or 'empty'}")
+    return kinds
+
+
+def checked_since(since: datetime | None) -> float | None:
+    """Return the start of the trips to report, in seconds since the epoch.
+
+    Raises:
+        ValueError: it is naive.
+        TypeError: it is no datetime.
+    """
+    require_type("since", since, datetime, None)
+    if since is not None and since.tzinfo is None:
+        raise ValueError(f"since must be aware, such as datetime(2026, 1, 1, tzinfo=UTC), not {since}")
+    return None if since is None else since.timestamp()
+
+
+def checked_late(late: timedelta, *, at_least: float) -> float:
+    """Return the seconds before the newest trip in which late trips are looked for.
+
+    Raises:
+        ValueError: it is too short.
+        TypeError: it is no timedelta.
+    """
+    require_type("late", late, timedelta, instead="timedelta(seconds=…)")
+    if late.total_seconds() < at_least:
+        shortest = timedelta(seconds=at_least)
+        raise ValueError(f"late must be at least {shortest}, such as timedelta(days=14), not {late}")
+    return late.total_seconds()

@@ -20,7 +20,7 @@ from stellantis_hal.fleet.targets import Removed, WatchedAccount, id_of
 from stellantis_hal.fleet.turn_records import TurnRecords
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity
-from stellantis_hal.fleet.watching.options import PollOptions, WatchOptions
+from stellantis_hal.fleet.watching.options import PollOptions, WatchOptions, checked_kinds, checked_late, checked_since
 from stellantis_hal.fleet.watching.pacing_budget import CapacityPlan
 from stellantis_hal.fleet.watching.poller import KINDS, Poller
 from stellantis_hal.fleet.watching.registry import Registry
@@ -40,7 +40,7 @@ WatchSource = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Ac
 
 Clock = Callable[[], datetime]
 
-_OVERLAP = timedelta(hours=6)
+_OVERLAP = timedelta(hours=6).total_seconds()
 _DEEP_EVERY = timedelta(days=1)
 
 
@@ -387,19 +387,11 @@ def watch(
         TypeError: an option has the wrong type.
     """
     require_type("every", every, timedelta, None, instead="timedelta(seconds=…)")
-    for option, span in {"late": late, "relist": relist, "max_wait": max_wait}.items():
+    for option, span in {"relist": relist, "max_wait": max_wait}.items():
         require_type(option, span, timedelta, instead="timedelta(seconds=…)")
-    require_type("since", since, datetime, None)
-    kinds = (what,) if isinstance(what, str) else tuple(dict.fromkeys(what))
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or not kinds:
-        raise ValueError(f"what must be one or more of {', '.join(KINDS)}, not {', '.join(unknown) or 'empty'}")
+    kinds, lookback, first = checked_kinds(what, KINDS), checked_late(late, at_least=_OVERLAP), checked_since(since)
     if every is not None and every <= timedelta():
         raise ValueError(f"every must be more than 0, such as timedelta(minutes=5), or None, not {every}")
-    if since is not None and since.tzinfo is None:
-        raise ValueError(f"since must be aware, such as datetime(2026, 1, 1, tzinfo=UTC), not {since}")
-    if late < _OVERLAP:
-        raise ValueError(f"late must be at least {_OVERLAP}, such as timedelta(days=14), not {late}")
     if relist <= timedelta():
         raise ValueError(f"relist must be more than 0, such as timedelta(hours=12), not {relist}")
     if max_wait < timedelta():
@@ -417,9 +409,9 @@ def watch(
         weight=weight,
     )
     poll_options = PollOptions(
-        since=None if since is None else since.timestamp(),
-        overlap=_OVERLAP.total_seconds(),
-        lookback=late.total_seconds(),
+        since=first,
+        overlap=_OVERLAP,
+        lookback=lookback,
         deep_every=_DEEP_EVERY.total_seconds(),
         repeats=repeats,
         adapt=adapt,
