@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import TypeVar
 
-from stellantis_hal.client import Account
-from stellantis_hal.resources.vehicle import Vehicle
+from stellantis_hal.fleet.owners import OwnerTarget
 
 __all__ = ["for_each"]
 
@@ -15,8 +14,8 @@ T = TypeVar("T")
 
 
 async def for_each(
-    source: Account | Vehicle | Iterable[T] | AsyncIterable[T],
-    action: Callable[[Account | Vehicle | T], Awaitable[None]],
+    source: OwnerTarget | Iterable[T] | AsyncIterable[T],
+    action: Callable[[OwnerTarget | T], Awaitable[None]],
 ) -> None:
     """Run an action for each item of a source, in order.
 
@@ -30,5 +29,5 @@ async def for_each(
         async for target in source:
             await action(target)
     else:
-        for target in [source] if isinstance(source, Account | Vehicle) else source:
+        for target in [source] if isinstance(source, OwnerTarget) else source:
             await action(target)

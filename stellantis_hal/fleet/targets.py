@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from stellantis_hal.client import Account
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint
+from stellantis_hal.fleet.owners import Owner, OwnerTarget, pipeline_of
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.hal.redaction import hide, redacted_repr
-from stellantis_hal.navigation.cache.fetch import uncached
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import LazyBody
 from stellantis_hal.resources.cross_checks import OdometerReading
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.credentials import RenewableCredentials
-from stellantis_hal.transport.pipeline import RequestPipeline
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ __all__ = [
 ]
 
 
-def _show_target(target: Account | Vehicle | str) -> str:
+def _show_target(target: OwnerTarget | str) -> str:
     return hide(target) if isinstance(target, str) else repr(target)
 
 
@@ -49,13 +47,13 @@ class Removed:
     """Item of an asynchronous source: stop watching this account or vehicle.
 
     Attributes:
-        target: an account or its key, a vehicle or its id.
+        target: an account or its key, a fleet or a vehicle or its id.
         on_released: called once the watch is done with it, as :meth:`Watch.released` says; None: not at all.
     """
 
     __repr__ = redacted_repr
 
-    target: Account | Vehicle | str = attrs.field(repr=_show_target)
+    target: OwnerTarget | str = attrs.field(repr=_show_target)
     on_released: Callable[[], None] | None = attrs.field(default=None, repr=False, eq=False)
 
 
@@ -137,13 +135,11 @@ class WatchedAccount:
         "was_lost",
     )
 
-    def __init__(
-        self, name: str, account: Account | None, max_wait: float, store: CheckpointStore | None = None
-    ) -> None:
+    def __init__(self, name: str, account: Owner | None, max_wait: float, store: CheckpointStore | None = None) -> None:
         self.name: str = name
         self.store: CheckpointStore = MemoryCheckpoints() if store is None else store
-        self.account: Account | None = account
-        self.background: Account | None = (
+        self.account: Owner | None = account
+        self.background: Owner | None = (
             None if account is None else account.with_options(priority="background", max_wait=max_wait)
         )
         self.key: str | None = None if account is None else account.key
@@ -298,21 +294,21 @@ def id_of(vehicle: Vehicle) -> str | None:
 
 def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
     """Return the limiter of a vehicle's requests; None where its fetch has none."""
-    fetch = uncached(vehicle.require_resource().require_context().fetch)
-    return fetch.limiter if isinstance(fetch, RequestPipeline) else None
+    pipeline = pipeline_of(vehicle.require_resource().require_context().fetch)
+    return None if pipeline is None else pipeline.limiter
 
 
-def credentials_of(target: Account | Vehicle) -> RenewableCredentials | None:
+def credentials_of(target: Owner | Vehicle) -> RenewableCredentials | None:
     """Return the credentials of an account or vehicle where an identity server renews their token; None otherwise."""
-    if isinstance(target, Account):
+    if not isinstance(target, Vehicle):
         credentials: object = target.credentials
     else:
-        fetch = uncached(target.require_resource().require_context().fetch)
-        credentials = fetch.credentials if isinstance(fetch, RequestPipeline) else None
+        pipeline = pipeline_of(target.require_resource().require_context().fetch)
+        credentials = None if pipeline is None else pipeline.credentials
     return credentials if isinstance(credentials, RenewableCredentials) else None
 
 
-def rebind(account: Account, vehicle: Vehicle) -> Vehicle:
+def rebind(account: Owner, vehicle: Vehicle) -> Vehicle:
     """Return the vehicle bound to an account and its options, without the page that it was found on.
 
     Its document is kept as bytes: decoded it takes eight times the memory, and a fleet may have ten thousand of them.

@@ -15,9 +15,9 @@ from typing import Any, Self, TypeVar
 import anyio
 import attrs
 
-from stellantis_hal.client import Account
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
+from stellantis_hal.fleet.owners import Owner
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.vehicle import Vehicle
@@ -286,7 +286,7 @@ class TurnRecords:
         content = None if self._store is None else await self._store.load(self._pacing_key)
         return None if content is None else _read(PacingRecord.load, content)
 
-    async def load_account(self, store: CheckpointStore, account: Account, *, relist: float) -> RestoredAccount | None:
+    async def load_account(self, store: CheckpointStore, account: Owner, *, relist: float) -> RestoredAccount | None:
         """Return an account as its last owner left it; None where it left nothing, or nothing that can be read.
 
         Args:

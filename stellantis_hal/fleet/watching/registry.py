@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from stellantis_hal.client import Account
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
+from stellantis_hal.fleet.owners import Owner, OwnerTarget, key_of, share_client
 from stellantis_hal.fleet.targets import (
     PollTarget,
     WatchedAccount,
@@ -25,7 +25,6 @@ from stellantis_hal.fleet.watching.pacing import Pacing
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.rate_limit.protocol import RateLimiter
-from stellantis_hal.validation import require_type
 
 __all__ = ["Registry"]
 
@@ -57,14 +56,14 @@ class Registry:
         self._options = options
         self._fallbacks = FallbackAccounts()
         self._removed: set[str] = set()
-        self._first_account: Account | None = None
+        self._first_account: Owner | None = None
         self._limiter: RateLimiter | None = None
 
     # ------------------------------------------------------------------------------------------- add
 
     def add(
         self,
-        target: Account | Vehicle,
+        target: Owner | Vehicle,
         now: float,
         *,
         store: CheckpointStore | None = None,
@@ -80,35 +79,33 @@ class Registry:
 
         Raises:
             ValueError: it belongs to another client, or another account has the same key, or the vehicle has no links.
-            TypeError: it is neither an account nor a vehicle.
         """
-        require_type("what is watched", target, Account, Vehicle)
-        if isinstance(target, Account):
+        if not isinstance(target, Vehicle):
             self._add_account(target, now, self._store.fenced(target.key) if store is None else store, restored)
         else:
             self._add_vehicle(target, now, store)
 
     def _add_account(
-        self, account: Account, now: float, store: CheckpointStore, restored: RestoredAccount | None
+        self, account: Owner, now: float, store: CheckpointStore, restored: RestoredAccount | None
     ) -> None:
         if self._first_account is None:
             if self._limiter not in (None, account.limiter):
                 raise ValueError(
                     f"account {mask_repr(account.key)} belongs to another client than the watched vehicles: "
-                    "start a watch for each client"
+                    "start a watch for each client, or give all of them one limiter"
                 )
             self._first_account = account
             self._limiter = account.limiter
             self.pacing.use_client(account.limiter, account.clock)
-        elif not account.shares_client(self._first_account):
+        elif not share_client(account, self._first_account):
             raise ValueError(
                 f"account {mask_repr(account.key)} belongs to another client than the watched accounts: "
-                "start a watch for each client"
+                "start a watch for each client, or give all of them one limiter"
             )
         name = f"account:{account.key}"
         known = self.accounts.get(name)
         if known is not None and known.lost_at is None:
-            if known.account is not None and known.account.shares_credentials(account):
+            if known.account is not None and known.account.credentials is account.credentials:
                 return
             if not known.was_lost:  # an account that never failed needs no new token: probably a mistake
                 raise ValueError(
@@ -195,10 +192,10 @@ class Registry:
 
     # ------------------------------------------------------------------------------------------- remove
 
-    def remove(self, target: Account | Vehicle | str, now: float) -> bool:
-        """Stop watching an account or its key, a vehicle or its id; return whether it was watched."""
-        key = target.key if isinstance(target, Account) else target if isinstance(target, str) else id_of(target) or ""
-        watched_vehicle = None if isinstance(target, Account) else self.vehicles.get(key)
+    def remove(self, target: OwnerTarget | str, now: float) -> bool:
+        """Stop watching an account or its key, a fleet or a vehicle or its id; return whether it was watched."""
+        key = key_of(target)
+        watched_vehicle = self.vehicles.get(key) if isinstance(target, Vehicle | str) else None
         if watched_vehicle is not None:
             self._removed.add(key)
             self._drop(watched_vehicle)

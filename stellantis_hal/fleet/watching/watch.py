@@ -10,10 +10,10 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from stellantis_hal.client import Account
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.events import AccountLost, WatchEvent
+from stellantis_hal.fleet.owners import Owner, OwnerTarget, as_owner, key_of
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, Acknowledgement, Stream
 from stellantis_hal.fleet.targets import Removed, WatchedAccount, id_of
@@ -35,8 +35,8 @@ from stellantis_hal.validation import require_type
 
 __all__ = ["BudgetWarning", "Watch", "WatchSource", "watch"]
 
-WatchSource = Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Removed]
-"""What to watch: accounts with all their vehicles, or single vehicles."""
+WatchSource = OwnerTarget | Iterable[OwnerTarget] | AsyncIterable[OwnerTarget | Removed]
+"""What to watch: accounts and fleets with all their vehicles, or single vehicles."""
 
 Clock = Callable[[], datetime]
 
@@ -115,17 +115,17 @@ class Watch(Stream):
             self._pacing.restore(pacing.level, self._pacing.age(pacing.at))
         await for_each(self._source, self._process_item)
 
-    async def _process_item(self, item: Account | Vehicle | Removed) -> None:
+    async def _process_item(self, item: OwnerTarget | Removed) -> None:
         if isinstance(item, Removed):
             self.remove(item.target)
             if item.on_released is not None and self._task_group is not None:
                 self._task_group.start_soon(self._call_when_released, item.target, item.on_released)
-        elif isinstance(item, Account):
-            await self._add_restored(item)
+        elif isinstance(owner := as_owner(item), Vehicle):
+            self._add(owner)
         else:
-            self._add(item)
+            await self._add_restored(owner)
 
-    async def _add_restored(self, account: Account) -> None:
+    async def _add_restored(self, account: Owner) -> None:
         """Add an account as its last owner left it, so that it is not listed and its vehicles are not polled anew."""
         store = self._store.fenced(account.key)
         try:
@@ -135,7 +135,7 @@ class Watch(Stream):
         self._registry.add(account, self._now(), store=store, restored=restored)
         self._scheduler.wake()
 
-    async def _call_when_released(self, target: Account | Vehicle | str, then: Callable[[], None]) -> None:
+    async def _call_when_released(self, target: OwnerTarget | str, then: Callable[[], None]) -> None:
         await self.released(target)
         await self._records.flush()
         then()
@@ -175,14 +175,14 @@ class Watch(Stream):
         self._scheduler.is_paused = False
         self._call_soon(self._scheduler.wake)
 
-    def add(self, target: Account | Vehicle) -> None:
-        """Watch an account with all its vehicles, or a single vehicle; in a task or a callback of the event loop.
+    def add(self, target: OwnerTarget) -> None:
+        """Watch an account or fleet with its vehicles, or a single vehicle; in a task or a callback of the event loop.
 
         An account that was lost starts again: pass one with a new token. A vehicle that was removed is no longer added
         by its account's listing; add it here.
 
         Args:
-            target: the account or vehicle.
+            target: the account, fleet or vehicle.
 
         Raises:
             ValueError: it belongs to another client, or another account that was never lost has the same key.
@@ -191,31 +191,31 @@ class Watch(Stream):
         self._require_running()
         self._add(target)
 
-    def _add(self, target: Account | Vehicle) -> None:
-        self._registry.add(target, self._now())
+    def _add(self, target: OwnerTarget) -> None:
+        self._registry.add(as_owner(target), self._now())
         self._scheduler.wake()
 
-    def remove(self, target: Account | Vehicle | str) -> bool:
+    def remove(self, target: OwnerTarget | str) -> bool:
         """Stop watching an account or a vehicle; return whether it was watched.
 
         A vehicle of a removed account is polled by another account that has it. Updates in the buffer are still
         delivered. The checkpoint stays in the store and is used when the vehicle is added again.
 
         Args:
-            target: an account or its key, a vehicle or its id.
+            target: an account or its key, a fleet or a vehicle or its id.
         """
         return self._registry.remove(target, self._now())
 
-    async def released(self, target: Account | Vehicle | str) -> None:
+    async def released(self, target: OwnerTarget | str) -> None:
         """Wait until nothing of a target is in progress: no poll, no event in the buffer, none to be acknowledged.
 
         Call it after :meth:`remove`, before another process takes the target over; in another task than the one that
         consumes the events. It returns at once when the block was left.
 
         Args:
-            target: an account or its key, a vehicle or its id.
+            target: an account or its key, a fleet or a vehicle or its id.
         """
-        key = target.key if isinstance(target, Account) else target if isinstance(target, str) else id_of(target) or ""
+        key = key_of(target)
 
         def belongs(event: WatchEvent) -> bool:
             vehicle = getattr(event, "vehicle", None)

@@ -86,6 +86,10 @@ class Gateway:
         self._kinds: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
 
+    def set_partner_login(self, login: str, password: str) -> None:
+        """Replace the partner's login and its password, as the vendor does now and then."""
+        self._partner_login = PartnerLogin(login, password)
+
     # ------------------------------------------------------------------ responses
 
     def respond(self, request: Request, now: Moment, fault: Fault | None = None) -> Response:
