@@ -15,17 +15,16 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
-from stellantis_hal.client import Account
 from stellantis_hal.errors import LeaseError
+from stellantis_hal.fleet.owners import OwnerTarget, key_of
 from stellantis_hal.fleet.sources import for_each
-from stellantis_hal.fleet.targets import Removed, id_of
+from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.navigation.concurrency import scoped
-from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseTable, LeaseView, decide
 from stellantis_hal.storage.sqlite import StorageError
 
-__all__ = ["Lease", "LeasedAccounts", "owner_of"]
+__all__ = ["Lease", "LeasedAccounts"]
 
 _log = logging.getLogger("stellantis_hal")
 
@@ -33,13 +32,6 @@ _LEAVING = 5.0
 """Seconds that giving up may take at the end; other members then wait until the lease expires."""
 _DRAINING = 60.0
 """Seconds that a shard's events may wait for the consumer before the shard is handed over all the same."""
-
-
-def owner_of(target: Account | Vehicle | str) -> str:
-    """Return the key of an account or the id of a vehicle, by which its shard is found."""
-    if isinstance(target, str):
-        return target
-    return target.key if isinstance(target, Account) else id_of(target) or ""
 
 
 class Lease:
@@ -117,7 +109,7 @@ class Lease:
 
     def of(
         self,
-        accounts: Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Removed],
+        accounts: OwnerTarget | Iterable[OwnerTarget] | AsyncIterable[OwnerTarget | Removed],
     ) -> LeasedAccounts:
         """Return a source for :func:`watch`: those of the accounts that this process holds, as they come and go.
 
@@ -294,18 +286,18 @@ class Lease:
         return self._failure
 
 
-class LeasedAccounts(AsyncIterator[Account | Vehicle | Removed]):
+class LeasedAccounts(AsyncIterator[OwnerTarget | Removed]):
     """Source of the accounts that a process holds. Made by :meth:`Lease.of`."""
 
     def __init__(
         self,
         lease: Lease,
-        accounts: Account | Vehicle | Iterable[Account | Vehicle] | AsyncIterable[Account | Vehicle | Removed],
+        accounts: OwnerTarget | Iterable[OwnerTarget] | AsyncIterable[OwnerTarget | Removed],
     ) -> None:
         self._lease = lease
         self._accounts = accounts
-        self._targets: dict[str, Account | Vehicle] = {}
-        self._pending: deque[tuple[str, Account | Vehicle | Removed]] = deque()
+        self._targets: dict[str, OwnerTarget] = {}
+        self._pending: deque[tuple[str, OwnerTarget | Removed]] = deque()
         self._shown: set[str] = set()
         self._changed = anyio.Event()
         self._failure: Exception | None = None
@@ -314,7 +306,7 @@ class LeasedAccounts(AsyncIterator[Account | Vehicle | Removed]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Account | Vehicle | Removed:
+    async def __anext__(self) -> OwnerTarget | Removed:
         """Wait for the next account that this process gained or lost.
 
         Raises:
@@ -339,15 +331,15 @@ class LeasedAccounts(AsyncIterator[Account | Vehicle | Removed]):
             self._failure = error
             self.wake()
 
-    async def _add(self, item: Account | Vehicle | Removed) -> None:
+    async def _add(self, item: OwnerTarget | Removed) -> None:
         if isinstance(item, Removed):
-            owner = owner_of(item.target)
+            owner = key_of(item.target)
             self._targets.pop(owner, None)
             if owner in self._shown:
                 self._shown.discard(owner)
                 self._put(owner, item)
             return
-        owner = owner_of(item)
+        owner = key_of(item)
         self._targets[owner] = item
         if self._lease.shard_of(owner) in self._lease.shards:
             self._show(owner)
@@ -356,7 +348,7 @@ class LeasedAccounts(AsyncIterator[Account | Vehicle | Removed]):
         self._shown.add(owner)
         self._put(owner, self._targets[owner])
 
-    def _put(self, owner: str, item: Account | Vehicle | Removed) -> None:
+    def _put(self, owner: str, item: OwnerTarget | Removed) -> None:
         self._pending.append((owner, item))
         self.wake()
 
