@@ -445,7 +445,7 @@ async def test_an_item_of_the_wrong_type_is_refused() -> None:
             closed.append(True)
 
     async with backfill(source()) as trips:
-        with pytest.raises(TypeError, match="the source's item must be Account, Fleet or Vehicle, not str"):
+        with pytest.raises(TypeError, match="the source's item must be Account or Fleet or Vehicle, not str"):
             await anext(trips)
         assert closed == [True]
 
