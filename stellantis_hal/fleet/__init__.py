@@ -12,6 +12,7 @@ from stellantis_hal.fleet.checkpoints.store import (
 from stellantis_hal.fleet.events import (
     AccountEmpty,
     AccountLost,
+    CallbackFailed,
     Change,
     Outage,
     Recovered,
@@ -34,6 +35,7 @@ __all__ = [
     "Backfill",
     "Budget",
     "BudgetWarning",
+    "CallbackFailed",
     "CapacityPlan",
     "Change",
     "CheckpointError",

@@ -22,6 +22,7 @@ class Counts:
         acknowledged: updates acknowledged.
         unchanged: snapshots without changes.
         older: snapshots that arrived after newer ones.
+        pushed: notifications that concerned a watched vehicle.
         errors: failures by the name of their class.
         delays: delays of the latest 4,096 polls, in seconds.
         longest_delay: the longest delay of all polls, in seconds.
@@ -35,6 +36,7 @@ class Counts:
         "longest_delay",
         "older",
         "polls",
+        "pushed",
         "requests",
         "unchanged",
         "updates",
@@ -48,6 +50,7 @@ class Counts:
         self.acknowledged: int = 0
         self.unchanged: int = 0
         self.older: int = 0
+        self.pushed: int = 0
         self.errors: Counter[str] = Counter()
         self.delays: deque[float] = deque(maxlen=_MAX_DELAYS)
         self.longest_delay: float = 0.0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import attrs
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.changes import Change
-from stellantis_hal.hal.redaction import redacted_repr
+from stellantis_hal.hal.redaction import hide, redacted_repr
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
@@ -17,6 +18,7 @@ from stellantis_hal.structuring.typed_resource import TypedResource
 __all__ = [
     "AccountEmpty",
     "AccountLost",
+    "CallbackFailed",
     "Change",
     "Outage",
     "Recovered",
@@ -43,6 +45,7 @@ class Update:
         resource: the snapshot, or the trip.
         age: age of the data in seconds when they were read, by the client's clock; None if unknown.
         late: whether a trip that started later was delivered before this one.
+        source: "poll", or "event" where a notification had the status.
     """
 
     __repr__ = redacted_repr
@@ -55,6 +58,7 @@ class Update:
     resource: TypedResource
     age: float | None
     late: bool = False
+    source: Literal["poll", "event"] = "poll"
 
     @property
     def trip(self) -> Trip | None:
@@ -197,7 +201,33 @@ class Recovered:
     server: str | None = None
 
 
-WatchEvent = Update | AccountEmpty | AccountLost | VehicleRemoved | VehicleUnavailable | Outage | Recovered
+@attrs.frozen(kw_only=True)
+class CallbackFailed:
+    """Notifications of a vehicle that had arrived do not arrive any more; it is polled as often as without them.
+
+    It comes when they were silent for twice the time between two reminders, or when their callback is found not to
+    run. Where they arrive again, polls become rarer again.
+
+    Attributes:
+        account: key of the account; None for a vehicle added without its account.
+        vehicle: the vehicle.
+        callback_id: the callback; None where the notifications did not say it.
+        status: the callback's by the API, "Deleted" where it is gone: "Running", "Paused", "Failed"; None if unknown.
+        silent_for: seconds since the last notification.
+    """
+
+    __repr__ = redacted_repr
+
+    account: str | None
+    vehicle: Vehicle
+    callback_id: str | None = attrs.field(repr=hide)
+    status: str | None
+    silent_for: float
+
+
+WatchEvent = (
+    Update | AccountEmpty | AccountLost | CallbackFailed | VehicleRemoved | VehicleUnavailable | Outage | Recovered
+)
 """An item of the stream of :func:`watch` or :func:`backfill`."""
 
 

@@ -23,6 +23,7 @@ from stellantis_hal.transport.rate_limit.protocol import RateLimiter
 
 if TYPE_CHECKING:
     from stellantis_hal.fleet.watching.identity_outages import IdentityOutage
+    from stellantis_hal.resources.status import Status
 
 __all__ = [
     "FailureState",
@@ -191,6 +192,10 @@ class WatchedVehicle:
         missing_listings: listings of its account in a row that did not have it.
         failures: failure states by kind of data; None where there are none.
         regular_due: instant of the next regular poll, while a retry is due before it; None otherwise.
+        must_poll: whether the next urgent turn polls it; otherwise that reports pushed statuses only.
+        pushed: statuses of notifications that were not reported yet.
+        fed_until: instant until which notifications are counted on.
+        snapshots_at: instant of the last poll of a kind of data that notifications may stand for.
     """
 
     __slots__ = (
@@ -199,6 +204,7 @@ class WatchedVehicle:
         "checkpoint",
         "deep_scan_at",
         "failures",
+        "fed_until",
         "id",
         "interval_factor",
         "is_busy",
@@ -206,10 +212,13 @@ class WatchedVehicle:
         "is_removed",
         "is_urgent",
         "missing_listings",
+        "must_poll",
         "odometer",
+        "pushed",
         "regular_due",
         "reported_mileage",
         "requests",
+        "snapshots_at",
         "spread",
         "vehicle",
         "weight",
@@ -235,6 +244,10 @@ class WatchedVehicle:
         self.missing_listings: int = 0
         self.failures: dict[str, FailureState] | None = None
         self.regular_due: float | None = None
+        self.must_poll: bool = False
+        self.pushed: list[Status] = []
+        self.fed_until: float = float("-inf")
+        self.snapshots_at: float = float("-inf")
 
     def should_poll(self, what: str, now: float) -> bool:
         """Return whether a kind of data is to be polled now: not while it backs off.

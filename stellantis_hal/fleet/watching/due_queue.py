@@ -60,6 +60,11 @@ class DueQueue(Generic[K]):
             self._heap = [(due, number, key) for key, (due, number) in self._due.items()]
             heapq.heapify(self._heap)
 
+    def due_of(self, key: K) -> float | None:
+        """Return when a key is due; None where it is not in the queue."""
+        entry = self._due.get(key)
+        return None if entry is None else entry[0]
+
     def drop(self, key: K) -> None:
         """Remove a key, if it is there."""
         self._due.pop(key, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 import attrs
@@ -103,6 +103,15 @@ class Poller:
         await self._process_snapshot(watched_vehicle, what, snapshot)
         return True
 
+    async def push(self, watched_vehicle: WatchedVehicle, status: Status) -> None:
+        """Offer the status of a notification, where it is newer than what was delivered.
+
+        Raises:
+            StellantisError: the checkpoint cannot be read.
+        """
+        set_clock(status, PartClock(self._clock.time))
+        await self._process_snapshot(watched_vehicle, "status", status, source="event")
+
     def _with_clock(self, value: R) -> R:
         """Return a value whose ages are measured by the server's time, where the wall clock is wrong."""
         if not self._clock.is_wrong:
@@ -166,7 +175,13 @@ class Poller:
         )
         return self._options.repeats or is_adapt_due
 
-    async def _process_snapshot(self, watched_vehicle: WatchedVehicle, what: str, snapshot: TypedResource) -> None:
+    async def _process_snapshot(
+        self,
+        watched_vehicle: WatchedVehicle,
+        what: str,
+        snapshot: TypedResource,
+        source: Literal["poll", "event"] = "poll",
+    ) -> None:
         checkpoint = await self._checkpoint(watched_vehicle)
         comparison = compare(checkpoint.snapshots.get(what), snapshot, now=self._clock.now().timestamp())
         state = comparison.state
@@ -175,7 +190,7 @@ class Poller:
             return
         if comparison.outcome == "unchanged":
             self._counts.unchanged += 1
-            if not self._options.repeats:
+            if not self._options.repeats or source == "event":
                 if state is not checkpoint.snapshots.get(what):
                     watched_vehicle.checkpoint = checkpoint.with_snapshot(what, state)
                 return
@@ -190,6 +205,7 @@ class Poller:
             changes=comparison.changes,
             resource=snapshot,
             age=snapshot.age,
+            source=source,
         )
         await self._deliver(watched_vehicle, update, checkpoint.with_snapshot(what, state))
 

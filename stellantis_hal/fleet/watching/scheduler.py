@@ -22,7 +22,9 @@ from stellantis_hal.fleet.watching.options import WatchOptions
 from stellantis_hal.fleet.watching.pacing import LISTING_COST
 from stellantis_hal.fleet.watching.pacing_budget import CapacityPlan
 from stellantis_hal.fleet.watching.poller import Poller
+from stellantis_hal.fleet.watching.push_feed import RARER
 from stellantis_hal.fleet.watching.registry import Registry
+from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["PollScheduler"]
@@ -119,11 +121,19 @@ class PollScheduler:
         watched_vehicle = self._registry.vehicles.get(id_)
         if watched_vehicle is None:
             return False
+        self.offer(watched_vehicle, None)
+        return True
+
+    def offer(self, watched_vehicle: WatchedVehicle, status: Status | None) -> None:
+        """Report a status of a vehicle that was received; without one, poll it at once."""
+        if status is None:
+            watched_vehicle.must_poll = True
+        else:
+            watched_vehicle.pushed.append(status)
         if not watched_vehicle.is_urgent:
             watched_vehicle.is_urgent = True
             self._urgent.append(watched_vehicle)
             self.wake()
-        return True
 
     async def run(self, tasks: TaskGroup) -> None:
         """Dispatch polls as they come due, until stopped."""
@@ -199,12 +209,13 @@ class PollScheduler:
                 continue
             watched_vehicle.is_urgent = False
             if self._registry.is_watched(watched_vehicle):
+                due = self._pacing.queue.due_of(watched_vehicle)
                 self._pacing.queue.drop(watched_vehicle)
                 watched_vehicle.is_busy = True
                 self._active[watched_vehicle] = watched_vehicle.account
                 self._urgent_running += 1
                 self._urgent_bulkhead.enter(watched_vehicle.account)
-                tasks.start_soon(self._run_urgent_poll, watched_vehicle, now)
+                tasks.start_soon(self._run_urgent_poll, watched_vehicle, now, due)
                 return True
         return False
 
@@ -275,10 +286,16 @@ class PollScheduler:
                 self._pacing.queue.put(target, now)
                 self.wake()
 
-    async def _run_urgent_poll(self, watched_vehicle: WatchedVehicle, now: float) -> None:
+    async def _run_urgent_poll(self, watched_vehicle: WatchedVehicle, now: float, due: float | None) -> None:
         polled_by, vehicle = watched_vehicle.account, watched_vehicle.vehicle
         account = polled_by.account
         try:
+            await self._report_pushed(watched_vehicle)
+            if not watched_vehicle.must_poll:
+                if due is not None and self._registry.is_watched(watched_vehicle):
+                    self._pacing.queue.put(watched_vehicle, due)
+                return
+            watched_vehicle.must_poll = False
             vehicle = vehicle.with_options(priority="interactive") if account is None else rebind(account, vehicle)
             await self._poll_vehicle(watched_vehicle, vehicle, now, urgent=True)
             await self._failure_policy.poll_ended(polled_by)
@@ -293,6 +310,25 @@ class PollScheduler:
             self._on_end()
             self.wake()
 
+    async def _report_pushed(self, watched_vehicle: WatchedVehicle) -> None:
+        """Report the statuses of notifications; where that fails, poll the vehicle, which reports the failure."""
+        pushed, watched_vehicle.pushed = watched_vehicle.pushed, []
+        try:
+            for status in pushed:
+                await self._poller.push(watched_vehicle, status)
+        except StellantisError as error:
+            if is_fatal(error):
+                raise
+            watched_vehicle.must_poll = True
+
+    def _is_fed(self, watched_vehicle: WatchedVehicle, what: str, now: float) -> bool:
+        """Return whether notifications stand for a poll; trips are polled all the same."""
+        has_failed = watched_vehicle.failures is not None and what in watched_vehicle.failures
+        if what == "trips" or watched_vehicle.fed_until <= now or has_failed:
+            return False
+        rarer = RARER * self._pacing.interval(watched_vehicle)
+        return now - watched_vehicle.snapshots_at < 0.99 * rarer  # polls start early or late by a little
+
     async def _poll_vehicle(
         self, watched_vehicle: WatchedVehicle, vehicle: Vehicle, due: float, *, urgent: bool = False
     ) -> float:
@@ -301,10 +337,15 @@ class PollScheduler:
         watched_vehicle.requests = 0
         account = watched_vehicle.account
         queue = self._pacing.queue
+        read_at = watched_vehicle.snapshots_at
         for what in self._options.what:
             now = anyio.current_time()
             if not (urgent or watched_vehicle.should_poll(what, now)):
                 continue
+            if not urgent and self._is_fed(watched_vehicle, what, now):
+                continue
+            if what != "trips":
+                read_at = now
             try:
                 found = await self._poller.poll(watched_vehicle, vehicle, what, now=now)
             except LeaseLostError:
@@ -321,6 +362,7 @@ class PollScheduler:
                 return now
             await self._failure_policy.poll_succeeded(watched_vehicle, what, found=found)
         now = anyio.current_time()
+        watched_vehicle.snapshots_at = read_at
         self._records.polled(watched_vehicle, now)
         is_unscheduled = watched_vehicle.account.lost_at is None or watched_vehicle not in queue
         if is_unscheduled and self._registry.is_watched(watched_vehicle):

@@ -28,6 +28,7 @@ class FleetStatistics:
         acknowledged: updates that the consumer has processed.
         unchanged: snapshots without a change.
         older: snapshots that were older than the one before.
+        pushed: notifications that concerned a watched vehicle.
         errors: number of failures, by the name of their class.
         running: polls in progress.
         waiting: updates and events in the buffer.
@@ -55,6 +56,7 @@ class FleetStatistics:
     acknowledged: int
     unchanged: int
     older: int
+    pushed: int
     errors: Mapping[str, int]
     running: int
     waiting: int

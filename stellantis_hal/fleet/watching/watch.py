@@ -23,6 +23,7 @@ from stellantis_hal.fleet.watching.intervals import by_activity
 from stellantis_hal.fleet.watching.options import PollOptions, WatchOptions, checked_kinds, checked_late, checked_since
 from stellantis_hal.fleet.watching.pacing_budget import CapacityPlan
 from stellantis_hal.fleet.watching.poller import KINDS, Poller
+from stellantis_hal.fleet.watching.push_feed import NotificationSource, PushFeed
 from stellantis_hal.fleet.watching.registry import Registry
 from stellantis_hal.fleet.watching.scheduler import PollScheduler
 from stellantis_hal.fleet.watching.statistics import FleetStatistics
@@ -62,6 +63,8 @@ class Watch(Stream):
         name: str,
         buffer: int,
         clock: Clock | None,
+        events: NotificationSource | None = None,
+        refresh: timedelta | None = None,
     ) -> None:
         super().__init__(store, name=name, size=buffer)
         self._source = source
@@ -90,6 +93,18 @@ class Watch(Stream):
             on_end=self._note_progress,
             records=records,
         )
+        self._feed: PushFeed | None = None
+        if events is not None:
+            self._feed = PushFeed(
+                events,
+                registry,
+                interval=pacing.interval,
+                refresh=None if refresh is None else refresh.total_seconds(),
+                reads_status="status" in watch_options.what,
+                offer=self._scheduler.offer,
+                emit=self._emit,
+                counts=self._counts,
+            )
         self._plan: CapacityPlan | None = None
         self._loop: LoopHandle | None = None
         self._stopped = anyio.Event()
@@ -105,6 +120,8 @@ class Watch(Stream):
         tasks.start_soon(self._run_guarded, self._records.run)
         tasks.start_soon(self._run_guarded, self._read_source)
         tasks.start_soon(self._run_guarded, partial(self._scheduler.run, tasks))
+        if self._feed is not None:
+            tasks.start_soon(self._run_guarded, self._feed.run)
 
     def _on_event_delivered(self) -> None:
         self._scheduler.wake()
@@ -314,6 +331,7 @@ class Watch(Stream):
             acknowledged=counts.acknowledged,
             unchanged=counts.unchanged,
             older=counts.older,
+            pushed=counts.pushed,
             errors=counts.copy_errors(),
             running=scheduler.running,
             waiting=len(self._buffer),
@@ -349,6 +367,8 @@ def watch(
     relist: timedelta = timedelta(hours=12),
     max_wait: timedelta = timedelta(minutes=10),
     clock: Clock | None = None,
+    events: NotificationSource | None = None,
+    refresh: timedelta | None = None,
 ) -> Watch:
     """Watch vehicles and return a stream: ``async with watch(accounts, every=timedelta(minutes=5)) as updates: …``.
 
@@ -381,6 +401,11 @@ def watch(
         max_wait: longest time that a request may wait for the rate limit, a timedelta. Default: 10 minutes.
         clock: wall clock that returns an aware datetime; None (default): the client's. Where the ``Date`` of the API's
             responses differs by more than a minute, trips and ages are judged by that, and a warning is logged.
+        events: a :class:`~stellantis_hal.Receiver`, whose verified events are reported as updates of the source
+            "event", or cause a poll. While events of a vehicle arrive, all but its trips is polled four times more
+            rarely. Default: None.
+        refresh: time between two reminders of the monitors (``refresh=`` of a monitor): after twice that time without
+            an event comes :class:`CallbackFailed`. None (default): learnt from the reminders.
 
     Raises:
         ValueError: an option is out of bounds.
@@ -389,6 +414,9 @@ def watch(
     require_type("every", every, timedelta, None, instead="timedelta(seconds=…)")
     for option, span in {"relist": relist, "max_wait": max_wait}.items():
         require_type(option, span, timedelta, instead="timedelta(seconds=…)")
+    require_type("refresh", refresh, timedelta, None, instead="timedelta(minutes=…)")
+    if refresh is not None and (events is None or refresh <= timedelta()):
+        raise ValueError(f"refresh needs events=, and must be more than 0, such as timedelta(minutes=10), not {refresh}")
     kinds, lookback, first = checked_kinds(what, KINDS), checked_late(late, at_least=_OVERLAP), checked_since(since)
     if every is not None and every <= timedelta():
         raise ValueError(f"every must be more than 0, such as timedelta(minutes=5), or None, not {every}")
@@ -426,4 +454,6 @@ def watch(
         name=name,
         buffer=buffer,
         clock=clock,
+        events=events,
+        refresh=refresh,
     )
