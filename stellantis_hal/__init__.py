@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.events import (
         AccountEmpty,
         AccountLost,
+        CallbackFailed,
         Outage,
         Recovered,
         Update,
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from stellantis_hal.fleet.trip_files import TripFileError
     from stellantis_hal.fleet.watching.intervals import by_activity, quiet
     from stellantis_hal.fleet.watching.pacing_budget import Budget, CapacityPlan
+    from stellantis_hal.fleet.watching.push_feed import NotificationSource
     from stellantis_hal.fleet.watching.statistics import FleetStatistics
     from stellantis_hal.fleet.watching.watch import BudgetWarning, Watch, WatchSource, watch
     from stellantis_hal.hal.document import Diagnostic, HalDocument
@@ -131,6 +133,20 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.rel import Rel
     from stellantis_hal.navigation.resource import HalResource
     from stellantis_hal.navigation.writes import RequestOptions, WriteOptions
+    from stellantis_hal.notifications.events import EventValue, MonitorEvent, Notification, RemoteEvent, UnreadableEvent
+    from stellantis_hal.notifications.inbox import (
+        EventOwner,
+        Inbox,
+        InboxError,
+        InboxStatistics,
+        IncomingEvent,
+        MemoryInbox,
+        StoredEvent,
+    )
+    from stellantis_hal.notifications.parsing import parse_notification, parse_push
+    from stellantis_hal.notifications.receiver import Receiver
+    from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
+    from stellantis_hal.notifications.stream import EventStream
     from stellantis_hal.resources.alarm import Alarm, AlarmActivation, AlarmState, AlarmStatus, AlarmTrigger, BreakIn
     from stellantis_hal.resources.alert import Alert, AlertSeverity, AlertType
     from stellantis_hal.resources.blocks.adas import (
@@ -401,6 +417,7 @@ __all__ = [
     "CallCenter",
     "CallRecord",
     "Callback",
+    "CallbackFailed",
     "CallbackReference",
     "CallbackStatus",
     "CallbackTokenStore",
@@ -475,6 +492,9 @@ __all__ = [
     "Environment",
     "EventAttribute",
     "EventFeed",
+    "EventOwner",
+    "EventStream",
+    "EventValue",
     "Expression",
     "FailureCause",
     "FailureRecord",
@@ -518,6 +538,10 @@ __all__ = [
     "Hooks",
     "Ignition",
     "IgnitionType",
+    "Inbox",
+    "InboxError",
+    "InboxStatistics",
+    "IncomingEvent",
     "IncompleteCollectionError",
     "IncompleteCollectionWarning",
     "IndexRanges",
@@ -544,11 +568,13 @@ __all__ = [
     "Maintenance",
     "MemoryCache",
     "MemoryCheckpoints",
+    "MemoryInbox",
     "MemoryState",
     "MemoryTokenStore",
     "Model",
     "Monitor",
     "MonitorCondition",
+    "MonitorEvent",
     "MonitorPlan",
     "MonitorSpec",
     "MonitorStatus",
@@ -556,6 +582,8 @@ __all__ = [
     "NetworkError",
     "NotFoundError",
     "NotHalError",
+    "Notification",
+    "NotificationSource",
     "OAuth2AuthorizationCode",
     "OAuth2Client",
     "OAuth2ClientCredentials",
@@ -617,6 +645,7 @@ __all__ = [
     "RateLimitedError",
     "RateLimiter",
     "RateLimits",
+    "Receiver",
     "Recovered",
     "Recurrence",
     "RedirectError",
@@ -633,6 +662,7 @@ __all__ = [
     "RemoteClimate",
     "RemoteDetails",
     "RemoteDoors",
+    "RemoteEvent",
     "RemoteFailedError",
     "RemotePolicy",
     "RemoteRefusedError",
@@ -649,6 +679,7 @@ __all__ = [
     "RetryRule",
     "SQLiteCache",
     "SQLiteCheckpoints",
+    "SQLiteInbox",
     "SQLiteLease",
     "SQLiteLimiter",
     "SQLiteState",
@@ -670,6 +701,7 @@ __all__ = [
     "Stolen",
     "StolenCallCenter",
     "StopChargeStatus",
+    "StoredEvent",
     "StoredResponse",
     "StoredVariants",
     "StreamedResponse",
@@ -708,6 +740,7 @@ __all__ = [
     "TypedConverter",
     "TypedResource",
     "UnauthorizedError",
+    "UnreadableEvent",
     "UnsafeWebhookWarning",
     "UntrustedOriginError",
     "Update",
@@ -740,6 +773,8 @@ __all__ = [
     "data",
     "make_converter",
     "otel_hooks",
+    "parse_notification",
+    "parse_push",
     "poll",
     "quiet",
     "times",
@@ -791,7 +826,9 @@ _MODULES = {
     "fleet.checkpoints.store": (
         "CheckpointError CheckpointStore CheckpointsInUseError DamagedCheckpointError MemoryCheckpoints"
     ),
-    "fleet.events": "AccountEmpty AccountLost Outage Recovered Update VehicleRemoved VehicleUnavailable WatchEvent",
+    "fleet.events": (
+        "AccountEmpty AccountLost CallbackFailed Outage Recovered Update VehicleRemoved VehicleUnavailable WatchEvent"
+    ),
     "fleet.export": "TripWriter trip_writer",
     "fleet.leases.lease": "Lease LeasedAccounts",
     "fleet.leases.postgres": "PostgresLease",
@@ -801,6 +838,7 @@ _MODULES = {
     "fleet.trip_files": "TripFileError",
     "fleet.watching.intervals": "by_activity quiet",
     "fleet.watching.pacing_budget": "Budget CapacityPlan",
+    "fleet.watching.push_feed": "NotificationSource",
     "fleet.watching.statistics": "FleetStatistics",
     "fleet.watching.watch": "BudgetWarning Watch WatchSource watch",
     "hal.document": "Diagnostic HalDocument",
@@ -828,6 +866,12 @@ _MODULES = {
     "navigation.rel": "Rel",
     "navigation.resource": "HalResource",
     "navigation.writes": "RequestOptions WriteOptions",
+    "notifications.events": "EventValue MonitorEvent Notification RemoteEvent UnreadableEvent",
+    "notifications.inbox": "EventOwner Inbox InboxError InboxStatistics IncomingEvent MemoryInbox StoredEvent",
+    "notifications.parsing": "parse_notification parse_push",
+    "notifications.receiver": "Receiver",
+    "notifications.sqlite_inbox": "SQLiteInbox",
+    "notifications.stream": "EventStream",
     "resources.alarm": "Alarm AlarmActivation AlarmState AlarmStatus AlarmTrigger BreakIn",
     "resources.alert": "Alert AlertSeverity AlertType",
     "resources.blocks.adas": (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from stellantis_hal.notifications.events import EventValue, MonitorEvent, Notification, RemoteEvent, UnreadableEvent
 from stellantis_hal.notifications.inbox import (
+    EventOwner,
     Inbox,
-    InboxEntry,
     InboxError,
     InboxStatistics,
+    IncomingEvent,
     MemoryInbox,
-    NewEntry,
-    Owner,
+    StoredEvent,
 )
 from stellantis_hal.notifications.parsing import parse_notification, parse_push
 from stellantis_hal.notifications.receiver import Receiver
@@ -18,20 +18,20 @@ from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
 from stellantis_hal.notifications.stream import EventStream
 
 __all__ = [
+    "EventOwner",
     "EventStream",
     "EventValue",
     "Inbox",
-    "InboxEntry",
     "InboxError",
     "InboxStatistics",
+    "IncomingEvent",
     "MemoryInbox",
     "MonitorEvent",
-    "NewEntry",
     "Notification",
-    "Owner",
     "Receiver",
     "RemoteEvent",
     "SQLiteInbox",
+    "StoredEvent",
     "UnreadableEvent",
     "parse_notification",
     "parse_push",

@@ -10,7 +10,7 @@ import anyio
 
 from stellantis_hal.notifications.entries import read_entry
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.inbox import MEMORY, InboxEntry, NewEntry, Owner
+from stellantis_hal.notifications.inbox import MEMORY, EventOwner, IncomingEvent, StoredEvent
 
 __all__ = ["DirectDelivery"]
 
@@ -27,27 +27,27 @@ class DirectDelivery:
         self._clock = clock
         self._done: OrderedDict[_Key, datetime] = OrderedDict()
         self._running: dict[_Key, anyio.Event] = {}
-        self._owners: dict[str, Owner] = {}
+        self._owners: dict[str, EventOwner] = {}
 
-    def register(self, source_id: str, owner: Owner) -> None:
+    def register(self, source_id: str, owner: EventOwner) -> None:
         """Record the vehicle of a monitor or an operation."""
         self._owners[source_id] = owner
 
-    async def deliver(self, entries: Sequence[NewEntry]) -> list[InboxEntry]:
+    async def deliver(self, entries: Sequence[IncomingEvent]) -> list[StoredEvent]:
         """Call the function with each event that it has not handled yet; return those.
 
         Raises:
             Exception: what the function raises; the events before it are not given again.
         """
-        new: list[InboxEntry] = []
+        new: list[StoredEvent] = []
         for entry in entries:
-            given = InboxEntry(number=0, entry=entry, owner=self._owners.get(entry.source_id or ""), attempts=1)
+            given = StoredEvent(number=0, entry=entry, owner=self._owners.get(entry.source_id or ""), attempts=1)
             if await self._deliver_once(given):
                 new.append(given)
         self._forget_old()
         return new
 
-    async def _deliver_once(self, given: InboxEntry) -> bool:
+    async def _deliver_once(self, given: StoredEvent) -> bool:
         key = (given.entry.id, given.entry.is_verified)
         while (running := self._running.get(key)) is not None:  # a repetition, while the first is being handled
             await running.wait()

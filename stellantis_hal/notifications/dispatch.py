@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from stellantis_hal.notifications.entries import read_entry
 from stellantis_hal.notifications.events import Notification, RemoteEvent
-from stellantis_hal.notifications.inbox import InboxEntry
+from stellantis_hal.notifications.inbox import StoredEvent
 from stellantis_hal.resources.control.event_feed import OperationStep
 
 __all__ = ["Dispatch"]
@@ -40,7 +40,7 @@ class Dispatch:
 
         return end
 
-    def __call__(self, entry: InboxEntry) -> None:
+    def __call__(self, entry: StoredEvent) -> None:
         """Pass an event on, where anything listens."""
         operation = self._operations.get(entry.entry.source_id or "") if entry.entry.kind == "remote" else None
         if not operation and not self._listeners:

@@ -9,14 +9,14 @@ import attrs
 
 from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.identity import write_canonical
-from stellantis_hal.notifications.inbox import InboxEntry, NewEntry
+from stellantis_hal.notifications.inbox import IncomingEvent, StoredEvent
 from stellantis_hal.notifications.parsing import TOKEN, read_message, vin_of
 from stellantis_hal.notifications.splitting import Message, split
 
 __all__ = ["read_entry", "write_entry"]
 
 
-def write_entry(message: Message, *, is_verified: bool, received_at: datetime) -> NewEntry:
+def write_entry(message: Message, *, is_verified: bool, received_at: datetime) -> IncomingEvent:
     """Return a message as an inbox keeps it: without the token."""
     attributes = [{"key": key, "value": value} for key, value in message.attributes.items() if key != TOKEN]
     content = message.content
@@ -26,7 +26,7 @@ def write_entry(message: Message, *, is_verified: bool, received_at: datetime) -
     event: dict[str, Any] = {**message.document, **(events[0] if isinstance(events, list) and events else {})}
     inner = event.get("monitorEvent" if message.kind == "monitor" else "remoteEvent")
     sources = {**event, **(inner if isinstance(inner, dict) else {})}
-    return NewEntry(
+    return IncomingEvent(
         id=message.id,
         kind=message.kind,
         content=content,
@@ -40,7 +40,7 @@ def write_entry(message: Message, *, is_verified: bool, received_at: datetime) -
     )
 
 
-def read_entry(entry: InboxEntry) -> Notification:
+def read_entry(entry: StoredEvent) -> Notification:
     """Read an entry of an inbox as an event."""
     stored = entry.entry
     if stored.kind == "unreadable":

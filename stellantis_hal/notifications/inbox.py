@@ -19,13 +19,13 @@ from stellantis_hal.hal.redaction import redacted_repr
 __all__ = [
     "MEMORY",
     "SECOND_CONSUMER",
+    "EventOwner",
     "Inbox",
-    "InboxEntry",
     "InboxError",
     "InboxStatistics",
+    "IncomingEvent",
     "MemoryInbox",
-    "NewEntry",
-    "Owner",
+    "StoredEvent",
     "require_bounds",
 ]
 
@@ -38,7 +38,7 @@ class InboxError(StellantisError):
 
 
 @attrs.frozen(kw_only=True)
-class NewEntry:
+class IncomingEvent:
     """An event to be stored.
 
     Attributes:
@@ -74,7 +74,7 @@ class NewEntry:
 
 
 @attrs.frozen(kw_only=True)
-class Owner:
+class EventOwner:
     """The vehicle that a monitor or an operation belongs to."""
 
     __repr__ = redacted_repr
@@ -84,7 +84,7 @@ class Owner:
 
 
 @attrs.frozen(kw_only=True)
-class InboxEntry:
+class StoredEvent:
     """An event that is stored.
 
     Attributes:
@@ -95,8 +95,8 @@ class InboxEntry:
     """
 
     number: int
-    entry: NewEntry
-    owner: Owner | None
+    entry: IncomingEvent
+    owner: EventOwner | None
     attempts: int
 
 
@@ -122,7 +122,7 @@ class InboxStatistics:
 class Inbox(Protocol):
     """Where a receiver keeps events until they are acknowledged."""
 
-    async def put(self, entries: Sequence[NewEntry]) -> Sequence[InboxEntry]:
+    async def put(self, entries: Sequence[IncomingEvent]) -> Sequence[StoredEvent]:
         """Store events in one transaction; return those of them that are new.
 
         An event whose identity is remembered is not stored again; a verified one replaces an unverified one.
@@ -132,7 +132,7 @@ class Inbox(Protocol):
         """
         ...
 
-    async def next(self, consumer: str, acknowledge: int | None = None) -> InboxEntry:
+    async def next(self, consumer: str, acknowledge: int | None = None) -> StoredEvent:
         """Acknowledge an event, then return the oldest one that waits; wait until there is one.
 
         Args:
@@ -164,7 +164,7 @@ class Inbox(Protocol):
         """
         ...
 
-    def register(self, source_id: str, owner: Owner) -> None:
+    def register(self, source_id: str, owner: EventOwner) -> None:
         """Record the vehicle of a monitor or an operation."""
         ...
 
@@ -210,7 +210,7 @@ _State = Literal["waiting", "acknowledged", "dead"]
 @attrs.define
 class _Row:
     number: int
-    entry: NewEntry
+    entry: IncomingEvent
     state: _State = "waiting"
     attempts: int = 0
     consumer: str | None = None
@@ -241,14 +241,14 @@ class MemoryInbox:
         self._rows: OrderedDict[str, _Row] = OrderedDict()  # by identity, oldest first
         self._waiting: OrderedDict[int, _Row] = OrderedDict()
         self._bounded: OrderedDict[str, int] = OrderedDict()  # bytes by identity
-        self._owners: dict[str, Owner] = {}
+        self._owners: dict[str, EventOwner] = {}
         self._changed = anyio.Event()
         self._number = 0
         self._dropped = 0
         self._duplicates = 0
         self._is_consumed = False
 
-    async def put(self, entries: Sequence[NewEntry]) -> Sequence[InboxEntry]:
+    async def put(self, entries: Sequence[IncomingEvent]) -> Sequence[StoredEvent]:
         """Store events; return those of them that are new."""
         await anyio.lowlevel.checkpoint()
         new = [self._entry_of(row) for row in map(self._put, entries) if row is not None]
@@ -258,7 +258,7 @@ class MemoryInbox:
         changed.set()
         return new
 
-    def _put(self, entry: NewEntry) -> _Row | None:
+    def _put(self, entry: IncomingEvent) -> _Row | None:
         known = self._rows.get(entry.id)
         if known is not None and (known.entry.is_verified or not entry.is_verified):
             self._duplicates += 1
@@ -271,9 +271,9 @@ class MemoryInbox:
             self._bounded[entry.id] = len(entry.content)
         return row
 
-    def _entry_of(self, row: _Row) -> InboxEntry:
+    def _entry_of(self, row: _Row) -> StoredEvent:
         owner = self._owners.get(row.entry.source_id or "")
-        return InboxEntry(number=row.number, entry=row.entry, owner=owner, attempts=row.attempts)
+        return StoredEvent(number=row.number, entry=row.entry, owner=owner, attempts=row.attempts)
 
     def _drop(self) -> None:
         total = sum(self._bounded.values())
@@ -296,7 +296,7 @@ class MemoryInbox:
         self._waiting.pop(row.number, None)
         self._bounded.pop(row.entry.id, None)
 
-    async def next(self, consumer: str, acknowledge: int | None = None) -> InboxEntry:
+    async def next(self, consumer: str, acknowledge: int | None = None) -> StoredEvent:
         """Acknowledge an event, then return the oldest one that waits; wait until there is one."""
         if acknowledge is not None:
             await self.acknowledge(acknowledge)
@@ -343,7 +343,7 @@ class MemoryInbox:
         finally:
             self._is_consumed = False
 
-    def register(self, source_id: str, owner: Owner) -> None:
+    def register(self, source_id: str, owner: EventOwner) -> None:
         """Record the vehicle of a monitor or an operation."""
         self._owners[source_id] = owner
 

@@ -16,7 +16,7 @@ from stellantis_hal.notifications.direct import DirectDelivery
 from stellantis_hal.notifications.dispatch import Dispatch
 from stellantis_hal.notifications.entries import write_entry
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.inbox import Inbox, InboxEntry, NewEntry, Owner
+from stellantis_hal.notifications.inbox import EventOwner, Inbox, IncomingEvent, StoredEvent
 from stellantis_hal.notifications.parsing import TOKEN, has_token
 from stellantis_hal.notifications.splitting import Message, split
 from stellantis_hal.notifications.stream import EventStream
@@ -37,7 +37,7 @@ _BODY_TIMEOUT = 30.0
 _MAX_QUERY = 8_192
 
 
-class _HasVehicles(Protocol):
+class HasVehicles(Protocol):
     """An account, or a fleet."""
 
     def vehicles(self) -> AsyncIterable[Vehicle]: ...
@@ -131,7 +131,7 @@ class Receiver:
             vin: of the car; None where it is not known.
             vehicle_id: the API's id of the car.
         """
-        owner = Owner(vin=vin, vehicle_id=vehicle_id)
+        owner = EventOwner(vin=vin, vehicle_id=vehicle_id)
         if self._inbox is not None:
             self._inbox.register(source_id, owner)
         elif self._direct is not None:
@@ -141,7 +141,7 @@ class Receiver:
         """Call the listener for each verified step of an operation, in the event loop; return what removes it."""
         return self._dispatch.subscribe(operation_id, listener)
 
-    async def forget(self, source: Vehicle | _HasVehicles) -> int:
+    async def forget(self, source: Vehicle | HasVehicles) -> int:
         """Remove from the inbox what it holds of a vehicle, or of each vehicle of an account or fleet.
 
         Delete the callbacks first: what the vendor delivers later is stored again.
@@ -199,7 +199,7 @@ class Receiver:
                 return
 
     async def _answer(self, scope: Scope, receive: Receive) -> int | None:
-        """Return the status to answer; None where nobody waits for it."""
+        """Return the status to answer; None where its sender has gone."""
         if not self._is_at_path(scope):
             return 404
         if scope["method"] != "POST":
@@ -242,7 +242,7 @@ class Receiver:
     async def _take_in(self, messages: Sequence[Message], is_verified: bool) -> int:
         """Store the messages of a body; return the status to answer."""
         now = self._clock()
-        entries: list[NewEntry] = []
+        entries: list[IncomingEvent] = []
         for message in messages:
             has_own = self._token is not None and has_token(message.attributes, self._token)
             if self._token is not None and is_verified and not has_own and not self._has_warned:
@@ -257,7 +257,7 @@ class Receiver:
             entries = self._verified_only(entries)
             if messages and not entries:
                 return 404
-        new: Sequence[InboxEntry] = ()
+        new: Sequence[StoredEvent] = ()
         try:
             if self._direct is not None:
                 new = await self._direct.deliver(entries)
@@ -275,7 +275,7 @@ class Receiver:
         return 200
 
     @staticmethod
-    def _verified_only(entries: list[NewEntry]) -> list[NewEntry]:
+    def _verified_only(entries: list[IncomingEvent]) -> list[IncomingEvent]:
         verified = [entry for entry in entries if entry.is_verified]
         if len(verified) < len(entries):
             _logger.warning(

@@ -19,11 +19,11 @@ from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.notifications.inbox import (
     MEMORY,
     SECOND_CONSUMER,
-    InboxEntry,
+    EventOwner,
     InboxError,
     InboxStatistics,
-    NewEntry,
-    Owner,
+    IncomingEvent,
+    StoredEvent,
     require_bounds,
 )
 from stellantis_hal.storage.file_lock import FileLock
@@ -120,7 +120,7 @@ class SQLiteInbox:
 
     # ------------------------------------------------------------------------------------------- receiving
 
-    async def put(self, entries: Sequence[NewEntry]) -> Sequence[InboxEntry]:
+    async def put(self, entries: Sequence[IncomingEvent]) -> Sequence[StoredEvent]:
         """Store events in one transaction; return those of them that are new.
 
         Raises:
@@ -149,8 +149,8 @@ class SQLiteInbox:
         return new
 
     def _insert(
-        self, entries: Sequence[NewEntry], clean_at: datetime | None, connection: sqlite3.Connection
-    ) -> tuple[list[InboxEntry], int]:
+        self, entries: Sequence[IncomingEvent], clean_at: datetime | None, connection: sqlite3.Connection
+    ) -> tuple[list[StoredEvent], int]:
         new = [stored for entry in entries if (stored := _insert_one(entry, connection)) is not None]
         dropped = 0
         if any(stored.entry.is_bounded for stored in new):
@@ -192,7 +192,7 @@ class SQLiteInbox:
 
     # ------------------------------------------------------------------------------------------- consuming
 
-    async def next(self, consumer: str, acknowledge: int | None = None) -> InboxEntry:
+    async def next(self, consumer: str, acknowledge: int | None = None) -> StoredEvent:
         """Acknowledge an event, then return the oldest one that waits; wait until there is one.
 
         Raises:
@@ -226,7 +226,7 @@ class SQLiteInbox:
 
     def _take(
         self, consumer: str, acknowledge: int | None, connection: sqlite3.Connection
-    ) -> tuple[InboxEntry | None, list[int]]:
+    ) -> tuple[StoredEvent | None, list[int]]:
         if acknowledge is not None:
             self._acknowledge(acknowledge, connection)
         dead: list[int] = []
@@ -308,7 +308,7 @@ class SQLiteInbox:
 
     # ------------------------------------------------------------------------------------------- keeping
 
-    def register(self, source_id: str, owner: Owner) -> None:
+    def register(self, source_id: str, owner: EventOwner) -> None:
         """Record the vehicle of a monitor or an operation, without waiting for the file."""
         self._database.write_later(partial(_register, source_id, owner))
 
@@ -370,7 +370,7 @@ _INSERT: Final = (
 )
 
 
-def _insert_one(entry: NewEntry, connection: sqlite3.Connection) -> InboxEntry | None:
+def _insert_one(entry: IncomingEvent, connection: sqlite3.Connection) -> StoredEvent | None:
     """Insert an event; return it, or None where its identity is known."""
     source_id = _storable(entry.source_id)
     values = (
@@ -397,8 +397,8 @@ def _insert_one(entry: NewEntry, connection: sqlite3.Connection) -> InboxEntry |
     row: tuple[str | None, str] | None = None
     if source_id is not None:
         row = connection.execute("SELECT vin, vehicle_id FROM owners WHERE source_id = ?", (source_id,)).fetchone()
-    owner = None if row is None else Owner(vin=row[0], vehicle_id=row[1])
-    return InboxEntry(number=inserted.lastrowid or 0, entry=entry, owner=owner, attempts=0)
+    owner = None if row is None else EventOwner(vin=row[0], vehicle_id=row[1])
+    return StoredEvent(number=inserted.lastrowid or 0, entry=entry, owner=owner, attempts=0)
 
 
 def _storable(value: str | None) -> str | None:
@@ -406,10 +406,10 @@ def _storable(value: str | None) -> str | None:
     return None if value is None else value.encode("utf-8", "replace").decode()
 
 
-def _read_row(row: tuple[Any, ...], attempts: int) -> InboxEntry:
+def _read_row(row: tuple[Any, ...], attempts: int) -> StoredEvent:
     number, identity, kind, content, is_verified, received_at, reason, size, source_id, callback_id, vin = row[:11]
     owner_vin, vehicle_id = row[13:]
-    entry = NewEntry(
+    entry = IncomingEvent(
         id=identity,
         kind=kind,
         content=content,
@@ -421,8 +421,8 @@ def _read_row(row: tuple[Any, ...], attempts: int) -> InboxEntry:
         callback_id=callback_id,
         vin=vin,
     )
-    owner = None if vehicle_id is None else Owner(vin=owner_vin, vehicle_id=vehicle_id)
-    return InboxEntry(number=number, entry=entry, owner=owner, attempts=attempts)
+    owner = None if vehicle_id is None else EventOwner(vin=owner_vin, vehicle_id=vehicle_id)
+    return StoredEvent(number=number, entry=entry, owner=owner, attempts=attempts)
 
 
 def _release(consumer: str, connection: sqlite3.Connection) -> None:
@@ -431,7 +431,7 @@ def _release(consumer: str, connection: sqlite3.Connection) -> None:
     )
 
 
-def _register(source_id: str, owner: Owner, connection: sqlite3.Connection) -> None:
+def _register(source_id: str, owner: EventOwner, connection: sqlite3.Connection) -> None:
     connection.execute(
         "REPLACE INTO owners (source_id, vin, vehicle_id) VALUES (?, ?, ?)", (source_id, owner.vin, owner.vehicle_id)
     )

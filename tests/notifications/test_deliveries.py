@@ -152,19 +152,18 @@ async def test_events_are_dropped_after_three_days(hours: float) -> None:
     assert abs(len(scene.requests) - hours * 360) <= 2
 
 
-async def test_500_is_repeated_until_the_inbox_works() -> None:
+async def test_500_is_repeated_until_the_inbox_works(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(SECRET)
-    works = scene.inbox.put
 
     async def fail(*_: Any) -> Any:
         await anyio.lowlevel.checkpoint()
         raise InboxError("full")
 
-    scene.inbox.put = fail  # type: ignore[method-assign]
+    monkeypatch.setattr(scene.inbox, "put", fail)
     async with scene.delivering() as deliveries:
         scene.raise_events()
         await anyio.sleep(100)
-        scene.inbox.put = works  # type: ignore[method-assign]
+        monkeypatch.undo()
         await deliveries.settle()
         assert deliveries.statistics.answers[500] == 10
     assert scene.numbers(await scene.received()) == [0]

@@ -16,15 +16,15 @@ import pytest
 
 from stellantis_hal.notifications import (
     EventStream,
-    InboxEntry,
     InboxError,
+    IncomingEvent,
     MemoryInbox,
     MonitorEvent,
-    NewEntry,
     Notification,
     Receiver,
     RemoteEvent,
     SQLiteInbox,
+    StoredEvent,
     UnreadableEvent,
 )
 from stellantis_hal.resources.control.event_feed import EventFeed, OperationStep
@@ -76,7 +76,7 @@ class BrokenInbox(MemoryInbox):
 
     is_broken = True
 
-    async def put(self, entries: Sequence[NewEntry]) -> Sequence[InboxEntry]:
+    async def put(self, entries: Sequence[IncomingEvent]) -> Sequence[StoredEvent]:
         if self.is_broken:
             raise InboxError(f"the disk is full, at {VIN}")
         return await super().put(entries)

@@ -4,7 +4,7 @@ import ast
 import io
 import pickle
 import ssl
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from os import PathLike
 from pathlib import Path
@@ -44,6 +44,7 @@ from stellantis_hal import (
     BudgetWarning,
     CacheStore,
     Callback,
+    CallbackFailed,
     CallbackReference,
     Callbacks,
     CallbackStatus,
@@ -79,6 +80,9 @@ from stellantis_hal import (
     Enrolment,
     EventAttribute,
     EventFeed,
+    EventOwner,
+    EventStream,
+    EventValue,
     Expression,
     FailureCause,
     FailureRecord,
@@ -111,6 +115,10 @@ from stellantis_hal import (
     HalResource,
     Headers,
     Hooks,
+    Inbox,
+    InboxError,
+    InboxStatistics,
+    IncomingEvent,
     IncompleteCollectionError,
     IncompleteCollectionWarning,
     IndexRanges,
@@ -127,17 +135,21 @@ from stellantis_hal import (
     Maintenance,
     MemoryCache,
     MemoryCheckpoints,
+    MemoryInbox,
     MemoryState,
     MemoryTokenStore,
     Model,
     Monitor,
     MonitorCondition,
+    MonitorEvent,
     MonitorPlan,
     MonitorSpec,
     MonitorStatus,
     NetworkError,
     NotFoundError,
     NotHalError,
+    Notification,
+    NotificationSource,
     OAuth2AuthorizationCode,
     OAuth2Client,
     OAuth2ClientCredentials,
@@ -180,6 +192,7 @@ from stellantis_hal import (
     RateLimitedError,
     RateLimiter,
     RateLimits,
+    Receiver,
     Recovered,
     RedirectError,
     RedisCheckpoints,
@@ -191,6 +204,7 @@ from stellantis_hal import (
     RemoteCharging,
     RemoteClimate,
     RemoteDoors,
+    RemoteEvent,
     RemoteFailedError,
     RemotePolicy,
     RemoteRefusedError,
@@ -210,6 +224,7 @@ from stellantis_hal import (
     Slot,
     SQLiteCache,
     SQLiteCheckpoints,
+    SQLiteInbox,
     SQLiteLease,
     SQLiteState,
     SQLiteTokenStore,
@@ -219,6 +234,7 @@ from stellantis_hal import (
     StellantisClient,
     StellantisError,
     Stolen,
+    StoredEvent,
     StoredResponse,
     StoredVariants,
     StreamedResponse,
@@ -251,6 +267,7 @@ from stellantis_hal import (
     TypedConverter,
     TypedResource,
     UnauthorizedError,
+    UnreadableEvent,
     UnsafeWebhookWarning,
     UntrustedOriginError,
     Update,
@@ -278,6 +295,8 @@ from stellantis_hal import (
     data,
     make_converter,
     otel_hooks,
+    parse_notification,
+    parse_push,
     poll,
     quiet,
     times,
@@ -796,8 +815,47 @@ def describe(event: WatchEvent) -> str:
         case Outage():
             assert_type(event.server, str | None)
             return str(assert_type(event.since, datetime))
+        case CallbackFailed():
+            return f"{assert_type(event.status, str | None)}: silent for {assert_type(event.silent_for, float)} s"
         case Recovered():
             return str(assert_type(event.after, float))
+
+
+@pytest.mark.anyio
+async def test_notifications() -> None:
+    body = b'{"type": "Monitor", "monitorEvent": {"monitorId": "m1"}}'
+    assert_type(parse_notification(body, token="secret"), tuple[Notification, ...])
+    assert_type(parse_push({"mph_message": "e30="}), tuple[Notification, ...])
+    inbox: Inbox = MemoryInbox(dead_after=5)
+    assert_type(SQLiteInbox(":memory:", keep=timedelta(days=1)), SQLiteInbox)
+    receiver = Receiver(inbox, path="/st/secret", strict_token=False)
+    heard: list[Notification] = []
+    source: NotificationSource = receiver
+    assert_type(source.listen(heard.append), Callable[[], None])
+    feed: EventFeed = receiver
+    feed.register("m1", vin=None, vehicle_id="v1")
+    transport = httpx.ASGITransport(receiver)
+    async with httpx.AsyncClient(transport=transport) as client:
+        assert (await client.post("https://hooks.example.org/st/secret", content=body)).status_code == 200
+    async with assert_type(receiver.events(), EventStream) as events:
+        event = assert_type(await anext(events), Notification)
+    match event:
+        case MonitorEvent():
+            assert_type(event.values, tuple[EventValue, ...])
+            assert_type(event.status, Status | None)
+        case RemoteEvent():
+            assert_type(event.step, OperationStep | None)
+        case UnreadableEvent():
+            assert_type(event.content, bytes)
+        case _:
+            pass
+    statistics = assert_type(await inbox.statistics(), InboxStatistics)
+    assert statistics.waiting == 0
+    entry = IncomingEvent(id="1", kind="monitor", content=b"{}", is_verified=True, received_at=EPOCH)
+    assert_type(await inbox.put([entry]), Sequence[StoredEvent])
+    inbox.register("m1", EventOwner(vin=None, vehicle_id="v1"))
+    assert issubclass(InboxError, StellantisError)
+    assert heard
 
 
 @pytest.mark.anyio

@@ -416,7 +416,9 @@ def watch(
         require_type(option, span, timedelta, instead="timedelta(seconds=…)")
     require_type("refresh", refresh, timedelta, None, instead="timedelta(minutes=…)")
     if refresh is not None and (events is None or refresh <= timedelta()):
-        raise ValueError(f"refresh needs events=, and must be more than 0, such as timedelta(minutes=10), not {refresh}")
+        raise ValueError(
+            f"refresh needs events=, and must be more than 0, such as timedelta(minutes=10), not {refresh}"
+        )
     kinds, lookback, first = checked_kinds(what, KINDS), checked_late(late, at_least=_OVERLAP), checked_since(since)
     if every is not None and every <= timedelta():
         raise ValueError(f"every must be more than 0, such as timedelta(minutes=5), or None, not {every}")
