@@ -14,14 +14,14 @@ from rich.table import Table
 
 from stellantis_hal.cli.demo import DemoResult, DemoSettings, VehicleRow
 
-__all__ = ["Screen", "to_json"]
+__all__ = ["PipeConsole", "Screen", "to_json"]
 
 
 _UNLIMITED = 10_000
 _COLUMNS = ("VIN", "Brand", "Trips", "km", "Last position", "Energy")
 
 
-class _Console(Console):
+class PipeConsole(Console):
     """A console that raises where its pipe is closed, instead of ending the process inside a task."""
 
     def on_broken_pipe(self) -> None:
@@ -37,7 +37,7 @@ class Screen:
     """
 
     def __init__(self, console: Console | None = None, *, silent: bool = False) -> None:
-        self._console = _Console() if console is None else console
+        self._console = PipeConsole() if console is None else console
         self._silent = silent
         self._progress: Progress | None = None
         self._task = TaskID(0)

@@ -71,6 +71,7 @@ class TokenBucketLimiter:
 
         Raises:
             RuntimeError: it has a store and is entered already.
+            ConfigurationError: another limiter uses the store, where one at a time may.
             WrongLoopError: requests of another event loop wait for it, or are under way.
         """
         statistics = self._queue.statistics(elsewhere=False)

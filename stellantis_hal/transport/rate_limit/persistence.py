@@ -9,12 +9,16 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import anyio
 import anyio.to_thread
 
-__all__ = ["FileLimiterStore", "LimiterStore", "StatePersister"]
+from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.storage.file_lock import FileLock
+from stellantis_hal.storage.threads import run_to_end
+
+__all__ = ["ExclusiveStore", "FileLimiterStore", "LimiterStore", "StatePersister"]
 
 _logger = logging.getLogger("stellantis_hal")
 _TIMEOUT = 10.0
@@ -40,8 +44,30 @@ class LimiterStore(Protocol):
         ...
 
 
+@runtime_checkable
+class ExclusiveStore(Protocol):
+    """A :class:`LimiterStore` that one limiter at a time may use."""
+
+    async def acquire(self) -> None:
+        """Take it.
+
+        Raises:
+            ConfigurationError: another limiter uses it.
+            OSError: that cannot be found out.
+        """
+        ...
+
+    async def release(self) -> None:
+        """Let it go."""
+        ...
+
+
 class FileLimiterStore:
     """Limiter state in a file, replaced atomically.
+
+    One limiter at a time uses it: another one, of this process or of another on this machine, is refused when it is
+    entered, because two would overwrite each other's counts. The lock is a file beside it and ends with its process,
+    however that ends. There is none on systems and file systems without ``flock``.
 
     Args:
         path: the file; its folder must exist.
@@ -52,10 +78,46 @@ class FileLimiterStore:
         self._writing = threading.Lock()
         self._begun = 0
         self._written = 0
+        self._lock: FileLock | None = None
 
     def __reduce__(self) -> tuple[type[FileLimiterStore], tuple[Path]]:
         """Pickle the path only."""
         return FileLimiterStore, (self._path,)
+
+    async def acquire(self) -> None:
+        """Lock the file.
+
+        Raises:
+            ConfigurationError: another limiter uses it.
+            OSError: the lock cannot be made.
+        """
+        lock: FileLock | None = None
+
+        def lock_it() -> bool:
+            nonlocal lock
+            path = Path(os.path.realpath(self._path))  # locks are beside the file that links lead to
+            lock = FileLock(path.with_name(f".{path.name}.lock"))
+            return lock.acquire()
+
+        try:
+            is_held = await run_to_end(lock_it)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        if not is_held:
+            raise ConfigurationError(
+                f"{self._path} is used by another limiter, in this process or another one: two would overwrite "
+                "each other's counts and send twice the limit. Share one limiter among the clients of a process; for "
+                "several processes of one machine use SQLiteLimiter, for several machines RedisLimiter"
+            )
+        self._lock = lock
+
+    async def release(self) -> None:
+        """Unlock the file."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            await run_to_end(lock.release)
 
     async def load(self) -> bytes | None:
         """Read the file; None where there is none."""
@@ -130,6 +192,7 @@ class StatePersister:
 
         Raises:
             RuntimeError: it is open already.
+            ConfigurationError: another limiter uses the store.
         """
         if self._entered:
             raise RuntimeError(
@@ -138,13 +201,30 @@ class StatePersister:
             )
         self._entered = True
         try:
-            if not self._loaded:
-                await self._load(restore)
+            await self._acquire()
+            try:
+                if not self._loaded:
+                    await self._load(restore)
+            except BaseException:
+                await self._release()
+                raise
         except BaseException:
             self._entered = False
             raise
         self._loaded = self.is_open = True
         self._saved_at = anyio.current_time()
+
+    async def _acquire(self) -> None:
+        if isinstance(self._store, ExclusiveStore):
+            try:
+                await self._store.acquire()
+            except OSError as error:
+                _logger.warning("the limiter's state could not be locked: %s", type(error).__name__)
+
+    async def _release(self) -> None:
+        if isinstance(self._store, ExclusiveStore):
+            with anyio.CancelScope(shield=True), suppress(OSError):  # removing a file
+                await self._store.release()
 
     async def _load(self, restore: Callable[[bytes], None]) -> None:
         content = None
@@ -181,5 +261,8 @@ class StatePersister:
     async def close(self, dump: Callable[[], bytes]) -> None:
         """Save the state for the last time, even where the task is cancelled; :meth:`save` bounds it."""
         self._entered = self.is_open = False
-        with anyio.CancelScope(shield=True):
-            await self.save(dump)
+        try:
+            with anyio.CancelScope(shield=True):
+                await self.save(dump)
+        finally:
+            await self._release()

@@ -3,6 +3,8 @@
 import os
 import pickle
 import re
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -368,3 +370,61 @@ async def test_a_disk_that_hangs_is_an_error_in_time(tmp_path: Path, monkeypatch
 def test_the_pickle_of_a_file_store_has_its_path(tmp_path: Path) -> None:
     copy = pickle.loads(pickle.dumps(FileLimiterStore(tmp_path / "limiter.json")))
     assert vars(copy)["_path"] == tmp_path / "limiter.json"
+
+
+# ------------------------------------------------------------------------------------------------- one at a time
+
+_HOLDER = """
+import sys, anyio
+from stellantis_hal import FileLimiterStore, TokenBucketLimiter
+
+async def hold():
+    async with TokenBucketLimiter(store=FileLimiterStore(sys.argv[1])):
+        print("entered", flush=True)
+        await anyio.sleep_forever()
+
+anyio.run(hold)
+"""
+
+
+@pytest.mark.wall_clock
+async def test_file_of_another_process_is_refused_until_it_dies(tmp_path: Path) -> None:
+    path = tmp_path / "limiter.json"
+    with subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"entered\n"
+        with pytest.raises(ConfigurationError, match=r"SQLiteLimiter.*RedisLimiter"):
+            await make_limiter(FileLimiterStore(path)).__aenter__()
+        holder.kill()
+    async with make_limiter(FileLimiterStore(path)) as limiter:
+        await spend(limiter)
+
+
+@pytest.mark.wall_clock
+async def test_file_of_another_limiter_is_refused_until_it_is_left(tmp_path: Path) -> None:
+    store = FileLimiterStore(tmp_path / "limiter.json")
+    second = make_limiter(store)
+    async with make_limiter(store):
+        with pytest.raises(ConfigurationError, match="another limiter"):
+            await second.__aenter__()
+    async with second:
+        await spend(second)
+    assert os.listdir(tmp_path) == ["limiter.json"]
+
+
+@pytest.mark.wall_clock
+async def test_lock_ends_where_entering_fails(tmp_path: Path) -> None:
+    class Broken(FileLimiterStore):
+        async def load(self) -> bytes | None:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await make_limiter(Broken(tmp_path / "limiter.json")).__aenter__()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.wall_clock
+async def test_folder_that_cannot_be_written_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with make_limiter(FileLimiterStore(tmp_path / "nowhere" / "limiter.json")) as limiter:
+        await spend(limiter)
+    assert "the limiter's state could not be locked: FileNotFoundError" in caplog.messages
