@@ -18,9 +18,9 @@ from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback
 from stellantis_hal.cli.output import Commands, json_text
-from stellantis_hal.cli.record import record
 from stellantis_hal.cli.processes_demo import ProcessesSettings, find_redis, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
+from stellantis_hal.cli.record import record
 from stellantis_hal.cli.remote import remote
 from stellantis_hal.cli.screen import Screen, to_json
 from stellantis_hal.simulator import Simulator, Subscription, World, server

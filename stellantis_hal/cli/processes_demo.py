@@ -250,8 +250,11 @@ def _ended(process: subprocess.Popen[str]) -> Generator[None]:
 
 
 def _read(process: subprocess.Popen[str], tally: Tally) -> None:
-    for line in process.stdout or ():
-        report = json.loads(line)
-        tally.error = report.get("error", tally.error)
-        tally.responses = report.get("responses", tally.responses)
-        tally.refused = report.get("refused", tally.refused)
+    if process.stdout is None:
+        return
+    with process.stdout:
+        for line in process.stdout:
+            report = json.loads(line)
+            tally.error = report.get("error", tally.error)
+            tally.responses = report.get("responses", tally.responses)
+            tally.refused = report.get("refused", tally.refused)
