@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from stellantis_hal.simulator import Course, Simulator, World
+from stellantis_hal.simulator.api.remote_bodies import check_remote
+from stellantis_hal.simulator.api.request_context import Refusal
 
 pytestmark = pytest.mark.anyio
 
@@ -182,6 +184,23 @@ REFUSED: list[Any] = [
     {"immobilization": {"activate": True}},
     {"stolen": {"stolen": True}},
 ]
+FLEET_REFUSED: list[Any] = [
+    {"immobilization": {"activate": "yes"}},
+    {"stolen": {}},
+    {"stolen": {"stolen": "yes"}},
+    {"stolen": {"stolen": True, "immobilization": {"activate": True}}},
+    {"stolen": {"immobilization": {}}},
+    {"stolen": {"trackingPeriod": 5}},
+    {"stolen": {"trackingPeriod": {"running": 1}}},
+    {"stolen": {"trackingPeriod": {"shutdown": "60"}}},
+]
+
+
+@pytest.mark.parametrize("body", FLEET_REFUSED)
+def test_bodies_of_fleet_owners_are_checked_too(body: Any) -> None:
+    with pytest.raises(Refusal):
+        check_remote(body, is_fleet=True)
+    assert check_remote({"stolen": {"trackingPeriod": {"running": 5}}}, is_fleet=True) == "stolen"
 
 
 @pytest.mark.parametrize("body", REFUSED)

@@ -113,7 +113,7 @@ class Remote:
         self._vehicle_id = vehicle_id
         self._vin = vin
         self._capabilities = capabilities
-        self._vehicle_url = (vehicle.self_url or vehicle.url).partition("?")[0]
+        self._vehicle_url = _vehicle_url(vehicle)
         self._collection = _collection_url(vehicle, self._vehicle_url, callback_id)
         self._is_of_fleet = "/fleets/" in self._collection
         self._ledger = CommandLedger(services, car_key(vin, vehicle_id), context.clock)
@@ -512,6 +512,18 @@ class _OperationCollection:
 
     async def fetch_url(self, url: str) -> HalResource:
         return await HalResource.from_url(url, self._context)
+
+
+def _vehicle_url(vehicle: HalResource) -> str:
+    """Return the address of a vehicle.
+
+    Raises:
+        ValueError: it is embedded, and does not state one.
+    """
+    url = vehicle.self_url
+    if url is None and vehicle.is_embedded:
+        raise ValueError("this vehicle is embedded without a self link, so no command can be sent to it: read it alone")
+    return (url or vehicle.url).partition("?")[0]
 
 
 def _collection_url(vehicle: HalResource, vehicle_url: str, callback_id: str) -> str:
