@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 import aiohttp
+import anyio.lowlevel
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
@@ -20,6 +21,7 @@ __all__ = ["GuardedConnector", "GuardedProtocol", "StrayBytesError"]
 
 _REQUEST_TIMEOUT = 408
 _SWITCHING_PROTOCOLS = 101
+_CYCLES = 10  # of the event loop: one finds that there is something, the next one reads it
 
 
 class StrayBytesError(aiohttp.ClientConnectionError):
@@ -81,6 +83,20 @@ class GuardedProtocol(ResponseHandler):
         socket = transport.get_extra_info("socket")
         return socket is None or not _is_readable(socket.fileno())
 
+    async def read_tls_messages(self) -> None:
+        """Let the event loop read what has arrived over TLS, which sends session tickets after the handshake.
+
+        They are no bytes of a response; what is one, ends in :meth:`data_received`.
+        """
+        transport = self.transport
+        if transport is None or transport.get_extra_info("ssl_object") is None:
+            return
+        socket = transport.get_extra_info("socket")
+        for _ in range(_CYCLES):
+            if transport.is_closing() or socket is None or not _is_readable(socket.fileno()):
+                return
+            await anyio.lowlevel.checkpoint()
+
     def _is_complete(self) -> bool:
         return self._body is not None and self._body.is_eof()
 
@@ -108,9 +124,17 @@ class GuardedConnector(aiohttp.TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
-            if not isinstance(protocol, GuardedProtocol) or protocol.is_clean():
+            if not isinstance(protocol, GuardedProtocol):
                 return connection
             is_new = not protocol.requests
+            if is_new:
+                try:
+                    await protocol.read_tls_messages()
+                except BaseException:
+                    connection.close()
+                    raise
+            if protocol.is_clean():
+                return connection
             connection.close()
             if is_new:
                 raise StrayBytesError("the server sent something before it was asked")

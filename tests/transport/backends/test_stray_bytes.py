@@ -253,13 +253,14 @@ async def test_the_places_of_unread_bytes_exist(anyio_backend_name: str) -> None
 class Wire(asyncio.Transport):
     """One end of a socket pair, as a transport that nothing reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, over_tls: bool = False) -> None:
         super().__init__()
         self.near, self.far = socket.socketpair()
         self.closed = False
+        self.extra: dict[str, Any] = {"socket": self.near, "ssl_object": object() if over_tls else None}
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self.near if name == "socket" else default
+        return self.extra.get(name, default)
 
     def is_closing(self) -> bool:
         return self.closed
@@ -292,6 +293,69 @@ def test_a_connection_is_clean_while_nothing_has_arrived() -> None:
         early.close()
         assert not early.is_clean()
 
+    asyncio.run(main())
+
+
+def test_messages_of_tls_are_no_bytes_of_a_response() -> None:
+    """A server sends session tickets after the handshake; the event loop reads them before the connection is judged."""
+
+    async def main() -> None:
+        ticket = Wire(over_tls=True)
+        ticket.far.send(b"ticket")
+        asyncio.get_running_loop().add_reader(ticket.near, ticket.near.recv, 100)
+        protocol = protocol_on(ticket)
+        assert not protocol.is_clean()
+        await protocol.read_tls_messages()
+        assert protocol.is_clean()
+        asyncio.get_running_loop().remove_reader(ticket.near)
+
+        unread = Wire(over_tls=True)  # bytes that the event loop does not take are stray
+        unread.far.send(b"H")
+        protocol = protocol_on(unread)
+        await protocol.read_tls_messages()
+        assert not protocol.is_clean()
+        unread.closed = True
+        await protocol.read_tls_messages()
+
+        plain = Wire()
+        plain.far.send(b"H")
+        protocol = protocol_on(plain)
+        await protocol.read_tls_messages()
+        assert not protocol.is_clean()
+        protocol.connection_lost(None)
+        await protocol.read_tls_messages()
+        for wire in (ticket, unread, plain):
+            wire.close()
+
+    asyncio.run(main())
+
+
+def test_a_connection_is_closed_where_its_wait_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(over_tls=True)
+
+    class Handed:
+        """A connection of aiohttp."""
+
+        def __init__(self) -> None:
+            self.protocol = protocol_on(wire)
+
+        def close(self) -> None:
+            wire.close()
+
+    async def connect(connector: Any, *args: Any) -> Any:
+        wire.far.send(b"ticket")
+        return Handed()
+
+    async def main() -> None:
+        async with GuardedConnector() as connector:
+            arguments: Any = (None, [], None)
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await connector.connect(*arguments)
+            assert scope.cancelled_caught
+        assert wire.closed
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect)
     asyncio.run(main())
 
 
