@@ -59,10 +59,13 @@ end
 if epoch == '' or witnessed > s.count or sizes() ~= read[17] then
   epoch = text(now)
   s.paused = math.max(s.paused, now + SPAN)
+  s.spent = 0
+  for _, count in ipairs(redis.call('HVALS', day)) do s.spent = s.spent + tonumber(count) end
 elseif now - s.seen > STALE and redis.call('HLEN', processes) > 0 then
   s.paused = math.max(s.paused, now + SPAN)
 end
 s.seen = now
+redis.call('HSET', state, 'seen', text(now)) -- the first write: a server that is full refuses it, and so the whole turn
 local function save()
   local values = {}
   for index = 1, 16 do

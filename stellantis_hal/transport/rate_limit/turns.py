@@ -420,6 +420,7 @@ class SharedLedger:
         """
         if not self._epoch or turn.witnessed > self._count:
             self._epoch = str(now)
+            self._spent = sum(count for _, count in self._minutes.items())
             self._paused_until = max(self._paused_until, now + SPAN)
         elif now - self._seen > STALE and self._processes:
             self._paused_until = max(self._paused_until, now + SPAN)
