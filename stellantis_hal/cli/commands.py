@@ -20,6 +20,7 @@ from stellantis_hal.cli.loopback import is_loopback
 from stellantis_hal.cli.output import Commands, json_text
 from stellantis_hal.cli.processes_demo import ProcessesSettings, find_redis, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
+from stellantis_hal.cli.receive import receive
 from stellantis_hal.cli.record import record
 from stellantis_hal.cli.remote import remote
 from stellantis_hal.cli.screen import Screen, to_json
@@ -36,7 +37,7 @@ def commands() -> None:
     """Connected-car data of Peugeot, Citroën, DS, Opel and Vauxhall, from the command line."""
 
 
-for _command in (browse, login, logout, whoami, token, record, remote):
+for _command in (browse, login, logout, whoami, token, receive, record, remote):
     commands.add_command(_command)
 
 

@@ -1,0 +1,157 @@
+"""The command ``receive``: a receiver of notifications under uvicorn, whose events are printed."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from typing import Any
+
+import anyio
+import attrs
+import click
+
+from stellantis_hal.cli.output import escape_json
+from stellantis_hal.errors import StellantisError
+from stellantis_hal.hal.redaction import mask_text, mask_vin, one_line
+from stellantis_hal.notifications.events import MonitorEvent, Notification, RemoteEvent, UnreadableEvent
+from stellantis_hal.notifications.receiver import Receiver
+from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
+
+__all__ = ["describe_event", "event_to_json", "receive"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@attrs.frozen(kw_only=True)
+class _Options:
+    path: str = attrs.field(repr=False)
+    token: str | None = attrs.field(repr=False)
+    inbox: str
+    host: str
+    port: int
+    certificate: str | None
+    key: str | None
+    as_json: bool
+    count: int | None
+
+
+@click.command(context_settings=_SETTINGS)
+@click.option(
+    "--path",
+    envvar="STELLANTIS_HAL_WEBHOOK_PATH",
+    required=True,
+    show_envvar=True,
+    help="The path of the webhook, such as /st/k3Jx0v. It is a secret: set the variable rather than the option.",
+)
+@click.option(
+    "--token",
+    envvar="STELLANTIS_HAL_WEBHOOK_TOKEN",
+    show_envvar=True,
+    help="The body attribute `token` of the callback; events without it are marked.",
+)
+@click.option("--inbox", default="inbox.db", help="The SQLite file that keeps events until they are printed.")
+@click.option("--host", default="127.0.0.1", help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, help="The port; 0: a free one.")
+@click.option("--certificate", type=click.Path(exists=True), help="A TLS certificate; without one, use a proxy.")
+@click.option("--key", type=click.Path(exists=True), help="The key of the certificate.")
+@click.option("--count", type=click.IntRange(1), help="End after so many events.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event whole, as a line of JSON.")
+def receive(**options: Any) -> None:
+    """Receive the vendor's notifications and print them.
+
+    Events are stored before they are acknowledged to the vendor, and printed once; those that arrive while this
+    command does not run come when it runs again, for three days. Nothing is logged about requests, because the path is
+    a secret.
+    """
+    chosen = _Options(**options)
+    try:
+        anyio.run(_receive, chosen)
+    except (StellantisError, ValueError) as error:
+        raise click.ClickException(mask_text(str(error))) from error
+
+
+async def _receive(options: _Options) -> None:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise click.ClickException("uvicorn is needed: pip install 'stellantis-hal[receiver]'") from error
+    inbox = SQLiteInbox(options.inbox)
+    receiver = Receiver(inbox, path=options.path, token=options.token)
+    listening = _listen(options.host, options.port)
+    config = uvicorn.Config(
+        receiver,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.key,
+    )
+    server = uvicorn.Server(config)
+    scheme = "https" if options.certificate else "http"
+    click.echo(f"listening on {scheme}://{options.host}:{listening.getsockname()[1]}/***", err=True)
+    with listening:
+        async with inbox, anyio.create_task_group() as tasks:
+            tasks.start_soon(_print_events, receiver, options, server)
+            await server.serve(sockets=[listening])
+            tasks.cancel_scope.cancel()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+async def _print_events(receiver: Receiver, options: _Options, server: Any) -> None:
+    printed = 0
+    async with receiver.events() as events:
+        async for event in events:
+            line = escape_json(json.dumps(event_to_json(event))) if options.as_json else describe_event(event)
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+            printed += 1
+            if printed == options.count:
+                break
+    server.should_exit = True
+
+
+def describe_event(event: Notification) -> str:
+    """Return an event as one line, without places and whole VINs."""
+    at = (event.at or event.received_at) if not isinstance(event, UnreadableEvent) else event.received_at
+    parts = ["-" if at is None else at.isoformat(timespec="seconds"), _kind_of(event)]
+    parts.append("-" if event.vin is None else mask_vin(event.vin))
+    if isinstance(event, MonitorEvent):
+        parts += [f"{value.data}={','.join(value.texts)}" for value in event.values]
+        parts += ["(reminder)"] * event.is_reminder
+    elif isinstance(event, RemoteEvent):
+        parts += [str(part) for part in (event.kind, event.status, event.cause) if part is not None]
+    elif isinstance(event, UnreadableEvent):
+        parts += [f"{event.size} bytes", event.reason]
+    if not event.is_verified:
+        parts.append("(not verified)")
+    return mask_text(one_line(" ".join(parts)))
+
+
+def event_to_json(event: Notification) -> dict[str, Any]:
+    """Return an event as plain JSON: what it is, and the document as received."""
+    shown: dict[str, Any] = {
+        "id": event.id,
+        "kind": _kind_of(event),
+        "at": None if event.at is None else event.at.isoformat(),
+        "vin": event.vin,
+        "verified": event.is_verified,
+        "attributes": dict(event.attributes),
+        "document": dict(event.document),
+    }
+    if isinstance(event, UnreadableEvent):
+        shown |= {"reason": event.reason, "size": event.size, "content": event.content.decode(errors="replace")}
+    return shown
+
+
+def _kind_of(event: Notification) -> str:
+    return {MonitorEvent: "monitor", RemoteEvent: "remote"}.get(type(event), "unreadable")

@@ -1,0 +1,125 @@
+"""The command ``receive``: a receiver under uvicorn, whose events are printed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from stellantis_hal import parse_notification
+from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.receive import describe_event, event_to_json
+from tests.notifications.bodies import VIN, body, monitor_message, remote_message
+
+pytestmark = pytest.mark.wall_clock
+SECRETS = {"STELLANTIS_HAL_WEBHOOK_PATH": "/st/k3Jx0v", "STELLANTIS_HAL_WEBHOOK_TOKEN": "s3cr3t"}
+
+
+class Running:
+    """The command in a process of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        program = "from stellantis_hal.cli import main; main()"
+        command = [sys.executable, "-c", program, "receive", "--port", "0", "--inbox", str(folder / "i.db")]
+        self.process = subprocess.Popen(
+            [*command, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **SECRETS},
+        )
+        assert self.process.stderr is not None
+        line = self.process.stderr.readline()
+        assert line.startswith("listening on http://127.0.0.1:"), line
+        self.address = line.split()[-1].removesuffix("/***")
+
+    def end(self) -> tuple[list[str], str]:
+        """Wait for its end; return the lines that it printed, and its errors."""
+        output, errors = self.process.communicate(timeout=30)
+        return output.splitlines(), errors
+
+
+def post(address: str, content: bytes, path: str = SECRETS["STELLANTIS_HAL_WEBHOOK_PATH"]) -> int:
+    for _ in range(100):
+        try:
+            return httpx.post(f"{address}{path}", content=content, trust_env=False).status_code
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    raise AssertionError("it does not listen")
+
+
+def test_events_are_printed_and_the_command_ends(tmp_path: Path) -> None:
+    running = Running(tmp_path, "--count", "3")
+    assert post(running.address, body([monitor_message(), remote_message()])) == 200
+    assert post(running.address, b"{", "/other") == 404
+    assert post(running.address, b"{") == 200
+    (first, second, third), errors = running.end()
+    assert first == "2026-03-01T00:00:00+00:00 monitor VF3*** vehicle.energy.electric.level=19"
+    assert second == "2026-03-01T12:00:00+00:00 remote VF3*** Doors Success (not verified)"
+    assert "unreadable - 1 bytes no JSON" in third
+    assert errors == ""
+
+
+def test_what_was_not_printed_comes_at_the_next_start(tmp_path: Path) -> None:
+    running = Running(tmp_path, "--count", "1", "--json")
+    assert post(running.address, body([monitor_message(1), monitor_message(2)])) == 200
+    assert len(running.end()[0]) == 1
+    arguments = ["receive", "--port", "0", "--inbox", str(tmp_path / "i.db"), "--count", "1", "--json"]
+    result = CliRunner().invoke(commands, arguments, env=SECRETS)
+    assert result.exit_code == 0, result.output
+    shown = json.loads(result.stdout)
+    assert (shown["vin"], shown["verified"], shown["at"]) == (VIN, True, "2026-03-01T00:00:02+00:00")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_command(tmp_path: Path, sent: signal.Signals) -> None:
+    running = Running(tmp_path)
+    assert post(running.address, b"{", "/") == 404
+    running.process.send_signal(sent)
+    assert "Traceback" not in running.end()[1]
+
+
+def test_port_in_use_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(commands, ["receive", "--port", port], env=SECRETS)
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "message"),
+    [
+        ([], {}, "Missing option '--path'"),
+        (["--path", "st"], {}, "must begin with a slash"),
+        (["--inbox", "/missing/i.db", "--port", "0"], SECRETS, "cannot"),
+    ],
+)
+def test_wrong_options_are_errors(arguments: list[str], env: dict[str, str], message: str) -> None:
+    result = CliRunner().invoke(commands, ["receive", *arguments], env=env)
+    assert result.exit_code != 0
+    assert message in result.output
+
+
+def test_uvicorn_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = CliRunner().invoke(commands, ["receive"], env=SECRETS)
+    assert "stellantis-hal[receiver]" in result.output
+
+
+def test_events_are_described_without_instants_and_vins() -> None:
+    [event] = parse_notification(b'{"type": "Monitor", "monitorEvent": {"refresh": true}}')
+    assert describe_event(event) == "- monitor - (reminder) (not verified)"
+    [event] = parse_notification(b"\xff")
+    shown = event_to_json(event)
+    assert (shown["kind"], shown["content"], shown["at"]) == ("unreadable", "\ufffd", None)
+    [failed] = parse_notification(body(remote_message("Failed", date=datetime.now(UTC).isoformat())))
+    assert "remote VF3*** Doors Failed" in describe_event(failed)
