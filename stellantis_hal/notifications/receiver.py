@@ -16,7 +16,7 @@ from stellantis_hal.notifications.direct import DirectDelivery
 from stellantis_hal.notifications.dispatch import Dispatch
 from stellantis_hal.notifications.entries import write_entry
 from stellantis_hal.notifications.events import Notification
-from stellantis_hal.notifications.inbox import EventOwner, Inbox, IncomingEvent, StoredEvent
+from stellantis_hal.notifications.inbox import EventOwner, Inbox, InboxStatistics, IncomingEvent, StoredEvent
 from stellantis_hal.notifications.parsing import TOKEN, has_token
 from stellantis_hal.notifications.splitting import Message, split
 from stellantis_hal.notifications.stream import EventStream
@@ -140,6 +140,16 @@ class Receiver:
     def subscribe(self, operation_id: str, listener: Callable[[OperationStep], None]) -> Callable[[], None]:
         """Call the listener for each verified step of an operation, in the event loop; return what removes it."""
         return self._dispatch.subscribe(operation_id, listener)
+
+    async def statistics(self) -> InboxStatistics:
+        """Return what the inbox holds; zeros where there is none.
+
+        Raises:
+            InboxError: it cannot be read.
+        """
+        if self._inbox is None:
+            return InboxStatistics(waiting=0, dead=0, bounded=0, dropped=0, refused_duplicates=0)
+        return await self._inbox.statistics()
 
     async def forget(self, source: Vehicle | HasVehicles) -> int:
         """Remove from the inbox what it holds of a vehicle, or of each vehicle of an account or fleet.
