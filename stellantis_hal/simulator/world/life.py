@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -18,6 +17,7 @@ from stellantis_hal.simulator.world.places import along
 
 __all__ = ["Life", "MadeTrip", "Memory", "Segment", "partial_trip"]
 
+_MOMENT = timedelta(microseconds=1)
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -149,14 +149,12 @@ class Segment:
             legs = self._legs(day, stand)
             if day >= day_of(since) - 1:  # a charge of the night before may go on
                 for leg in legs:
-                    yield from _within(_charge_reports(stand, leg.trip.started_at), since, until)
-                    minutes = range(math.ceil(leg.trip.duration / timedelta(minutes=1)))
-                    starts = (leg.trip.started_at + timedelta(minutes=minute) for minute in minutes)
-                    yield from _within((*starts, leg.after.since), since, until)
+                    yield from _charge_reports(stand, since, min(until, leg.trip.started_at - _MOMENT))
+                    yield from _reports(leg.trip.started_at, leg.after.since, timedelta(minutes=1), since, until)
                     stand = leg.after
             stand = legs[-1].after if legs else stand
             day += 1
-        yield from _within(_charge_reports(stand, until + timedelta(microseconds=1)), since, until)
+        yield from _charge_reports(stand, since, until)
 
     def trip(self, number: int) -> Trip:
         """Return a trip by its number among all of the vehicle."""
@@ -173,21 +171,25 @@ class Segment:
         return found[0]
 
 
-def _within(times: Iterable[datetime], since: datetime, until: datetime) -> Iterator[datetime]:
-    return (at for at in times if since < at <= until)
-
-
-def _charge_reports(stand: Stand, departure: datetime) -> Iterator[datetime]:
-    """Yield when a vehicle that stands until a departure reports its charge."""
-    charge = stand.charge
-    if charge is None:
+def _reports(
+    begin: datetime, end: datetime, interval: timedelta, since: datetime, until: datetime
+) -> Iterator[datetime]:
+    """Yield the begin, each interval after it, and the end, as far as they are after ``since`` and until ``until``."""
+    if end <= since or begin > until:
         return
-    at = charge.since
-    while at < min(charge.ends_at, departure):
+    at = begin + max(0, (since - begin) // interval + 1) * interval
+    while at < end and at <= until:
         yield at
-        at += REPORT_INTERVAL
-    if charge.ends_at < departure:
-        yield charge.ends_at
+        at += interval
+    if end <= until:
+        yield end
+
+
+def _charge_reports(stand: Stand, since: datetime, until: datetime) -> Iterator[datetime]:
+    """Yield when a vehicle that stands reports its charge."""
+    charge = stand.charge
+    if charge is not None and charge.since <= until:
+        yield from _reports(charge.since, charge.ends_at, REPORT_INTERVAL, since, until)
 
 
 @attrs.define(kw_only=True)
