@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import anyio
 import attrs
@@ -24,11 +25,43 @@ from stellantis_hal.cli.receive import receive
 from stellantis_hal.cli.record import record
 from stellantis_hal.cli.remote import remote
 from stellantis_hal.cli.screen import Screen, to_json
-from stellantis_hal.simulator import Simulator, Subscription, World, server
+from stellantis_hal.simulator import (
+    FAULTS,
+    Faults,
+    Latency,
+    RandomFault,
+    Simulator,
+    Subscription,
+    World,
+    controlled,
+    parse_duration,
+    parse_fault,
+    server,
+)
 
 __all__ = ["commands"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _NamedFault(click.ParamType[RandomFault]):
+    name = "name[=rate]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> RandomFault:
+        try:
+            return value if isinstance(value, RandomFault) else parse_fault(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.group(cls=Commands, context_settings=_SETTINGS)
@@ -129,21 +162,74 @@ def _demo_processes(settings: ProcessesSettings, *, as_json: bool) -> NoReturn:
     "--daily", type=click.IntRange(1, 10_000_000), default=100_000, help="Requests per 24 hours that the API allows."
 )
 @click.option("--seed", type=int, default=7, help="Seed of the simulated world.")
+@click.option("--still", is_flag=True, help="Let no car drive, park or charge of its own.")
+@click.option("--latency", type=_Duration(), default="0s", help="Latency of every response: 50ms, 1.5s.")
+@click.option(
+    "--fault",
+    "faults",
+    type=_NamedFault(),
+    multiple=True,
+    help=f"Fault of a share of the requests (10 %), or NAME=rate with a rate of 0 to 1; may be repeated. Names: "
+    f"{', '.join(FAULTS)}.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 100_000, min_open=True),
+    default=1.0,
+    help="Seconds of the simulated world that pass per second.",
+)
+@click.option(
+    "--control",
+    type=click.IntRange(0, 65_535),
+    default=None,
+    help="Port of the control address, which shows and changes the simulator; 0 selects a free port.",
+)
 def simulate(
-    *, host: str, port: int, accounts: int, vehicles: int, trips: int, limit: int, daily: int, seed: int
+    *,
+    host: str,
+    port: int,
+    accounts: int,
+    vehicles: int,
+    trips: int,
+    limit: int,
+    daily: int,
+    seed: int,
+    still: bool,
+    latency: float,
+    faults: tuple[RandomFault, ...],
+    speed: float,
+    control: int | None,
 ) -> None:
-    """Serve the simulated API over a socket until interrupted."""
-    world = World(seed=seed, accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips)
-    simulator = Simulator(world, rate_limits=Subscription(per_second=limit, per_day=daily))
+    """Serve the simulated API over a socket until interrupted.
+
+    Its cars drive, park and charge as time passes. The past ends when the command starts.
+    """
+    now = datetime.now(UTC)
+    world = World(
+        seed=seed, accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, epoch=now, moving=not still
+    )
+    simulator = Simulator(
+        world,
+        rate_limits=Subscription(per_second=limit, per_day=daily),
+        faults=Faults(latency=Latency(latency), random=faults, seed=seed),
+        epoch=now,
+        speed=speed,
+    )
     try:
-        running, listening = server(simulator, host, port)
+        if control is None:
+            running, *sockets = server(simulator, host, port)
+        else:
+            running, sockets = controlled(simulator, host, port, control)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        ports = f"{host}:{port}" if control is None else f"{host}:{port} or {host}:{control}"
+        raise click.ClickException(f"cannot listen on {ports}: {error.strerror or error}") from error
     click.echo(_connection_details(simulator))
     if not is_loopback(simulator.url):
         click.echo(f"Warning: every client that can reach {host} can use this simulator and all its tokens.", err=True)
-    with listening, suppress(KeyboardInterrupt):
-        running.run(sockets=[listening])
+    with ExitStack() as open_sockets, suppress(KeyboardInterrupt):
+        for each in sockets:
+            open_sockets.enter_context(each)
+        running.run(sockets=sockets)
 
 
 def _connection_details(simulator: Simulator) -> str:
@@ -153,6 +239,7 @@ def _connection_details(simulator: Simulator) -> str:
         f"API       {simulator.url}",
         f"identity  {simulator.identity_url}",
         f"client    {simulator.client_id} / {simulator.client_secret}",
+        *((f"control   {simulator.control_url}",) if simulator.control_url else ()),
         f"account   {account.key} ({account.brand}), realm {account.realm}",
         f"token     {issued.access_token}",
         "",

@@ -191,9 +191,16 @@ def _coordinates(position: Position | None) -> tuple[float, float] | None:
 
 async def demonstrate(settings: DemoSettings, listener: ProgressListener) -> DemoResult:
     """Simulate a fleet in this process, read it concurrently and return the result."""
-    world = World(seed=settings.seed, accounts=settings.accounts, vehicles=settings.vehicles, trips=settings.trips)
+    world = World(
+        seed=settings.seed,
+        accounts=settings.accounts,
+        vehicles=settings.vehicles,
+        trips=settings.trips,
+        moving=True,
+    )
     simulator = Simulator(
         world,
+        epoch=world.epoch,
         rate_limits=Subscription(per_second=settings.per_second, per_day=100_000),
         faults=settings.faults,
     )

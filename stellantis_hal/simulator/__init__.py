@@ -31,13 +31,14 @@ from stellantis_hal.simulator.faults.kinds import (
     VanishedFields,
     WrongLength,
 )
+from stellantis_hal.simulator.faults.named import FAULTS, parse_duration, parse_fault
 from stellantis_hal.simulator.notifications.deliveries import (
     Deliveries,
     DeliveryFault,
     DeliveryFaults,
     DeliveryStatistics,
 )
-from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, serve, server
+from stellantis_hal.simulator.serving.uvicorn_server import ServerTls, controlled, serve, server
 from stellantis_hal.simulator.simulator import Simulator
 from stellantis_hal.simulator.world.car import Car, CarRefusal
 from stellantis_hal.simulator.world.controls import ChargeProgram, ClimateProgram, Controls
@@ -56,6 +57,7 @@ from stellantis_hal.simulator.world.entities import (
 from stellantis_hal.simulator.world.world import World
 
 __all__ = [
+    "FAULTS",
     "SCOPES",
     "Account",
     "Alarm",
@@ -108,6 +110,9 @@ __all__ = [
     "VehicleState",
     "World",
     "WrongLength",
+    "controlled",
+    "parse_duration",
+    "parse_fault",
     "serve",
     "server",
 ]

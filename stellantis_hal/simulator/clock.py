@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -15,25 +16,61 @@ __all__ = ["Clock"]
 class Clock:
     """A clock that ticks with the running event loop, jumped time included, starting from 0 at its first reading.
 
-    The wall time is ``epoch`` plus the ticks, or the result of the callable ``wall``. Outside a running event loop the
-    last reading is returned.
+    The wall time is ``epoch`` plus the ticks times ``speed``, or the result of the callable ``wall``. Outside a running
+    event loop the last reading is returned.
+
+    Raises:
+        ValueError: the speed is not above 0, or is given beside ``wall``.
     """
 
-    def __init__(self, wall: Callable[[], datetime] | None = None, *, epoch: datetime | None = None) -> None:
+    def __init__(
+        self, wall: Callable[[], datetime] | None = None, *, epoch: datetime | None = None, speed: float = 1.0
+    ) -> None:
         self._wall = wall
         self._epoch = epoch or datetime.now(UTC)
         self._first: float | None = None
         self._tick = 0.0
+        self._advanced = timedelta()
+        self._since = 0.0  # the tick from which the speed holds; the epoch is the wall time then
+        self._speed = 1.0
+        if speed != 1.0:
+            self.set_speed(speed)
+
+    @property
+    def speed(self) -> float:
+        """How many seconds of wall time pass per second."""
+        return self._speed
+
+    def set_speed(self, speed: float) -> None:
+        """Let wall time pass faster or slower from now on; ticks keep their pace. Raises ValueError."""
+        if not 0 < speed < math.inf:
+            raise ValueError(f"the speed must be above 0, not {speed}")
+        if self._wall is not None:
+            raise ValueError("the clock reads another one: its speed cannot be set")
+        self._epoch, self._since = self._local_wall(self._running_tick()), self._tick
+        self._speed = speed
+
+    def advance(self, by: timedelta) -> None:
+        """Advance ticks and wall time. Raises ValueError for a negative duration."""
+        if by < timedelta():
+            raise ValueError(f"the clock cannot go back, by {by}")
+        self._advanced += by
 
     def now(self) -> Moment:
         """Return the current tick and wall time."""
+        tick = self._running_tick()
+        wall = self._wall() if self._wall is not None else self._local_wall(tick)
+        return Moment(tick + self._advanced.total_seconds(), wall + self._advanced)
+
+    def _local_wall(self, tick: float) -> datetime:
+        return self._epoch + timedelta(seconds=(tick - self._since) * self._speed)
+
+    def _running_tick(self) -> float:
         try:
             current = anyio.current_time()
         except RuntimeError:  # no event loop is running
-            current = None
-        if current is not None:
-            if self._first is None:
-                self._first = current
-            self._tick = max(self._tick, current - self._first)
-        wall = self._wall() if self._wall is not None else self._epoch + timedelta(seconds=self._tick)
-        return Moment(self._tick, wall)
+            return self._tick
+        if self._first is None:
+            self._first = current
+        self._tick = max(self._tick, current - self._first)
+        return self._tick

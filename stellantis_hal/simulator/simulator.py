@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -22,8 +22,16 @@ from stellantis_hal.simulator.api.rate_limits import HasRateLimits, Subscription
 from stellantis_hal.simulator.api.remotes import RemoteRegistry
 from stellantis_hal.simulator.api.routes import Routes
 from stellantis_hal.simulator.clock import Clock
-from stellantis_hal.simulator.faults.fault_plan import NO_FAULTS, FaultInjector, Faults, ScriptedFault
+from stellantis_hal.simulator.faults.fault_plan import (
+    NO_FAULTS,
+    FaultInjector,
+    Faults,
+    Latency,
+    RandomFault,
+    ScriptedFault,
+)
 from stellantis_hal.simulator.faults.kinds import Fault
+from stellantis_hal.simulator.faults.named import fault_name
 from stellantis_hal.simulator.notifications.deliveries import Deliveries, DeliveryFaults
 from stellantis_hal.simulator.notifications.outbox import Outbox
 from stellantis_hal.simulator.serving.asgi import AsgiApplication
@@ -47,6 +55,7 @@ class Simulator:
         faults: the faults and the latency of responses.
         clock: returns the wall time as an aware UTC datetime. None: a clock that starts at ``epoch`` (None: the
             current time) and advances with the event loop's clock, including jumped time. See :meth:`now`.
+        speed: seconds of wall time that pass per second. Rate limits, tokens and commands keep the real pace.
         client_id: the application's id, which end users and partners send.
         client_secret: the application's secret, for the identity server.
         partner_login: the login of the partner that owns the fleets; another name than the client id.
@@ -69,6 +78,7 @@ class Simulator:
         faults: Faults = NO_FAULTS,
         clock: Callable[[], datetime] | None = None,
         epoch: datetime | None = None,
+        speed: float = 1.0,
         client_id: str = "simulated-client",
         client_secret: str = "simulated-secret",  # noqa: S107 - nothing to protect
         partner_login: str = "MZP000001",
@@ -84,7 +94,8 @@ class Simulator:
         self.partner_login = partner_login
         self.partner_password = partner_password
         self.url = f"https://api.simulator.test{_PATH}"
-        self._clock = Clock(clock, epoch=epoch)
+        self._clock = Clock(clock, epoch=epoch, speed=speed)
+        self.control_url: str | None = None
         world.follow(self.now)
         routes = Routes(world, variant, self.outbox, self._clock.now)
         self.callbacks: CallbackRegistry = routes.callbacks
@@ -122,20 +133,21 @@ class Simulator:
         return SimulatorTransport(self)
 
     def served(
-        self, host: str = "127.0.0.1", port: int = 0, *, tls: ServerTls | None = None
+        self, host: str = "127.0.0.1", port: int = 0, *, tls: ServerTls | None = None, control: bool = False
     ) -> AbstractAsyncContextManager[str]:
         """Serve over a socket while the block runs, in the running asyncio loop; yield the API's base URL.
 
         Port 0 selects a free port. :attr:`url` and :attr:`identity_url` are those of the server within the block. At
         its end, by cancellation too, the port is closed and responses in progress have a second to end. The server
-        needs real time: a jumping clock does not wait for sockets.
+        needs real time: a jumping clock does not wait for sockets. With ``control``, :attr:`control_url` is the control
+        address within the block: an HTTP API that shows and changes the simulator (docs/simulator.md).
 
         Raises:
             RuntimeError: the event loop is not asyncio's (uvicorn has no trio support).
             OSError: the port is in use.
             ImportError: uvicorn is not installed (extra ``simulator``).
         """
-        return served(self, host, port, tls=tls)
+        return served(self, host, port, tls=tls, control=control)
 
     @asynccontextmanager
     async def delivering(
@@ -214,6 +226,21 @@ class Simulator:
         """Return the simulator's wall time; pass it to a client as ``clock=``, so that both agree."""
         return self._clock.now().wall
 
+    def advance(self, by: timedelta) -> None:
+        """Advance the simulator's clock: what would have happened by then has happened. Raises ValueError."""
+        self._clock.advance(by)
+        self.remotes.advance()
+        self.monitors.advance()
+
+    @property
+    def speed(self) -> float:
+        """How many seconds of wall time pass per second."""
+        return self._clock.speed
+
+    def set_speed(self, speed: float) -> None:
+        """Let wall time pass faster or slower from now on. Raises ValueError."""
+        self._clock.set_speed(speed)
+
     # ------------------------------------------------------------------ requests
 
     def draw_fault(self, request: Request) -> tuple[Fault | None, float]:
@@ -227,6 +254,15 @@ class Simulator:
     def script(self, *steps: ScriptedFault) -> None:
         """Append steps to the script of faults."""
         self._fault_injector.add(steps)
+
+    def set_faults(self, *, random: Sequence[RandomFault] | None = None, latency: Latency | None = None) -> None:
+        """Replace the random faults, the latency, or both; None leaves them."""
+        self._fault_injector.replace(random=random, latency=latency)
+
+    @property
+    def random_faults(self) -> dict[str, float]:
+        """The rates of the random faults by name."""
+        return {fault_name(each.fault): each.rate for each in self._fault_injector.random}
 
     @property
     def statistics(self) -> Statistics:

@@ -246,3 +246,41 @@ def test_missing_module_of_the_package_is_not_a_missing_extra(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "stellantis_hal.cli.commands", None)
     with pytest.raises(ModuleNotFoundError, match=r"stellantis_hal\.cli\.commands"):
         main()
+
+
+def test_simulate_takes_latency_faults_speed_and_a_control_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)
+    options = ["--latency", "50ms", "--fault", "cut-body=0.2", "--fault", "html", "--speed", "60", "--control", "0"]
+    ran = CliRunner().invoke(commands, ["simulate", "--port", "0", "--vehicles", "2", *options])
+    assert ran.exit_code == 0, ran.output
+    assert "control   http://127.0.0.1:" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--latency", "soon", "like 50ms"),
+        ("--fault", "nothing", "cut-body"),
+        ("--fault", "html=3", "from 0 to 1"),
+        ("--speed", "0", "0<x"),
+        ("--control", "70000", "65535"),
+    ],
+)
+def test_simulate_explains_a_wrong_option(option: str, value: str, message: str) -> None:
+    refused = CliRunner().invoke(commands, ["simulate", option, value])
+    assert refused.exit_code == 2
+    assert message in " ".join(refused.output.split())
+
+
+def test_simulate_names_the_faults_in_its_help() -> None:
+    text = " ".join(CliRunner().invoke(commands, ["simulate", "--help"]).output.split())
+    assert all(name in text.replace("- ", "-") for name in ("cut-body", "too-many-requests", "expired-token"))
+
+
+@pytest.mark.wall_clock
+def test_simulate_names_a_busy_control_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = CliRunner().invoke(commands, ["simulate", "--port", "0", "--control", str(port)])
+    assert refused.exit_code == 1
+    assert f"127.0.0.1:{port}" in refused.output

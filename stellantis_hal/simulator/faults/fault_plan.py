@@ -142,6 +142,19 @@ class FaultInjector:
         """Append steps to the script."""
         self._steps += [[step, step.skip, step.times] for step in steps]
 
+    @property
+    def random(self) -> Sequence[RandomFault]:
+        """The random faults."""
+        return self._faults.random
+
+    def replace(self, *, random: Sequence[RandomFault] | None = None, latency: Latency | None = None) -> None:
+        """Replace the random faults, the latency, or both."""
+        if random is not None:
+            self._faults = attrs.evolve(self._faults, random=tuple(random))
+            self._run = None
+        if latency is not None:
+            self._faults = attrs.evolve(self._faults, latency=latency)
+
     def latency(self) -> float:
         """Return the latency of the next response in seconds."""
         return self._faults.latency.draw(self._random)

@@ -13,12 +13,14 @@ import anyio
 import anyio.lowlevel
 import attrs
 
+from stellantis_hal.simulator.serving.control import ControlApplication, PortDispatcher
+
 if TYPE_CHECKING:
     import uvicorn
 
     from stellantis_hal.simulator.simulator import Simulator
 
-__all__ = ["ServerTls", "serve", "served", "server"]
+__all__ = ["ServerTls", "controlled", "serve", "served", "server"]
 
 _GRACE = 1  # seconds that responses in progress have to end
 _LOGGERS = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi")
@@ -52,9 +54,40 @@ def server(
     return uvicorn.Server(uvicorn.Config(simulator.asgi, **_settings(tls))), listening
 
 
+def controlled(
+    simulator: Simulator, host: str, port: int, control: int, *, tls: ServerTls | None = None
+) -> tuple[uvicorn.Server, list[socket.socket]]:
+    """Return a server as :func:`server` does, with its sockets: the API's, and the control address on a port.
+
+    Sets the simulator's :attr:`~Simulator.control_url` too.
+    """
+    import uvicorn  # noqa: PLC0415 - an extra
+
+    listening = [_listen(host, port)]
+    try:
+        listening.append(_listen(host, control))
+    except OSError:
+        listening[0].close()
+        raise
+    simulator.set_origin(_origin(host, listening[0], tls))
+    simulator.control_url = _origin(host, listening[1], tls)
+    return uvicorn.Server(uvicorn.Config(_application(simulator, listening), **_settings(tls))), listening
+
+
+def _application(simulator: Simulator, listening: list[socket.socket]) -> Any:
+    if len(listening) == 1:
+        return simulator.asgi
+    return PortDispatcher(simulator.asgi, ControlApplication(simulator), listening[1].getsockname()[1])
+
+
 @asynccontextmanager
 async def served(
-    simulator: Simulator, host: str = "127.0.0.1", port: int = 0, *, tls: ServerTls | None = None
+    simulator: Simulator,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    tls: ServerTls | None = None,
+    control: bool = False,
 ) -> AsyncGenerator[str]:
     """Serve in the running asyncio loop within the block; see :meth:`Simulator.served`."""
     if not anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
@@ -76,12 +109,15 @@ async def served(
             yield
 
     started = anyio.Event()
-    listening = _listen(host, port)
+    listening = [_listen(host, port)]
     url = simulator.url
-    simulator.set_origin(_origin(host, listening, tls))
+    simulator.set_origin(_origin(host, listening[0], tls))
+    if control:
+        listening.append(_listen(host, 0))
+        simulator.control_url = _origin(host, listening[1], tls)
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}  # uvicorn's configuration changes them
     settings: dict[str, Any] = _settings(tls) | {"log_config": None, "access_log": True}
-    running = Server(uvicorn.Config(simulator.asgi, timeout_graceful_shutdown=_GRACE, **settings))
+    running = Server(uvicorn.Config(_application(simulator, listening), timeout_graceful_shutdown=_GRACE, **settings))
     failure: BaseException | None = None
     try:
         async with anyio.create_task_group() as group:
@@ -97,18 +133,19 @@ async def served(
             finally:
                 running.should_exit = True
     finally:
-        listening.close()
-        simulator.url = url
+        for each in listening:
+            each.close()
+        simulator.url, simulator.control_url = url, None
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
     if failure is not None:
         raise failure
 
 
-async def _run(running: uvicorn.Server, listening: socket.socket) -> None:
+async def _run(running: uvicorn.Server, listening: list[socket.socket]) -> None:
     """Run a server until it should exit; it is stopped by that alone, because a cancelled one leaves sockets open."""
     with anyio.CancelScope(shield=True):
-        await running.serve(sockets=[listening])
+        await running.serve(sockets=listening)
         with anyio.move_on_after(_PATIENCE):
             while running.server_state.tasks:  # cancelled by uvicorn, which does not wait for their end
                 await anyio.lowlevel.checkpoint()
