@@ -50,7 +50,7 @@ def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     case = Case()
     options = {"loop_factory": JumpingEventLoop}
     monkeypatch.setattr(module, "simulated_account", case.open)
-    monkeypatch.setattr(module.anyio, "run", partial(anyio.run, backend_options=options))
+    monkeypatch.setattr(anyio, "run", partial(anyio.run, backend_options=options))
     return case
 
 
