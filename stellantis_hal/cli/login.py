@@ -24,7 +24,8 @@ from stellantis_hal.cli.paste import read_pasted
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.client.account import Account
 from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
-from stellantis_hal.credentials.stores.file import FileTokenStore
+from stellantis_hal.credentials.stores.opening import token_file
+from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ConfigurationError, ConsentRequiredError, RedirectError, StellantisError
 from stellantis_hal.hal.redaction import one_line
@@ -54,10 +55,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_
 
 
 def default_store() -> Path | None:
-    """Return the token file in the user's folder of settings; None where the user has no home."""
+    """Return the token file in the user's folder of settings; None where the user has no home.
+
+    A file that an earlier version has made, ``tokens``, is used where it is; a new one is an SQLite file.
+    """
     for folder in (click.get_app_dir("stellantis-hal"), os.path.expanduser("~/.config/stellantis-hal")):
         if os.path.isabs(folder):  # an empty or relative XDG_CONFIG_HOME is ignored
-            return Path(folder) / "tokens"
+            earlier = Path(folder) / "tokens"
+            return earlier if earlier.exists() else Path(folder) / "tokens.db"
     return None
 
 
@@ -113,10 +118,10 @@ class AccountSettings:
         """Return the file beside the tokens that keeps what was sent to cars."""
         return self.store.with_name(f"{self.store.name}-commands.db")
 
-    def tokens(self) -> FileTokenStore:
+    def tokens(self) -> TokenStore:
         with suppress(OSError):  # the store reports a folder that is missing
             self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileTokenStore(self.store)
+        return token_file(self.store)
 
     async def check_store(self) -> None:
         """Write the token file as it is, so that an error is seen before the holder is asked for consent."""
@@ -466,7 +471,7 @@ def token(*, store: Path, account: str, as_json: bool) -> None:
     """Show a token's expiry and scopes, not the token."""
 
     async def act() -> None:
-        tokens = FileTokenStore(store)
+        tokens = token_file(store)
         stored = await tokens.load(account)
         if stored is None:
             raise click.ClickException(await _not_logged_in(tokens, account))
@@ -475,7 +480,7 @@ def token(*, store: Path, account: str, as_json: bool) -> None:
     run_command(anyio.run, act)
 
 
-async def _not_logged_in(store: FileTokenStore, account: str) -> str:
+async def _not_logged_in(store: TokenStore, account: str) -> str:
     others = ", ".join(repr(key) for key in await store.keys())
     known = f"; the token file has {others}" if others else ""
     return f"not logged in as {account!r}{known} ({_LOGIN_HINT})"

@@ -34,7 +34,7 @@ _SCHEMA = (
 _MOST_KEYS = 500
 """Keys of one query: SQLite allows 999 variables where it is old."""
 _TTL = 3.0
-_INTERVAL = 1.0
+_INTERVAL = 0.5
 
 
 class SQLiteLease(Lease):

@@ -9,7 +9,7 @@ from stellantis_hal.storage.redis import RedisAddress
 __all__ = ["RedisLease"]
 
 _TTL = 3.0
-_INTERVAL = 1.0
+_INTERVAL = 0.5
 
 
 class RedisLease(Lease):

@@ -1,0 +1,87 @@
+"""Command ``tokens``: token stores as a whole."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import anyio
+import click
+
+from stellantis_hal.cli.login import run_command
+from stellantis_hal.credentials.stores.opening import token_store
+from stellantis_hal.credentials.stores.postgres import PostgresTokenStore
+from stellantis_hal.credentials.stores.protocol import TokenStore
+
+__all__ = ["tokens"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@click.group(context_settings=_SETTINGS)
+def tokens() -> None:
+    """Copy tokens between stores."""
+
+
+@tokens.command(context_settings=_SETTINGS)
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--replace", is_flag=True, help="Replace the tokens that TO has already.")
+def copy(*, source: str, target: str, replace: bool) -> None:
+    """Copy all tokens from one store to another.
+
+    FROM and TO are paths (.db, .sqlite, .sqlite3: SQLite; others: a token file), postgresql:// or redis:// URLs. End
+    the programs that use FROM first, and start them with TO: a refresh token is worth one renewal, so two stores of
+    one account log it out. Tables are created where they are missing. Stores that encrypt are copied by a program of
+    yours, with their functions.
+    """
+
+    async def act() -> int:
+        async with AsyncExitStack() as stack:
+            before = await _open(stack, source)
+            after = await _open(stack, target)
+            return await copy_tokens(before, after, replace=replace)
+
+    try:
+        copied = run_command(anyio.run, act)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(f"Copied {copied} tokens. Remove {_shown(source)} once the programs use {_shown(target)}.")
+
+
+async def _open(stack: AsyncExitStack, place: str) -> TokenStore:
+    store = token_store(place)
+    if isinstance(store, PostgresTokenStore):
+        await stack.enter_async_context(store)
+        await store.create_schema()
+    elif hasattr(store, "__aenter__"):
+        await stack.enter_async_context(store)
+    return store
+
+
+async def copy_tokens(before: TokenStore, after: TokenStore, *, replace: bool) -> int:
+    """Copy the tokens of all keys, each under the locks of both stores; return how many there were.
+
+    Raises:
+        ClickException: ``after`` has one of the keys, and ``replace`` is False; nothing was copied.
+        TokenStoreError: a store failed.
+    """
+    keys = await before.keys()
+    known = set(keys) & set(await after.keys())
+    if known and not replace:
+        raise click.ClickException(
+            f"{len(known)} of {len(keys)} accounts have a token in the target already, which may be the newer one: "
+            "nothing was copied; pass --replace to replace them"
+        )
+    for key in keys:
+        async with before.lock(key), after.lock(key):
+            token = await before.load(key)
+            await after.save(key, token)
+            if await after.load(key) != token:
+                raise click.ClickException("a token that was read back differs from the one that was copied")
+    return len(keys)
+
+
+def _shown(place: str) -> str:
+    """Return a place without user and password."""
+    scheme, separator, rest = place.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else place

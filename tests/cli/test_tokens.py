@@ -1,0 +1,75 @@
+"""The command ``tokens``."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+from click.testing import CliRunner, Result
+
+from stellantis_hal import FileTokenStore, SQLiteTokenStore, Token
+from stellantis_hal.cli.login import default_store
+from stellantis_hal.cli.tokens import tokens
+from stellantis_hal.credentials.stores.opening import token_store
+
+pytestmark = pytest.mark.wall_clock
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    async def fill() -> None:
+        store = FileTokenStore(tmp_path / "tokens")
+        for key in ("alice", "bob"):
+            await store.save(key, Token(f"access of {key}", f"refresh of {key}"))
+
+    anyio.run(fill)
+    return tmp_path / "tokens"
+
+
+def copy(*arguments: object) -> Result:
+    return CliRunner().invoke(tokens, ["copy", *map(str, arguments)])
+
+
+async def load(path: Path, key: str) -> Token | None:
+    async with SQLiteTokenStore(path) as store:
+        return await store.load(key)
+
+
+def test_tokens_are_copied(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "tokens.db"
+    result = copy(source, target)
+    assert result.exit_code == 0
+    assert result.output == f"Copied 2 tokens. Remove {source} once the programs use {target}.\n"
+    assert anyio.run(load, target, "bob") == Token("access of bob", "refresh of bob")
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tokens", "tokens.db"]
+
+
+def test_tokens_of_the_target_are_not_replaced(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "tokens.db"
+    assert copy(source, target).exit_code == 0
+    again = copy(source, target)
+    assert again.exit_code == 1
+    assert "2 of 2 accounts have a token in the target already" in again.output
+    assert copy(source, target, "--replace").exit_code == 0
+
+
+def test_unknown_places_are_refused(source: Path) -> None:
+    result = copy(source, "mysql://user:secret@db/x")
+    assert result.exit_code == 2
+    assert "no token store has URLs that begin with mysql://" in result.output
+    assert "secret" not in result.output
+
+
+def test_places_are_found_by_suffix_and_scheme() -> None:
+    assert repr(token_store("/a/tokens")) == "FileTokenStore('/a/tokens')"
+    assert repr(token_store("/a/tokens.DB")) == "SQLiteTokenStore('/a/tokens.DB')"
+    assert repr(token_store("postgresql://u:secret@db.test/x")) == "PostgresTokenStore(PostgreSQL db.test/x)"
+    assert repr(token_store("redis://:secret@redis.test/0")) == "RedisTokenStore(Redis redis.test:6379)"
+
+
+def test_a_new_profile_has_an_sqlite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert default_store() == tmp_path / "stellantis-hal" / "tokens.db"
+    (tmp_path / "stellantis-hal").mkdir()
+    (tmp_path / "stellantis-hal" / "tokens").touch()
+    assert default_store() == tmp_path / "stellantis-hal" / "tokens"
