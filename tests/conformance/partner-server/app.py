@@ -5,13 +5,17 @@ hypercorn checks the client certificate before a request arrives here.
 
 import base64
 import json
+from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import parse_qs
 
 LOGIN, PASSWORD, CLIENT_ID = "MZP123456", "p4ss:wörd", "my-client-id"
 SIGNED = b"Basic " + base64.b64encode(f"{LOGIN}:{PASSWORD}".encode())
 
 
-async def app(scope, receive, send):
+async def app(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+) -> None:
     if scope["type"] == "lifespan":
         while True:
             message = await receive()
@@ -24,7 +28,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
-def _respond(scope):
+def _respond(scope: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     query = parse_qs(scope["query_string"].decode())
     if query.get("client_id") != [CLIENT_ID]:
         return 401, _gateway("Invalid client id or secret.")
@@ -37,5 +41,5 @@ def _respond(scope):
     return 200, {"total": 1, "totalPage": 1, "currentPage": 1, "_embedded": {"fleets": [fleet]}, "_links": links}
 
 
-def _gateway(information):
+def _gateway(information: str) -> dict[str, Any]:
     return {"httpCode": "401", "httpMessage": "Unauthorized", "moreInformation": information}
