@@ -16,6 +16,7 @@ import click
 from stellantis_hal.__version__ import __version__
 from stellantis_hal.cli.browse import browse
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
+from stellantis_hal.cli.fleet import fleet
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback
 from stellantis_hal.cli.output import Commands, json_text
@@ -70,7 +71,7 @@ def commands() -> None:
     """Connected-car data of Peugeot, Citroën, DS, Opel and Vauxhall, from the command line."""
 
 
-for _command in (browse, login, logout, whoami, token, receive, record, remote):
+for _command in (browse, login, logout, whoami, token, receive, record, remote, fleet):
     commands.add_command(_command)
 
 

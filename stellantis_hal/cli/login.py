@@ -40,6 +40,8 @@ __all__ = [
     "AccountSettings",
     "account_options",
     "account_settings",
+    "check_proxy",
+    "check_url",
     "default_store",
     "login",
     "login_commands",
@@ -142,7 +144,7 @@ class AccountSettings:
 _LOGIN_HINT = "log in with: stellantis-hal login"
 
 
-def _check_url(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def check_url(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Return a valid URL, or raise before the first request."""
     if value is not None and origin_of(value.replace("{domain}", "brand.example")) is None:
         raise click.BadParameter(
@@ -151,7 +153,7 @@ def _check_url(_: click.Context, option: click.Parameter, value: str | None) -> 
     return value
 
 
-def _check_proxy(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def check_proxy(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Return the URL of a proxy, or raise before the log-in page is opened."""
     try:
         ProxySettings.of(value, os.environ)
@@ -211,11 +213,11 @@ _APPLICATION_OPTIONS = (
         "--certificate-key", type=click.Path(exists=True, dir_okay=False), help="Private key of the certificate (PEM)."
     ),
     click.option("--realm", help="Realm, if it is not the brand's default."),
-    click.option("--identity-url", default=IDENTITY_URL, callback=_check_url, help="Base URL of the identity server."),
-    click.option("--base-url", callback=_check_url, help="Base URL of the API."),
+    click.option("--identity-url", default=IDENTITY_URL, callback=check_url, help="Base URL of the identity server."),
+    click.option("--base-url", callback=check_url, help="Base URL of the API."),
     click.option(
         "--proxy",
-        callback=_check_proxy,
+        callback=check_proxy,
         metavar="URL",
         help="Proxy, e.g. http://proxy.example:3128 (https, socks5 with the extra socks), or direct; set "
         "STELLANTIS_HAL_PROXY instead to keep a password out of process lists.  [default: by HTTPS_PROXY, HTTP_PROXY, "

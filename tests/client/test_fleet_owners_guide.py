@@ -48,3 +48,5 @@ async def test_the_examples_of_the_page_run(
     assert printed.count("hidden by the driver") == 1
     assert " lasts\n" in printed
     assert "True True\n" in printed
+    assert "30 trips\n" in printed
+    assert f"{world.fleets.all[0].id} VF" in printed
