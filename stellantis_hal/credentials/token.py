@@ -14,10 +14,19 @@ __all__ = ["Token", "TokenLike", "parse_scope"]
 
 
 def parse_scope(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return scopes from a list, or from text in which blanks or commas separate them."""
+    """Return scopes from a list, or from text in which blanks or commas separate them.
+
+    Raises:
+        TypeError: it is neither.
+    """
     if value is None:
         return ()
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else tuple(value)
+    if isinstance(value, str):
+        return tuple(value.replace(",", " ").split())
+    scopes = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(scope, str) for scope in scopes):
+        raise TypeError("scope must be text, or a list of texts")
+    return scopes
 
 
 def _require_str(_: Any, field: attrs.Attribute[Any], value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -156,6 +157,18 @@ class TokenRecord:
     expires_at: datetime | None
 
 
+_ASYNC = "it is called within the request, and not awaited. Start a task in it, or hand the record to a queue"
+
+
+def _check_hook(name: str, hook: object) -> None:
+    if hook is None:
+        return
+    if not callable(hook):
+        raise TypeError(f"{name} must be a function, not {type(hook).__name__}")
+    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
+        raise TypeError(f"{name} must be a plain function: {_ASYNC}")
+
+
 @attrs.frozen(kw_only=True)
 class Hooks:
     """Functions called in the requesting task. They must be quick.
@@ -170,6 +183,9 @@ class Hooks:
         on_failure: when a call fails for good, also where the limiter refused it.
         on_end: when a call ends, by a response, an error or a cancellation, after ``on_failure``.
         on_token_renewed: after a token was renewed and stored.
+
+    Raises:
+        TypeError: a hook is no function, or a coroutine function.
     """
 
     on_request: Callable[[RequestRecord], None] | None = None
@@ -181,6 +197,11 @@ class Hooks:
     on_token_renewed: Callable[[TokenRecord], None] | None = None
     _failed: set[str] = attrs.field(factory=set, init=False, eq=False, repr=False)
 
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(type(self)):
+            if field.init:
+                _check_hook(field.name, getattr(self, field.name))
+
     def note_failure(self, name: str) -> bool:
         """Note that a hook raised; return whether it is the first time."""
         is_first = name not in self._failed
@@ -189,9 +210,12 @@ class Hooks:
 
 
 def call_hook(hooks: Hooks, name: str, hook: Callable[[R], None], record: R) -> None:
-    """Call a hook; log its first exception, and go on."""
+    """Call a hook; log its first exception, and go on. A coroutine that it returns is an error, too."""
     try:
-        hook(record)
+        result: object = hook(record)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError(f"{name} returned a coroutine: {_ASYNC}")
     except Exception:
         if hooks.note_failure(name):
             _logger.exception(

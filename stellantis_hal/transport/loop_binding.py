@@ -9,7 +9,7 @@ import anyio.lowlevel
 
 from stellantis_hal.errors import WrongLoopError
 
-__all__ = ["LoopBinding"]
+__all__ = ["LoopBinding", "running_loop"]
 
 
 class LoopBinding:
@@ -35,7 +35,7 @@ class LoopBinding:
         Raises:
             WrongLoopError: it is another one.
         """
-        loop = _running_loop()
+        loop = running_loop()
         if loop is not self._loop:
             self._bind(loop)
 
@@ -43,7 +43,7 @@ class LoopBinding:
     def is_abandoned(self) -> bool:
         """Whether it is bound to an event loop that has ended, or that runs in another process."""
         loop = self._loop
-        if loop is None or loop is _running_loop():
+        if loop is None or loop is running_loop():
             return False
         is_closed = getattr(loop, "is_closed", None)  # trio has no such function
         return self._process != os.getpid() or is_closed is None or bool(is_closed())
@@ -76,7 +76,7 @@ class LoopBinding:
         raise WrongLoopError(f"nothing was sent: {self._what} was used first in {place}")
 
 
-def _running_loop() -> object:
+def running_loop() -> object:
     """Return the loop of asyncio, or the token of trio; anyio wraps them from 4.11 on."""
     token: object = anyio.lowlevel.current_token()
     return getattr(token, "native_token", token)

@@ -130,6 +130,7 @@ class Session:
         )
         require_type("retry", retry, RetryPolicy, None, instead="RetryPolicy(attempts=…)")
         require_type("tls", tls, Tls, None)
+        require_type("hooks", hooks, Hooks, None, instead="Hooks(on_response=…)")
         require_type("conventions", conventions, ApiConventions, None)
         if limiter is not None and not hasattr(limiter, "slot"):
             kind = type(limiter).__name__

@@ -128,6 +128,12 @@ async def test_what_is_no_function_is_refused(functions: tuple[Any, Any]) -> Non
         CallbackTokenStore(*functions)
 
 
+async def test_keys_that_are_no_function_are_refused() -> None:
+    keys: Any = ["alice"]
+    with pytest.raises(TypeError, match="keys must be a function, not list"):
+        CallbackTokenStore(print, print, keys=keys)
+
+
 async def test_a_renewed_token_reaches_the_host() -> None:
     """An expired token of the host is renewed, and the new pair is handed to ``save`` before it is used."""
     simulator = Simulator(world())

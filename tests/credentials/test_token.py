@@ -97,3 +97,9 @@ def test_a_mapping_without_an_access_token_is_refused() -> None:
 def test_what_is_no_mapping_is_refused(fields: Any) -> None:
     with pytest.raises(TypeError, match="a token is read from a mapping"):
         Token.from_dict(fields)
+
+
+@pytest.mark.parametrize("scope", [5, [1], [None], {"a": 1}.values()])
+def test_a_scope_that_is_no_text_is_refused(scope: Any) -> None:
+    with pytest.raises(TypeError, match="scope must be text, or a list of texts"):
+        Token.from_dict({"access_token": "a", "scope": scope})

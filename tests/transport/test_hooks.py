@@ -221,3 +221,54 @@ async def test_log_records_have_the_fields_of_hooks(caplog: pytest.LogCaptureFix
     responses = [each for each in records if hasattr(each, "status")]
     assert [(each.status, each.attempt) for each in responses] == [(503, 1), (429, 2), (200, 2)]
     assert (responses[-1].quota_day, responses[-1].quota_burst, responses[-1].bytes) == (93, None, 0)
+
+
+class _AsyncCallable:
+    async def __call__(self, record: Any) -> None:
+        """Take a record."""
+
+
+async def _async_hook(record: Any) -> None:
+    """Take a record."""
+
+
+@pytest.mark.parametrize("hook", [_async_hook, _AsyncCallable()])
+def test_a_coroutine_function_is_no_hook(hook: Any) -> None:
+    with pytest.raises(TypeError, match=r"on_wait must be a plain function: .* not awaited"):
+        Hooks(on_wait=hook)
+
+
+@pytest.mark.parametrize("hook", [5, "print", object()])
+def test_other_values_are_no_hooks(hook: Any) -> None:
+    with pytest.raises(TypeError, match="on_end must be a function, not"):
+        Hooks(on_end=hook)
+    with pytest.raises(TypeError, match="hooks must be Hooks or None"):
+        session(OK, hooks=hook)
+
+
+async def test_a_returned_coroutine_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    def hook(record: Any) -> Any:
+        return _async_hook(record)
+
+    opened, _ = session(OK, hooks=Hooks(on_response=hook))
+    async with opened:
+        pipeline = opened.pipeline(credentials=Badge())
+        await get(pipeline)
+        await get(pipeline)
+    (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert logged.exc_info is not None
+    assert "on_response returned a coroutine" in str(logged.exc_info[1])
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+async def test_an_interruption_in_a_hook_holds_no_place(interruption: type[BaseException]) -> None:
+    def interrupt(record: Any) -> None:
+        if record.request_id == 1:
+            raise interruption
+
+    opened, _ = session(OK, hooks=Hooks(on_request=interrupt), connections=1)
+    async with opened:
+        pipeline = opened.pipeline(credentials=Badge())
+        with pytest.raises(interruption):
+            await get(pipeline)
+        assert (await get(pipeline)).status == 200

@@ -51,8 +51,8 @@ class CallbackTokenStore:
         keys: Callable[[], Any] | None = None,
         lock_timeout: float = LOCK_TIMEOUT,
     ) -> None:
-        for name, function in (("load", load), ("save", save)):
-            if not callable(function):
+        for name, function in (("load", load), ("save", save), ("keys", keys)):
+            if not callable(function) and not (name == "keys" and keys is None):
                 raise TypeError(f"{name} must be a function, not {type(function).__name__}")
         self._load = load
         self._save = save

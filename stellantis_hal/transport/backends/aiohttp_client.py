@@ -17,10 +17,11 @@ from yarl import URL
 
 from stellantis_hal.transport.backends.base import Outgoing
 from stellantis_hal.transport.backends.guarded_connector import GuardedConnector, StrayBytesError
+from stellantis_hal.transport.loop_binding import running_loop
 from stellantis_hal.transport.network_errors import BrokenTunnelError, StaleConnectionError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
 
-__all__ = ["AiohttpBackend", "BorrowedAiohttpBackend", "to_httpx_error"]
+__all__ = ["AiohttpBackend", "BorrowedAiohttpBackend", "runs_in_this_loop", "to_httpx_error"]
 
 # The session sets these itself, or leaves them out on purpose.
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -146,6 +147,12 @@ class BorrowedAiohttpBackend(AiohttpBackend):
         """Send a request; return the response once its headers have arrived."""
         self._check_open()
         return await super().open(method, url, headers, content, is_download=is_download)
+
+
+def runs_in_this_loop(session: aiohttp.ClientSession) -> bool:
+    """Return whether a session was made in the running event loop; its own attribute for that is deprecated."""
+    loop: object = getattr(session, "_loop", None)
+    return loop is None or loop is running_loop()
 
 
 def _timeout(timeouts: Mapping[str, float | None], *, connect: float) -> aiohttp.ClientTimeout:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 import anyio
 import httpx
 
-from stellantis_hal.errors import ClosedClientError, ConfigurationError
+from stellantis_hal.errors import ClosedClientError, ConfigurationError, WrongLoopError
 from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, Outgoing, StreamingResponse
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def make_borrowed_backend(session: HostSession, *, timeouts: dict[str, float]) -
     Raises:
         ClosedClientError: the session is closed.
         ConfigurationError: an aiohttp session is used on trio.
+        WrongLoopError: an aiohttp session was made in another event loop.
     """
     if isinstance(session, httpx.AsyncClient):
         return _BorrowedHttpx(session, timeouts)
@@ -64,8 +65,16 @@ def make_borrowed_backend(session: HostSession, *, timeouts: dict[str, float]) -
         raise ClosedClientError(_CLOSED)
     if not anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
         raise ConfigurationError("an aiohttp.ClientSession needs asyncio: on trio, pass an httpx.AsyncClient")
-    from stellantis_hal.transport.backends.aiohttp_client import BorrowedAiohttpBackend  # noqa: PLC0415 - where it is used
+    from stellantis_hal.transport.backends.aiohttp_client import (  # noqa: PLC0415 - where it is used
+        BorrowedAiohttpBackend,
+        runs_in_this_loop,
+    )
 
+    if not runs_in_this_loop(session):
+        raise WrongLoopError(
+            "nothing was sent: the borrowed session was made in another event loop: make it in the one that uses it, "
+            "because connections belong to their loop"
+        )
     return BorrowedAiohttpBackend(session, timeouts=timeouts, check_open=_checker(lambda: session.closed))
 
 

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from stellantis_hal import Application, HalClient, StellantisClient, Tls
-from stellantis_hal.errors import ClosedClientError, ConfigurationError, NetworkError
+from stellantis_hal.errors import ClosedClientError, ConfigurationError, NetworkError, WrongLoopError
 from stellantis_hal.transport.backends.borrowed import connections_of
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.support.sockets import mutual, reply, serving, simple, write_certificates
@@ -207,6 +207,25 @@ def test_an_aiohttp_session_is_refused_on_trio() -> None:
     session = loop.run_until_complete(opened())
     try:
         anyio.run(use, backend="trio")
+    finally:
+        loop.run_until_complete(session.close())
+        loop.close()
+
+
+def test_an_aiohttp_session_of_another_loop_is_refused() -> None:
+    """It would look like an outage, at the first request."""
+
+    async def opened() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession()
+
+    async def use() -> None:
+        with pytest.raises(WrongLoopError, match="the borrowed session was made in another event loop"):
+            await HalClient("http://api.test", session=session).root()
+
+    loop = asyncio.new_event_loop()
+    session = loop.run_until_complete(opened())
+    try:
+        asyncio.run(use())
     finally:
         loop.run_until_complete(session.close())
         loop.close()
