@@ -304,7 +304,8 @@ def bind(callback: Callback, resource: HalResource) -> Callback:
 
 def sent_callback(body: dict[str, Any]) -> Callback:
     """Return what was sent as it will be read."""
-    return read({"label": body["label"], "subscribe": body}, Callback)
+    label = {} if "remoteTypes" in body else {"label": body["label"]}
+    return read({**label, "subscribe": body}, Callback)
 
 
 def as_sent(answer: HalResource, body: dict[str, Any], *, before: Callback) -> Callback:

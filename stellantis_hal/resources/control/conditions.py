@@ -204,7 +204,9 @@ def _write_condition(condition: MonitorCondition) -> dict[str, Any]:
             bodies.append(_trigger_body(trigger, for_fleets=False))
         except ValueError:  # a fleet's, or read in part
             bodies.append({"name": trigger.name})
-    text = condition.text if condition.text is not None else str(condition.expression or "")
+    text = condition.text
+    if text is None:
+        text = "" if condition.expression is None else str(condition.expression)
     return {"triggers": bodies, "boolExp": text}
 
 

@@ -14,7 +14,7 @@ __all__ = ["And", "Expression", "ExpressionError", "Name", "Not", "Or", "constan
 _MAX_TEXT: Final = 4_096
 _MAX_DEPTH: Final = 64
 _SPACE = re.compile(r"\s*")
-_TOKEN = re.compile(r'(?P<operator>&&?|\|\|?|[!()])|"(?P<quoted>[^"]+)"|(?P<name>[^\s&|!()"]+)')
+_TOKEN = re.compile(r'(?P<operator>&&?|\|\|?|[!()])|"(?P<quoted>[^\s&|!()"]+)"|(?P<name>[^\s&|!()"]+)')
 _PRECEDENCE: Final[Mapping[str, int]] = {"|": 1, "&": 2, "!": 3}
 
 
@@ -229,7 +229,7 @@ class _Parser:
         while at < len(self._text):
             found = _TOKEN.match(self._text, at)
             if found is None:
-                raise ExpressionError(f"a quote is not closed at character {at + 1}")
+                raise ExpressionError(f"a quote that holds no name begins at character {at + 1}")
             yield at, (found["operator"] or "")[:1], found["quoted"] or found["name"]
             at = _end(_SPACE.match(self._text, found.end()))
 

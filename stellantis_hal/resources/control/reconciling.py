@@ -98,8 +98,9 @@ def _step(monitor: Monitor, label: str, body: dict[str, Any]) -> PlanStep:
     if different:
         reason = f"other {', '.join(different)}"
         return PlanStep(action="update", label=label, reason=reason, monitor=monitor, body=body)
-    if monitor.status in (MonitorStatus.PAUSED, MonitorStatus.FAILED):
-        reason = f"is {monitor.status.lower()}"
+    status = monitor.status
+    if status is not None and status in {MonitorStatus.PAUSED, MonitorStatus.FAILED}:
+        reason = f"is {status.lower()}"
         return PlanStep(action="resume", label=label, reason=reason, monitor=monitor, body=body)
     return PlanStep(action="keep", label=label, reason="as wanted", monitor=monitor, body=body)
 

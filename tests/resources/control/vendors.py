@@ -25,6 +25,11 @@ class Vendor:
         keeps: whether a POST with such an answer is carried out.
         path: where the callbacks are; "" for no link to them.
         is_absent: whether there is no such account.
+        success: the status of a POST that succeeds.
+        id_prefix: what ids of callbacks begin with.
+        monitors: the vehicle's link to monitors; "" for none.
+        fails_lists: whether lists of callbacks answer 500.
+        created: monitors that were posted, by id.
         callbacks: what was posted, by id.
         requests: method, path and body of each request.
     """
@@ -33,6 +38,11 @@ class Vendor:
     keeps: bool = True
     path: str = ""
     is_absent: bool = False
+    success: int = 200
+    id_prefix: str = "cb"
+    monitors: str = ""
+    fails_lists: bool = False
+    created: dict[str, Any] = attrs.field(factory=dict)
     callbacks: dict[str, Any] = attrs.field(factory=dict)
     requests: list[tuple[str, str, Any]] = attrs.field(factory=list)
 
@@ -47,9 +57,20 @@ class Vendor:
         path = request.url.path.removeprefix("/v4")
         self.requests.append((request.method, path, body))
         if path == "/user":
-            links = {"callbacks": {"href": f"{BASE}{self.path}"}} if self.path else {}
-            return _missing() if self.is_absent else _json(200, {"_links": {"self": {"href": f"{BASE}/user"}, **links}})
+            links = {"self": {"href": f"{BASE}/user"}, "vehicles": {"href": f"{BASE}/user/vehicles"}}
+            if self.path:
+                links["callbacks"] = {"href": f"{BASE}{self.path}"}
+            return _missing() if self.is_absent else _json(200, {"_links": links})
+        if path == "/user/vehicles/v1":
+            links = {"self": {"href": f"{BASE}{path}"}, "user": {"href": f"{BASE}/user"}}
+            if self.monitors:
+                links["monitors"] = {"href": f"{BASE}{self.monitors}", "templated": True}  # type: ignore[dict-item]
+            return _json(200, {"id": "v1", "vin": "VR3UHZKXZMT012345", "_links": links})
+        if "/monitors" in path:
+            return self._respond_to_monitors(request.method, body)
         if request.method == "GET":
+            if self.fails_lists:
+                return _json(500, {"code": 50000, "message": "failed"})
             found = [
                 {"id": key, "label": value["label"], "subscribe": value, "status": "Running"}
                 for key, value in self.callbacks.items()
@@ -58,7 +79,7 @@ class Vendor:
         lost = self.lost[self.posts - 1] if self.posts <= len(self.lost) else None
         if lost == "dropped":
             raise httpx.ReadError("the connection was reset", request=request)
-        id_ = f"cb{len(self.callbacks) + 1}"
+        id_ = f"{self.id_prefix}{len(self.callbacks) + 1}"
         if self.keeps:
             self.callbacks[id_] = body
         if lost == "cut":
@@ -67,7 +88,23 @@ class Vendor:
             return httpx.Response(200)
         if isinstance(lost, int):
             return _json(lost, {"code": lost * 100, "message": "lost"})
-        return _json(200, {"status": "Running"} if lost == "no id" else {"callbackId": id_, "status": "Running"})
+        return _json(
+            self.success, {"status": "Running"} if lost == "no id" else {"callbackId": id_, "status": "Running"}
+        )
+
+    def _respond_to_monitors(self, method: str, body: Any) -> httpx.Response:
+        if method == "GET":
+            found = [{"monitorId": key, "monitor": value, "status": "Running"} for key, value in self.created.items()]
+            return _json(200, {"total": len(found), "_embedded": {"monitors": found}}) if found else _missing()
+        lost = self.lost[self.posts - 1] if self.posts <= len(self.lost) else None
+        id_ = f"m{len(self.created) + 1}"
+        if self.keeps and lost != "dropped":
+            self.created[id_] = body
+        if lost in {"cut", "dropped"}:
+            raise httpx.ReadError("the connection was reset")
+        if isinstance(lost, int):
+            return _json(lost, {"code": lost * 100, "message": "lost"})
+        return _json(202, {"status": "Running"} if lost == "no id" else {"monitorId": id_, "status": "Running"})
 
 
 def _json(status: int, body: Mapping[str, Any]) -> httpx.Response:
