@@ -28,14 +28,74 @@ if TYPE_CHECKING:
     from stellantis_hal.credentials.stores.redis import RedisTokenStore
     from stellantis_hal.credentials.stores.sqlite import SQLiteTokenStore
     from stellantis_hal.credentials.token import Token, TokenLike
-    from stellantis_hal.errors import AmbiguousLinkError, ApiError, AuthError, BadRequestError, BodyTooLargeError, BudgetExhaustedError, ClosedClientError, ConfigurationError, ConsentRequiredError, DetachedResourceError, ForbiddenError, FormError, HalError, IncompleteCollectionError, InvalidLinkError, LeaseError, LeaseLostError, LinkNotFoundError, NetworkError, NotFoundError, NotHalError, OutcomeUnknownError, PaginationError, PaginationLoopError, PreconditionFailedError, PreconditionRequiredError, QuotaError, RateLimitedError, RedirectError, RemoteFailedError, RemoteRefusedError, ServerError, StaleSlotError, StellantisError, StructureError, TemplateError, TokenStoreError, TooManyMonitorsError, TooManyRedirectsError, TooManyValuesError, UnauthorizedError, UntrustedOriginError, WrongLoopError
+    from stellantis_hal.errors import (
+        AmbiguousLinkError,
+        ApiError,
+        AuthError,
+        BadRequestError,
+        BodyTooLargeError,
+        BudgetExhaustedError,
+        ClosedClientError,
+        ConfigurationError,
+        ConsentRequiredError,
+        DetachedResourceError,
+        ForbiddenError,
+        FormError,
+        HalError,
+        IncompleteCollectionError,
+        InvalidLinkError,
+        LeaseError,
+        LeaseLostError,
+        LinkNotFoundError,
+        NetworkError,
+        NotFoundError,
+        NotHalError,
+        OutcomeUnknownError,
+        PaginationError,
+        PaginationLoopError,
+        PreconditionFailedError,
+        PreconditionRequiredError,
+        QuotaError,
+        RateLimitedError,
+        RedirectError,
+        RemoteFailedError,
+        RemoteRefusedError,
+        ServerError,
+        StaleSlotError,
+        StellantisError,
+        StructureError,
+        TemplateError,
+        TokenStoreError,
+        TooManyMonitorsError,
+        TooManyRedirectsError,
+        TooManyValuesError,
+        UnauthorizedError,
+        UntrustedOriginError,
+        WrongLoopError,
+    )
     from stellantis_hal.fleet.backfilling import Backfill, BackfillSource, Progress, backfill
     from stellantis_hal.fleet.changes import Change
     from stellantis_hal.fleet.checkpoints.postgres import PostgresCheckpoints
     from stellantis_hal.fleet.checkpoints.redis import RedisCheckpoints
     from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints, SQLiteLease
-    from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore, CheckpointsInUseError, DamagedCheckpointError, MemoryCheckpoints
-    from stellantis_hal.fleet.events import AccountEmpty, AccountLost, CallbackFailed, Outage, Recovered, Update, VehicleRemoved, VehicleUnavailable, WatchEvent
+    from stellantis_hal.fleet.checkpoints.store import (
+        CheckpointError,
+        CheckpointsInUseError,
+        CheckpointStore,
+        DamagedCheckpointError,
+        MemoryCheckpoints,
+    )
+    from stellantis_hal.fleet.events import (
+        AccountEmpty,
+        AccountLost,
+        CallbackFailed,
+        Outage,
+        Recovered,
+        Update,
+        VehicleRemoved,
+        VehicleUnavailable,
+        WatchEvent,
+    )
     from stellantis_hal.fleet.export import TripWriter, trip_writer
     from stellantis_hal.fleet.leases.lease import Lease, LeasedAccounts
     from stellantis_hal.fleet.leases.postgres import PostgresLease
@@ -74,19 +134,124 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
     from stellantis_hal.navigation.writes import RequestOptions, WriteOptions
     from stellantis_hal.notifications.events import EventValue, MonitorEvent, Notification, RemoteEvent, UnreadableEvent
-    from stellantis_hal.notifications.inbox import EventOwner, Inbox, InboxError, InboxStatistics, IncomingEvent, MemoryInbox, StoredEvent
+    from stellantis_hal.notifications.inbox import (
+        EventOwner,
+        Inbox,
+        InboxError,
+        InboxStatistics,
+        IncomingEvent,
+        MemoryInbox,
+        StoredEvent,
+    )
     from stellantis_hal.notifications.parsing import parse_notification, parse_push
     from stellantis_hal.notifications.receiver import Receiver
     from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
     from stellantis_hal.notifications.stream import EventStream
     from stellantis_hal.resources.alarm import Alarm, AlarmActivation, AlarmState, AlarmStatus, AlarmTrigger, BreakIn
     from stellantis_hal.resources.alert import Alert, AlertSeverity, AlertType
-    from stellantis_hal.resources.blocks.adas import Adas, AdasState, CruiseControl, EmergencyBraking, GearIndication, LaneDeparture, LaneKeeping, ParkAssist, ParkAssistState, SpeedRegulation, TimeGap
-    from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, ChargingCapability, ChargingImmediate, ChargingParameters, ChargingPreferences, ChargingPrograms, ChargingScheduling, PreconditioningCapability, PreconditioningParameters, ProgramSlots, RemoteCapabilities, RemoteCapability, RemoteDetails, VehicleExtension
+    from stellantis_hal.resources.blocks.adas import (
+        Adas,
+        AdasState,
+        CruiseControl,
+        EmergencyBraking,
+        GearIndication,
+        LaneDeparture,
+        LaneKeeping,
+        ParkAssist,
+        ParkAssistState,
+        SpeedRegulation,
+        TimeGap,
+    )
+    from stellantis_hal.resources.blocks.capabilities import (
+        Branding,
+        Capabilities,
+        ChargingCapability,
+        ChargingImmediate,
+        ChargingParameters,
+        ChargingPreferences,
+        ChargingPrograms,
+        ChargingScheduling,
+        PreconditioningCapability,
+        PreconditioningParameters,
+        ProgramSlots,
+        RemoteCapabilities,
+        RemoteCapability,
+        RemoteDetails,
+        VehicleExtension,
+    )
     from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripConsumption
-    from stellantis_hal.resources.blocks.energy import BatteryHealth, BatteryLoad, ChargeProgram, Charging, ChargingMode, ChargingPowerLevel, ChargingSchedule, ChargingStatus, ChargingType, Consumption, Day, ElectricExtension, Energy, EnergyBattery, EnergyExtension, EnergySubType, EnergyType, FuelConsumptions, FuelExtension, Occurrence, StopChargeStatus
-    from stellantis_hal.resources.blocks.equipment import Air, Belt, BeltState, DoorLock, DoorOpening, DoorState, Doors, ECallTriggering, Environment, Light, LightDirection, LightPosition, LightStatus, LightSwitches, Lighting, Luminosity, Opening, Privacy, PrivacyState, Safety, Seat, Service, ServiceKind, StarterBattery, WipingBlades, WipingSpeed
-    from stellantis_hal.resources.blocks.powertrain import DrivingBehavior, DrivingMode, Engine, EngineAir, EngineExtension, EngineLiquid, EngineOil, EngineThermic, EngineType, Gear, Gearbox, GearboxMode, Ignition, IgnitionType, Kinetic, Odometer, Powertrain, PowertrainStatus, Transmission
+    from stellantis_hal.resources.blocks.energy import (
+        BatteryHealth,
+        BatteryLoad,
+        ChargeProgram,
+        Charging,
+        ChargingMode,
+        ChargingPowerLevel,
+        ChargingSchedule,
+        ChargingStatus,
+        ChargingType,
+        Consumption,
+        Day,
+        ElectricExtension,
+        Energy,
+        EnergyBattery,
+        EnergyExtension,
+        EnergySubType,
+        EnergyType,
+        FuelConsumptions,
+        FuelExtension,
+        Occurrence,
+        StopChargeStatus,
+    )
+    from stellantis_hal.resources.blocks.equipment import (
+        Air,
+        Belt,
+        BeltState,
+        DoorLock,
+        DoorOpening,
+        Doors,
+        DoorState,
+        ECallTriggering,
+        Environment,
+        Light,
+        LightDirection,
+        Lighting,
+        LightPosition,
+        LightStatus,
+        LightSwitches,
+        Luminosity,
+        Opening,
+        Privacy,
+        PrivacyState,
+        Safety,
+        Seat,
+        Service,
+        ServiceKind,
+        StarterBattery,
+        WipingBlades,
+        WipingSpeed,
+    )
+    from stellantis_hal.resources.blocks.powertrain import (
+        DrivingBehavior,
+        DrivingMode,
+        Engine,
+        EngineAir,
+        EngineExtension,
+        EngineLiquid,
+        EngineOil,
+        EngineThermic,
+        EngineType,
+        Gear,
+        Gearbox,
+        GearboxMode,
+        Ignition,
+        IgnitionType,
+        Kinetic,
+        Odometer,
+        Powertrain,
+        PowertrainStatus,
+        Transmission,
+    )
     from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
     from stellantis_hal.resources.control.actions import ActionKind, ChargingProgram, Program
     from stellantis_hal.resources.control.callback import Callback, CallbackStatus, CallbackType, RemoteType
@@ -102,20 +267,63 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
     from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
     from stellantis_hal.resources.control.reconciling import MonitorPlan, PlanStep
-    from stellantis_hal.resources.control.remote import CallbackReference, Remote, RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
+    from stellantis_hal.resources.control.remote import (
+        CallbackReference,
+        Remote,
+        RemoteCharging,
+        RemoteClimate,
+        RemoteDoors,
+        RemoteStolen,
+    )
     from stellantis_hal.resources.control.remote_policy import RefusalReason, RemotePolicy
-    from stellantis_hal.resources.control.targets import AttributePart, EventAttribute, PushNotification, UnsafeWebhookWarning, WebSocket, Webhook
-    from stellantis_hal.resources.control.triggers import DataTrigger, Observed, Previous, TimeEntry, TimeTrigger, Trigger, Zone, ZoneTrigger, data, times, zone
+    from stellantis_hal.resources.control.targets import (
+        AttributePart,
+        EventAttribute,
+        PushNotification,
+        UnsafeWebhookWarning,
+        Webhook,
+        WebSocket,
+    )
+    from stellantis_hal.resources.control.triggers import (
+        DataTrigger,
+        Observed,
+        Previous,
+        TimeEntry,
+        TimeTrigger,
+        Trigger,
+        Zone,
+        ZoneTrigger,
+        data,
+        times,
+        zone,
+    )
     from stellantis_hal.resources.filters import AlarmType, TelemetryType, TripState
     from stellantis_hal.resources.fleet import Fleet
     from stellantis_hal.resources.maintenance import Maintenance
     from stellantis_hal.resources.position import FixStatus, Position, PositionType
     from stellantis_hal.resources.profile import Profile
-    from stellantis_hal.resources.status import AirConditioning, Preconditioning, PreconditioningCause, PreconditioningFailure, PreconditioningProgram, PreconditioningStatus, Recurrence, Status
+    from stellantis_hal.resources.status import (
+        AirConditioning,
+        Preconditioning,
+        PreconditioningCause,
+        PreconditioningFailure,
+        PreconditioningProgram,
+        PreconditioningStatus,
+        Recurrence,
+        Status,
+    )
     from stellantis_hal.resources.telemetry import Telemetry, TelemetryExtension, VehicleTelemetry
     from stellantis_hal.resources.theft import Theft
     from stellantis_hal.resources.time_range import TimeRange
-    from stellantis_hal.resources.trip import FaultCause, FaultKind, Propulsion, Trip, TripFault, TripKinetic, TripSegment
+    from stellantis_hal.resources.trip import (
+        FaultCause,
+        FaultKind,
+        Propulsion,
+        Trip,
+        TripFault,
+        TripKinetic,
+        TripSegment,
+    )
     from stellantis_hal.resources.user import User
     from stellantis_hal.resources.vehicle import CallCenter, Country, Motorization, StolenCallCenter, Vehicle
     from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
@@ -132,10 +340,27 @@ if TYPE_CHECKING:
     from stellantis_hal.transport.conventions import ApiConventions
     from stellantis_hal.transport.credentials import Credentials
     from stellantis_hal.transport.exchange import Timeouts
-    from stellantis_hal.transport.hooks import CallRecord, EndRecord, FailureRecord, Hooks, RequestRecord, ResponseRecord, RetryRecord, TokenRecord, WaitRecord
+    from stellantis_hal.transport.hooks import (
+        CallRecord,
+        EndRecord,
+        FailureRecord,
+        Hooks,
+        RequestRecord,
+        ResponseRecord,
+        RetryRecord,
+        TokenRecord,
+        WaitRecord,
+    )
     from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
     from stellantis_hal.transport.rate_limit.persistence import FileLimiterStore, LimiterStore
-    from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimiter, RateLimits, Slot
+    from stellantis_hal.transport.rate_limit.protocol import (
+        Capacity,
+        LimiterStatistics,
+        Priority,
+        RateLimiter,
+        RateLimits,
+        Slot,
+    )
     from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders, Window
     from stellantis_hal.transport.rate_limit.redis import RedisLimiter
     from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
@@ -602,8 +827,7 @@ _MODULES = {
         "CheckpointError CheckpointStore CheckpointsInUseError DamagedCheckpointError MemoryCheckpoints"
     ),
     "fleet.events": (
-        "AccountEmpty AccountLost CallbackFailed Outage Recovered Update VehicleRemoved VehicleUnavailable "
-        "WatchEvent"
+        "AccountEmpty AccountLost CallbackFailed Outage Recovered Update VehicleRemoved VehicleUnavailable WatchEvent"
     ),
     "fleet.export": "TripWriter trip_writer",
     "fleet.leases.lease": "Lease LeasedAccounts",

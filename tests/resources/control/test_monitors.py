@@ -287,8 +287,9 @@ async def test_a_callback_for_commands_has_no_monitors() -> None:
     ],
 )
 def test_what_the_api_refuses_is_not_sent(spec: dict[str, Any], reason: str) -> None:
+    values: Any = {"label": "x", "when": LOW, **spec}
     with pytest.raises(ValueError, match=reason):
-        monitor_body(MonitorSpec(**{"label": "x", "when": LOW, **spec}))
+        monitor_body(MonitorSpec(**values))
 
 
 @pytest.mark.parametrize(
@@ -302,8 +303,9 @@ def test_what_the_api_refuses_is_not_sent(spec: dict[str, Any], reason: str) -> 
     ],
 )
 def test_what_the_api_refuses_of_fleets_is_not_sent(spec: dict[str, Any], reason: str) -> None:
+    values: Any = {"label": "x", "when": LOW, "deliver": HOOK, **spec}
     with pytest.raises(ValueError, match=reason):
-        monitor_body(MonitorSpec(**{"label": "x", "when": LOW, "deliver": HOOK, **spec}), for_fleets=True)
+        monitor_body(MonitorSpec(**values), for_fleets=True)
 
 
 def test_other_types_are_refused() -> None:
