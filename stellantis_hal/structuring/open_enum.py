@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -32,6 +33,13 @@ class OpenEnum(StrEnum):
     def is_known(self) -> bool:
         """Whether this library's enumeration lists the value."""
         return type(self)._value2member_map_.get(self._value_) is self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Return the JSON Schema for pydantic and FastAPI: known values are examples, because others are valid too."""
+        schema = dict(handler(core_schema))
+        schema["examples"] = schema.pop("enum")
+        return schema
 
     @classmethod
     def _missing_(cls, value: object) -> Any:

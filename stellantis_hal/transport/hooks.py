@@ -211,8 +211,9 @@ class Hooks:
 
 def call_hook(hooks: Hooks, name: str, hook: Callable[[R], None], record: R) -> None:
     """Call a hook; log its first exception, and go on. A coroutine that it returns is an error, too."""
+    function: Callable[[R], object] = hook
     try:
-        result: object = hook(record)
+        result = function(record)
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError(f"{name} returned a coroutine: {_ASYNC}")

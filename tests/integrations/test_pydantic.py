@@ -92,3 +92,13 @@ async def test_fastapi_returns_values_and_describes_them() -> None:
     assert content[0] == named
     assert content[1]["items"] == named
     assert document["components"]["schemas"]["Trip"]["properties"]["distance"] == {"type": "number", "x-unit": "km"}
+
+
+def test_the_schema_of_an_enumeration_is_open() -> None:
+    """Its values are not all known: a client made of a closed schema would refuse the others."""
+    adapter = pydantic.TypeAdapter(EnergyType)
+    schema = adapter.json_schema()
+    assert (schema["type"], schema["examples"]) == ("string", ["Fuel", "Electric"])
+    assert "enum" not in schema
+    assert adapter.dump_json(adapter.validate_python("Steam")) == b'"Steam"'
+    assert "examples" in Report.model_json_schema()["$defs"]["EnergyType"]
