@@ -243,6 +243,8 @@ def _connection_details(simulator: Simulator) -> str:
         *((f"control   {simulator.control_url}",) if simulator.control_url else ()),
         f"account   {account.key} ({account.brand}), realm {account.realm}",
         f"token     {issued.access_token}",
+        f"fleets    {simulator.partner_url}",
+        f"partner   {simulator.partner_login} / {simulator.partner_password}",
         "",
         "Try it:",
         f"  curl -H 'Authorization: Bearer {issued.access_token}' -H 'x-introspect-realm: {account.realm}' \\",

@@ -44,7 +44,7 @@ from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter, 
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
 from stellantis_hal.validation import require_request_options, require_type
-from stellantis_hal.vendor.gateway import GATEWAY
+from stellantis_hal.vendor.gateway import FLEET_GATEWAY
 from stellantis_hal.vendor.hosts import PARTNER_URL
 
 __all__ = ["FleetOwnerClient"]
@@ -152,7 +152,7 @@ class FleetOwnerClient(BaseClient, EntryPoint):
             timeouts=to_timeouts(timeout),
             tls=partner.tls if transport is None and session is None else None,
             proxy=proxy,
-            conventions=GATEWAY,
+            conventions=FLEET_GATEWAY,
             hooks=hooks,
             max_body=max_body,
             connections=connections,

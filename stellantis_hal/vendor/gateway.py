@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import attrs
+
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.rate_limit.quota import QuotaHeaders
 from stellantis_hal.vendor.scopes import required_scopes
 
-__all__ = ["CLIENT_ID_PARAMETER", "GATEWAY", "REALM_HEADER"]
+__all__ = ["CLIENT_ID_PARAMETER", "FLEET_GATEWAY", "GATEWAY", "REALM_HEADER"]
 
 CLIENT_ID_PARAMETER = "client_id"
 """The query parameter that names the application in each API request."""
@@ -35,3 +37,17 @@ GATEWAY = ApiConventions(
     scopes=required_scopes,
 )
 """Quota headers, error phrases, advice and scopes of the gateway and the API."""
+
+FLEET_GATEWAY = attrs.evolve(
+    GATEWAY,
+    misconfiguration_advice=(
+        "Check client id, login, password and certificate of the partner, and the plan that the application is "
+        "registered to; retrying cannot help."
+    ),
+    advice={
+        401: "Check the partner's login and password; the login is another name than the client id.",
+        403: "Often a wrong fleet or vehicle id, or one that belongs to another partner.",
+        404: "Nothing there, or no data yet; with profile='endUser' also what the driver does not show.",
+    },
+)
+"""The same, with the advice for fleet owners, who sign in with a login instead of tokens."""

@@ -94,7 +94,7 @@ async def test_a_wrong_pair_is_refused(partner: Callable[[Simulator], Partner]) 
     async with simulated_fleet_owner(simulator, partner(simulator)) as client:
         with pytest.raises(UnauthorizedError) as caught:
             await listed(client.fleets())
-    assert "login" in str(caught.value)
+    assert "the login is another name than the client id" in str(caught.value)
     assert simulator.partner_password not in str(caught.value)
 
 
@@ -102,7 +102,7 @@ async def test_another_client_id_is_a_configuration_error() -> None:
     simulator = a_simulator()
     partner = Partner("other-app", login=simulator.partner_login, password=simulator.partner_password)
     async with simulated_fleet_owner(simulator, partner) as client:
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(ConfigurationError, match="login, password and certificate of the partner"):
             await listed(client.fleets())
 
 
