@@ -1,4 +1,4 @@
-"""The reading endpoints for fleet owners, each with the call that serves it."""
+"""The endpoints for fleet owners, each with the call that serves it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from typing import Any, Final
 
 import attrs
 
-from stellantis_hal import Alert, Collision, Fleet, FleetOwnerClient, Paginator, Theft, Trip, Vehicle
+from stellantis_hal import (
+    Alert,
+    Collision,
+    Fleet,
+    FleetOwnerClient,
+    Paginator,
+    Stolen,
+    Theft,
+    Trip,
+    Vehicle,
+    Webhook,
+    data,
+)
 from stellantis_hal.simulator import World
 
-__all__ = ["CONTROL", "DEPRECATED", "READS", "Subjects", "find_subjects", "full_world"]
+__all__ = ["CONTROL", "DEPRECATED", "READS", "Subjects", "find_subjects", "full_world", "use_control"]
 
 
 @attrs.frozen(kw_only=True)
@@ -93,8 +105,30 @@ DEPRECATED = frozenset(
 )
 """Paths whose calls warn."""
 
-CONTROL = frozenset({"monitors", "callbacks", "remotes"})
-"""Parts of the paths of control, which have pages of their own."""
+CALLBACK: Final = "/fleets/{fid}/remote/callbacks/{cbid}"
+MONITOR: Final = "/fleets/{fid}/monitors/{mid}"
+REMOTES: Final = f"{VEHICLE}/callbacks/{{cbid}}/remotes"
+
+CONTROL: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("GET", "/fleets/{fid}/remote/callbacks"): "fleet.callbacks()",
+        ("POST", "/fleets/{fid}/remote/callbacks"): "fleet.callbacks.create(…)",
+        ("GET", CALLBACK): "fleet.callbacks.get(id)",
+        ("PUT", CALLBACK): "callback.update(…)",
+        ("PUT", f"{CALLBACK}/status"): "callback.pause()",
+        ("DELETE", CALLBACK): "callback.delete()",
+        ("GET", "/fleets/{fid}/monitors"): "fleet.monitors()",
+        ("POST", "/fleets/{fid}/monitors"): "fleet.monitors.create(…)",
+        ("GET", MONITOR): "fleet.monitors.get(id)",
+        ("PUT", MONITOR): "monitor.update(…)",
+        ("PUT", f"{MONITOR}/status"): "monitor.pause()",
+        ("DELETE", MONITOR): "monitor.delete()",
+        ("POST", REMOTES): "vehicle.remote(callback).doors.lock()",
+        ("GET", REMOTES): "vehicle.remote(callback).operations()",
+        ("GET", f"{REMOTES}/{{rid}}"): "client.operation(token)",
+    }
+)
+"""Each request of control with what the documentation calls; :func:`use_control` makes all of them."""
 
 
 async def _first_alarm(vehicle: Vehicle) -> Any:
@@ -138,3 +172,21 @@ async def find_subjects(client: Any) -> Subjects:
         collision=await first(vehicle.collisions()),
         theft=await first(vehicle.thefts()),
     )
+
+
+async def use_control(on: Subjects) -> None:
+    """Call each method of callbacks, monitors and commands once."""
+    hook = Webhook("https://hooks.example.org/st/k3Jx0v", token="s3cr3t")
+    callback = await on.fleet.callbacks.create(hook, label="vans", actions=("Doors", "Lights"))
+    assert len(await listed(on.fleet.callbacks())) == 1
+    callback = await on.fleet.callbacks.get(str(callback.id))
+    operation = await on.vehicle.remote(callback).doors.lock()
+    await on.client.operation(operation.token).result(timeout=600)
+    assert await listed(on.vehicle.remote(callback).operations())
+    monitor = await on.fleet.monitors.create("stolen", when=data("s", Stolen.STATE).changes(), deliver=hook)
+    assert len(await listed(on.fleet.monitors())) == 1
+    monitor = await on.fleet.monitors.get(str(monitor.id))
+    monitor = await monitor.update(refresh=timedelta(minutes=5))
+    await (await monitor.pause()).delete()
+    callback = await callback.update(target=hook)
+    await (await callback.pause()).delete()

@@ -1,4 +1,4 @@
-"""Reading endpoints for fleet owners: the call that serves each on the simulator, and its line in the documentation."""
+"""Endpoints for fleet owners: the call that serves each on the simulator, and its line in the documentation."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import pytest
 from stellantis_hal import HalDeprecationWarning
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.testing import simulated_fleet_owner
-from tests.client.fleet_endpoints import CONTROL, DEPRECATED, READS, find_subjects, full_world
+from tests.client.fleet_endpoints import CONTROL, DEPRECATED, READS, find_subjects, full_world, use_control
 
 PAGE = Path(__file__).parents[2] / "docs" / "fleet_owners.md"
 SPECIFICATION = os.environ.get("STELLANTIS_HAL_FLEET_SPECIFICATION")
@@ -24,11 +24,12 @@ class Recorder(httpx.AsyncBaseTransport):
 
     def __init__(self, simulator: Simulator) -> None:
         self._inner = simulator.transport()
-        self.seen: list[tuple[str, int]] = []
+        self.seen: list[tuple[str, str, int]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)
-        self.seen.append((request.url.path.removeprefix("/connectedcar/v3"), response.status_code))
+        path = request.url.path.removeprefix("/connectedcar/v3")
+        self.seen.append((request.method, path, response.status_code))
         return response
 
 
@@ -51,7 +52,7 @@ async def test_each_path_is_served_by_its_call(path: str) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             found = await READS[path][1](on)
-    served = [status for seen, status in recorder.seen if pattern(path).fullmatch(seen)]
+    served = [status for _, seen, status in recorder.seen if pattern(path).fullmatch(seen)]
     assert set(served) == {200} or (path.endswith("/collisions") and served == [404])  # not every trip has one
     assert found or served == [404]
     for value in found if isinstance(found, list) else [found]:
@@ -59,17 +60,41 @@ async def test_each_path_is_served_by_its_call(path: str) -> None:
     assert [warning.category for warning in caught] == [HalDeprecationWarning] * (path in DEPRECATED)
 
 
+@pytest.mark.anyio
+async def test_each_request_of_control_is_made_by_its_call() -> None:
+    recorder = Recorder(simulator := a_simulator())
+    async with simulated_fleet_owner(simulator, transport=recorder) as client:
+        on = await find_subjects(client)
+        recorder.seen.clear()
+        await use_control(on)
+    made = {
+        (method, template)
+        for method, seen, status in recorder.seen
+        for _, template in CONTROL
+        if pattern(template).fullmatch(seen) and status < 300
+    }
+    assert made == set(CONTROL)
+
+
 def test_the_documentation_lists_each_path() -> None:
-    rows = re.findall(r"^\| `(?:GET )?(/\S+)`[^|]*\| `([^`]+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert dict(rows) == {path: call for path, (call, _) in READS.items()}
+    text = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (GET|POST|PUT|DELETE) `(/\S+)`[^|]*\| `([^`]+)`", text, re.MULTILINE)
+    expected = {("GET", path): call for path, (call, _) in READS.items()} | dict(CONTROL)
+    assert {(method, path): call for method, path, call in rows} == expected
+    assert len(expected) == 47
 
 
 @pytest.mark.skipif(SPECIFICATION is None, reason="STELLANTIS_HAL_FLEET_SPECIFICATION names no file")
 def test_the_specification_has_no_other_paths() -> None:
     yaml = pytest.importorskip("yaml")
     document = yaml.safe_load(Path(SPECIFICATION or "").read_text(encoding="utf-8"))
-    paths = {path for path, item in document["paths"].items() if "get" in _resolved(document, item)}
-    assert {path for path in paths if not CONTROL & set(path.split("/"))} == set(READS)
+    methods = {"get", "post", "put", "patch", "delete"}
+    found = {
+        (method.upper(), path)
+        for path, item in document["paths"].items()
+        for method in methods & _resolved(document, item).keys()
+    }
+    assert found == {("GET", path) for path in READS} | set(CONTROL)
 
 
 def _resolved(document: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from stellantis_hal import (
 from stellantis_hal.simulator import BackendVariant, Simulator, Subscription, server
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.typed_resource import TypedResource
-from tests.client.fleet_endpoints import READS, find_subjects, full_world
+from tests.client.fleet_endpoints import READS, find_subjects, full_world, use_control
 from tests.conformance.processes import fleet_specification, free_port, prism, running
 from tests.conformance.test_specification_bodies import bodies_of, unexplained
 from tests.resources.derive_facts import FLEET_ROOTS, derive, load
@@ -138,6 +138,14 @@ async def test_pages_and_profiles_conform(simulator: Simulator, proxy: str) -> N
         assert vehicle.capabilities.has("remote:stolen")
         await client.capabilities(str(vehicle.vin), extensions=extensions)
         simulator.world.car(str(on.vehicle.id)).set_stolen(True)
+
+
+@pytest.mark.anyio
+@pytest.mark.wall_clock
+async def test_each_call_of_control_conforms_both_ways(simulator: Simulator, proxy: str) -> None:
+    async with client_at(proxy, simulator) as client:
+        on = await find_subjects(client)
+        await use_control(on)
 
 
 @pytest.mark.anyio
