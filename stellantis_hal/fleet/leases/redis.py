@@ -8,8 +8,8 @@ from stellantis_hal.storage.redis import RedisAddress
 
 __all__ = ["RedisLease"]
 
-_TTL = 3.0
-_INTERVAL = 0.5
+_TTL = 2.5
+_INTERVAL = 0.4
 
 
 class RedisLease(Lease):
