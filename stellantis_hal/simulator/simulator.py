@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from stellantis_hal.simulator.api.callbacks import CallbackRegistry
@@ -169,17 +170,23 @@ class Simulator:
                 the clock jumps.
             faults: the probabilities of faults.
         """
+        way = httpx.AsyncHTTPTransport() if transport is None else transport
         deliveries = Deliveries(
             self.outbox,
             self.callbacks.get,
             self._clock.now,
-            transport=transport or httpx.AsyncHTTPTransport(),
+            transport=way,
             timeout=timeout,
             faults=faults,
             seed=self.world.seed,
         )
-        async with deliveries.running((self.remotes, self.monitors)):
-            yield deliveries
+        try:
+            async with deliveries.running((self.remotes, self.monitors)):
+                yield deliveries
+        finally:
+            if transport is None:
+                with anyio.CancelScope(shield=True):  # closing sockets, which does not wait
+                    await way.aclose()
 
     def set_origin(self, origin: str) -> None:
         """Set the origin (``http://host:port``) of :attr:`url` and :attr:`identity_url`."""
