@@ -141,7 +141,10 @@ def test_silent_screen_prints_nothing() -> None:
 def test_command_prints_json(monkeypatch: pytest.MonkeyPatch) -> None:
     from stellantis_hal.cli import commands as module
 
-    monkeypatch.setattr(module, "show_processes", lambda settings, *_: RESULT)
+    def shown(*_: object) -> ProcessesResult:
+        return RESULT
+
+    monkeypatch.setattr(module, "show_processes", shown)
     ran = CliRunner().invoke(commands, ["demo", "--processes", "2", "--store", "sqlite", "--json"])
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.output)["killed_at"] == 2.0
@@ -150,7 +153,10 @@ def test_command_prints_json(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_store_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes_demo, "find_spec", lambda name: None)
+    def missing(name: str) -> None:
+        assert name == "coredis"
+
+    monkeypatch.setattr(processes_demo, "find_spec", missing)
     ran = CliRunner().invoke(commands, ["demo", "--processes", "2", "--store", "redis"])
     assert ran.exit_code == 1
     assert "redis-server" in ran.output

@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Self
 
 import anyio
-import anyio.lowlevel
 
 from stellantis_hal.storage.sqlite import StorageError
 from stellantis_hal.transport.rate_limit.turns import SharedLedger, Turn, TurnReply

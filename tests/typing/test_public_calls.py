@@ -197,6 +197,7 @@ from stellantis_hal import (
     RedirectError,
     RedisCheckpoints,
     RedisLease,
+    RedisLimiter,
     RedisTokenStore,
     RefusalReason,
     Rel,
@@ -226,6 +227,7 @@ from stellantis_hal import (
     SQLiteCheckpoints,
     SQLiteInbox,
     SQLiteLease,
+    SQLiteLimiter,
     SQLiteState,
     SQLiteTokenStore,
     StaleSlotError,
@@ -765,6 +767,20 @@ def test_values_made_by_the_user() -> None:
 
 
 # ------------------------------------------------------------------------------------------- limits
+
+
+@pytest.mark.anyio
+@pytest.mark.wall_clock  # the processes share a file
+async def test_limiters_of_several_processes(tmp_path: Path) -> None:
+    shared: RateLimiter = RedisLimiter("redis://127.0.0.1:1/0", "app", processes=2, on_outage="refuse", timeout=0.5)
+    assert_type(shared.limits, RateLimits)
+    async with SQLiteLimiter(tmp_path / "limiter.sqlite", "app", RateLimits(10, 100), processes=2) as limiter:
+        assert_type(limiter, SQLiteLimiter)
+        assert_type(limiter.is_away, bool)
+        async with limiter.slot() as slot:
+            slot.sent()
+            slot.answered(Quota())
+        assert limiter.statistics.granted == 1
 
 
 @pytest.mark.anyio

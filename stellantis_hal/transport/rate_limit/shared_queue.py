@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -75,7 +74,3 @@ class GrantQueue:
         self.discard(ticket)
         ticket.error = error
         ticket.event.set()
-
-    def earliest(self) -> float:
-        """Return until when the least patient task waits; ``inf`` without any."""
-        return min((ticket.latest for ticket in self), default=math.inf)

@@ -118,16 +118,6 @@ class TurnBook:
         """Grants that are not answered, given back or returned."""
         return len(self._out)
 
-    @property
-    def must_introduce(self) -> bool:
-        """Whether the ledger does not know this process."""
-        return not self._epoch
-
-    @property
-    def has_unused(self) -> bool:
-        """Whether grants are to be given back, which other processes may wait for."""
-        return bool(self._given_back)
-
     # ------------------------------------------------------------------------------------------------ requests
 
     def is_stale(self, grant: Grant, now: float) -> bool:

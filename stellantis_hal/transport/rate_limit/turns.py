@@ -35,7 +35,7 @@ HOLD = 61 * SECOND
 ALIVE = 3 * SECOND
 """How long a process lives without a turn."""
 STALE = 3 * SECOND // 2
-"""How long nobody may have taken a turn until the ledger is taken for one that was away."""
+"""How long no process may have taken a turn until the ledger counts as having been away."""
 LOOK_AHEAD = SECOND // 10
 WAITING = 3 * SECOND // 10
 """How long a process that got less than it wanted is known to wait."""

@@ -387,10 +387,14 @@ anyio.run(hold)
 """
 
 
+def start_holder(path: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], stdout=subprocess.PIPE)
+
+
 @pytest.mark.wall_clock
 async def test_file_of_another_process_is_refused_until_it_dies(tmp_path: Path) -> None:
     path = tmp_path / "limiter.json"
-    with subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], stdout=subprocess.PIPE) as holder:
+    with start_holder(path) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"entered\n"
         with pytest.raises(ConfigurationError, match=r"SQLiteLimiter.*RedisLimiter"):

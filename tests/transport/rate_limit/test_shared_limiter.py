@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ def limiter_of(
 
 
 @asynccontextmanager
-async def entered(*limiters: SharedLimiter) -> AsyncIterator[None]:
+async def entered(*limiters: SharedLimiter) -> AsyncGenerator[None]:
     """Enter limiters, and let the window pass that a new ledger waits."""
     async with AsyncExitStack() as stack:
         for limiter in limiters:
@@ -77,8 +77,8 @@ async def test_limiter_of_processes_is_a_rate_limiter() -> None:
 async def test_processes_share_one_window() -> None:
     ledger, server = MemoryLedger(), Server(20)
     limiters = [limiter_of(ledger, 20, processes=4) for _ in range(4)]
+    start = anyio.current_time() + 1.1
     async with entered(*limiters), anyio.create_task_group() as group:
-        start = anyio.current_time()
         for limiter in limiters:
             for _ in range(10):
                 group.start_soon(server.load, limiter)

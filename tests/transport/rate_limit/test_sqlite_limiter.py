@@ -1,0 +1,143 @@
+"""Limiter of the processes of one machine: its file, its clock, its errors."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from stellantis_hal.errors import BudgetExhaustedError
+from stellantis_hal.storage.sqlite import StorageError
+from stellantis_hal.transport.rate_limit import boot_clock
+from stellantis_hal.transport.rate_limit.boot_clock import boot_id, microseconds_since_boot
+from stellantis_hal.transport.rate_limit.protocol import RateLimits
+from stellantis_hal.transport.rate_limit.sqlite import SQLiteLedger, SQLiteLimiter
+from stellantis_hal.transport.rate_limit.turns import DAY, MINUTE, SECOND, Turn
+from tests.transport.rate_limit.doubles import spend
+
+pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
+
+
+class Machine:
+    """A machine whose clocks can be set, and that can be started again."""
+
+    def __init__(self) -> None:
+        self.clock = 5_000 * SECOND
+        self.wall = 1.7e9
+        self.boot = "first"
+
+    def ledger(self, path: Path) -> SQLiteLedger:
+        return SQLiteLedger(path, "app", clock=lambda: self.clock, wall=lambda: self.wall, boot=lambda: self.boot)
+
+    def restart(self, seconds: float) -> None:
+        self.boot += "!"
+        self.clock = 0
+        self.wall += seconds
+
+
+def turn_of(process: str, number: int, **values: Any) -> Turn:
+    return Turn(process=process, number=number, per_second=10, per_day=20, share=0, **values)
+
+
+async def spend_all(limiter: SQLiteLimiter) -> None:
+    while True:
+        await spend(limiter)
+
+
+async def test_processes_share_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "limiter.sqlite"
+    first, second = [SQLiteLimiter(path, "app", RateLimits(10, 3), processes=2, interactive_share=0) for _ in range(2)]
+    async with first, second:
+        for limiter in (first, second, first):
+            await spend(limiter)
+        with pytest.raises(BudgetExhaustedError, match="daily limit"):
+            await spend(second)
+        assert not first.is_away
+    async with SQLiteLimiter(path, "another app", RateLimits(10, 3), processes=2) as other:
+        await spend(other)
+
+
+async def test_day_survives_a_restart_of_the_machine(tmp_path: Path) -> None:
+    machine = Machine()
+    async with machine.ledger(tmp_path / "limiter.sqlite") as ledger:
+        await ledger.take(turn_of("a", 1))
+        machine.clock += SECOND
+        assert (await ledger.take(turn_of("a", 2, interactive=9))).day_free == 11
+        machine.restart(3600)
+        assert (await ledger.take(turn_of("b", 1))).day_free == 11
+        machine.restart(-3600)
+        assert (await ledger.take(turn_of("c", 1))).day_free == 11
+        machine.restart(DAY * MINUTE / SECOND)
+        assert (await ledger.take(turn_of("d", 1))).day_free == 20
+
+
+async def test_clock_of_a_start_without_an_id_is_noticed(tmp_path: Path) -> None:
+    machine = Machine()
+    async with machine.ledger(tmp_path / "limiter.sqlite") as ledger:
+        await ledger.take(turn_of("a", 1))
+        machine.clock = 10
+        reply = await ledger.take(turn_of("b", 1, interactive=1))
+        assert reply.paused_for == SECOND
+
+
+async def test_removed_file_is_a_loss(tmp_path: Path) -> None:
+    path = tmp_path / "limiter.sqlite"
+    async with SQLiteLimiter(path, "app", RateLimits(10, 100), processes=1) as limiter:
+        for _ in range(5):
+            await spend(limiter)
+        await anyio.sleep(0.3)
+        for name in os.listdir(tmp_path):
+            os.unlink(tmp_path / name)
+        while limiter.statistics.free_today == 95:
+            await spend(limiter)
+        await spend(limiter)
+        free = limiter.statistics.free_today
+        assert free is not None
+        assert free < 95
+
+
+async def test_locked_file_is_an_outage(tmp_path: Path) -> None:
+    path = tmp_path / "limiter.sqlite"
+    limiter = SQLiteLimiter(path, "app", RateLimits(10, 100), processes=1, on_outage="refuse", timeout=0.05)
+    async with limiter:
+        await spend(limiter)
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BudgetExhaustedError, match=r"limiter\.sqlite"):
+            await spend_all(limiter)
+        connection.execute("ROLLBACK")
+        connection.close()
+        while limiter.is_away:
+            await anyio.lowlevel.checkpoint()
+        await spend(limiter)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 9}'])
+async def test_unreadable_state_is_said(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "limiter.sqlite"
+    async with SQLiteLedger(path, "app") as ledger:
+        await ledger.take(turn_of("a", 1))
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE limiter SET state = ?", (content,))
+        connection.close()
+        with pytest.raises(StorageError, match=r"format 9|not the state"):
+            await ledger.take(turn_of("a", 2))
+
+
+def test_clock_counts_from_the_start_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = microseconds_since_boot()
+    monkeypatch.delattr("time.CLOCK_BOOTTIME", raising=False)
+    assert first > 0
+    assert microseconds_since_boot() > 0
+    monkeypatch.setattr(boot_clock, "_BOOT_ID", Path("/nowhere"))
+    assert boot_id() == ""
+
+
+@pytest.mark.parametrize("values", [("limiter.sqlite", ""), (":memory:", "app")])
+def test_wrong_names_are_refused(values: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"client_id|:memory:"):
+        SQLiteLedger(*values)
+    with pytest.raises(ValueError, match="timeout"):
+        SQLiteLedger("limiter.sqlite", "app", timeout=0)
