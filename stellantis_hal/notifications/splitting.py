@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Literal
 
 import attrs
@@ -15,6 +16,7 @@ __all__ = ["Message", "split", "step_of"]
 _MONITOR_KEYS = frozenset({"monitorEvent", "values", "extensions"})
 _REMOTE_KEYS = frozenset({"remoteEvent", "eventStatus"})
 _MAX_KEPT = 64 * 1024
+_MAX_EVENTS = 10_000  # a hundred times what the vendor sends, and a third of a second
 
 
 @attrs.frozen(kw_only=True)
@@ -62,10 +64,14 @@ def split(body: bytes) -> tuple[Message, ...]:
     except ValueError as error:
         return (Message.unreadable(f"no JSON: {error}", body),)
     items = decoded if isinstance(decoded, list) else [decoded]
+    events = (message for item in items for message in _split_item(item))
     try:
-        return tuple(message for item in items for message in _split_item(item))
+        messages = tuple(islice(events, _MAX_EVENTS + 1))
     except ValueError as error:
         return (Message.unreadable(str(error), body),)
+    if len(messages) > _MAX_EVENTS:
+        return (Message.unreadable(f"more than {_MAX_EVENTS} events in one body", body),)
+    return messages
 
 
 def _split_item(item: Any) -> Iterator[Message]:

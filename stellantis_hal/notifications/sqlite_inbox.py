@@ -41,6 +41,7 @@ _BUSY_TIMEOUT = 5.0
 _POLL = 1.0  # seconds after which events that another process has stored are noticed
 _CLEANING = timedelta(minutes=1)
 _CLEANED_AT_ONCE = 1_000  # rows
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _ACKNOWLEDGED: Final = 1  # a state, beside 0 (waits) and 2 (set aside)
 
@@ -110,7 +111,7 @@ class SQLiteInbox:
         self._dead_after = dead_after
         self._max_rows, self._max_bytes = max_unverified, max_unverified_bytes
         self._clock = clock
-        self._cleaned_at = datetime.min.replace(tzinfo=UTC)
+        self._cleaned_at = _LONG_AGO
         self._waiters: dict[object, tuple[LoopHandle, anyio.Event]] = {}
         self._stored = 0
         self._dropped = 0
@@ -130,7 +131,9 @@ class SQLiteInbox:
         cleans = abs(now - self._cleaned_at) >= _CLEANING
         if cleans:
             self._cleaned_at = now
-        new, dropped = await self._write(partial(self._insert, entries, now if cleans else None))
+        new, dropped, must_go_on = await self._write(partial(self._insert, entries, now if cleans else None))
+        if must_go_on:  # what is too old goes with the next events, a thousand at a time
+            self._cleaned_at = _LONG_AGO
         self._duplicates += len(entries) - len(new)
         if dropped:
             self._dropped += dropped
@@ -150,14 +153,13 @@ class SQLiteInbox:
 
     def _insert(
         self, entries: Sequence[IncomingEvent], clean_at: datetime | None, connection: sqlite3.Connection
-    ) -> tuple[list[StoredEvent], int]:
+    ) -> tuple[list[StoredEvent], int, bool]:
         new = [stored for entry in entries if (stored := _insert_one(entry, connection)) is not None]
         dropped = 0
         if any(stored.entry.is_bounded for stored in new):
             dropped = self._drop(connection)
-        if clean_at is not None:
-            self._clean(clean_at.timestamp(), connection)
-        return new, dropped
+        must_go_on = clean_at is not None and self._clean(clean_at.timestamp(), connection)
+        return new, dropped, must_go_on
 
     def _drop(self, connection: sqlite3.Connection) -> int:
         """Remove bounded events beyond the bounds, acknowledged ones first; return how many waited."""
@@ -175,20 +177,22 @@ class SQLiteInbox:
             dropped += state != _ACKNOWLEDGED
         return dropped
 
-    def _clean(self, now: float, connection: sqlite3.Connection) -> None:
-        """Remove what was acknowledged and need not be kept or remembered any more."""
+    def _clean(self, now: float, connection: sqlite3.Connection) -> bool:
+        """Remove some of what was acknowledged and need not be kept or remembered; return whether there may be more."""
         kept, remembered = now - self._keep.total_seconds(), now - MEMORY.total_seconds()
-        connection.execute(
+        removed = connection.execute(
             "DELETE FROM events WHERE number IN (SELECT number FROM events"
             " WHERE state = 1 AND received_at < ? AND acknowledged_at <= ? LIMIT ?)",
             (remembered, kept, _CLEANED_AT_ONCE),
-        )
+        ).rowcount
+        emptied = 0
         if self._keep:
-            connection.execute(
+            emptied = connection.execute(
                 "UPDATE events SET content = NULL WHERE number IN (SELECT number FROM events"
                 " WHERE state = 1 AND content IS NOT NULL AND acknowledged_at <= ? LIMIT ?)",
                 (kept, _CLEANED_AT_ONCE),
-            )
+            ).rowcount
+        return max(removed, emptied) == _CLEANED_AT_ONCE
 
     # ------------------------------------------------------------------------------------------- consuming
 

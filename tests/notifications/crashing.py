@@ -52,7 +52,7 @@ async def consume(receiver: Receiver, output: Path) -> None:
 
 
 async def main(inbox: str, port: str, output: str) -> None:
-    sqlite_inbox._insert_one = insert_and_maybe_die  # type: ignore[assignment]
+    sqlite_inbox._insert_one = insert_and_maybe_die
     receiver = Receiver(CrashingInbox(inbox), path=PATH, token=TOKEN)
     config = uvicorn.Config(receiver, port=int(port), access_log=False, log_level="error", lifespan="on")
     async with anyio.create_task_group() as tasks:
@@ -62,4 +62,4 @@ async def main(inbox: str, port: str, output: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:])
+    anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3])

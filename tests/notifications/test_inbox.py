@@ -327,6 +327,16 @@ async def test_contents_are_kept_as_long_as_asked(tmp_path: Path, clock: Clock) 
         assert contents(tmp_path / "inbox.db") == [None, b"[]"]
 
 
+async def test_old_identities_go_a_thousand_at_a_time(tmp_path: Path, clock: Clock) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db", clock=clock) as inbox:
+        await inbox.put([entry(str(number)) for number in range(2_500)])
+        await drain(inbox)
+        clock.now += timedelta(days=5)
+        for number in range(3):
+            await inbox.put([entry(f"new {number}", received_at=clock.now)])
+        assert len(contents(tmp_path / "inbox.db")) == 3
+
+
 async def test_two_objects_share_a_file(tmp_path: Path) -> None:
     async with SQLiteInbox(tmp_path / "inbox.db") as first, SQLiteInbox(tmp_path / "inbox.db") as second:
         assert await put(first, entry("1")) == ["1"]

@@ -120,6 +120,13 @@ def test_what_is_no_event_is_unreadable(content: bytes) -> None:
     assert event.size == len(content) or content.startswith(b'{"a"')
 
 
+def test_body_of_too_many_events_is_unreadable() -> None:
+    [event] = parse_notification(b"[" + b"1," * 10_000 + b"1]")
+    assert isinstance(event, UnreadableEvent)
+    assert event.reason == "more than 10000 events in one body"
+    assert len(parse_notification(b"[" + b"1," * 9_999 + b"1]")) == 10_000
+
+
 def test_large_unreadable_body_is_truncated() -> None:
     [event] = parse_notification(b"x" * 100_000)
     assert isinstance(event, UnreadableEvent)

@@ -86,6 +86,8 @@ class PushFeed:
         loop = LoopHandle()
 
         def take(event: Notification) -> None:  # in the loop of the server, which may be another one
+            if len(self._waiting) == _MAX_WAITING:
+                _log.warning("a notification was not reported: %d wait because the consumer is slow", _MAX_WAITING)
             self._waiting.append(event)
             loop.call_soon(self._arrived.set)
 

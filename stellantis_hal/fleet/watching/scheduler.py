@@ -30,6 +30,8 @@ from stellantis_hal.resources.vehicle import Vehicle
 __all__ = ["PollScheduler"]
 
 _URGENT_CONCURRENCY = 8
+_MOST_PUSHED = 16
+"""Statuses of a vehicle that wait to be reported; older ones are left out, as polls leave out what was in between."""
 _RENEWAL_WAIT = 15.0
 """Seconds after which a target that waits for the end of a renewal is looked at again at the latest."""
 _LOOK_AGAIN = 1.0
@@ -129,7 +131,7 @@ class PollScheduler:
         if status is None:
             watched_vehicle.must_poll = True
         else:
-            watched_vehicle.pushed.append(status)
+            watched_vehicle.pushed = [*watched_vehicle.pushed, status][-_MOST_PUSHED:]
         if not watched_vehicle.is_urgent:
             watched_vehicle.is_urgent = True
             self._urgent.append(watched_vehicle)

@@ -16,7 +16,7 @@ from stellantis_hal.fleet.events import AccountLost, WatchEvent
 from stellantis_hal.fleet.owners import Owner, OwnerTarget, as_owner, key_of
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, Acknowledgement, Stream
-from stellantis_hal.fleet.targets import Removed, WatchedAccount, id_of
+from stellantis_hal.fleet.targets import Removed, WatchedAccount, WatchedVehicle, id_of
 from stellantis_hal.fleet.turn_records import TurnRecords
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity
@@ -101,7 +101,7 @@ class Watch(Stream):
                 interval=pacing.interval,
                 refresh=None if refresh is None else refresh.total_seconds(),
                 reads_status="status" in watch_options.what,
-                offer=self._scheduler.offer,
+                offer=self._offer_pushed,
                 emit=self._emit,
                 counts=self._counts,
             )
@@ -165,6 +165,11 @@ class Watch(Stream):
         record = self._records.lost(account, since)
         key = self._records.account_key(account.key)
         await self._emit(event, Acknowledgement(account.store, key, record))
+
+    def _offer_pushed(self, vehicle: WatchedVehicle, status: Status | None) -> None:
+        """Pass on what an event says of a vehicle; no event causes a poll while the watch is paused."""
+        if status is not None or not self._scheduler.is_paused:
+            self._scheduler.offer(vehicle, status)
 
     def _note_progress(self) -> None:
         progress, self._progress = self._progress, anyio.Event()

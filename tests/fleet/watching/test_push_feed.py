@@ -136,6 +136,17 @@ async def test_event_without_a_status_causes_a_poll() -> None:
         assert updates.statistics.requests == before + 2
 
 
+async def test_paused_watch_reports_statuses_and_polls_nothing() -> None:
+    async with a_scene() as scene, watched(scene) as updates:
+        await until(updates, Update)
+        updates.pause()
+        before = updates.statistics.requests
+        await scene.send()
+        await scene.send(123_456.0)
+        assert (await until(updates, Update, within=1)).source == "event"
+        assert updates.statistics.requests == before
+
+
 async def test_watch_without_statuses_polls() -> None:
     async with a_scene() as scene, watched(scene, what="position") as updates:
         await until(updates, Update)
