@@ -110,7 +110,7 @@ _WORDS: Final[Mapping[ActionKind, _Words]] = {
     ActionKind.PRECONDITIONING: _Words("ThermalPreconditioning", "remote:preconditioning:write", "preconditioning"),
     ActionKind.NAVIGATION: _Words("Navigation", "remote:navigation:write", "navigation"),
     ActionKind.IMMOBILIZATION: _Words("Immobilization", None, None),
-    ActionKind.STOLEN: _Words("Stolen", None, None),
+    ActionKind.STOLEN: _Words("Stolen", None, "stolen"),
 }
 
 

@@ -538,12 +538,15 @@ def _collection_url(vehicle: HalResource, vehicle_url: str, callback_id: str) ->
 def _is_unsupported(capabilities: Capabilities, action: Action) -> bool:
     """Return whether the capabilities of a vehicle exclude an action; what they do not say excludes nothing."""
     name, remote = action.kind.capability, capabilities.remote
-    offered = None if name is None or remote is None else getattr(remote, name, None)
-    if offered is None:
+    if name is None or remote is None:
         return False
-    if offered.supported is False:
+    offered = getattr(remote, name, None)
+    scope = action.kind.scope
+    if offered is None and remote.operations and scope is not None and not capabilities.has(scope):
         return True
-    value: Any = getattr(offered, "parameters", None)
+    if offered is not None and offered.supported is False:
+        return True
+    value: Any = getattr(offered, "parameters", None) or getattr(remote.details, name, None)
     for part in action.needs:
         value = getattr(value, part, None)
     if value is False or getattr(value, "supported", None) is False:

@@ -208,7 +208,7 @@ def test_kinds_have_the_names_of_the_api() -> None:
     assert ActionKind.of_type("VehicleState") is None
     assert {kind for kind in ActionKind if kind.is_for_fleets} == {ActionKind.IMMOBILIZATION, ActionKind.STOLEN}
     assert (ActionKind.WAKE_UP.scope, ActionKind.WAKE_UP.capability) == ("remote:wakeup:write", "wakeup")
-    assert ActionKind.STOLEN.capability is None
+    assert ActionKind.IMMOBILIZATION.capability is None
     assert actions.check_label(None, ActionKind.WAKE_UP) == "wakeUp"
     assert actions.check_label("école", ActionKind.DOOR) == "école"
 

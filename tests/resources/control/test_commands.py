@@ -32,11 +32,16 @@ from stellantis_hal import (
     ServerError,
     StellantisError,
     UnauthorizedError,
+    Vehicle,
 )
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.command_ledger import CommandLedger, ControlServices, car_key
 from stellantis_hal.simulator import ExpiredToken, ScriptedFault, Simulator, TooManyRequests, World
+from stellantis_hal.structuring.converter import read
 from tests.resources.control.commanded import SEED, Commanded, Line, commanded
+from tests.resources.served import Served
 from tests.support.clocks import jumping
+from tests.support.responses import make_response
 
 pytestmark = pytest.mark.anyio
 
@@ -345,6 +350,8 @@ async def test_no_wake_up_follows_a_months_last_one() -> None:
         ({"door": {"supported": True}}, False),
         ({"door": {}}, False),
         ({"horn": {"supported": False}}, False),
+        ({"operation": ["remote:horn:write"]}, True),
+        ({"operation": ["remote:door:write"]}, False),
         ({}, False),
         (None, False),
     ],
@@ -368,8 +375,6 @@ def with_capabilities(case: Commanded, remote: Any) -> Any:
     converter = case.vehicle.require_resource().require_context().converter
     capabilities = None
     if remote is not None:
-        from stellantis_hal.structuring.converter import read
-
         capabilities = read({"remote": remote}, Capabilities)
     assert converter is not None
     extension = attrs.evolve(extension, onboard_capabilities=capabilities)
@@ -396,6 +401,9 @@ async def test_options_of_charging_and_climate_are_checked_too() -> None:
                 await call()
         await remote.charging.stop()
         await remote.climate.delete(2)
+        listed = {"operation": ["remote:charging:write"], "details": {"charging": {"immediate": {"start": False}}}}
+        with pytest.raises(RemoteRefusedError, match="capabilities"):
+            await with_capabilities(case, listed).charging.start()
 
 
 async def test_actions_of_fleet_owners_are_refused_to_account_holders() -> None:
@@ -443,9 +451,6 @@ async def test_a_templated_link_of_the_vehicle_is_followed() -> None:
                 "remotes": {"href": f"{resource.self_url}/callbacks/{{cbid}}/remotes", "templated": True},
             },
         }
-        from stellantis_hal.navigation.resource import HalResource
-        from tests.support.responses import make_response
-
         found = HalResource.of(
             make_response(document, url=resource.url, received_at=resource.fetched_at), resource.require_context()
         )
@@ -480,6 +485,45 @@ async def test_listed_operations_may_lack_everything() -> None:
         assert [each.label for each in found] == [None] * 4
         assert found[3].status == "Success"
         assert "unknown" in repr(found[2])
+
+
+async def test_more_operations_than_a_page_holds_are_listed() -> None:
+    async with commanded(policy=RemotePolicy(cooldown=timedelta(0))) as case:
+        for _ in range(61):
+            await (await case.remote.lights()).result()
+        assert len([each async for each in case.remote.operations()]) == 61
+
+
+async def test_a_vehicle_needs_an_address() -> None:
+    served = Served({"/v/7/callbacks/cb/remotes": {"remoteActionId": "1"}})
+    page = served.resource("/v", {"_embedded": {"vehicles": [{"id": "7"}]}})
+    embedded = page.embedded("vehicles")[0]
+    vehicle = attrs.evolve(read({"id": "7"}, Vehicle), resource=embedded)
+    with pytest.raises(ValueError, match="without a self link"):
+        vehicle.remote("cb")
+    alone = attrs.evolve(vehicle, resource=served.resource("/v/7?extension=branding", {"id": "7"}))
+    operation = await alone.remote("cb").doors.lock()
+    assert operation.url.endswith("/v/7/callbacks/cb/remotes/1")
+    assert operation.label is not None
+
+
+async def test_a_renewal_that_fails_sends_no_command() -> None:
+    """The server of identities is silent: its error says that its request was sent, and the command was not."""
+    async with commanded(retry=RetryPolicy(attempts=1)) as case:
+        case.simulator.expire_tokens()
+        case.line.faults.append(answered(lambda: httpx.Response(401, json={}), executed=False))
+        inner = case.line.handle_async_request
+
+        async def silent(request: httpx.Request) -> httpx.Response:
+            if "oauth2" in request.url.path:
+                raise httpx.ReadTimeout("The read operation timed out")
+            return await inner(request)
+
+        case.line.handle_async_request = silent  # type: ignore[method-assign]
+        with pytest.raises(StellantisError) as caught:
+            await case.remote.doors.lock()
+        assert not isinstance(caught.value, OutcomeUnknownError)
+        assert case.executed == 0
 
 
 # ------------------------------------------------------------------------------------------------- cancellation
