@@ -72,6 +72,7 @@ async def test_the_clock_is_advanced_and_sped_up(control: Control) -> None:
     assert (await control("POST", "/clock", {"advance": "1h"}))[1]["now"] == "2026-03-02T03:00:00.000Z"
     status, answer = await control("POST", "/clock", {"advance": 90, "speed": 60})
     assert (status, answer) == (200, {"now": "2026-03-02T03:01:30.000Z", "speed": 60.0})
+    assert (await control("POST", "/clock", {"speed": 1}))[1]["speed"] == 1.0
     await control("POST", "/clock", {"advance": "7d"})
     assert (await control("GET", f"/vehicles/{control.car}"))[1]["trips"] > 9
 

@@ -360,6 +360,28 @@ def test_an_immobilized_car_does_not_start() -> None:
     assert world.trip_count(car.vehicle) > stopped
 
 
+def test_a_car_that_was_immobilized_on_a_trip_by_hand_stays() -> None:
+    world, clock = moving()
+    car = world.car(world.vehicles[0])
+    clock.now = EPOCH.replace(hour=2) + DAY
+    world.drive(car.vehicle, km=5, minutes=10)
+    car.immobilize()
+    world.park(car.vehicle)
+    count = world.trip_count(car.vehicle)
+    clock.now += 3 * DAY
+    assert world.trip_count(car.vehicle) == count
+
+
+def test_trips_that_were_forgotten_are_the_same_when_asked_again() -> None:
+    """The world keeps the days of some vehicles only."""
+    world = World(seed=7, vehicles=300, trips=9_000)
+    first = [list(world.trips(car.id)) for car in world.vehicles[:3]]
+    for car in world.vehicles:
+        for _ in world.trips(car.id):
+            pass
+    assert [list(world.trips(car.id)) for car in world.vehicles[:3]] == first
+
+
 def test_doors_are_closed_and_locked_by_the_next_trip() -> None:
     world, clock = moving()
     car = world.car(world.vehicles[0])

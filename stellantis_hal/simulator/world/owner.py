@@ -138,7 +138,7 @@ class Owner:
             speed = distance / (seconds / 3600)
         air = temperature(self._seed, stand.spot, at)
         kinds = self.vehicle.energies
-        battery = stand.battery_at(at)
+        battery = after_battery = stand.battery_at(at)
         fuel = stand.fuel
         if fuel is not None and fuel < self.habits.refuels_below:
             fuel = round(93.0 + 6.0 * chance[2], 1)  # filled on the way out
@@ -169,7 +169,7 @@ class Owner:
             spot=stop,
             place=to if isinstance(to, str) else "",
             tenths=stand.tenths + tenths,
-            battery=None if battery is None else after_battery,
+            battery=after_battery,
             fuel=after_fuel,
             load=load,
         )

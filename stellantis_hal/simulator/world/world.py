@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -476,7 +476,7 @@ class World:
         self._clock = clock
 
     @contextmanager
-    def as_of(self, instant: datetime) -> Iterator[None]:
+    def as_of(self, instant: datetime) -> Generator[None]:
         """Show the trips of the world as they were at an instant, within the block."""
         clock, self._clock = self._clock, lambda: instant
         try:
@@ -547,7 +547,7 @@ class World:
         return self._life(number).at(self._now(number))[0]
 
     @contextmanager
-    def _logged(self, number: int) -> Iterator[None]:
+    def _logged(self, number: int) -> Generator[None]:
         """Log what a block changes as a report."""
         vehicle = self.generator.vehicle_id(number)
         before = self.vehicle_state(vehicle)
@@ -555,7 +555,7 @@ class World:
         self.log.add(vehicle, before, self.vehicle_state(vehicle))
 
     @contextmanager
-    def _act(self, number: int) -> Iterator[datetime]:
+    def _act(self, number: int) -> Generator[datetime]:
         """Have a vehicle report, now or at the time of its last report, what a block changes; yield that time."""
         at = max(self._state(number, self._now(number)).at, self._now(number))
         with self._logged(number):
