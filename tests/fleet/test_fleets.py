@@ -174,6 +174,28 @@ async def test_a_source_may_remove_a_fleet() -> None:
     assert "Fleet" in repr(Removed(fleet))
 
 
+async def test_fleets_and_vehicles_are_removed_by_id() -> None:
+    simulator = a_simulator()
+    async with fleet_of(simulator) as (_, fleet), watch([fleet], every=EVERY) as events:
+        vehicle = (await updates_of(events, 3))[0].vehicle
+        assert [events.remove(vehicle), events.remove(vehicle)] == [True, False]
+        assert [events.remove(str(fleet.id)), events.remove(fleet)] == [True, False]
+        events.add(fleet)
+        await events.released("nothing")
+        for each in simulator.world.vehicles:
+            simulator.world.unlock(each)
+        found = {event.vehicle.id for event in await updates_of(events, 2)}
+    assert found == {each.id for each in simulator.world.vehicles} - {vehicle.id}
+
+
+async def test_a_vehicle_of_a_fleet_is_watched_alone() -> None:
+    simulator = a_simulator()
+    async with fleet_of(simulator) as (_, fleet):
+        vehicle = await fleet.vehicle(vin=simulator.world.vehicles[1].vin)
+        async with watch([vehicle], every=EVERY) as events:
+            assert [event.vehicle.vin for event in await updates_of(events, 1)] == [vehicle.vin]
+
+
 # ------------------------------------------------------------------------------------------------- beside accounts
 
 
