@@ -232,6 +232,8 @@ class Lease:
                 self._held[shard] = taken
                 for source in self._sources:
                     source.gained(shard)
+        for shard, epoch in change.forgotten:
+            await self._table.give(shard, self._member, epoch)
         surplus = change.give - len(self._draining)
         for shard in [shard for shard in self._held if shard not in self._draining][: max(0, surplus)]:
             self._drain(shard)

@@ -80,11 +80,13 @@ class Assignment:
         take: shards that it should take, each with the epoch that it has now.
         give: how many of its shards it should hand over.
         lost: shards that it held, and that another member owns by now.
+        forgotten: shards that it owns and does not hold, because an answer was lost, and that others should have.
     """
 
     take: tuple[tuple[int, int], ...]
     give: int
     lost: tuple[int, ...]
+    forgotten: tuple[tuple[int, int], ...]
 
 
 def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int) -> Assignment:
@@ -104,19 +106,20 @@ def decide(view: LeaseView, member: str, *, held: Mapping[int, int], shards: int
     owned = dict.fromkeys(living, 0)
     owned[member] = kept
     free: list[tuple[int, int]] = []
+    own: list[tuple[int, int]] = []
     first = sum(member.encode())  # members that look at the same time begin at different shards
     for step in range(shards):
         shard = (first + step) % shards
         owner = view.shards.get(shard, Owned("", 0))
         if owner.member == member:
             if held.get(shard) != owner.epoch:  # of an answer that was lost
-                free.append((shard, owner.epoch))
+                own.append((shard, owner.epoch))
         elif owner.member in living:
             owned[owner.member] += 1
         else:
             free.append((shard, owner.epoch))
     floor, ceiling = shards // len(living), -(-shards // len(living))
-    missing = sum(max(0, floor - count) for count in owned.values()) - len(free)
+    missing = sum(max(0, floor - count) for count in owned.values()) - len(free) - len(own)
     give = kept - ceiling if kept > ceiling else min(kept - floor, missing) if kept > floor else 0
-    room = ceiling - kept
-    return Assignment(take=tuple(free[:room]) if room > 0 else (), give=max(0, give), lost=lost)
+    room = max(0, ceiling - kept)
+    return Assignment(take=tuple([*own, *free][:room]), give=max(0, give), lost=lost, forgotten=tuple(own[room:]))
