@@ -23,18 +23,22 @@ class SharedCheckpoints(CheckpointStore):
     @abstractmethod
     def _place(self) -> str:
         """The store, for messages."""
+        ...
 
     @abstractmethod
     async def _read(self, keys: Collection[str], token: FenceToken | None) -> Mapping[str, bytes]:
         """Return contents; with a token, record its epoch and raise ``LeaseLostError`` where a larger one is known."""
+        ...
 
     @abstractmethod
     async def _write(self, contents: Mapping[str, bytes], token: FenceToken | None) -> None:
         """Write contents in one transaction; with a token likewise."""
+        ...
 
     @abstractmethod
     def _reserve(self, name: str, *, shared: bool) -> AbstractAsyncContextManager[None]:
         """Reserve a name, for one process or for all that have a lease."""
+        ...
 
     async def load(self, key: str) -> bytes | None:
         """Return the content saved last under the key; None if there is none.
