@@ -73,6 +73,7 @@ class Scene:
         self.random = random.Random(seed)
         self.take = take
         self.now = 1_000.0
+        self.expected = processes
         limits = RateLimits(server_limit, None) if limits is None else limits
         self.players = [self.player(f"process{index}", limits) for index in range(processes)]
         self.server = StrictWindow(server_limit)
@@ -81,7 +82,7 @@ class Scene:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
 
     def player(self, name: str, limits: RateLimits) -> Player:
-        return Player(name, TurnBook(name, limits, 0.1))
+        return Player(name, TurnBook(name, limits, 0.1, self.expected))
 
     def clock(self) -> int:
         return round(self.now * 1_000_000)

@@ -175,6 +175,7 @@ def arguments_of(turn: Turn, clock: int = 0) -> list[str | int]:
         turn.outage,
         int(turn.leaving),
         clock,
+        turn.processes,
         len(turn.answered),
         *(value for each in turn.answered for value in (each.number, each.minute, each.returns_in)),
         len(turn.given_back),

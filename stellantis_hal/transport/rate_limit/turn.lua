@@ -19,13 +19,14 @@
 local tokens, day, state, processes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local me = ARGV[1]
 local arg = {}
-for index = 2, 21 do arg[index] = tonumber(ARGV[index]) end
+for index = 2, 22 do arg[index] = tonumber(ARGV[index]) end
 local number, witnessed, known_grant, epoch_known, former = arg[2], arg[3], arg[4], ARGV[5], ARGV[6]
 local interactive, background, own_per_second, own_per_day = arg[7], arg[8], arg[9], arg[10]
 local share, round_trip, pause = arg[11], arg[12], arg[13]
 local burst_limit, burst_remaining, burst_returned = arg[14], arg[15], arg[16]
 local day_limit, day_remaining, outage, leaving = arg[17], arg[18], arg[19], arg[20] == 1
-local position = 22
+local expected = arg[22]
+local position = 23
 local function pairs_of(width)              -- the next list of the arguments, flat
   local count = tonumber(ARGV[position])
   local first = position + 1
@@ -41,11 +42,12 @@ if clock == 0 then
   clock = time[1] * 1000000 + time[2]
 end
 local names = {'shift', 'seen', 'minute', 'paused', 'foreign', 'foreign_until', 'taken', 'returned', 'spent', 'day_foreign',
-  'day_foreign_until', 'burst_limit', 'burst_limit_until', 'day_limit', 'day_limit_until', 'count', 'sizes', 'epoch'}
+  'day_foreign_until', 'burst_limit', 'burst_limit_until', 'day_limit', 'day_limit_until', 'count', 'since',
+  'sizes', 'epoch'}
 local read = redis.call('HMGET', state, unpack(names))
 local s = {}
-for index = 1, 16 do s[names[index]] = tonumber(read[index] or 0) end
-local epoch = read[18] or ''
+for index = 1, 17 do s[names[index]] = tonumber(read[index] or 0) end
+local epoch = read[19] or ''
 local now = clock + s.shift
 if now < s.seen then
   s.shift = s.shift + s.seen - now
@@ -56,19 +58,19 @@ end
 local function sizes()
   return redis.call('ZCARD', tokens) .. ':' .. redis.call('HLEN', day) .. ':' .. redis.call('HLEN', processes)
 end
-if epoch == '' or witnessed > s.count or sizes() ~= read[17] then
+if epoch == '' or witnessed > s.count or sizes() ~= read[18] then
   epoch = text(now)
-  s.paused = math.max(s.paused, now + SPAN)
+  s.paused, s.since = math.max(s.paused, now + SPAN), now
   s.spent = 0
   for _, count in ipairs(redis.call('HVALS', day)) do s.spent = s.spent + tonumber(count) end
 elseif now - s.seen > STALE and redis.call('HLEN', processes) > 0 then
-  s.paused = math.max(s.paused, now + SPAN)
+  s.paused, s.since = math.max(s.paused, now + SPAN), now
 end
 s.seen = now
 redis.call('HSET', state, 'seen', text(now)) -- the first write: a server that is full refuses it, and so the whole turn
 local function save()
   local values = {}
-  for index = 1, 16 do
+  for index = 1, 17 do
     values[#values + 1] = names[index]
     values[#values + 1] = text(s[names[index]])
   end
@@ -250,6 +252,15 @@ local function return_at(place)
   return soon[place]
 end
 local free = per_second - redis.call('ZCOUNT', tokens, after, '+inf') - s.foreign
+if now < s.since + ALIVE then               -- the share of processes that may not have noticed that the ledger is back
+  local total, present = 0, 0
+  for _, process in pairs(all) do
+    total = total + 1
+    if process.till - ALIVE >= s.since then present = present + 1 end
+  end
+  expected = math.max(expected, total)
+  free = free - math.max(0, expected - present) * math.max(1, math.floor(per_second / expected))
+end
 local others, interactive_elsewhere, ahead, sharers = 0, false, 0, 1
 for name, process in pairs(all) do
   if name ~= me then

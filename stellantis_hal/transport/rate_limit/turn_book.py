@@ -65,6 +65,7 @@ class TurnBook:
         process: id of the process.
         limits: as given.
         share: the part of each window that background requests may not use.
+        processes: how many processes there are at most.
 
     Attributes:
         round_trips: of this process.
@@ -90,14 +91,16 @@ class TurnBook:
         "latest",
         "limits",
         "process",
+        "processes",
         "round_trips",
         "share",
     )
 
-    def __init__(self, process: str, limits: RateLimits, share: float) -> None:
+    def __init__(self, process: str, limits: RateLimits, share: float, processes: int = 1) -> None:
         self.process: str = process
         self.limits: RateLimits = limits
         self.share: float = share
+        self.processes: int = processes
         self.round_trips: RoundTrips = RoundTrips()
         self.latest: TurnReply | None = None
         self._number = self._known = self._witnessed = 0
@@ -244,6 +247,7 @@ class TurnBook:
             else (),
             used=tuple(used),
             outage=outage,
+            processes=self.processes if self._is_shared else 1,
             leaving=leaving,
         )
 

@@ -137,7 +137,8 @@ class TurnTaking:
 
     def _reset(self) -> None:
         """Forget instants: another event loop has another clock."""
-        self._book = TurnBook(f"{os.getpid()}-{secrets.token_hex(6)}", self._limits, self._interactive_share)
+        name = f"{os.getpid()}-{secrets.token_hex(6)}"
+        self._book = TurnBook(name, self._limits, self._interactive_share, self._processes)
         self._wake = anyio.Event()
         self._is_fresh = True
         self._asks_again_at = math.inf

@@ -97,6 +97,7 @@ class Turn:
             ledger has lost its state.
         used: likewise, what this process has spent without the ledger.
         outage: number of the outage in which it did; handed in once.
+        processes: how many processes there are at most.
         leaving: whether this is its last turn.
     """
 
@@ -124,6 +125,7 @@ class Turn:
     minutes: tuple[tuple[int, int], ...] = ()
     used: tuple[tuple[int, int], ...] = ()
     outage: int = 0
+    processes: int = 1
     leaving: bool = False
 
 
@@ -314,6 +316,7 @@ class SharedLedger:
         "_returned",
         "_seen",
         "_shift",
+        "_since",
         "_spent",
         "_taken",
         "_tokens",
@@ -322,7 +325,7 @@ class SharedLedger:
     def __init__(
         self, state: Mapping[str, Any] | None = None, minutes: Minutes | None = None, *, span: int = SPAN
     ) -> None:
-        scalars: list[int] = [0] * 16 if state is None else list(state["scalars"])
+        scalars: list[int] = [0] * 17 if state is None else list(state["scalars"])
         self._epoch: str = "" if state is None else str(state["epoch"])
         (
             self._shift,
@@ -341,6 +344,7 @@ class SharedLedger:
             self._day_limit,
             self._day_limit_until,
             self._count,
+            self._since,
         ) = scalars
         self._tokens: dict[tuple[str, int], int] = {}
         self._processes: dict[str, _Process] = {}
@@ -371,6 +375,7 @@ class SharedLedger:
                 self._day_limit,
                 self._day_limit_until,
                 self._count,
+                self._since,
             ],
             "tokens": [[process, number, at] for (process, number), at in self._tokens.items()],
             "processes": {name: list(attrs.astuple(process)) for name, process in self._processes.items()},
@@ -421,9 +426,9 @@ class SharedLedger:
         if not self._epoch or turn.witnessed > self._count:
             self._epoch = str(now)
             self._spent = sum(count for _, count in self._minutes.items())
-            self._paused_until = max(self._paused_until, now + SPAN)
+            self._paused_until, self._since = max(self._paused_until, now + SPAN), now
         elif now - self._seen > STALE and self._processes:
-            self._paused_until = max(self._paused_until, now + SPAN)
+            self._paused_until, self._since = max(self._paused_until, now + SPAN), now
         self._seen = now
 
     def _move_day(self, now: int) -> None:
@@ -619,7 +624,7 @@ class SharedLedger:
         returns = sorted(at for at in self._tokens.values() if at > now + early)
         nexts = [at - now - early for at in returns[:1]] + ([self._foreign_until - now] if self._foreign else [])
         return _Offer(
-            free=per_second - len(returns) - self._foreign,
+            free=per_second - len(returns) - self._foreign - self._kept_for_missing(turn, per_second, now),
             day_free=per_day - self._spent - self._day_foreign,
             most=self._fair_share(turn, per_second, now + early, is_shared=is_shared),
             paused_for=max(0, self._paused_until - now),
@@ -629,6 +634,14 @@ class SharedLedger:
             next_return=min(nexts, default=0),
             horizon=horizon,
         )
+
+    def _kept_for_missing(self, turn: Turn, per_second: int, now: int) -> int:
+        """Return the share of processes that may not have noticed yet that the ledger is back, and use it."""
+        if now >= self._since + ALIVE:
+            return 0
+        expected = max(turn.processes, len(self._processes))
+        present = sum(process.until - ALIVE >= self._since for process in self._processes.values())
+        return max(0, expected - present) * max(1, per_second // expected)
 
     def _smallest_round_trip(self, turn: Turn) -> int:
         """Return what may be subtracted; 0 while one process does not know its smallest round trip."""

@@ -318,6 +318,20 @@ def test_state_survives_being_written_down() -> None:
     assert desk.take("b").paused_for == SECOND
 
 
+def test_share_of_processes_that_are_missing_is_kept_for_a_while() -> None:
+    """After an outage they may still use it."""
+    desk = Desk(per_second=10, share=0, processes=4)
+    desk.open("a", "b")
+    assert desk.take("a", interactive=10).interactive == 6
+    desk.take("c")
+    assert desk.take("a", interactive=10).interactive == 2
+    desk.now += SECOND
+    desk.take("a")
+    desk.now += SECOND
+    desk.take("b")
+    assert desk.take("a", interactive=10).interactive == 2
+
+
 @pytest.mark.parametrize("delays", [(0.025, 0.025), (0.015, 0.035), (0.005, 0.045)])
 @given(seed=st.integers(0, 2**32), load=st.sampled_from(["even", "uneven"]))
 def test_processes_are_never_refused(delays: tuple[float, float], seed: int, load: str) -> None:
