@@ -103,10 +103,6 @@ class SQLiteInbox:
     ) -> None:
         require_bounds(dead_after, max_unverified, max_unverified_bytes, keep)
         self._database = SQLiteDatabase(path, schema=_SCHEMA, busy_timeout=_BUSY_TIMEOUT)
-        # Acknowledgements wait for no disk: after a power failure the latest ones are missing, and given again.
-        self._consumption = self._database
-        if self._database.path != ":memory:":
-            self._consumption = SQLiteDatabase(path, schema=_SCHEMA, synchronous="NORMAL", busy_timeout=_BUSY_TIMEOUT)
         self._keep = keep or timedelta()
         self._dead_after = dead_after
         self._max_rows, self._max_bytes = max_unverified, max_unverified_bytes
@@ -204,7 +200,7 @@ class SQLiteInbox:
         """
         while True:
             stored = self._stored
-            entry, dead = await self._write(partial(self._take, consumer, acknowledge), self._consumption)
+            entry, dead = await self._write(partial(self._take, consumer, acknowledge), durable=False)
             acknowledge = None
             for number in dead:
                 _logger.error(
@@ -267,11 +263,11 @@ class SQLiteInbox:
         Raises:
             InboxError: it was not stored.
         """
-        await self._write(partial(self._acknowledge, number), self._consumption)
+        await self._write(partial(self._acknowledge, number), durable=False)
 
     async def release(self, consumer: str) -> None:
         """Put back the event that a consumer has, as if it had not been given."""
-        await self._write(partial(_release, consumer), self._consumption)
+        await self._write(partial(_release, consumer), durable=False)
 
     @asynccontextmanager
     async def consuming(self) -> AsyncGenerator[None, None]:
@@ -347,10 +343,7 @@ class SQLiteInbox:
 
     async def aclose(self) -> None:
         """Close the file and end its thread; the next call opens it again."""
-        try:
-            await self._consumption.aclose()
-        finally:
-            await self._database.aclose()
+        await self._database.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -361,9 +354,10 @@ class SQLiteInbox:
         with anyio.CancelScope(shield=True):  # bounded by the busy timeout
             await self.aclose()
 
-    async def _write(self, function: Callable[[sqlite3.Connection], T], database: SQLiteDatabase | None = None) -> T:
+    async def _write(self, function: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        """Change the file; acknowledgements wait for no disk, and are given again after a power failure."""
         try:
-            return await (database or self._database).write_grouped(function)
+            return await self._database.write_grouped(function, durable=durable)
         except StorageError as error:
             raise InboxError(f"the inbox cannot be used: {error}") from error
 

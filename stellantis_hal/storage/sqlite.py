@@ -100,17 +100,24 @@ class SQLiteDatabase:
         """
         return await self._run(_Call(_in_transaction("BEGIN IMMEDIATE", function)))
 
-    async def write_grouped(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def write_grouped(self, function: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Return what the function returns, called in a write transaction that other such calls that wait share.
 
         Hundreds of calls are committed at once, so that each second has thousands of them. Those of one transaction
         are committed together, or each raises its error; a function that raises is run again without the others.
 
+        Args:
+            function: what to call with the connection.
+            durable: False: the change need not survive a power failure, only the end of the process; where all calls of
+                a transaction say so, its commit waits for no disk.
+
         Raises:
             StorageError: the file cannot be opened or written, or stayed locked for ``busy_timeout`` seconds.
             Exception: what the function raises; errors of ``sqlite3`` become a :class:`StorageError`.
         """
-        return await self._run(_Call(_in_transaction("BEGIN IMMEDIATE", function), part=function))
+        call = _Call(_in_transaction("BEGIN IMMEDIATE", function, durable=durable), part=function)
+        call.is_durable = durable
+        return await self._run(call)
 
     def write_later(self, function: Callable[[sqlite3.Connection], object]) -> None:
         """Call the function as :meth:`write_grouped` does, without waiting for it; its failure is logged.
@@ -162,6 +169,7 @@ class _Call(Generic[T]):
     ) -> None:
         self.function: Callable[[_Worker], T | None] = function
         self.part: Callable[[sqlite3.Connection], T] | None = part  # of a transaction that several calls share
+        self.is_durable = True
         self.submitted_at: float = time.monotonic()
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -230,6 +238,7 @@ class _Worker:
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
         self._connection: sqlite3.Connection | None = None  # used in the thread only
+        self._is_durable = True  # likewise: whether commits wait for the disk as the option says
         self._files: tuple[object, ...] = ()  # likewise
         self.refuse_at: float = float("inf")  # calls that start later are refused, for the file is to be closed
 
@@ -325,6 +334,16 @@ class _Worker:
             self._files = self._identify_files()
         return self._connection
 
+    def synchronize(self, connection: sqlite3.Connection, *, durable: bool) -> None:
+        """Let the next commit wait for the disk, as the database's option says, or not.
+
+        Raises:
+            sqlite3.Error: the connection cannot be used.
+        """
+        if durable != self._is_durable:
+            connection.execute(f"PRAGMA synchronous = {self._synchronous if durable else 'NORMAL'}")
+            self._is_durable = durable
+
     def check_files(self) -> None:
         """Raise where the file is no longer the one that was opened; the next call opens it anew.
 
@@ -357,6 +376,7 @@ class _Worker:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            self._is_durable = True
             for statement in self._schema:
                 connection.execute(statement)
             connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
@@ -399,13 +419,16 @@ def _close(worker: _Worker) -> None:
     worker.close()
 
 
-def _in_transaction(begin: str, function: Callable[[sqlite3.Connection], T]) -> Callable[[_Worker], T]:
+def _in_transaction(
+    begin: str, function: Callable[[sqlite3.Connection], T], *, durable: bool = True
+) -> Callable[[_Worker], T]:
     """Return a function of the thread that runs the given one as a whole transaction."""
 
     def run(worker: _Worker) -> T:
         started = time.monotonic()
         try:
             connection = worker.connection()
+            worker.synchronize(connection, durable=durable)
             try:
                 connection.execute(begin)
                 value = function(connection)
@@ -429,7 +452,8 @@ def _run_together(calls: Sequence[_Call[Any]], worker: _Worker) -> None:
         return [part(connection) if (part := call.part) is not None else None for call in calls]
 
     try:
-        values = _in_transaction("BEGIN IMMEDIATE", run_parts)(worker)
+        durable = any(call.is_durable for call in calls)
+        values = _in_transaction("BEGIN IMMEDIATE", run_parts, durable=durable)(worker)
     except StorageError as error:
         if not isinstance(error.__cause__, UnicodeError):  # it is the file, not one of the functions
             for call in calls:
