@@ -135,10 +135,6 @@ class Action:
         return {"label": label, self.kind.value: dict(self.value)}
 
 
-def _days(value: Iterable[str] | str) -> tuple[Day, ...]:
-    return parse_days(value)
-
-
 @attrs.frozen(kw_only=True)
 class Program:
     """A program of the air conditioning.
@@ -153,7 +149,7 @@ class Program:
 
     slot: int
     at: time
-    days: tuple[Day, ...] = attrs.field(converter=_days, default="Mon-Sun")
+    days: tuple[Day, ...] = attrs.field(converter=parse_days, default=tuple(Day))
     enabled: bool = True
     daily: bool = True
 
@@ -176,7 +172,7 @@ class ChargingProgram:
 
     start: time
     end: time | None = None
-    days: tuple[Day, ...] = attrs.field(converter=_days, default="Mon-Sun")
+    days: tuple[Day, ...] = attrs.field(converter=parse_days, default=tuple(Day))
     enabled: bool = True
     slot: int | None = None
 

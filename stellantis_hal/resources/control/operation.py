@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
-import anyio.lowlevel
 import attrs
 
 from stellantis_hal.errors import (
@@ -391,7 +390,6 @@ class Operation:
 
     async def _settle(self) -> None:
         """Record the end for the policy, once."""
-        self._end_subscription()
         kind, label, latest = self._record.kind, self._record.label, self._course.latest
         if self._is_settled or kind is None or label is None or latest is None:
             return

@@ -44,10 +44,19 @@ class RefusalReason(enum.StrEnum):
     WAKE_UPS_OVER = "wake_ups_over"
 
 
-def _at_least_nothing(_: object, attribute: attrs.Attribute[timedelta], value: timedelta) -> None:
+def _at_least_nothing(_: object, attribute: attrs.Attribute[Any], value: timedelta) -> None:
     require_type(attribute.name, value, timedelta)
     if value < _NOTHING:
         raise ValueError(f"{attribute.name} must be at least 0, not {value!r}")
+
+
+def _at_least_nothing_each(
+    policy: object, attribute: attrs.Attribute[Mapping[str, timedelta]], value: Mapping[str, timedelta]
+) -> None:
+    for kind, span in value.items():
+        if kind not in tuple(ActionKind):
+            raise ValueError(f"cooldowns has no action {kind[:40]!r}: the actions are {', '.join(ActionKind)}")
+        _at_least_nothing(policy, attribute, span)
 
 
 @attrs.frozen(kw_only=True)
@@ -63,19 +72,12 @@ class RemotePolicy:
     """
 
     cooldown: timedelta = attrs.field(default=timedelta(seconds=5), validator=_at_least_nothing)
-    cooldowns: Mapping[str, timedelta] = attrs.field(factory=dict)
+    cooldowns: Mapping[str, timedelta] = attrs.field(factory=dict, validator=_at_least_nothing_each)
     wake_up_spacing: timedelta = attrs.field(default=timedelta(minutes=5), validator=_at_least_nothing)
     wake_ups_per_month: int | None = attrs.field(
         default=None, validator=validators.optional([validators.instance_of(int), validators.ge(0)])
     )
     under_way: timedelta = attrs.field(default=timedelta(minutes=5), validator=_at_least_nothing)
-
-    @cooldowns.validator
-    def _check_cooldowns(self, attribute: attrs.Attribute[Any], value: Mapping[str, timedelta]) -> None:
-        for kind, span in value.items():
-            if kind not in tuple(ActionKind):
-                raise ValueError(f"cooldowns has no action {kind[:40]!r}: the actions are {', '.join(ActionKind)}")
-            _at_least_nothing(self, attribute, span)
 
     def cooldown_of(self, kind: ActionKind) -> timedelta:
         """Return the shortest time between two commands of a kind."""

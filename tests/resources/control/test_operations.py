@@ -284,6 +284,18 @@ async def test_beside_events_polls_are_rare() -> None:
         assert await case.account.operation(operation.token).read_once() is False
 
 
+async def test_an_event_after_the_grace_of_a_blocked_status_counts() -> None:
+    feed = Feed()
+    async with commanded(receiver=feed) as case:
+        operation = await ordered(case, Course(stops_at="Accepted"))
+        feed.raise_event(operation, "VehicleBatteryChargeTooLow")
+        with pytest.raises(RemoteFailedError):
+            await operation.result()
+        feed.raise_event(operation, "Success")
+        assert await operation.result() is OperationOutcome.SUCCESS
+        assert feed.listeners[operation.id] == []
+
+
 async def test_an_operation_that_is_dropped_listens_no_more() -> None:
     feed = Feed()
     async with commanded(receiver=feed) as case:
