@@ -19,6 +19,7 @@ from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
 from stellantis_hal.cli.fleet import fleet
 from stellantis_hal.cli.login import login, logout, token, whoami
 from stellantis_hal.cli.loopback import is_loopback
+from stellantis_hal.cli.monitoring import callbacks, monitors
 from stellantis_hal.cli.output import Commands, json_text
 from stellantis_hal.cli.processes_demo import ProcessesSettings, find_redis, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
@@ -71,7 +72,7 @@ def commands() -> None:
     """Connected-car data of Peugeot, Citroën, DS, Opel and Vauxhall, from the command line."""
 
 
-for _command in (browse, login, logout, whoami, token, receive, record, remote, fleet):
+for _command in (browse, login, logout, whoami, token, receive, record, remote, callbacks, monitors, fleet):
     commands.add_command(_command)
 
 

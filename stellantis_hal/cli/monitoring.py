@@ -1,0 +1,313 @@
+"""The commands ``callbacks`` and ``monitors``: where events go, and what makes them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio
+import click
+
+from stellantis_hal.cli.browse import simulated_account
+from stellantis_hal.cli.login import account_options, account_settings, run_command
+from stellantis_hal.cli.output import escape_json
+from stellantis_hal.client.account import Account
+from stellantis_hal.hal.redaction import one_line
+from stellantis_hal.resources.control.callback import Callback
+from stellantis_hal.resources.control.data_items import DataItem, Operator, facts_of
+from stellantis_hal.resources.control.expressions import Expression
+from stellantis_hal.resources.control.monitor import Monitor
+from stellantis_hal.resources.control.targets import Webhook
+from stellantis_hal.resources.control.triggers import Observed, Zone, data, zone
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["callbacks", "monitors"]
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
+_SIGNS: Final = {"<": Operator.LOWER, ">": Operator.GREATER, "=": Operator.EQUALS}
+
+Work = Callable[[Account], Awaitable[list[dict[str, Any]]]]
+
+
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that all commands have in common."""
+    options = (
+        click.option("--simulate", "simulated", is_flag=True, help="Use a simulated account in this process."),
+        click.option("--json", "as_json", is_flag=True, help="Print each item as a line of JSON."),
+    )
+    for option in reversed((*options, *account_options(required=False))):
+        function = option(function)
+    return function
+
+
+def _of_vehicle(function: Callable[..., None]) -> Callable[..., None]:
+    option = click.option("--vehicle", metavar="VIN|ID", help="The vehicle.  [default: the only one of the account]")
+    return option(function)
+
+
+# ------------------------------------------------------------------------------------------------- callbacks
+
+
+@click.group(context_settings=_SETTINGS)
+def callbacks() -> None:
+    """List and change where events are delivered to."""
+
+
+@callbacks.command("list", context_settings=_SETTINGS)
+@_options
+def list_callbacks(**options: Any) -> None:
+    """List the callbacks; secrets are not shown."""
+
+    async def work(account: Account) -> list[dict[str, Any]]:
+        return [_callback_row(each) async for each in account.callbacks()]
+
+    _run(work, options)
+
+
+@callbacks.command(context_settings=_SETTINGS)
+@click.argument("url")
+@click.option("--label", required=True, help="The name by which it is found again.")
+@click.option("--token", envvar="STELLANTIS_HAL_WEBHOOK_TOKEN", help="A secret in the body of each event.")
+@click.option("--type", "types", multiple=True, type=click.Choice(["Monitor", "Remote"]), help="[default: both]")
+@_options
+def ensure(*, url: str, label: str, token: str | None, types: tuple[str, ...], **options: Any) -> None:
+    """Register a webhook, or bring the one of this label up to date."""
+
+    async def work(account: Account) -> list[dict[str, Any]]:
+        target = Webhook(url, token=token)
+        return [_callback_row(await account.callbacks.ensure(target, label=label, types=types or None))]
+
+    _run(work, options)
+
+
+@callbacks.command(context_settings=_SETTINGS)
+@click.argument("callback", metavar="ID|LABEL")
+@_options
+def pause(*, callback: str, **options: Any) -> None:
+    """Pause a callback: no event is delivered."""
+
+    async def work(account: Account) -> list[dict[str, Any]]:
+        return [_callback_row(await (await _find_callback(account, callback)).pause())]
+
+    _run(work, options)
+
+
+@callbacks.command(context_settings=_SETTINGS)
+@click.argument("callback", metavar="ID|LABEL")
+@_options
+def resume(*, callback: str, **options: Any) -> None:
+    """Let a callback deliver events again."""
+
+    async def work(account: Account) -> list[dict[str, Any]]:
+        return [_callback_row(await (await _find_callback(account, callback)).resume())]
+
+    _run(work, options)
+
+
+@callbacks.command(context_settings=_SETTINGS)
+@click.argument("callback", metavar="ID|LABEL")
+@click.option("--with-monitors", is_flag=True, help="Delete its monitors too, as the API does.")
+@_options
+def delete(*, callback: str, with_monitors: bool, **options: Any) -> None:
+    """Delete a callback."""
+
+    async def work(account: Account) -> list[dict[str, Any]]:
+        found = await _find_callback(account, callback)
+        await found.delete(with_monitors=with_monitors)
+        return [{**_callback_row(found), "status": "Deleted"}]
+
+    _run(work, options)
+
+
+# ------------------------------------------------------------------------------------------------- monitors
+
+
+@click.group(context_settings=_SETTINGS)
+def monitors() -> None:
+    """List and change what the vendor watches."""
+
+
+@monitors.command("list", context_settings=_SETTINGS)
+@_of_vehicle
+@_options
+def list_monitors(*, vehicle: str | None, **options: Any) -> None:
+    """List the monitors of a vehicle; places are not shown."""
+
+    async def work(account: Account) -> list[dict[str, Any]]:
+        found = await _find_vehicle(account, vehicle)
+        return [_monitor_row(each) async for each in found.monitors()]
+
+    _run(work, options)
+
+
+@monitors.command("create", context_settings=_SETTINGS)
+@click.argument("label")
+@click.option("--callback", required=True, metavar="ID|LABEL", help="The callback that its events go to.")
+@click.option("--leaves", metavar="LAT,LON,KM", help="When the car leaves a circle.")
+@click.option("--enters", metavar="LAT,LON,KM", help="When the car enters a circle.")
+@click.option("--when", "values", multiple=True, metavar="ITEM<VALUE", help="When a value is < > = another.")
+@click.option("--changes", multiple=True, metavar="ITEM", help="When a value changes.")
+@click.option("--any", "is_any", is_flag=True, help="One condition is enough.  [default: all of them]")
+@click.option("--include", multiple=True, help="Data of the car in each event, as status or position.")
+@click.option("--refresh", type=click.IntRange(60), help="Seconds between events while the condition holds.")
+@_of_vehicle
+@_options
+def create_monitor(
+    *,
+    label: str,
+    callback: str,
+    leaves: str | None,
+    enters: str | None,
+    values: tuple[str, ...],
+    changes: tuple[str, ...],
+    is_any: bool,
+    include: tuple[str, ...],
+    refresh: int | None,
+    vehicle: str | None,
+    **options: Any,
+) -> None:
+    """Create a monitor, or bring the one of this label up to date."""
+    conditions: list[Expression] = []
+    try:
+        if leaves is not None:
+            conditions.append(_zone("left", leaves).exits)
+        if enters is not None:
+            conditions.append(_zone("entered", enters).enters)
+        conditions += [_comparison(f"value{number}", text) for number, text in enumerate(values, 1)]
+        conditions += [data(f"change{number}", text).changes() for number, text in enumerate(changes, 1)]
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    if not conditions:
+        raise click.UsageError("name a condition: --leaves, --enters, --when or --changes")
+    when = conditions[0]
+    for each in conditions[1:]:
+        when = when | each if is_any else when & each
+
+    async def work(account: Account) -> list[dict[str, Any]]:
+        found = await _find_vehicle(account, vehicle)
+        target = await _find_callback(account, callback)
+        made = await found.monitors(target).ensure(label, when=when, include=include, refresh=refresh)
+        return [_monitor_row(made)]
+
+    _run(work, options)
+
+
+@monitors.command("delete", context_settings=_SETTINGS)
+@click.argument("monitor", metavar="ID|LABEL")
+@_of_vehicle
+@_options
+def delete_monitor(*, monitor: str, vehicle: str | None, **options: Any) -> None:
+    """Delete a monitor."""
+
+    async def work(account: Account) -> list[dict[str, Any]]:
+        found = await _find_vehicle(account, vehicle)
+        known = [each async for each in found.monitors() if monitor in {each.id, each.label}]
+        if len(known) != 1:
+            raise click.ClickException(f"the vehicle has {len(known)} monitors {monitor!r}: name one by its id")
+        await known[0].delete()
+        return [{**_monitor_row(known[0]), "status": "Deleted"}]
+
+    _run(work, options)
+
+
+def _zone(name: str, text: str) -> Zone:
+    parts = text.split(",")
+    if len(parts) != 3:
+        raise ValueError("a circle is LAT,LON,KM, as 48.86,2.33,1")
+    return zone(name, float(parts[0]), float(parts[1]), km=int(parts[2]))
+
+
+def _comparison(name: str, text: str) -> Expression:
+    for sign, operator in _SIGNS.items():
+        item, found, value = text.partition(sign)
+        if found:
+            observed: Observed = data(name, item.strip())
+            facts = facts_of(DataItem(item.strip()))
+            kind = "text" if facts is None else facts.type
+            wanted: Any = value.strip()
+            if kind == "number":
+                wanted = float(wanted)
+            elif kind == "boolean":
+                wanted = {"true": True, "false": False}.get(wanted.lower(), wanted)
+            if operator is Operator.EQUALS:
+                return observed.equals(wanted)
+            number = float(wanted)
+            return (observed < number) if operator is Operator.LOWER else (observed > number)
+    raise ValueError("a comparison is ITEM<VALUE, ITEM>VALUE or ITEM=VALUE, as vehicle.energy.electric.level<20")
+
+
+# ------------------------------------------------------------------------------------------------- running
+
+
+def _run(work: Work, given: dict[str, Any]) -> None:
+    simulated, as_json = given["simulated"], given["as_json"]
+    settings = None if simulated else account_settings(given)
+
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[Account]:
+        if settings is None:
+            async with simulated_account(vehicles=1) as account:
+                yield account
+        else:
+            async with settings.client() as client:
+                yield settings.open_account(client)
+
+    async def run() -> int:
+        async with opened() as account:
+            try:
+                rows = await work(account)
+            except (TypeError, ValueError) as error:
+                raise click.UsageError(str(error)) from error
+        for row in rows:
+            click.echo(escape_json(json.dumps(row, ensure_ascii=False)) if as_json else _line(row))
+        if not rows and not as_json:
+            click.echo("There are none.", err=True)
+        return 0
+
+    sys.exit(run_command(anyio.run, run))
+
+
+def _line(row: dict[str, Any]) -> str:
+    return "  ".join(one_line(str(value)) for value in row.values() if value not in (None, "", []))
+
+
+def _callback_row(callback: Callback) -> dict[str, Any]:
+    url = None if callback.webhook is None or callback.webhook.url is None else callback.webhook.url.split("/")[2]
+    return {
+        "id": callback.id,
+        "label": callback.label,
+        "status": callback.status,
+        "kind": callback.kind,
+        "host": None if url is None else url.rpartition("@")[2],
+        "types": sorted(callback.accepted),
+    }
+
+
+def _monitor_row(monitor: Monitor) -> dict[str, Any]:
+    return {
+        "id": monitor.id,
+        "label": monitor.label,
+        "status": monitor.status,
+        "when": monitor.when_text if monitor.when is None else str(monitor.when),
+        "triggers": [each.describe() for each in monitor.triggers],
+        "include": list(monitor.include),
+        "refresh": monitor.refresh,
+    }
+
+
+async def _find_callback(account: Account, wanted: str) -> Callback:
+    found = [each async for each in account.callbacks() if wanted in {each.id, each.label}]
+    if len(found) != 1:
+        raise click.ClickException(f"the account has {len(found)} callbacks {wanted!r}: name one by its id")
+    return found[0]
+
+
+async def _find_vehicle(account: Account, wanted: str | None) -> Vehicle:
+    vehicles = [vehicle async for vehicle in account.vehicles()]
+    found = [each for each in vehicles if wanted is None or wanted in {each.id, each.vin}]
+    if len(found) != 1:
+        raise click.ClickException(f"{len(found)} of the account's {len(vehicles)} vehicles fit: name one by --vehicle")
+    return found[0]
