@@ -48,7 +48,8 @@ class FleetRoutes:
                 return routes.callbacks.respond_to_fleet(context, fleet.id, tuple(rest), base, routes.collection)
             case ("fleets", id_, "monitors", *rest):
                 return self._monitors(context, self._fleet(id_), tuple(rest))
-        context.require_method("GET", "HEAD")
+            case _:
+                context.require_method("GET", "HEAD")
         match context.segments:
             case ("vehicles", vin):
                 return self._capabilities(context, vin)

@@ -101,7 +101,8 @@ class Routes:
                 return self.respond_to_remotes(context, car, owner.key, callback, tuple(rest))
             case ("user", "vehicles", vehicle, "callbacks", callback, "monitors", *rest):
                 return self._monitors_of(context, self._vehicle_of_caller(context, vehicle), callback, tuple(rest))
-        context.require_method("GET", "HEAD")
+            case _:
+                context.require_method("GET", "HEAD")
         match context.segments:
             case ("user",):
                 return self._user(context)
