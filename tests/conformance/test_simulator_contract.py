@@ -6,12 +6,21 @@ Needs the vendor's OpenAPI file for end users (``STELLANTIS_HAL_SPECIFICATION``)
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from stellantis_hal.simulator import BackendVariant, Simulator, Subscription, World, server
+from stellantis_hal.simulator import (
+    BackendVariant,
+    ChargeProgram,
+    ClimateProgram,
+    Simulator,
+    Subscription,
+    World,
+    server,
+)
 from tests.conformance.processes import free_port, prism, running, specification
 
 pytestmark = pytest.mark.wall_clock
@@ -122,7 +131,7 @@ def test_extensions_types_and_filters_conform(client: ProxyClient, simulator: Si
             "/telemetry?extension=location&extension=maintenance&pageSize=3",
             "/telemetry?type=environment&type=vehicle.energies&type=privacy&pageSize=3",
             "/telemetry?type=vehicle&pageSize=3",
-            "/trips?distance=5-&duration=60-&states=Nominal&pageSize=3",
+            "/trips?distance=1-&duration=60-&states=Nominal&pageSize=3",
             "/trips?timestamps=2025-12-01T00:00:00Z/P30D",
             "/trips?indexRange=3-7",
         ):
@@ -146,6 +155,7 @@ def test_unfinished_trip_conforms(client: ProxyClient, simulator: Simulator, pro
 def test_acts_in_the_world_conform(client: ProxyClient, simulator: Simulator, proxy: str) -> None:
     world = simulator.world
     car = next(car for car in world.vehicles_of("account-0000") if "Electric" in car.energies).id
+    commanded = world.car(car)
     acts: list[Callable[[], object]] = [
         lambda: world.plug_in(car),
         lambda: world.start_charging(car),
@@ -153,6 +163,16 @@ def test_acts_in_the_world_conform(client: ProxyClient, simulator: Simulator, pr
         lambda: world.unlock(car),
         lambda: world.drive(car, km=12, minutes=20),
         lambda: world.park(car),
+        lambda: commanded.set_climate_programs([ClimateProgram(slot=1, start=timedelta(hours=7), days=("Mon",))]),
+        lambda: commanded.set_charge_programs([ChargeProgram(start=timedelta(hours=1), end=timedelta(hours=5))]),
+        lambda: commanded.set_charge_preferences(level="Level1", type_="Partial"),
+        lambda: commanded.charge_until(world.epoch + timedelta(hours=9)),
+        commanded.start_climate,
+        commanded.stop_climate,
+        lambda: commanded.open_door("Trunk"),
+        lambda: commanded.switch_lights(True),
+        lambda: commanded.set_stolen(True),
+        lambda: commanded.set_privacy("Geolocation"),
     ]
     for act in acts:
         act()
