@@ -218,6 +218,9 @@ async def test_the_answer_may_be_of_another_shape() -> None:
         broken = {"remoteActionId": "8", "_links": {"remote": {"href": 3}}}
         case.line.faults.append(answered(lambda: httpx.Response(202, json=broken), executed=False))
         assert (await case.remote.horn()).url.endswith("/8")
+        unfinished = {"remoteActionId": "9", "_links": {"remote": {"href": "/r/{", "templated": True}}}
+        case.line.faults.append(answered(lambda: httpx.Response(202, json=unfinished), executed=False))
+        assert (await case.remote.wake_up()).url.endswith("/remotes/9")
         bare = {"remoteActionId": "a/b"}
         case.line.faults.append(answered(lambda: httpx.Response(202, json=bare), executed=False))
         assert (await case.remote.lights()).url.endswith("/remotes/a%2Fb")
@@ -276,6 +279,26 @@ async def test_an_unknown_outcome_that_is_found_frees_the_next_command() -> None
             await case.remote.doors.lock()
         await anyio.sleep(60)
         assert await (await case.remote.doors.unlock()).result() is OperationOutcome.SUCCESS
+
+
+async def test_a_command_that_ended_meanwhile_holds_up_none() -> None:
+    """Another process records the end between the refusal and the look at what is under way."""
+
+    class Ending(MemoryState):
+        is_ending = False
+
+        async def load(self, key: str) -> bytes | None:
+            content = await super().load(key)
+            if self.is_ending and content is not None:
+                await self.replace(key, content, None)
+            return content
+
+    state = Ending()
+    async with commanded(state=state) as case:
+        await case.remote.doors.lock()
+        state.is_ending = True
+        await case.remote.doors.unlock()
+        assert case.executed == 2
 
 
 async def test_an_unknown_outcome_that_is_never_found_ends_with_time() -> None:
