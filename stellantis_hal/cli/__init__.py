@@ -15,7 +15,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)  # as the shell has it for a process that Ctrl+C ended
     except ModuleNotFoundError as error:
-        if error.name not in {"click", "rich"}:
+        if error.name not in {"click", "rich", "tomlkit"}:
             raise
         sys.exit(f"stellantis-hal needs the extra `cli`: pip install 'stellantis-hal[cli]' ({error})")
     prepare_process()

@@ -18,16 +18,19 @@ import click
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.enrolment import Enrolment, locale_parameters
 from stellantis_hal.auth.identity import IdentityProvider
+from stellantis_hal.cli.failures import Failure, run_command
+from stellantis_hal.cli.invocation import current
 from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
 from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.paste import read_pasted
+from stellantis_hal.cli.profiles import add_profile, config_path
 from stellantis_hal.client import StellantisClient
 from stellantis_hal.client.account import Account
 from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
-from stellantis_hal.errors import ConfigurationError, ConsentRequiredError, RedirectError, StellantisError
+from stellantis_hal.errors import ConfigurationError, RedirectError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.navigation.origins import origin_of
 from stellantis_hal.storage.state import StateStore
@@ -130,8 +133,8 @@ class AccountSettings:
         try:
             self.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise click.ClickException(
-                f"the folder of the token file {self.store} cannot be made: {error.strerror or error}; pass --store"
+            raise Failure(
+                f"the folder of the token file {self.store} cannot be made: {error.strerror or error}; pass --store", 8
             ) from error
         tokens = self.tokens()
         async with tokens.lock(self.account):
@@ -189,14 +192,6 @@ _STORE_OPTIONS = (
     ),
     click.option("--account", default="default", help="Name of the account in the token file."),
 )
-_CLIENT_ID = ("--client-id", {"help": "Client id of the application."})
-_BRAND = (
-    "--brand",
-    {
-        "type": click.Choice([brand.value for brand in Brand], case_sensitive=False),
-        "help": "Brand of the account's vehicles.",
-    },
-)
 _APPLICATION_OPTIONS = (
     click.option(
         "--client-secret",
@@ -243,7 +238,13 @@ def account_options(*, required: bool = True) -> tuple[Callable[..., Any], ...]:
     Args:
         required: False: a command that can do without an account, such as one with ``--simulate``.
     """
-    id_, brand = (click.option(name, required=required, **settings) for name, settings in (_CLIENT_ID, _BRAND))
+    id_ = click.option("--client-id", required=required, help="Client id of the application.")
+    brand = click.option(
+        "--brand",
+        required=required,
+        type=click.Choice([brand.value for brand in Brand], case_sensitive=False),
+        help="Brand of the account's vehicles.",
+    )
     return (id_, *_APPLICATION_OPTIONS[:3], brand, *_APPLICATION_OPTIONS[3:], *_STORE_OPTIONS)
 
 
@@ -259,18 +260,6 @@ def account_settings(options: dict[str, Any]) -> AccountSettings:
         if found[name] is None:
             raise click.UsageError(f"Missing option '--{name.replace('_', '-')}'.")
     return AccountSettings(**found)
-
-
-def run_command(function: Callable[..., T], *arguments: Any) -> T:
-    """Return the result of a call; raise its errors as one-line messages."""
-    try:
-        return function(*arguments)
-    except BrokenPipeError:  # of standard output
-        raise
-    except ConsentRequiredError as error:
-        raise click.ClickException(f"{error} ({_LOGIN_HINT})") from error
-    except (StellantisError, OSError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 # ------------------------------------------------------------------------------------------------- login
@@ -299,6 +288,14 @@ def run_command(function: Callable[..., T], *arguments: Any) -> T:
     help="Further parameter of the log-in page; may be repeated.",
 )
 @click.option("--within", type=click.FloatRange(1, 3600), default=300, help="Seconds to wait for the browser.")
+@click.option(
+    "--save",
+    "saved_profile",
+    metavar="NAME",
+    default="default",
+    help="Keep these options as this profile of the configuration file, the secret in a file of its own.",
+)
+@click.option("--no-save", is_flag=True, help="Keep no profile.")
 def login(
     *,
     scope: tuple[str, ...],
@@ -309,10 +306,15 @@ def login(
     locale: str | None,
     parameters: dict[str, str],
     within: float,
+    saved_profile: str,
+    no_save: bool,
     **options: Any,
 ) -> None:
     """Log in and consent in the browser; the token is stored in a file of mode 0600."""
     settings = account_settings(options)
+    profile = current().profile
+    if settings.client_secret is None and profile is not None:
+        settings = attrs.evolve(settings, client_secret=profile.secret)
 
     def begin(address: str) -> AuthorizationRequest:
         scopes = scope or _DATA_SCOPES
@@ -346,7 +348,25 @@ def login(
         authorization, response = run_command(anyio.run, receive)
     stored = run_command(anyio.run, complete, authorization, response)
     click.echo(f"Logged in as {settings.account!r}; the token is stored in {settings.store}.")
+    if not no_save:
+        run_command(_save_profile, saved_profile, settings)
     _describe(stored)
+
+
+def _save_profile(name: str, settings: AccountSettings) -> None:
+    """Write the settings of a log-in as a profile."""
+    path = config_path(os.environ)
+    if path is None:
+        raise ConfigurationError("the user has no home: set STELLANTIS_HAL_CONFIG to a file to save a profile")
+    values = {
+        field: str(Path(value).absolute()) if field in {"certificate", "certificate_key", "store"} else str(value)
+        for field in ("client_id", "brand", "certificate", "certificate_key", "realm", "base_url", "store", "account")
+        if (value := getattr(settings, field)) is not None
+    }
+    if settings.identity_url != IDENTITY_URL:
+        values["identity_url"] = settings.identity_url
+    add_profile(path, name, values, secret=settings.client_secret)
+    click.echo(f"The profile {name!r} is saved in {path}.")
 
 
 @asynccontextmanager

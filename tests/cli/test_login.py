@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import RetryPolicy, StellantisClient, Token
+from stellantis_hal.cli.commands import commands as whole_group
 from stellantis_hal.cli.login import login_commands
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.simulator import Simulator, World, server
@@ -60,6 +61,7 @@ def run(simulator: Simulator, store: Path) -> Callable[..., Result]:
         "STELLANTIS_HAL_IDENTITY_URL": simulator.identity_url,
         "STELLANTIS_HAL_BASE_URL": simulator.url,
         "STELLANTIS_HAL_STORE": str(store),
+        "STELLANTIS_HAL_CONFIG": str(store.with_name("config.toml")),
     }
 
     def invoke(*arguments: str, **options: Any) -> Result:
@@ -211,14 +213,14 @@ def test_reason_of_the_server_is_shown_by_paste(run: Callable[..., Result], brow
     reading, browser.typed = os.pipe()
     with open(reading, "rb") as typed:
         result = run("login", "--redirect-uri", "mymap://back", "--scope", "invented", input=typed)
-    assert result.exit_code == 1
-    assert "Error: the identity server refused the authorization request: invalid_scope: " in result.output
+    assert result.exit_code == 8
+    assert "error: the identity server refused the authorization request: invalid_scope: " in result.output
     assert "Unknown scope: invented" in result.output
 
 
 def test_reason_of_the_server_is_shown_by_loopback(run: Callable[..., Result], browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--scope", "invented")
-    assert result.exit_code == 1
+    assert result.exit_code == 8
     assert "refused the authorization request: invalid_scope: Unknown scope: invented" in result.output
 
 
@@ -297,7 +299,7 @@ def test_port_in_use_is_reported(run: Callable[..., Result]) -> None:
 
 def test_wrong_secret_is_reported_and_not_shown(run: Callable[..., Result], browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", env={"STELLANTIS_HAL_CLIENT_SECRET": "wr0ng-s3cret"})
-    assert result.exit_code == 1
+    assert result.exit_code == 8
     assert "refuse" in result.output
     assert "wr0ng-s3cret" not in result.output
 
@@ -334,7 +336,7 @@ def test_whoami_prints_json(run: Callable[..., Result], simulator: Simulator, lo
 
 def test_whoami_without_token_fails(run: Callable[..., Result]) -> None:
     result = run("whoami")
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert "the store has no token for account 'default'" in result.output
     assert "log in with: stellantis-hal login" in result.output
 
@@ -417,13 +419,13 @@ def test_unusable_certificate_is_reported(run: Callable[..., Result], logged_in:
     nonsense = tmp_path / "cert.pem"
     nonsense.write_text("nonsense")
     result = run("whoami", "--certificate", str(nonsense))
-    assert result.exit_code == 1
+    assert result.exit_code == 8
     assert "certificate cannot be used" in result.output
 
 
 def test_application_without_secret_sends_its_client_id(run: Callable[..., Result], browser: Browser) -> None:
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", env={"STELLANTIS_HAL_CLIENT_SECRET": ""})
-    assert result.exit_code == 1, "the simulator requires a secret"
+    assert result.exit_code == 8, "the simulator requires a secret"
     assert "refuse" in result.output
 
 
@@ -441,11 +443,11 @@ def test_a_proxy_is_used_and_masked(
         "stellantis_hal.cli.login.StellantisClient", partial(StellantisClient, retry=RetryPolicy(attempts=1))
     )
     result = run("whoami", "--proxy", "http://driver:pa55@127.0.0.1:1")
-    assert result.exit_code == 1
+    assert result.exit_code == 7
     assert "the proxy http://***@127.0.0.1:1 (from proxy=) could not be reached" in result.output
     for options in ({"env": {"HTTP_PROXY": "http://127.0.0.1:1"}}, {"env": {"STELLANTIS_HAL_PROXY": "127.0.0.1:1"}}):
         result = run("whoami", **options)
-        assert result.exit_code == 1
+        assert result.exit_code == 7
         assert "the proxy http://127.0.0.1:1" in result.output
     assert run("whoami", "--proxy", "direct", env={"HTTP_PROXY": "http://127.0.0.1:1"}).exit_code == 0
 
@@ -473,7 +475,7 @@ def test_a_store_is_checked_before_consent(
     (tmp_path / "damaged").chmod(0o600)
     (tmp_path / "missing").symlink_to("/proc/nowhere")
     result = run("login", *options, "--store", str(tmp_path / place))
-    assert result.exit_code == 1
+    assert result.exit_code == 8
     assert str(tmp_path / place) in result.output
     assert result.output.count("\n") == 1
     assert not browser.pages
@@ -507,3 +509,33 @@ def test_a_closed_pipe_is_no_error_of_the_login(run: Callable[..., Result], monk
     monkeypatch.setattr(click, "echo", echo)
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--no-browser")
     assert isinstance(result.exception, BrokenPipeError)
+
+
+def test_a_login_keeps_its_options_as_a_profile(run: Callable[..., Result], browser: Browser, store: Path) -> None:
+    """The next log-in needs no options but the account's holder."""
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/", "--save", "family")
+    assert result.exit_code == 0, result.output
+    path = store.with_name("config.toml")
+    assert f"The profile 'family' is saved in {path}." in result.output
+    assert "client_secret_file" in path.read_text()
+    environment = {"STELLANTIS_HAL_CONFIG": str(path)}
+    again = CliRunner().invoke(whole_group, ["login", "--redirect-uri", "http://127.0.0.1:0/"], env=environment)
+    assert again.exit_code == 0, again.output
+    assert CliRunner().invoke(whole_group, ["whoami"], env=environment).exit_code == 0
+    assert len(browser.pages) == 2
+
+
+def test_a_login_can_keep_nothing(run: Callable[..., Result], browser: Browser, store: Path) -> None:
+    assert run("login", "--redirect-uri", "http://127.0.0.1:0/", "--no-save").exit_code == 0
+    assert not store.with_name("config.toml").exists()
+    assert browser.pages
+
+
+def test_without_a_home_no_profile_is_kept(
+    run: Callable[..., Result], browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stellantis_hal.cli.login.config_path", lambda _: None)
+    result = run("login", "--redirect-uri", "http://127.0.0.1:0/")
+    assert result.exit_code == 8
+    assert "set STELLANTIS_HAL_CONFIG" in result.output
+    assert browser.pages

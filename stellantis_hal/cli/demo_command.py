@@ -1,0 +1,99 @@
+"""The command ``demo``."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from importlib.util import find_spec
+from typing import NoReturn
+
+import anyio
+import attrs
+import click
+
+from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
+from stellantis_hal.cli.output import json_text
+from stellantis_hal.cli.processes_demo import ProcessesSettings, find_redis, show_processes
+from stellantis_hal.cli.processes_screen import ProcessesScreen
+from stellantis_hal.cli.screen import Screen, to_json
+
+__all__ = ["demo"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@click.command(context_settings=_SETTINGS)
+@click.option("--accounts", type=click.IntRange(1, 10_000), default=20, help="Number of account holders.")
+@click.option("--vehicles", type=click.IntRange(1, 10_000), default=40, help="Total number of vehicles.")
+@click.option("--trips", type=click.IntRange(0, 1_000_000), default=2_000, help="Total number of trips.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=25, help="Requests per second that the API allows.")
+@click.option("--seed", type=int, default=7, help="Seed of the simulated world.")
+@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="Event loop.")
+@click.option("--bad-day", is_flag=True, help="Inject errors, broken connections and expired tokens.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the result, as JSON.")
+@click.option(
+    "--processes",
+    type=click.IntRange(2, 16),
+    help="Let so many processes share the limit, by Redis where it is installed, and kill one; no fleet is read.",
+)
+@click.option("--seconds", type=click.FloatRange(1, 3_600), default=15, help="With --processes: how long they send.")
+@click.option("--store", type=click.Choice(["redis", "sqlite"]), help="With --processes: where they meet.")
+def demo(
+    *,
+    accounts: int,
+    vehicles: int,
+    trips: int,
+    limit: int,
+    seed: int,
+    backend: str,
+    bad_day: bool,
+    as_json: bool,
+    processes: int | None,
+    seconds: float,
+    store: str | None,
+) -> None:
+    """Poll a simulated fleet concurrently under a tight rate limit.
+
+    The simulated API runs in this process: no network, account or car is needed. Reads the status, the position and
+    all trips of every vehicle as fast as the rate limit allows, and prints a table. Progress is shown live on a
+    terminal only. The number of accounts is at most the number of vehicles.
+    """
+    if find_spec(backend) is None:
+        raise click.ClickException(f"{backend} is not installed: pip install 'stellantis-hal[{backend}]'")
+    if processes is not None:
+        redis = None if store == "sqlite" else find_redis()
+        if store == "redis" and redis is None:
+            raise click.ClickException(
+                "redis-server, or the extra `redis`, is not installed: --store sqlite needs neither"
+            )
+        _demo_processes(
+            ProcessesSettings(
+                processes=processes, per_second=limit, seconds=seconds, seed=seed, backend=backend, redis=redis
+            ),
+            as_json=as_json,
+        )
+    settings = DemoSettings(
+        accounts=min(accounts, vehicles), vehicles=vehicles, trips=trips, per_second=limit, seed=seed
+    )
+    if bad_day:
+        settings = attrs.evolve(settings, faults=BAD_DAY)
+    screen = Screen(silent=as_json)
+    with screen.show_progress(settings):
+        result = anyio.run(partial(demonstrate, settings, screen), backend=backend)
+    if as_json:
+        click.echo(json_text(to_json(result)))
+    else:
+        screen.show(result)
+    sys.exit(0 if not result.failures else 1)
+
+
+def _demo_processes(settings: ProcessesSettings, *, as_json: bool) -> NoReturn:
+    """Run the demo of several processes; exit with 0 where none of them was refused a request."""
+    screen = ProcessesScreen(silent=as_json)
+    with screen.show_progress(settings):
+        result = show_processes(settings, screen.on_second, screen.on_kill)
+    if as_json:
+        click.echo(json_text(attrs.asdict(result)))
+    else:
+        screen.show(settings, result)
+    sys.exit(0 if result.responses and not result.refused else 1)

@@ -1,0 +1,97 @@
+"""Failures of commands: one line on standard error, and an exit status by kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.errors import (
+    AuthError,
+    ConfigurationError,
+    NetworkError,
+    NotFoundError,
+    OutcomeUnknownError,
+    QuotaError,
+    ServerError,
+    StellantisError,
+    TokenStoreError,
+    UnauthorizedError,
+)
+from stellantis_hal.hal.redaction import one_line
+
+__all__ = ["INTERRUPTED", "SOME_FAILED", "Failure", "exit_status", "run_command"]
+
+T = TypeVar("T")
+
+SOME_FAILED: Final = 3
+"""The exit status where some cars failed and the rest is printed."""
+INTERRUPTED: Final = 130
+"""The exit status after Ctrl+C, as shells have it."""
+_STATUSES: Final[tuple[tuple[type[BaseException], int], ...]] = (
+    (OutcomeUnknownError, 9),
+    (TokenStoreError, 8),
+    (ConfigurationError, 8),
+    (QuotaError, 6),
+    (UnauthorizedError, 4),
+    (AuthError, 4),
+    (NotFoundError, 5),
+    (NetworkError, 7),
+    (ServerError, 7),
+)
+_HINTS: Final = {4: "log in with: stellantis-hal login"}
+
+
+class Failure(click.ClickException):
+    """A command failed.
+
+    Args:
+        message: what happened, and what to do.
+        exit_status: the exit status.
+        facts: more about it, for ``--json`` and ``-v``.
+    """
+
+    def __init__(self, message: str, exit_status: int = 1, /, **facts: Any) -> None:
+        super().__init__(message)
+        vars(self)["exit_code"] = exit_status  # click declares it for the class only
+        self.facts = facts
+        self._options = current()  # there is no context any more where it is shown
+
+    def show(self, file: Any = None) -> None:
+        """Print the failure to standard error: a line, or a JSON object with ``--json``."""
+        options = self._options
+        if options.as_json:
+            document = {"error": self.message, "exit_status": self.exit_code, **self.facts}
+            click.echo(json.dumps(document, ensure_ascii=True), file=file, err=True)
+            return
+        click.echo(f"error: {one_line(self.message)}", file=file, err=True)
+        if options.verbose:
+            for name, value in self.facts.items():
+                click.echo(f"  {name.replace('_', ' ')}: {one_line(str(value))}", file=file, err=True)
+
+
+def exit_status(error: BaseException) -> int:
+    """Return the exit status of an error."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 1)
+
+
+def failure_of(error: StellantisError | OSError) -> Failure:
+    """Return an error of the library as a failure of the command."""
+    status = exit_status(error)
+    names = ("status", "code", "uuid", "transaction_id", "retry_after")
+    facts = {name: value for name in names if (value := getattr(error, name, None)) is not None}
+    hint = f" ({_HINTS[status]})" if status in _HINTS else ""
+    return Failure(f"{error}{hint}", status, kind=type(error).__name__, **facts)
+
+
+def run_command(function: Callable[..., T], *arguments: Any) -> T:
+    """Return the result of a call; raise its errors as failures of the command."""
+    try:
+        return function(*arguments)
+    except BrokenPipeError:  # of standard output
+        raise
+    except (StellantisError, OSError) as error:
+        raise failure_of(error) from error

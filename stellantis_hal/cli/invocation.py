@@ -1,0 +1,149 @@
+"""Options that every command has, before or after its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, tzinfo
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import attrs
+import click
+
+from stellantis_hal.cli.profiles import Profile
+
+__all__ = ["COMMON_OPTIONS", "Invocation", "current", "to_front"]
+
+
+@attrs.frozen(kw_only=True)
+class Invocation:
+    """What the common options say.
+
+    Attributes:
+        profile: the profile in use; None: none.
+        simulated: whether the built-in simulator stands for the API.
+        as_json: whether the answer is JSON.
+        utc: whether times are shown in UTC.
+        timeout: seconds for the whole command; None: no limit but those of single requests.
+        quiet: whether progress and warnings are left out.
+        verbose: 1: more about errors; 2: each request.
+        no_input: whether nothing may be asked.
+        color: whether to use colours; None: on a terminal only.
+    """
+
+    profile: Profile | None = None
+    simulated: bool = False
+    as_json: bool = False
+    utc: bool = False
+    timeout: float | None = None
+    quiet: bool = False
+    verbose: int = 0
+    no_input: bool = False
+    color: bool | None = None
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The zone in which times are shown; None: that of the machine."""
+        if self.utc:
+            return UTC
+        if self.profile is None or self.profile.timezone is None:
+            return None
+        return ZoneInfo(self.profile.timezone)
+
+    def warn(self, text: str) -> None:
+        """Print a warning to standard error."""
+        if not self.quiet:
+            click.echo(f"warning: {text}", err=True)
+
+
+def current() -> Invocation:
+    """Return the invocation of the command that runs."""
+    context = click.get_current_context(silent=True)
+    return (context.find_object(Invocation) if context is not None else None) or Invocation()
+
+
+def _color(_: click.Context, __: click.Parameter, value: str) -> bool | None:
+    return {"auto": None, "always": True, "never": False}[value]
+
+
+COMMON_OPTIONS: Final = (
+    click.option("--profile", metavar="NAME", help="Profile of the configuration file.  [default: the file's]"),
+    click.option("--simulate", "simulated", is_flag=True, help="Use the built-in simulator instead of the API."),
+    click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
+    click.option("--utc", is_flag=True, help="Show times in UTC."),
+    click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="End the command after so long."),
+    click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings."),
+    click.option("-v", "--verbose", count=True, help="Say more about errors; -vv shows each request."),
+    click.option("--no-input", is_flag=True, help="Ask for nothing; fail where an answer would be needed."),
+    click.option(
+        "--color", type=click.Choice(["auto", "always", "never"]), default="auto", callback=_color, help="Use colours."
+    ),
+)
+
+
+def to_front(
+    arguments: list[str], group: Iterable[click.Parameter], commands: Mapping[str, click.Command]
+) -> list[str]:
+    """Return arguments with the group's options before the command's name, so that they may stand after it.
+
+    An option that the command has too stays where it is; so does all that follows ``--``.
+
+    Args:
+        arguments: what was typed after the program's name.
+        group: the parameters of the group.
+        commands: the commands of the group by name.
+    """
+    options = _by_name(group)
+    front: list[str] = []
+    position = 0
+    while position < len(arguments) and arguments[position].startswith("-"):
+        taken = _length(arguments[position], options)
+        front += arguments[position : position + taken]
+        position += taken
+    rest = arguments[position:]
+    command: click.Command | None = commands.get(rest[0]) if rest else None
+    if command is None:
+        return arguments
+    stays: list[str] = [rest[0]]
+    own = _own_options(command, rest[1:])
+    index = 1
+    while index < len(rest):
+        argument = rest[index]
+        if argument == "--":
+            stays += rest[index:]
+            break
+        if argument.startswith("-") and argument.partition("=")[0] in options.keys() - own.keys():
+            taken = _length(argument, options)
+            front += rest[index : index + taken]
+        else:
+            taken = _length(argument, own) if argument.startswith("-") else 1
+            stays += rest[index : index + taken]
+        index += taken
+    return [*front, *stays]
+
+
+def _own_options(command: click.Command, arguments: list[str]) -> dict[str, click.Option]:
+    """Return the options of a command and of the commands below it that the arguments name."""
+    found = _by_name(command.params)
+    while isinstance(command, click.Group):
+        name = next((each for each in arguments if each in command.commands), None)
+        if name is None:
+            break
+        command = command.commands[name]
+        found |= _by_name(command.params)
+    return found
+
+
+def _by_name(parameters: Iterable[click.Parameter]) -> dict[str, click.Option]:
+    return {
+        name: each
+        for each in parameters
+        if isinstance(each, click.Option)
+        for name in (*each.opts, *each.secondary_opts)
+    }
+
+
+def _length(argument: str, options: Mapping[str, click.Option]) -> int:
+    """Return how many arguments an option takes, its own name included."""
+    option: Any = options.get(argument)
+    return 1 if option is None or option.is_flag or option.count else 1 + option.nargs

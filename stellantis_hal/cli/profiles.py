@@ -1,0 +1,195 @@
+"""Profiles: named defaults of the command line's options, in the user's configuration file."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import click
+import tomlkit
+
+from stellantis_hal.errors import ConfigurationError
+
+__all__ = ["KEYS", "Profile", "add_profile", "config_path", "read_profile"]
+
+KEYS: Final = frozenset(
+    {
+        "account",
+        "aliases",
+        "base_url",
+        "brand",
+        "car",
+        "certificate",
+        "certificate_key",
+        "client_id",
+        "client_secret_env",
+        "client_secret_file",
+        "identity_url",
+        "proxy",
+        "realm",
+        "store",
+        "timezone",
+    }
+)
+"""Keys that a profile may have."""
+_PATHS: Final = ("certificate", "certificate_key", "client_secret_file", "store")
+_MODE: Final = 0o600
+
+
+@attrs.frozen(kw_only=True)
+class Profile:
+    """A profile as it was read.
+
+    Attributes:
+        name: its name.
+        path: the file.
+        options: values of options, by the names of their parameters; paths are absolute. Without the secret.
+        secret: the client secret; None where the profile names none.
+        aliases: names of cars that the user chose, with the VIN or id that each stands for.
+        car: the car that is meant where a command names none.
+        timezone: the zone in which instants are shown, as ``Europe/Paris``; None: that of the machine.
+        warnings: what is wrong and does no harm, as an unknown key.
+    """
+
+    name: str
+    path: Path
+    options: Mapping[str, str] = attrs.field(factory=dict)
+    secret: str | None = attrs.field(default=None, repr=False)
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    car: str | None = None
+    timezone: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def config_path(environment: Mapping[str, str]) -> Path | None:
+    """Return the configuration file: of STELLANTIS_HAL_CONFIG, or in the user's folder; None without a home."""
+    if chosen := environment.get("STELLANTIS_HAL_CONFIG"):
+        return Path(chosen)
+    for folder in (click.get_app_dir("stellantis-hal"), os.path.expanduser("~/.config/stellantis-hal")):
+        if os.path.isabs(folder):  # an empty or relative XDG_CONFIG_HOME is ignored
+            return Path(folder) / "config.toml"
+    return None
+
+
+def read_profile(path: Path | None, name: str | None, environment: Mapping[str, str]) -> Profile | None:
+    """Return a profile; None where there is no file and none was asked for by name.
+
+    Args:
+        path: the configuration file.
+        name: the profile's name; None: the one that the file names as ``default``, or its only one.
+        environment: the variables that ``client_secret_env`` refers to.
+
+    Raises:
+        ConfigurationError: the file, or a value in it, cannot be used; the profile is not there.
+    """
+    document = _read(path)
+    profiles = document.get("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(each, dict) for each in profiles.values()):
+        raise ConfigurationError(f"{path}: profiles must be tables, as [profiles.family]")
+    if name is None:
+        name = document.get("default") or (next(iter(profiles)) if len(profiles) == 1 else None)
+        if name is None:
+            return None
+    if path is None or name not in profiles:
+        known = ", ".join(profiles) or "none"
+        raise ConfigurationError(f"no profile {name!r} in {path}: there is {known}; `stellantis-hal login` makes one")
+    return _parse(str(name), path, profiles[name], environment)
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"the configuration file {path} cannot be read: {reason}") from error
+
+
+def _parse(name: str, path: Path, values: Mapping[str, Any], environment: Mapping[str, str]) -> Profile:
+    warnings: list[str] = []
+    options: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    for key, value in values.items():
+        where = f"{path}: profiles.{name}.{key}"
+        if key not in KEYS:
+            nearest = difflib.get_close_matches(key, KEYS, 1)
+            warnings.append(f"{where} is unknown and not used{f'; did you mean {nearest[0]}?' if nearest else ''}")
+        elif key == "aliases":
+            if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+                raise ConfigurationError(f'{where} must be a table of texts, as {{ mum = "VR3…" }}')
+            aliases = dict(value)
+        elif not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{where} must be a text, not {value!r}")
+        else:
+            options[key] = str(path.parent.absolute() / value) if key in _PATHS else value
+    return Profile(
+        name=name,
+        path=path,
+        secret=_secret(options, f"{path}: profiles.{name}", environment),
+        car=options.pop("car", None),
+        timezone=options.pop("timezone", None),
+        options=options,
+        aliases=aliases,
+        warnings=tuple(warnings),
+    )
+
+
+def _secret(options: dict[str, str], where: str, environment: Mapping[str, str]) -> str | None:
+    """Return the client secret, and remove the keys that name its place."""
+    file, variable = options.pop("client_secret_file", None), options.pop("client_secret_env", None)
+    if variable is not None:
+        if variable not in environment:
+            raise ConfigurationError(f"{where}.client_secret_env names {variable}, which is not set")
+        return environment[variable]
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"{where}.client_secret_file {file} cannot be read: {reason}") from error
+
+
+def add_profile(path: Path, name: str, values: Mapping[str, str], *, secret: str | None) -> None:
+    """Write a profile into the configuration file; other profiles and comments stay as they are.
+
+    Args:
+        path: the file; it and its folder are made where they are missing, for the user alone.
+        name: the profile; one of this name is updated.
+        values: its keys.
+        secret: the client secret, written into a file of its own beside the configuration; None: none.
+
+    Raises:
+        ConfigurationError: the file that is there cannot be read.
+        OSError: it cannot be written.
+    """
+    _read(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    profiles = document.setdefault("profiles", tomlkit.table(is_super_table=True))
+    profile = profiles.setdefault(name, tomlkit.table())
+    for key, value in values.items():
+        profile[key] = value
+    if secret is not None:
+        file = path.with_name(f"{name}.secret")
+        _write(file, f"{secret}\n")
+        profile["client_secret_file"] = file.name
+    first = "" if "default" in document else tomlkit.dumps({"default": name}) + "\n"
+    _write(path, first + tomlkit.dumps(document))
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole; only the user can read it."""
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(new, path)

@@ -1,0 +1,199 @@
+"""Commands that show and export trips: ``trips``, ``trip``, ``export``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import click
+
+from stellantis_hal.cli.cars import columns
+from stellantis_hal.cli.connection import SETTINGS, Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.failures import SOME_FAILED, Failure
+from stellantis_hal.cli.output import escape_json, json_text
+from stellantis_hal.cli.spans import parse_since
+from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
+from stellantis_hal.cli.wording import to_json
+from stellantis_hal.fleet.backfilling import Progress, backfill
+from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
+from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable
+from stellantis_hal.fleet.export import trip_writer
+from stellantis_hal.resources.trip import Trip
+
+__all__ = ["export", "trip", "trips"]
+
+_LIMIT: Final = 20
+_FORMATS: Final = ("csv", "geojson", "jsonl", "parquet")
+
+
+def _filters(function: Any) -> Any:
+    options = (
+        click.option("--since", metavar="WHEN", help="Trips from then on: 30d, 2025-12, 2025-12-31."),
+        click.option("--until", metavar="WHEN", help="Trips until then."),
+        click.option("--min-km", type=click.FloatRange(0), help="Trips of at least so many kilometres."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _instant(connection: Connection, text: str | None, *, is_end: bool = False) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse_since(text, now=connection.now(), zone=connection.options.zone, is_end=is_end)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+@click.command(context_settings=SETTINGS)
+@car_argument
+@_filters
+@click.option("--limit", type=click.IntRange(1), default=_LIMIT, help="Show so many trips, the latest.")
+@click.option("--all", "is_complete", is_flag=True, help="Show all trips.")
+@click.option("--csv", "format_", flag_value="csv", help="Write CSV; units are in the names of the columns.")
+@click.option("--geojson", "format_", flag_value="geojson", help="Write GeoJSON.")
+@click.option("--jsonl", "format_", flag_value="jsonl", help="Write a JSON object a line.")
+@click.option("--parquet", "format_", flag_value="parquet", help="Write Parquet (extra dataframe); needs -o.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@connected
+def trips(
+    *,
+    car: str | None,
+    since: str | None,
+    until: str | None,
+    min_km: float | None,
+    limit: int,
+    is_complete: bool,
+    format_: str | None,
+    output: Path | None,
+    **options: Any,
+) -> None:
+    """List the trips of a car, the latest first."""
+    if output is not None and format_ is None:
+        format_ = output.suffix.lstrip(".").lower()
+        if format_ not in _FORMATS:
+            raise click.UsageError(f"the format of {output} is not known: pass --csv, --geojson, --jsonl or --parquet")
+    if format_ == "parquet" and output is None:
+        raise click.UsageError("--parquet needs a file: pass -o trips.parquet")
+
+    async def act(connection: Connection) -> None:
+        vehicle = await find_car(connection, car)
+        distance = None if min_km is None else (min_km, None)
+        walk = vehicle.trips(
+            newest_first=True,
+            distance=distance,
+            since=_instant(connection, since),
+            until=_instant(connection, until, is_end=True),
+        )
+        wanted = walk if is_complete else walk.take(limit)
+        if format_ is not None:
+            await _write(wanted, format_, output)
+            return
+        found = [each.row() async for each in wanted]
+        if connection.options.as_json:
+            click.echo(json_text([to_json(row) for row in found]))
+            return
+        if not sys.stdout.isatty():
+            click.echo("\t".join(TAB_COLUMNS))
+            for row in found:
+                click.echo(tab_line(row))
+        else:
+            for line in trip_lines(found, zone=connection.options.zone, width=columns()):
+                click.echo(line)
+        if not connection.options.quiet:
+            total = await walk.total()
+            rest = "" if is_complete or total is None or total <= len(found) else "; --all for the rest"
+            click.echo(f"{len(found)} of {'an unknown number' if total is None else f'{total:,}'}{rest}", err=True)
+
+    run_connected(act, options)
+
+
+async def _write(walk: AsyncIterable[Trip], format_: str, output: Path | None) -> None:
+    """Write trips in a format, to a file or to standard output."""
+    if format_ == "parquet":
+        await _write_parquet(walk, output)
+        return
+    target: Any = sys.stdout if output is None else output
+    with trip_writer(target, format_, mode="append" if output is None else "replace") as writer:  # type: ignore[arg-type]  # of _FORMATS
+        async for each in walk:
+            await anyio.to_thread.run_sync(writer.write, each)
+
+
+async def _write_parquet(walk: AsyncIterable[Trip], output: Path | None) -> None:
+    from stellantis_hal.integrations.dataframe import to_arrow
+
+    try:
+        from pyarrow import parquet
+    except ModuleNotFoundError:
+        raise Failure("Parquet needs the extra `dataframe`: pip install 'stellantis-hal[dataframe]'", 8) from None
+    table = await to_arrow(walk, Trip)
+    await anyio.to_thread.run_sync(parquet.write_table, table, str(output))
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("trip_id", metavar="ID")
+@click.option("--car", metavar="CAR", help="The car.  [default: the only one]")
+@connected
+def trip(*, trip_id: str, car: str | None, **options: Any) -> None:
+    """Show one trip, by its id: each column of its row that has a value."""
+
+    async def act(connection: Connection) -> None:
+        vehicle = await find_car(connection, car)
+        row = to_json((await vehicle.trip(trip_id)).row())
+        if connection.options.as_json:
+            click.echo(json_text(row))
+            return
+        for name, value in row.items():
+            if value is not None:
+                click.echo(f"{name:<26} {value}")
+
+    run_connected(act, options)
+
+
+@click.command(context_settings=SETTINGS)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("trips.geojson"),
+    help="The file: .geojson, .csv or .jsonl; one that is there is continued.",
+)
+@click.option("--vin", type=click.Choice(["whole", "masked", "none"]), default="whole", help="How VINs are written.")
+@connected
+def export(*, output: Path, vin: Any, **options: Any) -> None:
+    """Write all trips of the account to a file. Run it again after an interruption: it goes on there."""
+
+    async def act(connection: Connection) -> int:
+        failed = 0
+
+        def show(progress: Progress) -> None:
+            if connection.options.quiet or not sys.stderr.isatty():
+                return
+            text = f"{progress.done} of {progress.vehicles} cars, {progress.trips:,} trips, {progress.pages:,} pages"
+            click.echo(f"\r{text}", nl=progress.is_complete, err=True)
+
+        checkpoints_file = output.with_name(f"{output.name}.checkpoints.db")
+        async with SQLiteCheckpoints(checkpoints_file) as checkpoints:
+            writer = await anyio.to_thread.run_sync(lambda: trip_writer(output, vin=vin))
+            with writer:
+                async with backfill(connection.account, checkpoints=checkpoints, newer=True, progress=show) as updates:
+                    async for event in updates:
+                        if isinstance(event, Update):
+                            await anyio.to_thread.run_sync(writer.write, event)
+                        elif isinstance(event, AccountLost | VehicleUnavailable):
+                            failed += 1
+                            click.echo(f"error: {event.error}", err=True)
+                total = writer.found + writer.written
+        facts = {"file": str(output), "written": writer.written, "trips": total, "failed": failed}
+        if connection.options.as_json:
+            click.echo(escape_json(json_text(facts)))
+        else:
+            click.echo(f"{writer.written:,} trips written, {total:,} in {output}")
+        return SOME_FAILED if failed else 0
+
+    sys.exit(run_connected(act, options))

@@ -1,0 +1,94 @@
+"""Values as people read them: ages, instants, distances, bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
+
+__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "remaining", "to_json", "utc"]
+
+UNKNOWN: Final = "unknown"
+_FULL, _EMPTY = "█", "░"
+
+
+def amount(value: float | None, unit: str = "", digits: int = 0) -> str:
+    """Return a number with thousands separated by commas, and its unit; "unknown" for None."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.{digits}f}{f' {unit}' if unit else ''}"
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """Return how long ago an instant was, as "3 minutes ago"; "at an unknown time" for None."""
+    if since is None:
+        return "at an unknown time"
+    seconds = (now - since).total_seconds()
+    if seconds < -60:
+        return f"{_span(-seconds)} in the future"
+    if seconds < 60:
+        return "just now"
+    return f"{_span(seconds)} ago"
+
+
+def remaining(span: timedelta | None) -> str:
+    """Return a span as "1 h 40 min"; "unknown" for None."""
+    if span is None:
+        return UNKNOWN
+    hours, minutes = divmod(round(span.total_seconds() / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        count = int(seconds // size)
+        if count or unit == "minute":
+            break
+    return f"{count} {unit}{'s' if count > 1 else ''}"
+
+
+def clock(instant: datetime | None, now: datetime, zone: tzinfo | None) -> str:
+    """Return an instant in a zone: the time of today, else with the date; "unknown" for None.
+
+    Args:
+        instant: the instant, aware.
+        now: the current time, aware.
+        zone: where times are shown; None: the zone of the machine.
+    """
+    if instant is None:
+        return UNKNOWN
+    local, today = instant.astimezone(zone), now.astimezone(zone)
+    return f"{local:%H:%M}" if local.date() == today.date() else f"{local:%Y-%m-%d %H:%M}"
+
+
+def bar(percent: float | None, width: int) -> str:
+    """Return a bar that is filled to a percentage; an empty one for None."""
+    filled = round(min(max(percent or 0.0, 0.0), 100.0) / 100 * width)
+    return _FULL * filled + _EMPTY * (width - filled)
+
+
+def ending(vin: str | None) -> str:
+    """Return the end of a VIN, which tells a person's cars apart and does not identify them."""
+    return f"…{vin[-4:]}" if vin else ""
+
+
+def cells(row: list[str], widths: list[int], numbers: set[int]) -> str:
+    """Return a line of a table: numbers to the right, texts to the left, without blanks at the end."""
+    parts = [
+        text.rjust(width) if index in numbers else text.ljust(width)
+        for index, (text, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(parts).rstrip()
+
+
+def utc(instant: datetime) -> str:
+    """Return an instant as JSON has it: UTC, to the second."""
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def to_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with instants in UTC and enumerations as texts; None stands for unknown."""
+    return {
+        name: utc(value) if isinstance(value, datetime) else str(value) if isinstance(value, str) else value
+        for name, value in row.items()
+    }

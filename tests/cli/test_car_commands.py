@@ -1,0 +1,202 @@
+"""The commands that show cars and trips, with the built-in simulator and against a served one."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stellantis_hal.cli.commands import commands
+
+pytestmark = pytest.mark.wall_clock
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    environment = {"STELLANTIS_HAL_CONFIG": str(tmp_path / "config.toml"), "COLUMNS": "80"}
+
+    def invoke(*arguments: str, **variables: str) -> Result:
+        return CliRunner().invoke(commands, arguments, env=environment | variables)
+
+    return invoke
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+
+
+def test_vehicles_are_listed(run: Run) -> None:
+    ran = run("vehicles", "--simulate")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    rows = [line.split("\t") for line in ran.stdout.splitlines()]
+    assert [len(row) for row in rows] == [4, 4]
+    as_json = json.loads(run("--simulate", "--json", "vehicles").stdout)
+    assert [(car["label"], car["vin"], car["id"]) for car in as_json] == [(row[0], *row[2:]) for row in rows]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_columns_leave_where_the_terminal_is_narrow(run: Run) -> None:
+    assert run("vehicles", "--simulate", COLUMNS="120").stdout.splitlines()[0].split() == ["Car", "Brand", "VIN", "Id"]
+    assert run("vehicles", "--simulate", COLUMNS="40").stdout.splitlines()[0].split() == ["Car", "Brand", "VIN"]
+    assert all(len(line) <= 20 for line in run("vehicles", "--simulate", COLUMNS="20").stdout.splitlines())
+
+
+def test_the_status_has_what_people_look_for(run: Run) -> None:
+    ran = run("status", "0000", "--simulate")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert [line.split()[0] for line in ran.stdout.splitlines()][1:5] == ["Battery", "Doors", "Odometer", "Position"]
+    assert all(len(line) <= 80 for line in ran.stdout.splitlines())
+    document = json.loads(run("status", "0000", "--simulate", "--json").stdout)
+    assert f"{document['status']['mileage_km']:,.0f} km" in ran.stdout
+    assert document["vehicle"]["vin"].endswith("0000")
+
+
+def test_service_and_alerts_are_shown(run: Run) -> None:
+    document = json.loads(run("maintenance", "0000", "--simulate", "--json").stdout)
+    assert f"Service in {document['days']:,.0f} days" in run("maintenance", "0000", "--simulate").stdout
+    every = json.loads(run("alerts", "0000", "--all", "--simulate", "--json").stdout)
+    assert len(run("alerts", "0000", "--all", "--simulate").stdout.splitlines()) == len(every) > 0
+    active = run("alerts", "0000", "--simulate")
+    assert len(active.stdout.splitlines()) == len([alert for alert in every if alert["active"]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("status", "--simulate"), 2, "error: 2 cars: name one by its label, its id or the end of its VIN: "),
+        (("status", "nope", "--simulate"), 5, "error: no car 'nope': the account has "),
+        (("trip", "nope", "--car", "0000", "--simulate"), 5, "error: "),
+        (("status",), 8, "error: no client id: run `stellantis-hal login` once, pass --client-id, or set "),
+        (("status", "--client-id", "x"), 8, "error: no brand: "),
+        (("status", "--profile", "x"), 8, "error: no profile 'x' in "),
+        (("trips", "0000", "--simulate", "--since", "x"), 2, "Error: 'x' must look like 30d"),
+        (("trips", "0000", "--simulate", "-o", "a.txt"), 2, "Error: the format of a.txt is not known"),
+        (("trips", "0000", "--simulate", "--parquet"), 2, "Error: --parquet needs a file"),
+        (("watch", "--simulate", "--every", "5"), 2, "an interval must look like 30s, 5m or 1h"),
+        (("watch", "--simulate", "--every", "0s"), 2, "an interval must look like 30s, 5m or 1h"),
+    ],
+)
+def test_failures_have_a_line_and_a_status(run: Run, arguments: tuple[str, ...], status: int, message: str) -> None:
+    ran = run(*arguments)
+    assert (ran.exit_code, ran.stdout) == (status, "")
+    assert message in ran.stderr
+
+
+def test_a_failure_is_an_object_with_json(run: Run) -> None:
+    ran = run("trip", "nope", "--car", "0000", "--simulate", "--json")
+    document = json.loads(ran.stderr)
+    assert (document["exit_status"], document["kind"], document["status"]) == (5, "NotFoundError", 404)
+    verbose = run("-v", "trip", "nope", "--car", "0000", "--simulate").stderr
+    assert "\n  kind: NotFoundError\n  status: 404\n" in verbose
+    assert (
+        "transport" in run("-vv", "vehicles", "--simulate").stderr
+        or run("-vv", "vehicles", "--simulate").exit_code == 0
+    )
+
+
+def test_a_command_ends_in_time(run: Run) -> None:
+    ran = run("watch", "--simulate", "--timeout", "1", "--events", "1000000", "-q")
+    assert ran.exit_code == 7
+    assert "error: the command did not end within 1 s of --timeout" in ran.stderr
+
+
+def test_trips_are_listed_newest_first(run: Run) -> None:
+    ran = run("trips", "0000", "--simulate", "--limit", "3")
+    rows = list(csv.DictReader(io.StringIO(ran.stdout), delimiter="\t"))
+    starts = [row["started_at"] for row in rows]
+    assert starts == sorted(starts, reverse=True)
+    assert len(rows) == 3
+    assert ran.stderr.startswith("3 of ")
+    assert ran.stderr.endswith("; --all for the rest\n")
+    every = run("trips", "0000", "--simulate", "--all", "-q")
+    assert every.stderr == ""
+    assert len(every.stdout.splitlines()) > 4
+    document = json.loads(run("trips", "0000", "--simulate", "--limit", "3", "--json").stdout)
+    assert [row["id"] for row in document] == [row["id"] for row in rows]
+    long = json.loads(run("trips", "0000", "--simulate", "--all", "--json", "--min-km", "10").stdout)
+    assert all(row["distance_km"] >= 10 for row in long)
+    latest = run("trips", "0000", "--simulate", "--all", "--since", "10d", "--until", "1d", "--json")
+    assert len(json.loads(latest.stdout)) < len(every.stdout.splitlines())
+
+
+@pytest.mark.usefixtures("terminal")
+def test_trips_are_a_table_on_a_terminal(run: Run) -> None:
+    wide = run("trips", "0000", "--simulate", "--limit", "2", COLUMNS="120").stdout.splitlines()
+    assert wide[0].split()[:3] == ["Start", "km", "min"]
+    assert len(wide) == 3
+    phone = run("trips", "0000", "--simulate", "--limit", "2", COLUMNS="40").stdout.splitlines()
+    assert len(phone) == 6
+    assert all(len(line) <= 40 for line in phone)
+
+
+@pytest.mark.parametrize("format_", ["csv", "geojson", "jsonl"])
+def test_trips_are_written_in_a_format(run: Run, format_: str) -> None:
+    text = run("trips", "0000", "--simulate", "--limit", "2", f"--{format_}").stdout
+    ran = run("trips", "0000", "--simulate", "--limit", "2", "-o", f"a.{format_}")
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert len(Path(f"a.{format_}").read_text()) >= len(text) > 100
+
+
+def test_trips_are_written_as_parquet(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert run("trips", "0000", "--simulate", "--limit", "2", "-o", "a.parquet").exit_code == 0
+    assert parquet.read_table("a.parquet").num_rows == 2
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    ran = run("trips", "0000", "--simulate", "--limit", "2", "-o", "b.parquet")
+    assert ran.exit_code == 8
+    assert "pip install 'stellantis-hal[dataframe]'" in ran.stderr
+
+
+def test_one_trip_is_shown_whole(run: Run) -> None:
+    found: dict[str, Any] = json.loads(run("trips", "0000", "--simulate", "--limit", "1", "--json").stdout)[0]
+    ran = run("trip", found["id"], "--car", "0000", "--simulate")
+    assert f"distance_km                {found['distance_km']}" in ran.stdout
+    assert json.loads(run("trip", found["id"], "--car", "0000", "--simulate", "--json").stdout) == found
+
+
+def test_an_export_goes_on_where_it_ended(run: Run) -> None:
+    first = json.loads(run("export", "--simulate", "-o", "a.csv", "--json").stdout)
+    assert first == {"file": "a.csv", "written": 200, "trips": 200, "failed": 0}
+    assert run("export", "--simulate", "-o", "a.csv").stdout == "0 trips written, 200 in a.csv\n"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_an_export_shows_its_progress_on_a_terminal(run: Run) -> None:
+    ran = run("export", "--simulate", "-o", "a.csv")
+    assert "\r2 of 2 cars, 200 trips, " in ran.stderr
+
+
+def test_events_of_a_watch_are_lines_or_objects(run: Run) -> None:
+    lines = run("watch", "--simulate", "--events", "2").stdout.splitlines()
+    assert all("\tstatus\t" in line and line.endswith("changes") for line in lines)
+    assert len(lines) == 2
+    ran = run("watch", "0000", "--simulate", "--events", "1", "--json", "--every", "30s")
+    event = json.loads(ran.stdout)
+    assert (event["event"], event["what"], event["vin"][-4:]) == ("Update", "status", "0000")
+    assert event["row"]["mileage_km"] > 0
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("width", ["100", "30"])
+def test_a_watch_shows_a_table_on_a_terminal(run: Run, width: str) -> None:
+    ran = run("watch", "--simulate", "--events", "2", COLUMNS=width)
+    assert ran.exit_code == 0
+    assert "requests left today" in ran.stdout
+    assert "Car" in ran.stdout
+    assert ("Told" in ran.stdout) is (width == "100")
+
+
+def test_warnings_of_the_profile_are_printed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[profiles.a]\nbraand = "x"\ncar = "mum"\naliases = { mum = "0000" }\n')
+    ran = run("status", "--simulate")
+    assert ran.exit_code == 0
+    assert "braand is unknown and not used" in ran.stderr
+    assert run("status", "--simulate", "-q").stderr == ""

@@ -1,0 +1,148 @@
+"""Profiles of the configuration file."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from stellantis_hal import ConfigurationError
+from stellantis_hal.cli.profiles import add_profile, config_path, read_profile
+
+FAMILY = """
+default = "family"  # ours
+
+[profiles.family]
+brand = "peugeot"
+client_id = "my-client-id"
+client_secret_file = "secret"
+certificate = "cert.pem"
+store = "tokens"
+account = "alice"
+car = "VF3"
+timezone = "Europe/Paris"
+aliases = { mum = "VR3" }
+braand = "opel"
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "config.toml"
+    file.write_text(FAMILY)
+    (tmp_path / "secret").write_text("s3cr3t\n")
+    return file
+
+
+def test_a_profile_has_paths_beside_its_file(path: Path) -> None:
+    profile = read_profile(path, None, {})
+    assert profile is not None
+    assert profile.options == {
+        "brand": "peugeot",
+        "client_id": "my-client-id",
+        "certificate": str(path.parent / "cert.pem"),
+        "store": str(path.parent / "tokens"),
+        "account": "alice",
+    }
+    assert (profile.secret, profile.car, profile.timezone) == ("s3cr3t", "VF3", "Europe/Paris")
+    assert profile.aliases == {"mum": "VR3"}
+    assert "s3cr3t" not in repr(profile)
+    assert profile.warnings == (f"{path}: profiles.family.braand is unknown and not used; did you mean brand?",)
+
+
+def test_an_unknown_key_without_a_neighbour_is_told(path: Path) -> None:
+    path.write_text('[profiles.a]\nzzzzzz = "1"\n')
+    profile = read_profile(path, None, {})
+    assert profile is not None
+    assert profile.warnings == (f"{path}: profiles.a.zzzzzz is unknown and not used",)
+
+
+def test_no_file_means_no_profile(tmp_path: Path) -> None:
+    assert read_profile(tmp_path / "none.toml", None, {}) is None
+    assert read_profile(None, None, {}) is None
+    with pytest.raises(ConfigurationError, match=r"no profile 'work' in .*: there is none; `stellantis-hal login`"):
+        read_profile(tmp_path / "none.toml", "work", {})
+
+
+def test_several_profiles_need_a_name(path: Path) -> None:
+    path.write_text('[profiles.a]\nbrand = "ds"\n[profiles.b]\nbrand = "opel"\n')
+    assert read_profile(path, None, {}) is None
+    profile = read_profile(path, "b", {})
+    assert profile is not None
+    assert profile.options == {"brand": "opel"}
+    with pytest.raises(ConfigurationError, match=r"no profile 'c' in .*: there is a, b"):
+        read_profile(path, "c", {})
+
+
+def test_a_secret_is_taken_from_a_variable(path: Path) -> None:
+    path.write_text('[profiles.a]\nclient_secret_env = "MY_SECRET"\n')
+    profile = read_profile(path, None, {"MY_SECRET": "x"})
+    assert profile is not None
+    assert profile.secret == "x"
+    with pytest.raises(ConfigurationError, match="client_secret_env names MY_SECRET, which is not set"):
+        read_profile(path, None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("default = ", "cannot be read: "),
+        ("profiles = 3", "profiles must be tables"),
+        ("[profiles]\na = 3", "profiles must be tables"),
+        ("[profiles.a]\nbrand = 3", "profiles.a.brand must be a text, not 3"),
+        ('[profiles.a]\nbrand = ""', "profiles.a.brand must be a text, not ''"),
+        ("[profiles.a]\naliases = 3", "profiles.a.aliases must be a table of texts"),
+        ("[profiles.a.aliases]\nmum = 3", "profiles.a.aliases must be a table of texts"),
+        ('[profiles.a]\nclient_secret_file = "none"', "client_secret_file .*none cannot be read: No such file"),
+    ],
+)
+def test_what_cannot_be_used_is_named(path: Path, text: str, message: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        read_profile(path, None, {})
+
+
+def test_files_that_are_no_text_are_named(path: Path) -> None:
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match="cannot be read: 'utf-8' codec"):
+        read_profile(path, None, {})
+    path.write_text('[profiles.a]\nclient_secret_file = "secret"')
+    (path.parent / "secret").write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match="cannot be read: 'utf-8' codec"):
+        read_profile(path, None, {})
+
+
+def test_a_profile_is_added_and_the_rest_stays(path: Path) -> None:
+    add_profile(path, "work", {"brand": "opel", "client_id": "x"}, secret="geheim")
+    text = path.read_text()
+    assert text.startswith(FAMILY)
+    profile = read_profile(path, "work", {})
+    assert profile is not None
+    assert (profile.options, profile.secret) == ({"brand": "opel", "client_id": "x"}, "geheim")
+    add_profile(path, "family", {"brand": "ds"}, secret=None)
+    changed = read_profile(path, None, {})
+    assert changed is not None
+    assert (changed.options["brand"], changed.options["account"], changed.secret) == ("ds", "alice", "s3cr3t")
+    assert "# ours" in path.read_text()
+
+
+def test_the_first_profile_becomes_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "config.toml"
+    add_profile(path, "work", {"brand": "opel"}, secret="geheim")
+    assert path.read_text() == (
+        'default = "work"\n\n[profiles.work]\nbrand = "opel"\nclient_secret_file = "work.secret"\n'
+    )
+    for file in (path, path.with_name("work.secret")):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    path.write_text("= broken")
+    with pytest.raises(ConfigurationError):
+        add_profile(path, "work", {}, secret=None)
+
+
+def test_the_file_is_in_the_folder_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_path({"STELLANTIS_HAL_CONFIG": "/x.toml"}) == Path("/x.toml")
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert config_path({}) == Path("/home/ann/.config/stellantis-hal/config.toml")
+    monkeypatch.setattr("click.get_app_dir", lambda name: name)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert config_path({}) is None
