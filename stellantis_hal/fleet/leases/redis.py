@@ -8,7 +8,7 @@ from stellantis_hal.storage.redis import RedisAddress
 
 __all__ = ["RedisLease"]
 
-_TTL = 2.5
+_TTL = 3.0
 _INTERVAL = 0.4
 
 

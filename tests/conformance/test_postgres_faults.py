@@ -1,0 +1,163 @@
+"""PostgreSQL that cuts connections, is stopped, ends, or is full."""
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import anyio
+import pytest
+
+from stellantis_hal import (
+    CheckpointError,
+    ConfigurationError,
+    LeaseLostError,
+    PostgresCheckpoints,
+    PostgresLease,
+    PostgresTokenStore,
+    Token,
+    TokenStoreError,
+)
+from stellantis_hal.storage.postgres import PostgresConnection
+from tests.conformance.postgres_server import PostgresServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock, pytest.mark.conformance]
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Generator[PostgresServer, None, None]:
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+def cut_all(connection: Any) -> None:
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stellantis_hal'"
+        " AND pid <> pg_backend_pid()"
+    )
+
+
+async def test_a_missing_schema_is_told(postgres: PostgresServer) -> None:
+    async with PostgresCheckpoints(postgres.dsn) as store:
+        with pytest.raises(ConfigurationError, match=r"call `await store\.create_schema\(\)` once"):
+            await store.load("k")
+        await store.create_schema()
+        assert await store.load("k") is None
+
+
+async def test_connections_are_cut_at_every_statement(postgres: PostgresServer) -> None:
+    async with PostgresCheckpoints(postgres.dsn) as store, PostgresConnection(postgres.dsn) as admin:
+        await store.create_schema()
+        async with anyio.create_task_group() as tasks:
+
+            async def cut() -> None:
+                while True:
+                    await admin.run(cut_all)
+                    await anyio.sleep(0.15)  # as long as a few statements, connecting included
+
+            tasks.start_soon(cut)
+            with anyio.fail_after(60):
+                for number in range(60):
+                    await store.save("cut", b"%d" % number)
+                    assert await store.load("cut") == b"%d" % number
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_lease_outlives_its_connection(postgres: PostgresServer) -> None:
+    async with PostgresConnection(postgres.dsn) as admin, PostgresLease(postgres.dsn, "cut", ttl=3.0) as lease:
+        epoch = lease.token("alice").epoch
+        for _ in range(5):
+            await admin.run(cut_all)
+            await anyio.sleep(0.6)
+        assert lease.token("alice").epoch == epoch
+
+
+async def test_a_server_that_ends_and_starts_again(postgres: PostgresServer) -> None:
+    async with PostgresCheckpoints(postgres.dsn) as store:
+        await store.save("end", b"1")
+        postgres.end()
+        async with anyio.create_task_group() as tasks:
+
+            async def start() -> None:
+                await anyio.sleep(1)
+                await anyio.to_thread.run_sync(postgres.start)
+
+            tasks.start_soon(start)
+            await store.save("end", b"2")
+        assert await store.load("end") == b"2"
+
+
+async def test_a_server_that_is_stopped_is_not_waited_for(postgres: PostgresServer) -> None:
+    async with (
+        PostgresCheckpoints(postgres.dsn, timeout=2.0) as store,
+        PostgresTokenStore(postgres.dsn, timeout=2.0) as tokens,
+        PostgresLease(postgres.dsn, "stopped", ttl=2.0) as lease,
+    ):
+        await store.save("stop", b"1")
+        await tokens.save("alice", Token("a"))
+        postgres.pause()
+        try:
+            started = time.monotonic()
+            with pytest.raises(CheckpointError):
+                await store.save("stop", b"2")
+            with pytest.raises(TokenStoreError):
+                await tokens.load("alice")
+            assert time.monotonic() - started < 20
+            with pytest.raises(LeaseLostError):
+                lease.token("alice")
+        finally:
+            postgres.go_on()
+        with anyio.fail_after(20):
+            await store.save("stop", b"3")
+            while not lease.shards:  # noqa: ASYNC110 - of another process
+                await anyio.sleep(0.1)
+        assert await store.load("stop") == b"3"
+
+
+async def test_a_cancelled_call_leaves_a_connection_that_works(postgres: PostgresServer) -> None:
+    async with PostgresTokenStore(postgres.dsn) as store:
+        await store.save("alice", Token("before"))
+        for number in range(100):
+            with anyio.move_on_after(number / 20_000):
+                await store.save("alice", Token(f"early {number}"))
+            await store.save("alice", Token(f"late {number}"))
+            assert await store.load("alice") == Token(f"late {number}")
+        assert await store.keys() == ("alice",)
+
+
+async def test_a_server_that_refuses_to_write_is_an_error_that_keeps_what_was(postgres: PostgresServer) -> None:
+    """As one whose disk is full does."""
+    async with PostgresCheckpoints(postgres.dsn) as store, PostgresConnection(postgres.dsn) as admin:
+        await store.save("full", b"1")
+
+        def fill(connection: Any) -> None:
+            connection.execute(
+                "CREATE OR REPLACE FUNCTION stellantis_hal.full() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' "
+                "USING ERRCODE = '53100'; END $$"
+            )
+            connection.execute(
+                "CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON stellantis_hal.checkpoints "
+                "FOR EACH ROW EXECUTE FUNCTION stellantis_hal.full()"
+            )
+
+        await admin.run(fill)
+        with pytest.raises(CheckpointError, match="No space left on device"):
+            await store.save("full", b"2")
+        assert await store.load("full") == b"1"
+        await admin.run(lambda connection: connection.execute("DROP TRIGGER full_disk ON stellantis_hal.checkpoints"))
+        await store.save("full", b"3")
+        assert await store.load("full") == b"3"
+
+
+async def test_a_wrong_address_and_a_wrong_database_are_told_at_once(postgres: PostgresServer) -> None:
+    async with PostgresCheckpoints(postgres.dsn.replace("/postgres", "/missing")) as store:
+        with pytest.raises(CheckpointError, match='database "missing" does not exist'), anyio.fail_after(5):
+            await store.load("k")
+    async with PostgresCheckpoints("postgresql://u:secret@127.0.0.1:1/x", timeout=1.0) as store:
+        with pytest.raises(CheckpointError) as caught:
+            await store.load("k")
+        assert "secret" not in str(caught.value)
