@@ -83,6 +83,7 @@ class RedisConnection:
             raise ValueError(f"timeout must be positive, for example {_TIMEOUT:g}, not {timeout}")
         self._server = server
         self._timeout = timeout
+        self._unknown: set[str] = set()
         self._client: Any = None
         self._exit: AsyncExitStack | None = None
 
@@ -157,12 +158,16 @@ class RedisConnection:
             StorageError: as :meth:`call`.
         """
         seconds = self._timeout if timeout is None else timeout
-        try:
-            return await self._bounded("EVALSHA", (script.digest, len(keys), *keys, *arguments), seconds)
-        except StorageError as error:
-            if not _is_unknown_script(error.__cause__):
-                raise
-        return await self._bounded("EVAL", (script.text, len(keys), *keys, *arguments), seconds)
+        if script.digest not in self._unknown:
+            try:
+                return await self._bounded("EVALSHA", (script.digest, len(keys), *keys, *arguments), seconds)
+            except StorageError as error:
+                if not _is_unknown_script(error.__cause__):
+                    raise
+            self._unknown.add(script.digest)  # until its source has arrived
+        reply = await self._bounded("EVAL", (script.text, len(keys), *keys, *arguments), seconds)
+        self._unknown.discard(script.digest)
+        return reply
 
     async def _bounded(self, name: str, arguments: tuple[Argument, ...], seconds: float) -> Any:
         if self._client is None:

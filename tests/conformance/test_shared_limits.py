@@ -3,10 +3,15 @@
 The long runs, with their figures, are those of ``python -m benchmarks.shared_limiter``.
 """
 
+import re
+from pathlib import Path
+
 import anyio
+import anyio.abc
 import pytest
 from coredis import RedisCluster
 
+import stellantis_hal
 from benchmarks.shared_limiter import run
 from stellantis_hal.errors import ClosedClientError
 from stellantis_hal.storage.redis import RedisConnection
@@ -14,6 +19,7 @@ from stellantis_hal.transport.rate_limit.protocol import RateLimits
 from stellantis_hal.transport.rate_limit.redis import RedisLimiter
 from tests.conformance.processes import free_port
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS, REDIS, RedisServer
+from tests.support.examples import run_block
 from tests.transport.rate_limit.doubles import spend
 
 pytestmark = [pytest.mark.wall_clock, COREDIS_LEAVES_STREAMS]
@@ -110,3 +116,48 @@ async def test_keys_are_in_one_slot_of_a_cluster(redis_server: RedisServer) -> N
         await spend(limiter)
         assert not limiter.is_away
         assert limiter.statistics.free_today == 98
+
+
+class CuttingProxy:
+    """A way to Redis on which each connection is cut after its second reply, every other time before it arrives."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.connections = 0
+
+    async def carry(self, client: anyio.abc.ByteStream) -> None:
+        self.connections += 1
+        loses_reply = self.connections % 2 == 0
+        async with client, await anyio.connect_tcp("127.0.0.1", self.port) as server:
+            for reply in (1, 2):
+                try:
+                    await server.send(await client.receive(1_000_000))
+                    content = await server.receive(1_000_000)
+                    if reply == 1 or not loses_reply:
+                        await client.send(content)
+                except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                    return
+
+
+@pytest.mark.anyio
+async def test_connection_cut_at_every_call_refuses_nothing(redis_server: RedisServer) -> None:
+    proxy = CuttingProxy(redis_server.port)
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        group.start_soon(listener.serve, proxy.carry)
+        async with RedisLimiter(f"redis://127.0.0.1:{port}/0", "app", RateLimits(50, 1_000), processes=1) as limiter:
+            for _ in range(30):
+                await spend(limiter)
+            await anyio.sleep(2.5)
+        group.cancel_scope.cancel()
+    assert proxy.connections > 10
+    assert limiter.statistics.granted == 30
+
+
+@pytest.mark.anyio
+async def test_page_runs_with_redis(redis_server: RedisServer) -> None:
+    page = Path(stellantis_hal.__file__).parent.parent / "docs" / "howto" / "shared_limits.md"
+    blocks = re.findall(r"^```py\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 1
+    source = blocks[0].replace("redis://redis.example.com:6379/0", redis_server.url)
+    await run_block(page, 0, source, {"__name__": "page"})

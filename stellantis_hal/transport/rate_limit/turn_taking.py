@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
@@ -205,10 +206,15 @@ class TurnTaking:
                 await self._ledger.__aexit__(None, None, None)
 
     async def _take_leave(self) -> None:
-        """Take a last turn; without it the ledger finds out after some seconds that this process is gone."""
-        if self._away_since is None:
-            with anyio.CancelScope(shield=True), suppress(StorageError):  # bounded by the ledger
-                await self._ledger.take(self._book.turn(loop_time(), leaving=True))
+        """Take a last turn; without it the ledger finds out after some seconds that this process is gone.
+
+        In an outage it is tried all the same, so that what was sent in it counts.
+        """
+        with anyio.CancelScope(shield=True), suppress(StorageError):  # bounded by the ledger
+            if self._away_since is None:
+                await self._take(lambda now: self._book.turn(now, leaving=True))
+            else:
+                await self._take(lambda now: self._turn_of_return(now, leaving=True))
 
     # ---------------------------------------------------------------------------------------------- protocol
 
@@ -460,23 +466,37 @@ class TurnTaking:
         self._handed_pause = self._pause_until
         return max(0.0, self._pause_until - now)
 
-    async def _take_shared(self) -> None:
+    async def _take(self, make: Callable[[float], Turn]) -> tuple[Turn, TurnReply, float]:
+        """Take a turn, again at once where its connection was cut; return it, its reply, and when it was taken.
+
+        Raises:
+            StorageError: the ledger is away.
+        """
         for attempt in range(1, _TRIES + 1):
-            now = anyio.current_time()
-            interactive, background = self._queue.counts()
-            handed_before = self._handed_pause
-            turn = self._book.turn(now, interactive=interactive, background=background, pause=self._pause_left(now))
-            self._is_fresh = False
+            now = loop_time()
+            turn = make(now)
             try:
-                reply = await self._ledger.take(turn)
-            except StorageError as error:
-                self._handed_pause = handed_before
-                if attempt == _TRIES or anyio.current_time() - now > _CUT_WITHIN:
-                    self._lose(error)
-                    return
-            else:
-                self._apply(turn, reply, taken_at=now)
-                return
+                return turn, await self._ledger.take(turn), now
+            except StorageError:
+                if attempt == _TRIES or loop_time() - now > _CUT_WITHIN:
+                    raise
+        raise AssertionError  # the last attempt has returned or raised
+
+    async def _take_shared(self) -> None:
+        handed_before = self._handed_pause
+
+        def make(now: float) -> Turn:
+            interactive, background = self._queue.counts()
+            self._is_fresh = False
+            return self._book.turn(now, interactive=interactive, background=background, pause=self._pause_left(now))
+
+        try:
+            turn, reply, taken_at = await self._take(make)
+        except StorageError as error:
+            self._handed_pause = handed_before
+            self._lose(error)
+        else:
+            self._apply(turn, reply, taken_at=taken_at)
 
     def _take_private(self, private: OutageShare) -> None:
         now = anyio.current_time()
@@ -596,35 +616,38 @@ class TurnTaking:
                 self._wake_pump()
                 return
 
-    async def _come_back(self) -> None:
-        """Introduce this process again, with all that was sent meanwhile; all processes wait for one window.
-
-        What other processes have sent since the ledger came back is known only when they are back too.
-        """
-        now = anyio.current_time()
+    def _turn_of_return(self, now: float, *, leaving: bool = False) -> Turn:
+        """Return the turn that hands in what was sent in an outage."""
         private = self._private
         self._book.change_ledger(is_shared=True)
-        turn = self._book.turn(
+        return self._book.turn(
             now,
             pause=max(_EMPTY_WINDOW, self._pause_left(now)),
             used=() if private is None else private.used(now),
             returning=() if private is None else private.returning(now),
             outage=self._outages,
+            leaving=leaving,
         )
+
+    async def _come_back(self) -> None:
+        """Introduce this process again, with all that was sent meanwhile; all processes wait for one window.
+
+        What other processes have sent since the ledger came back is known only when they are back too.
+        """
         try:
-            reply = await self._ledger.take(turn)
+            turn, reply, taken_at = await self._take(self._turn_of_return)
         except StorageError as error:
             self._is_reachable = False
             self._away_because = str(error)
             self._handed_pause = -math.inf
-            self._book.change_ledger(is_shared=private is None)
+            self._book.change_ledger(is_shared=self._private is None)
             self._start_probe()
             return
-        _logger.warning("the limiter's ledger is back after %.3g s", self._away_for(now))
+        _logger.warning("the limiter's ledger is back after %.3g s", self._away_for(taken_at))
         self._away_since = None
         self._private = None
         self._is_fresh = True
-        self._apply(turn, reply, taken_at=now)
+        self._apply(turn, reply, taken_at=taken_at)
 
 
 def _closed() -> ClosedClientError:
