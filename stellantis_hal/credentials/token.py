@@ -23,7 +23,8 @@ def parse_scope(value: str | Iterable[str] | None) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         return tuple(value.replace(",", " ").split())
-    scopes = tuple(value) if isinstance(value, Iterable) else (None,)
+    given: Any = value  # of a mapping that may hold anything
+    scopes = tuple(given) if isinstance(given, Iterable) else (None,)
     if not all(isinstance(scope, str) for scope in scopes):
         raise TypeError("scope must be text, or a list of texts")
     return scopes

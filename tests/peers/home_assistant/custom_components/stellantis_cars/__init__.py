@@ -27,7 +27,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: CarsConfigEntry) -> bool
     def save(key: str, token: Token | None) -> None:
         hass.config_entries.async_update_entry(entry, data={**entry.data, "token": token and token.to_dict()})
 
-    client = make_client(hass, entry.data)
+    client = await make_client(hass, entry.data)
     entry.async_on_unload(client.aclose)  # also when the set-up fails; it leaves the session of Home Assistant open
     store = CallbackTokenStore(load, save)
     account = client.account(store, brand=entry.data["brand"], key=entry.entry_id)

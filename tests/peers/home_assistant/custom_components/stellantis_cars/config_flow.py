@@ -45,7 +45,7 @@ class CarsConfigFlow(ConfigFlow, domain="stellantis_cars"):
     async def async_step_consent(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show the log-in page; read the address that was pasted, and test the account before it is set up."""
         errors = {}
-        async with make_client(self.hass, self._data) as client:
+        async with await make_client(self.hass, self._data) as client:
             enrolment = client.enrolment(brand=self._data["brand"])
             if self._authorization is None:
                 self._authorization = enrolment.begin(redirect_uri=self._data["redirect_uri"], scope=SCOPES)
