@@ -216,6 +216,7 @@ def navigate(positions: Iterable[Sequence[float]]) -> Action:
     Raises:
         ValueError: there are none or too many, or one is no position on Earth.
     """
+    require_type("positions", positions, Iterable, instead="[(48.86, 2.33)]")
     points = [_point(position) for position in positions]
     if not 1 <= len(points) <= MAX_POSITIONS:
         raise ValueError(f"a route has 1 to {MAX_POSITIONS} positions, not {len(points)}")

@@ -9,7 +9,7 @@ import json
 import weakref
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 import anyio
 import attrs
@@ -35,6 +35,7 @@ from stellantis_hal.resources.control.course import GRACE, Course, failure_cause
 from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
 from stellantis_hal.resources.latest import STATUS
 from stellantis_hal.resources.status import Status
+from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.resources.control.event_feed import EventFeed
@@ -171,6 +172,14 @@ class Operation:
         kind = "unknown" if self._record.kind is None else self._record.kind.value
         return f"<Operation {kind} {mask_repr(self.label)} {self.status or 'without a step yet'}>"
 
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("an operation belongs to its client: save operation.token, and use account.operation(token)")
+
     @property
     def id(self) -> str:
         """The API's id of the operation."""
@@ -245,6 +254,7 @@ class Operation:
             TimeoutError: the end is not known yet; the operation goes on, and can be waited for again.
             StellantisError: the server could not be asked, three times in a row.
         """
+        require_type("timeout", timeout, int, float, None)
         with anyio.move_on_after(timeout):
             async for _ in self:
                 pass
@@ -295,6 +305,9 @@ class Operation:
             TimeoutError: no such status came; the message says how old the latest one is.
             StellantisError: the server could not be asked.
         """
+        require_type("within", within, int, float)
+        if not callable(predicate):
+            raise TypeError(f"predicate must be a function of a status, not {type(predicate).__name__}")
         seen: datetime | None = None
         vehicle: HalResource | None = None
         pause = _STATUS_PAUSE

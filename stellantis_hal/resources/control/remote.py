@@ -208,6 +208,7 @@ class Remote:
             StellantisError: the server could not be asked within this time.
         """
         require_type("label", label, str)
+        require_type("within", within, int, float)
         deadline, pause = anyio.current_time() + within, _FIRST_PAUSE
         while True:
             failure: StellantisError | None = None

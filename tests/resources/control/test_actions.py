@@ -186,6 +186,7 @@ def test_values_out_of_bounds_are_refused(call: Callable[[], Any], message: str)
 @pytest.mark.parametrize(
     "call",
     [
+        lambda: actions.navigate(48.86),  # type: ignore[arg-type]
         lambda: actions.lights(on="yes"),  # type: ignore[arg-type]
         lambda: actions.horn(on=1),  # type: ignore[arg-type]
         lambda: actions.locks(locked=None),  # type: ignore[arg-type]

@@ -100,6 +100,22 @@ async def test_an_operation_can_be_awaited_after_a_timeout() -> None:
         assert await operation.result(timeout=0) is OperationOutcome.SUCCESS
 
 
+async def test_arguments_of_another_type_are_refused() -> None:
+    async with commanded() as case:
+        operation = await case.remote.doors.lock()
+        calls: list[Callable[[], Any]] = [
+            lambda: operation.result(timeout="60"),  # type: ignore[arg-type]
+            lambda: operation.confirmed(lambda _: True, within="60"),  # type: ignore[arg-type]
+            lambda: operation.confirmed(None),  # type: ignore[arg-type]
+            lambda: case.remote.find("label", within="60"),  # type: ignore[arg-type]
+        ]
+        for call in calls:
+            with pytest.raises(TypeError, match="must be"):
+                await call()
+        with pytest.raises(TypeError, match=r"save operation\.token"):
+            pickle.dumps(operation)
+
+
 async def test_two_iterations_share_the_polls() -> None:
     async with commanded() as case:
         operation = await case.remote.doors.unlock()
