@@ -175,14 +175,10 @@ class TurnTaking:
         self._group = group
         try:
             await self._ledger.__aenter__()
-            try:
-                await group.__aenter__()
-            except BaseException:
-                await self._ledger.__aexit__(None, None, None)
-                raise
         except BaseException:
             self._group = None
             raise
+        await group.__aenter__()  # it waits for nothing
         self._is_open = self._was_entered = True
         group.start_soon(self._pump)
         return self
@@ -472,7 +468,9 @@ class TurnTaking:
         Raises:
             StorageError: the ledger is away.
         """
-        for attempt in range(1, _TRIES + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             now = loop_time()
             turn = make(now)
             try:
@@ -480,7 +478,6 @@ class TurnTaking:
             except StorageError:
                 if attempt == _TRIES or loop_time() - now > _CUT_WITHIN:
                     raise
-        raise AssertionError  # the last attempt has returned or raised
 
     async def _take_shared(self) -> None:
         handed_before = self._handed_pause
