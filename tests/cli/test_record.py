@@ -129,8 +129,8 @@ def test_an_account_that_must_log_in_is_recorded_too(simulator: Simulator, tmp_p
     environment = environment_of(simulator, tmp_path)
     anyio.run(FileTokenStore(tmp_path / "tokens").save, "default", Token("planted-old", "planted-spent"))
     result = run(str(tmp_path / "bug.json"), env=environment)
-    assert result.exit_code == 1
-    assert "log in with: stellantis-hal login" in result.stderr
+    assert result.exit_code == 4
+    assert "stellantis-hal login" in result.stderr
     text = (tmp_path / "bug.json").read_text()
     assert "invalid_grant" in text
     assert "planted" not in text
@@ -148,7 +148,7 @@ def test_a_certificate_that_cannot_be_used_is_told(simulator: Simulator, tmp_pat
     (tmp_path / "client.pem").write_text("none")
     environment = environment_of(simulator, tmp_path) | {"STELLANTIS_HAL_CERTIFICATE": str(tmp_path / "client.pem")}
     result = run(str(tmp_path / "bug.json"), env=environment)
-    assert result.exit_code == 1
+    assert result.exit_code == 8
     assert "the client certificate cannot be used" in result.stderr
 
 
