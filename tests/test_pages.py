@@ -1,13 +1,17 @@
 """The Python examples of the documentation run, page by page, against the simulator."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import stellantis_hal
+from stellantis_hal.cli.commands import commands
 from stellantis_hal.simulator import Simulator, World
 from tests.support.examples import HalCredentials, issue, python_blocks, run_block
 
@@ -24,6 +28,22 @@ def run_program(source: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
+
+
+def commands_of(page: Path) -> list[str]:
+    """Return the commands that a page shows with ``--simulate``."""
+    found = re.findall(r"^ *(?:\$ |\.venv/bin/)(stellantis-hal .*--simulate.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return [command.partition(" ")[2] for command in found]
+
+
+@pytest.mark.wall_clock
+@pytest.mark.parametrize("command", [command for page in PAGES for command in commands_of(page)])
+def test_commands_of_the_pages_run(command: str, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(
+        commands, shlex.split(command), env={"STELLANTIS_HAL_CONFIG": str(tmp_path / "config.toml")}
+    )
+    assert ran.exit_code == 0
+    assert ran.stdout
 
 
 @pytest.mark.anyio

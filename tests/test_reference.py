@@ -1,4 +1,4 @@
-"""The reference of the documentation has each public name exactly once."""
+"""The documentation has each public name once, and names tests that exist."""
 
 import re
 from pathlib import Path
@@ -23,3 +23,11 @@ def documented(module: str) -> list[str]:
 def test_each_public_name_has_one_entry() -> None:
     assert documented("stellantis_hal") == sorted(stellantis_hal.__all__)
     assert documented("stellantis_hal.testing") == sorted(testing.__all__)
+
+
+def test_tests_named_by_the_threats_exist() -> None:
+    page = (PAGES.parent / "explanation" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)`", page)
+    tests = Path(__file__).parent
+    assert [name for name in named if not any(tests.rglob(name))] == []
+    assert len(named) > 30
