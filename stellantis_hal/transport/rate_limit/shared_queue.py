@@ -25,8 +25,8 @@ class Ticket:
     __slots__ = ("background", "error", "event", "grant", "latest")
 
     def __init__(self, background: bool, latest: float) -> None:
-        self.background = background
-        self.latest = latest
+        self.background: bool = background
+        self.latest: float = latest
         self.event: anyio.Event = anyio.Event()
         self.grant: Grant | None = None
         self.error: StellantisError | None = None
