@@ -218,16 +218,20 @@ class Pacing:
         """Return what is left of the burst, 1 for all of it; None while nothing was spent."""
         return None if self._pacer is None else self._pacer.level(anyio.current_time())
 
-    def restore(self, level: float, age: float) -> None:
-        """Go on with what another process left of the burst so many seconds ago."""
-        self._restored = level, age
+    def restore(self, level: float, at: float) -> None:
+        """Go on with what another process left of the burst at a time in seconds since the epoch."""
+        self._restored = level, at
+
+    def use_clock(self, clock: Callable[[], datetime]) -> None:
+        """Take the clock of the client whose vehicles will be watched."""
+        self._clock = self._clock or clock
 
     def _make_pacer(self, now: float) -> Pacer:
         budget = self.budget()
         pacer = Pacer(budget, now)
         if self._restored is not None:
-            level, age = self._restored
-            pacer.restore(min(1.0, level + max(0.0, age) * budget.pace / budget.burst))
+            level, at = self._restored
+            pacer.restore(min(1.0, level + max(0.0, self.age(at)) * budget.pace / budget.burst))
         return pacer
 
     def plan(self) -> CapacityPlan | None:

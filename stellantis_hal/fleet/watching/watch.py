@@ -129,7 +129,7 @@ class Watch(Stream):
     async def _read_source(self) -> None:
         pacing = await self._records.load_pacing()
         if pacing is not None:
-            self._pacing.restore(pacing.level, self._pacing.age(pacing.at))
+            self._pacing.restore(pacing.level, pacing.at)
         await for_each(self._source, self._process_item)
 
     async def _process_item(self, item: OwnerTarget | Removed) -> None:
@@ -145,6 +145,7 @@ class Watch(Stream):
     async def _add_restored(self, account: Owner) -> None:
         """Add an account as its last owner left it, so that it is not listed and its vehicles are not polled anew."""
         store = self._store.fenced(account.key)
+        self._pacing.use_clock(account.clock)
         try:
             restored = await self._records.load_account(store, account, relist=self._relist)
         except LeaseLostError:
