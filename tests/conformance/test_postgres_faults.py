@@ -128,7 +128,7 @@ async def test_a_cancelled_call_leaves_a_connection_that_works(postgres: Postgre
         assert await store.keys() == ("alice",)
 
 
-async def test_a_server_that_refuses_to_write_is_an_error_that_keeps_what_was(postgres: PostgresServer) -> None:
+async def test_a_refused_write_is_an_error_and_keeps_what_was(postgres: PostgresServer) -> None:
     """As one whose disk is full does."""
     async with PostgresCheckpoints(postgres.dsn) as store, PostgresConnection(postgres.dsn) as admin:
         await store.save("full", b"1")

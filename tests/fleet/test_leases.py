@@ -140,7 +140,7 @@ async def test_shards_move_after_their_accounts_were_released() -> None:
                 assert {key_of(account) for account in had} >= set(released)
 
 
-async def test_a_consumer_that_is_never_done_is_not_waited_for_without_end(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_consumer_that_is_never_done_has_a_bound(caplog: pytest.LogCaptureFixture) -> None:
     async with a_fleet(vehicles=4, accounts=4) as fleet:
         rows = Table().rows
         async with a_lease(Table(rows), 2) as first:
@@ -155,7 +155,7 @@ async def test_a_consumer_that_is_never_done_is_not_waited_for_without_end(caplo
     assert "is handed over although its events were not processed within 60 s" in caplog.text
 
 
-async def test_accounts_that_the_consumer_never_had_are_released_at_once() -> None:
+async def test_accounts_never_handed_out_are_released_at_once() -> None:
     async with a_fleet(vehicles=4, accounts=4) as fleet:
         rows = Table().rows
         async with a_lease(Table(rows), 2) as first:

@@ -1,6 +1,6 @@
 """The token store in an SQLite file, shared by the processes of one user on one machine.
 
-A change writes one row, whatever number of accounts the file has.
+A change writes one row, independent of how many accounts the file has.
 """
 
 from __future__ import annotations

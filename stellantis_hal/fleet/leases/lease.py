@@ -182,7 +182,7 @@ class Lease:
             await self._close()
 
     async def _close(self) -> None:
-        """Give everything up; bounded, and not cut short by a cancellation."""
+        """Release everything; bounded, and not cut short by a cancellation."""
         with anyio.move_on_after(_LEAVING, shield=True):
             try:
                 await self._table.leave(self._member)

@@ -117,7 +117,7 @@ class PostgresLeaseTable:
         return await self._connection.run(take)
 
     async def give(self, shard: int, member: str, epoch: int) -> None:
-        """Give up a shard."""
+        """Release a shard."""
 
         def give(connection: Connection[Any]) -> None:
             connection.execute(

@@ -84,7 +84,7 @@ class RedisLeaseTable:
         return int(taken) or None
 
     async def give(self, shard: int, member: str, epoch: int) -> None:
-        """Give up a shard."""
+        """Release a shard."""
         await keep(self._connection, _GIVE, self._keys, (shard, member, epoch), within=self._timeout)
 
     async def leave(self, member: str) -> None:

@@ -76,7 +76,7 @@ class SQLiteLeaseTable:
         return epoch + 1 if changed.rowcount else None
 
     async def give(self, shard: int, member: str, epoch: int) -> None:
-        """Give up a shard."""
+        """Release a shard."""
         await self._database.write(partial(self._give, shard, member, epoch))
 
     def _give(self, shard: int, member: str, epoch: int, connection: sqlite3.Connection) -> None:

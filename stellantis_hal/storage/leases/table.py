@@ -60,7 +60,7 @@ class LeaseTable(Protocol):
         ...
 
     async def give(self, shard: int, member: str, epoch: int) -> None:
-        """Give up a shard, if the member still owns it with this epoch."""
+        """Release a shard, if the member still owns it with this epoch."""
         ...
 
     async def leave(self, member: str) -> None:

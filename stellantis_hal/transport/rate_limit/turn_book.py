@@ -134,7 +134,7 @@ class TurnBook:
             self._under_way[grant.number] = grant
 
     def unused(self, grant: Grant) -> None:
-        """Give a grant back, because nothing was sent."""
+        """Return a grant, because nothing was sent."""
         self._under_way.pop(grant.number, None)
         if self._out.pop(grant.number, None) is not None:
             self._given_back.append((grant.number, grant.minute))

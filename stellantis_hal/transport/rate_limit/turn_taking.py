@@ -420,7 +420,7 @@ class TurnTaking:
         self._wake_pump()
 
     def give_back(self, grant: Grant) -> None:
-        """Give a grant back, because nothing was sent."""
+        """Return a grant, because nothing was sent."""
         self._granted -= 1
         self._given_back += 1
         self._book.unused(grant)
