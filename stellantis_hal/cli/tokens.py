@@ -8,6 +8,7 @@ import anyio
 import click
 
 from stellantis_hal.cli.login import run_command
+from stellantis_hal.credentials.stores.file import FileTokenStore
 from stellantis_hal.credentials.stores.opening import token_store
 from stellantis_hal.credentials.stores.postgres import PostgresTokenStore
 from stellantis_hal.credentials.stores.protocol import TokenStore
@@ -53,7 +54,7 @@ async def _open(stack: AsyncExitStack, place: str) -> TokenStore:
     if isinstance(store, PostgresTokenStore):
         await stack.enter_async_context(store)
         await store.create_schema()
-    elif hasattr(store, "__aenter__"):
+    elif not isinstance(store, FileTokenStore):
         await stack.enter_async_context(store)
     return store
 

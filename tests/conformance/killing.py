@@ -194,7 +194,7 @@ async def run(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: running.serve(sockets=[listening]))
             try:
-                return await _course(
+                result = await _course(
                     workers, seconds=seconds, trips=trips, kills=kills, stops=stops, vehicles=vehicles, log=log
                 )
             finally:
@@ -202,6 +202,7 @@ async def run(
                     process.kill()
                     process.wait()
                 running.should_exit = True
+        return result
 
 
 async def _course(  # noqa: PLR0915 - one course of events

@@ -45,11 +45,11 @@ async def test_the_blocks_of_the_page_run(
             for store in (stellantis_hal.SQLiteTokenStore(tmp_path / "tokens.db"), postgres):
                 await store.save("alice", token_of(simulator, alice))
                 await store.save("bob", token_of(simulator, bob))
-        [vehicle] = [each for each in simulator.world.vehicles if each.account == alice.key][:1] or [None]
+        vehicle = next(each for each in simulator.world.vehicles if each.account == alice.key)
         names: dict[str, Any] = {
             "dsn": dsn,
             "server": server,
-            "vehicle_id": getattr(vehicle, "id", ""),
+            "vehicle_id": vehicle.id,
             "__name__": "page",
         }
         for line, block in python_blocks(PAGE):

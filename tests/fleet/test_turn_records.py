@@ -92,7 +92,7 @@ async def test_a_lost_account_is_told_once() -> None:
 
 async def test_a_take_over_has_no_new_burst() -> None:
     store = MemoryCheckpoints()
-    limits = {"limits": Subscription(100, 100_000), "rate_limits": RateLimits(100, 9_600)}
+    limits: dict[str, Any] = {"limits": Subscription(100, 100_000), "rate_limits": RateLimits(100, 9_600)}
     polls: list[int] = []
     async with a_fleet(vehicles=40, accounts=2, **limits) as fleet:
         for _ in range(2):
