@@ -132,10 +132,9 @@ class Receiver:
             vehicle_id: the API's id of the car.
         """
         owner = EventOwner(vin=vin, vehicle_id=vehicle_id)
-        if self._inbox is not None:
-            self._inbox.register(source_id, owner)
-        elif self._direct is not None:
-            self._direct.register(source_id, owner)
+        for keeper in (self._inbox, self._direct):
+            if keeper is not None:
+                keeper.register(source_id, owner)
 
     def subscribe(self, operation_id: str, listener: Callable[[OperationStep], None]) -> Callable[[], None]:
         """Call the listener for each verified step of an operation, in the event loop; return what removes it."""

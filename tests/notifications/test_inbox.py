@@ -131,6 +131,14 @@ async def test_identities_are_remembered_for_four_days(inbox: AnyInbox, clock: C
     assert "waits" in await drain(inbox)
 
 
+async def test_last_old_identity_goes_without_a_new_one(inbox: AnyInbox, clock: Clock) -> None:
+    await put(inbox, entry("1"))
+    assert await drain(inbox) == ["1"]
+    clock.now = NOW + timedelta(days=5)
+    assert await put(inbox) == []
+    assert await put(inbox, entry("1", received_at=clock.now)) == ["1"]
+
+
 async def test_verified_event_replaces_an_unverified_one(inbox: AnyInbox) -> None:
     await put(inbox, unverified("1"), entry("2"))
     assert await put(inbox, entry("1", content=b"[]")) == ["1"]
@@ -165,6 +173,13 @@ async def test_unverified_events_are_bounded_in_bytes(make: Make) -> None:
     await put(inbox, entry("big", kind="unreadable", content=b"x" * 90))
     assert await drain(inbox) == ["big"]
     assert (await inbox.statistics()).dropped == 5
+
+
+async def test_unverified_event_beyond_all_bounds_is_not_kept(make: Make) -> None:
+    inbox = make(max_unverified_bytes=100)
+    await put(inbox, unverified("1", 200))
+    statistics = await inbox.statistics()
+    assert (statistics.waiting, statistics.bounded, statistics.dropped) == (0, 0, 1)
 
 
 async def test_acknowledged_unverified_events_are_removed_first(make: Make) -> None:
@@ -222,6 +237,16 @@ async def test_consumer_waits_for_an_event(inbox: AnyInbox) -> None:
             await anyio.wait_all_tasks_blocked()
             await put(inbox, entry("1"))
     assert taken == ["1"]
+
+
+async def test_consumer_goes_on_waiting_after_a_repetition(inbox: AnyInbox) -> None:
+    await put(inbox, entry("1"))
+    assert await drain(inbox) == ["1"]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(inbox.put, [entry("1")])  # ends while the consumer looks for an event
+        tasks.start_soon(inbox.next, "c")
+        await anyio.wait_all_tasks_blocked()
+        await put(inbox, entry("2"))
 
 
 async def test_consumer_waits_for_an_event_that_is_revived(make: Make) -> None:
@@ -358,7 +383,10 @@ async def test_two_objects_share_a_file(tmp_path: Path) -> None:
         assert taken == ["1", "2", "3"]
 
 
-async def test_second_process_waits_until_the_consumer_ends(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_second_process_waits_until_the_consumer_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stellantis_hal.notifications.sqlite_inbox._POLL", 0.02)
     other = FileLock(tmp_path / ".inbox.db.consumer.lock")
     assert other.acquire()
     entered = anyio.Event()

@@ -528,7 +528,10 @@ async def test_vehicles_are_forgotten(receiver: Receiver, inbox: MemoryInbox) ->
     await post(receiver, body([monitor_message(3), second]))
     assert await receiver.forget(Account(ours, other)) == 2
     assert (await inbox.statistics()).waiting == 0
-    assert await Receiver(handle=_ignore, path=PATH).forget(ours) == 0
+    without_inbox = Receiver(handle=_ignore, path=PATH)
+    assert await without_inbox.forget(ours) == 0
+    statistics = await without_inbox.statistics()
+    assert (statistics.waiting, statistics.dead, statistics.bounded) == (0, 0, 0)
 
 
 # ------------------------------------------------------------------------------------------------ handle=
@@ -604,6 +607,10 @@ async def test_handled_events_are_remembered_for_four_days() -> None:
     await post(receiver, body(monitor_message(1)))
     await post(receiver, body(monitor_message()))
     assert len(handled) == 3
+    now += timedelta(days=5)
+    await post(receiver, body([]))  # the last ones are forgotten without a new one
+    await post(receiver, body(monitor_message()))
+    assert len(handled) == 4
 
 
 # ------------------------------------------------------------------------------------------------ the server

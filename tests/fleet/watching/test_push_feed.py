@@ -40,7 +40,13 @@ class Scene:
         return self.fleet.simulator.now()
 
     async def send(
-        self, mileage: float | None = None, *, token: str = TOKEN, vin: str | None = None, **members: Any
+        self,
+        mileage: float | None = None,
+        *,
+        token: str = TOKEN,
+        vin: str | None = None,
+        is_dated: bool = True,
+        **members: Any,
     ) -> None:
         """Let an event arrive, with a status of now where there is a mileage."""
         self.sent += 1
@@ -52,7 +58,9 @@ class Scene:
             extensions = [{"type": "vehicle.status", "body": [{"status": status}]}]
         attributes = [{"key": "token", "value": token}, {"key": "vin", "value": vin or self.vehicle.vin}]
         event = {"monitorId": "m1", "values": [], "extensions": extensions, "refresh": False, **members}
-        message = {"callbackId": self.callback_id, "type": "Monitor", "date": self.now().isoformat(), "n": self.sent}
+        message = {"callbackId": self.callback_id, "type": "Monitor", "n": self.sent}
+        if is_dated:
+            message["date"] = self.now().isoformat()
         await post(self.receiver, body({**message, "attributes": attributes, "monitorEvent": event}))
 
     async def remote(self, status: str) -> None:
@@ -63,8 +71,8 @@ class Scene:
 
 
 @asynccontextmanager
-async def a_scene() -> AsyncGenerator[Scene, None]:
-    async with a_fleet(vehicles=1, accounts=1, trips=3) as fleet:
+async def a_scene(vehicles: int = 1) -> AsyncGenerator[Scene, None]:
+    async with a_fleet(vehicles=vehicles, accounts=1, trips=3) as fleet:
         vehicle = await fleet.accounts[0].vehicles().first()
         assert vehicle is not None
         status = await vehicle.status()
@@ -245,6 +253,49 @@ async def test_event_without_reminders_may_be_the_last() -> None:
             await scene.send(200_001.0)
             failed = await until(updates, CallbackFailed, within=2 * HOUR)
             assert failed.status == "Paused"
+
+
+async def test_reminders_that_teach_no_refresh_announce_none() -> None:
+    async with a_scene() as scene:
+        account = scene.fleet.accounts[0]
+        callback = await account.callbacks.ensure(Webhook(f"https://hooks.example.org{PATH}", token=TOKEN), label="x")
+        assert callback.id is not None
+        scene.callback_id = callback.id
+        async with watched(scene) as updates:
+            await until(updates, Update)
+            for number in range(4):  # without an instant, or too close for a refresh
+                await scene.send(200_000.0 + number, refresh=True, is_dated=number > 1)
+                await updates_of(updates, 10)
+            events = await updates_of(updates, 10 * HOUR)
+            assert not any(isinstance(event, CallbackFailed) for event in events)
+
+
+async def test_silence_of_two_vehicles_lists_callbacks_once() -> None:
+    async with a_scene(vehicles=2) as scene, watched(scene, refresh=timedelta(minutes=10)) as updates:
+        await updates_of(updates, 60)
+        vins = {vehicle.vin async for vehicle in scene.fleet.accounts[0].vehicles()}
+        for vin in vins:
+            await scene.send(200_000.0, vin=vin)
+        events = [event for event in await updates_of(updates, HOUR) if isinstance(event, CallbackFailed)]
+        assert {(event.vehicle.vin, event.status) for event in events} == {(vin, "Deleted") for vin in vins}
+
+
+async def test_events_beyond_the_bound_are_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stellantis_hal.fleet.watching.push_feed._MAX_WAITING", 2)
+    async with a_scene() as scene, watched(scene, refresh=EVERY, buffer=1) as updates:
+        await until(updates, Update)
+        await scene.send(200_000.0)
+        await anyio.sleep(HOUR)  # the update fills the buffer, so the report of the silence waits
+        for number in range(3):
+            await scene.send(200_001.0 + number)
+        assert "a notification was not reported: 2 wait" in caplog.text
+        events = await updates_of(updates, 60)
+        assert any(isinstance(event, CallbackFailed) for event in events)
+        mileages = {event.status.mileage for event in events if isinstance(event, Update) and event.source == "event"}
+        assert 200_002.0 in mileages
+        assert 200_001.0 not in mileages
 
 
 async def test_status_of_the_callback_may_be_unknown() -> None:
