@@ -29,6 +29,7 @@ from stellantis_hal.cli.receive import receive
 from stellantis_hal.cli.record import record
 from stellantis_hal.cli.remote import remote
 from stellantis_hal.cli.simulate import simulate
+from stellantis_hal.cli.tokens import tokens
 from stellantis_hal.cli.trips import export, trip, trips
 
 __all__ = ["commands"]
@@ -83,13 +84,14 @@ def _defaults(command: click.Command, values: Mapping[str, Any]) -> dict[str, An
     return found
 
 
-_WITHOUT_PROFILE: Final = frozenset({"completion", "demo", "simulate"})
+_WITHOUT_PROFILE: Final = frozenset({"completion", "demo", "simulate", "tokens"})
 for _command in (
     browse,
     login,
     logout,
     whoami,
     token,
+    tokens,
     config,
     vehicles,
     status,

@@ -274,7 +274,7 @@ def test_a_pipe_closed_while_a_table_is_printed_is_raised(monkeypatch: pytest.Mo
 
 
 def test_the_group_has_every_command() -> None:
-    assert set(commands.commands) >= {"demo", "login", "logout", "simulate", "token", "whoami"}
+    assert set(commands.commands) >= {"demo", "login", "logout", "simulate", "token", "tokens", "whoami"}
 
 
 def test_help_is_printed_for_every_command() -> None:
@@ -287,9 +287,9 @@ def test_a_folder_of_settings_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", "")
-    assert default_store() == tmp_path / ".config/stellantis-hal/tokens"
+    assert default_store() == tmp_path / ".config/stellantis-hal/tokens.db"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "x"))
-    assert default_store() == tmp_path / "x/stellantis-hal/tokens"
+    assert default_store() == tmp_path / "x/stellantis-hal/tokens.db"
     monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
     monkeypatch.setenv("HOME", "relative too")
     assert default_store() is None

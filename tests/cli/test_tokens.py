@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import FileTokenStore, SQLiteTokenStore, Token
+from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.login import default_store
-from stellantis_hal.cli.tokens import tokens
 from stellantis_hal.credentials.stores.opening import token_store
 
 pytestmark = pytest.mark.wall_clock
@@ -26,7 +26,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def copy(*arguments: object) -> Result:
-    return CliRunner().invoke(tokens, ["copy", *map(str, arguments)])
+    return CliRunner().invoke(commands, ["tokens", "copy", *map(str, arguments)])
 
 
 async def load(path: Path, key: str) -> Token | None:
