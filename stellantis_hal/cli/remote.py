@@ -233,7 +233,11 @@ async def _show(title: str, operation: Operation, options: _Options) -> int:
         outcome = operation.require_outcome()
     except RemoteFailedError as error:
         raise click.ClickException(str(error)) from error
-    _print({"outcome": outcome}, {"Success": "Done.", "AlreadyDone": "The car was so already."}[outcome], options)
+    _print(
+        {"outcome": outcome},
+        {"Success": "Done.", "AlreadyDone": "The car was in this state already."}[outcome],
+        options,
+    )
     return 0
 
 
@@ -247,7 +251,7 @@ async def _find_vehicle(account: Account, wanted: str | None) -> Vehicle:
     if len(found) == 1:
         return found[0]
     if wanted is not None:
-        raise click.ClickException(f"the account has no vehicle {wanted!r}; it has {len(vehicles)}")
+        raise click.ClickException(f"no vehicle of the account has the id or the whole VIN {wanted!r}")
     raise click.ClickException(f"the account has {len(vehicles)} vehicles: name one with --vehicle")
 
 

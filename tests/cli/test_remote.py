@@ -77,7 +77,7 @@ def test_each_command_sends_its_action(case: Case, arguments: list[str], body: d
     result = run(*arguments, "--simulate", "--yes")
     assert result.exit_code == 0, result.output
     assert [{key: value for key, value in sent.items() if key != "label"} for sent in case.sent] == [body]
-    assert result.stdout.splitlines()[-1] in {"Done.", "The car was so already."}
+    assert result.stdout.splitlines()[-1] in {"Done.", "The car was in this state already."}
     assert "WakingUpVehicle" in result.stdout
 
 
@@ -162,7 +162,7 @@ def test_an_unknown_outcome_is_looked_for_and_has_its_own_status(case: Case) -> 
 def test_the_vehicle_and_the_callback_are_named(case: Case) -> None:
     vehicle = case.simulator.world.vehicles[0]
     assert run("lock", "--simulate", "--yes", "--vehicle", vehicle.vin).exit_code == 0
-    assert "no vehicle 'none'" in run("lock", "--simulate", "--yes", "--vehicle", "none").stderr
+    assert "the whole VIN 'none'" in run("lock", "--simulate", "--yes", "--vehicle", "none").stderr
     assert run("lock", "--simulate", "--yes", "--callback", "cli").exit_code == 0
     assert "0 callbacks 'none'" in run("lock", "--simulate", "--yes", "--callback", "none").stderr
 
