@@ -199,7 +199,7 @@ _APPLICATION_OPTIONS = (
         prompt_required=False,
         hide_input=True,
         show_default=False,
-        help="Client secret; without a value it is asked for. STELLANTIS_HAL_CLIENT_SECRET keeps it out of process lists too.",
+        help="Client secret; without a value it is asked for. STELLANTIS_HAL_CLIENT_SECRET sets it too.",
     ),
     click.option(
         "--certificate", type=click.Path(exists=True, dir_okay=False), help="Client certificate for mutual TLS (PEM)."
