@@ -123,9 +123,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         """
         while True:
             connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if not isinstance(protocol, GuardedProtocol):
-                return connection
+            protocol = cast("GuardedProtocol", connection.protocol)  # the factory makes no other
             is_new = not protocol.requests
             if is_new:
                 try:

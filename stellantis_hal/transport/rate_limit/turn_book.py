@@ -155,9 +155,9 @@ class TurnBook:
         while self._under_way and self._overdue_at() <= now:
             number, grant = self._under_way.popitem(last=False)
             grant.is_overdue = True
-            if self._out.pop(number, None) is not None:
-                early = self.round_trips.trusted(now)  # the ledger subtracts at most this
-                self._answered.append((number, grant.minute, (grant.sent_at or now) + _SPAN + _LATE + early))
+            self._out.pop(number, None)
+            early = self.round_trips.trusted(now)  # the ledger subtracts at most this
+            self._answered.append((number, grant.minute, (grant.sent_at or now) + _SPAN + _LATE + early))
 
     def _overdue_at(self) -> float:
         grant = next(iter(self._under_way.values()), None)
@@ -287,9 +287,9 @@ class TurnBook:
         """Keep what the subscription has spent by minute, for a ledger that loses its state."""
         if not self._is_shared:
             return
-        if not self._epoch:
+        if self.latest is None or not self._epoch:
             self._day = {reply.minute - age: count for age, count in reply.minutes}
-        elif self.latest is not None:
+        else:
             before = self.latest.taken
             if reply.minute not in self._day:
                 self._day = {minute: count for minute, count in self._day.items() if minute > reply.minute - DAY}

@@ -186,15 +186,16 @@ class TurnTaking:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Refuse tasks that wait, take a last turn, and leave the ledger."""
+        """Refuse tasks that wait, take a last turn, and leave the ledger; nothing where it is not entered."""
+        group, self._group = self._group, None
+        if group is None:
+            return
         self._is_open = False
         for ticket in list(self._queue):
             self._queue.refuse(ticket, _closed())
-        group, self._group = self._group, None
         try:
-            if group is not None:
-                group.cancel_scope.cancel()
-                await group.__aexit__(None, None, None)  # without the error, which it would wrap in a group
+            group.cancel_scope.cancel()
+            await group.__aexit__(None, None, None)  # without the error, which it would wrap in a group
         finally:
             try:
                 await self._take_leave()
@@ -453,9 +454,9 @@ class TurnTaking:
             await anyio.lowlevel.checkpoint()  # other tasks that run now add what they want
             if self._away_since is None:
                 await self._take_shared()
-            elif self._is_reachable:
+            elif self._is_reachable or self._private is None:
                 await self._come_back()
-            elif self._private is not None:
+            else:
                 self._take_private(self._private)
 
     def _pause_left(self, now: float) -> float:
