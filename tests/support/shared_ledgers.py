@@ -20,6 +20,8 @@ class MemoryLedger:
         is_away: whether calls fail.
         cuts: how many of the next calls lose their reply.
         silence: seconds that a failing call takes.
+        delay: seconds that a call takes.
+        is_deaf: whether calls go on when they are cancelled.
         turns: taken so far.
     """
 
@@ -30,6 +32,8 @@ class MemoryLedger:
         self.is_away = False
         self.cuts = 0
         self.silence = 0.0
+        self.delay = 0.001
+        self.is_deaf = False
         self.turns: list[Turn] = []
 
     async def __aenter__(self) -> Self:
@@ -50,7 +54,8 @@ class MemoryLedger:
         return reply
 
     async def check(self) -> None:
-        await anyio.sleep(0.001)
-        if self.is_away:
-            await anyio.sleep(self.silence)
-            raise StorageError("no answer")
+        with anyio.CancelScope(shield=self.is_deaf):
+            await anyio.sleep(self.delay)
+            if self.is_away:
+                await anyio.sleep(self.silence)
+                raise StorageError("no answer")

@@ -1,5 +1,7 @@
 """Token-bucket limiter: tokens, limits, slots."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import anyio
 import pytest
 from hypothesis import given, settings
@@ -212,3 +214,19 @@ def test_tokens_are_neither_lost_nor_made(backend: str, acts: list[Act], limit: 
 
     name, options = jumping(backend)
     anyio.run(main, backend=name, backend_options=dict(options))
+
+
+async def test_limiter_with_a_request_under_way_is_entered_again() -> None:
+    limiter = make_limiter(1)
+    async with limiter, limiter.slot(), limiter:
+        assert limiter.statistics.in_flight == 1
+
+
+async def test_statistics_of_another_thread_are_those_of_the_last_request() -> None:
+    limiter = make_limiter(1, 10)
+    await spend(limiter)
+    await anyio.sleep(5.0)
+    with ThreadPoolExecutor() as threads:
+        elsewhere = threads.submit(lambda: limiter.statistics).result()
+    assert (elsewhere.free_this_second, elsewhere.free_today) == (0, 9)
+    assert limiter.statistics.free_this_second == 1

@@ -432,3 +432,12 @@ async def test_folder_that_cannot_be_written_is_said(tmp_path: Path, caplog: pyt
     async with make_limiter(FileLimiterStore(tmp_path / "nowhere" / "limiter.json")) as limiter:
         await spend(limiter)
     assert "the limiter's state could not be locked: FileNotFoundError" in caplog.messages
+
+
+async def test_cancelled_enter_locks_nothing(tmp_path: Path) -> None:
+    store = FileLimiterStore(tmp_path / "limiter")
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await store.acquire()
+    assert scope.cancelled_caught
+    await FileLimiterStore(tmp_path / "limiter").acquire()

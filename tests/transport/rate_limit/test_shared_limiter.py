@@ -4,10 +4,12 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
+import attrs
 import pytest
 
 from stellantis_hal.errors import (
@@ -161,6 +163,23 @@ async def test_pause_of_one_process_holds_for_all() -> None:
     assert first.statistics.pauses == 1
 
 
+async def test_shorter_pause_shortens_nothing() -> None:
+    limiter = limiter_of(MemoryLedger())
+    async with entered(limiter):
+        limiter.pause(10.0)
+        limiter.pause(5.0)
+        assert limiter.statistics.paused_for == pytest.approx(10.0, abs=0.1)
+
+
+async def test_statistics_of_another_thread_are_those_of_the_turn() -> None:
+    limiter = limiter_of(MemoryLedger())
+    async with entered(limiter):
+        limiter.pause(10.0)
+        with ThreadPoolExecutor() as threads:
+            statistics = threads.submit(lambda: limiter.statistics).result()
+        assert statistics.paused_for == pytest.approx(10.0, abs=0.1)
+
+
 async def test_absurd_pause_is_a_quarter_of_an_hour() -> None:
     limiter = limiter_of(MemoryLedger())
     async with entered(limiter):
@@ -259,6 +278,31 @@ async def test_slot_that_was_not_used_returns_at_once() -> None:
         assert limiter.statistics.free_today == 99
 
 
+async def test_grant_of_a_task_that_left_returns() -> None:
+    ledger = MemoryLedger()
+    ledger.delay = 0.5
+    limiter = limiter_of(ledger, 10, 100)
+    async with entered(limiter):
+        for phase in range(10):  # of the turns that the limiter takes anyway
+            await anyio.sleep(2.0 + phase / 10)
+            with anyio.move_on_after(0.45):
+                await spend(limiter)
+        await anyio.sleep(5.0)
+        statistics = limiter.statistics
+        assert (statistics.granted, statistics.in_flight, statistics.free_today) == (0, 0, 100)
+
+
+async def test_outdated_turn_is_taken_anew() -> None:
+    """As after a turn that the ledger takes long after its connection was given up."""
+    ledger = MemoryLedger()
+    limiter = limiter_of(ledger)
+    async with entered(limiter):
+        late = attrs.evolve(ledger.turns[-1], number=ledger.turns[-1].number + 1)
+        assert ledger.ledger.take(late, round(anyio.current_time() * 1_000_000)).status == "ok"
+        await spend(limiter)
+        assert limiter.statistics.granted == 1
+
+
 async def test_stale_slot_is_refused() -> None:
     """A process that stood still may have lost its token to another."""
     ledger = MemoryLedger()
@@ -285,6 +329,8 @@ async def test_slow_response_does_not_hold_its_token() -> None:
         assert 1.0 < anyio.current_time() - start < 2.5
         slot.answered()
         slot.answered()
+        slot.sent()
+    assert limiter.statistics.in_flight == 0
 
 
 async def test_unentered_or_left_limiter_refuses() -> None:
@@ -364,7 +410,36 @@ async def test_failed_enter_of_the_ledger_leaves_the_limiter_usable(monkeypatch:
         await spend(limiter)
 
 
+async def test_limiter_takes_its_leave_once() -> None:
+    ledger = MemoryLedger()
+    limiter = limiter_of(ledger)
+    async with entered(limiter):
+        pass
+    await limiter.__aexit__(None, None, None)
+    assert [turn.leaving for turn in ledger.turns].count(True) == 1
+
+
 # ------------------------------------------------------------------------------------------------- outages
+
+
+async def test_ledger_that_goes_away_while_the_limiter_is_left() -> None:
+    ledger = MemoryLedger()
+    limiter = limiter_of(ledger)
+    refusals: list[ClosedClientError] = []
+
+    async def wait() -> None:
+        try:
+            await spend(limiter)
+        except ClosedClientError as error:
+            refusals.append(error)
+
+    async with anyio.create_task_group() as group, entered(limiter):
+        ledger.is_away = ledger.is_deaf = True
+        ledger.silence = 1.0
+        await started(group, wait)
+        await anyio.sleep(0.5)
+    assert limiter.is_away
+    assert len(refusals) == 1
 
 
 async def test_cut_calls_cost_nothing() -> None:

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.turns import DAY, HOLD, MINUTE, SECOND, Answered, SharedLedger, Turn, TurnReply
+from stellantis_hal.transport.rate_limit.turns import (
+    DAY,
+    HOLD,
+    LAPSE,
+    MINUTE,
+    SECOND,
+    Answered,
+    SharedLedger,
+    Turn,
+    TurnReply,
+)
 from tests.support.shared_processes import Scene
 
 START = 1_000 * MINUTE
@@ -215,6 +225,32 @@ def test_others_return_within_the_look_ahead() -> None:
     desk.take("a", answered=(Answered(1, -1, 20_000),))
     desk.take("a", answered=(Answered(2, -1, 70_000),), burst_limit=4, burst_remaining=1, burst_returned=0)
     assert desk.take("a", interactive=1).delays == (20_000,)
+
+
+def test_held_tokens_are_not_awaited_beside_those_of_others() -> None:
+    desk = Desk(per_second=4, share=0)
+    desk.open("a")
+    desk.take("a", interactive=2)
+    desk.take("a", burst_limit=4, burst_remaining=1)
+    desk.now += 950_000
+    assert desk.take("a", interactive=3).delays == (0, 50_000)
+
+
+def test_token_that_returns_early_goes_to_who_has_less() -> None:
+    """A token within the smallest round trip of its return counts for neither process."""
+    desk = Desk(per_second=4, share=0, round_trip=30_000)
+    desk.open("a", "b")
+    assert desk.take("a", interactive=4).interactive == 4
+    assert desk.take("b", interactive=1).interactive == 0
+    assert desk.take("a", answered=(Answered(1, -1, 20_000),), interactive=1).interactive == 0
+    assert desk.take("b", interactive=1).delays == (0,)
+
+
+def test_day_that_others_used_up_is_blocked_for_a_lapse() -> None:
+    desk = Desk(per_second=4, per_day=10, share=0)
+    desk.open("a")
+    reply = desk.take("a", day_limit=10, day_remaining=0, interactive=1)
+    assert (reply.interactive, reply.is_day, reply.blocked_for) == (0, True, LAPSE)
 
 
 def test_wrong_limit_of_the_day_is_not_believed() -> None:
