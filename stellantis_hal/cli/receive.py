@@ -154,4 +154,5 @@ def event_to_json(event: Notification) -> dict[str, Any]:
 
 
 def _kind_of(event: Notification) -> str:
-    return {MonitorEvent: "monitor", RemoteEvent: "remote"}.get(type(event), "unreadable")
+    kinds: dict[type[Notification], str] = {MonitorEvent: "monitor", RemoteEvent: "remote"}
+    return kinds.get(type(event), "unreadable")

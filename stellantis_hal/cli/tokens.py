@@ -8,10 +8,11 @@ import anyio
 import click
 
 from stellantis_hal.cli.login import run_command
-from stellantis_hal.credentials.stores.file import FileTokenStore
 from stellantis_hal.credentials.stores.opening import token_store
 from stellantis_hal.credentials.stores.postgres import PostgresTokenStore
 from stellantis_hal.credentials.stores.protocol import TokenStore
+from stellantis_hal.credentials.stores.redis import RedisTokenStore
+from stellantis_hal.credentials.stores.sqlite import SQLiteTokenStore
 
 __all__ = ["tokens"]
 
@@ -54,7 +55,7 @@ async def _open(stack: AsyncExitStack, place: str) -> TokenStore:
     if isinstance(store, PostgresTokenStore):
         await stack.enter_async_context(store)
         await store.create_schema()
-    elif not isinstance(store, FileTokenStore):
+    elif isinstance(store, SQLiteTokenStore | RedisTokenStore):
         await stack.enter_async_context(store)
     return store
 

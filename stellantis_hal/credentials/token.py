@@ -24,10 +24,10 @@ def parse_scope(value: str | Iterable[str] | None) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(value.replace(",", " ").split())
     given: Any = value  # of a mapping that may hold anything
-    scopes = tuple(given) if isinstance(given, Iterable) else (None,)
+    scopes: list[Any] = list(given) if isinstance(given, Iterable) else [None]
     if not all(isinstance(scope, str) for scope in scopes):
         raise TypeError("scope must be text, or a list of texts")
-    return scopes
+    return tuple(scopes)
 
 
 def _require_str(_: Any, field: attrs.Attribute[Any], value: Any) -> None:

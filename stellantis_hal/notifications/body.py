@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 import attrs
@@ -69,6 +69,18 @@ async def read_body(receive: Receive, encoding: str, *, limit: int, timeout: flo
         raise SlowBodyError(f"{kept.seen} bytes within {timeout:g} s, and the body had not ended") from None
 
 
+class _Decompressing(Protocol):
+    """A decompression object of :mod:`zlib`, whose class has no public name."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
 class _Kept:
     """The pieces of a body up to the limit, decompressed."""
 
@@ -78,7 +90,7 @@ class _Kept:
         self._room = limit
         self._size = 0
         self._problem = ""
-        self._inflate = zlib.decompressobj(_WINDOWS[encoding]) if encoding in _WINDOWS else None
+        self._inflate: _Decompressing | None = zlib.decompressobj(_WINDOWS[encoding]) if encoding in _WINDOWS else None
         self._is_inside = False  # a compressed stream that has begun and not ended
         if encoding not in {"", "identity", *_WINDOWS}:
             self._problem = "in an encoding that is not read"
@@ -91,7 +103,7 @@ class _Kept:
         else:
             self._decompress(self._inflate, piece)
 
-    def _decompress(self, inflate: zlib._Decompress, piece: bytes) -> None:
+    def _decompress(self, inflate: _Decompressing, piece: bytes) -> None:
         if not self._is_inside and self._pieces and not piece.startswith(_GZIP_MAGIC):
             return  # padding behind the stream
         while piece and not self._problem:

@@ -105,7 +105,7 @@ class EventValue:
         return {"true": True, "false": False}.get((self.text or "").lower())
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class MonitorEvent(Notification):
     """A monitor's expression became true, or still is.
 
@@ -125,8 +125,6 @@ class MonitorEvent(Notification):
         stolen: the theft, as received.
     """
 
-    __repr__ = redacted_repr
-
     monitor_id: str | None = attrs.field(default=None, repr=hide)
     is_reminder: bool = False
     values: tuple[EventValue, ...] = ()
@@ -142,7 +140,7 @@ class MonitorEvent(Notification):
     stolen: Mapping[str, Any] | None = attrs.field(default=None, repr=hide, hash=False)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class RemoteEvent(Notification):
     """A step of a command.
 
@@ -154,8 +152,6 @@ class RemoteEvent(Notification):
         cause: why it failed.
         detail: more about a success of forced locking.
     """
-
-    __repr__ = redacted_repr
 
     remote_id: str | None = attrs.field(default=None, repr=hide)
     kind: str | None = None
@@ -172,7 +168,7 @@ class RemoteEvent(Notification):
         return OperationStep(self.status, self.cause, self.at, "event", self.detail)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class UnreadableEvent(Notification):
     """A body, or an item of a batch, that is no event.
 
@@ -182,8 +178,6 @@ class UnreadableEvent(Notification):
         size: the number of bytes that were received.
         is_truncated: whether ``content`` is not all of them.
     """
-
-    __repr__ = redacted_repr
 
     reason: str = ""
     content: bytes = b""

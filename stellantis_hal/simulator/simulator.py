@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Literal
@@ -157,7 +157,7 @@ class Simulator:
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float | None = 30.0,
         faults: DeliveryFaults = DeliveryFaults(),  # noqa: B008 - frozen
-    ) -> AsyncIterator[Deliveries]:
+    ) -> AsyncGenerator[Deliveries, None]:
         """Deliver events to the webhooks of callbacks while the block runs, as the vendor does; yield the deliveries.
 
         A delivery that is not answered by 2xx is repeated every 10 s for 72 h by the simulator's clock, and those that

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal.cli.commands import commands
+from tests.support.functions import returns
 
 pytestmark = pytest.mark.wall_clock
 
@@ -30,7 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", returns(True))
 
 
 def test_vehicles_are_listed(run: Run) -> None:

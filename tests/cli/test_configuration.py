@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from stellantis_hal.cli.commands import commands
+from tests.support.functions import returns
 
 PROFILE = """
 [profiles.family]
@@ -57,6 +58,6 @@ def test_completions_are_printed(shell: str) -> None:
 
 
 def test_a_shell_without_completions_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stellantis_hal.cli.configuration.get_completion_class", lambda _: None)
+    monkeypatch.setattr("stellantis_hal.cli.configuration.get_completion_class", returns(None))
     ran = CliRunner().invoke(commands, ["completion", "fish"])
     assert (ran.exit_code, "no completions for fish" in ran.stderr) == (1, True)

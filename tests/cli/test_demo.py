@@ -17,6 +17,7 @@ from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.demo import BAD_DAY, DemoResult, DemoSettings, VehicleRow, demonstrate
 from stellantis_hal.cli.screen import Screen
 from stellantis_hal.simulator import Faults, ScriptedFault, ServerFault, VanishedFields, World
+from tests.support.functions import returns
 
 SMALL = DemoSettings(accounts=2, vehicles=4, trips=200, per_second=10, seed=7)
 
@@ -249,7 +250,7 @@ def test_missing_module_of_the_package_is_not_a_missing_extra(monkeypatch: pytes
 
 
 def test_simulate_takes_latency_faults_speed_and_a_control_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)
+    monkeypatch.setattr(uvicorn.Server, "run", returns(None))
     options = ["--latency", "50ms", "--fault", "cut-body=0.2", "--fault", "html", "--speed", "60", "--control", "0"]
     ran = CliRunner().invoke(commands, ["simulate", "--port", "0", "--vehicles", "2", *options])
     assert ran.exit_code == 0, ran.output

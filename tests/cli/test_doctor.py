@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from stellantis_hal import FileTokenStore, Token
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.simulator import Simulator, World, server
+from tests.support.functions import returns
 from tests.support.simulated import token_of
 
 pytestmark = pytest.mark.wall_clock
@@ -149,7 +150,7 @@ def test_a_certificate_has_to_be_valid(run: Run, tmp_path: Path, monkeypatch: py
     assert "FAIL  certificate    cannot be used: " in run("--certificate", str(path)).stdout
     issued = authority.issue_cert("client.example")
     issued.private_key_and_cert_chain_pem.write_to_path(str(path))
-    monkeypatch.setattr("stellantis_hal.cli.doctor.find_spec", lambda _: None)
+    monkeypatch.setattr("stellantis_hal.cli.doctor.find_spec", returns(None))
     assert "ok    certificate    can be used; install cryptography" in run("--certificate", str(path)).stdout
 
 

@@ -21,6 +21,7 @@ from stellantis_hal.cli.commands import commands as whole_group
 from stellantis_hal.cli.login import login_commands
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.simulator import Simulator, World, server
+from tests.support.functions import returns
 
 pytestmark = pytest.mark.wall_clock
 
@@ -534,7 +535,7 @@ def test_a_login_can_keep_nothing(run: Callable[..., Result], browser: Browser, 
 def test_without_a_home_no_profile_is_kept(
     run: Callable[..., Result], browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stellantis_hal.cli.login.config_path", lambda _: None)
+    monkeypatch.setattr("stellantis_hal.cli.login.config_path", returns(None))
     result = run("login", "--redirect-uri", "http://127.0.0.1:0/")
     assert result.exit_code == 8
     assert "set STELLANTIS_HAL_CONFIG" in result.output

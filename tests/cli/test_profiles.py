@@ -143,6 +143,6 @@ def test_the_file_is_in_the_folder_of_the_user(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HOME", "/home/ann")
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     assert config_path({}) == Path("/home/ann/.config/stellantis-hal/config.toml")
-    monkeypatch.setattr("click.get_app_dir", lambda name: name)
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr("click.get_app_dir", str)
+    monkeypatch.setattr("os.path.expanduser", str)
     assert config_path({}) is None

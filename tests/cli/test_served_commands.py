@@ -14,6 +14,7 @@ from stellantis_hal import FileTokenStore, ForbiddenError, Token, Vehicle
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.profiles import add_profile
 from stellantis_hal.simulator import Simulator, World, server
+from tests.support.functions import returns
 from tests.support.simulated import token_of
 
 pytestmark = pytest.mark.wall_clock
@@ -92,7 +93,7 @@ def test_other_events_stand_above_the_table(tmp_path: Path) -> None:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", returns(True))
 
 
 def test_an_export_says_what_failed(tmp_path: Path) -> None:

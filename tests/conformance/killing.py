@@ -191,18 +191,21 @@ async def run(
                 await store.create_schema()
         workers = Workers(simulator, engine, place, folder, shards=shards, every=every)
         running.config.app = workers.watching(running.config.app)
+        results: list[Result] = []
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: running.serve(sockets=[listening]))
             try:
-                result = await _course(
-                    workers, seconds=seconds, trips=trips, kills=kills, stops=stops, vehicles=vehicles, log=log
+                results.append(
+                    await _course(
+                        workers, seconds=seconds, trips=trips, kills=kills, stops=stops, vehicles=vehicles, log=log
+                    )
                 )
             finally:
                 for process in workers.running:
                     process.kill()
                     process.wait()
                 running.should_exit = True
-        return result
+        return results[0]
 
 
 async def _course(  # noqa: PLR0915 - one course of events

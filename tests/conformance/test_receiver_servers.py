@@ -8,12 +8,11 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
@@ -83,7 +82,7 @@ async def test_server_runs_the_receiver(server: str, tmp_path: Path) -> None:
             assert (await client.get(url)).status_code == 405
             assert (await client.post(f"{url}/x", content=b"{}")).status_code == 404
 
-            async def pieces() -> Any:
+            async def pieces() -> AsyncIterator[bytes]:
                 for byte in body(monitor_message(2)):
                     yield bytes([byte])
 

@@ -51,7 +51,11 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def make(place: str) -> MakeStore:
     kind = type(token_store(place))
-    return lambda **options: kind(place, **options)
+
+    def made(**options: Any) -> Any:
+        return kind(place, **options)
+
+    return made
 
 
 async def test_tokens_are_kept(make: MakeStore) -> None:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import httpx
 import pytest
 

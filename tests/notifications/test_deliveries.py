@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -58,7 +58,7 @@ class Scene:
         return await httpx.ASGITransport(self.receiver).handle_async_request(request)
 
     @asynccontextmanager
-    async def delivering(self, **options: Any) -> AsyncIterator[Deliveries]:
+    async def delivering(self, **options: Any) -> AsyncGenerator[Deliveries, None]:
         transport: Any = type("Way", (httpx.AsyncBaseTransport,), {"handle_async_request": self._way})()
         async with self.simulator.delivering(transport=transport, **options) as deliveries:
             yield deliveries

@@ -143,7 +143,7 @@ async def test_verified_event_replaces_an_unverified_one(inbox: AnyInbox) -> Non
     await put(inbox, unverified("1"), entry("2"))
     assert await put(inbox, entry("1", content=b"[]")) == ["1"]
     assert await put(inbox, unverified("1")) == []
-    first, second = [await inbox.next("c"), None]
+    first = await inbox.next("c")
     second = await inbox.next("c", first.number)
     assert [(taken.entry.id, taken.entry.is_verified) for taken in (first, second)] == [("2", True), ("1", True)]
     await inbox.acknowledge(second.number)
@@ -424,7 +424,11 @@ async def test_file_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
 
 async def limit_pages(inbox: Any, pages: int) -> None:
     """Let the file grow to so many pages only, as a full disk does."""
-    await inbox._database.write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").close())
+
+    def limit(connection: sqlite3.Connection) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}").close()
+
+    await inbox._database.write(limit)
 
 
 async def test_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:
@@ -433,10 +437,7 @@ async def test_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:
         limit = sqlite3.connect(tmp_path / "inbox.db")
         pages = limit.execute("PRAGMA page_count").fetchone()[0]
         limit.close()
-        database: Any = inbox
-        await database._database.write(
-            lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").close()
-        )
+        await limit_pages(inbox, pages)
         with pytest.raises(InboxError, match="full"):
             await inbox.put([entry("2", content=b"x" * 100_000)])
         await limit_pages(inbox, 1_000_000)

@@ -31,7 +31,11 @@ async def test_the_blocks_of_the_page_run(
         return made(application, clock=simulator.now, transport=simulator.transport(), **urls, **options)
 
     monkeypatch.setattr(stellantis_hal, "StellantisClient", client)
-    monkeypatch.setattr(stellantis_hal, "SQLiteInbox", lambda _: stellantis_hal.MemoryInbox())
+
+    def inbox(_: str) -> stellantis_hal.MemoryInbox:
+        return stellantis_hal.MemoryInbox()
+
+    monkeypatch.setattr(stellantis_hal, "SQLiteInbox", inbox)
     names: dict[str, Any] = {
         "application": application_of(simulator),
         "token": token_of(simulator),

@@ -650,6 +650,15 @@ async def test_another_process_id_refuses_calls(path: Path, monkeypatch: pytest.
 # ------------------------------------------------------------------------------------------- shared transactions
 
 
+def waiting(gate: threading.Event) -> Callable[[sqlite3.Connection], bool]:
+    """Return a function for the database's thread that waits for the gate."""
+
+    def wait(_: sqlite3.Connection) -> bool:
+        return gate.wait(5.0)
+
+    return wait
+
+
 async def write_all_at_once(database: SQLiteDatabase, path: Path, functions: list[Callable[..., Any]]) -> list[Any]:
     """Make grouped calls that wait for the lock together, so that they share a transaction; return the outcomes."""
     outcomes: list[Any] = [None] * len(functions)
@@ -663,7 +672,7 @@ async def write_all_at_once(database: SQLiteDatabase, path: Path, functions: lis
     await database.write(numbers)  # the file is open
     gate = threading.Event()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(database.read, lambda _: gate.wait(5.0))
+        tasks.start_soon(database.read, waiting(gate))
         await anyio.wait_all_tasks_blocked()
         for index, function in enumerate(functions):
             tasks.start_soon(write, index, function)
@@ -722,7 +731,7 @@ async def test_a_cancelled_grouped_write_is_left_out(path: Path) -> None:
         await database.write(numbers)
         gate = threading.Event()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(database.read, lambda _: gate.wait(5.0))
+            tasks.start_soon(database.read, waiting(gate))
             await anyio.wait_all_tasks_blocked()
             with anyio.CancelScope() as scope:
                 async with anyio.create_task_group() as inner:
@@ -739,10 +748,10 @@ async def test_grouped_writes_of_a_closed_database_are_refused(path: Path) -> No
     database = database_of(path, busy_timeout=0.0)
     await database.write(numbers)
     gate = threading.Event()
+    outcomes: list[StorageError] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(database.read, lambda _: gate.wait(5.0))
+        tasks.start_soon(database.read, waiting(gate))
         await anyio.wait_all_tasks_blocked()
-        outcomes: list[StorageError] = []
 
         async def write() -> None:
             try:

@@ -991,7 +991,7 @@ async def test_a_fleet_that_is_watched() -> None:
             with pytest.raises(KeyError):
                 updates.poll_now("no-such-vehicle")
             updates.stop(within=0.0)
-    assert_type(Removed("alice").target, Account | Vehicle | str)
+    assert_type(Removed("alice").target, Account | Fleet | Vehicle | str)
     assert issubclass(BudgetWarning, UserWarning)
 
 

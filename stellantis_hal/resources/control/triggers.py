@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -214,7 +214,7 @@ class Observed:
     """A value of the car under a name, to be compared. Made by :func:`data`."""
 
     __slots__ = ("_item", "_name", "_previous")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __init__(self, name: str, item: DataItem, previous: Previous | None) -> None:
         self._name = name

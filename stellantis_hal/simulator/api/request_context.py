@@ -38,7 +38,9 @@ class Refusal(Exception):  # noqa: N818 - becomes a response
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status: int = status
+        self.code: int = code
+        self.message: str = message
 
 
 def no_data() -> Refusal:

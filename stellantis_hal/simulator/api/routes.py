@@ -42,9 +42,9 @@ class Routes:
     def __init__(self, world: World, variant: BackendVariant, outbox: Outbox, now: Callable[[], Moment]) -> None:
         self._world = world
         self._variant = variant
-        self.callbacks = CallbackRegistry(world.seed)
-        self.remotes = RemoteRegistry(world, outbox, now)
-        self.monitors = MonitorRegistry(world, self.callbacks, outbox, now)
+        self.callbacks: CallbackRegistry = CallbackRegistry(world.seed)
+        self.remotes: RemoteRegistry = RemoteRegistry(world, outbox, now)
+        self.monitors: MonitorRegistry = MonitorRegistry(world, self.callbacks, outbox, now)
         self._secret = hex_digits(world.seed, "pages", size=16).encode()
         self._served = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -158,7 +158,7 @@ class Deliveries:
             await self._outbox.emptied.wait()
 
     @asynccontextmanager
-    async def running(self, courses: Sequence[Courses]) -> AsyncIterator[Deliveries]:
+    async def running(self, courses: Sequence[Courses]) -> AsyncGenerator[Deliveries, None]:
         """Make deliveries while the block runs."""
         failure: BaseException | None = None
         stop_listening = self._outbox.listen(lambda event: self._notify(event.callback_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -92,9 +92,9 @@ class Owner:
         self._trip_id = trip_id
         self.vehicle = vehicle
         self.habits: Habits = habits_of(seed, vehicle.index)
-        self.places = places_of(vehicle.home, seed, vehicle.index)
-        self.battery_wh = BATTERY_WH.get(vehicle.motorization, 0.0)
-        self.thirst = 0.88 + 0.26 * fraction(seed, "thirst", vehicle.index)
+        self.places: Mapping[str, Spot] = places_of(vehicle.home, seed, vehicle.index)
+        self.battery_wh: float = BATTERY_WH.get(vehicle.motorization, 0.0)
+        self.thirst: float = 0.88 + 0.26 * fraction(seed, "thirst", vehicle.index)
 
     def plan(self, day: int) -> tuple[Departure, ...]:
         """Return the departures of a day."""

@@ -333,5 +333,6 @@ async def test_unlistable_callbacks_are_logged(caplog: pytest.LogCaptureFixture)
 @pytest.mark.parametrize("options", [{"refresh": EVERY, "events": None}, {"refresh": timedelta()}])
 async def test_refresh_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
     async with a_scene() as scene:
+        given: dict[str, Any] = {"events": scene.receiver} | options
         with pytest.raises(ValueError, match="needs events="):
-            watch(scene.fleet.accounts[0], every=EVERY, **{"events": scene.receiver} | options)
+            watch(scene.fleet.accounts[0], every=EVERY, **given)

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from stellantis_hal import ChargingProgram, OperationOutcome, Remote, RemotePolicy, Vehicle, Webhook
+from stellantis_hal import ChargingProgram, FleetOwnerClient, OperationOutcome, Remote, RemotePolicy, Vehicle, Webhook
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.testing import simulated_fleet_owner
 from tests.resources.control.commanded import SEED
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 @asynccontextmanager
 async def fleet_remote(
     policy: RemotePolicy | None = None,
-) -> AsyncGenerator[tuple[Simulator, Vehicle, Remote, Any]]:
+) -> AsyncGenerator[tuple[Simulator, Vehicle, Remote, FleetOwnerClient]]:
     simulator = Simulator(World(seed=SEED, vehicles=1, trips=3))
     async with simulated_fleet_owner(simulator, policy=policy) as client:
         fleet = await client.fleets().first()
