@@ -222,7 +222,7 @@ async def test_limiter_with_a_request_under_way_is_entered_again() -> None:
         assert limiter.statistics.in_flight == 1
 
 
-async def test_statistics_of_another_thread_are_those_of_the_last_request() -> None:
+async def test_statistics_of_another_thread_are_of_the_last_request() -> None:
     limiter = make_limiter(1, 10)
     await spend(limiter)
     await anyio.sleep(5.0)
