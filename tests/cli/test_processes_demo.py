@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from stellantis_hal.cli import demo_worker, processes_demo
+from stellantis_hal.cli import demo_command, demo_worker, processes_demo
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.demo_worker import WorkerSettings, work
 from stellantis_hal.cli.processes_demo import ProcessesResult, ProcessesSettings, Tally, show_processes
@@ -139,12 +139,10 @@ def test_silent_screen_prints_nothing() -> None:
 
 @pytest.mark.wall_clock
 def test_command_prints_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stellantis_hal.cli import commands as module
-
     def shown(*_: object) -> ProcessesResult:
         return RESULT
 
-    monkeypatch.setattr(module, "show_processes", shown)
+    monkeypatch.setattr(demo_command, "show_processes", shown)
     ran = CliRunner().invoke(commands, ["demo", "--processes", "2", "--store", "sqlite", "--json"])
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.output)["killed_at"] == 2.0
