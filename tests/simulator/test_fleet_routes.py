@@ -159,3 +159,17 @@ async def test_members_of_fleets_change(api: PartnerApi) -> None:
         fleets.find("unknown")
     with pytest.raises(KeyError):
         fleets.add_vehicle(fleet, "unknown")
+
+
+@pytest.mark.parametrize("kind", ["status", "maintenances", "alerts", "collisions", "trips"])
+async def test_a_kind_of_a_whole_fleet_is_that_of_its_vehicles(api: PartnerApi, kind: str) -> None:
+    answer = await api.get(f"{api.fleet}/{kind}")
+    assert answer.status_code == 200
+    [items] = answer.json()["_embedded"].values()
+    own = {"maintenances": "maintenance"}.get(kind, kind)
+    expected = 0
+    for car in api.world.fleets.vehicles_of(api.world.fleets.all[0].id):
+        single = await api.get(f"{api.fleet}/vehicles/{car}/{own}")
+        expected += 0 if single.status_code == 404 else single.json().get("total", 1)
+    assert answer.json()["total"] == expected
+    assert len(items) <= expected

@@ -183,6 +183,19 @@ async def test_a_value_before_counts_for_the_first_event() -> None:
     assert (value["previous"], value["value"]["body"]["literalValue"]) == ("false", "true")
 
 
+@pytest.mark.parametrize("trips", [0, 3])
+async def test_an_event_has_each_extension_that_the_car_has(trips: int) -> None:
+    client = Watcher(Simulator(World(seed=7, vehicles=1, trips=trips)))
+    names = ["doorsState", "position", "maintenance", "alerts", "alarm", "trip", "telemetry", "status"]
+    await client.watch(monitor(extendedEventParam=[f"vehicle.{name}" for name in names]))
+    client.simulator.world.unlock(client.car)
+    [[event]] = client.simulator.outbox.pending.values()
+    extensions = {each["type"]: each["body"] for each in event.message["monitorEvent"]["extensions"]}
+    assert ("vehicle.trip" in extensions) is bool(trips)
+    assert {"vehicle.doorsState", "vehicle.position", "vehicle.telemetry", "vehicle.status"} <= set(extensions)
+    assert "_links" not in extensions["vehicle.status"][0]["status"]
+
+
 async def test_a_sixth_monitor_and_other_methods_are_refused() -> None:
     client = watcher()
     path = await client.watch(monitor())
