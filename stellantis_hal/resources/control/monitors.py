@@ -127,12 +127,12 @@ class MonitorCollection:
         planned = plan(found, bodies, keep_others=keep_others)
         if not dry_run:
             for step in planned.steps:
-                if step.monitor is not None and step.action == "delete":
+                if step.monitor is None:
+                    await self._make(bodies[step.label])
+                elif step.action == "delete":
                     await step.monitor.delete()
-                elif step.monitor is not None and step.body is not None:
-                    await self._bring_up_to_date(step.monitor, step.body)
-                elif step.body is not None:
-                    await self._make(step.body)
+                else:
+                    await self._bring_up_to_date(step.monitor, bodies[step.label])
         return planned
 
     async def _create(self, body: dict[str, Any]) -> Monitor:

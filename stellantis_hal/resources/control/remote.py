@@ -29,10 +29,10 @@ from stellantis_hal.errors import (
     WrongLoopError,
 )
 from stellantis_hal.hal.redaction import mask_repr, mask_url
-from stellantis_hal.hal.uri import join_segment, split
+from stellantis_hal.hal.uri import append_query, join_segment, split
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Response
-from stellantis_hal.navigation.link_selection import LinkQuery, Params, find_links
+from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, find_links
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import Snapshot
@@ -52,7 +52,7 @@ from stellantis_hal.resources.control.operation import (
     services_of,
 )
 from stellantis_hal.resources.control.remote_policy import Refusal, RefusalReason
-from stellantis_hal.resources.queries import is_absent
+from stellantis_hal.resources.queries import index_ranges, is_absent
 from stellantis_hal.validation import require_type
 
 __all__ = [
@@ -191,7 +191,7 @@ class Remote:
     def operations(self) -> Paginator[Operation]:
         """Paginate the operations of this vehicle and callback that the server lists; it states no order."""
         pages = _OperationCollection(self._collection, self._context)
-        items = Paginator.over(pages, _OPERATIONS, absent=is_absent, typed=True)
+        items = Paginator.over(pages, _OPERATIONS, absent=is_absent, ranges=index_ranges(None, None), typed=True)
         return items.map(self._operation_of)
 
     async def find(self, label: str, *, within: float = 30.0) -> Operation | None:
@@ -509,7 +509,7 @@ class _OperationCollection:
         return await HalResource.from_url(self._url, self._context)
 
     async def resolve_url(self, params: Params) -> str:
-        return self._url
+        return append_query(self._url, encode_params(params))
 
     async def fetch_url(self, url: str) -> HalResource:
         return await HalResource.from_url(url, self._context)

@@ -49,6 +49,24 @@ async def test_a_callback_is_made_once_and_brought_up_to_date() -> None:
         assert [each async for each in callbacks()] == [moved]
 
 
+async def test_many_callbacks_are_read_page_by_page() -> None:
+    simulator = Simulator(world())
+    async with client_of(simulator) as client:
+        callbacks = account_of(client, simulator).callbacks
+        made = [await callbacks.create(HOOK, label=f"c{number}") for number in range(5)]
+        assert [each.id async for each in callbacks(page_size=2)] == [each.id for each in made]
+        async with callbacks(page_size=2).concurrent(2) as found:
+            assert [each.id async for each in found] == [each.id for each in made]
+        assert repr(callbacks) == "<Callbacks>"
+
+
+async def test_items_that_are_no_callbacks_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    vendor = Vendor(callbacks={"cb1": {"label": "x"}}, strays=["x"])
+    async with connected(vendor) as account:
+        assert [each.id async for each in account.callbacks()] == ["cb1"]
+    assert "[1] (string): no object, so no item: left out" in caplog.text
+
+
 async def test_the_order_of_attributes_does_not_matter() -> None:
     simulator = Simulator(world())
     first, second = (EventAttribute(part=AttributePart.BODY, key=key, value=key) for key in "ab")

@@ -221,6 +221,9 @@ async def test_the_answer_may_be_of_another_shape() -> None:
         unfinished = {"remoteActionId": "9", "_links": {"remote": {"href": "/r/{", "templated": True}}}
         case.line.faults.append(answered(lambda: httpx.Response(202, json=unfinished), executed=False))
         assert (await case.remote.wake_up()).url.endswith("/remotes/9")
+        linked = {"remoteActionId": "10", "_links": {"remote": {"href": "/elsewhere/{rid}", "templated": True}}}
+        case.line.faults.append(answered(lambda: httpx.Response(202, json=linked), executed=False))
+        assert (await case.remote.charging.start()).url.endswith("/elsewhere/10")
         bare = {"remoteActionId": "a/b"}
         case.line.faults.append(answered(lambda: httpx.Response(202, json=bare), executed=False))
         assert (await case.remote.lights()).url.endswith("/remotes/a%2Fb")
@@ -317,6 +320,18 @@ async def test_an_unknown_outcome_that_is_never_found_ends_with_time() -> None:
         assert case.executed == 1
 
 
+async def test_an_operation_that_ended_is_found_and_holds_up_none() -> None:
+    async with commanded() as case:
+        operation = await case.remote.doors.lock(label="evening")
+        await case.end(operation)
+        assert operation.label is not None
+        found = await case.remote.find(operation.label)
+        assert found is not None
+        assert found.url == operation.url
+        await case.remote.doors.unlock()
+        assert case.executed == 2
+
+
 async def test_two_tasks_send_one_command() -> None:
     async with commanded() as case:
         refused: list[RemoteRefusedError] = []
@@ -377,6 +392,7 @@ async def test_no_wake_up_follows_a_months_last_one() -> None:
         ({"operation": ["remote:door:write"]}, False),
         ({}, False),
         (None, False),
+        ("left out", False),
     ],
 )
 async def test_capabilities_are_checked_before_sending(capabilities: Any, refused: bool) -> None:
@@ -398,7 +414,7 @@ def with_capabilities(case: Commanded, remote: Any) -> Any:
     converter = case.vehicle.require_resource().require_context().converter
     capabilities = None
     if remote is not None:
-        capabilities = read({"remote": remote}, Capabilities)
+        capabilities = read({} if remote == "left out" else {"remote": remote}, Capabilities)
     assert converter is not None
     extension = attrs.evolve(extension, onboard_capabilities=capabilities)
     return attrs.evolve(case.vehicle, extension=extension, resource=case.vehicle.resource).remote(case.callback)
@@ -464,14 +480,16 @@ async def test_a_vehicle_and_a_callback_need_ids() -> None:
             case.vehicle.remote(3)  # type: ignore[arg-type]
 
 
-async def test_a_templated_link_of_the_vehicle_is_followed() -> None:
+@pytest.mark.parametrize("template", ["callbacks/{cbid}/remotes", "{other}/remotes"])
+async def test_a_templated_link_of_the_vehicle_is_followed(template: str) -> None:
+    """A template that has no place for the callback is not."""
     async with commanded() as case:
         resource = case.vehicle.require_resource()
         document = {
             **resource.document.body,
             "_links": {
                 "self": {"href": resource.self_url},
-                "remotes": {"href": f"{resource.self_url}/callbacks/{{cbid}}/remotes", "templated": True},
+                "remotes": {"href": f"{resource.self_url}/{template}", "templated": True},
             },
         }
         found = HalResource.of(
@@ -514,7 +532,10 @@ async def test_more_operations_than_a_page_holds_are_listed() -> None:
     async with commanded(policy=RemotePolicy(cooldown=timedelta(0))) as case:
         for _ in range(61):
             await (await case.remote.lights()).result()
-        assert len([each async for each in case.remote.operations()]) == 61
+        operations = case.remote.operations()
+        assert len([each async for each in operations]) == 61
+        async with operations.concurrent(2) as found:
+            assert len([each async for each in found]) == 61
 
 
 async def test_a_vehicle_needs_an_address() -> None:

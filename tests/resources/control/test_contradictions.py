@@ -204,6 +204,14 @@ async def test_37_a_template_of_monitors_is_expanded(template: str) -> None:
     assert monitor.address == "https://api.test/v4/m/cb1/monitors/m1"
 
 
+@pytest.mark.anyio
+async def test_37_another_template_of_monitors_is_not_expanded() -> None:
+    async with connected(Vendor(monitors="/m/{other}/monitors")) as account:
+        callback = await account.callbacks.ensure(HOOK, label="x")
+        monitor = await (await account.vehicle("v1")).monitors(callback).create("x", when=LOW)
+    assert monitor.address == "https://api.test/v4/user/vehicles/v1/callbacks/cb1/monitors/m1"
+
+
 def test_values_are_read_as_text_whatever_their_type() -> None:
     found, problems = condition_of(
         {"name": "d", "data": {"data": "x", "op": "includedIn", "value": [1, 2.5, True, "y"]}},

@@ -23,6 +23,7 @@ from stellantis_hal import (
     MonitorStatus,
     NetworkError,
     NotFoundError,
+    RetryRule,
     Stolen,
     TooManyMonitorsError,
     Vehicle,
@@ -30,6 +31,7 @@ from stellantis_hal import (
     data,
     zone,
 )
+from stellantis_hal.resources.control.delivery import retry_body
 from stellantis_hal.resources.control.monitor import monitor_body
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.structuring.converter import read
@@ -201,6 +203,14 @@ async def test_another_refusal_stays_as_it_is(status: int) -> None:
     assert type(caught.value) is (BadRequestError if status == 400 else ApiError)
 
 
+async def test_a_refused_post_is_not_looked_for() -> None:
+    vendor = Vendor(lost=[403])
+    async with connected(vendor) as account:
+        with pytest.raises(ApiError):
+            await (await account.vehicle("v1")).monitors("cb1").ensure("x", when=LOW)
+    assert vendor.posts == 1
+
+
 async def test_a_refusal_that_cannot_be_explained_stays() -> None:
     vendor = Vendor(lost=[400], fails_lists=True)
     async with connected(vendor) as account:
@@ -245,6 +255,32 @@ async def test_two_monitors_of_a_label_are_logged(caplog: pytest.LogCaptureFixtu
         await vehicle.monitors(callback).create("x", when=LOW)
         assert (await vehicle.monitors(callback).ensure("x", when=LOW)).id == first.id
     assert "2 monitors have the label 'x'" in caplog.text
+
+
+async def test_many_monitors_are_read_page_by_page() -> None:
+    async with simulated_fleet_owner(Simulator(world())) as client:
+        fleet = await client.fleets().first()
+        assert fleet is not None
+        monitors = fleet.monitors
+        made = [await monitors.create(f"m{number}", when=LOW, deliver=HOOK) for number in range(5)]
+        assert [each.id async for each in monitors(page_size=2)] == [each.id for each in made]
+        async with monitors(page_size=2).concurrent(2) as found:
+            assert [each.id async for each in found] == [each.id for each in made]
+        assert repr(monitors) == "<FleetMonitors>"
+
+
+async def test_items_that_are_no_monitors_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    vendor = Vendor(created={"m1": {"label": "x"}}, strays=["x"])
+    async with connected(vendor) as account:
+        found = [each async for each in (await account.vehicle("v1")).monitors("cb1")]
+    assert [each.id for each in found] == ["m1"]
+    assert "[1] (string): no object, so no item: left out" in caplog.text
+
+
+async def test_a_callback_deleted_meanwhile_has_no_monitors() -> None:
+    vendor = Vendor(callbacks={"cb1": {"label": "x"}}, is_deleted_meanwhile=True)
+    async with connected(vendor) as account:
+        assert [each async for each in (await account.vehicle("v1")).monitors()] == []
 
 
 async def test_monitors_go_with_their_callback() -> None:
@@ -315,6 +351,11 @@ def test_other_types_are_refused() -> None:
             monitor_body(MonitorSpec(**values))
 
 
+def test_policies_of_delivery_are_sent_as_far_as_they_are_known() -> None:
+    assert retry_body(DeliveryRetry(rule=RetryRule.BOUNDED)) == {"policy": "Bounded"}
+    assert retry_body(DeliveryRetry.bounded(3, every=20)) == {"policy": "Bounded", "retryNumber": 3, "retryDelay": 20}
+
+
 def test_policies_of_delivery_have_bounds() -> None:
     for refused in (
         lambda: DeliveryRetry.bounded(0),
@@ -366,6 +407,9 @@ async def test_a_fleets_monitor_watches_every_vehicle() -> None:
         assert same == made
         moved = await made.update(deliver=Webhook("https://hooks.example.org/st/other"), refresh=60)
         assert (moved.deliver and moved.deliver.url, moved.retry) == ("https://hooks.example.org/st/other", retry)
+        replaced = await moved.replaced_by(MonitorSpec(label="stolen", when=stolen, deliver=HOOK))
+        assert (replaced.id, replaced.include, replaced.refresh, replaced.batch) == (made.id, (), None, None)
+        moved = await made.update(deliver=Webhook("https://hooks.example.org/st/other"), refresh=60)
         plan = await fleet.monitors.reconcile([MonitorSpec(label="stolen", when=stolen, deliver=HOOK)], dry_run=True)
         assert str(plan) == "update  stolen  (other include, refresh, target, retry, batch)"
         await moved.delete()

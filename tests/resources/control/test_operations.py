@@ -130,7 +130,9 @@ async def test_two_iterations_share_the_polls() -> None:
                 tasks.start_soon(follow, number)
         assert seen == [["WakingUpVehicle", "Success"]] * 3
         assert case.line.gets == 4
-        assert [step.status async for step in operation] == seen[0]
+        steps = aiter(operation)
+        assert aiter(steps) is steps
+        assert [step.status async for step in steps] == seen[0]
         assert case.line.gets == 4
 
 

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from stellantis_hal import DataItem, Electric, Operator, Stolen, data, times, zone
 from stellantis_hal.resources.control.data_items import facts_of
-from stellantis_hal.resources.control.triggers import TimeTrigger, Trigger, UnknownTrigger, ZoneTrigger, parse_weeks
+from stellantis_hal.resources.control.triggers import (
+    TimeEntry,
+    TimeTrigger,
+    Trigger,
+    UnknownTrigger,
+    ZoneTrigger,
+    parse_weeks,
+)
 from tests.resources.control.vendor_tables import DATA_ITEMS, PREVIOUS_ITEMS
 
 EIGHT_HOURS = timedelta(hours=8)
@@ -255,3 +262,13 @@ def test_weeks_limit_days_on_which_it_begins() -> None:
     assert not week.covers(datetime(2026, 1, 4, 23, tzinfo=UTC))
     unread = TimeTrigger("t", week.entries[:0])
     assert not unread.covers(NOON)
+
+
+def test_an_interval_without_a_start_never_holds() -> None:
+    unread = TimeEntry("Daily", None, EIGHT_HOURS)
+    assert not TimeTrigger("t", (unread,)).covers(NOON)
+    assert unread.describe() == "? for 8:00:00"
+
+
+def test_a_data_trigger_shows_what_it_waits_for() -> None:
+    assert repr(data("low", Electric.LEVEL) < 20) == "<low: vehicle.energy.electric.level < 20>"

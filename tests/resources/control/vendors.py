@@ -29,6 +29,8 @@ class Vendor:
         id_prefix: what ids of callbacks begin with.
         monitors: the vehicle's link to monitors; "" for none.
         fails_lists: whether lists of callbacks answer 500.
+        strays: items of lists that are no objects.
+        is_deleted_meanwhile: whether a callback that is listed is gone when its monitors are read.
         created: monitors that were posted, by id.
         callbacks: what was posted, by id.
         requests: method, path and body of each request.
@@ -42,6 +44,8 @@ class Vendor:
     id_prefix: str = "cb"
     monitors: str = ""
     fails_lists: bool = False
+    strays: Sequence[Any] = ()
+    is_deleted_meanwhile: bool = False
     created: dict[str, Any] = attrs.field(factory=dict)
     callbacks: dict[str, Any] = attrs.field(factory=dict)
     requests: list[tuple[str, str, Any]] = attrs.field(factory=list)
@@ -75,7 +79,8 @@ class Vendor:
                 {"id": key, "label": value["label"], "subscribe": value, "status": "Running"}
                 for key, value in self.callbacks.items()
             ]
-            return _json(200, {"total": len(found), "_embedded": {"callbacks": found}}) if found else _missing()
+            items = [*found, *self.strays]
+            return _json(200, {"total": len(items), "_embedded": {"callbacks": items}}) if items else _missing()
         lost = self.lost[self.posts - 1] if self.posts <= len(self.lost) else None
         if lost == "dropped":
             raise httpx.ReadError("the connection was reset", request=request)
@@ -93,9 +98,12 @@ class Vendor:
         )
 
     def _respond_to_monitors(self, method: str, body: Any) -> httpx.Response:
+        if method == "GET" and self.is_deleted_meanwhile:
+            return _json(404, {"message": "Callback not found."})
         if method == "GET":
             found = [{"monitorId": key, "monitor": value, "status": "Running"} for key, value in self.created.items()]
-            return _json(200, {"total": len(found), "_embedded": {"monitors": found}}) if found else _missing()
+            items = [*found, *self.strays]
+            return _json(200, {"total": len(items), "_embedded": {"monitors": items}}) if items else _missing()
         lost = self.lost[self.posts - 1] if self.posts <= len(self.lost) else None
         id_ = f"m{len(self.created) + 1}"
         if self.keeps and lost != "dropped":
