@@ -173,3 +173,15 @@ async def test_a_kind_of_a_whole_fleet_is_that_of_its_vehicles(api: PartnerApi, 
         expected += 0 if single.status_code == 404 else single.json().get("total", 1)
     assert answer.json()["total"] == expected
     assert len(items) <= expected
+
+
+async def test_a_stolen_vehicle_has_its_theft_and_the_trips_since(api: PartnerApi) -> None:
+    car = api.world.vehicles[0].id
+    trip = api.world.trip_at(car, 0)
+    theft = api.world.thefts.report(car, trip.started_at)
+    api.world.thefts.end(car, trip.stopped_at)
+    again = api.world.thefts.report(car, api.simulator.now())
+    waypoints = (await api.get(f"{api.car}/stolen/{theft.id}/waypoints")).json()
+    assert waypoints["total"] == 3
+    assert (await api.get(f"{api.car}/stolen/{theft.id}")).json()["id"] == theft.id
+    assert (await api.get(f"{api.car}/status")).json()["stolen"]["id"] == again.id

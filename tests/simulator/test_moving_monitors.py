@@ -1,6 +1,7 @@
 """Monitors of a fleet whose cars move: each edge raises one event, however the clock jumps."""
 
 import base64
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import process_time
 from typing import Any
@@ -15,11 +16,12 @@ pytestmark = pytest.mark.anyio
 EPOCH = datetime(2026, 3, 2, 2, tzinfo=UTC)  # a Monday, at night
 
 
-def make_monitor(**trigger: Any) -> dict[str, Any]:
+def make_monitor(extensions: Sequence[str] = (), **trigger: Any) -> dict[str, Any]:
     return {
         "label": "driving",
         "triggerParam": {"triggers": [{"name": "t1", "data": trigger}], "boolExp": "t1"},
         "subscribeParam": {"callback": {"webhook": {"name": "w", "target": "https://hooks.example.test/x"}}},
+        "extendedEventParam": list(extensions),
     }
 
 
@@ -71,3 +73,12 @@ async def test_a_day_of_a_thousand_cars() -> None:
     )
     assert len(events) == len(set(events)) > 1_000
     print(f"{len(events)} events, {process_time() - begun:.1f} s of CPU")
+
+
+async def test_events_of_a_fleet_have_its_own_extensions() -> None:
+    names = ["vehicle.collisions", "vehicle.stolen"]
+    options = {"data": "vehicle.kinetic.moving", "op": "equalsTo", "value": ["true"]}
+    simulator, _ = await raised(2, HOURS, extensions=names, **options)
+    [pending] = simulator.outbox.pending.values()
+    extensions = [each["type"] for event in pending[0].message["events"] for each in event["extensions"]]
+    assert extensions == ["vehicle.collisions"], "no car is stolen"
