@@ -261,10 +261,10 @@ class TurnRecords:
             own = contents.setdefault(id(account.store), (account.store, {}))[1]
             own[self.account_key(account.key)] = AccountRecord(listed_at=at + offset, vehicles=tuple(found)).dump()
             for id_, vehicle in found.items():
-                document = encode(vehicle.require_resource().dump())
-                if self._documents.get(id_) != (digest := hash(document)):
+                dump = vehicle.require_resource().dump()
+                if self._documents.get(id_) != (digest := _digest(dump)):
                     self._documents[id_] = digest
-                    own[self._document_key(id_)] = document
+                    own[self._document_key(id_)] = encode(dump)
         for store, each in contents.values():
             try:
                 await store.save_many(each)
@@ -315,7 +315,7 @@ class TurnRecords:
             dump = _read(_load_dump, contents[name]) if name in contents else None
             if dump is None:
                 return RestoredAccount(record=record, vehicles=None, turns=self._turns(record.vehicles, contents))
-            self._documents[id_] = hash(contents[name])
+            self._documents[id_] = _digest(dump)
             dumps[id_] = dump
         return RestoredAccount(record=record, vehicles=dumps, turns=self._turns(record.vehicles, contents))
 
@@ -346,6 +346,11 @@ def _load_dump(content: bytes) -> Mapping[str, Any]:
     if not isinstance(dump, dict):
         raise ValueError("not the dump of a vehicle")
     return dump
+
+
+def _digest(dump: Mapping[str, Any]) -> int:
+    """Return what tells one dump of a vehicle from another, whenever each was read."""
+    return hash(encode({**dump, "fetched_at": None}))
 
 
 def _read(load: Callable[[bytes], R], content: bytes) -> R | None:

@@ -1,12 +1,13 @@
 """What the next owner of a fleet knows: no listing, no early poll, no new burst, no second event."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import anyio
 import pytest
 
-from stellantis_hal import AccountLost, MemoryCheckpoints, RateLimits, Recovered, Update, watch
+from stellantis_hal import AccountLost, LeaseLostError, MemoryCheckpoints, RateLimits, Recovered, Update, watch
 from stellantis_hal.fleet.turn_records import AccountRecord, PacingRecord, VehicleRecord
 from stellantis_hal.simulator import Subscription
 from tests.fleet.fleets import a_fleet, until, updates_of
@@ -31,7 +32,9 @@ async def test_a_second_watch_goes_on_where_the_first_stopped() -> None:
             assert fleet.simulator.statistics.requests - before >= 4
 
 
-@pytest.mark.parametrize("damage", [b"{", b"[1]", b"[]", b'["a","b","c"]', b"[1,2,-1]", b"[true,[],null,0]", b"null"])
+@pytest.mark.parametrize(
+    "damage", [b"{", b"[1]", b"[]", b'["a","b","c"]', b"[1,2,-1]", b"[true,[],null,0]", b'[1,"v",null,0]', b"null"]
+)
 async def test_damaged_records_are_not_used(damage: bytes) -> None:
     store = MemoryCheckpoints()
     async with a_fleet(vehicles=2, accounts=1) as fleet:
@@ -57,6 +60,39 @@ async def test_a_damaged_document_is_listed_again() -> None:
                 del store._contents[key]
             else:
                 await store.save(key, damage)
+
+
+async def test_a_document_is_written_where_it_changed() -> None:
+    documents: list[str] = []
+
+    class Store(MemoryCheckpoints):
+        async def save_many(self, contents: Mapping[str, bytes]) -> None:
+            documents.extend(key for key in contents if key.endswith("#document"))
+            await super().save_many(contents)
+
+    async with a_fleet(vehicles=2, accounts=1) as fleet:
+        options: dict[str, Any] = {"what": "status", "relist": timedelta(minutes=5)}
+        store = Store()
+        for _ in range(2):
+            async with watch(fleet.accounts, every=EVERY, checkpoints=store, **options) as updates:
+                await updates_of(updates, 2_000)
+    assert len(documents) == len(set(documents)) == 2
+
+
+async def test_records_of_a_lost_lease_are_left_to_its_owner() -> None:
+    class Store(MemoryCheckpoints):
+        async def save_many(self, contents: Mapping[str, bytes]) -> None:
+            if any("#" in key for key in contents):
+                raise LeaseLostError("another process took over")
+            await super().save_many(contents)
+
+    store = Store()
+    async with (
+        a_fleet(vehicles=2, accounts=1) as fleet,
+        watch(fleet.accounts, every=EVERY, what="status", checkpoints=store) as updates,
+    ):
+        assert len(await updates_of(updates, 1_000)) >= 2
+    assert not [key for key in store._contents if key.endswith(("#turn", "#document"))]
 
 
 async def test_an_old_listing_is_made_again() -> None:
