@@ -52,11 +52,10 @@ def copy(*, source: str, target: str, replace: bool) -> None:
 
 async def _open(stack: AsyncExitStack, place: str) -> TokenStore:
     store = token_store(place)
+    if isinstance(store, SQLiteTokenStore | PostgresTokenStore | RedisTokenStore):
+        await stack.enter_async_context(store)
     if isinstance(store, PostgresTokenStore):
-        await stack.enter_async_context(store)
         await store.create_schema()
-    elif isinstance(store, SQLiteTokenStore | RedisTokenStore):
-        await stack.enter_async_context(store)
     return store
 
 
@@ -78,8 +77,9 @@ async def copy_tokens(before: TokenStore, after: TokenStore, *, replace: bool) -
         async with before.lock(key), after.lock(key):
             token = await before.load(key)
             await after.save(key, token)
-            if await after.load(key) != token:
-                raise click.ClickException("a token that was read back differs from the one that was copied")
+            copied = await after.load(key)
+        if copied != token:
+            raise click.ClickException("a token that was read back differs from the one that was copied")
     return len(keys)
 
 

@@ -1,15 +1,20 @@
 """The command ``tokens``."""
 
 from pathlib import Path
+from typing import Self
 
 import anyio
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 
-from stellantis_hal import FileTokenStore, SQLiteTokenStore, Token
+from stellantis_hal import FileTokenStore, MemoryTokenStore, SQLiteTokenStore, Token
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.login import default_store
+from stellantis_hal.cli.tokens import copy_tokens
 from stellantis_hal.credentials.stores.opening import token_store
+from stellantis_hal.credentials.stores.postgres import PostgresTokenStore
+from stellantis_hal.credentials.stores.protocol import TokenStore
 
 pytestmark = pytest.mark.wall_clock
 
@@ -51,6 +56,46 @@ def test_tokens_of_the_target_are_not_replaced(source: Path, tmp_path: Path) -> 
     assert again.exit_code == 1
     assert "2 of 2 accounts have a token in the target already" in again.output
     assert copy(source, target, "--replace").exit_code == 0
+
+
+def test_a_copy_that_differs_is_an_error(source: Path) -> None:
+    class Forgetful(MemoryTokenStore):
+        async def load(self, key: str) -> Token | None:
+            return None
+
+    async def act() -> int:
+        return await copy_tokens(FileTokenStore(source), Forgetful(), replace=False)
+
+    with pytest.raises(ClickException, match="differs from the one that was copied"):
+        anyio.run(act)
+
+
+def test_a_database_gets_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+
+    class Database(PostgresTokenStore):
+        async def __aenter__(self) -> Self:
+            steps.append("open")
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            steps.append("close")
+
+        async def create_schema(self) -> None:
+            steps.append("create")
+
+        async def keys(self) -> tuple[str, ...]:
+            steps.append("keys")
+            return ()
+
+    def place(place: str) -> TokenStore:
+        return Database(place) if "://" in place else token_store(place)
+
+    monkeypatch.setattr("stellantis_hal.cli.tokens.token_store", place)
+    target = tmp_path / "tokens.db"
+    result = copy("postgresql://u:secret@db.test/x", target)
+    assert result.output == f"Copied 0 tokens. Remove postgresql://db.test/x once the programs use {target}.\n"
+    assert steps == ["open", "create", "keys", "close"]
 
 
 def test_unknown_places_are_refused(source: Path) -> None:
