@@ -25,6 +25,7 @@ from stellantis_hal import (
     watch,
 )
 from stellantis_hal.fleet.owners import key_of
+from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseView, Owned
 from stellantis_hal.storage.sqlite import StorageError
 from tests.fleet.fleets import a_fleet, updates_of
@@ -218,6 +219,102 @@ async def test_a_process_that_was_stopped_loses_all(monkeypatch: pytest.MonkeyPa
         assert lease.token("alice").epoch == 2
 
 
+async def test_a_shard_whose_answer_was_lost_is_given_up() -> None:
+    """It was taken, but nothing told so; meanwhile there are others that have room for it."""
+
+    class Losing(Table):
+        async def take(self, shard: int, member: str, epoch: int) -> int | None:
+            taken = await super().take(shard, member, epoch)
+            if len(self.rows["owners"]) == 2:
+                self.rows["members"]["other"] = anyio.current_time() + 1_000.0, 2
+                raise StorageError("the connection ended")
+            return taken
+
+    table = Losing()
+    async with a_lease(table, 2) as lease:
+        assert len(lease.shards) == 1
+        await anyio.sleep(5)
+        assert len(lease.shards) == 1
+        (left,) = {0, 1} - lease.shards
+        assert table.rows["owners"][left] == Owned("", 1)
+
+
+async def test_a_shard_that_another_was_faster_to_take() -> None:
+    table = Table()
+
+    async def take(*_: Any) -> None:
+        table.rows["members"]["other"] = anyio.current_time() + 1_000.0, 1
+        table.rows["owners"][0] = Owned("other", 1)
+
+    table.take = take  # type: ignore[assignment,method-assign]
+    async with a_lease(table) as lease:
+        await anyio.sleep(5)
+        assert lease.shards == frozenset()
+    assert table.rows["owners"][0] == Owned("other", 1)
+
+
+async def test_an_error_of_the_first_take_leaves_nothing_behind() -> None:
+    class Broken(Table):
+        async def take(self, shard: int, member: str, epoch: int) -> int | None:
+            await super().take(shard, member, epoch)
+            raise LeaseError("a pooler")
+
+    table = Broken()
+    with pytest.raises(LeaseError, match="a pooler"):
+        await a_lease(table).__aenter__()
+    assert table.closed == 1
+    assert table.rows == {"members": {}, "owners": {0: Owned("", 1)}}
+
+
+async def test_a_shard_lost_before_its_accounts_were_seen() -> None:
+    async with a_fleet(vehicles=1, accounts=1) as fleet:
+        table = Table()
+        async with a_lease(table) as lease:
+            source = lease.of(fleet.accounts)
+            await anyio.sleep(1)
+            table.rows["owners"][0] = Owned("other", 7)
+            table.rows["members"]["other"] = anyio.current_time() + 1_000.0, 1
+            await anyio.sleep(1)
+            assert lease.shards == frozenset()
+            with pytest.raises(TimeoutError), anyio.fail_after(5):
+                await anext(source)
+
+
+async def test_a_release_after_the_handover_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with a_fleet(vehicles=8, accounts=8) as fleet:
+        rows = Table().rows
+        async with a_lease(Table(rows), 2) as second:
+            async with a_lease(Table(rows), 2) as first:
+                await anyio.sleep(5)
+                source = second.of(fleet.accounts)
+                other = first.of(fleet.accounts)
+                assert (len(first.shards), len(second.shards)) == (1, 1)
+                mine = [a for a in fleet.accounts if second.shard_of(a.key) in second.shards]
+                theirs = [a for a in fleet.accounts if a not in mine]
+                assert [await anext(source) for _ in mine] == mine
+                assert [await anext(other) for _ in theirs] == theirs
+            await anyio.sleep(5)
+            assert [await anext(source) for _ in theirs] == theirs
+            async with a_lease(Table(rows), 2) as third:
+                items: list[Any] = []
+                with anyio.move_on_after(2):
+                    async for item in source:
+                        items.append(item)  # noqa: PERF401 - those before the timeout are kept
+                for item in items:
+                    assert isinstance(item, Removed)
+                    assert item.on_released is not None
+                    item.on_released()
+                await anyio.sleep(5)
+                assert (len(second.shards), len(third.shards)) == (1, 1)
+                for item in items:
+                    assert isinstance(item, Removed)
+                    assert item.on_released is not None
+                    item.on_released()
+                await anyio.sleep(100)
+                assert (len(second.shards), len(third.shards)) == (1, 1)
+    assert "is handed over although" not in caplog.text
+
+
 async def test_other_numbers_of_shards_are_refused() -> None:
     rows = Table().rows
     async with a_lease(Table(rows), 4):
@@ -332,6 +429,43 @@ async def test_a_file_fences_former_owners(tmp_path: Path) -> None:
             await later.load("watch/v")
         assert one.fenced("alice") is one
         assert one.share() == 1.0
+
+
+@attrs.define
+class Turns:
+    """A fence whose turns a test sets; None: the lease is not held."""
+
+    epoch: int | None
+
+    def token(self, owner: str) -> FenceToken:
+        if self.epoch is None:
+            raise lease_lost("fleet/0")
+        return FenceToken("fleet/0", self.epoch)
+
+    def share(self) -> float:
+        return 1.0
+
+
+@pytest.mark.wall_clock
+async def test_a_view_ends_with_its_turn(tmp_path: Path) -> None:
+    """The lease was lost and won back: what was read before is not written after."""
+    fence: Any = Turns(None)
+    async with SQLiteCheckpoints(tmp_path / "fleet.db") as store:
+        store.use_fence(fence)
+        standby = store.fenced("alice")
+        fence.epoch = 1
+        with pytest.raises(LeaseLostError, match="not held by this process"):
+            await standby.save("watch/v", b"0")
+        view = store.fenced("alice")
+        await view.save("watch/v", b"1")
+        fence.epoch = 3
+        with pytest.raises(LeaseLostError, match="this one had turn 1, the present one is 3"):
+            await view.save("watch/v", b"2")
+        assert await store.fenced("alice").load("watch/v") == b"1"
+        store.drop_fence(Lease(Table(), "other", ttl=3.0, interval=0.5))
+        assert store.fenced("alice") is not store
+        store.drop_fence(fence)
+        assert store.fenced("alice") is store
 
 
 @pytest.mark.wall_clock

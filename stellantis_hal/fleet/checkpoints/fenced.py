@@ -19,12 +19,6 @@ class SharedCheckpoints(CheckpointStore):
 
     _fence: Fence | None = None
 
-    @property
-    @abstractmethod
-    def _place(self) -> str:
-        """The store, for messages."""
-        ...
-
     @abstractmethod
     async def _read(self, keys: Collection[str], token: FenceToken | None) -> Mapping[str, bytes]:
         """Return contents; with a token, record its epoch and raise ``LeaseLostError`` where a larger one is known."""
@@ -121,9 +115,9 @@ class SharedCheckpoints(CheckpointStore):
         """Return the part of the fleet that this process has by its lease; 1 where it has no fence."""
         return 1.0 if self._fence is None else self._fence.share()
 
-    def refuse(self, name: str, place: str = "") -> CheckpointsInUseError:
+    def refuse(self, name: str, place: str) -> CheckpointsInUseError:
         """Return the error of a name that is reserved."""
-        return CheckpointsInUseError(in_use(name, place or self._place))
+        return CheckpointsInUseError(in_use(name, place))
 
 
 class FencedView(CheckpointStore):

@@ -107,7 +107,7 @@ class PostgresCheckpoints(SharedCheckpoints):
                 except StorageError as error:
                     raise CheckpointError(f"the name cannot be reserved: {error}") from error
                 if not taken[-1]:
-                    raise self.refuse(name)
+                    raise self.refuse(name, self._place)
                 yield
             finally:
                 with anyio.CancelScope(shield=True):  # bounded by the time of a call

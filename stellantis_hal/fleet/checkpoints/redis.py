@@ -138,12 +138,12 @@ class RedisCheckpoints(SharedCheckpoints):
                     if isinstance(error.__cause__, StorageError | TimeoutError):
                         raise CheckpointError(f"the name cannot be reserved: {error}") from error
                     if anyio.current_time() >= deadline:
-                        raise self.refuse(name) from error
+                        raise self.refuse(name, self._place) from error
                 await anyio.sleep(0.5)
             try:
                 while not shared and not lease.shards:
                     if anyio.current_time() >= deadline:
-                        raise self.refuse(name)
+                        raise self.refuse(name, self._place)
                     await anyio.sleep(0.2)
                 yield
             finally:

@@ -87,10 +87,6 @@ class SQLiteCheckpoints(SharedCheckpoints):
         self._memory = MemoryCheckpoints()
         self._lock_path = None if self._database.path == ":memory:" else Path(path).absolute()
 
-    @property
-    def _place(self) -> str:
-        return self._database.path
-
     def lease(self, name: str, *, shards: int = 1, ttl: float = _TTL) -> SQLiteLease:
         """Return a lease in this file, for the processes of this machine: ``async with checkpoints.lease("fleet")``.
 

@@ -303,7 +303,6 @@ class LeasedAccounts(AsyncIterator[OwnerTarget | Removed]):
         self._shown: set[str] = set()
         self._changed = anyio.Event()
         self._failure: Exception | None = None
-        self._is_read = False
 
     def __aiter__(self) -> Self:
         return self
@@ -324,9 +323,6 @@ class LeasedAccounts(AsyncIterator[OwnerTarget | Removed]):
 
     async def read(self) -> None:
         """Read the accounts; errors are raised to the consumer."""
-        if self._is_read:
-            return
-        self._is_read = True
         try:
             await for_each(self._accounts, self._add)
         except Exception as error:  # noqa: BLE001 - raised in the consumer
