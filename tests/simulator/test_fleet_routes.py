@@ -24,12 +24,12 @@ class PartnerApi:
         self.auth: tuple[str, str] = (self.simulator.partner_login, self.simulator.partner_password)
         self.client_id: str | None = self.simulator.client_id
 
-    async def get(self, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+    async def get(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> httpx.Response:
         transport = self.simulator.transport()
         async with httpx.AsyncClient(transport=transport, auth=self.auth) as client:
             params = {} if self.client_id is None else {"client_id": self.client_id}
             url = httpx.URL(f"{self.simulator.partner_url}{path}").copy_merge_params(params)
-            return await client.request(method, url, headers=headers)
+            return await client.request(method, url, headers=headers, json=body)
 
 
 @pytest.fixture
@@ -185,3 +185,35 @@ async def test_a_stolen_vehicle_has_its_theft_and_the_trips_since(api: PartnerAp
     assert waypoints["total"] == 3
     assert (await api.get(f"{api.car}/stolen/{theft.id}")).json()["id"] == theft.id
     assert (await api.get(f"{api.car}/status")).json()["stolen"]["id"] == again.id
+
+
+HOOK = {"webhook": {"name": "w", "target": "https://hooks.example.test/x"}}
+
+
+async def test_callbacks_of_a_fleet_are_filtered_by_type(api: PartnerApi) -> None:
+    path = f"{api.fleet}/remote/callbacks"
+    made = await api.get(path, "POST", {"remoteTypes": ["Doors"], "callback": HOOK})
+    assert made.status_code == 200, made.text
+    for types, count in (("", 1), ("?types=Doors", 1), ("?types=Horn", 0)):
+        answer = await api.get(f"{path}{types}")
+        listed = answer.json()["_embedded"]["callbacks"] if answer.status_code == 200 else []
+        assert len(listed) == count
+
+
+async def test_a_monitor_of_a_fleet_is_replaced_and_deleted(api: PartnerApi) -> None:
+    body = {
+        "label": "x",
+        "triggerParam": {
+            "triggers": [{"name": "a", "data": {"data": "stolen.state", "op": "onChange"}}],
+            "boolExp": "a",
+        },
+        "subscribeParam": {"callback": HOOK},
+    }
+    path = f"{api.fleet}/monitors"
+    made = (await api.get(path, "POST", body)).json()["monitorId"]
+    assert (await api.get(f"{path}/{made}", "PUT", {**body, "label": "y"})).status_code == 202
+    assert (await api.get(f"{path}/{made}")).json()["monitor"]["label"] == "y"
+    assert (await api.get(f"{path}/{made}", "DELETE")).status_code == 204
+    assert (api.simulator.monitors.monitors, api.simulator.monitors.next_due) == ((), None)
+    api.simulator.monitors.advance()
+    assert not any(api.simulator.outbox.pending.values())

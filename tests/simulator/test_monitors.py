@@ -127,6 +127,42 @@ def test_what_the_vendor_refuses_is_refused(body: dict[str, Any], reason: str) -
     assert (caught.value.status, reason in caught.value.message) == (400, True), caught.value.message
 
 
+@pytest.mark.parametrize("entry", [ENTRY, {"recurrence": "None", "start": "2026-01-05T22:00:00Z"}])
+def test_times_of_the_specification_are_accepted(entry: dict[str, Any]) -> None:
+    body = monitor(trigger("a", time={"times": [entry]}))
+    assert check_monitor(body, is_fleet=False) == body
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"),
+    [("{}", "text/plain", 415), ("{", "application/json", 400), ("[]", "application/json", 400)],
+)
+async def test_bodies_other_than_objects_are_refused(content: str, media_type: str, status: int) -> None:
+    client = watcher()
+    url = f"{client.simulator.url}/user/callbacks?client_id={client.simulator.client_id}"
+    headers = {**client.headers, "Content-Type": media_type}
+    response = await client.transport.handle_async_request(httpx.Request("POST", url, headers=headers, content=content))
+    assert response.status_code == status
+
+
+async def test_monitors_of_other_callbacks_go_on() -> None:
+    client = watcher()
+    paths = [await client.watch(monitor()) for _ in range(3)]
+    paused, deleted, kept = (f"/user/callbacks/{path.split('/')[-2]}" for path in paths)
+    assert (await client.send("PUT", f"{paused}/status", {"status": "Paused"})).is_success
+    assert (await client.send("DELETE", deleted)).is_success
+    client.simulator.world.unlock(client.car)
+    assert len(client.simulator.monitors.monitors) == 2
+    assert list(client.simulator.outbox.pending) == [kept.rpartition("/")[2]]
+
+
+async def test_a_callback_for_commands_takes_no_monitors() -> None:
+    client = watcher()
+    made = (await client.send("POST", "/user/callbacks", {"type": ["Remote"], "callback": HOOK})).json()
+    path = f"/user/vehicles/{client.car}/callbacks/{made['callbackId']}/monitors"
+    assert (await client.send("POST", path, monitor())).status_code == 400
+
+
 def test_conditions_are_valued() -> None:
     node = read_condition("a | !b & c")
     assert [evaluate(node, {"a": a, "b": False, "c": c}) for a in (False, True) for c in (False, True)] == [

@@ -146,6 +146,7 @@ async def test_served_at_a_used_port_raises_os_error() -> None:
                 raise AssertionError("not reached")
 
 
+@pytest.mark.both_loops_measured
 @pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 async def test_served_on_trio_says_that_uvicorn_cannot() -> None:
     with pytest.raises(RuntimeError, match=r"transport=simulator\.transport"):
