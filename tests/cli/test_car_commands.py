@@ -43,6 +43,12 @@ def test_vehicles_are_listed(run: Run) -> None:
     assert [(car["label"], car["vin"], car["id"]) for car in as_json] == [(row[0], *row[2:]) for row in rows]
 
 
+def test_an_account_without_cars_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stellantis_hal.cli.connection._VEHICLES", 0)
+    ran = run("vehicles", "--simulate")
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (0, "", "The account has no cars.\n")
+
+
 @pytest.mark.usefixtures("terminal")
 def test_columns_leave_where_the_terminal_is_narrow(run: Run) -> None:
     assert run("vehicles", "--simulate", COLUMNS="120").stdout.splitlines()[0].split() == ["Car", "Brand", "VIN", "Id"]

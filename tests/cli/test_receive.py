@@ -9,6 +9,8 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +18,9 @@ from click.testing import CliRunner
 
 from stellantis_hal import parse_notification
 from stellantis_hal.cli.commands import commands
-from stellantis_hal.cli.receive import describe_event, event_to_json
+from stellantis_hal.cli.receive import _print_events, describe_event, event_to_json
+from stellantis_hal.notifications import MemoryInbox, Receiver
+from tests.notifications import receiving
 from tests.notifications.bodies import VIN, body, monitor_message, remote_message
 
 pytestmark = pytest.mark.wall_clock
@@ -119,7 +123,24 @@ def test_events_are_described_without_instants_and_vins() -> None:
     [event] = parse_notification(b'{"type": "Monitor", "monitorEvent": {"refresh": true}}')
     assert describe_event(event) == "- monitor - (reminder) (not verified)"
     [event] = parse_notification(b"\xff")
+    assert "unreadable - 1 bytes" in describe_event(event)
     shown = event_to_json(event)
     assert (shown["kind"], shown["content"], shown["at"]) == ("unreadable", "\ufffd", None)
     [failed] = parse_notification(body(remote_message("Failed", date=datetime.now(UTC).isoformat())))
     assert "remote VF3*** Doors Failed" in describe_event(failed)
+    attributes = [{"key": "token", "value": "s3cr3t"}]
+    [verified] = parse_notification(body(monitor_message(attributes=attributes)), token="s3cr3t")
+    assert "not verified" not in describe_event(verified)
+    assert event_to_json(verified)["kind"] == "monitor"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_so_many_events_are_printed(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    receiver = Receiver(MemoryInbox(), path="/st/k3Jx0v")
+    await receiving.post(receiver, body([monitor_message(number) for number in range(3)]), path="/st/k3Jx0v")
+    server = SimpleNamespace(should_exit=False)
+    options: Any = SimpleNamespace(as_json=as_json, count=2)
+    await _print_events(receiver, options, server)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert server.should_exit

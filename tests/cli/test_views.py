@@ -56,6 +56,13 @@ def test_a_status_at_forty_columns() -> None:
     ]
 
 
+def test_a_long_name_has_a_line_of_its_own() -> None:
+    state = CarState(vehicle=read(VEHICLE | {"label": "e-208 " * 12}, Vehicle), status=read(FULL, Status))
+    shown = status_lines(state, now=NOW, zone=UTC, width=80)
+    assert shown[0].startswith("e-208 e-208")
+    assert shown[1] == "charging, told 3 minutes ago"
+
+
 def test_a_status_without_anything_says_unknown() -> None:
     assert lines(None) == ["e-208  …0000", "the API has no data of this car yet"]
     shown = lines({}, width=62)
