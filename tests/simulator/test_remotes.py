@@ -10,6 +10,7 @@ import pytest
 from stellantis_hal.simulator import Course, Simulator, World
 from stellantis_hal.simulator.api.remote_bodies import check_remote
 from stellantis_hal.simulator.api.request_context import Refusal
+from stellantis_hal.simulator.world.car import Car
 
 pytestmark = pytest.mark.anyio
 
@@ -247,6 +248,16 @@ async def test_causes_come_from_the_state_of_the_car() -> None:
     assert await api.outcome(LOCK) == ("Failed", "TooManyWakeUpsOverMonth")
     api.simulator.remotes.order(Course(blocks=True))
     assert await api.outcome(LOCK) == ("TooManyWakeUpsOverMonth", None)
+
+
+async def test_a_value_that_the_car_does_not_take_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Car) -> bool:
+        raise ValueError("no such lock")
+
+    api = Api()
+    await api.register()
+    monkeypatch.setattr(Car, "lock", refuse)
+    assert await api.outcome(LOCK) == ("Failed", "WrongCommand")
 
 
 async def test_the_same_action_is_refused_while_one_is_under_way() -> None:

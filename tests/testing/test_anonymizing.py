@@ -381,6 +381,11 @@ def test_numbers_too_large_for_a_measure_are_replaced() -> None:
     assert replaced["level"] != body["level"]
 
 
+def test_empty_texts_stay() -> None:
+    body = {"vin": "", "id": "", "comment": ""}
+    assert Anonymizer().body(body) == body
+
+
 def test_given_hosts_and_words_stay() -> None:
     url = "https://shop.dora.example:8443/invoices/v2?sort=asc&kind=paid,open"
     anonymizer = Anonymizer(hosts=["shop.dora.example"], words=["invoices", "paid", "open"])
