@@ -141,7 +141,7 @@ class Simulator:
         Port 0 selects a free port. :attr:`url` and :attr:`identity_url` are those of the server within the block. At
         its end, by cancellation too, the port is closed and responses in progress have a second to end. The server
         needs real time: a jumping clock does not wait for sockets. With ``control``, :attr:`control_url` is the control
-        address within the block: an HTTP API that shows and changes the simulator (docs/simulator.md).
+        address within the block: an HTTP API that shows and changes the simulator (docs/howto/simulator.md).
 
         Raises:
             RuntimeError: the event loop is not asyncio's (uvicorn has no trio support).

@@ -15,7 +15,7 @@ from stellantis_hal.simulator import Simulator
 from stellantis_hal.testing import simulated_fleet_owner
 from tests.client.fleet_endpoints import CONTROL, DEPRECATED, READS, find_subjects, full_world, use_control
 
-PAGE = Path(__file__).parents[2] / "docs" / "fleet_owners.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "fleet_owners.md"
 SPECIFICATION = os.environ.get("STELLANTIS_HAL_FLEET_SPECIFICATION")
 
 

@@ -10,7 +10,7 @@ from stellantis_hal import FleetOwnerClient, Partner
 from stellantis_hal.simulator import Simulator, World
 from tests.support.examples import python_blocks, run_block
 
-PAGE = Path(__file__).parents[2] / "docs" / "fleet_owners.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "fleet_owners.md"
 
 
 @pytest.mark.anyio

@@ -16,7 +16,7 @@ from tests.support.simulated import token_of
 
 pytestmark = [pytest.mark.wall_clock, pytest.mark.conformance, COREDIS_LEAVES_STREAMS]
 
-PAGE = Path(__file__).parents[2] / "docs" / "processes.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "processes.md"
 
 
 @pytest.mark.anyio

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.support.examples import python_blocks
 
 ROOT = Path(__file__).parents[2]
-GUIDE = ROOT / "docs" / "home_assistant.md"
+GUIDE = ROOT / "docs" / "howto" / "home_assistant.md"
 INTEGRATION = ROOT / "tests" / "peers" / "home_assistant" / "custom_components" / "stellantis_cars"
 
 

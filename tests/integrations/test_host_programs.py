@@ -14,7 +14,7 @@ from stellantis_hal.simulator import Simulator
 from tests.support.examples import python_blocks, run_block
 from tests.support.simulated import application_of, token_of, world
 
-GUIDE = Path(__file__).parents[2] / "docs" / "host_programs.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "host_programs.md"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from stellantis_hal.testing import small_world
 from tests.support.examples import python_blocks, run_block
 from tests.support.simulated import application_of, token_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "notifications.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "notifications.md"
 
 pytestmark = pytest.mark.anyio
 

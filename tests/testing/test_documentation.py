@@ -1,11 +1,11 @@
-"""The examples of ``docs/testing_your_service.md`` are suites that pass."""
+"""The examples of ``docs/howto/testing_your_service.md`` are suites that pass."""
 
 from pathlib import Path
 
 from tests.support.examples import python_blocks
 from tests.testing.test_plugin import ROOT, run_suite
 
-PAGE = ROOT / "docs" / "testing_your_service.md"
+PAGE = ROOT / "docs" / "howto" / "testing_your_service.md"
 BACKEND = """
 @pytest.fixture
 def anyio_backend():

@@ -20,7 +20,7 @@ from tests.support.simulated import ONCE, account_of, application_of, client_of,
 pytestmark = pytest.mark.anyio
 
 Answers = Callable[[httpx.Request], httpx.Response]
-GUIDE = Path(__file__).parents[2] / "docs" / "recording.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "recording.md"
 URL = "https://api.example.com/v4/user"
 
 

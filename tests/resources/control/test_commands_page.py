@@ -12,7 +12,7 @@ from tests.resources.control.commanded import SEED, Line
 from tests.support.examples import python_blocks, run_block
 from tests.support.simulated import application_of, token_of
 
-PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "commands.md"
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from stellantis_hal.simulator import Simulator
 from tests.support.examples import python_blocks, run_block
 from tests.support.simulated import account_of, client_of, world
 
-PAGE = Path(__file__).parents[3] / "docs" / "monitors.md"
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "monitors.md"
 
 
 @pytest.mark.anyio
