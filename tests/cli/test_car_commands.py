@@ -3,13 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from stellantis_hal import Account, ForbiddenError, Vehicle
 from stellantis_hal.cli.commands import commands
 from tests.support.functions import returns
 
@@ -44,7 +45,11 @@ def test_vehicles_are_listed(run: Run) -> None:
 
 
 def test_an_account_without_cars_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stellantis_hal.cli.connection._VEHICLES", 0)
+    async def no_vehicles(*_: Any, **__: Any) -> AsyncGenerator[Vehicle]:
+        for vehicle in ():
+            yield vehicle
+
+    monkeypatch.setattr(Account, "vehicles", no_vehicles)
     ran = run("vehicles", "--simulate")
     assert (ran.exit_code, ran.stdout, ran.stderr) == (0, "", "The account has no cars.\n")
 
@@ -64,6 +69,23 @@ def test_the_status_has_what_people_look_for(run: Run) -> None:
     document = json.loads(run("status", "0000", "--simulate", "--json").stdout)
     assert f"{document['status']['mileage_km']:,.0f} km" in ran.stdout
     assert document["vehicle"]["vin"].endswith("0000")
+
+
+def test_a_car_without_a_service_plan_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(_: Vehicle) -> None:
+        raise ForbiddenError("not consented to", status=403, url="https://api.test/v4")
+
+    monkeypatch.setattr(Vehicle, "maintenance", nothing_read)
+    ran = run("maintenance", "0000", "--simulate")
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert "no service plan" in ran.stderr
+    assert json.loads(run("maintenance", "0000", "--simulate", "--json").stdout)["days"] is None
+    monkeypatch.setattr(Vehicle, "maintenance", refuse)
+    assert run("status", "0000", "--simulate").exit_code == 0
+
+
+async def nothing_read(_: Vehicle) -> None:
+    """Read a vehicle that does not have the resource."""
 
 
 def test_service_and_alerts_are_shown(run: Run) -> None:
