@@ -92,6 +92,7 @@ class ApiScope(Watcher):
 async def test_a_callback_goes_with_its_last_device() -> None:
     client = Watcher(Simulator(World(seed=7)))
     made = (await client.send("POST", "/user/callbacks", of(pushnotif={"devices": ["a", "b"]}))).json()
+    await client.send("POST", "/user/callbacks", of(pushnotif={"devices": ["c"]}))
     callbacks = client.simulator.callbacks
     callbacks.unregister_device("a")
     registered = callbacks.get(made["callbackId"])

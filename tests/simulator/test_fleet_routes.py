@@ -198,6 +198,11 @@ async def test_callbacks_of_a_fleet_are_filtered_by_type(api: PartnerApi) -> Non
         answer = await api.get(f"{path}{types}")
         listed = answer.json()["_embedded"]["callbacks"] if answer.status_code == 200 else []
         assert len(listed) == count
+    one = f"{path}/{made.json()['callbackId']}"
+    assert (await api.get(one)).status_code == 200
+    assert (await api.get(path, "DELETE")).status_code == 405
+    assert (await api.get(one, "DELETE")).is_success
+    assert (await api.get(one)).status_code == 404
 
 
 async def test_a_monitor_of_a_fleet_is_replaced_and_deleted(api: PartnerApi) -> None:
