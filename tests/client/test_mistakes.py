@@ -179,7 +179,7 @@ async def test_a_text_for_an_instant(client: StellantisClient, simulator: Simula
 
 async def test_a_client_for_an_account(client: StellantisClient) -> None:
     source: Any = [client]
-    with pytest.raises(TypeError, match="what is watched must be Account or Vehicle, not StellantisClient"):
+    with pytest.raises(TypeError, match="what is watched must be Account or Fleet or Vehicle, not StellantisClient"):
         async with watch(source, every=MINUTE) as updates:
             await anext(aiter(updates))
 
