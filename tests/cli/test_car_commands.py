@@ -71,6 +71,13 @@ def test_the_status_has_what_people_look_for(run: Run) -> None:
     assert document["vehicle"]["vin"].endswith("0000")
 
 
+def test_a_car_is_named_by_its_label_or_id(run: Run) -> None:
+    [car, _] = json.loads(run("vehicles", "--simulate", "--json").stdout)
+    for name in (car["label"].upper(), car["id"]):
+        found = json.loads(run("status", name, "--simulate", "--json").stdout)
+        assert found["vehicle"]["vin"] == car["vin"]
+
+
 def test_a_car_without_a_service_plan_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(_: Vehicle) -> None:
         raise ForbiddenError("not consented to", status=403, url="https://api.test/v4")

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from stellantis_hal import parse_notification
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.cli.receive import _print_events, describe_event, event_to_json
-from stellantis_hal.notifications import MemoryInbox, Receiver
+from stellantis_hal.notifications import MemoryInbox, Notification, Receiver
 from tests.notifications import receiving
 from tests.notifications.bodies import VIN, body, monitor_message, remote_message
 
@@ -132,6 +132,7 @@ def test_events_are_described_without_instants_and_vins() -> None:
     [verified] = parse_notification(body(monitor_message(attributes=attributes)), token="s3cr3t")
     assert "not verified" not in describe_event(verified)
     assert event_to_json(verified)["kind"] == "monitor"
+    assert describe_event(Notification(id="1", received_at=datetime(2026, 1, 1, tzinfo=UTC))).startswith("2026-01-01")
 
 
 @pytest.mark.anyio

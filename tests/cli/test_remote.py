@@ -216,6 +216,8 @@ def test_a_car_of_an_account_is_commanded(served: Simulator, tmp_path: Path) -> 
     }
     several = run("lock", "--yes", "--wait", "0", env=environment)
     assert "2 callbacks for commands: name one with --callback" in several.stderr
+    listed = CliRunner().invoke(commands, ["callbacks", "list", "--json"], env=environment)
+    assert [json.loads(line)["label"] for line in listed.stdout.splitlines()] == ["garage", "porch"]
     arguments = ("lock", "--yes", "--wait", "0", "--callback", "garage")
     result = run(*arguments, env=environment)
     assert result.exit_code == 9, result.output
