@@ -46,7 +46,8 @@ def test_vehicles_are_listed(run: Run) -> None:
 
 def test_an_account_without_cars_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_vehicles(*_: Any, **__: Any) -> AsyncGenerator[Vehicle]:
-        for vehicle in ():
+        vehicles: tuple[Vehicle, ...] = ()
+        for vehicle in vehicles:
             yield vehicle
 
     monkeypatch.setattr(Account, "vehicles", no_vehicles)
