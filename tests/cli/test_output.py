@@ -69,9 +69,8 @@ def test_an_ascii_terminal_shows_similar_characters() -> None:
 def test_simulate_serves_until_a_signal(number: int, status: set[int]) -> None:
     with subprocess.Popen([*RUN, "simulate", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(11)]
+        lines = list(iter(process.stdout.readline, b"Press Ctrl+C to stop.\n"))
         address = lines[0].split()[1].decode()
-        assert lines[-1] == b"Press Ctrl+C to stop.\n"
         host, _, port = address.removeprefix("http://").partition("/")[0].partition(":")
         with socket.create_connection((host, int(port)), 10.0) as client:
             client.sendall(b"GET /connectedcar/v4/user HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
