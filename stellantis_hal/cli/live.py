@@ -81,7 +81,7 @@ class _Screen:
         elif isinstance(event, Update) and event.status is not None:
             self._cars[str(event.vehicle.id)] = (event.vehicle, event.status)
             self._refresh(self._live)
-        elif not isinstance(event, Update):
+        else:
             self._live.console.print(Text(_line(event, self._connection.now())))
 
     def _refresh(self, live: Live) -> None:

@@ -353,6 +353,20 @@ def login(
     _describe(stored)
 
 
+_SAVED = (
+    "client_id",
+    "brand",
+    "certificate",
+    "certificate_key",
+    "realm",
+    "identity_url",
+    "base_url",
+    "store",
+    "account",
+)
+"""Options that a profile keeps where they have a value of their own."""
+
+
 def _save_profile(name: str, settings: AccountSettings) -> None:
     """Write the settings of a log-in as a profile."""
     path = config_path(os.environ)
@@ -360,11 +374,9 @@ def _save_profile(name: str, settings: AccountSettings) -> None:
         raise ConfigurationError("the user has no home: set STELLANTIS_HAL_CONFIG to a file to save a profile")
     values = {
         field: str(Path(value).absolute()) if field in {"certificate", "certificate_key", "store"} else str(value)
-        for field in ("client_id", "brand", "certificate", "certificate_key", "realm", "base_url", "store", "account")
-        if (value := getattr(settings, field)) is not None
+        for field in _SAVED
+        if (value := getattr(settings, field)) not in {None, IDENTITY_URL}
     }
-    if settings.identity_url != IDENTITY_URL:
-        values["identity_url"] = settings.identity_url
     add_profile(path, name, values, secret=settings.client_secret)
     click.echo(f"The profile {name!r} is saved in {path}.")
 

@@ -22,6 +22,7 @@ from stellantis_hal.fleet.backfilling import Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
 from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable
 from stellantis_hal.fleet.export import trip_writer
+from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.trip import Trip
 
 __all__ = ["export", "trip", "trips"]
@@ -185,9 +186,10 @@ def export(*, output: Path, vin: Any, **options: Any) -> None:
                     async for event in updates:
                         if isinstance(event, Update):
                             await anyio.to_thread.run_sync(writer.write, event)
-                        elif isinstance(event, AccountLost | VehicleUnavailable):
-                            failed += 1
-                            click.echo(f"error: {event.error}", err=True)
+                        else:
+                            failed += isinstance(event, AccountLost | VehicleUnavailable)
+                            reason = one_line(str(getattr(event, "error", event)))
+                            click.echo(f"{type(event).__name__}: {reason}", err=True)
                 total = writer.found + writer.written
         facts = {"file": str(output), "written": writer.written, "trips": total, "failed": failed}
         if connection.options.as_json:

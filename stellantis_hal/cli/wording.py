@@ -10,6 +10,7 @@ __all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "remai
 
 UNKNOWN: Final = "unknown"
 _FULL, _EMPTY = "█", "░"
+_UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def amount(value: float | None, unit: str = "", digits: int = 0) -> str:
@@ -40,10 +41,9 @@ def remaining(span: timedelta | None) -> str:
 
 
 def _span(seconds: float) -> str:
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        count = int(seconds // size)
-        if count or unit == "minute":
-            break
+    """Return a span of at least a minute in its largest unit."""
+    unit, size = next(each for each in _UNITS if seconds >= each[1])
+    count = int(seconds // size)
     return f"{count} {unit}{'s' if count > 1 else ''}"
 
 

@@ -101,7 +101,7 @@ def test_an_export_says_what_failed(tmp_path: Path) -> None:
         run = profile_of(simulator, tmp_path, Token("wrong", "wrong"))
         ran = run("export", "-o", str(tmp_path / "a.csv"))
         assert ran.exit_code == 3
-        assert "error: " in ran.stderr
+        assert ran.stderr.startswith("AccountLost: ")
         assert "0 trips written, 0 in " in ran.stdout
 
 
