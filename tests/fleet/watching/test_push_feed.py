@@ -12,7 +12,16 @@ import anyio
 import attrs
 import pytest
 
-from stellantis_hal.fleet import CallbackFailed, MemoryCheckpoints, Update, Watch, watch
+from stellantis_hal.fleet import (
+    CallbackFailed,
+    CheckpointError,
+    DamagedCheckpointError,
+    MemoryCheckpoints,
+    Update,
+    VehicleUnavailable,
+    Watch,
+    watch,
+)
 from stellantis_hal.notifications import MemoryInbox, Receiver
 from stellantis_hal.resources.control.targets import Webhook
 from stellantis_hal.resources.vehicle import Vehicle
@@ -135,7 +144,7 @@ async def test_event_without_a_status_causes_a_poll() -> None:
         await scene.send()
         await updates_of(updates, 1)
         assert updates.statistics.requests == before + 1
-        await scene.remote("Failed")
+        await scene.remote("VehicleUnavailable")
         await updates_of(updates, 1)
         assert updates.statistics.requests == before + 1
         scene.sent += 1
@@ -318,6 +327,49 @@ async def test_removed_vehicle_is_not_reported() -> None:
         updates.remove(scene.vehicle)
         await scene.send(200_001.0)
         assert await updates_of(updates, 2 * HOUR) == []
+
+
+async def test_vehicle_removed_while_its_status_waits_is_not_polled() -> None:
+    async with a_scene() as scene, watched(scene, buffer=1) as updates:
+        await until(updates, Update)
+        for number in range(2):  # the first fills the buffer, so the second waits
+            await scene.send(200_000.0 + number)
+            await anyio.sleep(1)
+        updates.remove(scene.vehicle)
+        before = updates.statistics.requests
+        assert [event.source for event in await updates_of(updates, HOUR) if isinstance(event, Update)] == ["event"] * 2
+        assert updates.statistics.requests == before
+
+
+async def test_status_with_a_damaged_checkpoint_causes_a_poll() -> None:
+    checkpoints = MemoryCheckpoints()
+    async with a_scene() as scene:
+        await checkpoints.save(f"watch/{scene.vehicle.id}", b"{")
+        updates = watch(scene.vehicle, every=EVERY, what="status", events=scene.receiver, checkpoints=checkpoints)
+        updates.pause()
+        async with updates:
+            assert await updates_of(updates, 60) == []
+            await scene.send(200_000.0)
+            failed = await until(updates, VehicleUnavailable, within=60)
+            assert isinstance(failed.error, DamagedCheckpointError)
+
+
+async def test_status_with_a_failing_store_ends_the_watch() -> None:
+    class Failing(MemoryCheckpoints):
+        async def load(self, key: str) -> bytes | None:
+            if key.startswith("watch/"):  # the checkpoint of a vehicle
+                raise CheckpointError("the disk is full")
+            return await super().load(key)
+
+    async with a_scene() as scene:
+        checkpoints = Failing()
+        updates = watch(scene.vehicle, every=EVERY, what="status", events=scene.receiver, checkpoints=checkpoints)
+        updates.pause()
+        async with updates:
+            assert await updates_of(updates, 60) == []
+            await scene.send(200_000.0)
+            with pytest.raises(CheckpointError, match="the disk is full"):  # although the watch is paused
+                await until(updates, within=60)
 
 
 async def test_unlistable_callbacks_are_logged(caplog: pytest.LogCaptureFixture) -> None:
