@@ -166,6 +166,17 @@ async def test_trips_of_a_newest_first_back_end_come_in_order() -> None:
         assert trips_in(await updates_of(updates, ROUND)) == trips
 
 
+async def test_first_poll_reads_all_trips_within_the_lookback() -> None:
+    world = World(seed=7, accounts=1, vehicles=1, trips=100, epoch=EPOCH)
+    async with (
+        a_fleet(world=world, variant=BackendVariant(newest_first=True)) as fleet,
+        watching(fleet, late=timedelta(days=1_000)) as updates,
+    ):
+        assert await updates_of(updates, 25 * 3_600) == []
+        driven = fleet.world.add_trip(fleet.vehicles[0])
+        assert trips_in(await updates_of(updates, ROUND)) == [driven.id]
+
+
 @pytest.mark.parametrize("left", [0, 1])
 async def test_an_order_not_shown_by_the_first_page_is_detected(left: int) -> None:
     """A first page that is short is read on by ranges, which finds the trip after the newest."""
