@@ -219,6 +219,17 @@ async def test_a_value_before_counts_for_the_first_event() -> None:
     assert (value["previous"], value["value"]["body"]["literalValue"]) == ("false", "true")
 
 
+async def test_an_alert_is_named_in_the_event() -> None:
+    client = watcher()
+    await client.watch(monitor(trigger("a", data={"data": "vehicle.alert", "op": "equalsTo", "value": ["OilLevel"]})))
+    client.simulator.world.add_alert(client.car)
+    assert client.events == []
+    client.simulator.world.add_alert(client.car, "OilLevel")
+    [(_, [value])] = client.events
+    assert (value["data"], value["value"]["type"]) == ("vehicle.alert", "obj.alert")
+    assert {"type": "OilLevel", "active": True} in value["value"]["body"]["objectValues"]
+
+
 @pytest.mark.parametrize("trips", [0, 3])
 async def test_an_event_has_each_extension_that_the_car_has(trips: int) -> None:
     client = Watcher(Simulator(World(seed=7, vehicles=1, trips=trips)))
@@ -271,6 +282,22 @@ async def test_a_day_of_moving_cars_raises_each_edge_once() -> None:
         if begin < trip.started_at <= simulator.now()
     ]
     assert sorted((event.vin or "", event.raised_at) for event in events) == sorted(started)
+
+
+async def test_monitors_made_during_deliveries_are_followed() -> None:
+    client = Watcher(Simulator(World(seed=3, vehicles=1, trips=30, moving=True)))
+    sent: list[httpx.Request] = []
+
+    def receive(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200)
+
+    async with client.simulator.delivering(transport=httpx.MockTransport(receive)):
+        await anyio.sleep(60)
+        data = {"data": "vehicle.kinetic.moving", "op": "equalsTo", "value": ["true"]}
+        await client.watch(monitor(trigger("a", data=data)))
+        await anyio.sleep(3 * 24 * 3600)
+    assert sent
 
 
 def test_times_hold_as_they_are_posted() -> None:
