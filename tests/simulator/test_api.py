@@ -149,6 +149,13 @@ async def test_last_position_is_geojson(api: ApiClient, car: str) -> None:
     assert response.json()["type"] == "Feature"
 
 
+@pytest.mark.parametrize("state", ["Geolocation", "Full"])
+async def test_privacy_hides_the_last_position(api: ApiClient, car: str, state: str) -> None:
+    api.simulator.world.car(car).set_privacy(state)
+    response = await api.get(f"/user/vehicles/{car}/lastPosition", Accept="application/vnd.geo+json")
+    assert (response.status_code, response.json()["code"]) == (404, 40400)
+
+
 async def test_last_position_is_not_acceptable_as_hal(api: ApiClient, car: str) -> None:
     assert (await api.get(f"/user/vehicles/{car}/lastPosition")).status_code == 406
 
