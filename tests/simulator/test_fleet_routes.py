@@ -44,6 +44,12 @@ async def test_login_and_client_id_are_two_names(api: PartnerApi) -> None:
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Basic realm="partners"')
 
 
+async def test_links_of_fleets_have_the_proxys_base(api: PartnerApi) -> None:
+    api.simulator.set_link_base("http://127.0.0.1:4010/", of="fleets")
+    link = (await api.get(api.fleet)).json()["_links"]["self"]["href"]
+    assert link == f"http://127.0.0.1:4010{api.fleet}"
+
+
 @pytest.mark.parametrize("client_id", [None, "MZP000001"])
 async def test_the_client_id_is_needed(api: PartnerApi, client_id: str | None) -> None:
     api.client_id = client_id
