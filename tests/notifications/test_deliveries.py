@@ -152,6 +152,16 @@ async def test_events_are_dropped_after_three_days(hours: float) -> None:
     assert abs(len(scene.requests) - hours * 360) <= 2
 
 
+async def test_events_that_waited_too_long_are_not_sent() -> None:
+    scene = Scene(SECRET)
+    scene.raise_events(2, age=timedelta(hours=73))
+    scene.raise_events()
+    async with scene.delivering() as deliveries:
+        await deliveries.settle()
+        assert deliveries.statistics.dropped == 2
+    assert scene.numbers(await scene.received()) == [2]
+
+
 async def test_500_is_repeated_until_the_inbox_works(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(SECRET)
 
@@ -356,6 +366,30 @@ async def test_error_of_the_block_is_raised_unchanged() -> None:
             await anyio.sleep_forever()
     assert scope.cancelled_caught
     scene.raise_events()  # nothing listens any more
+
+
+@pytest.mark.both_loops_measured  # on asyncio, Python 3.11 does not record the end of the block
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_the_network_is_the_default_and_is_closed(monkeypatch: pytest.MonkeyPatch, is_cancelled: bool) -> None:
+    closed: list[bool] = []
+
+    class Network(httpx.MockTransport):
+        async def aclose(self) -> None:
+            await anyio.lowlevel.checkpoint()
+            closed.append(True)
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", lambda: Network(lambda _: httpx.Response(200)))
+    scene = Scene()
+    with anyio.CancelScope() as scope:
+        async with scene.simulator.delivering() as deliveries:
+            scene.raise_events()
+            await deliveries.settle()
+            assert deliveries.statistics.answers == {200: 1}
+            if is_cancelled:
+                scope.cancel()
+                await anyio.sleep_forever()
+    assert closed == [True]
+    assert scope.cancelled_caught is is_cancelled
 
 
 def test_registered_callback_is_a_target() -> None:

@@ -206,7 +206,8 @@ class Deliveries:
         lane = self._lanes.get(callback_id)
         if lane is not None:
             lane.wake()
-        elif self._tasks is not None:
+        else:
+            assert self._tasks is not None  # noqa: S101 - the outbox is listened to while they run
             self._lanes[callback_id] = lane = _Lane()
             self._tasks.start_soon(self._serve, callback_id, lane)
 
