@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import anyio
+from anyio.lowlevel import current_token
 
 from stellantis_hal.simulator.api.messages import Moment
 
@@ -15,6 +16,9 @@ __all__ = ["Clock"]
 
 class Clock:
     """A clock that ticks with the running event loop, jumped time included, starting from 0 at its first reading.
+
+    Each event loop counts from an instant of its own: where several read the clock, as a server in a thread and its
+    clients, each goes on from the latest tick when it first reads.
 
     The wall time is ``epoch`` plus the ticks times ``speed``, or the result of the callable ``wall``. Outside a running
     event loop the last reading is returned.
@@ -28,7 +32,7 @@ class Clock:
     ) -> None:
         self._wall = wall
         self._epoch = epoch or datetime.now(UTC)
-        self._first: float | None = None
+        self._origins: dict[object, float] = {}  # of each event loop: its time at tick 0
         self._tick = 0.0
         self._advanced = timedelta()
         self._since = 0.0  # the tick from which the speed holds; the epoch is the wall time then
@@ -70,7 +74,6 @@ class Clock:
             current = anyio.current_time()
         except RuntimeError:  # no event loop is running
             return self._tick
-        if self._first is None:
-            self._first = current
-        self._tick = max(self._tick, current - self._first)
+        origin = self._origins.setdefault(current_token(), current - self._tick)
+        self._tick = max(self._tick, current - origin)
         return self._tick

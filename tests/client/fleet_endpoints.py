@@ -181,7 +181,7 @@ async def use_control(on: Subjects) -> None:
     assert len(await listed(on.fleet.callbacks())) == 1
     callback = await on.fleet.callbacks.get(str(callback.id))
     operation = await on.vehicle.remote(callback).doors.lock()
-    await on.client.operation(operation.token).result(timeout=600)
+    await on.client.operation(operation.token).result(timeout=60)
     assert await listed(on.vehicle.remote(callback).operations())
     monitor = await on.fleet.monitors.create("stolen", when=data("s", Stolen.STATE).changes(), deliver=hook)
     assert len(await listed(on.fleet.monitors())) == 1

@@ -40,7 +40,13 @@ def cut_all(connection: Any) -> None:
     )
 
 
+def remove_tables(connection: Any) -> None:
+    connection.execute("DROP SCHEMA IF EXISTS stellantis_hal CASCADE")
+
+
 async def test_a_missing_schema_is_told(postgres: PostgresServer) -> None:
+    async with PostgresConnection(postgres.dsn) as admin:
+        await admin.run(remove_tables)  # those of the other event loop's run
     async with PostgresCheckpoints(postgres.dsn) as store:
         with pytest.raises(ConfigurationError, match=r"call `await store\.create_schema\(\)` once"):
             await store.load("k")

@@ -1,5 +1,6 @@
 """The simulator as ASGI application and over a socket; its clock."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -294,3 +295,30 @@ async def test_given_wall_clock_is_used() -> None:
 
 def test_default_clock_starts_at_the_real_time() -> None:
     assert abs((make_simulator().now() - datetime.now(UTC)).total_seconds()) < 60
+
+
+class ShiftedLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock is ahead."""
+
+    shift = 1e6
+
+    def time(self) -> float:
+        return super().time() + self.shift
+
+
+def test_the_clock_goes_on_in_each_event_loop() -> None:
+    """Each loop counts from an instant of its own: one that is far ahead stops no other."""
+    clock = Clock()
+
+    async def read() -> float:
+        return clock.now().tick
+
+    with asyncio.Runner(loop_factory=ShiftedLoop) as ahead, asyncio.Runner() as runner:
+        assert ahead.run(read()) == 0.0
+        assert runner.run(read()) < 1e5
+        ShiftedLoop.shift += 1e5
+        assert ahead.run(read()) >= 1e5
+        with asyncio.Runner(loop_factory=ShiftedLoop) as newest:
+            started = newest.run(read())
+            ShiftedLoop.shift += 7.0
+            assert newest.run(read()) >= started + 7.0
