@@ -172,7 +172,7 @@ async def test_500_is_repeated_until_the_inbox_works(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(scene.inbox, "put", fail)
     async with scene.delivering() as deliveries:
         scene.raise_events()
-        await anyio.sleep(100)
+        await anyio.sleep(95)
         monkeypatch.undo()
         await deliveries.settle()
         assert deliveries.statistics.answers[500] == 10
