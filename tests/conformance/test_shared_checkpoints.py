@@ -249,7 +249,7 @@ async def test_a_watch_stands_by_and_goes_on_where_the_other_ended(shared: Share
                                 seen.extend([event.id] if isinstance(event, Update) else [])
             return fleet.simulator.statistics.requests - before
 
-        await run(4)
+        await run(8)
         assert len(seen) == len(set(seen)) > 0
         first = len(seen)
         requests = await run(0.5)
