@@ -72,6 +72,13 @@ class PostgresServer:
             "start",
         )
 
+    def empty(self) -> None:
+        """Drop the tables of the package, which another test may have filled."""
+        import psycopg  # an extra
+
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS stellantis_hal CASCADE")
+
     def end(self) -> None:
         """End it at once: connections are cut, and committed data stay."""
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")

@@ -90,7 +90,9 @@ async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Shared:
 
         return Shared(lease, lambda lease: None, lambda: SQLiteCheckpoints(path))
     if request.param == "postgres":
-        dsn = request.getfixturevalue("postgres").dsn
+        server = request.getfixturevalue("postgres")
+        server.empty()
+        dsn = server.dsn
         async with PostgresCheckpoints(dsn) as store:
             await store.create_schema()
             await store.create_schema()
@@ -237,20 +239,22 @@ async def test_a_watch_stands_by_and_goes_on_where_the_other_ended(shared: Share
     async with a_fleet(vehicles=3, accounts=2, limits=LIMITS, rate_limits=RateLimits(100, 10_000_000)) as fleet:
         seen: list[str] = []
 
-        async def run(seconds: float) -> int:
+        async def run(seconds: float, until: int | None = None) -> int:
             before = fleet.simulator.statistics.requests
             async with shared.process("a") as (lease, store):
-                with anyio.move_on_after(30):
+                with anyio.fail_after(60):
                     async with watch(
                         lease.of(fleet.accounts), every=timedelta(seconds=2), checkpoints=store
                     ) as updates:
                         with anyio.move_on_after(seconds):
                             async for event in updates:
                                 seen.extend([event.id] if isinstance(event, Update) else [])
+                                if len(seen) == until:
+                                    break
             return fleet.simulator.statistics.requests - before
 
-        await run(8)
-        assert len(seen) == len(set(seen)) > 0
+        await run(50, until=3)
+        assert len(seen) == len(set(seen)) == 3
         first = len(seen)
         requests = await run(0.5)
         assert len(seen) == first
