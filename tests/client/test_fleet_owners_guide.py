@@ -8,7 +8,7 @@ import pytest
 
 from stellantis_hal import FleetOwnerClient, Partner
 from stellantis_hal.simulator import Simulator, World
-from tests.support.examples import python_blocks, run_block
+from tests.support.examples import run_block, steps_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "fleet_owners.md"
 
@@ -36,7 +36,7 @@ async def test_the_examples_of_the_page_run(
         return FleetOwnerClient(partner, **connected, clock=simulator.now, **options)
 
     names: dict[str, Any] = {"__name__": "guide"}
-    for line, example in python_blocks(PAGE):
+    for line, example in steps_of(PAGE):
         source = example.replace("0a123bc5d1e873066454b4d9", world.fleets.all[0].id).replace(
             "VF3ABCDE0FG123456", car.vin
         )

@@ -11,7 +11,7 @@ import stellantis_hal
 from stellantis_hal.simulator import Simulator, World
 from tests.conformance.killing import serving
 from tests.conformance.redis_server import COREDIS_LEAVES_STREAMS
-from tests.support.examples import python_blocks, run_block
+from tests.support.examples import run_block, steps_of
 from tests.support.simulated import token_of
 
 pytestmark = [pytest.mark.wall_clock, pytest.mark.conformance, COREDIS_LEAVES_STREAMS]
@@ -52,7 +52,7 @@ async def test_the_blocks_of_the_page_run(
             "vehicle_id": vehicle.id,
             "__name__": "page",
         }
-        for line, block in python_blocks(PAGE):
+        for line, block in steps_of(PAGE):
             await run_block(PAGE, line, block, names)
     printed = capsys.readouterr().out
     assert "1 updates" in printed

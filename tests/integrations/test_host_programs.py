@@ -1,4 +1,4 @@
-"""The guide for host programs: each of its blocks runs."""
+"""The pages for parts of a program: each of their steps runs."""
 
 import json
 import logging
@@ -11,10 +11,12 @@ import pytest
 
 import stellantis_hal
 from stellantis_hal.simulator import Simulator
-from tests.support.examples import python_blocks, run_block
+from tests.support.examples import run_block, steps_of
 from tests.support.simulated import application_of, token_of, world
 
-GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "host_programs.md"
+FOLDER = Path(__file__).parents[2] / "docs" / "howto"
+
+pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]  # TLS settings and databases are read in worker threads
 
 
 @pytest.fixture
@@ -27,13 +29,9 @@ def unchanged_logger() -> Iterator[None]:
     logger.setLevel(level)
 
 
-@pytest.mark.anyio
-@pytest.mark.wall_clock  # a database is read in worker threads
-@pytest.mark.usefixtures("unchanged_logger")
-async def test_the_blocks_of_the_guide_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    """The simulator stands in for the vendor's addresses, and its transport for the network."""
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Return the names that a page presumes; the simulator stands in for the vendor's addresses."""
     monkeypatch.chdir(tmp_path)
     simulator = Simulator(world(trips=5))
     made = stellantis_hal.StellantisClient
@@ -45,25 +43,41 @@ async def test_the_blocks_of_the_guide_run(
         return made(application, clock=simulator.now, **urls, **options)
 
     monkeypatch.setattr(stellantis_hal, "StellantisClient", client)
-    names: dict[str, Any] = {
+    return {
         "application": application_of(simulator),
         "token": token_of(simulator),
         "transport": simulator.transport(),
-        "__name__": "guide",
+        "__name__": "page",
     }
-    blocks = python_blocks(GUIDE)
-    assert len(blocks) == GUIDE.read_text().count("```py")
-    for line, block in blocks:
-        source = block.replace("AsyncClient(proxy=None)", "AsyncClient(transport=transport)")
-        await run_block(GUIDE, line, source, names)
+
+
+async def run_steps(stem: str, names: dict[str, Any]) -> None:
+    page = FOLDER / f"{stem}.md"
+    for line, block in steps_of(page):
+        source = block.replace("httpx.AsyncClient()", "httpx.AsyncClient(transport=transport)")
+        await run_block(page, line, source, names)
+
+
+@pytest.mark.parametrize("stem", ["fastapi", "mutual_tls", "session"])
+async def test_the_steps_run(stem: str, names: dict[str, Any]) -> None:
+    assert steps_of(FOLDER / f"{stem}.md")
+    await run_steps(stem, names)
+
+
+async def test_tables_have_units(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    await run_steps("dataframes", names)
+    assert "b'unit': b'km'" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("unchanged_logger")
+async def test_figures_reach_their_programs(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    await run_steps("metrics", names)
     printed, logged = capsys.readouterr()
-    assert "b'unit': b'km'" in printed
     assert re.search(
         r'^stellantis_responses_total\{route="/connectedcar/v4/user",status="200"\} 1\.0$', printed, re.MULTILINE
     )
     assert re.search(r'^stellantis_quota_left\{window="day"\} \d+', printed, re.MULTILINE)
+    assert '"name": "GET /connectedcar/v4/user"' in printed or '"name": "GET /user"' in printed
     lines = [json.loads(line) for line in logged.splitlines()]
     assert any(line.get("route") == "/connectedcar/v4/user" and line.get("status") == 200 for line in lines)
-    assert names["token"].access_token not in logged
-    await names["save"]("alice", None)
-    assert (await names["store"].keys(), await names["store"].load("alice")) == ((), None)
+    assert names["token"].access_token not in logged + printed

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from stellantis_hal import Token
 from stellantis_hal.simulator import Simulator
 from stellantis_hal.transport.credentials import Anonymous
 
-__all__ = ["HalCredentials", "issue", "python_blocks", "run_block"]
+__all__ = ["HalCredentials", "issue", "python_blocks", "run_block", "steps_of"]
+
+STARTS_LOOP = re.compile(r"^ *(?:asyncio\.run\(|with asyncio\.Runner\()", re.MULTILINE)
 
 
 class HalCredentials(Anonymous):
@@ -41,6 +44,11 @@ def python_blocks(page: Path) -> list[tuple[int, str]]:
     """Return the Python examples of a page with their lines."""
     document = Sybil(parsers=[CodeBlockParser("python", lambda example: None)], patterns=["*.md"]).parse(page)
     return [(example.line, str(example.parsed)) for example in document.examples()]
+
+
+def steps_of(page: Path) -> list[tuple[int, str]]:
+    """Return the Python examples of a page that are no whole programs: each continues the one before."""
+    return [(line, source) for line, source in python_blocks(page) if not STARTS_LOOP.search(source)]
 
 
 async def run_block(page: Path, line: int, source: str, names: dict[str, Any]) -> None:

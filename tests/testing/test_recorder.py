@@ -14,7 +14,7 @@ import pytest
 from stellantis_hal import Brand, HalClient, StellantisClient, StellantisError, Token
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.testing import Recorder, UnrecordedRequestError
-from tests.support.examples import python_blocks, run_block
+from tests.support.examples import run_block, steps_of
 from tests.support.simulated import ONCE, account_of, application_of, client_of, token_of
 
 pytestmark = pytest.mark.anyio
@@ -308,7 +308,7 @@ async def test_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.Mon
         "__name__": "guide",
     }
     connected = f"application, base_url={simulator.url!r}, identity_url={simulator.identity_url!r}"
-    for line, block in python_blocks(GUIDE):
+    for line, block in steps_of(GUIDE):
         source = block.replace("application, transport", f"{connected}, transport")
         await run_block(GUIDE, line, source, simulated_names)
     assert len(simulated_names["distances"]) == 5

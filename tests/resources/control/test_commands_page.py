@@ -9,7 +9,7 @@ import pytest
 import stellantis_hal
 from stellantis_hal.simulator import Simulator, World
 from tests.resources.control.commanded import SEED, Line
-from tests.support.examples import python_blocks, run_block
+from tests.support.examples import run_block, steps_of
 from tests.support.simulated import application_of, token_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "howto" / "commands.md"
@@ -51,8 +51,8 @@ async def test_the_blocks_of_the_page_run(
         "lose_the_next_answer": lambda: line.faults.append(lost),
         "__name__": "page",
     }
-    blocks = python_blocks(PAGE)
-    assert len(blocks) == PAGE.read_text().count("```py")
+    blocks = steps_of(PAGE)
+    assert len(blocks) + 1 == PAGE.read_text().count("```py")
     for number, block in blocks:
         await run_block(PAGE, number, block, names)
     printed = capsys.readouterr().out

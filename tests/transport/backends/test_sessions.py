@@ -22,7 +22,7 @@ from tests.support.sockets import mutual, reply, serving, write_certificates
 
 pytestmark = [pytest.mark.anyio, pytest.mark.wall_clock]
 
-GUIDE = Path(__file__).parents[3] / "docs" / "howto" / "host_programs.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "howto" / "session.md"
 KINDS = ("own, aiohttp", "own, httpx", "borrowed aiohttp", "borrowed httpx", "transport of httpx")
 OWN, BORROWED = KINDS[:2], KINDS[2:4]
 DOCUMENT = reply(b'{"a": 1}', Content_Type="application/hal+json")
