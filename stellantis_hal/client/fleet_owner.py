@@ -21,7 +21,6 @@ from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.request_headers import default_headers
-from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import require_vin
 from stellantis_hal.resources.control.command_ledger import ControlServices
@@ -29,7 +28,7 @@ from stellantis_hal.resources.control.event_feed import EventFeed
 from stellantis_hal.resources.control.operation import Operation, OperationRecord
 from stellantis_hal.resources.control.remote_policy import RemotePolicy
 from stellantis_hal.resources.fleet import Fleet
-from stellantis_hal.resources.queries import is_absent
+from stellantis_hal.resources.queries import UrlCollection, is_absent
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle import Vehicle
@@ -179,7 +178,7 @@ class FleetOwnerClient(BaseClient, EntryPoint):
             ValueError: the size is out of its bounds; nothing was sent.
         """
         walk = Paginator.over(
-            _FleetCollection(self, self._fleets_url, {"pageSize": filters.page_size(page_size)}),
+            UrlCollection(self.get, self._fleets_url, {"pageSize": filters.page_size(page_size)}),
             "fleets",
             absent=is_absent,
             on_invalid=partial(self._converter.report_invalid_items, kind=Fleet),
@@ -227,21 +226,3 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         """
         require_type("token", token, str, instead="operation.token")
         return Operation(OperationRecord.of_token(token), self._context)
-
-
-class _FleetCollection:
-    """The entry resource, as a collection of fleets."""
-
-    def __init__(self, client: FleetOwnerClient, url: str, params: Params) -> None:
-        self._client = client
-        self._url = url
-        self._params = params
-
-    async def first_page(self) -> HalResource:
-        return await self.fetch_url(await self.resolve_url({}))
-
-    async def resolve_url(self, params: Params) -> str:
-        return append_query(self._url, encode_params({**self._params, **params}))
-
-    async def fetch_url(self, url: str) -> HalResource:
-        return await self._client.get(url)

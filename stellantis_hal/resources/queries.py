@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -19,7 +19,16 @@ from stellantis_hal.structuring.typed_resource import TypedResource
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["OptionalEndpoint", "choose_rel", "fetch_by_id", "find_collection", "index_ranges", "is_absent", "paginate"]
+__all__ = [
+    "OptionalEndpoint",
+    "UrlCollection",
+    "choose_rel",
+    "fetch_by_id",
+    "find_collection",
+    "index_ranges",
+    "is_absent",
+    "paginate",
+]
 
 R = TypeVar("R", bound=TypedResource)
 
@@ -37,23 +46,27 @@ def choose_rel(resource: HalResource, *rels: str) -> str:
     return next((rel for rel in rels if resource.can(rel)), rels[0])
 
 
-class _CollectionBelow:
-    """A page source: the collection at the documented path below a resource that has no link to it."""
+@attrs.frozen(eq=False)
+class UrlCollection:
+    """A page source: the collection at a URL that is known without a link.
 
-    def __init__(self, resource: HalResource, segment: str, params: Params) -> None:
-        self._resource = resource
-        self._segment = segment
-        self._params = params
+    Attributes:
+        fetch_url: fetches a page by its URL.
+        url: of the collection.
+        params: query parameters of its first page.
+    """
+
+    fetch_url: Callable[[str], Coroutine[Any, Any, HalResource]]
+    url: str
+    params: Params
 
     async def first_page(self) -> HalResource:
+        """Fetch the first page."""
         return await self.fetch_url(await self.resolve_url({}))
 
     async def resolve_url(self, params: Params) -> str:
-        url = join_segment(self._resource.url, self._segment)
-        return append_query(url, encode_params({**self._params, **params}))
-
-    async def fetch_url(self, url: str) -> HalResource:
-        return await self._resource.fetch_url(url)
+        """Return the URL with query parameters added."""
+        return append_query(self.url, encode_params({**self.params, **params}))
 
 
 def find_collection(resource: HalResource, *rels: str, params: Params, segment: str | None = None) -> PageSource:
@@ -67,7 +80,7 @@ def find_collection(resource: HalResource, *rels: str, params: Params, segment: 
     """
     rel = choose_rel(resource, *rels)
     if segment is not None and not resource.can(rel):
-        return _CollectionBelow(resource, segment, params)
+        return UrlCollection(resource.fetch_url, join_segment(resource.url, segment), params)
     return resource.follow(rel, params=params, embedded="never")
 
 

@@ -1,8 +1,6 @@
 """Leases of a fleet: accounts that belong to one process at a time."""
 
-import logging
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -527,7 +525,7 @@ async def test_a_source_learns_when_an_account_is_released() -> None:
             assert updates.statistics.accounts == 1
 
 
-async def test_a_watch_whose_lease_is_lost_ends_with_that_error(tmp_path: Path) -> None:
+async def test_a_watch_whose_lease_is_lost_ends_with_that_error() -> None:
     @attrs.define(eq=False)
     class Fenced(MemoryCheckpoints):
         is_lost: bool = False
@@ -556,8 +554,3 @@ async def test_a_watch_whose_lease_is_lost_ends_with_that_error(tmp_path: Path) 
         with pytest.raises(LeaseLostError), anyio.fail_after(10_000):
             await run()
         assert store.is_lost
-        # A watch that begins without its lease polls nothing, and does not end: its source will say more.
-        with suppress(LeaseLostError):
-            async with watch(fleet.accounts, every=timedelta(minutes=5), name="b") as updates:
-                await updates_of(updates, 10)
-    logging.getLogger(__name__).debug(tmp_path)

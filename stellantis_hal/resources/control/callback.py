@@ -34,11 +34,11 @@ __all__ = [
     "CallbackType",
     "RemoteType",
     "as_sent",
-    "bind",
     "callback_body",
     "callback_types",
     "fleet_callback_body",
     "sent_callback",
+    "set_address",
 ]
 
 
@@ -202,7 +202,7 @@ class Callback(TypedResource):
             new_types = self.types if types is None else callback_types(types)
             body = callback_body(new_target, label=new_label, types=new_types, allow_http_loopback=allow_http_loopback)
         answer = await send_json(self.require_resource(), "PUT", self.address, body)
-        return as_sent(answer, body, before=self)
+        return as_sent(answer, body, self)
 
     async def delete(self, *, with_monitors: bool = False) -> None:
         """Delete it. Its monitors go with it, and steps of commands under way are never delivered.
@@ -293,12 +293,9 @@ def fleet_callback_body(
     return body
 
 
-def bind(callback: Callback, resource: HalResource) -> Callback:
-    """Set the address of a callback that was just read of a resource: its own link, else its id below the page's."""
-    address = resource.self_url or (None if resource.is_embedded else resource.url)
-    if address is None and callback.id:
-        address = join_segment(resource.base, callback.id)
-    object.__setattr__(callback, "_address", address)  # frozen, but not yet handed out
+def set_address(callback: Callback, address: str | None) -> Callback:
+    """Set the URL of a callback that was not handed out yet, and return it."""
+    object.__setattr__(callback, "_address", address)  # frozen
     return callback
 
 
@@ -308,7 +305,7 @@ def sent_callback(body: dict[str, Any]) -> Callback:
     return read({**label, "subscribe": body}, Callback)
 
 
-def as_sent(answer: HalResource, body: dict[str, Any], *, before: Callback) -> Callback:
+def as_sent(answer: HalResource, body: dict[str, Any], before: Callback) -> Callback:
     """Return a callback as it was sent, with what the answer states of it.
 
     Args:

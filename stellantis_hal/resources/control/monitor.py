@@ -32,7 +32,15 @@ from stellantis_hal.validation import require_type
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["Monitor", "MonitorSpec", "MonitorStatus", "bind_monitor", "monitor_body", "sent_monitor", "stated_monitor"]
+__all__ = [
+    "Monitor",
+    "MonitorSpec",
+    "MonitorStatus",
+    "monitor_body",
+    "sent_monitor",
+    "set_monitor_address",
+    "stated_monitor",
+]
 
 _SHORTEST_REFRESH: Final = 60
 _PREFIX: Final = "vehicle."
@@ -221,7 +229,7 @@ class Monitor(TypedResource):
 
     async def _replace(self, body: dict[str, Any]) -> Monitor:
         answer = await send_json(self.require_resource(), "PUT", self.address, body)
-        return sent_monitor(answer, body, before=self)
+        return sent_monitor(answer, body, self)
 
     async def _set_status(self, status: MonitorStatus) -> Monitor:
         url = join_segment(self.address, "status")
@@ -335,12 +343,9 @@ def extensions(include: Iterable[str] | str, *, for_fleets: bool = False) -> lis
 # ------------------------------------------------------------------------------------------------- answers
 
 
-def bind_monitor(monitor: Monitor, resource: HalResource) -> Monitor:
-    """Set the address of a monitor that was just read of a resource: its own link, else its id below the page's."""
-    address = resource.self_url or (None if resource.is_embedded else resource.url)
-    if address is None and monitor.id:
-        address = join_segment(resource.base, monitor.id)
-    object.__setattr__(monitor, "_address", address)  # frozen, but not yet handed out
+def set_monitor_address(monitor: Monitor, address: str | None) -> Monitor:
+    """Set the URL of a monitor that was not handed out yet, and return it."""
+    object.__setattr__(monitor, "_address", address)  # frozen
     return monitor
 
 
@@ -349,7 +354,7 @@ def stated_monitor(answer: HalResource) -> Monitor:
     return answer.as_(Monitor) if answer.kind == "object" else Monitor()
 
 
-def sent_monitor(answer: HalResource, body: dict[str, Any], *, before: Monitor) -> Monitor:
+def sent_monitor(answer: HalResource, body: dict[str, Any], before: Monitor) -> Monitor:
     """Return a monitor as it was sent, with what the answer states of it.
 
     Args:

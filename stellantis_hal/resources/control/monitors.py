@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from stellantis_hal.errors import ApiError, HalError, NotFoundError, StellantisError, TooManyMonitorsError
+from stellantis_hal.errors import ApiError, NotFoundError, StellantisError, TooManyMonitorsError
 from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.hal.uri import join_segment
 from stellantis_hal.navigation.link_selection import LinkQuery, find_links
 from stellantis_hal.navigation.pagination.paginator import Paginator
-from stellantis_hal.resources import filters
 from stellantis_hal.resources.control.callback import Callback, CallbackType
 from stellantis_hal.resources.control.callbacks import Callbacks
-from stellantis_hal.resources.control.collection import ControlCollection
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry
 from stellantis_hal.resources.control.expressions import Expression
+from stellantis_hal.resources.control.labelled_collection import LabelledCollection, LabelledKind, Locate
 from stellantis_hal.resources.control.monitor import (
     Monitor,
     MonitorSpec,
-    MonitorStatus,
-    bind_monitor,
     monitor_body,
     sent_monitor,
+    set_monitor_address,
 )
 from stellantis_hal.resources.control.operation import services_of
 from stellantis_hal.resources.control.reconciling import MonitorPlan, is_as, plan
 from stellantis_hal.resources.control.remote import callback_id
 from stellantis_hal.resources.control.targets import EventAttribute, Webhook
-from stellantis_hal.resources.control.writing import is_unknown_outcome, send_json
-from stellantis_hal.resources.queries import index_ranges
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
@@ -42,16 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FleetMonitors", "MonitorCollection", "MonitorIterator", "VehicleMonitors"]
 
-_log = logging.getLogger("stellantis_hal")
-_ATTEMPTS: Final = 2
 _MOST: Final = 5
 _REFUSALS: Final = frozenset((400, 409))
 _TEMPLATE_NAMES: Final = ("cbid", "callbackId", "callbackid", "cid", "id")
 
-Locate = Callable[[], Awaitable[tuple["HalResource", str]]]
 
-
-class MonitorCollection:
+class MonitorCollection(LabelledCollection[Monitor]):
     """Monitors that share an address."""
 
     def __init__(self, locate: Locate, *, for_fleets: bool) -> None:
@@ -61,17 +52,8 @@ class MonitorCollection:
             locate: returns a resource of the client, and the URL of the collection.
             for_fleets: whether they watch a fleet.
         """
-        self._locate = locate
+        super().__init__(_KIND, locate)
         self._for_fleets = for_fleets
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-    # ---------------------------------------------------------------------------------------- reading
-
-    def _paginate(self, index_range: tuple[int, int | None] | None, page_size: int | None) -> Paginator[Monitor]:
-        params = {"indexRange": filters.index_range(index_range), "pageSize": filters.page_size(page_size)}
-        return paginate_monitors(self._locate, params, index_range, page_size).map(self._registered)
 
     async def get(self, id_: str) -> Monitor:
         """Read one monitor by its id.
@@ -79,15 +61,7 @@ class MonitorCollection:
         Raises:
             NotFoundError: there is none.
         """
-        resource, url = await self._locate()
-        found = await resource.fetch_url(join_segment(url, id_), headers=resource.require_context().reload_fields)
-        return self._registered(_read(found))
-
-    def _registered(self, monitor: Monitor) -> Monitor:
-        """Return the monitor, once the client's receiver of events knows whose it is."""
-        return monitor
-
-    # ---------------------------------------------------------------------------------------- writing
+        return await self._get(id_)
 
     async def reconcile(
         self,
@@ -123,7 +97,7 @@ class MonitorCollection:
             bodies[spec.label] = monitor_body(
                 spec, for_fleets=self._for_fleets, allow_http_loopback=allow_http_loopback
             )
-        found = [monitor async for monitor in self._paginate(None, None)]
+        found = [monitor async for monitor in self._all()]
         planned = plan(found, bodies, keep_others=keep_others)
         if not dry_run:
             for step in planned.steps:
@@ -134,72 +108,6 @@ class MonitorCollection:
                 else:
                     await self._bring_up_to_date(step.monitor, bodies[step.label])
         return planned
-
-    async def _create(self, body: dict[str, Any]) -> Monitor:
-        resource, url = await self._locate()
-        created = await self._post(resource, url, body)
-        if created is None:
-            raise HalError(
-                "the answer to the new monitor has no id: look for its label among the monitors, or use ensure()",
-                url=url,
-            )
-        return created
-
-    async def _ensure(self, body: dict[str, Any]) -> Monitor:
-        """Return the running monitor of a label: the one that exists, brought up to date, or a new one."""
-        found = await self._find(body["label"])
-        return await self._make(body) if found is None else await self._bring_up_to_date(found, body)
-
-    async def _make(self, body: dict[str, Any]) -> Monitor:
-        """Create a monitor; a POST of unknown outcome is resolved by looking for its label."""
-        failure: StellantisError | None = None
-        for _ in range(_ATTEMPTS):
-            resource, url = await self._locate()
-            try:
-                created = await self._post(resource, url, body)
-            except StellantisError as error:
-                if not is_unknown_outcome(error):
-                    raise
-                failure = error
-            else:
-                if created is not None:
-                    return await _resumed(created)
-                failure = HalError("the answers to the new monitor had no id, and its label is not found", url=url)
-            _log.warning("whether a monitor was created is unknown: looking for its label")
-            found = await self._find(body["label"])
-            if found is not None:
-                return await self._bring_up_to_date(found, body)
-        assert failure is not None  # noqa: S101 - every attempt failed
-        raise failure
-
-    async def _find(self, label: str) -> Monitor | None:
-        found = [monitor async for monitor in self._paginate(None, None) if monitor.label == label]
-        if len(found) > 1:
-            _log.warning("%d monitors have the label %s: the first is used", len(found), mask_repr(label))
-        return found[0] if found else None
-
-    async def _bring_up_to_date(self, monitor: Monitor, body: dict[str, Any]) -> Monitor:
-        if not is_as(monitor, body):
-            answer = await send_json(monitor.require_resource(), "PUT", monitor.address, body)
-            monitor = sent_monitor(answer, body, before=monitor)
-        return await _resumed(monitor)
-
-    async def _post(self, resource: HalResource, url: str, body: dict[str, Any]) -> Monitor | None:
-        """Create a monitor; None where the answer has no id."""
-        try:
-            answer = await send_json(resource, "POST", url, body)
-        except ApiError as error:
-            if error.status in _REFUSALS:
-                await self._explain(error)
-            raise
-        created = sent_monitor(answer, body, before=attrs.evolve(Monitor(), resource=resource))
-        if not created.id:
-            return None
-        own = answer.expand("monitor") if answer.can("monitor") else join_segment(url, created.id)
-        return self._registered(attrs.evolve(created, address=own))
-
-    async def _explain(self, error: ApiError) -> None:
-        """Raise a clearer error in place of a refusal, if there is one."""
 
 
 class VehicleMonitors(MonitorCollection):
@@ -240,7 +148,7 @@ class VehicleMonitors(MonitorCollection):
     def __aiter__(self) -> AsyncIterator[Monitor]:
         """Read the monitors: one request for each callback that may have some."""
         if self._callback_id is not None:
-            return aiter(self._paginate(None, None))
+            return aiter(self._all())
         return MonitorIterator(self._callbacks(), self._of_callback)
 
     async def create(
@@ -297,11 +205,11 @@ class VehicleMonitors(MonitorCollection):
         spec = MonitorSpec(label=label, when=when, include=include, refresh=refresh, attributes=attributes)
         return await self._ensure(monitor_body(spec))
 
-    def _registered(self, monitor: Monitor) -> Monitor:
+    def _registered(self, found: Monitor) -> Monitor:
         feed = services_of(self._vehicle.require_context()).feed
-        if feed is not None and monitor.id:
-            feed.register(monitor.id, vin=self._vin, vehicle_id=self._vehicle_id)
-        return monitor
+        if feed is not None and found.id:
+            feed.register(found.id, vin=self._vin, vehicle_id=self._vehicle_id)
+        return found
 
     async def _locate_own(self) -> tuple[HalResource, str]:
         if self._callback_id is None:
@@ -322,9 +230,11 @@ class VehicleMonitors(MonitorCollection):
         async def locate() -> tuple[HalResource, str]:
             return self._vehicle, _monitors_url(self._vehicle, id_)
 
-        return aiter(paginate_monitors(locate, {}, None, None).map(self._registered))
+        return aiter(_KIND.paginate(locate).map(self._registered))
 
     async def _explain(self, error: ApiError) -> None:
+        if error.status not in _REFUSALS:
+            return
         try:
             number = len([monitor async for monitor in MonitorIterator(self._callbacks(), self._of_callback)])
         except StellantisError:
@@ -387,10 +297,10 @@ class FleetMonitors(MonitorCollection):
         Raises:
             ValueError: an argument is out of its bounds; nothing was sent.
         """
-        return self._paginate(index_range, page_size)
+        return self._all(index_range=index_range, page_size=page_size)
 
     def __aiter__(self) -> AsyncIterator[Monitor]:
-        return aiter(self._paginate(None, None))
+        return aiter(self._all())
 
     async def create(
         self,
@@ -464,33 +374,14 @@ class FleetMonitors(MonitorCollection):
 # ------------------------------------------------------------------------------------------------- parts
 
 
-def paginate_monitors(
-    locate: Locate, params: Mapping[str, Any], index_range: tuple[int, int | None] | None, page_size: int | None
-) -> Paginator[Monitor]:
-    """Paginate the monitors of a collection; an absent one is empty."""
-    collection = ControlCollection(locate, params)
-    pages = Paginator.over(
-        collection,
-        "monitors",
-        absent=collection.is_empty,
-        ranges=index_ranges(index_range, page_size),
-        on_invalid=_report_invalid_items,
-        typed=True,
-    )
-    return pages.map(_read)
-
-
-def _read(resource: HalResource) -> Monitor:
-    return bind_monitor(resource.as_(Monitor), resource)
-
-
-def _report_invalid_items(page: HalResource, values: Mapping[str, Any]) -> None:
-    page.require_context().converter.report_invalid_items(page, values, Monitor)
-
-
-async def _resumed(monitor: Monitor) -> Monitor:
-    halted = monitor.status in (MonitorStatus.PAUSED, MonitorStatus.FAILED)
-    return await monitor.resume() if halted else monitor
+_KIND: Final = LabelledKind(
+    noun="monitor",
+    type=Monitor,
+    set_address=set_monitor_address,
+    as_sent=sent_monitor,
+    new=lambda resource: attrs.evolve(Monitor(), resource=resource),
+    is_as=is_as,
+)
 
 
 def _monitors_url(vehicle: HalResource, callback: str) -> str:
