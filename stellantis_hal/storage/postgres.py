@@ -234,12 +234,12 @@ class PostgresConnection:
         await self.aclose()
 
 
-async def create_schema(connection: PostgresConnection) -> None:
+async def create_schema(connection: PostgresConnection, failure: Callable[[str], Exception]) -> None:
     """Create the tables of this package, or those that are missing; do nothing where all are there.
 
     Raises:
         ConfigurationError: the tables were made by a newer version of the package.
-        StorageError: the server failed, or the user may not create them.
+        Exception: that of ``failure``: the server failed, or the user may not create them.
     """
 
     def create(inner: Connection[Any]) -> int:
@@ -248,7 +248,10 @@ async def create_schema(connection: PostgresConnection) -> None:
         row = inner.execute("SELECT max(version) FROM stellantis_hal.version").fetchone()
         return 0 if row is None else int(row[0])
 
-    version = await connection.run(create)
+    try:
+        version = await connection.run(create)
+    except StorageError as error:
+        raise failure(f"the tables cannot be created: {error}") from error
     if version > SCHEMA_VERSION:
         raise ConfigurationError(
             f"{connection.place} has tables of version {version}, and this package knows {SCHEMA_VERSION}: update it"

@@ -1,18 +1,19 @@
-"""Redis server as a store that must not forget: retried calls, and a look at its durability."""
+"""Redis server as a store that must not forget: repeated calls, and a look at its durability."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
 
 import anyio
 
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.storage.completed import completed
-from stellantis_hal.storage.redis import Argument, RedisConnection, RedisScript
+from stellantis_hal.storage.redis import Argument, RedisAddress, RedisConnection, RedisScript, key_prefix
 from stellantis_hal.storage.sqlite import StorageError
 
-__all__ = ["keep", "require_durable"]
+__all__ = ["DurableRedis", "keep"]
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 0.5
@@ -59,19 +60,84 @@ def _is_refusal(error: StorageError) -> bool:
     return any(word in str(error) for word in ("NOAUTH", "WRONGPASS", "NOPERM", "OOM", "WRONGTYPE", "READONLY"))
 
 
-async def require_durable(connection: RedisConnection, what: str) -> None:
-    """Check that the server has written what it has confirmed.
+class DurableRedis:
+    """Connection of one store, and its keys in one slot; entered around its use.
 
-    Raises:
-        ConfigurationError: it may lose the last second, or does not tell.
-        StorageError: it cannot be reached.
+    Args:
+        server: a URL, or a coredis client of the caller's.
+        what: it keeps, in names of keys and in messages (``"tokens"``).
+        namespace: text that sets the keys of one application apart.
+        parts: the last parts of its keys.
+        durable: whether to refuse a server that may forget the last second.
+        timeout: seconds that a call may take, repetitions included.
+        failure: raised where the server cannot be reached on entry.
     """
-    await connection.call("PING")
-    append_only, policy = await connection.setting("appendonly"), await connection.setting("appendfsync")
-    if append_only == "yes" and policy == "always":
-        return
-    stated = "does not tell its settings" if policy is None else f"has appendonly {append_only}, appendfsync {policy}"
-    raise ConfigurationError(
-        f"Redis {connection.place} {stated}: {what} may be lost when it ends. Set `appendonly yes` and `appendfsync "
-        "always`, use PostgreSQL, or accept the loss with durable=False"
-    )
+
+    def __init__(
+        self,
+        server: RedisAddress,
+        what: str,
+        namespace: str,
+        *parts: str,
+        durable: bool,
+        timeout: float,
+        failure: Callable[[str], Exception],
+    ) -> None:
+        self._connection = RedisConnection(server)
+        self._what = what
+        self._durable = durable
+        self._timeout = timeout
+        self._failure = failure
+        prefix = key_prefix(what, namespace)
+        self._keys = tuple(f"{prefix}:{part}" for part in parts)
+
+    @property
+    def place(self) -> str:
+        """The server, for messages, without user and password."""
+        return f"Redis {self._connection.place}"
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            Exception: that of ``failure``: the server cannot be reached.
+            ConfigurationError: it may forget what it has confirmed, and ``durable`` is set; or coredis is missing.
+        """
+        await self._connection.__aenter__()
+        try:
+            if self._durable:
+                await self._require_durable()
+        except BaseException as error:
+            await self._connection.__aexit__(None, None, None)
+            if isinstance(error, StorageError):
+                raise self._failure(f"the {self._what} cannot be reached: {error}") from error
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._connection.__aexit__(kind, error, traceback)
+
+    async def run(self, script: RedisScript, *arguments: Argument) -> Any:
+        """Run a script on the keys as :func:`keep` does.
+
+        Raises:
+            StorageError: the server is not reachable, does not respond in time, or refuses the script.
+        """
+        return await keep(self._connection, script, self._keys, arguments, within=self._timeout)
+
+    async def _require_durable(self) -> None:
+        """Check that the server has written what it has confirmed."""
+        await self._connection.call("PING")
+        append_only = await self._connection.setting("appendonly")
+        policy = await self._connection.setting("appendfsync")
+        if append_only == "yes" and policy == "always":
+            return
+        stated = (
+            "does not tell its settings" if policy is None else f"has appendonly {append_only}, appendfsync {policy}"
+        )
+        raise ConfigurationError(
+            f"{self.place} {stated}: {self._what} may be lost when it ends. Set `appendonly yes` and `appendfsync "
+            "always`, use PostgreSQL, or accept the loss with durable=False"
+        )

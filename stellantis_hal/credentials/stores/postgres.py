@@ -69,10 +69,7 @@ class PostgresTokenStore:
             TokenStoreError: the server failed, or the user may not create them.
             ConfigurationError: the tables are of a newer version.
         """
-        try:
-            await create_schema(self._connection)
-        except StorageError as error:
-            raise TokenStoreError(f"the tables cannot be created: {error}") from error
+        await create_schema(self._connection, TokenStoreError)
 
     async def load(self, key: str) -> Token | None:
         """Return the token under ``key``; None where there is none.

@@ -12,8 +12,8 @@ from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.stores.sealing import Seal
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
-from stellantis_hal.storage.redis import Argument, RedisAddress, RedisConnection, RedisScript, key_prefix
-from stellantis_hal.storage.redis_keeping import keep, require_durable
+from stellantis_hal.storage.redis import Argument, RedisAddress, RedisScript
+from stellantis_hal.storage.redis_keeping import DurableRedis
 from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["RedisTokenStore"]
@@ -72,26 +72,20 @@ class RedisTokenStore:
         lock_timeout: float = LOCK_TIMEOUT,
         timeout: float = 10.0,
     ) -> None:
-        self._connection = RedisConnection(server)
+        self._redis = DurableRedis(
+            server, "tokens", namespace, "tokens", "locks", durable=durable, timeout=timeout, failure=TokenStoreError
+        )
         self._seal = Seal(encrypt, decrypt)
-        self._durable = durable
-        self._timeout = timeout
         self._namespace = namespace
-        prefix = key_prefix("tokens", namespace)
-        self._keys = (f"{prefix}:tokens", f"{prefix}:locks")
-        self._locks = LeasedLocks(self._take, self._give, timeout=lock_timeout, place=self._place)
+        self._locks = LeasedLocks(self._take, self._give, timeout=lock_timeout, place=self._redis.place)
 
     def __repr__(self) -> str:
-        return f"RedisTokenStore({self._place})"
-
-    @property
-    def _place(self) -> str:
-        return f"Redis {self._connection.place}"
+        return f"RedisTokenStore({self._redis.place})"
 
     @property
     def identity(self) -> str:
         """What names this store in every process: the server and the namespace."""
-        return f"{self._place}/{self._namespace}"
+        return f"{self._redis.place}/{self._namespace}"
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -100,21 +94,13 @@ class RedisTokenStore:
             TokenStoreError: the server cannot be reached.
             ConfigurationError: it may forget what it has confirmed, and ``durable`` is set; or coredis is missing.
         """
-        await self._connection.__aenter__()
-        try:
-            if self._durable:
-                await require_durable(self._connection, "tokens")
-        except BaseException as error:
-            await self._connection.__aexit__(None, None, None)
-            if isinstance(error, StorageError):
-                raise TokenStoreError(f"the tokens cannot be reached: {error}") from error
-            raise
+        await self._redis.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._connection.__aexit__(kind, error, traceback)
+        await self._redis.__aexit__(kind, error, traceback)
 
     async def load(self, key: str) -> Token | None:
         """Return the token under ``key``; None where there is none.
@@ -124,7 +110,7 @@ class RedisTokenStore:
         """
         reply = await self._run(key, _LOAD, _encode(key))
         content = reply[0] if reply else None
-        return None if content is None else self._seal.open(key, bytes(content), self._place)
+        return None if content is None else self._seal.open(key, bytes(content), self._redis.place)
 
     async def save(self, key: str, token: Token | None) -> None:
         """Store the token under ``key``, as durably as the server does once this returns; None removes it.
@@ -155,16 +141,15 @@ class RedisTokenStore:
 
     async def _run(self, key: str | None, script: RedisScript, *arguments: Argument) -> Any:
         try:
-            return await keep(self._connection, script, self._keys, arguments, within=self._timeout)
+            return await self._redis.run(script, *arguments)
         except StorageError as error:
             raise TokenStoreError(f"the tokens cannot be kept: {error}", key=key) from error
 
     async def _take(self, key: str, owner: str, seconds: float) -> bool:
-        arguments = (_encode(key), owner, round(seconds * 1000))
-        return bool(await keep(self._connection, _TAKE, self._keys, arguments, within=self._timeout))
+        return bool(await self._redis.run(_TAKE, _encode(key), owner, round(seconds * 1000)))
 
     async def _give(self, key: str, owner: str) -> None:
-        await keep(self._connection, _GIVE, self._keys, (_encode(key), owner), within=self._timeout)
+        await self._redis.run(_GIVE, _encode(key), owner)
 
 
 def _encode(key: str) -> bytes:

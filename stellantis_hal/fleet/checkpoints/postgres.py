@@ -58,10 +58,7 @@ class PostgresCheckpoints(SharedCheckpoints):
             CheckpointError: the server failed, or the user may not create them.
             ConfigurationError: the tables are of a newer version.
         """
-        try:
-            await create_schema(self._connection)
-        except StorageError as error:
-            raise CheckpointError(f"the tables cannot be created: {error}") from error
+        await create_schema(self._connection, CheckpointError)
 
     async def _read(self, keys: Collection[str], token: FenceToken | None) -> Mapping[str, bytes]:
         def read(connection: Connection[Any]) -> dict[str, bytes]:

@@ -14,8 +14,8 @@ from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
 from stellantis_hal.fleet.leases.redis import RedisLease
 from stellantis_hal.storage.fencing import Fence, FenceToken, lease_lost
-from stellantis_hal.storage.redis import RedisAddress, RedisConnection, RedisScript, key_prefix
-from stellantis_hal.storage.redis_keeping import keep, require_durable
+from stellantis_hal.storage.redis import RedisAddress, RedisScript
+from stellantis_hal.storage.redis_keeping import DurableRedis
 from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["RedisCheckpoints"]
@@ -63,19 +63,20 @@ class RedisCheckpoints(SharedCheckpoints):
         self._fence = fence
         self._server = server
         self._namespace = namespace
-        self._durable = durable
-        self._timeout = timeout
-        self._connection = RedisConnection(server)
+        self._redis = DurableRedis(
+            server,
+            "checkpoints",
+            namespace,
+            "contents",
+            "fences",
+            durable=durable,
+            timeout=timeout,
+            failure=CheckpointError,
+        )
         self._memory = MemoryCheckpoints()
-        prefix = key_prefix("checkpoints", namespace)
-        self._keys = (f"{prefix}:contents", f"{prefix}:fences")
 
     def __repr__(self) -> str:
-        return f"RedisCheckpoints({self._place})"
-
-    @property
-    def _place(self) -> str:
-        return f"Redis {self._connection.place}"
+        return f"RedisCheckpoints({self._redis.place})"
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -84,21 +85,13 @@ class RedisCheckpoints(SharedCheckpoints):
             CheckpointError: the server cannot be reached.
             ConfigurationError: it may forget what it has confirmed, and ``durable`` is set; or coredis is missing.
         """
-        await self._connection.__aenter__()
-        try:
-            if self._durable:
-                await require_durable(self._connection, "checkpoints")
-        except BaseException as error:
-            await self._connection.__aexit__(None, None, None)
-            if isinstance(error, StorageError):
-                raise CheckpointError(f"the checkpoints cannot be reached: {error}") from error
-            raise
+        await self._redis.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._connection.__aexit__(kind, error, traceback)
+        await self._redis.__aexit__(kind, error, traceback)
 
     async def _read(self, keys: Collection[str], token: FenceToken | None) -> Mapping[str, bytes]:
         found: dict[str, bytes] = {}
@@ -118,7 +111,7 @@ class RedisCheckpoints(SharedCheckpoints):
 
     async def _run(self, script: RedisScript, token: FenceToken | None, arguments: list[bytes]) -> list[bytes | None]:
         scope, epoch = (b"", 0) if token is None else (_encode(token.scope), token.epoch)
-        reply = await keep(self._connection, script, self._keys, (scope, epoch, *arguments), within=self._timeout)
+        reply = await self._redis.run(script, scope, epoch, *arguments)
         if reply[0] == b"lost" and token is not None:
             raise lease_lost(token.scope, token.epoch, int(reply[1]))
         return list(reply[1:])
@@ -138,12 +131,12 @@ class RedisCheckpoints(SharedCheckpoints):
                     if isinstance(error.__cause__, StorageError | TimeoutError):
                         raise CheckpointError(f"the name cannot be reserved: {error}") from error
                     if anyio.current_time() >= deadline:
-                        raise self.refuse(name, self._place) from error
+                        raise self.refuse(name, self._redis.place) from error
                 await anyio.sleep(0.5)
             try:
                 while not shared and not lease.shards:
                     if anyio.current_time() >= deadline:
-                        raise self.refuse(name, self._place)
+                        raise self.refuse(name, self._redis.place)
                     await anyio.sleep(0.2)
                 yield
             finally:
