@@ -254,7 +254,13 @@ if TYPE_CHECKING:
     )
     from stellantis_hal.resources.collision import Collision, CollisionDetail, CollisionSeverity, CollisionSide
     from stellantis_hal.resources.control.actions import ActionKind, ChargingProgram, Program
-    from stellantis_hal.resources.control.callback import Callback, CallbackStatus, CallbackType, RemoteType
+    from stellantis_hal.resources.control.callback import (
+        Callback,
+        CallbackReference,
+        CallbackStatus,
+        CallbackType,
+        RemoteType,
+    )
     from stellantis_hal.resources.control.callbacks import Callbacks, FleetCallbacks
     from stellantis_hal.resources.control.conditions import MonitorCondition
     from stellantis_hal.resources.control.data_items import DataItem, Electric, Fuel, Operator, Stolen
@@ -267,14 +273,8 @@ if TYPE_CHECKING:
     from stellantis_hal.resources.control.operation import Operation, OperationOutcome, OperationSteps
     from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
     from stellantis_hal.resources.control.reconciling import MonitorPlan, PlanStep
-    from stellantis_hal.resources.control.remote import (
-        CallbackReference,
-        Remote,
-        RemoteCharging,
-        RemoteClimate,
-        RemoteDoors,
-        RemoteStolen,
-    )
+    from stellantis_hal.resources.control.remote import Remote
+    from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
     from stellantis_hal.resources.control.remote_policy import RefusalReason, RemotePolicy
     from stellantis_hal.resources.control.targets import (
         AttributePart,
@@ -901,7 +901,7 @@ _MODULES = {
     ),
     "resources.collision": "Collision CollisionDetail CollisionSeverity CollisionSide",
     "resources.control.actions": "ActionKind ChargingProgram Program",
-    "resources.control.callback": "Callback CallbackStatus CallbackType RemoteType",
+    "resources.control.callback": "Callback CallbackReference CallbackStatus CallbackType RemoteType",
     "resources.control.callbacks": "Callbacks FleetCallbacks",
     "resources.control.conditions": "MonitorCondition",
     "resources.control.data_items": "DataItem Electric Fuel Operator Stolen",
@@ -914,7 +914,8 @@ _MODULES = {
     "resources.control.operation": "Operation OperationOutcome OperationSteps",
     "resources.control.operation_step": "OperationStatus OperationStep",
     "resources.control.reconciling": "MonitorPlan PlanStep",
-    "resources.control.remote": "CallbackReference Remote RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
+    "resources.control.remote": "Remote",
+    "resources.control.remote_groups": "RemoteCharging RemoteClimate RemoteDoors RemoteStolen",
     "resources.control.remote_policy": "RefusalReason RemotePolicy",
     "resources.control.targets": "AttributePart EventAttribute PushNotification UnsafeWebhookWarning WebSocket Webhook",
     "resources.control.triggers": (

@@ -58,7 +58,7 @@ class UrlCollection:
 
     fetch_url: Callable[[str], Coroutine[Any, Any, HalResource]]
     url: str
-    params: Params
+    params: Params = attrs.field(factory=dict)
 
     async def first_page(self) -> HalResource:
         """Fetch the first page."""

@@ -15,9 +15,10 @@ from stellantis_hal.resources.alarm import Alarm
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
 from stellantis_hal.resources.collision import Collision
+from stellantis_hal.resources.control.callback import CallbackReference, callback_id
 from stellantis_hal.resources.control.monitors import VehicleMonitors
 from stellantis_hal.resources.control.refreshing import refresh_status
-from stellantis_hal.resources.control.remote import CallbackReference, Remote, callback_id
+from stellantis_hal.resources.control.remote import Remote
 from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
 from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.position import Position

@@ -9,70 +9,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from stellantis_hal.hal.uri import split
-from stellantis_hal.structuring.model import Model
-from stellantis_hal.structuring.open_enum import OpenEnum
+from stellantis_hal.testing import private_kinds as kinds
+from stellantis_hal.testing.private_kinds import is_metric, is_secret_parameter, kind_of, to_snake_case
 from stellantis_hal.testing.pseudonyms import VIN, Pseudonyms
-from stellantis_hal.vendor.brands import Brand
+from stellantis_hal.testing.public_vocabulary import PATH_WORDS, is_public_host, member_names, vocabulary
 from stellantis_hal.vendor.gateway import GATEWAY
-from stellantis_hal.vendor.scopes import Scope
 
-__all__ = ["REMOVED", "Anonymizer", "is_secret_parameter"]
+__all__ = ["REMOVED", "Anonymizer"]
 
 _T = TypeVar("_T")
 
 REMOVED = "removed"
 """What stands for every token, secret and realm."""
 
-_SECRET, _VIN, _MAIL, _NAME, _PHONE, _PICTURE = "secret", "VIN", "e-mail", "name", "telephone number", "picture"
-_ADDRESS, _ID, _PLACE, _INSTANT, _TEXT = "address", "id", "place", "instant", "text"
-_NUMBER, _HOST, _HEADER, _BODY, _ALTITUDE = "number", "host", "header", "body", "altitude"
-_WHOLE = frozenset((_SECRET, _NAME, _MAIL, _PHONE, _PICTURE, _ADDRESS))  # kinds of all that an object holds
-
-_KINDS = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        (_ID, r"(?:.*_)?(?:page|next|prev|previous|continuation|resume)_?token|(?:.*_)?cursor"),
-        (
-            _SECRET,
-            (
-                r"(?:.*_)?(?:tokens?|secret|password|passwd|passphrase|pwd|pin|otp|authorization|cookies?|credentials?"
-                r"|api_?key|session(?:_id)?|realm|client_?id|code_verifier|code_challenge|assertion|jwt|signature|nonce)"
-            ),
-        ),
-        (_VIN, r"(?:.*_)?vins?"),
-        (_MAIL, r".*mail.*"),
-        (_PHONE, r"(?:.*_)?(?:phones?|mobile|telephone|msisdn|fax)(?:_.*)?"),
-        (_PICTURE, r"(?:.*_)?(?:pictures?|photos?|images?|avatars?)(?:_.*)?"),
-        (
-            _ADDRESS,
-            r"(?:.*_)?(?:address(?:es)?|street|city|town|place|postal|zip|postcode|postal_code|zip_code)(?:_.*)?",
-        ),
-        (_NAME, r"(?:.*_)?(?:name|names|firstname|lastname|surname|nickname|username|owner|holder|initials)"),
-        (_PLACE, r"coordinates|geometry|bbox|(?:.*_)?(?:lat|latitude|lon|lng|longitude)(?:_.*)?|gps|location"),
-        (_ALTITUDE, r"(?:.*_)?(?:altitude|alt|elevation)"),
-        (
-            _ID,
-            (
-                r"(?:.*_)?(?:ids?|uuid|guid|number|serial|imei|iccid|imsi|contract|account|customer|user|plate"
-                r"|licen[cs]e|registration|etag|birthday|birth_?date|age)"
-            ),
-        ),
-    )
-)
 _LATITUDE = re.compile(r"(?P<rest>(?:.*_)?)(?:latitude|lat)")
 _LONGITUDES = ("longitude", "lon", "lng", "long")
-_METRIC = re.compile(
-    r"speed|mileage|distance|duration|level|autonomy|consumption|percent|temp|voltage|capacity|residual|rate"
-    r"|acceleration|total|page|heading|pressure|quality|health|resistance|interval|power|energy|torque|rpm"
-)
-_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
 _KEY = re.compile(r"[A-Za-z_$@][A-Za-z0-9_.:-]{0,47}")
 _IDENTIFYING_KEY = re.compile(
     r"\d{4}|(?=[A-Fa-f0-9-]*\d)[A-Fa-f0-9-]{8}|@.*\.|(?<![A-Za-z0-9])[A-Za-z0-9]{17}(?![A-Za-z0-9])"
@@ -105,80 +60,16 @@ _LISTS = {
     "vary": re.compile(r"\*|accept|accept-(?:encoding|language)|authorization|cookie|origin|prefer", re.IGNORECASE),
     "allow": re.compile(r"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"),
 }
-_UNDERSCORE = re.compile(r"_([a-z0-9])")
 _RELS = ("_links", "_embedded")  # a relation named `owner` makes nothing of what its link holds a name
-_STRUCTURE = ("_links", "_embedded", "_templates", "href", "$")
 _SHORT, _LONG = 4, 6  # characters of an original that no name may equal, or contain
 _LARGEST = 10_000_000
 _MIN_DECIMALS = 3
 
-_SUFFIXES = (
-    "groupe-psa.com",
-    "simulator.test",
-    "example.com",
-    "example.org",
-    "example.net",
-    "example.test",
-    "localhost",
-)
-_LABELS = frozenset(("api", "api-cert", "api-sandbox", "www", "idpcvs", "auth", "id", "developer", "com", "co", "uk"))
-_LOOPBACK = frozenset(("127.0.0.1", "[::1]", "localhost"))
-_SECRET_PARAMETERS = frozenset(("code", "state", "nonce", "realm", "key", "login_hint"))
-
-_WORDS = frozenset(
-    """
-    connectedcar user users vehicles vehicle trips trip wayPoints waypoints alerts collisions alarms status
-    lastPosition maintenance telemetry fleets fleet drivers groups monitors remotes callbacks positions am oauth2
-    access_token authorize token realms root api rels orders things items things pages page first last next prev
-    self search
-    """.split()  # noqa: SIM905 - legible
-)
-_VALUES = frozenset(
-    """
-    Point LineString Polygon MultiPoint Feature FeatureCollection true false GET POST PUT PATCH DELETE HEAD Bearer
-    Basic application/json application/hal+json application/vnd.geo+json application/problem+json
-    application/prs.hal-forms+json text/html text/plain image/png image/jpeg about:blank
-    invalid_grant invalid_request invalid_client invalid_token invalid_scope unauthorized_client access_denied
-    unsupported_grant_type unsupported_response_type server_error temporarily_unavailable insufficient_scope
-    Peugeot Citroën Citroen DS Opel Vauxhall asc desc openid profile
-    application/octet-stream application/xml application/pdf text/csv text/xml
-    """.split()  # noqa: SIM905 - legible
-)
 _KEPT_NUMBERS = re.compile(r"x-?ratelimit.*|ratelimit.*|age|retry-after|x-retry-after")
 _DATES = frozenset(("date", "expires", "last-modified", "retry-after", "x-retry-after"))
 _LEFT_OUT_HEADERS = frozenset(
     ("content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive", "set-cookie", "set-cookie2")
 )
-
-
-def is_secret_parameter(name: str) -> bool:
-    """Return whether a parameter of a query is left out of a recording, and of comparisons with it."""
-    return _snake(name) in _SECRET_PARAMETERS or _kind_of(name) == _SECRET
-
-
-def vocabulary() -> frozenset[str]:
-    """Return the values of all enumerations of the vehicle API, and words of HTTP, OAuth and GeoJSON."""
-    for package in ("stellantis_hal.resources", "stellantis_hal.resources.blocks"):
-        for module in iter_modules(import_module(package).__path__, f"{package}."):
-            import_module(module.name)
-    members = {member.value for kind in OpenEnum.__subclasses__() if _is_ours(kind) for member in kind}
-    return _VALUES | members | {scope.value for scope in Scope} | {brand.value for brand in Brand}
-
-
-def _is_ours(kind: type) -> bool:
-    return kind.__module__.startswith("stellantis_hal.")
-
-
-def _names_of_the_api() -> frozenset[str]:
-    """Return the names of members that the typed resources read."""
-    models, found = list(Model.__subclasses__()), set(_STRUCTURE)
-    while models:
-        model = models.pop()
-        models += model.__subclasses__()
-        found |= {
-            _UNDERSCORE.sub(lambda match: match[1].upper(), name) for name in getattr(model, "__annotations__", ())
-        }
-    return frozenset(found)
 
 
 class Anonymizer:
@@ -195,9 +86,9 @@ class Anonymizer:
     ) -> None:
         self._pseudonyms = Pseudonyms() if pseudonyms is None else pseudonyms
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._words = _WORDS | frozenset(words)
+        self._words = PATH_WORDS | frozenset(words)
         self._values = vocabulary() | frozenset(words)
-        self._known_names = _names_of_the_api()
+        self._known_names = member_names()
         self._private: set[str] = set()
         self._private_texts: set[str] = set()
         self.replaced: dict[str, Counter[str]] = {}
@@ -214,7 +105,7 @@ class Anonymizer:
         """Count a replacement at a JSON path; the original must not be in any name of the recording."""
         self.replaced.setdefault(kind, Counter())[path] += 1
         if len(original) >= _SHORT and original not in self._values and original not in self._words:
-            (self._private_texts if kind == _TEXT else self._private).add(original.casefold())
+            (self._private_texts if kind == kinds.TEXT else self._private).add(original.casefold())
 
     def _keep(self, value: _T, path: str) -> _T:
         self.kept[path] += 1
@@ -228,7 +119,7 @@ class Anonymizer:
 
     def _value(self, value: Any, kind: str | None, name: str, path: str) -> Any:
         if isinstance(value, dict):
-            return self._object(value, kind if kind in _WHOLE else None, path, names_are_rels=name in _RELS)
+            return self._object(value, kind if kind in kinds.WHOLE else None, path, names_are_rels=name in _RELS)
         if isinstance(value, list):
             return self._list(value, kind, name, path)
         if value is None or isinstance(value, bool):
@@ -244,16 +135,16 @@ class Anonymizer:
             shown = self.name(name, path)
             below = f"{path}.{shown}"
             if name in places:
-                self.count(_PLACE, below)
+                self.count(kinds.PLACE, below)
                 found[shown] = places[name]
             else:
-                own = kind if kind is not None or names_are_rels else _kind_of(name)
+                own = kind if kind is not None or names_are_rels else kind_of(name)
                 found[shown] = self._value(item, own, name, below)
         return found
 
     def _places_of(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """Return the replacements of the pairs of a latitude and a longitude among the members of an object."""
-        names = {_snake(name): name for name in value}
+        names = {to_snake_case(name): name for name in value}
         found: dict[str, Any] = {}
         for snake, name in names.items():
             match = _LATITUDE.fullmatch(snake)
@@ -271,8 +162,12 @@ class Anonymizer:
 
     def _list(self, values: list[Any], kind: str | None, name: str, path: str) -> list[Any]:
         below = f"{path}[*]"
-        if kind in {None, _PLACE, _ALTITUDE} and _is_position(values, is_place=kind == _PLACE) and not _is_metric(name):
-            self.count(_PLACE, path)
+        if (
+            kind in {None, kinds.PLACE, kinds.ALTITUDE}
+            and _is_position(values, is_place=kind == kinds.PLACE)
+            and not is_metric(name)
+        ):
+            self.count(kinds.PLACE, path)
             return self._position(values)
         return [self._value(value, kind, name, below) for value in values]
 
@@ -292,29 +187,29 @@ class Anonymizer:
             return name
         if _KEY.fullmatch(name) and not _IDENTIFYING_KEY.search(name):
             return name
-        self.count(_ID, f"{path}.*", name)
+        self.count(kinds.ID, f"{path}.*", name)
         return self.url(name, f"{path}.*") if _URL.match(name) else self._pseudonyms.identifier(name)
 
     # ------------------------------------------------------------------ numbers
 
     def _figure(self, value: float, kind: str | None, name: str, path: str) -> float:
-        if kind == _SECRET:
+        if kind == kinds.SECRET:
             self.count(kind, path)
             return 0
-        if kind == _ALTITUDE:
+        if kind == kinds.ALTITUDE:
             self.count(kind, path)
             return self._pseudonyms.altitude(value)
         if kind is not None:
             return self._mask_figure(value, kind, path)
-        if _is_metric(name) and abs(value) < _LARGEST:
+        if is_metric(name) and abs(value) < _LARGEST:
             return self._keep(value, path)
         shifted = self._pseudonyms.epoch(value)
         if shifted is not None:
-            self.count(_INSTANT, path)
+            self.count(kinds.INSTANT, path)
             return shifted
         has_decimals = len(repr(value).partition(".")[2]) >= _MIN_DECIMALS
         if abs(value) >= _LARGEST or has_decimals:
-            return self._mask_figure(value, _NUMBER, path)
+            return self._mask_figure(value, kinds.NUMBER, path)
         return self._keep(value, path)
 
     def _mask_figure(self, value: float, kind: str, path: str) -> float:
@@ -330,28 +225,28 @@ class Anonymizer:
         """Return the replacement of a text, by the kind that its name states and by what it looks like."""
         if text == "":
             return self._keep(text, path)
-        if kind in {_SECRET, _VIN, _MAIL, _NAME, _PHONE, _PICTURE, _ADDRESS}:
+        if kind in {kinds.SECRET, kinds.VIN, kinds.MAIL, kinds.NAME, kinds.PHONE, kinds.PICTURE, kinds.ADDRESS}:
             return self._named(text, kind, path)
         if text in self._values:
             return self._keep(text, path)
         shifted = self._instant(text, name)
         if shifted is not None:
-            self.count(_INSTANT, path)
+            self.count(kinds.INSTANT, path)
             return shifted
         if _DURATION.fullmatch(text) or _CLOCK.fullmatch(text):
             return self._keep(text, path)
-        if _URL.match(text) or _URL_NAMES.fullmatch(_snake(name)):
+        if _URL.match(text) or _URL_NAMES.fullmatch(to_snake_case(name)):
             return self.url(text, path)
         if VIN.fullmatch(text):
-            return self._named(text, _VIN, path)
+            return self._named(text, kinds.VIN, path)
         if _MAIL_TEXT.fullmatch(text):
-            return self._named(text, _MAIL, path)
+            return self._named(text, kinds.MAIL, path)
         if _PHONE_TEXT.fullmatch(text):
-            return self._named(text, _PHONE, path)
-        if kind == _PLACE and _DECIMAL.fullmatch(text):
-            self.count(_PLACE, path)
+            return self._named(text, kinds.PHONE, path)
+        if kind == kinds.PLACE and _DECIMAL.fullmatch(text):
+            self.count(kinds.PLACE, path)
             return str(self._pseudonyms.fraction(float(text)))
-        if kind == _ID:
+        if kind == kinds.ID:
             return self.identifier(text, path)
         return self._free_text(text, path)
 
@@ -359,7 +254,7 @@ class Anonymizer:
         """Return the replacement of an instant, an interval of two, or a number of seconds; None for other texts."""
         shifted = self._pseudonyms.instant_text(text)
         if shifted is not None or "/" not in text:
-            if shifted is None and text.isascii() and text.isdecimal() and _TIME_NAME.fullmatch(_snake(name)):
+            if shifted is None and text.isascii() and text.isdecimal() and _TIME_NAME.fullmatch(to_snake_case(name)):
                 epoch = self._pseudonyms.epoch(int(text))
                 return None if epoch is None else str(epoch)
             return shifted
@@ -369,23 +264,25 @@ class Anonymizer:
 
     def _named(self, text: str, kind: str, path: str) -> str:
         self.count(kind, path, text)
-        if kind == _SECRET:
+        if kind == kinds.SECRET:
             return REMOVED
-        if kind == _VIN:
+        if kind == kinds.VIN:
             return self._pseudonyms.vin(text)
-        if kind == _PHONE:
+        if kind == kinds.PHONE:
             return self._pseudonyms.phone(text)
-        form = {_MAIL: "{}@example.invalid", _PICTURE: "https://pictures.invalid/{}.png"}.get(kind, f"{kind}-{{}}")
+        form = {kinds.MAIL: "{}@example.invalid", kinds.PICTURE: "https://pictures.invalid/{}.png"}.get(
+            kind, f"{kind}-{{}}"
+        )
         return self._pseudonyms.named(text, form)
 
     def identifier(self, text: str, path: str) -> str:
         """Return the replacement of an id."""
-        self.count(_ID, path, text)
+        self.count(kinds.ID, path, text)
         return self._pseudonyms.identifier(text)
 
     def _free_text(self, text: str, path: str) -> str:
         replacement = self._pseudonyms.identifier(text, "text-")
-        self.count(_TEXT, path, text)
+        self.count(kinds.TEXT, path, text)
         phrases = [phrase for phrase in GATEWAY.misconfiguration_phrases if phrase in text.lower()]
         return " ".join([replacement, *phrases])
 
@@ -419,12 +316,12 @@ class Anonymizer:
         """Return a host and its port, without user information; an unknown host is replaced."""
         userinfo, at, host = authority.rpartition("@")
         if at:
-            self.count(_SECRET, path, userinfo)
+            self.count(kinds.SECRET, path, userinfo)
         name, _, port = host.partition(":") if host[:1] != "[" else _after_bracket(host)
         port = f":{port}" if port.isascii() and port.isdecimal() and len(port) <= _MAX_PORT else ""
-        if name.lower() in self._hosts or _is_public_host(name.lower()):
+        if name.lower() in self._hosts or is_public_host(name.lower()):
             return f"{self._keep(name, path)}{port}"
-        self.count(_HOST, path, name)
+        self.count(kinds.HOST, path, name)
         return self._pseudonyms.named(name.lower(), "host-{}.invalid") + port
 
     def _segment(self, segment: str, path: str) -> str:
@@ -441,13 +338,13 @@ class Anonymizer:
         name, equals, value = pair.partition("=")
         name, value = unquote(name), unquote(value)
         if is_secret_parameter(name):
-            self.count(_SECRET, path, value)
+            self.count(kinds.SECRET, path, value)
             return None
         shown = quote(self.name(name, path), safe="")
         return f"{shown}={quote(self._parameter(name, value, path), safe='')}" if equals else shown
 
     def _parameter(self, name: str, value: str, path: str) -> str:
-        kind = _kind_of(name)
+        kind = kind_of(name)
         if kind is None and (value in self._words or _RANGE.fullmatch(value)):
             return self._keep(value, path)
         if kind is None and "," in value and all(part in self._values for part in value.split(",")):
@@ -462,7 +359,7 @@ class Anonymizer:
         for field, value in fields:
             name = self.name(field.lower(), path)
             if name in _LEFT_OUT_HEADERS or is_secret_parameter(name.removeprefix("x-")):
-                self.count(_HEADER, f"{path}.{name}", value)
+                self.count(kinds.HEADER, f"{path}.{name}", value)
             else:
                 found.append([name, self._header(name, value, f"{path}.{name}")])
         return found
@@ -471,7 +368,7 @@ class Anonymizer:
         if name == "content-type":
             return self._media_type(value, path)
         if name in _DATES and (shifted := self._pseudonyms.instant_text(value)) is not None:
-            self.count(_INSTANT, path)
+            self.count(kinds.INSTANT, path)
             return shifted
         if _KEPT_NUMBERS.fullmatch(name) and _SMALL.fullmatch(value):
             return self._keep(value, path)
@@ -483,24 +380,24 @@ class Anonymizer:
             parts = [part.strip() for part in value.split(",")]
             known = [part for part in parts if _LISTS[name].fullmatch(part)]
             if len(known) < len(parts):
-                self.count(_HEADER, path)
+                self.count(kinds.HEADER, path)
             return self._keep(", ".join(known), path)
         if name == "etag":
             weak = "W/" if value.startswith("W/") else ""
             return f'{weak}"{self.identifier(value.removeprefix(weak), path)}"'
         if name == "www-authenticate":
             shown = [word for word in re.findall(r"[\w-]+", value) if word in self._values]
-            self.count(_HEADER, path)
+            self.count(kinds.HEADER, path)
             return f'{shown[0] if shown else "Bearer"} error="{shown[1]}"' if shown[1:] else "Bearer"
         if _KEPT_NUMBERS.fullmatch(name) and value.isascii() and value.isdecimal():
             return self.text(value, None, "timestamp", path)
-        return self.text(value, _kind_of(name.removeprefix("x-")), name, path)
+        return self.text(value, kind_of(name.removeprefix("x-")), name, path)
 
     def _media_type(self, value: str, path: str) -> str:
         media_type = value.partition(";")[0].strip().lower()
         if media_type in self._values:
             return self._keep(media_type, path)
-        self.count(_HEADER, path, media_type)
+        self.count(kinds.HEADER, path, media_type)
         return "application/json" if media_type.endswith("json") else "application/octet-stream"
 
     def _link_header(self, value: str, path: str) -> str:
@@ -518,7 +415,7 @@ class Anonymizer:
         Call it when the recording is complete: a name may come before the value that it repeats.
         """
         folded = name.casefold()
-        if name in self._known_names or name in self._values | self._words or _kind_of(name) is not None:
+        if name in self._known_names or name in self._values | self._words or kind_of(name) is not None:
             return name
         if (
             folded in self._private
@@ -556,19 +453,6 @@ def _after_bracket(host: str) -> tuple[str, str, str]:
     return f"{address}{bracket}", "", port.removeprefix(":")
 
 
-def _snake(name: str) -> str:
-    return _CAPITAL.sub("_", name).lower().replace("-", "_")
-
-
-def _kind_of(name: str) -> str | None:
-    snake = _snake(name)
-    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(snake)), None)
-
-
-def _is_metric(name: str) -> bool:
-    return _METRIC.search(_snake(name)) is not None
-
-
 def _is_position(values: list[Any], *, is_place: bool) -> bool:
     """Return whether a list is a longitude and a latitude, perhaps with an altitude, or two of these."""
     lengths = (2, 3, 4, 6) if is_place else (2, 3)
@@ -583,15 +467,3 @@ def _degrees(value: Any, most: int) -> float | None:
     if isinstance(value, str):
         return _degrees(float(value), most) if _DECIMAL.fullmatch(value) else None
     return float(value) if type(value) in {int, float} and -most <= value <= most else None
-
-
-def _is_public_host(host: str) -> bool:
-    if host in _LOOPBACK:
-        return True
-    domains = frozenset(label for brand in Brand for label in brand.domain.split("."))
-    if any(host == f"idpcvs.{brand.domain}" for brand in Brand):
-        return True
-    for suffix in _SUFFIXES:
-        if host == suffix or host.endswith(f".{suffix}"):
-            return all(label in _LABELS or label in domains for label in host.removesuffix(suffix).split(".") if label)
-    return False

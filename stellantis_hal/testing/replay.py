@@ -14,7 +14,7 @@ import httpx
 
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import split
-from stellantis_hal.testing.anonymizing import is_secret_parameter
+from stellantis_hal.testing.private_kinds import is_secret_parameter
 
 __all__ = ["FORMAT", "VERSION", "ReplayTransport", "UnrecordedRequestError"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
 from stellantis_hal.errors import DetachedResourceError, NotFoundError
+from stellantis_hal.hal.redaction import mask_repr
 from stellantis_hal.hal.uri import join_segment
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry, batch_body, retry_body
 from stellantis_hal.resources.control.targets import (
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Callback",
+    "CallbackReference",
     "CallbackStatus",
     "CallbackType",
     "RemoteType",
     "as_sent",
     "callback_body",
+    "callback_id",
     "callback_types",
     "fleet_callback_body",
     "sent_callback",
@@ -69,6 +72,15 @@ class RemoteType(OpenEnum):
     NAVIGATION = "Navigation"
     IMMOBILIZATION = "Immobilization"
     STOLEN = "Stolen"
+
+
+class CallbackReference(Protocol):
+    """A callback, as ``account.callbacks`` returns it."""
+
+    @property
+    def id(self) -> str | None:
+        """The API's id."""
+        ...
 
 
 @attrs.frozen(kw_only=True, weakref_slot=False)
@@ -335,3 +347,18 @@ def as_sent(answer: HalResource, body: dict[str, Any], before: Callback) -> Call
 def _stated(answer: HalResource) -> Callback:
     """Return what the answer of a write states: an id and a status, or nothing."""
     return answer.as_(Callback) if answer.kind == "object" else Callback()
+
+
+def callback_id(callback: CallbackReference | str) -> str:
+    """Return the id of a callback.
+
+    Raises:
+        TypeError: it is no callback and no id.
+        ValueError: it has no id.
+    """
+    id_ = callback if isinstance(callback, str) else getattr(callback, "id", callback)
+    if not isinstance(id_, str):
+        raise TypeError(f"callback must be a callback or its id, not {type(callback).__name__}")
+    if id_.strip() in {"", ".", ".."}:
+        raise ValueError(f"the callback has no id that can be used: {mask_repr(id_)}")
+    return id_

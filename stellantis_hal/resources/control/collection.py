@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from stellantis_hal.errors import ApiError
-from stellantis_hal.hal.uri import append_query
-from stellantis_hal.navigation.link_selection import Params, encode_params
+from stellantis_hal.hal.uri import append_query, join_segment
+from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, find_links
 from stellantis_hal.resources.queries import is_absent
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
 
-__all__ = ["ControlCollection"]
+__all__ = ["ControlCollection", "url_below_callback"]
+
+_TEMPLATE_NAMES: Final = ("cbid", "callbackId", "callbackid", "cid", "id")
 
 
 @attrs.define(eq=False)
@@ -53,3 +55,19 @@ class ControlCollection:
 
 async def _fetch(resource: HalResource, url: str) -> HalResource:
     return await resource.fetch_url(url, headers=resource.require_context().reload_fields)
+
+
+def url_below_callback(vehicle: HalResource, callback: str, rel: str) -> str:
+    """Return the URL of the monitors or commands of a vehicle and a callback: by the vehicle's template, or below it.
+
+    Args:
+        vehicle: the vehicle's resource.
+        callback: the callback's id.
+        rel: ``monitors`` or ``remotes``.
+    """
+    for link in find_links(vehicle.document, rel):
+        names = [name for name in _TEMPLATE_NAMES if link.href is not None and f"{{{name}}}" in link.href]
+        if names:
+            return vehicle.expand_query(LinkQuery(rel=rel, variables=dict.fromkeys(names, callback)))
+    below = f"{(vehicle.self_url or vehicle.url).partition('?')[0].rstrip('/')}/callbacks"
+    return f"{join_segment(below, callback)}/{rel}"

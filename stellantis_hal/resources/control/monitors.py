@@ -10,11 +10,10 @@ import attrs
 
 from stellantis_hal.errors import ApiError, NotFoundError, StellantisError, TooManyMonitorsError
 from stellantis_hal.hal.redaction import mask_repr
-from stellantis_hal.hal.uri import join_segment
-from stellantis_hal.navigation.link_selection import LinkQuery, find_links
 from stellantis_hal.navigation.pagination.paginator import Paginator
-from stellantis_hal.resources.control.callback import Callback, CallbackType
+from stellantis_hal.resources.control.callback import Callback, CallbackReference, CallbackType, callback_id
 from stellantis_hal.resources.control.callbacks import Callbacks
+from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.delivery import Batch, DeliveryRetry
 from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.labelled_collection import LabelledCollection, LabelledKind, Locate
@@ -27,19 +26,16 @@ from stellantis_hal.resources.control.monitor import (
 )
 from stellantis_hal.resources.control.operation import services_of
 from stellantis_hal.resources.control.reconciling import MonitorPlan, is_as, plan
-from stellantis_hal.resources.control.remote import callback_id
 from stellantis_hal.resources.control.targets import EventAttribute, Webhook
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource
-    from stellantis_hal.resources.control.remote import CallbackReference
 
 __all__ = ["FleetMonitors", "MonitorCollection", "MonitorIterator", "VehicleMonitors"]
 
 _MOST: Final = 5
 _REFUSALS: Final = frozenset((400, 409))
-_TEMPLATE_NAMES: Final = ("cbid", "callbackId", "callbackid", "cid", "id")
 
 
 class MonitorCollection(LabelledCollection[Monitor]):
@@ -214,7 +210,7 @@ class VehicleMonitors(MonitorCollection):
     async def _locate_own(self) -> tuple[HalResource, str]:
         if self._callback_id is None:
             raise ValueError("monitors are below a callback: pass one, as in vehicle.monitors(callback)")
-        return self._vehicle, _monitors_url(self._vehicle, self._callback_id)
+        return self._vehicle, url_below_callback(self._vehicle, self._callback_id, "monitors")
 
     def _callbacks(self) -> AsyncIterator[Callback]:
         return aiter(Callbacks(self._locate_callbacks)())
@@ -228,7 +224,7 @@ class VehicleMonitors(MonitorCollection):
         id_ = callback.id
 
         async def locate() -> tuple[HalResource, str]:
-            return self._vehicle, _monitors_url(self._vehicle, id_)
+            return self._vehicle, url_below_callback(self._vehicle, id_, "monitors")
 
         return aiter(_KIND.paginate(locate).map(self._registered))
 
@@ -382,13 +378,3 @@ _KIND: Final = LabelledKind(
     new=lambda resource: attrs.evolve(Monitor(), resource=resource),
     is_as=is_as,
 )
-
-
-def _monitors_url(vehicle: HalResource, callback: str) -> str:
-    """Return the address of the monitors of a vehicle and a callback: by the vehicle's template, else below it."""
-    for link in find_links(vehicle.document, "monitors"):
-        found = [name for name in _TEMPLATE_NAMES if link.href is not None and f"{{{name}}}" in link.href]
-        if found:
-            return vehicle.expand_query(LinkQuery(rel="monitors", variables=dict.fromkeys(found, callback)))
-    below = f"{vehicle.url.partition('?')[0].rstrip('/')}/callbacks"
-    return f"{join_segment(below, callback)}/monitors"

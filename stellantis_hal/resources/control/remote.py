@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import anyio
 import anyio.lowlevel
@@ -28,19 +28,18 @@ from stellantis_hal.errors import (
     UntrustedOriginError,
     WrongLoopError,
 )
-from stellantis_hal.hal.redaction import mask_repr, mask_url
-from stellantis_hal.hal.uri import append_query, join_segment, split
+from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.hal.uri import join_segment, split
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Response
-from stellantis_hal.navigation.link_selection import LinkQuery, Params, encode_params, find_links
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import Snapshot
 from stellantis_hal.navigation.writes import read_outcome, write_request
 from stellantis_hal.resources.blocks.capabilities import Capabilities
-from stellantis_hal.resources.blocks.energy import ChargeProgram
 from stellantis_hal.resources.control import actions
-from stellantis_hal.resources.control.actions import Action, ActionKind, ChargingProgram, Program
+from stellantis_hal.resources.control.actions import Action, ActionKind
+from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
 from stellantis_hal.resources.control.course import read_step
 from stellantis_hal.resources.control.operation import (
@@ -51,19 +50,12 @@ from stellantis_hal.resources.control.operation import (
     server_time,
     services_of,
 )
+from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
 from stellantis_hal.resources.control.remote_policy import Refusal, RefusalReason
-from stellantis_hal.resources.queries import index_ranges, is_absent
+from stellantis_hal.resources.queries import UrlCollection, index_ranges, is_absent
 from stellantis_hal.validation import require_type
 
-__all__ = [
-    "CallbackReference",
-    "Remote",
-    "RemoteCharging",
-    "RemoteClimate",
-    "RemoteDoors",
-    "RemoteStolen",
-    "callback_id",
-]
+__all__ = ["Remote"]
 
 _LETTERS: Final = 8
 _OPERATIONS: Final = "remoteActions"
@@ -73,16 +65,6 @@ _YOUNG: Final = timedelta(seconds=10)
 _FIRST_PAUSE: Final = 2.0
 _GROWTH: Final = 1.6
 _LONGEST_PAUSE: Final = 10.0
-_TEMPLATE_NAMES: Final = ("cbid", "callbackId", "callbackid", "cid", "id")
-
-
-class CallbackReference(Protocol):
-    """A callback, as ``account.callbacks`` returns it."""
-
-    @property
-    def id(self) -> str | None:
-        """The API's id."""
-        ...
 
 
 class Remote:
@@ -114,7 +96,7 @@ class Remote:
         self._vin = vin
         self._capabilities = capabilities
         self._vehicle_url = _vehicle_url(vehicle)
-        self._collection = _collection_url(vehicle, self._vehicle_url, callback_id)
+        self._collection = url_below_callback(vehicle, callback_id, "remotes")
         self._is_of_fleet = "/fleets/" in self._collection
         self._ledger = CommandLedger(services, car_key(vin, vehicle_id), context.clock)
         self._doors = RemoteDoors(self._send)
@@ -190,9 +172,12 @@ class Remote:
 
     def operations(self) -> Paginator[Operation]:
         """Paginate the operations of this vehicle and callback that the server lists; it states no order."""
-        pages = _OperationCollection(self._collection, self._context)
+        pages = UrlCollection(self._fetch_url, self._collection)
         items = Paginator.over(pages, _OPERATIONS, absent=is_absent, ranges=index_ranges(None, None), typed=True)
         return items.map(self._operation_of)
+
+    async def _fetch_url(self, url: str) -> HalResource:
+        return await HalResource.from_url(url, self._context)
 
     async def find(self, label: str, *, within: float = 30.0) -> Operation | None:
         """Look for an operation by the label that it was sent with, as after an unknown outcome.
@@ -376,145 +361,6 @@ class Remote:
         return Operation(record, self._context, is_new=is_new)
 
 
-class _Send(Protocol):
-    async def __call__(self, action: Action, label: str | None = None, *, force: bool = False) -> Operation: ...
-
-
-class RemoteDoors:
-    """The doors of a vehicle."""
-
-    def __init__(self, send: _Send) -> None:
-        self._send = send
-
-    async def lock(self, *, label: str | None = None, force: bool = False) -> Operation:
-        """Lock the doors."""
-        return await self._send(actions.locks(locked=True), label, force=force)
-
-    async def unlock(self, *, label: str | None = None, force: bool = False) -> Operation:
-        """Unlock the doors."""
-        return await self._send(actions.locks(locked=False), label, force=force)
-
-
-class RemoteCharging:
-    """Charging of a vehicle."""
-
-    def __init__(self, send: _Send, clock: Callable[[], datetime], *, has_slots: bool) -> None:
-        self._send = send
-        self._clock = clock
-        self._has_slots = has_slots
-
-    async def start(self, *, label: str | None = None, force: bool = False) -> Operation:
-        """Start charging now; a start at a later hour is dropped by that."""
-        return await self._send(actions.charge_now(start=True), label, force=force)
-
-    async def stop(self, *, label: str | None = None, force: bool = False) -> Operation:
-        """Stop charging."""
-        return await self._send(actions.charge_now(start=False), label, force=force)
-
-    async def at(self, start: datetime, *, label: str | None = None, force: bool = False) -> Operation:
-        """Start charging at an aware instant in the future."""
-        return await self._send(actions.charge_at(start, now=self._clock()), label, force=force)
-
-    async def until(self, end: datetime | None, *, label: str | None = None, force: bool = False) -> Operation:
-        """End charging at an aware instant in the future; None turns the end off."""
-        return await self._send(actions.charge_until(end, now=self._clock()), label, force=force)
-
-    async def programs(
-        self, programs: Iterable[ChargingProgram | ChargeProgram], *, label: str | None = None, force: bool = False
-    ) -> Operation:
-        """Replace the charging programs, by new ones or by those of a status; without any they are removed."""
-        action = actions.charge_by_programs(programs, has_slots=self._has_slots)
-        return await self._send(action, label, force=force)
-
-    async def prefer(
-        self,
-        *,
-        level: int | None = None,
-        type: str | None = None,  # noqa: A002 - the API's word
-        label: str | None = None,
-        force: bool = False,
-    ) -> Operation:
-        """Set the power, from 1 to 5, and whether to charge ``"Full"`` or ``"Partial"``."""
-        return await self._send(actions.prefer_charging(level=level, type=type), label, force=force)
-
-
-class RemoteClimate:
-    """The air conditioning of a parked vehicle."""
-
-    def __init__(self, send: _Send) -> None:
-        self._send = send
-
-    async def start(self, *, label: str | None = None, force: bool = False) -> Operation:
-        """Start the air conditioning now."""
-        return await self._send(actions.start_climate(on=True), label, force=force)
-
-    async def stop(self, *, label: str | None = None, force: bool = False) -> Operation:
-        """Stop the air conditioning."""
-        return await self._send(actions.start_climate(on=False), label, force=force)
-
-    async def set(self, *programs: Program, label: str | None = None, force: bool = False) -> Operation:
-        """Set programs; slots that are not named stay as they are."""
-        return await self._send(actions.set_climate(programs), label, force=force)
-
-    async def delete(
-        self, *slots: int, slot: int | None = None, label: str | None = None, force: bool = False
-    ) -> Operation:
-        """Delete the programs of slots: ``delete(slot=1)``, ``delete(1, 2)``."""
-        named = slots if slot is None else (*slots, slot)
-        return await self._send(actions.delete_climate(named), label, force=force)
-
-
-class RemoteStolen:
-    """A stolen vehicle of a fleet. Every command wants the VIN typed again: ``confirm=vehicle.vin``."""
-
-    def __init__(self, send: _Send, check: Callable[[str], None]) -> None:
-        self._send = send
-        self._check = check
-
-    async def declare(self, *, confirm: str, label: str | None = None, force: bool = False) -> Operation:
-        """Declare the vehicle stolen."""
-        self._check(confirm)
-        return await self._send(actions.stolen_state(stolen=True), label, force=force)
-
-    async def clear(self, *, confirm: str, label: str | None = None, force: bool = False) -> Operation:
-        """Declare the vehicle found."""
-        self._check(confirm)
-        return await self._send(actions.stolen_state(stolen=False), label, force=force)
-
-    async def track(
-        self, *, running: timedelta, shutdown: timedelta, confirm: str, label: str | None = None, force: bool = False
-    ) -> Operation:
-        """Set how often the vehicle reports its position: while its engine runs, and while it does not."""
-        action = actions.track_stolen(running=running, shutdown=shutdown)
-        self._check(confirm)
-        return await self._send(action, label, force=force)
-
-    async def immobilize(
-        self, *, active: bool = True, confirm: str, label: str | None = None, force: bool = False
-    ) -> Operation:
-        """Keep the engine of the stolen vehicle from starting; with ``active=False`` allow it again."""
-        action = actions.stolen_immobilization(active=active)
-        self._check(confirm)
-        return await self._send(action, label, force=force)
-
-
-class _OperationCollection:
-    """The collection of operations, read page by page."""
-
-    def __init__(self, url: str, context: ResourceContext) -> None:
-        self._url = url
-        self._context = context
-
-    async def first_page(self) -> HalResource:
-        return await HalResource.from_url(self._url, self._context)
-
-    async def resolve_url(self, params: Params) -> str:
-        return append_query(self._url, encode_params(params))
-
-    async def fetch_url(self, url: str) -> HalResource:
-        return await HalResource.from_url(url, self._context)
-
-
 def _vehicle_url(vehicle: HalResource) -> str:
     """Return the address of a vehicle.
 
@@ -525,15 +371,6 @@ def _vehicle_url(vehicle: HalResource) -> str:
     if url is None and vehicle.is_embedded:
         raise ValueError("this vehicle is embedded without a self link, so no command can be sent to it: read it alone")
     return (url or vehicle.url).partition("?")[0]
-
-
-def _collection_url(vehicle: HalResource, vehicle_url: str, callback_id: str) -> str:
-    """Return the address of the operations of a vehicle and a callback: by the vehicle's template, else below it."""
-    for link in find_links(vehicle.document, "remotes"):
-        names = [name for name in _TEMPLATE_NAMES if link.href is not None and f"{{{name}}}" in link.href]
-        if names:
-            return vehicle.expand_query(LinkQuery(rel="remotes", variables=dict.fromkeys(names, callback_id)))
-    return f"{join_segment(f'{vehicle_url}/callbacks', callback_id)}/remotes"
 
 
 def _is_unsupported(capabilities: Capabilities, action: Action) -> bool:
@@ -611,18 +448,3 @@ def _is_same_origin(url: str, other: str) -> bool:
 
 def _random_letters() -> str:
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
-
-
-def callback_id(callback: CallbackReference | str) -> str:
-    """Return the id of a callback.
-
-    Raises:
-        TypeError: it is no callback and no id.
-        ValueError: it has no id.
-    """
-    id_ = callback if isinstance(callback, str) else getattr(callback, "id", callback)
-    if not isinstance(id_, str):
-        raise TypeError(f"callback must be a callback or its id, not {type(callback).__name__}")
-    if id_.strip() in {"", ".", ".."}:
-        raise ValueError(f"the callback has no id that can be used: {mask_repr(id_)}")
-    return id_
