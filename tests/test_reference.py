@@ -1,10 +1,15 @@
 """The documentation has each public name once, and names tests that exist."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+import click
 
 import stellantis_hal
 from stellantis_hal import testing
+from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.profiles import KEYS
 
 PAGES = Path(__file__).parent.parent / "docs" / "reference"
 ENTRIES = re.compile(r"^\.\. public-names::\n((?:[ ]+:\w+:.*\n)*)\n((?:[ ]{3}.*\n)+)", re.MULTILINE)
@@ -31,3 +36,55 @@ def test_tests_named_by_the_threats_exist() -> None:
     tests = Path(__file__).parent
     assert [name for name in named if not any(tests.rglob(name))] == []
     assert len(named) > 30
+
+
+def test_each_error_is_explained() -> None:
+    """The exit status of each is taken from the command line when the page is built."""
+    table = re.search(
+        r"^\.\. error-table::\n\n((?:[ ]{3}.*\n)+)", (PAGES / "errors.rst").read_text("utf-8"), re.MULTILINE
+    )
+    assert table is not None
+    rows = [[part.strip() for part in line.split("|")] for line in table[1].splitlines()]
+    assert all(len(row) == 3 and all(row) for row in rows)
+    errors = [
+        name
+        for name in stellantis_hal.__all__
+        if isinstance(kind := getattr(stellantis_hal, name), type) and issubclass(kind, stellantis_hal.StellantisError)
+    ]
+    assert sorted(row[0] for row in rows) == sorted(errors)
+
+
+def test_each_key_of_a_profile_is_explained() -> None:
+    page = (PAGES / "configuration.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE)
+    assert rows == sorted(KEYS)
+
+
+def test_variables_of_the_page_are_read() -> None:
+    page = (PAGES / "configuration.md").read_text("utf-8")
+    named = set(re.findall(r"STELLANTIS_HAL_([A-Z_]+)", page)) - {"CONFIG"}
+    options = {option.name: option for command in every_command(commands) for option in command.params}
+    names = {str(name).upper() for name in options}
+    names |= {str(option.envvar).removeprefix("STELLANTIS_HAL_") for option in options.values()}
+    assert named - names == set()
+
+
+def test_each_command_is_in_the_guide() -> None:
+    page = (PAGES.parent / "howto" / "command_line.md").read_text("utf-8")
+    assert [name for name in commands.commands if not re.search(rf"`{name}[` ]", page)] == []
+
+
+def test_the_glossary_is_short_and_in_order() -> None:
+    terms = re.findall(r"^(\w[\w ]*)\n  ", (PAGES / "glossary.md").read_text("utf-8"), re.MULTILINE)
+    assert len(terms) <= 40
+    assert terms == sorted(terms, key=str.lower)
+
+
+def every_command(group: click.Group) -> Iterator[click.Command]:
+    """Yield a group and each command below it."""
+    yield group
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from every_command(command)
+        else:
+            yield command

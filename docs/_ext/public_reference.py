@@ -6,12 +6,14 @@ import builtins
 import inspect
 import re
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from importlib import import_module
 from types import FunctionType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import attrs
+import click
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -20,6 +22,8 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 import stellantis_hal
+from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.failures import exit_status
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
 from stellantis_hal.structuring.schema import OWN_FIELDS, FieldSchema, schema_of
@@ -43,6 +47,51 @@ class PublicNames(SphinxDirective):
         module = self.options.get("module", _FACE)
         lines = [line for name in " ".join(self.content).split() for line in entry(module, name)]
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+class ErrorTable(SphinxDirective):
+    """A table of errors; each line of its content: name, meaning and cause, and what to do, between bars."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table, with the exit status of the command line for each error."""
+        lines = [".. list-table::", "   :class: wide", "   :widths: 28 38 34", "   :header-rows: 1", ""]
+        lines += ["   * - error; exit status", "     - meaning, usual cause", "     - what to do"]
+        for name, meaning, advice in error_rows(self.content):
+            kind: type[BaseException] = getattr(stellantis_hal, name)
+            lines += [f"   * - | :py:exc:`~stellantis_hal.{name}`", f"       | {exit_status(kind.__new__(kind))}"]
+            lines += [f"     - {meaning}", f"     - {advice}"]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+class CommandTable(SphinxDirective):
+    """A table of the commands of the command line, those below others included."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        lines = [".. list-table::", "   :class: wide", "   :widths: 30 70", "   :header-rows: 1", ""]
+        lines += ["   * - command", "     - what it does"]
+        for path, command in command_paths(commands):
+            lines += [f"   * - ``{path}``", f"     - {(command.help or '').strip().splitlines()[0]}"]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def error_rows(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield name, meaning and advice of each line of a table of errors."""
+    for line in lines:
+        if line.strip():
+            name, meaning, advice = (part.strip() for part in line.split("|"))
+            yield name, meaning, advice
+
+
+def command_paths(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield each command with its whole name, those that only hold others left out."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from command_paths(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def entry(module: str, name: str) -> list[str]:
@@ -101,7 +150,8 @@ def _fields(model: type[Model]) -> list[str]:
     if not fields:
         return []
     lines = [".. list-table::", "   :class: fields", "   :widths: 35 65", "   :header-rows: 1", ""]
-    lines += ["   * - field, type, unit", "     - meaning; key of the source"]
+    lines += ["   * - field, type, unit", "     - meaning; key, older generations"]
+    flat = {path: key for key, path in schema_of(model).flat.items()}
     for field in fields:
         read = schema.get(field.name)
         unit = field.metadata.get("stellantis_hal.unit")
@@ -109,7 +159,10 @@ def _fields(model: type[Model]) -> list[str]:
             f"   * - | ``{field.name}``",
             f"       | {_type_text(types[field.name])}{f', {unit}' if unit else ''}",
         ]
-        lines += [f"     - | {_sentence(meanings.get(field.name) or field.name.replace('_', ' '))}", *_sources(read)]
+        lines += [
+            f"     - | {_sentence(meanings.get(field.name) or field.name.replace('_', ' '))}",
+            *_sources(read, flat),
+        ]
     return [*lines, ""]
 
 
@@ -119,10 +172,14 @@ def _sentence(text: str) -> str:
     return f"{words[:1].upper()}{words[1:]}."
 
 
-def _sources(field: FieldSchema | None) -> list[str]:
+def _sources(field: FieldSchema | None, flat: Mapping[tuple[str, ...], str]) -> list[str]:
+    """Return the keys of a field: of the newest generation of the API, then of older ones."""
     if field is None:
         return ["       | not in a body"]
-    return ["       | " + " or ".join(f"``{'.'.join(path)}``" for path in field.paths)]
+    keys = [".".join(path) for path in field.paths]
+    newest, *older = keys if (field.name,) not in flat else [*keys, flat[field.name,]]
+    formerly = f", formerly {', '.join(f'``{key}``' for key in older)}" if older else ""
+    return [f"       | ``{newest}``{formerly}"]
 
 
 def _type_text(annotation: Any) -> str:
@@ -234,6 +291,8 @@ def exists(target: str) -> bool:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directive and the hooks."""
     app.add_directive("public-names", PublicNames)
+    app.add_directive("error-table", ErrorTable)
+    app.add_directive("command-table", CommandTable)
     app.connect("autodoc-process-docstring", shorten_docstring, priority=100)
     app.connect("autodoc-process-docstring", hide_colon, priority=100)
     app.connect("autodoc-process-docstring", restore_colon, priority=900)

@@ -59,18 +59,20 @@ async def run_steps(stem: str, names: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("stem", ["fastapi", "mutual_tls", "session"])
-async def test_the_steps_run(stem: str, names: dict[str, Any]) -> None:
+async def test_steps_of_the_page_run(stem: str, names: dict[str, Any]) -> None:
     assert steps_of(FOLDER / f"{stem}.md")
     await run_steps(stem, names)
 
 
-async def test_tables_have_units(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+async def test_tables_of_the_page_have_units(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     await run_steps("dataframes", names)
     assert "b'unit': b'km'" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("unchanged_logger")
-async def test_figures_reach_their_programs(names: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+async def test_figures_of_the_page_reach_their_programs(
+    names: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     await run_steps("metrics", names)
     printed, logged = capsys.readouterr()
     assert re.search(
