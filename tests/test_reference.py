@@ -1,6 +1,7 @@
 """The documentation has each public name once, and names tests that exist."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,3 +89,16 @@ def every_command(group: click.Group) -> Iterator[click.Command]:
             yield from every_command(command)
         else:
             yield command
+
+
+def test_the_picture_has_the_layers_of_the_contract() -> None:
+    """The order is that of the contract; layers of one line stand side by side."""
+    root = PAGES.parent.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    contract = next(each for each in project["tool"]["importlinter"]["contracts"] if each["type"] == "layers")
+    names = [name.strip().removeprefix("stellantis_hal.") for line in contract["layers"] for name in line.split("|")]
+    picture = (root / "docs" / "_static" / "architecture.svg").read_text("utf-8")
+    drawn = re.findall(r'y="(\d+)" class="n">(\w+)<', picture)
+    assert sorted(name for _, name in drawn if name not in {"simulator", "Servers"}) == sorted(names)
+    heights = {name: int(height) for height, name in drawn}
+    assert [heights[name] for name in names] == sorted(heights[name] for name in names)
