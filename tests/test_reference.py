@@ -75,6 +75,19 @@ def test_each_command_is_in_the_guide() -> None:
     assert [name for name in commands.commands if not re.search(rf"`{name}[` ]", page)] == []
 
 
+def test_each_extra_is_explained() -> None:
+    project = tomllib.loads((PAGES.parent.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (PAGES / "extras.md").read_text("utf-8")
+    assert [extra for extra in project["optional-dependencies"] if f"`{extra}`" not in page] == []
+    assert len(project["dependencies"]) == 6
+
+
+def test_realms_of_the_page_are_those_of_the_brands() -> None:
+    page = (PAGES.parent / "start" / "your_car.md").read_text("utf-8")
+    rows = re.findall(r'^\| "(\w+)" \| idpcvs\.([\w.]+) \| (\w+) \|$', page, re.MULTILINE)
+    assert rows == [(brand.value, brand.domain, brand.realm) for brand in stellantis_hal.Brand]
+
+
 def test_the_glossary_is_short_and_in_order() -> None:
     terms = re.findall(r"^(\w[\w ]*)\n  ", (PAGES / "glossary.md").read_text("utf-8"), re.MULTILINE)
     assert len(terms) <= 40
