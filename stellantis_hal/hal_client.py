@@ -1,73 +1,36 @@
-"""The client for any HAL API, and the base of both clients."""
+"""The client for any HAL API."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-import cattrs
-import httpx
-
+from stellantis_hal.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
-from stellantis_hal.navigation.fetch import Fetch
-from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.structuring.converter import TypedConverter
-from stellantis_hal.transport.backends.borrowed import HostSession
+from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import ClientAccess, ConnectableCredentials, Credentials
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
-from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.retry import RetryPolicy
-from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
+from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
 
-__all__ = ["BaseClient", "HalClient", "identity_fetch", "to_origins", "to_timeouts"]
+if TYPE_CHECKING:
+    import cattrs
+    import httpx
 
 
-class BaseClient:
-    """A client that owns a session: ``async with`` closes it."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @property
-    def quota(self) -> Quota:
-        """The quota that the server stated last (``quota.day.remaining``, ``quota.burst.remaining``); None before."""
-        return self._session.quota
-
-    @property
-    def limiter(self) -> RateLimiter:
-        """The limiter that every request passes; see its ``statistics``."""
-        return self._session.limiter
-
-    async def aclose(self) -> None:
-        """Close what the client opened; a transport that was passed in stays open."""
-        await self._session.aclose()
-
-    async def __aenter__(self) -> Self:
-        """Return the client.
-
-        Raises:
-            ClosedClientError: it was closed.
-            WrongLoopError: it was used before in another event loop, thread or process.
-        """
-        self._session.check_use()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
+__all__ = ["HalClient"]
 
 
 class HalClient(BaseClient, EntryPoint):
@@ -153,6 +116,8 @@ class HalClient(BaseClient, EntryPoint):
         cache: CacheStore | None = None,
         partition: str | None = None,
     ) -> None:
+        from stellantis_hal.transport.session import Session
+
         require_type("accept", accept, str, None)
         own_session = Session(
             to_origins(entry_url, trusted_origins),
@@ -182,30 +147,3 @@ class HalClient(BaseClient, EntryPoint):
             fetch, clock, TypedConverter(converter, clock=clock), headers=default_headers(headers), accept=accept
         )
         EntryPoint.__init__(self, entry_url, context)
-
-
-def identity_fetch(session: Session, urls: tuple[str, ...], max_wait: float) -> Fetch:
-    """Return the pipeline to an identity server: no limiter, no credentials, no retries (a renewal has its own)."""
-    return session.pipeline(origins=Origins(*urls), limited=False, retry=RetryPolicy(attempts=1), max_wait=max_wait)
-
-
-def to_origins(url: str, trusted: Iterable[str] | str) -> Origins:
-    """Return the origin of an address and those of the trusted addresses; a ``str`` is one address.
-
-    Raises:
-        ValueError: an address has no http or https origin.
-    """
-    return Origins(url, *([trusted] if isinstance(trusted, str) else trusted))
-
-
-def to_timeouts(timeout: float | Timeouts | None) -> Timeouts | None:
-    """Return bounds for each phase, where a number bounds the silence of the server and the time to connect.
-
-    Raises:
-        TypeError: it is neither a number nor ``Timeouts``.
-    """
-    require_type("timeout", timeout, int, float, Timeouts, None)
-    if not isinstance(timeout, int | float):
-        return timeout
-    default = Timeouts()
-    return Timeouts(read=timeout, connect=min(timeout, default.connect), total=max(timeout, default.total))

@@ -245,7 +245,7 @@ def _lock(file: io.FileIO) -> None:
         BlockingIOError: another writer has it open.
     """
     try:
-        import fcntl  # noqa: PLC0415 - POSIX only
+        import fcntl  # POSIX only
     except ImportError:
         return
     try:

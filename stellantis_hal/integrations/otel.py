@@ -63,7 +63,7 @@ def otel_hooks(
         client = StellantisClient(application, hooks=otel_hooks())
     """
     try:
-        from opentelemetry import metrics, trace  # noqa: PLC0415 - an extra
+        from opentelemetry import metrics, trace  # an extra
     except ImportError as error:
         raise ConfigurationError(
             "opentelemetry is not installed: pip install 'stellantis-hal[otel]' brings its API"

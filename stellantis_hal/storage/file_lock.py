@@ -68,7 +68,7 @@ def try_acquire(path: Path, *, shared: bool = False) -> int | None:
     Raises:
         OSError: the file cannot be created or locked.
     """
-    import fcntl  # noqa: PLC0415 - POSIX only; the package can be imported on other systems
+    import fcntl  # POSIX only; the package can be imported on other systems
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

@@ -260,7 +260,7 @@ async def create_schema(connection: PostgresConnection, failure: Callable[[str],
 
 def _psycopg() -> Any:
     try:
-        import psycopg  # noqa: PLC0415 - an extra
+        import psycopg  # an extra
     except ImportError as error:
         raise ConfigurationError(f"PostgreSQL {_MISSING} ({error})") from error
     return psycopg

@@ -111,7 +111,7 @@ class RedisConnection:
             self._client = self._server
             return self
         try:
-            from coredis import ConnectionPool, Redis  # noqa: PLC0415 - an extra
+            from coredis import ConnectionPool, Redis  # an extra
         except ImportError as error:
             raise ConfigurationError(f"Redis {_MISSING} ({error})") from error
         options: Any = {"max_connections": _CONNECTIONS, "connect_timeout": self._timeout}
@@ -220,19 +220,19 @@ class RedisConnection:
 
 
 def _is_cluster(client: Any) -> bool:
-    from coredis import RedisCluster  # noqa: PLC0415 - an extra
+    from coredis import RedisCluster  # an extra
 
     return isinstance(client, RedisCluster)
 
 
 def _is_of_redis(error: Exception) -> bool:
-    from coredis.exceptions import RedisError  # noqa: PLC0415 - an extra
+    from coredis.exceptions import RedisError  # an extra
 
     return isinstance(error, RedisError | OSError | EOFError | anyio.BrokenResourceError | anyio.ClosedResourceError)
 
 
 def _is_unknown_script(error: BaseException | None) -> bool:
-    from coredis.exceptions import NoScriptError  # noqa: PLC0415 - an extra
+    from coredis.exceptions import NoScriptError  # an extra
 
     return isinstance(error, NoScriptError)
 

@@ -47,14 +47,14 @@ class Model:
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
         """Return the schema that pydantic asks for; called by pydantic alone."""
-        from stellantis_hal.structuring.pydantic_schema import core_schema_of  # noqa: PLC0415 - where pydantic is there
+        from stellantis_hal.structuring.pydantic_schema import core_schema_of  # where pydantic is there
 
         return core_schema_of(cls)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
         """Return its JSON Schema, which FastAPI shows; called by pydantic alone."""
-        from stellantis_hal.structuring.json_schema import json_schema  # noqa: PLC0415 - where pydantic is there
+        from stellantis_hal.structuring.json_schema import json_schema  # where pydantic is there
 
         return json_schema(cls)
 

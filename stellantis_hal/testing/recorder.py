@@ -17,7 +17,8 @@ import httpx
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.testing.anonymizing import Anonymizer
 from stellantis_hal.testing.replay import FORMAT, VERSION, ReplayTransport
-from stellantis_hal.transport.backends.borrowed import HostSession, is_host_session, session_transport
+from stellantis_hal.transport.backends.borrowed import session_transport
+from stellantis_hal.transport.backends.host_session import HostSession, is_host_session
 
 __all__ = ["Recorder"]
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 import attrs
 
 from stellantis_hal.hal.uri import append_query
 from stellantis_hal.navigation.cache.partition import Partition
 from stellantis_hal.navigation.fetch import Fetch, Response
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = [
     "Anonymous",
@@ -21,6 +25,7 @@ __all__ = [
     "ExpiringCredentials",
     "RenewableCredentials",
     "add_client_id",
+    "is_httpx_auth",
     "remove_client_id",
 ]
 
@@ -160,3 +165,9 @@ def remove_client_id(url: str, query: str) -> str:
         if pair in url:
             url = re.sub(rf"(\?|&){re.escape(pair)}(?=&|#|$)(&(?=.)|)", lambda match: match[1] if match[2] else "", url)
     return url
+
+
+def is_httpx_auth(credentials: object) -> TypeGuard[httpx.Auth]:
+    """Return whether credentials are an authentication flow of httpx; this does not load httpx."""
+    kind: type | None = getattr(sys.modules.get("httpx"), "Auth", None)
+    return kind is not None and isinstance(credentials, kind)

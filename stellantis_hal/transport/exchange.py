@@ -7,12 +7,11 @@ import ssl
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import anyio.to_thread
 import attrs
-import httpx
 from attrs import validators
 
 from stellantis_hal.errors import BodyTooLargeError, ClosedClientError, NetworkError, StellantisError
@@ -20,17 +19,19 @@ from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.bodies import BodyReader, Content, StreamBody
 from stellantis_hal.navigation.fetch import Response
-from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, StreamingResponse
-from stellantis_hal.transport.backends.borrowed import HostSession, make_borrowed_backend
+from stellantis_hal.transport.backends.base import HttpBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import backend_loader, make_backend
+from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
 from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
 from stellantis_hal.transport.loop_binding import LoopBinding
-from stellantis_hal.transport.network_errors import is_foreign, to_network_error, unreadable_body
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders
 from stellantis_hal.transport.semaphore import TimedSemaphore
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Exchange", "OutgoingRequest", "Timeouts"]
 
@@ -114,7 +115,7 @@ class Exchange:
         self._proxies = proxies
         self._timeouts = timeouts
         self._seconds: dict[str, float] = attrs.asdict(timeouts)
-        self._backend: HttpBackend | None = None if transport is None else HttpxBackend(transport, self._seconds)
+        self._backend: HttpBackend | None = None if transport is None else _over(transport, self._seconds)
         self._owned = transport is None
         self._ssl_context = ssl_context
         self.connections = connections
@@ -204,6 +205,8 @@ class Exchange:
                     if opened is not None and not is_kept:
                         await _close(opened)
                     if reader is not None and reader.failure is not None and isinstance(error, Exception):
+                        from stellantis_hal.transport.network_errors import unreadable_body
+
                         raise unreadable_body(reader.failure, shown_url) from reader.failure
                     mapped = self._map_error(error, shown_url, response_started=opened is not None)
                     if mapped is None:
@@ -277,7 +280,11 @@ class Exchange:
                 sent=True,
                 is_transient=False,
             )
-        if isinstance(error, StellantisError) or not isinstance(error, Exception) or not is_foreign(error):
+        if isinstance(error, StellantisError) or not isinstance(error, Exception):
+            return None
+        from stellantis_hal.transport.network_errors import is_foreign, to_network_error  # they load httpx
+
+        if not is_foreign(error):
             return None
         proxy = self._proxies.for_url(shown_url)
         return to_network_error(error, shown_url, response_started=response_started, proxy=proxy)
@@ -293,6 +300,8 @@ class Exchange:
                 shown = mask_url(shown_url)
                 _logger.debug("requests to %s go through the proxy %s (from %s)", shown, proxy, proxy.source)
             if self._host_session is not None:
+                from stellantis_hal.transport.backends.borrowed import make_borrowed_backend
+
                 self._backend = make_borrowed_backend(self._host_session, timeouts=self._seconds)
                 return self._backend
             load = backend_loader(self._proxies)
@@ -317,6 +326,12 @@ class Exchange:
                 await backend.aclose()
 
 
+def _over(transport: httpx.AsyncBaseTransport, seconds: dict[str, float]) -> HttpBackend:
+    from stellantis_hal.transport.backends.httpx_transport import HttpxBackend
+
+    return HttpxBackend(transport, seconds)
+
+
 def _start_reading(body: StreamBody, headers: dict[str, str]) -> tuple[BodyReader, dict[str, str]]:
     length = body.length
     return body.open(), headers if length is None else {**headers, "content-length": str(length)}
@@ -333,6 +348,8 @@ async def _close(opened: StreamingResponse) -> None:
         try:
             await opened.aclose()
         except Exception as error:
+            from stellantis_hal.transport.network_errors import is_foreign
+
             if not is_foreign(error):
                 raise
             _logger.debug("closing a response failed: %s", type(error).__name__)

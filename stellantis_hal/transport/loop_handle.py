@@ -21,7 +21,7 @@ def loop_time() -> float:
     try:
         return anyio.current_time()
     except RuntimeError:
-        import asyncio  # noqa: PLC0415 - trio needs it in no callback
+        import asyncio  # trio needs it in no callback
 
         return asyncio.get_running_loop().time()
 
@@ -41,7 +41,7 @@ class LoopHandle:
             self._now: Callable[[], float] = native.time
             self._schedule: Callable[[Callable[[], object]], object] = native.call_soon_threadsafe
         else:
-            import trio  # noqa: PLC0415 - an extra, which is there where its loop runs
+            import trio  # an extra, which is there where its loop runs
 
             self._now = trio.lowlevel.current_clock().current_time
             self._schedule = native.run_sync_soon

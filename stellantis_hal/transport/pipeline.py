@@ -6,11 +6,10 @@ import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import attrs
-import httpx
 
 from stellantis_hal.errors import (
     BudgetExhaustedError,
@@ -31,11 +30,13 @@ from stellantis_hal.transport.downloads import BodyReceiver
 from stellantis_hal.transport.echoed_secrets import hide_echoed_secrets, secrets_of
 from stellantis_hal.transport.exchange import Exchange, OutgoingRequest
 from stellantis_hal.transport.hooks import CallObserver, Hooks
-from stellantis_hal.transport.httpx_auth import send_with_auth
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Priority, RateLimiter, Slot
 from stellantis_hal.transport.rate_limit.quota import UNREADABLE, Quota
 from stellantis_hal.transport.retry import RetryPolicy, call_with_retries
 from stellantis_hal.transport.semaphore import TimedSemaphore
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["PipelineContext", "PipelineOptions", "RequestPipeline"]
 
@@ -83,21 +84,23 @@ class PipelineOptions:
         origins: the trusted origins.
         limiter: what each attempt waits for.
         retry: the policy.
-        credentials: of the caller.
+        credentials: of the caller; anonymous ones beside ``auth``.
         make_error: returns the error that a response stands for.
         priority: of its requests.
         max_wait: seconds that one call may wait for the limiter, all its attempts together.
         account: key of the account, for hooks and log lines; None without one.
+        auth: a flow of httpx that signs the requests instead of ``credentials``; None for none.
     """
 
     origins: Origins
     limiter: RateLimiter
     retry: RetryPolicy
-    credentials: Credentials | httpx.Auth
+    credentials: Credentials
     make_error: ErrorFactory
     priority: Priority
     max_wait: float
     account: str | None = None
+    auth: httpx.Auth | None = None
 
 
 class RequestPipeline:
@@ -117,7 +120,7 @@ class RequestPipeline:
     @property
     def credentials(self) -> Credentials | httpx.Auth:
         """The credentials that its requests are sent with."""
-        return self._options.credentials
+        return self._options.credentials if self._options.auth is None else self._options.auth
 
     def with_options(self, *, priority: Priority | None = None, max_wait: float | None = None) -> RequestPipeline:
         """Return the same pipeline with another priority, or another bound on waiting for the limiter, in seconds."""
@@ -164,7 +167,7 @@ class RequestPipeline:
         """
         options = self._options
         if not credentials:
-            options = attrs.evolve(options, credentials=_ANONYMOUS, origins=ANY_ORIGIN)
+            options = attrs.evolve(options, credentials=_ANONYMOUS, auth=None, origins=ANY_ORIGIN)
         receiver = BodyReceiver(limit)
         try:
             call = _Call(self._context, options, request, receiver, api=self._options.origins)
@@ -264,8 +267,7 @@ class _Call:
                 continue
             self._rate_limited = None
             if isinstance(error, UnauthorizedError) and not self._renewed:
-                credentials = self._options.credentials
-                renewed = not isinstance(credentials, httpx.Auth) and await credentials.refused(
+                renewed = self._options.auth is None and await self._options.credentials.refused(
                     response, self._credential_headers
                 )
                 self._renewed = True  # not before: a renewal that raises may be tried again by the next attempt
@@ -329,12 +331,15 @@ class _Call:
 
     async def _follow_redirects(self) -> Response:
         request, origins, credentials = self._request, self._options.origins, self._options.credentials
+        auth = self._options.auth
         url = request.url
         origins.check(url)
         for _ in range(self._context.max_redirects + 1):
-            if isinstance(credentials, httpx.Auth):
+            if auth is not None:
+                from stellantis_hal.transport.httpx_auth import send_with_auth
+
                 unsigned = OutgoingRequest(request.method, url, self._headers({}), request.content, url)
-                response = await send_with_auth(credentials, unsigned, self._send_signed)
+                response = await send_with_auth(auth, unsigned, self._send_signed)
             else:
                 response = await self._send(url, credentials)
             self._record_response(url, response)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
 import attrs
 from attrs import validators
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from stellantis_hal.errors import (
     ApiError,
@@ -18,6 +17,10 @@ from stellantis_hal.errors import (
     StellantisError,
     TooManyRedirectsError,
 )
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
 
 __all__ = ["RetryPolicy", "call_with_retries", "is_retryable"]
 
@@ -115,6 +118,8 @@ async def call_with_retries(
     def before_sleep(state: RetryCallState) -> None:
         error = cast("StellantisError", _error(state))  # is_retryable accepts no others
         on_retry(error, state.upcoming_sleep, state.attempt_number)
+
+    from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
 
     jitter = wait_random_exponential(multiplier=policy.initial, max=policy.longest)
     retrying = AsyncRetrying(

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 from weakref import WeakValueDictionary
 
 import attrs
-import httpx
 
 from stellantis_hal.__version__ import __version__
 from stellantis_hal.errors import StellantisError
@@ -24,9 +23,9 @@ from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch, Request, Response
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.transport.api_errors import ErrorFactory, make_error
-from stellantis_hal.transport.backends.borrowed import HostSession, connections_of, is_host_session
+from stellantis_hal.transport.backends.host_session import HostSession, connections_of, is_host_session
 from stellantis_hal.transport.conventions import ApiConventions
-from stellantis_hal.transport.credentials import Anonymous, Credentials
+from stellantis_hal.transport.credentials import Anonymous, Credentials, is_httpx_auth
 from stellantis_hal.transport.decoding import ACCEPTED
 from stellantis_hal.transport.exchange import Exchange, Timeouts
 from stellantis_hal.transport.hooks import Hooks
@@ -38,6 +37,9 @@ from stellantis_hal.transport.rate_limit.quota import Quota
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.tls import Tls
 from stellantis_hal.validation import require_type
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["MAX_BODY", "MAX_REDIRECTS", "Session"]
 
@@ -125,9 +127,12 @@ class Session:
                 raise TypeError(f"{name} must be a whole number, not {type(bound).__name__}")
             if bound < least:
                 raise ValueError(f"{name} must be at least {least}, not {bound}")
-        require_type(
-            "transport", transport, httpx.AsyncBaseTransport, None, instead="httpx.AsyncHTTPTransport(), or none"
-        )
+        if transport is not None:
+            import httpx
+
+            require_type(
+                "transport", transport, httpx.AsyncBaseTransport, None, instead="httpx.AsyncHTTPTransport(), or none"
+            )
         require_type("retry", retry, RetryPolicy, None, instead="RetryPolicy(attempts=…)")
         require_type("tls", tls, Tls, None)
         require_type("hooks", hooks, Hooks, None, instead="Hooks(on_response=…)")
@@ -215,11 +220,7 @@ class Session:
         Raises:
             TypeError: the credentials have another type.
         """
-        if not isinstance(credentials, httpx.Auth | None) and not hasattr(credentials, "headers"):
-            raise TypeError(
-                "credentials must be an httpx.Auth, or an object with the methods of Credentials, not "
-                f"{type(credentials).__name__}: Bearer(token), or Basic(user, password)"
-            )
+        own, auth = _split(credentials)
         return RequestPipeline(
             self._context
             if limited
@@ -228,11 +229,12 @@ class Session:
                 origins=self._origins if origins is None else origins,
                 limiter=self._limiter if limited else TokenBucketLimiter(_UNLIMITED, clock=self._clock),
                 retry=self._retry if retry is None else retry,
-                credentials=Anonymous() if credentials is None else credentials,
+                credentials=own,
                 make_error=self._make_error if make_error is None else make_error,
                 priority=priority,
                 max_wait=max_wait,
                 account=account,
+                auth=auth,
             ),
         )
 
@@ -307,6 +309,24 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _split(credentials: Credentials | httpx.Auth | None) -> tuple[Credentials, httpx.Auth | None]:
+    """Return credentials, and the flow of httpx that signs requests instead of them.
+
+    Raises:
+        TypeError: they are neither.
+    """
+    if credentials is None:
+        return Anonymous(), None
+    if is_httpx_auth(credentials):
+        return Anonymous(), credentials
+    if not hasattr(credentials, "headers"):
+        raise TypeError(
+            "credentials must be an httpx.Auth, or an object with the methods of Credentials, not "
+            f"{type(credentials).__name__}: Bearer(token), or Basic(user, password)"
+        )
+    return cast("Credentials", credentials), None
 
 
 def _check_borrowed(

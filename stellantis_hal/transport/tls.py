@@ -7,7 +7,6 @@ import ssl
 from typing import Any
 
 import attrs
-import httpx
 
 from stellantis_hal.errors import ConfigurationError
 from stellantis_hal.hal.redaction import redacted_repr
@@ -91,7 +90,7 @@ class Tls:
 
     def _default_context(self) -> ssl.SSLContext:
         if self.authorities is None:
-            return httpx.create_ssl_context()
+            return _standard_context()
         place = os.fspath(self.authorities)
         try:
             if os.path.isdir(place):
@@ -101,6 +100,17 @@ class Tls:
             raise ConfigurationError(
                 f"the CA bundle cannot be used ({_reason(error)}): it must be a file of PEM certificates"
             ) from error
+
+
+def _standard_context() -> ssl.SSLContext:
+    """Return a context with the authorities that httpx trusts: those of the environment, or else of certifi."""
+    if file := os.environ.get("SSL_CERT_FILE"):
+        return ssl.create_default_context(cafile=file)
+    if folder := os.environ.get("SSL_CERT_DIR"):
+        return ssl.create_default_context(capath=folder)
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def with_certificate(tls: Tls | None, certificate: Certificate | None) -> Tls:

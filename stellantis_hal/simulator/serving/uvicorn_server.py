@@ -47,7 +47,7 @@ def server(
     Sets the simulator's :attr:`~Simulator.url`. Run the server with ``server.run(sockets=[socket])``, in a thread if
     needed; ``server.should_exit = True`` stops it. Raises OSError if the port is in use, ImportError without uvicorn.
     """
-    import uvicorn  # noqa: PLC0415 - an extra
+    import uvicorn  # an extra
 
     listening = _listen(host, port)
     simulator.set_origin(_origin(host, listening, tls))
@@ -61,7 +61,7 @@ def controlled(
 
     Sets the simulator's :attr:`~Simulator.control_url` too.
     """
-    import uvicorn  # noqa: PLC0415 - an extra
+    import uvicorn  # an extra
 
     listening = [_listen(host, port)]
     try:
@@ -95,7 +95,7 @@ async def served(
             "served() needs asyncio, and this event loop is not asyncio's: uvicorn runs on asyncio only. On trio, pass "
             "transport=simulator.transport() to the client, or run server(simulator) in a thread."
         )
-    import uvicorn  # noqa: PLC0415 - an extra
+    import uvicorn  # an extra
 
     class Server(uvicorn.Server):
         """A server that leaves the signals to the program it runs in."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import httpx
 from yarl import URL
 
 from stellantis_hal.transport.backends.base import Outgoing
 from stellantis_hal.transport.backends.guarded_connector import GuardedConnector, StrayBytesError
 from stellantis_hal.transport.loop_binding import running_loop
-from stellantis_hal.transport.network_errors import BrokenTunnelError, StaleConnectionError
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
+
+if TYPE_CHECKING:
+    import httpx
+
 
 __all__ = ["AiohttpBackend", "BorrowedAiohttpBackend", "runs_in_this_loop", "to_httpx_error"]
 
@@ -68,7 +70,7 @@ class AiohttpBackend:
         """Send a request; return the response once its headers have arrived."""
         # httpx encodes only what no request line may hold, and refuses URLs that are too long, of which yarl would
         # cache a hundred.
-        target = _parse_url(url if len(url) <= _MAX_CACHED_URL and _is_plain(url) else str(httpx.URL(url)))
+        target = _parse_url(url if len(url) <= _MAX_CACHED_URL and _is_plain(url) else _encoded(url))
         proxy = self._proxies.for_url(url)
         options: dict[str, Any] = {}
         if is_download:
@@ -94,12 +96,11 @@ class AiohttpBackend:
         except (aiohttp.ClientResponseError, aiohttp.InvalidURL) as error:
             raise to_httpx_error(error) from None  # its text has the whole URL
         except aiohttp.ClientError as error:
-            mapped = to_httpx_error(error)
-            if proxy is not None and not answers and not sent and isinstance(mapped, httpx.ReadError):
-                mapped = BrokenTunnelError(str(error))  # it broke before there was a tunnel
-            raise mapped from error
+            raise to_httpx_error(error, in_tunnel=proxy is None or answers or bool(sent)) from error
         if answers and response.status == AUTHENTICATION_REQUIRED:
             response.close()
+            import httpx
+
             raise httpx.ProxyError("407 Proxy Authentication Required")
         return _AiohttpResponse(response)
 
@@ -184,6 +185,12 @@ def _parse_url(url: str) -> URL:
     return target.with_path(f"{target.raw_path}?", encoded=True) if url.find("?") == len(url) - 1 else target
 
 
+def _encoded(url: str) -> str:
+    import httpx
+
+    return str(httpx.URL(url))
+
+
 def _is_plain(url: str) -> bool:
     return _PLAIN.issuperset(url)
 
@@ -209,14 +216,25 @@ class _AiohttpResponse:
             while chunk := await content.readany():
                 yield chunk
         except aiohttp.ClientError as error:
+            import httpx
+
             raise httpx.ReadError(str(error)) from error
 
     async def aclose(self) -> None:
         self._response.release()
 
 
-def to_httpx_error(error: aiohttp.ClientError) -> httpx.TransportError:
-    """Return the httpx error for an aiohttp error; it tells whether anything was sent."""
+def to_httpx_error(error: aiohttp.ClientError, *, in_tunnel: bool = True) -> httpx.TransportError:
+    """Return the httpx error for an aiohttp error; it tells whether anything was sent.
+
+    Args:
+        error: of aiohttp.
+        in_tunnel: False where the way leads through a proxy and there was no tunnel to the server yet.
+    """
+    import httpx
+
+    from stellantis_hal.transport.network_errors import BrokenTunnelError, StaleConnectionError
+
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return httpx.ProxyError(f"{error.status} {error.message}")
     message = f"{error.status}, {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
@@ -231,5 +249,5 @@ def to_httpx_error(error: aiohttp.ClientError) -> httpx.TransportError:
     if isinstance(error, aiohttp.InvalidURL):
         return httpx.UnsupportedProtocol("not a URL that can be requested")
     if isinstance(error, aiohttp.ClientConnectionError):
-        return httpx.ReadError(message)
+        return httpx.ReadError(message) if in_tunnel else BrokenTunnelError(message)
     return httpx.RemoteProtocolError(message)

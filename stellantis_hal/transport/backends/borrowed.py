@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import httpx
 
 from stellantis_hal.errors import ClosedClientError, ConfigurationError, WrongLoopError
-from stellantis_hal.transport.backends.base import HttpBackend, HttpxBackend, Outgoing, StreamingResponse
+from stellantis_hal.transport.backends.base import HttpBackend, Outgoing, StreamingResponse
+from stellantis_hal.transport.backends.host_session import HostSession
+from stellantis_hal.transport.backends.httpx_transport import HttpxBackend
 
 if TYPE_CHECKING:
     import aiohttp
 
-    HostSession: TypeAlias = aiohttp.ClientSession | httpx.AsyncClient
-else:
-    HostSession = Any  # aiohttp is an extra, and is not imported to name its class
-
-__all__ = ["HostSession", "connections_of", "is_host_session", "make_borrowed_backend", "session_transport"]
+__all__ = ["make_borrowed_backend", "session_transport"]
 
 _CLOSED = (
     "the borrowed session is closed: keep it open for as long as the client is used, or make the client in the same "
     "`async with`"
 )
-
-
-def is_host_session(session: object) -> TypeGuard[HostSession]:
-    """Return whether an object is a session that can be borrowed; this loads no library."""
-    if isinstance(session, httpx.AsyncClient):
-        return True
-    aiohttp = sys.modules.get("aiohttp")
-    return aiohttp is not None and isinstance(session, aiohttp.ClientSession)
-
-
-def connections_of(session: HostSession) -> int | None:
-    """Return how many connections an aiohttp session allows to one host; None where it states no limit."""
-    if isinstance(session, httpx.AsyncClient):
-        return None
-    connector = session.connector
-    limits = () if connector is None else (connector.limit, connector.limit_per_host)
-    return min((limit for limit in limits if limit), default=None)
 
 
 def make_borrowed_backend(session: HostSession, *, timeouts: dict[str, float]) -> HttpBackend:
@@ -65,7 +45,7 @@ def make_borrowed_backend(session: HostSession, *, timeouts: dict[str, float]) -
         raise ClosedClientError(_CLOSED)
     if not anyio.get_cancelled_exc_class().__module__.startswith("asyncio"):
         raise ConfigurationError("an aiohttp.ClientSession needs asyncio: on trio, pass an httpx.AsyncClient")
-    from stellantis_hal.transport.backends.aiohttp_client import (  # noqa: PLC0415 - where it is used
+    from stellantis_hal.transport.backends.aiohttp_client import (  # where it is used
         BorrowedAiohttpBackend,
         runs_in_this_loop,
     )

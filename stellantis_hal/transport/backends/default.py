@@ -10,7 +10,6 @@ from importlib import import_module
 import anyio
 
 from stellantis_hal.transport.backends.base import HttpBackend
-from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 
 __all__ = ["backend_loader", "make_backend"]
@@ -22,12 +21,14 @@ def _prefers_aiohttp(proxies: ProxySettings) -> bool:
 
 def backend_loader(proxies: ProxySettings) -> Callable[[], None]:
     """Return a function that imports what `make_backend` needs here; it may be called in a thread."""
-    if not _prefers_aiohttp(proxies):
-        return lambda: None
+    prefers_aiohttp = _prefers_aiohttp(proxies)
 
     def load() -> None:
-        with suppress(ImportError):  # the extra `speed` is not installed
-            import_module("stellantis_hal.transport.backends.aiohttp_client")
+        if prefers_aiohttp:
+            with suppress(ImportError):  # the extra `speed` is not installed
+                import_module("stellantis_hal.transport.backends.aiohttp_client")
+                return
+        import_module("stellantis_hal.transport.backends.httpx_pool")
 
     return load
 
@@ -47,9 +48,11 @@ def make_backend(
     """
     if _prefers_aiohttp(proxies):
         try:
-            from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend  # noqa: PLC0415 - only where needed
+            from stellantis_hal.transport.backends.aiohttp_client import AiohttpBackend  # only where needed
         except ImportError:
             pass  # the extra `speed` is not installed
         else:
             return AiohttpBackend(context, timeouts=timeouts, proxies=proxies)
+    from stellantis_hal.transport.backends.httpx_pool import HttpxPoolBackend
+
     return HttpxPoolBackend(context, timeouts, proxies)

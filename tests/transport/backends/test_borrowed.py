@@ -13,7 +13,7 @@ import trustme
 
 from stellantis_hal import Application, HalClient, StellantisClient, Tls
 from stellantis_hal.errors import ClosedClientError, ConfigurationError, NetworkError, WrongLoopError
-from stellantis_hal.transport.backends.borrowed import connections_of
+from stellantis_hal.transport.backends.host_session import connections_of
 from stellantis_hal.transport.retry import RetryPolicy
 from tests.support.sockets import mutual, reply, serving, simple, write_certificates
 
