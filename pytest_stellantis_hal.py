@@ -20,7 +20,7 @@ __all__ = ["stellantis_account", "stellantis_client", "stellantis_simulator", "s
 @pytest.fixture
 def stellantis_world() -> World:
     """Return a world of one account with one electric vehicle and three trips. Override it for another world."""
-    from stellantis_hal.testing import small_world  # noqa: PLC0415 - on use
+    from stellantis_hal.testing import small_world
 
     return small_world()
 
@@ -28,7 +28,7 @@ def stellantis_world() -> World:
 @pytest.fixture
 def stellantis_simulator(stellantis_world: World) -> Simulator:
     """Return the API of ``stellantis_world``; its clock starts at the world's epoch, and jumps with the loop's."""
-    from stellantis_hal.simulator import Simulator  # noqa: PLC0415 - on use
+    from stellantis_hal.simulator import Simulator
 
     return Simulator(stellantis_world, epoch=stellantis_world.epoch)
 
@@ -36,7 +36,7 @@ def stellantis_simulator(stellantis_world: World) -> Simulator:
 @pytest.fixture
 def stellantis_client(stellantis_simulator: Simulator) -> StellantisClient:
     """Return a client of ``stellantis_simulator``, without a socket; use it in one test, on asyncio or trio."""
-    from stellantis_hal.testing import simulated_client  # noqa: PLC0415 - on use
+    from stellantis_hal.testing import simulated_client
 
     return simulated_client(stellantis_simulator)
 
@@ -44,6 +44,6 @@ def stellantis_client(stellantis_simulator: Simulator) -> StellantisClient:
 @pytest.fixture
 def stellantis_account(stellantis_simulator: Simulator, stellantis_client: StellantisClient) -> Account:
     """Return the account of the first holder in ``stellantis_world``, with a token that is valid for an hour."""
-    from stellantis_hal.testing import simulated_account  # noqa: PLC0415 - on use
+    from stellantis_hal.testing import simulated_account
 
     return simulated_account(stellantis_client, stellantis_simulator)

@@ -15,7 +15,7 @@ import anyio
 from benchmarks import fleet_wire
 from benchmarks.measuring import Figure, Row, Scale, row
 from benchmarks.simulated_server import open_client, serve_in_process
-from stellantis_hal.client import Account
+from stellantis_hal.client.account import Account
 from stellantis_hal.fleet import watch
 from stellantis_hal.fleet.watching.intervals import by_activity
 from stellantis_hal.resources.status import Status

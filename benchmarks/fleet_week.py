@@ -26,7 +26,7 @@ import anyio
 import trio.testing
 
 from stellantis_hal import Application, Brand, Token
-from stellantis_hal.client import StellantisClient
+from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.fleet import FleetStatistics, Outage, Recovered, Update, WatchEvent, watch
 from stellantis_hal.simulator import Faults, FaultWindow, RandomFault, Refused, ServerFault, Simulator, World
 

@@ -28,7 +28,8 @@ from typing import Any
 import anyio
 
 from stellantis_hal import Application, Brand, Token
-from stellantis_hal.client import Account, StellantisClient
+from stellantis_hal.client.account import Account
+from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.fleet import watch
 from stellantis_hal.simulator import Faults, Latency, Simulator, Subscription, World, server
 from stellantis_hal.transport.hooks import Hooks, ResponseRecord

@@ -16,7 +16,7 @@ import anyio
 
 from benchmarks.measuring import Figure, Row, Scale, row
 from benchmarks.simulated_server import open_client, serve_in_process
-from stellantis_hal.client import Account
+from stellantis_hal.client.account import Account
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.uri import append_query, resolve
 from stellantis_hal.navigation.fetch import Fetch, Request

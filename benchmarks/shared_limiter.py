@@ -56,7 +56,7 @@ def make_limiter(ledger: str, place: str, processes: int, limits: RateLimits) ->
     if ledger == "redis":
         return RedisLimiter(place, "benchmark", limits, processes=processes)
     if ledger == "sqlite":
-        from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter  # noqa: PLC0415
+        from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
 
         return SQLiteLimiter(place, "benchmark", limits, processes=processes)
     return TokenBucketLimiter(limits)

@@ -20,7 +20,8 @@ from pathlib import Path
 import attrs
 
 from stellantis_hal import Application, Brand, Token
-from stellantis_hal.client import Account, StellantisClient
+from stellantis_hal.client.account import Account
+from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.simulator import Simulator, Subscription, World
 from stellantis_hal.simulator.api.messages import Request
 from stellantis_hal.transport.rate_limit.protocol import RateLimits

@@ -24,8 +24,8 @@ from stellantis_hal.cli.loopback import Loopback, is_loopback, listen
 from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.paste import read_pasted
 from stellantis_hal.cli.profiles import add_profile, config_path
-from stellantis_hal.client import StellantisClient
 from stellantis_hal.client.account import Account
+from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.stores.opening import token_file
 from stellantis_hal.credentials.stores.protocol import TokenStore

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from stellantis_hal.errors import ApiError
 from stellantis_hal.hal.redaction import mask_repr
@@ -15,22 +16,25 @@ from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.link_selection import Params, encode_params
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.by_vin import find_by_vin, require_vin
-from stellantis_hal.resources.control.callbacks import Callbacks, callbacks_url
-from stellantis_hal.resources.control.command_ledger import ControlServices
-from stellantis_hal.resources.control.operation import Operation, OperationRecord
+from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.resources.filters import choices
 from stellantis_hal.resources.filters import index_range as checked_range
 from stellantis_hal.resources.filters import page_size as checked_size
 from stellantis_hal.resources.queries import index_ranges, is_absent
-from stellantis_hal.resources.user import User
-from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.credentials import Credentials
-from stellantis_hal.transport.rate_limit.protocol import Priority, RateLimiter
-from stellantis_hal.transport.rate_limit.quota import Quota
-from stellantis_hal.transport.session import Session
+from stellantis_hal.transport.rate_limit.protocol import Priority
 from stellantis_hal.validation import require_request_options, require_type
+
+if TYPE_CHECKING:
+    from stellantis_hal.resources.control.callbacks import Callbacks
+    from stellantis_hal.resources.control.operation import Operation
+    from stellantis_hal.resources.user import User
+    from stellantis_hal.resources.vehicle import Vehicle
+    from stellantis_hal.structuring.converter import TypedConverter
+    from stellantis_hal.transport.rate_limit.protocol import RateLimiter
+    from stellantis_hal.transport.rate_limit.quota import Quota
+    from stellantis_hal.transport.session import Session
+
 
 __all__ = ["Account"]
 
@@ -135,6 +139,8 @@ class Account(EntryPoint):
 
     async def user(self) -> User:
         """Read the account holder's own resource again."""
+        from stellantis_hal.resources.user import User
+
         return self._converter.structure(await self.reread(), User)
 
     def vehicles(
@@ -160,6 +166,8 @@ class Account(EntryPoint):
         Raises:
             ValueError: an argument is out of its bounds; nothing was sent.
         """
+        from stellantis_hal.resources.vehicle import Vehicle
+
         params: Params = {
             "locale": locale,
             "extension": choices("extensions", extensions or None),
@@ -202,6 +210,9 @@ class Account(EntryPoint):
             ValueError: not exactly one of ``id_`` and ``vin`` was passed, the VIN has a wrong form (nothing was sent),
                 or the id cannot stand in a path.
         """
+        from stellantis_hal.resources.by_vin import find_by_vin, require_vin
+        from stellantis_hal.resources.vehicle import Vehicle
+
         if id_ is None or vin is not None:
             vin = require_vin(vin, id_=id_)
             list_vehicles = partial(self.vehicles, locale=locale, extensions=extensions, country=country)
@@ -220,15 +231,21 @@ class Account(EntryPoint):
         Raises:
             ValueError: it is not the token of an operation.
         """
+        from stellantis_hal.resources.control.operation import Operation, OperationRecord
+
         require_type("token", token, str, instead="operation.token")
         return Operation(OperationRecord.of_token(token), self._context)
 
     @property
     def callbacks(self) -> Callbacks:
         """Where events of this account's vehicles are delivered to: ``account.callbacks()`` lists them."""
+        from stellantis_hal.resources.control.callbacks import Callbacks
+
         return Callbacks(self._locate_callbacks)
 
     async def _locate_callbacks(self) -> tuple[HalResource, str]:
+        from stellantis_hal.resources.control.callbacks import callbacks_url
+
         root = await self.root()
         return root, callbacks_url(root, "callbacks")
 

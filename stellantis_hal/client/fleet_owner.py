@@ -6,16 +6,12 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Literal
-
-import cattrs
-import httpx
+from typing import TYPE_CHECKING, Literal
 
 from stellantis_hal.auth.partner import Partner
+from stellantis_hal.base_client import BaseClient, to_origins, to_timeouts
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.uri import append_query, join_segment
-from stellantis_hal.hal_client import BaseClient, to_origins, to_timeouts
-from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.link_selection import Params, encode_params
@@ -23,19 +19,10 @@ from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import require_vin
-from stellantis_hal.resources.control.command_ledger import ControlServices
-from stellantis_hal.resources.control.event_feed import EventFeed
-from stellantis_hal.resources.control.operation import Operation, OperationRecord
-from stellantis_hal.resources.control.remote_policy import RemotePolicy
-from stellantis_hal.resources.fleet import Fleet
+from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.resources.queries import UrlCollection, is_absent
-from stellantis_hal.resources.status import Status
-from stellantis_hal.resources.trip import Trip
-from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
-from stellantis_hal.storage.state import StateStore
 from stellantis_hal.structuring.converter import TypedConverter
-from stellantis_hal.transport.backends.borrowed import HostSession
+from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
@@ -45,6 +32,19 @@ from stellantis_hal.transport.session import MAX_BODY, MAX_REDIRECTS, Session
 from stellantis_hal.validation import require_request_options, require_type
 from stellantis_hal.vendor.gateway import FLEET_GATEWAY
 from stellantis_hal.vendor.hosts import PARTNER_URL
+
+if TYPE_CHECKING:
+    import cattrs
+    import httpx
+
+    from stellantis_hal.navigation.cache.store import CacheStore
+    from stellantis_hal.resources.control.event_feed import EventFeed
+    from stellantis_hal.resources.control.operation import Operation
+    from stellantis_hal.resources.control.remote_policy import RemotePolicy
+    from stellantis_hal.resources.fleet import Fleet
+    from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
+    from stellantis_hal.storage.state import StateStore
+
 
 __all__ = ["FleetOwnerClient"]
 
@@ -140,8 +140,6 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         self._base_url = base_url.rstrip("/")
         self._fleets_url = f"{self._base_url}/fleets"
         self._converter = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
-        if converter is None:
-            self._converter.prepare(Fleet, Vehicle, Status, Trip)
         own_session = Session(
             to_origins(base_url, trusted_origins),
             transport=transport,
@@ -177,6 +175,8 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         Raises:
             ValueError: the size is out of its bounds; nothing was sent.
         """
+        from stellantis_hal.resources.fleet import Fleet
+
         walk = Paginator.over(
             UrlCollection(self.get, self._fleets_url, {"pageSize": filters.page_size(page_size)}),
             "fleets",
@@ -193,6 +193,8 @@ class FleetOwnerClient(BaseClient, EntryPoint):
             NotFoundError: the partner has no fleet with this id.
             ValueError: the id cannot be part of a path; nothing was sent.
         """
+        from stellantis_hal.resources.fleet import Fleet
+
         return self._converter.structure(await self.get(join_segment(self._fleets_url, id_)), Fleet)
 
     async def capabilities(
@@ -209,6 +211,8 @@ class FleetOwnerClient(BaseClient, EntryPoint):
             NotFoundError: the vendor does not know the vehicle.
             ValueError: the VIN has a wrong form; nothing was sent.
         """
+        from stellantis_hal.resources.vehicle_capabilities import VehicleCapabilities
+
         wanted = filters.choices("extensions", extensions, most=3)
         params: Params = {"extension": wanted, "locale": filters.text("locale", locale)}
         url = join_segment(f"{self._base_url}/vehicles", require_vin(vin, id_=None))
@@ -224,5 +228,7 @@ class FleetOwnerClient(BaseClient, EntryPoint):
         Raises:
             ValueError: it is not the token of an operation.
         """
+        from stellantis_hal.resources.control.operation import Operation, OperationRecord
+
         require_type("token", token, str, instead="operation.token")
         return Operation(OperationRecord.of_token(token), self._context)

@@ -6,37 +6,19 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Literal
-
-import cattrs
-import httpx
+from typing import TYPE_CHECKING, Literal
 
 from stellantis_hal.auth.application import Application
-from stellantis_hal.auth.enrolment import Enrolment
 from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.client.account import Account
-from stellantis_hal.credentials.account_partition import account_partition
-from stellantis_hal.credentials.bearer import BearerCredentials
+from stellantis_hal.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
-from stellantis_hal.credentials.stores.memory import as_token_store
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.uri import host_of
-from stellantis_hal.hal_client import BaseClient, identity_fetch, to_origins, to_timeouts
-from stellantis_hal.navigation.cache.store import CacheStore
-from stellantis_hal.navigation.fetch import Fetch
 from stellantis_hal.navigation.request_headers import default_headers
-from stellantis_hal.resources.control.command_ledger import ControlServices
-from stellantis_hal.resources.control.event_feed import EventFeed
-from stellantis_hal.resources.control.remote_policy import RemotePolicy
-from stellantis_hal.resources.status import Status
-from stellantis_hal.resources.trip import Trip
-from stellantis_hal.resources.user import User
-from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.storage.state import StateStore
-from stellantis_hal.structuring.converter import TypedConverter
-from stellantis_hal.transport.backends.borrowed import HostSession
+from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.transport.backends.host_session import HostSession
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks, TokenRecord, call_hook
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
@@ -48,6 +30,19 @@ from stellantis_hal.validation import require_type
 from stellantis_hal.vendor.brands import Brand
 from stellantis_hal.vendor.gateway import GATEWAY
 from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL, IDENTITY_URL
+
+if TYPE_CHECKING:
+    import cattrs
+    import httpx
+
+    from stellantis_hal.auth.enrolment import Enrolment
+    from stellantis_hal.client.account import Account
+    from stellantis_hal.navigation.cache.store import CacheStore
+    from stellantis_hal.navigation.fetch import Fetch
+    from stellantis_hal.resources.control.event_feed import EventFeed
+    from stellantis_hal.resources.control.remote_policy import RemotePolicy
+    from stellantis_hal.storage.state import StateStore
+
 
 __all__ = ["StellantisClient"]
 
@@ -139,6 +134,8 @@ class StellantisClient(BaseClient):
         state: StateStore | None = None,
         receiver: EventFeed | None = None,
     ) -> None:
+        from stellantis_hal.structuring.converter import TypedConverter
+
         require_type("application", application, Application, instead="Application(client_id, client_secret)")
         require_type("rate_limits", rate_limits, RateLimits, None, instead="RateLimits(per_second=…, per_day=…)")
         self._services = ControlServices.of(policy, state, receiver)
@@ -160,10 +157,6 @@ class StellantisClient(BaseClient):
         self._identity_fetches: dict[tuple[str, float], Fetch] = {}  # one for each brand, shared by its accounts
         self._breakers = defaultdict[str, RenewalBreaker](RenewalBreaker)  # by the address of an identity server
         self._converter = TypedConverter(converter, strict=strict, keep_document=keep_document, clock=clock)
-        if converter is None:
-            self._converter.prepare(
-                User, Vehicle, Status, Trip
-            )  # tens of milliseconds, which would stop the event loop
         self._clock = clock
         self._hooks = hooks
         own_session = Session(
@@ -210,6 +203,10 @@ class StellantisClient(BaseClient):
                 outlives the process, and nothing names the account.
             ValueError: ``partition`` is empty, or there is no cache.
         """
+        from stellantis_hal.client.account import Account
+        from stellantis_hal.credentials.bearer import BearerCredentials
+        from stellantis_hal.credentials.stores.memory import as_token_store
+
         identity = self._identity(brand, realm)
         credentials = BearerCredentials(
             identity.oauth2_client(self._application),
@@ -250,6 +247,9 @@ class StellantisClient(BaseClient):
         Raises:
             ConfigurationError: the realm or the identity server's address cannot be sent in a header.
         """
+        from stellantis_hal.auth.enrolment import Enrolment
+        from stellantis_hal.credentials.account_partition import account_partition
+
         identity = self._identity(brand, realm)
         fetch = self._identity_fetch(identity)
         client = identity.oauth2_client(self._application)

@@ -15,47 +15,5 @@
 
 import logging
 
-from stellantis_hal.hal.headers import Headers
-from stellantis_hal.navigation.context import HalDeprecationWarning, ResourceContext
-from stellantis_hal.navigation.fetch import Fetch, Request, Response
-from stellantis_hal.navigation.follow import Follow
-from stellantis_hal.navigation.follow_all import FollowResult
-from stellantis_hal.navigation.link_selection import FollowOptions
-from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.navigation.pagination.paginator import (
-    IndexRanges,
-    ItemIterator,
-    Page,
-    PageIterator,
-    Pages,
-    Paginator,
-)
-from stellantis_hal.navigation.rel import Rel
-from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.navigation.writes import RequestOptions, WriteOptions
-
-__all__ = [
-    "Fetch",
-    "Follow",
-    "FollowOptions",
-    "FollowResult",
-    "HalDeprecationWarning",
-    "HalResource",
-    "Headers",
-    "IndexRanges",
-    "ItemIterator",
-    "Origins",
-    "Page",
-    "PageIterator",
-    "Pages",
-    "Paginator",
-    "Rel",
-    "Request",
-    "RequestOptions",
-    "ResourceContext",
-    "Response",
-    "WriteOptions",
-]
-
 # Nothing is printed until the program configures logging.
 logging.getLogger("stellantis_hal").addHandler(logging.NullHandler())

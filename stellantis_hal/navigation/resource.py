@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import attrs
 
@@ -21,7 +21,6 @@ from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
-from stellantis_hal.navigation.forms import Forms
 from stellantis_hal.navigation.identity import header_url, identify, stated_self
 from stellantis_hal.navigation.link_selection import (
     FollowOptions,
@@ -56,6 +55,10 @@ from stellantis_hal.navigation.writes import (
     write_request,
     write_target,
 )
+
+if TYPE_CHECKING:
+    from stellantis_hal.navigation.forms import Forms
+
 
 __all__ = ["HalResource"]
 
@@ -745,6 +748,8 @@ class HalResource(ResourceView):
     @property
     def forms(self) -> Forms:
         """Its forms (HAL-FORMS) by their keys: ``await resource.forms["add"].submit(name="Ann")``."""
+        from stellantis_hal.navigation.forms import Forms
+
         return Forms(self, self.document)
 
     @property

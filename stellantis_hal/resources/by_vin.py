@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from stellantis_hal.errors import BadRequestError, NotFoundError
 from stellantis_hal.hal.redaction import mask_text, mask_vin
-from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.validation import require_type
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
+    from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["find_by_vin", "require_vin"]
 

@@ -10,24 +10,23 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import attrs
 
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.alert import Alert
-from stellantis_hal.resources.by_vin import find_by_vin, require_vin
-from stellantis_hal.resources.collision import Collision
-from stellantis_hal.resources.control.callbacks import FleetCallbacks
-from stellantis_hal.resources.control.monitors import FleetMonitors
-from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.profile import profile_parameter
 from stellantis_hal.resources.queries import fetch_by_id, paginate
 from stellantis_hal.resources.request_options import with_request_options
-from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.time_range import TimeRange
-from stellantis_hal.resources.trip import Trip
-from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
     from stellantis_hal.navigation.resource import HalResource
+    from stellantis_hal.resources.alert import Alert
+    from stellantis_hal.resources.collision import Collision
+    from stellantis_hal.resources.control.callbacks import FleetCallbacks
+    from stellantis_hal.resources.control.monitors import FleetMonitors
+    from stellantis_hal.resources.maintenance import Maintenance
+    from stellantis_hal.resources.status import Status
+    from stellantis_hal.resources.trip import Trip
+    from stellantis_hal.resources.vehicle import Vehicle
     from stellantis_hal.transport.rate_limit.protocol import Priority
 
 __all__ = ["Fleet"]
@@ -85,6 +84,8 @@ class Fleet(TypedResource):
             ValueError: a filter is out of bounds, or ``onboardCapabilities`` is asked for, which the API has for single
                 vehicles only; nothing was sent.
         """
+        from stellantis_hal.resources.vehicle import Vehicle
+
         wanted = filters.choices("extensions", extensions, most=2)
         if _CAPABILITIES in (wanted or ()):
             raise ValueError(
@@ -125,6 +126,9 @@ class Fleet(TypedResource):
             ValueError: not exactly one of ``id_`` and ``vin`` was passed, or the VIN has a wrong form; nothing was
                 sent.
         """
+        from stellantis_hal.resources.by_vin import find_by_vin, require_vin
+        from stellantis_hal.resources.vehicle import Vehicle
+
         if id_ is None or vin is not None:
             vin = require_vin(vin, id_=id_)
             list_vehicles = partial(self.vehicles, locale=locale)
@@ -164,6 +168,8 @@ class Fleet(TypedResource):
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
         """
+        from stellantis_hal.resources.status import Status
+
         return self._whole(
             "status", Status, "vehicle.status()", profile=profile, index_range=index_range, page_size=page_size
         )
@@ -176,6 +182,8 @@ class Fleet(TypedResource):
         page_size: int | None = None,
     ) -> Paginator[Maintenance]:
         """Paginate the next maintenance of each vehicle; deprecated as :meth:`statuses`, whose filters it has."""
+        from stellantis_hal.resources.maintenance import Maintenance
+
         return self._whole(
             "maintenances",
             Maintenance,
@@ -196,6 +204,8 @@ class Fleet(TypedResource):
         page_size: int | None = None,
     ) -> Paginator[Alert]:
         """Paginate the alerts of all vehicles; deprecated as :meth:`statuses`. Filters: those of ``vehicle.alerts``."""
+        from stellantis_hal.resources.alert import Alert
+
         return self._whole(
             "alerts",
             Alert,
@@ -212,6 +222,8 @@ class Fleet(TypedResource):
         Raises:
             NotFoundError: the fleet has none with this id.
         """
+        from stellantis_hal.resources.alert import Alert
+
         return await self._one("alerts", Alert, "vehicle.alert(id)", id_, profile)
 
     def trips(
@@ -228,6 +240,8 @@ class Fleet(TypedResource):
         page_size: int | None = None,
     ) -> Paginator[Trip]:
         """Paginate the trips of all vehicles; deprecated as :meth:`statuses`. Filters: those of ``vehicle.trips``."""
+        from stellantis_hal.resources.trip import Trip
+
         return self._whole(
             "trips",
             Trip,
@@ -252,6 +266,8 @@ class Fleet(TypedResource):
         page_size: int | None = None,
     ) -> Paginator[Collision]:
         """Paginate the collisions of all vehicles; deprecated as :meth:`statuses`, filters as of :meth:`alerts`."""
+        from stellantis_hal.resources.collision import Collision
+
         return self._whole(
             "collisions",
             Collision,
@@ -269,6 +285,8 @@ class Fleet(TypedResource):
         Raises:
             NotFoundError: the fleet has none with this id.
         """
+        from stellantis_hal.resources.collision import Collision
+
         return await self._one("collisions", Collision, "vehicle.collision(id)", id_, profile)
 
     def _whole(
@@ -302,6 +320,8 @@ class Fleet(TypedResource):
         Raises:
             DetachedResourceError: the fleet has no client.
         """
+        from stellantis_hal.resources.control.callbacks import FleetCallbacks
+
         return FleetCallbacks(partial(_locate, self.require_resource(), "callbacks", "remote/callbacks"))
 
     @property
@@ -311,6 +331,8 @@ class Fleet(TypedResource):
         Raises:
             DetachedResourceError: the fleet has no client.
         """
+        from stellantis_hal.resources.control.monitors import FleetMonitors
+
         return FleetMonitors(partial(_locate, self.require_resource(), "monitors", "monitors"), for_fleets=True)
 
     def _own_resource(self) -> HalResource:

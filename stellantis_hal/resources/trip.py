@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.consumption import EnergyConsumption, TripConsumption
 from stellantis_hal.resources.blocks.energy import Energy
-from stellantis_hal.resources.collision import Collision
 from stellantis_hal.resources.cross_checks import check_trip
 from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
 from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
 from stellantis_hal.resources.rows import TRIP_COLUMNS, Cell, to_row
 from stellantis_hal.resources.sentinels import Mileage
-from stellantis_hal.resources.telemetry import Telemetry
 from stellantis_hal.resources.time_range import TimeRange
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.model import Model
@@ -32,6 +29,9 @@ from stellantis_hal.structuring.units import convert_unit
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
+    from stellantis_hal.resources.alert import Alert
+    from stellantis_hal.resources.collision import Collision
+    from stellantis_hal.resources.telemetry import Telemetry
     from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = [
@@ -219,7 +219,7 @@ class Trip(TypedResource):
 
     async def vehicle(self) -> Vehicle | None:
         """Fetch the vehicle that made the trip."""
-        from stellantis_hal.resources.vehicle import Vehicle  # noqa: PLC0415 - a vehicle leads back to trips
+        from stellantis_hal.resources.vehicle import Vehicle  # a vehicle leads back to trips
 
         resource = self.require_resource()
         return await OptionalEndpoint(choose_rel(resource, "vehicle", "vehicles"), Vehicle).fetch(resource)
@@ -277,6 +277,8 @@ class Trip(TypedResource):
         profile: str | None = None,
     ) -> Paginator[Alert]:
         """Paginate the alerts raised during the trip; the filters are those of ``vehicle.alerts``."""
+        from stellantis_hal.resources.alert import Alert
+
         return paginate(
             self.require_resource(),
             "alerts",
@@ -294,6 +296,8 @@ class Trip(TypedResource):
         Raises:
             NotFoundError: the trip has none with this id.
         """
+        from stellantis_hal.resources.alert import Alert
+
         resource = self.require_resource()
         return await fetch_by_id(resource, "alerts", Alert, id_, profile=profile_parameter(resource, profile))
 
@@ -307,6 +311,8 @@ class Trip(TypedResource):
         page_size: int | None = None,
     ) -> Paginator[Collision]:
         """Paginate the collisions during the trip; the filters are those of ``vehicle.collisions``."""
+        from stellantis_hal.resources.collision import Collision
+
         return paginate(
             self.require_resource(),
             "collisions",
@@ -324,6 +330,8 @@ class Trip(TypedResource):
             NotFoundError: the trip has none with this id.
             ValueError: the trip is of a vehicle of a fleet, for which the API has no such address; nothing was sent.
         """
+        from stellantis_hal.resources.collision import Collision
+
         if is_of_fleet(self.require_resource()):
             raise ValueError("the API for fleets has no collision of a trip by its id: read vehicle.collision(id)")
         return await fetch_by_id(self.require_resource(), "collisions", Collision, id_)
@@ -341,6 +349,8 @@ class Trip(TypedResource):
         profile: str | None = None,
     ) -> Paginator[Telemetry]:
         """Paginate the telemetry of the trip; the filters are those of ``vehicle.telemetry``."""
+        from stellantis_hal.resources.telemetry import Telemetry
+
         return paginate(
             self.require_resource(),
             "telemetry",

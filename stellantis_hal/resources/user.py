@@ -12,12 +12,12 @@ import attrs
 from stellantis_hal.resources import filters
 from stellantis_hal.resources.by_vin import find_by_vin, require_vin
 from stellantis_hal.resources.queries import choose_rel, fetch_by_id, paginate
-from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.typed_resource import TypedResource
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
+    from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["User"]
 
@@ -45,6 +45,8 @@ class User(TypedResource):
     @property
     def embedded_vehicles(self) -> tuple[Vehicle, ...]:
         """The vehicles embedded in the response, without a request; they may be partial."""
+        from stellantis_hal.resources.vehicle import Vehicle
+
         resource = self.resource
         if resource is None or self.document is None:
             return ()
@@ -74,6 +76,8 @@ class User(TypedResource):
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
         """
+        from stellantis_hal.resources.vehicle import Vehicle
+
         return paginate(
             self.require_resource(),
             choose_rel(self.require_resource(), "vehicles", "vehicle"),
@@ -103,6 +107,8 @@ class User(TypedResource):
             ValueError: not exactly one of ``id_`` and ``vin`` was passed, or the VIN has a wrong form; nothing was
                 sent.
         """
+        from stellantis_hal.resources.vehicle import Vehicle
+
         if id_ is None or vin is not None:
             vin = require_vin(vin, id_=id_)
             list_vehicles = partial(self.vehicles, extensions=extensions, locale=locale, country=country)

@@ -11,26 +11,10 @@ import attrs
 
 from stellantis_hal.hal.redaction import mask_vin, one_line
 from stellantis_hal.resources import filters
-from stellantis_hal.resources.alarm import Alarm
-from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.blocks.capabilities import Branding, Capabilities, VehicleExtension
-from stellantis_hal.resources.collision import Collision
-from stellantis_hal.resources.control.callback import CallbackReference, callback_id
-from stellantis_hal.resources.control.monitors import VehicleMonitors
-from stellantis_hal.resources.control.refreshing import refresh_status
-from stellantis_hal.resources.control.remote import Remote
-from stellantis_hal.resources.latest import LAST_POSITION, MAINTENANCE, STATUS
-from stellantis_hal.resources.maintenance import Maintenance
-from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.profile import is_of_fleet, profile_parameter
 from stellantis_hal.resources.queries import OptionalEndpoint, choose_rel, fetch_by_id, paginate
-from stellantis_hal.resources.request_options import with_request_options
-from stellantis_hal.resources.status import Status
-from stellantis_hal.resources.status_history import paginate_history
-from stellantis_hal.resources.telemetry import Telemetry
-from stellantis_hal.resources.theft import Theft
 from stellantis_hal.resources.time_range import TimeRange
-from stellantis_hal.resources.trip import Trip
 from stellantis_hal.resources.vehicle_identity import VehicleIdentity
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.open_enum import OpenEnum
@@ -41,7 +25,19 @@ from stellantis_hal.validation import require_type
 if TYPE_CHECKING:
     from stellantis_hal.navigation.pagination.paginator import Paginator
     from stellantis_hal.navigation.resource import HalResource
+    from stellantis_hal.resources.alarm import Alarm
+    from stellantis_hal.resources.alert import Alert
+    from stellantis_hal.resources.collision import Collision
+    from stellantis_hal.resources.control.callback import CallbackReference
+    from stellantis_hal.resources.control.monitors import VehicleMonitors
+    from stellantis_hal.resources.control.remote import Remote
     from stellantis_hal.resources.fleet import Fleet
+    from stellantis_hal.resources.maintenance import Maintenance
+    from stellantis_hal.resources.position import Position
+    from stellantis_hal.resources.status import Status
+    from stellantis_hal.resources.telemetry import Telemetry
+    from stellantis_hal.resources.theft import Theft
+    from stellantis_hal.resources.trip import Trip
     from stellantis_hal.resources.user import User
     from stellantis_hal.transport.rate_limit.protocol import Priority
 
@@ -130,6 +126,8 @@ class Vehicle(TypedResource):
             ValueError: the priority is unknown, or the wait is not a number of seconds.
             DetachedResourceError: the vehicle has no client.
         """
+        from stellantis_hal.resources.request_options import with_request_options
+
         return with_request_options(self, priority, max_wait)
 
     # --------------------------------------------------------------------------------------------- extensions
@@ -183,6 +181,8 @@ class Vehicle(TypedResource):
             ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
+        from stellantis_hal.resources.latest import STATUS
+
         resource = self.require_resource()
         return await STATUS.fetch(resource, profile=profile_parameter(resource, profile))
 
@@ -194,6 +194,8 @@ class Vehicle(TypedResource):
             ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
+        from stellantis_hal.resources.latest import MAINTENANCE
+
         resource = self.require_resource()
         return await MAINTENANCE.fetch(resource, profile=profile_parameter(resource, profile))
 
@@ -205,18 +207,20 @@ class Vehicle(TypedResource):
             ValueError: ``profile`` for a vehicle of no fleet; nothing was sent.
             ApiError: the server responded with an error.
         """
+        from stellantis_hal.resources.latest import LAST_POSITION
+
         resource = self.require_resource()
         return await LAST_POSITION.fetch(resource, profile=profile_parameter(resource, profile))
 
     async def user(self) -> User | None:
         """Fetch the account that the vehicle belongs to; a vehicle of a fleet has no such link."""
-        from stellantis_hal.resources.user import User  # noqa: PLC0415 - a user leads back to vehicles
+        from stellantis_hal.resources.user import User  # a user leads back to vehicles
 
         return await OptionalEndpoint("user", User).fetch(self.require_resource())
 
     async def fleet(self) -> Fleet | None:
         """Fetch the fleet that the vehicle belongs to; a vehicle of an account has no such link."""
-        from stellantis_hal.resources.fleet import Fleet  # noqa: PLC0415 - a fleet leads back to vehicles
+        from stellantis_hal.resources.fleet import Fleet  # a fleet leads back to vehicles
 
         return await OptionalEndpoint("fleet", Fleet).fetch(self.require_resource())
 
@@ -232,6 +236,9 @@ class Vehicle(TypedResource):
             DetachedResourceError: the vehicle has no client.
             ValueError: the vehicle has no id, or the callback has none.
         """
+        from stellantis_hal.resources.control.callback import callback_id
+        from stellantis_hal.resources.control.remote import Remote
+
         if self.id is None:
             raise ValueError("this vehicle has no id, so no command can be sent to it: read it again")
         return Remote(
@@ -252,6 +259,8 @@ class Vehicle(TypedResource):
             DetachedResourceError: the vehicle has no client.
             ValueError: the vehicle has no id, or the callback has none, or is for commands only.
         """
+        from stellantis_hal.resources.control.monitors import VehicleMonitors
+
         if self.id is None:
             raise ValueError("this vehicle has no id, so it can have no monitors: read it again")
         return VehicleMonitors(self.require_resource(), vehicle_id=self.id, vin=self.vin, callback=callback)
@@ -283,6 +292,8 @@ class Vehicle(TypedResource):
             TimeoutError: the car, or its status, took longer.
             ApiError: the server responded with an error.
         """
+        from stellantis_hal.resources.control.refreshing import refresh_status
+
         require_type("older_than", older_than, timedelta)
         remote = self.remote(callback)
         resource = self.require_resource()
@@ -298,6 +309,9 @@ class Vehicle(TypedResource):
 
     def status_history(self, *, profile: str | None = None) -> Paginator[Status]:
         """Paginate the statuses that the API keeps, or the latest one alone."""
+        from stellantis_hal.resources.status import Status
+        from stellantis_hal.resources.status_history import paginate_history
+
         resource = self.require_resource()
         converter = resource.require_context().converter
         chosen = profile_parameter(resource, profile)
@@ -336,6 +350,8 @@ class Vehicle(TypedResource):
         Raises:
             ValueError: a filter is out of bounds; nothing was sent.
         """
+        from stellantis_hal.resources.trip import Trip
+
         trips = paginate(
             self.require_resource(),
             "trips",
@@ -357,6 +373,8 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
+        from stellantis_hal.resources.trip import Trip
+
         resource = self.require_resource()
         trip = await fetch_by_id(resource, "trips", Trip, id_, profile=profile_parameter(resource, profile))
         return _attribute(trip, self.identity)
@@ -373,6 +391,8 @@ class Vehicle(TypedResource):
         profile: str | None = None,
     ) -> Paginator[Alert]:
         """Paginate the alerts; the filters are those of :meth:`trips`."""
+        from stellantis_hal.resources.alert import Alert
+
         return paginate(
             self.require_resource(),
             "alerts",
@@ -390,6 +410,8 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
+        from stellantis_hal.resources.alert import Alert
+
         resource = self.require_resource()
         return await fetch_by_id(resource, "alerts", Alert, id_, profile=profile_parameter(resource, profile))
 
@@ -415,6 +437,8 @@ class Vehicle(TypedResource):
             page_size: as in :meth:`trips`.
             newest_first: as in :meth:`trips`.
         """
+        from stellantis_hal.resources.alarm import Alarm
+
         return paginate(
             self.require_resource(),
             "alarms",
@@ -433,6 +457,8 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
+        from stellantis_hal.resources.alarm import Alarm
+
         return await fetch_by_id(self.require_resource(), "alarms", Alarm, id_, segment=self._alarms_segment())
 
     def collisions(
@@ -447,6 +473,8 @@ class Vehicle(TypedResource):
         profile: str | None = None,
     ) -> Paginator[Collision]:
         """Paginate the collisions; the filters are those of :meth:`trips`."""
+        from stellantis_hal.resources.collision import Collision
+
         return paginate(
             self.require_resource(),
             ("collisions", "collision"),
@@ -465,6 +493,8 @@ class Vehicle(TypedResource):
         Raises:
             NotFoundError: the vehicle has none with this id.
         """
+        from stellantis_hal.resources.collision import Collision
+
         resource = self.require_resource()
         rel = choose_rel(resource, "collisions", "collision")
         return await fetch_by_id(resource, rel, Collision, id_, profile=profile_parameter(resource, profile))
@@ -495,6 +525,8 @@ class Vehicle(TypedResource):
             newest_first: as in :meth:`trips`.
             profile: as in :meth:`trips`.
         """
+        from stellantis_hal.resources.telemetry import Telemetry
+
         return paginate(
             self.require_resource(),
             "telemetry",
@@ -525,6 +557,8 @@ class Vehicle(TypedResource):
         Raises:
             ValueError: a filter is out of bounds, or the vehicle belongs to no fleet; nothing was sent.
         """
+        from stellantis_hal.resources.theft import Theft
+
         return paginate(
             self._require_fleet("thefts"),
             "stolen",
@@ -543,6 +577,8 @@ class Vehicle(TypedResource):
             NotFoundError: the vehicle has none with this id.
             ValueError: the vehicle belongs to no fleet; nothing was sent.
         """
+        from stellantis_hal.resources.theft import Theft
+
         return await fetch_by_id(self._require_fleet("thefts"), "stolen", Theft, id_, segment="stolen")
 
     def _alarms_segment(self) -> str | None:
@@ -564,6 +600,8 @@ def _text(value: str | None) -> str:
 
 def _attribute(trip: Trip, vehicle: VehicleIdentity) -> Trip:
     """Return the trip with the vehicle it was read of: the same object, as it is not yet handed out."""
+    from stellantis_hal.resources.trip import Trip
+
     if isinstance(trip, Trip):  # a hook of the user may return something else
         object.__setattr__(trip, "_read_of", vehicle)
     return trip

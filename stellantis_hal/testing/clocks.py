@@ -83,7 +83,7 @@ def jumping(backend: str) -> tuple[str, Mapping[str, Any]]:
         >>> anyio.run(anyio.sleep, 3_600, backend=backend, backend_options=options)
     """
     if backend == "trio":
-        import trio.testing  # noqa: PLC0415 - an extra
+        import trio.testing  # an extra
 
         return backend, {"clock": trio.testing.MockClock(autojump_threshold=0)}
     if backend == "asyncio":
@@ -110,7 +110,7 @@ def jump(seconds: float) -> None:
 def _jump_trio(seconds: float) -> None:
     if "trio" not in sys.modules:
         raise RuntimeError(_NO_CLOCK)
-    import trio.testing  # noqa: PLC0415 - an extra
+    import trio.testing  # an extra
 
     try:
         clock = trio.lowlevel.current_clock()

@@ -21,7 +21,7 @@ from benchmarks.limiter_wire import utilisation
 from benchmarks.measuring import Figure, Row
 from benchmarks.report import readme_table, to_json
 from stellantis_hal import Brand, Token
-from stellantis_hal.client import StellantisClient
+from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, Response

@@ -76,10 +76,12 @@ from stellantis_hal import (
 )
 from stellantis_hal.cli.loopback import listen
 from stellantis_hal.hal.redaction import mask_text, mask_url
-from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Request
+from stellantis_hal.navigation.context import HalDeprecationWarning
+from stellantis_hal.navigation.fetch import Request
 from stellantis_hal.navigation.link_selection import FollowOptions
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.pagination.cursor import PageToken
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.simulator import Simulator, server
 from stellantis_hal.structuring.converter import read

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from stellantis_hal.errors import AmbiguousLinkError, HalError, NotFoundError, PreconditionRequiredError, TemplateError
-from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Origins
-from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.context import HalDeprecationWarning, ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.transport.retry import RetryPolicy
 from stellantis_hal.transport.session import Session
 from tests.conformance.processes import announced

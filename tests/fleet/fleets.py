@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 import attrs
 
-from stellantis_hal.client import Account, StellantisClient
+from stellantis_hal.client.account import Account
+from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.fleet import Update, Watch, WatchEvent

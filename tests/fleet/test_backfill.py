@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from stellantis_hal import HalClient, Rel
-from stellantis_hal.client import Account
+from stellantis_hal.client.account import Account
 from stellantis_hal.errors import BudgetExhaustedError, ClosedClientError, ForbiddenError, ServerError
 from stellantis_hal.fleet import (
     AccountLost,

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from stellantis_hal import Brand
-from stellantis_hal.client import Account
+from stellantis_hal.client.account import Account
 from stellantis_hal.credentials.stores.memory import MemoryTokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.fleet import AccountLost, Recovered, Update, WatchEvent, watch

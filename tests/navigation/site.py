@@ -8,7 +8,9 @@ import anyio
 import attrs
 
 from stellantis_hal.errors import NotFoundError
-from stellantis_hal.navigation import HalResource, Request, ResourceContext, Response
+from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.resource import HalResource
 from tests.support.responses import NOON, make_response
 
 __all__ = ["HOME", "Site"]

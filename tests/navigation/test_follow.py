@@ -17,7 +17,9 @@ from stellantis_hal.errors import (
     ServerError,
     StellantisError,
 )
-from stellantis_hal.navigation import Follow, HalResource, Rel
+from stellantis_hal.navigation.follow import Follow
+from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.single_flight import SingleFlight
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links

@@ -6,7 +6,8 @@ import anyio
 import pytest
 
 from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError, ServerError, TemplateError
-from stellantis_hal.navigation import FollowResult, HalResource
+from stellantis_hal.navigation.follow_all import FollowResult
+from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links
 

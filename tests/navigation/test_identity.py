@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import InvalidLinkError, StellantisError
-from stellantis_hal.navigation import HalResource, Request
+from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links, make_response
 

@@ -8,7 +8,7 @@ import pytest
 
 from stellantis_hal.errors import AmbiguousLinkError, InvalidLinkError, LinkNotFoundError, TemplateError
 from stellantis_hal.hal.link import Link
-from stellantis_hal.navigation import HalDeprecationWarning
+from stellantis_hal.navigation.context import HalDeprecationWarning
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links, make_response
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from stellantis_hal.errors import NotHalError
-from stellantis_hal.navigation import HalResource, Response
+from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.navigation.media_types import accept, media_type
+from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, make_response
 

@@ -11,8 +11,9 @@ import attrs
 import pytest
 
 from stellantis_hal.errors import DetachedResourceError
-from stellantis_hal.navigation import HalResource, Headers
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.media_types import accept
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import EmbeddedStep
 from tests.navigation.site import HOME, Site
 from tests.support.responses import NOON, link, links, make_response

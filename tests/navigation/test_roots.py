@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from stellantis_hal.errors import HalError, LinkNotFoundError, NotHalError, StructureError, UntrustedOriginError
-from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Origins
-from stellantis_hal.navigation.context import ResourceContext
+from stellantis_hal.navigation.context import HalDeprecationWarning, ResourceContext
+from stellantis_hal.navigation.origins import Origins
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.structuring.model import Model
 from tests.navigation.site import HOME, Site

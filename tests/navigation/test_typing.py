@@ -5,9 +5,12 @@ from typing import assert_type
 
 import attrs
 
-from stellantis_hal.navigation import Follow, HalResource, ItemIterator, Page, PageIterator, Pages, Paginator, Rel
 from stellantis_hal.navigation.entry_point import EntryPoint
+from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults
+from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
+from stellantis_hal.navigation.rel import Rel
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.navigation.snapshot import Dump
 
 

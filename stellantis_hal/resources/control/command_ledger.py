@@ -8,51 +8,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-import attrs
-
 from stellantis_hal.errors import RemoteRefusedError, StellantisError
 from stellantis_hal.resources.control.actions import ActionKind
-from stellantis_hal.resources.control.event_feed import EventFeed
-from stellantis_hal.resources.control.remote_policy import CarState, Refusal, RefusalReason, RemotePolicy, UnderWay
+from stellantis_hal.resources.control.control_services import ControlServices
+from stellantis_hal.resources.control.remote_policy import CarState, Refusal, RefusalReason, UnderWay
 from stellantis_hal.storage.sqlite import StorageError
-from stellantis_hal.storage.state import MemoryState, StateStore
-from stellantis_hal.validation import require_type
 
-__all__ = ["CommandLedger", "ControlServices", "car_key", "refused"]
+__all__ = ["CommandLedger", "car_key", "refused"]
 
 _logger = logging.getLogger("stellantis_hal")
 _ATTEMPTS: Final = 100
-
-
-@attrs.frozen(eq=False, kw_only=True)
-class ControlServices:
-    """What a client hands to everything that controls vehicles, as ``services`` of its resources' context.
-
-    Attributes:
-        policy: what may be sent to a car, and when.
-        state: keeps the policy's state.
-        feed: feeds operations with events; None: they are polled.
-    """
-
-    policy: RemotePolicy = attrs.field(factory=RemotePolicy)
-    state: StateStore = attrs.field(factory=MemoryState)
-    feed: EventFeed | None = None
-
-    @classmethod
-    def of(cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventFeed | None) -> ControlServices:
-        """Return the services of a client's options.
-
-        Raises:
-            TypeError: an option has another type.
-        """
-        require_type("policy", policy, RemotePolicy, None, instead="RemotePolicy(cooldown=timedelta(seconds=5))")
-        require_type("state", state, StateStore, None, instead="SQLiteState(path)")
-        require_type("receiver", receiver, EventFeed, None, instead="Receiver(…)")
-        return cls(
-            policy=RemotePolicy() if policy is None else policy,
-            state=MemoryState() if state is None else state,
-            feed=receiver,
-        )
 
 
 def car_key(vin: str | None, vehicle_id: str) -> str:

@@ -30,7 +30,8 @@ from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import ConfigurableFetch
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.actions import ActionKind
-from stellantis_hal.resources.control.command_ledger import CommandLedger, ControlServices
+from stellantis_hal.resources.control.command_ledger import CommandLedger
+from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.resources.control.course import GRACE, Course, failure_cause, read_step
 from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
 from stellantis_hal.resources.latest import STATUS

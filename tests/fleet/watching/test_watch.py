@@ -11,7 +11,7 @@ import anyio.lowlevel
 import attrs
 import pytest
 
-from stellantis_hal.client import Account
+from stellantis_hal.client.account import Account
 from stellantis_hal.fleet import (
     BudgetWarning,
     Change,
@@ -26,7 +26,10 @@ from stellantis_hal.fleet import (
     quiet,
     watch,
 )
-from stellantis_hal.navigation import HalDeprecationWarning, HalResource, Headers, Request, ResourceContext, Response
+from stellantis_hal.hal.headers import Headers
+from stellantis_hal.navigation.context import HalDeprecationWarning, ResourceContext
+from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.simulator import Fault, Faults, Latency, ScriptedFault, ServerFault, Subscription

@@ -7,7 +7,9 @@ import attrs
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import ApiError, NotFoundError
-from stellantis_hal.navigation import HalResource, IndexRanges, Paginator, Request
+from stellantis_hal.navigation.fetch import Request
+from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
+from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link
 

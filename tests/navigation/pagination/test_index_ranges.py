@@ -13,9 +13,9 @@ from stellantis_hal.errors import (
     PaginationLoopError,
     ServerError,
 )
-from stellantis_hal.navigation import IndexRanges, Paginator
 from stellantis_hal.navigation.notices import IncompleteCollectionWarning
 from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS
+from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
 

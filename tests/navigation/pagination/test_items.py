@@ -16,9 +16,10 @@ from stellantis_hal.errors import (
     ServerError,
     UntrustedOriginError,
 )
-from stellantis_hal.navigation import HalResource, Paginator
 from stellantis_hal.navigation.notices import IncompleteCollectionWarning
+from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.pagination.reverse import _reversed
+from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links, make_response
 

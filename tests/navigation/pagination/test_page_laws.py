@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import PaginationLoopError
-from stellantis_hal.navigation import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from tests.navigation.collection import Collection
 from tests.navigation.site import HOME, Site
 from tests.support.clocks import BACKENDS, jumping

@@ -19,8 +19,9 @@ from stellantis_hal.errors import (
     StructureError,
     TemplateError,
 )
-from stellantis_hal.navigation import IndexRanges, Page, Paginator, Request
+from stellantis_hal.navigation.fetch import Request
 from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS, PageToken
+from stellantis_hal.navigation.pagination.paginator import IndexRanges, Page, Paginator
 from stellantis_hal.navigation.pagination.reverse import MAX_COLLECTED_ITEMS
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal.errors import ApiError, InvalidLinkError, NotFoundError, TemplateError
-from stellantis_hal.navigation import IndexRanges, Paginator
+from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from tests.navigation.collection import Collection, ids
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import IncompleteCollectionError, PaginationError, PaginationLoopError
-from stellantis_hal.navigation import IndexRanges
+from stellantis_hal.navigation.pagination.paginator import IndexRanges
 from tests.navigation.collection import Collection
 from tests.navigation.pagination.shapes import SHAPES, Shape
 from tests.support.clocks import BACKENDS, jumping

@@ -7,7 +7,8 @@ import anyio
 import pytest
 
 from stellantis_hal.errors import InvalidLinkError, LinkNotFoundError
-from stellantis_hal.navigation import HalResource, Paginator
+from stellantis_hal.navigation.pagination.paginator import Paginator
+from stellantis_hal.navigation.resource import HalResource
 from tests.navigation.collection import Collection
 from tests.navigation.site import HOME, Site
 from tests.support.responses import link, links

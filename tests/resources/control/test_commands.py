@@ -35,7 +35,8 @@ from stellantis_hal import (
     Vehicle,
 )
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.control.command_ledger import CommandLedger, ControlServices, car_key
+from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key
+from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.simulator import ExpiredToken, ScriptedFault, Simulator, TooManyRequests, World
 from stellantis_hal.structuring.converter import read
 from tests.resources.control.commanded import SEED, Commanded, Line, commanded

@@ -1,0 +1,70 @@
+"""Services that a client hands to everything that controls vehicles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stellantis_hal.validation import require_type
+
+if TYPE_CHECKING:
+    from stellantis_hal.resources.control.event_feed import EventFeed
+    from stellantis_hal.resources.control.remote_policy import RemotePolicy
+    from stellantis_hal.storage.state import StateStore
+
+__all__ = ["ControlServices"]
+
+
+class ControlServices:
+    """What a client hands to everything that controls vehicles, as ``services`` of its resources' context.
+
+    Args:
+        policy: what may be sent to a car, and when; None: the default policy, loaded when it is first read.
+        state: keeps the policy's state; None: memory, likewise.
+        feed: feeds operations with events; None: they are polled.
+    """
+
+    def __init__(
+        self, *, policy: RemotePolicy | None = None, state: StateStore | None = None, feed: EventFeed | None = None
+    ) -> None:
+        self._policy = policy
+        self._state = state
+        self.feed = feed
+
+    @classmethod
+    def of(cls, policy: RemotePolicy | None, state: StateStore | None, receiver: EventFeed | None) -> ControlServices:
+        """Return the services of a client's options.
+
+        Raises:
+            TypeError: an option has another type.
+        """
+        if policy is not None:
+            from stellantis_hal.resources.control.remote_policy import RemotePolicy
+
+            require_type("policy", policy, RemotePolicy, None, instead="RemotePolicy(cooldown=timedelta(seconds=5))")
+        if state is not None:
+            from stellantis_hal.storage.state import StateStore
+
+            require_type("state", state, StateStore, None, instead="SQLiteState(path)")
+        if receiver is not None:
+            from stellantis_hal.resources.control.event_feed import EventFeed
+
+            require_type("receiver", receiver, EventFeed, None, instead="Receiver(…)")
+        return cls(policy=policy, state=state, feed=receiver)
+
+    @property
+    def policy(self) -> RemotePolicy:
+        """What may be sent to a car, and when."""
+        if self._policy is None:
+            from stellantis_hal.resources.control.remote_policy import RemotePolicy
+
+            self._policy = RemotePolicy()
+        return self._policy
+
+    @property
+    def state(self) -> StateStore:
+        """What keeps the policy's state."""
+        if self._state is None:
+            from stellantis_hal.storage.state import MemoryState
+
+            self._state = MemoryState()
+        return self._state
