@@ -1,7 +1,5 @@
 """The clients: their parts together."""
 
-import subprocess
-import sys
 from datetime import timedelta
 from typing import Any, cast
 
@@ -445,23 +443,3 @@ def test_invalid_account_options_are_refused(options: Any) -> None:
     client = StellantisClient(Application("my-client-id"))
     with pytest.raises(ValueError, match=r"priority must be \"interactive\" or|must be a number of seconds"):
         client.account(Token("t"), brand=Brand.DS).with_options(**options)
-
-
-def test_a_client_compiles_its_classes_when_it_is_made() -> None:
-    """The first reading in the event loop would wait tens of milliseconds for it."""
-    code = (
-        "from stellantis_hal import Application, StellantisClient\n"
-        "from stellantis_hal.structuring import compiler\n"
-        "made, compile = [], compiler.ModelHook.compile\n"
-        "def noted(cls, kind, *args, **options):\n"
-        "    made.append(kind.__name__)\n"
-        "    return compile(kind, *args, **options)\n"
-        "compiler.ModelHook.compile = classmethod(noted)\n"
-        "StellantisClient(Application('id'))\n"
-        "assert {'User', 'Vehicle', 'Status', 'Trip'} <= set(made), made\n"
-        "made.clear()\n"
-        "StellantisClient(Application('id'))\n"
-        "assert not made, made\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
