@@ -17,6 +17,7 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _WINDOWS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 _PIECE = 64 * 1024
+_MAX_MEMBERS = 100  # each costs a copy of what follows it, however little it holds
 
 
 class Disconnected(Exception):  # noqa: N818 - what happened
@@ -86,9 +87,10 @@ class _Kept:
 
     def __init__(self, encoding: str, limit: int) -> None:
         self._limit = limit
-        self._pieces: list[bytes] = []
-        self._room = limit
+        self._content = bytearray()  # a list would need fifty bytes for each piece, and senders choose their size
         self._size = 0
+        self._members = 1
+        self._held = b""
         self._problem = ""
         self._inflate: _Decompressing | None = zlib.decompressobj(_WINDOWS[encoding]) if encoding in _WINDOWS else None
         self._is_inside = False  # a compressed stream that has begun and not ended
@@ -104,8 +106,8 @@ class _Kept:
             self._decompress(self._inflate, piece)
 
     def _decompress(self, inflate: _Decompressing, piece: bytes) -> None:
-        if not self._is_inside and self._pieces and not piece.startswith(_GZIP_MAGIC):
-            return  # padding behind the stream
+        if not self._is_inside and self._members > 1:
+            piece = self._begin_member(piece)
         while piece and not self._problem:
             self._is_inside = True
             try:
@@ -117,19 +119,27 @@ class _Kept:
             piece = inflate.unconsumed_tail
             if inflate.eof:  # another member may follow (RFC 1952)
                 self._is_inside = False
-                rest = inflate.unused_data
-                piece = rest if rest.startswith(_GZIP_MAGIC) else b""
+                self._members += 1
+                piece = self._begin_member(inflate.unused_data)
                 self._inflate = inflate = zlib.decompressobj(_GZIP)
+                if self._members > _MAX_MEMBERS and piece:
+                    self._problem = f"compressed, in more than {_MAX_MEMBERS} parts"
+
+    def _begin_member(self, piece: bytes) -> bytes:
+        """Return what follows a complete member if it begins another one; else it is padding."""
+        piece, self._held = self._held + piece, b""
+        if piece == _GZIP_MAGIC[:1]:
+            self._held = piece  # the rest of the magic number is in the next piece
+            return b""
+        return piece if piece.startswith(_GZIP_MAGIC) else b""
 
     def _keep(self, piece: bytes) -> None:
         self._size += len(piece)
-        if self._room > 0 and piece:
-            self._pieces.append(piece[: self._room])
-            self._room -= len(self._pieces[-1])
+        self._content += piece[: max(0, self._limit - len(self._content))]
         if self._size > self._limit and not self._problem:
             self._problem = f"larger than {self._limit} bytes"
 
     def finish(self) -> ReceivedBody:
         if self._is_inside and not self._problem:
             self._problem = "compressed, and cut off"
-        return ReceivedBody(b"".join(self._pieces), self._size, self._problem)
+        return ReceivedBody(bytes(self._content), self._size, self._problem)

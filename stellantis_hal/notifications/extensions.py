@@ -54,16 +54,17 @@ def read_extensions(value: Any, path: str, problems: list[Problem]) -> dict[str,
         problems: gets a record of what cannot be read.
     """
     found: dict[str, Any] = {}
+    many: dict[str, list[Any]] = {}  # lists: a body may repeat a kind thousands of times
     for kind, item, place in _entries(value, path, problems):
         if kind.model is None:
             found[kind.attribute] = item
         elif kind.is_many:
-            found[kind.attribute] = found.get(kind.attribute, ()) + read_models(kind.model, item, place, problems)
+            many.setdefault(kind.attribute, []).extend(read_models(kind.model, item, place, problems))
         else:
             models = read_models(kind.model, item, place, problems)
             if models and kind.attribute not in found:
                 found[kind.attribute] = models[0]
-    return found
+    return found | {attribute: tuple(models) for attribute, models in many.items()}
 
 
 def read_models(kind: type[Model], value: Any, path: str, problems: list[Problem]) -> tuple[Any, ...]:

@@ -6,8 +6,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -168,7 +168,7 @@ class PostgresConnection:
             while True:
                 try:
                     connection = self._connected(deadline)
-                    with connection.transaction():
+                    with self._transaction(connection):
                         return function(connection)
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     lost = self._connection is None or self._connection.closed or self._connection.broken
@@ -197,9 +197,6 @@ class PostgresConnection:
             # No prepared statements: a pooler may hand each transaction to another connection.
             connection: Connection[Any] = psycopg.connect(**options, autocommit=True, prepare_threshold=None)
             try:
-                connection.execute(
-                    "SELECT set_config('statement_timeout', %s, false)", (f"{self._timeout * 1000:.0f}",)
-                )
                 for function in self._on_connect:
                     function(connection)
             except BaseException:
@@ -207,6 +204,22 @@ class PostgresConnection:
                 raise
             self._connection = connection
         return self._connection
+
+    @contextmanager
+    def _transaction(self, connection: Connection[Any]) -> Generator[None, None, None]:
+        """Be in a transaction, of which no function or operator is another schema's, and each statement is bounded.
+
+        The settings end with the transaction: a pooler gives the session to others.
+        """
+        timeout = round(self._timeout * 1000)
+        connection.execute(f"BEGIN; SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = {timeout:d}")
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):  # of a connection that was cut
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
 
     def _error(self, reason: str, started: float) -> StorageError:
         waited = time.monotonic() - started

@@ -307,6 +307,11 @@ def test_unreadable_extensions_are_problems() -> None:
     ]
 
 
+def test_kind_that_is_repeated_has_all_its_objects() -> None:
+    event = extended(*[{"body": [{"alerts": {"id": f"{n}"}}]} for n in range(1_000)])
+    assert [alert.id for alert in event.alerts] == [f"{n}" for n in range(1_000)]
+
+
 def test_first_of_two_statuses_counts() -> None:
     extensions = [{"type": "vehicle.status", "body": {"status": {"odometer": {"mileage": n}}}} for n in (1, 2)]
     status = extended(*extensions).status

@@ -152,8 +152,9 @@ class PostgresTokenStore:
                 "INSERT INTO stellantis_hal.token_locks AS known "
                 "VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s)) ON CONFLICT (key) DO UPDATE "
                 "SET owner = excluded.owner, until = excluded.until "
-                "WHERE known.until < clock_timestamp() OR known.owner = excluded.owner RETURNING 1",
-                (_text(key), owner, seconds),
+                "WHERE known.until < clock_timestamp() OR known.owner = excluded.owner "
+                "OR known.until > clock_timestamp() + make_interval(secs => %s) RETURNING 1",
+                (_text(key), owner, seconds, 2 * seconds),
             ).fetchone()
             return row is not None
 

@@ -30,7 +30,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local held = redis.call('HGET', KEYS[2], ARGV[1])
 if held then
   local expiry, owner = string.match(held, '^(%d+):(.*)$')
-  if expiry and tonumber(expiry) > now and owner ~= ARGV[2] then return 0 end
+  local left = expiry and tonumber(expiry) - now or 0
+  if left > 0 and left <= 2 * tonumber(ARGV[3]) and owner ~= ARGV[2] then return 0 end
 end
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f:%s', now + tonumber(ARGV[3]), ARGV[2]))
 return 1
@@ -129,7 +130,13 @@ class RedisTokenStore:
         Raises:
             TokenStoreError: the server failed.
         """
-        return tuple(sorted(bytes(key).decode("utf-8", "surrogatepass") for key in await self._run(None, _KEYS)))
+        names = await self._run(None, _KEYS)
+        try:
+            return tuple(sorted(bytes(name).decode("utf-8", "surrogatepass") for name in names))
+        except UnicodeDecodeError as error:
+            raise TokenStoreError(
+                f"{self._redis.place} has names among the tokens that are not UTF-8: another program wrote them"
+            ) from error
 
     def lock(self, key: str) -> AbstractAsyncContextManager[None]:
         """Exclude every other task, process and machine that uses these tokens from ``key``, inside ``async with``.

@@ -88,7 +88,7 @@ class PostgresCheckpoints(SharedCheckpoints):
     async def _hold(self, name: str, shared: bool) -> AsyncGenerator[None, None]:
         digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).digest()
         number = int.from_bytes(digest, "big", signed=True)
-        query = f"SELECT pg_try_advisory_lock{'_shared' if shared else ''}(%s, %s)"
+        query = f"SELECT pg_catalog.pg_try_advisory_lock{'_shared' if shared else ''}(%s, %s)"
         taken: list[bool] = []
 
         def take(connection: Connection[Any]) -> None:

@@ -44,7 +44,7 @@ class PostgresLeaseTable:
 
     def _lock(self, connection: Connection[Any]) -> None:
         # Kept for as long as the session lives. Another session of this member may still have it: its end is near.
-        connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (self._class, self._lock_id))
+        connection.execute("SELECT pg_catalog.pg_try_advisory_lock(%s, %s)", (self._class, self._lock_id))
 
     async def open(self) -> None:
         """Connect, and check that the session is one of its own.

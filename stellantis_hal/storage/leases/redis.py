@@ -8,6 +8,8 @@ from stellantis_hal.storage.redis_keeping import keep
 
 __all__ = ["RedisLeaseTable"]
 
+_DIGITS = 15  # Lua counts exactly as far
+
 _BEAT = RedisScript("""
 local time = redis.call('TIME')
 local now, ttl = time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[3])
@@ -73,9 +75,14 @@ class RedisLeaseTable:
         """Record that a member lives, and return the lease."""
         arguments = (member, shards, round(ttl * 1000))
         members, owners = await keep(self._connection, _BEAT, self._keys, arguments, within=self._timeout)
+        # Other programs may have written into the hashes: what is no member and no shard is left out.
         return LeaseView(
-            members={other: int(value.partition(":")[2] or 0) for other, value in _pairs(members)},
-            shards={int(shard): _owned(value) for shard, value in _pairs(owners)},
+            members={
+                other: count
+                for other, value in _pairs(members)
+                if (count := _number(value.partition(":")[2] or "0")) is not None
+            },
+            shards={number: _owned(value) for shard, value in _pairs(owners) if (number := _number(shard)) is not None},
         )
 
     async def take(self, shard: int, member: str, epoch: int) -> int | None:
@@ -112,4 +119,9 @@ def _text(value: object) -> str:
 
 def _owned(value: str) -> Owned:
     epoch, _, member = value.partition(":")
-    return Owned(member, int(epoch) if epoch.isdecimal() else 0)
+    return Owned(member, _number(epoch) or 0)
+
+
+def _number(text: str) -> int | None:
+    """Return a number of the scripts; None for any other text."""
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else None
