@@ -63,20 +63,20 @@ class ReplayTransport(httpx.AsyncBaseTransport):
         repeat_last: whether the last answer is also that to further repetitions.
 
     Raises:
-        ValueError: it is no recording, or one of another version.
+        ValueError: it is no recording, one of another version, or damaged.
     """
 
     def __init__(self, content: bytes, *, repeat_last: bool = False) -> None:
         try:
             document = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ValueError("this file is no recording: make one with Recorder().save(path)")
         if document.get("version") != VERSION:
             raise ValueError(f"a recording of version {document.get('version')!r}; this release reads {VERSION}")
         self._repeat_last = repeat_last
-        self._exchanges: list[dict[str, Any]] = document["exchanges"]
+        self._exchanges = _check_exchanges(document.get("exchanges"))
         self._answers: dict[Hashable, list[dict[str, Any]]] = {}
         self._asked: Counter[Hashable] = Counter()
         for exchange in self._exchanges:
@@ -148,6 +148,33 @@ class ReplayTransport(httpx.AsyncBaseTransport):
             "instants in a recording are replacements: take them from recorded answers, not from the program.",
             nearest,
         )
+
+
+def _check_exchanges(exchanges: Any) -> list[dict[str, Any]]:
+    """Return the exchanges of a recording, whose parts have the types that a replay needs.
+
+    Raises:
+        ValueError: one of them has not.
+    """
+    if not isinstance(exchanges, list):
+        raise ValueError("the recording is damaged: it has no list of exchanges")
+    for number, exchange in enumerate(exchanges):
+        try:
+            request, moment = exchange["request"], datetime.fromisoformat(exchange["at"])
+            is_whole = isinstance(request["method"], str) and isinstance(request["url"], str)
+            is_whole = is_whole and moment.tzinfo is not None
+            if "failure" in exchange:
+                is_whole = is_whole and isinstance(exchange["failure"], str)
+            else:
+                response = exchange["response"]
+                headers = [(name, value) for name, value in response["headers"]]
+                is_whole = is_whole and all(isinstance(part, str) for pair in headers for part in pair)
+                is_whole = is_whole and type(response["status"]) is int and 100 <= response["status"] <= 599
+        except (KeyError, TypeError, ValueError, AttributeError):
+            is_whole = False
+        if not is_whole:
+            raise ValueError(f"the recording is damaged at its exchange {number}: record it again")
+    return exchanges
 
 
 def _key(method: str, url: str) -> Hashable:

@@ -18,11 +18,12 @@ import httpx
 
 from stellantis_hal.credentials.redirects import describe_paste, find_redirect
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
-from stellantis_hal.errors import TemplateError, TokenStoreError
+from stellantis_hal.errors import FormError, TemplateError, TokenStoreError
 from stellantis_hal.fleet.deduplication import Checkpoint
 from stellantis_hal.fleet.trip_formats import FORMATS, ForeignContentError
 from stellantis_hal.hal.document import HalDocument, parse, serialize
 from stellantis_hal.hal.error_documents import read_error_document
+from stellantis_hal.hal.form_submission import fill, to_pairs, to_query
 from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode, standard_decode
@@ -37,9 +38,19 @@ from stellantis_hal.navigation.multipart import encode_multipart
 from stellantis_hal.navigation.origins import Origins
 from stellantis_hal.navigation.pagination.cursor import PageToken
 from stellantis_hal.navigation.snapshot import load as load_dump
+from stellantis_hal.notifications.entries import read_entry, write_entry
+from stellantis_hal.notifications.inbox import StoredEvent
+from stellantis_hal.notifications.parsing import parse_notification, parse_push
+from stellantis_hal.notifications.splitting import split as split_messages
+from stellantis_hal.resources.control.conditions import condition_body, read_condition
+from stellantis_hal.resources.control.expressions import ExpressionError, constant_value, parse_expression
 from stellantis_hal.resources.trip import Trip
+from stellantis_hal.storage.sqlite import StorageError
 from stellantis_hal.structuring.converter import read
+from stellantis_hal.structuring.problems import RawProblem
+from stellantis_hal.testing.replay import ReplayTransport
 from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota, QuotaHeaders, retry_after
+from stellantis_hal.transport.rate_limit.redis import parse_reply
 from tests.resources.lossless import audit
 from tests.resources.test_bad_input import FULL, paths_of, replaced
 
@@ -232,6 +243,25 @@ def forms(content: bytes) -> None:
         assert len(found.diagnostics) <= 2 * len(content) + 1
 
 
+def submission(content: bytes) -> None:
+    """Fill the forms of a document with its own values; what is sent can be written, or the form is refused."""
+    body = _json(content)
+    if not isinstance(body, dict):
+        return
+    for form in FormTemplates(body).values():
+        values: dict[str, Any] = {field.name: field.default for field in form.fields if field.control != "file"}
+        values |= {name: value for name, value in body.items() if name in values}
+        try:
+            filled = fill(form, values, {}, {}, "https://api.example/a")
+        except FormError as error:
+            _require_short(error, 20_000)
+            continue
+        assert filled.values.keys() <= {field.name for field in form.fields}
+        with suppress(FormError):
+            assert all("\n" not in name for name, _ in to_pairs({}) or ())
+            assert to_query("https://api.example/a", filled.values, keep=False).isascii()
+
+
 def error_document(content: bytes) -> None:
     """Read what an error body says."""
     found = read_error_document(_json(content), "application/problem+json")
@@ -315,6 +345,73 @@ def trip_file(content: bytes) -> None:
             assert (again.trips, again.keys, again.torn) == (found.trips, found.keys, 0)
 
 
+# ------------------------------------------------------------------------------------------------- events and monitors
+
+
+def notification(content: bytes) -> None:
+    """Read a delivery; each of its events is stored, read as the same again, and shows no token."""
+    events = parse_notification(content, token="t0k3n")
+    assert events or content.strip() in {b"[]", b"{}"} or b"events" in content or b"[" in content
+    for event in events:
+        repr(event)
+        assert "t0k3n" not in event.attributes.values()
+    for message in split_messages(content):
+        entry = write_entry(message, is_verified=False, received_at=_NOW)
+        again = read_entry(StoredEvent(number=1, entry=entry, owner=None, attempts=1))
+        assert (again.id, again.received_at) == (message.id, _NOW)
+        assert len(entry.reason) < 1_000
+    parse_push({"mph_message": _text(content)})
+    parse_push({"data": {"message": base64.b64encode(content)}})
+
+
+def condition(content: bytes) -> None:
+    """Read the condition of a monitor; one that is understood is written, and read as the same again."""
+    text, rest = _lines(content, 2)
+    try:
+        expression = parse_expression(text)
+    except ExpressionError as error:
+        _require_short(error, 1_000)
+    else:
+        assert str(parse_expression(str(expression))) == str(expression)
+        names = {str(leaf) for leaf in expression.leaves()}
+        expression.value(dict.fromkeys(names, True))
+        constant_value(expression)
+    value = _json(rest.encode("utf-8", "surrogateescape"))
+    problems: list[RawProblem] = []
+    for body in (value, {"boolExp": text, "triggers": value}):
+        found = read_condition(body, "$", problems)
+        if found is None or found.expression is None:
+            continue
+        with suppress(ValueError):
+            written = condition_body(found.expression)
+            again = read_condition(written, "$", [])
+            assert again is not None
+            assert str(again.expression) == str(found.expression)
+
+
+# ------------------------------------------------------------------------------------------------- shared state
+
+
+def ledger_reply(content: bytes) -> None:
+    """Read a reply of the limiter's script in Redis, as another program's script might have sent it."""
+    for reply in (_json(content), content.split(b"\n"), [b"ok", b"1", *[len(line) for line in content.split(b"\n")]]):
+        with suppress(StorageError):
+            parse_reply(reply)
+
+
+def cassette(content: bytes) -> None:
+    """Read a recording that another program wrote."""
+    try:
+        transport = ReplayTransport(content)
+    except ValueError as error:
+        _require_short(error, 2_000)
+    else:
+        repr(transport)
+        assert len(transport.unused) <= len(content)
+        with suppress(ValueError):  # an empty one
+            assert transport.now().tzinfo is not None
+
+
 # ------------------------------------------------------------------------------------------------- pasted text
 
 
@@ -342,6 +439,7 @@ TARGETS: dict[str, Target] = {
         link_header,
         caching,
         forms,
+        submission,
         error_document,
         multipart,
         cache_row,
@@ -349,6 +447,10 @@ TARGETS: dict[str, Target] = {
         page_token,
         checkpoint,
         trip_file,
+        notification,
+        condition,
+        ledger_reply,
+        cassette,
         redirect,
     )
 }
