@@ -1,62 +1,90 @@
-"""All benchmarks in one run: ``python -m benchmarks [--quick | --full] [--only a,b] [--compare FILE]``.
+"""All benchmarks in one run: ``python -m benchmarks [--brief | --full] [--only requests,pages] [--against CHECKOUT]``.
 
-Takes about four minutes (``--quick``: one; ``--full``, with 10,000 trips per pagination and a pagination of a
-million: a quarter of an hour). Each concern runs in its own process, prints nothing and returns rows; references that
-are not installed (``pip install -e '.[bench]'``) are left out. Prints a table and writes a file in
-``benchmarks/results``. With ``--strict`` the exit status is 1 if a figure was missed.
+``--brief`` measures the rows that have a target, within five minutes of two cores; the usual run takes about a quarter
+of an hour, ``--full`` three quarters. ``--against`` measures the package of another checkout in the same rounds. Each
+concern runs in its own process; references that are not installed (``pip install -e '.[bench]'``) are left out. Prints
+a table and writes a file in ``benchmarks/results``; ``--write`` puts the tables into the README and the page about
+performance. With ``--strict`` the exit status is 1 if a target was missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.concerns import CONCERNS, run_isolated
-from benchmarks.measuring import Row, Size
-from benchmarks.report import load, readme_table, save, show, to_json
+from benchmarks.harness.in_tree import HERE
+from benchmarks.harness.markdown import write_pages
+from benchmarks.harness.registry import CONCERNS, JUDGED
+from benchmarks.harness.results import load, machine, save, to_json
+from benchmarks.harness.rows import Row
+from benchmarks.harness.runner import run_trees
+from benchmarks.harness.scale import Size
+from benchmarks.harness.table import show
 
 __all__ = ["main"]
 
-_WIDTH = 140
+_WIDTH = 160
 
 
-def main() -> int:
-    """Run the concerns, print the table and write the file; return the exit status."""
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--quick", action="store_const", dest="size", const="quick", help="a minute")
-    sizes.add_argument("--full", action="store_const", dest="size", const="full", help="a quarter of an hour")
+    sizes.add_argument(
+        "--brief", action="store_const", dest="size", const="brief", help="the judged rows: five minutes"
+    )
+    sizes.add_argument("--full", action="store_const", dest="size", const="full", help="all rows, more rounds")
     sizes.add_argument("--tiny", action="store_const", dest="size", const="tiny", help=argparse.SUPPRESS)
-    parser.add_argument("--only", default=",".join(CONCERNS), help="letters of the concerns, e.g. a,b")
+    parser.add_argument("--only", help=f"concerns: {', '.join(CONCERNS)}")
+    parser.add_argument("--against", type=Path, help="checkout whose package is measured in the same rounds")
     parser.add_argument("--compare", type=Path, help="file of an earlier run")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder of the file")
-    parser.add_argument("--brief", action="store_true", help="print the README's table")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 if a figure is missed")
-    options = parser.parse_args()
-    letters = [letter.strip() for letter in options.only.split(",")]
-    if not set(letters) <= set(CONCERNS):
-        parser.error(f"--only must be letters of {', '.join(CONCERNS)}")
+    parser.add_argument("--write", action="store_true", help="rewrite the tables of README.md and docs")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if a target is missed")
+    options = parser.parse_args(arguments)
+    options.size = options.size or "usual"
+    everything = JUDGED if options.size == "brief" else tuple(CONCERNS)
+    options.concerns = everything if options.only is None else [name.strip() for name in options.only.split(",")]
+    unknown = [name for name in options.concerns if name not in CONCERNS]
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: --only must be names of {', '.join(CONCERNS)}")
+    if options.against is not None and not (options.against / "stellantis_hal" / "__init__.py").exists():
+        parser.error(f"{options.against} has no package stellantis_hal: --against must be a checkout")
+    if options.write and options.only is not None:
+        parser.error("--write needs all rows: leave out --only")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the concerns, print the table and write the file; return the exit status."""
+    options = _parse(arguments)
+    size: Size = options.size
     earlier = None if options.compare is None else load(options.compare)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)
-    size: Size = options.size or "usual"
-    rows: list[Row] = []
-    start = time.perf_counter()
-    for letter in letters:
-        with console.status(f"({letter}) {CONCERNS[letter]}"):
-            rows += run_isolated(letter, size)
+    trees = {HERE: list[Row]()}
+    if options.against is not None:
+        trees[options.against.resolve()] = []
+    start, busy = time.perf_counter(), os.getloadavg()[0]
+    for name in options.concerns:
+        with console.status(f"{name}: {CONCERNS[name]}"):
+            for tree, rows in zip(trees, run_trees(name, size, list(trees)), strict=True):
+                trees[tree] += rows
     seconds = time.perf_counter() - start
-    show(rows, console, earlier)
-    run = to_json(rows, size=size, seconds=seconds)
-    path = save(run, options.results)
-    if options.brief:
-        print(readme_table(run))
-    console.print(f"{seconds:.0f} s, written to {path}")
+    rows, *others = trees.values()
+    before = {(row.concern, row.what): row for row in others[0]} if others else None
+    show(rows, console, before=before, earlier=earlier)
+    path = save(to_json(trees, size=size, seconds=seconds, load=busy), options.results)
+    if options.write:
+        write_pages(HERE, rows, f"{datetime.now(UTC):%Y-%m-%d}, {machine()}:", before)
+    console.print(f"{seconds:.0f} s, load of the machine before {busy:.1f}, written to {path}")
     return int(options.strict and any(row.is_met is False for row in rows))
 
 

@@ -1,6 +1,6 @@
 """A week of a fleet in jumped time, with the simulator in the same process: no trip lost, none delivered twice.
 
-Run it as ``python benchmarks/fleet_week.py [--vehicles 10000] [--days 7] [--every 12] [--minutes 30]``. The full run
+Run it as ``python -m benchmarks.fleet_week [--vehicles 10000] [--days 7] [--every 12] [--minutes 30]``. The full run
 makes about 300,000 requests and takes about ten minutes of one core; after ``--minutes`` of real time it stops and
 checks the events received until then. A smaller one: ``--vehicles 100``.
 
@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import argparse
 import gc
-import resource
 import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import anyio
 import trio.testing
 
+from benchmarks.harness.resident import resident_memory
 from stellantis_hal import Application, Brand, Token
 from stellantis_hal.client.stellantis_client import StellantisClient
 from stellantis_hal.fleet import FleetStatistics, Outage, Recovered, Update, WatchEvent, watch
@@ -33,14 +32,6 @@ from stellantis_hal.simulator import Faults, FaultWindow, RandomFault, Refused, 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = 3_600.0
 DAY = 86_400.0
-
-
-def resident_memory() -> float:
-    """Return the resident memory of this process in MiB."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 class Week:

@@ -1,6 +1,6 @@
 """A fleet over sockets: utilisation, 429s, lateness of polls and CPU time per poll.
 
-Run it as ``python benchmarks/fleet_wire.py [--vehicles 2000] [--limit 100] [--seconds 60] [--latency 0.03]``. uvicorn
+Run it as ``python -m benchmarks.fleet_wire [--vehicles 2000] [--limit 100] [--seconds 60] [--latency 0.03]``. uvicorn
 serves the simulator in its own process, with a latency of ``--latency`` and up to half as much more; the client
 reserves nothing for interactive requests, so that the watch can use the whole limit. Three runs, about two and a half
 times ``--seconds`` in all, after a warm-up of a minute and a half:
@@ -15,18 +15,17 @@ Memory is that of the client's process, before the first watch and at the end.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import resource
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import anyio
 
+from benchmarks.harness.resident import resident_memory
+from benchmarks.inputs.poll_loop import bare_loop
 from stellantis_hal import Application, Brand, Token
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient
@@ -56,34 +55,6 @@ def serve(options: argparse.Namespace) -> None:
         accounts.append([account.key, account.domain, issued.access_token, issued.expires_at.timestamp()])
     print(json.dumps({"url": simulator.url, "identity": simulator.identity_url, "accounts": accounts}), flush=True)
     running.run(sockets=[listening])
-
-
-def resident_memory() -> float:
-    """Return the resident memory of this process in MiB."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
-async def bare_loop(accounts: list[Account], seconds: float) -> tuple[int, float]:
-    """Poll without the fleet's layers; return polls and CPU seconds."""
-    vehicles = [vehicle for account in accounts for vehicle in await account.vehicles().collect()]
-    turns = itertools.cycle(vehicles)
-    polls = 0
-    cpu = time.process_time()
-
-    async def work() -> None:
-        nonlocal polls
-        while time.monotonic() < until:
-            await next(turns).status()
-            polls += 1
-
-    until = time.monotonic() + seconds
-    async with anyio.create_task_group() as tasks:
-        for _ in range(64):
-            tasks.start_soon(work)
-    return polls, time.process_time() - cpu
 
 
 async def measure_watch(
@@ -167,7 +138,7 @@ def main() -> int:
     if options.serve:
         serve(options)
         return 0
-    command = [sys.executable, __file__, "--serve", "--vehicles", str(options.vehicles)]
+    command = [sys.executable, "-m", "benchmarks.fleet_wire", "--serve", "--vehicles", str(options.vehicles)]
     command += ["--limit", str(options.limit), "--latency", str(options.latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

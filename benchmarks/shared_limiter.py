@@ -1,7 +1,7 @@
 """Limiters shared by processes against a strict sliding window: no 429, a high utilisation, through outages too.
 
 Run it as ``python -m benchmarks.shared_limiter [--ledger redis|sqlite|none] [--seconds 30] [--processes 4]``. Several
-real processes send requests by one limit to the server of ``benchmarks/limiter_wire.py``, which runs in its own process
+real processes send requests by one limit to the strict server, which runs in its own process
 and refuses what is beyond the limit within any second. Steady is the mean of requests served per second over all
 sliding windows of 10 s, from three seconds after the first on.
 
@@ -15,136 +15,24 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import anyio
-
-from benchmarks.limiter_wire import utilisation
-from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.fetch import Request
-from stellantis_hal.navigation.origins import Origins
-from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter
-from stellantis_hal.transport.rate_limit.protocol import RateLimiter, RateLimits
-from stellantis_hal.transport.rate_limit.redis import RedisLimiter
-from stellantis_hal.transport.session import Session
+from benchmarks.harness.in_tree import HERE, command, current_tree
+from benchmarks.servers.redis import RedisProcess
+from benchmarks.servers.strict_api import read_figures, serve_strict, utilisation
 
 __all__ = ["Result", "run"]
 
-_ROOT = Path(__file__).parent.parent
-_REDIS = shutil.which("redis-server")
 _LIMIT = 100
 _WARM_UP = 3.0
 EVENTS = ("none", "stop", "kill", "restart", "flush", "sigkill", "sigstop")
-
-
-# ------------------------------------------------------------------------------------------------- one process
-
-
-def make_limiter(ledger: str, place: str, processes: int, limits: RateLimits) -> RateLimiter:
-    """Return the limiter of a process."""
-    if ledger == "redis":
-        return RedisLimiter(place, "benchmark", limits, processes=processes)
-    if ledger == "sqlite":
-        from stellantis_hal.transport.rate_limit.sqlite import SQLiteLimiter
-
-        return SQLiteLimiter(place, "benchmark", limits, processes=processes)
-    return TokenBucketLimiter(limits)
-
-
-async def work(options: argparse.Namespace) -> None:
-    """Send requests until the time is over; print what happened."""
-    limits = RateLimits(options.limit, options.per_day)
-    limiter = make_limiter(options.ledger, options.place, options.processes, limits)
-    errors: list[str] = []
-    answers = 0
-    async with limiter, Session(Origins(options.url), limiter=limiter) as session:
-        fetch = session.pipeline(max_wait=30.0)
-
-        async def ask(pause: float) -> None:
-            nonlocal answers
-            while True:
-                try:
-                    await fetch(Request(url=f"{options.url}/thing"))
-                    answers += 1
-                except StellantisError as error:
-                    errors.append(f"{type(error).__name__}: {error}")
-                    await anyio.sleep(0.5)
-                await anyio.sleep(pause)
-
-        started = time.process_time()
-        async with anyio.create_task_group() as group:
-            for _ in range(options.tasks):
-                group.start_soon(ask, options.pause)
-            await anyio.sleep(options.seconds)
-            group.cancel_scope.cancel()
-        used = time.process_time() - started
-    print(json.dumps({"answers": answers, "errors": errors[:3], "error_count": len(errors), "cpu": used}))
-
-
-# --------------------------------------------------------------------------------------------- the whole
-
-
-class RedisProcess:
-    """A ``redis-server`` on a port and a folder."""
-
-    def __init__(self, folder: Path, *, append_only: bool) -> None:
-        with socket.socket() as listening:
-            listening.bind(("127.0.0.1", 0))
-            self.port: int = listening.getsockname()[1]
-        self._folder = folder
-        self._append_only = append_only
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        assert _REDIS is not None, "redis-server is not installed"
-        command = [_REDIS, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
-        if self._append_only:
-            command += ["--appendonly", "yes"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        for _ in range(100):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-        if number == signal.SIGKILL:
-            self._process.wait(10)
-
-    def flush(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-            connection.sendall(b"FLUSHALL\r\n")
-            connection.recv(16)
-
-
-@contextmanager
-def strict_server(profile: str, limit: int) -> Generator[str]:
-    """Run the server in its own process; yield its URL."""
-    command = [sys.executable, "-m", "benchmarks.limiter_wire", "--serve", profile, "--limit", str(limit)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT) as process:
-        try:
-            assert process.stdout is not None
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.kill()
 
 
 class Result(dict[str, Any]):
@@ -169,7 +57,7 @@ def run(
     before = os.getloadavg()[0]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(strict_server(profile, limit))
+        url = stack.enter_context(serve_strict(profile, limit))
         redis = RedisProcess(folder, append_only=event == "restart")
         place = str(folder / "limiter.sqlite")
         if ledger == "redis":
@@ -184,8 +72,8 @@ def run(
         time.sleep(seconds * 0.4)
         _cause(event, redis, workers[0])
         outputs = [worker.communicate(timeout=seconds + 60)[0] for worker in workers]
-        figures = json.loads(urllib.request.urlopen(f"{url}/figures", timeout=10).read())
-    served: list[float] = figures["served"]
+        figures = read_figures(url)
+    served = figures.served
     steady = [at for at in served if at >= served[0] + _WARM_UP] if served else []
     span = seconds - _WARM_UP - 1.5  # the processes start and end by themselves
     found = [json.loads(output) for output in outputs if output]
@@ -195,7 +83,7 @@ def run(
         load=load,
         event=event,
         served=len(served),
-        refused=figures["refused"],
+        refused=figures.refused,
         steady=round(utilisation(steady, limit, min(10.0, span / 2), span) * limit, 1),
         least_second=_least(steady, span),
         errors=sum(each["error_count"] for each in found),
@@ -205,7 +93,7 @@ def run(
     )
 
 
-def _least(served: list[float], span: float) -> int:
+def _least(served: Sequence[float], span: float) -> int:
     """Return the fewest requests served in a second that begins at a whole second."""
     if not served:
         return 0
@@ -217,11 +105,9 @@ def _least(served: list[float], span: float) -> int:
 
 
 def _start_worker(values: Mapping[str, object]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.shared_limiter", "--work"]
-    for name, value in values.items():
-        if value is not None:
-            command += [f"--{name}", str(value)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
+    options = [f"--{name}={value}" for name, value in values.items() if value is not None]
+    words = command(current_tree(), "benchmarks.limit_user", *options)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=HERE)
 
 
 def _cause(event: str, redis: RedisProcess, worker: subprocess.Popen[str]) -> None:
@@ -256,13 +142,7 @@ def main() -> None:
     parser.add_argument("--loads", default="even,uneven")
     parser.add_argument("--events", default="none")
     parser.add_argument("--per-day", type=int, default=None)
-    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
-    for name, kind in (("url", str), ("place", str), ("tasks", int), ("pause", float)):
-        parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.work:
-        anyio.run(work, options)
-        return
     for event in options.events.split(","):
         for load in options.loads.split(","):
             for profile in options.profiles.split(","):

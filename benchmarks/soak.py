@@ -28,7 +28,7 @@ import anyio
 import attrs
 import trio.testing
 
-from benchmarks.fleet_week import resident_memory
+from benchmarks.harness.resident import resident_memory
 from stellantis_hal import Account, Application, Brand, StellantisClient, Token
 from stellantis_hal.fleet import MemoryCheckpoints, Outage, Update, WatchEvent, watch
 from stellantis_hal.simulator import (

@@ -1,0 +1,1 @@
+"""Rounds, rows and results: what all benchmarks share."""

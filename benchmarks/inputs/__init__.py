@@ -1,0 +1,1 @@
+"""What is measured: bodies, and models of other libraries for them."""
