@@ -17,6 +17,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in {"click", "rich", "tomlkit"}:
             raise
-        sys.exit(f"stellantis-hal needs the extra `cli`: pip install 'stellantis-hal[cli]' ({error})")
+        text = f"error: stellantis-hal needs the extra `cli`: pip install 'stellantis-hal[cli]' ({error})\n"
+        sys.stderr.write(text)
+        sys.exit(8)
     prepare_process()
     commands()

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 
-import anyio
 import attrs
 import click
 import httpx
 
-from stellantis_hal import Account, Application, Brand, HalClient, HalResource, StellantisClient, StellantisError, Token
+from stellantis_hal import HalClient, HalResource
+from stellantis_hal.cli.connection import run_in_time, simulated_connection
+from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.output import escape_json
 from stellantis_hal.cli.trail import Trail
 from stellantis_hal.cli.visible import mask_secrets, to_json, visible
 from stellantis_hal.navigation.entry_point import EntryPoint
-from stellantis_hal.simulator import Simulator, World
 
 __all__ = ["browse"]
 
@@ -31,15 +34,13 @@ class _Bearer(httpx.Auth):
         yield request
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.command(context_settings=SETTINGS)
 @click.argument("url", required=False)
-@click.option("--follow", "rels", multiple=True, metavar="REL", help="Follow this relation first; may be repeated.")
-@click.option("--bearer-env", metavar="NAME", help="Environment variable with a bearer token.")
-@click.option("--basic-env", metavar="NAME", help="Environment variable with user:password.")
-@click.option("--trust", "trusted", multiple=True, metavar="URL", help="Another origin of the same API; repeatable.")
-@click.option("--simulate", "simulated", is_flag=True, help="Browse a simulated car API in this process; without URL.")
-@click.option("--mask", "masked", is_flag=True, help="Mask personal data too, as logs do; credentials always are.")
-@click.option("--json", "as_json", is_flag=True, help="Print the resource as JSON, complete, and exit.")
+@option("--follow", "rels", multiple=True, metavar="REL", help="Follow this relation first; may be repeated.")
+@option("--bearer-env", metavar="NAME", help="Environment variable with a bearer token.")
+@option("--basic-env", metavar="NAME", help="Environment variable with user:password.")
+@option("--trust", "trusted", multiple=True, metavar="URL", help="Another origin of the same API; repeatable.")
+@option("--mask", "masked", is_flag=True, help="Mask personal data too, as logs do; credentials always are.")
 def browse(
     *,
     url: str | None,
@@ -47,15 +48,15 @@ def browse(
     bearer_env: str | None,
     basic_env: str | None,
     trusted: tuple[str, ...],
-    simulated: bool,
     masked: bool,
-    as_json: bool,
 ) -> None:
     """Browse any HAL API in the terminal, from its entry URL.
 
     Shows the state, the links, the embedded resources and the forms (HAL-FORMS) of a resource. Enter follows or fills
-    in; writes are confirmed first. Press c to copy the way to a resource as Python.
+    in; writes are confirmed first. Press c to copy the way to a resource as Python. With --json the resource is printed
+    whole, and the command ends.
     """
+    as_json, simulated = current().as_json, current().simulated
     if (url is None) != simulated:
         raise click.UsageError("name a URL, or --simulate, not both")
     if bearer_env and basic_env:
@@ -70,9 +71,12 @@ def browse(
         _require_textual()
     settings = _Settings(url=url, auth=auth, trusted=trusted, rels=rels, masked=masked, as_json=as_json)
     try:
-        anyio.run(_run, settings)
-    except (StellantisError, ValueError) as error:
-        raise click.ClickException(mask_secrets(str(error))) from error
+        run_in_time(partial(_run, settings))
+    except Failure as failure:
+        failure.message = mask_secrets(failure.message)
+        raise
+    except ValueError as error:
+        raise click.UsageError(mask_secrets(str(error))) from error
 
 
 def _variable(name: str) -> str:
@@ -86,8 +90,8 @@ def _require_textual() -> None:
     try:
         import_module("textual")
     except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"the browser needs the extra `browse`: pip install 'stellantis-hal[browse]' ({error}); --json does not"
+        raise Failure(
+            f"the browser needs the extra `browse`: pip install 'stellantis-hal[browse]' ({error}); --json does not", 8
         ) from error
 
 
@@ -123,25 +127,8 @@ async def _client(settings: _Settings) -> AsyncGenerator[tuple[EntryPoint, str]]
         async with HalClient(settings.url, auth=settings.auth, trusted_origins=settings.trusted) as client:
             yield client, "hal"
         return
-    async with simulated_account() as account:
-        yield account, "account"
-
-
-@asynccontextmanager
-async def simulated_account(*, vehicles: int = 3) -> AsyncGenerator[Account]:
-    """Open an account of a simulated API."""
-    simulator = Simulator(World(seed=7, accounts=1, vehicles=vehicles, trips=60))
-    holder = simulator.world.accounts[0]
-    issued = simulator.token_for(holder)
-    async with StellantisClient(
-        Application(simulator.client_id, simulator.client_secret),
-        base_url=simulator.url,
-        identity_url=simulator.identity_url,
-        transport=simulator.transport(),
-        clock=simulator.now,
-    ) as client:
-        token = Token(issued.access_token, issued.refresh_token, expires_at=issued.expires_at)
-        yield client.account(token, brand=Brand[holder.brand.upper().replace("Ë", "E")], key=holder.key)
+    async with simulated_connection(current()) as connection:
+        yield connection.account, "account"
 
 
 def _print(resource: HalResource, *, masked: bool) -> None:

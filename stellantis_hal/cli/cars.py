@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from stellantis_hal.cli.connection import SETTINGS, Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.status_view import CarState, status_lines
 from stellantis_hal.cli.wording import UNKNOWN, age, amount, cells, clock, to_json
@@ -138,7 +139,7 @@ def maintenance(*, car: str | None, **options: Any) -> None:
 
 @click.command(context_settings=SETTINGS)
 @car_argument
-@click.option("--all", "is_complete", is_flag=True, help="List all alerts, not only those that are active.")
+@option("--all", "is_complete", is_flag=True, help="List all alerts, not only those that are active.")
 @connected
 def alerts(*, car: str | None, is_complete: bool, **options: Any) -> None:
     """List the alerts of a car."""

@@ -9,11 +9,12 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import get_completion_class
 
-from stellantis_hal.cli.connection import SETTINGS, connected
+from stellantis_hal.cli.connection import connected
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS
 from stellantis_hal.cli.output import json_text
-from stellantis_hal.cli.profiles import config_path
+from stellantis_hal.cli.settings_folder import config_path
 from stellantis_hal.hal.redaction import MASK, mask_text
 
 __all__ = ["completion", "config"]
@@ -44,11 +45,12 @@ def config(context: click.Context, /, **options: Any) -> None:
         rows += [
             {"name": name, "value": value, "origin": "profile"}
             for name, value in {"car": profile.car, "timezone": profile.timezone}.items()
+            if value is not None
         ]
     file = config_path(os.environ)
     if current().as_json:
         used = None if profile is None else profile.name
-        click.echo(json_text({"file": str(file), "profile": used, "values": rows}))
+        click.echo(json_text({"file": None if file is None else str(file), "profile": used, "values": rows}))
         return
     click.echo(f"file      {file}{'' if file is not None and file.exists() else ' (not there)'}")
     click.echo(f"profile   {'none' if profile is None else profile.name}")

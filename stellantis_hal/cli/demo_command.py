@@ -12,6 +12,9 @@ import attrs
 import click
 
 from stellantis_hal.cli.demo import BAD_DAY, DemoSettings, demonstrate
+from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.processes_demo import ProcessesSettings, find_redis, show_processes
 from stellantis_hal.cli.processes_screen import ProcessesScreen
@@ -19,25 +22,24 @@ from stellantis_hal.cli.screen import Screen, to_json
 
 __all__ = ["demo"]
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+_option = partial(option, command="demo")
 
 
-@click.command(context_settings=_SETTINGS)
-@click.option("--accounts", type=click.IntRange(1, 10_000), default=20, help="Number of account holders.")
-@click.option("--vehicles", type=click.IntRange(1, 10_000), default=40, help="Total number of vehicles.")
-@click.option("--trips", type=click.IntRange(0, 1_000_000), default=2_000, help="Total number of trips.")
-@click.option("--limit", type=click.IntRange(1, 1_000), default=25, help="Requests per second that the API allows.")
-@click.option("--seed", type=int, default=7, help="Seed of the simulated world.")
-@click.option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="Event loop.")
-@click.option("--bad-day", is_flag=True, help="Inject errors, broken connections and expired tokens.")
-@click.option("--json", "as_json", is_flag=True, help="Print only the result, as JSON.")
-@click.option(
+@click.command(context_settings=SETTINGS)
+@_option("--accounts", type=click.IntRange(1, 10_000), default=20, help="Number of account holders.")
+@_option("--vehicles", type=click.IntRange(1, 10_000), default=40, help="Total number of vehicles.")
+@_option("--trips", type=click.IntRange(0, 1_000_000), default=2_000, help="Total number of trips.")
+@_option("--limit", type=click.IntRange(1, 1_000), default=25, help="Requests per second that the API allows.")
+@_option("--seed", type=int, default=7, help="Seed of the simulated world.")
+@_option("--backend", type=click.Choice(["asyncio", "trio"]), default="asyncio", help="Event loop.")
+@_option("--bad-day", is_flag=True, help="Inject errors, broken connections and expired tokens.")
+@_option(
     "--processes",
     type=click.IntRange(2, 16),
     help="Let so many processes share the limit, by Redis where it is installed, and kill one; no fleet is read.",
 )
-@click.option("--seconds", type=click.FloatRange(1, 3_600), default=15, help="With --processes: how long they send.")
-@click.option("--store", type=click.Choice(["redis", "sqlite"]), help="With --processes: where they meet.")
+@_option("--seconds", type=click.FloatRange(1, 3_600), default=15, help="With --processes: how long they send.")
+@_option("--store", type=click.Choice(["redis", "sqlite"]), help="With --processes: where they meet.")
 def demo(
     *,
     accounts: int,
@@ -47,7 +49,6 @@ def demo(
     seed: int,
     backend: str,
     bad_day: bool,
-    as_json: bool,
     processes: int | None,
     seconds: float,
     store: str | None,
@@ -58,14 +59,13 @@ def demo(
     all trips of every vehicle as fast as the rate limit allows, and prints a table. Progress is shown live on a
     terminal only. The number of accounts is at most the number of vehicles.
     """
+    as_json = current().as_json
     if find_spec(backend) is None:
-        raise click.ClickException(f"{backend} is not installed: pip install 'stellantis-hal[{backend}]'")
+        raise Failure(f"{backend} is not installed: pip install 'stellantis-hal[{backend}]'", 8)
     if processes is not None:
         redis = None if store == "sqlite" else find_redis()
         if store == "redis" and redis is None:
-            raise click.ClickException(
-                "redis-server, or the extra `redis`, is not installed: --store sqlite needs neither"
-            )
+            raise Failure("redis-server, or the extra `redis`, is not installed: --store sqlite needs neither", 8)
         _demo_processes(
             ProcessesSettings(
                 processes=processes, per_second=limit, seconds=seconds, seed=seed, backend=backend, redis=redis

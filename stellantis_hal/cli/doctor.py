@@ -19,10 +19,11 @@ import click
 import httpx
 
 from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.cli.connection import SETTINGS, connected, options_of
-from stellantis_hal.cli.failures import Failure, run_command
+from stellantis_hal.cli.account_settings import AccountSettings, account_settings
+from stellantis_hal.cli.connection import connected, run_in_time
+from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
-from stellantis_hal.cli.login import AccountSettings
+from stellantis_hal.cli.options import SETTINGS
 from stellantis_hal.cli.output import json_text
 from stellantis_hal.cli.wording import amount
 from stellantis_hal.credentials.token import Token
@@ -79,7 +80,7 @@ def doctor(**options: Any) -> None:
         async for verdict in _checks(options):
             show(verdict)
 
-    run_command(anyio.run, act)
+    run_in_time(act)
     if invocation.as_json:
         click.echo(json_text([attrs.asdict(verdict) for verdict in verdicts]))
     sys.exit(1 if any(verdict.state == "FAIL" for verdict in verdicts) else 0)
@@ -93,7 +94,7 @@ async def _checks(options: dict[str, Any]) -> AsyncGenerator[Verdict, None]:
         yield Verdict("configuration", "ok", "the built-in simulator: there is no network to check")
         return
     try:
-        settings = options_of(options)
+        settings = account_settings(options)
     except Failure as failure:
         yield Verdict("configuration", "FAIL", failure.message)
         yield Verdict("all others", "skip", "they need the configuration")

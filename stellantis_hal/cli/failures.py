@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.invocation import Invocation, current
 from stellantis_hal.errors import (
     AuthError,
     ConfigurationError,
@@ -23,16 +24,29 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.hal.redaction import one_line
 
-__all__ = ["INTERRUPTED", "SOME_FAILED", "Failure", "exit_status", "run_command"]
+__all__ = [
+    "CLOSED_PIPE",
+    "INTERRUPTED",
+    "SOME_FAILED",
+    "UNKNOWN_OUTCOME",
+    "Failure",
+    "exit_status",
+    "failure_of_usage",
+    "run_command",
+]
 
 T = TypeVar("T")
 
 SOME_FAILED: Final = 3
 """The exit status where some cars failed and the rest is printed."""
+UNKNOWN_OUTCOME: Final = 9
+"""The exit status where the outcome of a command to a car is unknown."""
 INTERRUPTED: Final = 130
 """The exit status after Ctrl+C, as shells have it."""
+CLOSED_PIPE: Final = 141
+"""The exit status where the reader of standard output has gone, as shells have it."""
 _STATUSES: Final[tuple[tuple[type[BaseException], int], ...]] = (
-    (OutcomeUnknownError, 9),
+    (OutcomeUnknownError, UNKNOWN_OUTCOME),
     (TokenStoreError, 8),
     (ConfigurationError, 8),
     (QuotaError, 6),
@@ -51,14 +65,17 @@ class Failure(click.ClickException):
     Args:
         message: what happened, and what to do.
         exit_status: the exit status.
+        options: the common options; None: those of the command that runs.
         facts: more about it, for ``--json`` and ``-v``.
     """
 
-    def __init__(self, message: str, exit_status: int = 1, /, **facts: Any) -> None:
+    def __init__(
+        self, message: str, exit_status: int = 1, /, *, options: Invocation | None = None, **facts: Any
+    ) -> None:
         super().__init__(message)
         vars(self)["exit_code"] = exit_status  # click declares it for the class only
         self.facts = facts
-        self._options = current()  # there is no context any more where it is shown
+        self._options = options or current()  # there is no context any more where it is shown
 
     def show(self, file: Any = None) -> None:
         """Print the failure to standard error: a line, or a JSON object with ``--json``."""
@@ -79,12 +96,39 @@ def exit_status(error: BaseException) -> int:
 
 
 def failure_of(error: StellantisError | OSError) -> Failure:
-    """Return an error of the library as a failure of the command."""
+    """Return an error of the library, or of the system, as a failure of the command."""
     status = exit_status(error)
     names = ("status", "code", "uuid", "transaction_id", "retry_after")
     facts = {name: value for name in names if (value := getattr(error, name, None)) is not None}
     hint = f" ({_HINTS[status]})" if status in _HINTS else ""
-    return Failure(f"{error}{hint}", status, kind=type(error).__name__, **facts)
+    message = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        message = f"{error.filename}: {error.strerror or type(error).__name__}"
+    return Failure(f"{message}{hint}", status, kind=type(error).__name__, **facts)
+
+
+def failure_of_usage(error: click.ClickException, options: Invocation) -> Failure:
+    """Return an error of click as a failure: with the place of a wrong value, and the help that says what is right.
+
+    Args:
+        error: the error.
+        options: the common options.
+    """
+    message = error.format_message().strip()
+    if not isinstance(error, click.UsageError):
+        return Failure(message, error.exit_code, options=options)
+    context, status = error.ctx, error.exit_code
+    parameter = getattr(error, "param", None)
+    if context is not None and parameter is not None:
+        source = context.get_parameter_source(parameter.name)
+        if source is ParameterSource.DEFAULT_MAP and options.profile is not None:
+            message = f"{options.profile.path}: profiles.{options.profile.name}.{parameter.name}: {message}"
+            status = 8
+        elif source is ParameterSource.ENVIRONMENT:
+            message = f"{message} (from the variable {parameter.envvar})"
+    if context is not None and status == 2:
+        message = f"{message.rstrip('.')}. See `{context.command_path} --help`."
+    return Failure(message, status, options=options)
 
 
 def run_command(function: Callable[..., T], *arguments: Any) -> T:
@@ -95,3 +139,11 @@ def run_command(function: Callable[..., T], *arguments: Any) -> T:
         raise
     except (StellantisError, OSError) as error:
         raise failure_of(error) from error
+    except BaseExceptionGroup as group:  # of a task group
+        found, others = group.split((StellantisError, OSError))
+        first: BaseException | None = found
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        if others is not None or isinstance(first, BrokenPipeError) or not isinstance(first, StellantisError | OSError):
+            raise
+        raise failure_of(first) from group

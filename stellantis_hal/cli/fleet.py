@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final
 
-import anyio
 import attrs
 import click
 
 from stellantis_hal.auth.partner import Partner
-from stellantis_hal.cli.login import check_proxy, check_url, run_command
-from stellantis_hal.cli.output import escape_json
+from stellantis_hal.cli.account_settings import check_proxy, check_url
+from stellantis_hal.cli.connection import run_in_time
+from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS, F, add_options, option
+from stellantis_hal.cli.output import json_text
+from stellantis_hal.cli.wording import to_json
 from stellantis_hal.client.fleet_owner import FleetOwnerClient
 from stellantis_hal.errors import NotFoundError
 from stellantis_hal.hal.redaction import one_line
@@ -27,9 +29,11 @@ from stellantis_hal.vendor.hosts import PARTNER_URL
 
 __all__ = ["fleet"]
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
-
-T = TypeVar("T")
+_VARIABLES: Final = {
+    "client_id": "STELLANTIS_HAL_CLIENT_ID",
+    "login": "STELLANTIS_HAL_PARTNER_LOGIN",
+    "password": "STELLANTIS_HAL_PARTNER_PASSWORD",
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -44,18 +48,17 @@ class _Options:
     authority: str | None
     base_url: str
     proxy: str | None = attrs.field(repr=False)
-    simulated: bool
-    as_json: bool
 
     def partner(self) -> Partner:
         """Return the partner.
 
         Raises:
-            UsageError: a part of the credentials is missing.
+            Failure: a part of the credentials is missing.
         """
         for name in ("client_id", "login", "password"):
             if not getattr(self, name):
-                raise click.UsageError(f"Missing option '--{name.replace('_', '-')}'.")
+                what, option_ = name.replace("_", " "), f"--{name.replace('_', '-')}"
+                raise Failure(f"no {what} of the partner: pass {option_}, or set {_VARIABLES[name]}", 8)
         certificate = None
         if self.certificate is not None:
             certificate = (self.certificate, self.certificate_key or self.certificate)
@@ -68,13 +71,13 @@ class _Options:
         )
 
 
-def _options(function: Callable[..., None]) -> Callable[..., None]:
+def _options(function: F) -> F:
     """Add the options that all commands have in common."""
     file = click.Path(exists=True, dir_okay=False)
     options = (
-        click.option("--client-id", help="Client id of the application."),
-        click.option("--login", envvar="STELLANTIS_HAL_PARTNER_LOGIN", help="Login of the partner (MZP…)."),
-        click.option(
+        option("--client-id", help="Client id of the application."),
+        option("--login", envvar="STELLANTIS_HAL_PARTNER_LOGIN", help="Login of the partner (MZP…)."),
+        option(
             "--password",
             envvar="STELLANTIS_HAL_PARTNER_PASSWORD",
             prompt="Password of the login",
@@ -83,20 +86,22 @@ def _options(function: Callable[..., None]) -> Callable[..., None]:
             show_default=False,
             help="Password of the login; set STELLANTIS_HAL_PARTNER_PASSWORD instead to keep it out of process lists.",
         ),
-        click.option("--certificate", type=file, help="Client certificate for mutual TLS (PEM)."),
-        click.option("--certificate-key", type=file, help="Private key of the certificate (PEM)."),
-        click.option("--authority", type=click.Path(exists=True), help="Authority of the server's certificate (PEM)."),
-        click.option("--base-url", default=PARTNER_URL, callback=check_url, help="Base URL of the API."),
-        click.option("--proxy", callback=check_proxy, metavar="URL", help="Proxy, or direct.  [default: environment]"),
-        click.option("--simulate", "simulated", is_flag=True, help="Read a simulated fleet in this process."),
-        click.option("--json", "as_json", is_flag=True, help="Print each item as a line of JSON."),
+        option("--certificate", type=file, help="Client certificate for mutual TLS (PEM)."),
+        option("--certificate-key", type=file, help="Private key of the certificate (PEM)."),
+        option("--authority", type=click.Path(exists=True), help="Authority of the server's certificate (PEM)."),
+        option(
+            "--base-url",
+            envvar="STELLANTIS_HAL_PARTNER_URL",
+            default=PARTNER_URL,
+            callback=check_url,
+            help="Base URL of the API.",
+        ),
+        option("--proxy", callback=check_proxy, metavar="URL", help="Proxy, or direct.  [default: environment]"),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return add_options(*options)(function)
 
 
-@click.group(context_settings=_SETTINGS)
+@click.group(context_settings=SETTINGS)
 def fleet() -> None:
     """Read the fleets of a partner (B2B), and the vehicles in them.
 
@@ -104,84 +109,97 @@ def fleet() -> None:
     """
 
 
-@fleet.command("list", context_settings=_SETTINGS)
+@fleet.command("list", context_settings=SETTINGS)
 @_options
 def list_(**options: Any) -> None:
     """List the fleets."""
     _run(_list_fleets, options)
 
 
-@fleet.command(context_settings=_SETTINGS)
-@click.option("--fleet", "wanted", metavar="ID|NAME", help="Only the vehicles of this fleet.")
+@fleet.command(context_settings=SETTINGS)
+@option("--fleet", "wanted", metavar="ID|NAME", help="Only the vehicles of this fleet.")
 @_options
 def vehicles(*, wanted: str | None, **options: Any) -> None:
     """List the vehicles of each fleet, with their VINs."""
     _run(partial(_list_vehicles, wanted=wanted), options)
 
 
-@fleet.command(context_settings=_SETTINGS)
+@fleet.command(context_settings=SETTINGS)
 @click.argument("vehicle", metavar="VIN|ID")
-@click.option("--fleet", "wanted", metavar="ID|NAME", help="Its fleet.  [default: the first that has it]")
-@click.option(
-    "--profile",
+@option("--fleet", "wanted", metavar="ID|NAME", help="Its fleet.  [default: the first that has it]")
+@option(
+    "--view",
     type=click.Choice([str(each) for each in Profile]),
     default=Profile.FLEET.value,
     help="Whose view is read.",
 )
 @_options
-def status(*, vehicle: str, wanted: str | None, profile: str, **options: Any) -> None:
+def status(*, vehicle: str, wanted: str | None, view: str, **options: Any) -> None:
     """Show the latest status of a vehicle."""
-    _run(partial(_show_status, wanted_vehicle=vehicle, wanted=wanted, profile=profile), options)
+    _run(partial(_show_status, wanted_vehicle=vehicle, wanted=wanted, view=view), options)
 
 
-def _run(function: Callable[[FleetOwnerClient, bool], Awaitable[None]], options: dict[str, Any]) -> None:
+def _run(function: Callable[[FleetOwnerClient], Awaitable[None]], options: dict[str, Any]) -> None:
     settings = _Options(**options)
 
     async def main() -> None:
         async with _open(settings) as client:
-            await function(client, settings.as_json)
+            await function(client)
 
-    run_command(anyio.run, main)
+    run_in_time(main)
 
 
 # ------------------------------------------------------------------------------------------------- commands
 
 
-async def _list_fleets(client: FleetOwnerClient, as_json: bool) -> None:
-    async for found in client.fleets():
-        facts = {"id": found.id, "name": found.name, "description": found.description}
-        _print(facts, f"{found.id}  {found.name or ''}  {found.description or ''}", as_json=as_json)
+async def _list_fleets(client: FleetOwnerClient) -> None:
+    found = [each async for each in client.fleets()]
+    rows = [{"id": each.id, "name": each.name, "description": each.description} for each in found]
+    _print_rows(rows, [f"{each.id}  {each.name or ''}  {each.description or ''}" for each in found], "fleets")
 
 
-async def _list_vehicles(client: FleetOwnerClient, as_json: bool, *, wanted: str | None) -> None:
+async def _list_vehicles(client: FleetOwnerClient, *, wanted: str | None) -> None:
+    rows: list[dict[str, Any]] = []
+    lines: list[str] = []
     for found in await _find_fleets(client, wanted):
         async for vehicle in found.vehicles(extensions=("branding",)):
             kind = None if vehicle.motorization is None else str(vehicle.motorization)
-            facts = {"fleet": found.id, "id": vehicle.id, "vin": vehicle.vin, "motorization": kind}
-            text = f"{found.name or found.id}  {vehicle.vin or vehicle.id}  {kind or ''}  {vehicle.display_name}"
-            _print(facts, text, as_json=as_json)
+            rows.append({"fleet": found.id, "id": vehicle.id, "vin": vehicle.vin, "motorization": kind})
+            name = found.name or found.id
+            lines.append(f"{name}  {vehicle.vin or vehicle.id}  {kind or ''}  {vehicle.display_name}")
+    _print_rows(rows, lines, "vehicles")
 
 
-async def _show_status(
-    client: FleetOwnerClient, as_json: bool, *, wanted_vehicle: str, wanted: str | None, profile: str
-) -> None:
+async def _show_status(client: FleetOwnerClient, *, wanted_vehicle: str, wanted: str | None, view: str) -> None:
     vehicle = await _find_vehicle(await _find_fleets(client, wanted), wanted_vehicle)
-    found = await vehicle.status(profile=profile)
+    found = await vehicle.status(profile=view)
     if found is None:
-        raise click.ClickException(f"the vehicle has no status in the profile {profile}")
-    row = {name: _plain(value) for name, value in found.row().items() if value is not None}
-    if as_json:
-        _print(row, "", as_json=True)
+        raise Failure(f"the vehicle has no status in the profile {view}", 5)
+    row = to_json(found.row())
+    if current().as_json:
+        click.echo(json_text(row))
         return
     for name, value in row.items():
-        _print({}, f"{name:<24}{value}", as_json=False)
+        if value is not None:
+            click.echo(one_line(f"{name:<24}{value}"))
+
+
+def _print_rows(rows: list[dict[str, Any]], lines: list[str], kind: str) -> None:
+    """Print rows as an array, or as lines; say on standard error where there are none."""
+    if current().as_json:
+        click.echo(json_text(rows))
+        return
+    for line in lines:
+        click.echo(one_line(line).rstrip())
+    if not lines:
+        click.echo(f"The partner has no {kind}.", err=True)
 
 
 async def _find_fleets(client: FleetOwnerClient, wanted: str | None) -> list[Fleet]:
     fleets = [each async for each in client.fleets()]
     found = [each for each in fleets if wanted is None or wanted in {each.id, each.name}]
     if not found and wanted is not None:
-        raise click.ClickException(f"the partner has no fleet {wanted!r}; it has {len(fleets)}")
+        raise Failure(f"the partner has no fleet {wanted!r}; it has {len(fleets)}", 5)
     return found
 
 
@@ -193,20 +211,12 @@ async def _find_vehicle(fleets: list[Fleet], wanted: str) -> Vehicle:
     raise NotFoundError(f"none of {len(fleets)} fleets has the vehicle {wanted!r}: check the VIN or id", status=404)
 
 
-def _print(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
-    click.echo(escape_json(json.dumps(facts, ensure_ascii=False)) if as_json else one_line(text).rstrip())
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
 # ------------------------------------------------------------------------------------------------- clients
 
 
 @asynccontextmanager
 async def _open(options: _Options) -> AsyncGenerator[FleetOwnerClient]:
-    if options.simulated:
+    if current().simulated:
         async with simulated_fleet_owner() as client:
             yield client
         return

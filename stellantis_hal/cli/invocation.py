@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import logging
+from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, tzinfo
-from typing import Any, Final
+from typing import Any, Final, TextIO
 from zoneinfo import ZoneInfo
 
 import attrs
 import click
 
+from stellantis_hal.cli.options import option
 from stellantis_hal.cli.profiles import Profile
+from stellantis_hal.hal.redaction import one_line
 
-__all__ = ["COMMON_OPTIONS", "Invocation", "current", "to_front"]
+__all__ = ["COMMON_OPTIONS", "Invocation", "current", "show_log", "to_front"]
 
 
 @attrs.frozen(kw_only=True)
@@ -51,9 +55,16 @@ class Invocation:
         return ZoneInfo(self.profile.timezone)
 
     def warn(self, text: str) -> None:
-        """Print a warning to standard error."""
+        """Print a warning to standard error, unless ``--quiet``; with ``--json`` as an object."""
+        self._print("warning", text, f"warning: {text}")
+
+    def note(self, text: str) -> None:
+        """Print what happened to standard error, unless ``--quiet``; with ``--json`` as an object."""
+        self._print("note", text, text)
+
+    def _print(self, kind: str, text: str, line: str) -> None:
         if not self.quiet:
-            click.echo(f"warning: {text}", err=True)
+            click.echo(json.dumps({kind: text}) if self.as_json else one_line(line), err=True)
 
 
 def current() -> Invocation:
@@ -62,20 +73,29 @@ def current() -> Invocation:
     return (context.find_object(Invocation) if context is not None else None) or Invocation()
 
 
+def show_log(stream: TextIO) -> None:
+    """Show each request and response, without secrets, as the package logs them."""
+    logger = logging.getLogger("stellantis_hal")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+
+
 def _color(_: click.Context, __: click.Parameter, value: str) -> bool | None:
     return {"auto": None, "always": True, "never": False}[value]
 
 
 COMMON_OPTIONS: Final = (
-    click.option("--profile", metavar="NAME", help="Profile of the configuration file.  [default: the file's]"),
-    click.option("--simulate", "simulated", is_flag=True, help="Use the built-in simulator instead of the API."),
-    click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
-    click.option("--utc", is_flag=True, help="Show times in UTC."),
-    click.option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="End the command after so long."),
-    click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings."),
-    click.option("-v", "--verbose", count=True, help="Say more about errors; -vv shows each request."),
-    click.option("--no-input", is_flag=True, help="Ask for nothing; fail where an answer would be needed."),
-    click.option(
+    option("--profile", metavar="NAME", help="Profile of the configuration file.  [default: the file's]"),
+    option("--simulate", "simulated", is_flag=True, help="Use the built-in simulator instead of the API."),
+    option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
+    option("--utc", is_flag=True, help="Show times in UTC."),
+    option("--timeout", type=click.FloatRange(0.1), metavar="SECONDS", help="End the command after so long."),
+    option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings."),
+    option("-v", "--verbose", count=True, help="Say more about errors; -vv shows each request."),
+    option("--no-input", is_flag=True, help="Ask for nothing; fail where an answer would be needed."),
+    option(
         "--color", type=click.Choice(["auto", "always", "never"]), default="auto", callback=_color, help="Use colours."
     ),
 )
@@ -112,7 +132,7 @@ def to_front(
         if argument == "--":
             stays += rest[index:]
             break
-        if argument.startswith("-") and argument.partition("=")[0] in options.keys() - own.keys():
+        if _is_common(argument, options.keys() - own.keys(), options):
             taken = _length(argument, options)
             front += rest[index : index + taken]
         else:
@@ -120,6 +140,15 @@ def to_front(
             stays += rest[index : index + taken]
         index += taken
     return [*front, *stays]
+
+
+def _is_common(argument: str, names: Set[str], options: Mapping[str, click.Option]) -> bool:
+    """Return whether an argument is one of some options, or several flags of one letter in one word: ``-qvv``."""
+    if not argument.startswith("-") or argument == "-":
+        return False
+    if argument.startswith("--") or len(argument) == 2:
+        return argument.partition("=")[0] in names
+    return all(f"-{letter}" in names and _length(f"-{letter}", options) == 1 for letter in argument[1:])
 
 
 def _own_options(command: click.Command, arguments: list[str]) -> dict[str, click.Option]:

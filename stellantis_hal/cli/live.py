@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.text import Text
 
 from stellantis_hal.cli.cars import columns
-from stellantis_hal.cli.connection import SETTINGS, Connection, connected, find_car, run_connected
+from stellantis_hal.cli.connection import Connection, connected, find_car, run_connected
+from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.output import escape_json
 from stellantis_hal.cli.status_view import told_at
 from stellantis_hal.cli.wording import age, amount, cells, ending, to_json, utc
@@ -38,8 +39,8 @@ def _interval(_: click.Context, option: click.Parameter, value: str) -> timedelt
 
 @click.command(context_settings=SETTINGS)
 @click.argument("cars", nargs=-1, metavar="[CAR…]")
-@click.option("--every", default="5m", callback=_interval, metavar="SPAN", help="How often each car is polled.")
-@click.option("--events", type=click.IntRange(1), help="End after so many events.")
+@option("--every", default="5m", callback=_interval, metavar="SPAN", help="How often each car is polled.")
+@option("--events", type=click.IntRange(1), help="End after so many events.")
 @connected
 def watch(*, cars: tuple[str, ...], every: timedelta, events: int | None, **options: Any) -> None:
     """Watch cars, all of the account by default: a live table, or a line for each event.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-import anyio
 import click
 
-from stellantis_hal.cli.browse import simulated_account
-from stellantis_hal.cli.login import account_options, account_settings, run_command
-from stellantis_hal.cli.output import escape_json
+from stellantis_hal.cli.connection import Connection, car_option, connected, find_car, run_connected
+from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS, option
+from stellantis_hal.cli.output import json_text
 from stellantis_hal.client.account import Account
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.control.callback import Callback
@@ -22,100 +20,82 @@ from stellantis_hal.resources.control.expressions import Expression
 from stellantis_hal.resources.control.monitor import Monitor
 from stellantis_hal.resources.control.targets import Webhook
 from stellantis_hal.resources.control.triggers import Observed, Zone, data, zone
-from stellantis_hal.resources.vehicle import Vehicle
 
 __all__ = ["callbacks", "monitors"]
 
-_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
 _SIGNS: Final = {"<": Operator.LOWER, ">": Operator.GREATER, "=": Operator.EQUALS}
 
-Work = Callable[[Account], Awaitable[list[dict[str, Any]]]]
-
-
-def _options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that all commands have in common."""
-    options = (
-        click.option("--simulate", "simulated", is_flag=True, help="Use a simulated account in this process."),
-        click.option("--json", "as_json", is_flag=True, help="Print each item as a line of JSON."),
-    )
-    for option in reversed((*options, *account_options(required=False))):
-        function = option(function)
-    return function
-
-
-def _of_vehicle(function: Callable[..., None]) -> Callable[..., None]:
-    option = click.option("--vehicle", metavar="VIN|ID", help="The vehicle.  [default: the only one of the account]")
-    return option(function)
+Work = Callable[[Connection], Awaitable[list[dict[str, Any]]]]
 
 
 # ------------------------------------------------------------------------------------------------- callbacks
 
 
-@click.group(context_settings=_SETTINGS)
+@click.group(context_settings=SETTINGS)
 def callbacks() -> None:
     """List and change where events are delivered to."""
 
 
-@callbacks.command("list", context_settings=_SETTINGS)
-@_options
+@callbacks.command("list", context_settings=SETTINGS)
+@connected
 def list_callbacks(**options: Any) -> None:
     """List the callbacks; secrets are not shown."""
 
-    async def work(account: Account) -> list[dict[str, Any]]:
-        return [_callback_row(each) async for each in account.callbacks()]
+    async def work(connection: Connection) -> list[dict[str, Any]]:
+        return [_callback_row(each) async for each in connection.account.callbacks()]
 
-    _run(work, options)
+    _run(work, options, is_list=True)
 
 
-@callbacks.command(context_settings=_SETTINGS)
+@callbacks.command(context_settings=SETTINGS)
 @click.argument("url")
-@click.option("--label", required=True, help="The name by which it is found again.")
-@click.option("--token", envvar="STELLANTIS_HAL_WEBHOOK_TOKEN", help="A secret in the body of each event.")
-@click.option("--type", "types", multiple=True, type=click.Choice(["Monitor", "Remote"]), help="[default: both]")
-@_options
+@option("--label", required=True, help="The name by which it is found again.")
+@option("--token", envvar="STELLANTIS_HAL_WEBHOOK_TOKEN", help="A secret in the body of each event.")
+@option("--type", "types", multiple=True, type=click.Choice(["Monitor", "Remote"]), help="[default: both]")
+@connected
 def ensure(*, url: str, label: str, token: str | None, types: tuple[str, ...], **options: Any) -> None:
     """Register a webhook, or bring the one of this label up to date."""
 
-    async def work(account: Account) -> list[dict[str, Any]]:
+    async def work(connection: Connection) -> list[dict[str, Any]]:
         target = Webhook(url, token=token)
-        return [_callback_row(await account.callbacks.ensure(target, label=label, types=types or None))]
+        return [_callback_row(await connection.account.callbacks.ensure(target, label=label, types=types or None))]
 
     _run(work, options)
 
 
-@callbacks.command(context_settings=_SETTINGS)
+@callbacks.command(context_settings=SETTINGS)
 @click.argument("callback", metavar="ID|LABEL")
-@_options
+@connected
 def pause(*, callback: str, **options: Any) -> None:
     """Pause a callback: no event is delivered."""
 
-    async def work(account: Account) -> list[dict[str, Any]]:
-        return [_callback_row(await (await _find_callback(account, callback)).pause())]
+    async def work(connection: Connection) -> list[dict[str, Any]]:
+        return [_callback_row(await (await _find_callback(connection.account, callback)).pause())]
 
     _run(work, options)
 
 
-@callbacks.command(context_settings=_SETTINGS)
+@callbacks.command(context_settings=SETTINGS)
 @click.argument("callback", metavar="ID|LABEL")
-@_options
+@connected
 def resume(*, callback: str, **options: Any) -> None:
     """Let a callback deliver events again."""
 
-    async def work(account: Account) -> list[dict[str, Any]]:
-        return [_callback_row(await (await _find_callback(account, callback)).resume())]
+    async def work(connection: Connection) -> list[dict[str, Any]]:
+        return [_callback_row(await (await _find_callback(connection.account, callback)).resume())]
 
     _run(work, options)
 
 
-@callbacks.command(context_settings=_SETTINGS)
+@callbacks.command(context_settings=SETTINGS)
 @click.argument("callback", metavar="ID|LABEL")
-@click.option("--with-monitors", is_flag=True, help="Delete its monitors too, as the API does.")
-@_options
+@option("--with-monitors", is_flag=True, help="Delete its monitors too, as the API does.")
+@connected
 def delete(*, callback: str, with_monitors: bool, **options: Any) -> None:
     """Delete a callback."""
 
-    async def work(account: Account) -> list[dict[str, Any]]:
-        found = await _find_callback(account, callback)
+    async def work(connection: Connection) -> list[dict[str, Any]]:
+        found = await _find_callback(connection.account, callback)
         await found.delete(with_monitors=with_monitors)
         return [{**_callback_row(found), "status": "Deleted"}]
 
@@ -125,36 +105,36 @@ def delete(*, callback: str, with_monitors: bool, **options: Any) -> None:
 # ------------------------------------------------------------------------------------------------- monitors
 
 
-@click.group(context_settings=_SETTINGS)
+@click.group(context_settings=SETTINGS)
 def monitors() -> None:
     """List and change what the vendor watches."""
 
 
-@monitors.command("list", context_settings=_SETTINGS)
-@_of_vehicle
-@_options
-def list_monitors(*, vehicle: str | None, **options: Any) -> None:
+@monitors.command("list", context_settings=SETTINGS)
+@car_option
+@connected
+def list_monitors(*, car: str | None, **options: Any) -> None:
     """List the monitors of a vehicle; places are not shown."""
 
-    async def work(account: Account) -> list[dict[str, Any]]:
-        found = await _find_vehicle(account, vehicle)
+    async def work(connection: Connection) -> list[dict[str, Any]]:
+        found = await find_car(connection, car)
         return [_monitor_row(each) async for each in found.monitors()]
 
-    _run(work, options)
+    _run(work, options, is_list=True)
 
 
-@monitors.command("create", context_settings=_SETTINGS)
+@monitors.command("create", context_settings=SETTINGS)
 @click.argument("label")
-@click.option("--callback", required=True, metavar="ID|LABEL", help="The callback that its events go to.")
-@click.option("--leaves", metavar="LAT,LON,KM", help="When the car leaves a circle.")
-@click.option("--enters", metavar="LAT,LON,KM", help="When the car enters a circle.")
-@click.option("--when", "values", multiple=True, metavar="ITEM<VALUE", help="When a value is < > = another.")
-@click.option("--changes", multiple=True, metavar="ITEM", help="When a value changes.")
-@click.option("--any", "is_any", is_flag=True, help="One condition is enough.  [default: all of them]")
-@click.option("--include", multiple=True, help="Data of the car in each event, as status or position.")
-@click.option("--refresh", type=click.IntRange(60), help="Seconds between events while the condition holds.")
-@_of_vehicle
-@_options
+@option("--callback", required=True, metavar="ID|LABEL", help="The callback that its events go to.")
+@option("--leaves", metavar="LAT,LON,KM", help="When the car leaves a circle.")
+@option("--enters", metavar="LAT,LON,KM", help="When the car enters a circle.")
+@option("--when", "values", multiple=True, metavar="ITEM<VALUE", help="When a value is < > = another.")
+@option("--changes", multiple=True, metavar="ITEM", help="When a value changes.")
+@option("--any", "is_any", is_flag=True, help="One condition is enough.  [default: all of them]")
+@option("--include", multiple=True, help="Data of the car in each event, as status or position.")
+@option("--refresh", type=click.IntRange(60), help="Seconds between events while the condition holds.")
+@car_option
+@connected
 def create_monitor(
     *,
     label: str,
@@ -166,7 +146,7 @@ def create_monitor(
     is_any: bool,
     include: tuple[str, ...],
     refresh: int | None,
-    vehicle: str | None,
+    car: str | None,
     **options: Any,
 ) -> None:
     """Create a monitor, or bring the one of this label up to date."""
@@ -186,27 +166,27 @@ def create_monitor(
     for each in conditions[1:]:
         when = when | each if is_any else when & each
 
-    async def work(account: Account) -> list[dict[str, Any]]:
-        found = await _find_vehicle(account, vehicle)
-        target = await _find_callback(account, callback)
+    async def work(connection: Connection) -> list[dict[str, Any]]:
+        found = await find_car(connection, car)
+        target = await _find_callback(connection.account, callback)
         made = await found.monitors(target).ensure(label, when=when, include=include, refresh=refresh)
         return [_monitor_row(made)]
 
     _run(work, options)
 
 
-@monitors.command("delete", context_settings=_SETTINGS)
+@monitors.command("delete", context_settings=SETTINGS)
 @click.argument("monitor", metavar="ID|LABEL")
-@_of_vehicle
-@_options
-def delete_monitor(*, monitor: str, vehicle: str | None, **options: Any) -> None:
+@car_option
+@connected
+def delete_monitor(*, monitor: str, car: str | None, **options: Any) -> None:
     """Delete a monitor."""
 
-    async def work(account: Account) -> list[dict[str, Any]]:
-        found = await _find_vehicle(account, vehicle)
+    async def work(connection: Connection) -> list[dict[str, Any]]:
+        found = await find_car(connection, car)
         known = [each async for each in found.monitors() if monitor in {each.id, each.label}]
         if len(known) != 1:
-            raise click.ClickException(f"the vehicle has {len(known)} monitors {monitor!r}: name one by its id")
+            raise _ambiguous(len(known), f"the vehicle has {len(known)} monitors {monitor!r}: name one by its id")
         await known[0].delete()
         return [{**_monitor_row(known[0]), "status": "Deleted"}]
 
@@ -242,32 +222,23 @@ def _comparison(name: str, text: str) -> Expression:
 # ------------------------------------------------------------------------------------------------- running
 
 
-def _run(work: Work, given: dict[str, Any]) -> None:
-    simulated, as_json = given["simulated"], given["as_json"]
-    settings = None if simulated else account_settings(given)
+def _run(work: Work, options: Mapping[str, Any], *, is_list: bool = False) -> None:
+    """Print the rows of what is done: with ``--json`` an array of a list, and an object of a change."""
 
-    @asynccontextmanager
-    async def opened() -> AsyncGenerator[Account]:
-        if settings is None:
-            async with simulated_account(vehicles=1) as account:
-                yield account
-        else:
-            async with settings.client() as client:
-                yield settings.open_account(client)
+    async def act(connection: Connection) -> list[dict[str, Any]]:
+        try:
+            return await work(connection)
+        except (TypeError, ValueError) as error:
+            raise click.UsageError(str(error)) from error
 
-    async def run() -> int:
-        async with opened() as account:
-            try:
-                rows = await work(account)
-            except (TypeError, ValueError) as error:
-                raise click.UsageError(str(error)) from error
-        for row in rows:
-            click.echo(escape_json(json.dumps(row, ensure_ascii=False)) if as_json else _line(row))
-        if not rows and not as_json:
-            click.echo("There are none.", err=True)
-        return 0
-
-    sys.exit(run_command(anyio.run, run))
+    rows = run_connected(act, options)
+    if current().as_json:
+        click.echo(json_text(rows if is_list else rows[0]))
+        return
+    for row in rows:
+        click.echo(_line(row))
+    if not rows:
+        click.echo("There are none.", err=True)
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -301,13 +272,10 @@ def _monitor_row(monitor: Monitor) -> dict[str, Any]:
 async def _find_callback(account: Account, wanted: str) -> Callback:
     found = [each async for each in account.callbacks() if wanted in {each.id, each.label}]
     if len(found) != 1:
-        raise click.ClickException(f"the account has {len(found)} callbacks {wanted!r}: name one by its id")
+        raise _ambiguous(len(found), f"the account has {len(found)} callbacks {wanted!r}: name one by its id")
     return found[0]
 
 
-async def _find_vehicle(account: Account, wanted: str | None) -> Vehicle:
-    vehicles = [vehicle async for vehicle in account.vehicles()]
-    found = [each for each in vehicles if wanted is None or wanted in {each.id, each.vin}]
-    if len(found) != 1:
-        raise click.ClickException(f"{len(found)} of the account's {len(vehicles)} vehicles fit: name one by --vehicle")
-    return found[0]
+def _ambiguous(count: int, message: str) -> Failure:
+    """Return the failure of a name that means none (status 5), or more than one (status 2)."""
+    return Failure(message, 2 if count else 5)

@@ -8,38 +8,73 @@ import os
 import signal
 import sys
 import unicodedata
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
+from stellantis_hal.cli.failures import CLOSED_PIPE, INTERRUPTED, Failure, failure_of_usage
+from stellantis_hal.cli.invocation import Invocation
+
 __all__ = ["Commands", "escape_json", "json_text", "prepare_process"]
 
 _SIMILAR = "stellantis_hal.similar"
+_COMMON = "Common options, as --json, --simulate and --timeout: `stellantis-hal --help`."
 
 
 class Commands(click.Group):
     """A group whose commands end with one line where their output cannot be written, quietly where it is not read."""
 
-    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, whose help names the common options."""
+        found = super().get_command(ctx, cmd_name)
+        for each in () if found is None else (found, *getattr(found, "commands", {}).values()):
+            each.epilog = _COMMON
+        return found
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **options: Any) -> click.Context:
         """Parse the arguments; ``--help`` and ``--version`` write from here."""
-        with _output_errors():
-            return super().make_context(*arguments, **options)
+        invocation = Invocation(as_json="--json" in args)  # as far as it is known where they are wrong
+        with _one_line(lambda: invocation), _output_errors():
+            return super().make_context(info_name, args, *rest, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _output_errors():
+
+        def invocation() -> Invocation:
+            return ctx.obj if isinstance(ctx.obj, Invocation) else Invocation(as_json=bool(ctx.params.get("as_json")))
+
+        with _one_line(invocation), _output_errors():
             return super().invoke(ctx)
 
 
-class _OutputError(click.ClickException):
+@contextmanager
+def _one_line(invocation: Callable[[], Invocation]) -> Generator[None, None, None]:
+    """Raise the errors of click as failures, which are one line; end with 130 after Ctrl+C, at a question too."""
+    try:
+        yield
+    except (Failure, _OutputError, click.exceptions.NoArgsIsHelpError):
+        raise
+    except click.ClickException as error:
+        raise failure_of_usage(error, invocation()) from error
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except click.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            sys.exit(INTERRUPTED)
+        raise Failure("aborted", options=invocation()) from error
+
+
+class _OutputError(Failure):
     """Standard output cannot be written."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(f"the output cannot be written: {error.strerror or error}")
         self._is_pipe = isinstance(error, BrokenPipeError)
+        if self._is_pipe:
+            vars(self)["exit_code"] = CLOSED_PIPE
 
     def show(self, file: Any = None) -> None:
         """Print the reason; a pipe that was closed ends the process by its signal, as it ends other tools."""
@@ -59,7 +94,7 @@ def _output_errors() -> Generator[None, None, None]:
     except OSError as error:
         raise _OutputError(error) from error
     except BaseExceptionGroup as group:
-        for kind in (SystemExit, KeyboardInterrupt, OSError):
+        for kind in (SystemExit, KeyboardInterrupt, click.ClickException, OSError):
             if (found := _first(group, kind)) is not None:
                 raise _OutputError(found) if isinstance(found, OSError) else found from None
         raise
@@ -96,7 +131,7 @@ def prepare_process() -> None:
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - until the process ends
     if sys.stdout is None:
-        sys.exit("Error: the output cannot be written: standard output is closed")
+        sys.exit("error: the output cannot be written: standard output is closed")
     signal.signal(signal.SIGTERM, _terminate)
 
 

@@ -8,14 +8,14 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import attrs
-import click
 import tomlkit
 
 from stellantis_hal.errors import ConfigurationError
 
-__all__ = ["KEYS", "Profile", "add_profile", "config_path", "read_profile"]
+__all__ = ["KEYS", "Profile", "add_profile", "read_profile"]
 
 KEYS: Final = frozenset(
     {
@@ -66,16 +66,6 @@ class Profile:
     warnings: tuple[str, ...] = ()
 
 
-def config_path(environment: Mapping[str, str]) -> Path | None:
-    """Return the configuration file: of STELLANTIS_HAL_CONFIG, or in the user's folder; None without a home."""
-    if chosen := environment.get("STELLANTIS_HAL_CONFIG"):
-        return Path(chosen)
-    for folder in (click.get_app_dir("stellantis-hal"), os.path.expanduser("~/.config/stellantis-hal")):
-        if os.path.isabs(folder):  # an empty or relative XDG_CONFIG_HOME is ignored
-            return Path(folder) / "config.toml"
-    return None
-
-
 def read_profile(path: Path | None, name: str | None, environment: Mapping[str, str]) -> Profile | None:
     """Return a profile; None where there is no file and none was asked for by name.
 
@@ -88,6 +78,8 @@ def read_profile(path: Path | None, name: str | None, environment: Mapping[str, 
         ConfigurationError: the file, or a value in it, cannot be used; the profile is not there.
     """
     document = _read(path)
+    if not isinstance(document.get("default", ""), str):
+        raise ConfigurationError(f"{path}: default must be the name of a profile, not {document['default']!r}")
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(each, dict) for each in profiles.values()):
         raise ConfigurationError(f"{path}: profiles must be tables, as [profiles.family]")
@@ -128,6 +120,8 @@ def _parse(name: str, path: Path, values: Mapping[str, Any], environment: Mappin
             aliases = dict(value)
         elif not isinstance(value, str) or not value:
             raise ConfigurationError(f"{where} must be a text, not {value!r}")
+        elif key == "timezone" and not _is_zone(value):
+            raise ConfigurationError(f"{where} must be the name of a time zone, as Europe/Paris, not {value!r}")
         else:
             options[key] = str(path.parent.absolute() / value) if key in _PATHS else value
     return Profile(
@@ -140,6 +134,14 @@ def _parse(name: str, path: Path, values: Mapping[str, Any], environment: Mappin
         aliases=aliases,
         warnings=tuple(warnings),
     )
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # not found, no name, a folder of zones
+        return False
+    return True
 
 
 def _secret(options: dict[str, str], where: str, environment: Mapping[str, str]) -> str | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 import anyio
 import attrs
 import click
 
+from stellantis_hal.cli.failures import Failure, run_command
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.output import escape_json
-from stellantis_hal.errors import StellantisError
 from stellantis_hal.hal.redaction import mask_text, mask_vin, one_line
 from stellantis_hal.notifications.events import MonitorEvent, Notification, RemoteEvent, UnreadableEvent
 from stellantis_hal.notifications.receiver import Receiver
@@ -20,7 +23,7 @@ from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
 
 __all__ = ["describe_event", "event_to_json", "receive"]
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+_option = partial(option, command="receive")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,50 +35,50 @@ class _Options:
     port: int
     certificate: str | None
     key: str | None
-    as_json: bool
     count: int | None
 
 
-@click.command(context_settings=_SETTINGS)
-@click.option(
+@click.command(context_settings=SETTINGS)
+@_option(
     "--path",
     envvar="STELLANTIS_HAL_WEBHOOK_PATH",
     required=True,
     show_envvar=True,
     help="The path of the webhook, such as /st/k3Jx0v. It is a secret: set the variable rather than the option.",
 )
-@click.option(
+@_option(
     "--token",
     envvar="STELLANTIS_HAL_WEBHOOK_TOKEN",
     show_envvar=True,
     help="The body attribute `token` of the callback; events without it are marked.",
 )
-@click.option("--inbox", default="inbox.db", help="The SQLite file that keeps events until they are printed.")
-@click.option("--host", default="127.0.0.1", help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8080, help="The port; 0: a free one.")
-@click.option("--certificate", type=click.Path(exists=True), help="A TLS certificate; without one, use a proxy.")
-@click.option("--key", type=click.Path(exists=True), help="The key of the certificate.")
-@click.option("--count", type=click.IntRange(1), help="End after so many events.")
-@click.option("--json", "as_json", is_flag=True, help="Print each event whole, as a line of JSON.")
+@_option("--inbox", default="inbox.db", help="The SQLite file that keeps events until they are printed.")
+@_option("--host", default="127.0.0.1", help="The address to listen on.")
+@_option("--port", type=click.IntRange(0, 65_535), default=8080, help="The port; 0: a free one.")
+@_option("--certificate", type=click.Path(exists=True), help="A TLS certificate; without one, use a proxy.")
+@_option("--key", type=click.Path(exists=True), help="The key of the certificate.")
+@_option("--count", type=click.IntRange(1), help="End after so many events.")
 def receive(**options: Any) -> None:
     """Receive the vendor's notifications and print them.
 
     Events are stored before they are acknowledged to the vendor, and printed once; those that arrive while this
     command does not run come when it runs again, for three days. Nothing is logged about requests, because the path is
-    a secret.
+    a secret. With --json each event is printed whole, as an object on a line.
     """
     chosen = _Options(**options)
+    if current().simulated:
+        raise click.UsageError("receive takes what the vendor sends; the simulator sends nothing: leave --simulate out")
     try:
-        anyio.run(_receive, chosen)
-    except (StellantisError, ValueError) as error:
-        raise click.ClickException(mask_text(str(error))) from error
+        run_command(anyio.run, _receive, chosen)
+    except ValueError as error:
+        raise click.UsageError(mask_text(str(error))) from error
 
 
 async def _receive(options: _Options) -> None:
     try:
         import uvicorn
     except ImportError as error:
-        raise click.ClickException("uvicorn is needed: pip install 'stellantis-hal[receiver]'") from error
+        raise Failure("uvicorn is needed: pip install 'stellantis-hal[receiver]'", 8) from error
     inbox = SQLiteInbox(options.inbox)
     receiver = Receiver(inbox, path=options.path, token=options.token)
     listening = _listen(options.host, options.port)
@@ -92,7 +95,7 @@ async def _receive(options: _Options) -> None:
     )
     server = uvicorn.Server(config)
     scheme = "https" if options.certificate else "http"
-    click.echo(f"listening on {scheme}://{options.host}:{listening.getsockname()[1]}/***", err=True)
+    current().note(f"listening on {scheme}://{options.host}:{listening.getsockname()[1]}/***")
     with listening:
         async with inbox, anyio.create_task_group() as tasks:
             tasks.start_soon(_print_events, receiver, options, server)
@@ -104,14 +107,14 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        raise Failure(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
 async def _print_events(receiver: Receiver, options: _Options, server: Any) -> None:
     printed = 0
     async with receiver.events() as events:
         async for event in events:
-            line = escape_json(json.dumps(event_to_json(event))) if options.as_json else describe_event(event)
+            line = escape_json(json.dumps(event_to_json(event))) if current().as_json else describe_event(event)
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
             printed += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ import attrs
 import click
 import httpx
 
-from stellantis_hal.cli.login import AccountSettings, account_options, account_settings, run_command
+from stellantis_hal.cli.account_settings import AccountSettings, account_settings
+from stellantis_hal.cli.connection import connected, run_in_time
+from stellantis_hal.cli.failures import run_command
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.output import json_text
 from stellantis_hal.client.account import Account
 from stellantis_hal.client.stellantis_client import StellantisClient
@@ -29,26 +34,32 @@ from stellantis_hal.vendor.hosts import API_URL, CERTIFICATE_API_URL
 
 __all__ = ["proxy_of", "record"]
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
+_option = partial(option, command="record")
+
 _ALERTS = 20
 
 
-def _options(function: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(account_options(required=False)):
-        function = option(function)
-    return function
-
-
-@click.command(context_settings=_SETTINGS)
+@click.command(context_settings=SETTINGS)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@_options
-@click.option("--trips", type=click.IntRange(0, 1_000), default=20, help="Latest trips to read of each vehicle.")
-@click.option("--follow", "rels", multiple=True, metavar="REL", help="Link of each vehicle to read too; repeatable.")
-@click.option("--host", "hosts", multiple=True, help="Host that may stay readable in the file; repeatable.")
-@click.option("--word", "words", multiple=True, help="Text or segment of a path that may stay readable; repeatable.")
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@click.option("--simulate", "simulated", is_flag=True, help="Record a simulated API in this process.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@connected
+@_option("--trips", type=click.IntRange(0, 1_000), default=20, help="Latest trips to read of each vehicle.")
+@_option(
+    "--follow",
+    "rels",
+    command="record",
+    multiple=True,
+    metavar="REL",
+    help="Link of each vehicle to read too; repeatable.",
+)
+@_option("--host", "hosts", multiple=True, help="Host that may stay readable in the file; repeatable.")
+@_option(
+    "--word",
+    "words",
+    command="record",
+    multiple=True,
+    help="Text or segment of a path that may stay readable; repeatable.",
+)
+@_option("--force", is_flag=True, help="Replace the file if it is there.")
 def record(
     *,
     file: Path,
@@ -57,8 +68,6 @@ def record(
     hosts: tuple[str, ...],
     words: tuple[str, ...],
     force: bool,
-    simulated: bool,
-    as_json: bool,
     **options: Any,
 ) -> None:
     """Record what the API answers for an account into FILE, without what is private.
@@ -71,7 +80,7 @@ def record(
         raise click.UsageError(f"{file} exists: name another file, or pass --force")
     if not file.absolute().parent.is_dir():
         raise click.UsageError(f"the folder of {file} does not exist")
-    settings = None if simulated else account_settings(options)
+    settings = None if current().simulated else account_settings(options)
     visit = _Visit(trips=trips, rels=rels)
     recorder = Recorder(hosts=hosts, words=words)
 
@@ -83,8 +92,8 @@ def record(
             with anyio.CancelScope(shield=True):  # bounded by the disk
                 await anyio.to_thread.run_sync(recorder.save, file)
 
-    run_command(anyio.run, act)
-    _show(file, visit, as_json=as_json)
+    run_in_time(act)
+    _show(file, visit)
     run_command(visit.check)
 
 
@@ -182,7 +191,7 @@ class _Visit:
         return None
 
 
-def _show(file: Path, visit: _Visit, *, as_json: bool) -> None:
+def _show(file: Path, visit: _Visit) -> None:
     """Print what the file has, and what was removed; failures go to standard error."""
     document = json.loads(file.read_bytes())
     privacy, exchanges = document["privacy"], document["exchanges"]
@@ -195,8 +204,8 @@ def _show(file: Path, visit: _Visit, *, as_json: bool) -> None:
         "left_as_it_was": sum(privacy["left_as_it_was"].values()),
     }
     for failure in visit.failures:
-        click.echo(f"failed, and recorded: {failure}", err=True)
-    if as_json:
+        current().note(f"failed, and recorded: {failure}")
+    if current().as_json:
         click.echo(json_text(facts))
         return
     click.echo(f"Recorded {facts['requests']} requests in {file}, {facts['without_answer']} of them without an answer.")

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import anyio
 import attrs
 import click
 
-from stellantis_hal.cli.browse import simulated_account
-from stellantis_hal.cli.login import AccountSettings, account_options, account_settings, run_command
+from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.failures import UNKNOWN_OUTCOME, Failure
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.output import escape_json
-from stellantis_hal.client.account import Account
-from stellantis_hal.errors import OutcomeUnknownError, RemoteFailedError, RemoteRefusedError, StellantisError
+from stellantis_hal.cli.wording import ending, utc
+from stellantis_hal.errors import OutcomeUnknownError, StellantisError
 from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.control.callback import Callback
 from stellantis_hal.resources.control.operation import Operation
 from stellantis_hal.resources.control.remote import Remote
 from stellantis_hal.resources.control.targets import Webhook
-from stellantis_hal.resources.vehicle import Vehicle
-from stellantis_hal.storage.state import SQLiteState
 
-__all__ = ["UNKNOWN_OUTCOME", "remote"]
+__all__ = ["remote"]
 
-UNKNOWN_OUTCOME: Final = 9
-"""The exit status where the end of a command is unknown."""
-
-_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True, "auto_envvar_prefix": "STELLANTIS_HAL"}
 _SEARCH = 30.0
 
 Send = Callable[[Remote, bool], Awaitable[Operation]]
@@ -41,40 +37,37 @@ Send = Callable[[Remote, bool], Awaitable[Operation]]
 class _Options:
     """What all commands have in common."""
 
-    vehicle: str | None
+    car: str | None
     callback: str | None
-    simulated: bool
     yes: bool
     force: bool
     wait: float
-    as_json: bool
-    settings: AccountSettings | None
 
 
-_COMMON = frozenset(field.name for field in attrs.fields(_Options)) - {"settings"}
+_COMMON: Final = tuple(field.name for field in attrs.fields(_Options))
 
 
-def _options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that all commands have in common."""
+def _options(function: F) -> F:
+    """Add the argument and the options that all commands have in common."""
     options = (
-        click.option("--vehicle", metavar="VIN|ID", help="The vehicle.  [default: the only one of the account]"),
-        click.option(
+        option(
             "--callback",
             metavar="ID|LABEL",
             help="The callback that the events go to.  [default: the only one for commands]",
         ),
-        click.option("--yes", is_flag=True, help="Do not ask before the command is sent."),
-        click.option("--force", is_flag=True, help="Pass the client's own limits, but not the same action under way."),
-        click.option("--wait", type=click.FloatRange(0, 3600), default=120, help="Seconds to wait for the end."),
-        click.option("--simulate", "simulated", is_flag=True, help="Command a simulated car in this process."),
-        click.option("--json", "as_json", is_flag=True, help="Print each step and the end as a line of JSON."),
+        option("--yes", is_flag=True, help="Do not ask before the command is sent."),
+        option(
+            "--force",
+            command="remote",
+            is_flag=True,
+            help="Pass the client's own limits, but not the same action under way.",
+        ),
+        option("--wait", type=click.FloatRange(0, 3600), default=120, help="Seconds to wait for the end."),
     )
-    for option in reversed((*options, *account_options(required=False))):
-        function = option(function)
-    return function
+    return add_options(car_argument, *options)(connected(function))
 
 
-@click.group(context_settings=_SETTINGS)
+@click.group(context_settings=SETTINGS)
 def remote() -> None:
     """Send a command to a car, and show each step of it.
 
@@ -83,28 +76,28 @@ def remote() -> None:
     """
 
 
-@remote.command(context_settings=_SETTINGS)
+@remote.command(context_settings=SETTINGS)
 @_options
 def lock(**options: Any) -> None:
     """Lock the doors."""
     _command("lock the doors", lambda remote, force: remote.doors.lock(force=force), options)
 
 
-@remote.command(context_settings=_SETTINGS)
+@remote.command(context_settings=SETTINGS)
 @_options
 def unlock(**options: Any) -> None:
     """Unlock the doors."""
     _command("unlock the doors", lambda remote, force: remote.doors.unlock(force=force), options)
 
 
-@remote.command(context_settings=_SETTINGS)
+@remote.command(context_settings=SETTINGS)
 @_options
 def horn(**options: Any) -> None:
     """Sound the horn."""
     _command("sound the horn", lambda remote, force: remote.horn(force=force), options)
 
 
-@remote.command(context_settings=_SETTINGS)
+@remote.command(context_settings=SETTINGS)
 @click.argument("state", type=click.Choice(["on", "off"]), default="on")
 @_options
 def lights(*, state: str, **options: Any) -> None:
@@ -113,17 +106,17 @@ def lights(*, state: str, **options: Any) -> None:
     _command(f"turn the lights {state}", lambda remote, force: remote.lights(on=is_on, force=force), options)
 
 
-@remote.command(context_settings=_SETTINGS)
+@remote.command(context_settings=SETTINGS)
 @_options
 def wake(**options: Any) -> None:
     """Wake the car, so that it reports its state; wake-ups of a month are limited."""
     _command("wake the car", lambda remote, force: remote.wake_up(force=force), options)
 
 
-@remote.command(context_settings=_SETTINGS)
+@remote.command(context_settings=SETTINGS)
 @click.argument("state", type=click.Choice(["start", "stop"]), default="start")
-@click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="Start at this local time instead of now.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="End charging at this local time.")
+@option("--at", command="charge", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="Start at this local time, not now.")
+@option("--until", command="charge", type=click.DateTime(["%Y-%m-%dT%H:%M"]), help="End charging at this local time.")
 @_options
 def charge(*, state: str, at: datetime | None, until: datetime | None, **options: Any) -> None:
     """Start or stop charging, now or at a time."""
@@ -145,7 +138,7 @@ def charge(*, state: str, at: datetime | None, until: datetime | None, **options
         _command("stop charging", lambda remote, force: remote.charging.stop(force=force), options)
 
 
-@remote.command(context_settings=_SETTINGS)
+@remote.command(context_settings=SETTINGS)
 @click.argument("state", type=click.Choice(["start", "stop"]), default="start")
 @_options
 def climate(*, state: str, **options: Any) -> None:
@@ -161,43 +154,47 @@ def climate(*, state: str, **options: Any) -> None:
 
 def _command(title: str, send: Send, given: dict[str, Any]) -> None:
     """Ask, send the command, and show its course."""
-    simulated = given["simulated"]
-    settings = None
-    if simulated:
-        names = [name for name in given if name in _COMMON]
-        given = {name: given[name] for name in names}
-    else:
-        settings = account_settings(given)
-    options = _Options(**given, settings=settings)
+    options = _Options(**{name: given[name] for name in _COMMON})
     if not options.yes:
-        if not _has_terminal():
-            raise click.UsageError("there is no terminal to ask on: pass --yes to send the command")
-        click.confirm(f"{title[0].upper()}{title[1:]}?", abort=True, err=True)
-    sys.exit(run_command(anyio.run, _run, title, send, options))
+        _confirm(title, options, given)
+    sys.exit(run_connected(partial(_run, title, send, options), given, is_commanding=True))
+
+
+def _confirm(title: str, options: _Options, given: dict[str, Any]) -> None:
+    """Ask whether the command may be sent to the car that is meant.
+
+    No event loop runs during the question: it would swallow the first Ctrl+C.
+    """
+    if current().no_input or not _has_terminal():
+        raise click.UsageError("there is no terminal to ask on: pass --yes to send the command")
+
+    async def name(connection: Connection) -> str:
+        vehicle = await find_car(connection, options.car)
+        return one_line(f"{vehicle.display_name} {ending(vehicle.vin)}".rstrip())
+
+    car = run_connected(name, given)
+    if not click.confirm(f"{car}: {title}?", err=True):
+        raise Failure("the command was not sent")
 
 
 def _has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-async def _run(title: str, send: Send, options: _Options) -> int:
-    async with _open(options) as account:
-        vehicle = await _find_vehicle(account, options.vehicle)
-        callback = await _find_callback(account, options)
-        try:
-            operation = await send(vehicle.remote(callback), options.force)
-        except RemoteRefusedError as error:
-            raise click.ClickException(str(error)) from error
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        except OutcomeUnknownError as error:
-            click.echo(f"The answer was lost; looking for the command {error.label!r} …", err=True)
-            found = await _find(error)
-            if found is None:
-                click.echo(f"Error: {error}", err=True)
-                return UNKNOWN_OUTCOME
-            operation = found
-        return await _show(title, operation, options)
+async def _run(title: str, send: Send, options: _Options, connection: Connection) -> int:
+    vehicle = await find_car(connection, options.car, extensions=("onboardCapabilities",))
+    callback = await _find_callback(connection, options)
+    try:
+        operation = await send(vehicle.remote(callback), options.force)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except OutcomeUnknownError as error:
+        current().note(f"The answer was lost; looking for the command {error.label!r} …")
+        found = await _find(error)
+        if found is None:
+            raise
+        operation = found
+    return await _show(title, operation, options)
 
 
 async def _find(error: OutcomeUnknownError) -> Operation | None:
@@ -205,79 +202,52 @@ async def _find(error: OutcomeUnknownError) -> Operation | None:
     try:
         found: Operation | None = await error.find(within=_SEARCH)
     except StellantisError as failure:
-        click.echo(f"The search failed: {failure}", err=True)
+        current().note(f"The search failed: {failure}")
         return None
     return found
 
 
 async def _show(title: str, operation: Operation, options: _Options) -> int:
     """Print each step until the end; return the exit status."""
-    _print({"sent": title, "label": operation.label, "token": operation.token}, f"Sent: {title}", options)
+    _print({"sent": title, "label": operation.label, "token": operation.token}, f"Sent: {title}")
     try:
         with anyio.move_on_after(options.wait):
             async for step in operation:
-                at = None if step.at is None else step.at.isoformat(timespec="seconds")
+                at = None if step.at is None else utc(step.at)
                 cause = None if step.cause is None else str(step.cause)
-                text = f"{at or '':<26}{step.status}{f' ({cause})' if cause else ''}"
-                _print({"status": step.status, "cause": cause, "at": at, "source": step.source}, text, options)
+                text = f"{at or '':<22}{step.status}{f' ({cause})' if cause else ''}"
+                _print({"status": step.status, "cause": cause, "at": at, "source": step.source}, text)
     except StellantisError as error:
-        click.echo(f"Error: the command was sent, and its end cannot be read: {error}", err=True)
-        return UNKNOWN_OUTCOME
+        raise Failure(f"the command was sent, and its end cannot be read: {error}", UNKNOWN_OUTCOME) from error
     if not operation.is_over:
-        click.echo(
-            f"Error: the end is not known after {options.wait:g} s; the command goes on, and is not taken back",
-            err=True,
+        raise Failure(
+            f"the end is not known after {options.wait:g} s; the command goes on, and is not taken back",
+            UNKNOWN_OUTCOME,
         )
-        return UNKNOWN_OUTCOME
-    try:
-        outcome = operation.require_outcome()
-    except RemoteFailedError as error:
-        raise click.ClickException(str(error)) from error
-    _print(
-        {"outcome": outcome},
-        {"Success": "Done.", "AlreadyDone": "The car was in this state already."}[outcome],
-        options,
-    )
+    outcome = operation.require_outcome()
+    _print({"outcome": outcome}, {"Success": "Done.", "AlreadyDone": "The car was in this state already."}[outcome])
     return 0
 
 
-def _print(facts: dict[str, Any], text: str, options: _Options) -> None:
-    click.echo(escape_json(json.dumps(facts, ensure_ascii=False)) if options.as_json else one_line(text))
+def _print(facts: dict[str, Any], text: str) -> None:
+    click.echo(escape_json(json.dumps(facts, ensure_ascii=False)) if current().as_json else one_line(text))
 
 
-async def _find_vehicle(account: Account, wanted: str | None) -> Vehicle:
-    vehicles = [vehicle async for vehicle in account.vehicles(extensions=("onboardCapabilities",))]
-    found = [each for each in vehicles if wanted is None or wanted in {each.id, each.vin}]
-    if len(found) == 1:
-        return found[0]
-    if wanted is not None:
-        raise click.ClickException(f"no vehicle of the account has the id or the whole VIN {wanted!r}")
-    raise click.ClickException(f"the account has {len(vehicles)} vehicles: name one with --vehicle")
-
-
-async def _find_callback(account: Account, options: _Options) -> Callback:
-    if options.simulated and options.callback is None:
-        return await account.callbacks.ensure(Webhook("https://hooks.example.org/st", token="simulated"), label="cli")  # noqa: S106 - of a simulation
+async def _find_callback(connection: Connection, options: _Options) -> Callback:
+    account = connection.account
+    if connection.options.simulated and options.callback is None:
+        target = Webhook("https://hooks.example.org/st", token="simulated")  # noqa: S106 - of a simulation
+        return await account.callbacks.ensure(target, label="cli")
     callbacks = [each async for each in account.callbacks() if not each.types or "Remote" in each.types]
     wanted = options.callback
     found = [each for each in callbacks if wanted is None or wanted in {each.id, each.label}]
     if len(found) == 1:
         return found[0]
     if not callbacks:
-        raise click.ClickException("the account has no callback for commands, which the API wants: register one first")
+        raise Failure(
+            "the account has no callback for commands, which the API wants: register one with "
+            "`stellantis-hal callbacks ensure`",
+            5,
+        )
     number = f"{len(found)} callbacks" if wanted is None else f"{len(found)} callbacks {wanted!r}"
-    raise click.ClickException(f"the account has {number} for commands: name one with --callback, by its id")
-
-
-@asynccontextmanager
-async def _open(options: _Options) -> AsyncGenerator[Account]:
-    settings = options.settings
-    if options.simulated or settings is None:
-        async with simulated_account(vehicles=1) as account:
-            yield account
-        return
-    async with (
-        SQLiteState(settings.state_file()) as state,
-        settings.client(state=state) as client,
-    ):
-        yield settings.open_account(client)
+    raise Failure(f"the account has {number} for commands: name one with --callback, by its id", 2 if found else 5)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
 
+from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.loopback import is_loopback
+from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.simulator import (
     FAULTS,
     Faults,
@@ -25,7 +28,7 @@ from stellantis_hal.simulator import (
 
 __all__ = ["simulate"]
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+_option = partial(option, command="simulate")
 
 
 class _Duration(click.ParamType[float]):
@@ -48,20 +51,20 @@ class _NamedFault(click.ParamType[RandomFault]):
             self.fail(str(error), param, ctx)
 
 
-@click.command(context_settings=_SETTINGS)
-@click.option("--host", default="127.0.0.1", help="Address to listen on; clients that can reach it can read the world.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8_000, help="Port to listen on; 0 selects a free port.")
-@click.option("--accounts", type=click.IntRange(1, 10_000), default=3, help="Number of account holders.")
-@click.option("--vehicles", type=click.IntRange(1, 10_000), default=6, help="Total number of vehicles.")
-@click.option("--trips", type=click.IntRange(0, 1_000_000), default=300, help="Total number of trips.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, help="Requests per second that the API allows.")
-@click.option(
+@click.command(context_settings=SETTINGS)
+@_option("--host", default="127.0.0.1", help="Address to listen on; clients that can reach it can read the world.")
+@_option("--port", type=click.IntRange(0, 65_535), default=8_000, help="Port to listen on; 0 selects a free port.")
+@_option("--accounts", type=click.IntRange(1, 10_000), default=3, help="Number of account holders.")
+@_option("--vehicles", type=click.IntRange(1, 10_000), default=6, help="Total number of vehicles.")
+@_option("--trips", type=click.IntRange(0, 1_000_000), default=300, help="Total number of trips.")
+@_option("--limit", type=click.IntRange(1, 10_000), default=100, help="Requests per second that the API allows.")
+@_option(
     "--daily", type=click.IntRange(1, 10_000_000), default=100_000, help="Requests per 24 hours that the API allows."
 )
-@click.option("--seed", type=int, default=7, help="Seed of the simulated world.")
-@click.option("--still", is_flag=True, help="Let no car drive, park or charge of its own.")
-@click.option("--latency", type=_Duration(), default="0s", help="Latency of every response: 50ms, 1.5s.")
-@click.option(
+@_option("--seed", type=int, default=7, help="Seed of the simulated world.")
+@_option("--still", is_flag=True, help="Let no car drive, park or charge of its own.")
+@_option("--latency", type=_Duration(), default="0s", help="Latency of every response: 50ms, 1.5s.")
+@_option(
     "--fault",
     "faults",
     type=_NamedFault(),
@@ -69,13 +72,13 @@ class _NamedFault(click.ParamType[RandomFault]):
     help=f"Fault of a share of the requests (10 %), or NAME=rate with a rate of 0 to 1; may be repeated. Names: "
     f"{', '.join(FAULTS)}.",
 )
-@click.option(
+@_option(
     "--speed",
     type=click.FloatRange(0, 100_000, min_open=True),
     default=1.0,
     help="Seconds of the simulated world that pass per second.",
 )
-@click.option(
+@_option(
     "--control",
     type=click.IntRange(0, 65_535),
     default=None,
@@ -119,7 +122,7 @@ def simulate(
             running, sockets = controlled(simulator, host, port, control)
     except OSError as error:
         ports = f"{host}:{port}" if control is None else f"{host}:{port} or {host}:{control}"
-        raise click.ClickException(f"cannot listen on {ports}: {error.strerror or error}") from error
+        raise Failure(f"cannot listen on {ports}: {error.strerror or error}") from error
     click.echo(_connection_details(simulator))
     if not is_loopback(simulator.url):
         click.echo(f"Warning: every client that can reach {host} can use this simulator and all its tokens.", err=True)

@@ -25,19 +25,19 @@ def parse_since(text: str, *, now: datetime, zone: tzinfo | None, is_end: bool =
     Raises:
         ValueError: the text is none of these.
     """
-    if found := _SPAN.fullmatch(text.strip()):
-        return now - timedelta(days=int(found[1]) * _DAYS[found[2]])
-    date = _DATE.fullmatch(text.strip())
+    span, date = _SPAN.fullmatch(text.strip()), _DATE.fullmatch(text.strip())
     try:
+        if span is not None:
+            return now - timedelta(days=int(span[1]) * _DAYS[span[2]])
         if date is None or (date[4] and not date[3]):
             raise ValueError
         year, month, day, hour, minute = (int(part or 0) for part in date.groups())
         start = datetime(year, month or 1, day or 1, hour, minute)  # noqa: DTZ001 - the zone is added below
         if is_end and not date[4]:
             start = _next(start, has_month=bool(month), has_day=bool(day))
-    except ValueError:
+        return (start.astimezone() if zone is None else start.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} must look like 30d, 2025, 2025-12, 2025-12-31 or 2025-12-31T20:55") from None
-    return (start.astimezone() if zone is None else start.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _next(start: datetime, *, has_month: bool, has_day: bool) -> datetime:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-import anyio
 import click
 
-from stellantis_hal.cli.login import run_command
+from stellantis_hal.cli.connection import run_in_time
+from stellantis_hal.cli.invocation import current
+from stellantis_hal.cli.options import SETTINGS, option
+from stellantis_hal.cli.output import json_text
 from stellantis_hal.credentials.stores.opening import token_store
 from stellantis_hal.credentials.stores.postgres import PostgresTokenStore
 from stellantis_hal.credentials.stores.protocol import TokenStore
@@ -16,18 +18,16 @@ from stellantis_hal.credentials.stores.sqlite import SQLiteTokenStore
 
 __all__ = ["tokens"]
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
-
-@click.group(context_settings=_SETTINGS)
+@click.group(context_settings=SETTINGS)
 def tokens() -> None:
     """Copy tokens between stores."""
 
 
-@tokens.command(context_settings=_SETTINGS)
+@tokens.command(context_settings=SETTINGS)
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--replace", is_flag=True, help="Replace the tokens that TO has already.")
+@option("--replace", is_flag=True, help="Replace the tokens that TO has already.")
 def copy(*, source: str, target: str, replace: bool) -> None:
     """Copy all tokens from one store to another.
 
@@ -37,6 +37,9 @@ def copy(*, source: str, target: str, replace: bool) -> None:
     yours, with their functions.
     """
 
+    if current().simulated:
+        raise click.UsageError("copy works on stored tokens; the simulator needs none: leave --simulate out")
+
     async def act() -> int:
         async with AsyncExitStack() as stack:
             before = await _open(stack, source)
@@ -44,9 +47,12 @@ def copy(*, source: str, target: str, replace: bool) -> None:
             return await copy_tokens(before, after, replace=replace)
 
     try:
-        copied = run_command(anyio.run, act)
+        copied = run_in_time(act)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if current().as_json:
+        click.echo(json_text({"copied": copied, "from": _shown(source), "to": _shown(target)}))
+        return
     click.echo(f"Copied {copied} tokens. Remove {_shown(source)} once the programs use {_shown(target)}.")
 
 

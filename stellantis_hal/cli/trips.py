@@ -12,8 +12,9 @@ import anyio
 import click
 
 from stellantis_hal.cli.cars import columns
-from stellantis_hal.cli.connection import SETTINGS, Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
+from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.output import escape_json, json_text
 from stellantis_hal.cli.spans import parse_since
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
@@ -31,15 +32,13 @@ _LIMIT: Final = 20
 _FORMATS: Final = ("csv", "geojson", "jsonl", "parquet")
 
 
-def _filters(function: Any) -> Any:
+def _filters(function: F) -> F:
     options = (
-        click.option("--since", metavar="WHEN", help="Trips from then on: 30d, 2025-12, 2025-12-31."),
-        click.option("--until", metavar="WHEN", help="Trips until then."),
-        click.option("--min-km", type=click.FloatRange(0), help="Trips of at least so many kilometres."),
+        option("--since", metavar="WHEN", help="Trips from then on: 30d, 2025-12, 2025-12-31."),
+        option("--until", metavar="WHEN", help="Trips until then."),
+        option("--min-km", type=click.FloatRange(0), help="Trips of at least so many kilometres."),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return add_options(*options)(function)
 
 
 def _instant(connection: Connection, text: str | None, *, is_end: bool = False) -> datetime | None:
@@ -54,13 +53,13 @@ def _instant(connection: Connection, text: str | None, *, is_end: bool = False) 
 @click.command(context_settings=SETTINGS)
 @car_argument
 @_filters
-@click.option("--limit", type=click.IntRange(1), default=_LIMIT, help="Show so many trips, the latest.")
-@click.option("--all", "is_complete", is_flag=True, help="Show all trips.")
-@click.option("--csv", "format_", flag_value="csv", help="Write CSV; units are in the names of the columns.")
-@click.option("--geojson", "format_", flag_value="geojson", help="Write GeoJSON.")
-@click.option("--jsonl", "format_", flag_value="jsonl", help="Write a JSON object a line.")
-@click.option("--parquet", "format_", flag_value="parquet", help="Write Parquet (extra dataframe); needs -o.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@option("--limit", type=click.IntRange(1), default=_LIMIT, help="Show so many trips, the latest.")
+@option("--all", "is_complete", is_flag=True, help="Show all trips.")
+@option("--csv", "format_", flag_value="csv", help="Write CSV; units are in the names of the columns.")
+@option("--geojson", "format_", flag_value="geojson", help="Write GeoJSON.")
+@option("--jsonl", "format_", flag_value="jsonl", help="Write a JSON object a line.")
+@option("--parquet", "format_", flag_value="parquet", help="Write Parquet (extra dataframe); needs -o.")
+@option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
 @connected
 def trips(
     *,
@@ -138,7 +137,7 @@ async def _write_parquet(walk: AsyncIterable[Trip], output: Path | None) -> None
 
 @click.command(context_settings=SETTINGS)
 @click.argument("trip_id", metavar="ID")
-@click.option("--car", metavar="CAR", help="The car.  [default: the only one]")
+@option("--car", metavar="CAR", help="The car.  [default: the only one]")
 @connected
 def trip(*, trip_id: str, car: str | None, **options: Any) -> None:
     """Show one trip, by its id: each column of its row that has a value."""
@@ -157,14 +156,14 @@ def trip(*, trip_id: str, car: str | None, **options: Any) -> None:
 
 
 @click.command(context_settings=SETTINGS)
-@click.option(
+@option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("trips.geojson"),
     help="The file: .geojson, .csv or .jsonl; one that is there is continued.",
 )
-@click.option("--vin", type=click.Choice(["whole", "masked", "none"]), default="whole", help="How VINs are written.")
+@option("--vin", type=click.Choice(["whole", "masked", "none"]), default="whole", help="How VINs are written.")
 @connected
 def export(*, output: Path, vin: Any, **options: Any) -> None:
     """Write all trips of the account to a file. Run it again after an interruption: it goes on there."""
@@ -189,7 +188,7 @@ def export(*, output: Path, vin: Any, **options: Any) -> None:
                         else:
                             failed += isinstance(event, AccountLost | VehicleUnavailable)
                             reason = one_line(str(getattr(event, "error", event)))
-                            click.echo(f"{type(event).__name__}: {reason}", err=True)
+                            connection.options.note(f"{type(event).__name__}: {reason}")
                 total = writer.found + writer.written
         facts = {"file": str(output), "written": writer.written, "trips": total, "failed": failed}
         if connection.options.as_json:

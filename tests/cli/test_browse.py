@@ -95,7 +95,7 @@ def test_the_extra_is_named_where_it_is_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "textual", None)
     ran = run(server[0])
-    assert ran.exit_code == 1
+    assert ran.exit_code == 8
     assert "stellantis-hal[browse]" in ran.output
     assert run(server[0], "--json").exit_code == 0
 

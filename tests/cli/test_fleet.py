@@ -39,7 +39,7 @@ def signed(simulator: Simulator) -> dict[str, str]:
         "STELLANTIS_HAL_CLIENT_ID": simulator.client_id,
         "STELLANTIS_HAL_PARTNER_LOGIN": simulator.partner_login,
         "STELLANTIS_HAL_PARTNER_PASSWORD": simulator.partner_password,
-        "STELLANTIS_HAL_BASE_URL": simulator.partner_url,
+        "STELLANTIS_HAL_PARTNER_URL": simulator.partner_url,
         "STELLANTIS_HAL_PROXY": "direct",
     }
 
@@ -47,12 +47,12 @@ def signed(simulator: Simulator) -> dict[str, str]:
 def test_fleets_are_listed(simulator: Simulator, signed: dict[str, str]) -> None:
     shown = run("list", **signed)
     assert (shown.exit_code, [line.split("  ")[1] for line in shown.output.splitlines()]) == (0, ["Fleet 1", "vans"])
-    lines = [json.loads(line) for line in run("list", "--json", **signed).output.splitlines()]
-    assert [line["id"] for line in lines] == [fleet.id for fleet in simulator.world.fleets.all]
+    rows = json.loads(run("list", "--json", **signed).output)
+    assert [row["id"] for row in rows] == [fleet.id for fleet in simulator.world.fleets.all]
 
 
 def test_vehicles_are_listed_by_fleet(simulator: Simulator, signed: dict[str, str]) -> None:
-    every = run("vehicles", "--json", **signed).output.splitlines()
+    every = json.loads(run("vehicles", "--json", **signed).output)
     assert len(every) == 4
     shown = run("vehicles", "--fleet", "vans", **signed)
     assert simulator.world.vehicles[1].vin in shown.output
@@ -68,8 +68,8 @@ def test_a_status_is_shown(simulator: Simulator, signed: dict[str, str]) -> None
 
 
 def test_what_a_driver_hides_is_told(simulator: Simulator, signed: dict[str, str]) -> None:
-    shown = run("status", simulator.world.vehicles[2].vin, "--profile", "endUser", **signed)
-    assert (shown.exit_code, "no status in the profile endUser" in shown.output) == (1, True)
+    shown = run("status", simulator.world.vehicles[2].vin, "--view", "endUser", **signed)
+    assert (shown.exit_code, "no status in the profile endUser" in shown.output) == (5, True)
 
 
 def test_unknown_vehicles_and_fleets_are_errors(signed: dict[str, str]) -> None:
@@ -89,7 +89,7 @@ def test_each_part_of_the_credentials_is_needed(missing: str) -> None:
     options = {"client-id": "my-app", "login": "MZP1", "password": "secret"}
     arguments = [text for name, value in options.items() if name != missing for text in (f"--{name}", value)]
     shown = run("list", *arguments)
-    assert (shown.exit_code, f"--{missing}" in shown.output) == (2, True)
+    assert (shown.exit_code, f"--{missing}" in shown.output) == (8, True)
 
 
 def test_a_certificate_without_its_key_is_an_error() -> None:

@@ -17,22 +17,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stellantis_hal import RetryPolicy, StellantisClient, Token
-from stellantis_hal.cli.commands import commands as whole_group
-from stellantis_hal.cli.login import login_commands
+from stellantis_hal.cli.commands import commands
 from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
 from stellantis_hal.simulator import Simulator, World, server
 from tests.support.functions import returns
 
 pytestmark = pytest.mark.wall_clock
-
-
-@click.group()
-def commands() -> None:
-    """Group of the commands under test."""
-
-
-for command in login_commands:
-    commands.add_command(command)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +150,7 @@ def test_redirect_is_asked_for_again_three_times(run: Callable[..., Result], sto
     assert "Paste it again (2 of 3):" in result.output
     assert "was found: the text has only an address of https://a.test" in result.output
     assert "Paste it again (3 of 3):" in result.output
-    assert "Error: the redirect URL belongs to another log-in" in result.output
+    assert "error: the redirect URL belongs to another log-in" in result.output
     assert "unread" not in result.output
     assert not secrets_of(store)
 
@@ -168,7 +158,7 @@ def test_redirect_is_asked_for_again_three_times(run: Callable[..., Result], sto
 def test_input_that_ends_at_once_aborts(run: Callable[..., Result]) -> None:
     result = run("login", "--paste", "--no-browser", input="")
     assert result.exit_code == 1
-    assert "Aborted!" in result.output
+    assert "error: aborted" in result.output
 
 
 @pytest.mark.parametrize(
@@ -295,7 +285,7 @@ def test_port_in_use_is_reported(run: Callable[..., Result]) -> None:
         taken.listen()
         result = run("login", "--no-browser", "--redirect-uri", f"http://127.0.0.1:{taken.getsockname()[1]}/")
     assert result.exit_code == 1
-    assert "Error: " in result.output
+    assert "error: " in result.output
 
 
 def test_wrong_secret_is_reported_and_not_shown(run: Callable[..., Result], browser: Browser) -> None:
@@ -388,7 +378,7 @@ def test_token_prints_json(run: Callable[..., Result], logged_in: Path) -> None:
 
 def test_token_of_unknown_account_lists_the_known(run: Callable[..., Result], logged_in: Path) -> None:
     result = run("token", "--account", "bob")
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert "not logged in as 'bob'; the token file has 'default', 'old', 'unknown'" in result.output
 
 
@@ -412,7 +402,7 @@ def test_logout_revokes_and_deletes_the_token(
 
 def test_logout_without_token_fails(run: Callable[..., Result]) -> None:
     result = run("logout")
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert "not logged in as 'default'" in result.output
 
 
@@ -441,7 +431,7 @@ def test_a_proxy_is_used_and_masked(
     run: Callable[..., Result], logged_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "stellantis_hal.cli.login.StellantisClient", partial(StellantisClient, retry=RetryPolicy(attempts=1))
+        "stellantis_hal.cli.account_settings.StellantisClient", partial(StellantisClient, retry=RetryPolicy(attempts=1))
     )
     result = run("whoami", "--proxy", "http://driver:pa55@127.0.0.1:1")
     assert result.exit_code == 7
@@ -520,9 +510,9 @@ def test_a_login_keeps_its_options_as_a_profile(run: Callable[..., Result], brow
     assert f"The profile 'family' is saved in {path}." in result.output
     assert "client_secret_file" in path.read_text()
     environment = {"STELLANTIS_HAL_CONFIG": str(path)}
-    again = CliRunner().invoke(whole_group, ["login", "--redirect-uri", "http://127.0.0.1:0/"], env=environment)
+    again = CliRunner().invoke(commands, ["login", "--redirect-uri", "http://127.0.0.1:0/"], env=environment)
     assert again.exit_code == 0, again.output
-    assert CliRunner().invoke(whole_group, ["whoami"], env=environment).exit_code == 0
+    assert CliRunner().invoke(commands, ["whoami"], env=environment).exit_code == 0
     assert len(browser.pages) == 2
 
 

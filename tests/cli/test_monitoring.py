@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from stellantis_hal import Account
-from stellantis_hal.cli import monitoring as module
+from stellantis_hal.cli import connection
 from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.invocation import Invocation
 from stellantis_hal.simulator import Simulator
-from tests.support.simulated import account_of, client_of, world
+from tests.cli.simulated import connection_of
+from tests.support.simulated import client_of, world
 
 pytestmark = pytest.mark.wall_clock
 
@@ -24,11 +25,11 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Simulator:
     simulator = Simulator(world())
 
     @asynccontextmanager
-    async def opened(**_: Any) -> AsyncGenerator[Account]:
+    async def opened(options: Invocation) -> AsyncGenerator[connection.Connection]:
         async with client_of(simulator) as client:
-            yield account_of(client, simulator)
+            yield connection_of(client, simulator, options)
 
-    monkeypatch.setattr(module, "simulated_account", opened)
+    monkeypatch.setattr(connection, "simulated_connection", opened)
     return simulator
 
 
@@ -39,7 +40,8 @@ def run(*arguments: str) -> Result:
 def rows(*arguments: str) -> list[Any]:
     result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.output.splitlines()]
+    found = json.loads(result.output)
+    return found if isinstance(found, list) else [found]
 
 
 def test_a_callback_is_registered_paused_resumed_and_deleted() -> None:
@@ -56,7 +58,7 @@ def test_a_callback_is_registered_paused_resumed_and_deleted() -> None:
     refused = run("callbacks", "delete", "garage")
     assert (refused.exit_code, "with_monitors=True" in refused.output) == (2, True)
     assert rows("callbacks", "delete", "garage", "--with-monitors")[0]["status"] == "Deleted"
-    assert run("callbacks", "pause", "garage").exit_code == 1
+    assert run("callbacks", "pause", "garage").exit_code == 5
 
 
 def test_a_monitor_is_created_listed_and_deleted() -> None:
@@ -71,7 +73,7 @@ def test_a_monitor_is_created_listed_and_deleted() -> None:
     assert rows("monitors", "list") == [made, other]
     assert "48.86" not in run("monitors", "list").output
     assert rows("monitors", "delete", "out")[0]["status"] == "Deleted"
-    assert run("monitors", "delete", "out").exit_code == 1
+    assert run("monitors", "delete", "out").exit_code == 5
 
 
 @pytest.mark.parametrize(
@@ -92,5 +94,5 @@ def test_a_wrong_condition_is_a_wrong_use(arguments: tuple[str, ...], reason: st
 
 
 def test_a_vehicle_that_is_not_there_is_named() -> None:
-    result = run("monitors", "list", "--vehicle", "VF3ABCDE0FG123456")
-    assert (result.exit_code, "0 of the account's 1 vehicles fit" in result.output) == (1, True)
+    result = run("monitors", "list", "--car", "VF3ABCDE0FG123456")
+    assert (result.exit_code, "no car 'VF3ABCDE0FG123456'" in result.output) == (5, True)

@@ -156,5 +156,5 @@ def test_store_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(processes_demo, "find_spec", missing)
     ran = CliRunner().invoke(commands, ["demo", "--processes", "2", "--store", "redis"])
-    assert ran.exit_code == 1
+    assert ran.exit_code == 8
     assert "redis-server" in ran.output

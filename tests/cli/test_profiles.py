@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stellantis_hal import ConfigurationError
-from stellantis_hal.cli.profiles import add_profile, config_path, read_profile
+from stellantis_hal.cli.profiles import add_profile, read_profile
+from stellantis_hal.cli.settings_folder import config_path
 
 FAMILY = """
 default = "family"  # ours

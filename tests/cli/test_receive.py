@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -42,8 +43,9 @@ class Running:
         )
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
-        assert line.startswith("listening on http://127.0.0.1:"), line
-        self.address = line.split()[-1].removesuffix("/***")
+        found = re.search(r"listening on (http://127\.0\.0\.1:\d+)", line)
+        assert found is not None, line
+        self.address = found[1]
 
     def end(self) -> tuple[list[str], str]:
         """Wait for its end; return the lines that it printed, and its errors."""

@@ -121,8 +121,8 @@ def test_a_file_is_not_replaced_by_accident(tmp_path: Path) -> None:
 
 def test_an_account_is_needed_without_a_simulation(tmp_path: Path) -> None:
     result = run(str(tmp_path / "car.json"), env={"STELLANTIS_HAL_STORE": str(tmp_path / "tokens")})
-    assert result.exit_code == 2
-    assert "Missing option '--client-id'" in result.stderr
+    assert result.exit_code == 8
+    assert "error: no client id: " in result.stderr
 
 
 def test_an_account_that_must_log_in_is_recorded_too(simulator: Simulator, tmp_path: Path) -> None:

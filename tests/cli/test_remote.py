@@ -13,11 +13,13 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from stellantis_hal import Account, FileTokenStore, RetryPolicy, Token, Webhook
-from stellantis_hal.cli import browse
+from stellantis_hal import FileTokenStore, RetryPolicy, Token, Webhook
+from stellantis_hal.cli import connection
 from stellantis_hal.cli import remote as module
 from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.invocation import Invocation
 from stellantis_hal.simulator import Course, Simulator, World, server
+from tests.cli.simulated import connection_of
 from tests.resources.control.commanded import SEED, Line
 from tests.support.clocks import JumpingEventLoop
 from tests.support.simulated import account_of, client_of
@@ -34,10 +36,16 @@ class Case:
         self.is_terminal = False
 
     @asynccontextmanager
-    async def open(self, *, vehicles: int = 1) -> AsyncGenerator[Account]:
-        options: dict[str, Any] = {"transport": self.line, "retry": RetryPolicy(attempts=1)}
-        async with client_of(self.simulator, **options) as client:
-            yield account_of(client, self.simulator)
+    async def open(self, options: Invocation) -> AsyncGenerator[connection.Connection]:
+        settings: dict[str, Any] = {"transport": self.line, "retry": RetryPolicy(attempts=1)}
+        async with client_of(self.simulator, **settings) as client:
+            yield connection_of(client, self.simulator, options)
+
+    @property
+    def car(self) -> str:
+        """What the question calls the car."""
+        vehicle = self.simulator.world.vehicles[0]
+        return f"{vehicle.label} …{vehicle.vin[-4:]}"
 
     @property
     def sent(self) -> list[dict[str, Any]]:
@@ -48,7 +56,7 @@ class Case:
 def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     case = Case()
     options = {"loop_factory": JumpingEventLoop}
-    monkeypatch.setattr(module, "simulated_account", case.open)
+    monkeypatch.setattr(connection, "simulated_connection", case.open)
     monkeypatch.setattr(anyio, "run", partial(anyio.run, backend_options=options))
     return case
 
@@ -99,7 +107,7 @@ def test_a_command_is_asked_for_on_a_terminal(case: Case, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "_has_terminal", lambda: True)
     refused = run("lock", "--simulate", answer="n\n")
     assert (refused.exit_code, case.sent) == (1, [])
-    assert "Lock the doors?" in refused.stderr
+    assert f"{case.car}: lock the doors?" in refused.stderr
     assert run("lock", "--simulate", answer="y\n").exit_code == 0
     assert len(case.sent) == 1
 
@@ -161,8 +169,9 @@ def test_an_unknown_outcome_is_looked_for_and_has_its_own_status(case: Case) -> 
 
 def test_the_vehicle_and_the_callback_are_named(case: Case) -> None:
     vehicle = case.simulator.world.vehicles[0]
-    assert run("lock", "--simulate", "--yes", "--vehicle", vehicle.vin).exit_code == 0
-    assert "the whole VIN 'none'" in run("lock", "--simulate", "--yes", "--vehicle", "none").stderr
+    assert run("lock", "--simulate", "--yes", vehicle.vin[-5:]).exit_code == 0
+    unknown = run("lock", "none", "--simulate", "--yes")
+    assert (unknown.exit_code, "no car 'none'" in unknown.stderr) == (5, True)
     assert run("lock", "--simulate", "--yes", "--callback", "cli").exit_code == 0
     assert "0 callbacks 'none'" in run("lock", "--simulate", "--yes", "--callback", "none").stderr
 
@@ -170,13 +179,15 @@ def test_the_vehicle_and_the_callback_are_named(case: Case) -> None:
 def test_one_of_several_vehicles_is_to_be_named(case: Case) -> None:
     several = Case(vehicles=2)
     case.simulator, case.line = several.simulator, several.line
-    assert "2 vehicles: name one with --vehicle" in run("lock", "--simulate", "--yes").stderr
+    unnamed = run("lock", "--simulate", "--yes")
+    assert (unnamed.exit_code, "2 cars: name one by its label" in unnamed.stderr) == (2, True)
+    assert run("lights", "on", several.simulator.world.vehicles[1].vin, "--simulate", "--yes").exit_code == 0
 
 
 def test_an_account_without_a_callback(case: Case) -> None:
     result = run("lock", "--simulate", "--yes", "--callback", "garage")
-    assert result.exit_code == 1
-    assert "register one first" in result.stderr
+    assert result.exit_code == 5
+    assert "register one with `stellantis-hal callbacks ensure`" in result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +228,7 @@ def test_a_car_of_an_account_is_commanded(served: Simulator, tmp_path: Path) -> 
     several = run("lock", "--yes", "--wait", "0", env=environment)
     assert "2 callbacks for commands: name one with --callback" in several.stderr
     listed = CliRunner().invoke(commands, ["callbacks", "list", "--json"], env=environment)
-    assert [json.loads(line)["label"] for line in listed.stdout.splitlines()] == ["garage", "porch"]
+    assert [row["label"] for row in json.loads(listed.stdout)] == ["garage", "porch"]
     arguments = ("lock", "--yes", "--wait", "0", "--callback", "garage")
     result = run(*arguments, env=environment)
     assert result.exit_code == 9, result.output
@@ -230,6 +241,5 @@ def test_a_car_of_an_account_is_commanded(served: Simulator, tmp_path: Path) -> 
 
 def test_an_account_needs_a_client_id() -> None:
     result = run("lock", "--yes", env={"STELLANTIS_HAL_CLIENT_ID": "", "STELLANTIS_HAL_BRAND": ""})
-    assert result.exit_code == 2
-    assert "Missing option" in result.stderr
-    assert browse.simulated_account is not None
+    assert result.exit_code == 8
+    assert "error: no client id: " in result.stderr

@@ -1,0 +1,46 @@
+"""Options of commands, each of which an environment variable sets too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import click
+
+__all__ = ["SETTINGS", "F", "VariableOption", "add_options", "option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "show_default": True}
+"""The context settings of every command."""
+
+
+class VariableOption(click.Option):
+    """An option whose variable is ``STELLANTIS_HAL_`` and its long name, as STELLANTIS_HAL_CLIENT_ID.
+
+    Args:
+        command: the name of the only command in which the option has this meaning; it stands in the variable too.
+    """
+
+    def __init__(self, *arguments: Any, command: str | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        if self.envvar is None:
+            name = next(each for each in self.opts if each.startswith("--")).removeprefix("--")
+            words = name if command is None else f"{command}_{name}"
+            self.envvar = f"STELLANTIS_HAL_{words.replace('-', '_').upper()}"
+
+
+option = partial(click.option, cls=VariableOption)
+"""Like ``click.option``, with a variable."""
+
+
+def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:
+    """Return a decorator that adds options to a command, in this order."""
+
+    def decorate(function: F) -> F:
+        for each in reversed(options):
+            function = each(function)
+        return function
+
+    return decorate
