@@ -73,8 +73,7 @@ def browse(
     try:
         run_in_time(partial(_run, settings))
     except Failure as failure:
-        failure.message = mask_secrets(failure.message)
-        raise
+        raise Failure(mask_secrets(failure.message), failure.exit_code, **failure.facts) from failure
     except ValueError as error:
         raise click.UsageError(mask_secrets(str(error))) from error
 
