@@ -57,10 +57,10 @@ class ErrorTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the table, with the exit status of the command line for each error."""
         lines = [".. list-table::", "   :class: wide", "   :widths: 28 38 34", "   :header-rows: 1", ""]
-        lines += ["   * - error; exit status", "     - meaning, usual cause", "     - what to do"]
+        lines += ["   * - error, exit status", "     - meaning, usual cause", "     - what to do"]
         for name, meaning, advice in error_rows(self.content):
             kind: type[BaseException] = getattr(stellantis_hal, name)
-            lines += [f"   * - | :py:exc:`~stellantis_hal.{name}`", f"       | {exit_status(kind.__new__(kind))}"]
+            lines += [f"   * - | :py:exc:`~stellantis_hal.{name}`", f"       | exit {exit_status(kind.__new__(kind))}"]
             lines += [f"     - {meaning}", f"     - {advice}"]
         return self.parse_text_to_nodes("\n".join(lines))
 
