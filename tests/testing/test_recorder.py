@@ -14,6 +14,7 @@ import pytest
 from stellantis_hal import Brand, HalClient, StellantisClient, StellantisError, Token
 from stellantis_hal.simulator import Simulator, World
 from stellantis_hal.testing import Recorder, UnrecordedRequestError
+from stellantis_hal.testing.replay import ReplayTransport
 from tests.support.examples import run_block, steps_of
 from tests.support.simulated import ONCE, account_of, application_of, client_of, token_of
 
@@ -290,11 +291,42 @@ def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
     for content, message in (
         ("no", "no recording"),
         ("[]", "no recording"),
+        ("[" * 100_000, "no recording"),
         ('{"format": "stellantis_hal recording", "version": 2}', "version 2"),
     ):
         (tmp_path / "a.json").write_text(content)
         with pytest.raises(ValueError, match=message):
             Recorder.replay(tmp_path / "a.json")
+
+
+RECORDED = {
+    "at": "2026-03-01T12:00:00+00:00",
+    "request": {"method": "GET", "url": URL},
+    "response": {"status": 200, "headers": [["content-type", "application/json"]], "json": {}},
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        7,
+        {"at": "soon"},
+        {"at": "2026-03-01T12:00:00"},
+        {"request": {"method": "GET"}},
+        {"request": {"method": "GET", "url": 7}},
+        {"response": {"status": 200}},
+        {"response": {"status": 99, "headers": []}},
+        {"response": {"status": 200, "headers": [["a", 7]]}},
+        {"failure": 7},
+    ],
+)
+def test_a_damaged_recording_is_refused(changed: Any) -> None:
+    exchange = changed if changed == 7 else RECORDED | changed
+    document = {"format": "stellantis_hal recording", "version": 1, "exchanges": [RECORDED, exchange]}
+    with pytest.raises(ValueError, match="damaged at its exchange 1"):
+        ReplayTransport(json.dumps(document).encode())
+    with pytest.raises(ValueError, match="it has no list of exchanges"):
+        ReplayTransport(json.dumps(document | {"exchanges": changed}).encode())
 
 
 @pytest.mark.wall_clock
