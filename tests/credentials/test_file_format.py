@@ -1,6 +1,7 @@
 """The format of a token file: read back exactly, or refused."""
 
 import hashlib
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal import Token
-from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
+from stellantis_hal.credentials.stores.file_format import TokenLines, parse_tokens, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
 from tests.credentials.doubles import NOON
 
@@ -31,6 +32,59 @@ EXAMPLE = {
 @given(STORES)
 def test_what_was_written_is_read(tokens: dict[str, Token]) -> None:
     assert parse_tokens(serialize_tokens(tokens)) == tokens
+
+
+@given(STORES, st.lists(st.dictionaries(TEXT, st.none() | TOKENS, max_size=3), max_size=4))
+def test_changes_line_by_line_write_the_file_of_all(
+    tokens: dict[str, Token], changes: list[dict[str, Token | None]]
+) -> None:
+    """And a process that reads each file again has the same tokens as one that reads it for the first time."""
+    written = TokenLines().changed(tokens)
+    reader = TokenLines().read_again(written.content())
+    for change in changes:
+        written = written.changed(change)
+        for key, token in change.items():
+            tokens.pop(key, None)
+            tokens |= {} if token is None else {key: token}
+            assert written.get(key) == token
+        assert written.tokens() == tokens
+        assert list(written.keys()) == sorted(tokens)
+        assert written.content() == serialize_tokens(tokens)
+        reader = reader.read_again(written.content())
+        assert reader.tokens() == tokens
+        assert reader.changed({}).content() == written.content()
+
+
+@given(STORES)
+def test_a_file_with_indents_is_read(tokens: dict[str, Token]) -> None:
+    """Version 0.1 wrote them; a process that has another version's file in memory reads it too."""
+    fields = {key: token.to_dict() for key, token in tokens.items()}
+    content = sealed(json.dumps(fields, indent=1).encode("ascii") + b"\n")
+    assert parse_tokens(content) == tokens
+    known = TokenLines().changed(EXAMPLE).read_again(content)
+    assert known.tokens() == tokens
+    assert parse_tokens(known.changed({}).content()) == tokens
+
+
+def test_a_renewal_formats_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    formatted: list[Token] = []
+    to_dict = Token.to_dict
+    monkeypatch.setattr(Token, "to_dict", lambda token: formatted.append(token) or to_dict(token))
+    accounts = TokenLines().changed({f"account-{number}": Token("a") for number in range(1_000)})
+    formatted.clear()
+    renewed = accounts.changed({"account-7": Token("renewed")})
+    assert renewed.content() != accounts.content()
+    assert formatted == [Token("renewed")]
+
+
+def test_a_line_that_was_read_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[object] = []
+    from_dict = Token.from_dict
+    monkeypatch.setattr(Token, "from_dict", lambda fields: decoded.append(fields) or from_dict(fields))
+    accounts = TokenLines().changed({f"account-{number}": Token("a") for number in range(1_000)})
+    again = accounts.read_again(accounts.changed({"account-7": Token("renewed")}).content())
+    assert again.get("account-7") == Token("renewed")
+    assert len(decoded) == 1
 
 
 def test_a_file_cut_short_at_any_byte_is_refused() -> None:

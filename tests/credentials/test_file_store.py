@@ -9,7 +9,7 @@ import random
 import stat
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -18,8 +18,7 @@ import anyio.to_thread
 import pytest
 
 from stellantis_hal import FileTokenStore, Token
-from stellantis_hal.credentials.stores import file
-from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
+from stellantis_hal.credentials.stores.file_format import TokenLines, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.storage import file_lock
 from tests.credentials.doubles import NOON
@@ -409,11 +408,13 @@ async def test_a_batch_that_cannot_be_written_fails_as_a_whole(path: Path) -> No
 async def test_only_a_changed_file_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = list[str]()
 
-    def note(content: bytes, *, place: str) -> dict[str, Token]:
-        reads.append(place)
-        return parse_tokens(content, place=place)
+    read_again = TokenLines.read_again
 
-    monkeypatch.setattr("stellantis_hal.credentials.stores.file.parse_tokens", note)
+    def note(before: TokenLines, content: bytes, *, place: str) -> TokenLines:
+        reads.append(place)
+        return read_again(before, content, place=place)
+
+    monkeypatch.setattr(TokenLines, "read_again", note)
     store, other = FileTokenStore(path), FileTokenStore(path)
     await store.save("alice", ALICE)
     assert [await store.load("alice") for _ in range(3)] == [ALICE] * 3
@@ -461,12 +462,14 @@ async def test_native_cancellation_undoes_no_returned_save(path: Path, seed: int
 async def test_a_lock_outlasts_a_natively_cancelled_save(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writes, release = threading.Event(), threading.Event()
 
-    def serialize(tokens: Mapping[str, Token]) -> bytes:
+    content = TokenLines.content
+
+    def serialize(tokens: TokenLines) -> bytes:
         writes.set()
         assert release.wait(5.0)
-        return serialize_tokens(tokens)
+        return content(tokens)
 
-    monkeypatch.setattr(file, "serialize_tokens", serialize)
+    monkeypatch.setattr(TokenLines, "content", serialize)
     store = FileTokenStore(path)
 
     async def renew() -> None:

@@ -24,7 +24,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from stellantis_hal.credentials.stores.file_format import parse_tokens, serialize_tokens
+from stellantis_hal.credentials.stores.file_format import TokenLines
 from stellantis_hal.credentials.stores.protocol import LOCK_TIMEOUT
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import TokenStoreError
@@ -83,7 +83,7 @@ class FileTokenStore:
         self._guard = threading.Lock()
         self._writing = threading.Lock()
         self._batch = _Batch()
-        self._cached: tuple[tuple[int, ...], dict[str, Token]] | None = None
+        self._cached: tuple[tuple[int, ...], TokenLines] | None = None
 
     def __reduce__(self) -> tuple[Callable[[], FileTokenStore], tuple[()]]:
         """Pickle the settings only."""
@@ -124,7 +124,7 @@ class FileTokenStore:
         Raises:
             TokenStoreError: the file is refused.
         """
-        return tuple(sorted(await self._in_thread(self._read, None)))
+        return tuple((await self._in_thread(self._read, None)).keys())
 
     @asynccontextmanager
     async def lock(self, key: str) -> AsyncGenerator[None, None]:
@@ -180,11 +180,11 @@ class FileTokenStore:
     def _sibling(self, suffix: str) -> Path:
         return self._path.with_name(f".{self._path.name}.{suffix}")
 
-    def _read(self) -> dict[str, Token]:
+    def _read(self) -> TokenLines:
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            return {}
+            return TokenLines()
         except OSError:
             if self._path.is_symlink():
                 raise TokenStoreError(f"{self._path} is a symbolic link: pass the path of its target") from None
@@ -196,7 +196,8 @@ class FileTokenStore:
             if cached is not None and cached[0] == _version_of(status):
                 return cached[1]
             with open(descriptor, "rb", closefd=False) as file:
-                tokens = parse_tokens(file.read(), place=str(self._path))
+                known = TokenLines() if cached is None else cached[1]
+                tokens = known.read_again(file.read(), place=str(self._path))
         finally:
             os.close(descriptor)
         self._cached = (_version_of(status), tokens)
@@ -239,9 +240,8 @@ class FileTokenStore:
                 raise TokenStoreError(f"other processes kept replacing {self._path} for {timeout:g} s")
             time.sleep(_LOCK_POLL_INTERVAL / 5)
         try:
-            tokens = {**self._read(), **changes}
-            remaining = {key: token for key, token in tokens.items() if token is not None}
-            self._cached = (self._replace(serialize_tokens(remaining)), remaining)
+            tokens = self._read().changed(changes)
+            self._cached = (self._replace(tokens.content()), tokens)
         finally:
             release(lock, held)
 
