@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,12 @@ def test_a_file_with_indents_is_read(tokens: dict[str, Token]) -> None:
 def test_a_renewal_formats_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     formatted: list[Token] = []
     to_dict = Token.to_dict
-    monkeypatch.setattr(Token, "to_dict", lambda token: formatted.append(token) or to_dict(token))
+
+    def note(token: Token) -> dict[str, Any]:
+        formatted.append(token)
+        return to_dict(token)
+
+    monkeypatch.setattr(Token, "to_dict", note)
     accounts = TokenLines().changed({f"account-{number}": Token("a") for number in range(1_000)})
     formatted.clear()
     renewed = accounts.changed({"account-7": Token("renewed")})
@@ -80,7 +86,12 @@ def test_a_renewal_formats_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_line_that_was_read_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[object] = []
     from_dict = Token.from_dict
-    monkeypatch.setattr(Token, "from_dict", lambda fields: decoded.append(fields) or from_dict(fields))
+
+    def note(fields: dict[str, Any]) -> Token:
+        decoded.append(fields)
+        return from_dict(fields)
+
+    monkeypatch.setattr(Token, "from_dict", note)
     accounts = TokenLines().changed({f"account-{number}": Token("a") for number in range(1_000)})
     again = accounts.read_again(accounts.changed({"account-7": Token("renewed")}).content())
     assert again.get("account-7") == Token("renewed")
