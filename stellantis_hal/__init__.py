@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.cache.sqlite import SQLiteCache
     from stellantis_hal.navigation.cache.store import CacheStore, StoredVariants
     from stellantis_hal.navigation.cache.stored_response import StoredResponse
+    from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
     from stellantis_hal.navigation.context import HalDeprecationWarning
     from stellantis_hal.navigation.download import Download
     from stellantis_hal.navigation.fetch import Fetch, Request, Response, StreamedResponse, StreamingFetch
@@ -127,7 +128,6 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.follow_all import FollowResult, FollowResults
     from stellantis_hal.navigation.forms import Form, FormField, FormPreview, Forms
     from stellantis_hal.navigation.link_selection import FollowOptions
-    from stellantis_hal.navigation.notices import IncompleteCollectionWarning
     from stellantis_hal.navigation.pagination.paginator import ItemIterator, Page, PageIterator, Pages, Paginator
     from stellantis_hal.navigation.pagination.range_syntax import IndexRanges
     from stellantis_hal.navigation.rel import Rel
@@ -860,7 +860,7 @@ _MODULES = {
     "navigation.follow_all": "FollowResult FollowResults",
     "navigation.forms": "Form FormField FormPreview Forms",
     "navigation.link_selection": "FollowOptions",
-    "navigation.notices": "IncompleteCollectionWarning",
+    "navigation.call_site_warnings": "IncompleteCollectionWarning",
     "navigation.pagination.paginator": "ItemIterator Page PageIterator Pages Paginator",
     "navigation.pagination.range_syntax": "IndexRanges",
     "navigation.rel": "Rel",

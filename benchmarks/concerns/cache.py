@@ -23,9 +23,9 @@ from benchmarks.servers.simulated_api import serve_api
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal_client import HalClient
-from stellantis_hal.navigation.cache.copies import Copies
 from stellantis_hal.navigation.cache.fetch import CachedFetch
 from stellantis_hal.navigation.cache.memory import MemoryCache
+from stellantis_hal.navigation.cache.partition_store import PartitionStore
 from stellantis_hal.navigation.cache.sqlite import SQLiteCache
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.fetch import Fetch, Request, Response
@@ -111,7 +111,7 @@ def _server(content: bytes, control: str) -> Fetch:
 
 
 def _cached(fetch: Fetch, store: CacheStore) -> CachedFetch:
-    return CachedFetch(fetch, Copies(store, "alice"), Origins(_URL), utc_now)
+    return CachedFetch(fetch, PartitionStore(store, "alice"), Origins(_URL), utc_now)
 
 
 def _get(fetch: Fetch, url: Callable[[], str]) -> Get:

@@ -18,9 +18,9 @@ from stellantis_hal.fleet.checkpoints.loading import load_checkpoint
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint, TripFacts, query_start, repair
 from stellantis_hal.fleet.events import AccountLost, Outage, Recovered, VehicleUnavailable, loss_id, outage_id
-from stellantis_hal.fleet.failures import back_off, is_fatal, scope_of
+from stellantis_hal.fleet.failure_scopes import back_off, is_fatal, scope_of
 from stellantis_hal.fleet.odometers import OdometerChecks
-from stellantis_hal.fleet.owners import FleetAccount, Owner, OwnerTarget
+from stellantis_hal.fleet.polled_accounts import FleetAccount, PolledAccount, Watchable
 from stellantis_hal.fleet.renewal_failures import RenewalFailures
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.sources import for_each
@@ -43,7 +43,7 @@ _FIRST_PAUSE = 15.0
 _LONGEST_PAUSE = 300.0
 _RENEWING_LISTINGS = 8  # of accounts of one identity server at a time, whose tokens are renewed first
 
-BackfillSource = OwnerTarget | Iterable[OwnerTarget] | AsyncIterable[OwnerTarget]
+BackfillSource = Watchable | Iterable[Watchable] | AsyncIterable[Watchable]
 """What :func:`backfill` reads: accounts with all their vehicles, and single vehicles."""
 
 
@@ -150,7 +150,7 @@ class Backfill(Stream):
         await for_each(self._source, partial(self._add_target, listings))
         self._all_found = True
 
-    async def _add_target(self, listings: TaskGroup, target: OwnerTarget) -> None:
+    async def _add_target(self, listings: TaskGroup, target: Watchable) -> None:
         require_type("the source's item", target, Account, Fleet, Vehicle)
         if isinstance(target, Vehicle):
             alone = WatchedAccount(
@@ -163,7 +163,7 @@ class Backfill(Stream):
             return
         await self._add_owner(listings, FleetAccount(target) if isinstance(target, Fleet) else target)
 
-    async def _add_owner(self, listings: TaskGroup, target: Owner) -> None:
+    async def _add_owner(self, listings: TaskGroup, target: PolledAccount) -> None:
         self._clock.use_client(target.clock)
         watched_account = WatchedAccount(
             f"account:{target.key}", target, self._max_wait, self._store.fenced(target.key)
@@ -174,13 +174,13 @@ class Backfill(Stream):
         elif not await self._list_account(target, watched_account, may_wait=False):
             listings.start_soon(self._run_guarded, partial(self._list_later, target, watched_account))
 
-    async def _list_later(self, target: Owner, watched_account: WatchedAccount) -> None:
+    async def _list_later(self, target: PolledAccount, watched_account: WatchedAccount) -> None:
         assert watched_account.credentials is not None  # noqa: S101 - it waits for the server of its credentials
         server = watched_account.credentials.identity_server
         async with self._renewing_listings.setdefault(server, anyio.Semaphore(_RENEWING_LISTINGS)):
             await self._list_account(target, watched_account, may_wait=True)
 
-    async def _list_account(self, target: Owner, watched_account: WatchedAccount, *, may_wait: bool) -> bool:
+    async def _list_account(self, target: PolledAccount, watched_account: WatchedAccount, *, may_wait: bool) -> bool:
         """List the vehicles of an account; return False where its identity server fails and may not be waited for."""
         assert watched_account.background is not None  # noqa: S101 - it has an account
         listed: dict[str, Vehicle] = {}

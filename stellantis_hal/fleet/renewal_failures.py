@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stellantis_hal.fleet.failures import back_off
+from stellantis_hal.fleet.failure_scopes import back_off
 
 __all__ = ["RenewalFailures"]
 

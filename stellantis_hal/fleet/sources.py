@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import TypeVar
 
-from stellantis_hal.fleet.owners import OwnerTarget
+from stellantis_hal.fleet.polled_accounts import Watchable
 
 __all__ = ["for_each"]
 
@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 
 async def for_each(
-    source: OwnerTarget | Iterable[T] | AsyncIterable[T],
-    action: Callable[[OwnerTarget | T], Awaitable[None]],
+    source: Watchable | Iterable[T] | AsyncIterable[T],
+    action: Callable[[Watchable | T], Awaitable[None]],
 ) -> None:
     """Run an action for each item of a source, in order.
 
@@ -29,5 +29,5 @@ async def for_each(
         async for target in source:
             await action(target)
     else:
-        for target in [source] if isinstance(source, OwnerTarget) else source:
+        for target in [source] if isinstance(source, Watchable) else source:
             await action(target)

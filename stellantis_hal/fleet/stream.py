@@ -16,8 +16,8 @@ from stellantis_hal.fleet.buffer import Buffer
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, CheckpointStore
 from stellantis_hal.fleet.counters import Counts
 from stellantis_hal.fleet.events import WatchEvent
+from stellantis_hal.navigation.call_site_warnings import call_site, called_from
 from stellantis_hal.navigation.concurrency import scoped
-from stellantis_hal.navigation.notices import call_site, called_from
 
 __all__ = ["CLOSE_TIMEOUT", "Acknowledgement", "Stream"]
 

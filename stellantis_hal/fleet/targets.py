@@ -11,7 +11,7 @@ import attrs
 
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.deduplication import Checkpoint
-from stellantis_hal.fleet.owners import Owner, OwnerTarget, pipeline_of
+from stellantis_hal.fleet.polled_accounts import PolledAccount, Watchable, pipeline_of
 from stellantis_hal.hal.json import rewrite
 from stellantis_hal.hal.redaction import hide, redacted_repr
 from stellantis_hal.navigation.resource import HalResource
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-def _show_target(target: OwnerTarget | str) -> str:
+def _show_target(target: Watchable | str) -> str:
     return hide(target) if isinstance(target, str) else repr(target)
 
 
@@ -54,7 +54,7 @@ class Removed:
 
     __repr__ = redacted_repr
 
-    target: OwnerTarget | str = attrs.field(repr=_show_target)
+    target: Watchable | str = attrs.field(repr=_show_target)
     on_released: Callable[[], None] | None = attrs.field(default=None, repr=False, eq=False)
 
 
@@ -136,11 +136,13 @@ class WatchedAccount:
         "was_lost",
     )
 
-    def __init__(self, name: str, account: Owner | None, max_wait: float, store: CheckpointStore | None = None) -> None:
+    def __init__(
+        self, name: str, account: PolledAccount | None, max_wait: float, store: CheckpointStore | None = None
+    ) -> None:
         self.name: str = name
         self.store: CheckpointStore = MemoryCheckpoints() if store is None else store
-        self.account: Owner | None = account
-        self.background: Owner | None = (
+        self.account: PolledAccount | None = account
+        self.background: PolledAccount | None = (
             None if account is None else account.with_options(priority="background", max_wait=max_wait)
         )
         self.key: str | None = None if account is None else account.key
@@ -311,7 +313,7 @@ def limiter_of(vehicle: Vehicle) -> RateLimiter | None:
     return None if pipeline is None else pipeline.limiter
 
 
-def credentials_of(target: Owner | Vehicle) -> RenewableCredentials | None:
+def credentials_of(target: PolledAccount | Vehicle) -> RenewableCredentials | None:
     """Return the credentials of an account or vehicle where an identity server renews their token; None otherwise."""
     if not isinstance(target, Vehicle):
         credentials: object = target.credentials
@@ -321,7 +323,7 @@ def credentials_of(target: Owner | Vehicle) -> RenewableCredentials | None:
     return credentials if isinstance(credentials, RenewableCredentials) else None
 
 
-def rebind(account: Owner, vehicle: Vehicle) -> Vehicle:
+def rebind(account: PolledAccount, vehicle: Vehicle) -> Vehicle:
     """Return the vehicle bound to an account and its options, without the page that it was found on.
 
     Its document is kept as bytes: decoded it takes eight times the memory, and a fleet may have ten thousand of them.

@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import StellantisError
-from stellantis_hal.navigation.notices import call_site, called_from
+from stellantis_hal.navigation.call_site_warnings import call_site, called_from
 
 __all__ = ["OrderedResults", "in_order", "scoped"]
 

@@ -12,7 +12,7 @@ from cattrs.errors import StructureHandlerNotFoundError
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
-from stellantis_hal.structuring.generations import check_merged, fill_missing, fill_missing_items
+from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
 from stellantis_hal.structuring.problems import (
     NO_EXTRA,
     Extra,

@@ -16,8 +16,8 @@ import pytest
 
 from stellantis_hal.errors import AmbiguousLinkError, LinkNotFoundError, NotHalError
 from stellantis_hal.hal_client import HalClient
+from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
 from stellantis_hal.navigation.context import HalDeprecationWarning
-from stellantis_hal.navigation.notices import IncompleteCollectionWarning
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from tests.conformance.processes import announced
 

@@ -22,7 +22,7 @@ from stellantis_hal import (
     Update,
     watch,
 )
-from stellantis_hal.fleet.owners import key_of
+from stellantis_hal.fleet.polled_accounts import key_of
 from stellantis_hal.storage.fencing import FenceToken, lease_lost
 from stellantis_hal.storage.leases.table import LeaseView, Owned
 from stellantis_hal.storage.sqlite import StorageError

@@ -13,9 +13,9 @@ from stellantis_hal.errors import LeaseError
 from stellantis_hal.fleet.checkpoints.fenced import SharedCheckpoints
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, MemoryCheckpoints
 from stellantis_hal.fleet.leases.redis import RedisLease
+from stellantis_hal.storage.durable_redis import DurableRedis
 from stellantis_hal.storage.fencing import Fence, FenceToken, lease_lost
 from stellantis_hal.storage.redis import RedisAddress, RedisScript
-from stellantis_hal.storage.redis_keeping import DurableRedis
 from stellantis_hal.storage.sqlite import StorageError
 
 __all__ = ["RedisCheckpoints"]

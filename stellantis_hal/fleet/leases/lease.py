@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import LeaseError
-from stellantis_hal.fleet.owners import OwnerTarget, key_of
+from stellantis_hal.fleet.polled_accounts import Watchable, key_of
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.targets import Removed
 from stellantis_hal.navigation.concurrency import scoped
@@ -109,7 +109,7 @@ class Lease:
 
     def of(
         self,
-        accounts: OwnerTarget | Iterable[OwnerTarget] | AsyncIterable[OwnerTarget | Removed],
+        accounts: Watchable | Iterable[Watchable] | AsyncIterable[Watchable | Removed],
     ) -> LeasedAccounts:
         """Return a source for :func:`watch`: those of the accounts that this process holds, as they come and go.
 
@@ -288,18 +288,18 @@ class Lease:
         return self._failure
 
 
-class LeasedAccounts(AsyncIterator[OwnerTarget | Removed]):
+class LeasedAccounts(AsyncIterator[Watchable | Removed]):
     """Source of the accounts that a process holds. Made by :meth:`Lease.of`."""
 
     def __init__(
         self,
         lease: Lease,
-        accounts: OwnerTarget | Iterable[OwnerTarget] | AsyncIterable[OwnerTarget | Removed],
+        accounts: Watchable | Iterable[Watchable] | AsyncIterable[Watchable | Removed],
     ) -> None:
         self._lease = lease
         self._accounts = accounts
-        self._targets: dict[str, OwnerTarget] = {}
-        self._pending: deque[tuple[str, OwnerTarget | Removed]] = deque()
+        self._targets: dict[str, Watchable] = {}
+        self._pending: deque[tuple[str, Watchable | Removed]] = deque()
         self._shown: set[str] = set()
         self._changed = anyio.Event()
         self._failure: Exception | None = None
@@ -307,7 +307,7 @@ class LeasedAccounts(AsyncIterator[OwnerTarget | Removed]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> OwnerTarget | Removed:
+    async def __anext__(self) -> Watchable | Removed:
         """Wait for the next account that this process gained or lost.
 
         Raises:
@@ -329,7 +329,7 @@ class LeasedAccounts(AsyncIterator[OwnerTarget | Removed]):
             self._failure = error
             self.wake()
 
-    async def _add(self, item: OwnerTarget | Removed) -> None:
+    async def _add(self, item: Watchable | Removed) -> None:
         if isinstance(item, Removed):
             owner = key_of(item.target)
             self._targets.pop(owner, None)
@@ -346,7 +346,7 @@ class LeasedAccounts(AsyncIterator[OwnerTarget | Removed]):
         self._shown.add(owner)
         self._put(owner, self._targets[owner])
 
-    def _put(self, owner: str, item: OwnerTarget | Removed) -> None:
+    def _put(self, owner: str, item: Watchable | Removed) -> None:
         self._pending.append((owner, item))
         self.wake()
 

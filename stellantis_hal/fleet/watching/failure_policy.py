@@ -29,7 +29,7 @@ from stellantis_hal.fleet.events import (
     loss_id,
     outage_id,
 )
-from stellantis_hal.fleet.failures import back_off, scope_of
+from stellantis_hal.fleet.failure_scopes import back_off, scope_of
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of
 from stellantis_hal.fleet.watching.identity_outages import IdentityOutage, IdentityOutages
 from stellantis_hal.fleet.watching.outage_detector import OutageDetector

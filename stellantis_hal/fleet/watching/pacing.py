@@ -8,7 +8,7 @@ from datetime import datetime
 
 import anyio
 
-from stellantis_hal.fleet.failures import back_off
+from stellantis_hal.fleet.failure_scopes import back_off
 from stellantis_hal.fleet.server_clock import ServerClock
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle
 from stellantis_hal.fleet.watching.due_queue import DueQueue

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
-from stellantis_hal.fleet.owners import Owner, OwnerTarget, key_of, share_client
+from stellantis_hal.fleet.polled_accounts import PolledAccount, Watchable, key_of, share_client
+from stellantis_hal.fleet.takeover_records import RestoredAccount, VehicleRecord
 from stellantis_hal.fleet.targets import (
     PollTarget,
     WatchedAccount,
@@ -18,7 +19,6 @@ from stellantis_hal.fleet.targets import (
     limiter_of,
     rebind,
 )
-from stellantis_hal.fleet.turn_records import RestoredAccount, VehicleRecord
 from stellantis_hal.fleet.watching.failover import FallbackAccounts
 from stellantis_hal.fleet.watching.options import WatchOptions
 from stellantis_hal.fleet.watching.pacing import Pacing
@@ -56,14 +56,14 @@ class Registry:
         self._options = options
         self._fallbacks = FallbackAccounts()
         self._removed: set[str] = set()
-        self._first_account: Owner | None = None
+        self._first_account: PolledAccount | None = None
         self._limiter: RateLimiter | None = None
 
     # ------------------------------------------------------------------------------------------- add
 
     def add(
         self,
-        target: Owner | Vehicle,
+        target: PolledAccount | Vehicle,
         now: float,
         *,
         store: CheckpointStore | None = None,
@@ -86,7 +86,7 @@ class Registry:
             self._add_vehicle(target, now, store)
 
     def _add_account(
-        self, account: Owner, now: float, store: CheckpointStore, restored: RestoredAccount | None
+        self, account: PolledAccount, now: float, store: CheckpointStore, restored: RestoredAccount | None
     ) -> None:
         if self._first_account is None:
             if self._limiter not in (None, account.limiter):
@@ -192,7 +192,7 @@ class Registry:
 
     # ------------------------------------------------------------------------------------------- remove
 
-    def remove(self, target: OwnerTarget | str, now: float) -> bool:
+    def remove(self, target: Watchable | str, now: float) -> bool:
         """Stop watching an account or its key, a fleet or a vehicle or its id; return whether it was watched."""
         key = key_of(target)
         watched_vehicle = self.vehicles.get(key) if isinstance(target, Vehicle | str) else None

@@ -13,9 +13,9 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import LeaseLostError, StellantisError
 from stellantis_hal.fleet.counters import Counts
-from stellantis_hal.fleet.failures import is_fatal
+from stellantis_hal.fleet.failure_scopes import is_fatal
+from stellantis_hal.fleet.takeover_records import TakeoverRecords
 from stellantis_hal.fleet.targets import PollTarget, WatchedAccount, WatchedVehicle, account_of, id_of, rebind
-from stellantis_hal.fleet.turn_records import TurnRecords
 from stellantis_hal.fleet.watching.bulkhead import Bulkhead
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.options import WatchOptions
@@ -87,7 +87,7 @@ class PollScheduler:
         on_plan: Callable[[CapacityPlan], None],
         on_error: Callable[[Exception], None],
         on_end: Callable[[], None],
-        records: TurnRecords,
+        records: TakeoverRecords,
     ) -> None:
         self.running: int = 0
         self.is_paused = False

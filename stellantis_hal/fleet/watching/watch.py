@@ -13,11 +13,11 @@ from anyio.abc import TaskGroup
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore, MemoryCheckpoints
 from stellantis_hal.fleet.events import AccountLost, WatchEvent
-from stellantis_hal.fleet.owners import Owner, OwnerTarget, as_owner, key_of
+from stellantis_hal.fleet.polled_accounts import PolledAccount, Watchable, as_polled, key_of
 from stellantis_hal.fleet.sources import for_each
 from stellantis_hal.fleet.stream import CLOSE_TIMEOUT, Acknowledgement, Stream
+from stellantis_hal.fleet.takeover_records import TakeoverRecords
 from stellantis_hal.fleet.targets import Removed, WatchedAccount, WatchedVehicle, id_of
-from stellantis_hal.fleet.turn_records import TurnRecords
 from stellantis_hal.fleet.watching.failure_policy import FailurePolicy
 from stellantis_hal.fleet.watching.intervals import by_activity
 from stellantis_hal.fleet.watching.options import PollOptions, WatchOptions, checked_kinds, checked_late, checked_since
@@ -27,7 +27,7 @@ from stellantis_hal.fleet.watching.push_feed import NotificationSource, PushFeed
 from stellantis_hal.fleet.watching.registry import Registry
 from stellantis_hal.fleet.watching.scheduler import PollScheduler
 from stellantis_hal.fleet.watching.statistics import FleetStatistics
-from stellantis_hal.navigation.notices import warn_at
+from stellantis_hal.navigation.call_site_warnings import warn_at
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
@@ -36,7 +36,7 @@ from stellantis_hal.validation import require_type
 
 __all__ = ["BudgetWarning", "Watch", "WatchSource", "watch"]
 
-WatchSource = OwnerTarget | Iterable[OwnerTarget] | AsyncIterable[OwnerTarget | Removed]
+WatchSource = Watchable | Iterable[Watchable] | AsyncIterable[Watchable | Removed]
 """What to watch: accounts and fleets with all their vehicles, or single vehicles."""
 
 Clock = Callable[[], datetime]
@@ -70,7 +70,7 @@ class Watch(Stream):
         self._source = source
         self._registry = registry = Registry(watch_options, clock, store)
         self._pacing = pacing = registry.pacing
-        self._records = records = TurnRecords(
+        self._records = records = TakeoverRecords(
             store if keeps_records else None, name, wall_clock=pacing.wall_clock, level=pacing.level
         )
         self._relist = watch_options.relist
@@ -132,17 +132,17 @@ class Watch(Stream):
             self._pacing.restore(pacing.level, pacing.at)
         await for_each(self._source, self._process_item)
 
-    async def _process_item(self, item: OwnerTarget | Removed) -> None:
+    async def _process_item(self, item: Watchable | Removed) -> None:
         if isinstance(item, Removed):
             self.remove(item.target)
             if item.on_released is not None and self._task_group is not None:
                 self._task_group.start_soon(self._call_when_released, item.target, item.on_released)
-        elif isinstance(owner := as_owner(item), Vehicle):
+        elif isinstance(owner := as_polled(item), Vehicle):
             self._add(owner)
         else:
             await self._add_restored(owner)
 
-    async def _add_restored(self, account: Owner) -> None:
+    async def _add_restored(self, account: PolledAccount) -> None:
         """Add an account as its last owner left it, so that it is not listed and its vehicles are not polled anew."""
         store = self._store.fenced(account.key)
         self._pacing.use_clock(account.clock)
@@ -153,7 +153,7 @@ class Watch(Stream):
         self._registry.add(account, self._now(), store=store, restored=restored)
         self._scheduler.wake()
 
-    async def _call_when_released(self, target: OwnerTarget | str, then: Callable[[], None]) -> None:
+    async def _call_when_released(self, target: Watchable | str, then: Callable[[], None]) -> None:
         await self.released(target)
         await self._records.flush()
         then()
@@ -198,7 +198,7 @@ class Watch(Stream):
         self._scheduler.is_paused = False
         self._call_soon(self._scheduler.wake)
 
-    def add(self, target: OwnerTarget) -> None:
+    def add(self, target: Watchable) -> None:
         """Watch an account or fleet with its vehicles, or a single vehicle; in a task or a callback of the event loop.
 
         An account that was lost starts again: pass one with a new token. A vehicle that was removed is no longer added
@@ -214,11 +214,11 @@ class Watch(Stream):
         self._require_running()
         self._add(target)
 
-    def _add(self, target: OwnerTarget) -> None:
-        self._registry.add(as_owner(target), self._now())
+    def _add(self, target: Watchable) -> None:
+        self._registry.add(as_polled(target), self._now())
         self._scheduler.wake()
 
-    def remove(self, target: OwnerTarget | str) -> bool:
+    def remove(self, target: Watchable | str) -> bool:
         """Stop watching an account or a vehicle; return whether it was watched.
 
         A vehicle of a removed account is polled by another account that has it. Updates in the buffer are still
@@ -229,7 +229,7 @@ class Watch(Stream):
         """
         return self._registry.remove(target, self._now())
 
-    async def released(self, target: OwnerTarget | str) -> None:
+    async def released(self, target: Watchable | str) -> None:
         """Wait until nothing of a target is in progress: no poll, no event in the buffer, none to be acknowledged.
 
         Call it after :meth:`remove`, before another process takes the target over; in another task than the one that

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from stellantis_hal.navigation.call_site_warnings import call_site, called_from
 from stellantis_hal.navigation.concurrency import scoped
-from stellantis_hal.navigation.notices import call_site, called_from
 from stellantis_hal.navigation.pagination.raw_page import RawPage
 
 __all__ = ["prefetch"]

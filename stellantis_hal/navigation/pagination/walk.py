@@ -12,8 +12,8 @@ from anyio.abc import TaskGroup
 
 from stellantis_hal.errors import ApiError, NetworkError, PaginationError, QuotaError, StellantisError
 from stellantis_hal.hal.redaction import mask_url
+from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning, warn_caller
 from stellantis_hal.navigation.concurrency import OrderedResults, scoped
-from stellantis_hal.navigation.notices import IncompleteCollectionWarning, warn_caller
 from stellantis_hal.navigation.pagination.cursor import PageToken, RecentIds, identity_of
 from stellantis_hal.navigation.pagination.index_ranges import concurrent
 from stellantis_hal.navigation.pagination.item_selection import LinkedItem

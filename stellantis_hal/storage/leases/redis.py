@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from stellantis_hal.storage.durable_redis import keep
 from stellantis_hal.storage.leases.table import LeaseView, Owned
 from stellantis_hal.storage.redis import RedisAddress, RedisConnection, RedisScript, key_prefix
-from stellantis_hal.storage.redis_keeping import keep
 
 __all__ = ["RedisLeaseTable"]
 

@@ -11,7 +11,7 @@ from stellantis_hal.storage.redis import RedisAddress, RedisConnection, RedisScr
 from stellantis_hal.storage.sqlite import StorageError
 from stellantis_hal.transport.rate_limit import turns
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.shared import SharedLimiter
+from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
 from stellantis_hal.transport.rate_limit.turn_taking import OnOutage
 from stellantis_hal.transport.rate_limit.turns import Turn, TurnReply
 

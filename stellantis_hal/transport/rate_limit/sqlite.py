@@ -14,7 +14,7 @@ from typing import Any, Self
 from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
 from stellantis_hal.transport.rate_limit.boot_clock import boot_id, microseconds_since_boot
 from stellantis_hal.transport.rate_limit.protocol import RateLimits
-from stellantis_hal.transport.rate_limit.shared import SharedLimiter
+from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
 from stellantis_hal.transport.rate_limit.turn_taking import OnOutage
 from stellantis_hal.transport.rate_limit.turns import SECOND, SharedLedger, Turn, TurnReply
 

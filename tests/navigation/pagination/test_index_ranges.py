@@ -13,7 +13,7 @@ from stellantis_hal.errors import (
     PaginationLoopError,
     ServerError,
 )
-from stellantis_hal.navigation.notices import IncompleteCollectionWarning
+from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
 from stellantis_hal.navigation.pagination.cursor import MAX_RECENT_IDS
 from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginator
 from tests.navigation.collection import Collection, ids

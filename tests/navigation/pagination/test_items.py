@@ -16,7 +16,7 @@ from stellantis_hal.errors import (
     ServerError,
     UntrustedOriginError,
 )
-from stellantis_hal.navigation.notices import IncompleteCollectionWarning
+from stellantis_hal.navigation.call_site_warnings import IncompleteCollectionWarning
 from stellantis_hal.navigation.pagination.paginator import Paginator
 from stellantis_hal.navigation.pagination.reverse import _reversed
 from stellantis_hal.navigation.resource import HalResource

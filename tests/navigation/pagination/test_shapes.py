@@ -23,7 +23,7 @@ from tests.support.clocks import BACKENDS, jumping
 
 pytestmark = [
     pytest.mark.parametrize("backend", BACKENDS),
-    pytest.mark.filterwarnings("ignore::stellantis_hal.navigation.notices.IncompleteCollectionWarning"),
+    pytest.mark.filterwarnings("ignore::stellantis_hal.navigation.call_site_warnings.IncompleteCollectionWarning"),
 ]
 
 Outcome = tuple[list[int], PaginationError | None]

@@ -21,7 +21,7 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.transport.rate_limit.protocol import REFUSAL, Capacity, Priority, RateLimiter, RateLimits
 from stellantis_hal.transport.rate_limit.quota import Quota, Window
-from stellantis_hal.transport.rate_limit.shared import SharedLimiter
+from stellantis_hal.transport.rate_limit.shared_limiter import SharedLimiter
 from tests.support.clocks import jumping
 from tests.support.shared_ledgers import MemoryLedger
 from tests.support.shared_processes import StrictWindow

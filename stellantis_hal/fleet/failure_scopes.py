@@ -18,15 +18,15 @@ from stellantis_hal.errors import (
 )
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, DamagedCheckpointError
 
-__all__ = ["Scope", "back_off", "is_fatal", "scope_of"]
+__all__ = ["FailureScope", "back_off", "is_fatal", "scope_of"]
 
-Scope = Literal["account", "budget", "everything", "identity", "vehicle"]
+FailureScope = Literal["account", "budget", "everything", "identity", "vehicle"]
 """What an error concerns: one account, the rate limit, perhaps everything, an identity server, or one vehicle."""
 
 _MAX_DOUBLINGS = 32
 
 
-def scope_of(error: StellantisError) -> Scope:
+def scope_of(error: StellantisError) -> FailureScope:
     """Return what an error concerns.
 
     "everything" means that it may: a network or server failure, or an HTML page instead of JSON, can have hit all

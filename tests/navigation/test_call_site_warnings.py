@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stellantis_hal.navigation.notices import CallSite, call_site, warn_at, warn_caller
+from stellantis_hal.navigation.call_site_warnings import CallSite, call_site, warn_at, warn_caller
 
 SITE = CallSite("program.py", 12, "program", {})
 

@@ -1,4 +1,4 @@
-"""Owners of watched vehicles: accounts, and fleets of a fleet owner, which are polled like accounts."""
+"""Accounts that are polled, and fleets of a fleet owner, which are polled like accounts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stellantis_hal.navigation.fetch import Fetch
     from stellantis_hal.navigation.pagination.paginator import Paginator
 
-__all__ = ["FleetAccount", "Owner", "OwnerTarget", "as_owner", "key_of", "pipeline_of", "share_client"]
+__all__ = ["FleetAccount", "PolledAccount", "Watchable", "as_polled", "key_of", "pipeline_of", "share_client"]
 
 
 class FleetAccount:
@@ -79,13 +79,13 @@ class FleetAccount:
         return resource
 
 
-Owner = Account | FleetAccount
+PolledAccount = Account | FleetAccount
 """What lists the vehicles that are polled."""
-OwnerTarget = Account | Fleet | Vehicle
+Watchable = Account | Fleet | Vehicle
 """What a program names as a source."""
 
 
-def as_owner(target: OwnerTarget) -> Owner | Vehicle:
+def as_polled(target: Watchable) -> PolledAccount | Vehicle:
     """Return what is polled: a fleet like an account, others unchanged.
 
     Raises:
@@ -96,7 +96,7 @@ def as_owner(target: OwnerTarget) -> Owner | Vehicle:
     return FleetAccount(target) if isinstance(target, Fleet) else target
 
 
-def key_of(target: OwnerTarget | str) -> str:
+def key_of(target: Watchable | str) -> str:
     """Return the key of an account, the id of a fleet, the id of a vehicle or else its URL; a text is one of these."""
     if isinstance(target, str):
         return target
@@ -107,7 +107,7 @@ def key_of(target: OwnerTarget | str) -> str:
     return target.id or (None if target.resource is None else target.resource.self_url) or ""
 
 
-def share_client(one: Owner, other: Owner) -> bool:
+def share_client(one: PolledAccount, other: PolledAccount) -> bool:
     """Return whether two owners belong to one client, or to clients that share a limiter."""
     if isinstance(one, Account) and isinstance(other, Account):
         return one.shares_client(other)

@@ -1,4 +1,4 @@
-"""Copies: one account's part of a cache store, whose failures cost requests and no results."""
+"""Store of one partition: one account's part of a cache store, whose failures cost requests and no results."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from stellantis_hal.hal.redaction import mask_text
 from stellantis_hal.navigation.cache.store import CacheStore, StoredVariants
 from stellantis_hal.navigation.cache.stored_response import StoredResponse
 
-__all__ = ["Copies"]
+__all__ = ["PartitionStore"]
 
 _log = logging.getLogger("stellantis_hal")
 _UNAVAILABLE: Final = StoredVariants((), 0, is_current=False)
 _MAX_PENDING = 1_000
-_unsettled: set[Copies] = set()
+_unsettled: set[PartitionStore] = set()
 """Those with keys to be forgotten, which must not be lost with the last client that uses them."""
 
 
-class Copies:
+class PartitionStore:
     """The stored responses of one account.
 
     A key that is to be forgotten is neither served nor stored until the store has forgotten it, whether the store

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from stellantis_hal import AccountLost, LeaseLostError, MemoryCheckpoints, RateLimits, Recovered, Update, watch
-from stellantis_hal.fleet.turn_records import AccountRecord, PacingRecord, VehicleRecord
+from stellantis_hal.fleet.takeover_records import AccountRecord, PacingRecord, VehicleRecord
 from stellantis_hal.simulator import Subscription
 from tests.fleet.fleets import a_fleet, until, updates_of
 

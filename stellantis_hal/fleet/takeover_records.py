@@ -1,4 +1,4 @@
-"""Turn records: what the next owner of a fleet must know, so that it goes on where this one stopped.
+"""Take-over records: what the next owner of a fleet must know, so that it goes on where this one stopped.
 
 A store keeps them beside the checkpoints: for each vehicle when it was polled and its document, for each account when
 it was listed. So the next process lists nothing again, polls nothing early, and has no more of the day's requests.
@@ -17,12 +17,12 @@ import attrs
 
 from stellantis_hal.errors import LeaseLostError
 from stellantis_hal.fleet.checkpoints.store import CheckpointStore
-from stellantis_hal.fleet.owners import Owner
+from stellantis_hal.fleet.polled_accounts import PolledAccount
 from stellantis_hal.fleet.targets import WatchedAccount, WatchedVehicle
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["AccountRecord", "PacingRecord", "RestoredAccount", "TurnRecords", "VehicleRecord"]
+__all__ = ["AccountRecord", "PacingRecord", "RestoredAccount", "TakeoverRecords", "VehicleRecord"]
 
 R = TypeVar("R")
 
@@ -160,7 +160,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-class TurnRecords:
+class TakeoverRecords:
     """Reads and writes the records of a watch.
 
     Args:
@@ -286,7 +286,9 @@ class TurnRecords:
         content = None if self._store is None else await self._store.load(self._pacing_key)
         return None if content is None else _read(PacingRecord.load, content)
 
-    async def load_account(self, store: CheckpointStore, account: Owner, *, relist: float) -> RestoredAccount | None:
+    async def load_account(
+        self, store: CheckpointStore, account: PolledAccount, *, relist: float
+    ) -> RestoredAccount | None:
         """Return an account as its last owner left it; None where it left nothing, or nothing that can be read.
 
         Args:

@@ -21,7 +21,7 @@ from stellantis_hal.errors import (
     WrongLoopError,
 )
 from stellantis_hal.fleet.checkpoints.store import CheckpointError, DamagedCheckpointError
-from stellantis_hal.fleet.failures import back_off, is_fatal, scope_of
+from stellantis_hal.fleet.failure_scopes import back_off, is_fatal, scope_of
 
 
 @pytest.mark.parametrize(
