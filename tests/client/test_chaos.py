@@ -7,9 +7,9 @@ from tests.support.profiles import deep
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("seed", [1, deep(2)])
-async def test_faults_lose_and_repeat_no_trip(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "requests"), [(1, 200), deep(1, 600), deep(2, 600)])
+async def test_faults_lose_and_repeat_no_trip(seed: int, requests: int) -> None:
     """Every trip is delivered exactly once."""
-    outcome = await chaos(requests=600, seed=seed, vehicles=8)
+    outcome = await chaos(requests=requests, seed=seed, vehicles=8)
     assert outcome.delivered == outcome.expected
-    assert outcome.faults > 20
+    assert outcome.faults > requests / 30

@@ -13,6 +13,7 @@ from stellantis_hal import Token
 from stellantis_hal.credentials.stores.file_format import TokenLines, parse_tokens, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
 from tests.credentials.doubles import NOON
+from tests.support.profiles import few_examples
 
 YEAR_ONE, YEAR_LAST = NOON.replace(year=1, tzinfo=None), NOON.replace(year=9999, tzinfo=None)
 TEXT = st.text(st.characters(codec=None))
@@ -30,6 +31,7 @@ EXAMPLE = {
 }
 
 
+@few_examples()
 @given(STORES)
 def test_what_was_written_is_read(tokens: dict[str, Token]) -> None:
     assert parse_tokens(serialize_tokens(tokens)) == tokens
@@ -115,6 +117,7 @@ def test_a_file_with_any_byte_changed_is_refused() -> None:
                 parse_tokens(bytes(damaged))
 
 
+@few_examples()
 @given(STORES, st.data())
 def test_damage_anywhere_never_yields_a_wrong_token(tokens: dict[str, Token], data: st.DataObject) -> None:
     content = serialize_tokens(tokens)

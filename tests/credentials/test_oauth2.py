@@ -25,7 +25,7 @@ from stellantis_hal.errors import AuthError, ConfigurationError, ConsentRequired
 from stellantis_hal.hal.json import encode
 from tests.credentials.doubles import CLIENT, IDENTITY, NOON, form_of
 from tests.support.clocks import Autumn
-from tests.support.profiles import for_nested_json
+from tests.support.profiles import few_examples
 
 BACK = "mymap://oauth2redirect/fr"
 
@@ -137,6 +137,7 @@ def test_a_public_client_has_no_authorization_header() -> None:
     assert OAuth2Client(client_id="my-app", token_url="https://login.test/token").authorization() is None
 
 
+@few_examples()
 @given(st.text(min_size=1))
 def test_no_secret_can_break_out_of_its_header(secret: str) -> None:
     with suppress(UnicodeEncodeError):
@@ -424,7 +425,7 @@ JSON = st.recursive(
 )
 
 
-@for_nested_json()
+@few_examples()
 @given(st.dictionaries(st.sampled_from(["access_token", "refresh_token", "expires_in", "scope", "id_token"]), JSON))
 def test_any_json_is_a_token_or_refused(body: dict[str, Any]) -> None:
     try:

@@ -16,7 +16,7 @@ from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.structuring.converter import TypedConverter, read
-from tests.support.profiles import for_nested_json
+from tests.support.profiles import few_examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = 24 * 60
@@ -137,7 +137,7 @@ def test_changed_snapshots_are_neither_older_nor_repeated(
         state = comparison.state
 
 
-@for_nested_json()
+@few_examples()
 @given(bodies, bodies)
 def test_changes_applied_to_the_old_give_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:
     before, after = flatten(old), flatten(new)
@@ -150,7 +150,7 @@ def test_changes_applied_to_the_old_give_the_new(old: dict[str, Any], new: dict[
     }
 
 
-@for_nested_json()
+@few_examples()
 @given(bodies)
 def test_a_body_has_no_changes_from_itself(body: dict[str, Any]) -> None:
     assert diff(flatten(body), flatten(body)) == ()

@@ -88,12 +88,12 @@ async def test_a_lost_account_is_retried_at_the_reported_time() -> None:
     slow = Faults(latency=Latency(1.0))
     async with (
         a_fleet(vehicles=12, accounts=1, faults=slow) as fleet,
-        watch(fleet.accounts, every=None, what="status", budget=RateLimits(50, None)) as updates,
+        watch(fleet.accounts, every=None, what="status", budget=RateLimits(20, None)) as updates,
     ):
-        await updates_of(updates, 120)
+        await updates_of(updates, 30)
         await fleet.lose_consent("account-0000")
         lost = await until(updates, AccountLost)
-        await updates_of(updates, 60)  # polls in progress included
+        await updates_of(updates, 30)  # polls in progress included
         await fleet.consent("account-0000")
         recovered = await until(updates, Recovered, within=24 * 3_600)
         assert lost.again_in == 900.0
@@ -160,8 +160,8 @@ async def test_repeated_401_responses_lose_an_account() -> None:
 async def test_token_refreshes_cause_no_event() -> None:
     async with a_fleet(token_lifetime=600.0) as fleet, watch(fleet.accounts, every=EVERY) as updates:
         await updates_of(updates, 900)
-        assert await updates_of(updates, 6 * 3_600) == []
-        assert fleet.simulator.statistics.renewals > 40
+        assert await updates_of(updates, 2 * 3_600) == []
+        assert fleet.simulator.statistics.renewals > 20
         assert updates.statistics.errors == {}
 
 

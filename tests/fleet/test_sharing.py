@@ -80,16 +80,16 @@ async def test_another_account_takes_over_from_a_lost_one_at_once() -> None:
             assert set(readers(await updates_of(updates, 600))) == {"a"}
 
 
-@pytest.mark.parametrize("seconds", [60, deep(600)])
-async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float) -> None:
+@pytest.mark.parametrize(("seconds", "rate"), [(30, 20), deep(600, 50)])
+async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float, rate: float) -> None:
     """Failures of polls that began with the lost account do not count against the one that took over."""
     async with a_fleet(vehicles=12, accounts=1, faults=Faults(latency=Latency(1.0))) as fleet:
         a, b = drivers(fleet, "a", "b")
-        options: dict[str, Any] = {**STATUS, "every": None, "budget": RateLimits(50, None)}
+        options: dict[str, Any] = {**STATUS, "every": None, "budget": RateLimits(rate, None)}
         async with watch([a.account], **options) as updates:
-            await updates_of(updates, 60)
+            await updates_of(updates, seconds)
             updates.add(b.account)
-            await updates_of(updates, 60)
+            await updates_of(updates, seconds)
             await a.lose_consent()
             events = await updates_of(updates, seconds)
             assert [event.account for event in events if isinstance(event, AccountLost)] == ["a"]

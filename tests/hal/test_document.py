@@ -9,10 +9,10 @@ from hypothesis import given
 
 from stellantis_hal.hal.document import Diagnostic, HalDocument, parse, serialize
 from tests.hal.values import JSON, OBJECTS, nested
-from tests.support.profiles import for_nested_json
+from tests.support.profiles import few_examples
 
 
-@for_nested_json()
+@few_examples()
 @given(OBJECTS)
 def test_any_parsed_body_is_serialized_unchanged(body: dict[str, Any]) -> None:
     before = copy.deepcopy(body)
@@ -21,19 +21,19 @@ def test_any_parsed_body_is_serialized_unchanged(body: dict[str, Any]) -> None:
     assert serialize(document) == before
 
 
-@for_nested_json()
+@few_examples()
 @given(OBJECTS)
 def test_no_json_object_makes_parsing_or_diagnosing_fail(body: dict[str, Any]) -> None:
     _touch(parse(body))
 
 
-@for_nested_json()
+@few_examples()
 @given(JSON, JSON)
 def test_no_links_and_no_embeds_make_parsing_or_diagnosing_fail(links: Any, embedded: Any) -> None:
     _touch(parse({"_links": links, "_embedded": embedded}))
 
 
-@for_nested_json()
+@few_examples()
 @given(JSON)
 def test_no_link_object_makes_parsing_or_diagnosing_fail(value: Any) -> None:
     _touch(parse({"_links": {"a": value, "b": [value], "curies": value, "curie": [value, value]}}))

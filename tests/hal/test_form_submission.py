@@ -27,7 +27,7 @@ from stellantis_hal.hal.form_submission import (
 )
 from stellantis_hal.hal.forms import FormTemplates
 from stellantis_hal.hal.uri import encode_query
-from tests.support.profiles import for_nested_json
+from tests.support.profiles import few_examples
 
 URL = "https://api.example/v4"
 
@@ -437,7 +437,7 @@ FIELD = st.fixed_dictionaries(
 )
 
 
-@for_nested_json()
+@few_examples()
 @given(
     properties=st.lists(FIELD, max_size=3),
     method=st.sampled_from(["GET", "POST", "DELETE", "PATCH", "BREW"]),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.hal.forms import Choice, FieldOptions, FieldTemplate, FormTemplate, FormTemplates, make_choices
-from tests.support.profiles import for_nested_json
+from tests.support.profiles import few_examples
 
 JSON: Any = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=5),
@@ -299,7 +299,7 @@ def test_deep_and_cyclic_values_are_kept() -> None:
         assert reasons({"target": value, "properties": [{"name": "a", "options": {"inline": [{"value": value}]}}]})
 
 
-@for_nested_json()
+@few_examples()
 @given(templates=JSON | st.dictionaries(st.text(max_size=3), TEMPLATE, max_size=3))
 def test_any_templates_are_read(templates: Any) -> None:
     forms = FormTemplates({"_templates": templates})

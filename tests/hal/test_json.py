@@ -9,18 +9,18 @@ from hypothesis import given
 
 from stellantis_hal.hal.json import decode, encode, rewrite, standard_decode
 from tests.hal.values import JSON, nested
-from tests.support.profiles import for_nested_json
+from tests.support.profiles import few_examples
 
 DECODERS = pytest.mark.parametrize("read", [decode, standard_decode])
 
 
-@for_nested_json()
+@few_examples()
 @given(JSON)
 def test_encoded_values_are_decoded_unchanged(value: Any) -> None:
     assert standard_decode(encode(value)) == value
 
 
-@for_nested_json()
+@few_examples()
 @given(JSON)
 def test_rewritten_values_are_decoded_unchanged(value: Any) -> None:
     assert standard_decode(rewrite(value)) == value

@@ -22,7 +22,7 @@ from stellantis_hal.resources.vehicle import Vehicle
 from stellantis_hal.structuring.converter import read
 from stellantis_hal.structuring.model import Model
 from tests.resources import bodies
-from tests.support.profiles import for_nested_json
+from tests.support.profiles import few_examples
 
 Path = tuple[str | int, ...]
 
@@ -166,7 +166,7 @@ def test_a_part_nested_in_an_object_is_kept_or_recorded(
         assert settled(without(written, path)) == settled(without(body, path))
 
 
-@for_nested_json()
+@few_examples()
 @given(holders(), json_values)
 def test_an_added_part_is_kept_and_all_else_is_read(place: tuple[type[Model], Any, Path], new: Any) -> None:
     kind, body, path = place
@@ -187,7 +187,7 @@ def test_a_duplicated_part_is_there_twice(place: tuple[type[Model], Any, Path]) 
     assert (value.problems, value.to_dict()) == ((), changed)
 
 
-@for_nested_json()
+@few_examples()
 @given(places(), json_values)
 def test_anything_anywhere_never_raises(place: tuple[type[Model], Any, Path], value: Any) -> None:
     kind, body, path = place
@@ -197,7 +197,7 @@ def test_anything_anywhere_never_raises(place: tuple[type[Model], Any, Path], va
 unknown_keys = st.text(max_size=5).map("~{}".format)  # a few known ones are as short, and Hypothesis finds them
 
 
-@for_nested_json()
+@few_examples()
 @given(st.sampled_from([kind for kind, _ in FULL]), st.dictionaries(unknown_keys, json_values))
 def test_any_object_reads_as_any_kind(kind: type[Model], body: dict[str, Any]) -> None:
     assert dict(read(body, kind).extra).keys() == body.keys()

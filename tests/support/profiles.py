@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
-__all__ = ["deep", "for_nested_json", "load_profiles"]
+__all__ = ["deep", "few_examples", "load_profiles"]
 
 _EXAMPLES = 100  # per property, in `poe check`
-_NESTED_EXAMPLES = 30  # nested JSON takes long to generate
+_FEW_EXAMPLES = 30  # of a property whose examples take long
 
 
 def load_profiles() -> None:
@@ -32,7 +32,7 @@ def deep(*values: Any) -> Any:
     return pytest.param(*values, marks=pytest.mark.deep)
 
 
-def for_nested_json() -> settings:
-    """Return settings of a property over nested JSON: fewer examples in the default profile."""
+def few_examples() -> settings:
+    """Return settings of a property whose examples take long: fewer of them in the default profile."""
     examples = settings().max_examples
-    return settings(max_examples=_NESTED_EXAMPLES if examples == _EXAMPLES else examples)
+    return settings(max_examples=_FEW_EXAMPLES if examples == _EXAMPLES else examples)

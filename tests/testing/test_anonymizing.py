@@ -20,7 +20,7 @@ from stellantis_hal.structuring.timestamps import read_instant
 from stellantis_hal.testing import Recorder
 from stellantis_hal.testing.anonymizing import Anonymizer
 from stellantis_hal.testing.pseudonyms import VIN, Pseudonyms
-from tests.support.profiles import for_nested_json
+from tests.support.profiles import few_examples
 
 SECRETS = {
     "token": "at.947841dd8553398f2b5758b18e80d7ec37b2caa8",
@@ -308,7 +308,7 @@ def shape(value: Any) -> Any:
     return "number" if type(value) in {int, float} else type(value).__name__
 
 
-@for_nested_json()
+@few_examples()
 @given(body=BODIES)
 @example(
     body={"lat": 10**400, "lon": 1, "distance": 10**400, "coordinates": [10**400, 1], "other": [float("nan"), 0.5]}
@@ -323,7 +323,7 @@ def test_the_structure_of_bodies_stays(body: Any) -> None:
     assert anonymizer.report()["left_as_it_was"] is not None
 
 
-@for_nested_json()
+@few_examples()
 @given(ids=st.lists(st.one_of(IDS, st.uuids().map(str), st.integers(0, 10**12).map(str)), max_size=12))
 def test_equal_ids_stay_equal_and_others_differ(ids: list[str]) -> None:
     body = [{"id": value, "href": f"/v4/user/{value}"} for value in ids]

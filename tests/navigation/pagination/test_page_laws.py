@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.errors import PaginationLoopError
@@ -13,6 +13,7 @@ from stellantis_hal.navigation.pagination.paginator import IndexRanges, Paginato
 from tests.navigation.collection import Collection
 from tests.navigation.site import HOME, Site
 from tests.support.clocks import BACKENDS, jumping
+from tests.support.profiles import few_examples
 from tests.support.responses import link, links
 
 pytestmark = pytest.mark.parametrize("backend", BACKENDS)
@@ -71,6 +72,7 @@ async def _read_all(iterator: AsyncIterable[Any]) -> tuple[list[Any], bool]:
     return given, False
 
 
+@few_examples()
 @given(graph=GRAPHS, unique=st.booleans())
 def test_any_graph_of_pages_yields_each_item_and_ends(backend: str, graph: Graph, *, unique: bool) -> None:
     async def main() -> tuple[list[Any], bool]:
@@ -79,6 +81,7 @@ def test_any_graph_of_pages_yields_each_item_and_ends(backend: str, graph: Graph
     assert _run(backend, main) == _expected(graph, unique=unique)
 
 
+@few_examples()
 @given(GRAPHS, st.integers(1, 3))
 def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: int) -> None:
     async def main() -> tuple[list[Any], bool]:
@@ -88,6 +91,7 @@ def test_prefetching_returns_the_same_items(backend: str, graph: Graph, pages: i
     assert _run(backend, main) == _expected(graph)
 
 
+@few_examples()
 @given(CHAINS)
 def test_resuming_from_any_token_returns_the_rest(backend: str, graph: Graph) -> None:
     async def main() -> None:
@@ -125,7 +129,7 @@ def _changing(length: int, changes: Sequence[int]) -> Collection:
     return collection
 
 
-@settings(max_examples=50)  # three walks each
+@few_examples()
 @given(st.integers(0, 20), CHANGES)
 def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, length: int, changes: list[int]) -> None:
     async def iterator(how: str) -> list[Any]:
@@ -145,6 +149,7 @@ def test_arrivals_at_the_head_lose_nothing_and_repeat_nothing(backend: str, leng
     _run(backend, main)
 
 
+@few_examples()
 @given(
     st.integers(0, 25), CHURN, st.tuples(st.integers(1, 5), st.integers(2, 6)), st.lists(st.integers(0, 3), max_size=4)
 )

@@ -20,6 +20,7 @@ from stellantis_hal.navigation.pagination.paginator import IndexRanges
 from tests.navigation.collection import Collection
 from tests.navigation.pagination.shapes import SHAPES, Shape
 from tests.support.clocks import BACKENDS, jumping
+from tests.support.profiles import few_examples
 
 pytestmark = [
     pytest.mark.parametrize("backend", BACKENDS),
@@ -138,6 +139,7 @@ def _examples(test: Any) -> Any:
 
 
 @_examples
+@few_examples()
 @given(SHAPES)
 def test_every_way_returns_the_same_items(backend: str, shape: Shape) -> None:
     """Or an error that says how far it came, where the pages do not show how to go on."""
@@ -159,6 +161,7 @@ def test_every_way_returns_the_same_items(backend: str, shape: Shape) -> None:
 
 
 @_examples
+@few_examples()
 @given(SHAPES)
 def test_the_first_item_is_never_a_loop(backend: str, shape: Shape) -> None:
     async def main() -> None:
@@ -180,6 +183,7 @@ def test_the_first_item_is_never_a_loop(backend: str, shape: Shape) -> None:
 
 
 @_examples
+@few_examples()
 @given(SHAPES)
 def test_without_ranges_nothing_is_left_out_silently(backend: str, shape: Shape) -> None:
     """Items that no link leads to are told of by a warning, newest first by an error."""
@@ -245,6 +249,7 @@ ARRIVALS = st.lists(st.integers(0, 1), max_size=8)
 """How many items are added at the head before each response."""
 
 
+@few_examples()
 @given(st.integers(0, 30), st.integers(4, 6), ARRIVALS, st.booleans())
 def test_arrivals_displace_no_items_of_pages_without_links(
     backend: str, length: int, size: int, arrivals: list[int], has_last: bool
