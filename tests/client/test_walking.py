@@ -35,6 +35,19 @@ async def test_all_trips_are_read_once_and_in_order() -> None:
     assert seen == {vehicle.id: list(simulator.world.trip_ids(vehicle.id)) for vehicle in simulator.world.vehicles}
 
 
+@pytest.mark.parametrize("page_size", [None, 1, 7, 2_000])
+async def test_telemetry_is_read_over_all_pages(page_size: int | None) -> None:
+    """Its records have no ids, and name the collection as themselves."""
+    simulator = Simulator(world(trips=20))
+    async with client_of(simulator) as client:
+        vehicle = await account_of(client, simulator).vehicles().first()
+        assert vehicle is not None
+        walk = vehicle.telemetry(page_size=page_size)
+        records = await walk.collect()
+        assert len(records) == await walk.total()
+        assert len(await vehicle.telemetry(page_size=page_size, newest_first=True).collect()) == len(records)
+
+
 async def test_trips_are_walked_the_newest_first_from_the_last_page() -> None:
     simulator = Simulator(world(trips=150))
     async with client_of(simulator) as client:

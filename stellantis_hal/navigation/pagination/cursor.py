@@ -236,11 +236,21 @@ class _HasIdentity(Protocol):
     def state(self) -> Mapping[str, Any]: ...
     @property
     def self_url(self) -> str | None: ...
+    @property
+    def is_embedded(self) -> bool: ...
+    @property
+    def base(self) -> str: ...
 
 
 def identity_of(item: _HasIdentity) -> str | None:
-    """Return what identifies an item: its ``id``, else its ``self`` URL; None where it has neither."""
+    """Return what identifies an item: its ``id``, else its ``self`` URL; None where it has neither.
+
+    Where items have no address of their own, their ``self`` may be that of the collection: it identifies none of them.
+    """
     id_ = item.state.get("id")
     if isinstance(id_, str) or (isinstance(id_, int) and not isinstance(id_, bool)):
         return f"id:{id_}"
-    return item.self_url
+    url = item.self_url
+    if url is not None and item.is_embedded and url in {item.base, item.base.partition("?")[0]}:
+        return None
+    return url

@@ -66,6 +66,16 @@ class LinkedItem:
         except HalError:
             return None
 
+    @property
+    def is_embedded(self) -> bool:
+        """False: it has an address."""
+        return False
+
+    @property
+    def base(self) -> str:
+        """The URL of the page's response."""
+        return self.page.base
+
     async def fetch(self) -> HalResource:
         """Fetch the item.
 

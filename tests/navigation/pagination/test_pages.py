@@ -30,6 +30,24 @@ from tests.support.responses import link, links, make_response
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.parametrize("has_query", [False, True])
+async def test_a_self_of_the_collection_identifies_no_item(has_query: bool) -> None:
+    """Items without an address of their own, such as measurements, name the collection, or their page of it."""
+
+    def page(query: str, *elements: int, **rels: Any) -> dict[str, Any]:
+        own = f"{HOME}/p1{query if has_query else ''}"
+        return {"_embedded": {"items": [{"n": one, "_links": links(self=own)} for one in elements]}, "_links": rels}
+
+    site = _site(
+        **{
+            "p1": page("", 1, 2, next=link(f"{HOME}/p1?from=2")),
+            "p1?from=2": page("?from=2", 3, 4, next=link(f"{HOME}/p1?from=4")),
+            "p1?from=4": page("?from=4", 5),
+        }
+    )
+    assert [item["n"] async for item in _items(site, unique=True)] == [1, 2, 3, 4, 5]
+
+
 def _page(*elements: Any, **rels: Any) -> dict[str, Any]:
     return {"_embedded": {"items": [{"id": one} for one in elements]}, "_links": rels}
 
