@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.ranges import range_in_trip
 from stellantis_hal.simulator.world.entities import (
     Account,
     Alarm,
@@ -58,12 +59,12 @@ def _position(spot: Spot, at: datetime, *, heading: int = 0) -> dict[str, Any]:
     }
 
 
-def _energy_summary(energy: Energy) -> dict[str, Any]:
+def _energy_summary(trip: Trip, energy: Energy) -> dict[str, Any]:
     return {
         "type": energy.type,
         "subType": SUBTYPES[energy.type],
         "level": energy.level,
-        "autonomy": round(energy.level * (7 if energy.type == "Fuel" else 3.5)),
+        "autonomy": range_in_trip(trip, energy),
     }
 
 
@@ -181,8 +182,8 @@ class Serializer:
             "duration": round(trip.duration.total_seconds()),
             "distance": trip.distance,
             "startMileage": trip.start_mileage,
-            "startEnergies": [_energy_summary(energy) for energy in trip.before],
-            "endEnergies": [_energy_summary(energy) for energy in trip.after],
+            "startEnergies": [_energy_summary(trip, energy) for energy in trip.before],
+            "endEnergies": [_energy_summary(trip, energy) for energy in trip.after],
             "energyConsumptions": [
                 _consumption(energy.type, used, trip.distance)
                 for energy, used in zip(trip.before, trip.used, strict=True)

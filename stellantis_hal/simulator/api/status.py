@@ -6,16 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.ranges import displayed_range, expected_wh
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link
 from stellantis_hal.simulator.world.controls import DOORS, ChargeProgram, Controls
-from stellantis_hal.simulator.world.driving import BATTERY_WH, TANK_CL, fuel_cl, range_km
+from stellantis_hal.simulator.world.driving import BATTERY_WH
 from stellantis_hal.simulator.world.entities import Charging, Energy, Vehicle, VehicleState
-from stellantis_hal.simulator.world.owner import usual_wh
 from stellantis_hal.simulator.world.weather import is_day
 
 __all__ = ["format_duration", "status"]
-
-_USUAL_KM = 15.0
 
 
 def status(serializer: Serializer, vehicle: Vehicle, state: VehicleState) -> dict[str, Any]:
@@ -109,15 +107,13 @@ def _energy(energy: Energy, at: str, state: VehicleState, vehicle: Vehicle) -> d
         "type": energy.type,
         "subType": SUBTYPES[energy.type],
         "level": energy.level,
+        "autonomy": displayed_range(energy, vehicle.motorization, state.temperature, state.load),
     }
     if energy.type == "Fuel":
-        per_km = fuel_cl(_USUAL_KM, 50.0, state.temperature) / _USUAL_KM
-        body["autonomy"] = round(range_km(energy.level, TANK_CL, per_km))
         body["extension"] = {"fuel": {"consumptions": {"total": 1250.0, "instant": 0.0}}}
         return body
     capacity = BATTERY_WH[vehicle.motorization]
-    per_km = usual_wh(state.temperature) * (0.6 + 0.4 * state.load)
-    body["autonomy"] = round(range_km(energy.level, capacity, per_km))
+    per_km = expected_wh(state.temperature, state.load)
     residual = round(energy.level / 100 * capacity)
     body["extension"] = {
         "electric": {

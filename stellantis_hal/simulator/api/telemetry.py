@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import attrs
+
 from stellantis_hal.simulator.api.messages import format_instant
+from stellantis_hal.simulator.api.ranges import range_in_trip
 from stellantis_hal.simulator.api.serializer import SUBTYPES, Serializer, link, service
-from stellantis_hal.simulator.world.entities import Trip
+from stellantis_hal.simulator.world.entities import Energy, Trip
 from stellantis_hal.simulator.world.weather import is_day
 
 __all__ = ["telemetry"]
+
+
+def _energies(trip: Trip, share: float) -> list[Energy]:
+    """Return the levels at a share of a trip."""
+    return [
+        attrs.evolve(before, level=round(before.level + share * (after.level - before.level), 1))
+        for before, after in zip(trip.before, trip.after, strict=True)
+    ]
 
 
 def telemetry(
@@ -23,12 +34,12 @@ def telemetry(
     blocks: dict[str, Any] = {
         "energies": [
             {
-                "type": before.type,
-                "subType": SUBTYPES[before.type],
-                "level": round(before.level + share * (after.level - before.level), 1),
-                "autonomy": round(before.level * 3),
+                "type": energy.type,
+                "subType": SUBTYPES[energy.type],
+                "level": energy.level,
+                "autonomy": range_in_trip(trip, energy),
             }
-            for before, after in zip(trip.before, trip.after, strict=True)
+            for energy in _energies(trip, share)
         ],
         "engines": [{"type": "Thermic", "speed": 2100.0 if moving else 0.0}],
         "ignition": {"type": "Start" if moving else "Stop", "createdAt": at},
