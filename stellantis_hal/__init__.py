@@ -147,6 +147,9 @@ if TYPE_CHECKING:
     from stellantis_hal.notifications.receiver import Receiver
     from stellantis_hal.notifications.sqlite_inbox import SQLiteInbox
     from stellantis_hal.notifications.stream import EventStream
+    from stellantis_hal.report.history import CarHistory
+    from stellantis_hal.report.reading import read_car_history
+    from stellantis_hal.report.report import Report
     from stellantis_hal.resources.alarm import Alarm, AlarmActivation, AlarmState, AlarmStatus, AlarmTrigger, BreakIn
     from stellantis_hal.resources.alert import Alert, AlertSeverity, AlertType
     from stellantis_hal.resources.blocks.adas import (
@@ -426,6 +429,7 @@ __all__ = [
     "Capabilities",
     "Capacity",
     "CapacityPlan",
+    "CarHistory",
     "Change",
     "ChargeProgram",
     "Charging",
@@ -669,6 +673,7 @@ __all__ = [
     "RemoteStolen",
     "RemoteType",
     "Removed",
+    "Report",
     "Request",
     "RequestOptions",
     "RequestRecord",
@@ -777,6 +782,7 @@ __all__ = [
     "parse_push",
     "poll",
     "quiet",
+    "read_car_history",
     "times",
     "to_arrow",
     "to_pandas",
@@ -872,6 +878,9 @@ _MODULES = {
     "notifications.receiver": "Receiver",
     "notifications.sqlite_inbox": "SQLiteInbox",
     "notifications.stream": "EventStream",
+    "report.history": "CarHistory",
+    "report.reading": "read_car_history",
+    "report.report": "Report",
     "resources.alarm": "Alarm AlarmActivation AlarmState AlarmStatus AlarmTrigger BreakIn",
     "resources.alert": "Alert AlertSeverity AlertType",
     "resources.blocks.adas": (

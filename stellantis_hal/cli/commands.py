@@ -28,6 +28,7 @@ from stellantis_hal.cli.profiles import read_profile
 from stellantis_hal.cli.receive import receive
 from stellantis_hal.cli.record import record
 from stellantis_hal.cli.remote import remote
+from stellantis_hal.cli.report import report
 from stellantis_hal.cli.settings_folder import config_path
 from stellantis_hal.cli.simulate import simulate
 from stellantis_hal.cli.tokens import tokens
@@ -96,6 +97,7 @@ for _command in (
     alerts,
     watch,
     export,
+    report,
     record,
     remote,
     callbacks,

@@ -172,6 +172,7 @@ def test_exported_classes_are_used_by_public_calls() -> None:
         "RedisCheckpoints",
         "RedisLease",
         "RedisTokenStore",
+        "Report",
         "SQLiteLimiter",
         "SQLiteState",
         "SQLiteTokenStore",

@@ -243,6 +243,7 @@ NO_INSTANCE: dict[str, str] = {
             "zone",
             "otel_hooks",
             "poll",
+            "read_car_history",
             "parse_notification",
             "parse_push",
             "to_arrow",

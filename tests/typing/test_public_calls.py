@@ -54,6 +54,7 @@ from stellantis_hal import (
     Capabilities,
     Capacity,
     CapacityPlan,
+    CarHistory,
     Change,
     ChargingProgram,
     ChargingStatus,
@@ -212,6 +213,7 @@ from stellantis_hal import (
     RemoteStolen,
     RemoteType,
     Removed,
+    Report,
     Request,
     RequestOptions,
     RequestRecord,
@@ -301,6 +303,7 @@ from stellantis_hal import (
     parse_push,
     poll,
     quiet,
+    read_car_history,
     times,
     to_arrow,
     to_pandas,
@@ -1015,6 +1018,22 @@ async def test_a_backfill_written_to_a_file(tmp_path: Path) -> None:
     with trip_writer(tmp_path / "trips.csv", mode="new", vin="masked") as by_path:
         assert_type(by_path, TripWriter)
     assert assert_type(progress[-1].is_complete, bool)
+
+
+@pytest.mark.anyio
+async def test_a_report_of_a_car() -> None:
+    simulator = a_simulator()
+    async with client_of(simulator) as client:
+        vehicle = await account_of(client, simulator).vehicles().first()
+        assert vehicle is not None
+        history = assert_type(await read_car_history(vehicle, routes=0, measurements=0), CarHistory)
+    assert_type(history.trips, tuple[Trip, ...])
+    assert_type(history.remarks, tuple[str, ...])
+    report = Report(cars=[history, CarHistory(vehicle=vehicle, trips=[Trip()])], made_at=EPOCH, zone=UTC)
+    html: Callable[[], str] = report.html
+    write: Callable[[Path], int] = report.write
+    assert callable(html)
+    assert callable(write)
 
 
 @pytest.mark.anyio

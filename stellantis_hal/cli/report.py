@@ -1,0 +1,135 @@
+"""Command that writes a report: ``report``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import click
+
+from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.options import SETTINGS, option
+from stellantis_hal.cli.output import json_text
+from stellantis_hal.cli.spans import parse_since
+from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.hal.redaction import one_line
+from stellantis_hal.report.history import CarHistory
+from stellantis_hal.report.reading import read_car_history
+from stellantis_hal.report.report import Report
+from stellantis_hal.report.vega import runtime
+from stellantis_hal.resources.vehicle import Vehicle
+
+__all__ = ["report"]
+
+_option = partial(option, command="report")  # so that a variable for the file of `trips` is not taken
+_SIMULATED: Final = "Data of the built-in simulator, not of a real car."
+
+
+@click.command(context_settings=SETTINGS)
+@car_argument
+@option("--since", metavar="WHEN", help="Trips from then on: 30d, 2025-12, 2025-12-31.  [default: all]")
+@option("--until", metavar="WHEN", help="Trips until then.")
+@_option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("report.html"),
+    help="The file; one that is there is replaced.",
+)
+@_option(
+    "--routes", type=click.IntRange(0), default=20, help="Draw the routes of so many latest trips; a request for each."
+)
+@_option("--no-places", is_flag=True, help="Leave out the map and every position.")
+@_option("--show-vin", is_flag=True, help="Show VINs as a whole.")
+@connected
+def report(
+    *,
+    car: str | None,
+    since: str | None,
+    until: str | None,
+    output: Path,
+    routes: int,
+    no_places: bool,
+    show_vin: bool,
+    **options: Any,
+) -> None:
+    """Write trips, consumption, levels and charging as one HTML file, which needs no network.
+
+    Without CAR it has all cars of the account, unless the profile names one.
+    """
+
+    async def act(connection: Connection) -> None:
+        await anyio.to_thread.run_sync(_require_runtime)  # before many requests are spent
+        period = {
+            "since": _instant(connection, since),
+            "until": _instant(connection, until, is_end=True),
+        }
+        cars = [
+            await read_car_history(
+                vehicle, **period, routes=0 if no_places else routes, progress=_progress(connection, vehicle)
+            )
+            for vehicle in await _wanted(connection, car)
+        ]
+        if not connection.options.quiet and sys.stderr.isatty():
+            click.echo(err=True)
+        made = Report(
+            cars=cars,
+            made_at=connection.now(),
+            zone=connection.options.zone,
+            show_vins=show_vin,
+            show_places=not no_places,
+            remarks=(_SIMULATED,) if connection.options.simulated else (),
+        )
+        size = await anyio.to_thread.run_sync(made.write, output)
+        _tell(connection, output, cars, size)
+
+    run_connected(act, options)
+
+
+async def _wanted(connection: Connection, car: str | None) -> list[Vehicle]:
+    profile = connection.options.profile
+    if car is None and (profile is None or profile.car is None):
+        return [vehicle async for vehicle in connection.account.vehicles()]
+    return [await find_car(connection, car)]
+
+
+def _require_runtime() -> None:
+    try:
+        runtime()
+    except ConfigurationError as error:
+        raise Failure(str(error), 8) from None
+
+
+def _instant(connection: Connection, text: str | None, *, is_end: bool = False) -> Any:
+    if text is None:
+        return None
+    try:
+        return parse_since(text, now=connection.now(), zone=connection.options.zone, is_end=is_end)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _progress(connection: Connection, vehicle: Vehicle) -> Callable[[int], None] | None:
+    if connection.options.quiet or not sys.stderr.isatty():
+        return None
+    return partial(_show, one_line(vehicle.display_name))
+
+
+def _show(name: str, trips: int) -> None:
+    click.echo(f"\r{name}: {trips:,} trips", nl=False, err=True)
+
+
+def _tell(connection: Connection, output: Path, cars: list[CarHistory], size: int) -> None:
+    trips = sum(len(car.trips) for car in cars)
+    if connection.options.as_json:
+        click.echo(json_text({"file": str(output), "cars": len(cars), "trips": trips, "bytes": size}))
+        return
+    names = f"{len(cars)} car{'' if len(cars) == 1 else 's'}, {trips:,} trip{'' if trips == 1 else 's'}"
+    click.echo(f"{names}, {size / 1e6:.1f} MB in {output}")
+    for remark in dict.fromkeys(remark for car in cars for remark in car.remarks):
+        connection.options.warn(remark)

@@ -1,0 +1,74 @@
+"""Measurements that a car reported besides its trips: level, range and temperature at one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+from typing import Final
+
+import attrs
+
+from stellantis_hal.report.trip_facts import local
+from stellantis_hal.resources.blocks.energy import Energy
+from stellantis_hal.resources.blocks.equipment import Environment
+from stellantis_hal.resources.status import Status
+from stellantis_hal.resources.telemetry import Telemetry
+
+__all__ = ["LEAST_LEVEL", "Measurement", "measurements"]
+
+LEAST_LEVEL: Final = 20.0
+"""Percent below which the range of a full battery is not estimated."""
+
+
+@attrs.frozen(kw_only=True)
+class Measurement:
+    """Values of one energy.
+
+    Attributes:
+        at: the instant, in the zone of the report.
+        energy: "battery" or "fuel".
+        level: percent.
+        range: kilometres.
+        temperature: outside, °C.
+    """
+
+    at: datetime
+    energy: str
+    level: float | None
+    range: float | None
+    temperature: float | None
+
+    @property
+    def full_range(self) -> float | None:
+        """The range at 100 percent in km, in proportion; None where level or range is unknown, or the level low."""
+        if self.level is None or self.range is None or self.level < LEAST_LEVEL:
+            return None
+        return self.range / self.level * 100
+
+
+def measurements(statuses: Iterable[Status], telemetry: Iterable[Telemetry], zone: tzinfo | None) -> list[Measurement]:
+    """Return the measurements of statuses and telemetry, in order; those without an instant are left out."""
+    found: list[Measurement] = []
+    for status in statuses:
+        found += _measured(status.energies, status.environment, status.updated_at or status.created_at, zone)
+    for record in telemetry:
+        energies = () if record.vehicle is None else record.vehicle.energies
+        found += _measured(energies, record.environment, record.created_at, zone)
+    return sorted(found, key=lambda each: each.at)
+
+
+def _measured(
+    energies: Iterable[Energy], environment: Environment | None, at: datetime | None, zone: tzinfo | None
+) -> Iterable[Measurement]:
+    air = None if environment is None else environment.air
+    for energy in energies:
+        moment = local(energy.created_at or at, zone)
+        name = {"Electric": "battery", "Fuel": "fuel"}.get(str(energy.type))
+        if moment is not None and name is not None:
+            yield Measurement(
+                at=moment,
+                energy=name,
+                level=energy.level,
+                range=energy.autonomy,
+                temperature=None if air is None else air.temperature,
+            )

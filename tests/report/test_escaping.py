@@ -1,0 +1,36 @@
+"""Texts from elsewhere in HTML and in scripts."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellantis_hal.report.escaping import escape, isolate, script_json
+from tests.report.cars import HOSTILE
+
+
+def test_no_text_becomes_an_element() -> None:
+    shown = escape(HOSTILE)
+    assert not set("<>\"'\u2028\u202e") & set(shown)
+    assert isolate("a<b") == "<bdi>a&lt;b</bdi>"
+
+
+def test_long_texts_are_cut() -> None:
+    assert escape("x" * 80) == "x" * 80
+    assert escape("x" * 10_000) == "x" * 80 + "…"
+    assert escape("x" * 81, longest=500) == "x" * 81
+
+
+@given(st.text())
+def test_escaped_texts_are_one_plain_line(text: str) -> None:
+    shown = escape(text)
+    assert shown.isprintable()
+    assert not set("<>\"'") & set(shown)
+
+
+@given(st.recursive(st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.none(), st.lists))
+def test_json_in_scripts_reads_back(value: object) -> None:
+    text = script_json(value)
+    assert json.loads(text) == value
+    assert text.isascii()
+    assert not set("<>&") & set(text)

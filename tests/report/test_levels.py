@@ -1,0 +1,43 @@
+"""Levels over time, and what was charged."""
+
+from datetime import UTC, date, timedelta
+
+from stellantis_hal.report.levels import LevelDay, Sample, days, rises
+from tests.report.cars import START, energy, facts, fuel_trip, trip
+
+
+def test_a_day_has_its_lowest_and_highest_level() -> None:
+    sample = Sample(START + timedelta(hours=1), 90.0)
+    assert days(facts(trip(0), trip(1, endEnergies=[])), [sample], "battery") == [
+        LevelDay(date(2025, 11, 30), 55.0, 60.0),
+        LevelDay(date(2025, 12, 1), 60.0, 90.0),
+    ]
+    assert days(facts(trip(0)), [], "fuel") == []
+
+
+def test_a_level_that_rose_between_trips_is_a_charge() -> None:
+    [charge] = rises(facts(trip(0), trip(1)), None, "battery")
+    assert (charge.low, charge.high, charge.points) == (55.0, 60.0, 5.0)
+    assert charge.after == (START + timedelta(minutes=15)).astimezone(UTC)
+    assert charge.before == START + timedelta(days=1)
+
+
+def test_small_rises_and_falls_are_none() -> None:
+    assert rises(facts(trip(0), trip(1, startEnergies=[energy("Electric", 56.9)])), None, "battery") == []
+    assert rises(facts(trip(0), trip(1, startEnergies=[energy("Electric", 20)])), None, "battery") == []
+    assert rises(facts(fuel_trip(0), fuel_trip(1, startEnergies=[energy("Fuel", 95)])), None, "fuel")[0].points == 56.0
+
+
+def test_the_last_known_level_counts_on() -> None:
+    gap = trip(1, startEnergies=[], endEnergies=[])
+    assert [charge.points for charge in rises(facts(trip(0), gap, trip(2)), None, "battery")] == [5.0]
+    no_end = trip(0, endEnergies=[], startEnergies=[energy("Electric", 30)])
+    assert [charge.points for charge in rises(facts(no_end, trip(1)), None, "battery")] == [30.0]
+    assert rises(facts(trip(0, startedAt=None, stoppedAt=None), trip(1)), None, "battery") == []
+
+
+def test_the_level_of_now_shows_the_last_charge() -> None:
+    now = Sample(START + timedelta(days=3), 80.0)
+    assert [charge.points for charge in rises(facts(trip(0)), now, "battery")] == [25.0]
+    assert rises(facts(trip(0)), Sample(START - timedelta(days=3), 80.0), "battery") == []
+    assert rises([], now, "battery") == []

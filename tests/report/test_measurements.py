@@ -1,0 +1,29 @@
+"""Measurements of statuses and telemetry."""
+
+from datetime import UTC, timedelta
+
+import pytest
+
+from stellantis_hal import Status, Telemetry
+from stellantis_hal.report.measurements import Measurement, measurements
+from tests.report.cars import NOW, energy, status, telemetry
+
+
+def test_measurements_are_in_order() -> None:
+    older = telemetry(NOW - timedelta(hours=1))
+    [first, second] = measurements([status()], [older], UTC)
+    assert (first.at, first.level, first.range, first.temperature) == (NOW - timedelta(hours=1), 50, 150, 2)
+    assert (second.at, second.energy, second.temperature) == (NOW, "battery", 12)
+    assert (first.full_range, second.full_range) == (300, 350)
+
+
+def test_values_without_an_instant_or_an_energy_are_left_out() -> None:
+    assert measurements([Status()], [Telemetry(), telemetry(createdAt=None)], UTC) == []
+    assert measurements([status(energies=[energy("Steam", 50)])], [], UTC) == []
+    assert measurements([status(environment=None)], [], UTC)[0].temperature is None
+
+
+@pytest.mark.parametrize(("level", "range_"), [(None, 100.0), (50.0, None), (19.9, 60.0)])
+def test_the_range_of_a_full_battery_needs_both(level: float | None, range_: float | None) -> None:
+    measured = Measurement(at=NOW, energy="battery", level=level, range=range_, temperature=1.0)
+    assert measured.full_range is None
