@@ -1,6 +1,7 @@
-"""Locks between processes: lock files with POSIX advisory locks, without waiting.
+"""Locks between processes: lock files that the system locks, without waiting.
 
-The kernel releases the lock of a process that died. The empty lock file that it leaves is reused.
+POSIX systems lock by ``flock``, Windows by the library filelock. The system releases the lock of a process that died.
+The empty lock file that it leaves is reused.
 """
 
 from __future__ import annotations
@@ -68,15 +69,16 @@ def try_acquire(path: Path, *, shared: bool = False) -> int | None:
     Raises:
         OSError: the file cannot be created or locked.
     """
-    import fcntl  # POSIX only; the package can be imported on other systems
-
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o600)
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         # The last holder may have removed the file after it was opened here: then others lock a new file.
-        if os.stat(path, follow_symlinks=False).st_ino == os.fstat(descriptor).st_ino:
+        if (
+            _lock(descriptor, shared=shared)
+            and os.stat(path, follow_symlinks=False).st_ino == os.fstat(descriptor).st_ino
+        ):
             return descriptor
-    except (BlockingIOError, FileNotFoundError):
+    except FileNotFoundError:
         pass
     except OSError:
         os.close(descriptor)
@@ -85,9 +87,33 @@ def try_acquire(path: Path, *, shared: bool = False) -> int | None:
     return None
 
 
+def _lock(descriptor: int, *, shared: bool) -> bool:
+    """Lock an open file; return False where another holds it.
+
+    Raises:
+        OSError: the system, or its file system, has no such locks.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        if shared:
+            raise OSError(errno.ENOTSUP, "there are no shared locks on this system") from None
+        from filelock import lock_descriptor
+
+        return lock_descriptor(descriptor, blocking=False)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def release(path: Path, descriptor: int) -> None:
-    """Release the lock and remove its file, which only its holder may do."""
+    """Release the lock and remove its file, which only its holder may do; Windows removes no open file: it stays."""
     try:
         path.unlink(missing_ok=True)
+    except PermissionError:
+        if os.name == "posix":
+            raise
     finally:
         os.close(descriptor)

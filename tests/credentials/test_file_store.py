@@ -11,10 +11,12 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+import filelock
 import pytest
 
 from stellantis_hal import FileTokenStore, Token
@@ -157,10 +159,74 @@ async def test_a_damaged_file_is_refused_and_kept_as_it_is(path: Path) -> None:
     assert os.listdir(path.parent) == ["tokens"]
 
 
-async def test_a_system_without_posix_locks_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(TokenStoreError, match="another TokenStore"):
-        FileTokenStore(path)
+# ------------------------------------------------------------------------------------------------- Windows
+
+
+@pytest.fixture
+def without_flock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use what Windows has: locks of the library, files without owners."""
+    assert filelock.has_fcntl  # it is imported before its part of POSIX systems is hidden
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(file, "_HAS_OWNERS", False)
+
+
+@pytest.mark.usefixtures("without_flock")
+async def test_a_system_without_flock_has_locks_of_the_library(path: Path) -> None:
+    store = FileTokenStore(path, lock_timeout=0.1)
+    async with store.lock("alice"):
+        await store.save("alice", ALICE)
+        with pytest.raises(TokenStoreError, match="another process holds it"):
+            async with FileTokenStore(path, lock_timeout=0.1).lock("alice"):
+                pytest.fail("two had one lock")
+    async with store.lock("alice"):
+        assert await FileTokenStore(path).load("alice") == ALICE
+    shared = file_lock.FileLock(path.with_name("shared.lock"), shared=True)
+    assert shared.acquire(), "there are no shared locks: they are always free"
+    shared.release()
+
+
+@pytest.mark.usefixtures("without_flock")
+@pytest.mark.parametrize("refusals", [2, 10_000])
+async def test_a_file_that_is_being_read_is_replaced_later(
+    path: Path, refusals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(range(refusals))
+    replace = Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if next(left, None) is not None:
+            raise PermissionError(13, "Access is denied")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(file, "_MOVE_TIMEOUT", 0.05)
+    store = FileTokenStore(path)
+    if refusals == 2:
+        await store.save("alice", ALICE)
+        assert await FileTokenStore(path).load("alice") == ALICE
+    else:
+        with pytest.raises(TokenStoreError, match="Access is denied"):
+            await store.save("alice", ALICE)
+        assert os.listdir(path.parent) == []
+
+
+async def test_a_lock_file_that_cannot_be_removed_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows removes no open file. On POSIX systems the refusal is an error: the folder was taken away."""
+
+    def refuse(self: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    for system in ("nt", "posix"):
+        held = file_lock.try_acquire(path)
+        assert held is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(file_lock, "os", SimpleNamespace(name=system, close=os.close))
+            if system == "nt":
+                file_lock.release(path, held)
+            else:
+                with pytest.raises(PermissionError):
+                    file_lock.release(path, held)
 
 
 # ------------------------------------------------------------------------------------------------- crashes

@@ -11,7 +11,6 @@ import copy
 import hashlib
 import os
 import stat
-import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -41,6 +40,14 @@ _LOCK_POLL_INTERVAL = 0.05
 _WRITE_LOCK_TIMEOUT = 10.0
 """Seconds to wait for other processes that replace the file; each of them needs milliseconds."""
 
+_MOVE_TIMEOUT = 2.0
+"""Seconds in which a reader on Windows, which needs milliseconds, has closed the file."""
+_HAS_OWNERS = os.name == "posix"
+"""Whether files have an owner and a mode, as on POSIX systems."""
+_EVERYWHERE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _EVERYWHERE
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _EVERYWHERE
+
 
 class _Batch:
     """Changes that are written together, and the error of writing them."""
@@ -57,25 +64,19 @@ class FileTokenStore:
     """Keep tokens in a file that only its owner may read, shared by the processes of one user.
 
     Locks are lock files beside it, present only while they are held. They work between processes of one machine; on
-    network file systems only as far as ``flock`` does. POSIX systems only.
+    network file systems only as far as ``flock`` does. On Windows, where this is untried, lock files stay, and the folder
+    decides who may read the file: keep it in the user's own.
 
     Args:
         path: the file; its folder must exist and be writable by this user.
         allow_others: accept a file that other users may read, or that belongs to another user; it is written with
             mode 0600 all the same.
         lock_timeout: seconds to wait for the lock of an account.
-
-    Raises:
-        TokenStoreError: the system has no POSIX locks.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], *, allow_others: bool = False, lock_timeout: float = LOCK_TIMEOUT
     ) -> None:
-        if sys.platform == "win32":
-            raise TokenStoreError(
-                "FileTokenStore needs POSIX file locks and permissions: use another TokenStore on this system"
-            )
         self._path = Path(path).absolute()  # the working directory may change later
         self._allow_others = allow_others
         self._lock_timeout = lock_timeout
@@ -182,7 +183,7 @@ class FileTokenStore:
 
     def _read(self) -> TokenLines:
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self._path, _READ_FLAGS)
         except FileNotFoundError:
             return TokenLines()
         except OSError:
@@ -206,7 +207,7 @@ class FileTokenStore:
     def _check(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
             raise TokenStoreError(f"{self._path} is not a file")
-        if self._allow_others:
+        if self._allow_others or not _HAS_OWNERS:
             return
         if status.st_uid != os.geteuid():
             raise TokenStoreError(
@@ -249,24 +250,39 @@ class FileTokenStore:
         new = self._sibling("new")
         new.unlink(missing_ok=True)  # left by a crash; the lock keeps other processes away from it
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(new, _WRITE_FLAGS, 0o600)
             with open(descriptor, "wb") as file:
-                os.fchmod(descriptor, 0o600)  # independent of the umask and inherited access lists
+                if _HAS_OWNERS:
+                    os.fchmod(descriptor, 0o600)  # independent of the umask and inherited access lists
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
                 version = _version_of(os.fstat(descriptor))
-            new.replace(self._path)
+            self._move(new)
         except OSError:
             with suppress(OSError):
                 new.unlink()
             raise
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)  # or the move itself could be lost in a power failure
-        finally:
-            os.close(folder)
+        if _HAS_OWNERS:  # Windows opens no folder
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)  # or the move itself could be lost in a power failure
+            finally:
+                os.close(folder)
         return version
+
+    def _move(self, new: Path) -> None:
+        """Replace the file; where the system refuses while another process reads it, as Windows does, try again."""
+        deadline = time.monotonic() + _MOVE_TIMEOUT
+        while True:
+            try:
+                new.replace(self._path)
+            except PermissionError:
+                if _HAS_OWNERS or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_LOCK_POLL_INTERVAL / 5)
+            else:
+                return
 
 
 def _version_of(status: os.stat_result) -> tuple[int, ...]:
