@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -61,6 +62,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _cpu_of_children() -> float:
+    """Return the CPU seconds of all processes that have been started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the concerns, print the table and write the file; return the exit status."""
     options = _parse(arguments)
@@ -74,9 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trees[options.against.resolve()] = []
     start, busy = time.perf_counter(), os.getloadavg()[0]
     for name in options.concerns:
+        begun, used = time.perf_counter(), _cpu_of_children()
         with console.status(f"{name}: {CONCERNS[name]}"):
             for tree, rows in zip(trees, run_trees(name, size, list(trees)), strict=True):
                 trees[tree] += rows
+        spent = f"{time.perf_counter() - begun:.0f} s, CPU {_cpu_of_children() - used:.0f} s"
+        print(f"{name}: {spent}", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - start
     rows, *others = trees.values()
     before = {(row.concern, row.what): row for row in others[0]} if others else None
