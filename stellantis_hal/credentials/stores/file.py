@@ -64,8 +64,8 @@ class FileTokenStore:
     """Keep tokens in a file that only its owner may read, shared by the processes of one user.
 
     Locks are lock files beside it, present only while they are held. They work between processes of one machine; on
-    network file systems only as far as ``flock`` does. On Windows, where this is untried, lock files stay, and the folder
-    decides who may read the file: keep it in the user's own.
+    network file systems only as far as ``flock`` does. On Windows, where this is untried, lock files stay, and the
+    folder decides who may read the file: keep it in the user's own.
 
     Args:
         path: the file; its folder must exist and be writable by this user.
