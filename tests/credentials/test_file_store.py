@@ -20,6 +20,7 @@ import filelock
 import pytest
 
 from stellantis_hal import FileTokenStore, Token
+from stellantis_hal.credentials.stores import file
 from stellantis_hal.credentials.stores.file_format import TokenLines, serialize_tokens
 from stellantis_hal.errors import TokenStoreError
 from stellantis_hal.storage import file_lock
