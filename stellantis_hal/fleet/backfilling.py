@@ -271,13 +271,13 @@ class Backfill(Stream):
             tasks.start_soon(self._run_guarded, partial(self._read_in_slot, watched_vehicle))
 
     async def _read_in_slot(self, watched_vehicle: WatchedVehicle) -> None:
-        slot = _Slot(self._slots)
+        slot = _ReturnableSlot(self._slots)
         try:
             await self._read_with_retries(watched_vehicle, slot)
         finally:
             slot.release()
 
-    async def _read_with_retries(self, watched_vehicle: WatchedVehicle, slot: _Slot) -> None:
+    async def _read_with_retries(self, watched_vehicle: WatchedVehicle, slot: _ReturnableSlot) -> None:
         """Read a vehicle's history; start again from its checkpoint after transient failures."""
         attempt, checkpoint = 0, watched_vehicle.checkpoint
         credentials = watched_vehicle.account.credentials
@@ -357,7 +357,7 @@ class Backfill(Stream):
         return [(TripFacts.from_trip(trip, now), trip) for trip in page.items]
 
 
-class _Slot:
+class _ReturnableSlot:
     """A slot that a task has, returns while it waits, and takes again."""
 
     __slots__ = ("_is_held", "_slots")

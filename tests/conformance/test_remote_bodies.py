@@ -39,8 +39,8 @@ from stellantis_hal import (
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.resources.control.course import read_step
 from stellantis_hal.resources.control.operation_step import OperationStatus
+from stellantis_hal.resources.control.step_history import read_step
 from tests.conformance.processes import fleet_specification, free_port, prism, running, specification
 from tests.conformance.test_specification_bodies import bodies_of
 from tests.resources.derive_facts import load

@@ -13,7 +13,7 @@ __all__ = ["MemoryCache"]
 
 
 @attrs.frozen
-class _Slot:
+class _Entry:
     """What is held under a key, and its size in bytes. Without variants it only holds the version of a removal."""
 
     held: StoredVariants
@@ -42,7 +42,7 @@ class MemoryCache:
             raise ValueError(f"limit must be at least 10,000 bytes, not {limit}: MemoryCache(32_000_000)")
         self._limit = limit
         self._max_body = limit // 8 if max_body is None else max_body
-        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._size = 0
         self._last_version = 0
         self._absent_version = 0  # of keys that are not held; newer than any removal that is not held
@@ -54,16 +54,16 @@ class MemoryCache:
 
     async def load(self, key: str) -> StoredVariants:
         """Return what is stored under a key."""
-        slot = self._slots.get(key)
-        if slot is None:
+        entry = self._entries.get(key)
+        if entry is None:
             return StoredVariants((), self._absent_version)
-        self._slots.move_to_end(key)
-        return slot.held
+        self._entries.move_to_end(key)
+        return entry.held
 
     async def save(self, key: str, variants: tuple[StoredResponse, ...], version: int) -> None:
         """Replace what is stored under a key, unless it was changed or forgotten since ``version`` was loaded."""
-        slot = self._slots.get(key)
-        if version == (self._absent_version if slot is None else slot.held.version):
+        entry = self._entries.get(key)
+        if version == (self._absent_version if entry is None else entry.held.version):
             self._put(key, bounded(variants, self._max_body))
 
     async def forget(self, key: str) -> None:
@@ -72,23 +72,23 @@ class MemoryCache:
 
     async def clear(self, prefix: str = "") -> None:
         """Remove everything under keys with a prefix."""
-        for key in [key for key in self._slots if key.startswith(prefix)]:
-            self._size -= self._slots.pop(key).size
+        for key in [key for key in self._entries if key.startswith(prefix)]:
+            self._size -= self._entries.pop(key).size
         self._last_version += 1
         self._absent_version = self._last_version
 
     def _put(self, key: str, variants: tuple[StoredResponse, ...]) -> None:
-        old = self._slots.pop(key, None)
+        old = self._entries.pop(key, None)
         self._size -= 0 if old is None else old.size
         self._last_version += 1
-        slot = _Slot(StoredVariants(variants, self._last_version), size_of(key, variants))
-        self._slots[key] = slot
-        self._size += slot.size
+        entry = _Entry(StoredVariants(variants, self._last_version), size_of(key, variants))
+        self._entries[key] = entry
+        self._size += entry.size
         while self._size > self._limit:
-            _, dropped = self._slots.popitem(last=False)
+            _, dropped = self._entries.popitem(last=False)
             self._size -= dropped.size
             if not dropped.held.variants:
                 self._absent_version = self._last_version
 
     def __repr__(self) -> str:
-        return f"MemoryCache({len(self._slots)} resources, {self._size} of {self._limit} bytes)"
+        return f"MemoryCache({len(self._entries)} resources, {self._size} of {self._limit} bytes)"

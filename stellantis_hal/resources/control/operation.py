@@ -32,8 +32,8 @@ from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.control.actions import ActionKind
 from stellantis_hal.resources.control.command_ledger import CommandLedger
 from stellantis_hal.resources.control.control_services import ControlServices
-from stellantis_hal.resources.control.course import GRACE, Course, failure_cause, read_step
 from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep
+from stellantis_hal.resources.control.step_history import GRACE, StepHistory, failure_cause, read_step
 from stellantis_hal.resources.latest import STATUS
 from stellantis_hal.resources.status import Status
 from stellantis_hal.validation import require_type
@@ -155,7 +155,7 @@ class Operation:
         self._record = record
         self._context = interactive(context)
         self._ledger = CommandLedger(services, record.car, context.clock)
-        self._course = Course()
+        self._history = StepHistory()
         self._log: list[OperationStep] = []
         self._news: anyio.Event | None = None
         self._news_at = 0.0
@@ -219,26 +219,26 @@ class Operation:
     @property
     def status(self) -> OperationStatus | None:
         """The status furthest on so far; None before the first step."""
-        latest = self._course.latest
+        latest = self._history.latest
         return None if latest is None else latest.status
 
     @property
     def is_over(self) -> bool:
         """Whether the end is known; without a request."""
-        return self._course.outcome is not None or (
-            self._course.is_blocked and anyio.current_time() >= self._news_at + GRACE
+        return self._history.outcome is not None or (
+            self._history.is_blocked and anyio.current_time() >= self._news_at + GRACE
         )
 
     def offer(self, step: OperationStep) -> None:
         """Add a step that arrived otherwise, as in an event; from the event loop of the client."""
-        course = self._course.with_step(step)
-        if course is self._course:
+        history = self._history.with_step(step)
+        if history is self._history:
             return
-        self._course = course
+        self._history = history
         self._log.append(step)
         self._news_at = anyio.current_time()
         self._notify()
-        if course.outcome is not None:
+        if history.outcome is not None:
             self._end_subscription()
 
     def __aiter__(self) -> OperationSteps:
@@ -273,7 +273,7 @@ class Operation:
             RemoteFailedError: the car did not execute the command.
             RuntimeError: its end is not known.
         """
-        latest = self._course.latest
+        latest = self._history.latest
         if latest is None or not self.is_over:
             raise RuntimeError("the end of the operation is not known yet: await operation.result()")
         if latest.status == OperationStatus.SUCCESS:
@@ -363,7 +363,7 @@ class Operation:
         """Return when the next poll is due, or the end of the grace of a blocked operation."""
         if self._next_poll is None:
             self._next_poll = now
-        if self._course.is_blocked:
+        if self._history.is_blocked:
             return min(self._next_poll, self._news_at + GRACE)
         return self._next_poll
 
@@ -404,7 +404,7 @@ class Operation:
 
     async def _settle(self) -> None:
         """Record the end for the policy, once."""
-        kind, label, latest = self._record.kind, self._record.label, self._course.latest
+        kind, label, latest = self._record.kind, self._record.label, self._history.latest
         if self._is_settled or kind is None or label is None or latest is None:
             return
         await self._ledger.finish(kind, label, failure_cause(latest))

@@ -41,7 +41,6 @@ from stellantis_hal.resources.control import actions
 from stellantis_hal.resources.control.actions import Action, ActionKind
 from stellantis_hal.resources.control.collection import url_below_callback
 from stellantis_hal.resources.control.command_ledger import CommandLedger, car_key, refused
-from stellantis_hal.resources.control.course import read_step
 from stellantis_hal.resources.control.operation import (
     Operation,
     OperationRecord,
@@ -52,6 +51,7 @@ from stellantis_hal.resources.control.operation import (
 )
 from stellantis_hal.resources.control.remote_groups import RemoteCharging, RemoteClimate, RemoteDoors, RemoteStolen
 from stellantis_hal.resources.control.remote_policy import Refusal, RefusalReason
+from stellantis_hal.resources.control.step_history import read_step
 from stellantis_hal.resources.queries import UrlCollection, index_ranges, is_absent
 from stellantis_hal.validation import require_type
 

@@ -10,10 +10,10 @@ import anyio
 from stellantis_hal.errors import StellantisError
 from stellantis_hal.transport.rate_limit.turn_book import Grant
 
-__all__ = ["GrantQueue", "Ticket"]
+__all__ = ["GrantQueue", "Waiter"]
 
 
-class Ticket:
+class Waiter:
     """A task that waits.
 
     Attributes:
@@ -38,12 +38,12 @@ class GrantQueue:
     __slots__ = ("_lines",)
 
     def __init__(self) -> None:
-        self._lines: tuple[OrderedDict[Ticket, None], OrderedDict[Ticket, None]] = (OrderedDict(), OrderedDict())
+        self._lines: tuple[OrderedDict[Waiter, None], OrderedDict[Waiter, None]] = (OrderedDict(), OrderedDict())
 
     def __len__(self) -> int:
         return len(self._lines[0]) + len(self._lines[1])
 
-    def __iter__(self) -> Iterator[Ticket]:
+    def __iter__(self) -> Iterator[Waiter]:
         for line in self._lines:
             yield from line
 
@@ -51,26 +51,26 @@ class GrantQueue:
         """Return how many wait, interactive and background."""
         return len(self._lines[0]), len(self._lines[1])
 
-    def add(self, ticket: Ticket) -> None:
+    def add(self, waiter: Waiter) -> None:
         """Let a task wait."""
-        self._lines[ticket.background][ticket] = None
+        self._lines[waiter.background][waiter] = None
 
-    def discard(self, ticket: Ticket) -> None:
+    def discard(self, waiter: Waiter) -> None:
         """Let a task leave."""
-        self._lines[ticket.background].pop(ticket, None)
+        self._lines[waiter.background].pop(waiter, None)
 
     def grant(self, grant: Grant, *, background: bool) -> bool:
         """Hand a grant to the first task, of background to either; return False where none waits any more."""
         line = self._lines[background] or self._lines[0]
         if not line:
             return False
-        ticket, _ = line.popitem(last=False)
-        ticket.grant = grant
-        ticket.event.set()
+        waiter, _ = line.popitem(last=False)
+        waiter.grant = grant
+        waiter.event.set()
         return True
 
-    def refuse(self, ticket: Ticket, error: StellantisError) -> None:
+    def refuse(self, waiter: Waiter, error: StellantisError) -> None:
         """Let a task leave with an error."""
-        self.discard(ticket)
-        ticket.error = error
-        ticket.event.set()
+        self.discard(waiter)
+        waiter.error = error
+        waiter.event.set()

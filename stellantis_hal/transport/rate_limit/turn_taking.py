@@ -34,7 +34,7 @@ from stellantis_hal.transport.rate_limit.protocol import (
     RateLimits,
 )
 from stellantis_hal.transport.rate_limit.quota import LONGEST_PAUSE, Quota
-from stellantis_hal.transport.rate_limit.shared_queue import GrantQueue, Ticket
+from stellantis_hal.transport.rate_limit.shared_queue import GrantQueue, Waiter
 from stellantis_hal.transport.rate_limit.stated_limit import LAPSE
 from stellantis_hal.transport.rate_limit.turn_book import Grant, TurnBook
 from stellantis_hal.transport.rate_limit.turns import ALIVE, SECOND, UNLIMITED, Turn, TurnReply
@@ -191,8 +191,8 @@ class TurnTaking:
         if group is None:
             return
         self._is_open = False
-        for ticket in list(self._queue):
-            self._queue.refuse(ticket, _closed())
+        for waiter in list(self._queue):
+            self._queue.refuse(waiter, _closed())
         try:
             group.cancel_scope.cancel()
             await group.__aexit__(None, None, None)  # without the error, which it would wrap in a group
@@ -313,23 +313,23 @@ class TurnTaking:
             self._refused += 1
             await anyio.lowlevel.checkpoint()  # a task that asks again at once must not starve all others
             raise self._exhausted(background, grant_at - now, now)
-        ticket = Ticket(background, latest)
+        waiter = Waiter(background, latest)
         is_first = not self._queue.counts()[background]
-        self._queue.add(ticket)
+        self._queue.add(waiter)
         if is_first or self._asks_again_at == math.inf:
             self._is_fresh = True
             self._wake_pump()
         try:
             with anyio.CancelScope(deadline=now + max_wait):
-                await ticket.event.wait()
-            if ticket.grant is None:
+                await waiter.event.wait()
+            if waiter.grant is None:
                 self._refused += 1
-                raise ticket.error or self._exhausted(background, 0.0, anyio.current_time())
-            await anyio.sleep_until(ticket.grant.at)
+                raise waiter.error or self._exhausted(background, 0.0, anyio.current_time())
+            await anyio.sleep_until(waiter.grant.at)
         except BaseException:
-            self._queue.discard(ticket)
-            if ticket.grant is not None:
-                self._book.unused(ticket.grant)
+            self._queue.discard(waiter)
+            if waiter.grant is not None:
+                self._book.unused(waiter.grant)
                 self._wake_pump()
             raise
         self._granted += 1
@@ -337,7 +337,7 @@ class TurnTaking:
         if waited >= 0.001:
             self._waited += 1
             self._seconds_waited += waited
-        return ticket.grant
+        return waiter.grant
 
     def _not_entered(self) -> ConfigurationError | ClosedClientError:
         if self._was_entered:
@@ -386,12 +386,12 @@ class TurnTaking:
     def _refuse_impatient(self) -> None:
         """Refuse tasks that cannot wait as long as nothing is granted."""
         now = self._now()
-        for ticket in list(self._queue):
-            until = max(self._paused_until, self._day_blocked_until[ticket.background])
+        for waiter in list(self._queue):
+            until = max(self._paused_until, self._day_blocked_until[waiter.background])
             if self._away_since is not None and self._on_outage == "refuse":
                 until = math.inf
-            if until > now and ticket.latest < until:
-                self._queue.refuse(ticket, self._exhausted(ticket.background, until - now, now))
+            if until > now and waiter.latest < until:
+                self._queue.refuse(waiter, self._exhausted(waiter.background, until - now, now))
 
     # ---------------------------------------------------------------------------------------------- requests
 

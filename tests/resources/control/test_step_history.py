@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal import FailureCause, OperationStatus, OperationStep
-from stellantis_hal.resources.control.course import Course, failure_cause, read_step
+from stellantis_hal.resources.control.step_history import StepHistory, failure_cause, read_step
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FINAL = {"Success", "AlreadyDone", "Failed"}
@@ -22,11 +22,11 @@ STEPS = st.builds(
 )
 
 
-def fold(steps: list[OperationStep]) -> Course:
-    course = Course()
+def fold(steps: list[OperationStep]) -> StepHistory:
+    history = StepHistory()
     for step in steps:
-        course = course.with_step(step)
-    return course
+        history = history.with_step(step)
+    return history
 
 
 @given(st.lists(STEPS, max_size=8).flatmap(lambda steps: st.tuples(st.just(steps), st.permutations(steps))))
@@ -38,24 +38,24 @@ def test_every_order_of_steps_folds_alike(orders: tuple[list[OperationStep], lis
 
 @given(st.lists(STEPS, max_size=8), STEPS)
 def test_a_final_step_stays_final(steps: list[OperationStep], late: OperationStep) -> None:
-    course = fold(steps)
-    if course.outcome is not None:
-        after = course.with_step(late)
+    history = fold(steps)
+    if history.outcome is not None:
+        after = history.with_step(late)
         assert after.outcome is not None
         assert not after.is_blocked
-        if course.outcome.status == "Success":
+        if history.outcome.status == "Success":
             assert after.outcome.status == "Success"
 
 
 @given(st.lists(STEPS, max_size=8))
 def test_repeated_steps_change_nothing(steps: list[OperationStep]) -> None:
-    course = fold(steps)
-    assert all(course.with_step(step) is course for step in steps)
-    assert (course.outcome is not None) == any(step.status in FINAL for step in steps)
+    history = fold(steps)
+    assert all(history.with_step(step) is history for step in steps)
+    assert (history.outcome is not None) == any(step.status in FINAL for step in steps)
 
 
 def test_a_late_cause_completes_a_failure() -> None:
-    failed = Course().with_step(OperationStep("Failed"))
+    failed = StepHistory().with_step(OperationStep("Failed"))
     assert failed.outcome == OperationStep("Failed")
     completed = failed.with_step(OperationStep("Failed", "DoorsOpen"))
     assert completed.outcome is not None
@@ -63,23 +63,23 @@ def test_a_late_cause_completes_a_failure() -> None:
 
 
 def test_success_after_a_failure_for_want_of_network_is_believed() -> None:
-    course = fold([OperationStep("Failed", "VehicleConnectionTimeout"), OperationStep("Success")])
-    assert course.outcome == OperationStep("Success")
+    history = fold([OperationStep("Failed", "VehicleConnectionTimeout"), OperationStep("Success")])
+    assert history.outcome == OperationStep("Success")
 
 
 def test_unknown_statuses_are_kept_and_are_not_final() -> None:
-    course = fold([OperationStep("Accepted"), OperationStep("Teleported")])
-    assert course.latest is not None
-    assert (course.latest.status, course.latest.status.is_known, course.outcome) == ("Teleported", False, None)
+    history = fold([OperationStep("Accepted"), OperationStep("Teleported")])
+    assert history.latest is not None
+    assert (history.latest.status, history.latest.status.is_known, history.outcome) == ("Teleported", False, None)
 
 
 def test_blocked_statuses_stand_for_failures() -> None:
-    course = fold([OperationStep("Accepted"), OperationStep("TooManyWakesUpsOverMonth")])
-    assert course.is_blocked
-    assert course.latest is not None
-    assert failure_cause(course.latest) is FailureCause.TOO_MANY_WAKE_UPS_OVER_MONTH
+    history = fold([OperationStep("Accepted"), OperationStep("TooManyWakesUpsOverMonth")])
+    assert history.is_blocked
+    assert history.latest is not None
+    assert failure_cause(history.latest) is FailureCause.TOO_MANY_WAKE_UPS_OVER_MONTH
     assert failure_cause(OperationStep("Failed")) is None
-    assert not course.with_step(OperationStep("Success")).is_blocked
+    assert not history.with_step(OperationStep("Success")).is_blocked
 
 
 @pytest.mark.parametrize(

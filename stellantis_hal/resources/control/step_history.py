@@ -1,4 +1,4 @@
-"""The course of an operation: its steps, folded alike in every order."""
+"""The history of an operation: its steps, folded alike in every order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from stellantis_hal.resources.control.failure_causes import FailureCause
 from stellantis_hal.resources.control.operation_step import OperationStatus, OperationStep, StepSource
 
-__all__ = ["GRACE", "Course", "failure_cause", "read_step"]
+__all__ = ["GRACE", "StepHistory", "failure_cause", "read_step"]
 
 GRACE: Final = 15.0
 """Seconds without news after which a blocked operation counts as over."""
@@ -37,7 +37,7 @@ _UNKNOWN_RANK: Final = 4
 
 
 @attrs.frozen
-class Course:
+class StepHistory:
     """The different steps of an operation so far.
 
     The result depends on which steps there were, not on their order or number: events arrive in any order.
@@ -48,9 +48,9 @@ class Course:
 
     steps: frozenset[OperationStep] = frozenset()
 
-    def with_step(self, step: OperationStep) -> Course:
-        """Return the course with one more step; this one where it had the step."""
-        return self if step in self.steps else Course(self.steps | {step})
+    def with_step(self, step: OperationStep) -> StepHistory:
+        """Return the history with one more step; this one where it had the step."""
+        return self if step in self.steps else StepHistory(self.steps | {step})
 
     @property
     def latest(self) -> OperationStep | None:
