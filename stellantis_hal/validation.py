@@ -22,8 +22,9 @@ def require_type(name: str, value: object, *kinds: type | None, instead: str = "
     Traceback (most recent call last):
     TypeError: retry must be dict or None, not int: dict(attempts=3)
     """
-    if any(value is None if kind is None else isinstance(value, kind) for kind in kinds):
-        return
+    for kind in kinds:
+        if value is None if kind is None else isinstance(value, kind):
+            return
     names = " or ".join("None" if kind is None else kind.__name__ for kind in kinds)
     raise TypeError(f"{name} must be {names}, not {type(value).__name__}{instead and f': {instead}'}")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, cast, overload
 
 __all__ = ["Headers", "fits_field", "is_sendable"]
 
+T = TypeVar("T")
 _FIELD = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,1022}[\x21-\x7e])?")
 
 
@@ -17,15 +18,36 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = cast("Iterable[tuple[str, str]]", fields.items() if isinstance(fields, Mapping) else fields)
-        merged: dict[str, str] = {}
-        for name, value in pairs:
-            key = name.lower()
-            merged[key] = f"{merged[key]}, {value}" if key in merged else value
+        given = cast("Iterable[tuple[str, str]]", fields.items() if isinstance(fields, Mapping) else fields)
+        pairs = [*given]
+        merged = {name.lower(): value for name, value in pairs}
+        if len(merged) < len(pairs):
+            merged = _merge(pairs)
         self._fields = merged
+
+    @property
+    def by_lower_name(self) -> Mapping[str, str]:
+        """The fields by lower-case name: for many look-ups in a row."""
+        return self._fields
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
+
+    # The mixins of Mapping are correct, but raise and catch a KeyError for each field that is missing.
+    @overload
+    def get(self, name: str, default: None = None, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str | T, /) -> str | T: ...
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Return the value of a field, or the default."""
+        return self._fields.get(name.lower(), default)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
+
+    def items(self) -> ItemsView[str, str]:
+        """Return names, in lower case, and values."""
+        return self._fields.items()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
@@ -41,6 +63,14 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({', '.join(self._fields)})"
+
+
+def _merge(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        merged[key] = f"{merged[key]}, {value}" if key in merged else value
+    return merged
 
 
 def is_sendable(value: Any) -> bool:

@@ -127,7 +127,8 @@ class EntryPoint:
             UntrustedOriginError: the origin is not trusted; nothing was sent.
             StellantisError: fetching failed.
         """
-        check_options("get", {"accept": accept, "headers": headers, "params": params}, REQUEST_OPTIONS)
+        if accept is not None or headers is not None or params is not None:
+            check_options("get", {"accept": accept, "headers": headers, "params": params}, REQUEST_OPTIONS)
         return await HalResource.from_url(self._absolute(url, params), self._context, accept, headers)
 
     async def request(self, method: str, url: str, **options: Unpack[RequestOptions]) -> HalResource:

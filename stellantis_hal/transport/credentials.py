@@ -152,6 +152,8 @@ def add_client_id(url: str, query: str) -> str:
     """Append the parameters that identify the application, except those that the URL has already."""
     if not query:
         return url
+    if "?" not in url and "#" not in url:
+        return f"{url}?{query}"
     present = url.partition("#")[0].partition("?")[2]
     if present:
         names = {pair.partition("=")[0] for pair in present.split("&")}
@@ -161,6 +163,8 @@ def add_client_id(url: str, query: str) -> str:
 
 def remove_client_id(url: str, query: str) -> str:
     """Remove the parameters that identify the application, which a redirect may have echoed."""
+    if "?" not in url and "&" not in url:
+        return url
     for pair in filter(None, query.split("&")):
         if pair in url:
             url = re.sub(rf"(\?|&){re.escape(pair)}(?=&|#|$)(&(?=.)|)", lambda match: match[1] if match[2] else "", url)

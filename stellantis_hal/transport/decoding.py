@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
 import anyio
 
-__all__ = ["ACCEPTED", "BodyDecoder", "BodyTooLarge", "UnknownCoding", "read_body"]
+__all__ = ["ACCEPTED", "BodyDecoder", "BodyTooLarge", "UnknownCoding", "decode_body", "read_body"]
 
 ACCEPTED = "gzip, deflate"
 """The content codings asked for (RFC 9110 section 8.4.1): those whose decompression can be bounded step by step."""
@@ -51,6 +51,16 @@ async def read_body(stream: AsyncIterable[bytes], coding: str, *, limit: int) ->
             with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_TIMEOUT):
                 await close()
         raise
+
+
+def decode_body(content: bytes, coding: str, *, limit: int) -> bytes:
+    """Return a body that has been received, decompressed; see :func:`read_body`."""
+    if not coding and len(content) <= limit:
+        return content
+    decoder = BodyDecoder(coding, limit=limit)
+    pieces = [*decoder.feed(content)]
+    decoder.finish()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def _read(stream: AsyncIterator[bytes], coding: str, limit: int) -> bytes:

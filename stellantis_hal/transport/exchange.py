@@ -22,9 +22,10 @@ from stellantis_hal.navigation.fetch import Response
 from stellantis_hal.transport.backends.base import HttpBackend, StreamingResponse
 from stellantis_hal.transport.backends.default import backend_loader, make_backend
 from stellantis_hal.transport.backends.host_session import HostSession
-from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, read_body
+from stellantis_hal.transport.decoding import BodyTooLarge, UnknownCoding, decode_body, read_body
 from stellantis_hal.transport.downloads import BodyReceiver, StreamedBody
 from stellantis_hal.transport.loop_binding import LoopBinding
+from stellantis_hal.transport.loop_handle import loop_time
 from stellantis_hal.transport.proxies import DIRECT, ProxySettings
 from stellantis_hal.transport.rate_limit.protocol import Slot
 from stellantis_hal.transport.rate_limit.quota import Quota, QuotaHeaders
@@ -125,6 +126,8 @@ class Exchange:
         self._queue = self.queue()
         self._closed = False
         self._binding = LoopBinding("this client")
+        self.now: Callable[[], float] = loop_time
+        """Returns the time of the event loop that the client is bound to."""
         self._making = anyio.Lock()
 
     def check_use(self) -> None:
@@ -138,7 +141,7 @@ class Exchange:
             raise ClosedClientError(
                 "nothing was sent: this client was closed, as at the end of its `async with`; make a new one"
             )
-        self._binding.check()
+        self.now = self._binding.check().now
 
     def queue(self) -> TimedSemaphore:
         """Return another queue for as many requests at once."""
@@ -178,11 +181,11 @@ class Exchange:
             with (
                 _NO_DEADLINE
                 if backend.enforces_total and receiver is None
-                else anyio.CancelScope(deadline=anyio.current_time() + self._timeouts.total)
+                else anyio.CancelScope(deadline=self.now() + self._timeouts.total)
             ):
                 try:
                     slot.sent()
-                    started = anyio.current_time()
+                    started = self.now()
                     if isinstance(content, StreamBody):
                         reader, request_headers = _start_reading(content, request_headers)
                         opened = await backend.open(method, url, request_headers, reader)
@@ -191,15 +194,16 @@ class Exchange:
                             method, url, request_headers, content, is_download=receiver is not None
                         )
                     headers = Headers(opened.raw_headers)
-                    quota = Quota.from_headers(headers, self._quota_headers)
+                    fields = headers.by_lower_name
+                    quota = Quota.from_headers(fields, self._quota_headers)
                     slot.answered(_refused(quota) if opened.status == _TOO_MANY_REQUESTS else quota)
-                    coding = headers.get("content-encoding", "")
+                    coding = fields.get("content-encoding", "")
                     if receiver is not None and 200 <= opened.status < 300:
                         streamed = self._keep(opened, coding, receiver.limit, shown_url, queue)
                         is_kept, body = True, b""
                         await receiver.receive(streamed)
                     else:
-                        body = await read_body(opened.stream, coding, limit=self._max_body)
+                        body = await _read_body(opened, coding, self._max_body)
                         await opened.aclose()
                 except BaseException as error:
                     if opened is not None and not is_kept:
@@ -218,7 +222,7 @@ class Exchange:
                     headers=headers,
                     content=body,
                     received_at=self._clock(),
-                    delay=anyio.current_time() - started,
+                    delay=self.now() - started,
                 )
                 return response, quota
             raise NetworkError(
@@ -330,6 +334,13 @@ def _over(transport: httpx.AsyncBaseTransport, seconds: dict[str, float]) -> Htt
     from stellantis_hal.transport.backends.httpx_transport import HttpxBackend
 
     return HttpxBackend(transport, seconds)
+
+
+async def _read_body(opened: StreamingResponse, coding: str, limit: int) -> bytes:
+    received = opened.take_received()
+    if received is not None:
+        return decode_body(received, coding, limit=limit)
+    return await read_body(opened.stream, coding, limit=limit)
 
 
 def _start_reading(body: StreamBody, headers: dict[str, str]) -> tuple[BodyReader, dict[str, str]]:

@@ -19,6 +19,7 @@ from stellantis_hal.errors import (
     TooManyRedirectsError,
     UnauthorizedError,
 )
+from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.hal.uri import resolve, to_ascii
 from stellantis_hal.navigation.bodies import Content, StreamBody
@@ -193,6 +194,8 @@ class RequestPipeline:
             on_retry=call.on_retry,
             waited=call.waited,
             is_spent=call.is_spent,
+            now=self._context.exchange.now,
+            started=call.started_at,
         )
 
 
@@ -216,8 +219,8 @@ class _Call:
         "_request",
         "_resume_at",
         "_sent_headers",
-        "_started_at",
         "_wait_left",
+        "started_at",
     )
 
     def __init__(
@@ -236,7 +239,7 @@ class _Call:
         self._observer = CallObserver(
             context.hooks, context.next_request_id(), request.method, options.account, options.priority
         )
-        self._started_at = 0.0
+        self.started_at = 0.0
         self._attempt = 0
         self._jitter = 0.0
         self._pauses = 0
@@ -289,12 +292,14 @@ class _Call:
         self._observer.on_retry(self._request.url, error, wait=wait, attempt=attempt)
 
     def __enter__(self) -> None:
-        self._started_at = anyio.current_time()
+        self.started_at = self._context.exchange.now()
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Report how the call ended."""
+        if error is None and self._context.hooks.on_end is None:
+            return
         url, attempt = self._request.url, self._attempt
-        seconds, waited = anyio.current_time() - self._started_at, self.waited()
+        seconds, waited = self._context.exchange.now() - self.started_at, self.waited()
         if isinstance(error, StellantisError):
             self._observer.on_failure(url, error, seconds=seconds, waited=waited, attempt=attempt)
             outcome: Literal["response", "error", "cancelled"] = "error"
@@ -307,7 +312,7 @@ class _Call:
 
         Each time that a server refuses again after no wait, the shortest pause doubles.
         """
-        now = anyio.current_time()
+        now = self._context.exchange.now()
         if self._api is not None and not self._api.trusts(
             error.url
         ):  # the limits of another host are not those of the API
@@ -374,16 +379,18 @@ class _Call:
         headers = await credentials.headers()
         look: Callable[[], Mapping[str, str] | None] | None = getattr(credentials, "current_headers", None)
         while True:
-            started = anyio.current_time()
+            started = self._context.exchange.now()
             try:
                 async with options.limiter.slot(priority=options.priority, max_wait=self._wait_left) as slot:
-                    self._granted_at = anyio.current_time()
+                    self._granted_at = self._context.exchange.now()
                     if self._granted_at - started >= _SHORTEST_WAIT:
                         self._record_wait(url, self._granted_at - started)
                     current = headers if look is None or renewals == _MAX_RENEWALS else look()
                     if current is not None:
                         outgoing = self._authorized(url, credentials, current) if signed is None else signed
-                        self._observer.on_request(url, attempt=self._attempt, size=_size_of(self._request.content))
+                        if self._context.hooks.on_request is not None:
+                            size = _size_of(self._request.content)
+                            self._observer.on_request(url, attempt=self._attempt, size=size)
                         is_foreign = self._api is not None and not self._api.trusts(url)
                         if self._request.on_sending is not None:
                             self._request.on_sending()
@@ -420,8 +427,12 @@ class _Call:
 
     def _headers(self, credentials: Mapping[str, str]) -> dict[str, str]:
         headers = dict(self._context.headers)
-        for given in (self._request.headers, credentials):
-            for name, value in given.items():
+        for name, value in self._request.headers.items():
+            headers[name.lower()] = value
+        if isinstance(credentials, Headers):
+            headers.update(credentials.by_lower_name)
+        else:
+            for name, value in credentials.items():
                 headers[name.lower()] = value
         return headers
 
@@ -442,7 +453,7 @@ class _Call:
         if self._quota is not None:
             self._context.record_quota(self._quota)
         if self._observer.is_enabled:
-            seconds = anyio.current_time() - self._granted_at
+            seconds = self._context.exchange.now() - self._granted_at
             size = len(response.content)
             self._observer.on_response(
                 url, response.status, seconds, attempt=self._attempt, size=size, quota=self._quota

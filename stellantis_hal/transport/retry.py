@@ -81,6 +81,8 @@ async def call_with_retries(
     on_retry: Callable[[StellantisError, float, int], None],
     waited: Callable[[], float] = lambda: 0.0,
     is_spent: Callable[[], bool] = lambda: False,
+    now: Callable[[], float] = anyio.current_time,
+    started: float | None = None,
 ) -> T:
     """Call ``attempt`` until it succeeds, fails for good, or the policy or the anyio deadline in force ends it.
 
@@ -93,8 +95,10 @@ async def call_with_retries(
         on_retry: called with each failure that another attempt follows: the error, the wait, the attempt's number.
         waited: returns the seconds spent waiting for the limiter; they do not count against the policy's total.
         is_spent: returns whether the body was read once and cannot be read again, so that no attempt can follow.
+        now: returns the time of the event loop.
+        started: when the call began, by that time; None: now.
     """
-    started = anyio.current_time()
+    began = now() if started is None else started
     try:
         return await attempt()
     except (NetworkError, ApiError) as error:
@@ -112,8 +116,8 @@ async def call_with_retries(
         return await attempt()
 
     def stop(state: RetryCallState) -> bool:
-        end = min(started + policy.total + waited(), anyio.current_effective_deadline())
-        return state.attempt_number >= policy.attempts or anyio.current_time() + state.upcoming_sleep >= end
+        end = min(began + policy.total + waited(), anyio.current_effective_deadline())
+        return state.attempt_number >= policy.attempts or now() + state.upcoming_sleep >= end
 
     def before_sleep(state: RetryCallState) -> None:
         error = cast("StellantisError", _error(state))  # is_retryable accepts no others
@@ -134,5 +138,5 @@ async def call_with_retries(
         return await retrying(attempt_again)
     except (NetworkError, ApiError) as error:
         if attempts > 1:
-            error.add_note(f"gave up after {attempts} attempts in {anyio.current_time() - started:.3g} s")
+            error.add_note(f"gave up after {attempts} attempts in {now() - began:.3g} s")
         raise

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import anyio
-
+from stellantis_hal.transport.loop_binding import LoopBinding
+from stellantis_hal.transport.loop_handle import loop_time
 from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
 
 __all__ = ["TimedSemaphore"]
@@ -34,6 +34,7 @@ class TimedSemaphore:
         self._free = value
         self._timeout = timeout
         self._queue: OrderedDict[_Waiter, None] = OrderedDict()
+        self._binding = LoopBinding("this semaphore")
         self._timer = WaitQueueTimer(self._first_deadline, self._expire)
 
     def try_acquire(self) -> bool:
@@ -48,11 +49,13 @@ class TimedSemaphore:
 
         Raises:
             TimeoutError: the wait timed out.
+            WrongLoopError: tasks waited in it before in another event loop, thread or process.
         """
-        waiter = _Waiter(anyio.current_time() + self._timeout)
+        loop = self._binding.check()
+        waiter = _Waiter(loop.now() + self._timeout)
         self._queue[waiter] = None
         try:
-            await self._timer.wait(waiter)
+            await self._timer.wait(waiter, loop)
         except BaseException:
             if waiter.acquired:  # cancelled in the very moment of acquiring
                 self.release()
@@ -77,7 +80,7 @@ class TimedSemaphore:
         return next(iter(self._queue)).deadline  # all have the same timeout, so the first is the earliest
 
     def _expire(self) -> None:
-        now = anyio.current_time()
+        now = loop_time()
         while self._queue and self._first_deadline() <= now:
             waiter, _ = self._queue.popitem(last=False)
             waiter.wake()

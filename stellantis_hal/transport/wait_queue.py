@@ -10,6 +10,8 @@ from collections.abc import Callable
 import anyio
 import anyio.lowlevel
 
+from stellantis_hal.transport.loop_handle import LoopHandle, ParkedTask
+
 __all__ = ["WaitQueueTimer", "Waiter"]
 
 
@@ -17,20 +19,29 @@ class Waiter:
     """A task in a queue.
 
     Attributes:
-        event: wakes the task.
         done: whether the wait is over, with or without success.
     """
 
-    __slots__ = ("done", "event")
+    __slots__ = ("_parked", "done")
 
     def __init__(self) -> None:
-        self.event: anyio.Event = anyio.Event()
+        self._parked: ParkedTask | None = None
         self.done: bool = False
+
+    async def wait(self, loop: LoopHandle) -> None:
+        """Wait until this is done, or until the task is to run the timer."""
+        parked = self._parked = loop.park()
+        await parked.wait()
 
     def wake(self) -> None:
         """End the wait."""
         self.done = True
-        self.event.set()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let the task look what has changed."""
+        if self._parked is not None:
+            self._parked.wake()
 
 
 class WaitQueueTimer:
@@ -47,22 +58,25 @@ class WaitQueueTimer:
         self._running = False
         self._scope: anyio.CancelScope | None = None
 
-    async def wait(self, waiter: Waiter) -> None:
-        """Wait until a waiter is done, and run the timer while no other task does."""
+    async def wait(self, waiter: Waiter, loop: LoopHandle) -> None:
+        """Wait until a waiter is done, and run the timer while no other task does.
+
+        Args:
+            waiter: of the present task.
+            loop: the running event loop.
+        """
         while not waiter.done:
-            if not self._running:
-                self._running = True
-                try:
-                    with anyio.CancelScope(deadline=self._deadline()) as self._scope:
-                        await waiter.event.wait()
-                finally:
-                    self._running, self._scope = False, None
-                if not waiter.done:
-                    await self._fire(waiter)
-            else:
-                await waiter.event.wait()
-                if not waiter.done:  # handed the timer
-                    waiter.event = anyio.Event()
+            if self._running:
+                await waiter.wait(loop)
+                continue
+            self._running = True
+            try:
+                with anyio.CancelScope(deadline=self._deadline()) as self._scope:
+                    await waiter.wait(loop)
+            finally:
+                self._running, self._scope = False, None
+            if not waiter.done:
+                await self._fire(waiter)
 
     async def _fire(self, waiter: Waiter) -> None:
         self._on_timer()
@@ -75,8 +89,8 @@ class WaitQueueTimer:
         return self._running
 
     def hand_to(self, waiter: Waiter) -> None:
-        """Wake a waiter to run the timer from now on."""
-        waiter.event.set()
+        """Let a waiter run the timer from now on."""
+        waiter.go_on()
 
     def reschedule(self) -> None:
         """Bring the timer forward where a change made its deadline earlier."""

@@ -155,3 +155,72 @@ def test_permits_are_neither_lost_nor_made(places: int, lives: list[tuple[int, i
 
     name, options = jumping(backend)
     anyio.run(live, backend=name, backend_options=dict(options))
+
+
+@given(
+    st.integers(1, 3),
+    st.lists(st.sampled_from(["stay", "scope", "native", "both"]), min_size=1, max_size=12),
+    st.sampled_from(["before", "after"]),
+)
+def test_waiters_of_asyncio_leave_by_any_cancellation(places: int, leaving: list[str], moment: str) -> None:
+    """Before or after the release that concerns them: the others acquire in order, and no permit is lost."""
+
+    async def live() -> list[int]:
+        permits, order = TimedSemaphore(places, 60.0), list[int]()
+        assert [permits.try_acquire() for _ in range(places)] == [True] * places
+        scopes = [anyio.CancelScope() for _ in leaving]
+
+        async def one(number: int) -> None:
+            with scopes[number]:
+                await permits.acquire()
+                order.append(number)
+                permits.release()
+
+        tasks = [asyncio.create_task(one(number)) for number in range(len(leaving))]
+        await asyncio.sleep(0)
+        if moment == "after":
+            for _ in range(places):
+                permits.release()
+        for task, scope, how in zip(tasks, scopes, leaving, strict=True):
+            if how in {"scope", "both"}:
+                scope.cancel()
+            if how in {"native", "both"}:
+                task.cancel()
+        if moment == "before":
+            for _ in range(places):
+                permits.release()
+        await asyncio.wait(tasks, timeout=60.0)
+        assert [permits.try_acquire() for _ in range(places + 1)] == [True] * places + [False]
+        return order
+
+    order = asyncio.run(live())
+    assert places > 1 or order == sorted(order)  # two that acquire at once may run in either order
+    assert {number for number, how in enumerate(leaving) if how == "stay"} <= {*order}
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=20), st.sampled_from(BACKENDS))
+def test_those_who_stay_acquire_in_order(stays: list[bool], backend: str) -> None:
+    async def live() -> None:
+        permits, order = TimedSemaphore(1, 60.0), list[int]()
+        assert permits.try_acquire()
+
+        async def one(number: int, scope: anyio.CancelScope) -> None:
+            with scope:
+                await permits.acquire()
+                order.append(number)
+                permits.release()
+
+        async with anyio.create_task_group() as tasks:
+            scopes = [anyio.CancelScope() for _ in stays]
+            for number, scope in enumerate(scopes):
+                tasks.start_soon(one, number, scope)
+                await anyio.wait_all_tasks_blocked()
+            for scope, stay in zip(scopes, stays, strict=True):
+                if not stay:
+                    scope.cancel()
+            await anyio.wait_all_tasks_blocked()
+            permits.release()
+        assert order == [number for number, stay in enumerate(stays) if stay]
+
+    name, options = jumping(backend)
+    anyio.run(live, backend=name, backend_options=dict(options))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from yarl import URL
 
 from stellantis_hal.transport.backends.base import Outgoing
 from stellantis_hal.transport.backends.guarded_connector import GuardedConnector, StrayBytesError
-from stellantis_hal.transport.loop_binding import running_loop
+from stellantis_hal.transport.loop_handle import running_loop
 from stellantis_hal.transport.proxies import AUTHENTICATION_REQUIRED, DIRECT, ProxySettings
 
 if TYPE_CHECKING:
@@ -68,9 +69,8 @@ class AiohttpBackend:
         self, method: str, url: str, headers: dict[str, str], content: Outgoing, *, is_download: bool = False
     ) -> _AiohttpResponse:
         """Send a request; return the response once its headers have arrived."""
-        # httpx encodes only what no request line may hold, and refuses URLs that are too long, of which yarl would
-        # cache a hundred.
-        target = _parse_url(url if len(url) <= _MAX_CACHED_URL and _is_plain(url) else _encoded(url))
+        # httpx refuses URLs that are too long, of which yarl would cache a hundred.
+        target = _cached_target(url) if len(url) <= _MAX_CACHED_URL else _parse_url(_encoded(url))
         proxy = self._proxies.for_url(url)
         options: dict[str, Any] = {}
         if is_download:
@@ -191,8 +191,9 @@ def _encoded(url: str) -> str:
     return str(httpx.URL(url))
 
 
-def _is_plain(url: str) -> bool:
-    return _PLAIN.issuperset(url)
+@lru_cache(maxsize=1024)
+def _cached_target(url: str) -> URL:
+    return _parse_url(url if _PLAIN.issuperset(url) else _encoded(url))  # httpx encodes what no request line may hold
 
 
 class _AiohttpResponse:
@@ -219,6 +220,10 @@ class _AiohttpResponse:
             import httpx
 
             raise httpx.ReadError(str(error)) from error
+
+    def take_received(self) -> bytes | None:
+        content = self._response.content
+        return content.read_nowait() if content.is_eof() and content.exception() is None else None
 
     async def aclose(self) -> None:
         self._response.release()

@@ -33,6 +33,10 @@ class StreamingResponse(Protocol):
         """The raw body."""
         ...
 
+    def take_received(self) -> bytes | None:
+        """Return the whole raw body where all of it has been received, and it was not read yet; else None."""
+        ...
+
     async def aclose(self) -> None:
         """Return the connection to the pool, or close it where the body was not read to its end."""
         ...

@@ -6,7 +6,7 @@ A stray response that arrives after the next request was sent cannot be told fro
 
 from __future__ import annotations
 
-import selectors
+import select
 from functools import partial
 from typing import Any, cast
 
@@ -139,6 +139,8 @@ class GuardedConnector(aiohttp.TCPConnector):
 
 
 def _is_readable(descriptor: int) -> bool:
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        return bool(selector.select(0))
+    if hasattr(select, "poll"):  # any descriptor, by one system call
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([descriptor], [], [], 0)[0])  # on Windows, where any descriptor will do

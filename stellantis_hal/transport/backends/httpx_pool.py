@@ -246,6 +246,9 @@ class _PooledResponse:
     def stream(self) -> AsyncIterable[bytes]:
         return self._response.stream
 
+    def take_received(self) -> bytes | None:
+        return self._response.take_received()
+
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:

@@ -78,5 +78,8 @@ class HttpxResponse:
             return stream
         raise TypeError(f"an asynchronous transport must return an asynchronous stream, not {stream!r}")
 
+    def take_received(self) -> bytes | None:
+        return None  # httpx does not tell
+
     async def aclose(self) -> None:
         await self._response.aclose()

@@ -11,6 +11,7 @@ from typing import Self
 from stellantis_hal.errors import ConfigurationError, NetworkError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.transport.loop_binding import LoopBinding
+from stellantis_hal.transport.loop_handle import LoopHandle
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.persistence import LimiterStore, StatePersister
 from stellantis_hal.transport.rate_limit.protocol import Capacity, LimiterStatistics, Priority, RateLimits, Slot
@@ -102,8 +103,8 @@ class TokenBucketLimiter:
             ConfigurationError: the limiter has a store and was not entered.
             WrongLoopError: it was used before in another event loop, thread or process.
         """
-        self._binding.check()
-        return _LimiterSlot(self._queue, self._persister, self._dump, priority == "background", max_wait)
+        loop, background = self._binding.check(), priority == "background"
+        return _LimiterSlot(self._queue, loop, self._persister, self._dump, background=background, max_wait=max_wait)
 
     def pause(self, seconds: float, reason: str = "") -> None:
         """Send nothing for this many seconds; see :class:`RateLimiter`. A day or more is a quarter of an hour."""
@@ -143,17 +144,20 @@ class TokenBucketLimiter:
 class _LimiterSlot:
     """A slot of :class:`TokenBucketLimiter`."""
 
-    __slots__ = ("_background", "_dump", "_max_wait", "_minute", "_persister", "_queue", "_sending")
+    __slots__ = ("_background", "_dump", "_loop", "_max_wait", "_minute", "_persister", "_queue", "_sending")
 
     def __init__(
         self,
         queue: TokenQueue,
+        loop: LoopHandle,
         persister: StatePersister | None,
         dump: Callable[[], bytes],
+        *,
         background: bool,
         max_wait: float,
     ) -> None:
         self._queue = queue
+        self._loop = loop
         self._persister = persister
         self._dump = dump
         self._background = background
@@ -167,30 +171,31 @@ class _LimiterSlot:
                 "nothing was sent: this limiter has a store and is not entered, so its count would be lost. Write "
                 "`async with TokenBucketLimiter(limits, store=store) as limiter:` around the clients that use it."
             )
-        minute = self._queue.try_take(self._background)
-        self._minute = minute if minute >= 0 else await self._queue.wait(self._background, self._max_wait)
+        minute = self._queue.try_take(self._loop.now(), self._background)
+        self._minute = minute if minute >= 0 else await self._queue.wait(self._background, self._max_wait, self._loop)
         return self
 
     def sent(self) -> None:
         if self._sending is None and self._minute >= 0:
-            self._sending = self._queue.sent()
+            self._sending = self._queue.sent(self._loop.now())
 
     def answered(self, quota: Quota | None = None) -> None:
         if self._minute >= 0:
             minute, self._minute = self._minute, -1
-            self._queue.answered(minute, self._sending or self._queue.sent(), quota)
+            now = self._loop.now()
+            self._queue.answered(now, minute, self._sending or self._queue.sent(now), quota)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._minute >= 0:
             minute, self._minute = self._minute, -1
-            sending = self._sending
+            sending, now = self._sending, self._loop.now()
             if sending is None:
-                self._queue.give_back(minute)
+                self._queue.give_back(now, minute)
             elif isinstance(error, NetworkError) and not error.sent:
-                self._queue.give_back(minute, sending.number)
+                self._queue.give_back(now, minute, sending.number)
             else:
-                self._queue.give_up(minute, sending.number)
+                self._queue.give_up(now, minute, sending.number)
         if error is None and self._persister is not None and self._persister.is_due():
             await self._persister.save(self._dump)

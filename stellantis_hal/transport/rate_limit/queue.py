@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 
 from stellantis_hal.errors import BudgetExhaustedError
-from stellantis_hal.transport.loop_handle import loop_time
+from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
 from stellantis_hal.transport.rate_limit.ledger import QuotaLedger
 from stellantis_hal.transport.rate_limit.protocol import LimiterStatistics
 from stellantis_hal.transport.rate_limit.quota import Quota
@@ -117,6 +117,7 @@ class TokenQueue:
         "_refused",
         "_refused_tasks",
         "_seconds_waited",
+        "_tasks",
         "_timer",
         "_waited",
     )
@@ -130,15 +131,24 @@ class TokenQueue:
         self._latest: list[_Waiter] = []
         self._timer = WaitQueueTimer(lambda: self._next_change(self.advance()), lambda: self._dispatch(self.advance()))
         self._granted = self._given_back = self._refused = self._waited = self._pauses = 0
+        self._tasks = 0  # in wait(): where there are none, no line needs to be looked at
         self._seconds_waited = self._advanced_at = 0.0
 
     def advance(self) -> float:
-        """Advance the ledger to the present; return it by the backend's clock."""
-        now = self._advanced_at = loop_time()
+        """Advance the ledger to the present; return it by the backend's clock.
+
+        Raises:
+            RuntimeError: no event loop runs in this thread.
+        """
+        now = loop_time()
+        self._advance(now)
+        return now
+
+    def _advance(self, now: float) -> None:
+        self._advanced_at = now
         self._ledger.advance(now)
         if self._ledger.has_restored:
             self._ledger.check_wall(now, self._clock().timestamp())
-        return now
 
     def observe(self, *, elsewhere: bool) -> float:
         """Return the instant of what the ledger states: the present, but the last request's outside of the loop.
@@ -181,19 +191,29 @@ class TokenQueue:
             smallest_round_trip=ledger.burst.smallest_round_trip,
         )
 
-    def try_take(self, background: bool) -> int:
+    def try_take(self, now: float, background: bool) -> int:
         """Take a token without waiting; return its minute, -1 where there is none or others wait for it."""
-        if self._interactive or (background and self._background):
+        if self._tasks and (self._interactive or (background and self._background)):
             return -1
-        now = self.advance()
+        self._advance(now)
         minute = self._ledger.take(now, background=background)
         if minute >= 0:
             self._granted += 1
         return minute
 
-    async def wait(self, background: bool, max_wait: float) -> int:
-        """Wait for a token; return its minute."""
-        now = self.advance()
+    async def wait(self, background: bool, max_wait: float, loop: LoopHandle) -> int:
+        """Wait for a token; return its minute.
+
+        Args:
+            background: the priority.
+            max_wait: seconds, at most.
+            loop: the running event loop.
+
+        Raises:
+            BudgetExhaustedError: the wait would be longer, or than the anyio deadline in force.
+        """
+        now = loop.now()
+        self._advance(now)
         grant_at = now + self._estimated_wait(background, now)
         latest = min(now + max_wait, anyio.current_effective_deadline())
         if grant_at > max(latest, now):
@@ -202,45 +222,46 @@ class TokenQueue:
             await anyio.lowlevel.checkpoint()  # a task that asks again at once must not starve all others
             raise error
         waiter = _Waiter(background, latest, now + max_wait)
+        self._tasks += 1
         queue = self._background if background else self._interactive
         queue.add(waiter, again=self._was_refused())
         self._remember(waiter)
         if self._latest and self._latest[0] is waiter:
             self._timer.reschedule()  # the timer was set for later deadlines
         try:
-            await self._timer.wait(waiter)
+            await self._timer.wait(waiter, loop)
         except BaseException:
             if waiter.minute >= 0:  # cancelled in the very moment of being granted
-                self.give_back(waiter.minute)
+                self.give_back(loop.now(), waiter.minute)
             raise
         finally:
+            self._tasks -= 1
             queue.discard(waiter)
             self._hand_over_timer()
         if waiter.error is not None:
             raise waiter.error
         self._waited += 1
-        self._seconds_waited += anyio.current_time() - now
+        self._seconds_waited += loop.now() - now
         return waiter.minute
 
-    def sent(self) -> Sending:
+    def sent(self, now: float) -> Sending:
         """Book a request as sent."""
-        now = anyio.current_time()
         sending = Sending(self._ledger.sent(now), now, self._ledger.burst.returned)
-        if self._interactive or self._background:
+        if self._tasks:
             self._timer.reschedule()  # when this request is overdue was not known before
         return sending
 
-    def give_back(self, minute: int, sending: int | None = None) -> None:
+    def give_back(self, now: float, minute: int, sending: int | None = None) -> None:
         """Return a token, because nothing was sent."""
         self._granted -= 1
         self._given_back += 1
-        now = self.advance()
+        self._advance(now)
         self._ledger.give_back(minute, sending)
         self._wake(now)
 
-    def answered(self, minute: int, sending: Sending, quota: Quota | None) -> None:
+    def answered(self, now: float, minute: int, sending: Sending, quota: Quota | None) -> None:
         """Book a request as answered."""
-        now = self.advance()
+        self._advance(now)
         refused = quota is not None and quota.refused
         if refused:
             self._remember_refused()
@@ -249,9 +270,9 @@ class TokenQueue:
             self._ledger.correct(now, quota, returned_at_sending=sending.returned, sent_at=sending.at)
         self._wake(now)
 
-    def give_up(self, minute: int, sending: int) -> None:
+    def give_up(self, now: float, minute: int, sending: int) -> None:
         """Book a request as sent and never answered."""
-        now = self.advance()
+        self._advance(now)
         self._ledger.answered(now, minute, None, sending)
         self._wake(now)
 
@@ -279,7 +300,7 @@ class TokenQueue:
 
     def _wake(self, now: float) -> None:
         """Grant what a change has freed, and set the timer early enough for the next waiter."""
-        if self._interactive or self._background:
+        if self._tasks and (self._interactive or self._background):
             self._dispatch(now)
             self._timer.reschedule()
 

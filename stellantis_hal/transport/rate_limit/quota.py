@@ -19,7 +19,8 @@ LONGEST_PAUSE = 86_400.0
 UNREADABLE = 1.0
 """Seconds to wait where ``Retry-After`` cannot be parsed."""
 
-_COUNT = re.compile(r"\s*(\d{1,15})\s*", re.ASCII)
+_DIGITS = 15
+_COUNT = re.compile(rf"\s*(\d{{1,{_DIGITS}}})\s*", re.ASCII)
 _SECONDS = re.compile(r"\s*(\d+(?:\.\d*)?)\s*", re.ASCII)
 
 
@@ -89,7 +90,9 @@ class Quota:
 
     def updated(self, newer: Quota) -> Quota:
         """Return the newer values, and the older ones where the newer response states none."""
-        return Quota(day=_merged(self.day, newer.day), burst=_merged(self.burst, newer.burst))
+        day, burst = _merged(self.day, newer.day), _merged(self.burst, newer.burst)
+        is_complete = day is newer.day and burst is newer.burst and not newer.refused
+        return newer if is_complete else Quota(day=day, burst=burst)
 
 
 def _window(headers: Mapping[str, str], limit_name: str, remaining_name: str) -> Window:
@@ -101,6 +104,8 @@ def _window(headers: Mapping[str, str], limit_name: str, remaining_name: str) ->
 def _count(text: str | None) -> int | None:
     if text is None:
         return None
+    if text.isdigit() and text.isascii() and len(text) <= _DIGITS:
+        return int(text)
     match = _COUNT.fullmatch(text)
     return None if match is None else int(match[1])
 

@@ -46,6 +46,9 @@ class StatedLimit:
             sent_at: when the request was sent.
             exhausted: whether the response says that nothing is left.
         """
+        if limit == self._stated and self.value == self.confirmed:
+            self._stated_at = now
+            return
         self.value = limit if self._ceiling is None else min(limit, self._ceiling)
         if limit != self._stated:
             self._stated, self._stated_since = limit, now

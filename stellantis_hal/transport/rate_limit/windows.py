@@ -269,7 +269,17 @@ class DayWindow:
         ceiling: the highest limit that headers may set; None for any.
     """
 
-    __slots__ = ("_lapses_at", "_limit", "_minute", "_ring", "external", "external_until", "limit", "spent")
+    __slots__ = (
+        "_lapses_at",
+        "_limit",
+        "_minute",
+        "_minute_ends",
+        "_ring",
+        "external",
+        "external_until",
+        "limit",
+        "spent",
+    )
 
     def __init__(self, limit: int | None, *, ceiling: int | None = None) -> None:
         self._limit = StatedLimit(limit, ceiling)
@@ -280,6 +290,7 @@ class DayWindow:
         self._lapses_at = math.inf
         self._ring = array("q", bytes(8 * _MINUTES))
         self._minute = 0
+        self._minute_ends = 60.0
 
     def advance(self, now: float) -> bool:
         """Advance to the minute of ``now``; return whether something that responses stated has lapsed.
@@ -287,13 +298,14 @@ class DayWindow:
         A clock set back changes nothing. If it is set back by more than a day, it is another clock, and all that is
         booked counts from now on, because its minutes may be years away.
         """
-        minute = int(now // 60)
+        minute_ends = self._minute_ends
+        minute = self._minute if minute_ends - 60.0 <= now < minute_ends else int(now // 60)
         if minute > self._minute:
             self._advance(minute)
         elif self._minute - minute >= _MINUTES:
             self._ring = array("q", bytes(8 * _MINUTES))
             self._ring[minute % _MINUTES] = self.spent
-            self._minute = minute
+            self._set_minute(minute)
             self.external_until = min(self.external_until, now + LAPSE)
             self._set_lapse()
         if now < self._lapses_at:
@@ -317,7 +329,11 @@ class DayWindow:
                 place = passed % _MINUTES
                 self.spent -= self._ring[place]
                 self._ring[place] = 0
+        self._set_minute(minute)
+
+    def _set_minute(self, minute: int) -> None:
         self._minute = minute
+        self._minute_ends = 60.0 * (minute + 1)
 
     def available(self) -> float:
         """Return how many tokens can be taken. Advance first."""

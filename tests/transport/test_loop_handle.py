@@ -1,0 +1,96 @@
+"""The running event loop: its time, its present task, tasks that wait to be woken."""
+
+import asyncio
+
+import anyio
+import anyio.lowlevel
+import pytest
+import trio
+
+from stellantis_hal.transport.loop_handle import LoopHandle, loop_time
+from stellantis_hal.transport.wait_queue import Waiter, WaitQueueTimer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.both_loops_measured]
+
+
+async def test_the_time_is_that_of_the_event_loop() -> None:
+    assert LoopHandle().now() == pytest.approx(anyio.current_time())
+    assert loop_time() == pytest.approx(anyio.current_time())
+
+
+async def test_a_parked_task_waits_until_it_is_woken() -> None:
+    parked, seen = LoopHandle().park(), list[str]()
+
+    async def wait() -> None:
+        await parked.wait()
+        seen.append("on")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert not seen
+        parked.wake()
+        parked.wake()
+    assert seen == ["on"]
+
+
+async def test_a_task_woken_before_it_waits_goes_on() -> None:
+    parked = LoopHandle().park()
+    parked.wake()
+    with anyio.fail_after(1):
+        await parked.wait()
+
+
+async def test_a_cancelled_task_is_not_woken() -> None:
+    parked, scope = LoopHandle().park(), anyio.CancelScope()
+
+    async def wait() -> None:
+        with scope:
+            await parked.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        scope.cancel()
+        await anyio.wait_all_tasks_blocked()
+        parked.wake()
+    assert scope.cancelled_caught
+
+
+async def test_the_present_task_belongs_to_its_loop_only() -> None:
+    loop = LoopHandle()
+    assert loop.is_running()
+    assert not await anyio.to_thread.run_sync(loop.is_running)
+    assert not await anyio.to_thread.run_sync(lambda: asyncio.run(_in_task(loop)))
+    assert not await anyio.to_thread.run_sync(lambda: trio.run(_in_task, loop))
+
+
+async def _in_task(loop: LoopHandle) -> bool:
+    return loop.is_running()
+
+
+def test_a_loop_that_hosts_trio_is_not_that_of_its_guest() -> None:
+    async def host() -> tuple[bool, bool]:
+        loop, done = LoopHandle(), asyncio.get_running_loop().create_future()
+
+        async def guest() -> bool:
+            await trio.lowlevel.checkpoint()
+            return loop.is_running()
+
+        trio.lowlevel.start_guest_run(
+            guest,
+            run_sync_soon_threadsafe=asyncio.get_running_loop().call_soon_threadsafe,
+            done_callback=lambda outcome: done.set_result(outcome.unwrap()),
+            host_uses_signal_set_wakeup_fd=True,
+        )
+        return await done, loop.is_running()
+
+    assert asyncio.run(host()) == (False, True)
+
+
+async def test_a_waiter_that_is_done_before_it_waits_does_not_wait() -> None:
+    waiter = Waiter()
+    waiter.wake()
+    with anyio.fail_after(1):
+        await WaitQueueTimer(anyio.current_time, lambda: None).wait(waiter, LoopHandle())
+    assert waiter.done
