@@ -131,3 +131,14 @@ async def test_steps_of_the_page_run(page: Path, simulator: Simulator, capsys: p
     for line, example in steps_of(page):
         await run_block(page, line, example, names)
     assert "Error" not in capsys.readouterr().out
+
+
+OPENINGS = {"start": ("You get ",), "howto": ("You get ",), "explanation": ("You find ", "After this page ")}
+
+
+@pytest.mark.parametrize("folder", OPENINGS)
+def test_pages_begin_with_what_a_reader_has_at_the_end(folder: str) -> None:
+    pages = [page for page in sorted((ROOT / "docs" / folder).glob("*.md")) if page.stem != "index"]
+    first = {page.stem: page.read_text("utf-8").split("\n\n")[1] for page in pages}
+    assert len(pages) > 2
+    assert [stem for stem, paragraph in first.items() if not paragraph.startswith(OPENINGS[folder])] == []
