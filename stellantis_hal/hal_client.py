@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from stellantis_hal.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.navigation.cache.store import CacheStore
 from stellantis_hal.navigation.context import ResourceContext
@@ -15,6 +14,7 @@ from stellantis_hal.navigation.entry_point import EntryPoint
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.host_session import HostSession
+from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.transport.conventions import ApiConventions
 from stellantis_hal.transport.credentials import ClientAccess, ConnectableCredentials, Credentials
 from stellantis_hal.transport.exchange import Timeouts

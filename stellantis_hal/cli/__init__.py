@@ -12,6 +12,9 @@ def main() -> None:
     try:
         from stellantis_hal.cli.commands import commands
         from stellantis_hal.cli.output import prepare_process
+
+        prepare_process()
+        commands()
     except KeyboardInterrupt:
         sys.exit(130)  # as the shell has it for a process that Ctrl+C ended
     except ModuleNotFoundError as error:
@@ -20,5 +23,3 @@ def main() -> None:
         text = f"error: stellantis-hal needs the extra `cli`: pip install 'stellantis-hal[cli]' ({error})\n"
         sys.stderr.write(text)
         sys.exit(8)
-    prepare_process()
-    commands()

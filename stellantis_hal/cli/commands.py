@@ -7,37 +7,54 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
 import click
 
 from stellantis_hal.__version__ import __version__
-from stellantis_hal.cli.browse import browse
-from stellantis_hal.cli.cars import alerts, maintenance, status, vehicles
-from stellantis_hal.cli.configuration import completion, config
-from stellantis_hal.cli.demo_command import demo
-from stellantis_hal.cli.doctor import doctor
 from stellantis_hal.cli.failures import run_command
-from stellantis_hal.cli.fleet import fleet
 from stellantis_hal.cli.invocation import COMMON_OPTIONS, Invocation, show_log, to_front
-from stellantis_hal.cli.live import watch
-from stellantis_hal.cli.login import login, logout, token, whoami
-from stellantis_hal.cli.monitoring import callbacks, monitors
+from stellantis_hal.cli.lazy_group import LazyCommand, LazyGroup
 from stellantis_hal.cli.options import SETTINGS, add_options
-from stellantis_hal.cli.output import Commands
-from stellantis_hal.cli.profiles import read_profile
-from stellantis_hal.cli.receive import receive
-from stellantis_hal.cli.record import record
-from stellantis_hal.cli.remote import remote
-from stellantis_hal.cli.report import report
 from stellantis_hal.cli.settings_folder import config_path
-from stellantis_hal.cli.simulate import simulate
-from stellantis_hal.cli.tokens import tokens
-from stellantis_hal.cli.trips import export, trip, trips
 
 __all__ = ["commands"]
 
+_COMMANDS: Final = {
+    "browse": LazyCommand("browse", "Browse any HAL API in the terminal, from its entry URL."),
+    "login": LazyCommand("login", "Log in and consent in the browser; the token is stored in a file of mode 0600."),
+    "logout": LazyCommand("login", "Revoke an account's token and delete it."),
+    "whoami": LazyCommand("login", "Show the logged-in user, as the API returns it."),
+    "token": LazyCommand("login", "Show a token's expiry and scopes, not the token."),
+    "tokens": LazyCommand("tokens", "Copy tokens between stores."),
+    "config": LazyCommand(
+        "configuration", "Show each value of the configuration and where it comes from; secrets are masked."
+    ),
+    "vehicles": LazyCommand("cars", "List the cars of the account."),
+    "status": LazyCommand("cars", "Show the last known state of a car."),
+    "trips": LazyCommand("trips", "List the trips of a car, the latest first."),
+    "trip": LazyCommand("trips", "Show one trip, by its id: each column of its row that has a value."),
+    "maintenance": LazyCommand("cars", "Show when a car's next service is due."),
+    "alerts": LazyCommand("cars", "List the alerts of a car."),
+    "watch": LazyCommand("live", "Watch cars, all of the account by default: a live table, or a line for each event."),
+    "export": LazyCommand("trips", "Write all trips of the account to a file."),
+    "report": LazyCommand(
+        "report", "Write trips, consumption, levels and charging as one HTML file, which needs no network."
+    ),
+    "record": LazyCommand("record", "Record what the API answers for an account into FILE, without what is private."),
+    "remote": LazyCommand("remote", "Send a command to a car, and show each step of it."),
+    "callbacks": LazyCommand("monitoring", "List and change where events are delivered to."),
+    "monitors": LazyCommand("monitoring", "List and change what the vendor watches."),
+    "receive": LazyCommand("receive", "Receive the vendor's notifications and print them."),
+    "fleet": LazyCommand("fleet", "Read the fleets of a partner (B2B), and the vehicles in them."),
+    "doctor": LazyCommand("doctor", "Check configuration, clock, network, certificate, token, scopes and quota."),
+    "demo": LazyCommand("demo_command", "Poll a simulated fleet concurrently under a tight rate limit."),
+    "simulate": LazyCommand("simulate", "Serve the simulated API over a socket until interrupted."),
+    "completion": LazyCommand(
+        "configuration", 'Print a script of completions for a shell: eval "$(stellantis-hal completion bash)".'
+    ),
+}
 
-class _Commands(Commands):
+
+class _Commands(LazyGroup):
     """The group: its options may stand after the command too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -45,7 +62,7 @@ class _Commands(Commands):
         return super().parse_args(ctx, to_front(args, self.params, self.commands))
 
 
-@click.group(cls=_Commands, context_settings=SETTINGS)
+@click.group(cls=_Commands, lazy=_COMMANDS, context_settings=SETTINGS)
 @add_options(*COMMON_OPTIONS)
 @click.version_option(__version__, prog_name="stellantis-hal")
 @click.pass_context
@@ -64,11 +81,15 @@ def commands(context: click.Context, /, *, profile: str | None, simulated: bool,
         show_log(sys.stderr)
     if context.invoked_subcommand in _WITHOUT_PROFILE:
         return
+    from stellantis_hal.cli.profiles import read_profile
+
     read = run_command(read_profile, config_path(os.environ), profile, os.environ)
-    context.obj = attrs.evolve(context.obj, profile=read)
+    context.obj = context.obj._replace(profile=read)
     for warning in () if read is None else read.warnings:
         context.obj.warn(warning)
-    context.default_map = {} if read is None else _defaults(commands, read.options)
+    called = None if context.invoked_subcommand is None else commands.commands.get(context.invoked_subcommand)
+    if read is not None and called is not None:
+        context.default_map = {called.name or "": _defaults(called, read.options)}
 
 
 def _defaults(command: click.Command, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,32 +102,3 @@ def _defaults(command: click.Command, values: Mapping[str, Any]) -> dict[str, An
 
 
 _WITHOUT_PROFILE: Final = frozenset({"completion", "demo", "simulate", "tokens"})
-for _command in (
-    browse,
-    login,
-    logout,
-    whoami,
-    token,
-    tokens,
-    config,
-    vehicles,
-    status,
-    trips,
-    trip,
-    maintenance,
-    alerts,
-    watch,
-    export,
-    report,
-    record,
-    remote,
-    callbacks,
-    monitors,
-    receive,
-    fleet,
-    doctor,
-    demo,
-    simulate,
-    completion,
-):
-    commands.add_command(_command)

@@ -6,21 +6,20 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, tzinfo
-from typing import Any, Final, TextIO
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
-import attrs
 import click
 
 from stellantis_hal.cli.options import option
-from stellantis_hal.cli.profiles import Profile
 from stellantis_hal.hal.redaction import one_line
+
+if TYPE_CHECKING:
+    from stellantis_hal.cli.profiles import Profile
 
 __all__ = ["COMMON_OPTIONS", "Invocation", "current", "show_log", "to_front"]
 
 
-@attrs.frozen(kw_only=True)
-class Invocation:
+class Invocation(NamedTuple):
     """What the common options say.
 
     Attributes:
@@ -52,6 +51,8 @@ class Invocation:
             return UTC
         if self.profile is None or self.profile.timezone is None:
             return None
+        from zoneinfo import ZoneInfo
+
         return ZoneInfo(self.profile.timezone)
 
     def warn(self, text: str) -> None:

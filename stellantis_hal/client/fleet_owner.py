@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from stellantis_hal.auth.partner import Partner
-from stellantis_hal.base_client import BaseClient, to_origins, to_timeouts
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.hal.uri import append_query, join_segment
 from stellantis_hal.navigation.context import ResourceContext
@@ -23,6 +22,7 @@ from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.resources.queries import UrlCollection, is_absent
 from stellantis_hal.structuring.converter import TypedConverter
 from stellantis_hal.transport.backends.host_session import HostSession
+from stellantis_hal.transport.base_client import BaseClient, to_origins, to_timeouts
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 from stellantis_hal.auth.application import Application
 from stellantis_hal.auth.identity import IdentityProvider
-from stellantis_hal.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.credentials.renewal_breaker import RenewalBreaker
 from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token, TokenLike
@@ -19,6 +18,7 @@ from stellantis_hal.hal.uri import host_of
 from stellantis_hal.navigation.request_headers import default_headers
 from stellantis_hal.resources.control.control_services import ControlServices
 from stellantis_hal.transport.backends.host_session import HostSession
+from stellantis_hal.transport.base_client import BaseClient, identity_fetch, to_origins, to_timeouts
 from stellantis_hal.transport.exchange import Timeouts
 from stellantis_hal.transport.hooks import Hooks, TokenRecord, call_hook
 from stellantis_hal.transport.rate_limit.limiter import TokenBucketLimiter

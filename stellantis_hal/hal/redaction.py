@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sized
 from enum import Enum
 from itertools import islice
-from typing import Any
-
-import attrs
+from typing import TYPE_CHECKING, Any
 
 from stellantis_hal.hal.uri import split
+
+if TYPE_CHECKING:
+    import attrs
 
 __all__ = [
     "MASK",
@@ -149,6 +150,8 @@ def redacted_repr(self: Any) -> str:
     bytes by their number. Numbers, instants and known members of enumerations are shown.
     """
     kind = type(self)
+    import attrs
+
     shown = [f"{field.name}={_show(field, getattr(self, field.name))}" for field in attrs.fields(kind) if field.repr]
     return f"{kind.__qualname__.rpartition('>.')[2]}({', '.join(shown)})"
 
