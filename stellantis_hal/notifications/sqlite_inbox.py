@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import anyio
+import attrs
 
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.notifications.inbox import (
@@ -43,6 +44,8 @@ _CLEANING = timedelta(minutes=1)
 _CLEANED_AT_ONCE = 1_000  # rows
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
+_EPOCH: Final = 0.0
+_YEAR_9999: Final = 253_370_764_800.0
 _ACKNOWLEDGED: Final = 1  # a state, beside 0 (waits) and 2 (set aside)
 
 _SCHEMA = (
@@ -200,8 +203,14 @@ class SQLiteInbox:
         """
         while True:
             stored = self._stored
-            entry, dead = await self._write(partial(self._take, consumer, acknowledge), durable=False)
+            entry, dead, damaged = await self._write(partial(self._take, consumer, acknowledge), durable=False)
             acknowledge = None
+            for number in damaged:
+                _logger.error(
+                    "event %d of the inbox %s was set aside: its row is damaged, or another program's",
+                    number,
+                    self._database.path,
+                )
             for number in dead:
                 _logger.error(
                     "event %d of the inbox %s was set aside: its consumer has failed %d times. See revive()",
@@ -226,10 +235,11 @@ class SQLiteInbox:
 
     def _take(
         self, consumer: str, acknowledge: int | None, connection: sqlite3.Connection
-    ) -> tuple[StoredEvent | None, list[int]]:
+    ) -> tuple[StoredEvent | None, list[int], list[int]]:
         if acknowledge is not None:
             self._acknowledge(acknowledge, connection)
         dead: list[int] = []
+        damaged: list[int] = []
         while True:
             row = connection.execute(
                 "SELECT number, id, kind, content, is_verified, received_at, reason, size, source_id, callback_id,"
@@ -237,8 +247,13 @@ class SQLiteInbox:
                 " FROM events LEFT JOIN owners USING (source_id) WHERE state = 0 ORDER BY number LIMIT 1"
             ).fetchone()
             if row is None:
-                return None, dead
+                return None, dead, damaged
             number, attempts, is_same = row[0], row[11], row[12] == consumer
+            stored = _read_row(row)
+            if stored is None:
+                connection.execute("UPDATE events SET state = 2 WHERE number = ?", (number,))
+                damaged.append(number)
+                continue
             if attempts >= self._dead_after and not is_same:
                 connection.execute("UPDATE events SET state = 2 WHERE number = ?", (number,))
                 dead.append(number)
@@ -248,7 +263,7 @@ class SQLiteInbox:
                 connection.execute(
                     "UPDATE events SET attempts = ?, consumer = ? WHERE number = ?", (attempts, consumer, number)
                 )
-            return _read_row(row, attempts), dead
+            return attrs.evolve(stored, attempts=attempts), dead, damaged
 
     def _acknowledge(self, number: int, connection: sqlite3.Connection) -> None:
         connection.execute(
@@ -404,9 +419,16 @@ def _storable(value: str | None) -> str | None:
     return None if value is None else value.encode("utf-8", "replace").decode()
 
 
-def _read_row(row: tuple[Any, ...], attempts: int) -> StoredEvent:
+def _read_row(row: tuple[Any, ...]) -> StoredEvent | None:
+    """Return a row as an event; None where it has values that are never written."""
     number, identity, kind, content, is_verified, received_at, reason, size, source_id, callback_id, vin = row[:11]
-    owner_vin, vehicle_id = row[13:]
+    attempts, _, owner_vin, vehicle_id = row[11:]
+    texts = (identity, kind, reason, *(text for text in (source_id, callback_id, vin) if text is not None))
+    numbers = type(size) is type(attempts) is int and type(received_at) is float
+    if not (numbers and isinstance(content, bytes) and all(isinstance(text, str) for text in texts)):
+        return None
+    if not _EPOCH <= received_at < _YEAR_9999:
+        return None
     entry = IncomingEvent(
         id=identity,
         kind=kind,

@@ -431,6 +431,32 @@ async def limit_pages(inbox: Any, pages: int) -> None:
     await inbox._database.write(limit)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "content = NULL",
+        "content = 'text'",
+        "received_at = 'soon'",
+        "received_at = 9e300",
+        "received_at = -1",
+        "size = 'large'",
+        "attempts = 'many'",
+        "reason = x'ff'",
+        "vin = x'ff'",
+    ],
+)
+async def test_damaged_row_is_set_aside(tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        await put(inbox, entry("1"), entry("2"))
+        await inbox.aclose()
+        with sqlite3.connect(tmp_path / "inbox.db") as connection:
+            connection.execute(f"UPDATE events SET {change} WHERE number = 1")
+        connection.close()
+        assert (await inbox.next("c")).entry.id == "2"
+        assert (await inbox.statistics()).dead == 1
+    assert "was set aside: its row is damaged, or another program's" in caplog.text
+
+
 async def test_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:
     async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
         await inbox.put([entry("1")])

@@ -1,5 +1,6 @@
 """Which member of a lease gets which shards."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,22 @@ async def test_rows_of_a_lease(tmp_path: Path) -> None:
         assert (await table.beat("b", shards=2, ttl=60)).shards == {0: Owned("", 1), 1: Owned("", 1)}
         await database.write(lambda connection: connection.execute("UPDATE lease_members SET seen = 1e12").rowcount)
         assert set((await table.beat("c", shards=2, ttl=60)).members) == {"c"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "row",
+    [
+        "lease_members VALUES ('fleet', 'x', 'two', {now})",
+        "lease_members VALUES ('fleet', x'ff', 2, {now})",
+        "lease_shards VALUES ('fleet', 'first', 'x', 1)",
+        "lease_shards VALUES ('fleet', 0, 'x', 'one')",
+        "lease_shards VALUES ('fleet', 0, x'ff', 1)",
+    ],
+)
+async def test_foreign_rows_of_a_lease_are_removed(tmp_path: Path, row: str) -> None:
+    async with SQLiteDatabase(tmp_path / "leases.db", schema=SCHEMA) as database:
+        table = SQLiteLeaseTable(database, "fleet")
+        insert = f"INSERT INTO {row.format(now=time.monotonic())}"
+        await database.write(lambda connection: connection.execute(insert).rowcount)
+        assert await table.beat("a", shards=2, ttl=60) == LeaseView({"a": 2}, {})

@@ -53,8 +53,15 @@ class SQLiteLeaseTable:
     def _beat(self, member: str, shards: int, ttl: float, connection: sqlite3.Connection) -> LeaseView:
         now = time.monotonic()
         connection.execute(
-            "DELETE FROM lease_members WHERE lease = ? AND NOT (typeof(seen) = 'real' AND seen BETWEEN ? AND ?)",
+            "DELETE FROM lease_members WHERE lease = ? AND NOT (typeof(seen) = 'real' AND seen BETWEEN ? AND ? "
+            "AND typeof(member) = 'text' AND typeof(shards) = 'integer')",
             (self._name, now - ttl, now + ttl),
+        )
+        # Other programs may have written into the file: what is no row of a lease is removed.
+        connection.execute(
+            "DELETE FROM lease_shards WHERE lease = ? AND NOT (typeof(shard) = 'integer' "
+            "AND typeof(member) = 'text' AND typeof(epoch) = 'integer')",
+            (self._name,),
         )
         connection.execute("REPLACE INTO lease_members VALUES (?, ?, ?, ?)", (self._name, member, shards, now))
         members = connection.execute("SELECT member, shards FROM lease_members WHERE lease = ?", (self._name,))

@@ -125,7 +125,10 @@ class SQLiteLedger:
 
     async def take(self, turn: Turn) -> TurnReply:
         """Take a turn, as one transaction."""
-        return await self._database.write(partial(self._take, turn))
+        try:
+            return await self._database.write(partial(self._take, turn))
+        except (TypeError, ValueError, LookupError, OverflowError) as error:
+            raise _damaged(self._database.path, "not the state of a limiter") from error
 
     def _take(self, turn: Turn, connection: sqlite3.Connection) -> TurnReply:
         minutes = _StoredMinutes(connection, self._name)
@@ -156,7 +159,11 @@ def _parse(text: str, path: str) -> dict[str, Any]:
         problem = f"format {state['format']!r}, expected {_FORMAT}"
     except (ValueError, TypeError, KeyError):
         problem = "not the state of a limiter"
-    raise StorageError(f"{path}: {problem}: remove the file while no process uses it", path=path)
+    raise _damaged(path, problem)
+
+
+def _damaged(path: str, problem: str) -> StorageError:
+    return StorageError(f"{path}: {problem}: remove the file while no process uses it", path=path)
 
 
 class _StoredMinutes:

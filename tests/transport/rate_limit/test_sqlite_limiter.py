@@ -141,3 +141,19 @@ def test_wrong_names_are_refused(values: tuple[str, str]) -> None:
         SQLiteLedger(*values)
     with pytest.raises(ValueError, match="timeout"):
         SQLiteLedger("limiter.sqlite", "app", timeout=0)
+
+
+@pytest.mark.parametrize("change", ["count = 'many'", "minute = 'now'"])
+async def test_foreign_counts_are_an_outage(tmp_path: Path, change: str) -> None:
+    machine = Machine()
+    async with machine.ledger(tmp_path / "a") as ledger:
+        first = await ledger.take(turn_of("p", 1, interactive=2))
+        await ledger.take(turn_of("p", 2, epoch=first.epoch))
+    with sqlite3.connect(tmp_path / "a") as connection:
+        connection.execute("DELETE FROM limiter_minutes")
+        connection.execute("INSERT INTO limiter_minutes VALUES ('app', 1, 1)")
+        connection.execute(f"UPDATE limiter_minutes SET {change}")
+    connection.close()
+    async with machine.ledger(tmp_path / "a") as ledger:
+        with pytest.raises(StorageError, match="not the state of a limiter: remove the file"):
+            await ledger.take(turn_of("q", 1))
