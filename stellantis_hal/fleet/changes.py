@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Literal
 
 import attrs
 
-from stellantis_hal.hal.json import decode, encode
+from stellantis_hal.hal.json import decode, encode, rewrite
 from stellantis_hal.hal.redaction import hide, is_private, mask_repr, show_value
 from stellantis_hal.navigation.resource import HalResource
+from stellantis_hal.structuring.leaves import leaves_of
 from stellantis_hal.structuring.typed_resource import TypedResource
 
-__all__ = ["Change", "Comparison", "SnapshotState", "compare", "diff", "flatten", "has_same_body"]
+__all__ = ["Change", "Comparison", "SnapshotState", "compare", "diff", "has_same_body"]
 
 
 _CLOCK_TOLERANCE = 86_400.0
@@ -75,32 +76,17 @@ class Comparison:
     state: SnapshotState
 
 
-def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the leaves of nested objects and arrays by their paths; an empty object or array has none."""
-    return dict(_leaves(value, ""))
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}[{index}]")
-    else:
-        yield path, value
-
-
 def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
     """Return the changes between two sets of leaves: new and changed ones in the new order, then removed ones."""
-    changed = [Change(path, old.get(path), value) for path, value in new.items() if _differs(old, path, value)]
-    removed = [Change(path, value, None) for path, value in old.items() if path not in new and value is not None]
-    return (*changed, *removed)
-
-
-def _differs(old: Mapping[str, Any], path: str, value: Any) -> bool:
-    before = old.get(path)
-    return before != value or isinstance(before, bool) != isinstance(value, bool)
+    changes: list[Change] = []
+    before = old.get
+    for path, value in new.items():
+        known = before(path)
+        if known != value or (known is not value and isinstance(known, bool) is not isinstance(value, bool)):
+            changes.append(Change(path, known, value))
+    if old.keys() - new.keys():
+        changes += [Change(path, value, None) for path, value in old.items() if path not in new and value is not None]
+    return tuple(changes)
 
 
 def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float) -> Comparison:
@@ -121,13 +107,13 @@ def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float)
     digest = _digest(snapshot)
     if state is not None and digest == state.digest:
         return Comparison(outcome="unchanged", changes=(), state=state)
-    leaves = flatten(snapshot.to_dict("python"))
+    leaves = leaves_of(snapshot)
     before = {} if state is None else decode(zlib.decompress(state.leaves))
     changes = diff(before, leaves)
     newest = timestamps if timestamps is not None or state is None else state.timestamps
     if state is not None and not changes:
         return Comparison(outcome="unchanged", changes=(), state=attrs.evolve(state, timestamps=newest, digest=digest))
-    packed = zlib.compress(encode(leaves), 1)
+    packed = zlib.compress(rewrite(leaves), 1)
     serial = 1 if state is None else state.serial + 1
     return Comparison(
         outcome="changed",

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stellantis_hal.fleet import changes as changes_module
-from stellantis_hal.fleet.changes import Change, SnapshotState, diff, flatten
+from stellantis_hal.fleet.changes import Change, SnapshotState, diff
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.structuring.converter import TypedConverter, read
+from stellantis_hal.structuring.leaves import flatten
 from tests.support.profiles import few_examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

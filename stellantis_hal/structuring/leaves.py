@@ -1,0 +1,74 @@
+"""Leaves of typed values: their plain values by path, without the nested objects between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.schema import schema_of
+
+__all__ = ["flatten", "leaves_of"]
+
+_Write = Callable[[Any], Any]
+
+
+def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the leaves of nested objects and arrays by their paths; an empty object or array has none."""
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        _add(found, str(name), inner)
+    return found
+
+
+def leaves_of(model: Model) -> dict[str, Any]:
+    """Return the leaves of a typed value by their paths, as ``flatten(model.to_dict("python"))`` would.
+
+    >>> from stellantis_hal.resources.maintenance import Maintenance
+    >>> leaves_of(Maintenance(days=45, extra={"note": {"text": "soon"}}))
+    {'days': 45, 'extra.note.text': 'soon'}
+    """
+    found: dict[str, Any] = {}
+    _add_fields(found, "", model)
+    return found
+
+
+def _add_fields(found: dict[str, Any], prefix: str, model: Model) -> None:
+    for name, is_many, write in _fields_of(type(model)):
+        value = getattr(model, name)
+        if value is None or value == ():
+            continue
+        if is_many:
+            for index, item in enumerate(value):
+                _add_value(found, f"{prefix}{name}[{index}]", item, write)
+        else:
+            _add_value(found, prefix + name, value, write)
+    for key, value in model.extra.items():
+        _add(found, f"{prefix}extra.{key}", value)
+
+
+def _add_value(found: dict[str, Any], path: str, value: Any, write: _Write | None) -> None:
+    if isinstance(value, Model):
+        _add_fields(found, f"{path}.", value)
+    else:
+        _add(found, path, value if write is None else write(value))
+
+
+def _add(found: dict[str, Any], path: str, value: Any) -> None:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _add(found, f"{path}.{name}" if path else str(name), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _add(found, f"{path}[{index}]", inner)
+    else:
+        found[path] = value
+
+
+@lru_cache(maxsize=256)
+def _fields_of(kind: type[Model]) -> tuple[tuple[str, bool, _Write | None], ...]:
+    """Return the name of each field, whether there may be several values, and how one is written."""
+    return tuple(
+        (field.name, field.many, None if field.codec is None else field.codec.write) for field in schema_of(kind).fields
+    )
