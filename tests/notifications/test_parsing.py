@@ -216,6 +216,7 @@ def test_literals_of_other_types_are_read_as_text() -> None:
     message = monitor_message()
     message["monitorEvent"]["values"] = [
         {"data": "a", "value": {"body": {"literalValue": True}}},
+        {"data": "a", "value": {"body": {"literalValue": False}}},
         {"data": "b", "value": 19.5, "previous": 20},
         {"data": "c", "value": {"body": {"literalValue": ["x", "y"]}}},
         {"data": "d", "value": {"type": "string", "body": "z"}},
@@ -223,11 +224,11 @@ def test_literals_of_other_types_are_read_as_text() -> None:
         {"data": "f", "value": {"body": {"literalValue": "inf"}}},
     ]
     values = only(message).values
-    assert [value.texts for value in values] == [("true",), ("19.5",), ("x", "y"), ("z",), (), ("inf",)]
-    assert [value.number for value in values] == [None, 19.5, None, None, None, None]
-    assert [value.is_true for value in values] == [True, None, None, None, None, None]
-    assert values[1].previous == "20"
-    assert values[4].objects == ({"n": 1},)
+    assert [value.texts for value in values] == [("true",), ("false",), ("19.5",), ("x", "y"), ("z",), (), ("inf",)]
+    assert [value.number for value in values] == [None, None, 19.5, None, None, None, None]
+    assert [value.is_true for value in values] == [True, False, None, None, None, None, None]
+    assert values[2].previous == "20"
+    assert values[5].objects == ({"n": 1},)
 
 
 def test_objects_of_values_are_typed() -> None:
@@ -339,6 +340,80 @@ def test_event_of_a_remote_without_its_part_is_read() -> None:
     assert isinstance(only({"type": "Remote", "remoteType": ["Doors"]}), RemoteEvent)
 
 
+def problems_of(event: Any) -> list[tuple[str, str, str]]:
+    return [(problem.path, problem.value_type, problem.reason) for problem in event.problems]
+
+
+def test_problems_of_a_monitor_say_where_what_and_why() -> None:
+    event = only(
+        {
+            "callbackId": ["c"],
+            "date": {},
+            "monitorEvent": {
+                "monitorId": 1.5,
+                "refresh": "perhaps",
+                "values": [
+                    5,
+                    {"data": "a", "value": {"type": "obj.alert", "body": {"objectValues": [7]}}},
+                    {"data": "b", "value": {"type": "obj.collision", "body": {"objectValues": "x"}}},
+                ],
+                "extensions": [
+                    {"type": "vehicle.alerts", "body": [None, {"alerts": ["x"]}, {"alerts": 7}]},
+                    {"body": {"z": 1}},
+                ],
+            },
+        }
+    )
+    inner = "$.monitorEvent"
+    extension = f"{inner}.extensions[0].body"
+    assert problems_of(event) == [
+        ("$.callbackId", "array", "not a text"),
+        ("$.date", "object", "not an instant"),
+        (f"{extension}[0]", "null", "no object with an extension"),
+        (f"{extension}[1].alerts[0]", "string", "not an object"),
+        (f"{extension}[2].alerts", "number", "not an object"),
+        (f"{inner}.extensions[1].body", "object", "an extension of an unknown type"),
+        (f"{inner}.monitorId", "number", "not a text"),
+        (f"{inner}.refresh", "string", "not a boolean"),
+        (f"{inner}.values[0]", "number", "not an object"),
+        (f"{inner}.values[1].value.body.objectValues[0]", "number", "not an object"),
+        (f"{inner}.values[2].value.body.objectValues", "string", "not an object"),
+    ]
+
+
+def test_problems_of_a_remote_say_where_what_and_why() -> None:
+    event = only({"remoteEvent": {"remoteActionId": [], "eventStatus": {"type": "Done"}}, "remoteActionId": "r1"})
+    assert event.remote_id == "r1"
+    assert problems_of(event) == [
+        ("$.remoteEvent.eventStatus", "object", "no status in it"),
+        ("$.remoteEvent.remoteActionId", "array", "not a text"),
+    ]
+    event = only({"type": "Remote", "remoteEvent": 7, "callbackId": 5})
+    assert (event.callback_id, problems_of(event)) == (
+        "5",
+        [("$.remoteEvent", "number", "not an object"), ("$.eventStatus", "null", "no status in it")],
+    )
+
+
+def test_ids_may_stand_around_the_event_or_in_it() -> None:
+    event = only({"monitorId": "m1", "monitorEvent": {"fleetId": "f1", "monitorId": None, "values": {"data": "a"}}})
+    assert (event.monitor_id, event.fleet_id, [value.data for value in event.values]) == ("m1", "f1", ["a"])
+    event = only({"monitorId": "m1", "fleetId": "f1", "monitorEvent": {"fleetId": "f2", "monitorId": "m2"}})
+    assert (event.monitor_id, event.fleet_id) == ("m2", "f1")
+
+
+def test_steps_have_all_their_members() -> None:
+    status = {"type": "Done", "status": "Failed", "failureCause": "Unknown", "feedbackDetail": ["late"]}
+    event = only({"remoteEvent": {"remoteActionId": "r1", "remoteType": ["Doors"], "eventStatus": status}})
+    assert (event.kind, event.phase, event.status, event.cause, event.detail) == (
+        "Doors",
+        "Done",
+        "Failed",
+        "Unknown",
+        "late",
+    )
+
+
 # ------------------------------------------------------------------------------------------------ car and token
 
 
@@ -364,6 +439,15 @@ def test_token_verifies_each_event_and_is_not_kept() -> None:
     assert [event.is_verified for event in events] == [True, False]
     assert [event.attributes for event in events] == [{"vin": VIN}, {}]
     assert [event.is_verified for event in parse_notification(bodies)] == [False, False]
+
+
+@pytest.mark.parametrize("token", ["XXXX", "\ud800", "s3cr3t ", "S3CR3T", "s3cr3", "None"])
+def test_another_token_verifies_no_event(token: str) -> None:
+    for attributes in ([], [{"key": "token", "value": "s3cr3t"}], {"token": None}, {"Token": token}):
+        [event] = parse_notification(body(monitor_message(attributes=attributes)), token=token)
+        assert not event.is_verified
+    [event] = parse_notification(body(monitor_message(attributes={"token": token})), token=token)
+    assert event.is_verified
 
 
 def test_attributes_of_an_item_add_to_those_of_its_envelope() -> None:

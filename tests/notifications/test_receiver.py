@@ -248,6 +248,15 @@ async def test_body_of_a_great_many_compressed_parts_is_unreadable(receiver: Rec
     assert event.reason == "compressed, in more than 100 parts"
 
 
+async def test_hundred_compressed_parts_are_read(receiver: Receiver) -> None:
+    headers = {"content-encoding": "gzip"}
+    for parts, kind in ((100, MonitorEvent), (101, UnreadableEvent)):
+        content = gzip.compress(b" ", mtime=0) * (parts - 1) + gzip.compress(body(monitor_message(parts)), mtime=0)
+        assert await post(receiver, content, headers=headers) == 200
+        [event] = await received(receiver)
+        assert isinstance(event, kind)
+
+
 async def test_two_large_bodies_that_begin_alike_are_two_events() -> None:
     inbox = MemoryInbox()
     receiver = Receiver(inbox, path=PATH, max_body=100)
