@@ -65,7 +65,7 @@ class Chart:
     spec: Mapping[str, Any] | None
     note: str
     columns: tuple[str, ...] = ()
-    rows: tuple[tuple[str | float | None, ...], ...] = ()
+    rows: tuple[tuple[str | float, ...], ...] = ()
 
 
 def distance_chart(months: Sequence[Month]) -> Chart:
@@ -213,7 +213,7 @@ def range_chart(measured: Sequence[Measurement], energy: str) -> Chart:
     known = [(each, each.full_range) for each in of_energy]
     usable = [(each, full) for each, full in known if full is not None and each.temperature is not None]
     shown, thinned = _thin(usable)
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "temperature": each.temperature,
             "full": round(full or 0.0),

@@ -1,26 +1,15 @@
-"""Texts of a report: escaped in HTML and in JSON inside a script element, and counts of things."""
+"""Texts of a report: with a writing direction of their own, as JSON inside a script element, and counts of things."""
 
 from __future__ import annotations
 
-import html
 import json
 from typing import Any, Final
 
-from stellantis_hal.hal.redaction import one_line
+from stellantis_hal.hal.html_text import escape
 
-__all__ = ["escape", "isolate", "plural", "script_json"]
+__all__ = ["isolate", "plural", "script_json"]
 
-_LONGEST: Final = 80
 _IN_SCRIPTS: Final = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&"})
-
-
-def escape(text: str, longest: int = _LONGEST) -> str:
-    """Return a text for HTML, in an element or a quoted attribute: one line without control and format characters.
-
-    A text of more characters than the longest is cut, and ends in "…".
-    """
-    line = one_line(text[: longest + 1])
-    return html.escape(line if len(line) <= longest else f"{line[:longest]}…")
 
 
 def isolate(text: str) -> str:

@@ -12,9 +12,10 @@ from typing import Any, Final
 import attrs
 
 from stellantis_hal.__version__ import __version__
+from stellantis_hal.hal.html_text import escape
 from stellantis_hal.report.car_section import CarSection
 from stellantis_hal.report.charts import Chart
-from stellantis_hal.report.escaping import escape, isolate, plural, script_json
+from stellantis_hal.report.escaping import isolate, plural, script_json
 from stellantis_hal.report.trip_facts import TripFacts
 from stellantis_hal.report.trip_map import trip_map
 from stellantis_hal.resources.vehicle import Vehicle
@@ -124,9 +125,7 @@ Vega-Lite and Vega-Embed (BSD 3-Clause License, University of Washington Interac
             return f"{name} of the machine that made it (then {offset})"
         return name if name == "UTC" else f"{name} (then {offset})"
 
-    def _instant(self, instant: datetime | None) -> str:
-        if instant is None:
-            return "unknown"
+    def _instant(self, instant: datetime) -> str:
         local = instant.astimezone(self.zone)
         return f'<time datetime="{local:%Y-%m-%dT%H:%M%z}">{local:%Y-%m-%d %H:%M}</time>'
 
@@ -186,7 +185,7 @@ Vega-Lite and Vega-Embed (BSD 3-Clause License, University of Washington Interac
         return f"from {start} until {end}"
 
     def _span(self, section: CarSection) -> str:
-        if section.first is None:
+        if section.first is None or section.last is None:
             return f"{section.totals.trips:,}"
         return f"{section.totals.trips:,}, from {self._instant(section.first)} to {self._instant(section.last)}"
 
@@ -263,13 +262,11 @@ def _overview_row(section: CarSection) -> list[str]:
     return [f"{totals.trips:,}", *("–" if value is None else _number(value, 1) for value in values)]
 
 
-def _cells(values: Iterable[str | float | None]) -> str:
+def _cells(values: Iterable[str | float]) -> str:
     return "".join(f"<td>{_cell(value)}</td>" for value in values)
 
 
-def _cell(value: str | float | None) -> str:
-    if value is None:
-        return "unknown"
+def _cell(value: str | float) -> str:
     return escape(value) if isinstance(value, str) else f"{value:g}" if abs(value) >= 1e12 else f"{round(value, 2):,}"
 
 

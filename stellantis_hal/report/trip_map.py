@@ -160,23 +160,23 @@ def _graticule(projection: _Projection) -> Iterable[str]:
     """Return meridians and parallels, with their degrees at the left and lower edge."""
     width = _WIDTH / projection.scale / projection.squeeze
     height = projection.height / projection.scale
-    for step, start, span in (
-        (_step(width), projection.west, width),
-        (_step(height), projection.north - height, height),
-    ):
-        is_meridian = start == projection.west
-        for index in range(math.ceil(start / step), math.floor((start + span) / step) + 1):
-            degrees = index * step
-            if is_meridian:
-                x = (degrees - projection.west) * projection.scale * projection.squeeze
-                yield f'<path d="M{x:.1f} 0V{projection.height:.0f}"/>'
-                text = _degrees((degrees + 180) % 360 - 180, "E", "W", step)
-                if x < _WIDTH - _LABEL:
-                    yield f'<text x="{x + 3:.1f}" y="{projection.height - 5:.0f}">{text}</text>'
-            elif abs(degrees) <= 90:
-                y = (projection.north - degrees) * projection.scale
-                yield f'<path d="M0 {y:.1f}H{_WIDTH:g}"/>'
-                yield f'<text x="4" y="{y - 3:.1f}">{_degrees(degrees, "N", "S", step)}</text>'
+    step = _step(width)
+    for meridian in _multiples(step, projection.west, width):
+        x = (meridian - projection.west) * projection.scale * projection.squeeze
+        yield f'<path d="M{x:.1f} 0V{projection.height:.0f}"/>'
+        if x < _WIDTH - _LABEL:
+            text = _degrees((meridian + 180) % 360 - 180, "E", "W", step)
+            yield f'<text x="{x + 3:.1f}" y="{projection.height - 5:.0f}">{text}</text>'
+    step = _step(height)
+    for parallel in _multiples(step, projection.north - height, height):
+        y = (projection.north - parallel) * projection.scale
+        if abs(parallel) <= 90:
+            yield f'<path d="M0 {y:.1f}H{_WIDTH:g}"/>'
+            yield f'<text x="4" y="{y - 3:.1f}">{_degrees(parallel, "N", "S", step)}</text>'
+
+
+def _multiples(step: float, start: float, span: float) -> Iterable[float]:
+    return (index * step for index in range(math.ceil(start / step), math.floor((start + span) / step) + 1))
 
 
 def _step(span: float) -> float:

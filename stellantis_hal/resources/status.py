@@ -254,6 +254,12 @@ class Status(TypedResource):
         """
         return to_row(self, STATUS_COLUMNS)
 
+    def _repr_html_(self) -> str:
+        """Return it as a notebook shows it: a table without VIN, ids and places."""
+        from stellantis_hal.resources.notebook import status_html
+
+        return status_html(self)
+
     def is_newer_than(self, other: Status) -> bool:
         """Return whether this status is of a later time than another; they may arrive out of order.
 

@@ -215,6 +215,12 @@ class Trip(TypedResource):
         properties = {name: value for name, value in self.to_dict().items() if name not in left_out}
         return {"type": "Feature", "id": self.id, "geometry": geometry, "properties": properties}
 
+    def _repr_html_(self) -> str:
+        """Return it as a notebook shows it: a table without VIN, ids and places."""
+        from stellantis_hal.resources.notebook import trip_html
+
+        return trip_html(self)
+
     # --------------------------------------------------------------------------------------------- requests
 
     async def vehicle(self) -> Vehicle | None:

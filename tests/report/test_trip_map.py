@@ -72,6 +72,12 @@ def test_trips_across_the_date_line_stay_together() -> None:
     assert any(text and text.endswith("° E") for text in texts)
 
 
+def test_the_whole_world_ends_at_its_poles() -> None:
+    found = trip_map([TripFacts(origin=(-180.0, -90.0), destination=(179.0, 90.0))], [], "Map")
+    parallels = re.findall(r">(\d+)° [NS]<", found.svg)
+    assert 0 < max(map(int, parallels)) <= 90
+
+
 def test_a_single_place_has_a_scale_of_metres() -> None:
     found = trip_map([TripFacts(origin=(2.0, 48.0))], [], "Map")
     assert re.search(r">[125]00 m<", found.svg)

@@ -358,6 +358,13 @@ class Paginator(Generic[T]):
         async with self._walks().concurrent(limit) as walk:
             yield ItemIterator(self._spec, walk)
 
+    def _repr_html_(self) -> str:
+        """Return how to read it, as a notebook shows it: nothing is read for a look."""
+        return (
+            "<p>A walk over a collection, not read yet: <code>await walk.collect(20)</code>, "
+            "<code>async for item in walk</code>.</p>"
+        )
+
     async def first(self) -> T | None:
         """Return the first item; None where there is none."""
         return await anext(aiter(self), None)
