@@ -122,11 +122,11 @@ def to_front(
         front += arguments[position : position + taken]
         position += taken
     rest = arguments[position:]
-    command: click.Command | None = commands.get(rest[0]) if rest else None
-    if command is None:
+    if not rest:
         return arguments
+    command = commands.get(rest[0])
     stays: list[str] = [rest[0]]
-    own = _own_options(command, rest[1:])
+    own = {} if command is None else _own_options(command, rest[1:])
     index = 1
     while index < len(rest):
         argument = rest[index]

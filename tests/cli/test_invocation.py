@@ -26,7 +26,7 @@ CASES = [
     (["remote", "lock", "--json", "--utc"], ["--json", "--utc", "remote", "lock"]),
     (["remote", "--utc"], ["--utc", "remote"]),
     (["--version"], ["--version"]),
-    (["unknown", "--json"], ["unknown", "--json"]),
+    (["unknown", "--json"], ["--json", "unknown"]),
     ([], []),
 ]
 

@@ -1,0 +1,216 @@
+"""What all commands have in common: variables of options, JSON, errors of one line, exit statuses."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.options import VariableOption
+
+pytestmark = pytest.mark.wall_clock
+
+VIN = "VF3EC2B9A00000000"
+"""The VIN of the first car of the built-in simulator."""
+VEHICLE = {"id", "vin", "label", "brand", "motorization"}
+CALLBACK = {"id", "label", "status", "kind", "host", "types"}
+MONITOR = {"id", "label", "status", "when", "triggers", "include", "refresh"}
+DOCUMENTS: dict[str, tuple[list[str], type, set[str]]] = {
+    "vehicles": ([], list, VEHICLE),
+    "status": (["0000"], dict, {"vehicle", "status"}),
+    "trips": (["0000", "--limit", "1"], list, {"id", "vin", "started_at", "distance_km", "duration_s"}),
+    "maintenance": (["0000"], dict, {"vehicle", "days", "mileage_km"}),
+    "alerts": (["0000", "--all"], list, {"id", "type", "active", "severity", "started_at", "ended_at"}),
+    "export": (["-o", "a.csv"], dict, {"file", "written", "trips", "failed"}),
+    "record": (
+        ["a.json"],
+        dict,
+        {"file", "requests", "without_answer", "bodies_left_out", "replaced", "left_as_it_was"},
+    ),
+    "whoami": ([], dict, {"account", "brand", "name", "email"}),
+    "config": ([], dict, {"file", "profile", "values"}),
+    "doctor": ([], list, {"name", "state", "text", "advice"}),
+    "demo": (["--accounts", "1", "--vehicles", "1", "--trips", "1", "--limit", "100"], dict, {"rows", "refused"}),
+    "browse": ([], dict, {"email", "_links"}),
+    "fleet list": ([], list, {"id", "name", "description"}),
+    "fleet vehicles": ([], list, {"fleet", "id", "vin", "motorization"}),
+    "fleet status": ([VIN], dict, {"mileage_km", "is_locked"}),
+    "callbacks list": ([], list, CALLBACK),
+    "callbacks ensure": (["https://hooks.example.org/st", "--label", "a"], dict, CALLBACK),
+    "monitors list": (["--car", "0000"], list, MONITOR),
+}
+"""Commands that print one document with ``--json``, with arguments, the kind of document, and keys of it or its items."""
+LINES = {"watch": ["0000", "--events", "1"], "remote lock": ["0000", "--yes", "--wait", "0"]}
+"""Commands that print an object a line, as it happens."""
+REFUSED = {
+    "login": ["--client-id", "a", "--brand", "ds"],
+    "logout": [],
+    "token": [],
+    "tokens copy": ["a", "b"],
+    "receive": ["--path", "/a"],
+}
+"""Commands that the simulator is nothing for."""
+OTHERS = {
+    "completion": "prints a script",
+    "simulate": "serves until it is ended",
+    "report": "test_report has its JSON",
+    "trip": "test_car_commands shows one of the list",
+    "callbacks pause": "needs a callback: test_monitoring",
+    "callbacks resume": "needs a callback: test_monitoring",
+    "callbacks delete": "needs a callback: test_monitoring",
+    "monitors create": "needs a callback: test_monitoring",
+    "monitors delete": "needs a monitor: test_monitoring",
+    **{f"remote {name}": "as remote lock" for name in ("unlock", "horn", "lights", "wake", "charge", "climate")},
+}
+
+
+def every(group: click.Group = commands, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield each command with its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from every(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def options_of(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STELLANTIS_HAL_CONFIG", str(tmp_path / "config.toml"))
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(commands, arguments, env=environment)
+
+
+def test_each_option_has_a_variable_of_one_meaning() -> None:
+    kinds: dict[str, set[Any]] = defaultdict(set)
+    for words, command in [("", commands), *every()]:
+        for option in options_of(command):
+            if option.name == "version":
+                continue
+            assert isinstance(option, VariableOption), (words, option.opts)
+            assert isinstance(option.envvar, str)
+            assert re.fullmatch(r"STELLANTIS_HAL(_[A-Z]+)+", option.envvar)
+            kinds[option.envvar].add((type(option.type), option.multiple, option.is_flag, option.count))
+    assert {name: found for name, found in kinds.items() if len(found) > 1} == {}
+    assert kinds.keys() >= {f"STELLANTIS_HAL_{name}" for name in ("PROFILE", "SIMULATE", "JSON", "CLIENT_ID", "STORE")}
+
+
+def test_no_command_redefines_a_common_option() -> None:
+    common = {name for option in options_of(commands) for name in option.opts}
+    for words, command in every():
+        assert not common & {name for option in options_of(command) for name in option.opts}, words
+
+
+def test_every_command_is_tried_here_or_elsewhere() -> None:
+    assert {words for words, _ in every()} == DOCUMENTS.keys() | LINES.keys() | REFUSED.keys() | OTHERS.keys()
+
+
+@pytest.mark.parametrize("words", DOCUMENTS)
+def test_json_is_one_document_of_a_stable_shape(words: str) -> None:
+    arguments, kind, keys = DOCUMENTS[words]
+    ran = run(*words.split(), *arguments, "--simulate", "--json")
+    assert ran.exit_code == 0, ran.output
+    document = json.loads(ran.stdout)
+    assert isinstance(document, kind)
+    for item in document if isinstance(document, list) else [document]:
+        assert item.keys() >= keys
+
+
+@pytest.mark.parametrize("words", LINES)
+def test_json_of_what_happens_is_an_object_a_line(words: str) -> None:
+    ran = run(*words.split(), *LINES[words], "--simulate", "--json")
+    assert [type(json.loads(line)) for line in ran.stdout.splitlines()] == [dict] * len(ran.stdout.splitlines())
+    assert ran.stdout
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_the_simulator_is_refused_where_it_is_no_use(words: str) -> None:
+    ran = run(*words.split(), *REFUSED[words], "--simulate", "--json")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "leave --simulate out" in json.loads(ran.stderr)["error"]
+
+
+def test_variables_set_what_options_set() -> None:
+    as_json = json.loads(run("vehicles", STELLANTIS_HAL_SIMULATE="1", STELLANTIS_HAL_JSON="1").stdout)
+    assert [car["vin"] for car in as_json] == [VIN, as_json[1]["vin"]]
+    simulated = {"STELLANTIS_HAL_SIMULATE": "1", "STELLANTIS_HAL_CAR": "0000"}
+    text = run("trips", STELLANTIS_HAL_CSV="1", STELLANTIS_HAL_LIMIT="3", **simulated).stdout
+    assert (text.startswith("account,vehicle,"), len(text.splitlines())) == (True, 4)
+    assert run("status", **simulated).exit_code == 0
+    ran = run("trips", STELLANTIS_HAL_LIMIT="many", **simulated)
+    assert (ran.exit_code, "(from the variable STELLANTIS_HAL_LIMIT)" in ran.stderr) == (2, True)
+
+
+WRONG = [
+    (["nope"], "No such command 'nope'"),
+    (["trips", "--bogus", "--simulate"], "No such option '--bogus'"),
+    (["--timeout", "0", "vehicles"], "0.0 is not in the range"),
+    (["trips", "--limit", "x", "--simulate"], "'x' is not a valid integer"),
+    (["trips", "0000", "--since", "99999y", "--simulate"], "must look like 30d"),
+    (["trips", "0000", "--until", "9999-12-31", "--simulate"], "must look like 30d"),
+    (["remote", "lock", "0000", "--simulate"], "pass --yes"),
+    (["remote", "lock", "0000", "--simulate", "--no-input"], "pass --yes"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_wrong_usage_is_one_line_or_one_object(arguments: list[str], message: str) -> None:
+    ran = run(*arguments)
+    assert (ran.exit_code, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert ran.stderr.startswith("error: ")
+    assert message in ran.stderr
+    assert ran.stderr.endswith("--help`.\n")
+    document = json.loads(run(*arguments, "--json").stderr)
+    assert (document["exit_status"], message in document["error"]) == (2, True)
+
+
+def test_a_wrong_value_of_the_profile_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[profiles.a]\nbrand = "tesla"\nclient_id = "x"\n')
+    ran = run("vehicles")
+    assert ran.exit_code == 8
+    assert ran.stderr.startswith(f"error: {path}: profiles.a.brand: Invalid value for '--brand': 'tesla'")
+    path.write_text('[profiles.a]\ntimezone = "Mars/Olympus"\n')
+    assert "must be the name of a time zone" in run("vehicles", "--simulate").stderr
+    path.write_text("default = 3\n")
+    assert "default must be the name of a profile" in run("vehicles", "--simulate").stderr
+    path.write_text('[profiles.a]\nbrand = "ds"\nbraand = "x"\n')
+    notes = [json.loads(line) for line in run("vehicles", "--simulate", "--json").stderr.splitlines()]
+    assert ["braand is unknown" in note["warning"] for note in notes] == [True]
+
+
+@pytest.mark.parametrize("arguments", [["trips", "0000", "-o", "no/a.csv"], ["export", "-o", "no/a.csv"]])
+def test_a_file_that_cannot_be_written_is_named(arguments: list[str]) -> None:
+    ran = run(*arguments, "--simulate")
+    assert ran.exit_code == 1
+    assert ran.stderr == "error: no/a.csv: No such file or directory\n"
+
+
+def test_every_exit_status_is_documented() -> None:
+    pages = Path(__file__).parent.parent.parent / "docs"
+    for page in ("howto/command_line.md", "reference/cli.rst"):
+        text = (pages / page).read_text()
+        for status in (*range(10), 130, 141):
+            assert re.search(rf"(\| {status} \||\* - {status}\n)", text), (page, status)
+
+
+def test_the_exchange_is_shown_without_secrets(capfd: pytest.CaptureFixture[str]) -> None:
+    ran = run("vehicles", "--simulate", "-vv")
+    assert ran.exit_code == 0
+    assert "GET https://api.simulator.test/connectedcar/v4/user/vehicles: 200 in" in ran.stderr
+    assert VIN not in ran.stderr
