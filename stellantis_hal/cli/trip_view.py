@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from stellantis_hal.cli.wording import cells, utc
+from stellantis_hal.cli.wording import cells, plain
 
 __all__ = ["TAB_COLUMNS", "tab_line", "trip_lines"]
 
@@ -119,10 +119,4 @@ def _narrow(values: list[tuple[_Column, str]], width: int) -> list[str]:
 
 def tab_line(row: Row) -> str:
     """Return a trip as values between tabs, whole and without units; an unknown one is empty."""
-    return "\t".join(_whole(row[name]) for name in TAB_COLUMNS)
-
-
-def _whole(value: Any) -> str:
-    if isinstance(value, datetime):
-        return utc(value)
-    return "" if value is None else str(value)
+    return "\t".join("" if row[name] is None else str(plain(row[name])) for name in TAB_COLUMNS)

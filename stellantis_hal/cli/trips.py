@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import AsyncIterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.output import escape_json, json_text
 from stellantis_hal.cli.spans import parse_since
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
-from stellantis_hal.cli.wording import to_json
+from stellantis_hal.cli.wording import bar, remaining, to_json
 from stellantis_hal.fleet.backfilling import Progress, backfill
 from stellantis_hal.fleet.checkpoints.sqlite import SQLiteCheckpoints
 from stellantis_hal.fleet.events import AccountLost, Update, VehicleUnavailable
@@ -155,6 +156,19 @@ def trip(*, trip_id: str, car: str | None, **options: Any) -> None:
     run_connected(act, options)
 
 
+def _progress_line(progress: Progress, seconds: float, width: int) -> str:
+    """Return a line that covers the one before: a bar, cars, trips, their rate, and the time left by the cars."""
+    rate = progress.trips / seconds if seconds else 0.0
+    parts = [f"{progress.done} of {progress.vehicles} cars", f"{progress.trips:,} trips", f"{rate:,.0f}/s"]
+    if 0 < progress.done < progress.vehicles:
+        left = timedelta(seconds=seconds / progress.done * (progress.vehicles - progress.done))
+        parts.append(f"{remaining(left)} left")
+    text, size = ", ".join(parts), min(30, width - 50)
+    if size > 0 and progress.vehicles:
+        text = f"{bar(100 * progress.done / progress.vehicles, size)}  {text}"
+    return text[: width - 1].ljust(width - 1)
+
+
 @click.command(context_settings=SETTINGS)
 @option(
     "-o",
@@ -171,11 +185,13 @@ def export(*, output: Path, vin: Any, **options: Any) -> None:
     async def act(connection: Connection) -> int:
         failed = 0
 
+        begin = time.monotonic()
+
         def show(progress: Progress) -> None:
             if connection.options.quiet or not sys.stderr.isatty():
                 return
-            text = f"{progress.done} of {progress.vehicles} cars, {progress.trips:,} trips, {progress.pages:,} pages"
-            click.echo(f"\r{text}", nl=progress.is_complete, err=True)
+            line = _progress_line(progress, time.monotonic() - begin, columns())
+            click.echo(f"\r{line}", nl=progress.is_complete, err=True)
 
         checkpoints_file = output.with_name(f"{output.name}.checkpoints.db")
         async with SQLiteCheckpoints(checkpoints_file) as checkpoints:

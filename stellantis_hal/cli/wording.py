@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
-__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "remaining", "to_json", "utc"]
+__all__ = ["UNKNOWN", "age", "amount", "bar", "cells", "clock", "ending", "plain", "remaining", "to_json", "utc"]
 
 UNKNOWN: Final = "unknown"
 _FULL, _EMPTY = "█", "░"
@@ -86,9 +86,18 @@ def utc(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: instants in UTC, enumerations as texts, numbers to the sixth decimal.
+
+    The rest of a number comes from conversions, as in 30.456000000000003 km/h.
+    """
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, str):
+        return str(value)
+    return round(value, 6) if isinstance(value, float) else value
+
+
 def to_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with instants in UTC and enumerations as texts; None stands for unknown."""
-    return {
-        name: utc(value) if isinstance(value, datetime) else str(value) if isinstance(value, str) else value
-        for name, value in row.items()
-    }
+    """Return a row as JSON has it; None stands for unknown."""
+    return {name: plain(value) for name, value in row.items()}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,7 @@ def test_trips_are_listed_newest_first(run: Run) -> None:
     every = run("trips", "0000", "--simulate", "--all", "-q")
     assert every.stderr == ""
     assert len(every.stdout.splitlines()) > 4
+    assert not re.search(r"\.\d{7}", every.stdout), "rests of conversions"
     document = json.loads(run("trips", "0000", "--simulate", "--limit", "3", "--json").stdout)
     assert [row["id"] for row in document] == [row["id"] for row in rows]
     long = json.loads(run("trips", "0000", "--simulate", "--all", "--json", "--min-km", "10").stdout)
@@ -208,7 +210,13 @@ def test_an_export_goes_on_where_it_ended(run: Run) -> None:
 @pytest.mark.usefixtures("terminal")
 def test_an_export_shows_its_progress_on_a_terminal(run: Run) -> None:
     ran = run("export", "--simulate", "-o", "a.csv")
-    assert "\r2 of 2 cars, 200 trips, " in ran.stderr
+    assert "  2 of 2 cars, 200 trips, " in ran.stderr
+    assert "  1 of 2 cars, " in ran.stderr
+    assert " left" in ran.stderr
+    narrow = run("export", "--simulate", "-o", "b.csv", COLUMNS="40").stderr
+    assert "\r2 of 2 cars, 200 trips, " in narrow
+    assert all(len(line) < 40 for line in narrow.replace("\r", "\n").splitlines())
+    assert run("export", "--simulate", "-o", "c.csv", "-q").stderr == ""
 
 
 def test_events_of_a_watch_are_lines_or_objects(run: Run) -> None:

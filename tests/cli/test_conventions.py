@@ -45,7 +45,7 @@ DOCUMENTS: dict[str, tuple[list[str], type, set[str]]] = {
     "callbacks ensure": (["https://hooks.example.org/st", "--label", "a"], dict, CALLBACK),
     "monitors list": (["--car", "0000"], list, MONITOR),
 }
-"""Commands that print one document with ``--json``, with arguments, the kind of document, and keys of it or its items."""
+"""Commands that print one document with ``--json``: arguments, the kind of document, and keys of it or its items."""
 LINES = {"watch": ["0000", "--events", "1"], "remote lock": ["0000", "--yes", "--wait", "0"]}
 """Commands that print an object a line, as it happens."""
 REFUSED = {
