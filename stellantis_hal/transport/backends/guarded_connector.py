@@ -6,6 +6,7 @@ A stray response that arrives after the next request was sent cannot be told fro
 
 from __future__ import annotations
 
+import re
 import select
 from functools import partial
 from typing import Any, cast
@@ -21,6 +22,7 @@ __all__ = ["GuardedConnector", "GuardedProtocol", "StrayBytesError"]
 
 _REQUEST_TIMEOUT = 408
 _SWITCHING_PROTOCOLS = 101
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 _CYCLES = 10  # of the event loop: one finds that there is something, the next one reads it
 
 
@@ -36,11 +38,12 @@ class GuardedProtocol(ResponseHandler):
         self.requests: int = 0
         self._strayed = False
         self._is_waiting = False  # for a response, or its end
+        self._has_begun = False  # some of what was waited for has arrived
         self._body: StreamReader | None = None
 
     def set_response_params(self, **options: Any) -> None:
         self.requests += 1
-        self._is_waiting, self._body = True, None
+        self._is_waiting, self._has_begun, self._body = True, False, None
         super().set_response_params(**options)
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
@@ -65,7 +68,14 @@ class GuardedProtocol(ResponseHandler):
                 self.close()
             else:  # maybe the response to CONNECT, which aiohttp sends before it sets the parameters
                 super().data_received(data)
+        elif not self._has_begun and (length := body_length(data)) is not None:
+            self._has_begun = True
+            super().data_received(data)
+            self._is_waiting = not self._is_complete()
+            if self._is_waiting or self._body is None or self._body.total_bytes != length:
+                self._stray()  # aiohttp has read other bytes as the body
         else:
+            self._has_begun = True
             # Without its last byte the response must not be complete: that byte would be none of its own.
             if len(data) > 1:
                 super().data_received(data[:-1])
@@ -136,6 +146,23 @@ class GuardedConnector(aiohttp.TCPConnector):
             connection.close()
             if is_new:
                 raise StrayBytesError("the server sent something before it was asked")
+
+
+def body_length(data: bytes) -> int | None:
+    """Return the length of the body where bytes are one response that states it, and no more; else None.
+
+    Then the response can be parsed at once, if the parser finds a body of this length. Lines end in CRLF, as RFC 9112
+    requires: parsers disagree about others.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = data[: end + 2]
+    match = _LENGTH.search(head)
+    if match is None or end + 4 + int(match[1]) != len(data):
+        return None
+    lines = head.count(b"\r\n")
+    return int(match[1]) if head.count(b"\n") == lines == head.count(b"\r") else None
 
 
 def _is_readable(descriptor: int) -> bool:

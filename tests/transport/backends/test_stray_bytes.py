@@ -1,6 +1,7 @@
 """Bytes that arrive outside a response: the connection is dropped, and no other request gets them."""
 
 import asyncio
+import select
 import socket
 import ssl
 from typing import Any
@@ -277,8 +278,11 @@ def protocol_on(wire: Wire) -> GuardedProtocol:
     return protocol
 
 
-def test_a_connection_is_clean_while_nothing_has_arrived() -> None:
+@pytest.mark.parametrize("has_poll", [True, False])
+def test_a_connection_is_clean_while_nothing_has_arrived(has_poll: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in the kernel, which the event loop reads later, nor before the first request."""
+    if not has_poll:  # as on Windows
+        monkeypatch.delattr(select, "poll")
 
     async def main() -> None:
         wire = Wire()
