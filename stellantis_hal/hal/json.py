@@ -14,20 +14,33 @@ MAX_VALUES = 200_000
 """Values that a body of a server may have: decoded they take some 20 MB, and a tenth of a second."""
 
 _BOM = b"\xef\xbb\xbf"
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
+_MAX_DIGITS = 20  # of either, with the sign
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def standard_decode(content: bytes) -> Any:
+def _parse_integer(text: str) -> int | float:
+    """Return what orjson makes of an integer: beyond 64 bits a float."""
+    if len(text) > _MAX_DIGITS or not _MIN_INTEGER <= (value := int(text)) <= _MAX_INTEGER:
+        return float(text)
+    return value
+
+
+def standard_decode(content: bytes, parse_int: Callable[[str], int | float] = int) -> Any:
     """Decode JSON by the standard library, as strictly as orjson does: no NaN, no infinity.
+
+    Args:
+        content: the bytes.
+        parse_int: returns the number that an integer stands for.
 
     Raises:
         ValueError: the bytes are not JSON, or nested too deeply.
     """
-    try:
-        return json.loads(content.decode(), parse_constant=_refuse)  # given bytes, it would also accept UTF-16
+    try:  # given bytes, it would also accept UTF-16
+        return json.loads(content.decode(), parse_constant=_refuse, parse_int=parse_int)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -39,7 +52,8 @@ def decode(content: bytes) -> Any:
     """Decode JSON; a byte order mark in front, which some servers send, is ignored (RFC 8259 section 8.1).
 
     What orjson rejects is decoded by the standard library: a lone surrogate or a number too large for a float makes
-    one value unreadable, not the whole document. orjson decodes an integer beyond 64 bits as a float.
+    one value unreadable, not the whole document. orjson decodes an integer beyond 64 bits as a float, and so does the
+    standard library in its place: what a value is read as does not depend on the values beside it.
 
     Raises:
         ValueError: the bytes are not JSON, or nested too deeply.
@@ -48,7 +62,7 @@ def decode(content: bytes) -> Any:
     try:
         return _loads(content)
     except ValueError:
-        return standard_decode(content)
+        return standard_decode(content, int if _loads is standard_decode else _parse_integer)
 
 
 def count_values(content: bytes) -> int:
