@@ -91,12 +91,12 @@ class HalDocument:
         self._curies: Curies | None = None
 
     def __eq__(self, other: object) -> bool:
-        return self._body == other._body if isinstance(other, HalDocument) else NotImplemented
+        return self.body == other.body if isinstance(other, HalDocument) else NotImplemented
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal by value, and the value may hold lists
 
     def __reduce__(self) -> tuple[Callable[..., HalDocument], tuple[Mapping[str, Any], Curies]]:
-        return _restore, (picklable(self._body), self._inherited)
+        return _restore, (picklable(self.body), self._inherited)
 
     def __repr__(self) -> str:
         embedded = shortlist([f"{rel}×{len(documents)}" for rel, documents in self.embedded.items()])
@@ -110,7 +110,21 @@ class HalDocument:
     @property
     def value(self) -> Any:
         """The whole value, unchanged: the object, or in a :class:`RootDocument` any JSON value."""
-        return self._body
+        return self.body
+
+    @property
+    def outline(self) -> Mapping[str, Any]:
+        """The object; where its embedded documents are not decoded yet, an empty object stands for each of them."""
+        return self.body
+
+    @property
+    def encoded(self) -> Any:
+        """The bytes that it was read from, as a buffer; None where it was read from decoded values."""
+        return None
+
+    def peek(self, name: str) -> Any:
+        """Return a member of the object, without decoding others where it can be; None where it is missing."""
+        return self.body.get(name)
 
     @property
     def kind(self) -> Kind:
@@ -125,13 +139,13 @@ class HalDocument:
     @property
     def state(self) -> State:
         """The properties: the object without ``_links`` and ``_embedded``."""
-        return State(self._body)
+        return State(self.body)
 
     @property
     def links(self) -> Mapping[str, tuple[Link, ...]]:
         """The links of each relation, in the server's order; ``curies`` included."""
         if self._links is None:
-            found = self._body.get("_links")
+            found = self.peek("_links")
             self._links = _Links(found) if isinstance(found, dict) and found else _NO_LINKS
         return self._links
 
@@ -144,7 +158,7 @@ class HalDocument:
     def embedded(self) -> Mapping[str, tuple[HalDocument, ...]]:
         """The documents embedded under each relation; empty lists are included, null values are not."""
         if self._embedded is None:
-            found = self._body.get("_embedded")
+            found = self.body.get("_embedded")
             self._embedded = _documents(found, self.curies) if isinstance(found, dict) and found else _NO_DOCUMENTS
         return self._embedded
 
@@ -152,7 +166,7 @@ class HalDocument:
     def curies(self) -> Curies:
         """The CURIEs in effect: its own, then those inherited."""
         if self._curies is None:
-            raw, own = self._body.get("_links"), list[Link]()
+            raw, own = self.peek("_links"), list[Link]()
             if isinstance(raw, dict) and not raw.keys().isdisjoint(_CURIES):
                 own = [link for rel in _CURIES for link in _links_of(rel, _first(raw.get(rel)))]
             self._curies = self._inherited.with_links(own) if own else self._inherited
@@ -178,7 +192,7 @@ class HalDocument:
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """The deviations of this document and all embedded ones, computed at each access."""
-        return tuple(_diagnose(self._body))
+        return tuple(_diagnose(self.body))
 
 
 class RootDocument(HalDocument):

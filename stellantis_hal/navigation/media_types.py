@@ -9,6 +9,7 @@ from typing import Final
 
 from stellantis_hal.errors import NotHalError, TooManyValuesError
 from stellantis_hal.hal.document import HalDocument, parse_root
+from stellantis_hal.hal.encoded import parse_encoded
 from stellantis_hal.hal.headers import fits_field
 from stellantis_hal.hal.json import MAX_VALUES, count_values, decode
 from stellantis_hal.hal.link import Link
@@ -101,6 +102,10 @@ def read_document(response: Response) -> HalDocument:
             url=response.url,
             values=values,
         )
+    if is_json and not header_links and content.startswith(b"{"):
+        document = parse_encoded(response.content)
+        if document is not None:
+            return document
     try:
         body = decode(response.content)
     except ValueError as error:

@@ -142,6 +142,10 @@ class ResourceView:
             )
         return document.body
 
+    def peek(self, name: str) -> Any:
+        """Return a property as it is, also a reserved one, without decoding others where it can be; None if missing."""
+        return self.document.peek(name)
+
     def keys(self) -> KeysView[str]:
         """Return the names of its properties, so that ``dict(resource)`` is its state."""
         return self.state.keys()
@@ -179,9 +183,13 @@ class ResourceView:
             raise KeyError(path)
         return type(self)(self._snapshot, document, self._context, (*self._steps, StateStep(path)))
 
-    def compact(self) -> Self:
-        """Return the same resource without its decoded document; the shared bytes are decoded again on demand."""
-        return type(self)(self._snapshot, None, self._context, self._steps)
+    def compact(self, context: ResourceContext | None = None) -> Self:
+        """Return the same resource without its decoded document; the shared bytes are decoded again on demand.
+
+        Args:
+            context: another client context; None: its own.
+        """
+        return type(self)(self._snapshot, None, context or self._context, self._steps)
 
     # --------------------------------------------------------------------------------------------- metadata
 

@@ -13,6 +13,7 @@ import attrs
 from stellantis_hal.hal.curies import Curies
 from stellantis_hal.hal.deep_pickle import picklable, unwrap
 from stellantis_hal.hal.document import HalDocument, Kind, parse_root
+from stellantis_hal.hal.encoded import parse_encoded
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode
 from stellantis_hal.hal.redaction import mask_text, redacted_repr
@@ -101,17 +102,24 @@ class LazyBody:
         """The body as received; empty where only the document is held."""
         return self._bytes
 
+    def _parse(self) -> HalDocument:
+        if self._bytes and not self._header_links:
+            encoded = parse_encoded(self._bytes, curies=self._curies)
+            if encoded is not None:
+                return encoded
+        return parse_root(
+            decode(self._bytes) if self._bytes else None,
+            is_empty=not self._bytes,
+            curies=self._curies,
+            header_links=self._header_links,
+            base=self.base,
+        )
+
     def document(self, path: tuple[Step, ...] = ()) -> HalDocument:
         """Return the document at a path that was found in these bytes before."""
         root = self._root()
         if root is None:
-            root = parse_root(
-                decode(self._bytes) if self._bytes else None,
-                is_empty=not self._bytes,
-                curies=self._curies,
-                header_links=self._header_links,
-                base=self.base,
-            )
+            root = self._parse()
             self._root = weakref.ref(root)
             if len(self._bytes) < _LARGE:
                 _RECENT.append(root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Protocol
@@ -233,13 +233,12 @@ class RecentIds:
 
 class _HasIdentity(Protocol):
     @property
-    def state(self) -> Mapping[str, Any]: ...
-    @property
     def self_url(self) -> str | None: ...
     @property
     def is_embedded(self) -> bool: ...
     @property
     def base(self) -> str: ...
+    def peek(self, name: str, /) -> Any: ...
 
 
 def identity_of(item: _HasIdentity) -> str | None:
@@ -247,7 +246,7 @@ def identity_of(item: _HasIdentity) -> str | None:
 
     Where items have no address of their own, their ``self`` may be that of the collection: it identifies none of them.
     """
-    id_ = item.state.get("id")
+    id_ = item.peek("id")
     if isinstance(id_, str) or (isinstance(id_, int) and not isinstance(id_, bool)):
         return f"id:{id_}"
     url = item.self_url

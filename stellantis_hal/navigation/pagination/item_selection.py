@@ -53,10 +53,8 @@ class LinkedItem:
     page: HalResource
     link: Link
 
-    @property
-    def state(self) -> Mapping[str, Any]:
-        """Empty: the item is not read yet."""
-        return {}
+    def peek(self, _name: str) -> None:
+        """Return None: the item is not read yet."""
 
     @property
     def self_url(self) -> str | None:
@@ -111,7 +109,7 @@ class ItemSelection:
             TooManyValuesError: the page has more than 20,000 items.
             NotHalError: the page is no JSON object, and a page without the relation is one without items.
         """
-        check_size(page, page.value, *page.document.body.values())
+        check_size(page, page.value if page.kind == "array" else None, *page.document.outline.values())
         if self._is_array(page):
             return tuple(page.at(*path) for path, value in _walk(page.value) if isinstance(value, Mapping))
         rel = self._rel_of(page)
@@ -171,7 +169,7 @@ class ItemSelection:
             }
         if self.source == "links":
             return invalid
-        embedded = document.body.get("_embedded") or {}
+        embedded = document.outline.get("_embedded") or {}
         if not isinstance(embedded, Mapping):
             return {**invalid, "$._embedded": embedded}
         for key, entry in (embedded if rel is None else _embedded_values(document, rel)).items():
@@ -190,7 +188,7 @@ class ItemSelection:
         if rel is None:
             if self.source == "auto" and _link_lists(document):
                 return False  # an empty _embedded says nothing of what is linked
-            return page.kind == "empty" or (self.source in {"auto", "embedded"} and "_embedded" in document.body)
+            return page.kind == "empty" or (self.source in {"auto", "embedded"} and "_embedded" in document.outline)
         if self.source == "state":
             return isinstance(page.state.get(rel), list)
         if self.source != "links" and (embedded_keys(document, rel) or rel in _part(document, "_embedded")):
@@ -215,7 +213,7 @@ class ItemSelection:
 
     def _is_array(self, page: HalResource) -> bool:
         """Return whether the page itself is the list of items."""
-        if self.optional:
+        if self.optional and page.kind != "object":
             page.require_object()
         return self.rel is None and self.source in {"auto", "state"} and page.kind == "array"
 
@@ -251,7 +249,7 @@ class ItemSelection:
 
 def check_size(page: HalResource, *arrays: Any) -> None:
     """Raise TooManyValuesError for a page with more than 20,000 items embedded, linked or in one of these arrays."""
-    body, found = page.document.body, [*arrays]
+    body, found = page.document.outline, [*arrays]
     for part in (body.get("_embedded"), body.get("_links")):
         found += part.values() if isinstance(part, Mapping) else ()
     largest = max((len(flatten(array)) for array in found if isinstance(array, list)), default=0)
@@ -355,7 +353,7 @@ def _link_lists(document: HalDocument) -> tuple[str, ...]:
 
 
 def _part(document: HalDocument, name: str) -> Mapping[str, Any]:
-    part = document.body.get(name)
+    part = document.outline.get(name)
     return part if isinstance(part, Mapping) else {}
 
 

@@ -88,7 +88,7 @@ def fingerprint_of(item: HalResource | LinkedItem) -> str:
 
 def has_pages_after(page: HalResource) -> bool:
     """Return whether the number of a page is less than the number of pages."""
-    number, count = page.state.get("currentPage"), page.state.get("totalPage")
+    number, count = page.document.outline.get("currentPage"), page.document.outline.get("totalPage")
     return isinstance(number, int) and isinstance(count, int) and number < count
 
 
@@ -104,7 +104,7 @@ def page_link(page: HalResource, rels: tuple[str, ...] = NEXT) -> Link | None:
     collection. The relations are registered ones, so no CURIE gives them another name.
     """
     document = page.document
-    links = document.body.get("_links")
+    links = document.peek("_links")
     own: Mapping[str, Any] = links if isinstance(links, Mapping) else {}
     for rel in rels:
         found = own.get(rel)
@@ -128,7 +128,7 @@ def page_url(page: HalResource, *rels: str) -> str | None:
 
 def total_of(page: HalResource) -> int | None:
     """Return the number of items in the collection, as its state or a header says; None where neither does."""
-    body = page.document.body
+    body = page.document.outline
     for name in _TOTALS:
         value = body.get(name)
         if value is not None and (count := _count(value)) is not None:

@@ -1,0 +1,208 @@
+"""Documents that are decoded in parts, where they are looked into; needs msgspec (extra ``speed``)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from types import GenericAlias
+from typing import Any, Final
+
+from stellantis_hal.hal.curies import NO_CURIES, Curies
+from stellantis_hal.hal.document import HalDocument
+from stellantis_hal.hal.json import decode
+
+__all__ = ["EncodedDocument", "parse_encoded"]
+
+_EMBEDDED: Final = "_embedded"
+_HAS_MSGSPEC: Final = find_spec("msgspec") is not None
+_OBJECT: Final[dict[str, Any]] = {}  # stands for each object that is not decoded yet
+_QUOTED: Final = b'"_embedded"'
+_BRACE: Final = ord("{")
+_MOST_KNOWN: Final = 32  # members of pages that are found in one pass
+
+
+def _dict_of(kind: Any) -> Any:
+    return GenericAlias(dict, (str, kind))
+
+
+class _Decoders:
+    """Decoders that find the parts of an object without decoding them.
+
+    Attributes:
+        head: returns the id and the links of an object.
+        unset: stands for a member that is missing.
+        refusals: what decoders raise for other bytes.
+    """
+
+    def __init__(self) -> None:
+        self._msgspec = import_module("msgspec")
+        self._raw = self._msgspec.Raw
+        self.unset = self._msgspec.UNSET
+        make = self._msgspec.json.Decoder
+        self._members: Callable[[Any], dict[str, Any]] = make(_dict_of(self._raw)).decode
+        self._lists: Callable[[Any], dict[str, list[Any]]] = make(_dict_of(GenericAlias(list, (self._raw,)))).decode
+        self.head: Callable[[Any], Any] = make(self._struct("id", "_links")).decode
+        self.refusals: tuple[type[Exception], ...] = (self._msgspec.MsgspecError, ValueError, RecursionError)
+        self._known: tuple[str, ...] = ("_links", "total", "currentPage", "totalPage")
+        self._page = self._page_decoder()
+
+    def _struct(self, *names: str, embedded: bool = False) -> Any:
+        fields = [(f"m{index}", self._raw, self.unset) for index in range(len(names))]
+        rename = {f"m{index}": name for index, name in enumerate(names)}
+        if embedded:
+            fields.append(("items", _dict_of(GenericAlias(list, (self._raw,))), self.unset))
+            rename["items"] = _EMBEDDED
+        return self._msgspec.defstruct("Members", fields, rename=rename, gc=False, forbid_unknown_fields=embedded)
+
+    def _page_decoder(self) -> Callable[[Any], Any]:
+        decode_page: Callable[[Any], Any] = self._msgspec.json.Decoder(self._struct(*self._known, embedded=True)).decode
+        return decode_page
+
+    def split(self, content: bytes) -> tuple[Mapping[str, Any], Mapping[str, list[Any]] | None]:
+        """Return the members of an object, and its embedded documents; None where they are not all objects in arrays.
+
+        Raises:
+            Exception: one of the refusals; the bytes are not a JSON object.
+        """
+        if _QUOTED not in content:
+            return self._members(content), {}
+        try:
+            page = self._page(content)
+        except self._msgspec.ValidationError:
+            members = self._members(content)
+        else:
+            items = page.items
+            members = {name: getattr(page, f"m{index}") for index, name in enumerate(self._known)}
+            members = {name: raw for name, raw in members.items() if raw is not self.unset}
+            return (members, {}) if items is self.unset else (members | {_EMBEDDED: None}, _objects(items))
+        if _EMBEDDED not in members:
+            return members, {}
+        try:
+            items = _objects(self._lists(members[_EMBEDDED]))
+        except self.refusals:
+            return members, None
+        self._learn(members)
+        return members, items
+
+    def _learn(self, members: Mapping[str, Any]) -> None:
+        """Find the members of such a page in one pass from now on."""
+        new = [name for name in members if name != _EMBEDDED and name not in self._known and name.isidentifier()]
+        if new and len(self._known) + len(new) <= _MOST_KNOWN:
+            self._known += tuple(new)
+            self._page = self._page_decoder()
+
+
+def _objects(items: Mapping[str, list[Any]]) -> Mapping[str, list[Any]] | None:
+    """Return embedded documents if they are all objects."""
+    is_plain = all(memoryview(raw)[0] == _BRACE for found in items.values() for raw in found)
+    return items if is_plain else None
+
+
+@functools.cache
+def _decoders() -> _Decoders:
+    """Load msgspec and make the decoders, once, at the first document."""
+    return _Decoders()
+
+
+class EncodedDocument(HalDocument):
+    """A document over bytes that are known to be a JSON object. Its members are decoded when they are looked at.
+
+    Args:
+        encoded: the bytes, as a buffer.
+        members: the bytes of its members; None for an embedded document.
+        items: the bytes of its embedded documents; None where they are not all objects in arrays.
+        curies: the CURIEs inherited from the document that embeds it.
+    """
+
+    __slots__ = ("_encoded", "_head", "_items", "_members", "_outline", "_whole")
+
+    def __init__(
+        self,
+        encoded: Any,
+        members: Mapping[str, Any] | None = None,
+        items: Mapping[str, list[Any]] | None = None,
+        *,
+        curies: Curies = NO_CURIES,
+    ) -> None:
+        super().__init__(_OBJECT, curies=curies)
+        self._encoded = encoded
+        self._members = members
+        self._items = items
+        self._head: Any = None
+        self._outline: Mapping[str, Any] | None = None
+        self._whole: Mapping[str, Any] | None = None
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The whole object, decoded at the first access."""
+        if self._whole is None:
+            self._whole = decode(bytes(self._encoded))
+        return self._whole
+
+    @property
+    def encoded(self) -> Any:
+        """The bytes that it was read from, as a buffer."""
+        return self._encoded
+
+    @property
+    def outline(self) -> Mapping[str, Any]:
+        """The object, with an empty object in the place of each embedded document that is not decoded yet."""
+        if self._outline is None:
+            if self._members is None or self._items is None:
+                return self.body
+            items = {rel: [_OBJECT] * len(found) for rel, found in self._items.items()}
+            self._outline = {
+                name: items if name == _EMBEDDED else decode(bytes(raw)) for name, raw in self._members.items()
+            }
+        return self._outline
+
+    def peek(self, name: str) -> Any:
+        """Return a member of the object, without decoding others where it can be; None where it is missing."""
+        if self._whole is not None:
+            return self._whole.get(name)
+        if self._members is not None:
+            raw = self._members.get(name)
+            if raw is None:  # missing, or embedded
+                return None if name not in self._members else self.body.get(name)
+        elif name in {"id", "_links"}:
+            if self._head is None:
+                self._head = _decoders().head(self._encoded)
+            raw = self._head.m0 if name == "id" else self._head.m1
+        else:
+            return self.body.get(name)
+        return None if raw is _decoders().unset else decode(bytes(raw))
+
+    @property
+    def embedded(self) -> Mapping[str, tuple[HalDocument, ...]]:
+        """The documents embedded under each relation, none of them decoded yet."""
+        if self._embedded is None:
+            if self._items is None:
+                return super().embedded
+            curies = self.curies
+            self._embedded = {
+                rel: tuple([EncodedDocument(raw, curies=curies) for raw in found]) for rel, found in self._items.items()
+            }
+        return self._embedded
+
+
+def parse_encoded(content: bytes, *, curies: Curies = NO_CURIES) -> HalDocument | None:
+    """Return a JSON object as a document without decoding it; None where it has to be decoded.
+
+    The whole of the bytes is checked: what :func:`stellantis_hal.hal.json.decode` refuses returns None here.
+
+    Args:
+        content: the bytes.
+        curies: the CURIEs inherited from the document that embeds it.
+    """
+    if not _HAS_MSGSPEC:
+        return None
+    decoders = _decoders()
+    try:
+        if not content.isascii():
+            content.decode()  # msgspec does not look into texts that it skips
+        members, items = decoders.split(content)
+    except decoders.refusals:
+        return None
+    return EncodedDocument(content, members, items, curies=curies)
