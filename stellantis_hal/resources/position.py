@@ -70,7 +70,7 @@ def _read_coordinates(value: Any, path: str, problems: list[RawProblem]) -> tupl
     return tuple(numbers)
 
 
-COORDINATES: Final = ScalarCodec(tuple, list, attempt=_read_coordinates)
+COORDINATES: Final = ScalarCodec(tuple, list, attempt=_read_coordinates, wire=list[float])
 
 Coordinates = Annotated[tuple[float, ...], COORDINATES]
 """Longitude, latitude and, where known, altitude, in GeoJSON's order."""

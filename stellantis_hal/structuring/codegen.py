@@ -112,7 +112,7 @@ class _CodeGenerator:
             body += [*self._generations(field), f"new.{field.name} = value"]
         body.append("new.problems = ()")
         if "_resource" in attrs.fields_dict(self._schema.kind):
-            body += ["new._resource = None", "new._clock = None"]
+            body += ["new._resource = None", "new._clock = problems.clock"]
         body += [f"new.{field.name} = None" for field in attrs.fields(self._schema.kind) if is_unread(field)]
         body += [
             f"if {' and '.join(self._known)}:",

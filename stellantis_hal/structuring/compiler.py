@@ -13,6 +13,7 @@ from cattrs.errors import StructureHandlerNotFoundError
 from stellantis_hal.hal.clock import utc_now
 from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
+from stellantis_hal.structuring.mutable_twin import mutable_twin
 from stellantis_hal.structuring.problems import (
     NO_EXTRA,
     Extra,
@@ -36,6 +37,7 @@ from stellantis_hal.structuring.scalars import (
     unchanged,
 )
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, schema_of
+from stellantis_hal.structuring.wire_reader import WireReader, wire_reader
 
 __all__ = ["ModelHook", "find_hook", "user_hook"]
 
@@ -56,12 +58,16 @@ class ModelHook:
         strict: whether a body in which anything cannot be read is refused.
         read: takes a body and the list to which problems are added, and returns the model. It never raises.
         read_part: the same for a part of another body, which has no resource that would keep its links.
+        is_own: whether no hook of the user reads any part.
+        wire: reads the bytes of a body by msgspec; None where it is not installed, or a hook of the user reads a part.
     """
 
     kind: type
     strict: bool
     read: ModelReader
     read_part: ModelReader
+    is_own: bool
+    wire: WireReader | None = None
 
     @classmethod
     def compile(cls, kind: type, converter: cattrs.Converter, *, strict: bool) -> ModelHook:
@@ -77,7 +83,7 @@ class ModelHook:
             "check_merged": check_merged,
             "fill_missing": fill_missing,
             "fill_missing_items": fill_missing_items,
-            "mutable_kind": _mutable_twin(kind),
+            "mutable_kind": mutable_twin(kind),
             "read_flat": functools.partial(_read_flat, [_flat_key(key, schema, converter) for key in schema.flat]),
             "one_or_more_models": _one_or_more_models,
             "one_or_more_values": _one_or_more_values,
@@ -89,7 +95,9 @@ class ModelHook:
         for names in (namespace, part):
             names["extra_of"] = functools.partial(_extra_of, schema, names["known"])
             exec(code, names)  # noqa: S102 - generated from a schema
-        return cls(kind, strict, namespace["read"], part["read"])
+        is_own = all(_is_own(readers[field.name], field, converter) for field in schema.fields)
+        wire = wire_reader(kind) if is_own else None
+        return cls(kind, strict, namespace["read"], part["read"], is_own, wire)
 
     def __call__(self, body: Any, kind: Any = None, /, *, path: str = "$", strict: bool = False) -> Any:
         """Read a body; a model of the class passes as it is.
@@ -99,8 +107,7 @@ class ModelHook:
         """
         if isinstance(body, self.kind):
             return body
-        problems = Recorder()
-        problems.horizon = _horizon
+        problems = Recorder(_horizon)
         model = self.read(body if type(body) is dict else dict(body), problems)
         if problems:
             records = to_problems(path, problems)
@@ -129,6 +136,14 @@ def _reader_of(field: FieldSchema, schema: ClassSchema, converter: cattrs.Conver
             f"register a hook for it: converter.register_structure_hook({name}, …)"
         )
     return field.codec
+
+
+def _is_own(reader: FieldReader, field: FieldSchema, converter: cattrs.Converter) -> bool:
+    """Return whether a field is read by this library alone, at any depth."""
+    if field.model is None:
+        return reader is field.codec
+    hook = find_hook(field.model, converter)
+    return isinstance(hook, ModelHook) and hook.kind is field.model and hook.is_own
 
 
 def find_hook(kind: Any, converter: cattrs.Converter) -> Any:
@@ -172,22 +187,6 @@ def _codec_of_hook(hook: Callable[[Any, Any], Any], field: FieldSchema) -> Scala
             return None
 
     return ScalarCodec(read=lambda value: hook(value, kind), write=unchanged, attempt=attempt)
-
-
-def _mutable_twin(kind: type) -> type:
-    """Make a class of the same layout whose attributes may be set.
-
-    Instances are filled as the twin and then become the frozen class: assigning slots is several times as fast as
-    a frozen ``__init__``, which calls ``object.__setattr__`` for each field. (The interpreter only sets slots quickly
-    where neither setting nor deleting attributes is written in Python: so both are put back.)
-    """
-    own = {
-        "__slots__": (),  # so the layout is that of the class, with or without slots
-        "__setattr__": object.__setattr__,
-        "__delattr__": object.__delattr__,
-        "__module__": __name__,
-    }
-    return type(kind)(f"{kind.__name__}InTheMaking", (kind,), own)
 
 
 def _read_models(read: ModelReader, value: Any, path: str, problems: Recorder) -> tuple[Any, ...]:

@@ -130,20 +130,33 @@ class TypedConverter:
             ) from error
         if not isinstance(hook, ModelHook):
             return self._structure_by_hook(hook, resource, resource.value, kind)
+        own = self._clock_of(resource.context)
+        clock = None if own is utc_now else PartClock(own)
+        wire = hook.wire
+        encoded = None if wire is None else resource.document.encoded
+        if wire is None or encoded is None:
+            value = self._read_tolerantly(hook, resource, clock)
+        elif (value := wire.read(encoded, self._horizon, clock)) is None:
+            value = self._read_tolerantly(hook, resource, clock)
+            if wire.is_curious:
+                wire.learn(value)
+        if isinstance(value, TypedResource):
+            _set(value, "_resource", self._kept(resource))
+        return cast("T", value)
+
+    def _read_tolerantly(self, hook: ModelHook, resource: HalResource, clock: PartClock | None) -> Any:
+        """Read a body as a model, and report what cannot be read."""
         body = resource.require_object()
-        problems = Recorder()
-        problems.horizon = self._horizon
+        problems = Recorder(self._horizon, clock)
         value = hook.read(body if type(body) is dict else dict(body), problems)
         if problems:
             records = to_problems("$", problems)
             _set(value, "problems", records)
-            report_problems(kind, records, strict=self.strict or hook.strict, reported=self._reported, url=resource.url)
-        if isinstance(value, TypedResource):
-            _set(value, "_resource", self._kept(resource))
-        clock = self._clock_of(resource.context)
-        if clock is not utc_now:
-            set_clock(value, PartClock(clock))
-        return cast("T", value)
+            strict = self.strict or hook.strict
+            report_problems(hook.kind, records, strict=strict, reported=self._reported, url=lambda: resource.url)
+        if clock is not None and not hook.is_own:
+            set_clock(value, clock)  # of what hooks of the user made, too
+        return value
 
     def report_invalid_items(self, page: HalResource, values: Mapping[str, Any], kind: type[Any]) -> None:
         """Report what a page has in place of items and is left out, by path.
@@ -153,7 +166,7 @@ class TypedConverter:
         """
         reason = "no object, so no item: left out"
         problems = [Problem(path=path, value_type=json_type(value), reason=reason) for path, value in values.items()]
-        report_problems(kind, problems, strict=self.strict, reported=self._reported, url=page.url)
+        report_problems(kind, problems, strict=self.strict, reported=self._reported, url=lambda: page.url)
 
     def _structure_by_hook(self, hook: Callable[[Any, Any], Any], resource: HalResource, body: Any, kind: type[T]) -> T:
         """Read by the user's hook, or by one that cattrs generates for the user's class."""
@@ -183,8 +196,16 @@ class TypedConverter:
         """Return the resource as values keep it: small, and leading to values that are read the same way."""
         context = resource.context
         if context is not None and context.converter is not self:
-            bound = self._contexts.get(context)
-            if bound is None:
-                bound = self._contexts[context] = attrs.evolve(context, converter=self, clock=self._clock_of(context))
-            resource = resource.rebind(bound)
-        return resource.compact() if self.keep_document else without_document(resource)
+            context = self._context_of(context)
+        if self.keep_document:
+            return resource.compact(context)
+        return without_document(
+            resource if context is resource.context or context is None else resource.rebind(context)
+        )
+
+    def _context_of(self, context: ResourceContext) -> ResourceContext:
+        """Return a context like another one, with this converter."""
+        bound = self._contexts.get(context)
+        if bound is None:
+            bound = self._contexts[context] = attrs.evolve(context, converter=self, clock=self._clock_of(context))
+        return bound

@@ -148,10 +148,17 @@ class Recorder(list[RawProblem]):
 
     Attributes:
         horizon: the latest instant that can have been measured.
+        clock: what models that know their age keep as their clock; None for the system's.
     """
 
-    __slots__ = ("horizon",)
+    __slots__ = ("clock", "horizon")
     horizon: Horizon
+    clock: object
+
+    def __init__(self, horizon: Horizon, clock: object = None) -> None:
+        super().__init__()
+        self.horizon = horizon
+        self.clock = clock
 
 
 _JSON_TYPES: Final[Mapping[type, str]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from stellantis_hal.errors import StructureError
 from stellantis_hal.hal.redaction import mask_text, mask_url
@@ -19,11 +19,17 @@ _SHOWN = 20
 
 
 def report_problems(
-    kind: type, problems: Iterable[Problem], *, strict: bool, reported: set[str] | None = None, url: str = ""
+    kind: type,
+    problems: Iterable[Problem],
+    *,
+    strict: bool,
+    reported: set[str] | None = None,
+    url: Callable[[], str] = str,
 ) -> None:
     """Log problems; in strict mode refuse the body they were found in.
 
-    With ``reported``, a path is logged as a warning once, at any index, and for debugging after that.
+    With ``reported``, a path is logged as a warning once, at any index, and for debugging after that. ``url`` returns
+    the address of the body, for the error.
 
     Raises:
         StructureError: in strict mode, naming the paths of unreadable values.
@@ -31,9 +37,10 @@ def report_problems(
     errors = [problem for problem in problems if problem.kind == "unreadable"]
     if strict and errors:
         number = "one value" if len(errors) == 1 else f"{len(errors)} values"
+        address = url()
+        where = f" at {mask_url(address)}" if address else ""
         raise StructureError(
-            f"{kind.__name__}{url and f' at {mask_url(url)}'}: {number} cannot be read (strict=False makes them None): "
-            f"{describe(errors)}",
+            f"{kind.__name__}{where}: {number} cannot be read (strict=False makes them None): {describe(errors)}",
             problems=errors,
         )
     for problem in problems:
@@ -41,7 +48,8 @@ def report_problems(
             reported, f"{kind.__name__}{_INDEX.sub('[]', problem.path)} {problem.kind}"
         )
         level = logging.WARNING if is_new and problem.kind != "sentinel" else logging.DEBUG
-        _log.log(level, "%s: %s", kind.__name__, _line(problem))
+        if _log.isEnabledFor(level):  # masking takes longer than reading
+            _log.log(level, "%s: %s", kind.__name__, _line(problem))
 
 
 def describe(problems: list[Problem]) -> str:

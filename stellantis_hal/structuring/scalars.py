@@ -81,6 +81,8 @@ class ScalarCodec:
         members: the JSON values that stand for one Python value each.
         none: the figure that stands for "none", of a codec that reads every other number as ``NUMBER`` does.
         attempt: reads and records problems, for values that can be read in part; None: made of ``read``.
+        wire: a type of which msgspec reads every value that the codec reads without a problem, as in ``list[float]``,
+            where numbers are read as ``NUMBER`` does; None where there is no such type.
     """
 
     read: Callable[[Any], Any]
@@ -89,6 +91,7 @@ class ScalarCodec:
     members: Mapping[str, Any] | None = None
     none: float | None = None
     attempt: ReadAttempt | None = None
+    wire: Any = None
 
 
 def attempt_of(codec: ScalarCodec) -> ReadAttempt:

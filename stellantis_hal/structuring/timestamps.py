@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from stellantis_hal.hal.dates import parse_java_date
 
@@ -18,6 +20,9 @@ _DURATION = re.compile(
     r"(?:T(?=\d)(?:(?P<hours>\d+(?:[.,]\d+)?)H)?(?:(?P<minutes>\d+(?:[.,]\d+)?)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?",
     re.ASCII,
 )
+
+
+_USUAL: Final = 16  # characters
 
 
 def read_instant(text: str) -> datetime:
@@ -65,6 +70,10 @@ def read_duration(text: str) -> timedelta:
     Raises:
         ValueError: no duration, or longer than a timedelta, or one with years or months, which have no fixed length.
     """
+    return _read_duration(text) if len(text) > _USUAL else _read_usual_duration(text)
+
+
+def _read_duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError("not an ISO 8601 duration")
@@ -81,6 +90,9 @@ def read_duration(text: str) -> timedelta:
     except (ValueError, OverflowError):
         raise ValueError("a duration too long to hold") from None
     return -span if match["sign"] == "-" else span
+
+
+_read_usual_duration = functools.lru_cache(maxsize=1_024)(_read_duration)  # vehicles have a few, again and again
 
 
 def write_duration(span: timedelta) -> str:
