@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -39,7 +39,7 @@ class WithNovelty(httpx.AsyncBaseTransport):
 
 
 @contextmanager
-def traced() -> Iterator[list[str]]:
+def traced() -> Generator[list[str]]:
     """Collect the modules whose functions are called, in the order of the calls."""
     found: list[str] = []
 
