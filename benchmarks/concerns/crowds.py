@@ -29,7 +29,7 @@ def run(scale: Scale) -> list[Row]:
 
 async def _measure(api: SimulatedApi, scale: Scale) -> list[Row]:
     crowds = (2, 4, 6) if scale.size == "tiny" else (100, 500, 5_000)
-    each, rates = scale.pick(1, 3, 4, 4), dict[str, list[float]]()
+    each, rates = scale.pick(1, 2, 3, 4), dict[str, list[float]]()
     async with AsyncExitStack() as stack:
         gets = {OURS: await open_ours(stack, api, "/user")}
         if not scale.is_brief:
@@ -39,7 +39,7 @@ async def _measure(api: SimulatedApi, scale: Scale) -> list[Row]:
             for name, get in gets.items()
             for tasks in crowds
         }
-        found = await interleaved(candidates, scale.pick(1, 5, 5, 9))
+        found = await interleaved(candidates, scale.pick(1, 3, 5, 9))
     rows = _rows(OURS, found, crowds, judged=True)
     if not scale.is_brief:
         rows += _rows(BARE, found, crowds, judged=False)

@@ -102,7 +102,7 @@ def _measure(programs: Mapping[str, str], scale: Scale) -> list[Row]:
         counts[name] = len(found["modules"])
         return float(found["ms"])
 
-    found = run_rounds({name: partial(measure, name) for name in programs}, scale.pick(1, 7, 9, 15))
+    found = run_rounds({name: partial(measure, name) for name in programs}, scale.pick(1, 5, 9, 15))
     figures = {_CLIENT: 1.2, "first trip": 2.8, "stellantis-hal --help": 0.6}
     rows = [absolute(_FACE, "ms CPU", found, _FACE, figure=Figure(most=10.0))]
     for name in programs:
