@@ -14,7 +14,7 @@ def main() -> None:
         from stellantis_hal.cli.output import prepare_process
 
         prepare_process()
-        commands()
+        commands(prog_name="stellantis-hal")
     except KeyboardInterrupt:
         sys.exit(130)  # as the shell has it for a process that Ctrl+C ended
     except ModuleNotFoundError as error:

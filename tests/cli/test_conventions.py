@@ -126,8 +126,9 @@ def test_json_is_one_document_of_a_stable_shape(words: str) -> None:
     ran = run(*words.split(), *arguments, "--simulate", "--json")
     assert ran.exit_code == 0, ran.output
     document = json.loads(ran.stdout)
-    assert isinstance(document, kind)
-    for item in document if isinstance(document, list) else [document]:
+    assert type(document) is kind
+    items: list[dict[str, Any]] = document if kind is list else [document]
+    for item in items:
         assert item.keys() >= keys
 
 
