@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from stellantis_hal.hal.redaction import one_line
 from stellantis_hal.resources.alert import Alert
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["alerts", "columns", "maintenance", "status", "vehicles"]
+__all__ = ["alerts", "columns", "maintenance", "show", "status", "vehicles"]
 
 T = TypeVar("T")
 
@@ -27,6 +28,13 @@ T = TypeVar("T")
 def columns() -> int:
     """Return the width of the terminal in columns, at least 20."""
     return max(20, shutil.get_terminal_size().columns)
+
+
+def show(text: str) -> None:
+    """Print a text; on a terminal its lines end between words."""
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    lines = textwrap.wrap(text, columns(), subsequent_indent=indent) if _is_terminal() else [text]
+    click.echo("\n".join(lines))
 
 
 @click.command(context_settings=SETTINGS)
@@ -132,7 +140,7 @@ def maintenance(*, car: str | None, **options: Any) -> None:
             click.echo("The API has no service plan of this car.", err=True)
         else:
             told = age(found.updated_at or found.created_at, connection.now())
-            click.echo(f"Service in {amount(found.days)} days or {amount(found.mileage, 'km')}, told {told}")
+            show(f"Service in {amount(found.days)} days or {amount(found.mileage, 'km')}, told {told}")
 
     run_connected(act, options)
 
@@ -158,6 +166,6 @@ def alerts(*, car: str | None, is_complete: bool, **options: Any) -> None:
                 end = (
                     "" if alert.active else f" until {clock(alert.ended_at, connection.now(), connection.options.zone)}"
                 )
-                click.echo(f"{one_line(str(alert.type or UNKNOWN))} since {since}{end}")
+                show(f"{one_line(str(alert.type or UNKNOWN))} since {since}{end}")
 
     run_connected(act, options)

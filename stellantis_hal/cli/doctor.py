@@ -20,6 +20,7 @@ import httpx
 
 from stellantis_hal.auth.identity import IdentityProvider
 from stellantis_hal.cli.account_settings import AccountSettings, account_settings
+from stellantis_hal.cli.cars import show
 from stellantis_hal.cli.connection import connected, run_in_time
 from stellantis_hal.cli.failures import Failure
 from stellantis_hal.cli.invocation import current
@@ -69,16 +70,13 @@ def doctor(**options: Any) -> None:
     invocation = current()
     verdicts: list[Verdict] = []
 
-    def show(verdict: Verdict) -> None:
-        verdicts.append(verdict)
-        if not invocation.as_json:
-            click.echo(f"{verdict.state:<5} {verdict.name:<14} {one_line(verdict.text)}")
-            if verdict.advice:
-                click.echo(f"{'':<6}{one_line(verdict.advice)}")
-
     async def act() -> None:
         async for verdict in _checks(options):
-            show(verdict)
+            verdicts.append(verdict)
+            if not invocation.as_json:
+                show(f"{verdict.state:<5} {verdict.name:<14} {one_line(verdict.text)}")
+                if verdict.advice:
+                    show(f"{'':<6}{one_line(verdict.advice)}")
 
     run_in_time(act)
     if invocation.as_json:

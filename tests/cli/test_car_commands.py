@@ -63,6 +63,16 @@ def test_columns_leave_where_the_terminal_is_narrow(run: Run) -> None:
     assert all(len(line) <= 20 for line in run("vehicles", "--simulate", COLUMNS="20").stdout.splitlines())
 
 
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("command", ["maintenance 0000", "alerts 0000 --all", "doctor"])
+def test_lines_end_between_words_on_a_terminal(run: Run, command: str) -> None:
+    narrow = run(*command.split(), "--simulate", COLUMNS="30").stdout
+    wide = run(*command.split(), "--simulate", COLUMNS="200").stdout
+    assert narrow.split() == wide.split()
+    assert all(len(line) <= 30 for line in narrow.splitlines())
+    assert len(narrow.splitlines()) > len(wide.splitlines())
+
+
 def test_the_status_has_what_people_look_for(run: Run) -> None:
     ran = run("status", "0000", "--simulate")
     assert (ran.exit_code, ran.stderr) == (0, "")

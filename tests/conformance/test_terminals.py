@@ -74,11 +74,12 @@ def test_a_watch_is_a_live_table_until_ctrl_c(width: int, environment: dict[str,
     with opened(tmp_path, ["sh"], environment, width=width) as terminal:
         terminal.type("clear; stellantis-hal watch --simulate; echo status=$?", "Enter")
         terminal.wait_for("…0001")
-        screen = terminal.wait_for("…0000")
+        terminal.wait_for("…0000")
+        terminal.type("C-c")
+        screen = terminal.wait_for("status=130")
         assert screen.count("requests left today") == 1, "the table is drawn in its place"
         assert "Battery" in screen
-        terminal.type("C-c")
-        assert "Traceback" not in terminal.wait_for("status=130")
+        assert "Traceback" not in screen
 
 
 @pytest.mark.parametrize("width", [100, 40])
