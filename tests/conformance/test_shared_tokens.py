@@ -144,7 +144,9 @@ async def test_four_processes_spend_no_refresh_token_twice(place: str, make: Mak
         )
         results = [json.loads(output) for output in outputs]
         assert [result["errors"] for result in results] == [[]] * 4
-        assert all(result["done"] > seconds for result in results)
+        done = [result["done"] for result in results]  # a busy machine shares the lock unevenly
+        assert sum(done) > 4 * seconds, done
+        assert all(done), done
         async with make() as store:
             final = await store.load("shared")
         assert final is not None

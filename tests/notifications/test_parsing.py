@@ -184,6 +184,28 @@ def test_identity_of_a_step_is_that_of_its_contents() -> None:
     assert len({only(message).id for message in [first, *others]}) == 3
 
 
+@pytest.mark.parametrize("name", ["callbackId", "monitorId"])
+def test_identity_in_an_envelope_depends_on_its_sender(name: str) -> None:
+    ids = {only(fleet_envelope(fleet_event(), **{name: sender})).id for sender in ("a", "b")}
+    assert len(ids) == 2
+    assert only(fleet_envelope(fleet_event(), other="a")).id == only(fleet_envelope(fleet_event(), other="b")).id
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (7, "no JSON object"),
+        ({"events": [7]}, "an item of events is no JSON object"),
+        ({"events": [{}]}, "neither an event of a monitor nor one of a remote"),
+        ({}, "neither an event of a monitor nor one of a remote"),
+    ],
+)
+def test_unreadable_item_says_why(document: Any, reason: str) -> None:
+    event = only(document)
+    assert isinstance(event, UnreadableEvent)
+    assert event.reason == reason
+
+
 def test_steps_without_an_operation_differ_by_date() -> None:
     messages = [remote_message(date=f"2026-03-01T12:00:0{number}Z") for number in range(2)]
     for message in messages:
