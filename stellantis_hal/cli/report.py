@@ -12,12 +12,20 @@ import anyio
 import click
 
 from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
-from stellantis_hal.cli.failures import Failure
+from stellantis_hal.cli.failures import SOME_FAILED, Failure
 from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.output import json_text
-from stellantis_hal.cli.spans import parse_since
-from stellantis_hal.errors import ConfigurationError
+from stellantis_hal.cli.period import period_of
+from stellantis_hal.errors import (
+    ApiError,
+    ConfigurationError,
+    HalError,
+    QuotaError,
+    StructureError,
+    UnauthorizedError,
+)
 from stellantis_hal.hal.redaction import one_line
+from stellantis_hal.report.escaping import plural
 from stellantis_hal.report.history import CarHistory
 from stellantis_hal.report.reading import read_car_history
 from stellantis_hal.report.report import Report
@@ -63,18 +71,31 @@ def report(
     Without CAR it has all cars of the account, unless the profile names one.
     """
 
-    async def act(connection: Connection) -> None:
+    async def act(connection: Connection) -> int:
+        start, end = period_of(connection, since, until)
+        if not output.parent.is_dir():
+            raise click.UsageError(f"there is no folder {output.parent}: create it, or pass another --output")
         await anyio.to_thread.run_sync(_require_runtime)  # before many requests are spent
-        period = {
-            "since": _instant(connection, since),
-            "until": _instant(connection, until, is_end=True),
-        }
-        cars = [
-            await read_car_history(
-                vehicle, **period, routes=0 if no_places else routes, progress=_progress(connection, vehicle)
-            )
-            for vehicle in await _wanted(connection, car)
-        ]
+        vehicles = await _wanted(connection, car)
+        cars: list[CarHistory] = []
+        failures: list[str] = []
+        for vehicle in vehicles:
+            try:
+                history = await read_car_history(
+                    vehicle,
+                    since=start,
+                    until=end,
+                    routes=0 if no_places else routes,
+                    progress=_progress(connection, vehicle),
+                )
+            except (ApiError, HalError, StructureError) as error:
+                if len(vehicles) == 1 or isinstance(error, UnauthorizedError | QuotaError):
+                    raise
+                failures.append(
+                    f"Left out {vehicle.display_name}: its trips could not be read ({type(error).__name__})."
+                )
+            else:
+                cars.append(history)
         if not connection.options.quiet and sys.stderr.isatty():
             click.echo(err=True)
         made = Report(
@@ -83,12 +104,13 @@ def report(
             zone=connection.options.zone,
             show_vins=show_vin,
             show_places=not no_places,
-            remarks=(_SIMULATED,) if connection.options.simulated else (),
+            remarks=[*((_SIMULATED,) if connection.options.simulated else ()), *failures],
         )
         size = await anyio.to_thread.run_sync(made.write, output)
-        _tell(connection, output, cars, size)
+        _tell(connection, output, made, size, failures)
+        return SOME_FAILED if failures else 0
 
-    run_connected(act, options)
+    sys.exit(run_connected(act, options))
 
 
 async def _wanted(connection: Connection, car: str | None) -> list[Vehicle]:
@@ -105,15 +127,6 @@ def _require_runtime() -> None:
         raise Failure(str(error), 8) from None
 
 
-def _instant(connection: Connection, text: str | None, *, is_end: bool = False) -> Any:
-    if text is None:
-        return None
-    try:
-        return parse_since(text, now=connection.now(), zone=connection.options.zone, is_end=is_end)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-
-
 def _progress(connection: Connection, vehicle: Vehicle) -> Callable[[int], None] | None:
     if connection.options.quiet or not sys.stderr.isatty():
         return None
@@ -124,12 +137,13 @@ def _show(name: str, trips: int) -> None:
     click.echo(f"\r{name}: {trips:,} trips", nl=False, err=True)
 
 
-def _tell(connection: Connection, output: Path, cars: list[CarHistory], size: int) -> None:
-    trips = sum(len(car.trips) for car in cars)
+def _tell(connection: Connection, output: Path, made: Report, size: int, failures: list[str]) -> None:
+    trips = sum(len(car.trips) for car in made.cars)
     if connection.options.as_json:
-        click.echo(json_text({"file": str(output), "cars": len(cars), "trips": trips, "bytes": size}))
-        return
-    names = f"{len(cars)} car{'' if len(cars) == 1 else 's'}, {trips:,} trip{'' if trips == 1 else 's'}"
-    click.echo(f"{names}, {size / 1e6:.1f} MB in {output}")
-    for remark in dict.fromkeys(remark for car in cars for remark in car.remarks):
-        connection.options.warn(remark)
+        facts = {"file": str(output), "cars": len(made.cars), "trips": trips, "bytes": size, "failed": len(failures)}
+        click.echo(json_text(facts))
+    else:
+        cars = plural(len(made.cars), "car")
+        click.echo(f"{cars}, {plural(trips, 'trip')}, {size / 1e6:.1f} MB in {output}")
+    for remark in (*failures, *dict.fromkeys(remark for car in made.cars for remark in car.remarks)):
+        connection.options.warn(one_line(remark))

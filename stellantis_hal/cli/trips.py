@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import AsyncIterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from stellantis_hal.cli.connection import Connection, car_argument, connected, f
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
 from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.output import escape_json, json_text
-from stellantis_hal.cli.spans import parse_since
+from stellantis_hal.cli.period import period_of
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
 from stellantis_hal.cli.wording import bar, remaining, to_json
 from stellantis_hal.fleet.backfilling import Progress, backfill
@@ -40,15 +40,6 @@ def _filters(function: F) -> F:
         option("--min-km", type=click.FloatRange(0), help="Trips of at least so many kilometres."),
     )
     return add_options(*options)(function)
-
-
-def _instant(connection: Connection, text: str | None, *, is_end: bool = False) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return parse_since(text, now=connection.now(), zone=connection.options.zone, is_end=is_end)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
 
 @click.command(context_settings=SETTINGS)
@@ -85,11 +76,12 @@ def trips(
     async def act(connection: Connection) -> None:
         vehicle = await find_car(connection, car)
         distance = None if min_km is None else (min_km, None)
+        start, end = period_of(connection, since, until)
         walk = vehicle.trips(
             newest_first=True,
             distance=distance,
-            since=_instant(connection, since),
-            until=_instant(connection, until, is_end=True),
+            since=start,
+            until=end,
         )
         wanted = walk if is_complete else walk.take(limit)
         if format_ is not None:

@@ -78,7 +78,11 @@ class Report:
         """
         content = self.html().encode()
         target = Path(path)
-        descriptor, temporary = tempfile.mkstemp(prefix=".report-", dir=target.parent)  # of mode 0600
+        try:
+            descriptor, temporary = tempfile.mkstemp(prefix=".report-", dir=target.parent)  # of mode 0600
+        except OSError as error:
+            error.filename = os.fspath(path)  # not that of the file with a made-up name
+            raise
         try:
             with open(descriptor, "wb") as file:
                 file.write(content)

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from stellantis_hal import ConfigurationError, NotFoundError, Vehicle
+from stellantis_hal import (
+    CarHistory,
+    ConfigurationError,
+    ForbiddenError,
+    NotFoundError,
+    Vehicle,
+    read_car_history,
+)
 from stellantis_hal.cli.commands import commands
 from tests.support.functions import returns
 
@@ -56,6 +63,7 @@ def test_one_car_of_a_period_has_the_trips_of_the_list(run: Run) -> None:
         "cars": 1,
         "trips": len(trips("0000", "--since", "20d", "--until", "2d")),
         "bytes": Path("r.html").stat().st_size,
+        "failed": 0,
     }
     assert 0 < document["trips"] < len(trips("0000"))
 
@@ -76,7 +84,8 @@ def test_vins_and_places_are_shown_on_request(run: Run) -> None:
     [
         (("nope",), 5, "error: no car 'nope'"),
         (("0000", "--since", "x"), 2, "error: 'x' must look like 30d"),
-        (("0000", "-o", "missing/r.html"), 1, "error: "),
+        (("0000", "-o", "missing/r.html"), 2, "error: there is no folder missing: create it, or pass another --output"),
+        (("0000", "--since", "1d", "--until", "30d"), 2, "error: --until 30d is before --since 1d"),
         (("0000", "--routes", "-1"), 2, "error: "),
     ],
 )
@@ -103,6 +112,23 @@ def test_what_could_not_be_read_is_a_warning(run: Run, monkeypatch: pytest.Monke
     monkeypatch.setattr(Vehicle, "status", missing)
     assert run("0000").stderr == "warning: Could not read the current status: NotFoundError.\n"
     assert run("0000", "-q").stderr == ""
+
+
+def test_a_car_that_cannot_be_read_is_left_out_and_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = read_car_history
+
+    async def refuse(vehicle: Vehicle, **options: Any) -> CarHistory:
+        if vehicle.vin is not None and vehicle.vin.endswith("0000"):
+            raise ForbiddenError("not consented to", status=403, url="https://api.test/v4")
+        return await read(vehicle, **options)
+
+    monkeypatch.setattr("stellantis_hal.cli.report.read_car_history", refuse)
+    ran = run("--json")
+    assert ran.exit_code == 3
+    assert (json.loads(ran.stdout)["cars"], json.loads(ran.stdout)["failed"]) == (1, 1)
+    assert "its trips could not be read (ForbiddenError)" in ran.stderr
+    assert "its trips could not be read (ForbiddenError)" in Path("report.html").read_text("utf-8")
+    assert run("0000").exit_code == 1
 
 
 def test_progress_is_shown_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import attrs
 import pytest
+from attrs import evolve
 
 import stellantis_hal.report.report as report_module
 from stellantis_hal import CarHistory, ConfigurationError, Position, Report, Trip
@@ -39,8 +39,8 @@ class Elements(HTMLParser):
         self.feed(text)
         self.close()
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes), []))
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs), []))
         self.is_open = True
 
     def handle_endtag(self, tag: str) -> None:
@@ -83,7 +83,7 @@ def test_the_policy_admits_scripts_and_styles_of_the_page() -> None:
     for text in texts:
         assert base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in policy
     assert len(texts) == 3
-    assert [text for attributes, text in found.all("script")][1] == RUNTIME
+    assert [text for _, text in found.all("script")][1] == RUNTIME
 
 
 def test_the_page_refers_to_nothing_outside() -> None:
@@ -260,7 +260,7 @@ def test_huge_numbers_stay_short() -> None:
 
 
 def test_ten_thousand_trips_stay_small() -> None:
-    text = page(history(*[attrs.evolve(trip(number % 700), id=str(number)) for number in range(10_000)]))
+    text = page(history(*[evolve(trip(number % 700), id=str(number)) for number in range(10_000)]))
     assert len(text) < 2_500_000
     assert "10,000" in text
 
@@ -285,6 +285,12 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(OSError, match="full"):
         report.write(target)
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_missing_folder_names_the_file(tmp_path: Path) -> None:
+    report = Report(cars=[], made_at=NOW)
+    with pytest.raises(FileNotFoundError, match=r"missing.report\.html"):
+        report.write(tmp_path / "missing" / "report.html")
 
 
 def test_values_are_counted_in_their_repr() -> None:
