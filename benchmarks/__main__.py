@@ -4,7 +4,7 @@
 of an hour, ``--full`` three quarters. ``--against`` measures the package of another checkout in the same rounds. Each
 concern runs in its own process; references that are not installed (``pip install -e '.[bench]'``) are left out. Prints
 a table and writes a file in ``benchmarks/results``; ``--write`` puts the tables into the README and the page about
-performance. With ``--strict`` the exit status is 1 if a target was missed.
+performance, unless a concern has failed. The exit status is 1 if one has, and with ``--strict`` if a target was missed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.harness.markdown import write_pages
 from benchmarks.harness.registry import CONCERNS, JUDGED
 from benchmarks.harness.results import load, machine, save, to_json
 from benchmarks.harness.rows import Row
-from benchmarks.harness.runner import run_trees
+from benchmarks.harness.runner import WorkerError, run_trees
 from benchmarks.harness.scale import Size
 from benchmarks.harness.table import show
 
@@ -79,12 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trees = {HERE: list[Row]()}
     if options.against is not None:
         trees[options.against.resolve()] = []
+    failed: list[str] = []
     start, busy = time.perf_counter(), os.getloadavg()[0]
     for name in options.concerns:
         begun, used = time.perf_counter(), _cpu_of_children()
         with console.status(f"{name}: {CONCERNS[name]}"):
-            for tree, rows in zip(trees, run_trees(name, size, list(trees)), strict=True):
-                trees[tree] += rows
+            try:
+                for tree, rows in zip(trees, run_trees(name, size, list(trees)), strict=True):
+                    trees[tree] += rows
+            except WorkerError as error:
+                failed.append(f"{name}: {error}")
         spent = f"{time.perf_counter() - begun:.0f} s, CPU {_cpu_of_children() - used:.0f} s"
         print(f"{name}: {spent}", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - start
@@ -92,10 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = {(row.concern, row.what): row for row in others[0]} if others else None
     show(rows, console, before=before, earlier=earlier)
     path = save(to_json(trees, size=size, seconds=seconds, load=busy), options.results)
-    if options.write:
+    if options.write and not failed:
         write_pages(HERE, rows, f"{datetime.now(UTC):%Y-%m-%d}, {machine()}:", before)
     console.print(f"{seconds:.0f} s, load of the machine before {busy:.1f}, written to {path}")
-    return int(options.strict and any(row.is_met is False for row in rows))
+    for text in failed:
+        console.print(f"[red]failed[/]: {text}", highlight=False)
+    return int(bool(failed) or (options.strict and any(row.is_met is False for row in rows)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from benchmarks.harness.optional import is_installed
+from benchmarks.harness.optional import is_installed, leave_out
 from benchmarks.harness.rounds import one_round
 from benchmarks.harness.rows import Figure, Row, plain
 from benchmarks.harness.scale import Scale
@@ -26,7 +26,10 @@ _MIN_SECONDS = 15
 
 def run(scale: Scale) -> list[Row]:
     """Measure."""
-    if REDIS is None or not is_installed("coredis"):
+    if REDIS is None:
+        leave_out("redis-server is not installed")
+        return []
+    if not is_installed("coredis"):
         return []
     seconds = scale.pick(8, 20, 25, 40)
     profiles = ("J1",) if scale.size == "tiny" else ("J1", "J2", "J3")

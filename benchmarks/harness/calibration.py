@@ -15,8 +15,10 @@ __all__ = ["CALIBRATION", "REFERENCE_MS", "calibrate", "calibrated"]
 CALIBRATION = "calibration loop"
 """Name of the loop among the candidates of a round."""
 REFERENCE_MS = 3.5
-"""CPU milliseconds of the loop on the machine of the targets (2 cores, x86_64, Python 3.11): found by measuring again, of
-commit e0f4d8e, figures that were known from that machine."""
+"""CPU milliseconds of the loop on the machine of the targets (2 cores, x86_64, Python 3.11).
+
+Found by measuring figures of commit e0f4d8e again that were known from that machine.
+"""
 _TURNS = 4_500
 
 

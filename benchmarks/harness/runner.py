@@ -41,7 +41,7 @@ class _Worker:
         if isinstance(answer, dict):
             self.rows = to_rows(answer.get("rows", []))
             if "absent" in answer:
-                print(f"left out: {answer['absent']}", file=sys.stderr)
+                print(f"rows are left out, a tree has no such feature: {answer['absent']}", file=sys.stderr)
 
     def go(self) -> None:
         """Let the worker run one round."""

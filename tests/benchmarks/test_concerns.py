@@ -12,6 +12,7 @@ import pytest
 import benchmarks.concerns
 from benchmarks.__main__ import main
 from benchmarks.harness.in_tree import HERE
+from benchmarks.harness.optional import is_installed
 from benchmarks.harness.registry import CONCERNS, JUDGED
 from benchmarks.harness.runner import WorkerError, run_trees
 
@@ -53,6 +54,28 @@ def test_two_trees_have_the_same_rows_and_rounds() -> None:
 def test_a_concern_that_fails_is_an_error() -> None:
     with pytest.raises(WorkerError):
         run_trees("missing", "tiny", [HERE])
+
+
+def test_a_failed_concern_is_told_and_leaves_the_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(name: str, size: str, trees: object) -> None:
+        raise WorkerError(f"{name} at {size}")
+
+    def refuse(*values: object) -> None:
+        raise AssertionError("the pages were written")
+
+    monkeypatch.setattr("benchmarks.__main__.run_trees", fail)
+    monkeypatch.setattr("benchmarks.__main__.write_pages", refuse)
+    assert main(["--brief", "--write", "--results", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.count("failed: ") == len(JUDGED)
+
+
+def test_missing_reference_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not is_installed("json", "no_such_library")
+    assert not is_installed("no_such_library")
+    assert capsys.readouterr().err.count("no_such_library is not installed") == 1
+    assert is_installed("json")
 
 
 @pytest.mark.bench_smoke

@@ -29,9 +29,13 @@ HOST = "https://api.example"
 
 
 class Body(bytes):
-    """A body that counts its decodings."""
+    """A body that counts its decodings: in parts, which begins with a look for ASCII, and as a whole."""
 
     decoded = 0
+
+    def isascii(self) -> bool:
+        self.decoded += 1
+        return bytes(self).isascii()
 
     def removeprefix(self, prefix: Any, /) -> bytes:
         self.decoded += 1
