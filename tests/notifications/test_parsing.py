@@ -359,6 +359,7 @@ def test_event_of_a_remote_without_its_part_is_read() -> None:
     event = only({"type": "Remote", "remoteEvent": None})
     assert isinstance(event, RemoteEvent)
     assert isinstance(only({"remoteActionId": "r1"}), RemoteEvent)
+    assert isinstance(only({"type": "Remote", "monitorEvent": {}}), MonitorEvent)
     assert isinstance(only({"type": "Remote", "remoteType": ["Doors"]}), RemoteEvent)
 
 
