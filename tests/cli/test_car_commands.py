@@ -125,6 +125,11 @@ def test_service_and_alerts_are_shown(run: Run) -> None:
         (("status",), 8, "error: no client id: run `stellantis-hal login` once, pass --client-id, or set "),
         (("status", "--client-id", "x"), 8, "error: no brand: "),
         (("status", "--profile", "x"), 8, "error: no profile 'x' in "),
+        (
+            ("trips", "0000", "--simulate", "--since", "1d", "--until", "2d"),
+            2,
+            "error: --until 2d is before --since 1d",
+        ),
         (("trips", "0000", "--simulate", "--since", "x"), 2, "error: 'x' must look like 30d"),
         (("trips", "0000", "--simulate", "-o", "a.txt"), 2, "error: the format of a.txt is not known"),
         (("trips", "0000", "--simulate", "--parquet"), 2, "error: --parquet needs a file"),
