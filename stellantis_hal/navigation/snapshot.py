@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import weakref
+import zlib
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, NamedTuple, NotRequired, TypedDict
 
 import attrs
@@ -71,9 +74,24 @@ Step = EmbeddedStep | StateStep
 _RECENT: Final[deque[HalDocument]] = deque(maxlen=4)
 _LARGE = 1_000_000  # bytes; larger bodies are not kept decoded
 
+_SMALL = 1_024  # bytes; smaller bodies are not packed
+_KEPT_UNPACKED = 4
+# Bodies whose documents were let go last. A body is packed when it leaves them: in a walk that holds no item it has
+# ended by then, so that only items that are held cost the time of packing.
+_LET_GO: Final[deque[weakref.ref[LazyBody]]] = deque()
+
+
+class _Packed(bytes):
+    """Bytes that are compressed."""
+
+    __slots__ = ()
+
 
 class LazyBody:
     """The bytes of a body with its document, which is referenced weakly and decoded again on demand.
+
+    The bytes are compressed some time after the document was let go. This happens in any thread, and at any time: what
+    is read of them is one reference, exchanged at once.
 
     Args:
         content: the bytes.
@@ -82,14 +100,14 @@ class LazyBody:
         base: the URL that references are relative to.
     """
 
-    __slots__ = ("_bytes", "_curies", "_header_links", "_pinned", "_root", "base")
+    __slots__ = ("__weakref__", "_bytes", "_curies", "_header_links", "_pinned", "_root", "base")
 
     def __init__(self, content: bytes, root: HalDocument, *, pinned: bool = False, base: str = "") -> None:
-        self._bytes = content
+        self._bytes: bytes | _Packed = content
         self._curies = root.inherited
         self._header_links = root.header_links
         self.base: str = base
-        self._root = weakref.ref(root)
+        self._root = self._refer(root)
         self._pinned = root if pinned else None
 
     @classmethod
@@ -100,16 +118,26 @@ class LazyBody:
     @property
     def raw(self) -> bytes:
         """The body as received; empty where only the document is held."""
-        return self._bytes
+        content = self._bytes
+        return zlib.decompress(content) if isinstance(content, _Packed) else content
 
-    def _parse(self) -> HalDocument:
-        if self._bytes and not self._header_links:
-            encoded = parse_encoded(self._bytes, curies=self._curies)
+    def pack(self) -> None:
+        """Compress the bytes, unless they are few; a second time does nothing."""
+        content = self._bytes
+        if len(content) >= _SMALL and not isinstance(content, _Packed):
+            self._bytes = _Packed(zlib.compress(content, 1))
+
+    def _refer(self, root: HalDocument) -> weakref.ref[HalDocument]:
+        return weakref.ref(root, partial(_let_go, weakref.ref(self)))
+
+    def _parse(self, content: bytes) -> HalDocument:
+        if content and not self._header_links:
+            encoded = parse_encoded(content, curies=self._curies)
             if encoded is not None:
                 return encoded
         return parse_root(
-            decode(self._bytes) if self._bytes else None,
-            is_empty=not self._bytes,
+            decode(content) if content else None,
+            is_empty=not content,
             curies=self._curies,
             header_links=self._header_links,
             base=self.base,
@@ -119,9 +147,10 @@ class LazyBody:
         """Return the document at a path that was found in these bytes before."""
         root = self._root()
         if root is None:
-            root = self._parse()
-            self._root = weakref.ref(root)
-            if len(self._bytes) < _LARGE:
+            content = self.raw
+            root = self._parse(content)
+            self._root = self._refer(root)
+            if len(content) < _LARGE:
                 _RECENT.append(root)
         found = root
         for step in path:
@@ -132,6 +161,16 @@ class LazyBody:
                 assert nested is not None  # noqa: S101 - the path was found in the same bytes
                 found = nested
         return found
+
+
+def _let_go(body: weakref.ref[LazyBody], _: weakref.ref[HalDocument]) -> None:
+    """Pack the body whose document was let go before some others, if anything still holds it."""
+    _LET_GO.append(body)
+    if len(_LET_GO) > _KEPT_UNPACKED:
+        with suppress(IndexError):  # other threads were faster
+            oldest = _LET_GO.popleft()()
+            if oldest is not None:
+                oldest.pack()
 
 
 # ------------------------------------------------------------------------------------------------- snapshots

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from stellantis_hal.structuring.model import Model
@@ -35,15 +34,16 @@ def leaves_of(model: Model) -> dict[str, Any]:
 
 
 def _add_fields(found: dict[str, Any], prefix: str, model: Model) -> None:
-    for name, is_many, write in _fields_of(type(model)):
-        value = getattr(model, name)
+    for field in schema_of(type(model)).fields:
+        value = getattr(model, field.name)
         if value is None or value == ():
             continue
-        if is_many:
+        write = None if field.codec is None else field.codec.write
+        if field.many:
             for index, item in enumerate(value):
-                _add_value(found, f"{prefix}{name}[{index}]", item, write)
+                _add_value(found, f"{prefix}{field.name}[{index}]", item, write)
         else:
-            _add_value(found, prefix + name, value, write)
+            _add_value(found, prefix + field.name, value, write)
     for key, value in model.extra.items():
         _add(found, f"{prefix}extra.{key}", value)
 
@@ -64,11 +64,3 @@ def _add(found: dict[str, Any], path: str, value: Any) -> None:
             _add(found, f"{path}[{index}]", inner)
     else:
         found[path] = value
-
-
-@lru_cache(maxsize=256)
-def _fields_of(kind: type[Model]) -> tuple[tuple[str, bool, _Write | None], ...]:
-    """Return the name of each field, whether there may be several values, and how one is written."""
-    return tuple(
-        (field.name, field.many, None if field.codec is None else field.codec.write) for field in schema_of(kind).fields
-    )

@@ -257,8 +257,10 @@ class MonitorRegistry:
         """Return whether a vehicle is watched, and reports without being told."""
         if not self._of_vehicle[vehicle]:
             return False
+        if self._world.generator.moving:
+            return True
         charging = self._world.vehicle_state(vehicle).charging
-        return self._world.generator.moving or (charging is not None and charging.status == "InProgress")
+        return charging is not None and charging.status == "InProgress"
 
     def advance(self) -> None:
         """Let cars that have reported since they were looked at last, such as those that charge, raise events."""
