@@ -130,13 +130,14 @@ def level_chart(days: Sequence[LevelDay], energy: str) -> Chart:
         {"day": _utc(day.day), "text": f"{day.day}", "low": day.low, "high": day.high} for day in days
     ]
     name = _NAMES[energy]
+    width = max(0.5, min(4.0, 500 / max(1, len(values))))  # so that the days of years do not run into one another
     return Chart(
         key=f"level-{energy}",
         title=f"{name} level over time",
         description=f"Bars: lowest to highest {name.lower()} level of each day in percent",
         spec=_spec(
             values,
-            {"type": "rule", "strokeWidth": 4, "strokeCap": "round", "color": _COLORS[energy], "aria": False},
+            {"type": "rule", "strokeWidth": width, "strokeCap": "round", "color": _COLORS[energy], "aria": False},
             x=_days(values),
             y=_quantity("low", "%", domain=(0, 100)),
             y2={"field": "high"},
