@@ -5,7 +5,7 @@ A timer for each waiting task would cost more than all the rest of the wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.lowlevel
@@ -28,10 +28,10 @@ class Waiter:
         self._parked: ParkedTask | None = None
         self.done: bool = False
 
-    async def wait(self, loop: LoopHandle) -> None:
+    def wait(self, loop: LoopHandle) -> Awaitable[None]:
         """Wait until this is done, or until the task is to run the timer."""
         parked = self._parked = loop.park()
-        await parked.wait()
+        return parked.wait()
 
     def wake(self) -> None:
         """End the wait."""

@@ -3,7 +3,7 @@
 import asyncio
 
 import anyio
-import anyio.lowlevel
+import anyio.to_thread
 import pytest
 import trio
 

@@ -1,6 +1,7 @@
 """The guarded protocol of aiohttp: one response for each request, in any segments, and no byte more."""
 
 import asyncio
+import itertools
 
 import pytest
 from aiohttp.http_exceptions import HttpProcessingError
@@ -45,7 +46,7 @@ async def received(content: bytes, cuts: list[int], *, to_head: bool) -> tuple[b
     protocol.connection_made(Wire())
     protocol.set_response_params(skip_payload=to_head, auto_decompress=False)
     places = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in itertools.pairwise(places):
         if start < end and protocol.transport is not None and not protocol.transport.is_closing():
             protocol.data_received(content[start:end])
     try:
