@@ -30,7 +30,7 @@ class Terminal:
     def start(self, command: list[str], environment: dict[str, str]) -> None:
         """Start a program in the terminal."""
         variables = [f"{name}={value}" for name, value in environment.items()]
-        line = shlex.join(["env", *variables, *command])
+        line = shlex.join(["env", "-i", *variables, *command])  # COLUMNS of the tests would be wrong here
         self._run("new-session", "-d", "-x", str(self.width), "-y", "30", line)
 
     def type(self, *keys: str) -> None:

@@ -53,7 +53,7 @@ def test_a_shell_completes_commands_and_options(shell: str, environment: dict[st
         ("vehicles", "2008"),
         ("status 0000", "locked"),
         ("trips 0000 --limit 3", "3 of "),
-        ("doctor", "built-in simulator"),
+        ("doctor", "simulator: there"),
         ("export -o trips.csv", "200 trips written"),
     ],
 )
