@@ -1,16 +1,18 @@
 """The limiter against a strict server: no 429, and a high utilisation of the window.
 
 1,000 tasks send as much as they may to a server that refuses a request beyond the limit within any second. Several
-servers, each with a client of its own, run at a time: a limit of 100 per second leaves the machine idle. Utilisation is
-the mean over all sliding windows of 10 s (or of a third of a shorter run).
+servers, each with a client in a process of its own, run at a time: a limit of 100 per second leaves the machine idle.
+Utilisation is the mean over all sliding windows of 10 s (or of a third of a shorter run).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 
 import anyio
-import anyio.to_thread
 import attrs
 
 from benchmarks.harness.optional import import_optional, is_installed
@@ -63,15 +65,17 @@ def _slow(scale: Scale) -> dict[str, _Case]:
 
 def _peers() -> dict[str, _Case]:
     return {
-        f"J1, {name}": _Case(profile="J1", limit=100, client=_peer(name), least=None)
+        f"J1, {name}": _Case(profile="J1", limit=100, client=partial(_peer, name), least=None)
         for name, (module, _) in PEERS.items()
         if is_installed(module)
     }
 
 
 def _run_cases(cases: Mapping[str, _Case], seconds: float) -> list[Row]:
-    with one_round():
-        found = anyio.run(_run_all, cases, seconds)
+    # Each client is a process, so that none waits for the event loop of another; forked, it has the same package.
+    with one_round(), ProcessPoolExecutor(len(cases), mp_context=get_context("fork")) as processes:
+        started = {name: processes.submit(_run_case, case, seconds) for name, case in cases.items()}
+        found = {name: future.result() for name, future in started.items()}
     rows: list[Row] = []
     for name, case in cases.items():
         figures = found[name]
@@ -85,18 +89,10 @@ def _run_cases(cases: Mapping[str, _Case], seconds: float) -> list[Row]:
     return rows
 
 
-async def _run_all(cases: Mapping[str, _Case], seconds: float) -> dict[str, StrictFigures]:
-    found: dict[str, StrictFigures] = {}
-
-    async def run_case(name: str, case: _Case) -> None:
-        with serve_strict(case.profile, case.limit) as url:
-            await case.client(url, case.limit, seconds)
-            found[name] = await anyio.to_thread.run_sync(read_figures, url)
-
-    async with anyio.create_task_group() as group:
-        for name, case in cases.items():
-            group.start_soon(run_case, name, case)
-    return found
+def _run_case(case: _Case, seconds: float) -> StrictFigures:
+    with serve_strict(case.profile, case.limit) as url:
+        anyio.run(case.client, url, case.limit, seconds)
+        return read_figures(url)
 
 
 async def _send(get: Callable[[], Awaitable[object]], seconds: float) -> None:
@@ -121,16 +117,13 @@ async def _ours(url: str, limit: int, seconds: float) -> None:
         await _send(lambda: fetch(package.Request(url=f"{url}/thing")), seconds)
 
 
-def _peer(name: str) -> Client:
-    async def client(url: str, limit: int, seconds: float) -> None:
-        aiohttp, acquire = import_optional("aiohttp"), PEERS[name][1](limit)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit)) as session:
+async def _peer(name: str, url: str, limit: int, seconds: float) -> None:
+    aiohttp, acquire = import_optional("aiohttp"), PEERS[name][1](limit)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=limit)) as session:
 
-            async def get() -> None:
-                await acquire()
-                async with session.get(f"{url}/thing") as response:
-                    await response.read()
+        async def get() -> None:
+            await acquire()
+            async with session.get(f"{url}/thing") as response:
+                await response.read()
 
-            await _send(get, seconds)
-
-    return client
+        await _send(get, seconds)
