@@ -25,6 +25,8 @@ from stellantis_hal import Account, by_activity, watch
 
 __all__ = ["run"]
 
+_SETTLE = 300.0
+"""Seconds at most until each vehicle was polled once: a busy machine needs a multiple of the usual ten."""
 _POLL, _EVEN, _LOOP = "a poll", "a poll, at even intervals", "a turn of a bare loop"
 
 
@@ -78,7 +80,7 @@ async def _watch(
 ) -> tuple[float, float]:
     """Return CPU microseconds per poll, after a first poll of every vehicle, and the memory in MiB."""
     async with watch(accounts, every=None, what="status", adapt=adapt, concurrency=64) as updates:
-        until = time.monotonic() + 60.0
+        until = time.monotonic() + _SETTLE
         while updates.statistics.updates < vehicles and time.monotonic() < until:  # a first poll is an update
             with anyio.move_on_after(0.1):
                 async for _ in updates:

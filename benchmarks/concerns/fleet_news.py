@@ -23,6 +23,8 @@ from stellantis_hal import Watch, watch
 
 __all__ = ["run"]
 
+_SETTLE = 300.0
+"""Seconds at most until each vehicle was polled once: a busy machine needs a multiple of the usual second."""
 _NEWS, _SLEEPING, _LOOP = "with news", "a poll without news", "a turn of a bare loop with news"
 
 
@@ -45,7 +47,9 @@ async def _measure(api: SimulatedApi, vehicles: int, scale: Scale) -> list[Row]:
         async def watched(has_news: bool) -> float:
             await anyio.to_thread.run_sync(api.set_news, has_news)
             async with watch(accounts, every=None, what="status", adapt=None, concurrency=64) as updates:
-                await _consume(updates, seconds / 2 + vehicles / 1000)  # the first poll of a vehicle is an update
+                until = time.monotonic() + _SETTLE
+                while updates.statistics.updates < vehicles and time.monotonic() < until:  # a first poll is an update
+                    await _consume(updates, 0.1)
                 before, used = updates.statistics.polls, time.process_time()
                 await _consume(updates, seconds)
                 return (time.process_time() - used) / (updates.statistics.polls - before) * 1e6
