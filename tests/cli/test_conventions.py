@@ -125,10 +125,10 @@ def test_json_is_one_document_of_a_stable_shape(words: str) -> None:
     arguments, kind, keys = DOCUMENTS[words]
     ran = run(*words.split(), *arguments, "--simulate", "--json")
     assert ran.exit_code == 0, ran.output
-    document = json.loads(ran.stdout)
-    assert type(document) is kind
-    items: list[dict[str, Any]] = document if kind is list else [document]
-    for item in items:
+    document: Any = json.loads(ran.stdout)
+    is_list = isinstance(document, list)
+    assert is_list == (kind is list)
+    for item in document if is_list else [document]:
         assert item.keys() >= keys
 
 
