@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 import pickle
@@ -10,7 +11,6 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-import attrs
 import pytest
 
 from stellantis_hal.errors import StellantisError
@@ -56,8 +56,11 @@ def exact(value: Any) -> bytes:
 def in_order(value: Any) -> Any:
     """Return a value with its unknown keys in the order of their names: JSON objects have no order."""
     if isinstance(value, Model):
-        parts = {field.name: in_order(getattr(value, field.name)) for field in schema_of(type(value)).fields}
-        return attrs.evolve(value, **parts, extra=Extra(in_order(value.extra)))
+        ordered = copy.copy(value)
+        for field in schema_of(type(value)).fields:
+            object.__setattr__(ordered, field.name, in_order(getattr(value, field.name)))
+        object.__setattr__(ordered, "extra", Extra(in_order(value.extra)))
+        return ordered
     if isinstance(value, Mapping):
         return {key: in_order(value[key]) for key in sorted(value)}
     return tuple([in_order(part) for part in value]) if type(value) is tuple else value
