@@ -232,7 +232,7 @@ def test_a_binding_is_released() -> None:
 async def test_another_process_is_told_apart_from_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the fork above, whose lines are not measured."""
     binding = LoopBinding("this")
-    binding.check()
+    former = binding.check()
     monkeypatch.setattr("os.getpid", lambda: -1)
     with pytest.raises(WrongLoopError, match="another process, of which this one is a fork"):
-        binding._bind(object())
+        binding._bind(former)

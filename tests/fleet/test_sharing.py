@@ -81,7 +81,7 @@ async def test_another_account_takes_over_from_a_lost_one_at_once() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(30, 20), deep(600, 50)])
-async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float, rate: float) -> None:
+async def test_polls_in_progress_do_not_lose_the_next_account(seconds: float, rate: int) -> None:
     """Failures of polls that began with the lost account do not count against the one that took over."""
     async with a_fleet(vehicles=12, accounts=1, faults=Faults(latency=Latency(1.0))) as fleet:
         a, b = drivers(fleet, "a", "b")
