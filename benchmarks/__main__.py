@@ -76,26 +76,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)
-    trees = {HERE: list[Row]()}
-    if options.against is not None:
-        trees[options.against.resolve()] = []
+    trees = [HERE] if options.against is None else [HERE, options.against.resolve()]
+    found = [list[Row]() for _ in trees]
     failed: list[str] = []
     start, busy = time.perf_counter(), os.getloadavg()[0]
     for name in options.concerns:
         begun, used = time.perf_counter(), _cpu_of_children()
         with console.status(f"{name}: {CONCERNS[name]}"):
             try:
-                for tree, rows in zip(trees, run_trees(name, size, list(trees)), strict=True):
-                    trees[tree] += rows
+                for known, rows in zip(found, run_trees(name, size, trees), strict=True):
+                    known.extend(rows)
             except WorkerError as error:
                 failed.append(f"{name}: {error}")
         spent = f"{time.perf_counter() - begun:.0f} s, CPU {_cpu_of_children() - used:.0f} s"
         print(f"{name}: {spent}", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - start
-    rows, *others = trees.values()
+    rows, *others = found
     before = {(row.concern, row.what): row for row in others[0]} if others else None
     show(rows, console, before=before, earlier=earlier)
-    path = save(to_json(trees, size=size, seconds=seconds, load=busy), options.results)
+    path = save(to_json(list(zip(trees, found, strict=True)), size=size, seconds=seconds, load=busy), options.results)
     if options.write and not failed:
         write_pages(HERE, rows, f"{datetime.now(UTC):%Y-%m-%d}, {machine()}:", before)
     console.print(f"{seconds:.0f} s, load of the machine before {busy:.1f}, written to {path}")

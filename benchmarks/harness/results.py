@@ -35,7 +35,7 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
-def to_json(trees: Mapping[Path, Sequence[Row]], *, size: str, seconds: float, load: float) -> dict[str, Any]:
+def to_json(trees: Sequence[tuple[Path, Sequence[Row]]], *, size: str, seconds: float, load: float) -> dict[str, Any]:
     """Return a run as JSON values.
 
     Args:
@@ -52,7 +52,7 @@ def to_json(trees: Mapping[Path, Sequence[Row]], *, size: str, seconds: float, l
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name)) is not None},
         "size": size,
         "seconds": round(seconds, 1),
-        "trees": [{"commit": _commit(tree), "rows": [_row(row) for row in rows]} for tree, rows in trees.items()],
+        "trees": [{"commit": _commit(tree), "rows": [_row(row) for row in rows]} for tree, rows in trees],
     }
 
 
