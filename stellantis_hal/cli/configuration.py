@@ -42,11 +42,9 @@ def config(context: click.Context, /, **options: Any) -> None:
             given, source = profile.secret, "profile"
         rows.append({"name": name, "value": None if given is None else _shown(name, str(given)), "origin": source})
     if profile is not None:
-        rows += [
-            {"name": name, "value": value, "origin": "profile"}
-            for name, value in {"car": profile.car, "timezone": profile.timezone}.items()
-            if value is not None
-        ]
+        for name, value in (("car", profile.car), ("timezone", profile.timezone)):
+            if value is not None:
+                rows.append({"name": name, "value": value, "origin": "profile"})
     file = config_path(os.environ)
     if current().as_json:
         used = None if profile is None else profile.name

@@ -107,13 +107,9 @@ def run_in_time(function: Callable[[], Awaitable[T]]) -> T:
     timeout = current().timeout
 
     async def run() -> T:
-        try:
-            with anyio.fail_after(timeout) as scope:
-                return await function()
-        except TimeoutError:
-            if timeout is None or not scope.cancelled_caught:
-                raise
-            raise Failure(f"the command did not end within {timeout:g} s of --timeout", 7) from None
+        with anyio.move_on_after(timeout):
+            return await function()
+        raise Failure(f"the command did not end within {timeout:g} s of --timeout", 7)
 
     return run_command(partial(anyio.run, run))
 

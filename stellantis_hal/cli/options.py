@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import click
@@ -31,8 +30,9 @@ class VariableOption(click.Option):
             self.envvar = f"STELLANTIS_HAL_{words.replace('-', '_').upper()}"
 
 
-option = partial(click.option, cls=VariableOption)
-"""Like ``click.option``, with a variable."""
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """Return a decorator as ``click.option`` does, for an option with a variable."""
+    return click.option(*names, cls=VariableOption, **settings)
 
 
 def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:

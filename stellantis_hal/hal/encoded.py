@@ -137,9 +137,10 @@ class EncodedDocument(HalDocument):
     @property
     def body(self) -> Mapping[str, Any]:
         """The whole object, decoded at the first access."""
-        if self._whole is None:
-            self._whole = decode(bytes(self._encoded))
-        return self._whole
+        whole = self._whole
+        if whole is None:
+            whole = self._whole = decode(bytes(self._encoded))
+        return whole
 
     @property
     def encoded(self) -> Any:

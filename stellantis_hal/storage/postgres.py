@@ -212,7 +212,8 @@ class PostgresConnection:
         The settings end with the transaction: a pooler gives the session to others.
         """
         timeout = round(self._timeout * 1000)
-        connection.execute(f"BEGIN; SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = {timeout:d}")
+        settings = f"SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = {timeout:d}"
+        connection.execute(f"BEGIN; {settings}".encode())
         try:
             yield
         except BaseException:

@@ -148,7 +148,9 @@ class _StructMaker:
         self._unknown = _unknown.get((kind, is_part), {})
         self._parts: dict[str, tuple[type, WireStruct]] = {}
         self._types: dict[Path, Any] = {}
-        known: set[str] = set(getattr(kind, "__linked__", ())) - ({"_links"} if is_part else set())
+        known: set[str] = set(getattr(kind, "__linked__", ()))
+        if is_part:
+            known.discard("_links")
         self._ignored: set[Path] = {(key,) for key in known}
         for path, keys in self._schema.containers.items():
             self._ignored |= {(*path, key) for key in keys}

@@ -56,7 +56,11 @@ def test_an_extra_missing_in_a_command_names_its_installation(
     with pytest.raises(ModuleNotFoundError, match="not_loaded"):
         main()
     monkeypatch.setitem(sys.modules, "rich", None)
-    monkeypatch.setattr(lazy, "invoke", lambda ctx: __import__("rich"))
+
+    def import_rich(context: click.Context) -> None:
+        __import__("rich")
+
+    monkeypatch.setattr(lazy, "invoke", import_rich)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 8

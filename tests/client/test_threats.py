@@ -686,7 +686,7 @@ def shouting(request: httpx.Request) -> httpx.Response:
     return raw(json.dumps(body).encode())
 
 
-@pytest.mark.filterwarnings("ignore::stellantis_hal.navigation.HalDeprecationWarning")
+@pytest.mark.filterwarnings("ignore::stellantis_hal.HalDeprecationWarning")
 async def test_10_no_response_writes_control_characters_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     clock = [datetime(2026, 1, 1, tzinfo=UTC)]
     client, _ = vendor_client(shouting, clock=lambda: clock[0])

@@ -88,7 +88,7 @@ async def test_foreign_rows_of_a_lease_are_left_out(
         await write(redis, f"{key_prefix('lease', 'a')}:{part}", field, value)
         async with RedisLease(redis_server.url, "a", shards=2, ttl=1.0) as lease:
             with anyio.fail_after(10):
-                while lease.shards != {0, 1}:  # noqa: ASYNC110 - it has no event for it
+                while lease.shards != frozenset({0, 1}):  # noqa: ASYNC110 - it has no event for it
                     await anyio.sleep(0.1)
 
 

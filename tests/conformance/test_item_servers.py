@@ -30,7 +30,7 @@ COLLECTIONS: dict[str, dict[str, Any]] = {"people": {}, "mixed": {}, "posts": {}
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.wall_clock,
-    pytest.mark.filterwarnings("ignore::stellantis_hal.navigation.HalDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::stellantis_hal.HalDeprecationWarning"),
 ]
 
 

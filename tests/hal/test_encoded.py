@@ -26,8 +26,14 @@ _JSON = st.recursive(
     max_leaves=20,
 )
 _OBJECTS = st.dictionaries(_KEYS, _JSON, max_size=4)
+
+
+def _page(links: dict[str, Any], embedded: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
+    return {"_links": links, "_embedded": embedded, **rest}
+
+
 _PAGES = st.builds(
-    lambda links, embedded, rest: {"_links": links, "_embedded": embedded, **rest},
+    _page,
     _OBJECTS,
     st.dictionaries(st.sampled_from(["trips", "a:b"]), st.lists(_OBJECTS, max_size=3), max_size=2),
     st.dictionaries(st.sampled_from(["total", "x", "page"]), _JSON, max_size=2),

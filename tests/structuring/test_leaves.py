@@ -43,6 +43,8 @@ def mutated(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
             case 2 if isinstance(value, dict) and value:
                 left_out = draw(st.sampled_from(sorted(value)))
                 return {key: item for key, item in value.items() if key != left_out}
+            case _:
+                pass
         if isinstance(value, dict):
             return {key: change(item) for key, item in value.items()}
         return [change(item) for item in value] if isinstance(value, list) else value

@@ -140,11 +140,23 @@ def test_instants_are_exact_to_the_last_decimal(text: str, microsecond: int) -> 
 
 
 def _hooks() -> dict[str, Any]:
+    def minutes(value: Any, _: Any) -> timedelta:
+        return timedelta(minutes=value)
+
+    def level(value: Any, _: Any) -> Any:
+        return value["level"]
+
+    def upper(value: Any, _: Any) -> str:
+        return str(value).upper()
+
+    def fuel(value: Any, _: Any) -> EnergyType:
+        return EnergyType.FUEL
+
     return {
-        "timedelta": (timedelta, lambda value, _: timedelta(minutes=value), {"duration": 90}, "duration"),
-        "class": (Energy, lambda value, _: value["level"], {"startEnergies": [{"level": 5}]}, "start_energies"),
-        "text": (str, lambda value, _: str(value).upper(), {"id": "abc"}, "id"),
-        "enumeration": (EnergyType, lambda value, _: EnergyType.FUEL, {"startEnergies": [{"type": 1}]}, "faults"),
+        "timedelta": (timedelta, minutes, {"duration": 90}, "duration"),
+        "class": (Energy, level, {"startEnergies": [{"level": 5}]}, "start_energies"),
+        "text": (str, upper, {"id": "abc"}, "id"),
+        "enumeration": (EnergyType, fuel, {"startEnergies": [{"type": 1}]}, "faults"),
     }
 
 

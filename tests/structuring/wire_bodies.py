@@ -174,7 +174,7 @@ def _objects(value: Any) -> Iterator[Any]:
 def _change(tree: Any, random: Random, keys: list[str]) -> None:
     places = [*_objects(tree)]
     place = random.choice(places)
-    entries = place.members if isinstance(place, Object) else place
+    entries: list[Any] = place.members if isinstance(place, Object) else place
     new = random.choice(_VALUES) if random.random() < 0.8 else random.choice(places[1:] or [Object()])
     if any(found is place for found in _objects(new)):
         new = None  # it would contain itself

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -36,7 +36,7 @@ class PageSource(Protocol):
         """Return the URL of the collection with query parameters added."""
         ...
 
-    async def fetch_url(self, url: str, /) -> HalResource:
+    def fetch_url(self, url: str, /) -> Coroutine[Any, Any, HalResource]:
         """Fetch a page by its URL."""
         ...
 
