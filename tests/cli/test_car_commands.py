@@ -238,7 +238,7 @@ def test_events_of_a_watch_are_lines_or_objects(run: Run) -> None:
     lines = run("watch", "--simulate", "--events", "2").stdout.splitlines()
     assert all("\tstatus\t" in line and line.endswith("changes") for line in lines)
     assert len(lines) == 2
-    ran = run("watch", "0000", "--simulate", "--events", "1", "--json", "--every", "30s")
+    ran = run("watch", "0000", "--simulate", "--events", "1", "--json", "--every", "60m", "--timeout", "60")
     event = json.loads(ran.stdout)
     assert (event["event"], event["what"], event["vin"][-4:]) == ("Update", "status", "0000")
     assert event["row"]["mileage_km"] > 0

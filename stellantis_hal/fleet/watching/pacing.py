@@ -88,11 +88,11 @@ class Pacing:
         """Schedule a vehicle's first poll.
 
         First polls are spread over the time that all of them take, at most over the interval, so that a start does not
-        poll all vehicles at once.
+        poll all vehicles at once. A single vehicle, added before anything was polled, is polled soon too.
         """
         every = spread = self._options.every
-        if every > 0 and self._pacer is not None:
-            pace = self._pacer.budget.pace
+        if every > 0:
+            pace = (self.budget() if self._pacer is None else self._pacer.budget).pace
             spread = min(every, self._expected_vehicles() * self._cost / pace if pace > 0 else math.inf)
             watched_vehicle.spread = spread / every
         self.queue.put(watched_vehicle, now + fraction_of(watched_vehicle.id) * spread)

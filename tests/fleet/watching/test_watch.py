@@ -139,6 +139,18 @@ async def test_single_vehicles_can_be_watched() -> None:
             assert updates.statistics.vehicles == 0
 
 
+async def test_single_vehicles_are_polled_soon() -> None:
+    """A day's interval does not delay the first polls where the rate limit has room for all of them."""
+    async with a_fleet(vehicles=6, accounts=1) as fleet:
+        vehicles = await fleet.accounts[0].with_options(priority="background").vehicles().collect()
+        async with watch(vehicles, every=timedelta(days=1), what="status", adapt=None) as updates:
+            events = await updates_of(updates, 60)
+            assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
+            polls = updates.statistics.polls
+            await updates_of(updates, 24 * 3_600 + 60)
+            assert 6 <= updates.statistics.polls - polls <= 12  # their second polls are spread over the day
+
+
 async def test_a_vehicle_without_links_is_rejected() -> None:
     async with watch([read({"id": "a"}, Vehicle)], every=MINUTE) as updates:
         with pytest.raises(ValueError, match="without id or links"):
