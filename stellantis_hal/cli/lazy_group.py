@@ -64,7 +64,7 @@ class LazyGroup(Commands):
 
     def __init__(self, *arguments: Any, lazy: Mapping[str, LazyCommand], **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.commands = _CommandsByName(lazy)
+        self.commands: MutableMapping[str, click.Command] = _CommandsByName(lazy)
         self._outlines = {name: click.Command(name, help=each.help) for name, each in lazy.items()}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

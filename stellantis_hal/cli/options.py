@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import click
@@ -22,12 +22,11 @@ class VariableOption(click.Option):
         command: the name of the only command in which the option has this meaning; it stands in the variable too.
     """
 
-    def __init__(self, *arguments: Any, command: str | None = None, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
-        if self.envvar is None:
-            name = next(each for each in self.opts if each.startswith("--")).removeprefix("--")
-            words = name if command is None else f"{command}_{name}"
-            self.envvar = f"STELLANTIS_HAL_{words.replace('-', '_').upper()}"
+    def __init__(self, declarations: Sequence[str], *, command: str | None = None, **settings: Any) -> None:
+        name = next(each for each in declarations if each.startswith("--")).partition("/")[0].removeprefix("--")
+        words = name if command is None else f"{command}_{name}"
+        settings.setdefault("envvar", f"STELLANTIS_HAL_{words.replace('-', '_').upper()}")
+        super().__init__(declarations, **settings)
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
