@@ -29,6 +29,14 @@ def _parse_integer(text: str) -> int | float:
     return value
 
 
+def _parse_long_integer(text: str) -> int | float:
+    """Return an integer, or an infinity for one of more digits than Python reads."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
 def standard_decode(content: bytes, parse_int: Callable[[str], int | float] = int) -> Any:
     """Decode JSON by the standard library, as strictly as orjson does: no NaN, no infinity.
 
@@ -62,7 +70,7 @@ def decode(content: bytes) -> Any:
     try:
         return _loads(content)
     except ValueError:
-        return standard_decode(content, int if _loads is standard_decode else _parse_integer)
+        return standard_decode(content, _parse_long_integer if _loads is standard_decode else _parse_integer)
 
 
 def count_values(content: bytes) -> int:

@@ -81,3 +81,10 @@ def test_one_unusual_value_does_not_affect_the_others(read: Callable[[bytes], An
 @DECODERS
 def test_the_last_of_duplicate_keys_counts(read: Callable[[bytes], Any]) -> None:
     assert read(b'{"a": 1, "a": 2}') == {"a": 2}
+
+
+@pytest.mark.parametrize("has_orjson", [True, False])
+def test_a_number_of_any_length_leaves_the_others_readable(monkeypatch: pytest.MonkeyPatch, has_orjson: bool) -> None:
+    if not has_orjson:
+        monkeypatch.setattr("stellantis_hal.hal.json._loads", standard_decode)
+    assert decode(b'{"a": ' + b"9" * 5_000 + b', "b": 5}') == {"a": math.inf, "b": 5}

@@ -45,7 +45,8 @@ def model_classes() -> list[type[Model]]:
     for package in (stellantis_hal.resources, stellantis_hal.notifications):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-    found = {kind for kind in _below(Model) if getattr(sys.modules[kind.__module__], kind.__name__, None) is kind}
+    found = {kind for kind in _below(Model) if kind.__module__.startswith("stellantis_hal.")}
+    found = {kind for kind in found if getattr(sys.modules[kind.__module__], kind.__name__, None) is kind}
     return sorted(found, key=lambda kind: kind.__name__)
 
 
