@@ -20,8 +20,8 @@ CONFORMANCE = Path(__file__).parent / "conformance"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a counterpart, by their folder, and measure coverage on one event loop where both run.
 
-    Measuring doubles the time of a test. What only trio reaches has tests that run on trio alone, or a test marked
-    ``both_loops_measured``.
+    Measuring triples the time of a test. What only trio reaches has tests that run on trio alone, or a test marked
+    ``both_loops_measured``. Long scenarios are marked ``no_cover``: shorter tests reach the same lines.
     """
     on_asyncio = {_without_backend(item) for item in items if _backend_of(item) == "asyncio"}
     for item in items:

@@ -524,13 +524,14 @@ async def _values(fleet: Any, folder: Path) -> list[Any]:
     return values
 
 
+@pytest.mark.no_cover
 @pytest.mark.anyio
 async def test_values_of_a_fleet_show_nothing_personal(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Values, events and log lines of a simulated world; its ids, VINs, places, names and tokens are the needles."""
     records: list[Any] = []
     hooks = Hooks(**{f"on_{name}": records.append for name in HOOKS})
     caplog.set_level(logging.DEBUG)
-    async with a_fleet(vehicles=2, accounts=1, trips=300, hooks=hooks) as fleet:
+    async with a_fleet(vehicles=2, accounts=1, trips=130, hooks=hooks) as fleet:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             values = await _values(fleet, tmp_path)

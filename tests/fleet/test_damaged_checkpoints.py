@@ -47,6 +47,7 @@ async def drive_all(fleet: Fleet, updates: Any) -> tuple[set[str | None], list[W
     return driven, await updates_of(updates, ROUND)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.parametrize("suffix", ["", "#met"])
 async def test_one_damaged_row_makes_one_vehicle_unavailable(content: bytes, suffix: str) -> None:

@@ -49,6 +49,7 @@ EMPTY = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("fault", "path"), EMPTY.values(), ids=EMPTY)
 async def test_a_new_account_without_vehicles_is_told_and_listed_soon(fault: Fault, path: str) -> None:
     """An account has no vehicles in the first minutes after a log-in."""
@@ -69,7 +70,7 @@ async def test_a_new_account_without_vehicles_is_told_and_listed_soon(fault: Fau
         assert {event.vehicle.id for event in events if isinstance(event, Update)} == set(fleet.vehicles)
         assert updates.statistics.accounts_empty == 0
         listings = fleet.simulator.statistics.by_kind["vehicles"]
-        assert all(isinstance(event, Update) for event in await updates_of(updates, 6 * 3_600))
+        assert all(isinstance(event, Update) for event in await updates_of(updates, 2 * 3_600))
         assert fleet.simulator.statistics.by_kind["vehicles"] == listings
 
 

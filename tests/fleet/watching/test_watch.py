@@ -339,6 +339,7 @@ async def test_single_vehicles_above_the_budget_cause_a_warning() -> None:
                 await updates_of(updates, 3_600)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("trips", [1_000, deep(4_000)])
 async def test_a_long_first_poll_does_not_raise_the_average_cost(trips: int) -> None:
     limits, long_ago = RateLimits(None, 2_000), EPOCH - timedelta(days=3_650)
@@ -407,6 +408,7 @@ async def test_a_deprecation_in_a_watch_points_at_the_program() -> None:
     assert {warning.filename for warning in caught} == {__file__}
 
 
+@pytest.mark.no_cover
 @pytest.mark.filterwarnings("ignore::stellantis_hal.fleet.watching.watch.BudgetWarning")
 @pytest.mark.parametrize(("vehicles", "per_day"), [(3, 400), deep(12, 1_500)])
 async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day: int) -> None:
@@ -425,6 +427,7 @@ async def test_the_budget_is_used_kept_and_shared_evenly(vehicles: int, per_day:
         assert min(polls) >= 0.5 * max(polls)
 
 
+@pytest.mark.no_cover
 async def test_no_interval_uses_the_whole_limit_of_a_second() -> None:
     limits = Subscription(per_second=10, per_day=1_000_000)
     async with a_fleet(vehicles=6, accounts=1, limits=limits, rate_limits=RateLimits(10, 1_000_000)) as fleet:
