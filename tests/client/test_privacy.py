@@ -531,7 +531,7 @@ async def test_values_of_a_fleet_show_nothing_personal(caplog: pytest.LogCapture
     records: list[Any] = []
     hooks = Hooks(**{f"on_{name}": records.append for name in HOOKS})
     caplog.set_level(logging.DEBUG)
-    async with a_fleet(vehicles=2, accounts=1, trips=130, hooks=hooks) as fleet:
+    async with a_fleet(vehicles=2, accounts=1, trips=200, hooks=hooks) as fleet:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             values = await _values(fleet, tmp_path)
