@@ -13,8 +13,8 @@ import attrs
 from stellantis_hal.hal.json import decode, encode, rewrite
 from stellantis_hal.hal.redaction import hide, is_private, mask_repr, show_value
 from stellantis_hal.navigation.resource import HalResource
-from stellantis_hal.structuring.leaves import leaves_of
 from stellantis_hal.structuring.typed_resource import TypedResource
+from stellantis_hal.structuring.values_by_path import values_by_path
 
 __all__ = ["Change", "Comparison", "SnapshotState", "compare", "diff", "has_same_body"]
 
@@ -77,7 +77,7 @@ class Comparison:
 
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Return the changes between two sets of leaves: new and changed ones in the new order, then removed ones."""
+    """Return the changes between two sets of values by path: new and changed ones in the new order, then removed ones."""
     changes: list[Change] = []
     before = old.get
     for path, value in new.items():
@@ -107,13 +107,13 @@ def compare(state: SnapshotState | None, snapshot: TypedResource, *, now: float)
     digest = _digest(snapshot)
     if state is not None and digest == state.digest:
         return Comparison(outcome="unchanged", changes=(), state=state)
-    leaves = leaves_of(snapshot)
+    values = values_by_path(snapshot)
     before = {} if state is None else decode(zlib.decompress(state.leaves))
-    changes = diff(before, leaves)
+    changes = diff(before, values)
     newest = timestamps if timestamps is not None or state is None else state.timestamps
     if state is not None and not changes:
         return Comparison(outcome="unchanged", changes=(), state=attrs.evolve(state, timestamps=newest, digest=digest))
-    packed = zlib.compress(rewrite(leaves), 1)
+    packed = zlib.compress(rewrite(values), 1)
     serial = 1 if state is None else state.serial + 1
     return Comparison(
         outcome="changed",
@@ -147,7 +147,7 @@ def _is_older(timestamps: tuple[float, float], newest: tuple[float, float], now:
 def _digest(snapshot: TypedResource) -> bytes:
     """Return the digest of a body: of its bytes where they are known, which spares decoding them.
 
-    A body with the same values in other bytes has another digest; comparing its leaves finds no change.
+    A body with the same values in other bytes has another digest; comparing its values finds no change.
     """
     content = snapshot.content
     if not content:

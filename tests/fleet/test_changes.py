@@ -16,7 +16,7 @@ from stellantis_hal.navigation.fetch import Request, Response
 from stellantis_hal.navigation.resource import HalResource
 from stellantis_hal.resources.status import Status
 from stellantis_hal.structuring.converter import TypedConverter, read
-from stellantis_hal.structuring.leaves import flatten
+from stellantis_hal.structuring.values_by_path import plain_by_path
 from tests.support.profiles import few_examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -141,7 +141,7 @@ def test_changed_snapshots_are_neither_older_nor_repeated(
 @few_examples()
 @given(bodies, bodies)
 def test_changes_applied_to_the_old_give_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:
-    before, after = flatten(old), flatten(new)
+    before, after = plain_by_path(old), plain_by_path(new)
     patched = dict(before)
     for change in diff(before, after):
         assert before.get(change.path) == change.old
@@ -154,7 +154,7 @@ def test_changes_applied_to_the_old_give_the_new(old: dict[str, Any], new: dict[
 @few_examples()
 @given(bodies)
 def test_a_body_has_no_changes_from_itself(body: dict[str, Any]) -> None:
-    assert diff(flatten(body), flatten(body)) == ()
+    assert diff(plain_by_path(body), plain_by_path(body)) == ()
 
 
 @pytest.mark.parametrize(("old", "new"), [(True, 1), (0, False)])
@@ -163,7 +163,7 @@ def test_a_boolean_differs_from_the_equal_number(old: Any, new: Any) -> None:
 
 
 def test_paths_have_names_and_indices() -> None:
-    assert flatten({"a": {"b": [1, {"c": 2}]}, "d": [], "e": {}}) == {
+    assert plain_by_path({"a": {"b": [1, {"c": 2}]}, "d": [], "e": {}}) == {
         "a.b[0]": 1,
         "a.b[1].c": 2,
     }

@@ -1,4 +1,4 @@
-"""Leaves of typed values: their plain values by path, without the nested objects between."""
+"""Plain values of typed values by their paths, without the nested objects between."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 from stellantis_hal.structuring.model import Model
 from stellantis_hal.structuring.schema import schema_of
 
-__all__ = ["flatten", "leaves_of"]
+__all__ = ["plain_by_path", "values_by_path"]
 
 _Write = Callable[[Any], Any]
 
 
-def flatten(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the leaves of nested objects and arrays by their paths; an empty object or array has none."""
+def plain_by_path(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain values of nested objects and arrays by their paths; an empty object or array has none."""
     found: dict[str, Any] = {}
     for name, inner in value.items():
         _add(found, str(name), inner)
     return found
 
 
-def leaves_of(model: Model) -> dict[str, Any]:
-    """Return the leaves of a typed value by their paths, as ``flatten(model.to_dict("python"))`` would.
+def values_by_path(model: Model) -> dict[str, Any]:
+    """Return the plain values of a typed value by their paths, as ``plain_by_path(model.to_dict("python"))`` would.
 
     >>> from stellantis_hal.resources.maintenance import Maintenance
-    >>> leaves_of(Maintenance(days=45, extra={"note": {"text": "soon"}}))
+    >>> values_by_path(Maintenance(days=45, extra={"note": {"text": "soon"}}))
     {'days': 45, 'extra.note.text': 'soon'}
     """
     found: dict[str, Any] = {}

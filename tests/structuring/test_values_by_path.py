@@ -12,8 +12,8 @@ from stellantis_hal.resources.position import Position
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.trip import Trip
 from stellantis_hal.structuring.converter import read
-from stellantis_hal.structuring.leaves import flatten, leaves_of
 from stellantis_hal.structuring.model import Model
+from stellantis_hal.structuring.values_by_path import plain_by_path, values_by_path
 from tests.resources import bodies
 from tests.support.profiles import few_examples
 
@@ -53,18 +53,18 @@ def mutated(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_leaves_of_a_body_are_those_of_its_plain_form(kind: type[Model]) -> None:
+def test_values_of_a_body_are_those_of_its_plain_form(kind: type[Model]) -> None:
     model = read(KINDS[kind], kind)
-    assert list(leaves_of(model).items()) == list(flatten(model.to_dict("python")).items())
+    assert list(values_by_path(model).items()) == list(plain_by_path(model.to_dict("python")).items())
 
 
 @few_examples()
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-def test_leaves_of_any_body_are_those_of_its_plain_form(kind: type[Model], data: st.DataObject) -> None:
+def test_values_of_any_body_are_those_of_its_plain_form(kind: type[Model], data: st.DataObject) -> None:
     """In the same order: the changes of an event are in it."""
     model = read(data.draw(mutated(KINDS[kind])), kind)
-    assert list(leaves_of(model).items()) == list(flatten(model.to_dict("python")).items())
+    assert list(values_by_path(model).items()) == list(plain_by_path(model.to_dict("python")).items())
 
 
 def slow_diff(old: dict[str, Any], new: dict[str, Any]) -> tuple[Change, ...]:
