@@ -77,7 +77,7 @@ class Comparison:
 
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Return the changes between two sets of values by path: new and changed ones in the new order, then removed ones."""
+    """Return the changes between two sets of values by path: new and changed ones in the new order, then removed."""
     changes: list[Change] = []
     before = old.get
     for path, value in new.items():
