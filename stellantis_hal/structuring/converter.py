@@ -109,11 +109,6 @@ class TypedConverter:
         factory=WeakKeyDictionary, init=False, eq=False, repr=False
     )
 
-    def prepare(self, *kinds: type[Model]) -> None:
-        """Compile how classes are read, once for each converter, so that no first reading waits for it."""
-        for kind in kinds:
-            self.converter.get_structure_hook(kind)
-
     def structure(self, resource: HalResource, kind: type[T]) -> T:
         """Read a resource as a typed value; one that knows its resource is bound to it.
 
