@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, Protocol
 
 import attrs
 
@@ -16,7 +15,7 @@ from stellantis_hal.errors import PaginationLoopError
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.redaction import mask_url
 
-__all__ = ["MAX_RECENT_IDS", "PageToken", "RecentIds", "VisitedPages", "identity_of", "loop_error"]
+__all__ = ["MAX_RECENT_IDS", "PageToken", "RecentIds", "VisitedPages", "loop_error"]
 
 MAX_RECENT_IDS = 5_000
 """The number of latest items that are not returned twice."""
@@ -229,27 +228,3 @@ class RecentIds:
         count = _MAX_IDS_IN_TOKEN
         latest: list[str | bytes] = [*self._from_token, *reversed(tuple(islice(reversed(self._order), count)))]
         return tuple(latest[-count:])
-
-
-class _HasIdentity(Protocol):
-    @property
-    def self_url(self) -> str | None: ...
-    @property
-    def is_embedded(self) -> bool: ...
-    @property
-    def base(self) -> str: ...
-    def peek(self, name: str, /) -> Any: ...
-
-
-def identity_of(item: _HasIdentity) -> str | None:
-    """Return what identifies an item: its ``id``, else its ``self`` URL; None where it has neither.
-
-    Where items have no address of their own, their ``self`` may be that of the collection: it identifies none of them.
-    """
-    id_ = item.peek("id")
-    if isinstance(id_, str) or (isinstance(id_, int) and not isinstance(id_, bool)):
-        return f"id:{id_}"
-    url = item.self_url
-    if url is not None and item.is_embedded and url in {item.base, item.base.partition("?")[0]}:
-        return None
-    return url

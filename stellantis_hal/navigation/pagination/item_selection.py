@@ -23,6 +23,7 @@ __all__ = [
     "LinkedItem",
     "check_size",
     "entries_of",
+    "identity_of",
     "leads_to_collection",
     "pair_links",
 ]
@@ -53,9 +54,6 @@ class LinkedItem:
     page: HalResource
     link: Link
 
-    def peek(self, _name: str) -> None:
-        """Return None: the item is not read yet."""
-
     @property
     def self_url(self) -> str | None:
         """The URL of the item; None where the link cannot be followed."""
@@ -63,16 +61,6 @@ class LinkedItem:
             return link_url(self.link, self.page.base)
         except HalError:
             return None
-
-    @property
-    def is_embedded(self) -> bool:
-        """False: it has an address."""
-        return False
-
-    @property
-    def base(self) -> str:
-        """The URL of the page's response."""
-        return self.page.base
 
     async def fetch(self) -> HalResource:
         """Fetch the item.
@@ -82,6 +70,22 @@ class LinkedItem:
             StellantisError: fetching failed.
         """
         return await self.page.fetch_link(self.link)
+
+
+def identity_of(item: HalResource | LinkedItem) -> str | None:
+    """Return what identifies an item: its ``id``, else its URL; None where it has neither.
+
+    Where items have no address of their own, their ``self`` may be that of the collection: it identifies none of them.
+    """
+    if isinstance(item, LinkedItem):
+        return item.self_url
+    id_ = item.peek("id")
+    if isinstance(id_, str) or (isinstance(id_, int) and not isinstance(id_, bool)):
+        return f"id:{id_}"
+    url = item.self_url
+    if url is not None and item.is_embedded and url in {item.base, item.base.partition("?")[0]}:
+        return None
+    return url
 
 
 @attrs.frozen

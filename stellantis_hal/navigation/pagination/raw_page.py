@@ -13,8 +13,7 @@ from stellantis_hal.hal.deep_pickle import text_of
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url, shortlist
 from stellantis_hal.navigation.link_selection import link_url
-from stellantis_hal.navigation.pagination.cursor import identity_of
-from stellantis_hal.navigation.pagination.item_selection import LinkedItem
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 
 if TYPE_CHECKING:
     from stellantis_hal.navigation.resource import HalResource

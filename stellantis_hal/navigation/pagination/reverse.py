@@ -12,9 +12,9 @@ from stellantis_hal.errors import ApiError, HalError, IncompleteCollectionError,
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
-from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages, identity_of
+from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages
 from stellantis_hal.navigation.pagination.growth_guard import GrowthGuard
-from stellantis_hal.navigation.pagination.item_selection import LinkedItem
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,

@@ -11,8 +11,8 @@ from stellantis_hal.errors import ApiError, HalError, IncompleteCollectionError,
 from stellantis_hal.hal.link import Link
 from stellantis_hal.hal.redaction import mask_url
 from stellantis_hal.navigation.link_selection import link_url
-from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages, identity_of, loop_error
-from stellantis_hal.navigation.pagination.item_selection import LinkedItem
+from stellantis_hal.navigation.pagination.cursor import PageToken, VisitedPages, loop_error
+from stellantis_hal.navigation.pagination.item_selection import LinkedItem, identity_of
 from stellantis_hal.navigation.pagination.page_source import PaginationSpec
 from stellantis_hal.navigation.pagination.raw_page import (
     PREVIOUS,
