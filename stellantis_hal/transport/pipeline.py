@@ -388,9 +388,8 @@ class _Call:
                     current = headers if look is None or renewals == _MAX_RENEWALS else look()
                     if current is not None:
                         outgoing = self._authorized(url, credentials, current) if signed is None else signed
-                        if self._context.hooks.on_request is not None:
-                            size = _size_of(self._request.content)
-                            self._observer.on_request(url, attempt=self._attempt, size=size)
+                        size = _size_of(self._request.content)
+                        self._observer.on_request(url, attempt=self._attempt, size=size)
                         is_foreign = self._api is not None and not self._api.trusts(url)
                         if self._request.on_sending is not None:
                             self._request.on_sending()
