@@ -308,6 +308,14 @@ def test_a_trip_from_the_future_counts_from_its_report() -> None:
     assert record_trip(Checkpoint(), trip, lookback=14 * DAY).newest_start == 100 * DAY
 
 
+@pytest.mark.parametrize(("since", "expected"), [(400 * DAY, 400 * DAY), (600 * DAY, 486 * DAY), (None, 486 * DAY)])
+def test_a_repair_keeps_a_start_in_the_past(since: float | None, expected: float) -> None:
+    """The newest trip lies in the future; the earliest start to deliver changes only if it does, too."""
+    checkpoint = Checkpoint(is_initialized=True, since=since, newest_start=700 * DAY)
+    repaired = repair(checkpoint, now=500 * DAY, lookback=14 * DAY)
+    assert (repaired.since, repaired.newest_start) == (expected, None)
+
+
 @given(
     since=st.none() | st.floats(0, 1_000 * DAY),
     newest_start=st.none() | st.floats(0, 1_000 * DAY),

@@ -4,6 +4,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from stellantis_hal import Application, StellantisClient, Tls
@@ -65,3 +66,35 @@ def test_two_client_certificates_are_refused(certificate: str, tmp_path: Path) -
     for tls in others:
         with pytest.raises(ValueError, match="both say which client certificate is sent"):
             StellantisClient(application, tls=tls)
+
+
+@pytest.fixture
+def given_authorities(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return where the authorities of each new context come from; the environment names none."""
+    found: list[dict[str, Any]] = []
+    make = ssl.create_default_context
+
+    def record(**sources: Any) -> ssl.SSLContext:
+        found.append(sources)
+        return make(**sources)
+
+    monkeypatch.setattr(ssl, "create_default_context", record)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    return found
+
+
+def test_the_authorities_of_the_environment_are_trusted(
+    given_authorities: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file comes before a folder, and both before the ones that are installed with httpx."""
+    file = certifi.where()
+    contexts = [Tls().make_context()]
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    contexts.append(Tls().make_context())
+    monkeypatch.setenv("SSL_CERT_FILE", file)
+    contexts.append(Tls().make_context())
+    assert given_authorities == [{"cafile": file}, {"capath": str(tmp_path)}, {"cafile": file}]
+    assert [bool(context.get_ca_certs()) for context in contexts] == [True, False, True]
+    assert {context.verify_mode for context in contexts} == {ssl.CERT_REQUIRED}
+    assert {context.minimum_version for context in contexts} == {ssl.TLSVersion.TLSv1_2}

@@ -84,6 +84,19 @@ def log_of(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Log:
     return log
 
 
+def paths_of(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list to which the path of each later request is added."""
+    paths: list[str] = []
+    draw_fault = fleet.simulator.draw_fault
+
+    def record(request: Any) -> tuple[Fault | None, float]:
+        paths.append(request.path)
+        return draw_fault(request)
+
+    monkeypatch.setattr(fleet.simulator, "draw_fault", record)
+    return paths
+
+
 async def follow(updates: Watch, fleet: Fleet, log: Log, *, until: float) -> None:
     """Record events until an instant."""
     with anyio.move_on_after(until - elapsed(fleet)):
@@ -667,3 +680,27 @@ async def test_an_account_removed_while_its_token_is_read_ends(monkeypatch: pyte
             assert [type(event) for event in log.failures] == [Outage, Recovered]
             assert set(log.first_update_after(3 * HOUR)) == set(fleet.vehicles[:2])
             assert updates.statistics.vehicles == 2
+
+
+async def test_vehicles_removed_while_they_wait_are_not_polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The poll of one vehicle renews the token; of the others, which wait for it, some are removed."""
+    async with a_fleet(vehicles=6, accounts=1, limits=Subscription(100, 10_000_000)) as fleet:
+        await fleet.stores["account-0000"].save(
+            "account-0000", attrs.evolve(token_of(fleet.simulator), expires_at=EPOCH + timedelta(seconds=400))
+        )
+        inject(fleet, FaultWindow(fault=Delay(10.0), since=0.0, until=1e9, path="access_token"), monkeypatch)
+        options = {"what": ["status"], "repeats": True, "adapt": None}
+        async with watch(fleet.accounts, every=timedelta(seconds=4), **options) as updates:  # type: ignore[arg-type]
+            log = log_of(fleet, monkeypatch)
+            while not log.renewals:
+                await follow(updates, fleet, log, until=elapsed(fleet) + 1)
+            await follow(updates, fleet, log, until=log.renewals[0] + 8)
+            assert {update.vehicle.id for update in log.of(Update)} == set(fleet.vehicles)
+            assert [updates.remove(vehicle) for vehicle in fleet.vehicles[2:]] == [True] * 4
+            log.events.clear()
+            paths = paths_of(fleet, monkeypatch)
+            await follow(updates, fleet, log, until=log.renewals[0] + 60)
+            assert {update.vehicle.id for update in log.of(Update)} == set(fleet.vehicles[:2])
+            assert [path for path in paths if any(vehicle in path for vehicle in fleet.vehicles[2:])] == []
+            assert log.failures == []
+            assert len(log.renewals) == 1

@@ -468,6 +468,21 @@ def test_with_little_evidence_no_rate_is_set() -> None:
     assert rate_after(4, gap=0.1).rate < math.inf
 
 
+def test_refusals_soon_after_another_lower_no_rate() -> None:
+    """Up to three in a row say that the server's window is full; the fourth, that the rate is too high."""
+    control = rate_after(10, gap=0.5)
+    rates = [control.rate]
+    now = 106.0
+    for _ in range(3):
+        refuse(control, now)
+        succeed(control, now + 1.0)
+        rates.append(control.rate)
+        assert control.available_at(now + 1.0, 0) == pytest.approx(now + 1.0 + 1 / control.rate)
+        now += 2.0
+    assert rates[:3] == [rates[0]] * 3
+    assert rates[3] < rates[0]
+
+
 def test_a_rate_is_paced_evenly() -> None:
     control = rate_after(10, gap=0.5)
     now = 106.0
