@@ -68,6 +68,8 @@ def receive(**options: Any) -> None:
     chosen = _Options(**options)
     if current().simulated:
         raise click.UsageError("receive takes what the vendor sends; the simulator sends nothing: leave --simulate out")
+    if chosen.key and not chosen.certificate:
+        raise click.UsageError("--key needs the --certificate that it belongs to")
     try:
         run_command(anyio.run, _receive, chosen)
     except ValueError as error:
@@ -81,26 +83,32 @@ async def _receive(options: _Options) -> None:
         raise Failure("uvicorn is needed: pip install 'stellantis-hal[receiver]'", 8) from error
     inbox = SQLiteInbox(options.inbox)
     receiver = Receiver(inbox, path=options.path, token=options.token)
-    listening = _listen(options.host, options.port)
     config = uvicorn.Config(
         receiver,
         access_log=False,
         log_level="warning",
         server_header=False,
         date_header=False,
-        lifespan="on",
+        lifespan="off",  # the inbox is opened and closed here
         timeout_graceful_shutdown=5,
         ssl_certfile=options.certificate,
         ssl_keyfile=options.key,
     )
+    try:
+        config.load()
+    except OSError as error:  # of ssl, too
+        raise Failure(f"the certificate {options.certificate} cannot be used: {error}", 8) from error
     server = uvicorn.Server(config)
     scheme = "https" if options.certificate else "http"
-    current().note(f"listening on {scheme}://{options.host}:{listening.getsockname()[1]}/***")
-    with listening:
-        async with inbox, anyio.create_task_group() as tasks:
-            tasks.start_soon(_print_events, receiver, options, server)
-            await server.serve(sockets=[listening])
-            tasks.cancel_scope.cancel()
+    async with inbox:
+        await inbox.statistics()  # raises where the file cannot be used
+        with _listen(options.host, options.port) as listening:
+            current().note(f"listening on {scheme}://{options.host}:{listening.getsockname()[1]}/***")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_print_events, receiver, options, server)
+                with anyio.CancelScope(shield=True):  # where printing fails the server ends in order, within 5 s
+                    await server.serve(sockets=[listening])
+                tasks.cancel_scope.cancel()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -112,15 +120,17 @@ def _listen(host: str, port: int) -> socket.socket:
 
 async def _print_events(receiver: Receiver, options: _Options, server: Any) -> None:
     printed = 0
-    async with receiver.events() as events:
-        async for event in events:
-            line = escape_json(json.dumps(event_to_json(event))) if current().as_json else describe_event(event)
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
-            printed += 1
-            if printed == options.count:
-                break
-    server.should_exit = True
+    try:
+        async with receiver.events() as events:
+            async for event in events:
+                line = escape_json(json.dumps(event_to_json(event))) if current().as_json else describe_event(event)
+                sys.stdout.write(f"{line}\n")
+                sys.stdout.flush()
+                printed += 1
+                if printed == options.count:
+                    break
+    finally:
+        server.should_exit = True
 
 
 def describe_event(event: Notification) -> str:

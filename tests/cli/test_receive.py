@@ -1,5 +1,6 @@
 """The command ``receive``: a receiver under uvicorn, whose events are printed."""
 
+import errno
 import json
 import os
 import re
@@ -93,10 +94,11 @@ def test_signal_ends_the_command(tmp_path: Path, sent: signal.Signals) -> None:
     assert "Traceback" not in running.end()[1]
 
 
-def test_port_in_use_is_an_error() -> None:
+def test_port_in_use_is_an_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        result = CliRunner().invoke(commands, ["receive", "--port", port], env=SECRETS)
+        arguments = ["receive", "--port", port, "--inbox", str(tmp_path / "i.db")]
+        result = CliRunner().invoke(commands, arguments, env=SECRETS)
     assert result.exit_code == 1
     assert f"cannot listen on 127.0.0.1:{port}" in result.output
 
@@ -106,13 +108,52 @@ def test_port_in_use_is_an_error() -> None:
     [
         ([], {}, "Missing option '--path'"),
         (["--path", "st"], {}, "must begin with a slash"),
-        (["--inbox", "/missing/i.db", "--port", "0"], SECRETS, "cannot"),
+        (["--key", __file__], SECRETS, "--key needs the --certificate"),
     ],
 )
 def test_wrong_options_are_errors(arguments: list[str], env: dict[str, str], message: str) -> None:
     result = CliRunner().invoke(commands, ["receive", *arguments], env=env)
     assert result.exit_code != 0
     assert message in result.output
+
+
+@pytest.mark.parametrize("place", ["missing/i.db", "folder", "text"])
+def test_an_inbox_that_cannot_be_used_is_one_line(tmp_path: Path, place: str) -> None:
+    """Before the server starts: its address is not printed."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("no database" * 100)
+    arguments = ["receive", "--port", "0", "--inbox", str(tmp_path / place)]
+    result = CliRunner().invoke(commands, arguments, env=SECRETS)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch(r"error: the inbox cannot be used: .+\n", result.stderr)
+
+
+def test_an_inbox_that_cannot_be_locked_ends_the_server(tmp_path: Path) -> None:
+    (tmp_path / ".i.db.consumer.lock").mkdir()
+    arguments = ["receive", "--port", "0", "--inbox", str(tmp_path / "i.db"), "-q"]
+    result = CliRunner().invoke(commands, arguments, env=SECRETS)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch(r"error: the consumer of .+i\.db cannot be locked: .+\n", result.stderr)
+
+
+def test_a_server_that_cannot_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("uvicorn.Server.startup", refuse)
+    arguments = ["receive", "--port", "0", "--inbox", str(tmp_path / "i.db"), "-q"]
+    result = CliRunner().invoke(commands, arguments, env=SECRETS)
+    assert (result.exit_code, result.output) == (1, "error: [Errno 22] Invalid argument\n")
+
+
+def test_a_wrong_certificate_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "cert.pem"
+    path.write_text("no certificate")
+    arguments = ["receive", "--port", "0", "--inbox", str(tmp_path / "i.db"), "--certificate", str(path)]
+    result = CliRunner().invoke(commands, arguments, env=SECRETS)
+    assert (result.exit_code, result.stdout) == (8, "")
+    assert re.fullmatch(rf"error: the certificate {path} cannot be used: .+\n", result.stderr)
+    assert not (tmp_path / "i.db").exists()
 
 
 def test_uvicorn_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
