@@ -32,6 +32,7 @@ __all__ = [
     "Failure",
     "exit_status",
     "failure_of_usage",
+    "first_of",
     "run_command",
 ]
 
@@ -140,10 +141,17 @@ def run_command(function: Callable[..., T], *arguments: Any) -> T:
     except (StellantisError, OSError) as error:
         raise failure_of(error) from error
     except BaseExceptionGroup as group:  # of a task group
-        found, others = group.split((StellantisError, OSError))
-        first: BaseException | None = found
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        if others is not None or isinstance(first, BrokenPipeError) or not isinstance(first, StellantisError | OSError):
-            raise
-        raise failure_of(first) from group
+        first = first_of(group, StellantisError, OSError)
+        if isinstance(first, StellantisError | OSError) and not isinstance(first, BrokenPipeError):
+            raise failure_of(first) from group
+        raise
+
+
+def first_of(group: BaseExceptionGroup[Any], *kinds: type[BaseException]) -> BaseException | None:
+    """Return the first exception of a group where all are of these kinds; None where another is among them."""
+    if group.split(kinds)[1] is not None:
+        return None
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from stellantis_hal.cli.failures import CLOSED_PIPE, INTERRUPTED, Failure, failure_of_usage
+from stellantis_hal.cli.failures import CLOSED_PIPE, INTERRUPTED, Failure, failure_of_usage, first_of
 from stellantis_hal.cli.invocation import Invocation
 
 __all__ = ["Commands", "escape_json", "json_text", "prepare_process"]
@@ -95,18 +95,9 @@ def _output_errors() -> Generator[None, None, None]:
         raise _OutputError(error) from error
     except BaseExceptionGroup as group:
         for kind in (SystemExit, KeyboardInterrupt, click.ClickException, OSError):
-            if (found := _first(group, kind)) is not None:
+            if (found := first_of(group, kind)) is not None:
                 raise _OutputError(found) if isinstance(found, OSError) else found from None
         raise
-
-
-def _first(group: BaseExceptionGroup[Any], kind: type[BaseException]) -> BaseException | None:
-    """Return an exception of a kind in a group of such exceptions alone; None where there are others."""
-    found, others = group.split(kind)
-    first: BaseException | None = found
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first if others is None else None
 
 
 def _discard_output() -> None:

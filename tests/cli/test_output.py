@@ -17,8 +17,10 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from stellantis_hal import NotFoundError
 from stellantis_hal.cli import main
 from stellantis_hal.cli.commands import commands
+from stellantis_hal.cli.failures import Failure, run_command
 from stellantis_hal.cli.output import Commands, json_text, prepare_process
 from stellantis_hal.cli.screen import Screen
 from tests.cli.test_demo import make_result
@@ -160,6 +162,50 @@ def test_the_end_of_the_process_is_not_an_error() -> None:
     assert (ran.exit_code, ran.output) == (143, "")
     ran = CliRunner().invoke(failing(KeyboardInterrupt(), KeyboardInterrupt()), ["fail"])
     assert (ran.exit_code, ran.output) == (130, "")
+
+
+def test_ctrl_c_at_a_question_ends_as_shells_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> str:
+        raise KeyboardInterrupt
+
+    @click.command(cls=Commands, invoke_without_command=True)
+    def ask() -> None:
+        click.prompt("Car")
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        ask.main([])
+    assert ended.value.code == 130
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        (NotFoundError("no such car", status=404), FULL),
+        (BaseExceptionGroup("inner", [NotFoundError("no such car", status=404)]), NotFoundError("other", status=404)),
+    ],
+)
+def test_the_first_error_of_a_run_is_its_failure(errors: tuple[BaseException, ...]) -> None:
+    with pytest.raises(Failure, match="no such car") as caught:
+        run_command(raising(BaseExceptionGroup("of tasks", errors)))
+    assert (caught.value.exit_code, caught.value.facts["kind"]) == (5, "NotFoundError")
+
+
+@pytest.mark.parametrize("error", [CLOSED, KeyboardInterrupt(), SystemExit(143), LookupError("a defect")])
+def test_what_is_no_failure_of_a_run_is_raised(error: BaseException) -> None:
+    """The group of commands ends by it: with 141, 130, 143; a defect has its traceback."""
+    group = BaseExceptionGroup("of tasks", [error])
+    for raised in (error, group):
+        with pytest.raises(BaseException) as caught:  # noqa: PT011 - the very object
+            run_command(raising(raised))
+        assert caught.value is raised
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def function() -> None:
+        raise error
+
+    return function
 
 
 def test_other_errors_of_tasks_are_not_hidden() -> None:
