@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from click.testing import CliRunner, Result
 
@@ -88,6 +89,20 @@ def test_a_car_is_named_by_its_label_or_id(run: Run) -> None:
     for name in (car["label"].upper(), car["id"]):
         found = json.loads(run("status", name, "--simulate", "--json").stdout)
         assert found["vehicle"]["vin"] == car["vin"]
+
+
+def test_a_name_of_several_cars_lists_those(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = Account.vehicles
+
+    async def twins(account: Account, **options: Any) -> AsyncGenerator[Vehicle]:
+        async for vehicle in every(account, **options):
+            yield attrs.evolve(vehicle, label="Twin")
+
+    vins = [car["vin"] for car in json.loads(run("vehicles", "--simulate", "--json").stdout)]
+    monkeypatch.setattr(Account, "vehicles", twins)
+    ran = run("status", "twin", "--simulate")
+    message = f"error: 'twin' means 2 cars: name one by its id or more of its VIN: Twin {vins[0]}; Twin {vins[1]}\n"
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (2, "", message)
 
 
 def test_a_car_without_a_service_plan_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from stellantis_hal import Fleet, FleetOwnerClient
 from stellantis_hal.cli.commands import commands
 from stellantis_hal.simulator import Simulator, World, server
 
@@ -97,6 +99,24 @@ def test_a_certificate_without_its_key_is_an_error() -> None:
     shown = run("list", *options, "--certificate", __file__, "--proxy", "direct")
     assert shown.exit_code != 0
     assert "certificate cannot be used" in shown.output
+
+
+def test_a_profile_has_values_for_commands_below(signed: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f'[profiles.a]\nclient_id = "{signed.pop("STELLANTIS_HAL_CLIENT_ID")}"\n')
+    shown = run("list", STELLANTIS_HAL_CONFIG=str(tmp_path / "config.toml"), **signed)
+    assert (shown.exit_code, shown.output.split()[1]) == (0, "Fleet")
+
+
+def test_a_partner_without_fleets_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_fleets(_: FleetOwnerClient) -> AsyncGenerator[Fleet]:
+        fleets: tuple[Fleet, ...] = ()
+        for fleet in fleets:
+            yield fleet
+
+    monkeypatch.setattr(FleetOwnerClient, "fleets", no_fleets)
+    for kind, command in (("fleets", "list"), ("vehicles", "vehicles")):
+        shown = run(command, "--simulate")
+        assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", f"The partner has no {kind}.\n")
 
 
 def test_a_fleet_is_simulated() -> None:

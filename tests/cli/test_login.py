@@ -401,6 +401,11 @@ def test_logout_revokes_and_deletes_the_token(
     assert response.json()["error"] == "invalid_grant"
 
 
+def test_logout_prints_json(run: Callable[..., Result], logged_in: Path) -> None:
+    assert json.loads(run("logout", "--json").stdout) == {"account": "default", "logged_out": True}
+    assert stored_token(logged_in) is None
+
+
 def test_logout_without_token_fails(run: Callable[..., Result]) -> None:
     result = run("logout")
     assert result.exit_code == 4

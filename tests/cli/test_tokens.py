@@ -1,5 +1,6 @@
 """The command ``tokens``."""
 
+import json
 from pathlib import Path
 from typing import Self
 
@@ -47,6 +48,12 @@ def test_tokens_are_copied(source: Path, tmp_path: Path) -> None:
     assert anyio.run(load, target, "bob") == Token("access of bob", "refresh of bob")
     assert target.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tokens", "tokens.db"]
+
+
+def test_a_copy_prints_json(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "tokens.db"
+    assert json.loads(copy(source, target, "--json").stdout) == {"copied": 2, "from": str(source), "to": str(target)}
+    assert anyio.run(load, target, "alice") == Token("access of alice", "refresh of alice")
 
 
 def test_tokens_of_the_target_are_not_replaced(source: Path, tmp_path: Path) -> None:
