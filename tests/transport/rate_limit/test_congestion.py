@@ -463,6 +463,19 @@ def test_the_first_rate_is_what_was_served_and_a_half() -> None:
     assert rate_after(10, gap=0.5).rate == pytest.approx(1.5 * 10 / 6.0)
 
 
+@pytest.mark.parametrize(("refusals", "factor"), [(1, 1.5), (2, 1.3), (5, 1.3), (6, 1.5)])
+def test_the_first_rate_is_lower_after_refusals_in_a_row(refusals: int, factor: float) -> None:
+    """A few tell how long the server's window takes to empty; after many it seems to count what it refuses."""
+    control = CongestionControl()
+    for turn in range(10):
+        succeed(control, 100.0 + turn / 2)
+    for turn in range(refusals):
+        refuse(control, 105.0 + turn)
+    end = 105.0 + refusals
+    control.succeeded(end, end - 0.01, stated=math.inf)
+    assert control.rate == pytest.approx(factor * 10 / (end - 100.0))
+
+
 def test_with_little_evidence_no_rate_is_set() -> None:
     assert rate_after(3, gap=0.1).rate == math.inf
     assert rate_after(4, gap=0.1).rate < math.inf
