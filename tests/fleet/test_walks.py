@@ -99,7 +99,6 @@ async def test_every_way_returns_all_trips(variant: BackendVariant, newest_first
             assert await way(vehicle, newest_first=newest_first) == expected, way
 
 
-@pytest.mark.no_cover
 @variants
 async def test_a_backfill_delivers_all_trips_in_order(variant: BackendVariant) -> None:
     async with a_fleet(vehicles=1, accounts=1, trips=150, variant=variant) as fleet:

@@ -12,6 +12,8 @@ URL = "https://api.test/user"
     [
         (URL, "", URL),
         (URL, "a=1&b=2", f"{URL}?a=1&b=2"),
+        (f"{URL}?", "a=1&b=2", f"{URL}?a=1&b=2"),
+        (f"{URL}#c=8", "a=1", f"{URL}?a=1#c=8"),
         (f"{URL}?b=9", "a=1&b=2", f"{URL}?b=9&a=1"),
         (f"{URL}?b=9=9", "b=2&c=3=3&d=4", f"{URL}?b=9=9&c=3=3&d=4"),
         (f"{URL}?x=?&c=3", "c=3=3&d=4&e=5", f"{URL}?x=?&c=3&d=4&e=5"),

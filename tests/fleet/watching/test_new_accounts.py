@@ -49,7 +49,6 @@ EMPTY = {
 }
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(("fault", "path"), EMPTY.values(), ids=EMPTY)
 async def test_a_new_account_without_vehicles_is_told_and_listed_soon(fault: Fault, path: str) -> None:
     """An account has no vehicles in the first minutes after a log-in."""
