@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stellantis_hal.simulator import BackendVariant, Simulator, World
 from stellantis_hal.simulator.api.messages import Request
-from stellantis_hal.simulator.api.pages import BadPageError, page_body, select_page
+from stellantis_hal.simulator.api.pages import BadPageError, page_body, reshape, select_page
 from tests.simulator.api_client import ApiClient
 
 SECRET = b"secret"
@@ -55,6 +55,19 @@ def test_prev_links_lead_back_to_the_first_page(total: int, size: int, by_range:
 def test_links_stay_within_the_requested_range(total: int, size: int, begin: int, more: int) -> None:
     pages = follow(total, f"indexRange={begin}-{begin + more}&pageSize={size}")
     assert [item for page in pages for item in page] == list(range(total))[begin : begin + more + 1]
+
+
+def test_variant_has_an_empty_page_between_two() -> None:
+    found: list[list[int]] = []
+    query = "pageSize=2&client_id=app"
+    while True:
+        request = Request(method="GET", path="/things", query=query)
+        body = reshape(page_body_of(5, query), request, BackendVariant(empty_pages=True))
+        found.append(body["_embedded"]["things"])
+        if "next" not in body["_links"]:
+            break
+        query = body["_links"]["next"]["href"].partition("?")[2]
+    assert found == [[0, 1], [], [2, 3], [], [4]]
 
 
 @given(totals, st.integers(0, 100))
