@@ -227,5 +227,5 @@ def parse_reply(reply: Any) -> TurnReply:
             minute=numbers[18],
             minutes=tuple(zip(minutes[::2], minutes[1::2], strict=True)),
         )
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise StorageError("the limiter's script in Redis returned something else: is it another version's?") from error
