@@ -76,6 +76,8 @@ def test_the_whole_world_ends_at_its_poles() -> None:
     found = trip_map([TripFacts(origin=(-180.0, -90.0), destination=(179.0, 90.0))], [], "Map")
     parallels = re.findall(r">(\d+)° [NS]<", found.svg)
     assert 0 < max(map(int, parallels)) <= 90
+    at_a_pole = trip_map([TripFacts(origin=(0.0, 90.0), destination=(1.0, 90.0))], [], "Map")
+    assert float(max(re.findall(r">([\d.]+)° N<", at_a_pole.svg), key=float)) <= 90
 
 
 def test_a_single_place_has_a_scale_of_metres() -> None:

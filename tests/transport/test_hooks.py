@@ -11,6 +11,7 @@ from stellantis_hal.errors import BudgetExhaustedError, NotFoundError, ServerErr
 from stellantis_hal.navigation.bodies import StreamBody, to_source
 from stellantis_hal.navigation.fetch import Request
 from stellantis_hal.transport.hooks import (
+    CallObserver,
     EndRecord,
     FailureRecord,
     Hooks,
@@ -272,3 +273,12 @@ async def test_an_interruption_in_a_hook_holds_no_place(interruption: type[BaseE
         with pytest.raises(interruption):
             await get(pipeline)
         assert (await get(pipeline)).status == 200
+
+
+def test_a_hook_takes_responses_where_the_log_takes_none(caplog: pytest.LogCaptureFixture) -> None:
+    records: list[ResponseRecord] = []
+    observer = CallObserver(Hooks(on_response=records.append), 7, "GET")
+    caplog.set_level(logging.WARNING, "stellantis_hal")
+    observer.on_response("https://api.test/user", 200, 0.5, attempt=1, size=3, quota=None)
+    assert [(record.request_id, record.status) for record in records] == [(7, 200)]
+    assert caplog.records == []

@@ -128,6 +128,7 @@ EXAMPLES = {
     "E3: links only, no prev, no ids": Shape(count=15, size=4, links="no prev", items_are="linked", has_ids=False),
     "E3: copies of some": Shape(count=15, size=6, items_are="mixed", loop="first"),
     "E3: copies without a link": Shape(count=15, size=6, items_are="part", by_range=True),
+    "an empty first page, no prev": Shape(count=3, size=3, links="no prev", empty=frozenset({0})),
     "empty pages": Shape(count=15, size=3, empty=frozenset({1, 3})),
 }
 
