@@ -57,9 +57,7 @@ class VehicleRecord:
         Raises:
             ValueError: the content is not a record.
         """
-        fields = decode(content)
-        if not isinstance(fields, list) or len(fields) != 3:
-            raise ValueError("not the record of a vehicle")
+        fields = _fields(content, 3, "a vehicle")
         polled_at, deep_at, factor = fields
         record = cls(
             polled_at=_number(polled_at), deep_at=None if deep_at is None else _number(deep_at), factor=_number(factor)
@@ -96,9 +94,7 @@ class AccountRecord:
         Raises:
             ValueError: the content is not a record.
         """
-        fields = decode(content)
-        if not isinstance(fields, list) or len(fields) != 4:
-            raise ValueError("not the record of an account")
+        fields = _fields(content, 4, "an account")
         listed_at, vehicles, lost_at, failures = fields
         if not isinstance(vehicles, list) or not all(isinstance(id_, str) for id_ in vehicles):
             raise ValueError("not the record of an account")
@@ -133,9 +129,7 @@ class PacingRecord:
         Raises:
             ValueError: the content is not a record.
         """
-        fields = decode(content)
-        if not isinstance(fields, list) or len(fields) != 2:
-            raise ValueError("not the record of a pace")
+        fields = _fields(content, 2, "a pace")
         return cls(at=_number(fields[0]), level=_number(fields[1]))
 
 
@@ -152,6 +146,14 @@ class RestoredAccount:
     record: AccountRecord
     vehicles: Mapping[str, Mapping[str, Any]] | None
     turns: Mapping[str, VehicleRecord]
+
+
+def _fields(content: bytes, count: int, what: str) -> list[Any]:
+    """Return the so many fields of a record; what names it in the error."""
+    fields = decode(content)
+    if not isinstance(fields, list) or len(fields) != count:
+        raise ValueError(f"not the record of {what}")
+    return fields
 
 
 def _number(value: Any) -> float:
