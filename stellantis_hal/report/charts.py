@@ -102,7 +102,7 @@ def consumption_chart(months: Sequence[Month], energy: str) -> Chart:
     ]
     used = [(month, value) for month, value in found if value is not None]
     values = [{"month": month.name, "used": round(value, 2), **_shade(month)} for month, value in used]
-    kind = "electricity" if energy == "battery" else "fuel"
+    kind = _word(energy)
     return Chart(
         key=f"consumption-{energy}",
         title=f"Consumption by month, {kind}",
@@ -186,7 +186,7 @@ def rise_chart(rises: Sequence[Rise], energy: str, capacity: float | None) -> Ch
         "larger dots: more points gained",
         spec=_spec(
             values,
-            {"type": "point", "filled": True, "opacity": 0.75, "color": _COLORS[energy], "aria": False},
+            _points(energy, opacity=0.75),
             x=_days(values),
             y=_quantity("high", "% reached", domain=(0, 100)),
             size={
@@ -228,11 +228,11 @@ def range_chart(measured: Sequence[Measurement], energy: str) -> Chart:
     left_out = len(of_energy) - len(usable)
     return Chart(
         key=f"range-{energy}",
-        title=f"Range against temperature, {'electricity' if energy == 'battery' else 'fuel'}",
+        title=f"Range against temperature, {_word(energy)}",
         description=f"Points: range of a full {whole} in km by the temperature outside in °C",
         spec=_spec(
             values,
-            {"type": "point", "filled": True, "size": 50, "opacity": 0.7, "color": _COLORS[energy], "aria": False},
+            _points(energy, size=50, opacity=0.7),
             x=_quantity("temperature", "°C outside", zero=False),
             y=_quantity("full", f"km by a full {whole}", zero=False),
             tooltip=[
@@ -270,11 +270,11 @@ def speed_chart(trips: Sequence[TripFacts], energy: str) -> Chart:
     values = [{"speed": round(speed, 1), "used": round(used, 2), "km": km} for speed, used, km in shown]
     return Chart(
         key=f"speed-{energy}",
-        title=f"Consumption by speed, {'electricity' if energy == 'battery' else 'fuel'}",
+        title=f"Consumption by speed, {_word(energy)}",
         description=f"Points: {unit} of each trip by its average speed in km/h",
         spec=_spec(
             values,
-            {"type": "point", "filled": True, "size": 50, "opacity": 0.6, "color": _COLORS[energy], "aria": False},
+            _points(energy, size=50, opacity=0.6),
             x=_quantity("speed", "km/h on average", zero=False),
             y=_quantity("used", unit),
             tooltip=[_text("speed", "km/h"), _text("used", unit), _text("km", "km")],
@@ -302,6 +302,14 @@ def _spec(values: Sequence[Mapping[str, Any]], mark: Mapping[str, Any], **encodi
         "encoding": encoding,
         "config": _CONFIG,
     }
+
+
+def _word(energy: str) -> str:
+    return "electricity" if energy == "battery" else "fuel"
+
+
+def _points(energy: str, **settings: float) -> dict[str, Any]:
+    return {"type": "point", "filled": True, **settings, "color": _COLORS[energy], "aria": False}
 
 
 def _months() -> dict[str, Any]:
