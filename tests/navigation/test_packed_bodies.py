@@ -23,7 +23,7 @@ def decoded(content: bytes) -> HalDocument:
 
 
 def let_go(number: int = 0, *, items: list[dict[str, Any]] = ITEMS) -> LazyBody:
-    """Return a body whose document nobody holds."""
+    """Return a body whose document is not held."""
     content = content_of(number, items)
     return LazyBody(content, decoded(content))
 
