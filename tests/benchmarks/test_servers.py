@@ -9,6 +9,8 @@ from benchmarks.harness.hidden import hide
 from benchmarks.inputs.trip_bodies import PAGE, full_page
 from benchmarks.servers.changing import Changing
 from benchmarks.servers.strict_api import utilisation
+from stellantis_hal.resources.status import Status
+from stellantis_hal.structuring.converter import read
 
 STATUS = json.dumps(
     {
@@ -33,6 +35,11 @@ def test_versions_of_a_body_have_new_values_and_one_length() -> None:
     assert one["energies"][0]["type"] == "Electric"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", one["createdAt"])
     assert one["createdAt"] > "2025-12-31T18:52:40.739Z"
+
+
+@pytest.mark.parametrize("number", [0, 79, 80, 89, 90, 100_000])
+def test_versions_of_a_body_are_read_without_problems(number: int) -> None:
+    assert read(json.loads(Changing(STATUS).render(number)), Status).problems == ()
 
 
 def test_spoiled_page_has_one_bad_value_in_each_trip() -> None:
