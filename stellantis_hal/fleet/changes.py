@@ -82,8 +82,12 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
     before = old.get
     for path, value in new.items():
         known = before(path)
-        if known != value or (known is not value and isinstance(known, bool) is not isinstance(value, bool)):
-            changes.append(Change(path, known, value))
+        if known.__class__ is value.__class__:
+            if known == value:
+                continue
+        elif known == value and isinstance(known, bool) is isinstance(value, bool):
+            continue
+        changes.append(Change(path, known, value))
     if old.keys() - new.keys():
         changes += [Change(path, value, None) for path, value in old.items() if path not in new and value is not None]
     return tuple(changes)

@@ -75,10 +75,11 @@ _RECENT: Final[deque[HalDocument]] = deque(maxlen=4)
 _LARGE = 1_000_000  # bytes; larger bodies are not kept decoded
 
 _SMALL = 1_024  # bytes; smaller bodies are not packed
-_KEPT_UNPACKED = 4
-# Bodies whose documents were let go last. A body is packed when it leaves them: in a walk that holds no item it has
-# ended by then, so that only items that are held cost the time of packing.
-_LET_GO: Final[deque[weakref.ref[LazyBody]]] = deque()
+_SINGLE = 4_096  # bytes; a page is larger
+# Bodies whose documents were let go last, pages and others, with how many are kept. A body is packed when it leaves
+# them: in a walk that holds no item it has ended by then, and a value that waited for its consumer has been taken, so
+# that only what is held costs the time of packing.
+_LET_GO: Final[tuple[tuple[int, deque[weakref.ref[LazyBody]]], ...]] = ((4, deque()), (64, deque()))
 
 
 class _Packed(bytes):
@@ -120,6 +121,11 @@ class LazyBody:
         """The body as received; empty where only the document is held."""
         content = self._bytes
         return zlib.decompress(content) if isinstance(content, _Packed) else content
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is too small to be a page."""
+        return len(self._bytes) < _SINGLE
 
     def pack(self) -> None:
         """Compress the bytes, unless they are few; a second time does nothing."""
@@ -165,10 +171,12 @@ class LazyBody:
 
 def _let_go(body: weakref.ref[LazyBody], _: weakref.ref[HalDocument]) -> None:
     """Pack the body whose document was let go before some others, if anything still holds it."""
-    _LET_GO.append(body)
-    if len(_LET_GO) > _KEPT_UNPACKED:
+    held = body()
+    kept, line = _LET_GO[held is not None and held.is_single]
+    line.append(body)
+    if len(line) > kept:
         with suppress(IndexError):  # other threads were faster
-            oldest = _LET_GO.popleft()()
+            oldest = line.popleft()()
             if oldest is not None:
                 oldest.pack()
 

@@ -59,6 +59,9 @@ def _read_java_date(text: str) -> datetime:
 
 def write_instant(instant: datetime) -> str:
     """Write an aware instant in RFC 3339, in UTC, with as many decimals as it needs (none, three or six)."""
+    if instant.tzinfo is UTC:
+        text, microsecond = instant.isoformat(), instant.microsecond  # with an offset of six characters
+        return f"{text[:-9] if microsecond and microsecond % 1000 == 0 else text[:-6]}Z"
     instant = instant.astimezone(UTC).replace(tzinfo=None)
     precision = "milliseconds" if instant.microsecond and instant.microsecond % 1000 == 0 else "auto"
     return f"{instant.isoformat(timespec=precision)}Z"

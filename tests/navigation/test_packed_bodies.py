@@ -51,6 +51,14 @@ def test_a_body_that_is_held_is_packed_after_others(packed: list[int]) -> None:
         assert body.document((EmbeddedStep("items", 3),)).body["number"] == 3
 
 
+def test_single_values_that_are_taken_soon_are_not_packed(packed: list[int]) -> None:
+    waiting = [let_go(number, items=ITEMS[:10]) for number in range(60)]
+    assert packed == []
+    waiting += [let_go(number, items=ITEMS[:10]) for number in range(60, 200)]
+    assert len(packed) >= 130
+    assert [body.document().body["page"] for body in waiting] == [*range(200)]
+
+
 def test_a_walk_that_holds_no_item_packs_nothing(packed: list[int]) -> None:
     for _ in range(5):
         let_go()  # what other tests hold leaves the row

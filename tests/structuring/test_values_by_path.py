@@ -67,6 +67,12 @@ def test_values_of_any_body_are_those_of_its_plain_form(kind: type[Model], data:
     assert list(values_by_path(model).items()) == list(plain_by_path(model.to_dict("python")).items())
 
 
+@pytest.mark.parametrize("days", [Maintenance(days=3), (), [1, {"a": 2}], {"a": {"b": 3}}, (1,)], ids=repr)
+def test_values_of_a_users_hook_are_those_of_the_plain_form(days: Any) -> None:
+    model = Maintenance(days=days, mileage=4)
+    assert list(values_by_path(model).items()) == list(plain_by_path(model.to_dict("python")).items())
+
+
 def slow_diff(old: dict[str, Any], new: dict[str, Any]) -> tuple[Change, ...]:
     """Return the changes by their definition."""
 
