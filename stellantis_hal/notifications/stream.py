@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import anyio
 
 from stellantis_hal.notifications.entries import read_entry
 from stellantis_hal.notifications.events import Notification
 from stellantis_hal.notifications.inbox import Inbox, InboxError
+from stellantis_hal.transport.loop_handle import LoopHandle
 
 __all__ = ["EventStream"]
+
+T = TypeVar("T")
 
 _CLOSE_TIMEOUT = 10.0
 
@@ -24,27 +28,63 @@ class EventStream(AsyncIterator[Notification]):
 
     Asking for the next event, or leaving the block without an exception, acknowledges the last one. An event that was
     not acknowledged is given again, with the same id, by the next stream; one that failed its consumer several times
-    is set aside.
+    is set aside. :meth:`stop` ends it after the event in hand.
     """
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._consumer = uuid.uuid4().hex
+        self._is_entered = False
         self._reservation: AbstractAsyncContextManager[None] | None = None
         self._given: int | None = None
+        self._loop: LoopHandle | None = None
+        self._is_stopped = False
+        self._waiting: anyio.CancelScope | None = None
+
+    def stop(self) -> None:
+        """End the stream after the event in hand, which is acknowledged as ever; the others wait for the next stream.
+
+        Works in handlers of signals (``loop.add_signal_handler(signal.SIGTERM, events.stop)``), in callbacks of the
+        event loop, and in other threads. A stream that stands by for another process has no events then.
+        """
+        self._is_stopped = True
+        if self._loop is not None:
+            self._loop.call_soon(self._end_waiting)
+
+    def _end_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _until_stopped(self, wait: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what is waited for; None where the stream is stopped before."""
+        result: T | None = None
+        if not self._is_stopped:
+            try:
+                with anyio.CancelScope() as self._waiting:
+                    result = await wait()
+            finally:
+                self._waiting = None
+        return result
 
     async def __aenter__(self) -> Self:
-        if self._reservation is not None:
+        if self._is_entered:
             raise RuntimeError("this stream was entered before: make a new one for each `async with`")
-        self._reservation = self._inbox.consuming()
-        await self._reservation.__aenter__()
+        self._is_entered = True
+        self._loop = LoopHandle()
+        await self._until_stopped(self._reserve)
         return self
+
+    async def _reserve(self) -> None:
+        reservation = self._inbox.consuming()
+        await reservation.__aenter__()
+        self._reservation = reservation
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         reservation = self._reservation
-        assert reservation is not None  # noqa: S101 - set by __aenter__
+        if reservation is None:  # stopped before it was the only consumer
+            return
         try:
             with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True) as timeout:
                 await self._finish(error)
@@ -75,8 +115,10 @@ class EventStream(AsyncIterator[Notification]):
         Raises:
             InboxError: the acknowledgement could not be stored, or no event can be read.
         """
-        if self._reservation is None:
+        if not self._is_entered:
             raise RuntimeError("the stream was not entered: use `async with receiver.events() as events: async for …`")
-        entry = await self._inbox.next(self._consumer, self._given)
+        entry = await self._until_stopped(partial(self._inbox.next, self._consumer, self._given))
+        if entry is None:  # the end of the block acknowledges the last event, and puts back one that was just taken
+            raise StopAsyncIteration
         self._given = entry.number
         return read_entry(entry)

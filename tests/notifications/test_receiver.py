@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from stellantis_hal.notifications import (
@@ -422,6 +423,53 @@ async def test_waiting_for_an_event_may_time_out(receiver: Receiver) -> None:
             assert scope.cancelled_caught
             await post(receiver, body(monitor_message(number)))
             await anext(events)
+
+
+async def test_stopped_stream_ends_after_the_event(receiver: Receiver) -> None:
+    """The event in hand is acknowledged, and the next stream gets the other one."""
+    await post(receiver, body([monitor_message(1), monitor_message(2)]))
+    taken: list[str] = []
+    async with receiver.events() as events:
+        async for event in events:
+            taken.append(event.id)
+            events.stop()
+    async with receiver.events() as events:
+        event = await anext(events)
+    assert len({event.id, *taken}) == 2
+
+
+@pytest.mark.wall_clock
+@pytest.mark.parametrize("is_thread", [False, True])
+async def test_stop_ends_the_wait_for_an_event(receiver: Receiver, is_thread: bool) -> None:
+    """What arrives meanwhile has not been given to it."""
+    await post(receiver, body(monitor_message(1)))
+    events = receiver.events()
+    taken: list[str] = []
+
+    async def consume() -> None:
+        async with events:
+            taken.extend([event.id async for event in events])
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(consume)
+            await anyio.wait_all_tasks_blocked()
+            if is_thread:
+                await anyio.to_thread.run_sync(events.stop)
+            else:
+                events.stop()
+            await post(receiver, body(monitor_message(2)))
+    assert len(taken) == 1
+    assert [event.id for event in await received(receiver)] not in ([], taken)
+
+
+async def test_stream_stopped_before_it_begins_is_empty(receiver: Receiver) -> None:
+    await post(receiver, body(monitor_message()))
+    events = receiver.events()
+    events.stop()
+    async with events:
+        assert [event async for event in events] == []
+    assert len(await received(receiver)) == 1
 
 
 async def test_stream_is_entered_once(receiver: Receiver) -> None:
