@@ -205,8 +205,8 @@ class Recovered:
 class CallbackFailed:
     """Notifications of a vehicle that had arrived do not arrive any more; it is polled as often as without them.
 
-    It comes when they were silent for twice the time between two reminders, or when their callback is found not to
-    run. Where they arrive again, polls become rarer again.
+    It comes when they were silent for twice the time ``refresh=`` of the watch, or when their callback is found not to
+    run after a silence. Where they arrive again, polls become rarer again.
 
     Attributes:
         account: key of the account; None for a vehicle added without its account.

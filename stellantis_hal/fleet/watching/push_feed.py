@@ -76,6 +76,7 @@ class PushFeed:
         self._emit = emit
         self._counts = counts
         self._waiting: deque[Notification] = deque(maxlen=_MAX_WAITING)
+        self._lost = 0
         self._arrived = anyio.Event()
         self._fed: dict[WatchedVehicle, _Feed] = {}
         self._by_vin: dict[str, WatchedVehicle] = {}
@@ -87,7 +88,7 @@ class PushFeed:
 
         def take(event: Notification) -> None:  # in the loop of the server, which may be another one
             if len(self._waiting) == _MAX_WAITING:
-                _log.warning("a notification was not reported: %d wait because the consumer is slow", _MAX_WAITING)
+                self._note_loss()
             self._waiting.append(event)
             loop.call_soon(self._arrived.set)
 
@@ -103,6 +104,17 @@ class PushFeed:
                 await self._report_silence()
         finally:
             stop_listening()
+
+    def _note_loss(self) -> None:
+        """Count a notification that gave way to a newer one; log the first, and then each time their number doubles."""
+        self._lost += 1
+        if self._lost & (self._lost - 1) == 0:
+            _log.warning(
+                "%d notifications were not reported so far: %d wait because the consumer is slow. The vehicles are "
+                "polled all the same",
+                self._lost,
+                _MAX_WAITING,
+            )
 
     # ------------------------------------------------------------------------------------------- events
 
@@ -149,7 +161,8 @@ class PushFeed:
                 continue
             self._offer(vehicle, None)
             status = await self._status_of(vehicle.account, feed.callback_id)
-            is_expected = self._refresh is not None or feed.refresh is not None
+            # Reminders end with the condition of their monitor, as when a car parks: a learnt interval is no promise.
+            is_expected = self._refresh is not None or (feed.refresh is not None and status != "Running")
             if is_expected or status not in {"Running", None}:
                 await self._emit(
                     CallbackFailed(

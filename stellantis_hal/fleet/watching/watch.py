@@ -410,8 +410,9 @@ def watch(
         events: a :class:`~stellantis_hal.Receiver`, whose verified events are reported as updates of the source
             "event", or cause a poll. While events of a vehicle arrive, all but its trips is polled four times more
             rarely. Default: None.
-        refresh: time between two reminders of the monitors (``refresh=`` of a monitor): after twice that time without
-            an event comes :class:`CallbackFailed`. None (default): learnt from the reminders.
+        refresh: time between two reminders of monitors whose condition always holds (``refresh=`` of a monitor): after
+            twice that time without an event comes :class:`CallbackFailed`. None (default): learnt from the reminders,
+            which end with their condition, so :class:`CallbackFailed` comes only where the callback does not run.
 
     Raises:
         ValueError: an option is out of bounds.
