@@ -264,12 +264,16 @@ class MonitorRegistry:
 
     def advance(self) -> None:
         """Let cars that have reported since they were looked at last, such as those that charge, raise events."""
-        self._looked = self._now().tick
-        for vehicle, monitors in self._of_vehicle.items():
-            if not monitors:
-                continue
-            if self._world.vehicle_state(vehicle).at > self._reported[vehicle]:
-                self.observe(vehicle)
+        now = self._now()
+        self._looked = now.tick
+        with self._world.as_of(now.wall):  # one look at the clock for all cars
+            reported = [
+                vehicle
+                for vehicle, monitors in self._of_vehicle.items()
+                if monitors and self._world.reported_at(vehicle) > self._reported[vehicle]
+            ]
+        for vehicle in reported:
+            self.observe(vehicle)
 
     def observe(self, vehicle: str) -> None:
         """Compare what a car has reported since it was looked at last with its monitors, and raise events."""

@@ -199,13 +199,29 @@ class World:
         lock = self._locks.get(number)
         return attrs.evolve(
             self._state_after(current),
-            at=max(current.stopped_at, self._reports.get(number, current.stopped_at)),
+            at=self._driving_since(number, current),
             moving=True,
             speed=round(current.average_speed, 1),
             locked=lock[1] if lock is not None and lock[0] >= current.started_at else False,
             load=stand.load,
             controls=attrs.evolve(controls, open_doors=()) if controls.open_doors else controls,
         )
+
+    def reported_at(self, vehicle: str) -> datetime:
+        """Return when a vehicle has reported last: the time of its state, without the rest of it."""
+        number = self.generator.find(vehicle)
+        now, life = self._now(number), self._life(number)
+        stand, current = life.at(now)
+        if current is None:
+            return self._standing_since(number, stand, now)
+        return self._driving_since(number, life.trip(current.index, now))
+
+    def _standing_since(self, number: int, stand: Stand, now: datetime) -> datetime:
+        at = max(stand.since, self._reports.get(number, stand.since))
+        return at if stand.charge is None or now < stand.charge.since else max(at, stand.charge.reported_at(now))
+
+    def _driving_since(self, number: int, trip: Trip) -> datetime:
+        return max(trip.stopped_at, self._reports.get(number, trip.stopped_at))
 
     def reports(self, vehicle: str | HasId, since: datetime) -> list[VehicleState]:
         """Return the states that a vehicle has reported after an instant, oldest first, until now.
@@ -235,9 +251,7 @@ class World:
         )
 
     def _standing(self, number: int, owner: Owner, stand: Stand, now: datetime) -> VehicleState:
-        at = max(stand.since, self._reports.get(number, stand.since))
-        if stand.charge is not None and now >= stand.charge.since:
-            at = max(at, stand.charge.reported_at(now))
+        at = self._standing_since(number, stand, now)
         level = stand.battery_at(at)
         controls = self._controls.get(number, NO_CONTROLS)
         lock = self._locks.get(number)
