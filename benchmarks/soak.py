@@ -21,8 +21,9 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import anyio
 import attrs
@@ -43,7 +44,7 @@ from stellantis_hal.simulator import (
 )
 from stellantis_hal.simulator.faults.kinds import OAuthFault
 
-__all__ = ["Laws", "Options", "Sample", "Soak", "main"]
+__all__ = ["Laws", "Measured", "Options", "Sample", "Soak", "growth", "main"]
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = 3_600.0
@@ -91,6 +92,15 @@ class Sample:
             f"{self.hours:8.2f} h  {self.polls:8d} polls  {self.utilisation:6.1%} of the limit  "
             f"{self.cpu_per_poll * 1e6:7.0f} us/poll  {self.memory:6.0f} MiB  {self.tasks:4d} tasks"
         )
+
+
+class Measured(Protocol):
+    """What is looked at for growth."""
+
+    @property
+    def memory(self) -> float: ...
+    @property
+    def tasks(self) -> int: ...
 
 
 class Laws(logging.Handler):
@@ -274,14 +284,19 @@ class Soak:
             found.append(f"{len(lost)} of {len(self.driven)} trips were not delivered")
         if self.simulator.statistics.refused:
             found.append(f"{self.simulator.statistics.refused} requests met a 429")
-        quarter = len(self.samples) // 4
-        if quarter:
-            for name, share in (("memory", 1.1), ("tasks", 1.5)):
-                figures = [getattr(sample, name) for sample in self.samples]
-                first, last = statistics.median(figures[quarter : 2 * quarter]), statistics.median(figures[-quarter:])
-                if last > share * first:
-                    found.append(f"{name} grew from {first:.0f} to {last:.0f}")
-        return found
+        return found + growth(self.samples)
+
+
+def growth(samples: Sequence[Measured]) -> list[str]:
+    """Return which of memory and tasks grew, from the second quarter of the samples to the last one."""
+    quarter = len(samples) // 4
+    found: list[str] = []
+    for name, share in (("memory", 1.1), ("tasks", 1.5)) if quarter else ():
+        figures = [getattr(sample, name) for sample in samples]
+        first, last = statistics.median(figures[quarter : 2 * quarter]), statistics.median(figures[-quarter:])
+        if last > share * first:
+            found.append(f"{name} grew from {first:.0f} to {last:.0f}")
+    return found
 
 
 def _faults(hours: float) -> Faults:
