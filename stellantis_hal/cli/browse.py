@@ -57,8 +57,10 @@ def browse(
     whole, and the command ends.
     """
     as_json, simulated = current().as_json, current().simulated
-    if (url is None) != simulated:
-        raise click.UsageError("name a URL, or --simulate, not both")
+    if url is None and not simulated:
+        raise click.UsageError("no URL: name the address at which the API begins, or pass --simulate")
+    if url is not None and simulated:
+        raise click.UsageError("the simulator has an entry of its own: leave out the URL, or --simulate")
     if bearer_env and basic_env:
         raise click.UsageError("--bearer-env and --basic-env exclude each other")
     auth: httpx.Auth | None = None

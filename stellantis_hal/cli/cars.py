@@ -139,8 +139,8 @@ def maintenance(*, car: str | None, **options: Any) -> None:
         elif found is None:
             click.echo("The API has no service plan of this car.", err=True)
         else:
-            told = age(found.updated_at or found.created_at, connection.now())
-            show(f"Service in {amount(found.days)} days or {amount(found.mileage, 'km')}, told {told}")
+            reported = age(found.updated_at or found.created_at, connection.now())
+            show(f"Service in {amount(found.days)} days or {amount(found.mileage, 'km')}, reported {reported}")
 
     run_connected(act, options)
 

@@ -149,13 +149,20 @@ async def _open(
         )
 
 
-async def find_car(connection: Connection, wanted: str | None, *, extensions: tuple[str, ...] | None = None) -> Vehicle:
+async def find_car(
+    connection: Connection,
+    wanted: str | None,
+    *,
+    extensions: tuple[str, ...] | None = None,
+    is_option: bool = False,
+) -> Vehicle:
     """Return the car that is meant: by alias, label, id or the end of its VIN; without a name the only one.
 
     Args:
         connection: the open account.
         wanted: the name; None: the car of the profile, or the only one.
         extensions: further parts of the car to read.
+        is_option: the command takes the name by ``--car``; errors say so.
 
     Raises:
         Failure: there is no such car (status 5), or more than one (status 2); the message lists those there are.
@@ -175,7 +182,8 @@ async def find_car(connection: Connection, wanted: str | None, *, extensions: tu
     if wanted is not None:
         names = "; ".join(f"{each.display_name} {each.vin or each.id}" for each in found)
         raise Failure(f"{wanted!r} means {len(found)} cars: name one by its id or more of its VIN: {names}", 2)
-    raise Failure(f"{len(found)} cars: name one by its label, its id or the end of its VIN: {names}", 2)
+    name_one = "name one with --car, by" if is_option else "name one by"
+    raise Failure(f"{len(found)} cars: {name_one} its label, its id or the end of its VIN: {names}", 2)
 
 
 def _is_meant(vehicle: Vehicle, text: str) -> bool:

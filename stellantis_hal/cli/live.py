@@ -17,7 +17,7 @@ from stellantis_hal.cli.cars import columns
 from stellantis_hal.cli.connection import Connection, connected, find_car, run_connected
 from stellantis_hal.cli.options import SETTINGS, option
 from stellantis_hal.cli.output import escape_json
-from stellantis_hal.cli.status_view import told_at
+from stellantis_hal.cli.status_view import reported_at
 from stellantis_hal.cli.wording import age, amount, cells, ending, to_json, utc
 from stellantis_hal.fleet.events import Update, WatchEvent
 from stellantis_hal.fleet.watching.watch import watch as watch_fleet
@@ -101,7 +101,7 @@ def _table(cars: list[tuple[Vehicle, Status]], now: datetime) -> list[str]:
             for energy in (status.electric, status.fuel)
         ]
         name = one_line(f"{vehicle.display_name} {ending(vehicle.vin)}")
-        rows.append([name, *levels, state, amount(status.mileage), age(told_at(status), now)])
+        rows.append([name, *levels, state, amount(status.mileage), age(reported_at(status), now)])
     while True:
         widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
         if len(widths) == 1 or sum(widths) + 2 * (len(widths) - 1) <= columns():

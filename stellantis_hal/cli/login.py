@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,6 @@ from stellantis_hal.cli.profiles import add_profile
 from stellantis_hal.cli.settings_folder import config_path
 from stellantis_hal.credentials.oauth2 import AuthorizationRequest, read_refusal
 from stellantis_hal.credentials.stores.opening import token_file
-from stellantis_hal.credentials.stores.protocol import TokenStore
 from stellantis_hal.credentials.token import Token
 from stellantis_hal.errors import ConfigurationError, RedirectError
 from stellantis_hal.hal.redaction import one_line
@@ -271,7 +270,7 @@ def logout(**options: Any) -> None:
         async with settings.client() as client:
             removed = await settings.enrolment(client).withdraw(settings.account)
         if not removed:
-            raise await _not_logged_in(settings.tokens(), settings.account)
+            raise _not_logged_in(await settings.tokens().keys(), settings.account)
 
     run_in_time(act)
     if current().as_json:
@@ -302,11 +301,14 @@ def token(*, store: Path, account: str) -> None:
     """Show a token's expiry and scopes, not the token."""
     _refuse_simulator("token")
 
+    if not store.exists():  # reading it would make it, or fail where its folder is missing
+        raise _not_logged_in((), account)
+
     async def act() -> None:
         tokens = token_file(store)
         stored = await tokens.load(account)
         if stored is None:
-            raise await _not_logged_in(tokens, account)
+            raise _not_logged_in(await tokens.keys(), account)
         _describe(stored, account=account)
 
     run_in_time(act)
@@ -322,8 +324,8 @@ def _refuse_simulator(command: str) -> None:
         raise click.UsageError(f"{command} works on stored tokens; the simulator needs none: leave --simulate out")
 
 
-async def _not_logged_in(store: TokenStore, account: str) -> Failure:
-    others = ", ".join(repr(key) for key in await store.keys())
+def _not_logged_in(keys: Iterable[str], account: str) -> Failure:
+    others = ", ".join(repr(key) for key in keys)
     known = f"; the token file has {others}" if others else ""
     return Failure(f"not logged in as {account!r}{known} (log in with: stellantis-hal login)", 4)
 

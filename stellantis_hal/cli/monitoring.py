@@ -117,7 +117,7 @@ def list_monitors(*, car: str | None, **options: Any) -> None:
     """List the monitors of a vehicle; places are not shown."""
 
     async def work(connection: Connection) -> list[dict[str, Any]]:
-        found = await find_car(connection, car)
+        found = await find_car(connection, car, is_option=True)
         return [_monitor_row(each) async for each in found.monitors()]
 
     _run(work, options, is_list=True)
@@ -167,7 +167,7 @@ def create_monitor(
         when = when | each if is_any else when & each
 
     async def work(connection: Connection) -> list[dict[str, Any]]:
-        found = await find_car(connection, car)
+        found = await find_car(connection, car, is_option=True)
         target = await _find_callback(connection.account, callback)
         made = await found.monitors(target).ensure(label, when=when, include=include, refresh=refresh)
         return [_monitor_row(made)]
@@ -183,7 +183,7 @@ def delete_monitor(*, monitor: str, car: str | None, **options: Any) -> None:
     """Delete a monitor."""
 
     async def work(connection: Connection) -> list[dict[str, Any]]:
-        found = await find_car(connection, car)
+        found = await find_car(connection, car, is_option=True)
         known = [each async for each in found.monitors() if monitor in {each.id, each.label}]
         if len(known) != 1:
             raise _ambiguous(len(known), f"the vehicle has {len(known)} monitors {monitor!r}: name one by its id")

@@ -24,6 +24,14 @@ _SIMILAR = "stellantis_hal.similar"
 _COMMON = "Common options, as --json, --simulate and --timeout: `stellantis-hal --help`."
 
 
+_CAR = "CAR is the label of a car, its id or the end of its VIN."
+
+
+def _epilog(command: click.Command) -> str:
+    names_car = any(isinstance(each, click.Argument) and each.name in ("car", "cars") for each in command.params)
+    return f"{_CAR}\n\n{_COMMON}" if names_car else _COMMON
+
+
 class Commands(click.Group):
     """A group whose commands end with one line where their output cannot be written, quietly where it is not read."""
 
@@ -31,7 +39,7 @@ class Commands(click.Group):
         """Return a command, whose help names the common options."""
         found = super().get_command(ctx, cmd_name)
         for each in () if found is None else (found, *getattr(found, "commands", {}).values()):
-            each.epilog = _COMMON
+            each.epilog = _epilog(each)
         return found
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **options: Any) -> click.Context:

@@ -16,7 +16,7 @@ from stellantis_hal.resources.maintenance import Maintenance
 from stellantis_hal.resources.status import Status
 from stellantis_hal.resources.vehicle import Vehicle
 
-__all__ = ["CarState", "status_lines", "told_at"]
+__all__ = ["CarState", "reported_at", "status_lines"]
 
 _NARROW: Final = 60
 _LABEL: Final = 10
@@ -39,7 +39,7 @@ class CarState:
     alerts: tuple[Alert, ...] = ()
 
 
-def told_at(status: Status) -> datetime | None:
+def reported_at(status: Status) -> datetime | None:
     """Return when the car reported last, as far as the status says."""
     dates = [status.updated_at, status.created_at]
     for part in (*status.energies, status.last_position, status.odometer, status.doors, status.kinetic):
@@ -60,7 +60,7 @@ def status_lines(car: CarState, *, now: datetime, zone: tzinfo | None, width: in
     title = f"{one_line(car.vehicle.display_name)}  {ending(car.vehicle.vin)}".rstrip()
     if status is None:
         return [title, "the API has no data of this car yet"]
-    told = f"told {age(told_at(status), now)}"
+    reported = f"reported {age(reported_at(status), now)}"
     warnings = [f"! {_alert(alert, now, zone)}" for alert in car.alerts]
     if width < _NARROW:
         lines = [title]
@@ -68,8 +68,8 @@ def status_lines(car: CarState, *, now: datetime, zone: tzinfo | None, width: in
             lines.append(f"{bar(energy.level, 15)} {amount(energy.level):>4} %  {amount(energy.autonomy, 'km')}")
             lines += [text for text in (_charging(energy, now, zone),) if text]
         lines.append(" · ".join([_doors(status), amount(status.mileage, "km"), *_air(status)]))
-        return [*lines, *warnings, told]
-    state = f"{_motion(status)}, {told}"
+        return [*lines, *warnings, reported]
+    state = f"{_motion(status)}, {reported}"
     gap = max(2, width - len(title) - len(state))
     lines = [f"{title}{' ' * gap}{state}" if len(title) + len(state) + gap <= width else title]
     if len(lines[0]) == len(title):

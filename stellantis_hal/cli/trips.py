@@ -13,7 +13,7 @@ import anyio
 import click
 
 from stellantis_hal.cli.cars import columns
-from stellantis_hal.cli.connection import Connection, car_argument, connected, find_car, run_connected
+from stellantis_hal.cli.connection import Connection, car_argument, car_option, connected, find_car, run_connected
 from stellantis_hal.cli.failures import SOME_FAILED, Failure
 from stellantis_hal.cli.options import SETTINGS, F, add_options, option
 from stellantis_hal.cli.output import escape_json, json_text
@@ -130,13 +130,13 @@ async def _write_parquet(walk: AsyncIterable[Trip], output: Path | None) -> None
 
 @click.command(context_settings=SETTINGS)
 @click.argument("trip_id", metavar="ID")
-@option("--car", metavar="CAR", help="The car.  [default: the only one]")
+@car_option
 @connected
 def trip(*, trip_id: str, car: str | None, **options: Any) -> None:
     """Show one trip, by its id: each column of its row that has a value."""
 
     async def act(connection: Connection) -> None:
-        vehicle = await find_car(connection, car)
+        vehicle = await find_car(connection, car, is_option=True)
         row = to_json((await vehicle.trip(trip_id)).row())
         if connection.options.as_json:
             click.echo(json_text(row))

@@ -70,8 +70,8 @@ def test_credentials_come_from_the_environment(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name a URL, or --simulate"),
-        (["http://h.test/", "--simulate"], "name a URL, or --simulate"),
+        ([], "no URL: name the address at which the API begins, or pass --simulate"),
+        (["http://h.test/", "--simulate"], "leave out the URL, or --simulate"),
         (["http://h.test/", "--bearer-env", "A", "--basic-env", "B"], "exclude each other"),
         (["http://h.test/", "--bearer-env", "NOT_SET"], "NOT_SET is not set"),
         (["ftp://h.test/", "--json"], "an origin must be an http or https URL"),

@@ -137,6 +137,8 @@ def test_service_and_alerts_are_shown(run: Run) -> None:
         (("status", "--simulate"), 2, "error: 2 cars: name one by its label, its id or the end of its VIN: "),
         (("status", "nope", "--simulate"), 5, "error: no car 'nope': the account has "),
         (("trip", "nope", "--car", "0000", "--simulate"), 5, "error: "),
+        (("trip", "nope", "--simulate"), 2, "error: 2 cars: name one with --car, by its label, its id or the end of "),
+        (("monitors", "list", "--simulate"), 2, "error: 2 cars: name one with --car, by its label, its id or the end "),
         (("status",), 8, "error: no client id: run `stellantis-hal login` once, pass --client-id, or set "),
         (("status", "--client-id", "x"), 8, "error: no brand: "),
         (("status", "--profile", "x"), 8, "error: no profile 'x' in "),

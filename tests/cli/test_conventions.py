@@ -116,6 +116,16 @@ def test_no_command_redefines_a_common_option() -> None:
         assert not common & {name for option in options_of(command) for name in option.opts}, words
 
 
+def test_help_says_how_a_car_is_named_where_it_is_an_argument() -> None:
+    explained = {words for words, _ in every() if "CAR is the label of a car" in shown_help(words)}
+    assert explained == {words for words, _ in every() if re.search(r"\[CAR…?\]", shown_help(words))}
+    assert explained >= {"status", "trips", "watch", "report", "remote lock"}
+
+
+def shown_help(words: str) -> str:
+    return CliRunner().invoke(commands, [*words.split(), "--help"]).stdout
+
+
 def test_every_command_is_tried_here_or_elsewhere() -> None:
     assert {words for words, _ in every()} == DOCUMENTS.keys() | LINES.keys() | REFUSED.keys() | OTHERS.keys()
 

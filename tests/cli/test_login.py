@@ -383,6 +383,16 @@ def test_token_of_unknown_account_lists_the_known(run: Callable[..., Result], lo
     assert "not logged in as 'bob'; the token file has 'default', 'old', 'unknown'" in result.output
 
 
+def test_token_before_the_first_login_makes_no_file(run: Callable[..., Result], tmp_path: Path) -> None:
+    missing = tmp_path / "no folder" / "tokens.db"
+    result = run("token", "--store", str(missing))
+    assert (result.exit_code, result.stderr) == (
+        4,
+        "error: not logged in as 'default' (log in with: stellantis-hal login)\n",
+    )
+    assert not missing.parent.exists()
+
+
 def test_logout_revokes_and_deletes_the_token(
     run: Callable[..., Result], simulator: Simulator, logged_in: Path
 ) -> None:

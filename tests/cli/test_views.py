@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stellantis_hal import Alert, Maintenance, Status, Trip, Vehicle
-from stellantis_hal.cli.status_view import CarState, status_lines, told_at
+from stellantis_hal.cli.status_view import CarState, reported_at, status_lines
 from stellantis_hal.cli.trip_view import TAB_COLUMNS, tab_line, trip_lines
 from stellantis_hal.structuring.converter import read
 
@@ -52,7 +52,7 @@ def test_a_status_at_forty_columns() -> None:
         "charging, full 21:40",
         "locked · 60,849 km · 12 °C",
         "! lowBattery since 14:02",
-        "told 3 minutes ago",
+        "reported 3 minutes ago",
     ]
 
 
@@ -60,13 +60,13 @@ def test_a_long_name_has_a_line_of_its_own() -> None:
     state = CarState(vehicle=read(VEHICLE | {"label": "e-208 " * 12}, Vehicle), status=read(FULL, Status))
     shown = status_lines(state, now=NOW, zone=UTC, width=80)
     assert shown[0].startswith("e-208 e-208")
-    assert shown[1] == "charging, told 3 minutes ago"
+    assert shown[1] == "charging, reported 3 minutes ago"
 
 
 def test_a_status_without_anything_says_unknown() -> None:
     assert lines(None) == ["e-208  …0000", "the API has no data of this car yet"]
     shown = lines({}, width=62)
-    assert "state unknown, told at an unknown time" in " ".join(shown)
+    assert "state unknown, reported at an unknown time" in " ".join(shown)
     assert "Doors      unknown           Air      unknown" in shown
     assert "Odometer   unknown           Service  unknown" in shown
     assert "Position   unknown" in shown
@@ -76,7 +76,7 @@ def test_a_status_without_anything_says_unknown() -> None:
 @pytest.mark.parametrize(
     ("changes", "width", "text"),
     [
-        ({"kinetic": {"moving": True}}, 80, "moving, told"),
+        ({"kinetic": {"moving": True}}, 80, "moving, reported"),
         ({"doorsState": {"lockedStates": ["Unlocked"]}}, 80, "unlocked"),
         ({"doorsState": {"opening": [{"identifier": "Driver", "state": "Open"}]}}, 80, "open"),
         ({"energies": [{"type": "Fuel", "level": 40, "autonomy": 300}]}, 80, "Fuel"),
@@ -106,8 +106,8 @@ def test_a_service_that_is_due_is_said() -> None:
 
 
 def test_the_latest_instant_of_any_part_counts() -> None:
-    assert told_at(read(FULL, Status)) == datetime(2025, 12, 31, 18, 57, tzinfo=UTC)
-    assert told_at(read({}, Status)) is None
+    assert reported_at(read(FULL, Status)) == datetime(2025, 12, 31, 18, 57, tzinfo=UTC)
+    assert reported_at(read({}, Status)) is None
 
 
 TRIP = {
