@@ -28,7 +28,7 @@ from stellantis_hal.notifications.inbox import (
     require_bounds,
 )
 from stellantis_hal.storage.file_lock import FileLock
-from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError
+from stellantis_hal.storage.sqlite import SQLiteDatabase, StorageError, undecoded_text
 from stellantis_hal.storage.threads import run_to_end
 from stellantis_hal.transport.loop_handle import LoopHandle
 
@@ -241,11 +241,8 @@ class SQLiteInbox:
         dead: list[int] = []
         damaged: list[int] = []
         while True:
-            row = connection.execute(
-                "SELECT number, id, kind, content, is_verified, received_at, reason, size, source_id, callback_id,"
-                " events.vin, attempts, consumer, owners.vin, vehicle_id"
-                " FROM events LEFT JOIN owners USING (source_id) WHERE state = 0 ORDER BY number LIMIT 1"
-            ).fetchone()
+            with undecoded_text(connection):
+                row = connection.execute(_OLDEST).fetchone()
             if row is None:
                 return None, dead, damaged
             number, attempts, is_same = row[0], row[11], row[12] == consumer
@@ -377,6 +374,11 @@ class SQLiteInbox:
             raise InboxError(f"the inbox cannot be used: {error}") from error
 
 
+_OLDEST: Final = (
+    "SELECT number, id, kind, content, is_verified, received_at, reason, size, source_id, callback_id,"
+    " events.vin, attempts, consumer, owners.vin, vehicle_id"
+    " FROM events LEFT JOIN owners USING (source_id) WHERE state = 0 ORDER BY number LIMIT 1"
+)
 _INSERT: Final = (
     "INSERT OR IGNORE INTO events (id, kind, content, is_verified, is_bounded, received_at, reason, size, source_id,"
     " callback_id, vin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -407,10 +409,11 @@ def _insert_one(entry: IncomingEvent, connection: sqlite3.Connection) -> StoredE
         if connection.execute("DELETE FROM events WHERE id = ? AND NOT is_verified", (entry.id,)).rowcount < 1:
             return None
         inserted = connection.execute(_INSERT, values)
-    row: tuple[str | None, str] | None = None
+    row: tuple[Any, Any] | None = None
     if source_id is not None:
-        row = connection.execute("SELECT vin, vehicle_id FROM owners WHERE source_id = ?", (source_id,)).fetchone()
-    owner = None if row is None else EventOwner(vin=row[0], vehicle_id=row[1])
+        with undecoded_text(connection):  # a damaged owner is found when the event is taken
+            row = connection.execute("SELECT vin, vehicle_id FROM owners WHERE source_id = ?", (source_id,)).fetchone()
+    owner = EventOwner(vin=row[0], vehicle_id=row[1]) if row is not None and all(map(_is_text, row)) else None
     return StoredEvent(number=inserted.lastrowid or 0, entry=entry, owner=owner, attempts=0)
 
 
@@ -423,9 +426,11 @@ def _read_row(row: tuple[Any, ...]) -> StoredEvent | None:
     """Return a row as an event; None where it has values that are never written."""
     number, identity, kind, content, is_verified, received_at, reason, size, source_id, callback_id, vin = row[:11]
     attempts, _, owner_vin, vehicle_id = row[11:]
-    texts = (identity, kind, reason, *(text for text in (source_id, callback_id, vin) if text is not None))
+    texts = (identity, kind, reason)
     numbers = type(size) is type(attempts) is int and type(received_at) is float
     if not (numbers and isinstance(content, bytes) and all(isinstance(text, str) for text in texts)):
+        return None
+    if not all(map(_is_text, (source_id, callback_id, vin, owner_vin, vehicle_id))):
         return None
     if not _EPOCH <= received_at < _YEAR_9999:
         return None
@@ -443,6 +448,11 @@ def _read_row(row: tuple[Any, ...]) -> StoredEvent | None:
     )
     owner = None if vehicle_id is None else EventOwner(vin=owner_vin, vehicle_id=vehicle_id)
     return StoredEvent(number=number, entry=entry, owner=owner, attempts=attempts)
+
+
+def _is_text(value: object) -> bool:
+    """Return whether a value is text or null; text that is not UTF-8 was read as bytes."""
+    return value is None or isinstance(value, str)
 
 
 def _release(consumer: str, connection: sqlite3.Connection) -> None:

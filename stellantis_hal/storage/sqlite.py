@@ -9,8 +9,8 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, cast
 
@@ -19,7 +19,7 @@ import anyio.lowlevel
 
 from stellantis_hal.errors import StellantisError
 
-__all__ = ["SQLiteDatabase", "StorageError"]
+__all__ = ["SQLiteDatabase", "StorageError", "undecoded_text"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,23 @@ _BUSY_TIMEOUT = 10.0
 _OPENING_PAUSE = 0.05
 _MAX_GROUP = 256  # calls in one transaction
 _logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def undecoded_text(connection: sqlite3.Connection) -> Generator[None]:
+    """Let queries return text that is not UTF-8, which another program wrote, as bytes; they would raise."""
+    connection.text_factory = _decode
+    try:
+        yield
+    finally:
+        connection.text_factory = str
+
+
+def _decode(content: bytes) -> str | bytes:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
 
 
 class StorageError(StellantisError):

@@ -443,6 +443,10 @@ async def limit_pages(inbox: Any, pages: int) -> None:
         "attempts = 'many'",
         "reason = x'ff'",
         "vin = x'ff'",
+        "vin = CAST(x'ff' AS TEXT)",
+        "id = CAST(x'c328' AS TEXT)",
+        "kind = CAST(x'ff' AS TEXT)",
+        "consumer = CAST(x'ff' AS TEXT), size = ''",
     ],
 )
 async def test_damaged_row_is_set_aside(tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -455,6 +459,21 @@ async def test_damaged_row_is_set_aside(tmp_path: Path, change: str, caplog: pyt
         assert (await inbox.next("c")).entry.id == "2"
         assert (await inbox.statistics()).dead == 1
     assert "was set aside: its row is damaged, or another program's" in caplog.text
+
+
+@pytest.mark.parametrize("change", ["vin = CAST(x'ff' AS TEXT)", "vehicle_id = x'ff'"])
+async def test_event_of_a_damaged_owner_is_set_aside(tmp_path: Path, change: str) -> None:
+    """An owner is in another table: a wrong one stops the events of its source only."""
+    async with SQLiteInbox(tmp_path / "inbox.db") as inbox:
+        inbox.register("m1", EventOwner(vin="VF3", vehicle_id="1"))
+        await put(inbox, entry("1", source_id="m1"))
+        await inbox.aclose()
+        with sqlite3.connect(tmp_path / "inbox.db") as connection:
+            connection.execute(f"UPDATE owners SET {change}")
+        connection.close()
+        assert await put(inbox, entry("2"), entry("3", source_id="m1")) == ["2", "3"]
+        assert (await inbox.next("c")).entry.id == "2"
+        assert (await inbox.statistics()).dead == 1
 
 
 async def test_full_disk_is_an_error_that_passes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 from stellantis_hal.storage.leases.table import LeaseView, Owned
-from stellantis_hal.storage.sqlite import SQLiteDatabase
+from stellantis_hal.storage.sqlite import SQLiteDatabase, undecoded_text
 
 __all__ = ["SCHEMA", "SQLiteLeaseTable"]
 
@@ -64,10 +64,17 @@ class SQLiteLeaseTable:
             (self._name,),
         )
         connection.execute("REPLACE INTO lease_members VALUES (?, ?, ?, ?)", (self._name, member, shards, now))
-        members = connection.execute("SELECT member, shards FROM lease_members WHERE lease = ?", (self._name,))
-        owners = connection.execute("SELECT shard, member, epoch FROM lease_shards WHERE lease = ?", (self._name,))
+        with undecoded_text(connection):
+            members = connection.execute(
+                "SELECT member, shards FROM lease_members WHERE lease = ?", (self._name,)
+            ).fetchall()
+            owners = connection.execute(
+                "SELECT shard, member, epoch FROM lease_shards WHERE lease = ?", (self._name,)
+            ).fetchall()
+        # A name that is not UTF-8 is no member's: its shards are free, and keep their epochs.
         return LeaseView(
-            members=dict(members.fetchall()), shards={shard: Owned(owner, epoch) for shard, owner, epoch in owners}
+            members={each: count for each, count in members if isinstance(each, str)},
+            shards={shard: Owned(owner if isinstance(owner, str) else "", epoch) for shard, owner, epoch in owners},
         )
 
     async def take(self, shard: int, member: str, epoch: int) -> int | None:
