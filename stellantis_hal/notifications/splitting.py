@@ -17,6 +17,7 @@ _MONITOR_KEYS = frozenset({"monitorEvent", "values", "extensions"})
 _REMOTE_KEYS = frozenset({"remoteEvent", "eventStatus"})
 _MAX_KEPT = 64 * 1024
 _MAX_EVENTS = 10_000  # a hundred times what the vendor sends, and a third of a second
+_MAX_REPEATED = 16 * 1024 * 1024  # bytes of envelopes, counted for each event; each is stored with its envelope
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +65,8 @@ def split(body: bytes) -> tuple[Message, ...]:
     except ValueError as error:
         return (Message.unreadable(f"no JSON: {error}", body),)
     items = decoded if isinstance(decoded, list) else [decoded]
-    events = (message for item in items for message in _split_item(item))
+    envelopes = _Envelopes()
+    events = (message for item in items for message in _split_item(item, envelopes))
     try:
         messages = tuple(islice(events, _MAX_EVENTS + 1))
     except ValueError as error:
@@ -74,11 +76,30 @@ def split(body: bytes) -> tuple[Message, ...]:
     return messages
 
 
-def _split_item(item: Any) -> Iterator[Message]:
+class _Envelopes:
+    """The bytes of the envelopes of a body, counted for each event in them."""
+
+    def __init__(self) -> None:
+        self._repeated = 0
+
+    def add(self, envelope: Mapping[str, Any], events: int) -> None:
+        """Count an envelope.
+
+        Raises:
+            ValueError: they are too large for so many events, or one is nested too deeply.
+        """
+        if events > 1:
+            self._repeated += events * len(write_canonical(envelope))
+        if self._repeated > _MAX_REPEATED:
+            raise ValueError(f"envelopes of more than {_MAX_REPEATED} bytes in all, counted for each event")
+
+
+def _split_item(item: Any, envelopes: _Envelopes) -> Iterator[Message]:
     if not isinstance(item, dict):
         yield _refuse("no JSON object", item)
     elif isinstance(events := item.get("events"), list) and not (_MONITOR_KEYS | _REMOTE_KEYS) & item.keys():
         envelope = {key: value for key, value in item.items() if key not in {"events", "attributes"}}
+        envelopes.add({key: value for key, value in item.items() if key != "events"}, min(len(events), _MAX_EVENTS))
         attributes = _attributes(item.get("attributes"))
         for event in events:
             if isinstance(event, dict):

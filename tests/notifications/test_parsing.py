@@ -127,6 +127,19 @@ def test_body_of_too_many_events_is_unreadable() -> None:
     assert len(parse_notification(b"[" + b"1," * 9_999 + b"1]")) == 10_000
 
 
+@pytest.mark.parametrize("name", ["pad", "callbackId", "attributes"])
+def test_a_large_envelope_is_not_repeated_for_each_event(name: str) -> None:
+    """A megabyte with a thousand events in it would be a gigabyte."""
+    pad: Any = [{"key": "a", "value": "x" * 100_000}] if name == "attributes" else "x" * 100_000
+    events = [{"monitorId": f"m{index}"} for index in range(150)]
+    assert len(parse_notification(json.dumps({name: pad, "events": events}).encode())) == 150
+    twice = [{name: pad, "events": events}] * 2
+    [event] = parse_notification(json.dumps(twice).encode())
+    assert isinstance(event, UnreadableEvent)
+    assert event.reason == "envelopes of more than 16777216 bytes in all, counted for each event"
+    assert len(parse_notification(json.dumps([{name: pad * 9, "events": events[:1]}] * 2).encode())) == 2
+
+
 def test_large_unreadable_body_is_truncated() -> None:
     [event] = parse_notification(b"x" * 100_000)
     assert isinstance(event, UnreadableEvent)
