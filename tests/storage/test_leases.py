@@ -1,5 +1,6 @@
 """Which member of a lease gets which shards."""
 
+import sqlite3
 import time
 from pathlib import Path
 
@@ -103,11 +104,12 @@ async def test_names_that_are_not_utf_8_are_left_out_of_a_lease(tmp_path: Path) 
     async with SQLiteDatabase(tmp_path / "leases.db", schema=SCHEMA) as database:
         table = SQLiteLeaseTable(database, "fleet")
         now = time.monotonic()
-        for row in (
-            f"lease_members VALUES ('fleet', CAST(x'ff' AS TEXT), 2, {now})",
-            "lease_shards VALUES ('fleet', 0, CAST(x'ff' AS TEXT), 3)",
-        ):
-            await database.write(lambda connection, row=row: connection.execute(f"INSERT INTO {row}").rowcount)
+
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO lease_members VALUES ('fleet', CAST(x'ff' AS TEXT), 2, ?)", (now,))
+            connection.execute("INSERT INTO lease_shards VALUES ('fleet', 0, CAST(x'ff' AS TEXT), 3)")
+
+        await database.write(insert)
         assert await table.beat("a", shards=2, ttl=60) == LeaseView({"a": 2}, {0: Owned("", 3)})
         assert await table.take(0, "a", 3) == 4
 
