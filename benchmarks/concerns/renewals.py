@@ -20,6 +20,7 @@ import stellantis_hal
 from benchmarks.harness.rounds import interleaved
 from benchmarks.harness.rows import Figure, Row, absolute
 from benchmarks.harness.scale import Scale
+from benchmarks.measured import package
 from stellantis_hal import FileTokenStore, Token, TokenStore
 
 __all__ = ["run"]
@@ -45,12 +46,11 @@ async def _measure(scale: Scale) -> list[Row]:
 
 async def _measure_stores(folder: Path, count: int, scale: Scale) -> list[Row]:
     async with AsyncExitStack() as stack:
-        stores: dict[str, TokenStore] = {"file": FileTokenStore(folder / "tokens.json")}
+        stores: dict[str, TokenStore] = {"file": FileTokenStore(_filled_file(folder / "tokens.json", count))}
         sqlite: Any = getattr(stellantis_hal, "SQLiteTokenStore", None)  # which an older tree does not have
         if sqlite is not None:
             stores["SQLite"] = await stack.enter_async_context(sqlite(folder / "tokens.db"))
-        for store in stores.values():
-            await _fill(store, count)
+            await _fill(stores["SQLite"], count)
         times = {"file": 1 if count >= 1_000 else 5, "SQLite": scale.pick(1, 20, 20, 50)}
         candidates = {name: _renewal(store, times[name]) for name, store in stores.items()}
         found = await interleaved(candidates, scale.pick(1, 5, 5, 9))
@@ -71,11 +71,22 @@ def _token(number: int) -> Token:
     return Token(f"{number:06}" + "a" * 900, f"{number:06}" + "r" * 900, expires_at=_EXPIRES)
 
 
+def _filled_file(path: Path, count: int) -> Path:
+    """Write a token file of all accounts at once: an older tree writes 10,000 of them one by one in minutes."""
+    path.touch(mode=0o600)
+    path.write_bytes(package.serialize_tokens({_key(number): _token(number) for number in range(count)}))
+    return path
+
+
+def _key(number: int) -> str:
+    return f"account-{number:06}"
+
+
 async def _fill(store: TokenStore, count: int) -> None:
     """Save the tokens of all accounts; a store may write changes that meet together."""
     async with anyio.create_task_group() as group:
         for number in range(count):
-            group.start_soon(store.save, f"account-{number:06}", _token(number))
+            group.start_soon(store.save, _key(number), _token(number))
 
 
 def _renewal(store: TokenStore, times: int) -> Callable[[], Awaitable[float]]:
@@ -84,9 +95,9 @@ def _renewal(store: TokenStore, times: int) -> Callable[[], Awaitable[float]]:
     async def measure() -> float:
         start = time.process_time()
         for _ in range(times):
-            async with store.lock("account-000001"):
-                await store.load("account-000001")
-                await store.save("account-000001", _token(next(numbers)))
+            async with store.lock(_key(1)):
+                await store.load(_key(1))
+                await store.save(_key(1), _token(next(numbers)))
         return (time.process_time() - start) / times * 1e3
 
     return measure

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stellantis_hal import Account, HalDocument, HalResource, RateLimiter, RateLimits, TokenBucketLimiter
+from stellantis_hal.credentials.stores.file_format import serialize_tokens
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode, encode
 from stellantis_hal.hal.uri import append_query, resolve
@@ -37,6 +38,7 @@ __all__ = [
     "open_fetch",
     "read",
     "resolve",
+    "serialize_tokens",
     "take_day_tokens",
     "take_tokens",
 ]

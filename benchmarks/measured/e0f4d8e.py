@@ -32,6 +32,7 @@ encode: Any = _json.encode
 append_query: Any = _uri.append_query
 resolve: Any = _uri.resolve
 read: Any = _reader.read
+serialize_tokens: Any = import_module("stellantis_hal.auth.token_file").write_tokens
 
 __all__ = [
     "Fetch",
@@ -50,6 +51,7 @@ __all__ = [
     "open_fetch",
     "read",
     "resolve",
+    "serialize_tokens",
     "take_day_tokens",
     "take_tokens",
 ]
