@@ -49,10 +49,12 @@ class GeneratedCode(NamedTuple):
     Attributes:
         source: the function's source.
         namespace: the values of the names in it.
+        read_value: returns the lines of it that make ``value`` of ``raw``, the JSON value of a field.
     """
 
     source: str
     namespace: dict[str, Any]
+    read_value: Callable[[FieldSchema], list[str]]
 
 
 def generate(schema: ClassSchema, readers: Mapping[str, FieldReader]) -> GeneratedCode:
@@ -139,7 +141,7 @@ class _CodeGenerator:
             body += checks if given is None else [f"if new.{given} is not None:", *_indent(checks)]
         body.append("return new")
         source = "\n".join(["def read(body, problems):", *_indent(body), ""])
-        return GeneratedCode(source, self._namespace)
+        return GeneratedCode(source, self._namespace, lambda field: self._value(field, field.paths[0], 0))
 
     # --------------------------------------------------------------------------------------------- places
 

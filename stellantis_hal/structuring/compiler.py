@@ -37,6 +37,7 @@ from stellantis_hal.structuring.scalars import (
     unchanged,
 )
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, schema_of
+from stellantis_hal.structuring.wire_codegen import TolerantCode
 from stellantis_hal.structuring.wire_reader import WireReader, wire_reader
 
 __all__ = ["ModelHook", "find_hook", "user_hook"]
@@ -78,7 +79,7 @@ class ModelHook:
         """
         schema = schema_of(kind)
         readers = {field.name: _reader_of(field, schema, converter) for field in schema.fields}
-        source, namespace = generate(schema, readers)
+        source, namespace, read_value = generate(schema, readers)
         namespace |= {
             "check_merged": check_merged,
             "fill_missing": fill_missing,
@@ -96,7 +97,7 @@ class ModelHook:
             names["extra_of"] = functools.partial(_extra_of, schema, names["known"])
             exec(code, names)  # noqa: S102 - generated from a schema
         is_own = all(_is_own(readers[field.name], field, converter) for field in schema.fields)
-        wire = wire_reader(kind) if is_own else None
+        wire = wire_reader(kind, TolerantCode(read_value, namespace)) if is_own else None
         return cls(kind, strict, namespace["read"], part["read"], is_own, wire)
 
     def __call__(self, body: Any, kind: Any = None, /, *, path: str = "$", strict: bool = False) -> Any:

@@ -131,10 +131,14 @@ class TypedConverter:
         encoded = None if wire is None else resource.document.encoded
         if wire is None or encoded is None:
             value = self._read_tolerantly(hook, resource, clock)
-        elif (value := wire.read(encoded, self._horizon, clock)) is None:
-            value = self._read_tolerantly(hook, resource, clock)
-            if wire.is_curious:
-                wire.learn(value)
+        else:
+            value, problems = wire.read(encoded, self._horizon, clock)
+            if value is None:
+                value = self._read_tolerantly(hook, resource, clock)
+                if wire.is_curious:
+                    wire.learn(value)
+            elif problems:
+                self._record(hook, resource, value, problems)
         if isinstance(value, TypedResource):
             _set(value, "_resource", self._kept(resource))
         return cast("T", value)
@@ -145,13 +149,17 @@ class TypedConverter:
         problems = Recorder(self._horizon, clock)
         value = hook.read(body if type(body) is dict else dict(body), problems)
         if problems:
-            records = to_problems("$", problems)
-            _set(value, "problems", records)
-            strict = self.strict or hook.strict
-            report_problems(hook.kind, records, strict=strict, reported=self._reported, url=lambda: resource.url)
+            self._record(hook, resource, value, problems)
         if clock is not None and not hook.is_own:
             set_clock(value, clock)  # of what hooks of the user made, too
         return value
+
+    def _record(self, hook: ModelHook, resource: HalResource, value: Any, problems: Recorder) -> None:
+        """Store the problems of a body in its model, and report them."""
+        records = to_problems("$", problems)
+        _set(value, "problems", records)
+        strict = self.strict or hook.strict
+        report_problems(hook.kind, records, strict=strict, reported=self._reported, url=lambda: resource.url)
 
     def report_invalid_items(self, page: HalResource, values: Mapping[str, Any], kind: type[Any]) -> None:
         """Report what a page has in place of items and is left out, by path.

@@ -1,6 +1,7 @@
 """Python source made from schemas: straight-line code that makes models of wire structs.
 
 It reads what is as it should be, and refuses everything else: values with problems are left to the tolerant reader.
+Fields that are doubted are read by lines of the tolerant reader.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import attrs
 
 from stellantis_hal.hal.json import decode
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
-from stellantis_hal.structuring.problems import NO_EXTRA, Extra, Horizon
+from stellantis_hal.structuring.problems import NO_EXTRA, Extra
 from stellantis_hal.structuring.scalars import (
     BOOLEAN,
     INSTANT,
@@ -30,12 +31,12 @@ from stellantis_hal.structuring.scalars import (
     real_type,
 )
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, is_unread, schema_of
-from stellantis_hal.structuring.typed_resource import PartClock
 from stellantis_hal.structuring.wire_structs import WireStruct
 
-__all__ = ["RefusedBodyError", "WireModelReader", "generate_wire_reader"]
+__all__ = ["RefusedBodyError", "TolerantCode", "WireModelReader", "generate_wire_reader"]
 
-WireModelReader = Callable[[Any, Horizon, PartClock | None], Any]
+WireModelReader = Callable[..., Any]
+"""Takes a struct, the horizon and the clock; where fields are doubted, the recorder of their problems, too."""
 
 _DIRECT: Final = (STRING, BOOLEAN, INTEGER, NUMBER)
 
@@ -44,8 +45,25 @@ class RefusedBodyError(ValueError):
     """A body is left to the tolerant reader."""
 
 
+@attrs.frozen
+class TolerantCode:
+    """The lines by which the tolerant reader reads single fields of a class.
+
+    Attributes:
+        read_value: returns the lines that make ``value`` of ``raw``, and add to ``problems``.
+        namespace: the values of the names in them.
+    """
+
+    read_value: Callable[[FieldSchema], list[str]]
+    namespace: Mapping[str, Any]
+
+
 def generate_wire_reader(
-    kind: type, struct: WireStruct, parts: Mapping[str, WireModelReader], mutable_kind: type
+    kind: type,
+    struct: WireStruct,
+    parts: Mapping[str, WireModelReader],
+    mutable_kind: type,
+    tolerant: TolerantCode | None = None,
 ) -> WireModelReader:
     """Generate the function that makes a model of a wire struct, or raises a ValueError.
 
@@ -54,8 +72,9 @@ def generate_wire_reader(
         struct: the class's struct.
         parts: the same functions for nested models, by the attribute's name.
         mutable_kind: a class of the same layout whose attributes may be set.
+        tolerant: how fields that the struct doubts are read.
     """
-    return _WireCodeGenerator(schema_of(kind), struct, parts, mutable_kind).compile()
+    return _WireCodeGenerator(schema_of(kind), struct, parts, mutable_kind, tolerant).compile()
 
 
 def _decoded(raw: Any) -> Any:
@@ -68,10 +87,21 @@ def _indent(lines: list[str]) -> list[str]:
 
 class _WireCodeGenerator:
     def __init__(
-        self, schema: ClassSchema, struct: WireStruct, parts: Mapping[str, WireModelReader], mutable_kind: type
+        self,
+        schema: ClassSchema,
+        struct: WireStruct,
+        parts: Mapping[str, WireModelReader],
+        mutable_kind: type,
+        tolerant: TolerantCode | None,
     ) -> None:
         self._schema = schema
+        self._doubted = (
+            {}
+            if tolerant is None
+            else {field.name: tolerant.read_value(field) for field in schema.fields if field.name in struct.doubted}
+        )
         self._names: dict[str, Any] = {
+            **(tolerant.namespace if tolerant is not None and self._doubted else {}),
             "NO_EXTRA": NO_EXTRA,
             "UNSET": import_module("msgspec").UNSET,
             "UTC": UTC,
@@ -96,7 +126,7 @@ class _WireCodeGenerator:
         kind, check = self._schema.kind, self._schema.check
         body = ["new = allocate(mutable_kind)", "latest = horizon.latest", *self._opening]
         if any(self._is_attempted(field) or len(field.paths) > 1 for field in self._schema.fields):
-            body.append("problems = []")
+            body.append("refused = []")
         for field in self._schema.fields:
             body += self._field(field)
         body += self._replaced_generations()
@@ -113,9 +143,10 @@ class _WireCodeGenerator:
             self._names["run_check"] = check.run
             found = "run_check(new)" if check.given is None else f"new.{check.given} is not None and run_check(new)"
             body += [f"if {found}:", "    raise Refused"]
-        if "problems = []" in body:
-            body += ["if problems:", "    raise Refused"]
-        source = "\n".join(["def read(wire, horizon, clock):", *_indent([*body, "return new"]), ""])
+        if "refused = []" in body:
+            body += ["if refused:", "    raise Refused"]
+        arguments = f"wire, horizon, clock{', problems' if self._doubted else ''}"
+        source = "\n".join([f"def read({arguments}):", *_indent([*body, "return new"]), ""])
         exec(compile(source, f"<wire reader of {kind.__name__}>", "exec"), self._names)  # noqa: S102 - of a schema
         read: WireModelReader = self._names["read"]
         return read
@@ -151,6 +182,10 @@ class _WireCodeGenerator:
     def _field(self, field: FieldSchema) -> list[str]:
         if len(field.paths) == 1:
             path = field.paths[0]
+            if field.name in self._doubted:
+                found = self._get(path)
+                raw = f"raw = None if {found} is UNSET else decoded({found})"
+                return [raw, *self._doubted[field.name], f"new.{field.name} = value"]
             if not field.many and _is_direct(field):
                 return [f"new.{field.name} = {self._get(path)}"]
             return [*self._value(field, path), f"new.{field.name} = value"]
@@ -173,7 +208,7 @@ class _WireCodeGenerator:
                 "newer = value",
                 *self._value(field, path),
                 f"value = {fill}(newer, value)",
-                "check_merged(newer, value, problems, '')",
+                "check_merged(newer, value, refused, '')",
             ]
             lines += [f"if {self._given(path)}:", *_indent(merge)]
         return lines
@@ -266,7 +301,7 @@ class _WireCodeGenerator:
         """Return the call that reads a value by the codec, and raises or records a problem."""
         if codec.attempt is not None:
             self._names[f"attempt_{field.name}"] = attempt_of(codec)
-            return f"attempt_{field.name}({value}, '', problems)"
+            return f"attempt_{field.name}({value}, '', refused)"
         self._names[f"scalar_{field.name}"] = codec.read
         return f"scalar_{field.name}({value})"
 

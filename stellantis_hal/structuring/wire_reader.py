@@ -1,21 +1,28 @@
 """Typed reading of bytes: msgspec decodes them into wire structs, of which models are made; extra ``speed``.
 
-It stands before the tolerant reader, and leaves to it what it refuses: anything that is not as it should be.
+It stands before the tolerant reader, and leaves to it what it refuses: anything that is not as it should be. Fields
+that often are not are read by lines of the tolerant reader here.
 """
 
 from __future__ import annotations
 
-import functools
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from stellantis_hal.structuring.mutable_twin import mutable_twin
-from stellantis_hal.structuring.problems import Horizon
+from stellantis_hal.structuring.problems import Horizon, Problem, Recorder
 from stellantis_hal.structuring.typed_resource import PartClock
-from stellantis_hal.structuring.wire_codegen import WireModelReader, generate_wire_reader
-from stellantis_hal.structuring.wire_structs import UnfitClassError, WireStruct, learn_unknown_keys, wire_struct
+from stellantis_hal.structuring.wire_codegen import TolerantCode, WireModelReader, generate_wire_reader
+from stellantis_hal.structuring.wire_structs import (
+    UnfitClassError,
+    WireStruct,
+    doubtful_fields,
+    learn_unknown_keys,
+    wire_struct,
+)
 
 __all__ = ["WireReader", "wire_reader"]
 
@@ -25,6 +32,16 @@ _WARM: Final = 32
 _MOST_PAUSED: Final = 64
 _MOST_MAKINGS: Final = 16
 """How often the structs of a class are made, each time with the unknown keys that were learned since."""
+
+_MOST_DOUBTED: Final = 8
+"""Fields of a class that are read tolerantly: each of them costs a multiple."""
+_BODIES_IN_DOUBT: Final = 3
+"""Bodies with problems after which the fields that had them are doubted."""
+_BODIES_OF_TRUST: Final = 128
+"""Bodies in a row without a problem after which no field is doubted any more."""
+_NO_FIELDS: Final[frozenset[str]] = frozenset()
+_LEFT: Final = (None, None)  # a body is left to the tolerant reader
+_KEY: Final = re.compile(r"\$\.([^.\[]+)")  # the first of a path
 
 _HAS_MSGSPEC: Final = find_spec("msgspec") is not None
 
@@ -36,13 +53,17 @@ class WireReader:
     """Reads the bytes of bodies as one class, as far as they are as they should be.
 
     After bodies that it refused one after the other, it lets others pass unread: at most 64 for each that it tries.
+    After three bodies with problems it doubts the fields that had them, at most eight: these are read tolerantly, so
+    that the rest of such bodies is read fast. After 128 bodies without a problem it doubts none.
 
     Args:
         kind: the class.
+        tolerant: how its fields are read tolerantly.
     """
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, kind: type, tolerant: TolerantCode) -> None:
         self._kind = kind
+        self.tolerant: TolerantCode = tolerant
         self._left = _WARM  # bodies that pass unread
         self._refused = 0
         self._decode: Any = None
@@ -51,6 +72,13 @@ class WireReader:
         self._refusals: tuple[type[Exception], ...] = ()
         self._is_unfit = False
         self._makings = 0
+        self._has_unknown = False
+        self._fields = doubtful_fields(kind)
+        self._noted: dict[str, None] = {}  # fields of bodies with problems
+        self._strikes = 0
+        self._suspects = _NO_FIELDS
+        self.doubted: frozenset[str] = _NO_FIELDS
+        self._trusted = 0
         self.is_curious: bool = False
 
     @property
@@ -59,16 +87,19 @@ class WireReader:
         return not self._left and not self._refused
 
     def prepare(self) -> bool:
-        """Make the structs now; return whether the class can be read by them."""
-        self._left = 0
+        """Make the structs now, and forget doubts; return whether the class can be read by them."""
+        self._left = self._refused = self._makings = self._strikes = 0
+        self._suspects = self.doubted = _NO_FIELDS
         return self._make()
 
     def resume(self) -> None:
         """Let no body pass unread because of those before it."""
         self._left = 0
 
-    def read(self, content: Any, horizon: Horizon, clock: PartClock | None) -> Any:
-        """Return the model of a body; None where the tolerant reader has to read it.
+    def read(self, content: Any, horizon: Horizon, clock: PartClock | None) -> tuple[Any, Recorder | None]:
+        """Return the model of a body, and the problems of fields that were doubted; None where there are none.
+
+        The model is None where the tolerant reader has to read the body.
 
         Args:
             content: the body, a buffer of JSON.
@@ -77,57 +108,102 @@ class WireReader:
         """
         if self._left:
             self._left -= 1
-            return None
+            return _LEFT
         if self._read is None and not self._make():
-            return None
+            return _LEFT
         assert self._read is not None  # noqa: S101 - it was made
         try:
-            model = self._read(self._decode(content), horizon, clock)
+            if not self.doubted:
+                model, problems = self._read(self._decode(content), horizon, clock), None
+            else:
+                problems = Recorder(horizon, clock)
+                model = self._read(self._decode(content), horizon, clock, problems)
         except self._refusals as error:
             self._refuse(error)
-            return None
+            return _LEFT
         self._refused = 0
-        return model
+        if problems is not None:
+            self._trust(problems)
+        return model, problems
 
     def learn(self, model: Any) -> None:
-        """Note the unknown keys of the model of a body that was refused, so that they are no reason from now on."""
+        """Note the unknown keys and problems of a body that was refused, so that they are no reason from now on.
+
+        Args:
+            model: what the tolerant reader has read it as.
+        """
         self.is_curious = False
-        learn_unknown_keys(model)
-        if self._makings < _MOST_MAKINGS and wire_struct(self._kind) is not self._struct:
+        if self._has_unknown:
+            learn_unknown_keys(model)
+        if model.problems:
+            self._note(model.problems)
+        if self._makings < _MOST_MAKINGS and wire_struct(self._kind, doubted=self.doubted) is not self._struct:
             self._read = None
             self._refused = self._left = 0
+
+    def _note(self, problems: tuple[Problem, ...]) -> None:
+        """Note the fields that have problems; doubt them after some bodies."""
+        keys = [match[1] for problem in problems if (match := _KEY.match(problem.path))]
+        found = [name for key in keys if (name := self._fields.get(key)) is not None and name not in self.doubted]
+        if not found:
+            return
+        self._noted.update(dict.fromkeys(found))
+        self._strikes += 1
+        if self._strikes >= _BODIES_IN_DOUBT and self._makings < _MOST_MAKINGS:
+            new = [name for name in self._noted if name not in self._suspects]
+            self._suspects |= frozenset(new[: _MOST_DOUBTED - len(self._suspects)])
+            self.doubted, self._trusted = self._suspects, 0
+            self._noted.clear()
+            self._strikes = 0
+
+    def _trust(self, problems: Recorder) -> None:
+        """Doubt no field any more after many bodies without a problem."""
+        self._trusted = 0 if problems else self._trusted + 1
+        if self._trusted >= _BODIES_OF_TRUST:
+            self.doubted, self._read = _NO_FIELDS, None
 
     def _refuse(self, error: Exception) -> None:
         self._refused += 1
         if self._refused > 2:
             self._left = min(2 ** (self._refused - 2), _MOST_PAUSED)
-        self.is_curious = "unknown field" in str(error)
+        self.is_curious = True
+        self._has_unknown = "unknown field" in str(error)
 
     def _make(self) -> bool:
         if self._is_unfit:
             return False
         msgspec = import_module("msgspec")
-        self._makings += 1
         try:
-            self._struct = wire_struct(self._kind)
+            self._struct = wire_struct(self._kind, doubted=self.doubted)
         except UnfitClassError:
             self._is_unfit = True
             return False
         self._decode = msgspec.json.Decoder(self._struct.type).decode
         self._refusals = (msgspec.MsgspecError, ArithmeticError, AttributeError, RecursionError, TypeError, ValueError)
-        self._read = _model_reader(self._kind, self._struct)
+        self._makings += self._struct.type not in _model_readers
+        self._read = _model_reader(self._kind, self._struct, self.tolerant)
         return True
 
 
-@functools.cache
-def wire_reader(kind: type) -> WireReader | None:
-    """Return the reader of a class, which all converters share; None without msgspec."""
-    return WireReader(kind) if _HAS_MSGSPEC else None
+_wire_readers: Final[dict[type, WireReader]] = {}
 
 
-def _model_reader(kind: type, struct: WireStruct) -> WireModelReader:
+def wire_reader(kind: type, tolerant: TolerantCode) -> WireReader | None:
+    """Return the reader of a class, which all converters share; None without msgspec.
+
+    Args:
+        kind: the class.
+        tolerant: how its fields are read tolerantly, the same by all converters.
+    """
+    if not _HAS_MSGSPEC:
+        return None
+    reader = _wire_readers.get(kind)
+    return _wire_readers.setdefault(kind, WireReader(kind, tolerant)) if reader is None else reader
+
+
+def _model_reader(kind: type, struct: WireStruct, tolerant: TolerantCode | None = None) -> WireModelReader:
     read = _model_readers.get(struct.type)
     if read is None:
         parts = {name: _model_reader(kinds, part) for name, (kinds, part) in struct.parts.items()}
-        read = _model_readers[struct.type] = generate_wire_reader(kind, struct, parts, mutable_twin(kind))
+        read = _model_readers[struct.type] = generate_wire_reader(kind, struct, parts, mutable_twin(kind), tolerant)
     return read

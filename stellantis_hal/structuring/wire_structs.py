@@ -23,7 +23,15 @@ from stellantis_hal.structuring.scalars import (
 )
 from stellantis_hal.structuring.schema import ClassSchema, FieldSchema, Path, schema_of
 
-__all__ = ["MAX_LEARNED", "UnfitClassError", "WireStruct", "forget_unknown_keys", "learn_unknown_keys", "wire_struct"]
+__all__ = [
+    "MAX_LEARNED",
+    "UnfitClassError",
+    "WireStruct",
+    "doubtful_fields",
+    "forget_unknown_keys",
+    "learn_unknown_keys",
+    "wire_struct",
+]
 
 MAX_LEARNED: Final = 32
 """Unknown keys of a class that its structs have fields for."""
@@ -48,6 +56,7 @@ class WireStruct:
         holders: the structs of the objects in it that only hold others, by key.
         undecoded: the keys whose values it keeps as bytes, UNSET where they are missing.
         unknown: those of them that no field of the class has.
+        doubted: the names of fields that it keeps as bytes because their values may be anything.
         parts: the classes of nested models and their structs, by the name of the model's attribute.
     """
 
@@ -56,6 +65,7 @@ class WireStruct:
     holders: dict[str, WireStruct]
     undecoded: frozenset[str]
     unknown: tuple[str, ...]
+    doubted: frozenset[str] = frozenset()
     parts: dict[str, tuple[type, WireStruct]] = attrs.field(factory=dict)
 
 
@@ -63,7 +73,8 @@ class WireStruct:
 _unknown: Final[dict[tuple[type, bool], dict[Path, list[str]]]] = {}
 
 
-_structs: Final[dict[tuple[type, bool], WireStruct]] = {}
+# By class, whether it is part of another, and the fields that are doubted.
+_structs: Final[dict[tuple[type, bool, frozenset[str]], WireStruct]] = {}
 
 
 def forget_unknown_keys() -> None:
@@ -79,7 +90,7 @@ def learn_unknown_keys(model: Any) -> None:
     """
     changed: set[tuple[type, bool]] = set()
     _learn_from(model, changed, is_part=False)
-    for key in [key for key, struct in _structs.items() if key in changed or _has_part(struct, changed)]:
+    for key in [key for key, struct in _structs.items() if key[:2] in changed or _has_part(struct, changed)]:
         del _structs[key]
 
 
@@ -125,25 +136,38 @@ def _may_be_learned(path: Path, schema: ClassSchema) -> bool:
     return key.isprintable() and key.isascii() and not {'"', "\\"} & {*key}
 
 
-def wire_struct(kind: type, *, is_part: bool = False) -> WireStruct:
+def doubtful_fields(kind: type) -> dict[str, str]:
+    """Return the names of the fields of a class whose values can be kept as bytes, by their keys.
+
+    These are fields with one key, at the top of the body, that no other one reads.
+    """
+    schema = schema_of(kind)
+    first = [path[0] for field in schema.fields for path in field.paths] + [path[0] for path in schema.constants]
+    fields = [field for field in schema.fields if len(field.paths) == 1 and len(field.paths[0]) == 1]
+    return {key: field.name for field in fields if first.count(key := field.paths[0][0]) == 1}
+
+
+def wire_struct(kind: type, *, is_part: bool = False, doubted: frozenset[str] = frozenset()) -> WireStruct:
     """Return the struct of a class; it is made once for what bodies have shown so far.
 
     Args:
         kind: the class.
         is_part: whether it is part of another body; then its links are kept as an extra.
+        doubted: names of fields, of :func:`doubtful_fields`, whose values are kept as bytes.
 
     Raises:
         UnfitClassError: it has none.
     """
-    struct = _structs.get((kind, is_part))
+    struct = _structs.get((kind, is_part, doubted))
     if struct is None:
-        struct = _structs[kind, is_part] = _StructMaker(kind, is_part=is_part).make(())
+        struct = _structs[kind, is_part, doubted] = _StructMaker(kind, is_part=is_part, doubted=doubted).make(())
     return struct
 
 
 class _StructMaker:
-    def __init__(self, kind: type, *, is_part: bool) -> None:
+    def __init__(self, kind: type, *, is_part: bool, doubted: frozenset[str]) -> None:
         self._msgspec = import_module("msgspec")
+        self._doubted = doubted
         self._schema = schema_of(kind)
         self._unknown = _unknown.get((kind, is_part), {})
         self._parts: dict[str, tuple[type, WireStruct]] = {}
@@ -158,7 +182,7 @@ class _StructMaker:
             self._add(path, Optional[Literal[*self._schema.constants.values()]])  # noqa: UP045 - made of values
         for field in self._schema.fields:
             for path in field.paths:
-                self._add(path, self._type_of(field))
+                self._add(path, self._msgspec.Raw if field.name in doubted else self._type_of(field))
         if any(path in self._schema.containers for path in self._types):
             raise UnfitClassError(kind.__name__)
 
@@ -186,7 +210,16 @@ class _StructMaker:
             gc=False,
         )
         undecoded = frozenset(key for key, kind in keys.items() if kind is self._msgspec.Raw)
-        return WireStruct(made, attributes, holders, undecoded, unknown, self._parts if not place else {})
+        is_whole = not place
+        return WireStruct(
+            type=made,
+            attributes=attributes,
+            holders=holders,
+            undecoded=undecoded,
+            unknown=unknown,
+            doubted=self._doubted if is_whole else frozenset(),
+            parts=self._parts if is_whole else {},
+        )
 
     def _add(self, path: Path, kind: Any) -> None:
         if self._types.setdefault(path, kind) != kind:

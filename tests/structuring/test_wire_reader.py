@@ -52,11 +52,11 @@ class Reading:
 
     def __init__(self, kind: type[Model], *, is_warm: bool = True) -> None:
         self.kind = kind
-        self.wire = WireReader(kind)
-        if is_warm:
-            assert self.wire.prepare()
         own = make_converter()
         hook: Any = own.get_structure_hook(kind)
+        self.wire = WireReader(kind, hook.wire.tolerant)
+        if is_warm:
+            assert self.wire.prepare()
         own.register_structure_hook(kind, attrs.evolve(hook, wire=self.wire))
         self.converter = TypedConverter(own)
         self.tolerant = TypedConverter()
@@ -76,8 +76,8 @@ class Reading:
 def test_a_class_is_read_tolerantly_until_it_is_warm() -> None:
     reading = Reading(Trip, is_warm=False)
     for _ in range(32):
-        assert reading.wire.read(b'{"id": "1"}', Horizon(lambda: _NOW), None) is None
-    assert reading.wire.read(b'{"id": "1"}', Horizon(lambda: _NOW), None) == Trip(id="1")
+        assert reading.wire.read(b'{"id": "1"}', Horizon(lambda: _NOW), None) == (None, None)
+    assert reading.wire.read(b'{"id": "1"}', Horizon(lambda: _NOW), None) == (Trip(id="1"), None)
 
 
 def test_unknown_keys_are_learned_once() -> None:
@@ -86,7 +86,7 @@ def test_unknown_keys_are_learned_once() -> None:
     body = {"id": "1", "mood": "x", "startPosition": position, "kinetic": {"z": {"deep": [2**70]}}, "another": None}
     assert reading.read(body).extra == {"mood": "x", "another": None}
     content = json.dumps(body).encode()
-    model = reading.wire.read(content, Horizon(lambda: _NOW), None)
+    model, _ = reading.wire.read(content, Horizon(lambda: _NOW), None)
     assert model.start_position.extra == {"mood": 1, "properties": {"b": None, "a": [1]}, "_links": {}}
     assert model.kinetic.extra == {"z": {"deep": [2.0**70]}}
     assert reading.read(body).extra == {"mood": "x", "another": None}
@@ -114,15 +114,84 @@ def test_keys_that_no_struct_can_have_are_extras_too(key: str) -> None:
 
 def test_bodies_with_problems_are_passed_unread_for_a_while() -> None:
     reading = Reading(Trip)
+    odd = {"startedAt": "2023-09-12T09:41:10Z", "stoppedAt": "2023-09-12T08:41:10Z"}
     for _ in range(200):
-        assert [problem.path for problem in reading.read({"distance": "far"}).problems] == ["$.distance"]
+        assert [problem.path for problem in reading.read(odd).problems] == ["$.stoppedAt"]
     states = [reading.wire.is_reading]
     for _ in range(65):
         assert reading.read({"distance": 5}).distance == 5.0
     states.append(reading.wire.is_reading)
-    reading.read({"distance": "far"})
+    reading.read(odd)
     reading.wire.resume()
     assert [*states, reading.wire.is_reading] == [False, True, False]
+
+
+_BAD: dict[str, list[Any]] = {
+    "distance": ["far", True, -1, 10**400, None, 5],
+    "startedAt": ["soon", 5, "2999-01-01T00:00:00Z", "2023-09-12T09:41:10.1234567+02:00", None],
+    "startPosition": [[], 7, {}, {"geometry": {"coordinates": "x"}}, {"mood": 1, "properties": {"heading": "x"}}],
+    "startEnergies": [{}, [7], [{"level": "x"}, {"level": 200}], [{"level": 5, "mood": 1}], [], None, ["x", {}]],
+    "duration": ["x", 10**12, 1.5, -1],
+    "done": [1, False],
+    "faults": [[{"fault": 5}], "x", [{"fault": "New"}]],
+}
+"""Values of fields of a trip, most of which are problems."""
+
+
+def test_fields_that_had_problems_are_doubted_and_read_alike() -> None:
+    reading = Reading(Trip)
+    for _ in range(4):
+        reading.read({"id": "1", "distance": "far"})
+    assert reading.wire.is_reading
+    for key, values in _BAD.items():
+        for value in values * 2:
+            reading.read({"id": "1", key: value, "distance": "far", "unknown": [key], "kinetic": {"maxSpeed": 90}})
+    reading.wire.resume()
+    for value in _BAD["distance"]:
+        reading.read({"id": "1", "distance": value, "startedAt": "soon", "faults": "x", "duration": None})
+        assert reading.wire.is_reading
+
+
+def test_problems_of_doubted_fields_are_in_the_order_of_fields() -> None:
+    reading = Reading(Trip)
+    for _ in range(5):
+        body = {"kinetic": 7, "distance": "far", "startEnergies": [{"level": "x"}, 5], "startedAt": "soon", "id": 5}
+        found = [problem.path for problem in reading.read(body).problems]
+        assert found == [
+            "$.id",
+            "$.startedAt",
+            "$.distance",
+            "$.startEnergies[0].level",
+            "$.startEnergies[1]",
+            "$.kinetic",
+        ]
+    assert reading.wire.is_reading
+
+
+def test_no_field_is_doubted_after_many_bodies_without_a_problem() -> None:
+    reading = Reading(Trip)
+    for _ in range(2):
+        for _ in range(4):
+            reading.read({"distance": "far"})
+        assert reading.wire.doubted == {"distance"}
+        for _ in range(128):
+            reading.read({"distance": 5})
+        assert reading.wire.doubted == set()
+    reading.read({"distance": "far"})
+    assert not reading.wire.is_reading
+
+
+def test_at_most_eight_fields_are_doubted() -> None:
+    reading = Reading(Trip)
+    keys = ["id", "distance", "done", "startedAt", "stoppedAt", "duration", "kinetic", "faults", "startMileage"]
+    for _ in range(4):
+        for key in keys:
+            assert [problem.path for problem in reading.read({key: {"a": 1}}).problems] == (
+                [] if key == "kinetic" else [f"$.{key}"]
+            )
+        reading.read({"kinetic": 7, "startEnergies": 7, "endEnergies": 7})
+        reading.wire.resume()
+    assert len(reading.wire.doubted) == 8
 
 
 @pytest.mark.parametrize(
