@@ -18,8 +18,9 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        given = cast("Iterable[tuple[str, str]]", fields.items() if isinstance(fields, Mapping) else fields)
-        pairs = [*given]
+        # As dict() tells mappings from pairs: isinstance() is slow for an abstract class.
+        given: Any = cast("Mapping[str, str]", fields).items() if hasattr(fields, "keys") else fields
+        pairs: list[tuple[str, str]] = [*given]
         merged = {name.lower(): value for name, value in pairs}
         if len(merged) < len(pairs):
             merged = _merge(pairs)

@@ -10,10 +10,22 @@ from typing import Any, Protocol, runtime_checkable
 import attrs
 
 from stellantis_hal.hal.headers import Headers
+from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.hal.redaction import redacted_repr
 from stellantis_hal.navigation.bodies import Content
 
-__all__ = ["ConfigurableFetch", "Fetch", "Request", "Response", "StreamedResponse", "StreamingFetch"]
+__all__ = [
+    "ConfigurableFetch",
+    "Fetch",
+    "Request",
+    "Response",
+    "StreamedResponse",
+    "StreamingFetch",
+    "make_get",
+    "make_response",
+]
+
+_new = object.__new__
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +78,40 @@ class Response:
     initial_age: float = 0.0
     from_cache: bool = False
     delay: float | None = None
+
+
+_RequestInTheMaking = mutable_twin(Request)
+_ResponseInTheMaking = mutable_twin(Response)
+
+
+def make_get(url: str, headers: Mapping[str, str]) -> Request:
+    """Return a GET request without a body, in a fraction of the time of the class's own ``__init__``."""
+    made: Any = _new(_RequestInTheMaking)
+    made.url = url
+    made.method = "GET"
+    made.headers = headers
+    made.content = made.repeatable = made.on_sending = None
+    made.__class__ = Request
+    request: Request = made
+    return request
+
+
+def make_response(
+    url: str, status: int, headers: Headers, content: bytes, *, received_at: datetime, delay: float
+) -> Response:
+    """Return a response of a server, in a fraction of the time of the class's own ``__init__``."""
+    made: Any = _new(_ResponseInTheMaking)
+    made.url = url
+    made.status = status
+    made.headers = headers
+    made.content = content
+    made.received_at = received_at
+    made.initial_age = 0.0
+    made.from_cache = False
+    made.delay = delay
+    made.__class__ = Response
+    response: Response = made
+    return response
 
 
 class Fetch(Protocol):

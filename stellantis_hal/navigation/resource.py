@@ -18,7 +18,7 @@ from stellantis_hal.navigation.cache.validators import merge_headers
 from stellantis_hal.navigation.conditions import is_condition
 from stellantis_hal.navigation.context import ResourceContext
 from stellantis_hal.navigation.download import MAX_DOWNLOAD, Download, download
-from stellantis_hal.navigation.fetch import Request, Response
+from stellantis_hal.navigation.fetch import Request, Response, make_get
 from stellantis_hal.navigation.follow import Follow
 from stellantis_hal.navigation.follow_all import FollowResults, follow_all
 from stellantis_hal.navigation.identity import header_url, identify, stated_self
@@ -108,7 +108,7 @@ class HalResource(ResourceView):
             StellantisError: fetching failed, or the body is not JSON.
         """
         fields = context.request_headers(accept_type, headers)
-        request = Request(url=url, headers={**context.reload_fields, **fields} if reload else fields)
+        request = make_get(url, {**context.reload_fields, **fields} if reload else fields)
         try:
             response = await context.fetch(request)
         except ApiError as error:
@@ -325,7 +325,7 @@ class HalResource(ResourceView):
         assert link is not None  # noqa: S101 - a target without an embedded copy has a link
         assert url is not None  # noqa: S101 - and its URL
         context.notify(link, self.base)
-        request = Request(url=url, headers=context.request_headers(accept_type or link.type, headers))
+        request = make_get(url, context.request_headers(accept_type or link.type, headers))
         try:  # not by from_url: one frame less for each item of a walk
             response = await context.fetch(request)
         except ApiError as error:

@@ -19,6 +19,7 @@ from stellantis_hal.hal.document import HalDocument, Kind, parse_root
 from stellantis_hal.hal.encoded import parse_encoded
 from stellantis_hal.hal.headers import Headers
 from stellantis_hal.hal.json import decode
+from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.hal.redaction import mask_text, redacted_repr
 from stellantis_hal.navigation.cache.freshness import freshness_lifetime
 from stellantis_hal.navigation.cache.validators import conditions_of
@@ -242,17 +243,19 @@ class Snapshot:
         asked: Mapping[str, str] | None = None,
     ) -> Snapshot:
         """Return the snapshot of a response and the document decoded from it."""
-        return cls(
-            outcome=outcome,
-            asked=repeated_headers(asked),
-            url=response.url,
-            status=response.status,
-            headers=response.headers,
-            fetched_at=response.received_at,
-            content=LazyBody(b"" if document.kind == "empty" else response.content, document, base=response.url),
-            initial_age=response.initial_age,
-            from_cache=response.from_cache,
-        )
+        made: Any = object.__new__(_SnapshotInTheMaking)  # its own __init__ takes several times as long
+        url = made.url = response.url
+        made.status = response.status
+        made.headers = response.headers
+        made.fetched_at = response.received_at
+        made.content = LazyBody(b"" if document.kind == "empty" else response.content, document, base=url)
+        made.initial_age = response.initial_age
+        made.from_cache = response.from_cache
+        made.outcome = outcome
+        made.asked = repeated_headers(asked)
+        made.__class__ = Snapshot
+        snapshot: Snapshot = made
+        return snapshot
 
     @property
     def identity(self) -> str | None:
@@ -278,6 +281,9 @@ class Snapshot:
         if self.outcome is not None:  # its body may be a report of the write
             return {}
         return conditions_of(self.headers)
+
+
+_SnapshotInTheMaking = mutable_twin(Snapshot)
 
 
 # ------------------------------------------------------------------------------------------------- dumps

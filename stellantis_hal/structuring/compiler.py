@@ -11,9 +11,9 @@ import cattrs
 from cattrs.errors import StructureHandlerNotFoundError
 
 from stellantis_hal.hal.clock import utc_now
+from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.structuring.codegen import FieldReader, ModelReader, generate
 from stellantis_hal.structuring.model_merging import check_merged, fill_missing, fill_missing_items
-from stellantis_hal.structuring.mutable_twin import mutable_twin
 from stellantis_hal.structuring.problems import (
     NO_EXTRA,
     Extra,

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from stellantis_hal.structuring.mutable_twin import mutable_twin
+from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.structuring.problems import Horizon, Problem, Recorder
 from stellantis_hal.structuring.typed_resource import PartClock
 from stellantis_hal.structuring.wire_codegen import TolerantCode, WireModelReader, generate_wire_reader

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import attrs
 
+from stellantis_hal.hal.mutable_twin import mutable_twin
 from stellantis_hal.hal.redaction import redacted_repr
 
 __all__ = ["LONGEST_PAUSE", "UNREADABLE", "Quota", "QuotaHeaders", "Window", "parse_retry_after", "retry_after"]
@@ -38,6 +40,7 @@ class Window:
 
 
 _UNKNOWN = Window()
+_new = object.__new__
 _FIRST_TIMESTAMP = 1e9
 
 
@@ -84,26 +87,57 @@ class Quota:
 
         Names are looked up in lower case, as :class:`~stellantis_hal.hal.headers.Headers` keeps them.
         """
-        day = _window(headers, names.day_limit, names.day_remaining)
-        burst = _window(headers, names.burst_limit, names.burst_remaining)
-        return None if day is _UNKNOWN and burst is _UNKNOWN else cls(day=day, burst=burst)
+        get = headers.get
+        name = names.day_limit
+        limit = get(name) if name else None
+        name = names.day_remaining
+        day = _window(limit, get(name) if name else None)
+        name = names.burst_limit
+        limit = get(name) if name else None
+        name = names.burst_remaining
+        burst = _window(limit, get(name) if name else None)
+        if day is _UNKNOWN and burst is _UNKNOWN:
+            return None
+        made: Any = _new(_QuotaInTheMaking)
+        made.day = day
+        made.burst = burst
+        made.refused = False
+        made.__class__ = Quota
+        quota: Quota = made
+        return quota
 
     def updated(self, newer: Quota) -> Quota:
         """Return the newer values, and the older ones where the newer response states none."""
-        day, burst = _merged(self.day, newer.day), _merged(self.burst, newer.burst)
-        is_complete = day is newer.day and burst is newer.burst and not newer.refused
-        return newer if is_complete else Quota(day=day, burst=burst)
+        day, burst = newer.day, newer.burst
+        if (
+            day.limit is not None
+            and day.remaining is not None
+            and burst.limit is not None
+            and burst.remaining is not None
+            and not newer.refused
+        ):
+            return newer
+        return Quota(day=_merged(self.day, day), burst=_merged(self.burst, burst))
 
 
-def _window(headers: Mapping[str, str], limit_name: str, remaining_name: str) -> Window:
-    limit = _count(headers.get(limit_name)) if limit_name else None
-    remaining = _count(headers.get(remaining_name)) if remaining_name else None
-    return _UNKNOWN if limit is None and remaining is None else Window(limit, remaining)
+_WindowInTheMaking = mutable_twin(Window)
+_QuotaInTheMaking = mutable_twin(Quota)
 
 
-def _count(text: str | None) -> int | None:
-    if text is None:
-        return None
+def _window(limit_text: str | None, remaining_text: str | None) -> Window:
+    limit = None if limit_text is None else _count(limit_text)
+    remaining = None if remaining_text is None else _count(remaining_text)
+    if limit is None and remaining is None:
+        return _UNKNOWN
+    made: Any = _new(_WindowInTheMaking)  # their own __init__ takes several times as long
+    made.limit = limit
+    made.remaining = remaining
+    made.__class__ = Window
+    window: Window = made
+    return window
+
+
+def _count(text: str) -> int | None:
     if text.isdigit() and text.isascii() and len(text) <= _DIGITS:
         return int(text)
     match = _COUNT.fullmatch(text)

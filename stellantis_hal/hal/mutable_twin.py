@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["mutable_twin"]
 
 
-def mutable_twin(kind: type) -> type:
+def mutable_twin(kind: type) -> Any:
     """Make a class of the same layout whose attributes may be set.
 
     Instances are filled as the twin and then become the frozen class: assigning slots is several times as fast as
