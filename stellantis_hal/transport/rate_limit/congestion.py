@@ -125,10 +125,18 @@ class CongestionControl:
         """Estimate when a request may be sent after ``ahead`` others."""
         return now if self.rate == math.inf else max(now, self._next_at) + ahead / self.rate
 
+    def try_take(self, now: float, in_flight: int) -> bool:
+        """Book a request that is about to be sent, besides those in flight; return whether it may be."""
+        if self._next_at > now or not (self.window == math.inf or self._has_room(in_flight)):
+            return False
+        self.take(now, in_flight)
+        return True
+
     def take(self, now: float, in_flight: int = 0) -> None:
         """Book a request that is about to be sent, besides those in flight."""
-        self._room = (self._room if in_flight else self.window) - 1
-        if not self.is_refused and now - self._active_at > _IDLE + 2 / self.rate:
+        if self.window < math.inf:
+            self._room = (self._room if in_flight else self.window) - 1
+        if now - self._active_at > _IDLE + 2 / self.rate and not self.is_refused:
             self._since, self._served = now, 0
         self._active_at = now
         if self.rate < math.inf:
@@ -182,7 +190,7 @@ class CongestionControl:
         self.window = self._room = math.inf
         return True
 
-    def succeeded(self, now: float, sent_at: float, *, stated: float, limit: float = math.inf) -> None:
+    def succeeded(self, now: float, sent_at: float, *, stated: float = math.inf, limit: float = math.inf) -> None:
         """Book a success.
 
         Args:

@@ -19,6 +19,7 @@ _DAY = 86_400.0
 _MOST = 10**12
 _WRONG_CLOCK = 60.0
 _ROUNDING = 1e-4
+_NOTHING = (0, 0)
 _UNTIL_PAUSED = 0.1
 """Seconds without a grant after a refusal, until the caller has read how long to pause."""
 
@@ -40,6 +41,7 @@ class QuotaLedger:
         "burst",
         "congestion",
         "day",
+        "has_restored",
         "paused_until",
     )
 
@@ -56,6 +58,8 @@ class QuotaLedger:
         self._share = interactive_share
         self._reserves = (0, 0)
         self._restored: _RestoredMinutes | None = None
+        self.has_restored: bool = False
+        """Whether minutes booked by another process may still have to move, see :meth:`check_wall`."""
         self._reserve()
 
     def _reserve(self) -> None:
@@ -86,20 +90,16 @@ class QuotaLedger:
 
     def advance(self, now: float) -> None:
         """Advance to an instant of the backend's clock."""
-        overdue = self.burst.overdue
-        burst_lapsed = self.burst.advance(now)
-        if self.burst.overdue > overdue:
-            self.congestion.widen(self.burst.overdue - overdue)
-        if self.day.advance(now):
+        burst, day = self.burst, self.day
+        if now >= burst.changes_at:
+            overdue = burst.overdue
+            if burst.advance(now):
+                self._reserve()
+            if burst.overdue > overdue:
+                self.congestion.widen(burst.overdue - overdue)
+        if not day.current_from <= now < day.current_until and day.advance(now):
             self.congestion.restart(now)
             self._reserve()
-        elif burst_lapsed:
-            self._reserve()
-
-    @property
-    def has_restored(self) -> bool:
-        """Whether minutes booked by another process may still have to move, see :meth:`check_wall`."""
-        return self._restored is not None
 
     def check_wall(self, now: float, wall: float) -> None:
         """Move restored minutes where the wall clock turns out to have been ahead when they were loaded. Advance first.
@@ -111,24 +111,23 @@ class QuotaLedger:
             return
         before = restored.minutes()
         if restored.is_old(now):
-            self._restored = None
+            self._restored, self.has_restored = None, False
         elif restored.set_wall(now, wall):
             self.day.withdraw(before)
             self.day.restore(restored.minutes(), now)
 
     def take(self, now: float, *, background: bool) -> int:
         """Take a token of each window; return the minute it is booked under, -1 where there is none. Advance first."""
-        if now < self.paused_until or not self.congestion.allows(now, self.burst.in_flight):
+        burst, day = self.burst, self.day
+        if now < self.paused_until:
             return -1
-        if background:
-            burst, day = self._reserves
-            if self.burst.available() <= burst or self.day.available() <= day:
-                return -1
-        elif self.burst.available() < 1 or self.day.available() < 1:
+        reserved = self._reserves if background else _NOTHING
+        if burst.available() <= reserved[0] or day.available() <= reserved[1]:
             return -1
-        self.congestion.take(now, self.burst.in_flight)
-        self.burst.take()
-        return self.day.take()
+        if not self.congestion.try_take(now, burst.in_flight):
+            return -1
+        burst.take()
+        return day.take()
 
     def sent(self, now: float) -> int:
         """Book a request as sent; return its number. Advance first."""
@@ -145,23 +144,34 @@ class QuotaLedger:
     ) -> None:
         """Book a request as answered, or as given up after it was sent (without a round trip). Advance first."""
         self.burst.answered(now, round_trip, sending)
-        self.day.answered(minute)
+        if minute != self.day.minute:
+            self.day.answered(minute)
         if refused:
             if now >= self.paused_until:  # else it was granted before the pause, and belongs to what caused that
                 self.congestion.refused(now, now if round_trip is None else now - round_trip)
             self.paused_until = max(self.paused_until, now + _UNTIL_PAUSED)
         elif round_trip is not None:
-            stated = self.burst.stated_limit(now) if self.congestion.is_refused else math.inf
-            limit = self.burst.limit if self._has_limit else math.inf
-            self.congestion.succeeded(now, now - round_trip, stated=stated, limit=limit)
+            if self.congestion.is_refused:
+                limit = self.burst.limit if self._has_limit else math.inf
+                stated = self.burst.stated_limit(now)
+                self.congestion.succeeded(now, now - round_trip, stated=stated, limit=limit)
+            else:
+                self.congestion.succeeded(now, now - round_trip)
 
     def correct(self, now: float, quota: Quota, *, returned_at_sending: int, sent_at: float = -math.inf) -> None:
         """Apply the server's headers, as far as each window explains. Advance first."""
-        before = self.burst.limit, self.day.limit
-        burst, day = quota.burst, quota.day
-        self.burst.correct(now, burst.limit, burst.remaining, returned_at_sending=returned_at_sending, sent_at=sent_at)
-        self.day.correct(now, day.limit, day.remaining, sent_at=sent_at, in_flight=self.in_flight)
-        if before != (self.burst.limit, self.day.limit):
+        has_changed = False
+        stated = quota.burst
+        if stated.limit is not None:
+            has_changed = self.burst.correct(
+                now, stated.limit, stated.remaining, returned_at_sending=returned_at_sending, sent_at=sent_at
+            )
+        stated = quota.day
+        if stated.limit is not None and self.day.correct(
+            now, stated.limit, stated.remaining, sent_at=sent_at, in_flight=self.burst.in_flight + self.burst.overdue
+        ):
+            has_changed = True
+        if has_changed:
             self._reserve()
 
     def pause(self, now: float, seconds: float, reason: str = "") -> None:
@@ -246,7 +256,7 @@ class QuotaLedger:
             raise ValueError("not the state of a limiter") from error
         if not all(math.isfinite(value) for value in (saved, *(minute for minute, _ in minutes))):
             raise ValueError("not the state of a limiter")
-        self._restored = _RestoredMinutes(minutes, saved, now, wall)
+        self._restored, self.has_restored = _RestoredMinutes(minutes, saved, now, wall), True
         self.day.restore(self._restored.minutes(), now)
         if abs(wall - saved) < _RECENT:
             self.burst.hold(now)

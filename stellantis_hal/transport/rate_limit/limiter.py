@@ -64,6 +64,7 @@ class TokenBucketLimiter:
         self._ledger = QuotaLedger(limits, interactive_share=interactive_share)
         self._clock = clock
         self._persister = None if store is None else StatePersister(store, save_every)
+        self._saving = None if self._persister is None else (self._persister, self._dump)
         self._queue = TokenQueue(self._ledger, clock)
         self._binding = LoopBinding("this limiter")
 
@@ -104,7 +105,7 @@ class TokenBucketLimiter:
             WrongLoopError: it was used before in another event loop, thread or process.
         """
         loop, background = self._binding.check(), priority == "background"
-        return _LimiterSlot(self._queue, loop, self._persister, self._dump, background=background, max_wait=max_wait)
+        return _LimiterSlot(self._queue, loop, background, max_wait, self._saving)
 
     def pause(self, seconds: float, reason: str = "") -> None:
         """Send nothing for this many seconds; see :class:`RateLimiter`. A day or more is a quarter of an hour."""
@@ -141,32 +142,28 @@ class TokenBucketLimiter:
         self._ledger.load(content, self._queue.advance(), self._clock().timestamp())
 
 
+_Saving = tuple[StatePersister, Callable[[], bytes]]
+"""What saves the state, and what returns it."""
+
+
 class _LimiterSlot:
     """A slot of :class:`TokenBucketLimiter`."""
 
-    __slots__ = ("_background", "_dump", "_loop", "_max_wait", "_minute", "_persister", "_queue", "_sending")
+    __slots__ = ("_background", "_loop", "_max_wait", "_minute", "_queue", "_saving", "_sending")
 
     def __init__(
-        self,
-        queue: TokenQueue,
-        loop: LoopHandle,
-        persister: StatePersister | None,
-        dump: Callable[[], bytes],
-        *,
-        background: bool,
-        max_wait: float,
+        self, queue: TokenQueue, loop: LoopHandle, background: bool, max_wait: float, saving: _Saving | None
     ) -> None:
         self._queue = queue
         self._loop = loop
-        self._persister = persister
-        self._dump = dump
         self._background = background
         self._max_wait = max_wait
+        self._saving = saving
         self._minute = -1
         self._sending: Sending | None = None
 
     async def __aenter__(self) -> Self:
-        if self._persister is not None and not self._persister.is_open:
+        if self._saving is not None and not self._saving[0].is_open:
             raise ConfigurationError(
                 "nothing was sent: this limiter has a store and is not entered, so its count would be lost. Write "
                 "`async with TokenBucketLimiter(limits, store=store) as limiter:` around the clients that use it."
@@ -194,8 +191,10 @@ class _LimiterSlot:
             if sending is None:
                 self._queue.give_back(now, minute)
             elif isinstance(error, NetworkError) and not error.sent:
-                self._queue.give_back(now, minute, sending.number)
+                self._queue.give_back(now, minute, sending[0])
             else:
-                self._queue.give_up(now, minute, sending.number)
-        if error is None and self._persister is not None and self._persister.is_due():
-            await self._persister.save(self._dump)
+                self._queue.give_up(now, minute, sending[0])
+        if error is None and self._saving is not None:
+            persister, dump = self._saving
+            if persister.is_due():
+                await persister.save(dump)

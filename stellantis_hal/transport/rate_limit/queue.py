@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -82,18 +81,9 @@ class _Line:
         self._again.pop(waiter, None)
 
 
-class Sending(NamedTuple):
-    """A request that was sent.
-
-    Attributes:
-        number: of the ledger.
-        at: the instant, by the backend's clock.
-        returned: tokens of the burst window that had returned by then.
-    """
-
-    number: int
-    at: float
-    returned: int
+Sending = tuple[int, float, int]
+"""A request that was sent: its number in the ledger, the instant by the backend's clock, and how many tokens of the
+burst window had returned by then."""
 
 
 class TokenQueue:
@@ -246,7 +236,8 @@ class TokenQueue:
 
     def sent(self, now: float) -> Sending:
         """Book a request as sent."""
-        sending = Sending(self._ledger.sent(now), now, self._ledger.burst.returned)
+        burst = self._ledger.burst
+        sending = burst.sent(now), now, burst.returned
         if self._tasks:
             self._timer.reschedule()  # when this request is overdue was not known before
         return sending
@@ -261,14 +252,18 @@ class TokenQueue:
 
     def answered(self, now: float, minute: int, sending: Sending, quota: Quota | None) -> None:
         """Book a request as answered."""
+        number, sent_at, returned = sending
+        ledger = self._ledger
         self._advance(now)
-        refused = quota is not None and quota.refused
-        if refused:
-            self._remember_refused()
-        self._ledger.answered(now, minute, now - sending.at, sending.number, refused=refused)
-        if quota is not None:
-            self._ledger.correct(now, quota, returned_at_sending=sending.returned, sent_at=sending.at)
-        self._wake(now)
+        if quota is None:
+            ledger.answered(now, minute, now - sent_at, number)
+        else:
+            if quota.refused:
+                self._remember_refused()
+            ledger.answered(now, minute, now - sent_at, number, refused=quota.refused)
+            ledger.correct(now, quota, returned_at_sending=returned, sent_at=sent_at)
+        if self._tasks:
+            self._wake(now)
 
     def give_up(self, now: float, minute: int, sending: int) -> None:
         """Book a request as sent and never answered."""
@@ -300,7 +295,7 @@ class TokenQueue:
 
     def _wake(self, now: float) -> None:
         """Grant what a change has freed, and set the timer early enough for the next waiter."""
-        if self._tasks and (self._interactive or self._background):
+        if self._interactive or self._background:
             self._dispatch(now)
             self._timer.reschedule()
 

@@ -37,6 +37,13 @@ class StatedLimit:
         self._stated_since = math.inf
         self._stated_at = -math.inf
 
+    def repeats(self, now: float, limit: int) -> bool:
+        """Return whether a response states what is confirmed already, and note when it did."""
+        if limit != self._stated or self.value != self.confirmed:
+            return False
+        self._stated_at = now
+        return True
+
     def state(self, now: float, limit: int, *, sent_at: float, exhausted: bool) -> None:
         """Apply the limit that a response states.
 
@@ -46,8 +53,7 @@ class StatedLimit:
             sent_at: when the request was sent.
             exhausted: whether the response says that nothing is left.
         """
-        if limit == self._stated and self.value == self.confirmed:
-            self._stated_at = now
+        if self.repeats(now, limit):
             return
         self.value = limit if self._ceiling is None else min(limit, self._ceiling)
         if limit != self._stated:

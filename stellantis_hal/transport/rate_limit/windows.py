@@ -39,6 +39,7 @@ class BurstWindow:
     Attributes:
         in_flight: tokens taken and not returned or about to return: slots held, and requests the server may count yet.
         overdue: requests under way whose tokens have returned, because they take longer than the window.
+        changes_at: before this instant :meth:`advance` changes nothing.
 
     Args:
         limit: requests that fit into the window; None for no window at all.
@@ -53,10 +54,12 @@ class BurstWindow:
         "_returned",
         "_returns",
         "_samples",
+        "_saved",
         "_sendings",
         "_sent",
         "_smallest",
         "_trusted_at",
+        "changes_at",
         "external",
         "external_until",
         "in_flight",
@@ -83,7 +86,9 @@ class BurstWindow:
         self._samples = 0
         self._smallest = math.inf
         self._previous_smallest = math.inf
+        self._saved = math.inf  # the smaller of both, at most the window
         self._trusted_at = math.inf
+        self.changes_at: float = math.inf
 
     @property
     def smallest_round_trip(self) -> float | None:
@@ -106,11 +111,22 @@ class BurstWindow:
             self._return_overdue(now)
         if self.external and self.external_until <= now:
             self.external = 0
-        if now < self._limit.lapses_at:
-            return False
-        self._limit.lapse()
-        self.limit = self._limit.value
-        return True
+        has_lapsed = now >= self._limit.lapses_at
+        if has_lapsed:
+            self._limit.lapse()
+            self.limit = self._limit.value
+        self._set_change()
+        return has_lapsed
+
+    def _set_change(self) -> None:
+        """Note the earliest instant at which time alone changes something."""
+        change = self._overdue_at
+        if self._returns and self._returns[0] < change:
+            change = self._returns[0]
+        change = min(change, self._limit.lapses_at)
+        if self.external and self.external_until < change:
+            change = self.external_until
+        self.changes_at = change
 
     def _return_overdue(self, now: float) -> None:
         sendings = self._sendings
@@ -132,11 +148,12 @@ class BurstWindow:
 
     def sent(self, now: float) -> int:
         """Book a token's request as sent; return the number that :meth:`answered` and :meth:`give_back` take."""
-        self._sent += 1
+        number = self._sent = self._sent + 1
         if not self._sendings:
             self._overdue_at = now + self.span + _LATE
-        self._sendings[self._sent] = now
-        return self._sent
+            self.changes_at = min(self.changes_at, self._overdue_at)
+        self._sendings[number] = now
+        return number
 
     def give_back(self, sending: int | None = None) -> None:
         """Return a token at once, because nothing was sent."""
@@ -154,7 +171,10 @@ class BurstWindow:
         """Book a request as answered, or as given up (then its round trip is None). Advance first."""
         sent_at = now if sending is None else self._sendings.pop(sending, None)
         if round_trip is not None and self.limit < math.inf:
-            self._record_round_trip(now, round_trip)
+            if round_trip < self._smallest or (self._samples + 1) % _GENERATION == 0:
+                self._record_round_trip(now, round_trip)
+            else:
+                self._samples += 1
         if sent_at is None:
             self.overdue -= 1
             return
@@ -164,9 +184,13 @@ class BurstWindow:
             return
         back = now + self.span + _GUARD
         if round_trip is not None and self._samples >= _WARM_UP and now >= self._trusted_at:
-            back -= min(self._smallest, self._previous_smallest, self.span)
+            back -= self._saved
         returns = self._returns
-        returns.append(max(back, returns[-1]) if returns else back)
+        if not returns:
+            self.changes_at = min(self.changes_at, back)
+        elif returns[-1] > back:
+            back = returns[-1]
+        returns.append(back)
 
     def _record_round_trip(self, now: float, round_trip: float) -> None:
         """Record the smallest of two generations, so that a path that became longer counts after a while.
@@ -178,17 +202,21 @@ class BurstWindow:
         self._samples += 1
         if self._samples % _GENERATION == 0:
             self._previous_smallest, self._smallest = self._smallest, math.inf
-        self._smallest = min(self._smallest, max(round_trip, 0.0))
+            self._saved = min(self._previous_smallest, self.span)
+        if round_trip < self._smallest:
+            self._smallest = max(round_trip, 0.0)
+            self._saved = min(self._smallest, self._previous_smallest, self.span)
 
     def forget_round_trips(self) -> None:
         """Subtract nothing until there are enough new samples; used after the server refused a request."""
         self._samples = 0
-        self._smallest = self._previous_smallest = math.inf
+        self._smallest = self._previous_smallest = self._saved = math.inf
 
     def hold(self, now: float) -> None:
         """Start as after a full burst, because a former process may have sent one a moment ago."""
         if self.limit < math.inf:
             self.external, self.external_until = int(self.limit), now + self.span
+            self._set_change()
 
     def correct(
         self,
@@ -198,20 +226,28 @@ class BurstWindow:
         *,
         returned_at_sending: int,
         sent_at: float = -math.inf,
-    ) -> None:
+    ) -> bool:
         """Apply the server's headers: its limit, at most the ceiling, and requests of other processes.
+
+        Return whether the limit may have changed.
 
         Of this process's requests it has counted at most the tokens in flight and those returned since this request was
         sent. All it has counted beyond belongs to other processes and leaves the server's window within one span.
         """
-        if self.limit == math.inf or limit is None or limit < 1:
-            return
-        self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
-        self.limit = self._limit.value
+        if limit is None or limit < 1 or self.limit == math.inf:
+            return False
+        is_new = not self._limit.repeats(now, limit)
+        if is_new:
+            self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
+            self.limit = self._limit.value
+            self._set_change()
         if remaining is not None:
-            ours = self.taken - returned_at_sending
-            self.external = max(0, int(self.limit) - remaining - ours)
-            self.external_until = now + self.span
+            external = int(self.limit) - remaining - self.taken + returned_at_sending
+            if external > 0 or self.external:
+                self.external = max(0, external)
+                self.external_until = now + self.span
+                self._set_change()
+        return is_new
 
     def stated_limit(self, now: float) -> float:
         """Return the limit that responses have stated lately; ``inf`` where none has."""
@@ -267,17 +303,23 @@ class DayWindow:
     Args:
         limit: requests that fit into the window; None for no window at all.
         ceiling: the highest limit that headers may set; None for any.
+
+    Attributes:
+        minute: the present one, of the backend's clock.
+        current_from: from this instant on, and before the next one, :meth:`advance` changes nothing.
+        current_until: when it may change something again.
     """
 
     __slots__ = (
         "_lapses_at",
         "_limit",
-        "_minute",
-        "_minute_ends",
         "_ring",
+        "current_from",
+        "current_until",
         "external",
         "external_until",
         "limit",
+        "minute",
         "spent",
     )
 
@@ -289,8 +331,9 @@ class DayWindow:
         self.external_until: float = -math.inf
         self._lapses_at = math.inf
         self._ring = array("q", bytes(8 * _MINUTES))
-        self._minute = 0
-        self._minute_ends = 60.0
+        self.minute: int = 0
+        self.current_from: float = 0.0
+        self.current_until: float = 60.0
 
     def advance(self, now: float) -> bool:
         """Advance to the minute of ``now``; return whether something that responses stated has lapsed.
@@ -298,11 +341,12 @@ class DayWindow:
         A clock set back changes nothing. If it is set back by more than a day, it is another clock, and all that is
         booked counts from now on, because its minutes may be years away.
         """
-        minute_ends = self._minute_ends
-        minute = self._minute if minute_ends - 60.0 <= now < minute_ends else int(now // 60)
-        if minute > self._minute:
+        if self.current_from <= now < self.current_until:
+            return False
+        minute = int(now // 60)
+        if minute > self.minute:
             self._advance(minute)
-        elif self._minute - minute >= _MINUTES:
+        elif self.minute - minute >= _MINUTES:
             self._ring = array("q", bytes(8 * _MINUTES))
             self._ring[minute % _MINUTES] = self.spent
             self._set_minute(minute)
@@ -319,21 +363,23 @@ class DayWindow:
 
     def _set_lapse(self) -> None:
         self._lapses_at = min(self._limit.lapses_at, self.external_until if self.external else math.inf)
+        self.current_until = min(60.0 * (self.minute + 1), self._lapses_at)
 
     def _advance(self, minute: int) -> None:
-        if minute - self._minute >= _MINUTES:
+        if minute - self.minute >= _MINUTES:
             self._ring = array("q", bytes(8 * _MINUTES))
             self.spent = 0
         else:
-            for passed in range(self._minute + 1, minute + 1):
+            for passed in range(self.minute + 1, minute + 1):
                 place = passed % _MINUTES
                 self.spent -= self._ring[place]
                 self._ring[place] = 0
         self._set_minute(minute)
 
     def _set_minute(self, minute: int) -> None:
-        self._minute = minute
-        self._minute_ends = 60.0 * (minute + 1)
+        self.minute = minute
+        self.current_from = 60.0 * minute
+        self.current_until = min(self.current_from + 60.0, self._lapses_at)
 
     def available(self) -> float:
         """Return how many tokens can be taken. Advance first."""
@@ -342,18 +388,19 @@ class DayWindow:
     def take(self) -> int:
         """Take one token; return the minute that it is booked under. Advance first."""
         self.spent += 1
-        self._ring[self._minute % _MINUTES] += 1
-        return self._minute
+        minute = self.minute
+        self._ring[minute % _MINUTES] += 1
+        return minute
 
     def give_back(self, minute: int) -> None:
         """Return a token at once, because nothing was sent."""
-        if 0 <= self._minute - minute < _MINUTES:
+        if 0 <= self.minute - minute < _MINUTES:
             self._ring[minute % _MINUTES] -= 1
             self.spent -= 1
 
     def answered(self, minute: int) -> None:
         """Book a token under the present minute, because the server may have counted it only now. Advance first."""
-        if minute != self._minute:
+        if minute != self.minute:
             self.give_back(minute)
             self.take()
 
@@ -365,20 +412,28 @@ class DayWindow:
         *,
         sent_at: float = -math.inf,
         in_flight: int = 0,
-    ) -> None:
+    ) -> bool:
         """Apply the server's headers: its limit, at most the ceiling, and requests of other processes.
+
+        Return whether the limit may have changed.
 
         A limit below the number of requests answered today is not believed. When others sent theirs is unknown:
         those count until the next response, or until what it stated lapses. Advance first.
         """
-        if self.limit == math.inf or limit is None or limit < 1 or limit < self.spent - in_flight:
-            return
-        self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
-        self.limit = self._limit.value
+        if limit is None or limit < 1 or self.limit == math.inf or limit < self.spent - in_flight:
+            return False
+        is_new = not self._limit.repeats(now, limit)
+        if is_new:
+            self._limit.state(now, limit, sent_at=sent_at, exhausted=remaining == 0)
+            self.limit = self._limit.value
+            self._set_lapse()
         if remaining is not None:
-            self.external = max(0, int(self.limit) - remaining - self.spent)
-            self.external_until = now + LAPSE
-        self._set_lapse()
+            external = int(self.limit) - remaining - self.spent
+            if external > 0 or self.external:
+                self.external = max(0, external)
+                self.external_until = now + LAPSE
+                self._set_lapse()
+        return is_new
 
     def available_at(self, count: int, now: float) -> float:
         """Return when ``count`` tokens will be free. Advance first."""
@@ -396,7 +451,7 @@ class DayWindow:
             return self.external_until
         lacking -= self.external
         for age in range(_MINUTES - 1, -1, -1):
-            minute = self._minute - age
+            minute = self.minute - age
             lacking -= self._ring[minute % _MINUTES]
             if lacking <= 0:
                 return max(float((minute + _MINUTES) * 60), self.external_until if self.external else now)
@@ -404,8 +459,8 @@ class DayWindow:
 
     def minutes(self) -> dict[int, int]:
         """Return what is booked, by minute of the clock."""
-        first = self._minute - _MINUTES + 1
-        return {minute: count for minute in range(first, self._minute + 1) if (count := self._ring[minute % _MINUTES])}
+        first = self.minute - _MINUTES + 1
+        return {minute: count for minute in range(first, self.minute + 1) if (count := self._ring[minute % _MINUTES])}
 
     def restore(self, minutes: Mapping[int, int], now: float) -> None:
         """Add what another process booked; drop what is older than a day, or in the future."""
@@ -418,6 +473,6 @@ class DayWindow:
 
     def _add(self, minutes: Mapping[int, int], sign: int) -> None:
         for minute, count in minutes.items():
-            if 0 <= self._minute - minute < _MINUTES and count > 0:
+            if 0 <= self.minute - minute < _MINUTES and count > 0:
                 self._ring[minute % _MINUTES] += sign * count
                 self.spent += sign * count
