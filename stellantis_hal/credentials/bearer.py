@@ -269,7 +269,8 @@ class BearerCredentials:
         token = self._token
         if token is None or self._pending is not None or (self._has_expired(token) and self._is_due(token)):
             return None
-        return self._build_headers(token)
+        built = self._built
+        return built[1] if built is not None and built[0] is token else self._build_headers(token)
 
     async def refused(self, response: Response, sent: Mapping[str, str], /) -> bool:
         """Return whether there is another token than the refused one, after renewing it where needed.
@@ -314,11 +315,13 @@ class BearerCredentials:
         return None if token.expires_at is None else (token.expires_at - self._clock()).total_seconds()
 
     def _has_expired(self, token: Token) -> bool:
-        left = self._lifetime_left(token)
-        return not token.access_token or (left is not None and left <= 0)
+        expires_at = token.expires_at
+        return not token.access_token or (expires_at is not None and expires_at <= self._clock())
 
     def _is_due(self, token: Token) -> bool:
         left = self._lifetime_left(token)
+        if left is not None and left > self._leeway and token.access_token:
+            return False
         due = not token.access_token or (left is not None and left <= self._leeway and not self._would_outlast(token))
         return due and self._grant.can_renew(token) and not self._has_renewed_too_often()
 

@@ -85,7 +85,8 @@ class Origins:
 
     def trusts(self, url: str) -> bool:
         """Return whether this exact URL is on a trusted origin."""
-        if _UNSAFE.search(url):
+        # What _UNSAFE finds, in less time.
+        if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
             return False
         end = url.find("/", 8)
         prefix = url if end < 0 else url[:end]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -73,13 +74,18 @@ class LoopHandle:
         if hasattr(native, "call_soon_threadsafe"):
             import asyncio  # it is not imported where trio runs
 
+            running, present = asyncio.get_running_loop, asyncio.current_task
+
             def is_running() -> bool:
                 try:  # a loop that runs trio as its guest has no present task meanwhile
-                    return asyncio.get_running_loop() is native and asyncio.current_task() is not None
+                    return running() is native and present(native) is not None
                 except RuntimeError:
                     return False
 
-            self.now, self._schedule = native.time, native.call_soon_threadsafe
+            own = getattr(native.time, "__func__", None)
+            # It returns time.monotonic(), which is called without a frame of its own.
+            self.now = time.monotonic if own is asyncio.BaseEventLoop.time else native.time
+            self._schedule = native.call_soon_threadsafe
             self.is_running, self.park = is_running, lambda: _ParkedByFuture(native.create_future())
         else:
             import trio  # an extra, which is there where its loop runs
